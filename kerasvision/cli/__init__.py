@@ -1,0 +1,67 @@
+"""The command line: `kerasvision COMMAND`. Each command is one library call and a way to print what it gives.
+
+Only what every command needs is imported here, so that `--help` answers at once.
+"""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from kerasvision import __version__
+from kerasvision.cli import data, machine, models, pipelines, predict, quiet, runs
+from kerasvision.errors import KerasvisionError
+
+app = typer.Typer(
+    name="kerasvision",
+    help="Train vision models on Keras through a TFX-style pipeline, from images on disk to a model that can be served.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    traceback: bool = typer.Option(False, "--traceback", help="Show where an error was raised."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    _State.traceback = traceback
+
+
+class _State:
+    traceback = False
+
+
+app.command("run")(pipelines.run)
+app.command("plan")(pipelines.plan)
+app.command("stage")(pipelines.stage)
+app.command("compile")(pipelines.compile_)
+app.add_typer(runs.app, name="runs")
+app.add_typer(models.app, name="models")
+app.command("predict")(predict.predict)
+app.command("new")(data.new)
+app.command("doctor")(machine.doctor)
+
+
+def main() -> None:
+    """Runs the command line. A failure prints its message and exits with the code of its kind (see `errors`)."""
+    quiet.install()
+    try:
+        app()
+    except KerasvisionError as error:
+        if _State.traceback:
+            raise
+        console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{type(error).__name__}: {error}", style="red")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the next run goes on from the last finished stage")
+        sys.exit(130)

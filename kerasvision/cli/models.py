@@ -1,0 +1,54 @@
+"""`models list|show`: which networks there are, and what they are made of."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kerasvision import lookup
+from kerasvision.errors import ConfigError
+
+app = typer.Typer(help="The networks.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Every network by family, with its source."""
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "family", "least side", "source"):
+        table.add_column(column, overflow="fold")
+    for row in lookup.load("kerasvision.models.table:NETWORKS"):
+        table.add_row(row.name, row.family, str(row.smallest_side), row.source)
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
+    image_shape: Annotated[str, typer.Option("--image-shape", help="Height,width,channels.")] = "",
+    classes: Annotated[int, typer.Option("--classes", min=1, help="How many classes.")] = 10,
+) -> None:
+    """Layer by layer: output shape, weights, multiply-adds."""
+    shape = _shape(image_shape) if image_shape else lookup.load("kerasvision.models.table:usual_shape")(name)
+    model = lookup.load("kerasvision.models:build")(name, image_shape=shape, num_classes=classes)
+    summary = lookup.load("kerasvision.models.summary:layer_table")(model)
+    table = Table(box=None, header_style="bold")
+    for column in ("layer", "type", "output", "weights", "multiply-adds"):
+        table.add_column(column, justify="right" if column in ("weights", "multiply-adds") else "left")
+    for row in summary.rows:
+        output = " x ".join(map(str, row.output_shape))
+        table.add_row(row.name, row.type, output, f"{row.weights:,}", f"{row.multiply_adds:,}")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"{name} at {' x '.join(map(str, shape))}, {classes} classes: {summary.trainable_weights:,} trainable weights, "
+        f"{summary.total_weights:,} in all, {summary.multiply_adds:,} multiply-adds"
+    )
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    parts = text.replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+        raise ConfigError("--image-shape has the form height,width,channels", received=text)
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,152 @@
+"""`run`, `plan`, `stage`, `compile`: what is done with a pipeline file."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file, such as pipelines/digits.py.")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="PATH=VALUE", help="Change one setting: --set training.epochs=3. Repeatable.")
+]
+Root = Annotated[Path, typer.Option("--root", help="The folder that holds runs/ and saved_models/.")]
+Force = Annotated[bool, typer.Option("--force", help="Execute the chosen stages even where nothing changed.")]
+
+
+def run(
+    pipeline_file: PipelineFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Execute it and what follows.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Execute this stage alone.")] = None,
+    force: Force = False,
+    root: Root = Path(),
+) -> None:
+    """Run a pipeline: every stage whose result is not there yet."""
+    from kerasvision.pipeline.local import run as run_pipeline
+    from kerasvision.pipeline.standard import load_pipeline
+
+    began = time.monotonic()
+    pipeline = load_pipeline(pipeline_file, overrides=overrides)
+    result = run_pipeline(
+        pipeline, root=root, start=start, until=until, only=only, force=force, listener=_listener(pipeline_file)
+    )
+    _print_result(result, root, time.monotonic() - began)
+    _refuse_unblessed(result)
+
+
+def stage(
+    pipeline_file: PipelineFile,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The stage's name, such as trainer.")],
+    overrides: Overrides = [],  # noqa: B006
+    force: Force = False,
+    root: Root = Path(),
+) -> None:
+    """Run one stage. What it reads must be there already."""
+    run(pipeline_file, overrides, only=name, force=force, root=root)
+
+
+def plan(
+    pipeline_file: PipelineFile,
+    overrides: Overrides = [],  # noqa: B006
+    root: Root = Path(),
+) -> None:
+    """Say what a run would do, and why. Nothing is executed or written."""
+    from kerasvision.pipeline.local import plan as plan_pipeline
+    from kerasvision.pipeline.standard import load_pipeline
+
+    words = {"reuse": "[green]reuse[/]", "run": "[yellow]run[/]", "depends": "[dim]depends[/]"}
+    table = Table(box=None, header_style="bold")
+    for column in ("stage", "would", "because"):
+        table.add_column(column, overflow="fold")
+    for planned in plan_pipeline(load_pipeline(pipeline_file, overrides=overrides), root=root):
+        shown = [escape(line) for line in planned.why[:MOST_REASONS]]
+        if len(planned.why) > MOST_REASONS:
+            shown.append(f"and {len(planned.why) - MOST_REASONS} more")
+        table.add_row(planned.node, words[planned.action], "\n".join(shown))
+    print_whole(table)
+
+
+def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  # noqa: B006
+    """Print the whole pipeline as canonical JSON: stages, connections, settings."""
+    from kerasvision.pipeline.spec import compile_pipeline
+    from kerasvision.pipeline.standard import load_pipeline
+
+    typer.echo(compile_pipeline(load_pipeline(pipeline_file, overrides=overrides)), nl=False)
+
+
+MOST_REASONS = 8
+
+
+def _listener(pipeline_file: Path) -> object:
+    from kerasvision.pipeline.local import Listener
+
+    console = Console(stderr=True, highlight=False)
+
+    class Lines(Listener):
+        """One line per stage on standard error, as it happens."""
+
+        def started(self, node: str) -> None:
+            console.print(f"[dim]{node} ...[/]")
+
+        def waiting(self, node: str) -> None:
+            console.print(f"another run is at {node}; waiting for it")
+
+        def finished(self, result: object) -> None:
+            word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
+            console.print(f"[green]{result.node}[/] {word}{_facts(result)}")
+
+        def failed(self, node: str, error: Exception) -> None:
+            console.print(
+                f"[red]{node} failed[/]. What finished before it is kept: once mended, run the same command again.",
+                soft_wrap=True,
+            )
+
+    return Lines()
+
+
+def _facts(result: object) -> str:
+    """What a stage said of its artifacts, in a few words."""
+    facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
+    facts.pop("reason", None)  # told at the end
+    shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
+    return escape(f" ({shown})") if shown else ""
+
+
+def _print_result(result: object, root: Path, seconds: float) -> None:
+    table = Table(box=None, header_style="bold", title_justify="left")
+    table.add_column("stage")
+    table.add_column("")
+    table.add_column("seconds", justify="right")
+    table.add_column("where to look")
+    for done in result.stages:
+        fronts = "\n".join(escape(os.path.relpath(record.open().front, root)) for record in done.outputs.values())
+        table.add_row(done.node, "[dim]reused[/]" if done.reused else "[green]ran[/]", f"{done.seconds:.1f}", fronts)
+    console = print_whole(table)
+    executed = sum(not done.reused for done in result.stages)
+    console.print(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
+
+
+def print_whole(table: Table) -> Console:
+    """Prints a table as wide as it is: a path that is broken over two lines cannot be copied."""
+    console = Console(highlight=False)
+    width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console = Console(highlight=False, width=max(width, console.width))
+    console.print(table)
+    return console
+
+
+def _refuse_unblessed(result: object) -> None:
+    """Exit code 4 where a model was judged, and not blessed."""
+    from kerasvision.errors import NotBlessedError
+
+    for done in result.stages:
+        for record in done.outputs.values():
+            if record.properties.get("blessed") == 0:
+                verdict = record.properties.get("verdict", "NOT_BLESSED")
+                raise NotBlessedError(f"{done.node} says {verdict}: {record.properties['reason']}")

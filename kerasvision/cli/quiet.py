@@ -1,0 +1,60 @@
+"""Keep TensorFlow's greetings off the screen.
+
+While it is imported, TensorFlow 2.21 writes to standard error which kernels it has and that there is no GPU, whatever
+TF_CPP_MIN_LOG_LEVEL says: the lines come before its log is set up.
+"""
+
+import importlib.machinery
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+
+NOISY = "tensorflow"
+
+
+class QuietImport:
+    """A finder that lets one package be imported with standard error kept aside; if the import fails, it is shown."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec that the other finders give, with a loader that is quiet."""
+        if name != NOISY:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_quietly(module: ModuleType) -> None:
+                with standard_error_aside():
+                    load(module)
+
+            spec.loader.exec_module = load_quietly
+        return spec
+
+
+def install() -> None:
+    """From now on the import is quiet, in this process and, for what its log does obey, in its children."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.meta_path.insert(0, QuietImport())
+
+
+@contextmanager
+def standard_error_aside() -> Iterator[None]:
+    """What is written to file descriptor 2 meanwhile, by C++ too, is thrown away, or shown if an error is raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,100 @@
+"""`runs list|show|lineage|why`: what happened before."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from kerasvision.cli.pipelines import Root
+
+app = typer.Typer(help="What happened before.", no_args_is_help=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest.")]
+
+
+@app.command("list")
+def list_(root: Root = Path()) -> None:
+    """All runs, newest first."""
+    from kerasvision.pipeline.history import list_runs
+
+    table = Table(box=None, header_style="bold")
+    for column in ("run", "pipeline", "started", "stages"):
+        table.add_column(column)
+    for run, executions in list_runs(root):
+        states = [_state(execution) for execution in executions]
+        counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        table.add_row(run.id, run.pipeline, _time(run.started_ms), counted)
+    Console().print(table)
+
+
+@app.command()
+def show(run: RunId = "latest", root: Root = Path()) -> None:
+    """What each stage of a run did."""
+    from kerasvision.pipeline.history import show_run
+
+    record, executions = show_run(run, root=root)
+    table = Table(box=None, header_style="bold")
+    for column in ("stage", "", "seconds", "artifacts"):
+        table.add_column(column, overflow="fold")
+    for execution in executions:
+        artifacts = "\n".join(escape(_artifact(a, root)) for a in execution.outputs.values())
+        seconds = f"{execution.seconds:.1f}" if execution.seconds else ""
+        table.add_row(execution.node, _state(execution), seconds, escape(execution.error) or artifacts)
+    console = Console()
+    console.print(f"run {record.id} of {record.pipeline}, {_time(record.started_ms)}")
+    console.print(table)
+
+
+@app.command()
+def lineage(run: RunId = "latest", root: Root = Path()) -> None:
+    """What the last results of a run came from, back to the source."""
+    from kerasvision.pipeline.history import lineage as ancestries
+
+    def grow(branch: Tree, ancestry: object) -> None:
+        for key, parent in ancestry.inputs.items():
+            grow(branch.add(f"{key}: {escape(_ancestor(parent, root))}"), parent)
+
+    for ancestry in ancestries(run, root=root):
+        tree = Tree(escape(_ancestor(ancestry, root)))
+        grow(tree, ancestry)
+        Console().print(tree)
+
+
+@app.command()
+def why(
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="The stage's name.")],
+    pipeline: Annotated[str | None, typer.Option("--pipeline", help="Its pipeline; else that of the newest run.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Why a stage ran the last time: which input, setting, file or source changed since the time before."""
+    from kerasvision.pipeline.history import why as reasons
+
+    title, lines = reasons(stage, pipeline=pipeline, root=root)
+    console = Console(highlight=False)
+    console.print(escape(title))
+    for line in lines:
+        console.print(f"  {escape(line)}")
+
+
+def _state(execution: object) -> str:
+    from kerasvision.pipeline.tables import STATE_NAMES
+
+    return STATE_NAMES[execution.state]
+
+
+def _artifact(artifact: object, root: Path) -> str:
+    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}"
+
+
+def _ancestor(ancestry: object, root: Path) -> str:
+    by = f"  by {ancestry.producer.node}, {_time(ancestry.producer.started_ms)}" if ancestry.producer else ""
+    return _artifact(ancestry.artifact, root) + by
+
+
+def _time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"

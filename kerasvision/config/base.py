@@ -1,0 +1,193 @@
+"""What every settings class shares: frozen, no unknown fields, and errors that name the field and the way out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+
+from kerasvision import lookup
+from kerasvision.errors import ConfigError
+
+
+class Config(BaseModel):
+    """A frozen group of settings.
+
+    >>> class Sampling(Config):
+    ...     rate: float = 1.0
+    >>> Sampling(rat=0.5)
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: Sampling has no field 'rat'; did you mean 'rate'?
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
+
+    # Fields that say where something lies, not what it is: left out of fingerprints.
+    locations: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _readable(type(self), error) from None
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Settings from plain data (what `to_data` gave, or parsed JSON), checked like a constructor's arguments."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise _readable(cls, error) from None
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain JSON data that `parse` turns back into equal settings."""
+        return self.model_dump(mode="json", serialize_as_any=True)
+
+    def save(self, file: Path) -> None:
+        """Writes `to_data` as JSON, indented for people."""
+        file.write_text(json.dumps(self.to_data(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """What `save` wrote or a person edited.
+
+        Raises:
+            ConfigError: no JSON, a field that does not exist, or an impossible value.
+        """
+        try:
+            return cls.parse(json.loads(file.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{file}, line {error.lineno}, is no JSON: {error.msg}") from error
+
+    def identity(self) -> dict[str, Any]:
+        """`to_data` without the fields that only say where something lies: what a fingerprint is made of."""
+        data = {name: _identity(getattr(self, name)) for name in type(self).model_fields if name not in self.locations}
+        return {"kind": self.kind, **data} if isinstance(self, Component) else data
+
+    def code_paths(self) -> frozenset[str]:
+        """`"module:attribute"` of every piece of code that these settings choose by name."""
+        return frozenset().union(*(child.code_paths() for child in self._children()))
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """(name, path) of every file on disk whose content these settings bring in."""
+        for child in self._children():
+            yield from child.files()
+
+    def _children(self) -> Iterator["Config"]:
+        for name in type(self).model_fields:
+            yield from _walk(getattr(self, name))
+
+
+class Component(Config):
+    """Settings that stand for one of several implementations, and say where that implementation is.
+
+    In data a component is a mapping with its `kind`: a short name, or the dotted path of a user's own class.
+
+    >>> from kerasvision.config import Optimizer
+    >>> Optimizer.parse({"kind": "sgd", "learning_rate": 0.1}).momentum
+    0.0
+    >>> Optimizer.parse({"kind": "sdg"})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: no optimizer is named 'sdg'; did you mean 'sgd'?
+    """
+
+    # Where the code is: "module:attribute". A class without it is a family, and only its members can be made.
+    implementation: ClassVar[str] = ""
+
+    @property
+    def kind(self) -> str:
+        """The short name of this class, or its dotted path where it is a user's own."""
+        return lookup.COMPONENTS.name(f"{type(self).__module__}:{type(self).__qualname__}")
+
+    def code_paths(self) -> frozenset[str]:
+        """`implementation`, the user's own class where it is one, and the same of what lies inside."""
+        own = {self.implementation, self.kind if ":" in self.kind else ""} - {""}
+        return super().code_paths() | own
+
+    @classmethod
+    def family(cls) -> tuple[str, ...]:
+        """The short names of the members of this class."""
+        classes = {name: lookup.COMPONENTS.load(name) for name in lookup.COMPONENTS}
+        return tuple(name for name, member in classes.items() if isinstance(member, type) and issubclass(member, cls))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _choose_member(cls, value: Any, handler: Any) -> Any:
+        """A name, or a mapping with a `kind`, becomes the member of that name."""
+        if isinstance(value, str):
+            value = {"kind": value}
+        if isinstance(value, Mapping) and "kind" in value:
+            fields = {name: field for name, field in value.items() if name != "kind"}
+            member = cls._member(value["kind"])
+            return handler(fields) if member is cls else member.parse(fields)
+        if not isinstance(value, cls) and (isinstance(value, Config) or not cls.implementation):
+            raise ConfigError(f"the {_noun(cls)} must be one of {', '.join(cls.family())}", received=value)
+        return handler(value)
+
+    @classmethod
+    def _member(cls, kind: str) -> type["Component"]:
+        if kind not in cls.family() and ":" not in kind:
+            raise ConfigError(f"no {_noun(cls)} is named {kind!r}; {lookup.did_you_mean(kind, cls.family())}")
+        member = lookup.COMPONENTS.load(kind)
+        if not (isinstance(member, type) and issubclass(member, cls)):
+            raise ConfigError(f"the {_noun(cls)} must be one of {', '.join(cls.family())}", received=kind)
+        return member
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, handler: Any) -> dict[str, Any]:
+        return {"kind": self.kind, **handler(self)}
+
+
+def _walk(value: object) -> Iterator["Config"]:
+    """Every settings object directly below a value."""
+    if isinstance(value, Config):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _walk(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _walk(item)
+
+
+def canonical_json(data: object) -> str:
+    """One text for equal data: sorted keys, no spaces, floats in their shortest exact form.
+
+    >>> canonical_json({"b": 0.1, "a": [1, 2]})
+    '{"a":[1,2],"b":0.1}'
+    """
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _identity(value: object) -> object:
+    if isinstance(value, Config):
+        return value.identity()
+    if isinstance(value, Mapping):
+        return {str(key): _identity(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_identity(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _readable(cls: type[Config], error: ValidationError) -> ConfigError:
+    """The first of pydantic's complaints, in the house's words."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        hint = lookup.did_you_mean(str(first["loc"][-1]), cls.model_fields)
+        return ConfigError(f"{cls.__name__} has no field {place!r}; {hint}")
+    if first["type"] == "missing":
+        return ConfigError(f"{cls.__name__} needs {place}")
+    rule = first["msg"].removeprefix("Value error, ")
+    where = f"{cls.__name__}.{place}" if place else cls.__name__
+    if first["type"] == "value_error":   # our own validators: the text already says what came in
+        return ConfigError(f"{where}: {rule}")
+    return ConfigError(f"{where}: {rule[0].lower()}{rule[1:]}", received=first["input"])
+
+
+def _noun(cls: type[Component]) -> str:
+    return "".join(" " + c.lower() if c.isupper() else c for c in cls.__name__).strip()
+

@@ -1,0 +1,151 @@
+"""An experiment: everything that a pipeline file may say, in one frozen object."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from kerasvision import lookup
+from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.base import Config
+from kerasvision.config.gate import Gate
+from kerasvision.config.overrides import with_value
+from kerasvision.config.search import Scalar, Search
+from kerasvision.config.sources import Source
+from kerasvision.config.tasks import Task
+from kerasvision.config.training import Training
+from kerasvision.errors import ConfigError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Splits(Config):
+    """Which share of the images goes to each split. Splits that the source itself brings are kept.
+
+    A missing validation or test split is taken out of the training images. The place of an image follows from its
+    content and `salt` alone, so new images move no old one, and two copies of an image always share a split.
+    """
+
+    validation: float = Field(default=0.2, ge=0, lt=1)
+    test: float = Field(default=0.2, gt=0, lt=1)
+    salt: str = Field(default="", description="another text deals the images anew")
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> "Splits":
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                "validation + test must be less than 1; "
+                f"received validation={self.validation}, test={self.test}"
+            )
+        return self
+
+
+class Ingest(Config):
+    """What is done with images that cannot be used."""
+
+    max_bad_fraction: float = Field(default=0.01, ge=0, le=1, description="quarantine up to this share, else fail")
+    max_pixels: int = Field(default=100_000_000, ge=1, description="refuse larger images by their header, undecoded")
+
+
+class Transform(Config):
+    """What every image goes through, in training, evaluation and serving alike."""
+
+    image_size: tuple[Side, Side] = Field(description="height, width in pixels")
+    color_mode: Literal["rgb", "grayscale"] = "rgb"
+    fit: Literal["stretch", "crop", "pad"] = Field(
+        default="stretch", description="what happens to the aspect ratio: ignore it, cut the ends off, or add borders"
+    )
+    scale: Literal["zero_to_one", "minus_one_to_one", "zero_mean", "standardize"] = Field(
+        default="zero_to_one",
+        description="zero_mean subtracts the training images' mean colour from [0, 1]; standardize also divides by "
+        "their standard deviation",
+    )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of what the network receives."""
+        return (*self.image_size, 3 if self.color_mode == "rgb" else 1)
+
+
+class Model(Config):
+    """A network of `kerasvision.models` by name, or any builder by its dotted path, with its options.
+
+    >>> Model(name="lenet5", options={"activatoin": "relu"})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: lenet5 has no option 'activatoin'; did you mean 'activation'?
+    """
+
+    name: str
+    options: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _options_exist(self) -> "Model":
+        known = lookup.keywords(lookup.MODELS.path(self.name))
+        for option in self.options:
+            if known is not None and option not in known - {"image_shape", "num_classes"}:
+                hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})
+                raise ConfigError(f"{self.name} has no option {option!r}; {hint}")
+        return self
+
+    def code_paths(self) -> frozenset[str]:
+        """The builder's."""
+        return frozenset({lookup.MODELS.path(self.name)})
+
+
+class Serving(Config):
+    """How the served model is proven: canary images go through it as bytes in a fresh process."""
+
+    canary_examples: int = Field(default=128, ge=1, description="images whose answers must equal the trained model's")
+    max_difference: float = Field(default=1e-5, gt=0, description="largest difference of a score allowed there")
+    latency_queries: int = Field(default=50, ge=5, description="single-image queries timed")
+
+
+class Experiment(Config):
+    """Everything that a pipeline file says."""
+
+    locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
+
+    name: str = Field(pattern=NAME_PATTERN, description="lower-case letters, digits, - and _; folders bear it")
+    source: Source
+    splits: Splits = Splits()
+    ingest: Ingest = Ingest()
+    schema_file: Path | None = Field(default=None, description="a committed schema.json; else one is inferred")
+    transform: Transform
+    augment: tuple[Augmentation, ...] = ()
+    task: Task
+    model: Model
+    training: Training = Training()
+    search: Search | None = None
+    gate: Gate = Gate()
+    serving: Serving = Serving()
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _plain_name(cls, name: object) -> object:
+        if isinstance(name, str) and ("/" in name or "\\" in name or ".." in name or "\0" in name):
+            raise ValueError(f"a name holds lower-case letters, digits, - and _, and no path; received {name!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _metrics_exist(self) -> "Experiment":
+        for rule in self.gate.rules:
+            self.task.check_metric(rule.metric)
+        if self.search is not None:
+            self.task.check_metric(self.search.objective)
+        return self
+
+    @model_validator(mode="after")
+    def _search_space_fits(self) -> "Experiment":
+        if self.search is None:
+            return self
+        if self.splits.validation == 0:
+            raise ValueError("a search needs a validation split; received splits.validation=0")
+        for path, space in self.search.space.items():
+            if path.partition(".")[0] not in ("model", "training", "augment"):
+                raise ValueError(f"a search varies model, training or augment; received the path {path!r}")
+            without_search = self.model_copy(update={"search": None})
+            for value in space.examples():
+                with_value(without_search, path, value)
+        return self

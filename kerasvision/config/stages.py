@@ -1,0 +1,98 @@
+"""What each stage of the standard graph receives: its part of an experiment, and so its part of the cache key.
+
+Configuration is cut where the cache is cut. The gate reaches the evaluator alone, so a changed gate trains nothing anew.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.base import Config
+from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.gate import Gate
+from kerasvision.config.search import Search
+from kerasvision.config.sources import Source
+from kerasvision.config.tasks import Task
+from kerasvision.config.training import Training
+
+
+class ExampleGenSettings(Config):
+    """The source, the splits and what to do with bad images."""
+
+    source: Source
+    splits: Splits
+    ingest: Ingest
+
+
+class SchemaGenSettings(Config):
+    """A schema that a person committed, or None to infer one."""
+
+    locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
+
+    schema_file: Path | None
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The committed schema, so that an edit of it is seen."""
+        if self.schema_file is not None:
+            yield "schema.json", self.schema_file
+
+
+class TransformSettings(Config):
+    """Size, colour and scale."""
+
+    transform: Transform
+
+
+class TrainerSettings(Config):
+    """Network, training, augmentation, and the task that gives the loss."""
+
+    task: Task
+    model: Model
+    training: Training
+    augment: tuple[Augmentation, ...]
+
+
+class TunerSettings(TrainerSettings):
+    """The trainer's settings and what to vary in them."""
+
+    search: Search
+
+
+class EvaluatorSettings(Config):
+    """The task that gives the scores, and the gate that judges them."""
+
+    task: Task
+    gate: Gate
+
+
+class InfraValidatorSettings(Config):
+    """How many canary images, and how close the answers must be."""
+
+    serving: Serving
+
+
+class PusherSettings(Config):
+    """The folder name under saved_models."""
+
+    name: str
+
+
+def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
+    """The settings of every stage of the standard graph, by stage name; None for a stage that has none."""
+    e = experiment
+    trainer = {"task": e.task, "model": e.model, "training": e.training, "augment": e.augment}
+    settings: dict[str, Config | None] = {
+        "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
+        "statistics_gen": None,
+        "schema_gen": SchemaGenSettings(schema_file=e.schema_file),
+        "example_validator": None,
+        "transform": TransformSettings(transform=e.transform),
+        "trainer": TrainerSettings(**trainer),
+        "evaluator": EvaluatorSettings(task=e.task, gate=e.gate),
+        "infra_validator": InfraValidatorSettings(serving=e.serving),
+        "pusher": PusherSettings(name=e.name),
+    }
+    if e.search is not None:
+        settings["tuner"] = TunerSettings(**trainer, search=e.search)
+    return settings

@@ -1,0 +1,1 @@
+"""From images of any source to batches for the network."""

@@ -1,0 +1,95 @@
+"""Data sets of tensorflow-datasets."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from kerasvision import lookup
+from kerasvision.config.sources import Tfds
+from kerasvision.data.records import Record
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.errors import ConfigError, DataError
+
+NETWORK_HOST = ("storage.googleapis.com", 443)
+NETWORK_TIMEOUT_SECONDS = 4.0
+
+
+def read_tfds(settings: Tfds) -> Iterator[Record]:
+    """The images of a TFDS data set with their class names; encoded bytes are passed on as they are.
+
+    Raises:
+        ConfigError: no such data set, or no such feature in it.
+        DataError: the data set is not on this machine and there is no network to fetch it from.
+    """
+    builder = _builder(settings)
+    _check_features(builder, settings)
+    if not builder.is_prepared():
+        _need_network(builder)
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    label = builder.info.features[settings.label_key]
+    # An image stays encoded where TFDS keeps it so; arrays (a `Tensor` feature) come as pixels.
+    is_image = isinstance(builder.info.features[settings.image_key], tfds.features.Image)
+    decoders = {settings.image_key: tfds.decode.SkipDecoding()} if is_image else None
+    for split in sorted(builder.info.splits):
+        examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
+        if settings.max_examples is not None:
+            examples = examples.take(settings.max_examples)
+        for number, example in enumerate(tfds.as_numpy(examples)):
+            image = example[settings.image_key]
+            content = partial(encode_png, image.squeeze()) if isinstance(image, np.ndarray) else partial(bytes, image)
+            name = label.int2str(int(example[settings.label_key]))
+            yield Record(f"{split}/{number:06d}", content, name, SPLIT_NAMES.get(split.lower()))
+
+
+def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:
+    try:
+        return tfds.builder(settings.name, data_dir=settings.data_dir, try_gcs=False)
+    except tfds.core.registered.DatasetNotFoundError:
+        hint = lookup.did_you_mean(settings.name.partition(":")[0].partition("/")[0], tfds.list_builders())
+        hint = hint if hint.startswith("did") else "tfds.list_builders() names them all"
+        raise ConfigError(f"tensorflow-datasets has no data set {settings.name!r}; {hint}") from None
+    except (ValueError, AssertionError) as error:   # a version or configuration that does not exist
+        raise ConfigError(f"tensorflow-datasets cannot make {settings.name!r}: {str(error).splitlines()[0]}") from None
+
+
+def _check_features(builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
+    features = builder.info.features
+    for field in ("image_key", "label_key"):
+        key = getattr(settings, field)
+        if key not in features:
+            raise ConfigError(f"{settings.name} has no feature {key!r}; set source.{field}: {', '.join(features)}")
+    if not isinstance(features[settings.label_key], tfds.features.ClassLabel):
+        raise ConfigError(f"feature {settings.label_key!r} of {settings.name} is no class label")
+
+
+def _need_network(builder: tfds.core.DatasetBuilder) -> None:
+    """Says at once that there is no network; TFDS itself would retry for minutes."""
+    if not network_answers():
+        raise DataError(
+            f"{builder.name} is not in {builder.data_path}, and there is no network to fetch it from",
+            hint=f"on a machine with a network run `tfds build {builder.name}`, copy its data folder here, and set "
+            "source.data_dir to it",
+        )
+
+
+def network_answers() -> bool:
+    """Whether TFDS' file host can be reached, in at most `NETWORK_TIMEOUT_SECONDS`."""
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(NETWORK_HOST, timeout=NETWORK_TIMEOUT_SECONDS).close()
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    # In a thread: looking a name up can hang far longer than the time-out of the connection.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(NETWORK_TIMEOUT_SECONDS)
+    return answers == [True]

@@ -1,0 +1,1 @@
+"""How good a trained model is, and whether that is good enough."""

@@ -1,0 +1,185 @@
+"""From a short name to the code that bears it, without importing that code.
+
+Each table maps a name to `"module:attribute"`. Wherever a name is accepted, a dotted path of that form is too: that is
+how a user's own network, source or task plugs in.
+
+>>> MODELS.path("lenet5")
+'kerasvision.models.lenet:lenet5'
+>>> MODELS.path("lenet6")
+Traceback (most recent call last):
+...
+kerasvision.errors.ConfigError: no model is named 'lenet6'; did you mean 'lenet5'?
+>>> load("math:sqrt")(9.0)
+3.0
+"""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kerasvision.errors import ConfigError
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of an error message: the closest of `names`, or all of them.
+
+    >>> did_you_mean("epoch", ["epochs", "seed"])
+    "did you mean 'epochs'?"
+    >>> did_you_mean("zzz", ["epochs", "seed"])
+    'choose from epochs, seed'
+    """
+    names = sorted(names)
+    if not names:
+        return "there are none"
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "choose from " + ", ".join(names)
+
+
+def load(path: str) -> object:
+    """The object at `"module:attribute"`, importing the module now.
+
+    Raises:
+        ConfigError: the text has another form, or the module or the attribute does not exist.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError("a path to code has the form 'module:attribute'", received=path)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name + ".").startswith(error.name + "."):
+            raise ConfigError(f"there is no module {module_name!r}", received=path) from None
+        raise
+    if not hasattr(module, attribute):
+        raise ConfigError(f"{module_name} has no {attribute!r}; {did_you_mean(attribute, vars(module))}")
+    return getattr(module, attribute)
+
+
+def module_file(path: str) -> Path | None:
+    """The source file behind `"module:attribute"` or `"module"`, found without importing it or its package.
+
+    >>> module_file("kerasvision.errors").name
+    'errors.py'
+    >>> module_file("kerasvision.nothing") is None
+    True
+    """
+    name = path.partition(":")[0]
+    top, *parts = name.split(".")
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if loaded:
+        return Path(loaded) if loaded.endswith(".py") else None
+    # Only the top is looked up: find_spec("a.b") would import a.
+    if top in sys.modules:
+        origin, folders = None, getattr(sys.modules[top], "__path__", ())
+    else:
+        spec = importlib.util.find_spec(top)
+        origin, folders = (spec.origin, spec.submodule_search_locations or ()) if spec else (None, ())
+    if not parts:
+        return Path(origin) if origin and origin.endswith(".py") else None
+    places = [Path(folder, *parts) for folder in folders]
+    files = [file for place in places for file in (place / "__init__.py", place.with_name(place.name + ".py"))]
+    return next((file for file in files if file.is_file()), None)
+
+
+def keywords(path: str) -> frozenset[str] | None:
+    """The keyword arguments that a function takes, read from its source; None where it takes any.
+
+    Reading instead of importing lets a pipeline file be checked without importing Keras.
+
+    >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
+    ['activation', 'image_shape', 'num_classes', 'pooling']
+    """
+    file = module_file(path)
+    attribute = path.partition(":")[2]
+    if file is None:
+        return None
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == attribute and node.args.kwarg is None:
+            return frozenset(a.arg for a in node.args.args + node.args.kwonlyargs)
+    return None
+
+
+class Table:
+    """Names of one kind of thing, each with the path to its code."""
+
+    def __init__(self, noun: str, entries: dict[str, str]) -> None:
+        self.noun = noun
+        self._entries = dict(entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def path(self, name: str) -> str:
+        """`"module:attribute"` of a name; a text that already has that form passes through.
+
+        Raises:
+            ConfigError: no such name; the message proposes the closest one.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        if ":" in name:
+            return name
+        raise ConfigError(f"no {self.noun} is named {name!r}; {did_you_mean(name, self._entries)}")
+
+    def name(self, path: str) -> str:
+        """The short name of a path, or the path itself where it is not in the table."""
+        return next((name for name, entry in self._entries.items() if entry == path), path)
+
+    def load(self, name: str) -> object:
+        """The object behind a name, importing its module now."""
+        return load(self.path(name))
+
+
+MODELS = Table(
+    "model",
+    {
+        "lenet5": "kerasvision.models.lenet:lenet5",
+        "resnet18": "kerasvision.models.resnet:resnet18",
+        "resnet20": "kerasvision.models.resnet:resnet20",
+    },
+)
+
+# The kinds of component that a pipeline file may name; each entry is its settings class.
+COMPONENTS = Table(
+    "component",
+    {
+        "digits": "kerasvision.config.sources:Digits",
+        "image_folder": "kerasvision.config.sources:ImageFolder",
+        "idx": "kerasvision.config.sources:Idx",
+        "tfds": "kerasvision.config.sources:Tfds",
+        "pad_crop": "kerasvision.config.augmentation:PadCrop",
+        "random_flip": "kerasvision.config.augmentation:RandomFlip",
+        "classification": "kerasvision.config.tasks:Classification",
+        "sgd": "kerasvision.config.training:Sgd",
+        "adam": "kerasvision.config.training:Adam",
+        "adamw": "kerasvision.config.training:AdamW",
+        "float": "kerasvision.config.search:Float",
+        "log_uniform": "kerasvision.config.search:LogUniform",
+        "int": "kerasvision.config.search:Int",
+        "choice": "kerasvision.config.search:Choice",
+        "at_least": "kerasvision.config.gate:AtLeast",
+        "at_most": "kerasvision.config.gate:AtMost",
+        "no_worse": "kerasvision.config.gate:NoWorse",
+    },
+)
+
+# The stages of the standard graph, in the order in which they run.
+STAGES = Table(
+    "stage",
+    {
+        "example_gen": "kerasvision.pipeline.stages.example_gen:example_gen",
+        "statistics_gen": "kerasvision.pipeline.stages.statistics_gen:statistics_gen",
+        "schema_gen": "kerasvision.pipeline.stages.schema_gen:schema_gen",
+        "example_validator": "kerasvision.pipeline.stages.example_validator:example_validator",
+        "transform": "kerasvision.pipeline.stages.transform:transform",
+        "tuner": "kerasvision.pipeline.stages.tuner:tuner",
+        "trainer": "kerasvision.pipeline.stages.trainer:trainer",
+        "evaluator": "kerasvision.pipeline.stages.evaluator:evaluator",
+        "infra_validator": "kerasvision.pipeline.stages.infra_validator:infra_validator",
+        "pusher": "kerasvision.pipeline.stages.pusher:pusher",
+    },
+)

@@ -1,0 +1,83 @@
+"""Networks by name: `build("resnet18", image_shape=(224, 224, 3), num_classes=10)` is a Keras model with logits out.
+
+A builder is a plain function over Keras layers, one file per family, and its own docstring states its size. This module
+imports none of them until one is built, and so not Keras either: pipeline files are planned without it.
+
+>>> build("lenet5", image_shape=(28, 28, 1), num_classes=10).output_shape
+(None, 10)
+>>> sorted(build("resnet18", image_shape=(64, 64, 3), num_classes=None).output)
+['c2', 'c3', 'c4', 'c5']
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import MODELS, did_you_mean, keywords, load
+from kerasvision.models.table import find
+
+if TYPE_CHECKING:
+    import keras
+
+_CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and opacity"}
+
+
+def build(name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, **options: Any) -> "keras.Model":
+    """The network of that name, freshly initialised.
+
+    Args:
+        name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder with the same keywords.
+        image_shape: (height, width, channels) in pixels; 1, 3 or 4 channels.
+        num_classes: how many logits; None gives the backbone instead, a model from an image to its feature maps
+            {"c2": ..., "c3": ...}, where level l has stride 2**l.
+        options: what else that builder takes; see its docstring.
+
+    Returns:
+        Model from float32 (N, height, width, channels) to logits float32 (N, num_classes), or to the feature maps.
+
+    Raises:
+        ConfigError: an unknown name or option, or a shape or number that the network cannot have.
+
+    >>> build("lenet5", image_shape=(28, 28, 1), num_classes=10, poling="max")
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: lenet5 has no option 'poling'; did you mean 'pooling'?
+    """
+    path = MODELS.path(name)
+    name = MODELS.name(path)
+    _check_image_shape(name, image_shape)
+    _check_num_classes(num_classes)
+    _check_options(name, path, options)
+    return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
+
+
+def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
+    if len(image_shape) != 3 or not all(type(size) is int and size > 0 for size in image_shape):
+        raise ConfigError("image_shape must be three positive integers: height, width, channels", received=image_shape)
+    height, width, channels = image_shape
+    if channels not in _CHANNELS:
+        known = ", ".join(f"{count} ({meaning})" for count, meaning in _CHANNELS.items())
+        raise ConfigError(f"the channels of image_shape must be one of {known}", received=image_shape)
+    # A network plugged in by its path is in no table; it knows itself what it can read.
+    row = find(name)
+    if row and min(height, width) < row.smallest_side:
+        least = f"{row.smallest_side} x {row.smallest_side}"
+        raise ConfigError(
+            f"{name} reads images of at least {least} pixels",
+            received=image_shape,
+            hint=f"resize the images to {least} or more, or choose a smaller network",
+        )
+
+
+def _check_num_classes(num_classes: int | None) -> None:
+    if num_classes is not None and (type(num_classes) is not int or num_classes < 1):
+        raise ConfigError("num_classes must be a positive integer, or None for the backbone", received=num_classes)
+
+
+def _check_options(name: str, path: str, options: dict[str, Any]) -> None:
+    accepted = keywords(path)
+    if accepted is None:
+        return
+    accepted -= {"image_shape", "num_classes"}
+    for option in options:
+        if option not in accepted:
+            raise ConfigError(f"{name} has no option {option!r}; {did_you_mean(option, accepted)}")

@@ -1,0 +1,82 @@
+"""LeNet-5 (LeCun et al., 1998, figure 2), as Dive into Deep Learning teaches it.
+
+    image       28 x 28 (zero-padded by 2) or 32 x 32
+    conv1       28 x 28 x 6     5 x 5
+    pool1       14 x 14 x 6     2 x 2      level c1
+    conv2       10 x 10 x 16    5 x 5
+    pool2        5 x  5 x 16    2 x 2      level c2
+    dense1     120
+    dense2      84
+    logits      num_classes
+
+Sources: http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, where conv2 sees only some of the maps of conv1, the pools
+have weights and the output is an RBF; and https://d2l.ai/chapter_convolutional-neural-networks/lenet.html, where not.
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import did_you_mean
+
+# Glorot and Bengio derived theirs for units that are linear around zero, He et al. theirs for units that are zero on
+# one side.
+_INITIALIZER = {"sigmoid": "glorot_uniform", "tanh": "glorot_uniform", "relu": "he_uniform"}
+_POOLING = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
+
+
+def lenet5(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
+    pooling: Literal["average", "max"] = "average",
+) -> keras.Model:
+    """LeNet-5: 61,706 trainable weights and 416,520 multiply-adds at 28 x 28 x 1 or 32 x 32 x 1 and 10 classes.
+
+    Images under 32 pixels (the shorter side) are zero-padded by 2, so that 28 x 28 and 32 x 32 both reach the
+    classifier as 5 x 5 x 16. Other sizes reach it as they come: the first dense layer grows with the image.
+
+    Args:
+        image_shape: (height, width, channels), at least 12 x 12 pixels.
+        num_classes: how many logits; None gives the backbone.
+        activation: "sigmoid" as in d2l, "tanh" as (but for its scale) in 1998, or "relu".
+        pooling: "average" or "max".
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c1", "c2"} of
+        strides 2 and 4: at 28 x 28 and 32 x 32 float32 (N, 14, 14, 6) and (N, 5, 5, 16).
+
+    Raises:
+        ConfigError: another activation or pooling.
+
+    >>> lenet5(image_shape=(28, 28, 1), num_classes=10).count_params()
+    61706
+    """
+    _check_choice("activation", activation, _INITIALIZER)
+    _check_choice("pooling", pooling, _POOLING)
+    hidden = {"activation": activation, "kernel_initializer": _INITIALIZER[activation]}
+    pool = _POOLING[pooling]
+    padding = "same" if min(image_shape[:2]) < 32 else "valid"
+
+    image = keras.Input(image_shape, name="image")
+    x = layers.Conv2D(6, 5, padding=padding, **hidden, name="conv1")(image)
+    c1 = pool(2, name="pool1")(x)
+    x = layers.Conv2D(16, 5, **hidden, name="conv2")(c1)
+    c2 = pool(2, name="pool2")(x)
+    if num_classes is None:
+        return keras.Model(image, {"c1": c1, "c2": c2}, name="lenet5")
+
+    x = layers.Flatten(name="flatten")(c2)
+    x = layers.Dense(120, **hidden, name="dense1")(x)
+    x = layers.Dense(84, **hidden, name="dense2")(x)
+    # In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
+    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
+    return keras.Model(image, logits, name="lenet5")
+
+
+def _check_choice(option: str, value: str, choices: dict[str, object]) -> None:
+    if value not in choices:
+        raise ConfigError(f"lenet5 has no {option} {value!r}; {did_you_mean(value, choices)}")

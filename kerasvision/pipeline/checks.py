@@ -1,0 +1,73 @@
+"""What is checked before the first stage runs, so that nobody waits an hour for a mistake in the last one."""
+
+from collections.abc import Iterator
+
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.pipeline.graph import Node, Pipeline
+
+
+def check_pipeline(pipeline: Pipeline) -> None:
+    """Every file that a stage will read is there, and every folder that should hold some does.
+
+    Raises:
+        DataError: a source's folder is missing or empty, or a file that is named does not exist.
+        GraphError: the pipeline has no stages.
+    """
+    if not pipeline.nodes:
+        raise ConfigError(f"pipeline {pipeline.name!r} has no stages")
+    for node in pipeline.nodes.values():
+        if node.settings is not None:
+            for _, path in node.settings.files():
+                if not path.is_file():
+                    raise DataError(f"{node.name} reads {path}, and there is no such file")
+            check_source(node)
+
+
+def check_source(node: Node) -> None:
+    """A source that is a folder holds at least one file."""
+    source = getattr(node.settings, "source", None)
+    path = getattr(source, "path", None)
+    if path is not None and next(iter(source.files()), None) is None:
+        raise DataError(f"{type(source).__name__} found nothing to read in {path}")
+
+
+def selected(
+    pipeline: Pipeline, *, start: str | None = None, until: str | None = None, only: str | None = None
+) -> list[str]:
+    """The names of the nodes that may execute; all others must have results that can be reused.
+
+    Args:
+        pipeline: the whole pipeline.
+        start: this node and everything that follows from it.
+        until: this node and everything that it needs.
+        only: this node alone; not together with the other two.
+
+    Raises:
+        ConfigError: `only` together with another, or nothing is left.
+        GraphError: no such node.
+    """
+    if only is not None and (start is not None or until is not None):
+        raise ConfigError("--only stands alone; it was given with --from or --until")
+    if only is not None:
+        return [pipeline.node(only).name]
+    names = list(pipeline.nodes)
+    if start is not None:
+        names = [name for name in names if pipeline.node(start).name in {name, *_ancestors(pipeline, name)}]
+    if until is not None:
+        last = pipeline.node(until).name
+        names = [name for name in names if name in {last, *_ancestors(pipeline, last)}]
+    if not names:
+        raise ConfigError(f"nothing lies between --from {start} and --until {until}")
+    return names
+
+
+def needed(pipeline: Pipeline, names: list[str]) -> list[str]:
+    """The given nodes and everything that they need, in the pipeline's order."""
+    wanted = {*names, *(ancestor for name in names for ancestor in _ancestors(pipeline, name))}
+    return [name for name in pipeline.nodes if name in wanted]
+
+
+def _ancestors(pipeline: Pipeline, name: str) -> Iterator[str]:
+    for parent in pipeline.nodes[name].upstream:
+        yield parent
+        yield from _ancestors(pipeline, parent)

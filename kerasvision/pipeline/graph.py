@@ -1,0 +1,190 @@
+"""Which stage feeds which: a pipeline is built by adding stages, and every connection is checked as it is added.
+
+A stage is a plain function, and its signature is its specification:
+
+    def trainer(examples: Examples, transform_graph: TransformGraph, model: Out[Model], *, settings: TrainerSettings)
+
+Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. A
+stage that reaches beyond its artifacts asks for `root: Path`, the folder that holds `runs/` and `saved_models/`.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kerasvision import lookup
+from kerasvision.config.base import Config
+from kerasvision.errors import GraphError
+from kerasvision.pipeline.artifacts import OUTPUT, Artifact
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The promise of an artifact: output `key` of the node named `producer`."""
+
+    producer: str
+    key: str
+    type: type[Artifact]
+
+
+@dataclass(frozen=True)
+class LatestBlessed:
+    """An input that is looked up when the stage is planned: the newest blessed model that is not the one just trained.
+
+    Attributes:
+        other_than: the channel of the model just trained.
+    """
+
+    other_than: Channel
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a stage function takes and writes."""
+
+    inputs: dict[str, type[Artifact]]
+    optional: frozenset[str]
+    outputs: dict[str, type[Artifact]]
+    settings: type[Config] | None
+    wants_root: bool
+
+    @classmethod
+    def of(cls, function: Callable[..., None]) -> "Signature":
+        """The signature of a stage function.
+
+        Raises:
+            GraphError: a parameter is neither an artifact, an output nor `settings`.
+        """
+        hints = typing.get_type_hints(function, include_extras=True)
+        inputs, optional, outputs, settings, wants_root = {}, set(), {}, None, False
+        for parameter in inspect.signature(function).parameters.values():
+            hint = hints.get(parameter.name)
+            if parameter.name == "settings":
+                settings = hint
+            elif parameter.name == "root":
+                wants_root = True
+            elif OUTPUT in getattr(hint, "__metadata__", ()):
+                outputs[parameter.name] = typing.get_args(hint)[0]
+            elif (artifact := _artifact_type(hint)) is not None:
+                inputs[parameter.name] = artifact
+                optional |= {parameter.name} if parameter.default is None else set()
+            else:
+                raise GraphError(
+                    f"{function.__name__}({parameter.name}) must be an artifact, Out[...] of one, or settings",
+                    received=hint,
+                )
+        return cls(inputs, frozenset(optional), outputs, settings, wants_root)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage at its place in a pipeline. Its outputs are attributes: `node.examples` is a Channel."""
+
+    name: str
+    function: Callable[..., None]
+    signature: Signature
+    inputs: dict[str, Channel | LatestBlessed]
+    settings: Config | None = None
+
+    def __getattr__(self, key: str) -> Channel:
+        if key.startswith("__") or key not in self.signature.outputs:
+            raise GraphError(f"{self.name} has no output {key!r}; {lookup.did_you_mean(key, self.signature.outputs)}")
+        return Channel(self.name, key, self.signature.outputs[key])
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The names of the nodes that must have run before."""
+        channels = (c.other_than if isinstance(c, LatestBlessed) else c for c in self.inputs.values())
+        return tuple(dict.fromkeys(channel.producer for channel in channels))
+
+
+@dataclass
+class Pipeline:
+    """Stages in the order in which they were added, which is an order in which they can run.
+
+    >>> from kerasvision.pipeline.graph import Pipeline
+    >>> pipeline = Pipeline("demo")
+    >>> pipeline.add("kerasvision.pipeline.stages.statistics_gen:statistics_gen")
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.GraphError: statistics_gen needs examples=..., of type Examples.
+    """
+
+    name: str
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def add(
+        self,
+        stage: str | Callable[..., None],
+        *,
+        name: str | None = None,
+        settings: Config | None = None,
+        **inputs: Channel | LatestBlessed | None,
+    ) -> Node:
+        """Adds a stage and returns its node.
+
+        Args:
+            stage: the function, its short name, or its dotted path.
+            name: the node's name; the function's own where not given.
+            settings: of the type that the function's `settings` parameter names.
+            **inputs: channels of nodes added before; None leaves an optional input out.
+
+        Raises:
+            GraphError: anything that does not fit.
+        """
+        function = lookup.STAGES.load(stage) if isinstance(stage, str) else stage
+        signature = Signature.of(function)
+        given = {key: channel for key, channel in inputs.items() if channel is not None}
+        node = Node(name or function.__name__, function, signature, given, settings)
+        self._check(node)
+        self.nodes[node.name] = node
+        return node
+
+    def node(self, name: str) -> Node:
+        """The node of a name; `-` and `_` are the same in it.
+
+        Raises:
+            GraphError: no such node; the message proposes the closest one.
+        """
+        plain = name.replace("-", "_")
+        if plain not in self.nodes:
+            raise GraphError(f"pipeline {self.name!r} has no stage {name!r}; {lookup.did_you_mean(plain, self.nodes)}")
+        return self.nodes[plain]
+
+    def _check(self, node: Node) -> None:
+        if node.name in self.nodes:
+            raise GraphError(f"a pipeline holds each node name once; {node.name!r} is there already")
+        expected = node.signature.settings
+        if expected is not None and not isinstance(node.settings, expected):
+            raise GraphError(f"{node.name} needs settings of type {expected.__name__}", received=node.settings)
+        if expected is None and node.settings is not None:
+            raise GraphError(f"{node.name} takes no settings", received=node.settings)
+        for key, artifact in node.signature.inputs.items():
+            if key not in node.inputs and key not in node.signature.optional:
+                raise GraphError(f"{node.name} needs {key}=..., of type {artifact.TYPE_NAME}")
+        for key, channel in node.inputs.items():
+            self._check_input(node, key, channel)
+
+    def _check_input(self, node: Node, key: str, channel: Channel | LatestBlessed) -> None:
+        if key not in node.signature.inputs:
+            raise GraphError(f"{node.name} has no input {key!r}; {lookup.did_you_mean(key, node.signature.inputs)}")
+        expected = node.signature.inputs[key]
+        source = channel.other_than if isinstance(channel, LatestBlessed) else channel
+        if not isinstance(source, Channel):
+            raise GraphError(f"{node.name}({key}=...) expects a node's output, such as trainer.model", received=source)
+        if source.producer not in self.nodes:
+            raise GraphError(f"{node.name}({key}=...): {source.producer!r} was not added to this pipeline")
+        if not issubclass(source.type, expected):
+            raise GraphError(
+                f"{node.name}({key}=...) expects {expected.TYPE_NAME}; "
+                f"{source.producer}.{source.key} is {source.type.TYPE_NAME}"
+            )
+
+
+def _artifact_type(hint: object) -> type[Artifact] | None:
+    """The artifact class in `X` or `X | None`."""
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    found = [m for m in members if isinstance(m, type) and issubclass(m, Artifact)]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,85 @@
+"""What happened before: runs, what each of their stages did, what a result came from, and why a stage ran again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasvision.errors import ConfigError
+from kerasvision.pipeline.fingerprint import Fingerprint, differences
+from kerasvision.pipeline.local import RUNS_FOLDER
+from kerasvision.pipeline.store import ArtifactRecord, ExecutionRecord, RunRecord, opened
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """An artifact, the execution that made it, and the ancestry of what that read.
+
+    Attributes:
+        artifact: the artifact.
+        producer: the execution, or None where the store does not know it.
+        inputs: input name -> ancestry.
+    """
+
+    artifact: ArtifactRecord
+    producer: ExecutionRecord | None
+    inputs: dict[str, "Ancestry"]
+
+
+def list_runs(root: Path | str = ".") -> list[tuple[RunRecord, list[ExecutionRecord]]]:
+    """All runs, newest first, with what their stages did."""
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        return [(run, store.executions(run)) for run in store.runs()]
+
+
+def show_run(run_id: str, *, root: Path | str = ".") -> tuple[RunRecord, list[ExecutionRecord]]:
+    """One run, by the beginning of its id or as `latest`.
+
+    Raises:
+        ConfigError: no such run.
+    """
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        run = store.run(run_id)
+        return run, store.executions(run)
+
+
+def lineage(run_id: str, *, root: Path | str = ".") -> list[Ancestry]:
+    """Where the last results of a run came from, back to its source.
+
+    Raises:
+        ConfigError: no such run.
+    """
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        executions = store.executions(store.run(run_id))
+        read = {artifact.id for execution in executions for artifact in execution.inputs.values()}
+        last = [a for execution in executions for a in execution.outputs.values() if a.id not in read]
+
+        def ancestry(artifact: ArtifactRecord) -> Ancestry:
+            producer = store.producer(artifact.id)
+            inputs = {key: ancestry(read) for key, read in producer.inputs.items()} if producer else {}
+            return Ancestry(artifact, producer, inputs)
+
+        return [ancestry(artifact) for artifact in last]
+
+
+def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tuple[str, list[str]]:
+    """Why a stage ran the last time: (what is compared, what changed since the time before, a line each).
+
+    Args:
+        node: the stage's name.
+        pipeline: its pipeline; that of the newest run where not given.
+        root: the folder that holds `runs/`.
+
+    Raises:
+        ConfigError: it never ran here.
+    """
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        runs = store.runs()
+        pipeline = pipeline or (runs[0].pipeline if runs else "")
+        prints = store.fingerprints(pipeline, node.replace("-", "_"))
+    if not prints:
+        raise ConfigError(f"stage {node!r} of pipeline {pipeline!r} never finished here", hint="see `kerasvision runs list`")
+    if len(prints) == 1:
+        return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had never run before"]
+    (newer, after), (older, before) = prints
+    changed = differences(before, Fingerprint(**after))
+    title = f"execution {newer} of {node} in {pipeline}, against execution {older}"
+    return title, changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]

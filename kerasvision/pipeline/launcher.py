@@ -1,0 +1,238 @@
+"""How a stage is launched, the same for every stage, numbered as in the text below.
+
+1 resolve inputs, 2 fingerprint, 3 reuse, 4 register RUNNING, 5 run in a folder beside, 6 fsync, hash, rename,
+7 publish in one transaction. At any instant a kill leaves either a published result or leavings that the next launch of
+the same node clears away. One process at a time launches a node: the second waits, and then finds the result.
+"""
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kerasvision.errors import KerasvisionError, StageError, StoreError
+from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
+from kerasvision.pipeline.graph import Channel, LatestBlessed, Node
+from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
+
+Outputs = dict[str, dict[str, ArtifactRecord]]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What every launch of a run shares."""
+
+    store: Store
+    run: RunRecord
+    waiting: Callable[[str], None] = lambda node: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a launch."""
+
+    node: str
+    outputs: dict[str, ArtifactRecord]
+    reused: bool
+    seconds: float
+
+
+def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
+    """Runs a stage, or finds that it need not run.
+
+    Args:
+        node: the stage.
+        done: outputs of the nodes before, by node and key.
+        context: the store and the run.
+        may_execute: False where only a reuse is allowed.
+        force: run even where a result could be reused.
+
+    Raises:
+        KerasvisionError: what the stage itself raised of ours.
+        StageError: it raised anything else, or may not execute and has nothing to reuse.
+    """
+    began = time.monotonic()
+    store, run = context.store, context.run
+    with _alone(node, context):
+        _clear_leavings(node, context)
+        # 1. Resolve inputs: channels become artifacts that exist.
+        inputs = resolve_inputs(node, done, store, run.pipeline)
+        # 2. Fingerprint: all that the result depends on.
+        print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
+        # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
+        outputs = None if force else reusable(print_.key, store)
+        if outputs is not None:
+            store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
+            return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
+        if not may_execute:
+            raise StageError(
+                f"{node.name} has no result that fits these settings, and was left out of this run",
+                hint="run it too: leave out --from and --only",
+            )
+        # 4. Register RUNNING, so that a kill from here on leaves a trace.
+        execution = store.start(
+            pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs
+        )
+        try:
+            _execute(node, execution, inputs, print_, context, began)
+        except BaseException as error:
+            _record_failure(node, execution, error, context)
+            if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
+                raise
+            raise StageError(
+                f"{node.name} failed: {type(error).__name__}: {_first_line(error)}",
+                hint=f"the whole story is in {log_file(node, context)}",
+            ) from error
+        _, outputs = store.finished(print_.key)
+    return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
+
+
+def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
+    """The artifacts that a node reads. A baseline that does not exist yet is left out."""
+    inputs = {}
+    for key, source in node.inputs.items():
+        if isinstance(source, Channel):
+            inputs[key] = done[source.producer][source.key]
+        elif isinstance(source, LatestBlessed):
+            trained = done[source.other_than.producer][source.other_than.key]
+            blessed = (model for model in store.blessed_models(pipeline) if model.digest != trained.digest)
+            newest = next((model for model in blessed if intact(model, store)), None)
+            if newest is not None:
+                inputs[key] = newest
+    return inputs
+
+
+def reusable(key: str, store: Store) -> dict[str, ArtifactRecord] | None:
+    """The outputs of an execution with this key, if every file of theirs is as it was written."""
+    found = store.finished(key)
+    if found is None or not all(intact(artifact, store) for artifact in found[1].values()):
+        return None
+    return found[1]
+
+
+def intact(artifact: ArtifactRecord, store: Store) -> bool:
+    """Whether an artifact is there and its content is what was published."""
+    try:
+        return _digest(artifact.open(), store) == artifact.digest
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:
+    """What changed since the node's newest finished execution, a line each; says so where there is none."""
+    found = store.finished(print_.key)
+    if found is not None:
+        return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
+    earlier = store.fingerprints(pipeline, node.name, limit=1)
+    return differences(earlier[0][1], print_) if earlier else ["it never ran here"]
+
+
+def log_file(node: Node, context: Launch) -> Path:
+    """Where the traceback of a failed stage is kept."""
+    return context.store.folder / "logs" / context.run.pipeline / context.run.id / f"{node.name}.log"
+
+
+def _execute(
+    node: Node, execution: int, inputs: dict[str, ArtifactRecord], print_: Fingerprint, context: Launch, began: float
+) -> None:
+    store = context.store
+    base = store.folder / "artifacts" / context.run.pipeline / node.name
+    final = {key: kind(base / key / str(execution)) for key, kind in node.signature.outputs.items()}
+    # 5. Run in folders of other names: what has the final name is whole.
+    written = {key: type(artifact)(f"{artifact.uri}.tmp") for key, artifact in final.items()}
+    ids = store.promise(execution, final)
+    for artifact in written.values():
+        artifact.uri.mkdir(parents=True)
+    arguments = {key: record.open() for key, record in inputs.items()} | written
+    if node.settings is not None:
+        arguments["settings"] = node.settings
+    if node.signature.wants_root:
+        arguments["root"] = store.folder.parent
+    node.function(**arguments)
+    if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:
+        raise StageError(f"the files that {node.name} reads changed while it read them", hint="run again")
+    # 6. Flush, hash, rename: after a power cut the name stands for the whole content or does not exist.
+    published = {}
+    for key, artifact in written.items():
+        _flush(artifact.uri)
+        artifact.uri.rename(final[key].uri)
+        _flush_folder(final[key].uri.parent)
+        final[key].properties.update(artifact.properties)
+        published[ids[key]] = (final[key], _digest(final[key], store))
+    # 7. COMPLETE and LIVE, in one transaction.
+    store.publish(execution, published, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _alone(node: Node, context: Launch) -> Iterator[None]:
+    """Only one process at a time launches this node. The lock dies with its process."""
+    path = context.store.folder / "locks" / f"{context.run.pipeline}.{node.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0.2)
+        except Timeout:
+            context.waiting(node.name)
+            lock.acquire()
+    except OSError as error:
+        raise StoreError(
+            f"{path.parent} cannot be written: {error.strerror}", hint="choose another place with --root"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_leavings(node: Node, context: Launch) -> None:
+    """What killed executions of this node left: we hold its lock, so nobody is at work on it."""
+    for execution in context.store.running(context.run.pipeline, node.name):
+        folders = context.store.fail(execution, "its process ended before it did")
+        _remove(folders)
+
+
+def _record_failure(node: Node, execution: int, error: BaseException, context: Launch) -> None:
+    _remove(context.store.fail(execution, f"{type(error).__name__}: {_first_line(error)}"))
+    log = log_file(node, context)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        for path in (folder, folder.with_name(folder.name + ".tmp")):
+            if path.exists():
+                shutil.rmtree(path)
+
+
+def _digest(artifact: Artifact, store: Store) -> str:
+    return tree_digest([artifact.uri, *artifact.external_paths()], store)
+
+
+def _flush(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        if path.is_dir():
+            _flush_folder(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

@@ -1,0 +1,144 @@
+"""Run a pipeline on this machine, one stage after the other; or say what a run would do."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from kerasvision.errors import KerasvisionError
+from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.checks import check_pipeline, needed, selected
+from kerasvision.pipeline.fingerprint import fingerprint
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.launcher import Launch, Outputs, Result, launch, resolve_inputs, reusable, why_not_reusable
+from kerasvision.pipeline.store import RunRecord, Store, opened
+
+RUNS_FOLDER = "runs"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left.
+
+    Attributes:
+        id: the run's id.
+        stages: what came of each stage, in order.
+    """
+
+    id: str
+    stages: tuple[Result, ...]
+
+    def artifact(self, node: str, key: str) -> Artifact:
+        """One output: `result.artifact("trainer", "model")`."""
+        return next(stage.outputs[key].open() for stage in self.stages if stage.node == node)
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a run would do with a stage.
+
+    Attributes:
+        node: its name.
+        action: "reuse", "run", or "depends": its inputs are not known before a stage above has run.
+        why: the reasons, a line each.
+    """
+
+    node: str
+    action: str
+    why: tuple[str, ...] = ()
+
+
+class Listener:
+    """Is told what a run does. The base says nothing."""
+
+    def started(self, node: str) -> None:
+        """A stage is about to be launched."""
+
+    def waiting(self, node: str) -> None:
+        """Another run is at this stage; this one waits for it."""
+
+    def finished(self, result: Result) -> None:
+        """A stage ran or was reused."""
+
+    def failed(self, node: str, error: KerasvisionError) -> None:
+        """A stage failed, and the run ends."""
+
+
+def run(
+    pipeline: Pipeline,
+    *,
+    root: Path | str = ".",
+    start: str | None = None,
+    until: str | None = None,
+    only: str | None = None,
+    force: bool = False,
+    listener: Listener | None = None,
+) -> RunResult:
+    """Runs a pipeline: every stage whose result is not there yet, in order.
+
+    Args:
+        pipeline: what `load_pipeline` or `standard_pipeline` gave.
+        root: the folder that holds, or will hold, `runs/`. Models are pushed to `saved_models/` beside it.
+        start: execute this stage and those that follow from it; those before must have results to reuse.
+        until: stop after this stage.
+        only: execute this stage alone.
+        force: execute the chosen stages even where their results could be reused.
+        listener: is told what happens.
+
+    Raises:
+        KerasvisionError: the first failure; what was finished stays, and the next run goes on from there.
+    """
+    listener = listener or Listener()
+    check_pipeline(pipeline)
+    chosen = selected(pipeline, start=start, until=until, only=only)
+    with opened(Path(root) / RUNS_FOLDER) as store:
+        record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000)
+        store.start_run(record)
+        context = Launch(store, record, waiting=listener.waiting)
+        results: list[Result] = []
+        done: Outputs = {}
+        for name in needed(pipeline, chosen):
+            listener.started(name)
+            try:
+                result = launch(
+                    pipeline.nodes[name], done, context, may_execute=name in chosen, force=force and name in chosen
+                )
+            except KerasvisionError as error:
+                listener.failed(name, error)
+                raise
+            done[name] = result.outputs
+            results.append(result)
+            listener.finished(result)
+    return RunResult(record.id, tuple(results))
+
+
+def plan(pipeline: Pipeline, *, root: Path | str = ".") -> list[PlannedStage]:
+    """What `run` would do now, and why. Writes nothing.
+
+    Raises:
+        KerasvisionError: what would stop the run before its first stage.
+    """
+    check_pipeline(pipeline)
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        done: Outputs = {}
+        return [_planned(pipeline, name, done, store) for name in pipeline.nodes]
+
+
+def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> PlannedStage:
+    node = pipeline.nodes[name]
+    if any(parent not in done for parent in node.upstream):
+        first = [parent for parent in node.upstream if parent not in done]
+        return PlannedStage(name, "depends", (f"on what {', '.join(first)} will write",))
+    inputs = resolve_inputs(node, done, store, pipeline.name)
+    print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
+    outputs = reusable(print_.key, store)
+    if outputs is None:
+        return PlannedStage(name, "run", tuple(why_not_reusable(node, print_, store, pipeline.name)))
+    done[name] = outputs
+    return PlannedStage(name, "reuse")
+
+
+def _new_run_id() -> str:
+    # The random half keeps two runs apart that start in one second, or after the clock was set back.
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

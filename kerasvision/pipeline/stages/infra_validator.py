@@ -1,0 +1,29 @@
+"""Loads the SavedModel in a fresh process, asks it with raw bytes, and compares with the trained model."""
+
+from kerasvision.config.stages import InfraValidatorSettings
+from kerasvision.pipeline.artifacts import Examples, InfraBlessing, Model, Out, Schema, TransformGraph
+
+
+def infra_validator(
+    examples: Examples,
+    schema: Schema,
+    transform_graph: TransformGraph,
+    model: Model,
+    blessing: Out[InfraBlessing],
+    *,
+    settings: InfraValidatorSettings,
+) -> None:
+    """Examples, Model -> InfraBlessing."""
+    from kerasvision.export.canary import prove_on_canaries
+
+    certificate = prove_on_canaries(
+        model_file=model.keras_file,
+        model_settings=model.settings,
+        saved_model=model.saved_model,
+        examples=examples.data,
+        schema=schema.file,
+        transform=transform_graph.file,
+        settings=settings.serving,
+    )
+    certificate.save(blessing.uri)
+    blessing.properties.update(blessed=int(certificate.blessed), reason="; ".join(certificate.complaints))

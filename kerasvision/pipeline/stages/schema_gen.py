@@ -1,0 +1,16 @@
+"""What is normal here: inferred from the statistics, or the schema that a person committed."""
+
+from kerasvision.config.stages import SchemaGenSettings
+from kerasvision.pipeline.artifacts import ExampleStatistics, Out, Schema
+
+
+def schema_gen(statistics: ExampleStatistics, schema: Out[Schema], *, settings: SchemaGenSettings) -> None:
+    """ExampleStatistics -> Schema."""
+    from kerasvision.data.schema import DataSchema
+    from kerasvision.data.statistics import Statistics
+
+    if settings.schema_file is not None:
+        chosen = DataSchema.load(settings.schema_file)
+    else:
+        chosen = DataSchema.infer(Statistics.load(statistics.summary))
+    chosen.save(schema.file)

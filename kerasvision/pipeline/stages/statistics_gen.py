@@ -1,0 +1,18 @@
+"""Counts and measures: sizes, colour, labels, copies."""
+
+from kerasvision.pipeline.artifacts import Examples, ExampleStatistics, Out
+
+
+def statistics_gen(examples: Examples, statistics: Out[ExampleStatistics]) -> None:
+    """Examples -> ExampleStatistics."""
+    import pandas as pd
+
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.page import write_statistics_page
+    from kerasvision.data.statistics import compute_statistics
+
+    example_set = ExampleSet(examples.data)
+    computed, images = compute_statistics(example_set, pd.read_parquet(examples.manifest))
+    computed.save(statistics.summary)
+    images.to_parquet(statistics.images, index=False)
+    write_statistics_page(computed, images, examples=example_set, file=statistics.page)

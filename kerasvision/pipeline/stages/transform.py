@@ -1,0 +1,23 @@
+"""Fits what must be fitted, on the training split alone."""
+
+from kerasvision.config.stages import TransformSettings
+from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, Out, Schema, TransformGraph
+
+
+def transform(
+    examples: Examples,
+    schema: Schema,
+    anomalies: ExampleAnomalies,
+    transform_graph: Out[TransformGraph],
+    *,
+    settings: TransformSettings,
+) -> None:
+    """Examples -> TransformGraph. Data with errors go no further than here."""
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.splits import TRAIN
+    from kerasvision.data.transform import ImageTransform
+    from kerasvision.data.validation import refuse_errors
+
+    refuse_errors(anomalies.file)
+    images = ExampleSet(examples.data).dataset(TRAIN).map(lambda example: example["image"])
+    ImageTransform.fit(settings.transform, images).save(transform_graph.file)

@@ -1,0 +1,54 @@
+"""The standard graph, from an experiment; and a pipeline file as a graph, standard or its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerasvision import lookup
+from kerasvision.config.experiment import Experiment
+from kerasvision.config.loading import experiment_of, load_pipeline_module
+from kerasvision.config.stages import stage_settings
+from kerasvision.errors import GraphError
+from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline
+
+
+def standard_pipeline(experiment: Experiment) -> Pipeline:
+    """The ten stages in TFX's order; the tuner only where the experiment has a search space."""
+    pipeline = Pipeline(experiment.name)
+    settings = stage_settings(experiment)
+
+    def add(stage: str, **inputs: object) -> Node:
+        return pipeline.add(lookup.STAGES.path(stage), settings=settings[stage], **inputs)
+
+    examples = add("example_gen").examples
+    statistics = add("statistics_gen", examples=examples).statistics
+    schema = add("schema_gen", statistics=statistics).schema
+    anomalies = add("example_validator", statistics=statistics, schema=schema).anomalies
+    transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
+    data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
+    best = add("tuner", **data).best_hyperparameters if experiment.search else None
+    model = add("trainer", **data, hyperparameters=best).model
+    baseline = LatestBlessed(other_than=model) if experiment.gate.needs_baseline else None
+    blessing = add("evaluator", **data, model=model, baseline_model=baseline).blessing
+    infra_blessing = add("infra_validator", **data, model=model).blessing
+    add("pusher", model=model, model_blessing=blessing, infra_blessing=infra_blessing)
+    return pipeline
+
+
+def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline of a file: what its `pipeline(experiment)` returns, or else the standard graph of its experiment.
+
+    Args:
+        path: a Python file with `EXPERIMENT`, and `pipeline` where it wants another graph.
+        overrides: texts of the form `training.epochs=3`.
+
+    Raises:
+        ConfigError: the file, the experiment or an override is wrong.
+        GraphError: the stages do not fit together.
+    """
+    module = load_pipeline_module(path)
+    experiment = experiment_of(module, overrides=overrides)
+    build = getattr(module, "pipeline", standard_pipeline)
+    pipeline = build(experiment)
+    if not isinstance(pipeline, Pipeline):
+        raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
+    return pipeline

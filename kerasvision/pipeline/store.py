@@ -1,0 +1,398 @@
+"""What ran, from what, and what came of it: the metadata store, one SQLite file under the root.
+
+Everything that changes the store is one transaction. `tables.py` says what the tables mean.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
+
+import peewee as pw
+
+from kerasvision.errors import ConfigError, StoreError
+from kerasvision.pipeline import tables as t
+from kerasvision.pipeline.artifacts import TYPES, Artifact
+from kerasvision.pipeline.fingerprint import FileState
+
+SCHEMA_VERSION = 1
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """One artifact as the store knows it."""
+
+    id: int
+    type: str
+    uri: Path
+    state: int
+    digest: str
+    properties: dict[str, int | float | str]
+
+    def open(self) -> Artifact:
+        """The artifact itself."""
+        return TYPES.get(self.type, Artifact)(self.uri, self.properties)
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """One execution as the store knows it."""
+
+    id: int
+    node: str
+    state: int
+    started_ms: int
+    seconds: float
+    error: str
+    inputs: dict[str, ArtifactRecord] = field(default_factory=dict)
+    outputs: dict[str, ArtifactRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of a pipeline."""
+
+    id: str
+    pipeline: str
+    started_ms: int
+
+
+def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concatenate["Store", P], R]:
+    """Runs a method against this store's file, in one transaction, and turns SQLite's errors into ours."""
+
+    @wraps(method)
+    def bound(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            # IMMEDIATE: take the write lock at the start; a read that turns into a write cannot wait for it.
+            with self.database.bind_ctx(t.TABLES), self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
+                return method(self, *args, **kwargs)
+        except pw.DatabaseError as error:
+            raise StoreError(f"the metadata store {self.file} cannot be used: {error}", hint=_way_out(error)) from error
+
+    return bound
+
+
+class Store:
+    """The metadata store of one root.
+
+    Args:
+        folder: where `metadata.sqlite` lies; artifact folders are kept relative to it.
+        read_only: never write. Where there is no file yet, an empty store in memory stands in for it.
+
+    Raises:
+        StoreError: the folder or file cannot be read or written, is damaged, or comes from a newer version.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.folder = folder.absolute()
+        self.file = self.folder / "metadata.sqlite"
+        self.read_only = read_only
+        self.database = self._open()
+        try:
+            with self.database.bind_ctx(t.TABLES):
+                version = self.database.pragma("user_version")
+                if version > SCHEMA_VERSION:
+                    raise StoreError(
+                        f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours "
+                        f"{SCHEMA_VERSION})", hint="update kerasvision, or choose another --root"
+                    )  # fmt: skip
+                if version < SCHEMA_VERSION:
+                    self._create()
+        except pw.DatabaseError as error:
+            raise StoreError(f"the metadata store {self.file} cannot be used: {error}", hint=_way_out(error)) from error
+
+    def _open(self) -> pw.SqliteDatabase:
+        if self.read_only and self.file.exists():
+            # A folder that cannot be written cannot hold WAL's side files either; then nobody else writes.
+            immutable = "" if os.access(self.folder, os.W_OK) else "&immutable=1"
+            return pw.SqliteDatabase(f"file:{quote(str(self.file))}?mode=ro{immutable}", uri=True, timeout=30)
+        if self.read_only:
+            return pw.SqliteDatabase(":memory:")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"runs are kept in {self.folder}, and it cannot be made: {error.strerror}",
+                hint="choose another place with --root",
+            ) from error
+        # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
+        return pw.SqliteDatabase(self.file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
+
+    def _create(self) -> None:
+        with self.database.atomic("IMMEDIATE"):
+            if self.database.pragma("user_version") < SCHEMA_VERSION:
+                self.database.create_tables(t.TABLES)
+                self.database.pragma("user_version", SCHEMA_VERSION)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.database.close()
+
+    # What the launcher writes, in the order in which it does.
+
+    @_in_store
+    def start(
+        self, *, pipeline: str, run: str, node: str, fingerprint: dict[str, object], key: str,
+        inputs: dict[str, ArtifactRecord],
+    ) -> int:  # fmt: skip
+        """Registers a RUNNING execution with its inputs; returns its id."""
+        return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, {"fingerprint": json.dumps(fingerprint)})
+
+    @_in_store
+    def promise(self, execution: int, outputs: dict[str, Artifact]) -> dict[str, int]:
+        """Registers PENDING artifacts, before their folders exist under these names; returns their ids."""
+        return {key: self._new_artifact(execution, key, artifact) for key, artifact in outputs.items()}
+
+    @_in_store
+    def publish(self, execution: int, outputs: dict[int, tuple[Artifact, str]], *, seconds: float) -> None:
+        """The execution is COMPLETE and its artifacts are LIVE: from now on they can be reused."""
+        for artifact_id, (artifact, digest) in outputs.items():
+            _update(t.ArtifactRow, artifact_id, state=t.LIVE)
+            for name, value in {**artifact.properties, "digest": digest}.items():
+                _set_property(t.ArtifactProperty, "artifact_id", artifact_id, name, value)
+        _set_property(t.ExecutionProperty, "execution_id", execution, "seconds", seconds)
+        _update(t.ExecutionRow, execution, last_known_state=t.COMPLETE)
+
+    @_in_store
+    def fail(self, execution: int, error: str) -> list[Path]:
+        """The execution is FAILED; returns the folders that its artifacts would have had."""
+        _set_property(t.ExecutionProperty, "execution_id", execution, "error", error)
+        _update(t.ExecutionRow, execution, last_known_state=t.FAILED)
+        promised = list(self._artifacts(execution, t.OUTPUT).values())
+        for artifact in promised:
+            _update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
+        return [artifact.uri for artifact in promised]
+
+    @_in_store
+    def reuse(
+        self, *, pipeline: str, run: str, node: str, inputs: dict[str, ArtifactRecord], outputs: dict[str, ArtifactRecord],
+    ) -> None:  # fmt: skip
+        """Registers a CACHED execution: this run has these artifacts, and another execution made them."""
+        execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
+        for key, artifact in outputs.items():
+            _new_event(artifact.id, execution, t.OUTPUT, key)
+
+    @_in_store
+    def start_run(self, run: RunRecord) -> None:
+        """Registers a run, so that it is listed even if its first stage fails."""
+        self._context("pipeline", run.pipeline)
+        self._context("pipeline_run", f"{run.pipeline}/{run.id}")
+
+    # What is asked.
+
+    @_in_store
+    def finished(self, key: str) -> tuple[int, dict[str, ArtifactRecord]] | None:
+        """(execution id, outputs) of the newest COMPLETE execution with this key, all of whose outputs are LIVE."""
+        for row in self._executions_in("execution_cache", key, t.COMPLETE):
+            outputs = self._artifacts(row.id, t.OUTPUT)
+            if all(artifact.state == t.LIVE for artifact in outputs.values()):
+                return row.id, outputs
+        return None
+
+    @_in_store
+    def running(self, pipeline: str, node: str) -> list[int]:
+        """Executions of a node that never ended. Whoever holds the node's lock knows that their processes are gone."""
+        return [row.id for row in self._executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
+
+    @_in_store
+    def fingerprints(self, pipeline: str, node: str, *, limit: int = 2) -> list[tuple[int, dict[str, dict[str, object]]]]:
+        """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
+        rows = self._executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
+        return [(row.id, json.loads(_properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
+                for row in rows[:limit]]  # fmt: skip
+
+    @_in_store
+    def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:
+        """Models of a pipeline that were blessed and are still LIVE, newest first."""
+        models = {}
+        for row in self._executions_in("pipeline", pipeline, t.COMPLETE):
+            outputs = self._artifacts(row.id, t.OUTPUT)
+            if any(a.type == "ModelBlessing" and a.properties.get("blessed") == 1 for a in outputs.values()):
+                for artifact in self._artifacts(row.id, t.INPUT).values():
+                    if artifact.type == "Model" and artifact.state == t.LIVE:
+                        models.setdefault(artifact.id, artifact)
+                        break
+        return iter(models.values())
+
+    @_in_store
+    def runs(self) -> list[RunRecord]:
+        """All runs, newest first."""
+        kind = t.Type.get_or_none(name="pipeline_run", type_kind=t.CONTEXT_TYPE)
+        of_kind = t.ContextRow.type_id == (kind.id if kind else None)
+        rows = t.ContextRow.select().where(of_kind).order_by(t.ContextRow.id.desc())
+        split = ((row, *row.name.split("/", 1)) for row in rows)
+        return [RunRecord(run, pipeline, row.create_time_since_epoch) for row, pipeline, run in split]
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run whose id begins with this text; `latest` is the newest.
+
+        Raises:
+            ConfigError: no run, or several.
+        """
+        found = [run for run in self.runs() if run.id.startswith(run_id) or run_id == "latest"]
+        if not found or (len(found) > 1 and run_id != "latest"):
+            many = f"{len(found)} runs begin with it" if found else "there is no such run"
+            raise ConfigError(f"{many}: {run_id!r}", hint="`kerasvision runs list` shows them")
+        return found[0]
+
+    @_in_store
+    def executions(self, run: RunRecord) -> list[ExecutionRecord]:
+        """What happened in a run, in order."""
+        rows = self._executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
+        return [self._execution(row) for row in reversed(rows)]
+
+    @_in_store
+    def producer(self, artifact: int) -> ExecutionRecord | None:
+        """The execution that made an artifact."""
+        row = (
+            t.ExecutionRow.select()
+            .join(t.Event, on=(t.Event.execution_id == t.ExecutionRow.id))
+            .where(t.Event.artifact_id == artifact, t.Event.type == t.OUTPUT, t.ExecutionRow.last_known_state == t.COMPLETE)
+            .first()
+        )
+        return self._execution(row) if row else None
+
+    # The memo of file hashes (see fingerprint.Memo).
+
+    @_in_store
+    def recall(self, paths: list[str]) -> dict[str, tuple[FileState, str, int]]:
+        """path -> (state, sha256, time of hashing) for those that are known."""
+        found = {}
+        for chunk in pw.chunked(paths, 500):
+            for row in t.FileDigest.select().where(t.FileDigest.path.in_(chunk)):
+                state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
+                found[row.path] = (state, row.sha256, row.recorded_ns)
+        return found
+
+    @_in_store
+    def remember(self, rows: list[tuple[str, FileState, str, int]]) -> None:
+        """Keeps the hashes of files. A store that is only read forgets them."""
+        if self.read_only:
+            return
+        values = [(path, s.size, s.mtime_ns, s.ctime_ns, s.inode, digest, at) for path, s, digest, at in rows]
+        for chunk in pw.chunked(values, 100):
+            t.FileDigest.replace_many(chunk, fields=list(t.FileDigest._meta.sorted_fields)).execute()
+
+    # Rows.
+
+    def _new_execution(
+        self, pipeline: str, run: str, node: str, state: int, key: str, inputs: dict[str, ArtifactRecord],
+        properties: dict[str, str],
+    ) -> int:  # fmt: skip
+        type_id = _type_id(node, t.EXECUTION_TYPE)
+        row = t.ExecutionRow.create(type_id=type_id, last_known_state=state)
+        contexts = {"pipeline": pipeline, "pipeline_run": f"{pipeline}/{run}", "node": f"{pipeline}.{node}",
+                    **({"execution_cache": key} if key else {})}  # fmt: skip
+        for kind, name in contexts.items():
+            t.Association.create(context_id=self._context(kind, name), execution_id=row.id)
+        for name, value in {**properties, "node": node}.items():
+            _set_property(t.ExecutionProperty, "execution_id", row.id, name, value)
+        for name, artifact in inputs.items():
+            _new_event(artifact.id, row.id, t.INPUT, name)
+        return row.id
+
+    def _new_artifact(self, execution: int, key: str, artifact: Artifact) -> int:
+        uri = artifact.uri.relative_to(self.folder).as_posix()
+        type_id = _type_id(artifact.TYPE_NAME, t.ARTIFACT_TYPE)
+        row = t.ArtifactRow.create(type_id=type_id, uri=uri, state=t.PENDING)
+        _new_event(row.id, execution, t.OUTPUT, key)
+        for association in t.Association.select().where(t.Association.execution_id == execution):
+            t.Attribution.create(context_id=association.context_id, artifact_id=row.id)
+        return row.id
+
+    def _context(self, kind: str, name: str) -> int:
+        return t.ContextRow.get_or_create(type_id=_type_id(kind, t.CONTEXT_TYPE), name=name)[0].id
+
+    def _executions_in(self, kind: str, name: str, state: int | None = None) -> list[t.ExecutionRow]:
+        """Executions of a context, newest first."""
+        query = (
+            t.ExecutionRow.select()
+            .join(t.Association, on=(t.Association.execution_id == t.ExecutionRow.id))
+            .join(t.ContextRow, on=(t.ContextRow.id == t.Association.context_id))
+            .join(t.Type, on=(t.Type.id == t.ContextRow.type_id))
+            .where(t.Type.name == kind, t.Type.type_kind == t.CONTEXT_TYPE, t.ContextRow.name == name)
+            .order_by(t.ExecutionRow.id.desc())
+        )
+        return list(query if state is None else query.where(t.ExecutionRow.last_known_state == state))
+
+    def _execution(self, row: t.ExecutionRow) -> ExecutionRecord:
+        properties = _properties(t.ExecutionProperty, "execution_id", row.id)
+        return ExecutionRecord(
+            id=row.id,
+            node=properties["node"],
+            state=row.last_known_state,
+            started_ms=row.create_time_since_epoch,
+            seconds=properties.get("seconds", 0.0),
+            error=properties.get("error", ""),
+            inputs=self._artifacts(row.id, t.INPUT),
+            outputs=self._artifacts(row.id, t.OUTPUT),
+        )
+
+    def _artifacts(self, execution: int, event_type: int) -> dict[str, ArtifactRecord]:
+        query = (
+            t.ArtifactRow.select(t.ArtifactRow, t.EventPath.step_key, t.Type.name.alias("type_name"))
+            .join(t.Event, on=(t.Event.artifact_id == t.ArtifactRow.id))
+            .join(t.EventPath, on=((t.EventPath.event_id == t.Event.id) & (t.EventPath.is_index_step == False)))  # noqa: E712
+            .join(t.Type, on=(t.Type.id == t.ArtifactRow.type_id))
+            .where(t.Event.execution_id == execution, t.Event.type == event_type)
+            .order_by(t.Event.id)
+        )
+        return {row["step_key"]: self._artifact(row) for row in query.dicts()}
+
+    def _artifact(self, row: dict) -> ArtifactRecord:
+        properties = _properties(t.ArtifactProperty, "artifact_id", row["id"])
+        digest = properties.pop("digest", "")
+        return ArtifactRecord(row["id"], row["type_name"], self.folder / row["uri"], row["state"], digest, properties)
+
+
+@contextmanager
+def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
+    """A store that is closed at the end."""
+    store = Store(folder, read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _type_id(name: str, kind: int) -> int:
+    return t.Type.get_or_create(name=name, type_kind=kind)[0].id
+
+
+def _new_event(artifact: int, execution: int, event_type: int, key: str) -> None:
+    event = t.Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
+    t.EventPath.create(event_id=event.id, is_index_step=False, step_key=key)
+    t.EventPath.create(event_id=event.id, is_index_step=True, step_index=0)
+
+
+def _update(table: type[pw.Model], row_id: int, **fields: int) -> None:
+    table.update(**fields, last_update_time_since_epoch=t.now_ms()).where(table.id == row_id).execute()
+
+
+def _set_property(table: type[pw.Model], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
+    column = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
+    table.replace(**{owner: owner_id, "name": name, "is_custom_property": True, column: value}).execute()
+
+
+def _properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, int | float | str]:
+    rows = table.select().where(getattr(table, owner) == owner_id)
+    values = ((row.name, (row.int_value, row.double_value, row.string_value)) for row in rows)
+    return {name: next(value for value in three if value is not None) for name, three in values}
+
+
+def _way_out(error: Exception) -> str:
+    text = str(error)
+    if "readonly" in text or "unable to open" in text or "permission" in text:
+        return "make the folder writable, or choose another place with --root"
+    if "malformed" in text or "not a database" in text:
+        return "the file is damaged: move it away and run again; stages then run anew"
+    if "full" in text:
+        return "free some space on that disk"
+    return "choose another place with --root"

@@ -1,0 +1,177 @@
+"""The tables of the metadata store: ML Metadata's, and one of our own.
+
+Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that somebody who knows TFX
+can read the file with any SQLite client. One table is our own: `FileDigest`, the hashes of files by their state.
+
+Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeline>.<node>`) and `execution_cache` (a key).
+"""
+
+import time
+
+import peewee as pw
+
+# MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
+PENDING, LIVE, DELETED, ABANDONED = 1, 2, 4, 5
+RUNNING, COMPLETE, FAILED, CACHED = 2, 3, 4, 5
+STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused"}
+INPUT, OUTPUT = 3, 4
+EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
+
+
+def now_ms() -> int:
+    """Now, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class _Row(pw.Model):
+    class Meta:
+        legacy_table_names = False
+
+
+class Type(_Row):
+    """A kind of artifact, execution or context."""
+
+    name = pw.TextField()
+    version = pw.TextField(null=True)
+    type_kind = pw.IntegerField()
+    description = pw.TextField(null=True)
+
+    class Meta:
+        table_name = "Type"
+        indexes = ((("name", "type_kind"), True),)
+
+
+class ArtifactRow(_Row):
+    """A folder; `uri` is relative to the root, so that the root can be moved."""
+
+    type_id = pw.IntegerField(index=True)
+    uri = pw.TextField(index=True)
+    state = pw.IntegerField()
+    name = pw.TextField(null=True)
+    create_time_since_epoch = pw.BigIntegerField(default=now_ms)
+    last_update_time_since_epoch = pw.BigIntegerField(default=now_ms)
+
+    class Meta:
+        table_name = "Artifact"
+
+
+class ExecutionRow(_Row):
+    """One time that a stage ran, failed to, or was spared."""
+
+    type_id = pw.IntegerField(index=True)
+    last_known_state = pw.IntegerField()
+    name = pw.TextField(null=True)
+    create_time_since_epoch = pw.BigIntegerField(default=now_ms)
+    last_update_time_since_epoch = pw.BigIntegerField(default=now_ms)
+
+    class Meta:
+        table_name = "Execution"
+
+
+class ContextRow(_Row):
+    """What executions have in common: a pipeline, a run, a node, a key."""
+
+    type_id = pw.IntegerField()
+    name = pw.TextField()
+    create_time_since_epoch = pw.BigIntegerField(default=now_ms)
+    last_update_time_since_epoch = pw.BigIntegerField(default=now_ms)
+
+    class Meta:
+        table_name = "Context"
+        indexes = ((("type_id", "name"), True),)
+
+
+class _Property(_Row):
+    name = pw.TextField()
+    is_custom_property = pw.BooleanField(default=True)
+    int_value = pw.IntegerField(null=True)
+    double_value = pw.DoubleField(null=True)
+    string_value = pw.TextField(null=True)
+
+
+class ArtifactProperty(_Property):
+    """digest, and what the stage said of its artifact."""
+
+    artifact_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "ArtifactProperty"
+        primary_key = pw.CompositeKey("artifact_id", "name", "is_custom_property")
+
+
+class ExecutionProperty(_Property):
+    """fingerprint, error, seconds."""
+
+    execution_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "ExecutionProperty"
+        primary_key = pw.CompositeKey("execution_id", "name", "is_custom_property")
+
+
+class Event(_Row):
+    """An execution read or wrote an artifact."""
+
+    artifact_id = pw.IntegerField(index=True)
+    execution_id = pw.IntegerField(index=True)
+    type = pw.IntegerField()
+    milliseconds_since_epoch = pw.BigIntegerField(default=now_ms)
+
+    class Meta:
+        table_name = "Event"
+
+
+class EventPath(_Row):
+    """Under which name: the key, then the position."""
+
+    event_id = pw.IntegerField(index=True)
+    is_index_step = pw.BooleanField()
+    step_index = pw.IntegerField(null=True)
+    step_key = pw.TextField(null=True)
+
+    class Meta:
+        table_name = "EventPath"
+        primary_key = False
+
+
+class Association(_Row):
+    """An execution belongs to a context."""
+
+    context_id = pw.IntegerField(index=True)
+    execution_id = pw.IntegerField(index=True)
+
+    class Meta:
+        table_name = "Association"
+        indexes = ((("context_id", "execution_id"), True),)
+
+
+class Attribution(_Row):
+    """An artifact belongs to a context."""
+
+    context_id = pw.IntegerField(index=True)
+    artifact_id = pw.IntegerField(index=True)
+
+    class Meta:
+        table_name = "Attribution"
+        indexes = ((("context_id", "artifact_id"), True),)
+
+
+class FileDigest(_Row):
+    """The hash of a file, and what the file system said of it then."""
+
+    path = pw.TextField(primary_key=True)
+    size = pw.BigIntegerField()
+    mtime_ns = pw.BigIntegerField()
+    ctime_ns = pw.BigIntegerField()
+    inode = pw.BigIntegerField()
+    sha256 = pw.TextField()
+    recorded_ns = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "FileDigest"
+
+
+TABLES = [
+    Type, ArtifactRow, ExecutionRow, ContextRow, ArtifactProperty, ExecutionProperty, Event, EventPath, Association,
+    Attribution, FileDigest,
+]  # fmt: skip

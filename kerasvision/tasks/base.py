@@ -1,0 +1,81 @@
+"""What training, evaluation and export may know of a task. Nothing above this floor knows more."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from matplotlib.axes import Axes
+
+from kerasvision import config as c
+from kerasvision import lookup
+
+Batch = Mapping[str, tf.Tensor]
+Predictions = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How good a whole data set's predictions are.
+
+    Attributes:
+        scores: metric -> value.
+        rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse) and `correct`.
+        tables: further tables by name, a confusion matrix say.
+    """
+
+    scores: dict[str, float]
+    rows: pd.DataFrame
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """One kind of thing to be learned.
+
+    Args:
+        settings: the task's part of the pipeline file.
+        classes: class names in the order of their numbers.
+    """
+
+    def __init__(self, settings: c.Task, classes: Sequence[str]) -> None:
+        self.settings = settings
+        self.classes = tuple(classes)
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> tuple[Any, Any]:
+        """(inputs, targets) of a batch: what the network receives and what the loss compares with. Runs in tf.data."""
+
+    @abstractmethod
+    def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
+        """The network to be trained."""
+
+    @abstractmethod
+    def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+        """The loss, and the metrics shown while training."""
+
+    @abstractmethod
+    def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:
+        """What serving runs: scaled images float32 (N, H, W, C) to named outputs, in stock TensorFlow operations."""
+
+    @abstractmethod
+    def judge(self, *, ids: Sequence[str], labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+        """Scores over a whole data set.
+
+        Args:
+            ids: of the examples.
+            labels: int64 (N,), the true class numbers.
+            predictions: what `predictor` gave for them, as arrays.
+        """
+
+    @abstractmethod
+    def draw(self, axes: Axes, *, image: np.ndarray, row: pd.Series) -> None:
+        """An image, uint8 (H, W, 3), with its row of a judgement."""
+
+
+def make_task(settings: c.Task, classes: Sequence[str]) -> Task:
+    """The task of these settings."""
+    return lookup.load(settings.implementation)(settings, classes)

@@ -1,0 +1,75 @@
+"""Classification as a task: one-hot targets, softmax cross-entropy, probabilities and the winning label."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from matplotlib.axes import Axes
+
+from kerasvision import config as c
+from kerasvision import models
+from kerasvision.tasks.base import Batch, Judgement, Predictions, Task
+from kerasvision.tasks.classification.scores import classification_scores, confusion_table
+
+
+class ClassificationTask(Task):
+    """One label per image."""
+
+    settings: c.Classification
+
+    def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images as they are; labels as float32 (N, C) rows that hold a single one."""
+        return batch["image"], tf.one_hot(batch["label"], len(self.classes))
+
+    def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
+        """The named network with one logit per class."""
+        return models.build(model.name, image_shape=image_shape, num_classes=len(self.classes), **model.options)
+
+    def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
+        """Cross-entropy of the softmax; accuracy, and top-k accuracy where there are more than k classes."""
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.settings.label_smoothing)
+        metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        if self.settings.top_k < len(self.classes):
+            k = self.settings.top_k
+            metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))
+        return loss, metrics
+
+    def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:
+        """`scores` float32 (N, C), probabilities that sum to 1; `classes` string (N,), the winning labels."""
+        names = tf.constant(self.classes)
+
+        def predict(images: tf.Tensor) -> Predictions:
+            scores = tf.nn.softmax(tf.cast(model(images, training=False), tf.float32))
+            return {"scores": scores, "classes": tf.gather(names, tf.argmax(scores, axis=-1))}
+
+        return predict
+
+    def judge(self, *, ids: Sequence[str], labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+        """Accuracy, top-k, log loss, and precision, recall and F1 of every class; the confusion matrix."""
+        probabilities = predictions["scores"]
+        names = np.array(self.classes)
+        rows = pd.DataFrame(
+            {
+                "id": list(ids),
+                "label": names[labels],
+                "predicted": names[probabilities.argmax(axis=1)],
+                "score": probabilities.max(axis=1),
+                "loss": -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)),
+                "correct": probabilities.argmax(axis=1) == labels,
+            }
+        )
+        return Judgement(
+            scores=classification_scores(labels, probabilities, classes=self.classes, top_k=self.settings.top_k),
+            rows=rows,
+            tables={"confusion": confusion_table(labels, probabilities, classes=self.classes)},
+        )
+
+    def draw(self, axes: Axes, *, image: np.ndarray, row: pd.Series) -> None:
+        """The image, and below it `truth -> answer score`, in red where they differ."""
+        axes.imshow(image)
+        colour = "black" if row["correct"] else "firebrick"
+        axes.set_xlabel(f"{row['label']} → {row['predicted']} {row['score']:.2f}", color=colour, fontsize=8)
+        axes.set_xticks([])
+        axes.set_yticks([])

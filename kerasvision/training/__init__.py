@@ -1,0 +1,1 @@
+"""Training a network on one or several devices."""

@@ -1,0 +1,130 @@
+"""Fit a network to examples: the same function for the trainer and for every trial of the tuner."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision import lookup
+from kerasvision.config.overrides import with_value
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.batches import evaluation_batches, training_batches
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import VALIDATION
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import StageError
+from kerasvision.progress import bar
+from kerasvision.tasks.base import make_task
+from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.strategy import make_strategy
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and how it got there.
+
+    Attributes:
+        model: with the weights of the last epoch.
+        history: a row per epoch: `epoch` from 1, `loss`, metrics, and the same with `val_` where there is a validation
+            split.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame
+
+
+def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[str], transform: ImageTransform) -> Fitted:
+    """Trains the network of the settings on the train split. Same settings, same machine: same weights.
+
+    Args:
+        settings: task, network, training and augmentation.
+        examples: a train split, and a validation split or none. The test split is not looked at.
+        classes: class names in the order of their numbers.
+        transform: fitted on the train split.
+
+    Raises:
+        ConfigError: settings that do not fit the data or the devices.
+        StageError: the loss became infinite or not a number.
+    """
+    training = settings.training
+    keras.utils.set_random_seed(training.seed)
+    task = make_task(settings.task, classes)
+    batches, steps = training_batches(
+        examples,
+        transform=transform,
+        encode=task.encode,
+        augment=settings.augment,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        seed=training.seed,
+        memory_budget_gb=training.memory_budget_gb,
+    )
+    validation = None
+    if examples.count(VALIDATION):
+        validation = evaluation_batches(
+            examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
+        ).cache()
+    strategy = make_strategy(training)
+    network = _synchronized(settings.model) if strategy.num_replicas_in_sync > 1 else settings.model
+    with strategy.scope():
+        model = task.build(network, image_shape=transform.settings.image_shape)
+        loss, metrics = task.objective()
+        model.compile(
+            optimizer=make_optimizer(training, steps_per_epoch=steps),
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=[],
+            # XLA was slower than TensorFlow's own kernels on every CPU network tried, and fails under a strategy.
+            jit_compile=False,
+        )
+    with bar("training", total=training.epochs * steps) as advance:
+        model.fit(
+            _without_autoshard(batches),
+            validation_data=None if validation is None else _without_autoshard(validation),
+            epochs=training.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the batches come shuffled
+            callbacks=[_Watch(advance)],
+            verbose=0,
+        )
+    history = pd.DataFrame(model.history.history)
+    history.insert(0, "epoch", range(1, len(history) + 1))
+    return Fitted(model, history)
+
+
+def _synchronized(model: c.Model) -> c.Model:
+    """The network with batch normalisation over the global batch, if it has any: so that N replicas equal one."""
+    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
+    return with_value(model, "options.synchronized", True) if "synchronized" in known else model
+
+
+class _Watch(keras.callbacks.Callback):
+    """Moves the bar, and stops a training whose loss is lost."""
+
+    def __init__(self, advance: object) -> None:
+        super().__init__()
+        self._advance = advance
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise StageError(
+                f"the training loss became {loss} at step {batch + 1} of epoch {self._epoch}",
+                hint="lower training.optimizer.learning_rate, or set training.warmup_epochs",
+            )
+        self._advance(1, f"epoch {self._epoch}  loss {loss:.4f}")
+
+
+def _without_autoshard(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Global batches are split over the replicas of one machine; there are no files to share out between machines."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)

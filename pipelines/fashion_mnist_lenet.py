@@ -1,0 +1,19 @@
+"""LeNet-5 on Fashion-MNIST with the settings of "Dive into Deep Learning", section 7.6 (sigmoid, plain SGD)."""
+
+from kerasvision import config as c
+
+EXPERIMENT = c.Experiment(
+    name="fashion_mnist_lenet",
+    source=c.Idx(
+        path="data/fashion-mnist",
+        class_names=(
+            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        ),
+    ),
+    splits=c.Splits(validation=0),
+    transform=c.Transform(image_size=(28, 28), color_mode="grayscale"),
+    task=c.Classification(),
+    model=c.Model(name="lenet5"),
+    training=c.Training(epochs=10, batch_size=256, optimizer=c.Sgd(learning_rate=0.9)),
+    gate=c.Gate(c.AtLeast("accuracy", 0.75)),
+)  # fmt: skip

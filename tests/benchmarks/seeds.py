@@ -1,0 +1,46 @@
+"""Accuracy of a pipeline over several training seeds: the numbers in the first line of a pipeline file.
+
+    python tests/benchmarks/seeds.py pipelines/digits.py --seeds 5
+    python tests/benchmarks/seeds.py pipelines/flowers.py --seeds 3 --set source.path=../shared/data/flowers
+
+The first seed is run from nothing, so its seconds are those of the whole pipeline; the others share the data stages.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+
+import pandas as pd
+
+from kerasvision.pipeline.local import run
+from kerasvision.pipeline.standard import load_pipeline
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pipeline")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    arguments = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as root:
+        for seed in range(arguments.seeds):
+            began = time.monotonic()
+            pipeline = load_pipeline(arguments.pipeline, overrides=[*arguments.overrides, f"training.seed={seed}"])
+            result = run(pipeline, root=root)
+            seconds = time.monotonic() - began
+            scores = json.loads(result.artifact("evaluator", "evaluation").scores.read_text())
+            last = pd.read_csv(result.artifact("trainer", "model").history).iloc[-1]
+            whole = {name: value for name, value in scores.items() if "[" not in name}
+            rows.append({**whole, "train_loss": last["loss"], "train_accuracy": last["accuracy"], "seconds": seconds})
+            print(f"seed {seed}: " + ", ".join(f"{name} {value:.4f}" for name, value in rows[-1].items()), flush=True)
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+        print(f"{name}: {statistics.mean(values):.4f} +- {deviation:.4f} (n={len(values)})")
+
+
+if __name__ == "__main__":
+    main()

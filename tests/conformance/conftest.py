@@ -1,0 +1,22 @@
+"""Runs each test that asks for a `network` once for every row of the catalogue."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+# Loaded by its path: under pytest's importlib mode the files of a test folder cannot import each other.
+NETWORKS = runpy.run_path(str(Path(__file__).with_name("catalogue.py")))["NETWORKS"]
+
+# Scripts for processes of their own, started by the tests.
+collect_ignore = ["reload.py", "two_replicas.py"]
+
+
+def pytest_generate_tests(metafunc):
+    if "network" in metafunc.fixturenames:
+        metafunc.parametrize("network", NETWORKS, ids=str, scope="module")
+
+
+@pytest.fixture(scope="session")
+def networks():
+    return NETWORKS

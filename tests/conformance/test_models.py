@@ -1,0 +1,161 @@
+"""What every network promises, checked on every row of the catalogue."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision.lookup import MODELS
+from kerasvision.models import table
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def random_images(network, count=4):
+    return np.random.default_rng(0).normal(size=(count, *network.image_shape)).astype("float32")
+
+
+def lived_in(network):
+    """The network with no weight at its initial value, so that no zero, one or mean of zero can hide a mistake."""
+    keras.utils.set_random_seed(0)
+    model = network.build()
+    generator = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign_add(generator.normal(0.0, 0.02, weight.shape))
+    for _ in range(3):  # moves the statistics of batch normalisation
+        model(random_images(network, count=8), training=True)
+    return model
+
+
+def run_script(name, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, str(HERE / name), *map(str, arguments)]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def model(network):
+    return lived_in(network)
+
+
+@pytest.fixture(scope="module")
+def reloaded_logits(networks, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    for network in networks:
+        lived_in(network).save(folder / f"{network}.keras")
+        np.save(folder / f"{network}.npy", random_images(network))
+    run_script("reload.py", folder)
+    return {str(network): np.load(folder / f"{network}.out.npy") for network in networks}
+
+
+@pytest.fixture(scope="module")
+def replica_runs():
+    return functools.cache(lambda mode: json.loads(run_script("two_replicas.py", mode)))
+
+
+def test_every_network_has_a_row_here(networks):
+    assert {network.name for network in networks} == set(MODELS)
+
+
+def test_image_becomes_one_finite_logit_per_class(model, network):
+    logits = model(random_images(network))
+    assert logits.shape == (4, 10)
+    assert logits.dtype == "float32"
+    assert np.isfinite(logits).all()
+
+
+def test_output_is_logits_not_probabilities(model):
+    assert model.layers[-1].name == "logits"
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_logits_stay_float32_where_a_mixed_policy_computes_in_16_bits(network):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = network.build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.layers[1].compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+
+
+def test_weight_count_equals_the_reference(network):
+    for (image_shape, num_classes), reference in table.find(network.name).weights.items():
+        model = network.build(image_shape=image_shape, num_classes=num_classes)
+        assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == reference
+
+
+def test_smallest_image_reaches_the_logits(network):
+    smallest = table.find(network.name).smallest_side
+    assert network.build(image_shape=(smallest, smallest, 3)).output.shape == (None, 10)
+
+
+def test_every_weight_gets_a_gradient(network):
+    keras.utils.set_random_seed(0)
+    model = network.build()
+    with tf.GradientTape() as tape:
+        logits = model(random_images(network, count=8), training=True)
+        loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(np.arange(8), logits, from_logits=True))
+    for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
+        assert gradient is not None, weight.path
+        # A bias in front of a normalisation gets some 1e-9 of rounding here, which is no gradient.
+        assert np.abs(gradient).max() > 1e-6, weight.path
+
+
+def test_saved_equals_loaded_in_a_process_without_kerasvision(model, network, reloaded_logits):
+    np.testing.assert_allclose(reloaded_logits[str(network)], model(random_images(network)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_eager_equals_graph(network, training):
+    eager, graph = lived_in(network), lived_in(network)
+    images = random_images(network)
+    logits = tf.function(graph)(images, training=training)
+    # Wide, because batch normalisation over the few pixels of a small map magnifies rounding.
+    np.testing.assert_allclose(logits, eager(images, training=training), rtol=1e-3, atol=1e-3)
+    for in_graph, in_eager in zip(graph.weights, eager.weights, strict=True):
+        np.testing.assert_allclose(in_graph, in_eager, rtol=1e-3, atol=1e-3)
+
+
+def test_image_alone_equals_its_row_in_a_batch(model, network):
+    images = random_images(network)
+    together = model(images, training=False)
+    for row, image in enumerate(images):
+        np.testing.assert_allclose(model(image[None], training=False)[0], together[row], rtol=1e-4, atol=1e-5)
+
+
+# For two replicas of a residual network, tracing the graph takes several times as long as running it.
+@pytest.mark.parametrize("mode", ["eager", pytest.param("graph", marks=pytest.mark.slow)])
+def test_two_replicas_equal_one_device(network, mode, replica_runs):
+    run = replica_runs(mode)[str(network)]
+    assert run["moved"] > 1e-4  # three steps of training did reach every weight
+    assert run["apart"] < 1e-9
+
+
+def test_map_of_level_l_has_stride_two_to_the_l(network):
+    small = network.build(num_classes=None, image_shape=(64, 64, 3)).output
+    large = network.build(num_classes=None, image_shape=(96, 128, 3)).output
+    for name, feature_map in small.items():
+        stride = 2 ** int(name.removeprefix("c"))
+        _, height, width, _ = feature_map.shape
+        assert large[name].shape[1:3] == (height + 32 // stride, width + 64 // stride)
+
+
+def test_backbone_is_the_network_without_its_head(model, network):
+    backbone = network.build(num_classes=None)
+    in_network = {layer.name: layer.count_params() for layer in model.layers}
+    assert {layer.name: layer.count_params() for layer in backbone.layers}.items() <= in_network.items()
+
+
+def test_layers_are_named_alike_in_every_model_of_a_process(model, network):
+    assert [layer.name for layer in network.build().layers] == [layer.name for layer in model.layers]

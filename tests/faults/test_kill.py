@@ -1,0 +1,50 @@
+"""kill -9 at every point of a launch: the next run repairs the store and ends where an undisturbed one does."""
+
+import importlib.util
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parent.parent / "pipeline" / "toy.py"
+_spec = importlib.util.spec_from_file_location("toy_kills", TOY)
+toy = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(toy)
+
+
+def run_toy(*arguments):
+    command = [sys.executable, str(TOY), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("moment", toy.KILLS)
+def test_killed_run_is_repaired_by_the_next(tmp_path, moment):
+    number = tmp_path / "number.txt"
+    number.write_text("7")
+    killed = run_toy(tmp_path, number, 3, moment)
+    assert killed.returncode == -signal.SIGKILL
+    resumed = run_toy(tmp_path, number, 3)
+    assert resumed.returncode == 0, resumed.stderr
+    # What was published before the kill is not made again.
+    assert resumed.stdout.strip() == ("[True, False] 3" if moment == "after publishing" else "[False, False] 3")
+    assert run_toy(tmp_path, number, 3).stdout.strip() == "[True, True] 3"
+    assert not list((tmp_path / "runs").rglob("*.tmp"))
+    folders = [path for path in (tmp_path / "runs" / "artifacts").glob("*/*/*/*") if path.is_dir()]
+    assert len(folders) == 2, "one folder per output, no leavings"
+
+
+def test_two_runs_at_once_share_one_result(tmp_path):
+    number = tmp_path / "number.txt"
+    number.write_text("7")
+    command = [sys.executable, str(TOY), str(tmp_path), str(number), "5"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0] * 4, outputs
+    lines = [stdout.strip() for stdout, _ in outputs]
+    assert all(line.endswith("] 5") for line in lines)
+    # Each stage was executed by exactly one of them.
+    for stage in (0, 1):
+        executed = [line.strip("[]5 ").split(", ")[stage] == "False" for line in lines]
+        assert sum(executed) == 1, lines

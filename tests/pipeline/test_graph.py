@@ -1,0 +1,113 @@
+"""Graphs are checked while they are built."""
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.errors import GraphError
+from kerasvision.pipeline.artifacts import Examples, ExampleStatistics, Model, Out
+from kerasvision.pipeline.graph import Pipeline, Signature
+from kerasvision.pipeline.standard import standard_pipeline
+
+
+def make(examples: Out[Examples]) -> None: ...
+def measure(examples: Examples, statistics: Out[ExampleStatistics], model: Model | None = None) -> None: ...
+def wrong(count: int) -> None: ...
+
+
+@pytest.fixture
+def made():
+    pipeline = Pipeline("test")
+    return pipeline, pipeline.add(make)
+
+
+def test_signature_is_read_from_the_function():
+    assert Signature.of(measure) == Signature(
+        inputs={"examples": Examples, "model": Model},
+        optional=frozenset({"model"}),
+        outputs={"statistics": ExampleStatistics},
+        settings=None,
+        wants_root=False,
+    )
+
+
+def test_parameter_of_another_type_is_refused():
+    with pytest.raises(GraphError, match=r"wrong\(count\) must be an artifact"):
+        Signature.of(wrong)
+
+
+def test_channel_of_another_type_is_refused(made):
+    pipeline, source = made
+    statistics = pipeline.add(measure, examples=source.examples)
+    with pytest.raises(GraphError, match=r"again\(examples=...\) expects Examples; measure.statistics is ExampleStatistics"):
+        pipeline.add(measure, name="again", examples=statistics.statistics)
+
+
+def test_missing_input_is_refused(made):
+    with pytest.raises(GraphError, match=r"measure needs examples=..., of type Examples"):
+        made[0].add(measure)
+
+
+def test_unknown_input_is_refused_with_the_closest_name(made):
+    with pytest.raises(GraphError, match="measure has no input 'exampels'; did you mean 'examples'"):
+        made[0].add(measure, examples=made[1].examples, exampels=made[1].examples)
+
+
+def test_unknown_output_is_refused_with_the_closest_name(made):
+    with pytest.raises(GraphError, match="make has no output 'example'; did you mean 'examples'"):
+        made[1].example  # noqa: B018
+
+
+def test_name_taken_twice_is_refused(made):
+    with pytest.raises(GraphError, match="holds each node name once; 'make'"):
+        made[0].add(make)
+
+
+def test_output_of_another_pipeline_is_refused(made):
+    with pytest.raises(GraphError, match="'make' was not added to this pipeline"):
+        Pipeline("other").add(measure, examples=made[1].examples)
+
+
+def test_something_that_is_no_output_is_refused(made):
+    with pytest.raises(GraphError, match=r"expects a node's output, such as trainer\.model; received 'examples'"):
+        made[0].add(measure, examples="examples")
+
+
+def test_settings_of_another_type_are_refused():
+    with pytest.raises(GraphError, match="example_gen needs settings of type ExampleGenSettings"):
+        Pipeline("test").add("example_gen", settings=c.Splits())
+
+
+def test_settings_for_a_stage_without_are_refused(made):
+    with pytest.raises(GraphError, match="measure takes no settings"):
+        made[0].add(measure, examples=made[1].examples, settings=c.Splits())
+
+
+def experiment(**fields):
+    return c.Experiment(
+        name="test",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(32, 32), color_mode="grayscale"),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+        **fields,
+    )
+
+
+def test_standard_graph_has_tfx_stages_in_tfx_order():
+    assert list(standard_pipeline(experiment()).nodes) == [
+        "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "evaluator",
+        "infra_validator", "pusher",
+    ]  # fmt: skip
+
+
+def test_tuner_is_there_only_with_a_search_space():
+    search = c.Search(space={"training.optimizer.learning_rate": c.LogUniform(0.01, 0.5)})
+    nodes = standard_pipeline(experiment(search=search)).nodes
+    assert list(nodes)[5:7] == ["tuner", "trainer"]
+    assert nodes["trainer"].inputs["hyperparameters"].producer == "tuner"
+
+
+def test_baseline_is_looked_up_only_where_a_rule_compares():
+    assert "baseline_model" not in standard_pipeline(experiment()).nodes["evaluator"].inputs
+    gate = c.Gate(c.NoWorse("accuracy"))
+    assert "baseline_model" in standard_pipeline(experiment(gate=gate)).nodes["evaluator"].inputs

@@ -1,0 +1,87 @@
+"""Two small stages that need no TensorFlow: what the machinery is tested with.
+
+`python toy.py ROOT INPUT FACTOR [KILL_AT]` runs them; with KILL_AT the process kills itself at that point of a launch.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from kerasvision.config.base import Config
+from kerasvision.pipeline import launcher
+from kerasvision.pipeline.artifacts import Examples, Model, Out
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.local import run
+from kerasvision.pipeline.store import Store
+
+
+class ReadSettings(Config):
+    locations: ClassVar[frozenset[str]] = frozenset({"path"})
+
+    path: Path
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        yield "input", self.path
+
+
+class MultiplySettings(Config):
+    factor: int = 1
+
+
+def read(examples: Out[Examples], *, settings: ReadSettings) -> None:
+    """Keeps the sign of the number only, so that different inputs can give the same output."""
+    number = int(settings.path.read_text())
+    (examples.uri / "sign.txt").write_text(str((number > 0) - (number < 0)))
+
+
+def multiply(examples: Examples, model: Out[Model], *, settings: MultiplySettings) -> None:
+    product = int((examples.uri / "sign.txt").read_text()) * settings.factor
+    (model.uri / "product.txt").write_text(str(product))
+    model.properties["product"] = product
+
+
+def pipeline(path: Path, factor: int = 1) -> Pipeline:
+    made = Pipeline("toy")
+    source = made.add(read, settings=ReadSettings(path=path))
+    made.add(multiply, examples=source.examples, settings=MultiplySettings(factor=factor))
+    return made
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_before(owner: object, name: str) -> None:
+    setattr(owner, name, die)
+
+
+def killed_after(owner: object, name: str) -> None:
+    original = getattr(owner, name)
+
+    def then_die(*args: object, **kwargs: object) -> None:
+        original(*args, **kwargs)
+        die()
+
+    setattr(owner, name, then_die)
+
+
+KILLS = {
+    "before registering": lambda: killed_before(Store, "start"),
+    "after registering": lambda: killed_after(Store, "start"),
+    "after promising outputs": lambda: killed_after(Store, "promise"),
+    "before flushing": lambda: killed_before(launcher, "_flush"),
+    "before renaming": lambda: killed_before(Path, "rename"),
+    "after renaming": lambda: killed_after(Path, "rename"),
+    "before publishing": lambda: killed_before(Store, "publish"),
+    "after publishing": lambda: killed_after(Store, "publish"),
+}
+
+if __name__ == "__main__":
+    root, path, factor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    if len(sys.argv) > 4:
+        KILLS[sys.argv[4]]()
+    result = run(pipeline(path, factor), root=root)
+    print([stage.reused for stage in result.stages], result.artifact("multiply", "model").properties["product"])

@@ -1,0 +1,58 @@
+"""The floors of the house: who may import whom, and that planning needs no TensorFlow."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_import_contracts_are_kept():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stray_folder_breaks_a_contract(tmp_path):
+    """The check can fail: a module with no floor is found."""
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "kerasvision", copy / "kerasvision")
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    (copy / "kerasvision" / "utils.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"],
+        cwd=copy, env={"PYTHONPATH": str(copy), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "kerasvision.utils" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import kerasvision.cli",
+        "from kerasvision.pipeline.local import plan; from kerasvision.pipeline.standard import load_pipeline\n"
+        "for path in __import__('pathlib').Path('pipelines').glob('*.py'): load_pipeline(path)",
+        "from kerasvision.pipeline.local import plan; from kerasvision.pipeline.standard import load_pipeline\n"
+        "plan(load_pipeline('pipelines/digits.py'), root='/nowhere')",
+        "from kerasvision.pipeline.history import list_runs; list_runs('/nowhere')",
+    ],
+)
+def test_planning_imports_neither_tensorflow_nor_pandas(statement):
+    heavy = "{'tensorflow', 'keras', 'keras_tuner', 'tensorflow_datasets', 'pandas', 'sklearn', 'numpy'}"
+    code = f"{statement}\nimport sys; found = {heavy} & set(sys.modules); assert not found, found"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_code_of_the_standard_graph_is_on_disk():
+    """A name in a table that leads nowhere would only be found when it is used."""
+    from kerasvision import lookup
+
+    for table in (lookup.MODELS, lookup.COMPONENTS, lookup.STAGES):
+        for name in table:
+            assert lookup.module_file(table.path(name)) is not None, name
