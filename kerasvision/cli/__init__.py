@@ -62,6 +62,3 @@ def main() -> None:
         console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
         console.print(f"{type(error).__name__}: {error}", style="red")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the next run goes on from the last finished stage")
-        sys.exit(130)

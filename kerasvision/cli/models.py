@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from kerasvision import lookup
+from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError
 
 app = typer.Typer(help="The networks.", no_args_is_help=True)
@@ -15,12 +14,10 @@ app = typer.Typer(help="The networks.", no_args_is_help=True)
 @app.command("list")
 def list_() -> None:
     """Every network by family, with its source."""
-    table = Table(box=None, header_style="bold")
-    for column in ("name", "family", "least side", "source"):
-        table.add_column(column, overflow="fold")
+    table = table_of("name", "family", "least side", "source", right=("least side",))
     for row in lookup.load("kerasvision.models.table:NETWORKS"):
         table.add_row(row.name, row.family, str(row.smallest_side), row.source)
-    Console(highlight=False).print(table)
+    print_whole(table)
 
 
 @app.command()
@@ -33,15 +30,12 @@ def show(
     shape = _shape(image_shape) if image_shape else lookup.load("kerasvision.models.table:usual_shape")(name)
     model = lookup.load("kerasvision.models:build")(name, image_shape=shape, num_classes=classes)
     summary = lookup.load("kerasvision.models.summary:layer_table")(model)
-    table = Table(box=None, header_style="bold")
-    for column in ("layer", "type", "output", "weights", "multiply-adds"):
-        table.add_column(column, justify="right" if column in ("weights", "multiply-adds") else "left")
+    table = table_of("layer", "type", "output", "weights", "multiply-adds", right=("weights", "multiply-adds"))
     for row in summary.rows:
         output = " x ".join(map(str, row.output_shape))
         table.add_row(row.name, row.type, output, f"{row.weights:,}", f"{row.multiply_adds:,}")
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
+    print_whole(table)
+    typer.echo(
         f"{name} at {' x '.join(map(str, shape))}, {classes} classes: {summary.trainable_weights:,} trainable weights, "
         f"{summary.total_weights:,} in all, {summary.multiply_adds:,} multiply-adds"
     )

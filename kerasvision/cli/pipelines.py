@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+
+from kerasvision.cli.tables import print_whole, table_of
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file, such as pipelines/digits.py.")]
 Overrides = Annotated[
@@ -61,9 +62,7 @@ def plan(
     from kerasvision.pipeline.standard import load_pipeline
 
     words = {"reuse": "[green]reuse[/]", "run": "[yellow]run[/]", "depends": "[dim]depends[/]"}
-    table = Table(box=None, header_style="bold")
-    for column in ("stage", "would", "because"):
-        table.add_column(column, overflow="fold")
+    table = table_of("stage", "would", "because")
     for planned in plan_pipeline(load_pipeline(pipeline_file, overrides=overrides), root=root):
         shown = [escape(line) for line in planned.why[:MOST_REASONS]]
         if len(planned.why) > MOST_REASONS:
@@ -99,11 +98,12 @@ def _listener(pipeline_file: Path) -> object:
 
         def finished(self, result: object) -> None:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
-            console.print(f"[green]{result.node}[/] {word}{_facts(result)}")
+            console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
 
-        def failed(self, node: str, error: Exception) -> None:
+        def failed(self, node: str, error: BaseException) -> None:
+            how = "was stopped" if isinstance(error, KeyboardInterrupt) else "failed"
             console.print(
-                f"[red]{node} failed[/]. What finished before it is kept: once mended, run the same command again.",
+                f"[red]{node} {how}[/]. What finished before it is kept: run the same command again to go on from there.",
                 soft_wrap=True,
             )
 
@@ -119,26 +119,13 @@ def _facts(result: object) -> str:
 
 
 def _print_result(result: object, root: Path, seconds: float) -> None:
-    table = Table(box=None, header_style="bold", title_justify="left")
-    table.add_column("stage")
-    table.add_column("")
-    table.add_column("seconds", justify="right")
-    table.add_column("where to look")
+    table = table_of("stage", "", "seconds", "where to look", right=("seconds",))
     for done in result.stages:
         fronts = "\n".join(escape(os.path.relpath(record.open().front, root)) for record in done.outputs.values())
         table.add_row(done.node, "[dim]reused[/]" if done.reused else "[green]ran[/]", f"{done.seconds:.1f}", fronts)
-    console = print_whole(table)
+    print_whole(table)
     executed = sum(not done.reused for done in result.stages)
-    console.print(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
-
-
-def print_whole(table: Table) -> Console:
-    """Prints a table as wide as it is: a path that is broken over two lines cannot be copied."""
-    console = Console(highlight=False)
-    width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console = Console(highlight=False, width=max(width, console.width))
-    console.print(table)
-    return console
+    typer.echo(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
 
 
 def _refuse_unblessed(result: object) -> None:

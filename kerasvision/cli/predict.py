@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from kerasvision import lookup
+from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import DataError
 
 
@@ -35,14 +34,12 @@ def predict(
 
 def _print_table(answers: list) -> None:
     names = sorted({name for answer in answers for name in answer.outputs})
-    table = Table(box=None, header_style="bold")
-    for column in ("image", *names):
-        table.add_column(column, overflow="fold")
+    table = table_of("image", *names)
     for answer in answers:
         if not answer.fault:
             table.add_row(escape(str(answer.path)), *(escape(_short(answer.outputs[name])) for name in names))
     if names:
-        Console(highlight=False).print(table)
+        print_whole(table)
 
 
 def _short(value: object) -> str:

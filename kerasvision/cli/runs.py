@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.tree import Tree
 
 from kerasvision.cli.pipelines import Root
+from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="What happened before.", no_args_is_help=True)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest.")]
@@ -22,14 +21,12 @@ def list_(root: Root = Path()) -> None:
     """All runs, newest first."""
     from kerasvision.pipeline.history import list_runs
 
-    table = Table(box=None, header_style="bold")
-    for column in ("run", "pipeline", "started", "stages"):
-        table.add_column(column)
+    table = table_of("run", "pipeline", "started", "stages")
     for run, executions in list_runs(root):
         states = [_state(execution) for execution in executions]
         counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         table.add_row(run.id, run.pipeline, _time(run.started_ms), counted)
-    Console().print(table)
+    print_whole(table)
 
 
 @app.command()
@@ -38,16 +35,13 @@ def show(run: RunId = "latest", root: Root = Path()) -> None:
     from kerasvision.pipeline.history import show_run
 
     record, executions = show_run(run, root=root)
-    table = Table(box=None, header_style="bold")
-    for column in ("stage", "", "seconds", "artifacts"):
-        table.add_column(column, overflow="fold")
+    table = table_of("stage", "", "seconds", "artifacts", right=("seconds",))
     for execution in executions:
         artifacts = "\n".join(escape(_artifact(a, root)) for a in execution.outputs.values())
         seconds = f"{execution.seconds:.1f}" if execution.seconds else ""
         table.add_row(execution.node, _state(execution), seconds, escape(execution.error) or artifacts)
-    console = Console()
-    console.print(f"run {record.id} of {record.pipeline}, {_time(record.started_ms)}")
-    console.print(table)
+    typer.echo(f"run {record.id} of {record.pipeline}, {_time(record.started_ms)}")
+    print_whole(table)
 
 
 @app.command()
@@ -55,14 +49,21 @@ def lineage(run: RunId = "latest", root: Root = Path()) -> None:
     """What the last results of a run came from, back to the source."""
     from kerasvision.pipeline.history import lineage as ancestries
 
+    shown: set[int] = set()
+
     def grow(branch: Tree, ancestry: object) -> None:
         for key, parent in ancestry.inputs.items():
-            grow(branch.add(f"{key}: {escape(_ancestor(parent, root))}"), parent)
+            again = parent.artifact.id in shown
+            text = f"{parent.artifact.type} {parent.artifact.id}, see above" if again else _ancestor(parent, root)
+            below = branch.add(f"{key}: {escape(text)}")
+            if not again:
+                shown.add(parent.artifact.id)
+                grow(below, parent)
 
     for ancestry in ancestries(run, root=root):
         tree = Tree(escape(_ancestor(ancestry, root)))
         grow(tree, ancestry)
-        Console().print(tree)
+        print_whole(tree)
 
 
 @app.command()
@@ -75,10 +76,9 @@ def why(
     from kerasvision.pipeline.history import why as reasons
 
     title, lines = reasons(stage, pipeline=pipeline, root=root)
-    console = Console(highlight=False)
-    console.print(escape(title))
+    typer.echo(title)
     for line in lines:
-        console.print(f"  {escape(line)}")
+        typer.echo(f"  {line}")
 
 
 def _state(execution: object) -> str:

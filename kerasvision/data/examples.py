@@ -51,7 +51,8 @@ def write_examples(
 ) -> None:
     """Writes encoded images as a TFDS data set that `tfds.builder_from_directory` reads without kerasvision.
 
-    The order on disk follows from the ids (TFDS shuffles by their hash), so it is the same every time.
+    The order on disk follows from the ids (TFDS shuffles by their hash), so it is the same every time. A data set with
+    GIF files must be read with `tfds.decode.SkipDecoding`, as `ExampleSet` does: TFDS' own decoder fails on them.
 
     Args:
         rows: split -> its rows; called once per split.

@@ -111,8 +111,8 @@ def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
     more = f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
     raise DataError(
         f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is "
-        f"{policy.max_bad_fraction:.1%}):{named}{more}\n",
-        hint="mend or remove them, or raise ingest.max_bad_fraction to leave them out",
+        f"{policy.max_bad_fraction:.1%})",
+        hint=f"mend or remove them, or raise ingest.max_bad_fraction to leave them out:{named}{more}",
     )
 
 
@@ -124,10 +124,18 @@ def _rows_of(records: list[Record], table: pd.DataFrame) -> Callable[[str], Iter
         chosen = [(record, digest) for record, own, fault, digest in columns if own == split and not fault]
         with bar(f"writing {split}", total=len(chosen)) as advance:
             for record, digest in chosen:
-                data = record.load()
-                if sha256(data) != digest:
-                    raise StageError(f"{record.name} changed while it was read", hint="run again")
-                yield record.name, data, record.label
+                yield record.name, _unchanged(record, digest), record.label
                 advance(1)
 
     return rows
+
+
+def _unchanged(record: Record, digest: str) -> bytes:
+    try:
+        data = record.load()
+    except OSError as error:
+        message = f"{record.name} could be read at first, and then not: {error.strerror}"
+        raise StageError(message, hint="run again") from error
+    if sha256(data) != digest:
+        raise StageError(f"{record.name} changed while it was read", hint="run again")
+    return data

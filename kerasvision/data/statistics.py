@@ -10,6 +10,7 @@ import pandas as pd
 import tensorflow as tf
 
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.ops.images import decode_image
 from kerasvision.progress import bar
 
@@ -121,6 +122,7 @@ def _deviation(table: pd.DataFrame) -> list[float]:
 
 def _counts(table: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     crossed = pd.crosstab(table["split"], table["label"]).reindex(columns=list(classes), fill_value=0)
+    crossed = crossed.reindex([split for split in (TRAIN, VALIDATION, TEST) if split in crossed.index])
     return {split: {name: int(n) for name, n in row.items()} for split, row in crossed.iterrows()}
 
 

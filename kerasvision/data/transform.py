@@ -11,6 +11,9 @@ from kerasvision.config.experiment import Transform
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image, resize_image
 
+# Resizing and summing leave up to 1e-7 where every pixel is the same.
+LEAST_DEVIATION = 1e-6
+
 
 @dataclass(frozen=True)
 class ImageTransform:
@@ -45,7 +48,7 @@ class ImageTransform:
         mean, deviation = _mean_and_deviation(settings, images)
         if settings.scale == "zero_mean":
             return cls(settings, mean, (1.0,) * channels)
-        if min(deviation) == 0:
+        if min(deviation) < LEAST_DEVIATION:
             raise DataError(
                 "standardize divides by the deviation of every channel", received=deviation, hint="use zero_mean"
             )

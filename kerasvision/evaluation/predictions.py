@@ -38,7 +38,8 @@ def predict_split(
         lambda example: {**example, "image": transform(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
     )
     # The last batch is smaller: one trace for all sizes.
-    return _collect(examples, split, inputs, tf.function(predictor, reduce_retracing=True))
+    spec = tf.TensorSpec((None, *transform.settings.image_shape), tf.float32)
+    return _collect(examples, split, inputs, tf.function(predictor, input_signature=[spec]))
 
 
 def predict_split_from_bytes(examples: ExampleSet, *, split: str, saved_model: Path) -> PredictedSplit:

@@ -1,5 +1,7 @@
 """A SavedModel from image bytes to answers: transform, network and labels in one graph of stock TensorFlow operations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -43,4 +45,17 @@ def export_saved_model(model: keras.Model, *, task: Task, transform: ImageTransf
     archive.add_endpoint(
         TENSOR_SIGNATURE, serve_tensor, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name="image")]
     )
-    archive.write_out(str(folder), verbose=False)
+    with _without_notices():
+        archive.write_out(str(folder), verbose=False)
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """TensorFlow tells where it wrote the assets: a folder that is about to be renamed."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -26,9 +26,7 @@ def mentions_exif(image_bytes):
 
 
 # Not inlined: its hundred small operations, dead where `decode_image` does not need them, would still be stepped through.
-@tf.function(
-    input_signature=[tf.TensorSpec([], tf.string)], autograph=False, experimental_attributes={"_noinline": True}
-)
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False, experimental_attributes={"_noinline": True})
 def exif_orientation(image_bytes):
     r"""The orientation in the EXIF header of a JPEG file.
 

@@ -13,8 +13,8 @@ from kerasvision.ops.exif import exif_orientation, mentions_exif
 COLOR_MODES = ("rgb", "grayscale")
 FITS = ("stretch", "crop", "pad")
 
-# ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536. The sum is 65536, so that a grey pixel keeps its exact value.
-_LUMA = (19595, 38470, 7471)
+# ITU-R BT.601 luma, 0.299, 0.587, 0.114, rounded to 1/65536 so that they add up to 1 and float32 sums are exact.
+_LUMA = (19595 / 65536, 38470 / 65536, 7471 / 65536)
 
 # What brings a picture upright, by EXIF orientation: swap rows and columns, then flip top-bottom, then left-right.
 _UPRIGHT = (
@@ -36,8 +36,9 @@ def decode_image(image_bytes, *, color_mode):
     Every file is decoded to three channels first: a one-channel decode raises for CMYK JPEG, GIF, BMP and WebP.
     What is lost on the way, silently: an alpha channel is dropped (transparent pixels show the colour stored under
     them), 16 bits per channel become 8, CMYK becomes RGB without its colour profile, an animation its first frame.
-    The orientation is read from JPEG files only. A BMP with a palette comes out wrong: TensorFlow reads the palette's
-    indices as greys (`kerasvision.data.inspection` refuses such files).
+    The orientation is read from JPEG files only. Two kinds of file need converting first, and are refused by
+    `kerasvision.data.inspection`: a BMP with a palette comes out wrong, its indices read as greys, and a WebP with
+    transparency or several frames raises.
 
     Args:
         image_bytes: scalar string, the whole file.
@@ -143,8 +144,8 @@ def resize_image(image, *, image_size, fit):
 
 
 def _luma(image):
-    red, green, blue = (tf.cast(image[:, :, c : c + 1], tf.int32) * _LUMA[c] for c in range(3))
-    return tf.cast((red + green + blue + 32768) // 65536, tf.uint8)
+    red, green, blue = (tf.cast(channel, tf.float32) for channel in tf.split(image, 3, axis=-1))
+    return tf.cast(_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue + 0.5, tf.uint8)
 
 
 def _turn(image, orientation):

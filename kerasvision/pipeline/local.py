@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kerasvision.errors import KerasvisionError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
@@ -61,8 +60,8 @@ class Listener:
     def finished(self, result: Result) -> None:
         """A stage ran or was reused."""
 
-    def failed(self, node: str, error: KerasvisionError) -> None:
-        """A stage failed, and the run ends."""
+    def failed(self, node: str, error: BaseException) -> None:
+        """A stage failed or was interrupted, and the run ends."""
 
 
 def run(
@@ -104,7 +103,7 @@ def run(
                 result = launch(
                     pipeline.nodes[name], done, context, may_execute=name in chosen, force=force and name in chosen
                 )
-            except KerasvisionError as error:
+            except BaseException as error:
                 listener.failed(name, error)
                 raise
             done[name] = result.outputs

@@ -1,6 +1,7 @@
 """MNIST's file format (http://yann.lecun.com/exdb/mnist, "the idx file format")."""
 
 import gzip
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -25,23 +26,24 @@ def read_idx(settings: Idx) -> Iterator[Record]:
         DataError: a file is missing, cut short or of another format; more labels than class names.
     """
     for split, prefix in FILES.items():
-        images = read_array(settings.path / f"{prefix}-images-idx3-ubyte.gz")
-        labels = read_array(settings.path / f"{prefix}-labels-idx1-ubyte.gz")
+        images = read_array(settings.path / f"{prefix}-images-idx3-ubyte.gz", rank=3)
+        labels = read_array(settings.path / f"{prefix}-labels-idx1-ubyte.gz", rank=1)
         if len(images) != len(labels):
             raise DataError(f"{prefix} holds {len(images)} images and {len(labels)} labels")
-        names = settings.class_names or tuple(str(number) for number in range(int(labels.max()) + 1))
-        if labels.max() >= len(names):
-            raise DataError(f"label {labels.max()} has no name", hint=f"class_names names {len(names)} classes")
+        highest = int(labels.max(initial=0))
+        names = settings.class_names or tuple(str(number) for number in range(highest + 1))
+        if highest >= len(names):
+            raise DataError(f"label {highest} has no name", hint=f"name it in source.class_names, which has {len(names)}")
         for number in range(min(len(images), settings.max_examples or len(images))):
             content = partial(encode_png, images[number])
             yield Record(f"{split}/{number:05d}.png", content, names[labels[number]], split)
 
 
-def read_array(path: Path) -> np.ndarray:
-    """The uint8 array of one .gz file: (N,) labels or (N, H, W) images.
+def read_array(path: Path, *, rank: int) -> np.ndarray:
+    """The uint8 array of one .gz file: (N,) labels (rank 1) or (N, H, W) images (rank 3).
 
     Raises:
-        DataError: the file is missing, cut short, or no idx file of unsigned bytes.
+        DataError: the file is missing, cut short, or no idx file of unsigned bytes in so many dimensions.
     """
     try:
         data = gzip.decompress(path.read_bytes())
@@ -49,11 +51,11 @@ def read_array(path: Path) -> np.ndarray:
         raise DataError(f"there is no file {path}", hint="source.path must hold the four .gz files of MNIST") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked: {error}") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UNSIGNED_BYTE:
-        raise DataError(f"{path} is no idx file of unsigned bytes", received=data[:4])
-    rank = data[3]
+    header = 4 + 4 * rank
+    if len(data) < header or data[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
+        raise DataError(f"{path} is no idx file of unsigned bytes in {rank} dimensions", received=data[:4])
     shape = struct.unpack_from(f">{rank}I", data, 4)
-    pixels = np.frombuffer(data, np.uint8, offset=4 + 4 * rank)
-    if pixels.size != np.prod(shape):
-        raise DataError(f"{path} should hold {np.prod(shape)} values, and holds {pixels.size}")
+    pixels = np.frombuffer(data, np.uint8, offset=header)
+    if pixels.size != math.prod(shape):
+        raise DataError(f"{path} should hold {math.prod(shape)} values, and holds {pixels.size}")
     return pixels.reshape(shape)

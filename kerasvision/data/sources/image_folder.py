@@ -13,9 +13,11 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     """Every file below a class folder, by name. Files beside the class folders (a licence, say) are left alone.
 
     Raises:
-        DataError: no class folders, or one without a file.
+        DataError: no such folder, no class folders, or one without a file.
     """
     root = settings.path
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}", hint="set source.path to the folder with the images")
     folders = _visible_folders(root)
     if not folders:
         raise DataError(f"{root} holds no class folders", hint="put the images of each class in a folder of its own")
@@ -28,7 +30,7 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
 
 def _read_classes(root: Path, folder: Path, split: str | None) -> Iterator[Record]:
     for class_folder in _visible_folders(folder):
-        files = sorted(path for path in class_folder.rglob("*") if path.is_file() and not _hidden(path, class_folder))
+        files = sorted(path for path in class_folder.rglob("*") if _is_file(path) and not _hidden(path, class_folder))
         if not files:
             raise DataError(f"class folder {class_folder} is empty", hint="put images into it, or remove the folder")
         for path in files:
@@ -37,6 +39,11 @@ def _read_classes(root: Path, folder: Path, split: str | None) -> Iterator[Recor
 
 def _visible_folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _is_file(path: Path) -> bool:
+    # A link to nowhere is one too: it is named among the images that cannot be read, not passed over.
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -24,7 +24,7 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
 
     Raises:
         ConfigError: no such data set, or no such feature in it.
-        DataError: the data set is not on this machine and there is no network to fetch it from.
+        DataError: the data set is not on this machine and there is no network to fetch it from; an image has no label.
     """
     builder = _builder(settings)
     _check_features(builder, settings)
@@ -42,7 +42,7 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
         for number, example in enumerate(tfds.as_numpy(examples)):
             image = example[settings.image_key]
             content = partial(encode_png, image.squeeze()) if isinstance(image, np.ndarray) else partial(bytes, image)
-            name = label.int2str(int(example[settings.label_key]))
+            name = _class_name(label, int(example[settings.label_key]), f"split {split!r} of {builder.name}")
             yield Record(f"{split}/{number:06d}", content, name, SPLIT_NAMES.get(split.lower()))
 
 
@@ -65,6 +65,13 @@ def _check_features(builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
             raise ConfigError(f"{settings.name} has no feature {key!r}; set source.{field}: {', '.join(features)}")
     if not isinstance(features[settings.label_key], tfds.features.ClassLabel):
         raise ConfigError(f"feature {settings.label_key!r} of {settings.name} is no class label")
+
+
+def _class_name(label: tfds.features.ClassLabel, number: int, where: str) -> str:
+    # TFDS gives -1 where there is no label, and takes it for the last class.
+    if number < 0:
+        raise DataError(f"{where} holds images without a label", hint="read it through a source of your own")
+    return label.int2str(number)
 
 
 def _need_network(builder: tfds.core.DatasetBuilder) -> None:

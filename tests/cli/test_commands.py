@@ -1,0 +1,145 @@
+"""Small commands, and what each says to a mistake: the rule, what came in, the way out, and an exit code of its kind."""
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "pipelines/digit.py"], 2, "there is no pipeline file pipelines/digit.py"),
+        (["run", "pipelines/digits.py", "--set", "training.epoch=3"], 2, "no field 'epoch'; did you mean 'epochs'?"),
+        (["run", "pipelines/digits.py", "--set", "model.name=resnet19"], 2, "did you mean 'resnet18'?"),
+        (["run", "pipelines/digits.py", "--set", "name=../up"], 2, "and no path; received '../up'"),
+        (["run", "pipelines/digits.py", "--until", "trainr"], 2, "has no stage 'trainr'; did you mean 'trainer'?"),
+        (["run", "pipelines/digits.py", "--only", "trainer", "--until", "trainer"], 2, "--only stands alone"),
+        (["run", "pipelines/flowers.py", "--set", "source.path=/nowhere"], 3, "there is no folder /nowhere"),
+        (["run"], 2, "Missing argument 'PIPELINE'"),
+        (["runs", "show", "2000"], 2, "there is no such run: '2000'"),
+        (["runs", "why", "trainer"], 2, "never finished here"),
+        (["models", "show", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'?"),
+        (["models", "show", "lenet5", "--image-shape", "28"], 2, "the form height,width,channels; received '28'"),
+        (["new", "../up", "--images", "."], 2, "and no path; received '../up'"),
+        (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
+        (["predict", "/nowhere", "x.png"], 5, "is no saved model: there is no such folder"),
+    ],
+)
+def test_mistake_exits_with_its_code_and_says_the_way_out(kerasvision, tmp_path, arguments, code, message):
+    root = ["--root", tmp_path] if arguments[0] in ("run", "runs") and len(arguments) > 1 else []
+    done = kerasvision(*arguments, *root)
+    assert done.returncode == code
+    assert message in re.sub(r"\s+", " ", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_traceback_is_shown_on_request(kerasvision):
+    assert "Traceback" in kerasvision("--traceback", "run", "pipelines/digit.py").stderr
+
+
+def test_read_only_root_exits_6(kerasvision, tmp_path):
+    # A file in the way stands in for a folder without permission: whoever is root may write everywhere.
+    (tmp_path / "runs").write_text("")
+    done = kerasvision("run", "pipelines/digits.py", "--root", tmp_path)
+    assert done.returncode == 6
+    assert "Choose another place with --root." in re.sub(r"\s+", " ", done.stderr)
+
+
+def test_help_names_every_command(kerasvision):
+    text = kerasvision("--help").stdout
+    for command in ("run", "plan", "stage", "compile", "predict", "new", "doctor", "runs", "models"):
+        assert re.search(rf"^  {command}\b", text, flags=re.MULTILINE), command
+
+
+def test_models_show_adds_up(kerasvision):
+    assert "61,706 trainable weights" in kerasvision("models", "show", "lenet5").stdout
+
+
+def test_models_list_names_each_with_its_paper(kerasvision):
+    assert "1512.03385" in kerasvision("models", "list").stdout
+
+
+def test_doctor_finds_nothing_wrong_here(kerasvision, tmp_path):
+    done = kerasvision("doctor", "--root", tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "tensorflow" in done.stdout
+
+
+def test_new_writes_a_file_that_plans(kerasvision, tmp_path):
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (60, 50), (number, 0, 0)).save(tmp_path / "photos" / label / f"{number}.jpg")
+    done = kerasvision("new", "pets", "--images", "photos", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 classes, 20 images in photos" in (tmp_path / "pipelines" / "pets.py").read_text()
+    planned = kerasvision("plan", "pipelines/pets.py", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    again = kerasvision("new", "pets", "--images", "photos", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is there already, and is not overwritten" in again.stderr
+
+
+@pytest.mark.parametrize("pipeline", sorted(REPOSITORY.glob("pipelines/*.py")), ids=lambda path: path.stem)
+def test_compiled_pipeline_equals_the_golden_file(pipeline, request, kerasvision):
+    golden = REPOSITORY / "tests" / "golden" / f"{pipeline.stem}.json"
+    compiled = kerasvision("compile", pipeline).stdout
+    if request.config.getoption("--update-golden"):
+        golden.write_text(compiled)
+    assert compiled == golden.read_text()
+
+
+def test_tensorflow_is_quiet_while_it_is_imported_and_shows_why_it_fails(tmp_path):
+    import subprocess
+
+    (tmp_path / "tensorflow.py").write_text(
+        "import os\nos.write(2, b'greeting\\n')\nif os.environ.get('FAIL'): raise RuntimeError('broken')\n"
+    )
+    code = "from kerasvision.cli import quiet; quiet.install(); import tensorflow; print(tensorflow.__name__)"
+    environment = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    quiet = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (quiet.stdout, quiet.stderr) == ("tensorflow\n", "")
+    failing = {**environment, "FAIL": "1"}
+    failed = subprocess.run([sys.executable, "-c", code], env=failing, capture_output=True, text=True, check=False)
+    assert "greeting" in failed.stderr
+    assert "RuntimeError: broken" in failed.stderr
+
+
+def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path):
+    import os
+    import signal
+    import subprocess
+
+    (tmp_path / "slow.py").write_text(
+        "import time\n"
+        "from kerasvision import config as c\n"
+        "from kerasvision.pipeline.artifacts import Out, Schema\n"
+        "from kerasvision.pipeline.graph import Pipeline\n"
+        "EXPERIMENT = c.Experiment(name='slow', source=c.Digits(), transform=c.Transform(image_size=(32, 32)),\n"
+        "    task=c.Classification(), model=c.Model(name='lenet5'))\n"
+        "def wait(schema: Out[Schema]) -> None:\n"
+        "    (schema.uri.parent / 'started').touch()\n"
+        "    time.sleep(0 if (schema.uri.parent / 'go').exists() else 60)\n"
+        "def pipeline(experiment):\n"
+        "    made = Pipeline(experiment.name)\n"
+        "    made.add(wait)\n"
+        "    return made\n"
+    )
+    command = [sys.executable, "-c", "from kerasvision.cli import main; main()", "run", "slow.py"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    folder = tmp_path / "runs" / "artifacts" / "slow" / "wait" / "schema"
+    while not (folder / "started").exists():
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "wait was stopped. What finished before it is kept: run the same command again" in stderr
+    (folder / "go").touch()
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0

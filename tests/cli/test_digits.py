@@ -1,0 +1,161 @@
+"""The main job: `kerasvision run pipelines/digits.py`, from nothing to a model that a server can load."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+STAGES = [
+    "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "evaluator",
+    "infra_validator", "pusher",
+]  # fmt: skip
+
+
+def what_happened(stdout):
+    """stage -> ran or reused, from the table at the end."""
+    return dict(re.findall(r"^\s*(\w+)\s+(ran|reused)\s+[\d.]+\s", stdout, flags=re.MULTILINE))
+
+
+@pytest.fixture
+def copied_root(digits_root, tmp_path):
+    """The same root, free to be changed."""
+    return shutil.copytree(digits_root, tmp_path / "root")
+
+
+def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
+    stdout = (digits_root / "first_run.txt").read_text()
+    assert what_happened(stdout) == dict.fromkeys(STAGES, "ran")
+    places = re.findall(r"(runs/\S+|saved_models/\S+)\s*$", stdout, flags=re.MULTILINE)
+    assert len(places) == len(STAGES) + 1
+    assert all((digits_root / place).exists() for place in places)
+
+
+def test_second_run_executes_nothing_and_imports_no_tensorflow(digits_root):
+    code = (
+        "import sys; sys.argv = ['kerasvision', 'run', 'pipelines/digits.py', '--root', sys.argv[1]]\n"
+        "from kerasvision.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as exit: assert not exit.code, exit.code\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(digits_root)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert what_happened(done.stdout) == dict.fromkeys(STAGES, "reused")
+    assert "0 of 9 stages executed" in done.stdout
+
+
+def test_plan_says_that_all_is_there(digits_root, kerasvision):
+    planned = kerasvision("plan", "pipelines/digits.py", "--root", digits_root).stdout
+    assert re.findall(r"^\s*(\w+)\s+reuse\b", planned, flags=re.MULTILINE) == STAGES
+
+
+def test_plan_names_the_changed_setting(digits_root, kerasvision):
+    done = kerasvision("plan", "pipelines/digits.py", "--set", "training.epochs=3", "--root", digits_root)
+    assert re.search(r"trainer\s+run\s+setting training.epochs: 20 -> 3", done.stdout)
+
+
+def test_changed_gate_reruns_evaluator_and_pusher_alone(copied_root, kerasvision):
+    done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules.0.value=0.9", "--root", copied_root)
+    assert done.returncode == 0, done.stderr
+    happened = what_happened(done.stdout)
+    assert [stage for stage in STAGES if happened[stage] == "ran"] == ["evaluator", "pusher"]
+    assert (copied_root / "saved_models" / "digits" / "2" / "saved_model.pb").is_file()
+
+
+def test_gate_that_is_not_reached_exits_4_and_pushes_nothing(copied_root, kerasvision):
+    for expected in (["evaluator", "pusher"], []):
+        done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules.0.value=1.1", "--root", copied_root)
+        assert done.returncode == 4
+        assert "NotBlessedError: evaluator says NOT_BLESSED: accuracy >= 1.1 failed with 0.9" in done.stderr
+        happened = what_happened(done.stdout)
+        assert [stage for stage in STAGES if happened[stage] == "ran"] == expected
+    assert [path.name for path in (copied_root / "saved_models" / "digits").iterdir()] == ["1"]
+
+
+def test_gate_without_rules_is_undecided_and_says_so(copied_root, kerasvision):
+    done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules=[]", "--root", copied_root)
+    assert done.returncode == 4
+    assert "evaluator says UNDECIDED: the gate has no rules; add one such as" in done.stderr
+
+
+def test_deleted_served_model_is_pushed_again(copied_root, kerasvision):
+    shutil.rmtree(copied_root / "saved_models")
+    done = kerasvision("run", "pipelines/digits.py", "--root", copied_root)
+    happened = what_happened(done.stdout)
+    assert [stage for stage in STAGES if happened[stage] == "ran"] == ["pusher"]
+    assert (copied_root / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
+
+
+def test_last_blessed_model_is_the_baseline(copied_root, kerasvision):
+    rules = json.dumps([{"kind": "no_worse", "metric": "accuracy", "tolerance": 0.0}])
+    overrides = ["--set", f"gate.rules={rules}", "--set", "training.epochs=1", "--root", copied_root]
+    done = kerasvision("run", "pipelines/digits.py", *overrides)
+    assert done.returncode == 4
+    assert "no worse than the last blessed model's by more than 0 failed with 0." in done.stderr
+    assert "0 of 9 stages executed" in kerasvision("run", "pipelines/digits.py", *overrides).stdout
+
+
+def test_stage_runs_alone_where_its_inputs_exist(copied_root, kerasvision):
+    done = kerasvision("stage", "pipelines/digits.py", "schema_gen", "--force", "--root", copied_root)
+    assert done.returncode == 0, done.stderr
+    assert what_happened(done.stdout) == {"example_gen": "reused", "statistics_gen": "reused", "schema_gen": "ran"}
+
+
+def test_stage_without_its_inputs_exits_5(tmp_path, kerasvision):
+    done = kerasvision("stage", "pipelines/digits.py", "trainer", "--root", tmp_path)
+    assert done.returncode == 5
+    assert "example_gen has no result that fits these settings, and was left out of this run." in done.stderr
+
+
+def test_served_model_answers_with_tensorflow_alone(digits_root):
+    code = """
+import json, sys
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+png = tf.io.encode_png(tf.zeros([9, 7, 1], tf.uint8)).numpy()
+answer = model.signatures["serving_default"](image_bytes=tf.constant([png, png, png]))
+pixels = model.signatures["serve_tensor"](image=tf.zeros([2, 32, 32, 1]))
+print(json.dumps({
+    "ours": any(name.partition(".")[0] == "kerasvision" for name in sys.modules),
+    "shapes": {name: value.shape.as_list() for name, value in answer.items()},
+    "types": {name: value.dtype.name for name, value in answer.items()},
+    "same": bool(tf.reduce_all(tf.abs(answer["scores"][:2] - pixels["scores"]) < 1e-6)),
+}))
+"""
+    model = digits_root / "saved_models" / "digits" / "1"
+    done = subprocess.run([sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {
+        "ours": False,
+        "shapes": {"scores": [3, 10], "classes": [3]},
+        "types": {"scores": "float32", "classes": "string"},
+        "same": True,
+    }
+
+
+def test_predict_names_the_label_of_each_file_and_the_file_that_is_none(digits_root, tmp_path, kerasvision):
+    from kerasvision import config as c
+    from kerasvision.data.sources.digits import read_digits
+
+    records = list(read_digits(c.Digits()))[:3]
+    for record in records:
+        (tmp_path / record.name).write_bytes(record.load())
+    (tmp_path / "no image.jpg").write_text("hello")
+    files = sorted(tmp_path.glob("*.*g"))
+    done = kerasvision("predict", digits_root / "saved_models" / "digits", "--json", *files)
+    assert done.returncode == 3
+    assert "1 of 4 files cannot be used" in done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer.get("classes") for answer in answers] == [*(record.label for record in records), None]
+    assert answers[-1]["fault"]
+
+
+def test_every_history_command_answers(digits_root, kerasvision):
+    assert "9 ran" in kerasvision("runs", "list", "--root", digits_root).stdout
+    assert "infra_validator" in kerasvision("runs", "show", "latest", "--root", digits_root).stdout
+    lineage = kerasvision("runs", "lineage", "--root", digits_root).stdout
+    assert "PushedModel" in lineage
+    assert "Examples" in lineage
+    assert "it had never run before" in kerasvision("runs", "why", "trainer", "--root", digits_root).stdout

@@ -1,0 +1,407 @@
+"""Each source gives the right images with the right labels, and says at once what it cannot read."""
+
+import gzip
+import io
+import itertools
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from kerasvision import config as c
+from kerasvision import lookup
+from kerasvision.data.examples import write_examples
+from kerasvision.data.records import Record, unique_names
+from kerasvision.data.sources import tfds as tfds_source
+from kerasvision.errors import ConfigError, DataError
+
+FASHION_MNIST = Path(__file__).parents[3] / "shared" / "data" / "fashion-mnist"
+
+
+def read(source):
+    return list(lookup.load(source.implementation)(source))
+
+
+def pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+# --- Digits
+
+
+def test_digits_are_all_1797_of_scikit_learn_in_its_order():
+    records, digits = read(c.Digits()), load_digits()
+    assert len(records) == 1797
+    assert [record.label for record in records] == [str(label) for label in digits.target]
+    assert {record.split for record in records} == {None}
+
+
+def test_digits_spread_17_grey_levels_over_256():
+    first = next(iter(read(c.Digits())))
+    # Level 0 is black and 16 white; 8 lies in their middle, at 127.5.
+    levels = load_digits().images[0]
+    assert np.abs(pixels(first.load()) - levels * 255 / 16).max() <= 0.5
+    assert pixels(first.load()).shape == (8, 8)
+
+
+def test_digits_have_the_same_bytes_every_time():
+    assert [record.load() for record in read(c.Digits())] == [record.load() for record in read(c.Digits())]
+
+
+# --- ImageFolder
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return c.ImageFolder(path=root)
+
+
+def described(source):
+    return [(record.name, record.label, record.split) for record in read(source)]
+
+
+def test_class_folders_give_labels_and_no_splits(tmp_path):
+    source = touch(tmp_path, "dog/2.jpg", "cat/1.png", "dog/1.jpg")
+    assert described(source) == [("cat/1.png", "cat", None), ("dog/1.jpg", "dog", None), ("dog/2.jpg", "dog", None)]
+
+
+def test_split_folders_give_splits(tmp_path):
+    source = touch(tmp_path, "train/cat/1.jpg", "val/cat/1.jpg", "Test/dog/1.jpg")
+    assert described(source) == [
+        ("Test/dog/1.jpg", "dog", "test"),
+        ("train/cat/1.jpg", "cat", "train"),
+        ("val/cat/1.jpg", "cat", "validation"),
+    ]
+
+
+def test_one_folder_that_is_no_split_makes_all_of_them_classes(tmp_path):
+    source = touch(tmp_path, "train/steam/1.jpg", "plane/1.jpg")
+    assert {label for _, label, _ in described(source)} == {"train", "plane"}
+
+
+def test_folders_within_a_class_belong_to_it(tmp_path):
+    assert described(touch(tmp_path, "cat/kitten/1.jpg", "dog/1.jpg"))[0] == ("cat/kitten/1.jpg", "cat", None)
+
+
+def test_hidden_files_and_what_lies_beside_the_classes_are_left_alone(tmp_path):
+    source = touch(tmp_path, "cat/1.jpg", "cat/.DS_Store", "cat/.cache/2.jpg", ".git/3.jpg", "LICENSE.txt")
+    assert described(source) == [("cat/1.jpg", "cat", None)]
+
+
+def test_every_visible_file_counts_for_the_fingerprint(tmp_path):
+    source = touch(tmp_path, "cat/1.jpg", "cat/.DS_Store", "dog/notes.txt")
+    assert {name for name, _ in source.files()} == {"cat/1.jpg", "dog/notes.txt"}
+
+
+def test_a_record_loads_the_bytes_of_its_file(tmp_path):
+    assert read(touch(tmp_path, "cat/1.jpg"))[0].load() == b"cat/1.jpg"
+
+
+def test_an_empty_class_folder_is_named(tmp_path):
+    source = touch(tmp_path, "cat/1.jpg", "dog/.keep")
+    with pytest.raises(DataError, match="class folder .*/dog is empty"):
+        read(source)
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    with pytest.raises(DataError, match="holds no class folders"):
+        read(touch(tmp_path, "1.jpg"))
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    source = c.ImageFolder(path=tmp_path / "nothing")
+    with pytest.raises(DataError, match="there is no folder .*/nothing"):
+        list(source.files())
+    with pytest.raises(DataError, match="there is no folder .*/nothing"):
+        read(source)
+
+
+def test_a_link_to_nowhere_is_a_record_that_cannot_be_read(tmp_path):
+    source = touch(tmp_path, "cat/1.jpg")
+    (tmp_path / "cat" / "2.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert [name for name, _, _ in described(source)] == ["cat/1.jpg", "cat/2.jpg"]
+    with pytest.raises(OSError, match="No such file"):
+        read(source)[1].load()
+
+
+def test_two_records_of_one_name_are_refused():
+    with pytest.raises(DataError, match="1 are taken twice"):
+        unique_names([Record("a", bytes, "x"), Record("b", bytes, "x"), Record("a", bytes, "y")])
+
+
+def test_a_source_without_images_is_refused():
+    with pytest.raises(DataError, match="the source holds no images"):
+        unique_names([])
+
+
+# --- Idx
+
+
+def idx_bytes(array, *, kind=8):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, kind, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def write_idx(folder, **changed):
+    """The four files: 3 training images and 2 test images of 2 x 3 pixels; `changed` replaces some, None removes."""
+    arrays = {
+        "train_images_idx3": np.arange(18).reshape(3, 2, 3),
+        "train_labels_idx1": np.array([1, 0, 2]),
+        "t10k_images_idx3": np.arange(100, 112).reshape(2, 2, 3),
+        "t10k_labels_idx1": np.array([2, 2]),
+    }
+    files = {name: idx_bytes(array) for name, array in arrays.items()} | changed
+    for name, data in files.items():
+        if data is not None:
+            (folder / f"{name.replace('_', '-')}-ubyte.gz").write_bytes(gzip.compress(data))
+    return c.Idx(path=folder)
+
+
+def test_idx_gives_images_labels_and_splits(tmp_path):
+    records = read(write_idx(tmp_path))
+    assert [(record.name, record.label, record.split) for record in records] == [
+        ("train/00000.png", "1", "train"),
+        ("train/00001.png", "0", "train"),
+        ("train/00002.png", "2", "train"),
+        ("test/00000.png", "2", "test"),
+        ("test/00001.png", "2", "test"),
+    ]
+    assert pixels(records[1].load()).tolist() == [[6, 7, 8], [9, 10, 11]]
+    assert pixels(records[3].load()).tolist() == [[100, 101, 102], [103, 104, 105]]
+
+
+def test_idx_names_its_classes(tmp_path):
+    source = write_idx(tmp_path).model_copy(update={"class_names": ("shirt", "shoe", "bag")})
+    assert [record.label for record in read(source)] == ["shoe", "shirt", "bag", "bag", "bag"]
+
+
+def test_idx_stops_each_split_at_the_most_asked_for(tmp_path):
+    source = write_idx(tmp_path).model_copy(update={"max_examples": 1})
+    assert [record.name for record in read(source)] == ["train/00000.png", "test/00000.png"]
+
+
+def test_idx_lists_its_four_files(tmp_path):
+    source = write_idx(tmp_path)
+    (tmp_path / "README").touch()
+    assert sorted(name for name, _ in source.files()) == [
+        "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+    ]
+
+
+WHOLE = idx_bytes(np.arange(18).reshape(3, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"t10k_images_idx3": None}, "there is no file .*t10k-images-idx3-ubyte.gz"),
+        ({"train_images_idx3": WHOLE[:-1]}, "should hold 18 values, and holds 17"),
+        ({"train_images_idx3": WHOLE + b"\0"}, "should hold 18 values, and holds 19"),
+        ({"train_images_idx3": WHOLE[:10]}, "is no idx file of unsigned bytes"),
+        ({"train_images_idx3": b""}, "is no idx file of unsigned bytes"),
+        ({"train_images_idx3": b"\1" + WHOLE[1:]}, "is no idx file of unsigned bytes"),
+        ({"train_images_idx3": idx_bytes(np.zeros((3, 2, 3)), kind=0x0D)}, "is no idx file of unsigned bytes"),
+        # 2**66: as a 64-bit number that is 0, the number of values that are there.
+        ({"train_images_idx3": struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**22] * 3)}, "should hold 73786976294838206464"),
+        ({"train_images_idx3": idx_bytes(np.arange(3))}, "is no idx file of unsigned bytes in 3 dimensions"),
+        ({"train_labels_idx1": WHOLE}, "is no idx file of unsigned bytes in 1 dimensions"),
+        ({"train_labels_idx1": idx_bytes(np.array([1, 0]))}, "train holds 3 images and 2 labels"),
+    ],
+)
+def test_idx_files_that_do_not_hold_what_they_say_are_refused(changed, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        read(write_idx(tmp_path, **changed))
+
+
+def test_an_idx_file_cut_short_is_refused(tmp_path):
+    source = write_idx(tmp_path)
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz cannot be unpacked"):
+        read(source)
+
+
+def test_an_idx_file_that_is_not_compressed_is_refused(tmp_path):
+    source = write_idx(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(WHOLE)
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz cannot be unpacked: Not a gzipped file"):
+        read(source)
+
+
+def test_a_label_without_a_name_is_refused(tmp_path):
+    source = write_idx(tmp_path).model_copy(update={"class_names": ("shirt", "shoe")})
+    with pytest.raises(DataError, match=r"label 2 has no name. Name it in source.class_names, which has 2"):
+        read(source)
+
+
+def test_fashion_mnist_is_60000_and_10000_images_of_ten_equal_classes():
+    if not FASHION_MNIST.is_dir():
+        pytest.skip(f"Fashion-MNIST is not at {FASHION_MNIST}")
+    records = read(c.Idx(path=FASHION_MNIST))
+    counts = Counter((record.split, record.label) for record in records)
+    assert counts == {("train", str(n)): 6000 for n in range(10)} | {("test", str(n)): 1000 for n in range(10)}
+    assert pixels(records[0].load()).shape == (28, 28)
+
+
+# --- Tfds
+
+
+def png(value):
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((4, 6, 3), value, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A TFDS data folder with the data set `examples`: class "night" is dark, class "day" is light."""
+    data_dir = tmp_path_factory.mktemp("tfds")
+    images = {"train": [("a", 10, "night"), ("b", 200, "day"), ("c", 20, "night")], "test": [("d", 210, "day")]}
+    rows = {split: [(name, png(value), label) for name, value, label in split_images]
+            for split, split_images in images.items()}  # fmt: skip
+    write_examples(
+        lambda split: rows[split], splits=rows, classes=["day", "night"], folder=data_dir / "examples" / "1.0.0"
+    )
+    return data_dir
+
+
+def test_tfds_gives_labels_splits_and_the_bytes_as_they_are(prepared):
+    records = read(c.Tfds(name="examples:1.0.0", data_dir=prepared))
+    expected = {(png(10), "night", "train"), (png(200), "day", "train"), (png(20), "night", "train")}
+    assert {(r.load(), r.label, r.split) for r in records} == expected | {(png(210), "day", "test")}
+    assert len({record.name for record in records}) == 4
+
+
+def test_tfds_stops_each_split_at_the_most_asked_for(prepared):
+    records = read(c.Tfds(name="examples", data_dir=prepared, max_examples=1))
+    assert Counter(record.split for record in records) == {"train": 1, "test": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"image_key": "picture"}, "examples has no feature 'picture'; set source.image_key: "),
+        ({"label_key": "class"}, "examples has no feature 'class'; set source.label_key: "),
+        ({"label_key": "id"}, "feature 'id' of examples is no class label"),
+    ],
+)
+def test_a_feature_that_does_not_fit_is_told(fields, message, prepared):
+    with pytest.raises(ConfigError, match=message):
+        read(c.Tfds(name="examples", data_dir=prepared, **fields))
+
+
+class KvArrays(tfds.core.GeneratorBasedBuilder):
+    """Images that TFDS keeps as arrays, and one without a label."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Tensor(shape=(2, 3, 1), dtype=np.uint8),
+                    "label": tfds.features.ClassLabel(names=["zero", "one"])}  # fmt: skip
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples([0, 1]), "hidden": self._generate_examples([-1])}
+
+    def _generate_examples(self, labels):
+        for label in labels:
+            yield label, {"image": np.full((2, 3, 1), 7 * label + 7, np.uint8), "label": label}
+
+
+def test_arrays_become_images_and_a_missing_label_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds_source, "network_answers", lambda: True)  # there is nothing to fetch
+    records = lookup.load(c.Tfds.implementation)(c.Tfds(name="kv_arrays", data_dir=tmp_path))
+    with pytest.raises(DataError, match="split 'hidden' of kv_arrays holds images without a label"):
+        next(records)
+    KvArrays.VERSION = tfds.core.Version("1.0.1")
+    monkeypatch.setattr(KvArrays, "_split_generators", lambda self, _: {"train": self._generate_examples([0, 1])})
+    records = read(c.Tfds(name="kv_arrays", data_dir=tmp_path))
+    assert {(r.label, pixels(r.load()).shape, pixels(r.load()).max()) for r in records} == {
+        ("zero", (2, 3), 7), ("one", (2, 3), 14)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cifra10", r"no data set 'cifra10'; did you mean 'cifar10'\?"),
+        ("qqqqqqqqqq", r"no data set 'qqqqqqqqqq'; tfds.list_builders\(\) names them all"),
+        ("mnist:99.0.0", "cannot make 'mnist:99.0.0'"),
+    ],
+)
+def test_an_unknown_data_set_is_told_with_the_closest_name(name, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        read(c.Tfds(name=name, data_dir=tmp_path))
+
+
+def test_without_a_network_a_missing_data_set_is_told_within_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds_source, "network_answers", lambda: False)
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"mnist is not in .*, and there is no network .* run `tfds build mnist`"):
+        read(c.Tfds(name="mnist", data_dir=tmp_path))
+    assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def half_a_second(monkeypatch):
+    monkeypatch.setattr(tfds_source, "NETWORK_TIMEOUT_SECONDS", 0.5)
+
+
+def test_a_host_that_answers_is_reached(half_a_second, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(tfds_source, "NETWORK_HOST", server.getsockname())
+        assert tfds_source.network_answers()
+
+
+def test_a_host_that_refuses_is_not_reached(half_a_second, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(tfds_source, "NETWORK_HOST", server.getsockname())
+    assert not tfds_source.network_answers()
+
+
+def test_a_host_that_never_answers_is_given_up_in_time(half_a_second, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        # Whoever comes when the queue is full hears nothing at all.
+        waiting = [socket.socket() for _ in range(4)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        monkeypatch.setattr(tfds_source, "NETWORK_HOST", server.getsockname())
+        began = time.monotonic()
+        assert not tfds_source.network_answers()
+        assert 0.4 < time.monotonic() - began < 2
+        for client in waiting:
+            client.close()
+
+
+def test_a_name_that_never_resolves_is_given_up_in_time(half_a_second, monkeypatch):
+    released = threading.Event()
+
+    def lookup_that_hangs(*arguments, **options):
+        released.wait(30)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup_that_hangs)
+    began = time.monotonic()
+    assert not tfds_source.network_answers()
+    assert time.monotonic() - began < 2
+    released.set()
+
+
+def test_every_source_of_the_house_can_be_read_twice_with_the_same_result(prepared, tmp_path):
+    sources = [c.Digits(), write_idx(tmp_path), c.Tfds(name="examples", data_dir=prepared)]
+    for source in sources:
+        for first, second in itertools.islice(zip(read(source), read(source), strict=True), 50):
+            assert (first.name, first.label, first.split, first.load()) == (
+                second.name, second.label, second.split, second.load())  # fmt: skip

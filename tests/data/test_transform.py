@@ -1,0 +1,151 @@
+"""One function from bytes to input, fitted on the training images alone."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.config.stages import TransformSettings
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validation import save_anomalies
+from kerasvision.errors import DataError
+from kerasvision.pipeline.stages.transform import transform as transform_stage
+
+RANDOM = np.random.default_rng(0)
+# 300 images, more than one batch of the sums; each of its own brightness.
+COLOUR = [RANDOM.integers(0, 60 + number // 2, (5, 4, 3), np.uint8) for number in range(300)]
+UNIT = np.stack(COLOUR) / 255.0
+
+
+def settings(scale, *, color_mode="rgb", image_size=(5, 4)):
+    return c.Transform(image_size=image_size, scale=scale, color_mode=color_mode)
+
+
+def fit(scale, images=COLOUR, **options):
+    encoded = tf.data.Dataset.from_tensor_slices([encode_png(image) for image in images])
+    return ImageTransform.fit(settings(scale, **options), encoded)
+
+
+def test_mean_and_deviation_are_numpys_over_all_pixels():
+    fitted = fit("standardize")
+    np.testing.assert_allclose(fitted.offset, UNIT.mean(axis=(0, 1, 2)), rtol=1e-9)
+    np.testing.assert_allclose(fitted.divisor, UNIT.std(axis=(0, 1, 2)), rtol=1e-6)
+
+
+def test_grayscale_has_one_mean_and_one_deviation():
+    grey = [image[..., 0] for image in COLOUR]
+    fitted = fit("standardize", grey, color_mode="grayscale")
+    np.testing.assert_allclose(fitted.offset, [UNIT[..., 0].mean()], rtol=1e-9)
+    np.testing.assert_allclose(fitted.divisor, [UNIT[..., 0].std()], rtol=1e-6)
+    assert fitted(encode_png(grey[0])).shape == (5, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ("zero_to_one", UNIT[7]),
+        ("minus_one_to_one", 2 * UNIT[7] - 1),
+        ("zero_mean", UNIT[7] - UNIT.mean(axis=(0, 1, 2))),
+        ("standardize", (UNIT[7] - UNIT.mean(axis=(0, 1, 2))) / UNIT.std(axis=(0, 1, 2))),
+    ],
+)
+def test_every_scale_equals_its_formula(scale, expected):
+    np.testing.assert_allclose(fit(scale)(encode_png(COLOUR[7])), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_standardized_training_images_have_mean_zero_and_deviation_one():
+    fitted = fit("standardize")
+    inputs = np.stack([fitted(encode_png(image)) for image in COLOUR]).astype(np.float64)
+    np.testing.assert_allclose(inputs.mean(axis=(0, 1, 2)), 0, atol=1e-6)
+    np.testing.assert_allclose(inputs.std(axis=(0, 1, 2)), 1, atol=1e-6)
+
+
+def test_a_red_image_turns_into_its_luma():
+    red = np.zeros((5, 4, 3), np.uint8)
+    red[..., 0] = 255
+    grey = fit("zero_to_one", color_mode="grayscale")(encode_png(red))
+    np.testing.assert_allclose(grey, np.full((5, 4, 1), 76 / 255), atol=1e-6)  # 0.299 * 255 = 76.2, a whole grey level
+
+
+def test_pixels_are_resized_and_not_yet_scaled():
+    white = np.full((9, 31, 3), 255, np.uint8)
+    pixels = fit("standardize", image_size=(6, 8)).pixels(encode_png(white))
+    np.testing.assert_allclose(pixels, np.full((6, 8, 3), 255.0), rtol=1e-6)
+
+
+def test_the_two_halves_are_the_whole():
+    fitted = fit("standardize")
+    data = encode_png(COLOUR[3])
+    np.testing.assert_array_equal(fitted.scaled(fitted.pixels(data)), fitted(data))
+
+
+def test_it_is_the_same_in_tf_data_as_alone():
+    fitted = fit("standardize")
+    encoded = [encode_png(image) for image in COLOUR[:5]]
+    mapped = tf.data.Dataset.from_tensor_slices(encoded).map(fitted)
+    assert mapped.element_spec == tf.TensorSpec((5, 4, 3), tf.float32)
+    for alone, inside in zip(map(fitted, encoded), mapped, strict=True):
+        np.testing.assert_allclose(alone, inside, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize"])
+def test_a_saved_transform_is_equal_when_loaded(scale, tmp_path):
+    fitted = fit(scale)
+    fitted.save(tmp_path / "transform.json")
+    assert ImageTransform.load(tmp_path / "transform.json") == fitted
+
+
+# At 40 the rounding of the sums leaves a variance above 0; so does resizing.
+@pytest.mark.parametrize("image_size", [(5, 4), (9, 31)])
+@pytest.mark.parametrize("level", [0, 7, 40, 100, 255])
+def test_constant_images_cannot_be_standardized(level, image_size):
+    same = [np.full((5, 4, 3), level, np.uint8)] * 3
+    with pytest.raises(DataError, match=r"standardize divides by the deviation of every channel; .* Use zero_mean."):
+        fit("standardize", same, image_size=image_size)
+
+
+def test_one_constant_channel_cannot_be_standardized():
+    without_blue = [image * np.array([1, 1, 0], np.uint8) + np.array([0, 0, 41], np.uint8) for image in COLOUR]
+    with pytest.raises(DataError, match="standardize divides by the deviation of every channel"):
+        fit("standardize", without_blue)
+
+
+def test_constant_images_can_be_centred():
+    np.testing.assert_allclose(fit("zero_mean", [np.full((5, 4), 51, np.uint8)] * 3).offset, [0.2] * 3, rtol=1e-12)
+
+
+# --- The stage, which must see the training split alone
+
+
+def fitted_by_stage(example_set_folder, folder, *, anomalies=()):
+    folder.mkdir(exist_ok=True)
+    save_anomalies(list(anomalies), folder / "anomalies.json")
+    transform_stage(
+        examples=SimpleNamespace(data=example_set_folder),
+        schema=None,
+        anomalies=SimpleNamespace(file=folder / "anomalies.json"),
+        transform_graph=SimpleNamespace(file=folder / "transform.json"),
+        settings=TransformSettings(transform=settings("standardize")),
+    )
+    return json.loads((folder / "transform.json").read_text())
+
+
+def rows(images, *, prefix):
+    return [(f"{prefix}{number}", image, "ab"[number % 2]) for number, image in enumerate(images)]
+
+
+def test_other_test_and_validation_images_change_nothing(make_examples, tmp_path):
+    train, others, fewer = COLOUR[:20], COLOUR[200:220], COLOUR[250:253]
+    make_examples(tmp_path / "one", train=rows(train, prefix="t"), test=rows(others, prefix="e"))
+    make_examples(
+        tmp_path / "two", train=rows(train, prefix="t"), validation=rows(others, prefix="v"), test=rows(fewer, prefix="e")
+    )
+    make_examples(tmp_path / "three", train=rows(others, prefix="t"), test=rows(train, prefix="e"))
+    one, two, three = (fitted_by_stage(tmp_path / name, tmp_path / f"{name}_fitted") for name in ("one", "two", "three"))
+    assert one == two
+    np.testing.assert_allclose(one["offset"], np.mean(np.stack(train) / 255, axis=(0, 1, 2)), rtol=1e-9)
+    assert one["offset"] != three["offset"]

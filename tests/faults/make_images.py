@@ -1,0 +1,195 @@
+"""Bad, odd and learnable images, made from numbers: only Pillow, NumPy and the standard library.
+
+Each function without "folder" in its name returns the bytes of one file. Loaded by path (fixture `make_images`).
+"""
+
+import colorsys
+import io
+import itertools
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 20, 12
+
+
+def picture(mode="RGB", width=WIDTH, height=HEIGHT, seed=0):
+    """A smooth coloured picture without any symmetry, so that each of the eight orientations looks different."""
+    y, x = np.mgrid[0:height, 0:width]
+    red, green = 255 * x / max(width - 1, 1), 255 * y / max(height - 1, 1)
+    blue = np.where((y < height / 3) & (x < width / 3), 255, 40 + (seed * 37) % 180)
+    pixels = np.stack([red, green, blue], axis=-1).round().astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def encoded(image, image_format, **options):
+    """The bytes of a Pillow image in one format."""
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def zero_byte():
+    """A file of zero bytes."""
+    return b""
+
+
+def text_named_jpg():
+    """A text, as a download that failed leaves it under the name of a picture."""
+    return b"<html><body>404 Not Found</body></html>\n"
+
+
+def truncated_jpeg():
+    """A JPEG whose second half is missing."""
+    whole = encoded(picture(width=64, height=48), "JPEG")
+    return whole[: len(whole) * 3 // 4]
+
+
+def truncated_png():
+    """A PNG whose second half is missing."""
+    whole = encoded(picture(width=64, height=48), "PNG")
+    return whole[: len(whole) // 2]
+
+
+def header_only_jpeg():
+    """The first bytes of a JPEG: the format is plain to see, the size is not there."""
+    return encoded(picture(), "JPEG")[:30]
+
+
+def one_by_one():
+    """A PNG of a single pixel."""
+    return encoded(Image.new("RGB", (1, 1), (200, 100, 50)), "PNG")
+
+
+def grey():
+    """A PNG of one channel."""
+    return encoded(picture("L"), "PNG")
+
+
+def rgba():
+    """A PNG whose left half is half transparent."""
+    image = picture("RGBA")
+    image.paste((255, 0, 0, 128), (0, 0, WIDTH // 2, HEIGHT))
+    return encoded(image, "PNG")
+
+
+def palette():
+    """A PNG with a palette."""
+    return encoded(picture("P"), "PNG")
+
+
+def palette_bmp():
+    """A BMP with a palette, which TensorFlow decodes to wrong colours without an error."""
+    return encoded(picture("P"), "BMP")
+
+
+def cmyk():
+    """A JPEG of four channels, as printers' programs write it."""
+    return encoded(picture("CMYK"), "JPEG", quality=95)
+
+
+def sixteen_bit():
+    """A PNG of one channel and 16 bits, its values 0, 257, 514 ... 65535: after division by 257, 0 to 255."""
+    return encoded(Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16) * 257), "PNG")
+
+
+def exif_segment(orientation, byte_order="big", kind=3):
+    """An APP1 segment with a camera's name and an orientation, of type SHORT (3) or LONG (4)."""
+    mark, prefix = (b"MM", ">") if byte_order == "big" else (b"II", "<")
+    value = struct.pack(prefix + ("HH" if kind == 3 else "I"), *((orientation, 0) if kind == 3 else (orientation,)))
+    entries = struct.pack(prefix + "HHI4s", 0x010F, 2, 4, b"Cam\0")
+    entries += struct.pack(prefix + "HHI4s", 0x0112, kind, 1, value)
+    directory = mark + struct.pack(prefix + "HIH", 42, 8, 2) + entries + struct.pack(prefix + "I", 0)
+    return segment(0xE1, b"Exif\0\0" + directory)
+
+
+def segment(marker, payload):
+    """A JPEG segment: marker, length, payload."""
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(payload) + 2) + payload
+
+
+def exif_rotated(orientation, byte_order="big"):
+    """A JPEG whose EXIF header asks for a turn; the segment is where cameras put it, after SOI."""
+    plain = encoded(picture(), "JPEG", quality=95)
+    return plain[:2] + exif_segment(orientation, byte_order) + plain[2:]
+
+
+def giant_header_png(width=50_000, height=50_000):
+    """A PNG of under 100 bytes with a valid header that claims 2.5 thousand million pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 64)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def giant_header_jpeg(width=50_000, height=50_000):
+    """A small JPEG whose frame header claims 2.5 thousand million pixels."""
+    data = encoded(picture(), "JPEG")
+    frame = data.index(b"\xff\xc0") + 5  # after the marker, the length and the precision
+    return data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
+
+
+def tiff():
+    """A TIFF, which TensorFlow cannot decode."""
+    return encoded(picture(), "TIFF")
+
+
+def animated_gif():
+    """A GIF of three frames."""
+    return _animated("GIF")
+
+
+def animated_webp():
+    """A WebP of three frames, which TensorFlow decodes to four channels only."""
+    return _animated("WEBP")
+
+
+def wrong_extension():
+    """A PNG, to be saved under the name of a JPEG."""
+    return encoded(picture(), "PNG")
+
+
+def class_folder(root, classes=("cat", "dog"), per_class=20, size=(40, 32), seed=0, splits=None):
+    """Writes `root/<class>/<class>_000.jpg`, or `root/<split>/<class>/...`: pictures that a small network can learn.
+
+    A class has a hue and a direction of stripes of its own; the stripes' place, the brightness and the noise come from
+    the seed. All pictures are distinct.
+
+    Args:
+        root: the folder; created where it does not exist.
+        classes: names of the class folders.
+        per_class: pictures of each class, in each split.
+        size: height and width.
+        seed: other seed, other pictures.
+        splits: names of the split folders, such as ("train", "val"); None for none.
+
+    Returns:
+        `root` as a Path.
+    """
+    random = np.random.default_rng(seed)
+    for split, (index, name) in itertools.product(splits or ("",), enumerate(classes)):
+        folder = Path(root) / split / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            pixels = _photo(index / len(classes), size=size, random=random)
+            Image.fromarray(pixels).save(folder / f"{name}_{number:03d}.jpg", "JPEG", quality=90)
+    return Path(root)
+
+
+def _photo(turn, *, size, random):
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    distance = x * np.cos(np.pi * turn) + y * np.sin(np.pi * turn)
+    stripes = np.sin(2 * np.pi * (distance / 8 + random.uniform()))
+    colour = np.array(colorsys.hsv_to_rgb(turn, 0.6, 1.0))
+    brightness = random.uniform(130, 190) + 40 * stripes
+    pixels = brightness[..., None] * colour + random.normal(0, 12, (*size, 3))
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def _animated(image_format):
+    frames = [picture(seed=seed) for seed in range(3)]
+    return encoded(frames[0], image_format, save_all=True, append_images=frames[1:])
