@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,3 +14,84 @@ def make_images():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def stripes(tmp_path_factory):
+    """A data set that LeNet-5 learns in seconds, as files: `examples`, `schema`, `transform`; and the classes.
+
+    16 x 16 grey PNG of three classes: stripes across, along and both ways; 96 train, 24 validation, 24 test.
+    """
+    import numpy as np
+
+    from kerasvision import config as c
+    from kerasvision.data.examples import ExampleSet, write_examples
+    from kerasvision.data.schema import DataSchema
+    from kerasvision.data.sources.arrays import encode_png
+    from kerasvision.data.transform import ImageTransform
+
+    random = np.random.default_rng(0)
+    classes = ("across", "along", "über Kreuz")
+    wave = np.sin(np.arange(16)[:, None] * np.pi / 2 + 2 * np.pi * random.uniform(size=144))
+
+    def picture(number):
+        stripes = wave[:, number, None] * (number % 3 != 1) + wave[None, :, number] * (number % 3 != 0)
+        return (127 + 40 * stripes + random.normal(0, 20, (16, 16))).clip(0, 255).astype(np.uint8)
+
+    rows = [(f"{number:03d}.png", encode_png(picture(number)), classes[number % 3]) for number in range(144)]
+    splits = {"train": rows[:96], "validation": rows[96:120], "test": rows[120:]}
+    folder = tmp_path_factory.mktemp("stripes")
+    write_examples(lambda split: splits[split], splits=splits, classes=classes, folder=folder / "data")
+    schema = DataSchema(classes=classes, modes=("L",), min_side=16, max_side=16)
+    schema.save(folder / "schema.json")
+    settings = c.Transform(image_size=(16, 16), color_mode="grayscale", scale="standardize")
+    images = ExampleSet(folder / "data").dataset("train").map(lambda example: example["image"])
+    ImageTransform.fit(settings, images).save(folder / "transform.json")
+    return SimpleNamespace(
+        examples=folder / "data", schema=folder / "schema.json", transform=folder / "transform.json", classes=classes
+    )
+
+
+@pytest.fixture(scope="session")
+def stripes_settings():
+    """Trainer settings that fit `stripes`: `stripes_settings(epochs=2, optimizer=...)` changes the training."""
+    from kerasvision import config as c
+    from kerasvision.config.stages import TrainerSettings
+
+    def settings(*, augment=(), **training):
+        defaults = {"epochs": 4, "batch_size": 16, "optimizer": c.Adam(learning_rate=3e-3)}
+        return TrainerSettings(
+            task=c.Classification(),
+            model=c.Model(name="lenet5", options={"activation": "relu", "pooling": "max"}),
+            training=c.Training(**{**defaults, **training}),
+            augment=augment,
+        )
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def trained(stripes, stripes_settings, tmp_path_factory):
+    """A network trained on `stripes`, its files, and its SavedModel, as the trainer stage leaves them."""
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.transform import ImageTransform
+    from kerasvision.export.saved_model import export_saved_model
+    from kerasvision.models.saved import load_network
+    from kerasvision.tasks.base import make_task
+    from kerasvision.training.session import TrainingFiles, train
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = stripes_settings()
+    settings.save(folder / "settings.json")
+    files = TrainingFiles(
+        stripes.examples, stripes.schema, stripes.transform, model=folder / "model.keras", history=folder / "history.csv"
+    )
+    train(settings, files)
+    network = load_network(files.model)
+    task = make_task(settings.task, stripes.classes)
+    transform = ImageTransform.load(stripes.transform)
+    export_saved_model(network, task=task, transform=transform, folder=folder / "saved_model")
+    return SimpleNamespace(
+        model=files.model, history=files.history, settings=folder / "settings.json", saved_model=folder / "saved_model",
+        network=network, task=task, transform=transform, examples=ExampleSet(stripes.examples),
+    )  # fmt: skip

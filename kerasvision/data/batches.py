@@ -112,11 +112,25 @@ def _from_disk(
     encoded = examples.dataset(TRAIN)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        shuffled = encoded.shuffle(min(count, SHUFFLE_BUFFER), seed=epoch + seed, reshuffle_each_iteration=False)
+        shuffled = _shuffled(encoded, buffer_size=min(count, SHUFFLE_BUFFER), seed=seed, epoch=epoch)
         pixels = shuffled.map(_with_pixels(transform), num_parallel_calls=tf.data.AUTOTUNE)
         return pixels.batch(batch_size, drop_remainder=True)
 
     return tf.data.Dataset.range(epochs).flat_map(one_epoch)
+
+
+def _shuffled(dataset: tf.data.Dataset, *, buffer_size: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    """What `Dataset.shuffle` does; that takes one of its two seeds from TensorFlow's global one."""
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=buffer_size,
+        seed=seed,
+        seed2=epoch + 1,  # two zeros would mean: another order every time
+        output_types=[spec.dtype for spec in tf.nest.flatten(dataset.element_spec)],
+        output_shapes=[spec.shape for spec in tf.nest.flatten(dataset.element_spec)],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
 
 
 def _with_pixels(transform: ImageTransform) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:

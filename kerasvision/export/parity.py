@@ -86,7 +86,7 @@ def compare(
             complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
         elif wanted.dtype.kind == "f":
             # A NaN compares as different, whatever stands on the other side.
-            difference = float(np.max(np.nan_to_num(np.abs(got - wanted), nan=np.inf), initial=0.0))
+            difference = float(np.max(np.nan_to_num(np.abs(got - wanted), nan=np.inf, posinf=np.inf), initial=0.0))
             largest = max(largest, difference)
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
@@ -106,8 +106,8 @@ def check_signatures(signatures: Mapping[str, Mapping[str, Mapping[str, list]]])
             continue
         if given[0] != dtype:
             complaints.append(f"{name}({argument}) takes {given[0]} instead of {dtype}")
-        fixed = [key for key, (_, shape) in signatures[name]["outputs"].items() if not shape or shape[0] is not None]
-        if given[1][0] is not None or fixed:
+        shapes = [given[1], *(shape for _, shape in signatures[name]["outputs"].values())]
+        if any(not shape or shape[0] is not None for shape in shapes):
             complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
     return complaints
 

@@ -25,7 +25,7 @@ def main(saved_model: str, images: str, answers: str, latency_queries: int) -> N
     batches = [encoded[start : start + BATCH_SIZE] for start in range(0, len(encoded), BATCH_SIZE)]
     outputs = [signature(image_bytes=tf.constant(batch)) for batch in batches]
     arrays = {name: np.concatenate([output[name].numpy() for output in outputs]) for name in outputs[0]}
-    np.savez(answers, **{name: value.astype(str) if value.dtype == object else value for name, value in arrays.items()})
+    np.savez(answers, **{name: text(value) if value.dtype == object else value for name, value in arrays.items()})
     milliseconds = []
     for number in range(latency_queries + 1):
         began = time.perf_counter()
@@ -45,6 +45,11 @@ def main(saved_model: str, images: str, answers: str, latency_queries: int) -> N
     }
     with open(answers + ".json", "w", encoding="utf-8") as file:  # noqa: PTH123 - this file depends on nothing
         json.dump(facts, file)
+
+
+def text(strings: np.ndarray) -> np.ndarray:
+    # `astype(str)` would take the bytes for ASCII.
+    return np.char.decode(strings.astype("S"), "utf-8")
 
 
 def describe(tensors: dict) -> dict[str, list]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
-from kerasvision.ops.exif import exif_orientation, mentions_exif
+from kerasvision.ops.exif import exif_orientation, may_be_turned
 
 COLOR_MODES = ("rgb", "grayscale")
 FITS = ("stretch", "crop", "pad")
@@ -66,7 +66,7 @@ def decode_image(image_bytes, *, color_mode):
     # Grey before turning: a third of the pixels' bytes to move.
     image = _luma(image) if color_mode == "grayscale" else image
     return tf.cond(
-        mentions_exif(image_bytes),
+        may_be_turned(image_bytes),
         lambda: apply_orientation(image, exif_orientation(image_bytes)),
         lambda: image,
     )

@@ -11,7 +11,7 @@ import time
 import peewee as pw
 
 # MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
-PENDING, LIVE, DELETED, ABANDONED = 1, 2, 4, 5
+PENDING, LIVE, ABANDONED = 1, 2, 5
 RUNNING, COMPLETE, FAILED, CACHED = 2, 3, 4, 5
 STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused"}
 INPUT, OUTPUT = 3, 4

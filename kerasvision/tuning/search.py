@@ -37,7 +37,7 @@ def search(settings: TunerSettings, *, try_settings: Try, folder: Path) -> tuple
     tuner = _Tuner(settings, try_settings, _oracle(plan, objective), folder)
     with bar("trials", total=None if plan.algorithm == "hyperband" else plan.trials) as advance:
         tuner.advance = advance
-        tuner.search()
+        tuner.search(verbose=0)
     trials = _table(tuner.oracle, objective)
     if trials.empty or trials["score"].isna().all():
         raise StageError("every trial of the search failed", hint=f"the trials are in {folder}")

@@ -185,8 +185,8 @@ def test_an_abandoned_inspection_leaves_no_thread(mixed):
 
 
 def test_a_class_folder_is_learnable_distinct_and_repeatable(make_images, tmp_path):
-    root = make_images.class_folder(tmp_path / "a", classes=("cat", "dog", "eel"), per_class=5, splits=("train", "val"))
-    again = make_images.class_folder(tmp_path / "b", classes=("cat", "dog", "eel"), per_class=5, splits=("train", "val"))
+    choices = {"classes": ("cat", "dog", "eel"), "per_class": 5, "splits": ("train", "val")}
+    root, again = (make_images.class_folder(tmp_path / name, **choices) for name in ("a", "b"))
     files = sorted(path.relative_to(root) for path in root.rglob("*.jpg"))
     assert len(files) == 30 and len({(root / file).read_bytes() for file in files}) == 30
     assert all((root / file).read_bytes() == (again / file).read_bytes() for file in files)

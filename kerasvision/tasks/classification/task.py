@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from kerasvision import config as c
 from kerasvision import models
+from kerasvision.errors import DataError, StageError
 from kerasvision.tasks.base import Batch, Judgement, Predictions, Task
 from kerasvision.tasks.classification.scores import classification_scores, confusion_table
 
@@ -47,8 +48,17 @@ class ClassificationTask(Task):
         return predict
 
     def judge(self, *, ids: Sequence[str], labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """Accuracy, top-k, log loss, and precision, recall and F1 of every class; the confusion matrix."""
+        """Accuracy, top-k, log loss, and precision, recall and F1 of every class; the confusion matrix.
+
+        Raises:
+            StageError: an answer is not a number. It would count as the first class, and as among the top k.
+            DataError: the answers are of other classes, as those of an earlier model may be.
+        """
         probabilities = predictions["scores"]
+        lost = int(np.isnan(probabilities).any(axis=1).sum())
+        if lost:
+            raise StageError(f"{lost} of {len(labels)} answers of the network are not numbers", hint="train it anew")
+        self._check_classes(probabilities, predictions["classes"])
         names = np.array(self.classes)
         rows = pd.DataFrame(
             {
@@ -66,10 +76,20 @@ class ClassificationTask(Task):
             tables={"confusion": confusion_table(labels, probabilities, classes=self.classes)},
         )
 
+    def _check_classes(self, probabilities: np.ndarray, answers: np.ndarray) -> None:
+        """The answered labels must be ours, by the position of their scores."""
+        names = np.array([name.encode() for name in self.classes], object)
+        if probabilities.shape[1] != len(names) or (names[probabilities.argmax(axis=1)] != answers).any():
+            raise DataError(
+                f"a model must answer with the classes {', '.join(self.classes)}; this one knows others",
+                hint="where it is the last blessed model, leave NoWorse out of the gate until a new one is blessed",
+            )
+
     def draw(self, axes: Axes, *, image: np.ndarray, row: pd.Series) -> None:
         """The image, and below it `truth -> answer score`, in red where they differ."""
         axes.imshow(image)
         colour = "black" if row["correct"] else "firebrick"
-        axes.set_xlabel(f"{row['label']} → {row['predicted']} {row['score']:.2f}", color=colour, fontsize=8)
+        text = f"{row['label']} → {row['predicted']} {row['score']:.2f}"
+        axes.set_xlabel(text, color=colour, fontsize=8, parse_math=False)  # a label may hold $
         axes.set_xticks([])
         axes.set_yticks([])

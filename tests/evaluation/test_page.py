@@ -1,0 +1,165 @@
+"""Both pages open without a network, and run nothing that a file name or a label says."""
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kerasvision import config as c
+from kerasvision.data.examples import ExampleSet, write_examples
+from kerasvision.data.page import write_statistics_page
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.statistics import compute_statistics
+from kerasvision.evaluation.gate import judge
+from kerasvision.evaluation.page import draw_history, draw_mistakes, write_evaluation_page
+from kerasvision.tasks.base import make_task
+
+EVIL = "<script>alert(1)</script>"
+CLASSES = (EVIL, "dog & cat")
+TASK = make_task(c.Classification(top_k=2), CLASSES)
+
+
+class Page(HTMLParser):
+    """The tags, the text and the addresses of a page."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.tags, self.attributes, self.words, self.addresses = [], [], [], []
+        self.source = file.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attributes]
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def picture_at(address):
+    prefix, _, data = address.partition(",")
+    assert prefix == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.fixture(scope="module")
+def example_set(tmp_path_factory):
+    """Four training and four test images, two of each class; the names of the files are as evil as the class."""
+    rows = {
+        split: [(f"{split}/<img src=x onerror=alert({n})>.png", encode_png(np.full((4, 6, 3), 60 * n, np.uint8)),
+                 CLASSES[n % 2]) for n in range(4)]
+        for split in ("train", "test")
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("evil") / "data"
+    write_examples(lambda split: rows[split], splits=rows, classes=CLASSES, folder=folder)
+    return ExampleSet(folder)
+
+
+def judgement(example_set, wrong):
+    """The first `wrong` test images are answered wrongly, the earlier ones with more certainty."""
+    examples = list(example_set.dataset("test").as_numpy_iterator())
+    labels = np.array([example["label"] for example in examples])
+    certainty = np.linspace(0.9, 0.6, len(examples))
+    answers = np.where(np.arange(len(examples)) < wrong, 1 - labels, labels)
+    scores = np.where(np.arange(2) == answers[:, None], certainty[:, None], 1 - certainty[:, None])
+    classes = np.array([CLASSES[answer].encode() for answer in answers], object)
+    ids = [example["id"].decode() for example in examples]
+    return TASK.judge(ids=ids, labels=labels, predictions={"scores": scores, "classes": classes})
+
+
+def evaluation_page(example_set, folder, *, wrong=2):
+    history = folder / "history.csv"
+    pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.1, 0.9]}).to_csv(history, index=False)
+    judged = judgement(example_set, wrong)
+    rules = c.Gate(c.AtLeast(f"recall[{EVIL}]", 0.75), c.NoWorse("accuracy"))
+    verdict = judge(rules, task=c.Classification(), scores=judged.scores, baseline=None)
+    file = folder / "evaluation.html"
+    write_evaluation_page(judged, verdict=verdict, task=TASK, history=history, examples=example_set, file=file)
+    return Page(file)
+
+
+def statistics_page(example_set, folder):
+    rows = [
+        {"id": example["id"].decode(), "path": "", "split": split, "label": CLASSES[example["label"]], "sha256": str(n),
+         "size": 1, "width": 6, "height": 4, "format": "PNG", "mode": "RGB", "notes": "", "fault": ""}
+        for split in example_set.splits
+        for n, example in enumerate(example_set.dataset(split).as_numpy_iterator())
+    ]  # fmt: skip
+    rows.append(rows[0] | {"id": "<b onclick=x()>bad</b>.jpg", "fault": "<i>the file is empty</i>"})
+    statistics, images = compute_statistics(example_set, pd.DataFrame(rows))
+    file = folder / "statistics.html"
+    write_statistics_page(statistics, images, examples=example_set, file=file)
+    return Page(file)
+
+
+pages = pytest.mark.parametrize("make", [evaluation_page, statistics_page], ids=["evaluation", "statistics"])
+
+
+@pages
+def test_a_label_of_html_is_shown_and_not_run(make, example_set, tmp_path):
+    page = make(example_set, tmp_path)
+    assert EVIL in page.text
+    assert "dog & cat" in page.text
+    assert not {"script", "i", "b"} & set(page.tags)
+    assert not [name for name in page.attributes if name.startswith("on")]
+
+
+@pages
+def test_the_page_loads_nothing_from_anywhere(make, example_set, tmp_path):
+    page = make(example_set, tmp_path)
+    assert page.addresses
+    for address in page.addresses:
+        picture_at(address).load()
+    assert not {"link", "script", "iframe", "base", "object"} & set(page.tags)
+    assert not [word for word in ("http:", "https:", "url(", "@import") if word in page.source]
+
+
+def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):
+    assert "<b onclick=x()>bad</b>.jpg : <i>the file is empty</i>" in statistics_page(example_set, tmp_path).text
+
+
+def test_the_statistics_page_shows_every_training_image(example_set, tmp_path):
+    shades = [picture_at(address).convert("RGB").getpixel((0, 0))[0]
+              for address in statistics_page(example_set, tmp_path).addresses]  # fmt: skip
+    assert sorted(shades) == [0, 60, 120, 180]
+
+
+def test_the_evaluation_page_tells_verdict_rules_and_scores(example_set, tmp_path):
+    text = evaluation_page(example_set, tmp_path, wrong=2).text
+    assert text.startswith("Evaluation")
+    assert "NOT_BLESSED" in text
+    assert f"recall[{EVIL}] >= 0.75 failed with" in text
+    assert "accuracy 0.5000" in text
+    assert "no_baseline" in text
+
+
+def test_an_evaluation_without_mistakes_says_so(example_set, tmp_path):
+    page = evaluation_page(example_set, tmp_path, wrong=0)
+    assert "No test image was answered wrongly." in page.text
+    assert len(page.addresses) == 1
+
+
+def test_the_worst_mistakes_come_first(example_set):
+    judged = judgement(example_set, 3)
+    figure = draw_mistakes(judged, TASK, example_set, most=2)
+    shown = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
+    images = {example["id"].decode(): example["image"] for example in example_set.dataset("test").as_numpy_iterator()}
+    # Certainty falls from image to image: the worst of the three wrong ones are the first two.
+    for pixels, name in zip(shown, judged.rows["id"][:2], strict=True):
+        np.testing.assert_array_equal(pixels, Image.open(io.BytesIO(images[name])))
+
+
+def test_curves_have_a_plot_per_metric_and_a_line_per_split():
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 1.0], "val_loss": [4.0, 2.0], "accuracy": [0.5, 0.6]})
+    loss, accuracy = draw_history(history).axes
+    assert [line.get_ydata().tolist() for line in loss.get_lines()] == [[3.0, 1.0], [4.0, 2.0]]
+    assert [line.get_ydata().tolist() for line in accuracy.get_lines()] == [[0.5, 0.6]]

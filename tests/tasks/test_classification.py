@@ -1,0 +1,214 @@
+"""Classification: targets, probabilities and scores, by their definitions."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib.figure import Figure
+from sklearn import metrics
+
+from kerasvision import config as c
+from kerasvision.errors import DataError, StageError
+from kerasvision.tasks.base import make_task
+from kerasvision.tasks.classification.scores import classification_scores, confusion_table
+
+CLASSES = ("ant", "bee", "cow", "doe")
+RANDOM = np.random.default_rng(0)
+
+
+def task(**settings):
+    return make_task(c.Classification(**settings), CLASSES)
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+LABELS = RANDOM.integers(0, 4, 200)
+PROBABILITIES = softmax(RANDOM.normal(size=(200, 4)) + 1.5 * np.eye(4)[LABELS])
+
+
+# --- Targets and loss
+
+
+def test_a_label_becomes_a_row_with_a_single_one():
+    images = tf.zeros((2, 5, 5, 3))
+    inputs, targets = task().encode({"image": images, "label": tf.constant([2, 0], tf.int64), "id": tf.constant(["a", "b"])})
+    assert inputs is images
+    assert targets.numpy().tolist() == [[0, 0, 1, 0], [1, 0, 0, 0]]
+    assert targets.dtype == tf.float32
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_cross_entropy_of_the_softmax(smoothing):
+    loss, _ = task(label_smoothing=smoothing).objective()
+    logits = RANDOM.normal(size=(6, 4))
+    targets = np.eye(4)[[0, 1, 2, 3, 3, 3]]
+    smooth = targets * (1 - smoothing) + smoothing / 4
+    expected = -(smooth * np.log(softmax(logits))).sum(axis=1).mean()
+    assert float(loss(targets, logits)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("top_k", "names"), [(2, ["accuracy", "top_2_accuracy"]), (3, ["accuracy", "top_3_accuracy"]), (4, ["accuracy"])]
+)
+def test_top_k_is_shown_while_training_where_it_can_be_wrong(top_k, names):
+    assert [metric.name for metric in task(top_k=top_k).objective()[1]] == names
+
+
+def test_the_network_has_one_logit_per_class():
+    network = task().build(c.Model(name="lenet5"), image_shape=(12, 12, 1))
+    assert network.output_shape == (None, 4)
+
+
+# --- Predictions
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Logits that are the pixels of a 1 x 4 image, so that every answer is known."""
+    image = keras.Input((1, 4, 1))
+    return keras.Model(image, keras.layers.Flatten()(image))
+
+
+def test_scores_are_the_softmax_and_the_label_is_the_largest(network):
+    logits = np.array([[0, 9, 0, 0], [3, 1, 2, 0], [-5, -5, -5, 0]], np.float32)
+    answers = task().predictor(network)(tf.constant(logits.reshape(3, 1, 4, 1)))
+    np.testing.assert_allclose(answers["scores"], softmax(logits), rtol=1e-6)
+    np.testing.assert_allclose(answers["scores"].numpy().sum(axis=1), 1.0, rtol=1e-6)
+    assert answers["classes"].numpy().tolist() == [b"bee", b"ant", b"doe"]
+    assert answers["scores"].dtype == tf.float32
+
+
+def test_huge_logits_still_give_probabilities(network):
+    answers = task().predictor(network)(tf.constant([[[[1e4], [-1e4], [0.0], [9999.0]]]]))
+    np.testing.assert_allclose(answers["scores"][0], [1 / (1 + np.exp(-1)), 0, 0, 1 / (1 + np.exp(1))], rtol=1e-5)
+
+
+def test_an_unicode_label_is_answered_as_utf8(network):
+    answers = make_task(c.Classification(), ("猫", "犬", "Kuh", "Reh")).predictor(network)(tf.zeros((1, 1, 4, 1)))
+    assert answers["classes"].numpy()[0].decode() == "猫"
+
+
+# --- Scores
+
+
+def scores(labels=LABELS, probabilities=PROBABILITIES, *, classes=CLASSES, top_k=2):
+    return classification_scores(np.asarray(labels), np.asarray(probabilities), classes=classes, top_k=top_k)
+
+
+def test_scores_equal_scikit_learns():
+    measured = scores()
+    assert measured["accuracy"] == metrics.accuracy_score(LABELS, PROBABILITIES.argmax(axis=1))
+    assert measured["top_2_accuracy"] == metrics.top_k_accuracy_score(LABELS, PROBABILITIES, k=2)
+    assert measured["log_loss"] == pytest.approx(metrics.log_loss(LABELS, PROBABILITIES))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_scores_of_a_class_equal_their_definitions(number):
+    measured, answers = scores(), PROBABILITIES.argmax(axis=1)
+    answered, true = answers == number, np.equal(LABELS, number)
+    precision, recall = (answered & true).sum() / answered.sum(), (answered & true).sum() / true.sum()
+    assert measured[f"precision[{CLASSES[number]}]"] == pytest.approx(precision)
+    assert measured[f"recall[{CLASSES[number]}]"] == pytest.approx(recall)
+    assert measured[f"f1[{CLASSES[number]}]"] == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_majority_accuracy_is_the_share_of_the_largest_class():
+    assert scores([0, 1, 1, 3, 1], PROBABILITIES[:5])["majority_accuracy"] == 3 / 5
+
+
+def test_a_class_that_never_occurs_scores_zero():
+    measured = scores([0, 1], [[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0]])
+    assert [measured[f"{metric}[cow]"] for metric in ("precision", "recall", "f1")] == [0.0, 0.0, 0.0]
+
+
+def test_certain_and_wrong_costs_much_and_not_infinitely():
+    assert scores([0], [[0.0, 1.0, 0.0, 0.0]])["log_loss"] == pytest.approx(-np.log(1e-12))
+
+
+def test_the_top_k_of_more_classes_than_there_are_is_everything():
+    assert scores(top_k=5)["top_5_accuracy"] == 1.0
+
+
+def test_ties_count_for_the_true_class_in_top_k():
+    # Three classes share the top: the true one is among the top 2, as none scores higher.
+    assert scores([2], [[0.3, 0.3, 0.3, 0.1]])["top_2_accuracy"] == 1.0
+    assert scores([3], [[0.3, 0.3, 0.3, 0.1]])["top_2_accuracy"] == 0.0
+
+
+def test_confusion_counts_truth_by_row_and_answer_by_column():
+    table = confusion_table(np.array([0, 0, 1, 2]), np.eye(4)[[0, 1, 1, 3]], classes=CLASSES)
+    assert table.loc["ant"].to_dict() == {"ant": 1, "bee": 1, "cow": 0, "doe": 0}
+    assert table.loc["cow", "doe"] == 1
+    assert table.to_numpy().sum() == 4
+
+
+def test_every_metric_that_the_settings_promise_is_measured():
+    settings = c.Classification(top_k=3)
+    assert set(settings.metric_names()) <= set(scores(top_k=3))
+    settings.check_metric("recall[cow]")
+    assert "recall[cow]" in scores()
+
+
+# --- Judgement
+
+
+def judged(labels, probabilities, *, classes=CLASSES):
+    """The judgement of a model that knows `classes`."""
+    ids = [f"{number}.png" for number in range(len(labels))]
+    answers = np.array([classes[number].encode() for number in np.argmax(probabilities, axis=1)], object)
+    predictions = {"scores": np.array(probabilities, np.float32), "classes": answers}
+    return task().judge(ids=ids, labels=np.array(labels), predictions=predictions)
+
+
+def test_a_row_says_truth_answer_score_and_loss():
+    rows = judged([0, 3], [[0.5, 0.25, 0.25, 0.0], [0.125, 0.75, 0.0, 0.125]]).rows
+    assert rows["id"].tolist() == ["0.png", "1.png"]
+    assert rows["label"].tolist() == ["ant", "doe"]
+    assert rows["predicted"].tolist() == ["ant", "bee"]
+    assert rows["score"].tolist() == [0.5, 0.75]
+    assert rows["correct"].tolist() == [True, False]
+    np.testing.assert_allclose(rows["loss"], [np.log(2), np.log(8)], rtol=1e-6)
+
+
+def test_a_judgement_holds_the_scores_and_the_confusion():
+    judgement = judged(LABELS, PROBABILITIES)
+    assert judgement.scores["accuracy"] == judgement.rows["correct"].mean()
+    assert judgement.scores["log_loss"] == pytest.approx(judgement.rows["loss"].mean(), rel=1e-6)
+    assert np.trace(judgement.tables["confusion"]) == judgement.rows["correct"].sum()
+
+
+def test_answers_that_are_not_numbers_are_refused():
+    # NaN compares as false with everything: it would be the first class, and among the top k of every image.
+    with pytest.raises(StageError, match="1 of 2 answers of the network are not numbers"):
+        judged([0, 1], [[np.nan] * 4, [0.25] * 4])
+
+
+@pytest.mark.parametrize("others", [CLASSES[:3], (*CLASSES, "elk"), ("bee", "ant", "cow", "doe")])
+def test_a_model_of_other_classes_is_refused(others):
+    with pytest.raises(DataError, match="must answer with the classes ant, bee, cow, doe; this one knows others"):
+        judged([0, 1], np.eye(len(others))[:2], classes=others)
+
+
+# --- Pictures
+
+
+def drawn(row):
+    axes = Figure().subplots()
+    task().draw(axes, image=np.zeros((4, 4, 3), np.uint8), row=row)
+    axes.figure.savefig("/dev/null", format="png")
+    return axes.xaxis.label
+
+
+@pytest.mark.parametrize(("correct", "colour"), [(True, "black"), (False, "firebrick")])
+def test_a_picture_shows_truth_and_answer_and_is_red_where_they_differ(correct, colour):
+    label = drawn({"label": "ant", "predicted": "bee", "score": 0.987, "correct": correct})
+    assert (label.get_text(), label.get_color()) == ("ant → bee 0.99", colour)
+
+
+def test_a_label_that_looks_like_a_formula_is_drawn_as_it_is():
+    label = drawn({"label": r"$\frac{1$", "predicted": "ant", "score": 1.0, "correct": False})
+    assert label.get_text() == r"$\frac{1$ → ant 1.00"
+    assert not label.get_parse_math()
