@@ -43,7 +43,7 @@ def predict_files(saved_model: Path, paths: Sequence[Path]) -> Iterator[Answer]:
     folder = latest_version(saved_model)
     try:
         loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, tf.errors.OpError) as error:
         raise ExportError(f"{folder} cannot be loaded, it is damaged: {str(error).splitlines()[0]}") from error
     if BYTES_SIGNATURE not in loaded.signatures:
         raise ExportError(f"{folder} has no signature {BYTES_SIGNATURE}", received=list(loaded.signatures))

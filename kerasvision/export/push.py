@@ -5,13 +5,16 @@ import os
 import shutil
 from pathlib import Path
 
+from filelock import FileLock
+
 from kerasvision.errors import ExportError
 
 
 def push(saved_model: Path, *, folder: Path) -> int:
     """Copies a SavedModel to the next version of a model's folder.
 
-    It is copied under a name that is no number, which servers pass over, and renamed when it is whole.
+    It is copied under a name that is no number, which servers pass over, and renamed when it is whole. One push at a time
+    per folder: the next one waits, and clears away what a killed one left.
 
     Args:
         saved_model: the folder to copy.
@@ -23,15 +26,19 @@ def push(saved_model: Path, *, folder: Path) -> int:
     Raises:
         ExportError: the folder cannot be written.
     """
+    part = folder / ".copying"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".copying-{os.getpid()}"
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(saved_model, part)
-        _flush(part)
-        return _publish(part, folder)
+        with FileLock(folder / ".lock"):
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(saved_model, part)
+            _flush(part)
+            return _publish(part, folder)
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error.strerror}") from error
+        shutil.rmtree(part, ignore_errors=True)
+        # copytree gathers what went wrong in an error of its own, which has no strerror.
+        why = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror
+        raise ExportError(f"{folder} cannot be written: {why}") from error
 
 
 def record_push(record: Path, *, destination: Path, version: int) -> None:
@@ -72,7 +79,7 @@ def latest_version(folder: Path) -> Path:
 
 
 def _publish(part: Path, folder: Path) -> int:
-    """Renames to the first free version: a rename onto a folder that holds files fails, so nothing is overwritten."""
+    """Renames to the first free version. What is there already, put there by whomever, is left as it is."""
     version = max(versions(folder), default=0) + 1
     while True:
         try:

@@ -16,7 +16,7 @@ _TURNING_ENTRY = (
 _SCALAR_STRING = tf.TensorSpec([], tf.string)
 
 
-def may_be_turned(image_bytes):
+def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
     r"""Whether an entry that asks for a turn stands somewhere behind the text "Exif": cheap, and never wrongly false.
 
     Args:
@@ -35,7 +35,7 @@ def may_be_turned(image_bytes):
 
 # Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through (5 % of a JPEG).
 @tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
-def exif_orientation(image_bytes):
+def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     r"""The orientation in the EXIF header of a JPEG file.
 
     Walks the segments that precede the pixels to the first APP1 segment that starts with "Exif", so that the same text

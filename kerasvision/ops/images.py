@@ -30,7 +30,7 @@ _UPRIGHT = (
 )
 
 
-def decode_image(image_bytes, *, color_mode):
+def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
     r"""Pixels of a JPEG, PNG, GIF, BMP or WebP file, turned upright as its EXIF orientation says.
 
     Every file is decoded to three channels first: a one-channel decode raises for CMYK JPEG, GIF, BMP and WebP.
@@ -72,7 +72,7 @@ def decode_image(image_bytes, *, color_mode):
     )
 
 
-def apply_orientation(image, orientation):
+def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """A picture turned upright, as its EXIF orientation says.
 
     Args:
@@ -99,7 +99,7 @@ def apply_orientation(image, orientation):
     return upright
 
 
-def resize_image(image, *, image_size, fit):
+def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str) -> tf.Tensor:
     """A picture brought to a given size, by linear interpolation that averages over all source pixels when it shrinks.
 
     Args:

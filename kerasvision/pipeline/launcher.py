@@ -10,7 +10,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +83,14 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         try:
             _execute(node, execution, inputs, print_, context, began)
         except BaseException as error:
-            _record_failure(node, execution, error, context)
+            # Where the disk is full, the failure cannot be written down either: the next launch does it.
+            with suppress(StoreError, OSError):
+                _record_failure(node, execution, error, context)
             if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
                 raise
             raise StageError(
                 f"{node.name} failed: {type(error).__name__}: {_first_line(error)}",
-                hint=f"the whole story is in {log_file(node, context)}",
+                hint=_story(log_file(node, context)),
             ) from error
         _, outputs = store.finished(print_.key)
     return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
@@ -204,6 +206,10 @@ def _record_failure(node: Node, execution: int, error: BaseException, context: L
     log = log_file(node, context)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+
+def _story(log: Path) -> str:
+    return f"the whole story is in {log}" if log.exists() else "run with --traceback to see where"
 
 
 def _remove(folders: list[Path]) -> None:

@@ -5,6 +5,7 @@ Everything that changes the store is one transaction. `tables.py` says what the 
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concaten
             with self.database.bind_ctx(t.TABLES), self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
                 return method(self, *args, **kwargs)
         except pw.DatabaseError as error:
-            raise StoreError(f"the metadata store {self.file} cannot be used: {error}", hint=_way_out(error)) from error
+            raise _unusable(self.file, error) from error
 
     return bound
 
@@ -106,7 +107,7 @@ class Store:
                 if version < SCHEMA_VERSION:
                     self._create()
         except pw.DatabaseError as error:
-            raise StoreError(f"the metadata store {self.file} cannot be used: {error}", hint=_way_out(error)) from error
+            raise _unusable(self.file, error) from error
 
     def _open(self) -> pw.SqliteDatabase:
         if self.read_only and self.file.exists():
@@ -387,8 +388,14 @@ def _properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, i
     return {name: next(value for value in three if value is not None) for name, three in values}
 
 
-def _way_out(error: Exception) -> str:
-    text = str(error)
+def _unusable(file: Path, error: BaseException) -> StoreError:
+    """SQLite's first complaint, and the way out. A full disk, say, is followed by a rollback that fails too."""
+    while isinstance(error.__context__, pw.DatabaseError | sqlite3.Error):
+        error = error.__context__
+    return StoreError(f"the metadata store {file} cannot be used: {error}", hint=_way_out(str(error)))
+
+
+def _way_out(text: str) -> str:
     if "readonly" in text or "unable to open" in text or "permission" in text:
         return "make the folder writable, or choose another place with --root"
     if "malformed" in text or "not a database" in text:

@@ -18,7 +18,7 @@ from kerasvision.data.splits import VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
 from kerasvision.progress import bar
-from kerasvision.tasks.base import make_task
+from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.optimizers import make_optimizer
 from kerasvision.training.strategy import make_strategy
 
@@ -63,11 +63,7 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
     )
-    validation = None
-    if examples.count(VALIDATION):
-        validation = evaluation_batches(
-            examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
-        ).cache()
+    validation = _validation_batches(examples, transform, task, training) if examples.count(VALIDATION) else None
     strategy = make_strategy(training)
     network = _synchronized(settings.model) if strategy.num_replicas_in_sync > 1 else settings.model
     with strategy.scope():
@@ -76,8 +72,8 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
         model.compile(
             optimizer=make_optimizer(training, steps_per_epoch=steps),
             loss=loss,
-            metrics=metrics,
-            weighted_metrics=[],
+            # Weighted, so that the copies which fill up the last validation batch do not count.
+            weighted_metrics=metrics,
             # XLA was slower than TensorFlow's own kernels on every CPU network tried, and fails under a strategy.
             jit_compile=False,
         )
@@ -94,6 +90,19 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
     history = pd.DataFrame(model.history.history)
     history.insert(0, "epoch", range(1, len(history) + 1))
     return Fitted(model, history)
+
+
+def _validation_batches(
+    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training
+) -> tf.data.Dataset:
+    """(inputs, targets, weights) of the validation split, decoded once, weighted so that Keras' means are those over it."""
+    batches = evaluation_batches(
+        examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
+    )
+    count = examples.count(VALIDATION)
+    rows = -(-count // training.batch_size) * training.batch_size
+    # Keras divides the sum of the weighted losses by the number of all rows, those of weight 0 too.
+    return batches.map(lambda inputs, targets, weights: (inputs, targets, weights * (rows / count))).cache()
 
 
 def _synchronized(model: c.Model) -> c.Model:

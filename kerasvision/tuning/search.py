@@ -1,6 +1,8 @@
 """A search over settings: KerasTuner proposes, our own training tries, the validation split decides."""
 
 import json
+import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pandas as pd
 from kerasvision import config as c
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings, TunerSettings
-from kerasvision.errors import StageError
+from kerasvision.errors import ConfigError, StageError
 from kerasvision.progress import bar
 
 # A trial: settings in, the history of its epochs out.
@@ -30,6 +32,7 @@ def search(settings: TunerSettings, *, try_settings: Try, folder: Path) -> tuple
         The best values by path, and a table of all trials, best first.
 
     Raises:
+        ConfigError: a trial does not measure the objective.
         StageError: every trial failed.
     """
     plan = settings.search
@@ -40,7 +43,7 @@ def search(settings: TunerSettings, *, try_settings: Try, folder: Path) -> tuple
         tuner.search(verbose=0)
     trials = _table(tuner.oracle, objective)
     if trials.empty or trials["score"].isna().all():
-        raise StageError("every trial of the search failed", hint=f"the trials are in {folder}")
+        raise StageError(f"every trial of the search failed, {_why(tuner.oracle)}", hint=f"the trials are in {folder}")
     best = {path: trials.iloc[0][path] for path in plan.space}
     return {path: value.item() if hasattr(value, "item") else value for path, value in best.items()}, trials
 
@@ -65,8 +68,20 @@ class _Tuner(keras_tuner.Tuner):
         # Settings of the next trial must not build on what this one left in Keras' global state.
         keras.backend.clear_session()
         self.advance(1)
-        last = history.iloc[-1]
-        return {self.oracle.objective.name: float(last[self.oracle.objective.name])}
+        name = self.oracle.objective.name
+        if name not in history:
+            measured = [column.removeprefix("val_") for column in history if column.startswith("val_")]
+            message = f"trials measure {', '.join(measured) or 'nothing'} on the validation split"
+            raise ObjectiveError(message, received=name.removeprefix("val_"), hint="set search.objective to one of them")
+        score = float(history[name].iloc[-1])
+        if not math.isfinite(score):
+            # KerasTuner fails a trial whose score is NaN too, but does not say why; an infinite score could win.
+            raise keras_tuner.errors.FailedTrialError(f"{name} is {score}")
+        return {name: score}
+
+
+class ObjectiveError(keras_tuner.errors.FatalError, ConfigError):
+    """Trials do not measure the objective. Ends a search at once; other errors are failures of single trials."""
 
 
 def _unused_hypermodel(hyperparameters: keras_tuner.HyperParameters) -> keras.Model:
@@ -87,7 +102,14 @@ def _oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner.Ora
     hyperparameters = keras_tuner.HyperParameters()
     for path, space in plan.space.items():
         _declare(hyperparameters, path, space)
-    shared = {"objective": objective, "hyperparameters": hyperparameters, "allow_new_entries": False, "seed": plan.seed}
+    shared = {
+        "objective": objective,
+        "hyperparameters": hyperparameters,
+        "allow_new_entries": False,
+        "seed": plan.seed + 1,  # KerasTuner takes 0 for none
+        # Rates that are too high fail in a row: that is a result, not a reason to give up.
+        "max_consecutive_failed_trials": sys.maxsize,
+    }
     if plan.algorithm == "hyperband":
         return keras_tuner.oracles.HyperbandOracle(max_epochs=plan.epochs, **shared)
     oracle = {
@@ -108,6 +130,12 @@ def _declare(hyperparameters: keras_tuner.HyperParameters, path: str, space: c.S
             hyperparameters.Float(path, space.low, space.high, sampling="log")
         case c.Float():
             hyperparameters.Float(path, space.low, space.high)
+
+
+def _why(oracle: keras_tuner.Oracle) -> str:
+    """What the last failed trial said."""
+    messages = [trial.message for trial in oracle.trials.values() if trial.message]
+    return f"the last with {messages[-1].strip().splitlines()[-1]}" if messages else "and none says why"
 
 
 def _table(oracle: keras_tuner.Oracle, objective: keras_tuner.Objective) -> pd.DataFrame:

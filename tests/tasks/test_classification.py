@@ -50,8 +50,21 @@ def test_the_loss_is_the_cross_entropy_of_the_softmax(smoothing):
     assert float(loss(targets, logits)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_log_loss_shown_while_training_knows_no_label_smoothing():
+    log_loss = task(label_smoothing=0.2).objective()[1][1]
+    logits = RANDOM.normal(size=(6, 4))
+    log_loss.update_state(np.eye(4)[[0, 1, 2, 3, 3, 3]], logits)
+    expected = metrics.log_loss([0, 1, 2, 3, 3, 3], softmax(logits), labels=range(4))
+    assert float(log_loss.result()) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("top_k", "names"), [(2, ["accuracy", "top_2_accuracy"]), (3, ["accuracy", "top_3_accuracy"]), (4, ["accuracy"])]
+    ("top_k", "names"),
+    [
+        (2, ["accuracy", "log_loss", "top_2_accuracy"]),
+        (3, ["accuracy", "log_loss", "top_3_accuracy"]),
+        (4, ["accuracy", "log_loss"]),
+    ],
 )
 def test_top_k_is_shown_while_training_where_it_can_be_wrong(top_k, names):
     assert [metric.name for metric in task(top_k=top_k).objective()[1]] == names

@@ -29,9 +29,13 @@ class ClassificationTask(Task):
         return models.build(model.name, image_shape=image_shape, num_classes=len(self.classes), **model.options)
 
     def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
-        """Cross-entropy of the softmax; accuracy, and top-k accuracy where there are more than k classes."""
+        """Cross-entropy of the softmax; accuracy, log loss, and top-k accuracy where there are more than k classes."""
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.settings.label_smoothing)
-        metrics: list[keras.metrics.Metric] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        metrics: list[keras.metrics.Metric] = [
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            # The loss without label smoothing.
+            keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
+        ]
         if self.settings.top_k < len(self.classes):
             k = self.settings.top_k
             metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))

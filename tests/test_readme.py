@@ -1,0 +1,43 @@
+"""What the README says is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_pipeline_file_in_the_readme_is_the_file():
+    assert (ROOT / "pipelines" / "digits.py").read_text().strip() in README
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    (pattern,) = re.findall(r"grep -m 1 -E '([^']+)'", (ROOT / ".ci" / "run").read_text())
+    commands = [line for line in README.splitlines() if re.search(pattern, line)]
+    assert len(commands) == 1
+    assert commands[0].endswith("-m pytest")
+
+
+def test_every_command_in_the_readme_exists():
+    from typer.main import get_command
+
+    from kerasvision.cli import app
+
+    names = set(get_command(app).commands)
+    used = set(re.findall(r"(?:\$ |^|`)kerasvision (\w+)", README, flags=re.MULTILINE))
+    assert used
+    assert used <= names
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in (ROOT / "kerasvision").iterdir() if (path / "__init__.py").exists()))
+def test_every_folder_is_on_the_map(folder):
+    assert re.search(rf"^  {folder}/ ", README, flags=re.MULTILINE)
+
+
+def test_every_pipeline_states_what_was_measured():
+    for path in (ROOT / "pipelines").glob("*.py"):
+        first = path.read_text().split("\n\n")[0]
+        assert re.search(r"\d\.\d+ \+- \d\.\d+ test accuracy \(\d+ seeds, [\d.]+ (s|minutes) on 2 CPU cores\)", first), path
+        assert path.name in README
