@@ -4,6 +4,7 @@ Only what every command needs is imported here, so that `--help` answers at once
 """
 
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -54,6 +55,9 @@ app.command("doctor")(machine.doctor)
 def main() -> None:
     """Runs the command line. A failure prints its message and exits with the code of its kind (see `errors`)."""
     quiet.install()
+    # A user's own sources and networks are modules of the folder that the command is given in; last, so that a file
+    # there hides nothing that is installed.
+    sys.path.append(str(Path.cwd()))
     try:
         app()
     except KerasvisionError as error:
