@@ -22,9 +22,9 @@ Force = Annotated[bool, typer.Option("--force", help="Execute the chosen stages 
 def run(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Begin here; results before it must exist.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Begin here.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage alone; what it reads must exist.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage alone.")] = None,
     force: Force = False,
     root: Root = Path(),
 ) -> None:

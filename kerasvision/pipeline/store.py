@@ -155,20 +155,20 @@ class Store:
     def publish(self, execution: int, outputs: dict[int, tuple[Artifact, str]], *, seconds: float) -> None:
         """The execution is COMPLETE and its artifacts are LIVE: from now on they can be reused."""
         for artifact_id, (artifact, digest) in outputs.items():
-            _update(t.ArtifactRow, artifact_id, state=t.LIVE)
+            t.update(t.ArtifactRow, artifact_id, state=t.LIVE)
             for name, value in {**artifact.properties, "digest": digest}.items():
-                _set_property(t.ArtifactProperty, "artifact_id", artifact_id, name, value)
-        _set_property(t.ExecutionProperty, "execution_id", execution, "seconds", seconds)
-        _update(t.ExecutionRow, execution, last_known_state=t.COMPLETE)
+                t.set_property(t.ArtifactProperty, "artifact_id", artifact_id, name, value)
+        t.set_property(t.ExecutionProperty, "execution_id", execution, "seconds", seconds)
+        t.update(t.ExecutionRow, execution, last_known_state=t.COMPLETE)
 
     @_in_store
     def fail(self, execution: int, error: str) -> list[Path]:
         """The execution is FAILED; returns the folders that its artifacts would have had."""
-        _set_property(t.ExecutionProperty, "execution_id", execution, "error", error)
-        _update(t.ExecutionRow, execution, last_known_state=t.FAILED)
+        t.set_property(t.ExecutionProperty, "execution_id", execution, "error", error)
+        t.update(t.ExecutionRow, execution, last_known_state=t.FAILED)
         promised = list(self._artifacts(execution, t.OUTPUT).values())
         for artifact in promised:
-            _update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
+            t.update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
         return [artifact.uri for artifact in promised]
 
     @_in_store
@@ -178,7 +178,7 @@ class Store:
         """Registers a CACHED execution: this run has these artifacts, and another execution made them."""
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
         for key, artifact in outputs.items():
-            _new_event(artifact.id, execution, t.OUTPUT, key)
+            t.new_event(artifact.id, execution, t.OUTPUT, key)
 
     @_in_store
     def start_run(self, run: RunRecord) -> None:
@@ -206,7 +206,7 @@ class Store:
     def fingerprints(self, pipeline: str, node: str, *, limit: int = 2) -> list[tuple[int, dict[str, dict[str, object]]]]:
         """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
         rows = self._executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
-        return [(row.id, json.loads(_properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
+        return [(row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
                 for row in rows[:limit]]  # fmt: skip
 
     @_in_store
@@ -287,29 +287,29 @@ class Store:
         self, pipeline: str, run: str, node: str, state: int, key: str, inputs: dict[str, ArtifactRecord],
         properties: dict[str, str],
     ) -> int:  # fmt: skip
-        type_id = _type_id(node, t.EXECUTION_TYPE)
+        type_id = t.type_id(node, t.EXECUTION_TYPE)
         row = t.ExecutionRow.create(type_id=type_id, last_known_state=state)
         contexts = {"pipeline": pipeline, "pipeline_run": f"{pipeline}/{run}", "node": f"{pipeline}.{node}",
                     **({"execution_cache": key} if key else {})}  # fmt: skip
         for kind, name in contexts.items():
             t.Association.create(context_id=self._context(kind, name), execution_id=row.id)
         for name, value in {**properties, "node": node}.items():
-            _set_property(t.ExecutionProperty, "execution_id", row.id, name, value)
+            t.set_property(t.ExecutionProperty, "execution_id", row.id, name, value)
         for name, artifact in inputs.items():
-            _new_event(artifact.id, row.id, t.INPUT, name)
+            t.new_event(artifact.id, row.id, t.INPUT, name)
         return row.id
 
     def _new_artifact(self, execution: int, key: str, artifact: Artifact) -> int:
         uri = artifact.uri.relative_to(self.folder).as_posix()
-        type_id = _type_id(artifact.TYPE_NAME, t.ARTIFACT_TYPE)
+        type_id = t.type_id(artifact.TYPE_NAME, t.ARTIFACT_TYPE)
         row = t.ArtifactRow.create(type_id=type_id, uri=uri, state=t.PENDING)
-        _new_event(row.id, execution, t.OUTPUT, key)
+        t.new_event(row.id, execution, t.OUTPUT, key)
         for association in t.Association.select().where(t.Association.execution_id == execution):
             t.Attribution.create(context_id=association.context_id, artifact_id=row.id)
         return row.id
 
     def _context(self, kind: str, name: str) -> int:
-        return t.ContextRow.get_or_create(type_id=_type_id(kind, t.CONTEXT_TYPE), name=name)[0].id
+        return t.ContextRow.get_or_create(type_id=t.type_id(kind, t.CONTEXT_TYPE), name=name)[0].id
 
     def _executions_in(self, kind: str, name: str, state: int | None = None) -> list[t.ExecutionRow]:
         """Executions of a context, newest first."""
@@ -324,7 +324,7 @@ class Store:
         return list(query if state is None else query.where(t.ExecutionRow.last_known_state == state))
 
     def _execution(self, row: t.ExecutionRow) -> ExecutionRecord:
-        properties = _properties(t.ExecutionProperty, "execution_id", row.id)
+        properties = t.properties(t.ExecutionProperty, "execution_id", row.id)
         return ExecutionRecord(
             id=row.id,
             node=properties["node"],
@@ -348,7 +348,7 @@ class Store:
         return {row["step_key"]: self._artifact(row) for row in query.dicts()}
 
     def _artifact(self, row: dict) -> ArtifactRecord:
-        properties = _properties(t.ArtifactProperty, "artifact_id", row["id"])
+        properties = t.properties(t.ArtifactProperty, "artifact_id", row["id"])
         digest = properties.pop("digest", "")
         return ArtifactRecord(row["id"], row["type_name"], self.folder / row["uri"], row["state"], digest, properties)
 
@@ -361,31 +361,6 @@ def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _type_id(name: str, kind: int) -> int:
-    return t.Type.get_or_create(name=name, type_kind=kind)[0].id
-
-
-def _new_event(artifact: int, execution: int, event_type: int, key: str) -> None:
-    event = t.Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
-    t.EventPath.create(event_id=event.id, is_index_step=False, step_key=key)
-    t.EventPath.create(event_id=event.id, is_index_step=True, step_index=0)
-
-
-def _update(table: type[pw.Model], row_id: int, **fields: int) -> None:
-    table.update(**fields, last_update_time_since_epoch=t.now_ms()).where(table.id == row_id).execute()
-
-
-def _set_property(table: type[pw.Model], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
-    column = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
-    table.replace(**{owner: owner_id, "name": name, "is_custom_property": True, column: value}).execute()
-
-
-def _properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, int | float | str]:
-    rows = table.select().where(getattr(table, owner) == owner_id)
-    values = ((row.name, (row.int_value, row.double_value, row.string_value)) for row in rows)
-    return {name: next(value for value in three if value is not None) for name, three in values}
 
 
 def _unusable(file: Path, error: BaseException) -> StoreError:

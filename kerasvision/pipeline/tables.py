@@ -175,3 +175,33 @@ TABLES = [
     Type, ArtifactRow, ExecutionRow, ContextRow, ArtifactProperty, ExecutionProperty, Event, EventPath, Association,
     Attribution, FileDigest,
 ]  # fmt: skip
+
+
+def type_id(name: str, kind: int) -> int:
+    """The id of a type, made where it is new."""
+    return Type.get_or_create(name=name, type_kind=kind)[0].id
+
+
+def new_event(artifact: int, execution: int, event_type: int, key: str) -> None:
+    """An execution read or wrote an artifact under a key."""
+    event = Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
+    EventPath.create(event_id=event.id, is_index_step=False, step_key=key)
+    EventPath.create(event_id=event.id, is_index_step=True, step_index=0)
+
+
+def update(table: type[pw.Model], row_id: int, **fields: int) -> None:
+    """Changes fields of one row, and says when."""
+    table.update(**fields, last_update_time_since_epoch=now_ms()).where(table.id == row_id).execute()
+
+
+def set_property(table: type[pw.Model], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
+    """Sets a custom property of an artifact or execution."""
+    column = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
+    table.replace(**{owner: owner_id, "name": name, "is_custom_property": True, column: value}).execute()
+
+
+def properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, int | float | str]:
+    """The properties of an artifact or execution by name."""
+    rows = table.select().where(getattr(table, owner) == owner_id)
+    values = ((row.name, (row.int_value, row.double_value, row.string_value)) for row in rows)
+    return {name: next(value for value in three if value is not None) for name, three in values}
