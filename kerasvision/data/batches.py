@@ -52,8 +52,7 @@ def training_batches(
             f"training.batch_size must not exceed the number of training images, {count}", received=batch_size
         )
     steps = count // batch_size
-    decoded_gb = count * _pixel_bytes(transform) / 1e9
-    source = _from_memory if decoded_gb <= memory_budget_gb else _from_disk
+    source = _from_memory if decoded_gb(count, transform) <= memory_budget_gb else _from_disk
     batches = source(examples, transform, count=count, batch_size=batch_size, epochs=epochs, seed=seed)
 
     augmented = make_augmentation(augment)
@@ -85,6 +84,12 @@ def evaluation_batches(
         return inputs, targets, tf.cast(tf.range(batch_size) < real, tf.float32)
 
     return pixels.batch(batch_size).map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def decoded_gb(count: int, transform: ImageTransform) -> float:
+    """Memory that so many decoded images take, in GB."""
+    height, width, channels = transform.settings.image_shape
+    return count * height * width * channels * 4 / 1e9
 
 
 def _from_memory(
@@ -135,8 +140,3 @@ def _shuffled(dataset: tf.data.Dataset, *, buffer_size: int, seed: int, epoch: t
 
 def _with_pixels(transform: ImageTransform) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]:
     return lambda example: {**example, "image": transform.pixels(example["image"])}
-
-
-def _pixel_bytes(transform: ImageTransform) -> int:
-    height, width, channels = transform.settings.image_shape
-    return height * width * channels * 4

@@ -12,7 +12,7 @@ from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import evaluation_batches, training_batches
+from kerasvision.data.batches import decoded_gb, evaluation_batches, training_batches
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import VALIDATION
 from kerasvision.data.transform import ImageTransform
@@ -95,14 +95,15 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
 def _validation_batches(
     examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training
 ) -> tf.data.Dataset:
-    """(inputs, targets, weights) of the validation split, decoded once, weighted so that Keras' means are those over it."""
+    """(inputs, targets, weights) of the validation split, weighted so that Keras' means are those over it."""
     batches = evaluation_batches(
         examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
     )
     count = examples.count(VALIDATION)
     rows = -(-count // training.batch_size) * training.batch_size
     # Keras divides the sum of the weighted losses by the number of all rows, those of weight 0 too.
-    return batches.map(lambda inputs, targets, weights: (inputs, targets, weights * (rows / count))).cache()
+    batches = batches.map(lambda inputs, targets, weights: (inputs, targets, weights * (rows / count)))
+    return batches.cache() if decoded_gb(count, transform) <= training.memory_budget_gb else batches
 
 
 def _synchronized(model: c.Model) -> c.Model:
