@@ -9,6 +9,7 @@ stage that reaches beyond its artifacts asks for `root: Path`, the folder that h
 """
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
+from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
@@ -115,6 +117,9 @@ class Pipeline:
     name: str
     nodes: dict[str, Node] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
     def add(
         self,
         stage: str | Callable[..., None],
@@ -154,6 +159,7 @@ class Pipeline:
         return self.nodes[plain]
 
     def _check(self, node: Node) -> None:
+        _check_name(node.name)
         if node.name in self.nodes:
             raise GraphError(f"a pipeline holds each node name once; {node.name!r} is there already")
         expected = node.signature.settings
@@ -181,6 +187,12 @@ class Pipeline:
                 f"{node.name}({key}=...) expects {expected.TYPE_NAME}; "
                 f"{source.producer}.{source.key} is {source.type.TYPE_NAME}"
             )
+
+
+def _check_name(name: str) -> None:
+    """Folders bear the names of pipelines and nodes."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise GraphError("a name holds lower-case letters, digits, - and _, and no path", received=name)
 
 
 def _artifact_type(hint: object) -> type[Artifact] | None:

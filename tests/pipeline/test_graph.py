@@ -57,6 +57,15 @@ def test_unknown_output_is_refused_with_the_closest_name(made):
         made[1].example  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "Trainer", "nul\0"])
+def test_name_that_is_no_folder_name_is_refused(made, name):
+    with pytest.raises(GraphError, match="and no path; received"):
+        Pipeline(name)
+    if name:  # without a name, the function's own is taken
+        with pytest.raises(GraphError, match="and no path; received"):
+            made[0].add(measure, name=name, examples=made[1].examples)
+
+
 def test_name_taken_twice_is_refused(made):
     with pytest.raises(GraphError, match="holds each node name once; 'make'"):
         made[0].add(make)
