@@ -97,17 +97,24 @@ class Store:
         self.read_only = read_only
         self.database = self._open()
         try:
-            with self.database.bind_ctx(t.TABLES):
-                version = self.database.pragma("user_version")
-                if version > SCHEMA_VERSION:
-                    raise StoreError(
-                        f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours "
-                        f"{SCHEMA_VERSION})", hint="update kerasvision, or choose another --root"
-                    )  # fmt: skip
-                if version < SCHEMA_VERSION:
-                    self._create()
+            self._check_schema()
         except pw.DatabaseError as error:
+            self.close()
             raise _unusable(self.file, error) from error
+        except StoreError:
+            self.close()
+            raise
+
+    def _check_schema(self) -> None:
+        with self.database.bind_ctx(t.TABLES):
+            version = self.database.pragma("user_version")
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours "
+                    f"{SCHEMA_VERSION})", hint="update kerasvision, or choose another --root"
+                )  # fmt: skip
+            if version < SCHEMA_VERSION:
+                self._create()
 
     def _open(self) -> pw.SqliteDatabase:
         if self.read_only and self.file.exists():
