@@ -2,8 +2,8 @@
 
     python -I probe.py SAVED_MODEL IMAGES ANSWERS LATENCY_QUERIES
 
-IMAGES is a TFRecord file of encoded images. ANSWERS is an .npz file of the outputs for all of them, in order, of both
-signatures; beside it a .json file of times. This file must import nothing of kerasvision.
+IMAGES is a TFRecord file of encoded images. ANSWERS is an .npz file of what `serving_default` answers for all of them, in
+order; beside it a .json file of times and signatures. This file must import nothing of kerasvision.
 """
 
 import json
@@ -17,6 +17,7 @@ BATCH_SIZE = 32
 
 
 def main(saved_model: str, images: str, answers: str, latency_queries: int) -> None:
+    """Loads, asks, times, and writes down what came."""
     began = time.perf_counter()
     loaded = tf.saved_model.load(saved_model)
     load_seconds = time.perf_counter() - began
@@ -48,11 +49,13 @@ def main(saved_model: str, images: str, answers: str, latency_queries: int) -> N
 
 
 def text(strings: np.ndarray) -> np.ndarray:
+    """Bytes as text."""
     # `astype(str)` would take the bytes for ASCII.
     return np.char.decode(strings.astype("S"), "utf-8")
 
 
 def describe(tensors: dict) -> dict[str, list]:
+    """Name -> type and shape; None in a shape is a free dimension."""
     return {name: [tensor.dtype.name, tensor.shape.as_list()] for name, tensor in tensors.items()}
 
 

@@ -109,4 +109,4 @@ def test_errors_are_refused_by_their_messages(tmp_path):
 
 
 def test_warnings_are_not_refused(tmp_path):
-    refuse_errors(saved(tmp_path, contradictions=[["a", "b"]], min_side=1))
+    assert refuse_errors(saved(tmp_path, contradictions=[["a", "b"]], min_side=1)) is None
