@@ -28,7 +28,8 @@ def predict(
     if bad:
         raise DataError(
             f"{len(bad)} of {len(answers)} files cannot be used: "
-            + "; ".join(f"{answer.path}: {answer.fault}" for answer in bad)
+            + "; ".join(f"{answer.path}: {answer.fault}" for answer in bad),
+            hint="JPEG, PNG, GIF, BMP and WebP files can be read",
         )
 
 

@@ -33,7 +33,7 @@ def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(head, _TURNING_ENTRY, "", replace_global=False) != head
 
 
-# Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through (5 % of a JPEG).
+# Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through.
 @tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     r"""The orientation in the EXIF header of a JPEG file.

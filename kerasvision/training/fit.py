@@ -74,7 +74,7 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
             loss=loss,
             # Weighted, so that the copies which fill up the last validation batch do not count.
             weighted_metrics=metrics,
-            # XLA was slower than TensorFlow's own kernels on every CPU network tried, and fails under a strategy.
+            # Under a strategy XLA fails: it looks for its variables on another device.
             jit_compile=False,
         )
     with bar("training", total=training.epochs * steps) as advance:

@@ -147,6 +147,7 @@ def test_predict_names_the_label_of_each_file_and_the_file_that_is_none(digits_r
     done = kerasvision("predict", digits_root / "saved_models" / "digits", "--json", *files)
     assert done.returncode == 3
     assert "1 of 4 files cannot be used" in done.stderr
+    assert "JPEG, PNG, GIF, BMP and WebP files can be read." in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer.get("classes") for answer in answers] == [*(record.label for record in records), None]
     assert answers[-1]["fault"]

@@ -5,8 +5,7 @@
 A process of its own, because TensorFlow fixes its number of devices when it starts.
 
 In float64, because float32 is too coarse to compare by: its rounding carries an activation across the kink of a ReLU
-here and there, and from then on the gradients differ. On *one* device ResNet-18 ended 0.08 apart after three steps when
-only the formula of the variance had changed.
+here and there, and from then on the gradients differ: on *one* device too, when only the formula of the variance changes.
 """
 
 import contextlib
