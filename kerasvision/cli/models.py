@@ -24,10 +24,12 @@ def list_() -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
     image_shape: Annotated[str, typer.Option("--image-shape", help="Height,width,channels.")] = "",
-    classes: Annotated[int, typer.Option("--classes", min=1, help="How many classes.")] = 10,
+    classes: Annotated[int | None, typer.Option("--classes", min=1, help="How many classes.")] = None,
 ) -> None:
     """Layer by layer: output shape, weights, multiply-adds."""
-    shape = _shape(image_shape) if image_shape else lookup.load("kerasvision.models.table:usual_shape")(name)
+    usual = lookup.load("kerasvision.models.table:usual")
+    shape = _shape(image_shape) if image_shape else usual(name).image_shape
+    classes = classes or usual(name).num_classes
     model = lookup.load("kerasvision.models:build")(name, image_shape=shape, num_classes=classes)
     summary = lookup.load("kerasvision.models.summary:layer_table")(model)
     table = table_of("layer", "type", "output", "weights", "multiply-adds", right=("weights", "multiply-adds"))

@@ -18,8 +18,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from kerasvision.errors import ConfigError
-from kerasvision.lookup import did_you_mean
+from kerasvision.models.blocks import check_choice, logits
 
 # Glorot and Bengio derived theirs for units that are linear around zero, He et al. theirs for units that are zero on
 # one side.
@@ -55,8 +54,8 @@ def lenet5(
     >>> lenet5(image_shape=(28, 28, 1), num_classes=10).count_params()
     61706
     """
-    _check_choice("activation", activation, _INITIALIZER)
-    _check_choice("pooling", pooling, _POOLING)
+    check_choice("lenet5", "activation", activation, _INITIALIZER)
+    check_choice("lenet5", "pooling", pooling, _POOLING)
     hidden = {"activation": activation, "kernel_initializer": _INITIALIZER[activation]}
     pool = _POOLING[pooling]
     padding = "same" if min(image_shape[:2]) < 32 else "valid"
@@ -72,11 +71,4 @@ def lenet5(
     x = layers.Flatten(name="flatten")(c2)
     x = layers.Dense(120, **hidden, name="dense1")(x)
     x = layers.Dense(84, **hidden, name="dense2")(x)
-    # In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
-    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
-    return keras.Model(image, logits, name="lenet5")
-
-
-def _check_choice(option: str, value: str, choices: dict[str, object]) -> None:
-    if value not in choices:
-        raise ConfigError(f"lenet5 has no {option} {value!r}; {did_you_mean(value, choices)}")
+    return keras.Model(image, logits(x, num_classes=num_classes), name="lenet5")

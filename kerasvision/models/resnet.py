@@ -16,7 +16,7 @@ from functools import partial
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.errors import ConfigError
+from kerasvision.models.blocks import batch_norm, check_share, conv, pooled_logits
 
 
 def basic_block(
@@ -137,7 +137,7 @@ def resnet18(
         num_classes: how many logits; None gives the backbone.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
-        synchronized: normalise by the whole batch instead of each replica's part of it; see `_batch_norm`.
+        synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
@@ -149,7 +149,7 @@ def resnet18(
     >>> resnet18(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
     """
-    norm = _batch_norm(synchronized)
+    norm = batch_norm(synchronized=synchronized)
     shortcut = partial(projection, norm=norm)
     block = partial(basic_block, shortcut=shortcut, norm=norm, last_gamma=_last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
@@ -174,7 +174,7 @@ def resnet20(
         num_classes: how many logits; None gives the backbone.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
-        synchronized: normalise by the whole batch instead of each replica's part of it; see `_batch_norm`.
+        synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c0", "c1", "c2"} of
@@ -186,33 +186,11 @@ def resnet20(
     >>> resnet20(image_shape=(32, 32, 3), num_classes=None).output["c2"].shape
     (None, 8, 8, 64)
     """
-    norm = _batch_norm(synchronized)
+    norm = batch_norm(synchronized=synchronized)
     block = partial(basic_block, shortcut=zero_padding, norm=norm, last_gamma=_last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
     maps = cifar_maps(image, blocks=3, norm=norm, block=block)
     return _model("resnet20", image, maps, num_classes=num_classes, dropout=dropout)
-
-
-def conv(x: KerasTensor, *, width: int, kernel: int, stride: int = 1, name: str) -> KerasTensor:
-    """A convolution without bias, zero-padded by kernel // 2 on each side; (N, ceil(H / stride), ..., width) out."""
-    padding = "same"
-    if stride > 1 and kernel > 1:
-        # Centred on the pixel that the shortcut keeps, as in torchvision. With a stride, Keras' "same" is not: at an
-        # even size it pads the far side more.
-        x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
-        padding = "valid"
-    # Made anew for each layer: Keras gives layers that share an initializer the same weights.
-    he_normal = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal")
-    return layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer=he_normal, name=name)(x)
-
-
-def _batch_norm(synchronized: bool) -> Callable:
-    # Momentum and epsilon as in torchvision: at Keras' 0.99 the statistics are still far behind after a short training.
-    #
-    # Under MirroredStrategy only `synchronized=True` equals one device. It is not the default because Keras then takes
-    # the variance as E[x^2] - E[x]^2, also on one device, which float32 cannot resolve where the mean lies some
-    # thousand deviations from zero.
-    return partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5, synchronized=synchronized)
 
 
 def _last_gamma(zero_init: bool) -> str:
@@ -223,13 +201,8 @@ def _model(
     name: str, image: KerasTensor, maps: dict[str, KerasTensor], *, num_classes: int | None, dropout: float
 ) -> keras.Model:
     """The backbone, or with classes: average pooling of the last map, dropout, logits."""
-    if not 0 <= dropout < 1:
-        raise ConfigError("dropout must lie in [0, 1)", received=dropout)
+    check_share("dropout", dropout)
     if num_classes is None:
         return keras.Model(image, maps, name=name)
     last = list(maps.values())[-1]
-    x = layers.GlobalAveragePooling2D(name="pool")(last)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    # In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
-    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
-    return keras.Model(image, logits, name=name)
+    return keras.Model(image, pooled_logits(last, num_classes=num_classes, dropout=dropout), name=name)

@@ -1,6 +1,7 @@
 """What the package offers, one row each; every row passes every check beside this file.
 
-A builder has a row for each set of options that changes its graph. Images are small: each check runs on each row.
+A builder has a row for each set of options that changes its graph. Images are small: each check runs on each row. A network
+that differs from another row's only in how often it repeats a block is `deep`: its checks are slow ones.
 """
 
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from kerasvision.models import build
 
 @dataclass(frozen=True)
 class Network:
-    """A builder with its options, and the (H, W, C) of the images that the checks feed it."""
+    """A builder with its options, the (H, W, C) of the images that the checks feed it, and whether they are slow."""
 
     name: str
     image_shape: tuple[int, int, int]
     options: dict[str, Any] = field(default_factory=dict)
+    deep: bool = False
 
     def __str__(self) -> str:
         return " ".join([self.name, *(f"{option}={value}" for option, value in self.options.items())])

@@ -14,7 +14,8 @@ collect_ignore = ["reload.py", "two_replicas.py"]
 
 def pytest_generate_tests(metafunc):
     if "network" in metafunc.fixturenames:
-        metafunc.parametrize("network", NETWORKS, ids=str, scope="module")
+        rows = [pytest.param(row, marks=[pytest.mark.slow] if row.deep else [], id=str(row)) for row in NETWORKS]
+        metafunc.parametrize("network", rows, scope="module")
 
 
 @pytest.fixture(scope="session")

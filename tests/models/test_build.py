@@ -8,7 +8,7 @@ import pytest
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, module_file
 from kerasvision.models import build
-from kerasvision.models.table import NETWORKS, find, usual_shape
+from kerasvision.models.table import NETWORKS, find, usual
 
 GREY, RGB = (28, 28, 1), (32, 32, 3)
 
@@ -28,14 +28,11 @@ def test_family_of_a_network_is_its_file(name):
     assert module_file(MODELS.path(name)).stem == find(name).family
 
 
-def test_usual_shape_is_the_papers_and_unknown_for_a_plugged_in_network():
-    assert {name: usual_shape(name) for name in MODELS} == {
-        "lenet5": (28, 28, 1),
-        "resnet18": (224, 224, 3),
-        "resnet20": (32, 32, 3),
-    }
+def test_usual_images_are_the_papers_and_unknown_for_a_plugged_in_network():
+    for name, image_shape, num_classes in [("lenet5", (28, 28, 1), 10), ("resnet18", (224, 224, 3), 1000)]:
+        assert (usual(name).image_shape, usual(name).num_classes) == (image_shape, num_classes)
     with pytest.raises(ConfigError, match="no usual image shape is known of ours:network"):
-        usual_shape("ours:network")
+        usual("ours:network")
 
 
 def test_dotted_path_builds_the_same_network_as_the_name():

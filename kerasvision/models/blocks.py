@@ -1,0 +1,126 @@
+"""What the families share: convolution, batch normalisation, the head, and the checks of options.
+
+A network is named from the outside in, by what the paper calls its parts: "stage3_block1_conv2". Every layer has a name
+that its network gives, so that two builds of one network in one process have the same ones.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import did_you_mean
+from kerasvision.ops.normalization import fused
+
+# Makes one normalisation layer; takes `name` and whatever else of `keras.layers.BatchNormalization`.
+Norm = Callable[..., layers.BatchNormalization]
+
+
+def conv(
+    x: KerasTensor,
+    *,
+    width: int,
+    kernel: int | tuple[int, int],
+    stride: int = 1,
+    padding: Literal["centred", "valid"] = "centred",
+    groups: int = 1,
+    bias: bool = False,
+    name: str,
+) -> KerasTensor:
+    """A convolution with He's initialisation for ReLU units (He et al., 2015, https://arxiv.org/abs/1502.01852, eq. 14).
+
+    Args:
+        x: float32 (N, H, W, C).
+        width: channels out.
+        kernel: side, or (height, width).
+        stride: along both axes.
+        padding: "centred": kernel // 2 zeros on each side, so that an odd kernel makes (N, ceil(H / stride), ...);
+            "valid": none.
+        groups: into how many independent parts the channels are cut (two in AlexNet of 2012).
+        bias: False where a normalisation follows, which would take it away again.
+        name: of the layer.
+    """
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    keras_padding = "valid" if padding == "valid" else "same"
+    if padding == "centred" and stride > 1 and max(sides) > 1:
+        # As in torchvision. With a stride, Keras' "same" is off the centre: at an even size it pads the far side more.
+        x = layers.ZeroPadding2D((sides[0] // 2, sides[1] // 2), name=f"{name}_pad")(x)
+        keras_padding = "valid"
+    return layers.Conv2D(
+        width,
+        sides,
+        stride,
+        keras_padding,
+        groups=groups,
+        use_bias=bias,
+        kernel_initializer=he_normal(),
+        name=name,
+    )(x)
+
+
+def he_normal(mode: Literal["fan_in", "fan_out"] = "fan_out") -> keras.initializers.Initializer:
+    """Variance 2 / fan, of the outputs where not said otherwise, as in torchvision.
+
+    Made anew for each layer: Keras gives layers that share an initializer the same weights.
+    """
+    return keras.initializers.VarianceScaling(2.0, mode=mode, distribution="untruncated_normal")
+
+
+def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = False) -> Norm:
+    """A maker of normalisation layers, with torchvision's constants where not said otherwise.
+
+    At Keras' momentum of 0.99 the statistics are still far behind after a short training. (torchvision's 0.1 is 0.9
+    here.) `synchronized`: normalise by the whole batch instead of each replica's part of it; needed under
+    MirroredStrategy, without which it changes nothing.
+    """
+    make = partial(layers.BatchNormalization, momentum=momentum, epsilon=epsilon, synchronized=synchronized)
+    return lambda **options: fused(make(**options))
+
+
+def conv_norm_relu(x: KerasTensor, *, norm: Norm, name: str, **options: Any) -> KerasTensor:
+    """`conv` without bias, norm, ReLU: layers "<name>_conv", "<name>_norm" and "<name>_relu"."""
+    x = conv(x, **options, name=f"{name}_conv")
+    x = norm(name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def conv_relu(x: KerasTensor, *, name: str, **options: Any) -> KerasTensor:
+    """`conv` with bias, ReLU: layers "<name>_conv" and "<name>_relu"."""
+    return layers.ReLU(name=f"{name}_relu")(conv(x, bias=True, **options, name=f"{name}_conv"))
+
+
+def dense_relu(x: KerasTensor, *, width: int, name: str) -> KerasTensor:
+    """A dense layer with bias, ReLU: layers "<name>_dense" and "<name>_relu"."""
+    x = layers.Dense(width, kernel_initializer=he_normal("fan_in"), name=f"{name}_dense")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTensor:
+    """(N, features) to (N, num_classes).
+
+    In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
+    """
+    return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)(x)
+
+
+def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
+    """The head of most networks since 2014: the mean over the last map, dropout, logits."""
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return logits(x, num_classes=num_classes)
+
+
+def check_share(option: str, value: float) -> None:
+    """Raises ConfigError unless the value lies in [0, 1)."""
+    if not 0 <= value < 1:
+        raise ConfigError(f"{option} must lie in [0, 1)", received=value)
+
+
+def check_choice(network: str, option: str, value: object, choices: Iterable[object]) -> None:
+    """Raises ConfigError, with the closest choice, unless the value is among them."""
+    choices = [str(choice) for choice in choices]
+    if str(value) not in choices:
+        raise ConfigError(f"{network} has no {option} {value!r}; {did_you_mean(str(value), choices)}")
