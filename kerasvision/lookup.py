@@ -5,10 +5,10 @@ how a user's own network, source or task plugs in.
 
 >>> MODELS.path("lenet5")
 'kerasvision.models.lenet:lenet5'
->>> MODELS.path("lenet6")
+>>> COMPONENTS.path("digit")
 Traceback (most recent call last):
 ...
-kerasvision.errors.ConfigError: no model is named 'lenet6'; did you mean 'lenet5'?
+kerasvision.errors.ConfigError: no component is named 'digit'; did you mean 'digits'?
 >>> load("math:sqrt")(9.0)
 3.0
 """
@@ -106,9 +106,10 @@ def keywords(path: str) -> frozenset[str] | None:
 class Table:
     """Names of one kind of thing, each with the path to its code."""
 
-    def __init__(self, noun: str, entries: dict[str, str]) -> None:
+    def __init__(self, noun: str, entries: dict[str, str], *, group: str = "") -> None:
         self.noun = noun
         self._entries = dict(entries)
+        self._group = group
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -117,13 +118,20 @@ class Table:
         """`"module:attribute"` of a name; a text that already has that form passes through.
 
         Raises:
-            ConfigError: no such name; the message proposes the closest one.
+            ConfigError: no such name; the message proposes the closest one, and lists all where they come in groups.
         """
         if name in self._entries:
             return self._entries[name]
         if ":" in name:
             return name
-        raise ConfigError(f"no {self.noun} is named {name!r}; {did_you_mean(name, self._entries)}")
+        hint = f"by {self._group}: {self._by_module()}" if self._group else ""
+        raise ConfigError(f"no {self.noun} is named {name!r}; {did_you_mean(name, self._entries)}", hint=hint)
+
+    def _by_module(self) -> str:
+        groups: dict[str, list[str]] = {}
+        for name, path in self._entries.items():
+            groups.setdefault(path.partition(":")[0].rpartition(".")[2], []).append(name)
+        return "; ".join(f"{module}: {', '.join(names)}" for module, names in groups.items())
 
     def name(self, path: str) -> str:
         """The short name of a path, or the path itself where it is not in the table."""
@@ -141,6 +149,7 @@ MODELS = Table(
         "resnet18": "kerasvision.models.resnet:resnet18",
         "resnet20": "kerasvision.models.resnet:resnet20",
     },
+    group="family",
 )
 
 # The kinds of component that a pipeline file may name; each entry is its settings class.

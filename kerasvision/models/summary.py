@@ -14,12 +14,16 @@ layer and nothing else, bias not included; so does this.
 (61706, 416520)
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
 import keras
 from keras import layers
 
+from kerasvision.models.table import Figure
+
+_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 _COUNTED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
 
 Shape = tuple[int, ...]
@@ -35,6 +39,8 @@ class LayerRow:
         output_shape: without the batch; a dict of shapes where the layer is a backbone.
         weights: how many numbers it holds, moving statistics included.
         trainable_weights: those that training changes by gradient.
+        output_bytes: what the output takes in the precision that the layer computes in; training keeps most of it until
+            the gradient has passed.
         multiply_adds: see the top of this file; 0 for every other kind of layer.
     """
 
@@ -43,6 +49,7 @@ class LayerRow:
     output_shape: Shape | dict[str, Shape]
     weights: int
     trainable_weights: int
+    output_bytes: int
     multiply_adds: int
 
 
@@ -63,14 +70,51 @@ class LayerTable:
         return sum(row.trainable_weights for row in self.rows)
 
     @property
+    def output_bytes(self) -> int:
+        """Of all layers, for one image."""
+        return sum(row.output_bytes for row in self.rows)
+
+    @property
     def multiply_adds(self) -> int:
         """For one image."""
         return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def giga_multiply_adds(self) -> float:
+        """The same in 10^9."""
+        return self.multiply_adds / 1e9
 
 
 def layer_table(model: keras.Model) -> LayerTable:
     """The layers of a functional model; a model inside it is one row, and so is a layer that is used twice."""
     return LayerTable(tuple(_row(layer) for layer in model.layers))
+
+
+def agreement(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
+    """Which published sizes these are, a line each; where they are none of them, the published ones.
+
+    >>> from kerasvision.models import build
+    >>> from kerasvision.models.table import find
+    >>> table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=10))
+    >>> agreement(table, find("lenet5").figures[:1])
+    ['equal to Dive into Deep Learning: 61,706 trainable weights']
+    """
+    sizes = {figure.source: (_size(figure, table), _size(figure, figure)) for figure in figures}
+    equal = [f"equal to {source}: {theirs}" for source, (ours, theirs) in sizes.items() if ours == theirs]
+    return equal or [f"unlike {source}: {theirs}" for source, (_, theirs) in sizes.items()]
+
+
+def _size(figure: Figure, of: "Figure | LayerTable") -> str:
+    """Those numbers of `of` that the figure states, with its digits."""
+    parts = []
+    if figure.trainable_weights is not None:
+        parts.append(f"{of.trainable_weights:,} trainable weights")
+    if figure.total_weights is not None:
+        parts.append(f"{of.total_weights:,} in all")
+    if figure.giga_multiply_adds:
+        digits = len(figure.giga_multiply_adds.partition(".")[2])
+        parts.append(f"{float(of.giga_multiply_adds):.{digits}f} x 10^9 multiply-adds")
+    return ", ".join(parts)
 
 
 def _row(layer: keras.Layer) -> LayerRow:
@@ -80,6 +124,7 @@ def _row(layer: keras.Layer) -> LayerRow:
         output_shape=keras.tree.map_structure(lambda tensor: tuple(tensor.shape[1:]), layer.output),
         weights=layer.count_params(),
         trainable_weights=sum(prod(weight.shape) for weight in layer.trainable_weights),
+        output_bytes=sum(prod(tensor.shape[1:]) * _BYTES[tensor.dtype] for tensor in keras.tree.flatten(layer.output)),
         multiply_adds=_multiply_adds(layer),
     )
 

@@ -113,6 +113,13 @@ def find(name: str) -> Network | None:
     return next((row for row in NETWORKS if row.name == name), None)
 
 
+def published(name: str, *, image_shape: Shape, num_classes: int) -> tuple[Figure, ...]:
+    """The sizes published of this network for these images and classes, whatever its options."""
+    row = find(MODELS.name(MODELS.path(name)))
+    figures = row.figures if row else ()
+    return tuple(figure for figure in figures if (figure.image_shape, figure.num_classes) == (image_shape, num_classes))
+
+
 def usual(name: str) -> Figure:
     """The images and the number of classes that the network was made for, and its size then.
 

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["run"], 2, "Missing argument 'PIPELINE'"),
         (["runs", "show", "2000"], 2, "there is no such run: '2000'"),
         (["runs", "why", "trainer"], 2, "never finished here"),
-        (["models", "show", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'?"),
+        (["models", "show", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'? By family: lenet: lenet5; "),
         (["models", "show", "lenet5", "--image-shape", "28"], 2, "the form height,width,channels; received '28'"),
         (["new", "../up", "--images", "."], 2, "and no path; received '../up'"),
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
@@ -57,7 +57,14 @@ def test_help_names_every_command(kerasvision):
 
 
 def test_models_show_adds_up(kerasvision):
-    assert "61,706 trainable weights" in kerasvision("models", "show", "lenet5").stdout
+    shown = kerasvision("models", "show", "lenet5", "--option", "activation=tanh").stdout
+    assert "61,706 trainable weights, 61,706 in all (0.2 MiB in float32)" in shown
+    assert "equal to Dive into Deep Learning: 61,706 trainable weights" in shown
+
+
+def test_models_show_says_where_nothing_was_published(kerasvision):
+    shown = kerasvision("models", "show", "lenet5", "--image-shape", "28x28x1", "--classes", "7").stdout
+    assert "no size was published for these images and classes" in shown
 
 
 def test_models_list_names_each_with_its_paper(kerasvision):

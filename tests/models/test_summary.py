@@ -72,3 +72,9 @@ def test_model_inside_a_model_is_one_row_that_counts_all_of_it():
     row = layer_table(keras.Model(image, keras.layers.Flatten()(backbone(image)["c2"]))).rows[1]
     assert row.output_shape == {"c1": (14, 14, 6), "c2": (5, 5, 16)}
     assert (row.weights, row.multiply_adds) == (156 + 2_416, 117_600 + 240_000)
+
+
+def test_outputs_take_four_bytes_a_number_or_two_where_bfloat16_computes():
+    image = keras.Input((8, 8, 3))
+    full, half = (layer_table(keras.Model(image, keras.layers.Conv2D(6, 3, dtype=d)(image))) for d in ("float32", "bfloat16"))
+    assert (full.rows[1].output_bytes, half.rows[1].output_bytes) == (6 * 6 * 6 * 4, 6 * 6 * 6 * 2)
