@@ -4,6 +4,7 @@ import keras
 
 from kerasvision import lookup
 from kerasvision.config.training import Training
+from kerasvision.training.one_pass import one_pass
 
 
 def make_optimizer(training: Training, *, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -17,7 +18,7 @@ def make_optimizer(training: Training, *, steps_per_epoch: int) -> keras.optimiz
     settings = training.optimizer
     fields = {name: getattr(settings, name) for name in type(settings).model_fields}
     fields["learning_rate"] = learning_rate(training, steps_per_epoch=steps_per_epoch)
-    return lookup.load(settings.implementation)(**fields)
+    return one_pass(lookup.load(settings.implementation)(**fields))
 
 
 def learning_rate(

@@ -1,0 +1,159 @@
+"""Our networks against those of keras.applications: a training step, and one image through the trained network.
+
+    python tests/benchmarks/networks.py
+    python tests/benchmarks/networks.py --networks resnet50 --rounds 9 --steps 3
+
+Both sides are in one process and take turns, so that what disturbs the machine disturbs both; medians over the rounds. A
+turn is one call of `fit`. Theirs is compiled as Keras does by default. Also printed: the machine's matrix peak (the best of
+some 4096 x 4096 products), and which share of it the multiply-adds of a step are (forward, and twice that backward).
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.models import build
+from kerasvision.models.summary import layer_table
+from kerasvision.training.optimizers import make_optimizer
+
+THEIRS = {
+    "resnet50": keras.applications.ResNet50,
+    "densenet121": keras.applications.DenseNet121,
+    "vgg16": keras.applications.VGG16,
+}
+SHAPE, CLASSES = (224, 224, 3), 1000
+
+
+@dataclass
+class Contender:
+    """One model, how it is compiled, and the seconds that it took."""
+
+    label: str
+    model: keras.Model
+    precision: str
+    seconds: list[float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=THEIRS, default=list(THEIRS))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=2, help="steps of a turn")
+    arguments = parser.parse_args()
+    peak = {precision: matrix_peak(precision) for precision in ("float32", "bfloat16")}
+    print(", ".join(f"matrix peak in {precision}: {value:,.0f} GFLOP/s" for precision, value in peak.items()), flush=True)
+    for name in arguments.networks:
+        training(name, peak, batch=arguments.batch, rounds=arguments.rounds, steps=arguments.steps)
+        inference(name, rounds=20 * arguments.rounds)
+
+
+def training(name: str, peak: dict[str, float], *, batch: int, rounds: int, steps: int) -> None:
+    """Prints a line per contender."""
+    generator = np.random.default_rng(0)
+    images = generator.uniform(size=(batch, *SHAPE)).astype("float32")
+    labels = generator.integers(CLASSES, size=batch)
+    data = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    contenders = [theirs(name), *ours(name)]
+    for contender in contenders:
+        contender.model.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
+    for _ in range(rounds):
+        for contender in contenders:
+            began = time.perf_counter()
+            contender.model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
+            contender.seconds.append((time.perf_counter() - began) / steps)
+    base = contenders[0].seconds
+    print(f"{name}: a training step, batch {batch}, {SHAPE[0]} x {SHAPE[1]}, median of {rounds} x {steps} steps")
+    for contender in contenders:
+        seconds = statistics.median(contender.seconds)
+        ratio = statistics.median(a / b for a, b in zip(base, contender.seconds, strict=True))
+        gflop = 2 * 3 * layer_table(contender.model).giga_multiply_adds * batch
+        share = gflop / seconds / peak[contender.precision]
+        print(
+            f"  {contender.label:38} {seconds:6.3f} s {batch / seconds:6.1f} images/s {ratio:5.2f}x, "
+            f"{share:4.0%} of the peak in {contender.precision}",
+            flush=True,
+        )
+
+
+def theirs(name: str) -> Contender:
+    """keras.applications' network as its users train it: float32, Keras' defaults."""
+    model = THEIRS[name](weights=None, classifier_activation=None)
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return Contender("keras.applications, float32", model, "float32", [])
+
+
+def ours(name: str) -> list[Contender]:
+    """Our network in both precisions, compiled as kerasvision.training.fit does."""
+    contenders = []
+    # The same work as theirs: where the default layout has more multiply-adds, both are shown.
+    options = [{"layout": "keras"}, {}] if name == "resnet50" else [{}]
+    for precision, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
+        for option in options if precision == "bfloat16" else options[:1]:
+            keras.config.set_dtype_policy(policy)
+            model = build(name, image_shape=SHAPE, num_classes=CLASSES, **option)
+            keras.config.set_dtype_policy("float32")
+            settings = c.Training(optimizer=c.Sgd(learning_rate=0.01, momentum=0.9))
+            model.compile(
+                make_optimizer(settings, steps_per_epoch=1),
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                jit_compile=False,
+            )
+            label = " ".join(["kerasvision", *(f"{k}={v}" for k, v in option.items())])
+            contenders.append(Contender(f"{label}, {precision}", model, precision, []))
+    return contenders
+
+
+def inference(name: str, *, rounds: int) -> None:
+    """Prints how long one image takes, from a scaled tensor to logits, in float32 and, ours, in bfloat16."""
+    image = tf.constant(np.random.default_rng(0).uniform(size=(1, *SHAPE)), tf.float32)
+    their_model, (our_model, *_, our_half) = theirs(name).model, [contender.model for contender in ours(name)]
+    calls = {
+        "keras.applications, model.predict": lambda image: their_model.predict(image, verbose=0),
+        "keras.applications, tf.function": compiled(their_model),
+        "kerasvision, tf.function": compiled(our_model),
+        "kerasvision, bfloat16, tf.function": compiled(our_half),
+    }
+    seconds: dict[str, list[float]] = {label: [] for label in calls}
+    for number in range(rounds + 3):
+        for label, call in calls.items():
+            began = time.perf_counter()
+            np.asarray(call(image))
+            if number >= 3:
+                seconds[label].append(time.perf_counter() - began)
+    print(f"{name}: one image, median of {rounds}")
+    base = statistics.median(seconds["keras.applications, model.predict"])
+    for label, values in seconds.items():
+        print(f"  {label:38} {statistics.median(values) * 1e3:6.1f} ms {base / statistics.median(values):5.2f}x", flush=True)
+
+
+def compiled(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The network as one graph, as a SavedModel holds it."""
+    return tf.function(lambda image: model(image, training=False))
+
+
+def matrix_peak(precision: str, side: int = 4096) -> float:
+    """GFLOP/s of the fastest of some products of square matrices."""
+    matrix = tf.cast(tf.random.normal((side, side)), precision)
+    product = tf.function(lambda a: tf.matmul(a, a))
+    product(matrix)
+    seconds = []
+    for _ in range(7):
+        began = time.perf_counter()
+        product(matrix).numpy()
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds) / 1e9
+
+
+if __name__ == "__main__":
+    main()
