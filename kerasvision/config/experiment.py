@@ -1,7 +1,8 @@
 """An experiment: everything that a pipeline file may say, in one frozen object."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,6 +11,7 @@ from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Config
 from kerasvision.config.gate import Gate
 from kerasvision.config.overrides import with_value
+from kerasvision.config.published import IMAGENET, PUBLISHED
 from kerasvision.config.search import Scalar, Search
 from kerasvision.config.sources import Source
 from kerasvision.config.tasks import Task
@@ -78,7 +80,22 @@ class Model(Config):
     """
 
     name: str
+    weights: str | None = Field(
+        default=None,
+        description="what it starts from: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or "
+        "of the .keras file of an earlier training; else it starts freshly initialised",
+    )
     options: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _weights_are_published(self) -> "Model":
+        name = lookup.MODELS.name(lookup.MODELS.path(self.name))
+        if self.weights == IMAGENET and name not in PUBLISHED:
+            raise ConfigError(
+                f"no weights are published for {name}; {lookup.did_you_mean(name, PUBLISHED)}",
+                hint=f"there are weights for {', '.join(PUBLISHED)}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _options_exist(self) -> "Model":
@@ -88,6 +105,30 @@ class Model(Config):
                 hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})
                 raise ConfigError(f"{self.name} has no option {option!r}; {hint}")
         return self
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file that `weights` names; None where it names none."""
+        return None if self.weights in (None, IMAGENET) else Path(self.weights)
+
+    def identity(self) -> dict[str, Any]:
+        """A file of weights counts by its content, wherever it lies."""
+        return {**super().identity(), "weights": "a file" if self.weights_file else self.weights}
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The file of weights, if there is one.
+
+        Raises:
+            ConfigError: it does not exist.
+        """
+        if self.weights_file is None:
+            return
+        if not self.weights_file.is_file():
+            raise ConfigError(
+                f"there is no weights file {self.weights_file} (looked in {Path.cwd()})",
+                hint="set model.weights to a file, to 'imagenet', or to None",
+            )
+        yield "weights", self.weights_file
 
     def code_paths(self) -> frozenset[str]:
         """The builder's."""
@@ -137,6 +178,31 @@ class Experiment(Config):
         return self
 
     @model_validator(mode="after")
+    def _frozen_layers_know_something(self) -> "Experiment":
+        self.training.check_augmentation(self.augment)
+        if self.training.freeze is not None and self.model.weights is None:
+            raise ConfigError(
+                "training.freeze needs model.weights, or the frozen layers stay as random as they begin",
+                received=self.training.freeze,
+                hint="set model.weights to those of a trained network, or leave training.freeze out",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_what_the_weights_want(self) -> "Experiment":
+        # What an own .keras file was trained on is not known here, and its network says nothing of it.
+        if self.model.weights is None or self.model.weights.endswith(".keras"):
+            return self
+        if (self.transform.scale, self.transform.color_mode) != ("zero_to_one", "rgb"):
+            raise ConfigError(
+                "weights of keras.applications need transform.scale='zero_to_one' and transform.color_mode='rgb', because "
+                "the network itself scales its images to what they want",
+                received=(self.transform.scale, self.transform.color_mode),
+                hint="leave both as they are by default",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _search_space_fits(self) -> "Experiment":
         if self.search is None:
             return self
@@ -145,6 +211,8 @@ class Experiment(Config):
         for path, space in self.search.space.items():
             if path.partition(".")[0] not in ("model", "training", "augment"):
                 raise ValueError(f"a search varies model, training or augment; received the path {path!r}")
+            if path == "model.weights":
+                raise ValueError("a search cannot vary model.weights, whose files would go unseen; try one after the other")
             without_search = self.model_copy(update={"search": None})
             for value in space.examples():
                 with_value(without_search, path, value)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Config
 from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
@@ -51,6 +53,11 @@ class TrainerSettings(Config):
     model: Model
     training: Training
     augment: tuple[Augmentation, ...]
+
+    @model_validator(mode="after")
+    def _augmentation_is_seen(self) -> "TrainerSettings":
+        self.training.check_augmentation(self.augment)
+        return self
 
 
 class TunerSettings(TrainerSettings):

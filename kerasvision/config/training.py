@@ -1,10 +1,12 @@
-"""How a network is trained: epochs, batches, optimizer, schedule, devices, seed."""
+"""How a network is trained: epochs, batches, optimizer, schedule, what is frozen, devices, seed."""
 
+import re
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kerasvision.config.base import Component, Config
+from kerasvision.errors import ConfigError
 
 
 class Optimizer(Component):
@@ -64,10 +66,26 @@ class Training(Config):
     replicas: int | None = Field(
         default=None, ge=1, description="mirrored: how many devices; logical CPU devices where there is no GPU"
     )
+    freeze: str | None = Field(
+        default=None,
+        description="leave the network as it is up to the map of this level, 'c3' say; 'backbone': up to its last one",
+    )
+    features: Literal["each_step", "once"] = Field(
+        default="each_step",
+        description="once: the frozen part runs a single time for each image, and its maps are kept in memory",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
     memory_budget_gb: float = Field(
         default=4.0, gt=0, description="decoded images up to this size are kept in memory between epochs"
     )
+
+    @field_validator("freeze")
+    @classmethod
+    def _level(cls, freeze: str | None) -> str | None:
+        # Which levels a network has is known when it is built.
+        if freeze is not None and not re.fullmatch(r"backbone|c\d+", freeze):
+            raise ValueError(f"freeze takes 'backbone' or a level such as 'c3'; received {freeze!r}")
+        return freeze
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Training":
@@ -83,4 +101,15 @@ class Training(Config):
                 "batch_size must be a multiple of replicas, so that every replica gets as many images; "
                 f"received batch_size={self.batch_size}, replicas={self.replicas}"
             )
+        if self.features == "once" and self.freeze is None:
+            raise ValueError("features='once' keeps the maps of a frozen part, so it needs freeze; received freeze=None")
         return self
+
+    def check_augmentation(self, augment: tuple[object, ...]) -> None:
+        """Raises ConfigError where the network would see every image once, and random changes could change nothing."""
+        if self.features == "once" and augment:
+            raise ConfigError(
+                "augment must be empty where training.features='once', which looks at every image a single time",
+                received=augment,
+                hint="set training.features='each_step', or augment=()",
+            )

@@ -21,21 +21,30 @@ if TYPE_CHECKING:
 _CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and opacity"}
 
 
-def build(name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, **options: Any) -> "keras.Model":
-    """The network of that name, freshly initialised.
+def build(
+    name: str,
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    weights: str | None = None,
+    **options: Any,
+) -> "keras.Model":
+    """The network of that name, freshly initialised or with trained weights.
 
     Args:
         name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder with the same keywords.
         image_shape: (height, width, channels) in pixels; 1, 3 or 4 channels.
         num_classes: how many logits; None gives the backbone instead, a model from an image to its feature maps
             {"c2": ..., "c3": ...}, where level l has stride 2**l.
+        weights: "imagenet", or the path of a file of weights; see `kerasvision.models.pretrained`. None: none.
         options: what else that builder takes; see its docstring.
 
     Returns:
         Model from float32 (N, height, width, channels) to logits float32 (N, num_classes), or to the feature maps.
 
     Raises:
-        ConfigError: an unknown name or option, or a shape or number that the network cannot have.
+        ConfigError: an unknown name or option, a shape or number that the network cannot have, or weights that do not
+            exist or fit.
 
     >>> build("lenet5", image_shape=(28, 28, 1), num_classes=10, poling="max")
     Traceback (most recent call last):
@@ -47,7 +56,10 @@ def build(name: str, *, image_shape: tuple[int, int, int], num_classes: int | No
     _check_image_shape(name, image_shape)
     _check_num_classes(num_classes)
     _check_options(name, path, options)
-    return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
+    if weights is None:
+        return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
+    pretrained = load("kerasvision.models.pretrained:pretrained")
+    return pretrained(name, image_shape=tuple(image_shape), num_classes=num_classes, weights=weights, **options)
 
 
 def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:

@@ -15,6 +15,9 @@ from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
 from kerasvision.ops.normalization import fused
 
+# The constants of keras.applications' ResNets and DenseNets, for `batch_norm`: what their weights were trained with.
+KERAS_NORM = {"momentum": 0.99, "epsilon": 1.001e-5}
+
 # Makes one normalisation layer; takes `name` and whatever else of `keras.layers.BatchNormalization`.
 Norm = Callable[..., layers.BatchNormalization]
 
@@ -28,6 +31,7 @@ def conv(
     padding: Literal["centred", "valid"] = "centred",
     groups: int = 1,
     bias: bool = False,
+    fan: Literal["fan_in", "fan_out"] = "fan_out",
     name: str,
 ) -> KerasTensor:
     """A convolution with He's initialisation for ReLU units (He et al., 2015, https://arxiv.org/abs/1502.01852, eq. 14).
@@ -41,6 +45,8 @@ def conv(
             "valid": none.
         groups: into how many independent parts the channels are cut (two in AlexNet of 2012).
         bias: False where a normalisation follows, which would take it away again.
+        fan: what the initial variance is 2 over; see `he_normal`. "fan_in" keeps the size of the activations, which
+            matters where no normalisation does.
         name: of the layer.
     """
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -56,7 +62,7 @@ def conv(
         keras_padding,
         groups=groups,
         use_bias=bias,
-        kernel_initializer=he_normal(),
+        kernel_initializer=he_normal(fan),
         name=name,
     )(x)
 
@@ -74,17 +80,22 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bo
 
     At Keras' momentum of 0.99 the statistics are still far behind after a short training. (torchvision's 0.1 is 0.9
     here.) `synchronized`: normalise by the whole batch instead of each replica's part of it; needed under
-    MirroredStrategy, without which it changes nothing.
+    MirroredStrategy, without which it changes nothing. Keras knows it on TensorFlow only, whose strategy that is.
     """
-    make = partial(layers.BatchNormalization, momentum=momentum, epsilon=epsilon, synchronized=synchronized)
-    return lambda **options: fused(make(**options))
+    make = partial(layers.BatchNormalization, momentum=momentum, epsilon=epsilon)
+    synchronized = synchronized and keras.backend.backend() == "tensorflow"
+    return lambda **options: fused(make(synchronized=synchronized, **options))
 
 
 def conv_norm_relu(x: KerasTensor, *, norm: Norm, name: str, **options: Any) -> KerasTensor:
     """`conv` without bias, norm, ReLU: layers "<name>_conv", "<name>_norm" and "<name>_relu"."""
-    x = conv(x, **options, name=f"{name}_conv")
-    x = norm(name=f"{name}_norm")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return norm_relu(conv(x, **options, name=f"{name}_conv"), norm=norm, name=name)
+
+
+def norm_relu(x: KerasTensor, *, norm: Norm, name: str, number: int | str = "") -> KerasTensor:
+    """Norm, ReLU: layers "<name>_norm<number>" and "<name>_relu<number>"."""
+    x = norm(name=f"{name}_norm{number}")(x)
+    return layers.ReLU(name=f"{name}_relu{number}")(x)
 
 
 def conv_relu(x: KerasTensor, *, name: str, **options: Any) -> KerasTensor:
@@ -111,6 +122,30 @@ def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasT
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     return logits(x, num_classes=num_classes)
+
+
+def dense_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
+    """The head of AlexNet and VGG: the last map as one row, twice 4096 units with dropout, logits."""
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("hidden1", "hidden2"):
+        x = dense_relu(x, width=4096, name=name)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return logits(x, num_classes=num_classes)
+
+
+def pooled_network(
+    name: str, image: KerasTensor, maps: dict[str, KerasTensor], *, num_classes: int | None, dropout: float
+) -> keras.Model:
+    """From the image to its maps by level; with classes, to the `pooled_logits` of the last of them.
+
+    Raises:
+        ConfigError: dropout outside [0, 1).
+    """
+    check_share("dropout", dropout)
+    if num_classes is None:
+        return keras.Model(image, maps, name=name)
+    last = list(maps.values())[-1]
+    return keras.Model(image, pooled_logits(last, num_classes=num_classes, dropout=dropout), name=name)
 
 
 def check_share(option: str, value: float) -> None:

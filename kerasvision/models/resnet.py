@@ -1,26 +1,45 @@
-"""Residual networks (He et al., 2015, https://arxiv.org/abs/1512.03385): ResNet-18 (table 1), ResNet-20 (section 4.2).
+"""Residual networks for ImageNet (He et al., 2015, https://arxiv.org/abs/1512.03385, table 1): 18 to 152 layers.
 
-A block learns what to add to its input (figure 2):
+A block learns what to add to its input (figures 2 and 5). Up to 34 layers its width is that of its input:
 
-    x --+-- 3x3 conv -- norm -- relu -- 3x3 conv -- norm --(+)-- relu -->
-        |                                                   |
-        +--------------------- shortcut --------------------+
+    x --+-- 3x3 conv -- norm -- relu -- 3x3 conv -- norm -----------------------------(+)-- relu -->
+        |                                                                              |
+        +--------------------- shortcut -----------------------------------------------+
+
+From 50 layers on it computes at a quarter of that width, the bottleneck:
+
+    x --+-- 1x1 conv -- norm -- relu -- 3x3 conv -- norm -- relu -- 1x1 conv -- norm --(+)-- relu -->
+        |                                                                              |
+        +--------------------- shortcut -----------------------------------------------+
 
 Stage l computes at stride 2**l and ends in the map of level l: stage 2 makes "c2", and its first layer is
 "stage2_block1_conv1". The paper's "conv2_x" is stage 2 too.
+
+Who built these networks since differs in where a bottleneck strides and in two constants; that is the option `layout`:
+
+    "torchvision"   stride in the 3x3 convolution       epsilon 1e-5       momentum 0.9
+    "paper"         stride in the first 1x1 ("v1")      epsilon 1e-5       momentum 0.9
+    "keras"         stride in the first 1x1             epsilon 1.001e-5   momentum 0.99
+
+A 1x1 convolution with a stride never looks at three pixels of four, a 3x3 one does: about 0.5 points of accuracy on
+ImageNet for about 5 % of the speed (NVIDIA on its ResNet-50 v1.5). Without bottlenecks the stride is in the first 3x3 of
+a block in all three.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal, get_args
 
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.models.blocks import batch_norm, check_share, conv, pooled_logits
+from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, conv, pooled_network
+
+Layout = Literal["torchvision", "paper", "keras"]
 
 
 def basic_block(
-    x: KerasTensor, *, width: int, stride: int, shortcut: Callable, norm: Callable, last_gamma: str, name: str
+    x: KerasTensor, *, width: int, stride: int, shortcut: Callable, norm: Norm, last_gamma: str, name: str
 ) -> KerasTensor:
     """Two 3x3 convolutions and a way around them: relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
 
@@ -28,7 +47,7 @@ def basic_block(
         x: float32 (N, H, W, C).
         width: channels of both convolutions.
         stride: of the first convolution and of the shortcut.
-        shortcut: `zero_padding`, or `projection` with its norm.
+        shortcut: `projection` with its norm, or `resnet_small.zero_padding`.
         norm: makes a normalisation layer.
         last_gamma: initializer of the last norm's scale; with "zeros" the block starts as relu(shortcut(x)).
         name: prefix of its layers.
@@ -46,24 +65,44 @@ def basic_block(
     return layers.ReLU(name=f"{name}_relu2")(y)
 
 
-def projection(x: KerasTensor, *, width: int, stride: int, norm: Callable, name: str) -> KerasTensor:
+def bottleneck(
+    x: KerasTensor,
+    *,
+    width: int,
+    stride: int,
+    shortcut: Callable,
+    norm: Norm,
+    last_gamma: str,
+    layout: Layout,
+    name: str,
+) -> KerasTensor:
+    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a way around them; see `basic_block`.
+
+    `layout` says which of the first two convolutions takes the stride.
+
+    Returns:
+        float32 (N, ceil(H / stride), ceil(W / stride), 4 * width).
+    """
+    stride1, stride2 = (1, stride) if layout == "torchvision" else (stride, 1)
+    y = conv(x, width=width, kernel=1, stride=stride1, name=f"{name}_conv1")
+    y = norm(name=f"{name}_norm1")(y)
+    y = layers.ReLU(name=f"{name}_relu1")(y)
+    y = conv(y, width=width, kernel=3, stride=stride2, name=f"{name}_conv2")
+    y = norm(name=f"{name}_norm2")(y)
+    y = layers.ReLU(name=f"{name}_relu2")(y)
+    y = conv(y, width=4 * width, kernel=1, name=f"{name}_conv3")
+    y = norm(gamma_initializer=last_gamma, name=f"{name}_norm3")(y)
+    around = shortcut(x, width=4 * width, stride=stride, name=f"{name}_shortcut")
+    y = layers.Add(name=f"{name}_add")([y, around])
+    return layers.ReLU(name=f"{name}_relu3")(y)
+
+
+def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str) -> KerasTensor:
     """Option B of section 3.3: where the shape changes, a 1x1 convolution and a norm; elsewhere x itself."""
     if stride == 1 and x.shape[-1] == width:
         return x
     x = conv(x, width=width, kernel=1, stride=stride, name=f"{name}_conv")
     return norm(name=f"{name}_norm")(x)
-
-
-def zero_padding(x: KerasTensor, *, width: int, stride: int, name: str) -> KerasTensor:
-    """Option A of section 3.3: every `stride`-th pixel of x, and zeros for the channels that x lacks; no weights."""
-    if stride > 1:
-        x = layers.AveragePooling2D(1, strides=stride, name=f"{name}_subsample")(x)
-    if x.shape[-1] < width:
-        # Told that channels come first, this layer pads the last two axes of (N, H, W, C): width and channels. Simpler
-        # would be `keras.ops.pad`, but it takes no name, and the one it invents depends on what was built before.
-        missing = ((0, 0), (0, width - x.shape[-1]))
-        x = layers.ZeroPadding2D(missing, data_format="channels_first", name=f"{name}_channels")(x)
-    return x
 
 
 def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, block: Callable) -> KerasTensor:
@@ -74,16 +113,16 @@ def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, b
 
 
 def imagenet_maps(
-    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Callable, block: Callable
+    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Callable
 ) -> dict[str, KerasTensor]:
-    """Table 1 up to the last pooling; at 224 x 224 with basic blocks:
+    """Table 1 up to the last pooling; at 224 x 224 with basic blocks, and four times the channels with bottlenecks:
 
         stem   112 x 112 x  64    7x7 convolution
                 56 x  56 x  64    3x3 max pooling
-        c2      56 x  56 x  64
-        c3      28 x  28 x 128
-        c4      14 x  14 x 256
-        c5       7 x   7 x 512
+        c2      56 x  56 x  64 or  256
+        c3      28 x  28 x 128 or  512
+        c4      14 x  14 x 256 or 1024
+        c5       7 x   7 x 512 or 2048
 
     Returns the maps by level.
     """
@@ -100,41 +139,25 @@ def imagenet_maps(
     return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
-def cifar_maps(image: KerasTensor, *, blocks: int, norm: Callable, block: Callable) -> dict[str, KerasTensor]:
-    """The first table of section 4.2, of 6 n + 2 layers where n = `blocks`; at 32 x 32:
-
-        stem    32 x 32 x 16    3x3 convolution
-        c0      32 x 32 x 16
-        c1      16 x 16 x 32
-        c2       8 x  8 x 64
-
-    Returns the maps by level.
-    """
-    x = conv(image, width=16, kernel=3, name="stem_conv")
-    x = norm(name="stem_norm")(x)
-    x = layers.ReLU(name="stem_relu")(x)
-    c0 = stage(x, level=0, blocks=blocks, width=16, stride=1, block=block)
-    c1 = stage(c0, level=1, blocks=blocks, width=32, stride=2, block=block)
-    c2 = stage(c1, level=2, blocks=blocks, width=64, stride=2, block=block)
-    return {"c0": c0, "c1": c1, "c2": c2}
-
-
 def resnet18(
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
+    layout: Layout = "torchvision",
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
     """ResNet-18: 11,689,512 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    The network of torchvision: shortcuts are projections where the shape changes (option B), every convolution is
-    without bias and every one has a norm. 9,600 moving statistics make 11,699,112 weights in all.
+    Shortcuts are projections where the shape changes (option B), every convolution is without bias and every one has a
+    norm. 9,600 moving statistics make 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds.
 
     Args:
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
+        layout: "torchvision", "paper" or "keras" (keras.applications): see the top of this file. Without bottlenecks
+            it sets the constants of the norms only, so "paper" is "torchvision".
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
@@ -144,65 +167,115 @@ def resnet18(
         strides 4, 8, 16, 32 and 64, 128, 256, 512 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1).
+        ConfigError: another layout; dropout outside [0, 1).
 
     >>> resnet18(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
     """
-    norm = batch_norm(synchronized=synchronized)
-    shortcut = partial(projection, norm=norm)
-    block = partial(basic_block, shortcut=shortcut, norm=norm, last_gamma=_last_gamma(zero_init_last_gamma))
+    norm, block = _parts("resnet18", basic_block, layout, zero_init_last_gamma, synchronized)
     image = keras.Input(image_shape, name="image")
     maps = imagenet_maps(image, blocks=(2, 2, 2, 2), norm=norm, block=block)
-    return _model("resnet18", image, maps, num_classes=num_classes, dropout=dropout)
+    return pooled_network("resnet18", image, maps, num_classes=num_classes, dropout=dropout)
 
 
-def resnet20(
+def resnet34(
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
+    layout: Layout = "torchvision",
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """ResNet-20 for CIFAR-10: 269,722 trainable weights and 40.6 MMACs at 32 x 32 x 3 and 10 classes.
+    """ResNet-34: 21,797,672 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet18`.
 
-    The paper's table 6 says 0.27 M. Shortcuts have no weights (option A).
+    Of 21,814,696 weights in all. The paper counts 3.6 * 10^9 multiply-adds: this network without its projections.
+    """
+    norm, block = _parts("resnet34", basic_block, layout, zero_init_last_gamma, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), norm=norm, block=block)
+    return pooled_network("resnet34", image, maps, num_classes=num_classes, dropout=dropout)
 
-    Args:
-        image_shape: (height, width, channels), at least 4 x 4 pixels.
-        num_classes: how many logits; None gives the backbone.
-        zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
-        dropout: share of the pooled features that training drops, in [0, 1).
-        synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
+
+def resnet50(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_gamma: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-50: 25,557,032 trainable weights and 4.089 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet18`.
+
+    Of 25,610,152 weights in all. Layout "paper" or "keras": 3.858 GMACs (the paper: 3.8 * 10^9). The convolutions of
+    keras.applications have a bias besides, which the norm behind it takes away: 25,636,712 weights.
 
     Returns:
-        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c0", "c1", "c2"} of
-        strides 1, 2, 4 and 16, 32, 64 channels.
+        As `resnet18`; the maps have 256, 512, 1024, 2048 channels.
 
-    Raises:
-        ConfigError: dropout outside [0, 1).
-
-    >>> resnet20(image_shape=(32, 32, 3), num_classes=None).output["c2"].shape
-    (None, 8, 8, 64)
+    >>> resnet50(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c5"].shape
+    (None, 2, 2, 2048)
     """
-    norm = batch_norm(synchronized=synchronized)
-    block = partial(basic_block, shortcut=zero_padding, norm=norm, last_gamma=_last_gamma(zero_init_last_gamma))
+    norm, block = _parts("resnet50", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
     image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=3, norm=norm, block=block)
-    return _model("resnet20", image, maps, num_classes=num_classes, dropout=dropout)
+    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), norm=norm, block=block)
+    return pooled_network("resnet50", image, maps, num_classes=num_classes, dropout=dropout)
 
 
-def _last_gamma(zero_init: bool) -> str:
+def resnet101(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_gamma: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-101: 44,549,160 trainable weights and 7.801 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
+
+    Of 44,654,504 weights in all. Layout "paper" or "keras": 7.570 GMACs (the paper: 7.6 * 10^9).
+    """
+    norm, block = _parts("resnet101", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 4, 23, 3), norm=norm, block=block)
+    return pooled_network("resnet101", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def resnet152(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_gamma: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-152: 60,192,808 trainable weights and 11.514 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
+
+    Of 60,344,232 weights in all. Layout "paper" or "keras": 11.282 GMACs (the paper: 11.3 * 10^9).
+    """
+    norm, block = _parts("resnet152", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 8, 36, 3), norm=norm, block=block)
+    return pooled_network("resnet152", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def layout_norm(layout: Layout, *, synchronized: bool) -> Norm:
+    """A maker of normalisation layers with the constants of that layout."""
+    return batch_norm(synchronized=synchronized, **(KERAS_NORM if layout == "keras" else {}))
+
+
+def last_gamma(zero_init: bool) -> str:
+    """The initializer of the last norm's scale."""
     return "zeros" if zero_init else "ones"
 
 
-def _model(
-    name: str, image: KerasTensor, maps: dict[str, KerasTensor], *, num_classes: int | None, dropout: float
-) -> keras.Model:
-    """The backbone, or with classes: average pooling of the last map, dropout, logits."""
-    check_share("dropout", dropout)
-    if num_classes is None:
-        return keras.Model(image, maps, name=name)
-    last = list(maps.values())[-1]
-    return keras.Model(image, pooled_logits(last, num_classes=num_classes, dropout=dropout), name=name)
+def _parts(
+    network: str, block: Callable, layout: Layout, zero_init_last_gamma: bool, synchronized: bool
+) -> tuple[Norm, Callable]:
+    """What the options change: the norm, and the block with it."""
+    check_choice(network, "layout", layout, get_args(Layout))
+    norm = layout_norm(layout, synchronized=synchronized)
+    shortcut = partial(projection, norm=norm)
+    return norm, partial(block, shortcut=shortcut, norm=norm, last_gamma=last_gamma(zero_init_last_gamma))

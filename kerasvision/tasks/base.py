@@ -51,7 +51,11 @@ class Task(ABC):
 
     @abstractmethod
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The network to be trained."""
+        """The network to be trained, with all that training needs."""
+
+    def trained(self, model: keras.Model) -> keras.Model:
+        """What `build` made, without that which only training needs: the network to be saved. Weights are shared."""
+        return model
 
     @abstractmethod
     def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:

@@ -21,6 +21,7 @@ from kerasvision.progress import bar
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.optimizers import make_optimizer
 from kerasvision.training.strategy import make_strategy
+from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Fitted:
     """A trained network and how it got there.
 
     Attributes:
-        model: with the weights of the last epoch.
+        model: with the weights of the last epoch, and without what only training needs.
         history: a row per epoch: `epoch` from 1, `loss`, metrics, and the same with `val_` where there is a validation
             split.
     """
@@ -53,6 +54,10 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
     training = settings.training
     keras.utils.set_random_seed(training.seed)
     task = make_task(settings.task, classes)
+    strategy = make_strategy(training)
+    with strategy.scope():
+        network = task.build(_for_training(settings, strategy), image_shape=transform.settings.image_shape)
+        part, examples, transform = part_to_train(network, settings=settings, examples=examples, transform=transform)
     batches, steps = training_batches(
         examples,
         transform=transform,
@@ -64,12 +69,9 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
         memory_budget_gb=training.memory_budget_gb,
     )
     validation = _validation_batches(examples, transform, task, training) if examples.count(VALIDATION) else None
-    strategy = make_strategy(training)
-    network = _synchronized(settings.model) if strategy.num_replicas_in_sync > 1 else settings.model
     with strategy.scope():
-        model = task.build(network, image_shape=transform.settings.image_shape)
         loss, metrics = task.objective()
-        model.compile(
+        part.compile(
             optimizer=make_optimizer(training, steps_per_epoch=steps),
             loss=loss,
             # Weighted, so that the copies which fill up the last validation batch do not count.
@@ -78,7 +80,7 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
             jit_compile=False,
         )
     with bar("training", total=training.epochs * steps) as advance:
-        model.fit(
+        part.fit(
             _without_autoshard(batches),
             validation_data=None if validation is None else _without_autoshard(validation),
             epochs=training.epochs,
@@ -87,9 +89,9 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
             callbacks=[_Watch(advance)],
             verbose=0,
         )
-    history = pd.DataFrame(model.history.history)
+    history = pd.DataFrame(part.history.history)
     history.insert(0, "epoch", range(1, len(history) + 1))
-    return Fitted(model, history)
+    return Fitted(task.trained(network), history)
 
 
 def _validation_batches(
@@ -104,6 +106,12 @@ def _validation_batches(
     # Keras divides the sum of the weighted losses by the number of all rows, those of weight 0 too.
     batches = batches.map(lambda inputs, targets, weights: (inputs, targets, weights * (rows / count)))
     return batches.cache() if decoded_gb(count, transform) <= training.memory_budget_gb else batches
+
+
+def _for_training(settings: TrainerSettings, strategy: tf.distribute.Strategy) -> c.Model:
+    """The network of the settings, with the options that its training asks for."""
+    model = settings.model if settings.training.freeze is None else without_auxiliary_heads(settings.model)
+    return _synchronized(model) if strategy.num_replicas_in_sync > 1 else model
 
 
 def _synchronized(model: c.Model) -> c.Model:

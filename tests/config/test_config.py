@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kerasvision import config as c
 from kerasvision.config.loading import load_experiment
 from kerasvision.config.overrides import with_overrides, with_value
+from kerasvision.config.stages import TrainerSettings, stage_settings
 from kerasvision.errors import ConfigError
 
 
@@ -35,6 +36,9 @@ def experiment(**fields):
         (lambda: c.Training(optimizer=c.Digits()), "the optimizer must be one of sgd, adam, adamw; received Digits()."),
         (lambda: c.Training(replicas=2), "replicas needs strategy='mirrored'; received strategy='auto'."),
         (lambda: c.Training(strategy="mirrored", replicas=3, batch_size=8), "received batch_size=8, replicas=3."),
+        (lambda: c.Training(freeze="block3"), "freeze takes 'backbone' or a level such as 'c3'; received 'block3'."),
+        (lambda: c.Training(features="once"), "features='once' keeps the maps of a frozen part, so it needs freeze"),
+        (lambda: experiment(training=c.Training(freeze="c3")), "training.freeze needs model.weights"),
         (lambda: c.Model(name="lenet6"), "no model is named 'lenet6'; did you mean 'lenet5'?"),
         (lambda: c.Model(name="lenet5", options={"activatoin": "relu"}), "did you mean 'activation'?"),
         (lambda: c.ImageFolder(), "ImageFolder needs path."),
@@ -160,3 +164,65 @@ def test_own_component_is_named_by_its_path(tmp_path, monkeypatch):
     assert mine.source.to_data() == {"kind": "my_sources:Mine", "count": 5}
     assert c.Experiment.parse(mine.to_data()) == mine
     assert "my_sources:read" in mine.source.code_paths()
+
+
+def test_weights_are_written_for_one_kind_of_image():
+    network = c.Model(name="vgg16", weights="imagenet")
+    assert experiment(model=network).model == network
+    for transform in ({"scale": "standardize"}, {"color_mode": "grayscale"}):
+        with pytest.raises(ConfigError, match="need transform.scale='zero_to_one' and transform.color_mode='rgb'"):
+            experiment(model=network, transform=c.Transform(image_size=(32, 32), **transform))
+    own = c.Model(name="lenet5", weights="trained.keras")
+    assert experiment(model=own, transform=c.Transform(image_size=(28, 28), color_mode="grayscale")).model == own
+
+
+def test_published_weights_are_asked_for_networks_that_have_them():
+    with pytest.raises(ConfigError, match="no weights are published for lenet5; .* vgg16, vgg19"):
+        c.Model(name="lenet5", weights="imagenet")
+
+
+def test_file_of_weights_counts_by_its_content_and_not_its_place(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"a")
+    (tmp_path / "b.h5").write_bytes(b"b")
+    first, second = (experiment(model=c.Model(name="vgg16", weights=str(tmp_path / name))) for name in ("a.h5", "b.h5"))
+    search = c.Search(space={"training.epochs": c.Int(1, 2)})
+    for stage, settings in stage_settings(experiment(model=first.model, search=search)).items():
+        files = list(settings.files()) if settings and stage not in ("example_gen",) else []
+        assert files == ([("weights", tmp_path / "a.h5")] if stage in ("trainer", "tuner") else [])
+    assert first.model.identity() == second.model.identity()
+    fresh, published = c.Model(name="vgg16"), c.Model(name="vgg16", weights="imagenet")
+    assert len({str(model.identity()) for model in (first.model, fresh, published)}) == 3
+    assert list(fresh.files()) == list(published.files()) == []
+
+
+def test_missing_file_of_weights_is_told_when_the_stages_are_planned():
+    with pytest.raises(ConfigError, match="there is no weights file nowhere.h5 .*model.weights"):
+        list(stage_settings(experiment(model=c.Model(name="vgg16", weights="nowhere.h5")))["trainer"].files())
+
+
+def test_search_over_weights_is_refused():
+    search = c.Search(space={"model.weights": c.Choice("imagenet", "own.h5")})
+    with pytest.raises(ConfigError, match="a search cannot vary model.weights"):
+        experiment(model=c.Model(name="vgg16"), search=search)
+
+
+OWN = c.Model(name="lenet5", weights="trained.keras")
+
+
+def test_features_taken_once_and_augmentation_exclude_each_other():
+    once = c.Training(freeze="backbone", features="once")
+    message = r"augment must be empty where training.features='once'.*received \(PadCrop\(pad=2\), .* or augment=\(\)"
+    with pytest.raises(ConfigError, match=message):
+        experiment(model=OWN, training=once)
+    with pytest.raises(ConfigError, match=message):
+        TrainerSettings(task=c.Classification(), model=OWN, training=once, augment=(c.PadCrop(pad=2), c.RandomFlip()))
+    assert experiment(model=OWN, training=once, augment=()).training == once
+    each_step = c.Training(freeze="backbone")
+    assert experiment(model=OWN, training=each_step).training == each_step
+
+
+def test_a_search_may_choose_what_to_freeze():
+    space = {"training.freeze": c.Choice("c1", "backbone")}
+    assert experiment(model=OWN, search=c.Search(space=space))
+    with pytest.raises(ConfigError, match="received 'c1x'"):
+        experiment(model=OWN, search=c.Search(space={"training.freeze": c.Choice("c1x")}))

@@ -1,9 +1,10 @@
 """What the package offers, one row each; every row passes every check beside this file.
 
-A builder has a row for each set of options that changes its graph. Images are small: each check runs on each row. A network
-that differs from another row's only in how often it repeats a block is `deep`: its checks are slow ones.
+A builder has a row for each set of options that changes its graph. Images are small: each check runs on each row. A row is
+`slow`, and so are its checks, where it differs from another only in how often it repeats a block, or takes long.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +15,23 @@ from kerasvision.models import build
 
 @dataclass(frozen=True)
 class Network:
-    """A builder with its options, the (H, W, C) of the images that the checks feed it, and whether they are slow."""
+    """A builder with its options, the (H, W, C) of the images that the checks feed it, and whether they are slow.
+
+    `idle`: a pattern in the paths of those weights that training cannot move, because a norm takes away what they add.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
     options: dict[str, Any] = field(default_factory=dict)
-    deep: bool = False
+    slow: bool = False
+    idle: str | None = None
 
     def __str__(self) -> str:
         return " ".join([self.name, *(f"{option}={value}" for option, value in self.options.items())])
+
+    def is_idle(self, path: str) -> bool:
+        """Whether the weight of that path is one of those."""
+        return self.idle is not None and re.search(self.idle, path) is not None
 
     def build(self, *, num_classes: int | None = 10, **changes: Any) -> keras.Model:
         """The network on its own images with its own options, unless changed."""
@@ -32,6 +41,39 @@ class Network:
 NETWORKS = [
     Network("lenet5", (28, 28, 1)),
     Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}),
+    Network("alexnet", (67, 67, 3), {"dropout": 0.0}),
+    Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}),
+    Network("vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0}),
+    Network("vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0, "batch_norm": True}, idle=r"_conv\d/bias"),
+    Network("vgg13", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
+    Network("vgg16", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
+    Network("vgg19", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
+    Network("nin", (67, 67, 3), {"dropout": 0.0}),
+    Network("googlenet", (64, 64, 3), {"dropout": 0.0}),
+    Network("googlenet", (64, 64, 3), {"dropout": 0.0, "batch_norm": True}, slow=True),
+    Network("inception_v3", (107, 107, 3), {"dropout": 0.0}, slow=True),
     Network("resnet18", (32, 32, 3)),
+    Network("resnet34", (32, 32, 3), slow=True),
+    Network("resnet50", (32, 32, 3)),
+    Network("resnet50", (32, 32, 3), {"layout": "paper"}, slow=True),
+    Network("resnet50", (32, 32, 3), {"layout": "keras"}, slow=True),
+    Network("resnet101", (32, 32, 3), slow=True),
+    Network("resnet152", (32, 32, 3), slow=True),
     Network("resnet20", (16, 16, 3), {"synchronized": True}),
+    Network("resnet32", (16, 16, 3), slow=True),
+    Network("resnet44", (16, 16, 3), slow=True),
+    Network("resnet56", (16, 16, 3), slow=True),
+    Network("resnet110", (16, 16, 3), slow=True),
+    Network("resnet18_v2", (32, 32, 3)),
+    Network("resnet34_v2", (32, 32, 3), slow=True),
+    Network("resnet50_v2", (32, 32, 3), {"layout": "paper"}, slow=True),
+    Network(
+        "resnet50_v2", (32, 32, 3), {"layout": "keras"}, slow=True, idle=r"block\d_(conv3|shortcut_conv)/bias"
+    ),
+    Network("resnet101_v2", (32, 32, 3), slow=True),
+    Network("resnet152_v2", (32, 32, 3), slow=True),
+    Network("densenet121", (32, 32, 3), slow=True),
+    Network("densenet169", (32, 32, 3), slow=True),
+    Network("densenet201", (32, 32, 3), slow=True),
+    Network("densenet_small", (32, 32, 3)),
 ]

@@ -9,12 +9,12 @@ import pytest
 NETWORKS = runpy.run_path(str(Path(__file__).with_name("catalogue.py")))["NETWORKS"]
 
 # Scripts for processes of their own, started by the tests.
-collect_ignore = ["reload.py", "two_replicas.py"]
+collect_ignore = ["reload.py", "other_backend.py", "two_replicas.py"]
 
 
 def pytest_generate_tests(metafunc):
     if "network" in metafunc.fixturenames:
-        rows = [pytest.param(row, marks=[pytest.mark.slow] if row.deep else [], id=str(row)) for row in NETWORKS]
+        rows = [pytest.param(row, marks=[pytest.mark.slow] if row.slow else [], id=str(row)) for row in NETWORKS]
         metafunc.parametrize("network", rows, scope="module")
 
 

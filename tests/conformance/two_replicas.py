@@ -1,6 +1,6 @@
 """Trains each network of the catalogue on one device and on two, and prints how far apart the weights end, as JSON.
 
-    python two_replicas.py eager|graph deep|shallow
+    python two_replicas.py eager|graph slow|fast
 
 A process of its own, because TensorFlow fixes its number of devices when it starts.
 
@@ -35,18 +35,20 @@ def train(network, scope, *, synchronized, mode):
     images = generator.normal(size=(BATCH * STEPS + 1, *network.image_shape))
     labels = generator.integers(10, size=len(images))
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH, drop_remainder=True)
-    start = model.get_weights()
+    weights = [weight for weight in model.weights if not network.is_idle(weight.path)]
+    start = [weight.numpy() for weight in weights]
     model.fit(batches, shuffle=False, verbose=0)
-    return start, model.get_weights()
+    return start, [weight.numpy() for weight in weights]
 
 
 def compare(network, strategy, mode):
-    """The weight that moved least, and the one that differs most, each relative to its largest value."""
+    """By how much of its largest value the laziest weight moved, and by how much of their way two weights ended apart."""
     start, one = train(network, contextlib.nullcontext(), synchronized=False, mode=mode)
     _, two = train(network, strategy.scope(), synchronized=True, mode=mode)
+    ways = [np.abs(a - b).max() for a, b in zip(start, one, strict=True)]
     return {
-        "moved": min(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(start, one, strict=True)),
-        "apart": max(np.abs(a - b).max() / np.abs(a).max() for a, b in zip(one, two, strict=True)),
+        "moved": min(way / np.abs(b).max() for way, b in zip(ways, one, strict=True)),
+        "apart": max(np.abs(a - b).max() / way for way, a, b in zip(ways, one, two, strict=True)),
     }
 
 
@@ -55,6 +57,6 @@ if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
-    mode, depth = sys.argv[1:]
-    rows = [network for network in NETWORKS if network.deep == (depth == "deep")]
+    mode, speed = sys.argv[1:]
+    rows = [network for network in NETWORKS if network.slow == (speed == "slow")]
     print(json.dumps({str(network): compare(network, strategy, mode) for network in rows}))

@@ -1,12 +1,21 @@
 """The residual networks against the paper and torchvision: sizes, shapes, where pixels go, how training starts."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasvision.models.resnet import resnet18, resnet20
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import MODELS
+from kerasvision.models import build
+from kerasvision.models.resnet import resnet18, resnet50
+from kerasvision.models.resnet_small import resnet20
+from kerasvision.models.summary import layer_table
+from kerasvision.models.table import NETWORKS
 
+NAMES = [row.name for row in NETWORKS if row.family in ("resnet", "resnet_small")]
 RESNETS = pytest.mark.parametrize("builder", [resnet18, resnet20])
 
 
@@ -19,27 +28,123 @@ def test_resnet18_holds_9600_statistics_besides_torchvisions_weights():
     assert model.count_params() == 11_689_512 + 9_600 == 11_699_112
 
 
-def test_resnet20_has_the_weights_of_a_hand_count():
+def small_weights(n):
+    """Section 4.2: a stem, then three stages of 2 n convolutions of 16, 32 and 64 channels; each with a norm."""
     stem = 3 * 3 * 3 * 16 + 2 * 16
-    stage0 = 6 * (3 * 3 * 16 * 16 + 2 * 16)
-    stage1 = 3 * 3 * 16 * 32 + 5 * (3 * 3 * 32 * 32) + 6 * 2 * 32
-    stage2 = 3 * 3 * 32 * 64 + 5 * (3 * 3 * 64 * 64) + 6 * 2 * 64
-    model = resnet20(image_shape=(32, 32, 3), num_classes=10)
-    trainable = sum(np.prod(weight.shape) for weight in model.trainable_weights)
-    assert trainable == stem + stage0 + stage1 + stage2 + 64 * 10 + 10 == 269_722
+    stage0 = 2 * n * (3 * 3 * 16 * 16 + 2 * 16)
+    stage1 = 3 * 3 * 16 * 32 + (2 * n - 1) * 3 * 3 * 32 * 32 + 2 * n * 2 * 32
+    stage2 = 3 * 3 * 32 * 64 + (2 * n - 1) * 3 * 3 * 64 * 64 + 2 * n * 2 * 64
+    return stem + stage0 + stage1 + stage2 + 64 * 10 + 10
 
 
-@RESNETS
-def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(builder):
-    model = builder(image_shape=(32, 32, 3), num_classes=10)
+def small_multiply_adds(n):
+    stem = 32 * 32 * 16 * (3 * 3 * 3)
+    stage0 = 2 * n * 32 * 32 * 16 * (3 * 3 * 16)
+    stage1 = 16 * 16 * 32 * (3 * 3 * 16 + (2 * n - 1) * 3 * 3 * 32)
+    stage2 = 8 * 8 * 64 * (3 * 3 * 32 + (2 * n - 1) * 3 * 3 * 64)
+    return stem + stage0 + stage1 + stage2 + 64 * 10
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "weights", "millions_in_table_6", "mmacs"),
+    [
+        ("resnet20", 3, 269_722, "0.27", "40.6"),
+        ("resnet32", 5, 464_154, "0.46", "68.9"),
+        ("resnet44", 7, 658_586, "0.66", "97.2"),
+        ("resnet56", 9, 853_018, "0.85", "125.5"),
+        ("resnet110", 18, 1_727_962, "1.7", "252.9"),
+    ],
+)
+def test_small_resnets_have_the_size_of_table_6_and_of_a_hand_count(name, n, weights, millions_in_table_6, mmacs):
+    table = layer_table(build(name, image_shape=(32, 32, 3), num_classes=10))
+    assert table.trainable_weights == small_weights(n) == weights
+    digits = len(millions_in_table_6.partition(".")[2])
+    assert f"{table.trainable_weights / 1e6:.{digits}f}" == millions_in_table_6
+    assert table.multiply_adds == small_multiply_adds(n)
+    assert f"{table.multiply_adds / 1e6:.1f}" == mmacs
+
+
+def bottleneck_stage(side, width, blocks, *, channels, first_side):
+    """Multiply-adds at `side` x `side`, but for the first 1x1 convolution, which runs at `first_side`."""
+    first = first_side**2 * channels * width + side**2 * (9 * width * width + width * 4 * width)
+    others = side**2 * (4 * width * width + 9 * width * width + width * 4 * width)
+    return first + side**2 * channels * 4 * width + (blocks - 1) * others
+
+
+# In the paper's layout the first 1x1 convolution of a stage already has the stride. Its table 1 says 3.8, cut off.
+@pytest.mark.parametrize(("layout", "gmacs"), [("torchvision", "4.089"), ("paper", "3.858")])
+def test_resnet50_costs_what_a_hand_count_says(layout, gmacs):
+    strided = layout == "paper"
+    stem = 112 * 112 * 64 * (7 * 7 * 3)
+    stages = (
+        bottleneck_stage(56, 64, 3, channels=64, first_side=56)
+        + bottleneck_stage(28, 128, 4, channels=256, first_side=28 if strided else 56)
+        + bottleneck_stage(14, 256, 6, channels=512, first_side=14 if strided else 28)
+        + bottleneck_stage(7, 512, 3, channels=1024, first_side=7 if strided else 14)
+    )
+    table = layer_table(build("resnet50", image_shape=(224, 224, 3), num_classes=1000, layout=layout))
+    assert table.multiply_adds == stem + stages + 2048 * 1000
+    assert f"{table.multiply_adds / 1e9:.3f}" == gmacs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring_states_the_published_size(name):
+    figure = next(row for row in NETWORKS if row.name == name).figures[0]
+    text = inspect.getdoc(MODELS.load(name))
+    assert f"{figure.trainable_weights:,} trainable weights" in text
+    assert f"{figure.giga_multiply_adds} GMACs" in text or not figure.giga_multiply_adds
+    assert figure.total_weights is None or f"{figure.total_weights:,} weights in all" in text
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet20", "resnet32", "resnet56"])
+def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
+    model = build(name, image_shape=(32, 32, 3), num_classes=10)
     weighted = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
-    assert len([name for name in weighted if "shortcut" not in name]) == int(builder.__name__.removeprefix("resnet"))
+    assert len([name for name in weighted if "shortcut" not in name]) == int(name.removeprefix("resnet"))
 
 
 def test_maps_of_resnet18_have_the_shapes_of_table_1():
     maps = resnet18(image_shape=(224, 224, 3), num_classes=None).output
     shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
     assert shapes == {"c2": (56, 56, 64), "c3": (28, 28, 128), "c4": (14, 14, 256), "c5": (7, 7, 512)}
+
+
+@pytest.mark.parametrize("layout", ["torchvision", "paper"])
+def test_maps_of_resnet50_have_the_shapes_of_table_1(layout):
+    maps = resnet50(image_shape=(224, 224, 3), num_classes=None, layout=layout).output
+    shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
+    assert shapes == {"c2": (56, 56, 256), "c3": (28, 28, 512), "c4": (14, 14, 1024), "c5": (7, 7, 2048)}
+
+
+# (first 1x1, 3x3, last 1x1, shortcut)
+@pytest.mark.parametrize(
+    ("layout", "strides"), [("torchvision", [1, 2, 1, 2]), ("paper", [2, 1, 1, 2]), ("keras", [2, 1, 1, 2])]
+)
+def test_layout_says_which_convolution_of_a_bottleneck_strides(layout, strides):
+    backbone = resnet50(image_shape=(32, 32, 3), num_classes=None, layout=layout)
+    for level in (3, 4, 5):
+        convolutions = [
+            backbone.get_layer(f"stage{level}_block1_{name}") for name in ("conv1", "conv2", "conv3", "shortcut_conv")
+        ]
+        assert [convolution.strides[0] for convolution in convolutions] == strides
+    strided = {layer.name[:13] for layer in backbone.layers if getattr(layer, "strides", (1, 1))[0] == 2}
+    assert strided == {"stem_conv", "stem_pool", "stage3_block1", "stage4_block1", "stage5_block1"}
+
+
+def test_layout_of_a_network_without_bottlenecks_is_its_constants_alone():
+    def without_constants(layout):
+        config = resnet18(image_shape=(32, 32, 3), num_classes=10, layout=layout).get_config()
+        for layer in config["layers"]:
+            layer["config"].pop("momentum", None)
+            layer["config"].pop("epsilon", None)
+        return config
+
+    assert without_constants("keras") == without_constants("paper") == without_constants("torchvision")
+
+
+def test_another_layout_is_refused_by_name():
+    with pytest.raises(ConfigError, match="resnet50 has no layout 'kers'; did you mean 'keras'?"):
+        resnet50(image_shape=(32, 32, 3), num_classes=10, layout="kers")
 
 
 def test_maps_of_resnet20_have_the_shapes_of_section_4_2():
@@ -93,11 +198,23 @@ def test_every_convolution_starts_as_he_normal_of_its_fan_out_and_unlike_every_o
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 20
 
 
-def test_zero_init_of_the_last_gamma_touches_no_other_norm():
-    model = resnet18(image_shape=(32, 32, 3), num_classes=10, zero_init_last_gamma=True)
+@pytest.mark.parametrize(
+    ("builder", "blocks", "last"), [(resnet18, (2, 2, 2, 2), "norm2"), (resnet50, (3, 4, 6, 3), "norm3")]
+)
+def test_zero_init_of_the_last_gamma_touches_no_other_norm(builder, blocks, last):
+    model = builder(image_shape=(32, 32, 3), num_classes=10, zero_init_last_gamma=True)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     zeros = {norm.name for norm in norms if not norm.gamma.numpy().any()}
-    assert zeros == {f"stage{level}_block{number}_norm2" for level in (2, 3, 4, 5) for number in (1, 2)}
+    assert zeros == {f"stage{i + 2}_block{number}_{last}" for i in range(4) for number in range(1, blocks[i] + 1)}
+
+
+@pytest.mark.parametrize(
+    ("layout", "momentum", "epsilon"), [("torchvision", 0.9, 1e-5), ("paper", 0.9, 1e-5), ("keras", 0.99, 1.001e-5)]
+)
+def test_layout_names_the_constants_of_every_norm(layout, momentum, epsilon):
+    model = resnet18(image_shape=(32, 32, 3), num_classes=10, layout=layout)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {(norm.momentum, norm.epsilon) for norm in norms} == {(momentum, epsilon)}
 
 
 @RESNETS

@@ -12,6 +12,7 @@ from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
 from kerasvision.tasks.base import Batch, Judgement, Predictions, Task
+from kerasvision.tasks.classification.auxiliary import main_head_only, training_options, with_auxiliary_heads
 from kerasvision.tasks.classification.scores import classification_scores, confusion_table
 
 
@@ -25,8 +26,16 @@ class ClassificationTask(Task):
         return batch["image"], tf.one_hot(batch["label"], len(self.classes))
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The named network with one logit per class."""
-        return models.build(model.name, image_shape=image_shape, num_classes=len(self.classes), **model.options)
+        """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""
+        options = training_options(model)
+        network = models.build(
+            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights, **options
+        )
+        return with_auxiliary_heads(network)
+
+    def trained(self, model: keras.Model) -> keras.Model:
+        """The network without its auxiliary heads."""
+        return main_head_only(model)
 
     def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
         """Cross-entropy of the softmax; accuracy, log loss, and top-k accuracy where there are more than k classes."""

@@ -1,0 +1,84 @@
+"""Which networks have weights for ImageNet that somebody published, where those are, and what images they want.
+
+They are those of keras.applications; addresses and hashes are the ones in its source, Keras 3.15. Networks bear our names.
+
+>>> PUBLISHED["vgg16"].url(with_head=False).rpartition("/")[2]
+'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+_HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
+
+# What weights="imagenet" means: a word, where anything else is a path.
+IMAGENET = "imagenet"
+# How many classes the published heads have.
+IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Published:
+    """The two files of one network.
+
+    Attributes:
+        path: of either file below the host, but for its ending.
+        md5: of the file with the head, for 1000 classes.
+        md5_without_head: of the other one.
+        pixels: how the images of its training were scaled; see `kerasvision.models.scaling`.
+        layers: how many layers with weights the file has, besides the dense ones: no two networks have the same number.
+    """
+
+    path: str
+    md5: str
+    md5_without_head: str
+    pixels: Literal["caffe", "unit", "imagenet"]
+    layers: int
+
+    def url(self, *, with_head: bool) -> str:
+        """Where the file is."""
+        return f"{_HOST}/{self.path}_weights_tf_dim_ordering_tf_kernels{'' if with_head else '_notop'}.h5"
+
+    def hash(self, *, with_head: bool) -> str:
+        """MD5 of the file, in hex digits."""
+        return self.md5 if with_head else self.md5_without_head
+
+
+PUBLISHED = {
+    "vgg16": Published(
+        "vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc", "caffe", 13
+    ),
+    "vgg19": Published(
+        "vgg19/vgg19", "cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6", "caffe", 16
+    ),
+    "inception_v3": Published(
+        "inception_v3/inception_v3", "9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63", "unit", 188
+    ),
+    "resnet50": Published(
+        "resnet/resnet50", "2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626", "caffe", 106
+    ),
+    "resnet101": Published(
+        "resnet/resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21", "caffe", 208
+    ),
+    "resnet152": Published(
+        "resnet/resnet152", "100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c", "caffe", 310
+    ),
+    "resnet50_v2": Published(
+        "resnet/resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917", "unit", 102
+    ),
+    "resnet101_v2": Published(
+        "resnet/resnet101v2", "6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5", "unit", 204
+    ),
+    "resnet152_v2": Published(
+        "resnet/resnet152v2", "a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33", "unit", 306
+    ),
+    "densenet121": Published(
+        "densenet/densenet121", "9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738", "imagenet", 241
+    ),
+    "densenet169": Published(
+        "densenet/densenet169", "d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b", "imagenet", 337
+    ),
+    "densenet201": Published(
+        "densenet/densenet201", "1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1", "imagenet", 401
+    ),
+}

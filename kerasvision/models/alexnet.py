@@ -1,0 +1,170 @@
+"""AlexNet (Krizhevsky et al., 2012, figure 2), and the single stream as which Dive into Deep Learning teaches it.
+
+Eight layers with weights, of which five are convolutions; every one but the last ends in a ReLU. At 227 x 227:
+
+    layer1   55 x 55 x  96   11x11 convolution, stride 4     (norm)   level c2
+             27 x 27 x  96   3x3 max pooling, stride 2
+    layer2   27 x 27 x 256   5x5 convolution in two groups   (norm)   level c3
+             13 x 13 x 256   3x3 max pooling, stride 2
+    layer3   13 x 13 x 384   3x3 convolution
+    layer4   13 x 13 x 384   3x3 convolution in two groups
+    layer5   13 x 13 x 256   3x3 convolution in two groups            level c4
+              6 x  6 x 256   3x3 max pooling, stride 2                level c5
+    hidden1     4096
+    hidden2     4096
+    logits      num_classes
+
+The two groups were two GPUs. The single stream has neither them nor the norms.
+
+Sources: https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks, which says
+224 x 224, where 55 x 55 maps take 227 x 227; and https://d2l.ai/chapter_convolutional-modern/alexnet.html.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasvision.models.blocks import check_choice, check_share, conv_relu, dense_logits
+
+# Section 5: a unit whose bias is one starts with something to pass on, and so with a gradient.
+_BIASES_OF_ONE = {"layer2_conv", "layer4_conv", "layer5_conv", "hidden1_dense", "hidden2_dense"}
+
+
+def response_norm(
+    x: KerasTensor, *, k: float = 2.0, n: int = 5, alpha: float = 1e-4, beta: float = 0.75, name: str
+) -> KerasTensor:
+    """Local response normalisation (section 3.3): each value, divided by (k + alpha * sum) ** beta.
+
+    The sum is of the squares of `n` channels at the same pixel: its own and the nearest on both sides, as far as there
+    are any. PyTorch's layer takes their mean instead. The quotient is computed in full precision, whatever a mixed
+    policy says: bfloat16 knows no number between 2 and 2.0156.
+
+    Args:
+        x: float32 (N, H, W, C).
+        k: what keeps the quotient finite.
+        n: how many channels, odd.
+        alpha: how much they matter.
+        beta: the exponent.
+        name: of the last layer, and prefix of the others.
+
+    Returns:
+        float32 (N, H, W, C).
+    """
+    full = {"dtype": keras.config.floatx()}
+    # Told that channels come first, these two layers take the last two axes of (N, H, W, C) for height and width.
+    over_channels = {"data_format": "channels_first", **full}
+    squares = layers.Multiply(**full, name=f"{name}_squares")([x, x])
+    padded = layers.ZeroPadding2D(((0, 0), (n // 2, n // 2)), **over_channels, name=f"{name}_pad")(squares)
+    mean = layers.AveragePooling2D((1, n), strides=1, **over_channels, name=f"{name}_mean")(padded)
+    divisor = layers.Rescaling(alpha * n, k, **full, name=f"{name}_rescale")(mean)
+    return layers.Multiply(name=name)([x, divisor**-beta])
+
+
+def no_norm(x: KerasTensor, *, name: str) -> KerasTensor:
+    """x itself, where another network has a norm of that name."""
+    return x
+
+
+def convolutions(image: KerasTensor, *, groups: int, norm: Callable) -> dict[str, KerasTensor]:
+    """Figure 2 up to the last pooling. Returns, by level, the last map of each size."""
+    x = conv_relu(image, width=96, kernel=11, stride=4, padding="valid", name="layer1")
+    c2 = norm(x, name="layer1_norm")
+    x = layers.MaxPooling2D(3, strides=2, name="layer1_pool")(c2)
+    x = conv_relu(x, width=256, kernel=5, groups=groups, name="layer2")
+    c3 = norm(x, name="layer2_norm")
+    x = layers.MaxPooling2D(3, strides=2, name="layer2_pool")(c3)
+    x = conv_relu(x, width=384, kernel=3, name="layer3")
+    x = conv_relu(x, width=384, kernel=3, groups=groups, name="layer4")
+    c4 = conv_relu(x, width=256, kernel=3, groups=groups, name="layer5")
+    c5 = layers.MaxPooling2D(3, strides=2, name="layer5_pool")(c4)
+    return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
+
+
+def alexnet(*, image_shape: tuple[int, int, int], num_classes: int | None, dropout: float = 0.5) -> keras.Model:
+    """AlexNet in one stream, without norms: 50,844,008 trainable weights and 1.010 GMACs at 224 x 224 x 3, 1000 classes.
+
+    At 224 x 224 the maps are 54, 26, 12 and 5 pixels wide. (torchvision's "alexnet", of Krizhevsky, 2014, is narrower.)
+
+    Args:
+        image_shape: (height, width, channels), at least 67 x 67 pixels.
+        num_classes: how many logits; None gives the backbone.
+        dropout: share of either hidden layer's units that training drops, in [0, 1).
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
+        strides 4, 8, 16, 32 and 96, 256, 256, 256 channels.
+
+    Raises:
+        ConfigError: dropout outside [0, 1).
+
+    >>> alexnet(image_shape=(224, 224, 1), num_classes=None).output["c5"].shape
+    (None, 5, 5, 256)
+    """
+    image = keras.Input(image_shape, name="image")
+    maps = convolutions(image, groups=1, norm=no_norm)
+    return _model("alexnet", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def alexnet_2012(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    dropout: float = 0.5,
+    initialization: Literal["he", "paper"] = "he",
+) -> keras.Model:
+    """AlexNet of the paper: 60,965,224 trainable weights and 0.724 GMACs at 227 x 227 x 3 and 1000 classes.
+
+    Two groups in layers 2, 4 and 5, local response normalisation after layers 1 and 2.
+
+    Args:
+        image_shape: (height, width, channels), at least 67 x 67 pixels.
+        num_classes: how many logits; None gives the backbone.
+        dropout: share of either hidden layer's units that training drops, in [0, 1).
+        initialization: "he" as in every other network here, or "paper", section 5: weights of deviation 0.01, biases
+            of one in layers 2, 4 and 5 and both hidden layers, else of zero.
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
+        strides 4, 8, 16, 32 and 96, 256, 256, 256 channels.
+
+    Raises:
+        ConfigError: dropout outside [0, 1), or another initialization.
+
+    >>> alexnet_2012(image_shape=(227, 227, 3), num_classes=None).output["c5"].shape
+    (None, 6, 6, 256)
+    """
+    check_choice("alexnet_2012", "initialization", initialization, ("he", "paper"))
+    image = keras.Input(image_shape, name="image")
+    maps = convolutions(image, groups=2, norm=response_norm)
+    model = _model("alexnet_2012", image, maps, num_classes=num_classes, dropout=dropout)
+    _name_powers(model)
+    if initialization == "paper":
+        _start_as_in_section_5(model)
+    return model
+
+
+def _model(
+    name: str, image: KerasTensor, maps: dict[str, KerasTensor], *, num_classes: int | None, dropout: float
+) -> keras.Model:
+    check_share("dropout", dropout)
+    if num_classes is None:
+        return keras.Model(image, maps, name=name)
+    return keras.Model(image, dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout), name=name)
+
+
+def _name_powers(model: keras.Model) -> None:
+    """Names what in the norms is no layer; the name that Keras invents depends on what was built before."""
+    powers = [operation for operation in model.operations if not isinstance(operation, keras.Layer)]
+    for power, layer in zip(powers, ("layer1", "layer2"), strict=True):
+        power.name = f"{layer}_norm_power"
+
+
+def _start_as_in_section_5(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.Dense):
+            layer.kernel_initializer = keras.initializers.RandomNormal(stddev=0.01)
+            layer.bias_initializer = keras.initializers.Constant(float(layer.name in _BIASES_OF_ONE))
+            layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape, layer.kernel.dtype))
+            layer.bias.assign(layer.bias_initializer(layer.bias.shape, layer.bias.dtype))

@@ -1,0 +1,94 @@
+"""The published weights of a network as a file on this machine: from Keras' own cache, or else from the network.
+
+Without a network this says so within seconds, and where a file brought by hand is looked for.
+"""
+
+import hashlib
+import os
+import socket
+import threading
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import keras
+
+from kerasvision.config.published import PUBLISHED
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import did_you_mean
+
+NETWORK_TIMEOUT_SECONDS = 4.0
+# A download that stands still for so long has failed.
+STALL_TIMEOUT_SECONDS = 30.0
+
+
+def published_file(network: str, *, with_head: bool) -> Path:
+    """The file of weights for ImageNet, fetched where it is not in the cache yet, its hash checked either way.
+
+    Args:
+        network: our name of it.
+        with_head: the file with the head, for 1000 classes, or the one without.
+
+    Raises:
+        ConfigError: nobody published weights of that network; there is no network to fetch them from; the file in the
+            cache is another one, or cut short.
+    """
+    if network not in PUBLISHED:
+        raise ConfigError(f"no weights are published for {network}; {did_you_mean(network, PUBLISHED)}")
+    url, md5 = PUBLISHED[network].url(with_head=with_head), PUBLISHED[network].hash(with_head=with_head)
+    file = cache_folder() / "models" / url.rpartition("/")[2]
+    if not file.is_file():
+        return _downloaded(url, md5, file)
+    found = _md5(file)
+    if found != md5:
+        # Keras would fetch it again, and where it cannot, delete what is there.
+        raise ConfigError(f"{file} must have the MD5 {md5}", received=found, hint="delete it, or put the right file there")
+    return file
+
+
+def cache_folder() -> Path:
+    """Where Keras keeps what it fetched: $KERAS_HOME, or else ~/.keras."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+
+
+def _downloaded(url: str, md5: str, file: Path) -> Path:
+    by_hand = f"fetch {url} on a machine with a network, and put it at {file}"
+    if not _answers(url):
+        raise ConfigError(f"{file.name} is not in {file.parent}, and there is no network to fetch it from", hint=by_hand)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_TIMEOUT_SECONDS)
+    try:
+        cache = str(cache_folder())
+        return Path(keras.utils.get_file(file.name, url, cache_dir=cache, cache_subdir="models", file_hash=md5))
+    except Exception as error:  # a bare Exception is what Keras raises here
+        file.unlink(missing_ok=True)  # what arrived with another hash, Keras leaves there
+        raise ConfigError(f"{url} cannot be fetched: {str(error).splitlines()[0]}", hint=by_hand) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _answers(url: str) -> bool:
+    """Whether the host of that address, or the proxy in front of it, can be reached in `NETWORK_TIMEOUT_SECONDS`."""
+    parts = urlsplit(url)
+    proxy = None if urllib.request.proxy_bypass(parts.hostname) else urllib.request.getproxies().get(parts.scheme)
+    parts = urlsplit(proxy) if proxy else parts
+    address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=NETWORK_TIMEOUT_SECONDS).close()
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    # In a thread: looking a name up can hang far longer than the time-out of the connection.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(NETWORK_TIMEOUT_SECONDS)
+    return answers == [True]
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "md5").hexdigest()

@@ -1,0 +1,105 @@
+"""What keras.applications calls the layers of its networks, and what we call the same layers.
+
+A file of its weights lists its layers under its names. Where those say what a layer is, a table of ours translates them;
+where they are numbers (Inception v3), the order says it.
+"""
+
+import re
+from collections.abc import Iterable
+
+import keras
+
+HEAD = ((r"predictions|probs|fc1000", "logits"),)
+
+VGG = (
+    (r"block(\d)_conv(\d)", r"block\1_conv\2"),
+    (r"fc([12])", r"hidden\1_dense"),
+    *HEAD,
+)  # fmt: skip
+
+RESNET = (
+    (r"conv1_conv", "stem_conv"),
+    (r"conv1_bn", "stem_norm"),
+    (r"conv(\d)_block(\d+)_0_conv", r"stage\1_block\2_shortcut_conv"),
+    (r"conv(\d)_block(\d+)_0_bn", r"stage\1_block\2_shortcut_norm"),
+    (r"conv(\d)_block(\d+)_([123])_conv", r"stage\1_block\2_conv\3"),
+    (r"conv(\d)_block(\d+)_([123])_bn", r"stage\1_block\2_norm\3"),
+    *HEAD,
+)  # fmt: skip
+
+RESNET_V2 = (
+    (r"conv(\d)_block(\d+)_preact_bn", r"stage\1_block\2_preact_norm"),
+    (r"post_bn", "final_norm"),
+    *RESNET,
+)  # fmt: skip
+
+DENSENET = (
+    (r"conv1[_/]conv", "stem_conv"),  # with a slash in the files, with an underscore in today's source
+    (r"conv1[_/]bn", "stem_norm"),
+    (r"conv(\d)_block(\d+)_0_bn", r"stage\1_layer\2_norm1"),
+    (r"conv(\d)_block(\d+)_1_conv", r"stage\1_layer\2_conv1"),
+    (r"conv(\d)_block(\d+)_1_bn", r"stage\1_layer\2_norm2"),
+    (r"conv(\d)_block(\d+)_2_conv", r"stage\1_layer\2_conv2"),
+    (r"pool(\d)_bn", r"transition\1_norm"),
+    (r"pool(\d)_conv", r"transition\1_conv"),
+    (r"bn", "final_norm"),
+    *HEAD,
+)  # fmt: skip
+
+# The units of each module of Inception v3, in the order in which keras.applications makes them.
+_STEM = ("conv1", "conv2", "conv3", "conv4", "conv5")
+_FIGURE_5 = ("1x1", "5x5_reduce", "5x5", "3x3_reduce", "3x3_1", "3x3_2", "pool_proj")
+_TO_17 = ("3x3", "double_reduce", "double_3x3_1", "double_3x3_2")
+_FIGURE_6 = (
+    "1x1", "7x7_reduce", "7x7_1x7", "7x7_7x1",
+    "double_reduce", "double_7x1_1", "double_1x7_1", "double_7x1_2", "double_1x7_2", "pool_proj",
+)  # fmt: skip
+_TO_8 = ("3x3_reduce", "3x3", "7x7_reduce", "7x7_1x7", "7x7_7x1", "7x7_3x3")
+_FIGURE_7 = (
+    "1x1", "3x3_reduce", "3x3_1x3", "3x3_3x1", "double_reduce", "double_3x3", "double_1x3", "double_3x1", "pool_proj",
+)  # fmt: skip
+_MODULES = (*[_FIGURE_5] * 3, _TO_17, *[_FIGURE_6] * 4, _TO_8, *[_FIGURE_7] * 2)
+INCEPTION_V3 = (*_STEM, *(f"mixed{number}_{unit}" for number, units in enumerate(_MODULES) for unit in units))
+
+
+def our_names(network: str, theirs: Iterable[str]) -> dict[str, str]:
+    """The file's name of a layer -> our name of it; layers that we do not know keep theirs.
+
+    Args:
+        network: our name of it.
+        theirs: the names of the file's layers that have weights, in its order.
+
+    >>> our_names("resnet50", ["conv1_conv", "conv2_block1_0_bn", "predictions"])
+    {'conv1_conv': 'stem_conv', 'conv2_block1_0_bn': 'stage2_block1_shortcut_norm', 'predictions': 'logits'}
+    """
+    if network == "inception_v3":
+        return _by_order(list(theirs))
+    family = network.rstrip("0123456789")
+    table = {"vgg": VGG, "resnet": RESNET, "densenet": DENSENET}.get(family, RESNET_V2)
+    return {name: _translated(name, table) for name in theirs}
+
+
+def _translated(name: str, table: Iterable[tuple[str, str]]) -> str:
+    matches = ((re.fullmatch(pattern, name), ours) for pattern, ours in table)
+    return next((match.expand(ours) for match, ours in matches if match), name)
+
+
+def _by_order(theirs: list[str]) -> dict[str, str]:
+    """Inception v3's convolutions and norms are numbered as Keras' process went, so their names say nothing for sure.
+
+    Keras itself goes by their order, which is that of its own network's layers. There each is made in the order of
+    `INCEPTION_V3`, and numbered so; but the layers are listed by their distance from the logits.
+    """
+    reference = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
+    made = [layer.name for layer in reference.layers if layer.weights]
+    ours: dict[str, str] = {}
+    for kind, ending in ("conv2d", "conv"), ("batch_normalization", "norm"):
+        numbered = sorted((name for name in made if name.startswith(kind)), key=_number)
+        ours |= {name: f"{unit}_{ending}" for name, unit in zip(numbered, INCEPTION_V3, strict=True)}
+    # After the last of them comes the head, if there is one.
+    return dict(zip(theirs, [*(ours[name] for name in made), "logits"], strict=False))
+
+
+def _number(name: str) -> int:
+    """Of "conv2d_17": 17; of "conv2d", the first in a process: 0."""
+    return int(re.search(r"(?:_(\d+))?$", name).group(1) or 0)

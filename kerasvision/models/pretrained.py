@@ -1,0 +1,247 @@
+"""Networks that begin with the weights of trained ones: those for ImageNet, or one's own.
+
+    "imagenet"        what keras.applications publishes for that network
+    <file>.h5         a file of the same layout: a network of keras.applications, saved by `model.save("name.h5")`
+    <file>.keras      the same network of ours, as our trainer saved it
+
+The network takes what the weights were trained on: of the first two, RGB images in [0, 1], for which it starts with a
+layer "scaling"; of a `.keras` file whatever it took, with the layer "scaling" where that has one.
+
+The head, which is everything after the last level's map, is loaded where it is for as many classes; else, and where the
+file has none, it begins freshly initialised.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import MODELS, keywords, load
+from kerasvision.models.fetch import published_file
+from kerasvision.models.keras_layers import our_names
+from kerasvision.models.saved import load_network
+from kerasvision.models.scaling import scaled, scaling, scaling_of
+from kerasvision.models.weight_files import Layers, is_keras_archive, open_layers
+
+# Settings of a layer that weights were trained for, beyond those that show in their shapes.
+_DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
+_OPTIONS = "give the network the options that the file was trained with"
+
+# Makes the network, given `num_classes`.
+Make = Callable[..., keras.Model]
+
+
+class Stored(Protocol):
+    """Numbers that can be had; their shape is known before they are read."""
+
+    shape: tuple[int, ...]
+
+    def read(self) -> np.ndarray:
+        """float32."""
+
+
+def pretrained(
+    name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, weights: str, **options: Any
+) -> keras.Model:
+    """The network of that name with trained weights.
+
+    Weights of keras.applications choose `layout="keras"` by themselves, where the builder has layouts.
+
+    Args:
+        name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder.
+        image_shape: (height, width, channels) in pixels; 3 channels, unless the weights are one's own.
+        num_classes: how many logits; None gives the backbone.
+        weights: "imagenet", or the path of a file; see the top of this file.
+        options: what else that builder takes.
+
+    Raises:
+        ConfigError: no such weights, or weights that do not fit; the message names the layer.
+        ExportError: the `.keras` file is damaged or hostile.
+    """
+    path = MODELS.path(name)
+    file = published_file(name, with_head=num_classes == IMAGENET_CLASSES) if weights == IMAGENET else Path(weights)
+    if not file.is_file():
+        raise ConfigError(f"there is no weights file {file} (looked in {Path.cwd()})", hint=f"or set weights={IMAGENET!r}")
+    if is_keras_archive(file):
+        return _with_own_weights(partial(load(path), image_shape=image_shape, **options), num_classes, file)
+    _check_images(name, image_shape, file)
+    make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
+    return _with_keras_weights(name, make, num_classes, file)
+
+
+def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the builder is told when these weights are wanted: weights of keras.applications choose `layout="keras"`.
+
+    Raises:
+        ConfigError: another layout was chosen.
+
+    >>> options_with("imagenet", name="resnet50_v2", options={"dropout": 0.1})
+    {'dropout': 0.1, 'layout': 'keras'}
+    """
+    is_own = weights != IMAGENET and is_keras_archive(Path(weights))
+    if is_own or "layout" not in (keywords(MODELS.path(name)) or ()):
+        return dict(options)
+    if options.get("layout", "keras") != "keras":
+        raise ConfigError(
+            "weights of keras.applications need layout='keras'",
+            received=options["layout"],
+            hint="leave layout out: it is chosen by itself",
+        )
+    return {**options, "layout": "keras"}
+
+
+def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Path) -> keras.Model:
+    """The network of a file in the layout of keras.applications, with the layer that its images need."""
+    with open_layers(file) as layers:
+        _check_network(name, layers, file)
+        ours = our_names(name, layers)
+        stored: dict[str, Sequence[Stored]] = {ours[theirs]: arrays for theirs, arrays in layers.items()}
+        classes = stored["logits"][0].shape[-1] if "logits" in stored else None
+        model = scaled(make(num_classes=num_classes), scaling(PUBLISHED[name].pixels))
+        receivers = _receivers(model, make, stored, same_head=classes == num_classes)
+        _load(receivers, _folded(receivers, stored), file)
+    if PUBLISHED[name].pixels == "caffe":
+        _turn_colours(receivers[0])
+    return model
+
+
+def _with_own_weights(make: Make, num_classes: int | None, file: Path) -> keras.Model:
+    """The network of a `.keras` file, with the layer "scaling" where that has one."""
+    source, model = load_network(file), make(num_classes=num_classes)
+    if source.name != model.name:
+        raise ConfigError(f"the weights file {file} holds {source.name}, not {model.name}")
+    in_front = scaling_of(source)
+    if in_front is not None:
+        model = scaled(model, in_front)
+    stored = {layer.name: [_Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
+    _check_same_layers(model if num_classes else make(num_classes=1), stored, file)
+    receivers = _receivers(model, make, stored, same_head=source.output_shape == (None, num_classes))
+    _load(receivers, stored, file)
+    _check_settings(model, source, file)
+    return model
+
+
+def _receivers(
+    model: keras.Model, make: Make, stored: Mapping[str, Any], *, same_head: bool
+) -> list[keras.Layer]:
+    """The layers that are to be loaded: the whole backbone, and of the head what the file has, if it is the same head."""
+    layers = [layer for layer in model.layers if layer.weights]
+    if same_head and all(layer.name in stored for layer in layers):
+        return layers
+    backbone = {layer.name for layer in make(num_classes=None).layers}
+    return [layer for layer in layers if layer.name in backbone or (same_head and layer.name in stored)]
+
+
+def _load(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
+    """Fills the layers with the numbers stored under their names; reads none before all of them fit."""
+    for layer in receivers:
+        if layer.name not in stored:
+            raise ConfigError(f"the weights file {file} has no layer {layer.name!r}, and the network has", hint=_OPTIONS)
+        ours, theirs = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in stored[layer.name]]
+        if ours != theirs:
+            shapes = f"{_shapes(theirs)} in the file, {_shapes(ours)} in the network"
+            raise ConfigError(f"the weights file {file} does not fit at layer {layer.name!r}: {shapes}")
+    for layer in receivers:
+        layer.set_weights([array.read() for array in stored[layer.name]])
+
+
+class _Held:
+    """A weight of a network, as `Stored`."""
+
+    def __init__(self, weight: keras.Variable) -> None:
+        self._weight = weight
+        self.shape = tuple(weight.shape)
+
+    def read(self) -> np.ndarray:
+        return keras.ops.convert_to_numpy(self._weight)
+
+
+class _LessBias:
+    """The moving mean of a norm whose convolution lost its bias: what is not added needs not be taken away."""
+
+    def __init__(self, mean: Stored, bias: Stored) -> None:
+        self._mean, self._bias = mean, bias
+        self.shape = mean.shape
+
+    def read(self) -> np.ndarray:
+        return self._mean.read() - self._bias.read()
+
+
+def _folded(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]]) -> dict[str, Sequence[Stored]]:
+    """Where the file has a bias that our convolution has not: norm(x + bias) is norm(x) with another mean."""
+    folded = dict(stored)
+    for layer in receivers:
+        norm = layer.name.replace("conv", "norm")
+        if isinstance(layer, keras.layers.Conv2D) and not layer.use_bias and {layer.name, norm} <= stored.keys():
+            kernel, *bias = stored[layer.name]
+            *others, mean, variance = stored[norm]
+            if bias and mean.shape == bias[0].shape:
+                folded |= {layer.name: [kernel], norm: [*others, _LessBias(mean, bias[0]), variance]}
+    return folded
+
+
+def _turn_colours(first: keras.Layer) -> None:
+    """From BGR to RGB: the first convolution's kernels (height, width, channels in, channels out), turned around."""
+    kernel, *bias = first.get_weights()
+    first.set_weights([kernel[:, :, ::-1], *bias])
+
+
+def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> None:
+    if name not in PUBLISHED:
+        raise ConfigError(
+            f"the weights of {name} must come from a .keras file of its own",
+            received=str(file),
+            hint=f"other files can be read for {', '.join(PUBLISHED)}",
+        )
+    if image_shape[-1] != 3:
+        raise ConfigError(
+            "weights of keras.applications are for RGB images", received=image_shape, hint="set image_shape to 3 channels"
+        )
+
+
+def _check_network(name: str, layers: Layers, file: Path) -> None:
+    """By the number of convolutions and norms, which tells the networks apart."""
+    count = sum(len(arrays[0].shape) != 2 for arrays in layers.values())
+    if count != PUBLISHED[name].layers:
+        of = next((f"holds {other}" for other, row in PUBLISHED.items() if row.layers == count), "holds another network")
+        raise ConfigError(
+            f"the weights file {file} {of}, not {name}: "
+            f"it has {count} convolutions and norms instead of {PUBLISHED[name].layers}"
+        )
+
+
+def _check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> None:
+    """Every layer of the file must have a place: without its norms a network is another one."""
+    names = {layer.name for layer in model.layers}
+    for name in stored:
+        if name not in names:
+            raise ConfigError(f"the weights file {file} has a layer {name!r}, and the network has not", hint=_OPTIONS)
+
+
+def _check_settings(model: keras.Model, source: keras.Model, file: Path) -> None:
+    """Equal shapes are not enough: with another stride or activation the same weights mean something else."""
+    in_file = {layer.name: _settings(layer) for layer in source.layers}
+    for layer in model.layers:
+        ours = _settings(layer)
+        theirs = in_file.get(layer.name, ours)
+        for setting in ours:
+            if ours[setting] != theirs[setting]:
+                raise ConfigError(
+                    f"the weights file {file} does not fit at layer {layer.name!r}: {setting} is {theirs[setting]} in the "
+                    f"file, {ours[setting]} in the network",
+                    hint=_OPTIONS,
+                )
+
+
+def _settings(layer: keras.Layer) -> dict[str, object]:
+    config = layer.get_config()
+    return {"class": type(layer).__name__} | {setting: config.get(setting) for setting in _DECISIVE}
+
+
+def _shapes(shapes: Iterable[tuple[int, ...]]) -> str:
+    return " + ".join(" x ".join(map(str, shape)) or "a number" for shape in shapes)

@@ -1,0 +1,300 @@
+"""Pre-activation residual networks (He et al., 2016, https://arxiv.org/abs/1603.05027, figure 4e): 18 to 152 layers.
+
+Norm and ReLU come before each convolution instead of after it, so that nothing stands in the way of the sum from the first
+block to the last:
+
+    x --+-------------------------------------------------------------------------------------(+)-->
+        |                                                                                      |
+        +-- norm -- relu -- 1x1 conv -- norm -- relu -- 3x3 conv -- norm -- relu -- 1x1 conv --+
+
+Where the channels change, the shortcut is a 1x1 convolution of relu(norm(x)). After the last block there is one more norm
+and ReLU; after the stem there is none. Stages and widths are those of `resnet`, where levels are explained too.
+
+The map of level l is the last relu(norm(x)) at stride 2**l: what the next block with a stride reads, at the end what is
+pooled. The sum itself is on no common scale.
+
+Where the stride is says the option `layout`:
+
+    "torchvision"   first block of a stage, 3x3 convolution       (torchvision has no such network; as in its ResNets)
+    "paper"         first block of a stage, first 1x1
+    "keras"         last block of a stage, 3x3 convolution; its shortcut keeps every second pixel of x. Stage 2 so ends
+                    at stride 8 and stage 5 has no stride. keras.applications' constants of the norms, and its biases in
+                    every convolution that has no norm right behind it.
+
+Of those biases, those of the blocks have no gradient: all that reads the sum subtracts its mean. They are there for
+weights from keras.applications.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import get_args
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasvision.models.blocks import Norm, check_choice, conv, he_normal, norm_relu, pooled_network
+from kerasvision.models.resnet import Layout, layout_norm
+
+
+def basic_block(
+    x: KerasTensor,
+    activated: KerasTensor,
+    *,
+    width: int,
+    stride: int,
+    norm: Norm,
+    bias: bool,
+    zero_init: bool,
+    name: str,
+) -> KerasTensor:
+    """Two 3x3 convolutions and a way around them: shortcut + conv(relu(norm(conv(activated)))).
+
+    Args:
+        x: float32 (N, H, W, C), the sum so far.
+        activated: relu(norm(x)).
+        width: channels of both convolutions.
+        stride: of the first convolution and of the shortcut.
+        norm: makes a normalisation layer.
+        bias: of the last convolution and of the shortcut's.
+        zero_init: starts the last convolution at zero, and so the block as its shortcut.
+        name: prefix of its layers.
+
+    Returns:
+        float32 (N, ceil(H / stride), ceil(W / stride), width).
+    """
+    y = conv(activated, width=width, kernel=3, stride=stride, name=f"{name}_conv1")
+    y = norm_relu(y, norm=norm, name=name, number=1)
+    y = last_conv(y, width=width, kernel=3, bias=bias, zero_init=zero_init, name=f"{name}_conv2")
+    around = shortcut(x, activated, width=width, stride=stride, bias=bias, name=f"{name}_shortcut")
+    return layers.Add(name=f"{name}_add")([y, around])
+
+
+def bottleneck(
+    x: KerasTensor,
+    activated: KerasTensor,
+    *,
+    width: int,
+    stride: int,
+    norm: Norm,
+    bias: bool,
+    zero_init: bool,
+    layout: Layout,
+    name: str,
+) -> KerasTensor:
+    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a way around them; see `basic_block`.
+
+    `layout` says which of the first two convolutions takes the stride.
+
+    Returns:
+        float32 (N, ceil(H / stride), ceil(W / stride), 4 * width).
+    """
+    stride1, stride2 = (stride, 1) if layout == "paper" else (1, stride)
+    y = conv(activated, width=width, kernel=1, stride=stride1, name=f"{name}_conv1")
+    y = norm_relu(y, norm=norm, name=name, number=1)
+    y = conv(y, width=width, kernel=3, stride=stride2, name=f"{name}_conv2")
+    y = norm_relu(y, norm=norm, name=name, number=2)
+    y = last_conv(y, width=4 * width, kernel=1, bias=bias, zero_init=zero_init, name=f"{name}_conv3")
+    around = shortcut(x, activated, width=4 * width, stride=stride, bias=bias, name=f"{name}_shortcut")
+    return layers.Add(name=f"{name}_add")([y, around])
+
+
+def shortcut(x: KerasTensor, activated: KerasTensor, *, width: int, stride: int, bias: bool, name: str) -> KerasTensor:
+    """To other channels a 1x1 convolution of `activated`; to fewer pixels every `stride`-th of x; else x itself."""
+    if x.shape[-1] != width:
+        return conv(activated, width=width, kernel=1, stride=stride, bias=bias, name=f"{name}_conv")
+    if stride > 1:
+        return layers.MaxPooling2D(1, strides=stride, name=f"{name}_subsample")(x)
+    return x
+
+
+def stage(
+    x: KerasTensor, *, level: int, blocks: int, width: int, strided: int | None, norm: Norm, block: Callable
+) -> tuple[KerasTensor, list[KerasTensor]]:
+    """`blocks` blocks of one width, of which number `strided` takes a stride of 2.
+
+    Returns:
+        The sum after the last block, and a list of what the strided one reads: relu(norm(the sum before it)).
+    """
+    reads = []
+    for number in range(1, blocks + 1):
+        name = f"stage{level}_block{number}"
+        activated = norm_relu(x, norm=norm, name=f"{name}_preact")
+        stride = 1
+        if number == strided:
+            stride, reads = 2, [activated]
+        x = block(x, activated, width=width, stride=stride, name=name)
+    return x, reads
+
+
+def imagenet_maps(
+    image: KerasTensor, *, blocks: tuple[int, int, int, int], layout: Layout, norm: Norm, block: Callable
+) -> dict[str, KerasTensor]:
+    """The stages of `resnet.imagenet_maps`; at 224 x 224 with bottlenecks, and a quarter of the channels without:
+
+        stem   112 x 112 x   64    7x7 convolution
+                56 x  56 x   64    3x3 max pooling
+        c2      56 x  56 x  256    as stage 3 reads it (in layout "keras" the last block of stage 2)
+        c3      28 x  28 x  512    as stage 4 reads it (in layout "keras" the last block of stage 3)
+        c4      14 x  14 x 1024    as stage 5 reads it (in layout "keras" the last block of stage 4)
+        c5       7 x   7 x 2048    as the pooling reads it
+
+    Returns the maps by level.
+    """
+    x = conv(image, width=64, kernel=7, stride=2, bias=layout == "keras", name="stem_conv")
+    # Nothing was rectified yet, so the border of zeros can win; it does so in keras.applications too.
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+    reads = []
+    for level, width, count in zip((2, 3, 4, 5), (64, 128, 256, 512), blocks, strict=True):
+        strided = strided_block(level=level, blocks=count, layout=layout)
+        x, read = stage(x, level=level, blocks=count, width=width, strided=strided, norm=norm, block=block)
+        reads.extend(read)
+    c2, c3, c4 = reads
+    return {"c2": c2, "c3": c3, "c4": c4, "c5": norm_relu(x, norm=norm, name="final")}
+
+
+def resnet18_v2(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_conv: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-18 with pre-activation: 11,687,720 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    Of 11,695,528 weights in all.
+
+    Args:
+        image_shape: (height, width, channels), at least 32 x 32 pixels.
+        num_classes: how many logits; None gives the backbone.
+        layout: "torchvision", "paper" or "keras": see the top of this file. Without bottlenecks the stride is in the
+            first 3x3 convolution of its block, so "paper" is "torchvision"; keras.applications has no such network,
+            and "keras" is its rules carried over.
+        zero_init_last_conv: start each block as its shortcut alone. (In `resnet` the last norm does that. Here a ReLU
+            and a convolution follow each norm: behind a scale of zero no gradient would reach either.)
+        dropout: share of the pooled features that training drops, in [0, 1).
+        synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
+        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, after norm and ReLU.
+
+    Raises:
+        ConfigError: another layout; dropout outside [0, 1).
+
+    >>> resnet18_v2(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
+    (None, 3, 3, 512)
+    """
+    norm, block = _parts("resnet18_v2", basic_block, layout, zero_init_last_conv, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(2, 2, 2, 2), layout=layout, norm=norm, block=block)
+    return pooled_network("resnet18_v2", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def resnet34_v2(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_conv: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-34 with pre-activation: 21,795,880 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    Of 21,811,112 weights in all. See `resnet18_v2`.
+    """
+    norm, block = _parts("resnet34_v2", basic_block, layout, zero_init_last_conv, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), layout=layout, norm=norm, block=block)
+    return pooled_network("resnet34_v2", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def resnet50_v2(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_conv: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-50 with pre-activation: 25,549,352 trainable weights at 1000 classes; see `resnet18_v2`.
+
+    Of 25,594,792 weights in all. 224 x 224 x 3 takes 4.089 GMACs, in layout "paper" 3.858, in "keras" 3.482 (there
+    25,613,800 weights in all).
+
+    Returns:
+        As `resnet18_v2`; the maps have 256, 512, 1024, 2048 channels.
+
+    >>> resnet50_v2(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c2"].shape
+    (None, 16, 16, 256)
+    """
+    norm, block = _parts("resnet50_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), layout=layout, norm=norm, block=block)
+    return pooled_network("resnet50_v2", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def resnet101_v2(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_conv: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-101 with pre-activation: 44,541,480 trainable weights at 1000 classes; see `resnet50_v2`.
+
+    Of 44,639,144 weights in all. 224 x 224 x 3 takes 7.801 GMACs, in layout "paper" 7.570, in "keras" 7.194 (there
+    44,675,560 weights in all).
+    """
+    norm, block = _parts("resnet101_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 4, 23, 3), layout=layout, norm=norm, block=block)
+    return pooled_network("resnet101_v2", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def resnet152_v2(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    layout: Layout = "torchvision",
+    zero_init_last_conv: bool = False,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-152 with pre-activation: 60,185,128 trainable weights at 1000 classes; see `resnet50_v2`.
+
+    Of 60,328,872 weights in all. 224 x 224 x 3 takes 11.514 GMACs, in layout "paper" 11.282, in "keras" 10.907 (there
+    60,380,648 weights in all).
+    """
+    norm, block = _parts("resnet152_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=(3, 8, 36, 3), layout=layout, norm=norm, block=block)
+    return pooled_network("resnet152_v2", image, maps, num_classes=num_classes, dropout=dropout)
+
+
+def strided_block(*, level: int, blocks: int, layout: Layout) -> int | None:
+    """Which block of a stage takes the stride, counted from 1; None where none does."""
+    if layout == "keras":
+        return blocks if level < 5 else None
+    return 1 if level > 2 else None
+
+
+def last_conv(x: KerasTensor, *, width: int, kernel: int, bias: bool, zero_init: bool, name: str) -> KerasTensor:
+    """As `conv`, or with a kernel of zeros."""
+    start = "zeros" if zero_init else he_normal()
+    return layers.Conv2D(width, kernel, padding="same", use_bias=bias, kernel_initializer=start, name=name)(x)
+
+
+def _parts(
+    network: str, block: Callable, layout: Layout, zero_init_last_conv: bool, synchronized: bool
+) -> tuple[Norm, Callable]:
+    """What the options change: the norm, and the block with it."""
+    check_choice(network, "layout", layout, get_args(Layout))
+    norm = layout_norm(layout, synchronized=synchronized)
+    return norm, partial(block, norm=norm, bias=layout == "keras", zero_init=zero_init_last_conv)

@@ -1,0 +1,71 @@
+"""A network that takes RGB images in [0, 1] whatever its weights were trained on: a layer "scaling" in front of it.
+
+    caffe       0..255 less the mean colour of ImageNet     (Simonyan & Zisserman, 2014, section 2.1)
+    unit        [-1, 1]                                     (TensorFlow's own networks)
+    imagenet    less ImageNet's mean, over its deviation    (torchvision, "normalize")
+
+Caffe read images as BGR. That is no matter of scale: who loads such weights turns the first convolution around.
+"""
+
+from functools import cache
+from typing import Literal
+
+import keras
+from keras import layers
+
+from kerasvision.ops.normalization import fused
+
+Pixels = Literal["caffe", "unit", "imagenet"]
+
+NAME = "scaling"
+
+# Red, green, blue. ImageNet's mean colour is known with Caffe's digits, and with torchvision's from another count.
+_CAFFE_MEAN = (123.68, 116.779, 103.939)
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def scaling(pixels: Pixels) -> layers.Rescaling:
+    """From RGB in [0, 1] to what such weights want. In float32 whatever a mixed policy says: bfloat16 has 8 bits too few.
+
+    >>> import numpy as np
+    >>> scaling("caffe")(np.ones((1, 1, 1, 3), "float32")).numpy().ravel().round(3)
+    array([131.32 , 138.221, 151.061], dtype=float32)
+    """
+    scale, offset = {
+        "caffe": ([255.0] * 3, [-mean for mean in _CAFFE_MEAN]),
+        "unit": ([2.0] * 3, [-1.0] * 3),
+        "imagenet": (
+            [1 / deviation for deviation in _DEVIATION],
+            [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
+        ),
+    }[pixels]
+    return layers.Rescaling(scale, offset, dtype="float32", name=NAME)
+
+
+def scaled(model: keras.Model, first: keras.Layer) -> keras.Model:
+    """The same functional model with one more layer between the image and everything else, freshly initialised.
+
+    Its layers are copies: a layer that stood in two models would belong to the graph of the older one.
+    """
+    image = keras.Input(model.input.shape[1:], name=model.input.name)
+    in_front = first(image)
+
+    def call(layer: keras.Layer, *args: object, **kwargs: object) -> object:
+        def replaced(value: object) -> object:
+            return in_front if value is image else value
+
+        args, kwargs = keras.tree.map_structure(replaced, (args, kwargs))
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(model, input_tensors=image, clone_function=cache(_copy), call_function=call)
+
+
+def scaling_of(model: keras.Model) -> layers.Rescaling | None:
+    """A copy of the layer that `scaled` put in front; None where there is none."""
+    found = next((layer for layer in model.layers if layer.name == NAME), None)
+    return None if found is None else _copy(found)
+
+
+def _copy(layer: keras.Layer) -> keras.Layer:
+    copy = type(layer).from_config(layer.get_config())
+    return fused(copy) if isinstance(copy, layers.BatchNormalization) else copy

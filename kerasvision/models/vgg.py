@@ -1,0 +1,174 @@
+"""VGG networks (Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556, table 1): columns A, B, D and E.
+
+Five blocks of 3x3 convolutions, each ended by a pooling that halves the map, and three dense layers. At 224 x 224:
+
+              11 13 16 19    convolutions
+    block1     1  2  2  2    112 x 112 x  64    level c1
+    block2     1  2  2  2     56 x  56 x 128    level c2
+    block3     2  2  3  4     28 x  28 x 256    level c3
+    block4     2  2  3  4     14 x  14 x 512    level c4
+    block5     2  2  3  4      7 x   7 x 512    level c5
+    hidden1              4096
+    hidden2              4096
+    logits               num_classes
+
+The norms came later (Ioffe & Szegedy, 2015); with them these are torchvision's "vgg11_bn", "vgg13_bn" and so on.
+"""
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasvision.errors import ConfigError
+from kerasvision.models.blocks import Norm, check_share, conv, dense_logits
+from kerasvision.models.blocks import batch_norm as make_batch_norm
+
+
+def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
+    """`repeats` 3x3 convolutions, each with ReLU and in between, where there is one, a norm; then 2x2 max pooling.
+
+    Args:
+        x: float32 (N, H, W, C).
+        repeats: how many convolutions.
+        width: channels of each.
+        norm: makes a normalisation layer; None for no norms.
+        name: prefix of its layers.
+
+    Returns:
+        float32 (N, H // 2, W // 2, width).
+    """
+    for number in range(1, repeats + 1):
+        # A norm takes the bias in front of it away again. torchvision has it all the same, in its weights and its count.
+        x = conv(x, width=width, kernel=3, bias=True, name=f"{name}_conv{number}")
+        if norm:
+            x = norm(name=f"{name}_norm{number}")(x)
+        x = layers.ReLU(name=f"{name}_relu{number}")(x)
+    return layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+
+
+def blocks(
+    image: KerasTensor, *, repeats: tuple[int, int, int, int, int], width: float, norm: Norm | None
+) -> dict[str, KerasTensor]:
+    """Table 1 up to the last pooling, with `width` times its channels. Returns the poolings' maps by level."""
+    maps, x = {}, image
+    for level, channels in enumerate((64, 128, 256, 512, 512), start=1):
+        x = block(x, repeats=repeats[level - 1], width=round(width * channels), norm=norm, name=f"block{level}")
+        maps[f"c{level}"] = x
+    return maps
+
+
+def vgg11(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    batch_norm: bool = False,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    synchronized: bool = False,
+) -> keras.Model:
+    """VGG-11, column A: 132,863,336 trainable weights and 7.609 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`.
+
+    Args:
+        image_shape: (height, width, channels), at least 32 x 32 pixels.
+        num_classes: how many logits; None gives the backbone.
+        batch_norm: normalise between each convolution and its ReLU.
+        width: how many times the paper's channels the convolutions have, at least 1/64.
+        dropout: share of either hidden layer's units that training drops, in [0, 1).
+        synchronized: with norms, normalise by the whole batch instead of each replica's part of it; see
+            `blocks.batch_norm`.
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c1", "c2", "c3", "c4",
+        "c5"} of strides 2, 4, 8, 16, 32 and `width` times 64, 128, 256, 512, 512 channels.
+
+    Raises:
+        ConfigError: dropout outside [0, 1), or width under 1/64.
+
+    >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 7, 7, 128)
+    """
+    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
+    return _vgg("vgg11", (1, 1, 2, 2, 2), image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def vgg13(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    batch_norm: bool = False,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    synchronized: bool = False,
+) -> keras.Model:
+    """VGG-13, column B: 133,047,848 trainable weights and 11.308 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 133,053,736, and 5,888 moving statistics. Arguments, maps and errors are those of `vgg11`.
+
+    >>> vgg13(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
+    return _vgg("vgg13", (2, 2, 2, 2, 2), image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def vgg16(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    batch_norm: bool = False,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    synchronized: bool = False,
+) -> keras.Model:
+    """VGG-16, column D: 138,357,544 trainable weights and 15.470 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 138,365,992, and 8,448 moving statistics. Arguments, maps and errors are those of `vgg11`.
+
+    >>> vgg16(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
+    return _vgg("vgg16", (2, 2, 3, 3, 3), image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def vgg19(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    batch_norm: bool = False,
+    width: float = 1.0,
+    dropout: float = 0.5,
+    synchronized: bool = False,
+) -> keras.Model:
+    """VGG-19, column E: 143,667,240 trainable weights and 19.632 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 143,678,248, and 11,008 moving statistics. Arguments, maps and errors are those of `vgg11`.
+
+    >>> vgg19(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
+    return _vgg("vgg19", (2, 2, 4, 4, 4), image_shape=image_shape, num_classes=num_classes, **options)
+
+
+def _vgg(
+    name: str,
+    repeats: tuple[int, int, int, int, int],
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    batch_norm: bool,
+    width: float,
+    dropout: float,
+    synchronized: bool,
+) -> keras.Model:
+    check_share("dropout", dropout)
+    if not 64 * width >= 1:
+        raise ConfigError("width must be at least 1/64: the first block has 64 times as many channels", received=width)
+    image = keras.Input(image_shape, name="image")
+    norm = make_batch_norm(synchronized=synchronized) if batch_norm else None
+    maps = blocks(image, repeats=repeats, width=width, norm=norm)
+    if num_classes is None:
+        return keras.Model(image, maps, name=name)
+    return keras.Model(image, dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout), name=name)

@@ -1,0 +1,138 @@
+"""What lies in a file of weights: the layers of Keras' old HDF5 format, by name and in order, each with its arrays.
+
+    <root>, or the group "model_weights" of a file that holds a whole model
+        attribute "layer_names"             in order; cut into "layer_names0", "layer_names1", ... where it is long
+        <layer>/                            attribute "weight_names", the paths of its arrays in order
+            <path of an array>
+
+The file may come from anywhere. So nothing is unpickled and no code is run, links that lead out of the file are refused,
+and an array tells its shape before its content is read: one that claims to be huge takes no memory.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count, takewhile
+from math import prod
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kerasvision.errors import ConfigError
+
+# What one attribute may hold. Keras cuts its lists of names at 64 KiB.
+_MOST_BYTES = 2**20
+
+
+class StoredArray:
+    """An array in a file. Its shape is known at once; `read` reads the numbers.
+
+    Attributes:
+        shape: as the file states it.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, file: Path) -> None:
+        self._dataset, self._file = dataset, file
+        self.shape: tuple[int, ...] = tuple(dataset.shape)
+
+    def read(self) -> np.ndarray:
+        """float32, whatever precision the file has.
+
+        Raises:
+            ConfigError: the numbers are not all there.
+        """
+        try:
+            return np.asarray(self._dataset[()], np.float32)
+        except (OSError, RuntimeError) as error:
+            raise _damaged(self._file, error) from error
+
+
+Layers = dict[str, list[StoredArray]]
+
+
+def is_keras_archive(file: Path) -> bool:
+    """Whether this is a `.keras` file, which is a ZIP archive, by its content."""
+    return zipfile.is_zipfile(file)
+
+
+@contextmanager
+def open_layers(file: Path) -> Iterator[Layers]:
+    """The layers that have weights, in the file's order; readable while the file is open.
+
+    Raises:
+        ConfigError: no HDF5 file, or one that is cut short, of another layout, or that leads outside itself.
+    """
+    with ExitStack() as stack:
+        try:
+            found = _layers(stack.enter_context(h5py.File(file, "r")), file)
+        # h5py raises these of a damaged file, depending on where the damage is.
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise _damaged(file, error) from error
+        yield found
+
+
+def _layers(group: h5py.Group, file: Path) -> Layers:
+    if "model_weights" in group:
+        group = _inside(group, "model_weights", h5py.Group, file)
+    if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
+        raise _bad(
+            file,
+            "must list its layers in an attribute 'layer_names'",
+            hint="a Keras 3 .weights.h5 has no such list: load it into its model, and model.save('name.h5') writes one",
+        )
+    found: Layers = {}
+    for name in _names(group, "layer_names", file):
+        layer = _inside(group, name, h5py.Group, file)
+        arrays = [_array(layer, path, file) for path in _names(layer, "weight_names", file)]
+        if arrays:
+            found[name] = arrays
+    return found
+
+
+def _names(group: h5py.Group, attribute: str, file: Path) -> list[str]:
+    """A list of names, in one attribute or cut into several."""
+    if attribute in group.attrs:
+        return _texts(group, attribute, file)
+    parts = takewhile(group.attrs.__contains__, (f"{attribute}{number}" for number in count()))
+    return [name for part in parts for name in _texts(group, part, file)]
+
+
+def _texts(group: h5py.Group, attribute: str, file: Path) -> list[str]:
+    stored = group.attrs.get_id(attribute)
+    if 0 in stored.shape:
+        return []
+    if h5py.check_string_dtype(stored.dtype) is None or prod(stored.shape) * stored.dtype.itemsize > _MOST_BYTES:
+        raise _bad(file, f"must list names in {attribute} of {group.name}; it has {stored.shape} of {stored.dtype}")
+    return [text.decode() if isinstance(text, bytes) else text for text in group.attrs[attribute]]
+
+
+def _array(group: h5py.Group, path: str, file: Path) -> StoredArray:
+    dataset = _inside(group, path, h5py.Dataset, file)
+    if dataset.external or dataset.is_virtual:
+        raise _bad(file, f"must hold its own numbers; {dataset.name} lies in another file")
+    if dataset.dtype.kind != "f":
+        raise _bad(file, f"must hold floating-point numbers; {dataset.name} is {dataset.dtype}")
+    return StoredArray(dataset, file)
+
+
+def _inside(group: h5py.Group, path: str, kind: type, file: Path) -> h5py.Group | h5py.Dataset:
+    """What a path leads to, step by step, by real members only: a link may lead into any other file."""
+    found = group
+    for part in path.split("/"):
+        if part in ("", ".", "..") or not isinstance(found, h5py.Group) or part not in found:
+            raise _bad(file, f"has no {path!r} in {group.name}")
+        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
+            raise _bad(file, f"must be complete in itself; {part!r} in {found.name} is a link")
+        found = found[part]
+    if not isinstance(found, kind):
+        raise _bad(file, f"must have a {kind.__name__.lower()} {path!r} in {group.name}")
+    return found
+
+
+def _damaged(file: Path, error: Exception) -> ConfigError:
+    return _bad(file, f"is damaged or no HDF5 file: {str(error).splitlines()[0]}", hint="copy or fetch it anew")
+
+
+def _bad(file: Path, what: str, hint: str = "") -> ConfigError:
+    return ConfigError(f"the weights file {file} {what}", hint=hint)

@@ -1,0 +1,193 @@
+"""Transfer learning, the ways of cs231n (https://cs231n.github.io/transfer-learning/), on a network with weights.
+
+    freeze="backbone"                     the backbone is left as it is; what follows its last map learns
+    freeze="backbone", features="once"    the same, but the backbone runs once per image and its maps are kept
+    freeze="c3"                           fine-tuning: everything up to the map of level c3 is left as it is
+
+A frozen layer keeps every weight, and its batch normalisation goes by the moving statistics and leaves them alone. With
+features="once" the maps stand where the images stood: same order, same batches, and so the same weights in the end.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision import lookup, models
+from kerasvision.config.overrides import with_value
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN, VALIDATION
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
+from kerasvision.models.pretrained import options_with
+from kerasvision.progress import bar
+
+
+def part_to_train(
+    network: keras.Model, *, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform
+) -> tuple[keras.Model, "ExampleSet | FeatureMaps", "ImageTransform | Unchanged"]:
+    """What is to be fitted, on what, and through which transform: the network on the images, unless its maps are kept.
+
+    The part shares its layers with the network: when it has learned, the network has.
+
+    Args:
+        network: with the weights that it starts from; its frozen layers are not trainable afterwards.
+        settings: which part is frozen, and how often it runs.
+        examples: the images.
+        transform: bytes to the network's input.
+
+    Raises:
+        ConfigError: no such level, or maps that do not fit into the memory budget.
+    """
+    training = settings.training
+    if training.freeze is None:
+        return network, examples, transform
+    image_shape = transform.settings.image_shape
+    frozen = freeze(network, model=settings.model, level=training.freeze, image_shape=image_shape)
+    if training.features == "each_step":
+        return network, examples, transform
+    maps = FeatureMaps(frozen, examples=examples, transform=transform, training=training)
+    return _head(network, frozen, level=training.freeze), maps, Unchanged(frozen.output.shape[1:])
+
+
+def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tuple[int, int, int]) -> keras.Model:
+    """Freezes every layer of the network that the map of a level depends on, and that map's own.
+
+    Args:
+        network: what `model` builds, with a head.
+        model: names the network's levels.
+        level: "c3" say, or "backbone" for the last one.
+        image_shape: (height, width, channels) in pixels.
+
+    Returns:
+        Model of the frozen layers, from the image to the map.
+
+    Raises:
+        ConfigError: the network has no such level.
+    """
+    makers = map_makers(model, image_shape=image_shape)
+    if level not in {*makers, "backbone"}:
+        raise ConfigError(f"{model.name} has no level {level!r}; {lookup.did_you_mean(level, [*makers, 'backbone'])}")
+    last = max(makers, key=lambda name: int(name.removeprefix("c")))
+    maker = makers[last if level == "backbone" else level]
+    frozen = keras.Model(network.inputs[0], network.get_layer(maker).output, name=f"{network.name}_frozen")
+    frozen.trainable = False
+    return frozen
+
+
+def map_makers(model: c.Model, *, image_shape: tuple[int, int, int]) -> dict[str, str]:
+    """Level -> the layer that makes its map. Backbone and network name it alike.
+
+    >>> map_makers(c.Model(name="lenet5"), image_shape=(28, 28, 1))
+    {'c1': 'pool1', 'c2': 'pool2'}
+    """
+    # Weights may choose the layout, and so where the levels lie.
+    options = model.options if model.weights is None else options_with(model.weights, name=model.name, options=model.options)
+    backbone = models.build(model.name, image_shape=image_shape, num_classes=None, **options)
+    return {
+        level: next(layer.name for layer in backbone.layers if layer.output is feature_map)
+        for level, feature_map in backbone.output.items()
+    }
+
+
+def without_auxiliary_heads(model: c.Model) -> c.Model:
+    """The network without the heads that hang on its inner maps, unless its options ask for them: a frozen map learns
+    nothing from a head."""
+    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
+    if "auxiliary_heads" not in known or "auxiliary_heads" in model.options:
+        return model
+    return with_value(model, "options.auxiliary_heads", False)
+
+
+class FeatureMaps:
+    """The maps of every training and validation image, in memory; an ExampleSet to whoever makes batches of it.
+
+    Args:
+        frozen: from images to maps; its dropout, if it has any, drops nothing here.
+        examples: the images.
+        transform: bytes to the network's input.
+        training: memory budget and batch size.
+
+    Raises:
+        ConfigError: the maps are larger than the memory budget.
+    """
+
+    def __init__(
+        self, frozen: keras.Model, *, examples: ExampleSet, transform: ImageTransform, training: c.Training
+    ) -> None:
+        counts = {split: examples.count(split) for split in (TRAIN, VALIDATION)}
+        _check_memory(frozen, count=sum(counts.values()), training=training)
+        self._rows = {}
+        with bar("features", total=sum(counts.values())) as advance:
+            for split in (split for split, count in counts.items() if count):
+                images = examples.dataset(split).map(
+                    lambda example: {**example, "image": transform(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
+                )
+                self._rows[split] = _with_maps(frozen, images.batch(training.batch_size), advance=advance)
+
+    def count(self, split: str) -> int:
+        """How many examples a split holds; 0 for one that is not there."""
+        return len(self._rows[split]["label"]) if split in self._rows else 0
+
+    def dataset(self, split: str) -> tf.data.Dataset:
+        """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map."""
+        return tf.data.Dataset.from_tensor_slices(self._rows[split])
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The transform of maps, which need none; an ImageTransform to whoever makes batches of them."""
+
+    image_shape: tuple[int, int, int]
+
+    @property
+    def settings(self) -> "Unchanged":
+        """Whose `image_shape` is that of the maps."""
+        return self
+
+    def pixels(self, feature_map: tf.Tensor) -> tf.Tensor:
+        """The map."""
+        return feature_map
+
+    def scaled(self, feature_map: tf.Tensor) -> tf.Tensor:
+        """The map."""
+        return feature_map
+
+
+def _head(network: keras.Model, frozen: keras.Model, *, level: str) -> keras.Model:
+    """From the frozen part's map to what the network puts out, of the same layers."""
+    try:
+        # Of its class: one with auxiliary heads knows how to train them.
+        return type(network)(frozen.output, network.output, name=f"{network.name}_head")
+    except ValueError as error:
+        raise ConfigError(
+            f"features='once' keeps the map of {level} alone, and {network.name} goes on from earlier maps too",
+            hint="set features='each_step', or leave the heads out that hang on earlier maps",
+        ) from error
+
+
+def _check_memory(frozen: keras.Model, *, count: int, training: c.Training) -> None:
+    shape = frozen.output.shape[1:]
+    needed_gb = count * np.prod(shape) * 4 / 1e9
+    if needed_gb > training.memory_budget_gb:
+        sides = " x ".join(map(str, shape))
+        raise ConfigError(
+            f"the {count} maps of {sides} that features='once' keeps must fit into training.memory_budget_gb: they take "
+            f"{needed_gb:.3g} GB",
+            received=training.memory_budget_gb,
+            hint="raise the budget, freeze up to a level with a smaller map, or set features='each_step'",
+        )
+
+
+def _with_maps(frozen: keras.Model, batches: tf.data.Dataset, *, advance: object) -> dict[str, np.ndarray]:
+    """The rows of the batches, with maps in place of the images."""
+    run = tf.function(lambda images: frozen(images, training=False), reduce_retracing=True)
+    rows: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        for key, value in {**batch, "image": run(batch["image"])}.items():
+            rows.setdefault(key, []).append(value.numpy())
+        advance(len(batch["label"]))
+    return {key: np.concatenate(values) for key, values in rows.items()}

@@ -1,0 +1,22 @@
+"""Builds each network of a folder's `<row>.keras` anew, with these weights, and writes `<row>.jax.npy` for `<row>.npy`.
+
+    python other_backend.py <folder>
+
+A process of its own, because Keras chooses its backend when it is imported: `KERAS_BACKEND=jax`.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from catalogue import NETWORKS
+
+if __name__ == "__main__":
+    assert keras.backend.backend() != "tensorflow"
+    folder = Path(sys.argv[1])
+    for network in NETWORKS:
+        if (folder / f"{network}.keras").exists():
+            model = network.build()
+            model.load_weights(folder / f"{network}.keras")
+            np.save(folder / f"{network}.jax.npy", model.predict_on_batch(np.load(folder / f"{network}.npy")))

@@ -1,0 +1,132 @@
+"""Published weights: from the cache, from the network, or told within seconds why not. The network is this machine."""
+
+import hashlib
+import http.server
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from kerasvision.config import published
+from kerasvision.config.published import PUBLISHED
+from kerasvision.errors import ConfigError
+from kerasvision.models import build, fetch
+from kerasvision.models.fetch import published_file
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of Keras; addresses lead to `host`, which nobody answers at."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(published, "_HOST", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    (tmp_path / "cache" / "models").mkdir(parents=True)
+    return tmp_path / "cache" / "models"
+
+
+@pytest.fixture
+def md5_of(monkeypatch):
+    """Makes content the published one of VGG-16 without head."""
+
+    def publish(content):
+        row = replace(PUBLISHED["vgg16"], md5_without_head=hashlib.md5(content).hexdigest())
+        monkeypatch.setitem(PUBLISHED, "vgg16", row)
+
+    return publish
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts a server that answers every request with `answer(handler)`."""
+    servers = []
+
+    def start(answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        monkeypatch.setattr(published, "_HOST", f"http://127.0.0.1:{servers[-1].server_port}")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def sent(content):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+def test_file_in_the_cache_is_used_without_a_network(cache, md5_of, small_vgg16):
+    content = small_vgg16().read_bytes()
+    md5_of(content)
+    (cache / FILE).write_bytes(content)
+    model = build("vgg16", image_shape=(32, 32, 3), num_classes=None, weights="imagenet", width=1 / 64)
+    assert not any(weight.numpy().any() for weight in model.weights)
+
+
+def test_file_that_is_not_the_published_one_is_told_and_kept(cache):
+    (cache / FILE).write_bytes(b"another")
+    with pytest.raises(ConfigError, match="must have the MD5 6d6bbae143d832006294945121d1f1fc; received"):
+        published_file("vgg16", with_head=False)
+    assert (cache / FILE).read_bytes() == b"another"
+
+
+def test_without_a_network_the_place_of_the_file_is_told_at_once(cache):
+    start = time.monotonic()
+    with pytest.raises(ConfigError) as raised:
+        published_file("vgg16", with_head=False)
+    assert time.monotonic() - start < 2
+    assert "there is no network" in str(raised.value)
+    assert f"put it at {cache / FILE}" in str(raised.value)
+
+
+def test_file_is_fetched_once(cache, md5_of, serve):
+    content, requests = b"weights" * 1000, []
+
+    def answer(handler):
+        requests.append(handler.path)
+        sent(content)(handler)
+
+    serve(answer)
+    md5_of(content)
+    assert published_file("vgg16", with_head=False).read_bytes() == content
+    assert published_file("vgg16", with_head=False) == cache / FILE
+    assert requests == [f"/vgg16/{FILE}"]
+
+
+@pytest.mark.parametrize(
+    "answer", [sent(b"another"), lambda handler: handler.send_error(404), lambda handler: time.sleep(3)]
+)
+def test_download_that_fails_is_told_and_leaves_nothing(answer, cache, serve, monkeypatch):
+    monkeypatch.setattr(fetch, "STALL_TIMEOUT_SECONDS", 0.5)
+    serve(answer)
+    with pytest.raises(ConfigError, match=f"cannot be fetched: .* put it at {cache / FILE}"):
+        published_file("vgg16", with_head=False)
+    assert not (cache / FILE).exists()
+    assert socket.getdefaulttimeout() is None
+
+
+def test_network_without_published_weights_is_told():
+    with pytest.raises(ConfigError, match="no weights are published for resnet18; did you mean"):
+        build("resnet18", image_shape=(32, 32, 3), num_classes=10, weights="imagenet")
