@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 
 from kerasvision.errors import ExportError
+from kerasvision.ops.normalization import fused
 
 
 def load_network(file: Path) -> keras.Model:
@@ -16,7 +17,11 @@ def load_network(file: Path) -> keras.Model:
     if not file.is_file():
         raise ExportError(f"there is no model file {file}")
     try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:
         # Keras says "File not found" of a .keras file that is cut short.
         raise ExportError(f"{file} is damaged or no Keras model: {str(error).splitlines()[0]}") from error
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            fused(layer)
+    return model

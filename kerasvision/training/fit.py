@@ -70,15 +70,7 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
     )
     validation = _validation_batches(examples, transform, task, training) if examples.count(VALIDATION) else None
     with strategy.scope():
-        loss, metrics = task.objective()
-        part.compile(
-            optimizer=make_optimizer(training, steps_per_epoch=steps),
-            loss=loss,
-            # Weighted, so that the copies which fill up the last validation batch do not count.
-            weighted_metrics=metrics,
-            # Under a strategy XLA fails: it looks for its variables on another device.
-            jit_compile=False,
-        )
+        _compile(part, task, optimizer=make_optimizer(training, steps_per_epoch=steps))
     with bar("training", total=training.epochs * steps) as advance:
         part.fit(
             _without_autoshard(batches),
@@ -92,6 +84,18 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
     history = pd.DataFrame(part.history.history)
     history.insert(0, "epoch", range(1, len(history) + 1))
     return Fitted(task.trained(network), history)
+
+
+def _compile(model: keras.Model, task: Task, *, optimizer: keras.optimizers.Optimizer) -> None:
+    loss, metrics = task.objective()
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        # Weighted, so that the copies which fill up the last validation batch do not count.
+        weighted_metrics=metrics,
+        # Under a strategy XLA fails: it looks for its variables on another device.
+        jit_compile=False,
+    )
 
 
 def _validation_batches(

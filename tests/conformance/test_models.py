@@ -51,32 +51,42 @@ def model(network):
 
 
 @pytest.fixture(scope="module")
-def saved_networks(networks, tmp_path_factory):
-    """A folder with each row's network, its images, and its logits in plain Keras and on another backend."""
-
-    @functools.cache
-    def of(slow):
-        folder = tmp_path_factory.mktemp("saved")
-        for network in networks:
-            if network.slow == slow:
-                lived_in(network).save(folder / f"{network}.keras")
-                np.save(folder / f"{network}.npy", random_images(network))
-        with ThreadPoolExecutor() as pool:
-            reloading = pool.submit(run_script, "reload.py", folder)
-            pool.submit(run_script, "other_backend.py", folder, KERAS_BACKEND="jax").result()
-            reloading.result()
-        return folder
-
-    return lambda network: of(network.slow)
+def together(networks):
+    """The names of the rows that a script is run for at once: all fast ones, or a slow one alone."""
+    fast = tuple(str(network) for network in networks if not network.slow)
+    return lambda network: (str(network),) if network.slow else fast
 
 
 @pytest.fixture(scope="module")
-def replica_runs():
-    @functools.cache
-    def of(mode, slow):
-        return json.loads(run_script("two_replicas.py", mode, "slow" if slow else "fast"))
+def saved_networks(networks, together, tmp_path_factory):
+    """A folder with each row's network, its images, and its logits in plain Keras and on another backend."""
 
-    return lambda network, mode: of(mode, network.slow)[str(network)]
+    @functools.cache
+    def of(names):
+        folder = tmp_path_factory.mktemp("saved")
+        for network in networks:
+            if str(network) in names:
+                lived_in(network).save(folder / f"{network}.keras")
+                np.save(folder / f"{network}.npy", random_images(network))
+        with ThreadPoolExecutor() as pool:
+            scripts = [
+                pool.submit(run_script, "reload.py", folder),
+                pool.submit(run_script, "other_backend.py", folder, KERAS_BACKEND="jax"),
+            ]
+        for script in scripts:
+            script.result()
+        return folder
+
+    return lambda network: of(together(network))
+
+
+@pytest.fixture(scope="module")
+def replica_runs(together):
+    @functools.cache
+    def of(mode, names):
+        return json.loads(run_script("two_replicas.py", mode, *names))
+
+    return lambda network, mode: of(mode, together(network))[str(network)]
 
 
 def test_every_network_has_a_row_here(networks):
@@ -155,8 +165,11 @@ def test_image_alone_equals_its_row_in_a_batch(model, network):
 
 
 # For two replicas of a residual network, tracing the graph takes several times as long as running it.
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("mode", ["eager", pytest.param("graph", marks=pytest.mark.slow)])
 def test_two_replicas_equal_one_device(network, mode, replica_runs):
+    if network.slow and mode == "graph":
+        pytest.skip("takes hours for all rows; in a graph the same layers do the same as in the fast rows")
     run = replica_runs(network, mode)
     assert run["moved"] > 1e-7  # three steps of training did reach every weight
     assert run["apart"] < 1e-5

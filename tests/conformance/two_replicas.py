@@ -1,6 +1,6 @@
 """Trains each network of the catalogue on one device and on two, and prints how far apart the weights end, as JSON.
 
-    python two_replicas.py eager|graph slow|fast
+    python two_replicas.py eager|graph <row>...
 
 A process of its own, because TensorFlow fixes its number of devices when it starts.
 
@@ -57,6 +57,6 @@ if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice())
-    mode, speed = sys.argv[1:]
-    rows = [network for network in NETWORKS if network.slow == (speed == "slow")]
+    mode, *names = sys.argv[1:]
+    rows = [network for network in NETWORKS if str(network) in names]
     print(json.dumps({str(network): compare(network, strategy, mode) for network in rows}))
