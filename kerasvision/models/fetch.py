@@ -6,18 +6,15 @@ Without a network this says so within seconds, and where a file brought by hand 
 import hashlib
 import os
 import socket
-import threading
-import urllib.request
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import keras
 
 from kerasvision.config.published import PUBLISHED
+from kerasvision.connection import host_answers
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
 
-NETWORK_TIMEOUT_SECONDS = 4.0
 # A download that stands still for so long has failed.
 STALL_TIMEOUT_SECONDS = 30.0
 
@@ -53,7 +50,7 @@ def cache_folder() -> Path:
 
 def _downloaded(url: str, md5: str, file: Path) -> Path:
     by_hand = f"fetch {url} on a machine with a network, and put it at {file}"
-    if not _answers(url):
+    if not host_answers(url):
         raise ConfigError(f"{file.name} is not in {file.parent}, and there is no network to fetch it from", hint=by_hand)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL_TIMEOUT_SECONDS)
@@ -65,28 +62,6 @@ def _downloaded(url: str, md5: str, file: Path) -> Path:
         raise ConfigError(f"{url} cannot be fetched: {str(error).splitlines()[0]}", hint=by_hand) from error
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _answers(url: str) -> bool:
-    """Whether the host of that address, or the proxy in front of it, can be reached in `NETWORK_TIMEOUT_SECONDS`."""
-    parts = urlsplit(url)
-    proxy = None if urllib.request.proxy_bypass(parts.hostname) else urllib.request.getproxies().get(parts.scheme)
-    parts = urlsplit(proxy) if proxy else parts
-    address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-    answers: list[bool] = []
-
-    def connect() -> None:
-        try:
-            socket.create_connection(address, timeout=NETWORK_TIMEOUT_SECONDS).close()
-            answers.append(True)
-        except OSError:
-            answers.append(False)
-
-    # In a thread: looking a name up can hang far longer than the time-out of the connection.
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(NETWORK_TIMEOUT_SECONDS)
-    return answers == [True]
 
 
 def _md5(file: Path) -> str:

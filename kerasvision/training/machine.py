@@ -13,7 +13,8 @@ from typing import Literal
 import tensorflow as tf
 from packaging.requirements import Requirement
 
-from kerasvision.data.sources.tfds import network_answers
+from kerasvision.connection import host_answers
+from kerasvision.data.sources.tfds import NETWORK
 
 LEAST_FREE_GB = 2.0
 
@@ -40,7 +41,7 @@ def examine(root: Path) -> list[Finding]:
         _processor(),
         _memory(),
         _place(root),
-        Finding("ok", "network", "reached") if network_answers()
+        Finding("ok", "network", "reached") if host_answers(NETWORK)
         else Finding("note", "network", "none: Tfds sources must be on this machine already"),
     ]  # fmt: skip
 

@@ -1,7 +1,5 @@
 """Data sets of tensorflow-datasets."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -10,13 +8,14 @@ import tensorflow_datasets as tfds
 
 from kerasvision import lookup
 from kerasvision.config.sources import Tfds
+from kerasvision.connection import host_answers
 from kerasvision.data.records import Record
 from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import ConfigError, DataError
 
-NETWORK_HOST = ("storage.googleapis.com", 443)
-NETWORK_TIMEOUT_SECONDS = 4.0
+# Where TFDS keeps what it has prepared.
+NETWORK = "https://storage.googleapis.com"
 
 
 def read_tfds(settings: Tfds) -> Iterator[Record]:
@@ -76,27 +75,9 @@ def _class_name(label: tfds.features.ClassLabel, number: int, where: str) -> str
 
 def _need_network(builder: tfds.core.DatasetBuilder) -> None:
     """Says at once that there is no network; TFDS itself would retry for minutes."""
-    if not network_answers():
+    if not host_answers(NETWORK):
         raise DataError(
             f"{builder.name} is not in {builder.data_path}, and there is no network to fetch it from",
             hint=f"on a machine with a network run `tfds build {builder.name}`, copy its data folder here, and set "
             "source.data_dir to it",
         )
-
-
-def network_answers() -> bool:
-    """Whether TFDS' file host can be reached, in at most `NETWORK_TIMEOUT_SECONDS`."""
-    answers: list[bool] = []
-
-    def connect() -> None:
-        try:
-            socket.create_connection(NETWORK_HOST, timeout=NETWORK_TIMEOUT_SECONDS).close()
-            answers.append(True)
-        except OSError:
-            answers.append(False)
-
-    # In a thread: looking a name up can hang far longer than the time-out of the connection.
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(NETWORK_TIMEOUT_SECONDS)
-    return answers == [True]

@@ -1,0 +1,34 @@
+"""Whether a host can be reached, answered within seconds: libraries that download would try for minutes."""
+
+import socket
+import threading
+import urllib.request
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 4.0
+
+
+def host_answers(url: str) -> bool:
+    """Whether the host of that address, or the proxy in front of it, can be reached in `TIMEOUT_SECONDS`.
+
+    >>> host_answers("http://127.0.0.1:1/")
+    False
+    """
+    parts = urlsplit(url)
+    proxy = None if urllib.request.proxy_bypass(parts.hostname) else urllib.request.getproxies().get(parts.scheme)
+    parts = urlsplit(proxy) if proxy else parts
+    address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=TIMEOUT_SECONDS).close()
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    # In a thread: looking a name up can hang far longer than the time-out of the connection.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    return answers == [True]
