@@ -36,6 +36,11 @@ def lived_in(network):
     return model
 
 
+def assert_equal_but_for_rounding(logits, expected):
+    """To 1e-4 of the largest: deep networks whose statistics hardly moved yet have logits in the tens."""
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
 def run_script(name, *arguments, **environment):
     quiet = {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment = os.environ | quiet | environment
@@ -137,13 +142,13 @@ def test_every_weight_gets_a_gradient(network):
 
 def test_saved_equals_loaded_in_a_process_without_kerasvision(model, network, saved_networks):
     reloaded = np.load(saved_networks(network) / f"{network}.out.npy")
-    # Plain Keras normalises by other operations than the fused kernel: equal but for rounding.
-    np.testing.assert_allclose(reloaded, model(random_images(network)), rtol=1e-4, atol=1e-5)
+    # Plain Keras normalises by other operations than the fused kernel.
+    assert_equal_but_for_rounding(reloaded, model(random_images(network)))
 
 
 def test_built_on_another_backend_it_answers_the_same(model, network, saved_networks):
     on_jax = np.load(saved_networks(network) / f"{network}.jax.npy")
-    np.testing.assert_allclose(on_jax, model(random_images(network)), rtol=1e-3, atol=1e-4)
+    assert_equal_but_for_rounding(on_jax, model(random_images(network)))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -161,7 +166,7 @@ def test_image_alone_equals_its_row_in_a_batch(model, network):
     images = random_images(network)
     together = model(images, training=False)
     for row, image in enumerate(images):
-        np.testing.assert_allclose(model(image[None], training=False)[0], together[row], rtol=1e-4, atol=1e-5)
+        assert_equal_but_for_rounding(model(image[None], training=False)[0], together[row])
 
 
 # For two replicas of a residual network, tracing the graph takes several times as long as running it.
