@@ -1,4 +1,4 @@
-"""Runs each test that asks for a `network` once for every row of the catalogue."""
+"""Runs each test that asks for a `network` once for every row of the catalogue, and one for a `fast_network`, slowly."""
 
 import runpy
 from pathlib import Path
@@ -16,6 +16,9 @@ def pytest_generate_tests(metafunc):
     if "network" in metafunc.fixturenames:
         rows = [pytest.param(row, marks=[pytest.mark.slow] if row.slow else [], id=str(row)) for row in NETWORKS]
         metafunc.parametrize("network", rows, scope="module")
+    if "fast_network" in metafunc.fixturenames:
+        rows = [pytest.param(row, marks=pytest.mark.slow, id=str(row)) for row in NETWORKS if not row.slow]
+        metafunc.parametrize("fast_network", rows, scope="module")
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,11 @@ def run_script(name, *arguments, **environment):
     return finished.stdout
 
 
+def assert_trained_alike(run):
+    assert run["moved"] > 1e-7  # three steps of training did reach every weight
+    assert run["apart"] < 1e-5
+
+
 @pytest.fixture(scope="module")
 def model(network):
     return lived_in(network)
@@ -169,15 +174,16 @@ def test_image_alone_equals_its_row_in_a_batch(model, network):
         assert_equal_but_for_rounding(model(image[None], training=False)[0], together[row])
 
 
-# For two replicas of a residual network, tracing the graph takes several times as long as running it.
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("mode", ["eager", pytest.param("graph", marks=pytest.mark.slow)])
-def test_two_replicas_equal_one_device(network, mode, replica_runs):
-    if network.slow and mode == "graph":
-        pytest.skip("takes hours for all rows; in a graph the same layers do the same as in the fast rows")
-    run = replica_runs(network, mode)
-    assert run["moved"] > 1e-7  # three steps of training did reach every weight
-    assert run["apart"] < 1e-5
+def test_two_replicas_equal_one_device(network, replica_runs):
+    assert_trained_alike(replica_runs(network, "eager"))
+
+
+# For two replicas of a residual network, tracing the graph takes several times as long as running it. It would take hours
+# of the slow rows, which are of the same layers.
+@pytest.mark.timeout(1800)
+def test_two_replicas_equal_one_device_in_a_graph(fast_network, replica_runs):
+    assert_trained_alike(replica_runs(fast_network, "graph"))
 
 
 def test_map_of_level_l_has_stride_two_to_the_l(network):
