@@ -99,9 +99,14 @@ def agreement(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
     >>> agreement(table, find("lenet5").figures[:1])
     ['equal to Dive into Deep Learning: 61,706 trainable weights']
     """
-    sizes = {figure.source: (_size(figure, table), _size(figure, figure)) for figure in figures}
-    equal = [f"equal to {source}: {theirs}" for source, (ours, theirs) in sizes.items() if ours == theirs]
-    return equal or [f"unlike {source}: {theirs}" for source, (_, theirs) in sizes.items()]
+    sizes = [(_named(figure), _size(figure, table), _size(figure, figure)) for figure in figures]
+    equal = [f"equal to {name}: {theirs}" for name, ours, theirs in sizes if ours == theirs]
+    return equal or [f"unlike {name}: {theirs}" for name, _, theirs in sizes]
+
+
+def _named(figure: Figure) -> str:
+    options = ", ".join(f"{option}={value}" for option, value in figure.options.items())
+    return f"{figure.source} ({options})" if options else figure.source
 
 
 def _size(figure: Figure, of: "Figure | LayerTable") -> str:
