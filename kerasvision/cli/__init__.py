@@ -49,6 +49,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command("predict")(predict.predict)
 app.command("new")(data.new)
+app.add_typer(data.app, name="data")
 app.command("doctor")(machine.doctor)
 
 

@@ -35,7 +35,7 @@ def run(
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
     result = run_pipeline(
-        pipeline, root=root, start=start, until=until, only=only, force=force, listener=_listener(pipeline_file)
+        pipeline, root=root, start=start, until=until, only=only, force=force, listener=stage_lines()
     )
     _print_result(result, root, time.monotonic() - began)
     _refuse_unblessed(result)
@@ -82,7 +82,8 @@ def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  #
 MOST_REASONS = 8
 
 
-def _listener(pipeline_file: Path) -> object:
+def stage_lines() -> object:
+    """A listener that prints one line per stage on standard error, as it happens."""
     from kerasvision.pipeline.local import Listener
 
     console = Console(stderr=True, highlight=False)

@@ -5,18 +5,39 @@
 32
 """
 
-from kerasvision.config.augmentation import Augmentation, PadCrop, RandomFlip
+from kerasvision.config.augmentation import (
+    Augmentation,
+    AugMix,
+    ColorJitter,
+    CutMix,
+    Cutout,
+    GaussianBlur,
+    Grayscale,
+    Lighting,
+    Mixing,
+    MixUp,
+    PadCrop,
+    RandAugment,
+    RandomErasing,
+    RandomFlip,
+    RandomResizedCrop,
+    Rotate,
+    Translate,
+    Zoom,
+)
 from kerasvision.config.base import Component, Config
 from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
 from kerasvision.config.gate import AtLeast, AtMost, Gate, NoWorse, Rule
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
-from kerasvision.config.sources import Digits, Idx, ImageFolder, Source, Tfds
+from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, Task
 from kerasvision.config.training import Adam, AdamW, Optimizer, Sgd, Training
 
 __all__ = [
-    "Adam", "AdamW", "AtLeast", "AtMost", "Augmentation", "Choice", "Classification", "Component", "Config", "Digits",
-    "Experiment", "Float", "Gate", "Idx", "ImageFolder", "Ingest", "Int", "LogUniform", "Model", "NoWorse", "Optimizer",
-    "PadCrop", "RandomFlip", "Rule", "Search", "Serving", "Sgd", "Source", "Space", "Splits", "Task", "Tfds", "Training",
-    "Transform",
+    "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Choice", "Classification", "Coco", "ColorJitter",
+    "Component", "Config", "CutMix", "Cutout", "Digits", "Experiment", "Float", "Gate", "GaussianBlur", "Grayscale",
+    "Idx", "ImageFolder", "Ingest", "Int", "Lighting", "LogUniform", "MixUp", "Mixing", "Model", "NoWorse",
+    "Optimizer", "PadCrop", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "Rotate", "Rule",
+    "Search", "Serving", "Sgd", "Shapes", "Source", "Space", "Splits", "Table", "Task", "TfRecord", "Tfds",
+    "Training", "Transform", "Translate", "Zoom",
 ]  # fmt: skip

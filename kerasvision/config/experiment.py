@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.gate import Gate
 from kerasvision.config.overrides import with_value
@@ -32,6 +32,10 @@ class Splits(Config):
     validation: float = Field(default=0.2, ge=0, lt=1)
     test: float = Field(default=0.2, gt=0, lt=1)
     salt: str = Field(default="", description="another text deals the images anew")
+    stratify: bool = Field(
+        default=False,
+        description="give every class its exact share in each split; where an earlier run put an image, it stays",
+    )
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> "Splits":
@@ -44,10 +48,25 @@ class Splits(Config):
 
 
 class Ingest(Config):
-    """What is done with images that cannot be used."""
+    """What is done with images that cannot be used, and which ones a person wants left out."""
 
+    locations: ClassVar[frozenset[str]] = frozenset({"quarantine_file"})
+
+    policy: Literal["quarantine", "fail", "report"] = Field(
+        default="quarantine",
+        description="quarantine: leave bad images out up to max_bad_fraction, else fail; fail: if there is one; report: "
+        "leave out however many there are",
+    )
+    quarantine_file: Path | None = Field(
+        default=None, description="CSV with a column `sha256` or `id`: images to leave out; example_validator writes one"
+    )
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1, description="quarantine up to this share, else fail")
     max_pixels: int = Field(default=100_000_000, ge=1, description="refuse larger images by their header, undecoded")
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The quarantine file, so that an edit of it is seen."""
+        if self.quarantine_file is not None:
+            yield "quarantine.csv", self.quarantine_file
 
 
 class Transform(Config):
@@ -58,11 +77,20 @@ class Transform(Config):
     fit: Literal["stretch", "crop", "pad"] = Field(
         default="stretch", description="what happens to the aspect ratio: ignore it, cut the ends off, or add borders"
     )
-    scale: Literal["zero_to_one", "minus_one_to_one", "zero_mean", "standardize"] = Field(
+    crop_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="with fit='crop', share of each side that is kept, of the middle: 0.875"
+    )
+    scale: Literal["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"] = Field(
         default="zero_to_one",
         description="zero_mean subtracts the training images' mean colour from [0, 1]; standardize also divides by "
-        "their standard deviation",
+        "their standard deviation; whiten turns to the principal axes of colour and divides by the deviation along each",
     )
+
+    @model_validator(mode="after")
+    def _crops_what_it_keeps(self) -> "Transform":
+        if self.crop_fraction < 1 and self.fit != "crop":
+            raise ValueError(f"crop_fraction needs fit='crop'; received fit={self.fit!r}")
+        return self
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -179,6 +207,7 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _frozen_layers_know_something(self) -> "Experiment":
+        check_order(self.augment)
         self.training.check_augmentation(self.augment)
         if self.training.freeze is not None and self.model.weights is None:
             raise ConfigError(

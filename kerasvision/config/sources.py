@@ -4,14 +4,17 @@ A source's settings say what to read and list its files, so that a change on dis
 The reading itself is in `kerasvision.data.sources`.
 """
 
+import glob
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kerasvision.config.base import Component
-from kerasvision.errors import DataError
+from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless, tidy, visible_files
+from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_parquet
+from kerasvision.errors import DataError, KerasvisionError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
@@ -50,11 +53,7 @@ class ImageFolder(Source):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
-        root = _existing_folder(self.path)
-        for path in root.rglob("*"):
-            name = path.relative_to(root)
-            if path.is_file() and not any(part.startswith(".") for part in name.parts):
-                yield name.as_posix(), path
+        yield from visible_files(existing_folder(self.path))
 
 
 class Idx(Source):
@@ -72,7 +71,7 @@ class Idx(Source):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The .gz files in the folder."""
-        for path in _existing_folder(self.path).glob("*-ubyte.gz"):
+        for path in existing_folder(self.path).glob("*-ubyte.gz"):
             yield path.name, path
 
 
@@ -81,6 +80,8 @@ class Tfds(Source):
 
     A data set that is not on this machine yet is downloaded; where there is no network, that is said within seconds.
     Its identity is its name and version, so pin the version (`name:version`) for an exact record.
+
+    A feature within others is written with a slash: `label_key=None, caption_key="captions/text"` for `coco_captions`.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.tfds:read_tfds"
@@ -89,13 +90,210 @@ class Tfds(Source):
     name: str
     data_dir: Path | None = Field(default=None, description="where TFDS keeps its data sets; else its own default")
     image_key: str = "image"
-    label_key: str = "label"
+    label_key: str | None = Field(default="label", description="None where the data set gives no labels")
+    caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
     max_examples: int | None = Field(default=None, ge=1, description="read only so many of each split")
 
 
-def _existing_folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise DataError(
-            f"there is no folder {path} (looked in {Path.cwd()})", hint="set source.path to the folder with the images"
-        )
-    return path
+class Table(Source):
+    """A table of images: CSV, TSV or Parquet, one row per image, the columns named in its first line.
+
+    The image column holds paths relative to the table's own folder or to `root`; in Parquet, it may hold the encoded bytes
+    instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows is one image with the
+    captions of all of them. A path that leads out of the folder is a fault of that image, and is never opened.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.sources.table:read_table"
+    locations: ClassVar[frozenset[str]] = frozenset({"path", "root"})
+
+    path: Path
+    image: str = Field(default="image", description="the column with the paths or the bytes")
+    label: str | None = Field(default="label", description="the column with the class name; None where there is none")
+    split: str | None = Field(default=None, description="the column with the split; an empty cell leaves it to `splits`")
+    group: str | None = Field(default=None, description="the column that says which images share a split")
+    captions: tuple[str, ...] = Field(default=(), description="columns with captions; in Parquet also lists of them")
+    root: Path | None = Field(default=None, description="the folder that the paths start from; else the table's own")
+    separator: str | None = Field(
+        default=None, min_length=1, max_length=1, description="between two values; else a tab in .tsv, a comma elsewhere"
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to read: image, then label, split and group where they are given, then the captions."""
+        return (self.image, *(name for name in (self.label, self.split, self.group) if name is not None), *self.captions)
+
+    @property
+    def images(self) -> ImageFiles:
+        """The folder that the paths start from."""
+        return ImageFiles(self.root if self.root is not None else self.path.parent)
+
+    def rows(self, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """(line of a text or row of a Parquet file, values) of every row.
+
+        Raises:
+            ConfigError: a column that is missing or there twice.
+            DataError: no such file, or one that is no table.
+        """
+        existing_file(self.path, field="path")
+        if is_parquet(self.path):
+            return read_parquet(self.path, columns=columns)
+        separator = self.separator or ("\t" if self.path.suffix.lower() == ".tsv" else ",")
+        return read_csv(self.path, columns=columns, separator=separator)
+
+    def holds_bytes(self) -> bool:
+        """Whether the images themselves lie in the table.
+
+        Raises:
+            ConfigError: the image column holds neither paths nor bytes.
+        """
+        if not is_parquet(self.path):
+            return False
+        return holds_bytes(open_parquet(existing_file(self.path, field="path")), self.image, self.path)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The table, and each image that it names. Rows that cannot be read end the list: reading tells of them."""
+        rows = self.rows(self.columns)
+        yield self.path.name, self.path
+        if self.holds_bytes():
+            return
+        images, is_good, bad = self.images, {}, 0
+        try:
+            for count, (_, (image, *_)) in enumerate(rows, start=1):
+                name = tidy(str(image or ""))
+                if name not in is_good:
+                    is_good[name] = not images.fault(name)
+                    if is_good[name]:
+                        yield name, images.path(name)
+                bad += not is_good[name]
+                if is_hopeless(bad, of=count):
+                    return
+        except KerasvisionError:
+            return
+
+
+class Coco(Source):
+    """Photos in COCO's form: captions, boxes and masks in JSON files (https://cocodataset.org/#format-data).
+
+    `Coco(path="coco")` reads what lies there as COCO is published: `annotations/captions_train2017.json` and
+    `annotations/instances_train2017.json` describe the images in `train2017`, which is the training split; likewise for
+    val2017, and for any other name. With `captions` or `instances` given, `path` is the folder of the images themselves.
+
+    An image that only one of the two files lists has no captions, or no objects. Crowds (`iscrowd`) are left out: a box
+    around twenty people is no example of one.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
+    locations: ClassVar[frozenset[str]] = frozenset({"path", "captions", "instances"})
+
+    path: Path
+    captions: Path | None = Field(default=None, description="a file of captions, for the images in `path`")
+    instances: Path | None = Field(default=None, description="a file of boxes and masks, for the images in `path`")
+    annotations: tuple[Literal["captions", "instances"], ...] = Field(
+        default=("captions", "instances"), description="what to read, of images that are listed in either"
+    )
+    crowds: Literal["leave_out", "keep"] = "leave_out"
+    masks: Literal["keep", "leave_out"] = "keep"
+    label: Literal["none", "largest"] = Field(
+        default="none", description="largest: an image gets the class of its object with the largest box as its label"
+    )
+
+    def parts(self) -> list[tuple[Path, dict[str, Path]]]:
+        """(folder of images, {"captions" or "instances": file that describes them}), sorted by folder.
+
+        Raises:
+            DataError: a folder or file that is not there, or nothing to read.
+        """
+        root = existing_folder(self.path)
+        given = {kind: getattr(self, kind) for kind in self.annotations if getattr(self, kind) is not None}
+        if given:
+            return [(root, {kind: existing_file(file, field=kind) for kind, file in given.items()})]
+        found: dict[Path, dict[str, Path]] = {}
+        for kind in self.annotations:
+            for file in (root / "annotations").glob(f"{kind}_*.json"):
+                found.setdefault(root / file.stem.removeprefix(f"{kind}_"), {})[kind] = file
+        if not found:
+            raise DataError(
+                f"{root / 'annotations'} holds no {' or '.join(f'{kind}_*.json' for kind in self.annotations)}",
+                hint="set source.captions or source.instances to the file that describes the images",
+            )
+        for folder, files in found.items():
+            if not folder.is_dir():
+                raise DataError(f"there is no folder {folder}, whose images {next(iter(files.values()))} describes",
+                                hint="fetch the images, or move the file away")  # fmt: skip
+        return sorted(found.items())
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The JSON files, and every visible file in the folders that they describe."""
+        for folder, annotations in self.parts():
+            for kind, file in annotations.items():
+                yield f"{kind}/{file.name}", file
+            for name, path in visible_files(folder):
+                yield (name if folder == self.path else f"{folder.name}/{name}"), path
+
+
+class TfRecord(Source):
+    """TFRecord files of tf.train.Example, with the keys of TensorFlow's Models: `image/encoded`, `image/class/label`, ...
+
+    `path` is a file or a pattern: `"imagenet/*-of-*"`. A file with train, validation (or val) or test in its name is that
+    split. Keys that an example does not hold are left out, but for the image itself.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
+    locations: ClassVar[frozenset[str]] = frozenset({"path"})
+
+    path: Path
+    image_key: str = "image/encoded"
+    label_key: str | None = Field(default="image/class/label", description="a number or a text")
+    class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
+    caption_key: str | None = Field(default="image/caption", description="a text, or several")
+    box_key: str | None = Field(default="image/object/bbox", description="with /ymin, /xmin, /ymax, /xmax, each in [0, 1]")
+    object_label_key: str = Field(default="image/object/class/text", description="a number or a text for each box")
+    object_class_names: tuple[str, ...] | None = Field(default=None, description="names of the objects' labels 0, 1, ...")
+    mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 where the object is not")
+
+    def paths(self) -> list[Path]:
+        """The files, sorted.
+
+        Raises:
+            DataError: there are none.
+        """
+        names = [self.path] if self.path.is_file() else sorted(glob.glob(str(self.path)))  # noqa: PTH207 (not below a folder)
+        paths = [Path(name) for name in names if Path(name).is_file()]
+        if not paths:
+            raise DataError(f"there is no file {self.path} (looked in {Path.cwd()})",
+                            hint="set source.path to a file or a pattern such as 'data/train-*'")  # fmt: skip
+        return paths
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """All files that the pattern means."""
+        for path in self.paths():
+            yield path.name, path
+
+
+ShapeName = Literal["circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"]
+
+
+class Shapes(Source):
+    """Scenes made from a seed: coloured shapes on textured ground, with label, boxes, masks and one to five captions.
+
+    Scene n depends on the seed and n alone, so a larger `count` adds scenes and changes none. The label is the class of the
+    largest shape; each class has its turn, so all are equally frequent. Nothing is fetched, and nothing need be licensed.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.sources.shapes:read_shapes"
+
+    count: int = Field(default=1000, ge=1)
+    image_size: tuple[Annotated[int, Field(ge=32, le=1024)], Annotated[int, Field(ge=32, le=1024)]] = Field(
+        default=(64, 64), description="height, width"
+    )
+    seed: int = Field(default=0, ge=0)
+    classes: tuple[ShapeName, ...] = Field(
+        default=("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"), min_length=1
+    )
+    max_objects: int = Field(default=3, ge=1, le=6, description="each scene holds 1 to so many shapes")
+
+    @model_validator(mode="after")
+    def _name_each_class_once(self) -> "Shapes":
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes must name each class once; received {self.classes!r}")
+        return self

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import model_validator
 
-from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
 from kerasvision.config.gate import Gate
@@ -56,6 +56,7 @@ class TrainerSettings(Config):
 
     @model_validator(mode="after")
     def _augmentation_is_seen(self) -> "TrainerSettings":
+        check_order(self.augment)
         self.training.check_augmentation(self.augment)
         return self
 

@@ -54,6 +54,7 @@ class Training(Config):
     """
 
     epochs: int = Field(default=10, ge=1)
+    plain_epochs: int = Field(default=0, ge=0, description="so many epochs at the end see the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
     optimizer: Optimizer = Sgd()
     schedule: Literal["constant", "cosine"] = Field(
@@ -76,7 +77,7 @@ class Training(Config):
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
     memory_budget_gb: float = Field(
-        default=4.0, gt=0, description="decoded images up to this size are kept in memory between epochs"
+        default=4.0, gt=0, description="decoded images up to this size stay in memory between epochs; else encoded ones do"
     )
 
     @field_validator("freeze")
@@ -93,6 +94,11 @@ class Training(Config):
             raise ValueError(
                 "warmup_epochs must lie in [0, epochs]; "
                 f"received warmup_epochs={self.warmup_epochs}, epochs={self.epochs}"
+            )
+        if self.plain_epochs > self.epochs:
+            raise ValueError(
+                "plain_epochs must lie in [0, epochs]; "
+                f"received plain_epochs={self.plain_epochs}, epochs={self.epochs}"
             )
         if self.replicas is not None and self.strategy != "mirrored":
             raise ValueError(f"replicas needs strategy='mirrored'; received strategy={self.strategy!r}")

@@ -1,31 +1,76 @@
 """Examples on disk: a prepared TFDS data set of encoded images, written and read."""
 
-import contextlib
-import io
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple, Self, TypedDict
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-Row = tuple[str, bytes, str]  # id, encoded image, class name
+from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
+
+NAME = "examples"
+VERSION = "1.0.0"
+
+
+class PlacedObject(TypedDict, total=False):
+    """One thing in an image.
+
+    `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `mask`:
+    PNG bytes of a grey picture of the image's size, 255 where the object is; only where the data set has masks.
+    """
+
+    bbox: tuple[float, float, float, float]
+    label: str
+    mask: bytes
+
+
+class Example(NamedTuple):
+    """One image to be written: its id, its encoded bytes, and what is said of it."""
+
+    id: str
+    image: bytes
+    label: str = ""
+    captions: Sequence[str] = ()
+    objects: Sequence[PlacedObject] = ()
+
+
+# An example, or its first fields.
+Row = Example | tuple[str, bytes] | tuple[str, bytes, str]
 
 
 class ExampleSet:
     """A prepared data set, opened for reading.
 
     Args:
-        folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image, label and id.
+        folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image and id, and perhaps label,
+            captions and objects.
     """
 
     def __init__(self, folder: Path) -> None:
         self._builder = tfds.builder_from_directory(str(folder))
+        self._features = self._builder.info.features
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of their numbers."""
-        return tuple(self._builder.info.features["label"].names)
+        """Class names in the order of their numbers; none where the images have no labels."""
+        return tuple(self._features["label"].names) if "label" in self._features else ()
+
+    @property
+    def object_classes(self) -> tuple[str, ...]:
+        """Class names of the objects in the order of their numbers; none where there are no objects."""
+        return tuple(self._features["objects"]["label"].names) if "objects" in self._features else ()
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether the images have captions."""
+        return "captions" in self._features
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the objects have masks."""
+        return "objects" in self._features and "mask" in self._features["objects"]
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -36,71 +81,138 @@ class ExampleSet:
         """How many examples a split holds; 0 for one that is not there."""
         return self._builder.info.splits[split].num_examples if split in self.splits else 0
 
+    def encoded_bytes(self, split: str) -> int:
+        """Bytes that a split's examples take as they are on disk, their images encoded; 0 for one that is not there."""
+        return int(self._builder.info.splits[split].num_bytes) if split in self.splits else 0
+
     def dataset(self, split: str) -> tf.data.Dataset:
-        """`{"image": string, "label": int64, "id": string}`, one example at a time, in the same order every time."""
+        """One example at a time, in the same order every time.
+
+        `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
+        (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,)},
+        and with masks "mask": string (M,), encoded too.
+        """
+        decoders = {"image": tfds.decode.SkipDecoding()}
+        if self.has_masks:
+            decoders["objects"] = {"mask": tfds.decode.SkipDecoding()}
         return self._builder.as_dataset(
-            split=split,
-            decoders={"image": tfds.decode.SkipDecoding()},
-            shuffle_files=False,
-            read_config=tfds.ReadConfig(try_autocache=False),
+            split=split, decoders=decoders, shuffle_files=False, read_config=tfds.ReadConfig(try_autocache=False)
         )
 
 
-def write_examples(
-    rows: Callable[[str], Iterable[Row]], *, splits: Iterable[str], classes: Iterable[str], folder: Path
-) -> None:
-    """Writes encoded images as a TFDS data set that `tfds.builder_from_directory` reads without kerasvision.
+class ExampleWriter:
+    """Writes examples one by one, the splits in any order, and in little memory.
 
-    The order on disk follows from the ids (TFDS shuffles by their hash), so it is the same every time. A data set with
-    GIF files must be read with `tfds.decode.SkipDecoding`, as `ExampleSet` does: TFDS' own decoder fails on them.
+    TFDS' `builder_from_directory` reads the result without kerasvision. The order on disk follows from the ids (TFDS' own:
+    by their hash), so it is the same every time. A data set with GIF files must be read with `tfds.decode.SkipDecoding`,
+    as `ExampleSet` does: TFDS' own decoder fails on them.
+
+    Args:
+        folder: where the data set goes; made here.
+        classes: all class names, in the order of their numbers; none where the images have no labels.
+        object_classes: likewise of the objects; none where there are no objects.
+        captions: whether the images have captions.
+        masks: whether the objects have masks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        classes: Iterable[str] = (),
+        object_classes: Iterable[str] = (),
+        captions: bool = False,
+        masks: bool = False,
+    ) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._info = _dataset_info(folder, _features(list(classes), list(object_classes), captions=captions, masks=masks))
+        self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
+        self._splits: dict[str, ShuffledRecords] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        with self._open:
+            if kind is None:
+                self._finish()
+
+    def write(self, split: str, row: Row) -> None:
+        """Adds one example to a split."""
+        example = Example(*row)._asdict()
+        example["objects"] = [{**thing, "bbox": tfds.features.BBox(*thing["bbox"])} for thing in example["objects"]]
+        encoded = self._info.features.encode_example({key: example[key] for key in self._info.features})
+        if split not in self._splits:
+            records = ShuffledRecords(self._folder / f"{split}.unordered", salt=split)
+            self._splits[split] = self._open.enter_context(records)
+        self._splits[split].add(example["id"], self._serializer.serialize_example(encoded))
+
+    def _finish(self) -> None:
+        splits = []
+        for split, records in self._splits.items():
+            template = tfds.core.ShardedFileTemplate(
+                data_dir=self._folder, dataset_name=NAME, split=split, filetype_suffix="tfrecord"
+            )
+            splits.append(
+                tfds.core.SplitInfo(
+                    name=split,
+                    shard_lengths=write_shards(records, template),
+                    num_bytes=records.num_bytes,
+                    filename_template=template,
+                )
+            )
+        self._info.set_splits(tfds.core.SplitDict(splits))
+        self._info.write_to_directory(self._folder)
+
+
+def write_examples(
+    rows: Callable[[str], Iterable[Row]],
+    *,
+    splits: Iterable[str],
+    classes: Iterable[str],
+    folder: Path,
+    object_classes: Iterable[str] = (),
+    captions: bool = False,
+    masks: bool = False,
+) -> None:
+    """Writes a data set whose rows are asked for split by split: `ExampleWriter` in one call.
 
     Args:
         rows: split -> its rows; called once per split.
         splits: the splits to write, each with at least one row.
-        classes: all class names, in the order of their numbers.
-        folder: where the data set goes; made here.
+        classes, folder, object_classes, captions, masks: see `ExampleWriter`.
     """
-    work = folder.with_name(folder.name + ".work")
-    builder = _Builder(rows, list(splits), list(classes), data_dir=str(work), file_format="tfrecord")
-    # TFDS tells of its work on standard output, with a path that is about to change.
-    with contextlib.redirect_stdout(io.StringIO()), _no_bars():
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    Path(builder.data_path).rename(folder)
-    shutil.rmtree(work)
+    with ExampleWriter(
+        folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks
+    ) as writer:
+        for split in splits:
+            for row in rows(split):
+                writer.write(split, row)
 
 
-class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Images with labels, as TFDS wants them told."""
-
-    name = "examples"
-    VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, rows: Callable[[str], Iterable[Row]], splits: list[str], classes: list[str], **kwargs: str) -> None:
-        self._rows, self._splits, self._classes = rows, splits, classes
-        super().__init__(**kwargs)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(shape=(None, None, 3)),
-            "label": tfds.features.ClassLabel(names=self._classes),
-            "id": tfds.features.Text(),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
-        )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        return {split: self._generate_examples(split) for split in self._splits}
-
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, object]]]:
-        for name, image, label in self._rows(split):
-            yield name, {"image": image, "label": label, "id": name}
+def _features(
+    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool
+) -> tfds.features.FeaturesDict:
+    features = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
+    if classes:
+        features["label"] = tfds.features.ClassLabel(names=classes)
+    if captions:
+        features["captions"] = tfds.features.Sequence(tfds.features.Text())
+    if object_classes:
+        parts = {"bbox": tfds.features.BBoxFeature(), "label": tfds.features.ClassLabel(names=object_classes)}
+        if masks:
+            parts["mask"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
+        features["objects"] = tfds.features.Sequence(parts)
+    return tfds.features.FeaturesDict(features)
 
 
-@contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
-    tfds.disable_progress_bar()
-    try:
-        yield
-    finally:
-        tfds.enable_progress_bar()
+def _dataset_info(folder: Path, features: tfds.features.FeaturesDict) -> tfds.core.DatasetInfo:
+    identity = tfds.core.dataset_info.DatasetIdentity(
+        name=NAME, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=__name__
+    )
+    supervised = ("image", "label") if "label" in features else None
+    info = tfds.core.DatasetInfo(builder=identity, features=features, supervised_keys=supervised)
+    info.set_file_format(tfds.core.FileFormat.TFRECORD)
+    return info

@@ -1,56 +1,89 @@
-"""From a source to examples on disk: every image is looked at once, and what cannot be used is named."""
+"""From a source to examples on disk: every image is looked at once, and what cannot be used is named.
+
+The source is read twice, and no image stays in memory: once to look at the images, once to write those that can be used.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from kerasvision import lookup
 from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.sources import Source
-from kerasvision.data.examples import Row, write_examples
-from kerasvision.data.inspection import ImageFacts, inspect_images
-from kerasvision.data.records import Record, sha256, unique_names
-from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits
+from kerasvision.data.descriptions import kept_captions, kept_objects, placed_objects
+from kerasvision.data.examples import Example, ExampleWriter
+from kerasvision.data.manifest import CHUNK_ROWS, Scanned, printable, scan
+from kerasvision.data.quarantine import LEFT_OUT, read_quarantine
+from kerasvision.data.records import Record, sha256
+from kerasvision.data.spans import PreviousExamples, Span, compare
+from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
 from kerasvision.progress import bar
 
 MOST_NAMED = 10
 
 
-def ingest(source: Source, *, splits: Splits, policy: Ingest, data: Path, manifest: Path) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest tells beside the files that it writes.
+
+    Attributes:
+        manifest: a row per image of the source, `fault` empty for those that were written.
+        span: what is new since the examples before.
+        unmatched: what the quarantine file names and the source does not hold.
+    """
+
+    manifest: pd.DataFrame
+    span: Span
+    unmatched: list[str]
+
+
+def ingest(
+    source: Source,
+    *,
+    splits: Splits,
+    policy: Ingest,
+    data: Path,
+    manifest: Path,
+    span: Path,
+    previous: PreviousExamples | None = None,
+) -> Ingested:
     """Reads a source, splits it, writes the usable images, and lists all of them.
 
     Args:
         source: what to read.
         splits: how to split it.
-        policy: how many bad images are bearable, and how large an image may be.
-        data: folder for the prepared data set.
+        policy: how many bad images are bearable, how large an image may be, and which ones to leave out.
+        data: folder for the prepared data set; made here.
         manifest: Parquet file for the list.
-
-    Returns:
-        The manifest: a row per image, `fault` empty for those that were written.
+        span: JSON file for what is new.
+        previous: what the last ingest of this source wrote.
 
     Raises:
-        DataError: too many images cannot be used, or none is left to train on or to judge by.
+        DataError: too many images cannot be used, or none is left to train on or to judge by; the quarantine file cannot
+            be read.
+        StageError: the source or an image changed while it was read.
     """
-    records = unique_names(lookup.load(source.implementation)(source))
-    table = _scan(records, policy)
-    decided = assign_splits(table["sha256"].tolist(), [record.split for record in records], splits)
-    table["split"] = [split for split, _ in decided]
-    leaked = pd.Series([fault for _, fault in decided], dtype="str")
-    table["fault"] = table["fault"].where(table["fault"] != "", leaked)
+    if previous is not None and not previous.span.exists():
+        previous = None  # examples of a version that knew no spans: this one is the first
+    read = lookup.load(source.implementation)
+    scanned = scan(read(source), max_pixels=policy.max_pixels)
+    table = scanned.table
+    sound = table["fault"] == ""
+    unmatched = _leave_out(table, policy.quarantine_file)
+    _split(table, splits, sound, previous)
     _refuse_if_too_bad(table, policy)
-    used = [split for split in (TRAIN, VALIDATION, TEST) if ((table["split"] == split) & (table["fault"] == "")).any()]
-    for split in (TRAIN, TEST):
-        if split not in used:
-            raise DataError(f"no image is left for the {split} split ({len(records)} read)",
-                            hint="add images, or change splits")  # fmt: skip
+    _refuse_if_nothing_is_left(table)
+    _write(read(source), scanned, data)
     table.to_parquet(manifest, index=False)
-    rows = _rows_of(records, table)
-    write_examples(rows, splits=used, classes=class_order(table["label"]), folder=data)
-    return table
+    new = compare(table, previous, splits)
+    new.save(span)
+    return Ingested(table, new, unmatched)
 
 
 def class_order(labels: Iterable[str]) -> list[str]:
@@ -65,69 +98,99 @@ def class_order(labels: Iterable[str]) -> list[str]:
     return sorted(set(labels), key=lambda label: (natural(label), label))
 
 
-def _scan(records: list[Record], policy: Ingest) -> pd.DataFrame:
-    """One row per record: what its bytes are, and what is wrong with them."""
-    unreadable: dict[int, str] = {}
-
-    def loaded() -> Iterator[tuple[int, bytes]]:
-        for number, record in enumerate(records):
-            try:
-                yield number, record.load()
-            except OSError as error:
-                unreadable[number] = f"cannot be read: {error.strerror}"
-                yield number, b""
-
-    rows = []
-    with bar("looking at images", total=len(records)) as advance:
-        for number, data, facts in inspect_images(loaded(), max_pixels=policy.max_pixels):
-            rows.append(_row(records[number], data, facts, unreadable.get(number)))
-            advance(1)
-    return pd.DataFrame(rows)
+def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
+    """Takes out what the quarantine file names, and says what it names in vain."""
+    if file is None:
+        return []
+    quarantine = read_quarantine(file)
+    faults = quarantine.faults(table["id"], table["sha256"])
+    table["fault"] = faults.where(faults != "", table["fault"])
+    return quarantine.unmatched(table["id"], table["sha256"])
 
 
-def _row(record: Record, data: bytes, facts: ImageFacts, unreadable: str | None) -> dict[str, object]:
-    return {
-        "id": record.name,
-        "path": str(record.content) if isinstance(record.content, Path) else "",
-        "split": record.split or "",
-        "label": record.label,
-        "sha256": sha256(data),
-        "size": len(data),
-        "width": facts.width,
-        "height": facts.height,
-        "format": facts.format,
-        "mode": facts.mode,
-        "notes": "; ".join(facts.notes),
-        "fault": unreadable or facts.fault or "",
-    }
+def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: PreviousExamples | None) -> None:
+    """Puts every image into a split, and takes out what would lie in two. Bytes that are no image tie nothing together."""
+    decided = assign_splits(
+        table["sha256"].where(sound, "").tolist(),
+        [split or None for split in table["split"]],
+        splits,
+        groups=table["group"].tolist(),
+        labels=table["label"].tolist(),
+        used=(table["fault"] == "").tolist(),
+        previous=previous.placed(splits) if previous is not None and splits.stratify else None,
+    )
+    table["split"] = pd.Series([split for split, _ in decided], dtype="str")
+    leaked = pd.Series([fault for _, fault in decided], dtype="str")
+    table["fault"] = table["fault"].where(leaked == "", leaked)
 
 
 def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
-    """Leakage is removed and told, but does not count: nothing is wrong with such an image."""
-    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith("leakage")]
-    if len(bad) <= policy.max_bad_fraction * len(table):
+    """What was left out as leakage, or because somebody wants it so, does not count: nothing is wrong with such an image."""
+    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT))]
+    limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
+    if len(bad) <= limit * len(table):
         return
     named = "".join(f"\n  {row.id}: {row.fault}" for row in bad.head(MOST_NAMED).itertuples())
     more = f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+    way_out = "raise ingest.max_bad_fraction" if policy.policy == "quarantine" else "set ingest.policy to 'quarantine'"
     raise DataError(
-        f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is "
-        f"{policy.max_bad_fraction:.1%})",
-        hint=f"mend or remove them, or raise ingest.max_bad_fraction to leave them out:{named}{more}",
+        f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is {limit:.1%})",
+        hint=f"mend or remove them, or {way_out} to leave them out:{named}{more}",
     )
 
 
-def _rows_of(records: list[Record], table: pd.DataFrame) -> Callable[[str], Iterator[Row]]:
-    """The usable rows of a split. Each image is read again, and must be what it was when it was looked at."""
-    columns = list(zip(records, table["split"], table["fault"], table["sha256"], strict=True))
+def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
+    used = set(table.loc[table["fault"] == "", "split"])
+    for split in (TRAIN, TEST):
+        if split not in used:
+            raise DataError(f"no image is left for the {split} split ({len(table)} read)",
+                            hint="add images, or change splits")  # fmt: skip
 
-    def rows(split: str) -> Iterator[Row]:
-        chosen = [(record, digest) for record, own, fault, digest in columns if own == split and not fault]
-        with bar(f"writing {split}", total=len(chosen)) as advance:
-            for record, digest in chosen:
-                yield record.name, _unchanged(record, digest), record.label
-                advance(1)
 
-    return rows
+def _write(records: Iterable[Record], scanned: Scanned, data: Path) -> None:
+    """Writes every usable image. It is read again, and must be what it was when it was looked at."""
+    table = scanned.table
+    good = table["fault"] == ""
+    notes: dict[int, str] = {}
+    writer = ExampleWriter(
+        data,
+        classes=class_order(label for label in table["label"].unique() if label),
+        object_classes=class_order(scanned.object_classes),
+        captions=bool((table.loc[good, "captions"] > 0).any()),
+        masks=scanned.masks,
+    )
+    with writer, bar("writing examples", total=int(good.sum())) as advance:
+        for record, row in _pairs(records, table):
+            if row.fault:
+                continue
+            example, found = _example(record, row, masks=scanned.masks)
+            if found:
+                notes[row.Index] = "; ".join(filter(None, (row.notes, *found)))
+            writer.write(row.split, example)
+            advance(1)
+    table.loc[list(notes), "notes"] = list(notes.values())
+
+
+def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Record, Any]]:
+    """Each record with its row of the table.
+
+    Raises:
+        StageError: the source gives other records than at first.
+    """
+    chunks = (table.iloc[start : start + CHUNK_ROWS] for start in range(0, len(table), CHUNK_ROWS))
+    rows = (row for chunk in chunks for row in chunk.itertuples())
+    for record, row in zip_longest(records, rows):
+        if record is None or row is None or printable(record.name) != row.id:
+            raise StageError("the source changed while it was read: it lists other images than at first", hint="run again")
+        yield record, row
+
+
+def _example(record: Record, row: Any, *, masks: bool) -> tuple[Example, list[str]]:
+    """What is written of a record, and notes on its masks."""
+    captions, _ = kept_captions(record.captions)
+    kept, _ = kept_objects(record.objects, width=row.width, height=row.height)
+    objects, notes = placed_objects(kept, width=row.width, height=row.height, masks=masks)
+    return Example(row.id, _unchanged(record, row.sha256), row.label, captions, objects), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

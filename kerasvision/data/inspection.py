@@ -2,6 +2,9 @@
 
 The header is read first, with Pillow, and nothing is decoded that it says is too large. Then the file is decoded whole,
 by the very decoder that training and serving use, so that a file that passes here cannot stop them.
+
+What the decoder itself lets pass stays unseen: a hole in the middle of a JPEG, and a JPEG header that claims more rows than
+there are, which it fills with grey.
 """
 
 import io
@@ -9,22 +12,33 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import tensorflow as tf
 from PIL import Image
 
+from kerasvision.data.file_kinds import UNKNOWN, cannot_read, unreadable_kind
 from kerasvision.ops.exif import exif_orientation, may_be_turned
 
 # What TensorFlow's decoder reads, by Pillow's names and first bytes. MPO: a JPEG that carries more pictures (phones).
 READABLE = {"JPEG": b"\xff\xd8", "MPO": b"\xff\xd8", "PNG": b"\x89PNG", "GIF": b"GIF8", "BMP": b"BM", "WEBP": b"RIFF"}
+# How the names of their files end.
+SUFFIXES = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"}, "GIF": {".gif"},
+    "BMP": {".bmp", ".dib"}, "WEBP": {".webp"},
+}  # fmt: skip
+WRONG_SUFFIX = "the file's name ends otherwise than its format"
 # Further formats worth naming in a fault. Opening any of these reads a header only; an ICO would be decoded at once.
 RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM")
 MAX_SIDE = 65_535
 ANIMATED = "first frame of an animation"
+
+# So many bytes may wait to be looked at: photos of 10 MB wait by the half-dozen, not by the dozen.
+MOST_WAITING_BYTES = 64_000_000
 
 # Handing a file to a thread takes about as long as looking at an image of 28 x 28.
 WORTH_A_THREAD_BYTES = 16_384
@@ -32,7 +46,7 @@ WORTH_A_THREAD_BYTES = 16_384
 # Pillow's limit and Python's warning filters belong to the whole process: one header at a time.
 _PILLOW = threading.Lock()
 
-K = TypeVar("K", bound=Hashable)
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,9 @@ def inspect_images(
         key, data, future = waiting.popleft()
         return key, data, future.result()
 
+    def too_many() -> bool:
+        return len(waiting) >= 4 * workers or sum(len(data) for _, data, _ in waiting) > MOST_WAITING_BYTES
+
     with ThreadPoolExecutor(workers) as pool:
         for key, data in items:
             if len(data) < WORTH_A_THREAD_BYTES:
@@ -100,10 +117,20 @@ def inspect_images(
                 yield key, data, inspect_image(data, max_pixels=max_pixels)
                 continue
             waiting.append((key, data, pool.submit(inspect_image, data, max_pixels=max_pixels)))
-            if len(waiting) >= 4 * workers:
+            while waiting and too_many():
                 yield first()
         while waiting:
             yield first()
+
+
+def has_wrong_suffix(file: Path, image_format: str) -> bool:
+    """Whether a file's name ends otherwise than its format. A name without an ending promises nothing.
+
+    >>> has_wrong_suffix(Path("a.JPG"), "PNG"), has_wrong_suffix(Path("a.JPG"), "JPEG"), has_wrong_suffix(Path("a"), "JPEG")
+    (True, False, False)
+    """
+    suffix = file.suffix.lower()
+    return bool(suffix) and suffix not in SUFFIXES.get(image_format, {suffix})
 
 
 def _read_header(data: bytes) -> ImageFacts:
@@ -121,10 +148,14 @@ def _read_header(data: bytes) -> ImageFacts:
 
 
 def _unknown(data: bytes) -> str:
-    for image_format, start in READABLE.items():
-        if data.startswith(start):
-            return f"truncated or corrupt {image_format}"
-    return "no image in a known format"
+    fault = unreadable_kind(data)
+    if fault == UNKNOWN:
+        fault = next((_broken(kind) for kind, start in READABLE.items() if data.startswith(start)), fault)
+    return fault
+
+
+def _broken(image_format: str) -> str:
+    return f"truncated or corrupt {image_format}"
 
 
 def _notes(image: Image.Image, data: bytes) -> Iterator[str]:
@@ -153,7 +184,7 @@ def _too_large(facts: ImageFacts, max_pixels: int) -> str | None:
 
 def _unsupported(facts: ImageFacts) -> str | None:
     if facts.format not in READABLE:
-        return f"{facts.format} cannot be read by TensorFlow: convert it to PNG or JPEG"
+        return cannot_read(facts.format)
     if facts.format == "BMP" and facts.mode in ("P", "1"):
         return "a BMP with a palette is misread by TensorFlow: convert it to PNG"
     if facts.format == "WEBP" and (facts.mode == "RGBA" or ANIMATED in facts.notes):
@@ -168,7 +199,7 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
         # images the public function's wrapping is felt.
         image = tf.raw_ops.DecodeImage(contents=data, channels=3, expand_animations=False)
     except tf.errors.OpError:
-        return replace(facts, fault=f"truncated or corrupt {facts.format}", notes=())
+        return replace(facts, fault=_broken(facts.format), notes=())
     # A GIF's canvas may be larger than its first frame, which is all that the decoder gives.
     height, width, _ = image.shape
     # The first test spares most files the second, and that one most of the rest.

@@ -1,47 +1,73 @@
-"""What a source yields: one image of unknown quality, with its label."""
+"""What a source yields: one image of unknown quality, with what is said of it: label, captions, objects."""
 
+import errno
 import hashlib
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasvision.errors import DataError
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One thing in an image.
+
+    Attributes:
+        box: corners y_min, x_min, y_max, x_max in pixels of the upright image, the last two exclusive.
+        label: its class name; "object" is taken where it is "".
+        mask: PNG bytes of a grey (H, W) picture, 255 where the object is and 0 elsewhere; or a function that gives them.
+    """
+
+    box: tuple[float, float, float, float]
+    label: str
+    mask: bytes | Callable[[], bytes] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """An image as its source gives it.
 
     Attributes:
         name: unique within the source, and the same every time it is read: `train/daisy/1.jpg`.
         content: the encoded image: a file, or a function that gives the bytes.
-        label: the class name.
+        label: the class name; "" where the source knows none. Of spaces, one between words is kept.
         split: the split that the source itself puts it in, or None.
+        group: what must not be torn apart (a person, a scene): all images of a group share a split. "": a group of its own.
+        captions: what it shows, in words.
+        objects: what is in it.
+        fault: why it cannot be used, where the source already knows; else "".
     """
 
     name: str
     content: Path | Callable[[], bytes]
-    label: str
+    label: str = ""
     split: str | None = None
+    group: str = ""
+    captions: tuple[str, ...] = ()
+    objects: tuple[Object, ...] = ()
+    fault: str = ""
 
     def load(self) -> bytes:
-        """The encoded bytes. A file that cannot be read raises OSError."""
-        return self.content.read_bytes() if isinstance(self.content, Path) else self.content()
+        """The encoded bytes.
+
+        Raises:
+            OSError: the file cannot be read, or is none: a pipe or a device may never come to an end.
+        """
+        if not isinstance(self.content, Path):
+            return self.content()
+        kind = self.content.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device", str(self.content))
+        return self.content.read_bytes()
 
 
-def unique_names(records: Iterable[Record]) -> list[Record]:
-    """The records as a list.
+def class_name(label: str) -> str:
+    """A label on one line, without space around it: TFDS keeps class names in the lines of a file.
 
-    Raises:
-        DataError: two share a name, or there are none.
+    >>> class_name(" sun\\nflower ")
+    'sun flower'
     """
-    records = list(records)
-    if not records:
-        raise DataError("the source holds no images")
-    names = {record.name for record in records}
-    if len(names) != len(records):
-        raise DataError(f"every image of a source needs a name of its own; {len(records) - len(names)} are taken twice")
-    return records
+    return " ".join(label.split())
 
 
 def sha256(data: bytes) -> str:

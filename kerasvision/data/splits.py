@@ -1,7 +1,9 @@
-"""Which split an image belongs to: decided by its content, so that no two splits share an image."""
+"""Which split an image belongs to: decided by its content, so that no two splits share an image or a group."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 from kerasvision.config.experiment import Splits
 
@@ -13,6 +15,9 @@ SPLIT_NAMES: Mapping[str, str] = {
     "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "eval": VALIDATION,
     "test": TEST, "testing": TEST,
 }  # fmt: skip
+
+# Where two splits claim an image, the one with the higher number keeps it.
+STRICTNESS = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
 def place(sha256: str, splits: Splits) -> float:
@@ -26,41 +31,187 @@ def place(sha256: str, splits: Splits) -> float:
 
 
 def assign_splits(
-    digests: Sequence[str], given: Sequence[str | None], splits: Splits
+    digests: Sequence[str],
+    given: Sequence[str | None],
+    splits: Splits,
+    *,
+    groups: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    used: Sequence[bool] | None = None,
+    previous: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """(split, fault) of every image; fault is empty except for an image that may not be used where it lies.
 
-    A split that the source brings is kept. One that it does not bring is taken out of the training images. Where the
-    source itself puts one image into two splits, the copy in the split that is judged on stays (test before validation
-    before train), and the other copies are faulty.
+    A split that the source brings is kept; one that it does not bring is taken out of the training images. Images that
+    share their bytes or a group, directly or through others, are one unit and go to one split. A unit's place on the line
+    from 0 to 1 is that of its image, or of the first of its groups on that line: the start of the line is the test split,
+    then comes validation, then train. So a new image moves no old one, with one exception: where it ties two groups
+    together, by lying in both, those of the split that is judged on less follow into the other.
+
+    With `splits.stratify`, each class's units are dealt by themselves, in the order of their places, so that every split
+    gets its exact share of them; the class of a group is the one that most of its images have. Then a new image may move
+    old ones, except for those that `previous` names.
+
+    Where the source itself puts an image or a group into two splits, what lies in the split that is judged on stays (test
+    before validation before train), and the rest is faulty.
 
     Args:
-        digests: SHA-256 of each image's bytes.
+        digests: SHA-256 of each image's bytes; "" for one whose bytes say nothing (they could not be read, say).
         given: the split that the source puts each image in, or None.
         splits: the fractions.
+        groups: name of each image's group, "" for an image that has none.
+        labels: class name of each image; one class where not given.
+        used: whether each image will be used: the others are no leakage, and count in no share.
+        previous: SHA-256 -> the split that an earlier run with the same settings put the image in.
 
     >>> assign_splits(["aa", "aa"], ["train", "test"], Splits())
     [('train', 'leakage: the same bytes lie in test'), ('test', '')]
     """
+    groups = groups or [""] * len(digests)
+    used = used or [True] * len(digests)
     brought = set(given)
-    cut_test = 0.0 if TEST in brought else splits.test
-    cut_validation = 0.0 if VALIDATION in brought else splits.validation
+    shares = {TEST: 0.0 if TEST in brought else splits.test, VALIDATION: 0.0 if VALIDATION in brought else splits.validation}
+    units = tie_together(digests, groups)
+    places = _places(units, digests, groups, splits)
+    of_unit = {unit: _split_at(position, shares) for unit, position in places.items()}
+    if splits.stratify:
+        free = [ok and own not in (VALIDATION, TEST) for ok, own in zip(used, given, strict=True)]
+        classes = _majority(units, labels or [""] * len(digests), free)
+        pinned = _pinned(units, digests, previous or {}, {TRAIN, *(name for name in shares if shares[name])})
+        of_unit |= _deal(classes, places, pinned, shares)
+    decided = [own if own in (VALIDATION, TEST) else of_unit[unit] for own, unit in zip(given, units, strict=True)]
+    return list(zip(decided, _leakage(decided, digests, groups, used), strict=True))
 
-    def split_of(digest: str, own: str | None) -> str:
-        if own in (VALIDATION, TEST):
-            return own
-        position = place(digest, splits)
-        if position < cut_test:
-            return TEST
-        return VALIDATION if position < cut_test + cut_validation else TRAIN
 
-    decided = [split_of(digest, own) for digest, own in zip(digests, given, strict=True)]
-    rank = {TRAIN: 0, VALIDATION: 1, TEST: 2}
-    strictest: dict[str, str] = {}
-    for digest, split in zip(digests, decided, strict=True):
-        if rank[split] > rank.get(strictest.get(digest, ""), -1):
-            strictest[digest] = split
-    return [
-        (split, "" if strictest[digest] == split else f"leakage: the same bytes lie in {strictest[digest]}")
-        for digest, split in zip(digests, decided, strict=True)
-    ]
+def tie_together(digests: Sequence[str], groups: Sequence[str]) -> list[int]:
+    """The number of each image's unit: images that share bytes or a group, directly or through others, have one number.
+
+    >>> tie_together(["aa", "bb", "bb", "cc", ""], ["tom", "tom", "", "", ""])
+    [0, 0, 0, 3, 4]
+    """
+    parent = list(range(len(digests)))
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = number = parent[parent[number]]
+        return number
+
+    for names in (digests, groups):
+        first: dict[str, int] = {}
+        for number, name in enumerate(names):
+            if name:
+                one, other = sorted((root(number), root(first.setdefault(name, number))))
+                parent[other] = one
+    return [root(number) for number in range(len(parent))]
+
+
+def _places(units: Sequence[int], digests: Sequence[str], groups: Sequence[str], splits: Splits) -> dict[int, float]:
+    """Unit -> its place: that of its groups nearest to 0, or of its image where it has no group."""
+    of_group = {group: place(f"group:{group}", splits) for group in set(groups) if group}
+    places: dict[int, float] = {}
+    for unit, group in zip(units, groups, strict=True):
+        if group:
+            places[unit] = min(of_group[group], places.get(unit, 1.0))
+    for unit, digest in zip(units, digests, strict=True):
+        if unit not in places:
+            places[unit] = place(digest, splits)
+    return places
+
+
+def _split_at(position: float, shares: Mapping[str, float]) -> str:
+    if position < shares[TEST]:
+        return TEST
+    return VALIDATION if position < shares[TEST] + shares[VALIDATION] else TRAIN
+
+
+def _majority(units: Sequence[int], labels: Sequence[str], free: Sequence[bool]) -> dict[int, str]:
+    """Unit -> the class of most of its images that are free to go anywhere; the first by name of several such."""
+    counts: dict[int, Counter[str]] = {}
+    for unit, label, ok in zip(units, labels, free, strict=True):
+        if ok:
+            counts.setdefault(unit, Counter())[label] += 1
+    return {unit: min(of, key=lambda label: (-of[label], label)) for unit, of in counts.items()}
+
+
+def _pinned(units: Sequence[int], digests: Sequence[str], previous: Mapping[str, str], open_: set[str]) -> dict[int, str]:
+    """Unit -> the split where an earlier run put it: the strictest, where new images tie together what lay apart."""
+    found: dict[int, str] = {}
+    for unit, digest in zip(units, digests, strict=True):
+        if previous.get(digest) in open_:
+            found[unit] = _stricter(previous[digest], found.get(unit))
+    return found
+
+
+def _deal(
+    classes: Mapping[int, str], places: Mapping[int, float], pinned: Mapping[int, str], shares: Mapping[str, float]
+) -> dict[int, str]:
+    """Unit -> split, so that each class's units are shared out exactly, as far as the pinned ones leave room."""
+    by_class: dict[str, list[int]] = {}
+    for unit in sorted(classes, key=lambda unit: (places[unit], unit)):
+        by_class.setdefault(classes[unit], []).append(unit)
+    dealt: dict[int, str] = {}
+    for members in by_class.values():
+        dealt |= {unit: pinned[unit] for unit in members if unit in pinned}
+        fresh = [unit for unit in members if unit not in pinned]
+        quotas = share_out(len(fresh), Counter(pinned[unit] for unit in members if unit in pinned), shares)
+        dealt |= dict(zip(fresh, _repeated(quotas), strict=True))
+    return dealt
+
+
+def share_out(fresh: int, there: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
+    """How many of so many new units go to each split, by largest remainders.
+
+    Args:
+        fresh: how many there are to share out.
+        there: split -> how many it already has.
+        shares: the fractions of test and validation; the rest is for train.
+
+    >>> share_out(7, {}, {"test": 0.2, "validation": 0.2})
+    {'test': 2, 'validation': 1, 'train': 4}
+    >>> share_out(5, {"train": 5}, {"test": 0.2, "validation": 0.2})
+    {'test': 2, 'validation': 2, 'train': 1}
+    """
+    shares = {TEST: shares[TEST], VALIDATION: shares[VALIDATION]}
+    shares[TRAIN] = 1 - sum(shares.values())
+    total = fresh + sum(there.values())
+    wanted = {split: max(share * total - there.get(split, 0), 0.0) for split, share in shares.items()}
+    scale = fresh / (sum(wanted.values()) or 1)
+    # What floating point leaves below a whole number (0.2 * 35 is 7.000000000000001, 0.6 * 35 is 21) is none.
+    exact = {split: round(scale * value, 9) for split, value in wanted.items()}
+    quotas = {split: int(value) for split, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda split: quotas[split] - exact[split])
+    for split in by_remainder[: fresh - sum(quotas.values())]:
+        quotas[split] += 1
+    return quotas
+
+
+def _repeated(quotas: Mapping[str, int]) -> Iterator[str]:
+    for split in (TEST, VALIDATION, TRAIN):
+        yield from repeat(split, quotas[split])
+
+
+def _leakage(decided: Sequence[str], digests: Sequence[str], groups: Sequence[str], used: Sequence[bool]) -> list[str]:
+    """The fault of each image whose bytes or group lie in a stricter split too, else "". """
+    of_bytes, of_group = _strictest(digests, decided, used), _strictest(groups, decided, used)
+
+    def fault(split: str, digest: str, group: str) -> str:
+        if of_bytes.get(digest, split) != split:
+            return f"leakage: the same bytes lie in {of_bytes[digest]}"
+        if of_group.get(group, split) != split:
+            return f"leakage: its group lies in {of_group[group]}"
+        return ""
+
+    rows = zip(decided, digests, groups, used, strict=True)
+    return [fault(split, digest, group) if ok else "" for split, digest, group, ok in rows]
+
+
+def _strictest(names: Iterable[str], decided: Iterable[str], used: Iterable[bool]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, split, ok in zip(names, decided, used, strict=True):
+        if name and ok:
+            found[name] = _stricter(split, found.get(name))
+    return found
+
+
+def _stricter(split: str, other: str | None) -> str:
+    return split if other is None else max(split, other, key=STRICTNESS.__getitem__)

@@ -3,13 +3,16 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.experiment import Transform
+from kerasvision.data.placed import place_objects
 from kerasvision.errors import DataError
-from kerasvision.ops.images import decode_image, resize_image
+from kerasvision.ops.images import decode_image, decode_part, open_image
+from kerasvision.ops.resize import fitted, moved, needed_part, place_image
 
 # Resizing and summing leave up to 1e-7 where every pixel is the same.
 LEAST_DEVIATION = 1e-6
@@ -22,47 +25,71 @@ class ImageTransform:
     Attributes:
         settings: size, colour, scale.
         offset: per channel, subtracted from pixels in [0, 1].
-        divisor: per channel, what the difference is divided by.
+        divisor: per channel, or with `whiten` per axis, what the difference is divided by.
+        axes: with `whiten`, the principal axes of colour, unit vectors from the largest deviation to the smallest, on which
+            the difference is projected before it is divided; else none.
     """
 
     settings: Transform
     offset: tuple[float, ...]
     divisor: tuple[float, ...]
+    axes: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def fit(cls, settings: Transform, images: tf.data.Dataset) -> Self:
         """The transform whose statistics are those of the given images, which must be the training images alone.
+
+        Source of `whiten`: principal component analysis of colour, Krizhevsky et al., 2012, section 4.1, who draw noise
+        along these axes; dividing by the deviations: https://cs231n.github.io/neural-networks-2/, "PCA and Whitening".
 
         Args:
             settings: size, colour, scale.
             images: string scalars, encoded.
 
         Raises:
-            DataError: `standardize`, and a channel is the same in every pixel.
+            DataError: `standardize`, and a channel is the same in every pixel; `whiten`, and so is a mixture of channels.
         """
         channels = settings.image_shape[-1]
         if settings.scale == "zero_to_one":
             return cls(settings, (0.0,) * channels, (1.0,) * channels)
         if settings.scale == "minus_one_to_one":
             return cls(settings, (0.5,) * channels, (0.5,) * channels)
-        mean, deviation = _mean_and_deviation(settings, images)
+        mean, covariance = _mean_and_covariance(settings, images)
         if settings.scale == "zero_mean":
-            return cls(settings, mean, (1.0,) * channels)
+            return cls(settings, _floats(mean), (1.0,) * channels)
+        axes = _principal_axes(covariance) if settings.scale == "whiten" and channels > 1 else np.eye(channels)
+        deviation = _floats(np.sqrt(np.maximum(np.diag(axes @ covariance @ axes.T), 0.0)))
         if min(deviation) < LEAST_DEVIATION:
+            along = "channel" if settings.scale == "standardize" else "principal axis of colour"
             raise DataError(
-                "standardize divides by the deviation of every channel", received=deviation, hint="use zero_mean"
+                f"{settings.scale} divides by the deviation of every {along}", received=deviation, hint="use zero_mean"
             )
-        return cls(settings, mean, deviation)
+        kept = tuple(map(_floats, axes)) if settings.scale == "whiten" and channels > 1 else ()
+        return cls(settings, _floats(mean), deviation, kept)
+
+    def prepared(self, example: dict[str, Any]) -> dict[str, Any]:
+        """An example of an ExampleSet with pixels, as those of `pixels`, and with its objects where they then are."""
+        pixels, placement, of_whole, size = self._decoded(example["image"])
+        image_size = self.settings.image_size
+        prepared = {**example, "image": place_image(pixels, placement, image_size=image_size)}
+        if "objects" in example:
+            prepared["objects"] = place_objects(example["objects"], size, of_whole, image_size=image_size)
+        return prepared
 
     def pixels(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation happens here."""
-        image = decode_image(image_bytes, color_mode=self.settings.color_mode)
-        return resize_image(image, image_size=self.settings.image_size, fit=self.settings.fit)
+        return self.prepared({"image": image_bytes})["image"]
 
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
-        """float32 of the same shape: pixels in [0, 255] as the network expects them."""
-        offset, divisor = tf.constant(self.offset, tf.float32), tf.constant(self.divisor, tf.float32)
-        return (pixels / 255.0 - offset) / divisor
+        """float32 of the same shape, (..., H, W, C): pixels in [0, 255] as the network expects them."""
+        factor, shift = self._factor_and_shift()
+        if self.axes:
+            pixels = tf.tensordot(pixels, tf.constant(np.diag(factor) @ self.axes, tf.float32), [[-1], [1]])
+        elif len(set(factor)) == 1:
+            pixels = pixels * tf.constant(factor[0], tf.float32)
+        else:
+            pixels = self._per_channel(tf.multiply, pixels, factor)
+        return self._per_channel(tf.add, pixels, shift) if any(shift) else pixels
 
     def __call__(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C): bytes to the network's input."""
@@ -70,32 +97,72 @@ class ImageTransform:
 
     def save(self, file: Path) -> None:
         """Writes settings and fitted numbers as JSON."""
-        data = {"settings": self.settings.to_data(), "offset": self.offset, "divisor": self.divisor}
+        data = {
+            "settings": self.settings.to_data(), "offset": self.offset, "divisor": self.divisor, "axes": self.axes
+        }  # fmt: skip
         file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:
         """What `save` wrote."""
         data = json.loads(file.read_text(encoding="utf-8"))
-        return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]))
+        axes = tuple(tuple(axis) for axis in data.get("axes", ()))
+        return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes)
+
+    def _decoded(self, image_bytes):
+        """The pixels that are needed, where they go, where the whole image would, and its size."""
+        settings, image_size = self.settings, self.settings.image_size
+        if settings.fit != "crop":
+            pixels = decode_image(image_bytes, color_mode=settings.color_mode)
+            size = tf.shape(pixels)[:2]
+            placement = fitted(size, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
+            return pixels, placement, placement, size
+        image = open_image(image_bytes, color_mode=settings.color_mode)
+        placement = fitted(image.size, image_size=image_size, fit="crop", crop_fraction=settings.crop_fraction)
+        part = needed_part(image.size, placement, image_size=image_size)
+        return decode_part(image, part), moved(placement, part), placement, image.size
+
+    def _factor_and_shift(self):
+        """Per channel, or per axis, such that projecting, multiplying and adding is what the attributes say."""
+        offset, divisor = np.asarray(self.offset), np.asarray(self.divisor)
+        if self.axes:
+            offset = np.asarray(self.axes) @ offset
+        return (1.0 / (255.0 * divisor)).tolist(), (-offset / divisor).tolist()
+
+    def _per_channel(self, operation, pixels, numbers):
+        # A row of the image at a time: repeating three numbers over the last axis takes eight times as long.
+        _, width, channels = self.settings.image_shape
+        rows = tf.reshape(pixels, [-1, width * channels])
+        result = operation(rows, tf.constant(numbers * width, tf.float32))
+        return tf.ensure_shape(tf.reshape(result, tf.shape(pixels)), pixels.shape)
 
 
-def _mean_and_deviation(
-    settings: Transform, images: tf.data.Dataset
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per channel over all pixels of all images, in [0, 1]; summed in float64, so that the count does not matter."""
+def _mean_and_covariance(settings, images):
+    """Over all pixels of all images, in [0, 1]: (C,) and (C, C); summed in float64, so that the count does not matter."""
     plain = ImageTransform(settings, (), ())
+    channels = settings.image_shape[-1]
 
-    def sums(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        unit = tf.cast(plain.pixels(image_bytes), tf.float64) / 255.0
-        return tf.reduce_mean(unit, axis=(0, 1)), tf.reduce_mean(unit**2, axis=(0, 1))
+    def moments(image_bytes):
+        unit = tf.reshape(tf.cast(plain.pixels(image_bytes), tf.float64) / 255.0, [-1, channels])
+        count = tf.cast(tf.shape(unit)[0], tf.float64)
+        return tf.reduce_mean(unit, axis=0), tf.matmul(unit, unit, transpose_a=True) / count
 
-    channels, count = settings.image_shape[-1], 0
-    mean, square = tf.zeros(channels, tf.float64), tf.zeros(channels, tf.float64)
-    for image_mean, image_square in images.map(sums, num_parallel_calls=tf.data.AUTOTUNE).batch(256):
-        mean += tf.reduce_sum(image_mean, axis=0)
-        square += tf.reduce_sum(image_square, axis=0)
-        count += int(image_mean.shape[0])
+    count, mean, square = 0, np.zeros(channels), np.zeros((channels, channels))
+    for image_mean, image_square in images.map(moments, num_parallel_calls=tf.data.AUTOTUNE).batch(256):
+        mean += image_mean.numpy().sum(axis=0)
+        square += image_square.numpy().sum(axis=0)
+        count += len(image_mean)
     mean, square = mean / count, square / count
-    deviation = tf.sqrt(tf.maximum(square - mean**2, 0.0))
-    return tuple(mean.numpy().tolist()), tuple(deviation.numpy().tolist())
+    return mean, square - np.outer(mean, mean)
+
+
+def _principal_axes(covariance):
+    """Unit vectors as rows, from the largest deviation to the smallest; the largest number of each is positive."""
+    _, vectors = np.linalg.eigh(covariance)
+    axes = vectors.T[::-1]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, np.newaxis], axis=1)
+    return axes * np.sign(largest)
+
+
+def _floats(numbers):
+    return tuple(np.asarray(numbers).tolist())

@@ -1,17 +1,17 @@
-"""From the bytes of an image file to pixels of a given size, the same in training, evaluation and serving.
+"""From the bytes of an image file to pixels, upright, whole or in part; the same in training, evaluation and serving.
 
 Stock TensorFlow operations only: a SavedModel that contains these functions loads where only TensorFlow is installed.
 Each runs eagerly, in `tf.data.Dataset.map`, and in `tf.map_fn` over a batch of strings.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import did_you_mean
 from kerasvision.ops.exif import exif_orientation, may_be_turned
 
 COLOR_MODES = ("rgb", "grayscale")
-FITS = ("stretch", "crop", "pad")
 
 # ITU-R BT.601 luma, 0.299, 0.587, 0.114, rounded to 1/65536 so that they add up to 1 and float32 sums are exact.
 _LUMA = (19595 / 65536, 38470 / 65536, 7471 / 65536)
@@ -59,8 +59,7 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
     >>> decode_image(red_and_grey, color_mode="grayscale").numpy().tolist()  # 0.299 * 255 = 76.2
     [[[76], [7]]]
     """
-    if color_mode not in COLOR_MODES:
-        raise ConfigError("color_mode must be 'rgb' or 'grayscale'", received=color_mode)
+    _checked(color_mode)
     image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
     image.set_shape([None, None, 3])
     # Grey before turning: a third of the pixels' bytes to move.
@@ -70,6 +69,72 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
         lambda: apply_orientation(image, exif_orientation(image_bytes)),
         lambda: image,
     )
+
+
+class OpenImage(NamedTuple):
+    """An image file whose size is known, and that is decoded as far as that took.
+
+    Attributes:
+        image_bytes: scalar string, the whole file.
+        size: int32 (2,), height and width of the upright picture.
+        is_upright_jpeg: bool scalar: parts of it can be decoded alone.
+        whole: uint8 (H, W, C), the upright picture, where they cannot; else empty.
+    """
+
+    image_bytes: tf.Tensor
+    size: tf.Tensor
+    is_upright_jpeg: tf.Tensor
+    whole: tf.Tensor
+
+
+def open_image(image_bytes: tf.Tensor, *, color_mode: str) -> OpenImage:
+    """The file with its size, for `decode_part`. Arguments and errors as those of `decode_image`."""
+    channels = 3 if _checked(color_mode) == "rgb" else 1
+
+    def from_header() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.image.extract_jpeg_shape(image_bytes)[:2], tf.zeros((0, 0, channels), tf.uint8)
+
+    def from_pixels() -> tuple[tf.Tensor, tf.Tensor]:
+        whole = decode_image(image_bytes, color_mode=color_mode)
+        return tf.shape(whole)[:2], whole
+
+    is_upright_jpeg = (tf.strings.substr(image_bytes, 0, 3) == b"\xff\xd8\xff") & ~may_be_turned(image_bytes)
+    size, whole = tf.cond(is_upright_jpeg, from_header, from_pixels)
+    size, whole = tf.ensure_shape(size, [2]), tf.ensure_shape(whole, [None, None, channels])
+    return OpenImage(image_bytes, size, is_upright_jpeg, whole)
+
+
+def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
+    """What `decode_image` gives, cut out; of an upright JPEG, less is decoded than all.
+
+    The columns at the left and at the right end of the part may differ from those of the whole by a few grey levels,
+    where a JPEG stores colour in half the resolution: its decoder does not look beyond the part.
+
+    Args:
+        image: the file.
+        part: int32 (4,), y, x, height and width in the upright picture.
+
+    Returns:
+        uint8 (height, width, C).
+
+    Raises:
+        As `decode_image`; where a file is cut off below the part, it need not be noticed.
+
+    >>> file = tf.io.encode_png(tf.constant([[[0], [1], [2]], [[3], [4], [5]]], tf.uint8))
+    >>> picture = open_image(file, color_mode="grayscale")
+    >>> picture.size.numpy().tolist(), decode_part(picture, [1, 0, 1, 2])[:, :, 0].numpy().tolist()
+    ([2, 3], [[3, 4]])
+    """
+    part, channels = tf.convert_to_tensor(part), image.whole.shape[-1]
+
+    def from_file() -> tf.Tensor:
+        pixels = tf.io.decode_and_crop_jpeg(image.image_bytes, part, channels=3)
+        return _luma(pixels) if channels == 1 else pixels
+
+    def from_pixels() -> tf.Tensor:
+        return tf.slice(image.whole, tf.pad(part[:2], [[0, 1]]), tf.pad(part[2:], [[0, 1]], constant_values=channels))
+
+    return tf.ensure_shape(tf.cond(image.is_upright_jpeg, from_file, from_pixels), [None, None, channels])
 
 
 def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -99,48 +164,10 @@ def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return upright
 
 
-def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str) -> tf.Tensor:
-    """A picture brought to a given size, by linear interpolation that averages over all source pixels when it shrinks.
-
-    Args:
-        image: (H, W, C), uint8 or float32, in [0, 255]; H and W at least 1, and may be unknown when the graph is built.
-        image_size: (height, width) of the result.
-        fit: "stretch" scales each side by itself; "crop" scales by one factor until both sides cover the result, and
-            cuts the overhang, half on either side; "pad" scales by one factor until both sides fit, and puts the
-            picture in the middle of black. An odd pixel is cut, or left black, at the bottom and at the right.
-
-    Returns:
-        float32 (height, width, C) in [0, 255].
-
-    Raises:
-        ConfigError: another `fit`, or an `image_size` that is not two positive whole numbers.
-
-    Source: triangle kernel, widened by the scale when shrinking (as in Pillow's `Image.resize`).
-
-    >>> wide = [[[10.0], [20.0], [30.0], [40.0]]]
-    >>> resize_image(wide, image_size=(1, 1), fit="crop")[:, :, 0].numpy().tolist()  # of four pixels, the second
-    [[20.0]]
-    >>> resize_image(wide, image_size=(3, 4), fit="pad")[:, :, 0].numpy().tolist()
-    [[0.0, 0.0, 0.0, 0.0], [10.0, 20.0, 30.0, 40.0], [0.0, 0.0, 0.0, 0.0]]
-    """
-    if fit not in FITS:
-        raise ConfigError(f"no fit is named {fit!r}; {did_you_mean(str(fit), FITS)}")
-    if len(image_size) != 2 or not all(isinstance(side, int) and side > 0 for side in image_size):
-        raise ConfigError("image_size must be two positive whole numbers, height and width", received=image_size)
-    image = tf.convert_to_tensor(image)
-    source = tf.shape(image)[:2]
-    scaled = _scaled_size(source, image_size=image_size, fit=fit)
-    # One operation scales and cuts (or pads): scaling first would make 224 x 2,240,000 pixels of 1 x 10,000.
-    resized = tf.raw_ops.ScaleAndTranslate(
-        images=image[tf.newaxis],
-        size=image_size,
-        scale=tf.cast(scaled, tf.float32) / tf.cast(source, tf.float32),
-        translation=tf.cast(tf.truncatediv(image_size - scaled, 2), tf.float32),
-        kernel_type="triangle",
-        antialias=True,
-    )[0]
-    # The weights are normalised in float32: without the clip, white may become 255.00002.
-    return tf.ensure_shape(tf.clip_by_value(resized, 0.0, 255.0), [*image_size, image.shape[-1]])
+def _checked(color_mode):
+    if color_mode not in COLOR_MODES:
+        raise ConfigError("color_mode must be 'rgb' or 'grayscale'", received=color_mode)
+    return color_mode
 
 
 def _luma(image):
@@ -152,13 +179,3 @@ def _turn(image, orientation):
     swap, flip_rows, flip_columns = tf.unstack(tf.gather(tf.constant(_UPRIGHT), orientation))
     image = tf.transpose(image, tf.where(swap, [1, 0, 2], [0, 1, 2]))
     return tf.raw_ops.Reverse(tensor=image, dims=tf.stack([flip_rows, flip_columns, False]))
-
-
-def _scaled_size(source, *, image_size, fit):
-    """int32 (2,): height and width of the whole picture after scaling, before the crop or the padding."""
-    if fit == "stretch":
-        return tf.constant(image_size)
-    ratios = tf.constant(image_size, tf.float64) / tf.cast(source, tf.float64)
-    ratio = tf.reduce_max(ratios) if fit == "crop" else tf.reduce_min(ratios)
-    # At least one pixel: 10,000 x 1, scaled to fit 224 x 224, must not vanish.
-    return tf.maximum(tf.cast(tf.round(tf.cast(source, tf.float64) * ratio), tf.int32), 1)

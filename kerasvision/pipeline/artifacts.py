@@ -43,8 +43,9 @@ class Examples(Artifact):
 
     ```
     data/                 a prepared TFDS data set: `tfds.builder_from_directory(uri / "data")` reads it
-    manifest.parquet      a row per image of the source: id, path, split, label, sha256, size, width, height, format,
-                          mode, notes, fault (why it was quarantined; empty otherwise)
+    manifest.parquet      a row per image of the source: id, path, split, label, group, sha256, size, width, height,
+                          format, mode, notes, fault (why it was left out; empty otherwise), captions, objects
+    span.json             what was added, removed and changed since the examples before
     ```
     """
 
@@ -60,9 +61,24 @@ class Examples(Artifact):
         """One row per image of the source."""
         return self.uri / "manifest.parquet"
 
+    @property
+    def span(self) -> Path:
+        """What is new in it."""
+        return self.uri / "span.json"
+
 
 class ExampleStatistics(Artifact):
-    """Counts and distributions: `statistics.json`, `images.parquet` (a row per image), `statistics.html` (a page)."""
+    """Counts and distributions.
+
+    ```
+    statistics.json       counts by split and class, sizes, colour, copies
+    images.parquet        a row per usable image: brightness, contrast, size, group of look-alikes
+    labels.parquet        split, label, count
+    duplicates.parquet    kind (exact or near), group, id, split, label
+    vocabulary.parquet    word, count, where there are captions
+    statistics.html       the same as a page with pictures
+    ```
+    """
 
     TYPE_NAME = "ExampleStatistics"
 
@@ -104,7 +120,9 @@ class Schema(Artifact):
 
 
 class ExampleAnomalies(Artifact):
-    """What is wrong with the examples, with a severity each: `anomalies.json`."""
+    """What is wrong with the examples: `anomalies.json`, a severity each, worst first, and a verdict; `quarantine.csv`,
+    the single images among them, which `ingest.quarantine_file` leaves out when it names that file or a copy of it.
+    """
 
     TYPE_NAME = "ExampleAnomalies"
 
@@ -112,6 +130,11 @@ class ExampleAnomalies(Artifact):
     def file(self) -> Path:
         """The list, worst first."""
         return self.uri / "anomalies.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """The single images that are suspected, with the reason."""
+        return self.uri / "quarantine.csv"
 
     @property
     def front(self) -> Path:

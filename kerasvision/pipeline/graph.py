@@ -43,6 +43,26 @@ class LatestBlessed:
 
 
 @dataclass(frozen=True)
+class Previous:
+    """An input that is looked up when the stage executes: what a node of this pipeline made before, from something else.
+
+    Of the node itself, the output of its newest execution with another fingerprint; of a node before it, the newest
+    artifact with another content. It is history, not a cause: it does not enter the fingerprint, so a stage never runs
+    anew because of it. Left out where there is none.
+
+    Attributes:
+        producer: the node's name.
+        key: the output's name.
+    """
+
+    producer: str
+    key: str
+
+
+Input = Channel | LatestBlessed | Previous
+
+
+@dataclass(frozen=True)
 class Signature:
     """What a stage function takes and writes."""
 
@@ -87,7 +107,7 @@ class Node:
     name: str
     function: Callable[..., None]
     signature: Signature
-    inputs: dict[str, Channel | LatestBlessed]
+    inputs: dict[str, Input]
     settings: Config | None = None
 
     def __getattr__(self, key: str) -> Channel:
@@ -99,7 +119,7 @@ class Node:
     def upstream(self) -> tuple[str, ...]:
         """The names of the nodes that must have run before."""
         channels = (c.other_than if isinstance(c, LatestBlessed) else c for c in self.inputs.values())
-        return tuple(dict.fromkeys(channel.producer for channel in channels))
+        return tuple(dict.fromkeys(channel.producer for channel in channels if channel.producer != self.name))
 
 
 @dataclass
@@ -126,7 +146,7 @@ class Pipeline:
         *,
         name: str | None = None,
         settings: Config | None = None,
-        **inputs: Channel | LatestBlessed | None,
+        **inputs: Input | None,
     ) -> Node:
         """Adds a stage and returns its node.
 
@@ -173,20 +193,26 @@ class Pipeline:
         for key, channel in node.inputs.items():
             self._check_input(node, key, channel)
 
-    def _check_input(self, node: Node, key: str, channel: Channel | LatestBlessed) -> None:
+    def _check_input(self, node: Node, key: str, channel: Input) -> None:
         if key not in node.signature.inputs:
             raise GraphError(f"{node.name} has no input {key!r}; {lookup.did_you_mean(key, node.signature.inputs)}")
         expected = node.signature.inputs[key]
-        source = channel.other_than if isinstance(channel, LatestBlessed) else channel
+        source = self._promised(node, channel) if isinstance(channel, Previous) else channel
+        source = source.other_than if isinstance(source, LatestBlessed) else source
         if not isinstance(source, Channel):
             raise GraphError(f"{node.name}({key}=...) expects a node's output, such as trainer.model", received=source)
-        if source.producer not in self.nodes:
+        if source.producer not in {*self.nodes, node.name}:
             raise GraphError(f"{node.name}({key}=...): {source.producer!r} was not added to this pipeline")
         if not issubclass(source.type, expected):
             raise GraphError(
                 f"{node.name}({key}=...) expects {expected.TYPE_NAME}; "
                 f"{source.producer}.{source.key} is {source.type.TYPE_NAME}"
             )
+
+    def _promised(self, node: Node, previous: Previous) -> Channel:
+        """What a former execution made is of the type that the next one makes."""
+        producer = node if previous.producer == node.name else self.node(previous.producer)
+        return getattr(producer, previous.key)
 
 
 def _check_name(name: str) -> None:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from kerasvision.errors import KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
-from kerasvision.pipeline.graph import Channel, LatestBlessed, Node
+from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
 from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
@@ -77,6 +77,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
                 hint="run it too: leave out --from and --only",
             )
         # 4. Register RUNNING, so that a kill from here on leaves a trace.
+        inputs |= resolve_history(node, print_.key, done, context)
         execution = store.start(
             pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs
         )
@@ -109,6 +110,29 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
             if newest is not None:
                 inputs[key] = newest
     return inputs
+
+
+def resolve_history(node: Node, key: str, done: Outputs, context: Launch) -> dict[str, ArtifactRecord]:
+    """The artifacts of before that a node about to execute reads; those that do not exist are left out.
+
+    Args:
+        node: the stage.
+        key: of its fingerprint.
+        done: outputs of the nodes before.
+        context: the store and the run.
+    """
+    store, found = context.store, {}
+    for name, source in node.inputs.items():
+        if not isinstance(source, Previous):
+            continue
+        now = done[source.producer][source.key].digest if source.producer in done else None
+        for earlier, outputs in store.earlier_outputs(context.run.pipeline, source.producer):
+            artifact = outputs.get(source.key)
+            same = artifact is None or (artifact.digest == now if now else earlier == key)
+            if not same and intact(artifact, store):
+                found[name] = artifact
+                break
+    return found
 
 
 def reusable(key: str, store: Store) -> dict[str, ArtifactRecord] | None:

@@ -2,7 +2,7 @@
 
 import json
 
-from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline
+from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
 
 
 def compile_pipeline(pipeline: Pipeline) -> str:
@@ -29,4 +29,6 @@ def _node(node: Node) -> dict[str, object]:
 def _channel(channel: object) -> str:
     if isinstance(channel, LatestBlessed):
         return f"latest blessed other than {_channel(channel.other_than)}"
+    if isinstance(channel, Previous):
+        return f"previous {channel.producer}.{channel.key}"
     return f"{channel.producer}.{channel.key}"

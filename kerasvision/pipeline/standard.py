@@ -8,7 +8,7 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import GraphError
-from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline
+from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
@@ -19,10 +19,11 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     def add(stage: str, **inputs: object) -> Node:
         return pipeline.add(lookup.STAGES.path(stage), settings=settings[stage], **inputs)
 
-    examples = add("example_gen").examples
+    examples = add("example_gen", previous=Previous("example_gen", "examples")).examples
     statistics = add("statistics_gen", examples=examples).statistics
     schema = add("schema_gen", statistics=statistics).schema
-    anomalies = add("example_validator", statistics=statistics, schema=schema).anomalies
+    former = Previous("statistics_gen", "statistics")
+    anomalies = add("example_validator", statistics=statistics, schema=schema, previous_statistics=former).anomalies
     transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None

@@ -19,7 +19,7 @@ import peewee as pw
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import TYPES, Artifact
-from kerasvision.pipeline.fingerprint import FileState
+from kerasvision.pipeline.fingerprint import FileState, Fingerprint
 
 SCHEMA_VERSION = 1
 P = ParamSpec("P")
@@ -210,11 +210,22 @@ class Store:
         return [row.id for row in self._executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
 
     @_in_store
-    def fingerprints(self, pipeline: str, node: str, *, limit: int = 2) -> list[tuple[int, dict[str, dict[str, object]]]]:
+    def fingerprints(
+        self, pipeline: str, node: str, *, limit: int | None = 2
+    ) -> list[tuple[int, dict[str, dict[str, object]]]]:
         """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
         rows = self._executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
         return [(row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
                 for row in rows[:limit]]  # fmt: skip
+
+    @_in_store
+    def earlier_outputs(self, pipeline: str, node: str) -> list[tuple[str, dict[str, ArtifactRecord]]]:
+        """(key of the fingerprint, LIVE outputs) of a node's COMPLETE executions, newest first."""
+        found = []
+        for execution, parts in self.fingerprints(pipeline, node, limit=None):
+            outputs = {key: a for key, a in self._artifacts(execution, t.OUTPUT).items() if a.state == t.LIVE}
+            found.append((Fingerprint(**parts).key, outputs))
+        return found
 
     @_in_store
     def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:

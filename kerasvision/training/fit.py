@@ -67,6 +67,7 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
         epochs=training.epochs,
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        plain_epochs=training.plain_epochs,
     )
     validation = _validation_batches(examples, transform, task, training) if examples.count(VALIDATION) else None
     with strategy.scope():

@@ -120,17 +120,27 @@ class FeatureMaps:
     ) -> None:
         counts = {split: examples.count(split) for split in (TRAIN, VALIDATION)}
         _check_memory(frozen, count=sum(counts.values()), training=training)
+        self._classes = examples.classes
         self._rows = {}
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
                 images = examples.dataset(split).map(
-                    lambda example: {**example, "image": transform(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
+                    lambda example: {
+                        **{key: example[key] for key in ("id", "label") if key in example},
+                        "image": transform(example["image"]),
+                    },
+                    num_parallel_calls=tf.data.AUTOTUNE,
                 )
                 self._rows[split] = _with_maps(frozen, images.batch(training.batch_size), advance=advance)
 
     def count(self, split: str) -> int:
         """How many examples a split holds; 0 for one that is not there."""
-        return len(self._rows[split]["label"]) if split in self._rows else 0
+        return len(self._rows[split]["id"]) if split in self._rows else 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """As those of ExampleSet."""
+        return self._classes
 
     def dataset(self, split: str) -> tf.data.Dataset:
         """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map."""
@@ -148,9 +158,9 @@ class Unchanged:
         """Whose `image_shape` is that of the maps."""
         return self
 
-    def pixels(self, feature_map: tf.Tensor) -> tf.Tensor:
-        """The map."""
-        return feature_map
+    def prepared(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The example, whose "image" is the map."""
+        return example
 
     def scaled(self, feature_map: tf.Tensor) -> tf.Tensor:
         """The map."""
@@ -189,5 +199,5 @@ def _with_maps(frozen: keras.Model, batches: tf.data.Dataset, *, advance: object
     for batch in batches:
         for key, value in {**batch, "image": run(batch["image"])}.items():
             rows.setdefault(key, []).append(value.numpy())
-        advance(len(batch["label"]))
+        advance(len(batch["id"]))
     return {key: np.concatenate(values) for key, values in rows.items()}

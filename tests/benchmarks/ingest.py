@@ -1,57 +1,111 @@
-"""Memory and time of example_gen on Fashion-MNIST, at a quarter, a half and all of its 70,000 images.
+"""Memory and time of scan + ingest + statistics at 10,000, 30,000 and 100,000 images of 32 x 32.
 
-    python tests/benchmarks/ingest.py ../shared/data/fashion-mnist [ROUNDS]
+    python tests/benchmarks/ingest.py [--rounds 1] [--sizes 10000,30000,100000] [--side 32]
 
-Each size is a process of its own, so that its peak memory is its own; the sizes take turns.
+The images are made one by one while they are read, each other than all others. Each size is a process of its own, so that
+its peak memory is its own; the sizes take turns. The peak of the imports alone is the first line.
 """
 
+import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-
-# Images per split: the test split has 10,000, and the rest comes from the training split.
-MOST_PER_SPLIT = (8_750, 25_000, 60_000)
-
-CHILD = """
-import resource, sys, time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
 from kerasvision import config as c
-from kerasvision.pipeline.artifacts import Examples
-from kerasvision.config.stages import ExampleGenSettings
-from kerasvision.pipeline.stages.example_gen import example_gen
-import kerasvision.data.ingest
-folder, out, most = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-settings = ExampleGenSettings(source=c.Idx(path=folder, max_examples=most), splits=c.Splits(), ingest=c.Ingest())
-out.mkdir()
-began = time.perf_counter()
-example_gen(Examples(out), settings=settings)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-import pandas as pd
-print(time.perf_counter() - began, peak, len(pd.read_parquet(out / "manifest.parquet")))
-"""
 
 
-def measure(folder: str, most: int) -> tuple[float, float, int]:
+class Noise(c.Source):
+    """So many images of noise, of ten classes."""
+
+    implementation: ClassVar[str] = "ingest:read_noise"
+
+    count: int
+    side: int
+
+
+def read_noise(settings: Noise) -> Iterator[object]:
+    from kerasvision.data.records import Record
+
+    for number in range(settings.count):
+        yield Record(f"{number:07d}.png", partial(noise, number, settings.side), str(number % 10))
+
+
+def noise(number: int, side: int) -> bytes:
+    from kerasvision.data.sources.arrays import encode_png
+
+    # Smooth, as photos are: noise in every pixel would weigh ten times as much as a photo of the size.
+    coarse = np.random.default_rng(number).integers(0, 256, (side // 4, side // 4, 3), dtype=np.uint8)
+    return encode_png(coarse.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def peak_gb() -> float:
+    """Highest resident memory of this process since it began. (`getrusage` may tell the parent's.)"""
+    with Path("/proc/self/status").open() as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e6
+
+
+def child(count: int, side: int, folder: Path) -> None:
+    """One size: prints seconds and peak in GB after the imports, after ingest, after statistics."""
+    import time
+
+    import pandas as pd
+
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.ingest import ingest
+    from kerasvision.data.statistics import compute_statistics
+
+    figures = [0.0, peak_gb()]
+    began = time.perf_counter()
+    ingest(
+        Noise(count=count, side=side), splits=c.Splits(), policy=c.Ingest(), data=folder / "data",
+        manifest=folder / "manifest.parquet", span=folder / "span.json",
+    )  # fmt: skip
+    figures += [time.perf_counter() - began, peak_gb()]
+    compute_statistics(ExampleSet(folder / "data"), pd.read_parquet(folder / "manifest.parquet"))
+    figures += [time.perf_counter() - began, peak_gb()]
+    print(*figures)
+
+
+def measure(count: int, side: int) -> list[float]:
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-c", CHILD, folder, os.path.join(scratch, "examples"), str(most)]  # noqa: PTH118
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, peak, count = done.stdout.split()
-    return float(seconds), float(peak), int(count)
+        command = [sys.executable, __file__, "--child", scratch, "--sizes", str(count), "--side", str(side)]
+        # This file is a module there: the source names its reading function by it.
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return [float(figure) for figure in done.stdout.split()]
 
 
 def main() -> None:
-    folder, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    rows: dict[int, list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        for most in MOST_PER_SPLIT:
-            seconds, peak, count = measure(folder, most)
-            rows.setdefault(count, []).append((seconds, peak))
-    for count, values in rows.items():
-        seconds = statistics.median(row[0] for row in values)
-        peak = max(row[1] for row in values)
-        print(f"{count} images: {seconds:.1f} s, {1e6 * seconds / count:.0f} us per image, peak memory {peak:.2f} GB")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--sizes", default="10000,30000,100000")
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--child", type=Path)
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.sizes.split(",")]
+    if options.child:
+        child(sizes[0], options.side, options.child)
+        return
+    rows: dict[int, list[list[float]]] = {}
+    for _ in range(options.rounds):
+        for size in sizes:
+            rows.setdefault(size, []).append(measure(size, options.side))
+    print(f"imports alone: {max(row[1] for values in rows.values() for row in values):.2f} GB")
+    for size, values in rows.items():
+        ingested, both = (np.median([row[column] for row in values]) for column in (2, 4))
+        peaks = [max(row[column] for row in values) for column in (3, 5)]
+        print(
+            f"{size} images of {options.side} x {options.side}: ingest {ingested:.1f} s ({1e6 * ingested / size:.0f} us per "
+            f"image), peak {peaks[0]:.2f} GB; with statistics {both:.1f} s, peak {peaks[1]:.2f} GB"
+        )
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ class Darken(c.Augmentation):
     factor: float = 0.9
 
 
-def darken(images, *, seed, settings):
-    return images * settings.factor
+def darken(batch, *, numbers, settings):
+    return {**batch, "image": batch["image"] * settings.factor}
 
 
 def one_layer(*, image_shape, num_classes):

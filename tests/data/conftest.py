@@ -6,21 +6,33 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasvision.data.examples import ExampleSet, write_examples
+from kerasvision.data.examples import Example, ExampleSet, write_examples
 from kerasvision.data.sources.arrays import encode_png
 
 
 @pytest.fixture(scope="session")
 def make_examples():
-    """(folder, split=[(id, uint8 pixels, class name), ...], ...) -> the ExampleSet of them, as PNG."""
+    """(folder, split=[(id, uint8 pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
+
+    The class name and what follows may be left out; objects are as `kerasvision.data.examples.PlacedObject` says.
+    """
 
     def make(folder, **splits):
         encoded = {
-            split: [(name, encode_png(np.asarray(pixels, np.uint8)), label) for name, pixels, label in rows]
+            split: [Example(name, encode_png(np.asarray(pixels, np.uint8)), *said) for name, pixels, *said in rows]
             for split, rows in splits.items()
         }
-        classes = sorted({label for rows in splits.values() for _, _, label in rows})
-        write_examples(lambda split: encoded[split], splits=encoded, classes=classes, folder=folder)
+        examples = [example for rows in encoded.values() for example in rows]
+        objects = [thing for example in examples for thing in example.objects]
+        write_examples(
+            lambda split: encoded[split],
+            splits=encoded,
+            classes=sorted({example.label for example in examples} - {""}),
+            object_classes=sorted({thing["label"] for thing in objects}),
+            captions=any(example.captions for example in examples),
+            masks=any("mask" in thing for thing in objects),
+            folder=folder,
+        )
         return ExampleSet(folder)
 
     return make
@@ -37,9 +49,12 @@ def manifest_of():
                 width, height, _, colour = np.frombuffer(example["image"][16:26], ">u4,>u4,u1,u1")[0]
                 rows.append(
                     {"id": example["id"].decode(), "path": "", "split": split, "size": len(example["image"]),
-                     "label": examples.classes[example["label"]], "width": int(width), "height": int(height),
+                     "label": examples.classes[example["label"]] if examples.classes else "", "group": "",
+                     "width": int(width), "height": int(height),
                      "sha256": hashlib.sha256(example["image"]).hexdigest(), "format": "PNG",
-                     "mode": {0: "L", 2: "RGB"}[int(colour)], "notes": "", "fault": ""}
+                     "mode": {0: "L", 2: "RGB"}[int(colour)], "notes": "", "fault": "",
+                     "captions": len(example.get("captions", ())),
+                     "objects": len(example["objects"]["label"]) if "objects" in example else 0}
                 )  # fmt: skip
         return pd.DataFrame([*rows, *extra])
 

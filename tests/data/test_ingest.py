@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import pandas as pd
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from kerasvision import config as c
@@ -21,7 +20,7 @@ from kerasvision.errors import DataError, StageError
 # Every maker of tests/faults/make_images.py whose file cannot be used, and what the manifest must say of it.
 BAD = {
     "zero_byte": "the file is empty",
-    "text_named_jpg": "no image in a known format",
+    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
     "truncated_jpeg": "truncated or corrupt JPEG",
     "truncated_png": "truncated or corrupt PNG",
     "header_only_jpeg": "truncated or corrupt JPEG",
@@ -31,26 +30,31 @@ BAD = {
     "palette_bmp": "a BMP with a palette is misread by TensorFlow",
     "animated_webp": "WEBP",
 }
-# The others are odd and can be used; some lose something on the way.
+# The others are odd and can be used; some lose something on the way. All but one are PNG and GIF under the name of a JPEG.
+SUFFIX = "the file's name ends otherwise than its format"
 ODD = {
-    "one_by_one": "",
-    "grey": "",
-    "rgba": "alpha channel dropped",
-    "palette": "",
+    "one_by_one": SUFFIX,
+    "grey": SUFFIX,
+    "rgba": f"alpha channel dropped; {SUFFIX}",
+    "palette": SUFFIX,
     "cmyk": "CMYK converted to RGB",
-    "sixteen_bit": "16 bits per channel reduced to 8",
-    "animated_gif": "first frame of an animation",
-    "wrong_extension": "",
+    "sixteen_bit": f"16 bits per channel reduced to 8; {SUFFIX}",
+    "animated_gif": f"first frame of an animation; {SUFFIX}",
+    "wrong_extension": SUFFIX,
 }
+
+
+def files_in(folder):
+    """Where an ingest into a folder writes."""
+    return {"data": folder / "data", "manifest": folder / "manifest.parquet", "span": folder / "span.json"}
 
 
 def run(source, folder, *, splits=None, **policy):
     """(manifest, data folder) of an ingest into a new folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    data, manifest = folder / "data", folder / "manifest.parquet"
-    table = ingest(source, splits=splits or c.Splits(), policy=c.Ingest(**policy), data=data, manifest=manifest)
-    pd.testing.assert_frame_equal(table.reset_index(drop=True), pd.read_parquet(manifest), check_dtype=False)
-    return table.set_index("id"), data
+    table = ingest(source, splits=splits or c.Splits(), policy=c.Ingest(**policy), **files_in(folder)).manifest
+    pd.testing.assert_frame_equal(table, pd.read_parquet(folder / "manifest.parquet"), check_dtype=False)
+    return table.set_index("id"), folder / "data"
 
 
 def written(data):
@@ -286,9 +290,3 @@ def test_someone_elses_source_is_read_like_our_own(tmp_path):
 def test_classes_are_sorted_with_numbers_by_value(labels, order):
     assert class_order(labels) == order
     assert class_order(reversed(labels)) == order
-
-
-def test_progress_bars_of_tfds_are_as_they_were_after_an_ingest(tmp_path):
-    tfds.enable_progress_bar()
-    run(give([lambda number=number: png(number) for number in range(12)]), tmp_path)
-    assert tfds.core.utils.tqdm_utils._active

@@ -22,7 +22,7 @@ LIMIT = 100_000_000
 
 FAULTS = {
     "zero_byte": "the file is empty",
-    "text_named_jpg": "no image in a known format",
+    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
     "truncated_jpeg": "truncated or corrupt JPEG",
     "truncated_png": "truncated or corrupt PNG",
     "header_only_jpeg": "truncated or corrupt JPEG",

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.decomposition import PCA
 
 from kerasvision import config as c
 from kerasvision.config.stages import TransformSettings
@@ -21,8 +22,8 @@ COLOUR = [RANDOM.integers(0, 60 + number // 2, (5, 4, 3), np.uint8) for number i
 UNIT = np.stack(COLOUR) / 255.0
 
 
-def settings(scale, *, color_mode="rgb", image_size=(5, 4)):
-    return c.Transform(image_size=image_size, scale=scale, color_mode=color_mode)
+def settings(scale, *, color_mode="rgb", image_size=(5, 4), **options):
+    return c.Transform(image_size=image_size, scale=scale, color_mode=color_mode, **options)
 
 
 def fit(scale, images=COLOUR, **options):
@@ -92,7 +93,79 @@ def test_it_is_the_same_in_tf_data_as_alone():
         np.testing.assert_allclose(alone, inside, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize"])
+# Red and green go together, so that the axes of colour are not those of the channels.
+MIXED = [np.stack([image[..., 0], image[..., 0] // 2 + image[..., 1] // 2, image[..., 2] // 4], axis=-1) for image in COLOUR]
+
+
+def test_whitened_colours_are_scikit_learns():
+    colours = (np.stack(MIXED) / 255.0).reshape(-1, 3)
+    expected = PCA(whiten=True).fit(colours).transform(colours[:20])
+    ours = fit("whiten", MIXED)(encode_png(MIXED[0])).numpy().reshape(-1, 3)
+    # An axis has no direction: scikit-learn's may point the other way. It divides by n - 1.
+    np.testing.assert_allclose(ours * np.sign(ours[0]) * np.sign(expected[0]), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_whitened_training_images_are_uncorrelated_with_deviation_one():
+    fitted = fit("whiten", MIXED)
+    inputs = np.stack([fitted(encode_png(image)) for image in MIXED]).astype(np.float64).reshape(-1, 3)
+    np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.cov(inputs.T, bias=True), np.eye(3), atol=1e-5)
+
+
+def test_the_axes_of_colour_are_unit_vectors_from_the_most_to_the_least():
+    fitted = fit("whiten", MIXED)
+    np.testing.assert_allclose(np.array(fitted.axes) @ np.array(fitted.axes).T, np.eye(3), atol=1e-12)
+    assert list(fitted.divisor) == sorted(fitted.divisor, reverse=True)
+    assert all(max(axis, key=abs) > 0 for axis in fitted.axes)
+
+
+def test_whitened_grey_is_standardized_grey():
+    grey = [image[..., 0] for image in COLOUR]
+    whitened, standardized = (fit(scale, grey, color_mode="grayscale") for scale in ("whiten", "standardize"))
+    np.testing.assert_array_equal(whitened(encode_png(grey[0])), standardized(encode_png(grey[0])))
+
+
+def test_grey_pictures_in_three_channels_cannot_be_whitened():
+    grey = [np.repeat(image[..., :1], 3, axis=-1) for image in COLOUR]
+    with pytest.raises(DataError, match=r"whiten divides by .* every principal axis of colour; .* Use zero_mean."):
+        fit("whiten", grey)
+
+
+def test_a_transform_of_before_whitening_still_loads(tmp_path):
+    old = {"settings": {"image_size": [5, 4], "scale": "standardize"}, "offset": [0.1] * 3, "divisor": [0.2] * 3}
+    (tmp_path / "transform.json").write_text(json.dumps(old))
+    expected = ImageTransform(settings("standardize"), (0.1,) * 3, (0.2,) * 3)
+    assert ImageTransform.load(tmp_path / "transform.json") == expected
+
+
+def test_a_crop_keeps_the_middle_share_of_each_side():
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[1:15, 1:15] = 200  # 14 of 16: 0.875
+    for crop_fraction, darkest in ((0.875, 200), (1.0, 6)):  # at 1, 3/36 of the corner's pixel is not black
+        options = {"image_size": (14, 14), "fit": "crop", "crop_fraction": crop_fraction}
+        cropped = ImageTransform(settings("zero_to_one", **options), (), ())
+        assert cropped.pixels(encode_png(image)).numpy().min() == pytest.approx(darkest, abs=0.6)
+
+
+@pytest.mark.parametrize("fit_name", ["stretch", "crop", "pad"])
+def test_objects_are_where_their_pixels_are(fit_name):
+    image = np.zeros((20, 40, 3), np.uint8)
+    image[4:12, 10:30] = 255
+    objects = {
+        "bbox": tf.constant([[4 / 20, 10 / 40, 12 / 20, 30 / 40]]),
+        "label": tf.constant([2], tf.int64),
+        "mask": tf.constant([encode_png(image[..., 0])]),
+    }
+    transform = ImageTransform(c.Transform(image_size=(20, 20), fit=fit_name), (0.0,) * 3, (1.0,) * 3)
+    out = transform.prepared({"image": tf.constant(encode_png(image)), "objects": objects})
+    inside = out["image"][..., 0].numpy() > 127
+    np.testing.assert_array_equal(out["objects"]["mask"][0], inside)
+    rows, columns = np.nonzero(inside)
+    corners = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+    np.testing.assert_allclose(out["objects"]["bbox"][0] * 20, corners, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"])
 def test_a_saved_transform_is_equal_when_loaded(scale, tmp_path):
     fitted = fit(scale)
     fitted.save(tmp_path / "transform.json")

@@ -89,8 +89,9 @@ def evaluation_page(example_set, folder, *, wrong=2):
 
 def statistics_page(example_set, folder):
     rows = [
-        {"id": example["id"].decode(), "path": "", "split": split, "label": CLASSES[example["label"]], "sha256": str(n),
-         "size": 1, "width": 6, "height": 4, "format": "PNG", "mode": "RGB", "notes": "", "fault": ""}
+        {"id": example["id"].decode(), "path": "", "split": split, "label": CLASSES[example["label"]],
+         "sha256": f"{split}{n}", "size": 1, "width": 6, "height": 4, "format": "PNG", "mode": "RGB", "notes": "",
+         "fault": ""}
         for split in example_set.splits
         for n, example in enumerate(example_set.dataset(split).as_numpy_iterator())
     ]  # fmt: skip
@@ -124,12 +125,12 @@ def test_the_page_loads_nothing_from_anywhere(make, example_set, tmp_path):
 
 
 def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):
-    assert "<b onclick=x()>bad</b>.jpg : <i>the file is empty</i>" in statistics_page(example_set, tmp_path).text
+    assert "<i>the file is empty</i> 1 <b onclick=x()>bad</b>.jpg" in statistics_page(example_set, tmp_path).text
 
 
 def test_the_statistics_page_shows_every_training_image(example_set, tmp_path):
     shades = [picture_at(address).convert("RGB").getpixel((0, 0))[0]
-              for address in statistics_page(example_set, tmp_path).addresses]  # fmt: skip
+              for address in statistics_page(example_set, tmp_path).addresses[-4:]]  # fmt: skip
     assert sorted(shades) == [0, 60, 120, 180]
 
 

@@ -6,7 +6,9 @@ Each function without "folder" in its name returns the bytes of one file. Loaded
 import colorsys
 import io
 import itertools
+import json
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -193,3 +195,127 @@ def _photo(turn, *, size, random):
 def _animated(image_format):
     frames = [picture(seed=seed) for seed in range(3)]
     return encoded(frames[0], image_format, save_all=True, append_images=frames[1:])
+
+
+def scene(seed, width=48, height=40):
+    """A picture of soft coloured patches that looks like no other seed's, as Pillow's image."""
+    random = np.random.default_rng([seed, 7])
+    patches = Image.fromarray(random.integers(40, 216, (4, 5, 3), np.uint8))
+    return patches.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def clean_folder(root):
+    """Writes `root/<split>/<class>/<number>.jpg`: 24 cats and 24 dogs to train on, 6 + 6 to validate, 6 + 6 to test."""
+    numbers = itertools.count()
+    for split, count in (("train", 24), ("val", 6), ("test", 6)):
+        for name in ("cat", "dog"):
+            folder = Path(root) / split / name
+            folder.mkdir(parents=True)
+            for number in itertools.islice(numbers, count):
+                scene(number).save(folder / f"{number:03d}.jpg", "JPEG", quality=90)
+    return Path(root)
+
+
+def clean_table(root):
+    """Writes `root/table.csv` (image, label, split, person, caption) and the 72 images that it names, `root/images/...`."""
+    rows = ["image,label,split,person,caption"]
+    (Path(root) / "images").mkdir(parents=True)
+    for number in range(72):
+        name, label = f"images/{number:03d}.jpg", ("cat", "dog")[number % 2]
+        split = "train" if number < 48 else "val" if number < 60 else "test"
+        scene(number).save(Path(root) / name, "JPEG", quality=90)
+        rows.append(f"{name},{label},{split},person {number // 2},a {label} in picture {number}")
+    (Path(root) / "table.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return Path(root)
+
+
+def clean_coco(root):
+    """Writes COCO's layout: `train2017` (48 images), `val2017` (24), and `annotations` with captions, boxes and polygons."""
+    (Path(root) / "annotations").mkdir(parents=True)
+    for split, numbers in (("train2017", range(48)), ("val2017", range(48, 72))):
+        (Path(root) / split).mkdir()
+        for number in numbers:
+            scene(number).save(Path(root) / split / f"{number:03d}.jpg", "JPEG", quality=90)
+        images = [{"id": n, "file_name": f"{n:03d}.jpg", "width": 48, "height": 40} for n in numbers]
+        captions = [{"id": n, "image_id": n, "caption": f"a cup in picture {n}"} for n in numbers]
+        objects = [_coco_object(n) for n in numbers]
+        categories = [{"id": 1, "name": "cup"}, {"id": 2, "name": "ball"}]
+        for kind, content in (
+            ("captions", {"images": images, "annotations": captions}),
+            ("instances", {"images": images, "annotations": objects, "categories": categories}),
+        ):
+            (Path(root) / "annotations" / f"{kind}_{split}.json").write_text(json.dumps(content))
+    return Path(root)
+
+
+def _coco_object(number):
+    x, y = 2 + number % 20, 3 + number % 15
+    outline = [x, y, x + 12, y, x + 12, y + 10, x, y + 10]
+    return {"id": number, "image_id": number, "category_id": 1 + number % 2, "bbox": [x, y, 12, 10], "iscrowd": 0,
+            "area": 120, "segmentation": [outline]}  # fmt: skip
+
+
+def plain_png():
+    """A PNG, to be saved under the name of a JPEG."""
+    return encoded(scene(900), "PNG")
+
+
+def turned_jpeg():
+    """A JPEG of 40 x 48 stored pixels that is to be shown turned by a quarter."""
+    plain = encoded(scene(901, width=40, height=48), "JPEG", quality=95)
+    return plain[:2] + exif_segment(6) + plain[2:]
+
+
+def grey_jpeg():
+    """A JPEG of one channel."""
+    return encoded(scene(902).convert("L"), "JPEG")
+
+
+def cmyk_jpeg():
+    """A JPEG of four channels."""
+    return encoded(scene(903).convert("CMYK"), "JPEG")
+
+
+def blank_jpeg():
+    """A JPEG of one flat red: bright in one channel, and yet it shows nothing."""
+    return encoded(Image.new("RGB", (48, 40), (200, 30, 30)), "JPEG")
+
+
+def tiny_jpeg():
+    """A JPEG of 12 x 3 pixels."""
+    return encoded(scene(904, width=12, height=3), "JPEG")
+
+
+def long_jpeg():
+    """A JPEG six times as wide as high."""
+    return encoded(scene(905, width=240, height=40), "JPEG")
+
+
+def rgba_png():
+    """A PNG whose left half is half transparent."""
+    image = scene(906).convert("RGBA")
+    image.paste((255, 0, 0, 128), (0, 0, 24, 40))
+    return encoded(image, "PNG")
+
+
+def palette_png():
+    """A PNG with a palette."""
+    return encoded(scene(907).convert("P"), "PNG")
+
+
+def deep_png():
+    """A PNG of one channel and 16 bits."""
+    return encoded(Image.fromarray(np.asarray(scene(908).convert("L")).astype(np.uint16) * 257), "PNG")
+
+
+def zip_archive():
+    """A ZIP archive with one file in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("picture.jpg", encoded(scene(909), "JPEG"))
+    return file.getvalue()
+
+
+def heic():
+    """The first bytes of a photo as telephones store it."""
+    return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(200)

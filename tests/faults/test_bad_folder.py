@@ -15,19 +15,20 @@ from kerasvision.pipeline.standard import standard_pipeline
 BAD = {
     "zero_byte": "the file is empty",
     "truncated_jpeg": "truncated or corrupt JPEG",
-    "text_named_jpg": "no image in a known format",
+    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
     "giant_header_png": "the header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 100,000,000",
     "giant_header_jpeg": "the header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 100,000,000",
     "tiff": "TIFF cannot be read by TensorFlow: convert it to PNG or JPEG",
 }
+MISNAMED = "the file's name ends otherwise than its format"
 ODD = {
-    "one_by_one": "",
-    "grey": "",
-    "rgba": "alpha channel dropped",
-    "palette": "",
+    "one_by_one": MISNAMED,
+    "grey": MISNAMED,
+    "rgba": f"alpha channel dropped; {MISNAMED}",
+    "palette": MISNAMED,
     "cmyk": "CMYK converted to RGB",
-    "sixteen_bit": "16 bits per channel reduced to 8",
-    "wrong_extension": "",
+    "sixteen_bit": f"16 bits per channel reduced to 8; {MISNAMED}",
+    "wrong_extension": MISNAMED,
 }
 
 
@@ -88,9 +89,16 @@ def test_rotated_file_has_the_size_that_one_sees(manifest, make_images):
 
 def test_anomalies_name_the_quarantined_files(finished):
     found = json.loads(finished[1].artifact("example_validator", "anomalies").file.read_text())
-    quarantined = {name for a in found["anomalies"] if a["code"] == "quarantined" for name in a["examples"]}
-    assert quarantined == {f"cat/{name}.jpg" for name in BAD}
-    assert any(a["code"] == "duplicates" for a in found["anomalies"])
+    left_out = {name for a in found["anomalies"] if "left out" in a["message"] for name in a["examples"]}
+    assert left_out == {f"cat/{name}.jpg" for name in BAD}
+    assert {"corrupt", "oversized", "unsupported", "duplicates"} <= {a["code"] for a in found["anomalies"]}
+    assert found["verdict"] == "warn"
+
+
+def test_images_that_show_too_little_are_proposed_for_the_quarantine_file(finished):
+    proposed = pd.read_csv(finished[1].artifact("example_validator", "anomalies").quarantine).set_index("id")
+    assert "tiny_image" in proposed.loc["cat/one_by_one.jpg", "reason"]
+    assert not set(proposed.index) & {f"cat/cat_{number:03d}.jpg" for number in range(30)}
 
 
 def test_run_ends_with_a_served_model(finished):

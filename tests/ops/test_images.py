@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from kerasvision.errors import ConfigError
-from kerasvision.ops.images import apply_orientation, decode_image, resize_image
+from kerasvision.ops.images import apply_orientation, decode_image, decode_part, open_image
+from kerasvision.ops.resize import cut_out, fitted, moved, needed_part, place_image, place_masks, resize_image
 
 ORIENTATIONS = range(1, 9)
 FITS = ("stretch", "crop", "pad")
@@ -121,6 +122,59 @@ def test_an_unknown_choice_is_refused_with_the_way_out(make_images):
     for size in ((0, 1), (2,), (2.0, 2)):
         with pytest.raises(ConfigError, match="two positive whole numbers"):
             resize_image([[[0.0]]], image_size=size, fit="pad")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "progressive", "grey", "cmyk", "turned", "PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+def test_a_part_is_what_is_cut_out_of_the_whole(make_images, kind, color_mode):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)).resize((90, 70))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"progressive": {"progressive": True}, "turned": {"exif": exif}}.get(kind, {})
+    picture = picture.convert({"grey": "L", "cmyk": "CMYK"}.get(kind, "RGB"))
+    data = make_images.encoded(picture, kind if kind.isupper() and kind != "CMYK" else "JPEG", **options)
+    whole = decoded(data, color_mode)
+    for y, x, height, width in [(0, 0, *whole.shape[:2]), (10, 7, 30, 41), (33, 16, 1, 1), (5, 40, 60, 30)]:
+        image = open_image(data, color_mode=color_mode)
+        assert image.size.numpy().tolist() == list(whole.shape[:2])
+        part = decode_part(image, [y, x, height, width])
+        off = np.abs(part.numpy().astype(int) - whole[y : y + height, x : x + width])
+        # The outermost columns, whose colour a JPEG shares with what is not decoded, may be off by a few levels.
+        assert off[:, 1:-1].max(initial=0) == 0 and off.max() <= 30
+
+
+@pytest.mark.parametrize("crop_fraction", [1.0, 0.875])
+@pytest.mark.parametrize("size", [(375, 500), (500, 375), (100, 90), (31, 400)])
+def test_the_needed_part_gives_the_pixels_of_the_whole(size, crop_fraction):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    placement = fitted(tf.constant(size), image_size=(64, 60), fit="crop", crop_fraction=crop_fraction)
+    box = needed_part(tf.constant(size), placement, image_size=(64, 60))
+    y, x, height, width = box.numpy()
+    assert height * width <= size[0] * size[1] * (1.0 if size == (100, 90) else 0.9)
+    part = place_image(tf.constant(image[y : y + height, x : x + width]), moved(placement, box), image_size=(64, 60))
+    np.testing.assert_allclose(part, place_image(tf.constant(image), placement, image_size=(64, 60)), atol=0.01)
+
+
+def test_the_usual_evaluation_crop_is_224_out_of_256():
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    large = _in_two_steps(image, image_size=(256, 256), fit="crop")
+    ours = resize_image(image, image_size=(224, 224), fit="crop", crop_fraction=0.875)
+    # Positions of some hundred pixels are rounded to 1/65536 of a pixel, which is 0.01 of 255 levels at most.
+    np.testing.assert_allclose(ours, large[16:240, 16:240], atol=0.01)
+
+
+@pytest.mark.parametrize(("crop_fraction", "fit"), [(0.0, "crop"), (1.1, "crop"), (0.5, "stretch"), (0.5, "pad")])
+def test_a_crop_fraction_needs_a_crop(crop_fraction, fit):
+    with pytest.raises(ConfigError, match="crop_fraction must lie in"):
+        resize_image([[[0.0]]], image_size=(1, 1), fit=fit, crop_fraction=crop_fraction)
+
+
+def test_masks_take_the_nearest_pixel_and_nothing_from_outside():
+    masks = tf.constant([[[1, 2], [3, 4]]], tf.uint8)
+    doubled = place_masks(masks, cut_out([0, 0, 2, 2], image_size=(4, 4)), image_size=(4, 4))[0]
+    assert doubled.numpy().tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+    shifted = place_masks(masks, cut_out([1, -1, 2, 2], image_size=(2, 2)), image_size=(2, 2))[0]
+    assert shifted.numpy().tolist() == [[0, 3], [0, 0]]
 
 
 def test_halving_averages_with_the_triangle_of_pillows_bilinear():

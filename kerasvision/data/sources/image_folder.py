@@ -30,7 +30,8 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
 
 def _read_classes(root: Path, folder: Path, split: str | None) -> Iterator[Record]:
     for class_folder in _visible_folders(folder):
-        files = sorted(path for path in class_folder.rglob("*") if _is_file(path) and not _hidden(path, class_folder))
+        # Pipes and links to nowhere too: they are named among the images that cannot be read, not passed over.
+        files = sorted(path for path in class_folder.rglob("*") if not path.is_dir() and not _hidden(path, class_folder))
         if not files:
             raise DataError(f"class folder {class_folder} is empty", hint="put images into it, or remove the folder")
         for path in files:
@@ -39,11 +40,6 @@ def _read_classes(root: Path, folder: Path, split: str | None) -> Iterator[Recor
 
 def _visible_folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _is_file(path: Path) -> bool:
-    # A link to nowhere is one too: it is named among the images that cannot be read, not passed over.
-    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -30,7 +30,6 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
     if not builder.is_prepared():
         _need_network(builder)
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    label = builder.info.features[settings.label_key]
     # An image stays encoded where TFDS keeps it so; arrays (a `Tensor` feature) come as pixels.
     is_image = isinstance(builder.info.features[settings.image_key], tfds.features.Image)
     decoders = {settings.image_key: tfds.decode.SkipDecoding()} if is_image else None
@@ -41,8 +40,13 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
         for number, example in enumerate(tfds.as_numpy(examples)):
             image = example[settings.image_key]
             content = partial(encode_png, image.squeeze()) if isinstance(image, np.ndarray) else partial(bytes, image)
-            name = _class_name(label, int(example[settings.label_key]), f"split {split!r} of {builder.name}")
-            yield Record(f"{split}/{number:06d}", content, name, SPLIT_NAMES.get(split.lower()))
+            yield Record(
+                f"{split}/{number:06d}",
+                content,
+                _label(builder, example, settings.label_key, split),
+                SPLIT_NAMES.get(split.lower()),
+                captions=_captions(_at(example, settings.caption_key)) if settings.caption_key else (),
+            )
 
 
 def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:
@@ -58,19 +62,46 @@ def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:
 
 def _check_features(builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
     features = builder.info.features
-    for field in ("image_key", "label_key"):
+    for field in ("image_key", "label_key", "caption_key"):
         key = getattr(settings, field)
-        if key not in features:
+        if key is not None and _at(features, key) is None:
             raise ConfigError(f"{settings.name} has no feature {key!r}; set source.{field}: {', '.join(features)}")
-    if not isinstance(features[settings.label_key], tfds.features.ClassLabel):
+    if settings.label_key is not None and not isinstance(_at(features, settings.label_key), tfds.features.ClassLabel):
         raise ConfigError(f"feature {settings.label_key!r} of {settings.name} is no class label")
+    if settings.caption_key is not None and not _is_text(_at(features, settings.caption_key)):
+        raise ConfigError(f"feature {settings.caption_key!r} of {settings.name} is no text")
 
 
-def _class_name(label: tfds.features.ClassLabel, number: int, where: str) -> str:
+def _is_text(feature: tfds.features.FeatureConnector) -> bool:
+    inner = feature.feature if isinstance(feature, tfds.features.Sequence) else feature
+    return isinstance(inner, tfds.features.Text)
+
+
+def _at(features: object, key: str) -> object:
+    """What lies at `captions/text`; None where nothing does."""
+    for part in key.split("/"):
+        if isinstance(features, tfds.features.Sequence):
+            features = features.feature
+        if not isinstance(features, tfds.features.FeaturesDict | dict) or part not in features:
+            return None
+        features = features[part]
+    return features
+
+
+def _label(builder: tfds.core.DatasetBuilder, example: dict, key: str | None, split: str) -> str:
+    if key is None:
+        return ""
+    number = int(_at(example, key))
     # TFDS gives -1 where there is no label, and takes it for the last class.
     if number < 0:
-        raise DataError(f"{where} holds images without a label", hint="read it through a source of your own")
-    return label.int2str(number)
+        raise DataError(
+            f"split {split!r} of {builder.name} holds images without a label", hint="read it through a source of your own"
+        )
+    return _at(builder.info.features, key).int2str(number)
+
+
+def _captions(texts: object) -> tuple[str, ...]:
+    return tuple(text.decode("utf-8", "replace") for text in np.atleast_1d(texts))
 
 
 def _need_network(builder: tfds.core.DatasetBuilder) -> None:

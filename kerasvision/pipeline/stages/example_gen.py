@@ -4,14 +4,23 @@ from kerasvision.config.stages import ExampleGenSettings
 from kerasvision.pipeline.artifacts import Examples, Out
 
 
-def example_gen(examples: Out[Examples], *, settings: ExampleGenSettings) -> None:
-    """Source -> Examples."""
+def example_gen(
+    examples: Out[Examples], previous: Examples | None = None, *, settings: ExampleGenSettings
+) -> None:
+    """Source -> Examples, and what is new in them since the examples before."""
     from kerasvision.data.ingest import ingest
+    from kerasvision.data.spans import PreviousExamples
 
-    ingest(
+    ingested = ingest(
         settings.source,
         splits=settings.splits,
         policy=settings.ingest,
         data=examples.data,
         manifest=examples.manifest,
+        span=examples.span,
+        previous=PreviousExamples(previous.manifest, previous.span) if previous else None,
     )
+    examples.properties["span"] = ingested.span.number
+    examples.properties.update({kind: count for kind, count in ingested.span.counts.items() if count})
+    if ingested.unmatched:
+        examples.properties["quarantine_unmatched"] = len(ingested.unmatched)

@@ -22,8 +22,16 @@ class ClassificationTask(Task):
     settings: c.Classification
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Images as they are; labels as float32 (N, C) rows that hold a single one."""
-        return batch["image"], tf.one_hot(batch["label"], len(self.classes))
+        """Images as they are; labels as float32 (N, C) rows that sum to 1: a single one, or shares where images were mixed.
+
+        Raises:
+            DataError: the examples have no labels.
+        """
+        if "label" not in batch:
+            raise DataError("classification needs a label for every image, and these have none",
+                            hint="choose a source with labels (source.label), or another task")  # fmt: skip
+        shares = batch.get("label_shares")
+        return batch["image"], tf.one_hot(batch["label"], len(self.classes)) if shares is None else shares
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""

@@ -1,0 +1,158 @@
+"""The rows of a table on disk, CSV or Parquet: a few at a time, and garbage told at its first line.
+
+CSV goes through Python's `csv`, not pandas: the one reader serves planning (which may not import pandas) and reading
+alike, and it bounds what a missing line break or an open quote can take of memory. Parquet goes through pyarrow.
+"""
+
+import codecs
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.lookup import did_you_mean
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+MOST_LINE_BYTES = 1_000_000
+ROWS_AT_A_TIME = 1_000
+BUFFER_BYTES = 1 << 20
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the name of a table says that it is Parquet.
+
+    >>> is_parquet(Path("images.PARQUET")), is_parquet(Path("images.csv"))
+    (True, False)
+    """
+    return path.suffix.lower() in PARQUET_SUFFIXES
+
+
+def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(line number, values of those columns) of every row; the header is checked before this returns.
+
+    Args:
+        path: UTF-8 text whose first line names the columns. Quotes are doubled within quotes, as spreadsheets do it.
+        columns: which ones.
+        separator: the character between two values.
+
+    Raises:
+        ConfigError: a column that is missing or there twice.
+        DataError: the file is empty or no such text; a row that is longer or shorter than the header (raised there).
+    """
+    # Strict: an open quote would otherwise swallow the rows behind it without a word.
+    rows = csv.reader(_lines(path), delimiter=separator, skipinitialspace=True, strict=True)
+    header = _next_row(rows, path)
+    if header is None:
+        raise DataError(f"{path} is empty", hint="its first line must name the columns")
+    places = column_places([name.strip() for name in header], columns, path)
+
+    def values() -> Iterator[tuple[int, tuple[str, ...]]]:
+        while (row := _next_row(rows, path)) is not None:
+            if len(row) != len(header):
+                raise DataError(
+                    f"{path}, line {rows.line_num}, has {len(row)} values, and the header names {len(header)} columns",
+                    hint="a value that holds the separator must stand in double quotes",
+                )
+            yield rows.line_num, tuple(row[place] for place in places)
+
+    return values()
+
+
+def column_places(header: Sequence[str], columns: Iterable[str], path: Path) -> list[int]:
+    """Where each of the columns stands in the header.
+
+    >>> column_places(["image", "label"], ["labels"], Path("birds.csv"))
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: birds.csv has no column 'labels'; did you mean 'label'?
+    """
+    for column in columns:
+        if column not in header:
+            known = [name if len(name) <= 60 else name[:60] + "..." for name in header[:40]]
+            raise ConfigError(f"{path} has no column {column!r}; {did_you_mean(column, known)}")
+        if header.count(column) > 1:
+            raise ConfigError(f"{path} has {header.count(column)} columns named {column!r}", hint="rename all but one")
+    return [header.index(column) for column in columns]
+
+
+def open_parquet(path: Path) -> "ParquetFile":
+    """A Parquet file; its footer is read, none of its rows.
+
+    Raises:
+        DataError: it is none.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        # Page by page: else a column's whole row group, often the whole column, is in memory (331 instead of 32 MB of 300).
+        return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
+    """Whether a column holds encoded images, plain or as `{bytes, path}`; False where it holds texts.
+
+    Raises:
+        ConfigError: there is no such column, or it holds something else.
+    """
+    from pyarrow import types
+
+    column_places(file.schema_arrow.names, [column], path)
+    kind = file.schema_arrow.field(column).type
+    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return True
+    values = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_string(values) or types.is_large_string(values):
+        return False
+    raise ConfigError(f"column {column!r} of {path} must hold paths or encoded images", received=str(kind))
+
+
+def read_parquet(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """(row number from 0, values of those columns) of every row, as Python objects; see `read_csv`."""
+    import pyarrow
+
+    file = open_parquet(path)
+    column_places(file.schema_arrow.names, columns, path)
+
+    def values() -> Iterator[tuple[int, tuple[object, ...]]]:
+        number = 0
+        try:
+            for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(dict.fromkeys(columns))):
+                for row in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
+                    yield number, row
+                    number += 1
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read behind row {number}: {str(error).splitlines()[0]}") from None
+
+    return values()
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text, each checked before it is kept."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MOST_LINE_BYTES + 1):
+            number += 1
+            where = f"{path} is no table: its line {number}"
+            if len(line) > MOST_LINE_BYTES:
+                raise DataError(f"{where} is longer than {MOST_LINE_BYTES:,} bytes", hint="save it as CSV or Parquet")
+            try:
+                yield line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(f"{where} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from None
+
+
+def _next_row(rows: Iterator[list[str]], path: Path) -> list[str] | None:
+    """The next row that is not blank; None at the end."""
+    try:
+        return next((row for row in rows if row), None)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}, cannot be read as CSV: {error}") from None

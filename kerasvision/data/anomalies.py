@@ -1,0 +1,133 @@
+"""What can be wrong with a data set: every kind has a code and a severity, and all together give a verdict.
+
+An `error` stops the pipeline, a `warning` should be looked at, an `info` should be known.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import pandas as pd
+
+from kerasvision.errors import DataError
+
+SEVERITIES = ("error", "warning", "info")
+MOST_NAMED = 5
+
+Severity = Literal["error", "warning", "info"]
+
+# Every code and its severity where the schema does not say another.
+CODES: Mapping[str, Severity] = MappingProxyType({
+    # images that were left out
+    "corrupt": "warning", "unreadable": "warning", "unsupported": "warning", "oversized": "warning",
+    "path_outside": "warning", "no_label": "warning", "conflicting_rows": "warning", "bad_annotation": "warning",
+    "leakage_removed": "warning", "quarantined": "warning", "left_out": "info",
+    # labels
+    "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",
+    "too_few_examples": "error", "label_variants": "warning", "label_missing_in_split": "warning", "imbalance": "warning",
+    "unseen_object_class": "error", "missing_object_class": "warning", "object_class_variants": "warning",
+    # images that are used
+    "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
+    "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "changed_by_decoding": "info",
+    # captions, boxes, masks
+    "empty_caption": "warning", "few_captions": "warning", "long_caption": "warning",
+    "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",
+    # copies
+    "leakage": "error", "group_leakage": "error", "near_leakage": "warning", "contradiction": "warning",
+    "near_contradiction": "warning", "duplicates": "info", "near_duplicates": "info",
+    # drift between splits, and since the last run
+    "label_drift": "warning", "feature_drift": "warning", "label_drift_since_last_run": "warning",
+    "feature_drift_since_last_run": "warning", "class_appeared": "info", "class_vanished": "warning",
+    "fewer_images": "warning",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """One thing that is wrong.
+
+    Attributes:
+        severity: "error", "warning" or "info".
+        code: a short name of the kind of thing, for programs: one of `CODES`.
+        message: what it is, for people.
+        examples: ids of some of the images concerned.
+        suspects: ids of all images without which it would be gone; empty where it is not a matter of single images.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    examples: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+
+
+def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Iterable[str] = ()) -> Anomaly:
+    """An anomaly of a known kind, with its usual severity and the first of the images concerned.
+
+    >>> anomaly("duplicates", "6 images are copies", "abcdefg").examples
+    ('a', 'b', 'c', 'd', 'e')
+    """
+    return Anomaly(CODES[code], code, message, tuple(ids)[:MOST_NAMED], tuple(suspects))
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with what it counts.
+
+    >>> counted(1, "image is", "images are"), counted(2, "image is", "images are")
+    ('1 image is', '2 images are')
+    """
+    return f"{number} {one if number == 1 else many}"
+
+
+def verdict(anomalies: Sequence[Anomaly]) -> Literal["pass", "warn", "fail"]:
+    """`fail` where there is an error, `warn` where there is a warning, else `pass`.
+
+    >>> verdict([anomaly("duplicates", "2 images are copies")])
+    'pass'
+    """
+    severities = {found.severity for found in anomalies}
+    return "fail" if "error" in severities else "warn" if "warning" in severities else "pass"
+
+
+def save_anomalies(anomalies: Sequence[Anomaly], file: Path) -> None:
+    """Writes them as JSON: the verdict, a count per severity, and each one."""
+    counts = {severity: sum(found.severity == severity for found in anomalies) for severity in SEVERITIES}
+    rows = [
+        {"severity": found.severity, "code": found.code, "message": found.message, "examples": list(found.examples)}
+        for found in anomalies
+    ]
+    data = {"verdict": verdict(anomalies), "counts": counts, "anomalies": rows}
+    file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def refuse_errors(file: Path) -> None:
+    """Raises DataError where the saved anomalies hold an error."""
+    anomalies = json.loads(file.read_text(encoding="utf-8"))["anomalies"]
+    errors = [found["message"] for found in anomalies if found["severity"] == "error"]
+    if errors:
+        raise DataError("the data cannot be trained on: " + "; ".join(errors), hint=f"all anomalies are in {file}")
+
+
+def suspects(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame:
+    """The images that a person may want left out, to be looked through and named as `ingest.quarantine_file`.
+
+    Args:
+        anomalies: what was found.
+        images: a row per usable image, with `id` and `sha256`.
+
+    Returns:
+        A row per image, sorted by id: id, sha256, reason (the codes, joined by "; ").
+
+    >>> images = pd.DataFrame({"id": ["a", "b"], "sha256": ["0", "1"]})
+    >>> suspects([anomaly("blank_image", "1 image is blank", suspects=["b"])], images).to_dict("records")
+    [{'id': 'b', 'sha256': '1', 'reason': 'blank_image'}]
+    """
+    reasons: dict[str, list[str]] = {}
+    for found in anomalies:
+        for name in dict.fromkeys(found.suspects):
+            reasons.setdefault(name, []).append(found.code)
+    named = images.loc[images["id"].isin(reasons), ["id", "sha256"]].sort_values("id", ignore_index=True)
+    return named.assign(reason=["; ".join(dict.fromkeys(reasons[name])) for name in named["id"]])

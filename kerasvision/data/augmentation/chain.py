@@ -1,0 +1,93 @@
+"""All augmentations of an experiment as one: which numbers each gets, and when it is applied."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from kerasvision import lookup
+from kerasvision.config.augmentation import Augmentation, Mixing, RandomResizedCrop, check_order
+from kerasvision.errors import ConfigError
+
+# See the package's docstring for what it holds.
+Batch = dict[str, Any]
+
+
+def make_augmentation(augment: Sequence[Augmentation]) -> "Augmenter":
+    """All augmentations one after the other.
+
+    Raises:
+        ConfigError: an order that cannot be (see `check_order`), or code that does not exist.
+    """
+    return Augmenter(augment)
+
+
+class Augmenter:
+    """The augmentations in their order, each with columns of its own of `numbers`, else a shift and a flip go together.
+
+    Attributes:
+        draws: how many random numbers an image needs, for the crop and the mixing too.
+        replaces_resize: the settings of the crop that takes the place of the transform's resizing, or None. It gets the
+            first columns of `numbers`: `numbers[:, :replaces_resize.draws]`.
+        mixing: the settings of those that mix images, to be applied by `mix` once batches are made.
+        per_image: one of them is much faster for one image at a time, in a parallel map before batching.
+
+    >>> from kerasvision import config as c
+    >>> augmenter = make_augmentation((c.RandomFlip(), c.PadCrop(pad=1)))
+    >>> augmenter.draws
+    4
+    >>> augmenter({"image": tf.ones((2, 4, 4, 3))}, tf.zeros((2, 4)))["image"].shape
+    TensorShape([2, 4, 4, 3])
+    """
+
+    def __init__(self, augment: Sequence[Augmentation]) -> None:
+        check_order(augment)
+        # Mixed images, or others -> (function, settings, its columns of the numbers).
+        self._steps: dict[bool, list[tuple]] = {True: [], False: []}
+        self.draws = 0
+        for settings in augment:
+            columns = slice(self.draws, self.draws + settings.draws)
+            self.draws += settings.draws
+            if not isinstance(settings, RandomResizedCrop):
+                step = (lookup.load(settings.implementation), settings, columns)
+                self._steps[isinstance(settings, Mixing)].append(step)
+        self.replaces_resize = next((settings for settings in augment if isinstance(settings, RandomResizedCrop)), None)
+        self.mixing = tuple(settings for settings in augment if isinstance(settings, Mixing))
+        self.per_image = any(settings.per_image for settings in augment)
+
+    def __call__(self, batch: Batch, numbers: tf.Tensor) -> Batch:
+        """The batch after all of them but the crop that replaces resizing, and the mixing.
+
+        Args:
+            batch: see the package's docstring.
+            numbers: float32 (N, draws) in [0, 1).
+        """
+        for function, settings, columns in self._steps[False]:
+            batch = _applied(function, batch, numbers=numbers[:, columns], settings=settings)
+        return batch
+
+    def mix(self, batch: Batch, numbers: tf.Tensor, num_classes: int) -> Batch:
+        """The batch after the mixing, with "label_shares": float32 (N, num_classes), each row with sum 1.
+
+        Args:
+            batch: with "label", int64 (N,); or with "label_shares" from an earlier mixing.
+            numbers: the same as for the others: float32 (N, draws) in [0, 1).
+            num_classes: how many classes there are.
+        """
+        if "label_shares" not in batch:
+            batch = {**batch, "label_shares": tf.one_hot(batch["label"], num_classes)}
+        for function, settings, columns in self._steps[True]:
+            batch = _applied(function, batch, numbers=numbers[:, columns], settings=settings)
+        return batch
+
+
+def _applied(function, batch, *, numbers, settings):
+    result = function(batch, numbers=numbers, settings=settings)
+    if not isinstance(result, dict) or "image" not in result:
+        raise ConfigError(
+            f"{settings.implementation} must return a batch, a dict with the 'image' tensor",
+            received=result,
+            hint="take (batch, *, numbers, settings), and return {**batch, 'image': ...}",
+        )
+    # A user's own one may lose the static shape; another shape is an error here, not in the network.
+    return {**result, "image": tf.ensure_shape(result["image"], batch["image"].shape)}

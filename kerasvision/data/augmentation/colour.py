@@ -1,0 +1,88 @@
+"""ColorJitter: brightness, contrast, saturation and hue as one 3 x 3 matrix and one number per image."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.config.augmentation import ColorJitter
+from kerasvision.data.augmentation.chain import Batch
+
+# ITU-R BT.601, the grey of `kerasvision.ops.images` and of Pillow.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+# Luma and two axes of colour; a turn in their plane changes the hue and leaves luma as it is.
+# Source: the NTSC standard of 1953 (FCC); the numbers of Python's `colorsys.rgb_to_yiq`.
+YIQ = np.array([[0.30, 0.59, 0.11], [0.5990, -0.2773, -0.3217], [0.2130, -0.5251, 0.3121]])
+
+# So many pixels are multiplied at once: matrices of 3 x 3 are too small for the processor.
+_PIXELS = 4
+
+
+def color_jitter(batch: Batch, *, numbers: tf.Tensor, settings: ColorJitter) -> Batch:
+    """Every image with another brightness, contrast, saturation and hue, in this order, cut to [0, 255] once at the end.
+
+    Four operations that each cut what leaves [0, 255] lose what the next would have brought back: here a picture that is
+    made brighter and then paler keeps its bright parts apart. One pass is also several times as fast as four.
+
+        brightness: x * b
+        contrast:   x * c + (1 - c) * g, where g is the mean grey of the whole image
+        saturation: x * s + (1 - s) * the pixel's own grey
+        hue:        a turn by h of the circle in the plane of the axes I and Q of YIQ
+
+    where b, c and s are drawn from [1 - x, 1 + x] of the settings, and h from [-hue, hue]. Grey images (one channel) get
+    brightness and contrast, and the same numbers drawn for the others change nothing.
+    """
+    images = batch["image"]
+    brightness, contrast, saturation, turn = _factors(numbers, settings)
+    gain = brightness * contrast
+    if images.shape[-1] == 1:
+        mean, changed = _mean(images)[:, 0], images * gain[:, None, None, None]
+    else:
+        red, green, blue = tf.unstack(_mean(images), axis=1)
+        mean = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+        changed = _multiplied(images, gain[:, None, None] * _saturation_and_hue(saturation, turn, settings=settings))
+    # Saturation and hue leave grey as it is, so what contrast adds needs no matrix.
+    shift = (1.0 - contrast) * brightness * mean
+    changed = tf.clip_by_value(changed + shift[:, None, None, None], 0.0, 255.0)
+    return {**batch, "image": tf.ensure_shape(changed, images.shape)}
+
+
+def _factors(numbers, settings):
+    """float32 (N,) each: brightness, contrast, saturation, hue."""
+    reach = tf.constant([settings.brightness, settings.contrast, settings.saturation, settings.hue], tf.float32)
+    factors = tf.constant([1.0, 1.0, 1.0, 0.0]) + (2.0 * numbers - 1.0) * reach
+    return tf.unstack(factors, axis=1)
+
+
+def _saturation_and_hue(saturation, turn, *, settings):
+    """float32 (N, 3, 3), to be multiplied with a column of red, green, blue."""
+    share = saturation[:, None, None]
+    matrix = share * tf.eye(3) + (1.0 - share) * tf.constant(np.tile(LUMA, (3, 1)), tf.float32)
+    if settings.hue == 0:
+        return matrix
+    # float64: TensorFlow's float32 cosine of one number alone may differ from that of the same one among several.
+    angle = 2.0 * math.pi * tf.cast(turn, tf.float64)
+    cosine, sine = tf.cast(tf.cos(angle), tf.float32), tf.cast(tf.sin(angle), tf.float32)
+    zero, one = tf.zeros_like(turn), tf.ones_like(turn)
+    rows = [one, zero, zero, zero, cosine, -sine, zero, sine, cosine]
+    rotation = tf.reshape(tf.stack(rows, axis=1), [-1, 3, 3])
+    to_rgb, to_yiq = (tf.constant(m, tf.float32) for m in (np.linalg.inv(YIQ), YIQ))
+    return to_rgb @ rotation @ to_yiq @ matrix
+
+
+def _mean(images):
+    """float32 (N, C). Rows are summed first, which keeps pixels side by side in memory."""
+    count, height, width, channels = tf.unstack(tf.shape(images))
+    rows = tf.reduce_mean(tf.reshape(images, tf.stack([count, height, width * channels])), axis=1)
+    return tf.reduce_mean(tf.reshape(rows, tf.stack([count, width, channels])), axis=1)
+
+
+def _multiplied(images, matrices):
+    """(N, H, W, 3) images whose colours are multiplied by the (N, 3, 3) matrix of their image."""
+    together = _PIXELS if images.shape[2] is not None and images.shape[2] % _PIXELS == 0 else 1
+    # The matrix of several pixels side by side: copies of one along the diagonal.
+    copies = tf.einsum("pq,nij->npjqi", tf.eye(together), matrices)
+    side = 3 * together
+    blocks = tf.reshape(images, tf.stack([tf.shape(images)[0], -1, side]))
+    return tf.reshape(blocks @ tf.reshape(copies, [-1, side, side]), tf.shape(images))

@@ -1,0 +1,58 @@
+"""MixUp and CutMix: each image of a batch with a part of another one, and its label alike.
+
+Keras' layers of these names draw from their own generator, so they cannot be functions of our numbers.
+"""
+
+import tensorflow as tf
+
+from kerasvision.config.augmentation import CutMix, MixUp
+from kerasvision.data.augmentation.chain import Batch
+from kerasvision.data.augmentation.draws import beta, whole
+from kerasvision.data.augmentation.erasing import pasted
+
+
+def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
+    """share * image + (1 - share) * other image, and the labels likewise. The numbers: other image, share, whether."""
+    mixed = numbers[:, 2] < settings.probability
+    share = tf.where(mixed, beta(numbers[:, 1], settings.alpha), 1.0)
+    other = partners(numbers[:, 0])
+    images, pixels_share = batch["image"], share[:, None, None, None]
+    return {
+        **batch,
+        # Not images + (1 - share) * (other - images), which is not exactly the image where the share is 1.
+        "image": tf.minimum(pixels_share * images + (1 - pixels_share) * tf.gather(images, other), 255.0),
+        "label_shares": _mixed_labels(batch["label_shares"], share, other),
+    }
+
+
+def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
+    """A rectangle of the other image in each. The numbers: other image, share, row and column of the middle, whether."""
+    images = batch["image"]
+    size = tf.shape(images)[1:3]
+    side = tf.sqrt(1 - beta(numbers[:, 1], settings.alpha))
+    # The released code takes whole pixels in the same way: half the side, cut off, on either side of the middle.
+    half = tf.cast(side[:, None] * tf.cast(size, tf.float32)[None], tf.int32) // 2
+    middle = tf.stack([whole(numbers[:, 2], size[0]), whole(numbers[:, 3], size[1])], axis=1)
+    rectangles = tf.concat([tf.maximum(middle - half, 0), tf.minimum(middle + half, size)], axis=1)
+    rectangles = tf.where(numbers[:, 4:] < settings.probability, rectangles, 0)
+    area = tf.reduce_prod(rectangles[:, 2:] - rectangles[:, :2], axis=1)
+    share = 1 - tf.cast(area, tf.float32) / tf.cast(size[0] * size[1], tf.float32)
+    other = partners(numbers[:, 0])
+    return {
+        **batch,
+        "image": pasted(images, rectangles, tf.gather(images, other)),
+        "label_shares": _mixed_labels(batch["label_shares"], share, other),
+    }
+
+
+def partners(numbers: tf.Tensor) -> tf.Tensor:
+    """A random order of the images, by float32 (N,) numbers: int32 (N,), which other image each gets, now and then itself.
+
+    >>> partners(tf.constant([0.5, 0.9, 0.1])).numpy().tolist()
+    [2, 0, 1]
+    """
+    return tf.argsort(numbers, stable=True)
+
+
+def _mixed_labels(shares, share, other):
+    return share[:, None] * shares + (1 - share[:, None]) * tf.gather(shares, other)

@@ -1,0 +1,41 @@
+"""Words of captions: how many, and how often each."""
+
+import re
+from collections import Counter
+
+import pandas as pd
+
+from kerasvision.data.examples import ExampleSet
+
+WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+
+
+def words(caption: str) -> list[str]:
+    """The words of a caption, in small letters and without punctuation. A run of a script without spaces counts as one word.
+
+    >>> words("A child's T-shirt, red & WHITE.")
+    ['a', "child's", 't-shirt', 'red', 'white']
+    """
+    return WORD.findall(caption.lower())
+
+
+def vocabulary_table(examples: ExampleSet) -> pd.DataFrame:
+    """`word` and `count` over all captions, the commonest first; no rows where there are no captions."""
+    counts: Counter[str] = Counter()
+    for split in examples.splits if examples.has_captions else ():
+        batches = examples.dataset(split).map(lambda example: example["captions"]).ragged_batch(256)
+        for batch in batches:
+            for caption in batch.flat_values.numpy():
+                counts.update(words(caption.decode()))
+    return in_order(counts)
+
+
+def in_order(counts: Counter[str]) -> pd.DataFrame:
+    """Words by falling count, and by letter among equals.
+
+    >>> in_order(Counter(["dog", "a", "cat", "a"])).to_dict("list")
+    {'word': ['a', 'cat', 'dog'], 'count': [2, 1, 1]}
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return pd.DataFrame({"word": pd.Series([word for word, _ in ordered], dtype="str"),
+                         "count": pd.Series([count for _, count in ordered], dtype="int64")})  # fmt: skip

@@ -1,0 +1,121 @@
+"""Small pictures of examples for a page: chosen by id, with their boxes and captions, each as a data URL."""
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from PIL import Image
+
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN
+from kerasvision.ops.images import decode_image
+from kerasvision.ops.resize import resize_image
+
+THUMBNAIL_SIDE = 112
+LARGE_SIDE = 240
+PICTURES_PER_CLASS = 12
+# About 5 kB each: a page of at most about 4 MB, whatever the number of classes.
+MOST_PICTURES = 600
+PICTURES_OF_ALL = 36
+MOST_BOXES = 30
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One example, small.
+
+    Attributes:
+        id: its id.
+        url: data URL of the thumbnail.
+        width, height: of the thumbnail, in pixels.
+        boxes: (class name, left, top, width, height) of its objects, the numbers in percent of the picture's sides.
+        captions: what is said of it.
+    """
+
+    id: str
+    url: str
+    width: int
+    height: int
+    boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+    captions: tuple[str, ...] = ()
+
+
+def chosen_ids(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[str]]:
+    """Class -> ids of training images to show, in an order that the bytes decide; all under "" where there are no classes.
+
+    Where there are many classes, each shows fewer images, and of more than 600 only the first 600 are shown.
+
+    >>> images = pd.DataFrame({"id": ["a", "b", "c"], "sha256": ["2", "1", "0"], "split": "train", "label": ["x", "x", "y"]})
+    >>> chosen_ids(images, ["x", "y"])
+    {'x': ['b', 'a'], 'y': ['c']}
+    """
+    train = images[images["split"] == TRAIN].drop_duplicates("sha256").sort_values("sha256")
+    classes = list(classes)[:MOST_PICTURES]
+    if not classes:
+        return {"": train["id"].head(PICTURES_OF_ALL).tolist()}
+    by_class = train.groupby("label")["id"]
+    first = by_class.head(min(PICTURES_PER_CLASS, MOST_PICTURES // len(classes)))
+    found = {label: ids.tolist() for label, ids in first.groupby(train["label"])}
+    return {name: found.get(name, []) for name in classes}
+
+
+def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int) -> dict[str, Picture]:
+    """id -> its picture, of the examples with these ids. No other image is decoded.
+
+    Args:
+        examples: the data set.
+        ids: which.
+        side: the thumbnails' longer side in pixels; images that are smaller stay as they are.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    keys = tf.lookup.KeyValueTensorInitializer(tf.constant(wanted), tf.range(len(wanted), dtype=tf.int64))
+    table = tf.lookup.StaticHashTable(keys, default_value=-1)
+    found = {}
+    for split in examples.splits:
+        chosen = examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0)
+        for example in chosen.as_numpy_iterator():
+            picture = _picture(example, examples.object_classes, side=side)
+            found[picture.id] = picture
+    return found
+
+
+def thumbnail_url(pixels: np.ndarray) -> str:
+    """A data URL of uint8 (H, W, 3) pixels: PNG where they are few, else JPEG."""
+    buffer = io.BytesIO()
+    if max(pixels.shape) <= THUMBNAIL_SIDE // 2:
+        kind = "png"
+        Image.fromarray(pixels).save(buffer, "PNG")
+    else:
+        kind = "jpeg"
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _picture(example: dict[str, object], object_classes: tuple[str, ...], *, side: int) -> Picture:
+    pixels = _small(decode_image(example["image"], color_mode="rgb"), side=side)
+    objects = example.get("objects", {"bbox": (), "label": ()})
+    boxes = (
+        (object_classes[label], 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
+        for (y_min, x_min, y_max, x_max), label in zip(objects["bbox"], objects["label"], strict=True)
+    )
+    return Picture(
+        id=example["id"].decode(),
+        url=thumbnail_url(pixels),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        boxes=tuple(sorted(boxes, key=lambda box: -box[3] * box[4]))[:MOST_BOXES],
+        captions=tuple(caption.decode() for caption in example.get("captions", ())),
+    )
+
+
+def _small(pixels: tf.Tensor, *, side: int) -> np.ndarray:
+    height, width, _ = pixels.shape
+    share = min(1.0, side / max(height, width))
+    size = (max(1, round(height * share)), max(1, round(width * share)))
+    return np.rint(resize_image(pixels, image_size=size, fit="stretch").numpy()).astype(np.uint8)

@@ -1,0 +1,106 @@
+"""What is said of an image, made fit to be kept: captions with words in them, boxes inside the image, masks of its size."""
+
+import io
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from kerasvision.data.examples import PlacedObject
+from kerasvision.data.records import Object, class_name
+from kerasvision.data.sources.arrays import encode_png
+
+EMPTY_CAPTION = "an empty caption was left out"
+BOX_CLIPPED = "a box reaches out of the image, and was clipped"
+BOX_DROPPED = "a box without any area inside the image was left out"
+MASK_SIZE = "a mask of another size than the image was left out"
+MASK_UNREADABLE = "a mask that cannot be read was left out"
+
+# A box that reaches out by less is rounded (COCO gives two decimals), not wrong.
+ROUNDING_PIXELS = 0.05
+
+
+def kept_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The captions that say something, and a note where there are others.
+
+    >>> kept_captions(("a cat", " "))
+    (('a cat',), ['an empty caption was left out'])
+    """
+    kept = tuple(caption for caption in captions if caption.strip())
+    return kept, [] if len(kept) == len(captions) else [EMPTY_CAPTION]
+
+
+def kept_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple[list[Object], list[str]]:
+    """The objects whose boxes have an area inside the image, clipped to it, and notes on the others.
+
+    Args:
+        objects: as the source gives them.
+        width, height: of the upright image.
+
+    >>> kept, notes = kept_objects([Object((-2, 0, 4, 8), "cat"), Object((0, 5, 9, 5), "dog")], width=8, height=6)
+    >>> kept[0].box, notes
+    ((0.0, 0.0, 4.0, 8.0), ['a box reaches out of the image, and was clipped',
+                            'a box without any area inside the image was left out'])
+    """
+    kept, notes = [], []
+    for thing in objects:
+        corners = np.array(thing.box, np.float64)
+        inside = np.clip(corners, 0, [height, width, height, width])
+        if not (inside[2:] > inside[:2]).all():  # so a corner that is no number drops the box too
+            notes.append(BOX_DROPPED)
+            continue
+        if np.abs(corners - inside).max() > ROUNDING_PIXELS:
+            notes.append(BOX_CLIPPED)
+        kept.append(Object(tuple(inside.tolist()), object_class(thing.label), thing.mask))
+    return kept, sorted(set(notes), key=notes.index)
+
+
+def object_class(label: str) -> str:
+    """The class of an object: "object" where its label says nothing."""
+    return class_name(label) or "object"
+
+
+def placed_objects(
+    objects: Sequence[Object], *, width: int, height: int, masks: bool
+) -> tuple[list[PlacedObject], list[str]]:
+    """Objects that `kept_objects` kept, as `ExampleWriter` wants them, and notes on masks that cannot be kept.
+
+    Args:
+        objects: with boxes inside the image.
+        width, height: of the upright image.
+        masks: whether the data set has masks: then an object without one gets an empty one.
+    """
+    placed, notes = [], []
+    for thing in objects:
+        one: PlacedObject = {"bbox": _shares(thing.box, width, height), "label": thing.label}
+        if masks:
+            mask = thing.mask() if callable(thing.mask) else thing.mask
+            note = None if mask is None else _mask_fault(mask, width, height)
+            notes += [note] if note else []
+            one["mask"] = mask if mask is not None and note is None else _empty_mask(width, height)
+        placed.append(one)
+    return placed, sorted(set(notes))
+
+
+def _shares(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
+    return tuple(corner / side for corner, side in zip(box, (height, width, height, width), strict=True))
+
+
+def _mask_fault(mask: bytes, width: int, height: int) -> str | None:
+    """Looks at the header and the check sums alone: decoding every mask would take longer than all the rest."""
+    try:
+        with Image.open(io.BytesIO(mask), formats=("PNG",)) as image:
+            size, mode = image.size, image.mode
+            image.verify()
+    except (OSError, SyntaxError, ValueError, struct.error):  # what Pillow raises on a broken PNG
+        return MASK_UNREADABLE
+    if size != (width, height):
+        return MASK_SIZE
+    return None if mode in ("L", "1") else MASK_UNREADABLE
+
+
+@lru_cache(maxsize=64)
+def _empty_mask(width: int, height: int) -> bytes:
+    return encode_png(np.zeros((height, width), np.uint8))

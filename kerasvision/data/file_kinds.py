@@ -1,0 +1,64 @@
+"""What a file is that is no image in a format that Pillow opens: told by its first bytes, with a way out."""
+
+from collections.abc import Mapping
+
+# How many of the first bytes are looked at.
+HEAD = 1024
+
+# Image formats that TensorFlow does not decode, by how their files begin.
+FOREIGN: Mapping[bytes, str] = {
+    b"\xff\x0a": "JPEG XL", b"\x00\x00\x00\x0cJXL ": "JPEG XL", b"\x00\x00\x01\x00": "ICO", b"8BPS": "PSD", b"%!PS": "EPS",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+}  # fmt: skip
+
+# The brand of an ISO media file, behind its "ftyp".
+BRANDS: Mapping[bytes, str] = {
+    b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF",
+}  # fmt: skip
+
+# What is no image at all.
+OTHER: Mapping[bytes, str] = {
+    b"PK\x03\x04": "a ZIP archive; unpack it", b"\x1f\x8b": "a gzip archive; unpack it", b"Rar!": "a RAR archive; unpack it",
+    b"7z\xbc\xaf": "a 7z archive; unpack it", b"%PDF": "a PDF document; save its pages as PNG",
+    b"version https://git-lfs": "a pointer of Git LFS; run `git lfs pull`", b"\x93NUMPY": "a NumPy array; save it as PNG",
+}  # fmt: skip
+MARKUP = {b"<svg": "SVG", b"<!doctype html": "HTML", b"<html": "HTML", b"<?xml": "XML"}
+UNKNOWN = "no image in a known format"
+
+
+def unreadable_kind(data: bytes) -> str:
+    """The fault of a file that is no image, or one of a format that cannot be decoded.
+
+    >>> unreadable_kind(b"%PDF-1.7")
+    'no image in a known format: a PDF document; save its pages as PNG'
+    >>> unreadable_kind(b"\\x00\\x00\\x00\\x18ftypheic")
+    'HEIC cannot be read by TensorFlow: convert it to PNG or JPEG'
+    """
+    image_format = _begins(FOREIGN, data) or (data[4:8] == b"ftyp" and BRANDS.get(data[8:12])) or _markup(data)
+    if image_format in ("HTML", "XML"):
+        # What a server answers instead of the image that was asked for.
+        return f"{UNKNOWN}: a page of {image_format}; fetch the image again"
+    if image_format:
+        return cannot_read(image_format)
+    other = _begins(OTHER, data) or ("a film; save its frames as images" if _is_film(data) else None)
+    return f"{UNKNOWN}: {other}" if other else UNKNOWN
+
+
+def cannot_read(image_format: str) -> str:
+    """The fault of an image in a format that TensorFlow does not decode."""
+    return f"{image_format} cannot be read by TensorFlow: convert it to PNG or JPEG"
+
+
+def _begins(kinds: Mapping[bytes, str], data: bytes) -> str | None:
+    return next((kind for start, kind in kinds.items() if data.startswith(start)), None)
+
+
+def _markup(data: bytes) -> str | None:
+    head = data[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not head.startswith(b"<"):
+        return None
+    return next((kind for mark, kind in MARKUP.items() if mark in head), None)
+
+
+def _is_film(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" or (data[:4] == b"RIFF" and data[8:12] == b"AVI ") or data[:4] == b"\x1a\x45\xdf\xa3"

@@ -1,0 +1,73 @@
+"""The training examples, and as much of them in memory as the budget allows: decoded, else encoded, else nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.order import Order
+from kerasvision.data.padding import Example, largest_shapes, padded_batches, rows_of
+from kerasvision.data.splits import TRAIN
+from kerasvision.data.transform import ImageTransform
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """Training examples, wherever they are.
+
+    Attributes:
+        examples: one by one; prepared (with pixels) where `decoded`, else with encoded images.
+        shapes: `largest_shapes` of the encoded ones.
+        held: all of them as one batch, where that fits into memory.
+        decoded: whether they are prepared.
+        num_classes: how many classes their labels have; 0 where they have none.
+        transform: what prepares them.
+    """
+
+    examples: tf.data.Dataset
+    shapes: Any
+    held: Example | None
+    decoded: bool
+    num_classes: int
+    transform: ImageTransform
+
+    def one_by_one(self, order: Order) -> tf.data.Dataset:
+        """One at a time, in order, each with its "place", int64."""
+        if self.held is None:
+            return order.streamed(self.examples).map(lambda place, example: {**example, "place": place})
+        return order.batches().unbatch().map(self._held_rows, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def in_batches(self, order: Order) -> tf.data.Dataset:
+        """A batch at a time, likewise; only where they are held."""
+        return order.batches().map(self._held_rows, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _held_rows(self, places, rows):
+        return {**rows_of(self.held, rows), "place": places}
+
+
+def training_examples(
+    examples: ExampleSet, transform: ImageTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
+) -> TrainingExamples:
+    """Opens the train split, and reads it where it fits into the memory budget.
+
+    A random crop needs the encoded images, so they are not decoded ahead where `augment` has one.
+    """
+    encoded, count = examples.dataset(TRAIN), examples.count(TRAIN)
+    shapes = largest_shapes(encoded)
+    is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
+    decoded = not is_cropped and decoded_gb(count, transform) <= memory_budget_gb
+    dataset = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE) if decoded else encoded
+    held = None
+    if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:
+        held = padded_batches(dataset, batch_size=count, shapes=shapes, drop_remainder=False).get_single_element()
+    num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
+    return TrainingExamples(dataset, shapes, held, decoded, num_classes, transform)
+
+
+def decoded_gb(count: int, transform: ImageTransform) -> float:
+    """Memory that so many decoded images take, in GB."""
+    height, width, channels = transform.settings.image_shape
+    return count * height * width * channels * 4 / 1e9

@@ -1,0 +1,64 @@
+"""Making examples with unlike numbers of captions and objects fit into one batch."""
+
+from typing import Any
+
+import tensorflow as tf
+
+# A dict of tensors, as `ExampleSet.dataset` and `kerasvision.data.augmentation` describe it: one example, or a batch.
+Example = dict[str, Any]
+
+
+def largest_shapes(examples: tf.data.Dataset) -> Any:
+    """For every part of an example, the shape that holds the largest of them; reads all where captions or objects vary.
+
+    Args:
+        examples: undecoded, as `ExampleSet.dataset` gives them.
+
+    Returns:
+        tuples of the examples' structure.
+    """
+    spec = examples.element_spec
+    if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
+        return tf.nest.map_structure(lambda part: tuple(part.shape), spec)
+    start = tf.nest.map_structure(lambda part: tf.zeros(part.shape.rank, tf.int32), spec)
+
+    def larger(shapes: Any, example: Any) -> Any:
+        return tf.nest.map_structure(lambda shape, part: tf.maximum(shape, tf.shape(part)), shapes, example)
+
+    return tf.nest.map_structure(lambda shape: tuple(shape.numpy().tolist()), examples.reduce(start, larger))
+
+
+def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, drop_remainder: bool) -> tf.data.Dataset:
+    """Batches of prepared examples, captions filled up with "", boxes and masks with zeros, objects' labels with -1.
+
+    Args:
+        prepared: examples with pixels.
+        batch_size: rows of a batch.
+        shapes: `largest_shapes` of the undecoded examples; the first axis of captions and objects is what counts.
+        drop_remainder: whether a last batch that is not full is left out.
+    """
+    spec = prepared.element_spec
+    if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
+        return prepared.batch(batch_size, drop_remainder=drop_remainder)
+    counted = {key: _counts(part, shapes.get(key)) for key, part in spec.items()}
+    filling = {key: _filling(key, part) for key, part in spec.items()}
+    return prepared.padded_batch(batch_size, counted, filling, drop_remainder=drop_remainder)
+
+
+def rows_of(batch: Example, rows: tf.Tensor) -> Example:
+    """The rows of a batch with these numbers, int (K,); or one alone, int scalar."""
+    return tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
+
+
+def _counts(part, shapes):
+    """The shape of a prepared part: its unknown first axis as long as the longest of the undecoded ones."""
+    if isinstance(part, dict):
+        return {key: _counts(inner, shapes[key]) for key, inner in part.items()}
+    return list(part.shape) if part.shape.is_fully_defined() else [*shapes[:1], *part.shape[1:]]
+
+
+def _filling(name, part):
+    if isinstance(part, dict):
+        # An object's class; an image's is always there.
+        return {key: tf.constant(-1, tf.int64) if key == "label" else _filling(key, inner) for key, inner in part.items()}
+    return tf.constant("" if part.dtype == tf.string else 0, part.dtype)

@@ -1,0 +1,45 @@
+"""The objects of an image, moved along when the image is brought to the network's size."""
+
+import tensorflow as tf
+
+from kerasvision.ops.resize import Placement, place_boxes, place_masks
+
+Objects = dict[str, tf.Tensor]
+
+
+def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Objects:
+    """Boxes clipped to the result, masks decoded and moved. An object of which nothing is left gets label -1, and zeros.
+
+    Args:
+        objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and where
+            there are masks "mask" string (M,), PNG of the image's size.
+        size: int32 (2,), height and width of the image in pixels.
+        placement: where the image goes.
+        image_size: (height, width) of the result.
+
+    Returns:
+        "bbox" and "label" likewise, and "mask" uint8 (M, height, width), 1 where the object is and 0 elsewhere.
+    """
+    boxes = place_boxes(objects["bbox"], size, placement, image_size=image_size)
+    is_left = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
+    placed = {
+        "bbox": boxes * tf.cast(is_left, tf.float32)[:, tf.newaxis],
+        "label": tf.where(is_left, objects["label"], tf.constant(-1, tf.int64)),
+    }
+    if "mask" in objects:
+        masks = tf.map_fn(
+            lambda png: _placed_mask(png, placement, image_size=image_size),
+            objects["mask"],
+            fn_output_signature=tf.TensorSpec(image_size, tf.uint8),
+        )
+        placed["mask"] = masks * tf.cast(is_left, tf.uint8)[:, tf.newaxis, tf.newaxis]
+    return placed
+
+
+def _placed_mask(png, placement, *, image_size):
+    def placed():
+        mask = tf.io.decode_png(png, channels=1)[tf.newaxis, :, :, 0]
+        return tf.cast(place_masks(mask, placement, image_size=image_size)[0] > 127, tf.uint8)
+
+    # Where images are kept in memory together, rows are filled up with empty texts.
+    return tf.cond(tf.strings.length(png) > 0, placed, lambda: tf.zeros(image_size, tf.uint8))

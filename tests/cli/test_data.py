@@ -1,0 +1,77 @@
+"""`kerasvision data`: what is in the images, what is wrong with them, and how fast they come."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PIPELINE = '''
+from kerasvision import config as c
+
+EXPERIMENT = c.Experiment(
+    name="scenes",
+    source=c.Shapes(count=60, image_size=(48, 64)),
+    transform=c.Transform(image_size=(32, 32), fit="crop", crop_fraction=0.875, scale="whiten"),
+    augment=(c.RandomResizedCrop(), c.RandomFlip(), c.ColorJitter(), c.MixUp(alpha=0.2)),
+    task=c.Classification(top_k=2),
+    model=c.Model(name="resnet20"),
+    training=c.Training(epochs=2, plain_epochs=1, batch_size=8),
+)
+'''
+
+
+@pytest.fixture
+def photos(tmp_path, make_images):
+    """Class folders with pictures of which one is blank, one cut short, and one lies under two labels."""
+    folder = tmp_path / "photos"
+    random = np.random.default_rng(0)
+    for number in range(60):
+        path = folder / ("cat", "dog")[number % 2] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (4, 5, 3), np.uint8)).resize((40, 32), Image.Resampling.BICUBIC).save(path)
+    Image.new("RGB", (40, 32), (90, 120, 80)).save(folder / "cat" / "blank.png")
+    (folder / "dog" / "cut.jpg").write_bytes(make_images.truncated_jpeg())
+    shutil.copy(folder / "cat" / "00.png", folder / "dog" / "copy.png")
+    return folder
+
+
+def test_scan_of_a_folder_names_what_is_wrong_and_what_to_leave_out(kerasvision, photos, tmp_path):
+    done = kerasvision("data", "scan", photos, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"warning blank_image: .*\n    cat/blank.png", done.stdout)
+    assert re.search(r"warning corrupt: .*\n    dog/cut.jpg", done.stdout)
+    assert "warning contradiction" in done.stdout
+    assert "warn: 62 images to use, 1 left out" in done.stdout
+    quarantine = re.search(r"--set (ingest.quarantine_file=\S+)", done.stdout)[1]
+    clean = kerasvision("data", "scan", photos, "--set", quarantine, cwd=tmp_path)
+    assert "warning blank_image" not in clean.stdout
+    assert "warning contradiction" not in clean.stdout
+    assert "left out by the quarantine file: blank_image" in clean.stdout
+
+
+def test_scan_that_finds_an_error_exits_3(kerasvision, photos, tmp_path):
+    shutil.rmtree(photos / "dog")
+    done = kerasvision("data", "scan", photos, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "error one_class: there must be at least two classes, and only 'cat' has images" in done.stdout
+    assert re.search(r"^fail: \d+ images to use, 0 left out$", done.stdout, flags=re.MULTILINE)
+
+
+def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
+    (tmp_path / "scenes.py").write_text(PIPELINE)
+    shown = kerasvision("data", "show", "scenes.py", "--augmented", "augmented.png", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^ all +\d+ +\d+ +\d+", shown.stdout, flags=re.MULTILINE)
+    assert "span 1: 60 images, the first that were read here" in shown.stdout
+    with Image.open(tmp_path / "augmented.png") as picture:
+        assert len(set(picture.convert("RGB").get_flattened_data())) > 1000
+    more = kerasvision("data", "show", "scenes.py", "--set", "source.count=70", cwd=tmp_path)
+    assert "span 2: 10 added; 60 as before" in more.stdout
+    measured = kerasvision("data", "bench", "scenes.py", "--seconds", "2", cwd=tmp_path)
+    assert measured.returncode == 0, measured.stderr
+    for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "4. MixUp", "scaling"):
+        assert re.search(rf"^ {step} +\d+\.\d+ ", measured.stdout, flags=re.MULTILINE), measured.stdout
+    assert re.search(r"the slowest step is .+: \d+% of \d+\.\d+ ms of one core per image", measured.stdout)
+    assert re.search(r"takes 3,000 images/s needs \d+\.\d cores like these", measured.stdout)

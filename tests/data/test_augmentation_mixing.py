@@ -1,0 +1,92 @@
+"""MixUp and CutMix: shares distributed as the papers say, and labels mixed as the pixels are."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from kerasvision.config import augmentation as a
+from kerasvision.data.augmentation import draws, make_augmentation
+
+CLASSES = 5
+
+
+def random_numbers(rows, columns, seed=0):
+    return np.random.default_rng(seed).random((rows, columns), np.float32)
+
+
+def mixed(*augment, images, labels, numbers=None):
+    """Images and label shares of a batch after mixing."""
+    augmenter = make_augmentation(augment)
+    numbers = random_numbers(len(images), augmenter.draws) if numbers is None else np.asarray(numbers, np.float32)
+    batch = {"image": tf.constant(images, tf.float32), "label": tf.constant(labels, tf.int64)}
+    result = augmenter.mix(batch, tf.constant(numbers), CLASSES)
+    return result["image"].numpy(), result["label_shares"].numpy()
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.2, 0.4, 1.0, 2.0, 30.0])
+def test_the_share_is_distributed_as_beta(alpha):
+    numbers = random_numbers(4000, 1)[:, 0]
+    shares = draws.beta(tf.constant(numbers), alpha).numpy()
+    np.testing.assert_allclose(shares, stats.beta(alpha, alpha).ppf(numbers.astype(np.float64)), atol=1e-6)
+    # At 0.1 every tenth share lies closer to 0 or 1 than float32 shows, and is no continuous number any more.
+    assert alpha == 0.1 or stats.kstest(shares, stats.beta(alpha, alpha).cdf).pvalue > 0.01
+
+
+def test_normal_and_exponential_numbers_are_distributed_so():
+    numbers = tf.constant(random_numbers(4000, 1, seed=4)[:, 0])
+    assert stats.kstest(draws.normal(numbers).numpy(), stats.norm.cdf).pvalue > 0.01
+    assert stats.kstest(draws.exponential(numbers).numpy(), stats.expon.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("settings", [a.MixUp(alpha=1.0), a.CutMix()])
+def test_labels_are_mixed_as_the_pixels_are(settings):
+    # Image i is plain 10 i, of class i: its pixels' mean says how it was mixed.
+    labels = np.arange(CLASSES)
+    images = np.tile(10.0 * labels[:, None, None, None], (1, 30, 40, 3))
+    for seed in range(20):
+        results, shares = mixed(settings, images=images, labels=labels, numbers=random_numbers(5, settings.draws, seed))
+        np.testing.assert_allclose(results.mean(axis=(1, 2, 3)), shares @ (10.0 * labels), atol=1e-3)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+        assert (shares >= 0).all()
+
+
+def test_mix_up_equals_its_equation():
+    # Numbers 0.9, 0.1, 0.5 in order are those of images 1, 2, 0; Beta(1, 1) is the number itself.
+    images = np.random.default_rng(0).uniform(0, 255, (3, 4, 5, 3)).astype(np.float32)
+    numbers = [[0.9, 0.75, 0.0], [0.1, 0.25, 0.0], [0.5, 0.25, 0.5]]
+    results, shares = mixed(a.MixUp(alpha=1.0, probability=0.5), images=images, labels=[0, 1, 2], numbers=numbers)
+    np.testing.assert_allclose(results[0], 0.75 * images[0] + 0.25 * images[1], atol=1e-3)
+    np.testing.assert_allclose(results[1], 0.25 * images[1] + 0.75 * images[2], atol=1e-3)
+    np.testing.assert_array_equal(results[2], images[2])
+    np.testing.assert_allclose(shares, [[0.75, 0.25, 0, 0, 0], [0, 0.25, 0.75, 0, 0], [0, 0, 1, 0, 0]], atol=1e-6)
+
+
+def test_cut_mix_pastes_the_rectangle_that_its_numbers_say():
+    # The other's share is 0.25: half of either side, 10 x 14, about row 6 and column 27, whose right end is cut off.
+    images = np.stack([np.zeros((20, 28, 1)), np.ones((20, 28, 1))])
+    numbers = [[0.9, 0.75, 0.3, 0.99, 0.0], [0.1, 0.75, 0.3, 0.99, 0.9]]
+    results, shares = mixed(a.CutMix(probability=0.5), images=images, labels=[3, 4], numbers=numbers)
+    expected = np.zeros((20, 28))
+    expected[1:11, 20:28] = 1
+    np.testing.assert_array_equal(results[0, ..., 0], expected)
+    np.testing.assert_allclose(shares[0, 3:], [1 - 80 / 560, 80 / 560], atol=1e-6)
+    np.testing.assert_array_equal(results[1], images[1])
+    assert shares[1, 4] == 1
+
+
+def test_the_others_are_the_batch_in_a_random_order():
+    images = np.arange(200.0)[:, None, None, None]
+    numbers = random_numbers(200, 3)
+    numbers[:, 1] = 0  # all of the other
+    results, _ = mixed(a.MixUp(), images=images, labels=np.zeros(200), numbers=numbers)
+    others = results.ravel().round().astype(int)
+    assert sorted(others) == list(range(200))
+    assert np.abs(np.corrcoef(others, np.arange(200))[0, 1]) < 0.3
+
+
+def test_mixing_again_mixes_what_was_mixed():
+    images = np.tile(10.0 * np.arange(4)[:, None, None, None], (1, 8, 8, 1))
+    results, shares = mixed(a.MixUp(alpha=1.0), a.CutMix(), images=images, labels=np.arange(4))
+    np.testing.assert_allclose(results.mean(axis=(1, 2, 3)), shares[:, :4] @ (10.0 * np.arange(4)), atol=1e-3)
+    assert ((shares > 1e-3).sum(axis=1) > 2).any()

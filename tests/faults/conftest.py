@@ -1,0 +1,67 @@
+"""What the tests of planted faults share: three small clean data sets, and a look at a data set without a pipeline."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+
+def look_at(source, folder, *, policy=None, splits=None):
+    """The manifest, the statistics and the table of images of a source, as the stages up to statistics_gen make them."""
+    from kerasvision import config as c
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.ingest import ingest
+    from kerasvision.data.statistics import compute_statistics
+
+    folder.mkdir(parents=True)
+    manifest = ingest(
+        source, splits=splits or c.Splits(), policy=policy or c.Ingest(policy="report"), data=folder / "data",
+        manifest=folder / "manifest.parquet", span=folder / "span.json",
+    ).manifest  # fmt: skip
+    statistics, images = compute_statistics(ExampleSet(folder / "data"), manifest)
+    return SimpleNamespace(manifest=manifest, statistics=statistics, images=images)
+
+
+@pytest.fixture(scope="session")
+def clean_set(tmp_path_factory, make_images):
+    """(maker's name, root -> source) -> a clean data set, looked at once: `root`, `schema`, `manifest`, ..."""
+    made = {}
+
+    def make(maker, source_of):
+        from kerasvision.data.schema import DataSchema
+
+        if maker not in made:
+            root = getattr(make_images, maker)(tmp_path_factory.mktemp(maker) / "set")
+            looked = look_at(source_of(root), tmp_path_factory.mktemp(maker) / "looked")
+            made[maker] = SimpleNamespace(root=root, schema=DataSchema.infer(looked.statistics), **vars(looked))
+        return made[maker]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def planted(clean_set, tmp_path_factory):
+    """(maker's name, root -> source, how to plant) -> the anomalies of the clean set with faults in it.
+
+    Every image that the faults did not touch must still be usable.
+    """
+
+    def plant(maker, source_of, change, *, schema=None, previous=False, **choices):
+        from kerasvision.data.validation import PreviousRun, find_anomalies
+
+        clean = clean_set(maker, source_of)
+        root = tmp_path_factory.mktemp("planted") / "set"
+        shutil.copytree(clean.root, root)
+        change(root)
+        looked = look_at(source_of(root), root.with_name("looked"), **choices)
+        good = looked.manifest[looked.manifest["fault"] == ""]
+        same = looked.manifest.merge(clean.manifest, on=["id", "sha256", "label"])["id"]
+        assert set(same) <= set(good["id"]), "a fault takes sound images with it"
+        return find_anomalies(
+            looked.statistics,
+            clean.schema.model_copy(update=schema or {}),
+            images=looked.images,
+            previous=PreviousRun(clean.statistics, clean.images) if previous else None,
+        )
+
+    return plant

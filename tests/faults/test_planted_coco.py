@@ -1,0 +1,192 @@
+"""Faults planted in clean COCO files: each is found and named, and the images beside it go on."""
+
+import json
+import re
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.config.sources import Coco
+from kerasvision.data.validation import find_anomalies
+from kerasvision.errors import DataError
+
+
+def coco_of(root):
+    return Coco(path=root)
+
+
+@pytest.fixture(scope="module")
+def find(planted):
+    """(how to plant) -> what is found."""
+
+    def run(change, **choices):
+        return planted("clean_coco", coco_of, change, **choices)
+
+    return run
+
+
+def test_the_clean_set_raises_nothing(clean_set):
+    clean = clean_set("clean_coco", coco_of)
+    assert find_anomalies(clean.statistics, clean.schema, images=clean.images) == []
+    assert clean.schema.object_classes == ("ball", "cup")
+    assert clean.schema.classes == ()
+    assert len(clean.images) == 72
+
+
+def edited(kind, edit, split="train2017"):
+    """Changes one JSON file."""
+
+    def change(root):
+        file = root / "annotations" / f"{kind}_{split}.json"
+        data = json.loads(file.read_text())
+        edit(data)
+        file.write_text(json.dumps(data))
+
+    return change
+
+
+def annotation(number, **fields):
+    """Changes what is said of one object."""
+    return edited("instances", lambda data: data["annotations"][number].update(fields))
+
+
+def image(number, **fields):
+    """Changes what both files say of one image."""
+
+    def change(root):
+        for kind in ("captions", "instances"):
+            edited(kind, lambda data: data["images"][number].update(fields))(root)
+
+    return change
+
+
+def caption(number, text):
+    """Changes a caption."""
+    return edited("captions", lambda data: data["annotations"][number].update(caption=text))
+
+
+# One image each: its number, how it is spoilt, what it is called then, and what must be found of it. They are planted
+# together: each is looked for by its name.
+IMAGES = {
+    "a box that reaches out": (3, annotation(3, bbox=[30, 20, 30, 10], segmentation=[]), {"box_clipped": "reaches out"}),
+    "a box outside": (4, annotation(4, bbox=[100, 100, 12, 10], segmentation=[]), {"box_dropped": "without any area"}),
+    "a box of negative width": (
+        5, annotation(5, bbox=[20, 5, -12, 10], segmentation=[]), {"box_dropped": "without any area"},
+    ),
+    "a box without a number": (
+        6, annotation(6, bbox=[1, 2, None, 4]), {"bad_annotation": "annotation 6 of instances_train2017"},
+    ),
+    "a mask of another size": (
+        7, annotation(7, segmentation={"size": [9, 9], "counts": [40, 41]}),
+        {"bad_annotation": "do not fill its image, 40 x 48"},
+    ),
+    "a polygon of two points": (8, annotation(8, segmentation=[[1, 1, 2, 2]]), {"bad_annotation": "neither polygons"}),
+    "a mask of the size of another image": (9, image(9, width=30, height=20), {"bad_mask": "a mask of another size"}),
+    "an empty caption": (
+        10, caption(10, "  "), {"empty_caption": "an empty caption", "few_captions": "2 images have fewer captions than 1"},
+    ),
+    "a very long caption": (11, caption(11, "cup " * 150), {"long_caption": "a caption has 150 words"}),
+    "no caption": (
+        12, edited("captions", lambda data: data["annotations"].pop(12)), {"few_captions": "fewer captions than 1"},
+    ),
+    "a missing file": (13, lambda root: (root / "train2017/013.jpg").unlink(), {"unreadable": "there is no such file"}),
+    "a truncated file": (
+        14, lambda root: (root / "train2017/014.jpg").write_bytes((root / "train2017/014.jpg").read_bytes()[:600]),
+        {"corrupt": "truncated or corrupt JPEG"},
+    ),
+}  # fmt: skip
+# Those whose path itself is the fault: it is in their name too.
+PATHS = {
+    "a path upwards": (r"train2017/\.\./\.\./secret\.jpg", image(15, file_name="../../secret.jpg"), "path_outside"),
+    "an absolute path": ("train2017//etc/passwd", image(16, file_name="/etc/passwd"), "path_outside"),
+    "an empty path": ("train2017/", image(17, file_name=""), "unreadable"),
+    "a path with a NUL character": (r"train2017/a.*\.jpg", image(18, file_name="a\0.jpg"), "unreadable"),
+}
+
+
+@pytest.fixture(scope="module")
+def spoilt(find):
+    def change(root):
+        # The caption that is taken out comes last, because it moves those behind it.
+        for fault in sorted(IMAGES, key=lambda name: name == "no caption"):
+            IMAGES[fault][1](root)
+        for _, plant, _ in PATHS.values():
+            plant(root)
+
+    return find(change)
+
+
+@pytest.mark.parametrize("fault", IMAGES)
+def test_a_bad_annotation_is_found_and_its_image_named(fault, spoilt):
+    number, _, expected = IMAGES[fault]
+    found = {one.code: one.message for one in spoilt if f"train2017/{number:03d}.jpg" in one.examples}
+    assert found.keys() == expected.keys()
+    for code, text in expected.items():
+        assert text in found[code]
+
+
+@pytest.mark.parametrize("fault", PATHS)
+def test_a_path_that_may_not_be_read_is_found_and_named(fault, spoilt):
+    name, _, code = PATHS[fault]
+    assert [one.code for one in spoilt if any(re.fullmatch(name, example) for example in one.examples)] == [code]
+
+
+def test_an_object_class_that_the_schema_does_not_know_is_told(find):
+    found = find(edited("instances", lambda data: data["categories"][0].update(name="mug")))
+    assert {one.code: one.message for one in found} == {
+        "unseen_object_class": "24 objects are of class 'mug', which is not in the schema"
+    }
+
+
+def test_an_object_class_that_is_gone_or_spelt_in_two_ways_is_told(find):
+    def change(root):
+        for split in ("train2017", "val2017"):
+            edited("instances", lambda data: data["categories"][0].update(name="Ball"), split)(root)
+
+    found = {one.code: one.message for one in find(change)}
+    assert found.keys() == {"unseen_object_class", "missing_object_class", "object_class_variants"}
+    assert found["missing_object_class"] == "no object is of class 'cup' of the schema"
+    assert "['Ball', 'ball']" in found["object_class_variants"]
+
+
+def test_a_split_with_other_images_is_told(find, make_images):
+    def change(root):
+        for number in range(48, 72):
+            picture = make_images.scene(number).point(lambda value: value // 2)
+            picture.save(root / f"val2017/{number:03d}.jpg", "JPEG", quality=90)
+
+    found = find(change)
+    assert {one.code for one in found} == {"feature_drift"}
+    assert any(one.message.startswith("brightness is") and "validation split" in one.message for one in found)
+
+
+# What stops it at once, each with a text that names the place.
+REFUSED = {
+    "no JSON": (
+        lambda root: (root / "annotations/captions_train2017.json").write_text('{"images": [}'),
+        "captions_train2017.json, line 1, is no JSON",
+    ),
+    "bytes": (
+        lambda root: (root / "annotations/captions_train2017.json").write_bytes(b"\xff\xd8" * 99), "is no JSON: not UTF-8",
+    ),
+    "another JSON": (
+        lambda root: (root / "annotations/captions_train2017.json").write_text('{"shapes": []}'),
+        r"captions_train2017.json must hold a list 'images'.*received \['shapes'\]",
+    ),
+    "an unknown category": (
+        annotation(2, category_id=9), r"instances_train2017.json: 1 annotations .*category_id.* 2 \(",
+    ),
+    "an unknown image": (annotation(2, image_id=999), r"instances_train2017.json: 1 annotations .*image_id.* 2 \("),
+    "one id for two images": (image(2, id=3), "gives 48 images 47 different ids"),
+    "no annotations": (
+        lambda root: [file.unlink() for file in (root / "annotations").iterdir()], "annotations holds no captions_",
+    ),
+    "no images": (lambda root: (root / "train2017").rename(root / "photos"), "there is no folder .*train2017, whose images"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_files_that_cannot_be_read_are_refused_with_the_place(fault, find):
+    change, message = REFUSED[fault]
+    with pytest.raises(DataError, match=message):
+        find(change, policy=c.Ingest(policy="report"))
