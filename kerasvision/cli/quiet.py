@@ -5,6 +5,7 @@ TF_CPP_MIN_LOG_LEVEL says: the lines come before its log is set up.
 """
 
 import importlib.machinery
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from types import ModuleType
 
 NOISY = "tensorflow"
+# TFDS reads boxes and masks by calls that are on their way out.
+FOR_DEVELOPERS = ("`TensorInfo.dtype` is deprecated", "calling map_fn_v2 (from tensorflow", "back_prop=False is deprecated")
 
 
 class QuietImport:
@@ -31,6 +34,8 @@ class QuietImport:
             def load_quietly(module: ModuleType) -> None:
                 with standard_error_aside():
                     load(module)
+                for logger in ("absl", "tensorflow"):
+                    logging.getLogger(logger).addFilter(is_news)
 
             spec.loader.exec_module = load_quietly
         return spec
@@ -40,6 +45,16 @@ def install() -> None:
     """From now on the import is quiet, in this process and, for what its log does obey, in its children."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.meta_path.insert(0, QuietImport())
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is worth a user's time: what TensorFlow and TFDS say to their own developers is not.
+
+    >>> is_news(logging.makeLogRecord({"msg": "`TensorInfo.dtype` is deprecated."}))
+    False
+    """
+    text = record.getMessage()
+    return not any(told in text for told in FOR_DEVELOPERS)
 
 
 @contextmanager

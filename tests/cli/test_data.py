@@ -14,7 +14,7 @@ EXPERIMENT = c.Experiment(
     name="scenes",
     source=c.Shapes(count=60, image_size=(48, 64)),
     transform=c.Transform(image_size=(32, 32), fit="crop", crop_fraction=0.875, scale="whiten"),
-    augment=(c.RandomResizedCrop(), c.RandomFlip(), c.ColorJitter(), c.MixUp(alpha=0.2)),
+    augment=(c.RandomResizedCrop(), c.RandomFlip(), c.ColorJitter(), c.Rotate()),
     task=c.Classification(top_k=2),
     model=c.Model(name="resnet20"),
     training=c.Training(epochs=2, plain_epochs=1, batch_size=8),
@@ -71,7 +71,7 @@ def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
     assert "span 2: 10 added; 60 as before" in more.stdout
     measured = kerasvision("data", "bench", "scenes.py", "--seconds", "2", cwd=tmp_path)
     assert measured.returncode == 0, measured.stderr
-    for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "4. MixUp", "scaling"):
+    for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "4. Rotate", "scaling"):
         assert re.search(rf"^ {step} +\d+\.\d+ ", measured.stdout, flags=re.MULTILINE), measured.stdout
     assert re.search(r"the slowest step is .+: \d+% of \d+\.\d+ ms of one core per image", measured.stdout)
     assert re.search(r"takes 3,000 images/s needs \d+\.\d cores like these", measured.stdout)

@@ -240,8 +240,9 @@ def test_mixed_epochs_and_plain_ones_make_one_training_of_whole_targets(example_
 
     task = make_task(c.Classification(), ("a", "b"))
     batches, steps = make(
-        example_set, budget=MEMORY, augment=(MixUp(alpha=1.0),), epochs=2, plain_epochs=1, batch_size=COUNT, encode=task.encode
-    )
+        example_set, budget=MEMORY, augment=(MixUp(alpha=1.0),), epochs=2, plain_epochs=1, batch_size=COUNT,
+        encode=task.encode,
+    )  # fmt: skip
     shares = np.stack([targets for _, targets in batches])
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, rtol=1e-6)
     assert not np.isin(shares[:steps], (0, 1)).all()
