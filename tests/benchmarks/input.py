@@ -3,7 +3,7 @@
     python tests/benchmarks/input.py --rounds 5
     python tests/benchmarks/input.py --rounds 5 --images FOLDER   # on real photos, its *.jpg
 
-Makes 2,000 JPEGs of about 375 x 500 pixels and 64 kB at quality 90, as the photos of COCO have when they are cut to that
+Makes 2,000 JPEGs of about 375 x 500 pixels and 56 kB at quality 90; the photos of COCO have 64 kB when they are cut to that
 size. All variants run in one process and take turns; a ratio is the median over the rounds of the ratio within a round.
 Beside it stands the ratio of processor time, which others on the same machine disturb less.
 

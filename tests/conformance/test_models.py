@@ -181,6 +181,7 @@ def test_two_replicas_equal_one_device(network, replica_runs):
 
 # For two replicas of a residual network, tracing the graph takes several times as long as running it. It would take hours
 # of the slow rows, which are of the same layers.
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_replicas_equal_one_device_in_a_graph(fast_network, replica_runs):
     assert_trained_alike(replica_runs(fast_network, "graph"))
