@@ -1,4 +1,4 @@
-"""ResNet-18 from scratch on 500 photos of flowers: 0.63 +- 0.03 test accuracy (3 seeds, 2.5 minutes on 2 CPU cores)."""
+"""ResNet-18 from scratch on 500 photos of flowers: 0.64 +- 0.02 test accuracy (3 seeds, 1.4 minutes on 2 CPU cores)."""
 
 from kerasvision import config as c
 
