@@ -130,21 +130,27 @@ def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
     limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
     if len(bad) <= limit * len(table):
         return
-    named = "".join(f"\n  {row.id}: {row.fault}" for row in bad.head(MOST_NAMED).itertuples())
-    more = f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
     way_out = "raise ingest.max_bad_fraction" if policy.policy == "quarantine" else "set ingest.policy to 'quarantine'"
     raise DataError(
         f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is {limit:.1%})",
-        hint=f"mend or remove them, or {way_out} to leave them out:{named}{more}",
+        hint=f"mend or remove them, or {way_out} to leave them out:{_named(bad)}",
     )
 
 
 def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
+    bad = table[table["fault"] != ""]
     used = set(table.loc[table["fault"] == "", "split"])
     for split in (TRAIN, TEST):
         if split not in used:
+            left_out = f"; {len(bad)} were left out:{_named(bad)}" if len(bad) else ""
             raise DataError(f"no image is left for the {split} split ({len(table)} read)",
-                            hint="add images, or change splits")  # fmt: skip
+                            hint=f"add images, or change splits{left_out}")  # fmt: skip
+
+
+def _named(bad: pd.DataFrame) -> str:
+    """A line for each of the first bad images, with its fault."""
+    named = "".join(f"\n  {row.id}: {row.fault}" for row in bad.head(MOST_NAMED).itertuples())
+    return named + (f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else "")
 
 
 def _write(records: Iterable[Record], scanned: Scanned, data: Path) -> None:

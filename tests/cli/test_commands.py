@@ -52,7 +52,7 @@ def test_read_only_root_exits_6(kerasvision, tmp_path):
 
 def test_help_names_every_command(kerasvision):
     text = kerasvision("--help").stdout
-    for command in ("run", "plan", "stage", "compile", "predict", "new", "doctor", "runs", "models"):
+    for command in ("run", "plan", "stage", "compile", "predict", "new", "data", "doctor", "runs", "models"):
         assert re.search(rf"^  {command}\b", text, flags=re.MULTILINE), command
 
 
