@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasvision import config as c
 from kerasvision.config.overrides import with_overrides
+from kerasvision.errors import ConfigError
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.local import Listener, RunResult, run
@@ -63,8 +64,14 @@ def scan(
         listener: is told what happens.
 
     Raises:
+        ConfigError: no such file or folder.
         KerasvisionError: the source cannot be read at all, or the policy of the pipeline stops it.
     """
+    if not target.exists():
+        raise ConfigError(
+            f"there is no pipeline file or folder {target} (looked in {Path.cwd()})",
+            hint="name a pipeline file, or a folder with a folder of images per class",
+        )
     pipeline = _pipeline_of_folder(target, overrides) if target.is_dir() else load_pipeline(target, overrides=overrides)
     return _scan_of(run(pipeline, root=root, until="example_validator", listener=listener))
 

@@ -27,6 +27,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["models", "show", "lenet5", "--image-shape", "28"], 2, "the form height,width,channels; received '28'"),
         (["new", "../up", "--images", "."], 2, "and no path; received '../up'"),
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
+        (["data", "scan", "/nowhere"], 2, "there is no pipeline file or folder /nowhere"),
         (["predict", "/nowhere", "x.png"], 5, "is no saved model: there is no such folder"),
     ],
 )
