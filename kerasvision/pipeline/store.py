@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import peewee as pw
+from filelock import FileLock
 
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
@@ -95,15 +96,36 @@ class Store:
         self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
-        self.database = self._open()
+        with self._first_alone():
+            self.database = self._open()
+            try:
+                self._check_schema()
+            except pw.DatabaseError as error:
+                self.close()
+                raise _unusable(self.file, error) from error
+            except StoreError:
+                self.close()
+                raise
+
+    @contextmanager
+    def _first_alone(self) -> Iterator[None]:
+        """One writer opens at a time: SQLite fails, and does not wait, where two turn one new file to WAL."""
+        if self.read_only:
+            yield
+            return
         try:
-            self._check_schema()
-        except pw.DatabaseError as error:
-            self.close()
-            raise _unusable(self.file, error) from error
-        except StoreError:
-            self.close()
-            raise
+            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "locks" / "metadata.lock")
+            lock.acquire()
+        except OSError as error:
+            raise StoreError(
+                f"runs are kept in {self.folder}, and it cannot be written: {error.strerror}",
+                hint="choose another place with --root",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _check_schema(self) -> None:
         with self.database.bind_ctx(t.TABLES):
@@ -123,13 +145,6 @@ class Store:
             return pw.SqliteDatabase(f"file:{quote(str(self.file))}?mode=ro{immutable}", uri=True, timeout=30)
         if self.read_only:
             return pw.SqliteDatabase(":memory:")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"runs are kept in {self.folder}, and it cannot be made: {error.strerror}",
-                hint="choose another place with --root",
-            ) from error
         # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
         return pw.SqliteDatabase(self.file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
 

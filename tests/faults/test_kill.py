@@ -48,3 +48,15 @@ def test_two_runs_at_once_share_one_result(tmp_path):
     for stage in (0, 1):
         executed = [line.strip("[]5 ").split(", ")[stage] == "False" for line in lines]
         assert sum(executed) == 1, lines
+
+
+def test_many_processes_may_open_a_new_store_at_once(tmp_path):
+    opens = (
+        "import sys, time; from pathlib import Path; from kerasvision.pipeline.store import Store\n"
+        "while not Path(sys.argv[1], 'go').exists(): pass\n"
+        "[Store(Path(sys.argv[1], str(n))).close() for n in range(30)]"
+    )
+    command = [sys.executable, "-c", opens, str(tmp_path)]
+    openers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    (tmp_path / "go").touch()
+    assert [opener.communicate(timeout=120)[1] for opener in openers] == [""] * 4
