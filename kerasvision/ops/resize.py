@@ -123,15 +123,15 @@ def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int
     scale_down, scale_across = tf.unstack(tf.pad(placement.scale[:, tf.newaxis], [[0, 0], [0, 1]], constant_values=1.0))
     down, across = tf.unstack(tf.pad(placement.translation[:, tf.newaxis], [[0, 0], [0, 1]]))
     picture = tf.reshape(image, tf.stack([1, tf.shape(image)[0], 1, -1]))
-    rows = tf.reshape(_rows(picture, height, scale=scale_down, translation=down), [height, -1, channels])
+    rows = _rows(picture, height, scale=scale_down, translation=down)
     # Columns as rows: TensorFlow's kernel adds whole rows at the speed of memory, but columns of three numbers one by one.
-    # With both transpositions it takes a third of the time of one ScaleAndTranslate over both axes, and gives the same.
-    picture = tf.reshape(tf.transpose(rows, [1, 0, 2]), [1, -1, 1, height * channels])
-    columns = tf.reshape(_rows(picture, width, scale=scale_across, translation=across), [width, height, channels])
-    placed = tf.transpose(columns, [1, 0, 2])
-    # The weights are normalised in float32: without the clip, white may become 255.00002.
-    placed = tf.raw_ops.ClipByValue(t=placed, clip_value_min=0.0, clip_value_max=255.0)
-    return tf.ensure_shape(placed, [height, width, channels])
+    # Both transpositions are of plain matrices, one channel's rows after the other's: at three numbers a piece they take
+    # twice as long. All in all a quarter of the time of one ScaleAndTranslate over both axes, and the same numbers.
+    picture = tf.reshape(tf.transpose(tf.reshape(rows, [height, -1])), [1, -1, 1, channels * height])
+    columns = tf.reshape(_rows(picture, width, scale=scale_across, translation=across), [width * channels, height])
+    placed = tf.reshape(tf.transpose(columns), [height, width, channels])
+    # The weights are normalised in float32: without this, white may become 255.00002. None is negative, and so no result.
+    return tf.minimum(placed, 255.0)
 
 
 def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
