@@ -7,6 +7,9 @@ Makes 2,000 JPEGs of about 375 x 500 pixels and 56 kB at quality 90; the photos 
 size. All variants run in one process and take turns; a ratio is the median over the rounds of the ratio within a round.
 Beside it stands the ratio of processor time, which others on the same machine disturb less.
 
+A training starts its input once, but TensorFlow builds it anew for every run here, for 10 ms (decoding alone) to 200 ms: so
+the rates are those after the first element, of a run less one that ends with it. What that took is the last column.
+
 TensorFlow spreads single operations over all cores, which costs more than it gains where every core has an image of its own.
 `--threads-per-operation 1` (the default here) is what a machine that feeds a GPU should set (TF_NUM_INTRAOP_THREADS=1).
 """
@@ -111,26 +114,38 @@ def variants(folder: Path):
     }
 
 
-def compare(datasets, *, count: int, rounds: int, base: str) -> dict[str, tuple[float, float, float]]:
-    """Name -> images per second, its ratio to the base's, and the ratio of processor time."""
+def compare(datasets, *, count: int, rounds: int, base: str) -> dict[str, tuple[float, float, float, float]]:
+    """Name -> images per second, its ratio to the base's, the ratio of processor time, milliseconds to the first element."""
 
-    def run(dataset):
-        began, used = time.perf_counter(), time.process_time()
+    def clocks(dataset):
+        began = np.array([time.perf_counter(), time.process_time()])
         dataset.reduce(0, lambda number, _: number).numpy()
-        return count / (time.perf_counter() - began), count / (time.process_time() - used)
+        return np.array([time.perf_counter(), time.process_time()]) - began
 
+    def run(dataset, first):
+        alone = clocks(first)
+        return (clocks(dataset) - alone) / (count - images_of_element(dataset)), alone[0]
+
+    firsts = {name: dataset.take(1) for name, dataset in datasets.items()}
     runs = {name: [] for name in datasets}
-    for dataset in datasets.values():
-        run(dataset)
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         for name, dataset in datasets.items():
-            runs[name].append(run(dataset))
+            seconds, start = run(dataset, firsts[name])
+            if number:  # the first round fills the caches
+                runs[name].append((*seconds, start))
     rows = {}
     for name, values in runs.items():
-        pairs = list(zip(values, runs[base], strict=True))
-        ratios = (np.median([mine[i] / other[i] for mine, other in pairs]) for i in (0, 1))
-        rows[name] = (np.median([rate for rate, _ in values]), *ratios)
+        wall, processor, start = np.array(values).T
+        base_wall, base_processor, _ = np.array(runs[base]).T
+        ratios = np.median(base_wall / wall), np.median(base_processor / processor)
+        rows[name] = (1 / np.median(wall), *ratios, 1e3 * np.median(start))
     return rows
+
+
+def images_of_element(dataset) -> int:
+    """Images in one element: 1, or those of a batch."""
+    spec = dataset.element_spec["image"] if isinstance(dataset.element_spec, dict) else dataset.element_spec
+    return BATCH if spec.shape.rank == 4 else 1
 
 
 def main() -> None:
@@ -150,8 +165,8 @@ def main() -> None:
         sizes = [file.stat().st_size for file in folder.rglob("*.jpg")]
         print(f"{len(sizes)} images, {np.mean(sizes) / 1e3:.0f} kB on average")
         rows = compare(variants(folder), count=len(sizes), rounds=options.rounds, base="decoding alone")
-    for name, (rate, ratio, processor) in rows.items():
-        print(f"{name:45} {rate:7.0f} images/s  {ratio:5.2f}x  processor time {processor:5.2f}x")
+    for name, (rate, ratio, processor, start) in rows.items():
+        print(f"{name:45} {rate:7.0f} images/s  {ratio:5.2f}x  processor time {processor:5.2f}x  start {start:4.0f} ms")
     ours, theirs = rows["the same from files, in batches"], rows["Keras: from directory + random layers"]
     print(f"ours against Keras', from files: {ours[0] / theirs[0]:.1f}x, processor time {ours[2] / theirs[2]:.1f}x")
 
