@@ -8,6 +8,7 @@
     +-- StageError              5   a stage failed while it ran
     |   +-- ExportError         5   a saved model that cannot be loaded or used
     +-- StoreError              6   the place where runs are kept cannot be read or written
+    +-- Interrupted           143   asked to stop, and stopped where the next run can go on
 
 Each message says the rule, then what came in, then the way out:
 
@@ -76,3 +77,9 @@ class StoreError(KerasvisionError):
     """The place where runs are kept cannot be read or written."""
 
     exit_code = 6
+
+
+class Interrupted(KerasvisionError):
+    """Asked to stop (SIGTERM), and stopped where the next run can go on. 143 is what a shell calls a death by SIGTERM."""
+
+    exit_code = 143

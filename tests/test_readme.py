@@ -17,7 +17,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     (pattern,) = re.findall(r"grep -m 1 -E '([^']+)'", (ROOT / ".ci" / "run").read_text())
     commands = [line for line in README.splitlines() if re.search(pattern, line)]
     assert len(commands) == 1
-    assert commands[0].endswith("-m pytest")
+    assert commands[0].endswith("-m pytest -n 2 --dist loadfile")
 
 
 def test_every_command_in_the_readme_exists():

@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from kerasvision import __version__
-from kerasvision.cli import data, machine, models, pipelines, predict, quiet, runs
+from kerasvision import __version__, quiet
+from kerasvision.cli import data, doctor, models, pipelines, predict, runs, tune
 from kerasvision.errors import KerasvisionError
 
 app = typer.Typer(
@@ -50,7 +50,8 @@ app.add_typer(models.app, name="models")
 app.command("predict")(predict.predict)
 app.command("new")(data.new)
 app.add_typer(data.app, name="data")
-app.command("doctor")(machine.doctor)
+app.add_typer(tune.app, name="tune")
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:

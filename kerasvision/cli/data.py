@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from kerasvision import lookup
 from kerasvision.cli.pipelines import Overrides, PipelineFile, Root, stage_lines
+from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True,
@@ -69,8 +70,8 @@ def show(
     print_whole(escape(_span_line(found.span)))
     typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
-        prepared = _prepared(pipeline_file, overrides, root)
-        lookup.load("kerasvision.data.preview:draw_augmented")(**prepared, file=augmented)
+        ready = prepared(pipeline_file, overrides=overrides, root=root).opened(("settings", "examples", "transform"))
+        lookup.load("kerasvision.data.preview:draw_augmented")(**ready, file=augmented)
         typer.echo(f"wrote {augmented}")
 
 
@@ -86,10 +87,13 @@ def bench(
 
     3,000 images/s is what one H200 takes when it trains a ResNet-50.
     """
-    prepared = _prepared(pipeline_file, overrides, root)
-    settings = prepared.pop("settings")
+    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    settings = ready.settings
     steps = lookup.load("kerasvision.data.bench:bench_input")(
-        **prepared, augment=settings.augment, batch_size=settings.training.batch_size, seconds=seconds
+        **ready.opened(("examples", "transform")),
+        augment=settings.augment,
+        batch_size=settings.training.batch_size,
+        seconds=seconds,
     )
     table = table_of("step", "ms per image", "images/s up to here", right=("ms per image", "images/s up to here"))
     for step in steps:
@@ -101,19 +105,6 @@ def bench(
     typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
     typer.echo(f"an accelerator that takes {target:,.0f} images/s {needs}")
-
-
-def _prepared(pipeline_file: Path, overrides: list[str], root: Path) -> dict[str, object]:
-    """The examples, the fitted transform and the trainer's settings of a pipeline; its stages are run as far as needed."""
-    from kerasvision.pipeline.local import run
-    from kerasvision.pipeline.standard import load_pipeline
-
-    pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    result = run(pipeline, root=root, until="transform", listener=stage_lines())
-    examples = lookup.load("kerasvision.data.examples:ExampleSet")(result.artifact("example_gen", "examples").data)
-    transform_file = result.artifact("transform", "transform_graph").file
-    transform = lookup.load("kerasvision.data.transform:ImageTransform").load(transform_file)
-    return {"settings": pipeline.node("trainer").settings, "examples": examples, "transform": transform}
 
 
 def _relative(path: Path) -> str:

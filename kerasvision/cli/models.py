@@ -1,4 +1,4 @@
-"""`models list|show`: which networks there are, and what they are made of."""
+"""`models list|show|check`: which networks there are, what they are made of, and whether their gradients are right."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, KerasvisionError
 
 app = typer.Typer(help="The networks.", no_args_is_help=True)
 
@@ -53,6 +53,37 @@ def show(
         typer.echo(line)
     if not figures:
         typer.echo("no size was published for these images and classes")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
+    image_side: Annotated[
+        int | None, typer.Option("--image-side", min=1, help="Pixels; by default the least that the network reads, or 32.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option("--channels", min=1, help="Of the images; by default as published, or 3.")
+    ] = None,
+    classes: Annotated[int, typer.Option("--classes", min=1, help="How many classes.")] = 10,
+    option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and what is compared.")] = 0,
+) -> None:
+    """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 where one is not shown right."""
+    row = lookup.load("kerasvision.models.table:find")(lookup.MODELS.name(lookup.MODELS.path(name)))
+    side = image_side or (row.smallest_side if row else 32)
+    depth = channels or (row.figures[0].image_shape[2] if row else 3)
+    found = lookup.load("kerasvision.training.probes.gradient_check:check_builder")(
+        name, image_shape=(side, side, depth), num_classes=classes, seed=seed, **_options(name, option or [])
+    )
+    numbers = ("weights", "checked", "kinks", "rounding", "error")
+    table = table_of("layer", *numbers, "verdict", right=numbers)
+    for line in found.table.itertuples():
+        counts = (f"{line.weights:,}", str(line.checked), str(line.kinks), str(line.rounding), f"{line.error:.1e}")
+        table.add_row(line.layer, *counts, line.verdict)
+    print_whole(table)
+    typer.echo(found.text)
+    if not found.passed:
+        raise typer.Exit(KerasvisionError.exit_code)
 
 
 def _options(name: str, assignments: list[str]) -> dict[str, object]:

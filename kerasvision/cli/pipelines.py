@@ -84,6 +84,7 @@ MOST_REASONS = 8
 
 def stage_lines() -> object:
     """A listener that prints one line per stage on standard error, as it happens."""
+    from kerasvision.errors import Interrupted
     from kerasvision.pipeline.local import Listener
 
     console = Console(stderr=True, highlight=False)
@@ -99,10 +100,11 @@ def stage_lines() -> object:
 
         def finished(self, result: object) -> None:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
+            word += "; the chief has the result, and goes on" if result.took_part else ""
             console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
 
         def failed(self, node: str, error: BaseException) -> None:
-            how = "was stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            how = "was stopped" if isinstance(error, (KeyboardInterrupt, Interrupted)) else "failed"
             console.print(
                 f"[red]{node} {how}[/]. What finished before it is kept: run the same command again to go on from there.",
                 soft_wrap=True,

@@ -28,16 +28,19 @@ from kerasvision.config.augmentation import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
 from kerasvision.config.gate import AtLeast, AtMost, Gate, NoWorse, Rule
+from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
+from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, Task
-from kerasvision.config.training import Adam, AdamW, Optimizer, Sgd, Training
+from kerasvision.config.training import EarlyStopping, Training
 
 __all__ = [
-    "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Choice", "Classification", "Coco", "ColorJitter",
-    "Component", "Config", "CutMix", "Cutout", "Digits", "Experiment", "Float", "Gate", "GaussianBlur", "Grayscale",
-    "Idx", "ImageFolder", "Ingest", "Int", "Lighting", "LogUniform", "MixUp", "Mixing", "Model", "NoWorse",
-    "Optimizer", "PadCrop", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "Rotate", "Rule",
-    "Search", "Serving", "Sgd", "Shapes", "Source", "Space", "Splits", "Table", "Task", "TfRecord", "Tfds",
-    "Training", "Transform", "Translate", "Zoom",
+    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Choice", "Classification", "Coco",
+    "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout", "Digits", "EarlyStopping",
+    "Experiment", "Exponential", "Float", "Gate", "GaussianBlur", "Grayscale", "Idx", "ImageFolder", "Ingest", "Int",
+    "InverseTime", "Lighting", "Lion", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle",
+    "Optimizer", "PadCrop", "Polynomial", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
+    "Rotate", "Rule", "Schedule", "Search", "Serving", "Sgd", "Shapes", "Source", "Space", "Splits", "Step", "Table",
+    "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Zoom",
 ]  # fmt: skip

@@ -209,6 +209,7 @@ class Experiment(Config):
     def _frozen_layers_know_something(self) -> "Experiment":
         check_order(self.augment)
         self.training.check_augmentation(self.augment)
+        self.training.check_metrics(self.task, validation=self.splits.validation > 0)
         if self.training.freeze is not None and self.model.weights is None:
             raise ConfigError(
                 "training.freeze needs model.weights, or the frozen layers stay as random as they begin",
@@ -242,7 +243,7 @@ class Experiment(Config):
                 raise ValueError(f"a search varies model, training or augment; received the path {path!r}")
             if path == "model.weights":
                 raise ValueError("a search cannot vary model.weights, whose files would go unseen; try one after the other")
-            without_search = self.model_copy(update={"search": None})
+            trial = with_value(self.model_copy(update={"search": None}), "training.epochs", self.search.epochs)
             for value in space.examples():
-                with_value(without_search, path, value)
+                with_value(trial, path, value)
         return self

@@ -60,11 +60,21 @@ class TrainerSettings(Config):
         self.training.check_augmentation(self.augment)
         return self
 
+    @property
+    def on_all_workers(self) -> bool:
+        """Whether the stage runs on all workers of TF_CONFIG at once."""
+        return self.training.strategy == "multi_worker"
+
 
 class TunerSettings(TrainerSettings):
     """The trainer's settings and what to vary in them."""
 
     search: Search
+
+    @property
+    def on_all_workers(self) -> bool:
+        """Trials run on one machine."""
+        return False
 
 
 class EvaluatorSettings(Config):

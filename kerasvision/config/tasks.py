@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Component
@@ -17,26 +17,62 @@ class Task(Component):
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""
 
+    def training_metric_names(self) -> Sequence[str]:
+        """What is measured after every epoch, with the loss; nothing where that is not known before the training."""
+        return ()
+
     def best_is(self, metric: str) -> Literal["max", "min"]:
         """Whether more or less of a metric is better."""
-        return "max"
+        return "min" if metric == "loss" else "max"
 
 
 class Classification(Task):
-    """One label per image: softmax over the classes, trained with cross-entropy.
+    """One label per image. Every loss takes the network's N x C outputs s and the label y of an image:
+
+    - `cross_entropy`: -log softmax(s)_y
+    - `hinge`: the sum over all j but y of max(0, s_j - s_y + 1), the multi-class SVM of cs231n
+      (https://cs231n.github.io/linear-classify/#svm; Weston & Watkins, 1999); `squared_hinge`: of its squares
+    - `binary_cross_entropy`: each class against all others, -log sigmoid(s_y) and the sum over all j but y of
+      -log sigmoid(-s_j)
+
+    Where images were mixed, so are the losses, by the shares of the labels. An answer's scores sum to 1 with all of them,
+    but only those of `cross_entropy` are probabilities; the network of a hinge has learned margins, and the softmax of them
+    is no more than an order.
 
     Metrics: `accuracy`, `top_<k>_accuracy`, `log_loss`, `majority_accuracy` (what always answering the most frequent
     class would score), and per class `precision[daisy]`, `recall[daisy]`, `f1[daisy]`.
+
+    >>> Classification(loss="hinge", label_smoothing=0.1)
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: Classification: label_smoothing is for the cross-entropies, as a hinge asks for a margin
+    of 1 anyway; received label_smoothing=0.1, loss='hinge'.
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
 
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = "cross_entropy"
+    label_smoothing: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of each label that goes to all classes alike"
+    )
     top_k: int = Field(default=5, ge=2, le=100)
+
+    @model_validator(mode="after")
+    def _smooths_what_can_be(self) -> "Classification":
+        if self.label_smoothing and "hinge" in self.loss:
+            raise ValueError(
+                "label_smoothing is for the cross-entropies, as a hinge asks for a margin of 1 anyway; "
+                f"received label_smoothing={self.label_smoothing}, loss={self.loss!r}"
+            )
+        return self
 
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
         return ("accuracy", f"top_{self.top_k}_accuracy", "log_loss", "majority_accuracy")
+
+    def training_metric_names(self) -> Sequence[str]:
+        """What is measured after every epoch; top-k accuracy only where there are more than k classes."""
+        return ("loss", "accuracy", f"top_{self.top_k}_accuracy", "log_loss")
 
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""
@@ -44,5 +80,5 @@ class Classification(Task):
             raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, self.metric_names())}")
 
     def best_is(self, metric: str) -> Literal["max", "min"]:
-        """`log_loss` is better when smaller, everything else when larger."""
-        return "min" if metric == "log_loss" else "max"
+        """The losses are better when smaller, everything else when larger."""
+        return "min" if metric in ("loss", "log_loss") else "max"

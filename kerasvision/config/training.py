@@ -1,47 +1,39 @@
-"""How a network is trained: epochs, batches, optimizer, schedule, what is frozen, devices, seed."""
+"""How a network is trained: epochs, batches, optimizer, schedule, precision, what is frozen, devices, seed."""
 
 import re
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kerasvision.config.base import Component, Config
+from kerasvision import lookup
+from kerasvision.config.base import Config
+from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
+from kerasvision.config.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseTime,
+    OneCycle,
+    Polynomial,
+    Schedule,
+    Step,
+)
+from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
 
-
-class Optimizer(Component):
-    """Base of all optimizers. `implementation` is a class that takes the settings' fields as keyword arguments."""
-
-    learning_rate: float = Field(gt=0)
-
-
-class Sgd(Optimizer):
-    """Stochastic gradient descent, with momentum where asked for."""
-
-    implementation: ClassVar[str] = "keras.optimizers:SGD"
-
-    learning_rate: float = Field(default=0.01, gt=0)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    nesterov: bool = False
+__all__ = [
+    "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "EarlyStopping", "Exponential", "InverseTime", "Lion", "Muon",
+    "OneCycle", "Optimizer", "Polynomial", "RmsProp", "Schedule", "Sgd", "Step", "Training",
+]  # fmt: skip
 
 
-class Adam(Optimizer):
-    """Adam (Kingma & Ba, 2014, https://arxiv.org/abs/1412.6980, algorithm 1)."""
+class EarlyStopping(Config):
+    """Stops a training whose metric, on the validation split, has not become better for `patience` epochs."""
 
-    implementation: ClassVar[str] = "keras.optimizers:Adam"
-
-    learning_rate: float = Field(default=1e-3, gt=0)
-    beta_1: float = Field(default=0.9, ge=0, lt=1)
-    beta_2: float = Field(default=0.999, ge=0, lt=1)
-    epsilon: float = Field(default=1e-7, gt=0)
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter, 2017, https://arxiv.org/abs/1711.05101, algorithm 2)."""
-
-    implementation: ClassVar[str] = "keras.optimizers:AdamW"
-
-    weight_decay: float = Field(default=4e-3, ge=0)
+    metric: str = Field(default="loss", description="one that is measured after every epoch, without val_")
+    patience: int = Field(default=5, ge=1, description="epochs")
+    minimum_change: float = Field(default=0.0, ge=0, description="a smaller change does not count as better")
 
 
 class Training(Config):
@@ -56,16 +48,51 @@ class Training(Config):
     epochs: int = Field(default=10, ge=1)
     plain_epochs: int = Field(default=0, ge=0, description="so many epochs at the end see the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
-    optimizer: Optimizer = Sgd()
-    schedule: Literal["constant", "cosine"] = Field(
-        default="constant", description="how the learning rate goes on after the warm-up; cosine ends at 0"
+    micro_batches: int = Field(
+        default=1, ge=1, description="parts of a batch that run one after the other, for less memory; the step is the same"
     )
+    optimizer: Optimizer = Sgd()
+    schedule: Schedule = Field(default=Constant(), description="how the learning rate goes on after the warm-up")
     warmup_epochs: float = Field(default=0.0, ge=0, description="epochs over which the learning rate rises from 0")
-    strategy: Literal["auto", "one_device", "mirrored"] = Field(
-        default="auto", description="auto: MirroredStrategy over all GPUs where there are several, else one device"
+    clip_norm: float | None = Field(
+        default=None, gt=0, description="gradients are shortened to this norm, taken over all weights and replicas together"
+    )
+    l2: float = Field(
+        default=0.0,
+        ge=0,
+        description="adds l2 / 2 times the sum of squares of the weights to the loss; no biases, no normalisations",
+    )
+    average_decay: float | None = Field(
+        default=None, gt=0, lt=1, description="the model gets a running mean of the weights; a step keeps this share of it"
+    )
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = Field(
+        default="float32", description="of the layers' arithmetic; weights are float32. auto: what the hardware runs fast"
+    )
+    xla: Literal["auto", "on", "off"] = Field(default="auto", description="auto: where it was measured to be faster")
+    steps_per_call: int | Literal["auto"] = Field(
+        default="auto", description="steps that run without a return to Python; auto: by the length of an epoch"
+    )
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = Field(
+        default="auto",
+        description="auto: MirroredStrategy over all GPUs where there are several, else one device; multi_worker: over the "
+        "machines that TF_CONFIG names",
+    )
+    devices: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="mirrored: which ones, ('GPU:0', 'GPU:2') say; by default all"
     )
     replicas: int | None = Field(
         default=None, ge=1, description="mirrored: how many devices; logical CPU devices where there is no GPU"
+    )
+    worker_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="multi_worker: how long a worker waits at the start for the others"
+    )
+    early_stopping: EarlyStopping | None = None
+    keep: Literal["last", "best"] = Field(default="last", description="of which epoch the model gets the weights")
+    best_metric: str | None = Field(
+        default=None, description="keep='best': by which metric of the validation split; early_stopping's, or the loss"
+    )
+    checkpoint_minutes: float = Field(
+        default=5.0, gt=0, description="after so long the state of the training is saved, and at the end of each epoch"
     )
     freeze: str | None = Field(
         default=None,
@@ -88,30 +115,68 @@ class Training(Config):
             raise ValueError(f"freeze takes 'backbone' or a level such as 'c3'; received {freeze!r}")
         return freeze
 
+    @field_validator("steps_per_call", mode="before")
+    @classmethod
+    def _steps(cls, steps: object) -> object:
+        # One message: pydantic would tell of both kinds that the field may have.
+        if steps != "auto" and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+            raise ValueError(f"steps_per_call takes 'auto' or a whole number from 1; received {steps!r}")
+        return steps
+
+    @field_validator("devices")
+    @classmethod
+    def _devices(cls, devices: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for device in devices or ():
+            if not re.fullmatch(r"(GPU|CPU):\d+", device) or devices.count(device) > 1:
+                raise ValueError(f"devices takes different names such as 'GPU:0'; received {devices}")
+        return devices
+
     @model_validator(mode="after")
-    def _fits_together(self) -> "Training":
-        if self.warmup_epochs > self.epochs:
-            raise ValueError(
-                "warmup_epochs must lie in [0, epochs]; "
-                f"received warmup_epochs={self.warmup_epochs}, epochs={self.epochs}"
-            )
-        if self.plain_epochs > self.epochs:
-            raise ValueError(
-                "plain_epochs must lie in [0, epochs]; "
-                f"received plain_epochs={self.plain_epochs}, epochs={self.epochs}"
-            )
-        if self.replicas is not None and self.strategy != "mirrored":
-            raise ValueError(f"replicas needs strategy='mirrored'; received strategy={self.strategy!r}")
-        if self.replicas is not None and self.batch_size % self.replicas:
-            raise ValueError(
-                "batch_size must be a multiple of replicas, so that every replica gets as many images; "
-                f"received batch_size={self.batch_size}, replicas={self.replicas}"
-            )
-        if self.features == "once" and self.freeze is None:
-            raise ValueError("features='once' keeps the maps of a frozen part, so it needs freeze; received freeze=None")
+    def _times_fit(self) -> "Training":
+        for name in ("warmup_epochs", "plain_epochs"):
+            if getattr(self, name) > self.epochs:
+                raise ValueError(
+                    f"{name} must lie in [0, epochs]; received {name}={getattr(self, name)}, epochs={self.epochs}"
+                )
+        self.schedule.check_length(epochs=self.epochs, warmup_epochs=self.warmup_epochs)
         return self
 
-    def check_augmentation(self, augment: tuple[object, ...]) -> None:
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "Training":
+        for name in ("replicas", "devices"):
+            if getattr(self, name) is not None and self.strategy != "mirrored":
+                raise ValueError(f"{name} needs strategy='mirrored'; received strategy={self.strategy!r}")
+        if self.replicas is not None and self.devices is not None and self.replicas != len(self.devices):
+            raise ValueError(
+                f"replicas must be the number of devices; received replicas={self.replicas}, devices={self.devices}"
+            )
+        replicas = self.replicas or len(self.devices or "1")
+        if self.batch_size % replicas:
+            raise ValueError(
+                "batch_size must be a multiple of replicas, so that every replica gets as many images; "
+                f"received batch_size={self.batch_size}, replicas={replicas}"
+            )
+        if self.batch_size % (replicas * self.micro_batches):
+            raise ValueError(
+                "batch_size must be a multiple of replicas times micro_batches, so that all parts are of one size; "
+                f"received batch_size={self.batch_size}, replicas={replicas}, micro_batches={self.micro_batches}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "Training":
+        if self.features == "once" and self.freeze is None:
+            raise ValueError("features='once' keeps the maps of a frozen part, so it needs freeze; received freeze=None")
+        if self.best_metric is not None and self.keep != "best":
+            raise ValueError(f"best_metric needs keep='best'; received keep={self.keep!r}")
+        return self
+
+    @property
+    def best_by(self) -> str:
+        """The metric of the validation split by which the best epoch is found."""
+        return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
+
+    def check_augmentation(self, augment: Sequence[object]) -> None:
         """Raises ConfigError where the network would see every image once, and random changes could change nothing."""
         if self.features == "once" and augment:
             raise ConfigError(
@@ -119,3 +184,21 @@ class Training(Config):
                 received=augment,
                 hint="set training.features='each_step', or augment=()",
             )
+
+    def check_metrics(self, task: Task, *, validation: bool) -> None:
+        """Raises ConfigError where early stopping or `keep` go by what is not measured.
+
+        Args:
+            task: what is learned.
+            validation: whether there is a validation split.
+        """
+        wanted = {"early_stopping": self.early_stopping and self.early_stopping.metric,
+                  "keep='best'": self.best_by if self.keep == "best" else None}  # fmt: skip
+        for setting, metric in wanted.items():
+            if metric is not None and not validation:
+                raise ConfigError(f"training.{setting} needs a validation split, and there is none",
+                                  hint="set splits.validation above 0")  # fmt: skip
+            measured = task.training_metric_names()
+            if metric is not None and measured and metric not in measured:
+                hint = lookup.did_you_mean(metric, measured)
+                raise ConfigError(f"training.{setting}: no metric {metric!r} is measured after each epoch; {hint}")

@@ -65,6 +65,7 @@ def training_batches(
             f"training.batch_size must not exceed the number of training images, {count}", received=batch_size
         )
 
+    @tf.autograph.experimental.do_not_convert
     def finish(batch: Example) -> tuple[object, object]:
         return encode({**batch, "image": transform.scaled(batch["image"])})
 
@@ -95,6 +96,7 @@ def evaluation_batches(
     prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
     batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
 
+    @tf.autograph.experimental.do_not_convert
     def finish(batch: Example) -> tuple[object, object, tf.Tensor]:
         real = tf.shape(batch["id"])[0]
         batch = rows_of(batch, tf.where(tf.range(batch_size) < real, tf.range(batch_size), 0))

@@ -44,6 +44,7 @@ class TrainingExamples:
         """A batch at a time, likewise; only where they are held."""
         return order.batches().map(self._held_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
+    @tf.autograph.experimental.do_not_convert
     def _held_rows(self, places, rows):
         return {**rows_of(self.held, rows), "place": places}
 

@@ -39,6 +39,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
             prepared, batch_size=whole.local_batch_size, shapes=source.shapes, drop_remainder=True
         )
 
+    @tf.autograph.experimental.do_not_convert
     def finish(batch: Example) -> Example:
         places = batch.pop("place")
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
@@ -57,6 +58,7 @@ def prepare_one(
 ) -> Callable[[Example], Example]:
     """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
 
+    @tf.autograph.experimental.do_not_convert
     def prepare(example: Example) -> Example:
         numbers = uniform_rows(seed, example["place"], rows=1, columns=max(augmenter.draws, 1))
         crop = augmenter.replaces_resize

@@ -67,6 +67,7 @@ class ImageTransform:
         kept = tuple(map(_floats, axes)) if settings.scale == "whiten" and channels > 1 else ()
         return cls(settings, _floats(mean), deviation, kept)
 
+    @tf.autograph.experimental.do_not_convert
     def prepared(self, example: dict[str, Any]) -> dict[str, Any]:
         """An example of an ExampleSet with pixels, as those of `pixels`, and with its objects where they then are."""
         pixels, placement, of_whole, size = self._decoded(example["image"])
@@ -80,6 +81,7 @@ class ImageTransform:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation happens here."""
         return self.prepared({"image": image_bytes})["image"]
 
+    @tf.autograph.experimental.do_not_convert
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
         """float32 of the same shape, (..., H, W, C): pixels in [0, 255] as the network expects them."""
         factor, shift = self._factor_and_shift()
@@ -91,6 +93,7 @@ class ImageTransform:
             pixels = self._per_channel(tf.multiply, pixels, factor)
         return self._per_channel(tf.add, pixels, shift) if any(shift) else pixels
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C): bytes to the network's input."""
         return self.scaled(self.pixels(image_bytes))

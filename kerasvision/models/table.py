@@ -276,6 +276,15 @@ NETWORKS = (
         for n, weights in ((3, 269_722), (5, 464_154), (7, 658_586), (9, 853_018), (18, 1_727_962))
     ),
     Network(
+        name="resnet9",
+        family="resnet9",
+        paper="Page, 2018",
+        url="https://myrtle.ai/learn/how-to-train-your-resnet-4-architecture/",
+        smallest_side=8,  # its last map has stride 8
+        # Many have built it since, with this bias at the end: these are the counts in their READMEs.
+        figures=(Figure((32, 32, 3), 10, INDEPENDENT, 6_573_130, giga_multiply_adds="0.379"),),
+    ),
+    Network(
         name="resnet18_v2",
         family="resnet_v2",
         paper="He et al., 2016, figure 4e, at the depths of He et al., 2015, table 1",

@@ -5,7 +5,9 @@ A stage is a plain function, and its signature is its specification:
     def trainer(examples: Examples, transform_graph: TransformGraph, model: Out[Model], *, settings: TrainerSettings)
 
 Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. A
-stage that reaches beyond its artifacts asks for `root: Path`, the folder that holds `runs/` and `saved_models/`.
+stage that reaches beyond its artifacts asks for `root: Path`, the folder that holds `runs/` and `saved_models/`. One that
+can go on where a killed one stopped asks for `work: Path`, a folder that the next execution with the same fingerprint
+finds as this one left it.
 """
 
 import inspect
@@ -20,6 +22,9 @@ from kerasvision.config.base import Config
 from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
+
+# Folders that a stage may ask for by the name of a parameter.
+PLACES = ("root", "work")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Signature:
     optional: frozenset[str]
     outputs: dict[str, type[Artifact]]
     settings: type[Config] | None
-    wants_root: bool
+    places: frozenset[str]
 
     @classmethod
     def of(cls, function: Callable[..., None]) -> "Signature":
@@ -80,13 +85,13 @@ class Signature:
             GraphError: a parameter is neither an artifact, an output nor `settings`.
         """
         hints = typing.get_type_hints(function, include_extras=True)
-        inputs, optional, outputs, settings, wants_root = {}, set(), {}, None, False
+        inputs, optional, outputs, settings, places = {}, set(), {}, None, set()
         for parameter in inspect.signature(function).parameters.values():
             hint = hints.get(parameter.name)
             if parameter.name == "settings":
                 settings = hint
-            elif parameter.name == "root":
-                wants_root = True
+            elif parameter.name in PLACES:
+                places.add(parameter.name)
             elif OUTPUT in getattr(hint, "__metadata__", ()):
                 outputs[parameter.name] = typing.get_args(hint)[0]
             elif (artifact := _artifact_type(hint)) is not None:
@@ -97,7 +102,7 @@ class Signature:
                     f"{function.__name__}({parameter.name}) must be an artifact, Out[...] of one, or settings",
                     received=hint,
                 )
-        return cls(inputs, frozenset(optional), outputs, settings, wants_root)
+        return cls(inputs, frozenset(optional), outputs, settings, frozenset(places))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ the same node clears away. One process at a time launches a node: the second wai
 
 import os
 import shutil
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,26 +23,45 @@ from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_dige
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
 from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
 
+# What a stage puts into this part of its work folder stays there when it is done.
+LOGS = "logs"
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What every launch of a run shares."""
+    """What every launch of a run shares.
+
+    Attributes:
+        store: where runs are kept.
+        run: this one.
+        waiting: is told of a node at which another run is.
+        takes_part: whether this process is a worker other than the chief, where a stage runs on several at once.
+    """
 
     store: Store
     run: RunRecord
     waiting: Callable[[str], None] = lambda node: None
+    takes_part: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a launch."""
+    """What came of a launch.
+
+    Attributes:
+        node: the stage's name.
+        outputs: what it wrote, by key; nothing where it took part.
+        reused: whether it was there already.
+        seconds: how long that took.
+        took_part: whether it ran here as on a worker other than the chief: the chief publishes what it wrote.
+    """
 
     node: str
     outputs: dict[str, ArtifactRecord]
     reused: bool
     seconds: float
+    took_part: bool = False
 
 
 def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
@@ -60,6 +80,9 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
     """
     began = time.monotonic()
     store, run = context.store, context.run
+    if context.takes_part and runs_on_all_workers(node):
+        # The chief holds the lock while this stage runs on all.
+        return _take_part(node, done, context, may_execute=may_execute, force=force)
     with _alone(node, context):
         _clear_leavings(node, context)
         # 1. Resolve inputs: channels become artifacts that exist.
@@ -72,10 +95,9 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
             store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
             return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
         if not may_execute:
-            raise StageError(
-                f"{node.name} has no result that fits these settings, and was left out of this run",
-                hint="run it too: leave out --from and --only",
-            )
+            raise _left_out(node)
+        if force:
+            _remove([work_folder(node, print_.key, context)])
         # 4. Register RUNNING, so that a kill from here on leaves a trace.
         inputs |= resolve_history(node, print_.key, done, context)
         execution = store.start(
@@ -89,10 +111,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
                 _record_failure(node, execution, error, context)
             if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
                 raise
-            raise StageError(
-                f"{node.name} failed: {type(error).__name__}: {_first_line(error)}",
-                hint=_story(log_file(node, context)),
-            ) from error
+            raise _failed(node, error, context) from error
         _, outputs = store.finished(print_.key)
     return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
 
@@ -160,6 +179,11 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
     return differences(earlier[0][1], print_) if earlier else ["it never ran here"]
 
 
+def work_folder(node: Node, key: str, context: Launch) -> Path:
+    """What a killed execution leaves to the next one with the same fingerprint; once published, only logs stay there."""
+    return context.store.folder / "work" / context.run.pipeline / node.name / key[:16]
+
+
 def log_file(node: Node, context: Launch) -> Path:
     """Where the traceback of a failed stage is kept."""
     return context.store.folder / "logs" / context.run.pipeline / context.run.id / f"{node.name}.log"
@@ -176,12 +200,8 @@ def _execute(
     ids = store.promise(execution, final)
     for artifact in written.values():
         artifact.uri.mkdir(parents=True)
-    arguments = {key: record.open() for key, record in inputs.items()} | written
-    if node.settings is not None:
-        arguments["settings"] = node.settings
-    if node.signature.wants_root:
-        arguments["root"] = store.folder.parent
-    node.function(**arguments)
+    work = work_folder(node, print_.key, context)
+    _call(node, inputs, written, root=store.folder.parent, work=work)
     if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:
         raise StageError(f"the files that {node.name} reads changed while it read them", hint="run again")
     # 6. Flush, hash, rename: after a power cut the name stands for the whole content or does not exist.
@@ -194,6 +214,51 @@ def _execute(
         published[ids[key]] = (final[key], _digest(final[key], store))
     # 7. COMPLETE and LIVE, in one transaction.
     store.publish(execution, published, seconds=time.monotonic() - began)
+    _remove([path for path in work.glob("*") if path.name != LOGS])
+
+
+def _call(
+    node: Node, inputs: dict[str, ArtifactRecord], written: dict[str, Artifact], *, root: Path, work: Path
+) -> None:
+    """Runs the stage's function."""
+    arguments = {key: record.open() for key, record in inputs.items()} | written
+    if node.settings is not None:
+        arguments["settings"] = node.settings
+    places = {"root": root, "work": work}
+    node.function(**arguments, **{name: places[name] for name in node.signature.places})
+
+
+def runs_on_all_workers(node: Node) -> bool:
+    """Whether the stage runs on all workers of TF_CONFIG at once."""
+    return getattr(node.settings, "on_all_workers", False)
+
+
+def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
+    """Runs a stage beside the chief. What it writes here is thrown away: the chief publishes."""
+    began = time.monotonic()
+    store, run = context.store, context.run
+    inputs = resolve_inputs(node, done, store, run.pipeline)
+    print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
+    outputs = None if force else reusable(print_.key, store)
+    if outputs is not None:  # the chief finds it too, and does not wait for this worker
+        store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
+        return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
+    if not may_execute:
+        raise _left_out(node)
+    inputs |= resolve_history(node, print_.key, done, context)
+    with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
+        written = {key: kind(Path(folder) / key) for key, kind in node.signature.outputs.items()}
+        for artifact in written.values():
+            artifact.uri.mkdir()
+        try:
+            _call(node, inputs, written, root=store.folder.parent, work=Path(folder) / "work")
+        except Exception as error:
+            if isinstance(error, KerasvisionError):
+                raise
+            with suppress(OSError):
+                _write_log(node, error, context)
+            raise _failed(node, error, context) from error
+    return Result(node.name, {}, reused=False, seconds=time.monotonic() - began, took_part=True)
 
 
 @contextmanager
@@ -227,6 +292,23 @@ def _clear_leavings(node: Node, context: Launch) -> None:
 
 def _record_failure(node: Node, execution: int, error: BaseException, context: Launch) -> None:
     _remove(context.store.fail(execution, f"{type(error).__name__}: {_first_line(error)}"))
+    _write_log(node, error, context)
+
+
+def _left_out(node: Node) -> StageError:
+    return StageError(
+        f"{node.name} has no result that fits these settings, and was left out of this run",
+        hint="run it too: leave out --from and --only",
+    )
+
+
+def _failed(node: Node, error: BaseException, context: Launch) -> StageError:
+    return StageError(
+        f"{node.name} failed: {type(error).__name__}: {_first_line(error)}", hint=_story(log_file(node, context))
+    )
+
+
+def _write_log(node: Node, error: BaseException, context: Launch) -> None:
     log = log_file(node, context)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
@@ -236,11 +318,13 @@ def _story(log: Path) -> str:
     return f"the whole story is in {log}" if log.exists() else "run with --traceback to see where"
 
 
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
+def _remove(paths: list[Path]) -> None:
+    for folder in paths:
         for path in (folder, folder.with_name(folder.name + ".tmp")):
-            if path.exists():
+            if path.is_dir():
                 shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _digest(artifact: Artifact, store: Store) -> str:

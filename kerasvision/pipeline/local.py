@@ -1,5 +1,6 @@
 """Run a pipeline on this machine, one stage after the other; or say what a run would do."""
 
+import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -10,8 +11,18 @@ from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
 from kerasvision.pipeline.graph import Pipeline
-from kerasvision.pipeline.launcher import Launch, Outputs, Result, launch, resolve_inputs, reusable, why_not_reusable
+from kerasvision.pipeline.launcher import (
+    Launch,
+    Outputs,
+    Result,
+    launch,
+    resolve_inputs,
+    reusable,
+    runs_on_all_workers,
+    why_not_reusable,
+)
 from kerasvision.pipeline.store import RunRecord, Store, opened
+from kerasvision.training.cluster import read_cluster
 
 RUNS_FOLDER = "runs"
 
@@ -22,7 +33,7 @@ class RunResult:
 
     Attributes:
         id: the run's id.
-        stages: what came of each stage, in order.
+        stages: what came of each stage, in order; on a worker other than the chief, up to that in which it took part.
     """
 
     id: str
@@ -76,6 +87,9 @@ def run(
 ) -> RunResult:
     """Runs a pipeline: every stage whose result is not there yet, in order.
 
+    Where a stage trains on several workers, each of them runs the same command, on a root of its own or on a shared one. All
+    run that stage at once; the chief publishes its result and goes on, and the others are done.
+
     Args:
         pipeline: what `load_pipeline` or `standard_pipeline` gave.
         root: the folder that holds, or will hold, `runs/`. Models are pushed to `saved_models/` beside it.
@@ -86,15 +100,18 @@ def run(
         listener: is told what happens.
 
     Raises:
+        ConfigError: a stage runs on several workers, and TF_CONFIG does not name them.
         KerasvisionError: the first failure; what was finished stays, and the next run goes on from there.
     """
     listener = listener or Listener()
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
+    on_all = any(runs_on_all_workers(pipeline.nodes[name]) for name in chosen)
+    takes_part = on_all and not read_cluster(os.environ).is_chief
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000)
         store.start_run(record)
-        context = Launch(store, record, waiting=listener.waiting)
+        context = Launch(store, record, waiting=listener.waiting, takes_part=takes_part)
         results: list[Result] = []
         done: Outputs = {}
         for name in needed(pipeline, chosen):
@@ -109,6 +126,8 @@ def run(
             done[name] = result.outputs
             results.append(result)
             listener.finished(result)
+            if result.took_part:
+                break
     return RunResult(record.id, tuple(results))
 
 

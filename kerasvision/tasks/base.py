@@ -33,6 +33,21 @@ class Judgement:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What training makes small, and what it shows meanwhile.
+
+    Attributes:
+        losses: (targets, outputs, training=whether it is for training) -> float32 (N,), the loss of each example.
+        metrics: Keras metrics of (targets, answers).
+        answers: what of the network's outputs the metrics see.
+    """
+
+    losses: Callable[..., tf.Tensor]
+    metrics: list[keras.metrics.Metric]
+    answers: Callable[[Any], tf.Tensor] = lambda outputs: outputs
+
+
 class Task(ABC):
     """One kind of thing to be learned.
 
@@ -58,8 +73,8 @@ class Task(ABC):
         return model
 
     @abstractmethod
-    def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
-        """The loss, and the metrics shown while training."""
+    def objective(self) -> Objective:
+        """The loss, and the metrics shown while training. Made in the scope of the strategy that trains."""
 
     @abstractmethod
     def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:

@@ -1,8 +1,11 @@
 """Fit a network to examples: the same function for the trainer and for every trial of the tuner."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import keras
 import pandas as pd
@@ -12,16 +15,34 @@ from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import decoded_gb, evaluation_batches, training_batches
+from kerasvision.data.batches import Encode, decoded_gb, evaluation_batches, training_batches
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.splits import VALIDATION
+from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
-from kerasvision.errors import StageError
-from kerasvision.progress import bar
+from kerasvision.progress import bar, say
 from kerasvision.tasks.base import Task, make_task
+from kerasvision.training.averaging import WeightAverages
+from kerasvision.training.best_weights import BestWeights
+from kerasvision.training.callback_state import CallbackStates
+from kerasvision.training.checkpoints import Checkpoints
+from kerasvision.training.full_precision import in_float32
+from kerasvision.training.history import CsvHistory
+from kerasvision.training.interruption import sigterm_noticed
+from kerasvision.training.loop import Unsaved, train_loop
+from kerasvision.training.loss_scale import LossScale
 from kerasvision.training.optimizers import make_optimizer
-from kerasvision.training.strategy import make_strategy
+from kerasvision.training.pace import TrainingBar
+from kerasvision.training.precision import choose, uses_xla
+from kerasvision.training.resume import Saving
+from kerasvision.training.shared_checkpoints import SharedCheckpoints
+from kerasvision.training.step import TrainStep
+from kerasvision.training.strategy import make_strategy, workers_of
+from kerasvision.training.tensorboard_log import TensorBoardLog, flat_settings
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
+from kerasvision.training.workers import Workers
+
+# So many of a lost batch's examples are named.
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -29,16 +50,26 @@ class Fitted:
     """A trained network and how it got there.
 
     Attributes:
-        model: with the weights of the last epoch, and without what only training needs.
+        model: with the weights of the last or best epoch, in float32, and without what only training needs.
         history: a row per epoch: `epoch` from 1, `loss`, metrics, and the same with `val_` where there is a validation
             split.
+        workers: who trained it. Every worker has the same model, and the chief alone is to write it.
     """
 
     model: keras.Model
     history: pd.DataFrame
+    workers: Workers = field(default_factory=Workers)
 
 
-def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[str], transform: ImageTransform) -> Fitted:
+def fit(
+    settings: TrainerSettings,
+    *,
+    examples: ExampleSet,
+    classes: Sequence[str],
+    transform: ImageTransform,
+    work: Path | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Fitted:
     """Trains the network of the settings on the train split. Same settings, same machine: same weights.
 
     Args:
@@ -46,108 +77,245 @@ def fit(settings: TrainerSettings, *, examples: ExampleSet, classes: Sequence[st
         examples: a train split, and a validation split or none. The test split is not looked at.
         classes: class names in the order of their numbers.
         transform: fitted on the train split.
+        work: where checkpoints and logs go. A training that was begun there goes on from its newest checkpoint. None:
+            nothing is kept. Of several workers the chief alone writes there.
+        strategy: what `make_strategy` gave for these settings, where that had to be made before TensorFlow did anything.
 
     Raises:
-        ConfigError: settings that do not fit the data or the devices.
-        StageError: the loss became infinite or not a number.
+        ConfigError: settings that do not fit the data or the devices, or a checkpoint of another training.
+        StageError: the loss became infinite or not a number; another worker is gone.
+        Interrupted: SIGTERM; the training is saved.
     """
+    settings.training.check_metrics(settings.task, validation=examples.count(VALIDATION) > 0)
+    strategy = strategy or make_strategy(settings.training)
+    workers = workers_of(strategy)
+    with workers.noticing_deaths(), _folder(work, workers) as own_work:
+        return _fitted(
+            settings, examples=examples, classes=classes, transform=transform, work=own_work, strategy=strategy,
+            workers=workers,
+        )  # fmt: skip
+
+
+def _fitted(
+    settings: TrainerSettings,
+    *,
+    examples: ExampleSet,
+    classes: Sequence[str],
+    transform: ImageTransform,
+    work: Path | None,
+    strategy: tf.distribute.Strategy,
+    workers: Workers,
+) -> Fitted:
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task = make_task(settings.task, classes)
-    strategy = make_strategy(training)
-    with strategy.scope():
-        network = task.build(_for_training(settings, strategy), image_shape=transform.settings.image_shape)
+    task, policy = make_task(settings.task, classes), _dtype_policy(training)
+    identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
+    workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
+    with strategy.scope(), _building_in(policy):
+        model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
+        network = task.build(model, image_shape=transform.settings.image_shape)
         part, examples, transform = part_to_train(network, settings=settings, examples=examples, transform=transform)
-    batches, steps = training_batches(
+    steps = max(1, examples.count(TRAIN) // training.batch_size)  # none: the batches will say so
+    step = _train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps)
+    validation = _validation_batches(examples, transform, task, training, workers=workers)
+    batches = partial(_batches, examples, settings=settings, transform=transform)
+    callbacks = _callbacks(settings, work)
+    with (
+        _saving(
+            step, callbacks, identity=identity, minutes=training.checkpoint_minutes, work=work, workers=workers
+        ) as saving,
+        bar("training", total=training.epochs * steps, done=saving.start.step) as advance,
+    ):
+        history = train_loop(
+            step,
+            batches(encode=task.encode, start_step=saving.start.step, shard=(workers.number, workers.count)),
+            epochs=training.epochs,
+            steps_per_epoch=steps,
+            validation=validation,
+            callbacks=[*callbacks, TrainingBar(advance, batch_size=training.batch_size, epochs=training.epochs)],
+            steps_per_call=training.steps_per_call,
+            saving=saving,
+            explain=lambda number: f"Its images: {_ids(number, batches=batches)}. Last checkpoint: {saving.last}",
+            agree=workers.largest,
+        )
+    _take_best(part, callbacks)
+    model = task.trained(network)
+    table = pd.DataFrame(history.history)
+    table.insert(0, "epoch", range(1, len(table) + 1))
+    return Fitted(model if policy == "float32" else in_float32(model), table, workers)
+
+
+def _train_step(
+    network: keras.Model,
+    task: Task,
+    *,
+    training: c.Training,
+    strategy: tf.distribute.Strategy,
+    policy: str,
+    steps_per_epoch: int,
+) -> TrainStep:
+    with strategy.scope():
+        objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=steps_per_epoch)
+    decay = training.average_decay
+    rows = training.batch_size // (strategy.num_replicas_in_sync * training.micro_batches)
+    return TrainStep(
+        network,
+        objective=objective,
+        optimizer=optimizer,
+        strategy=strategy,
+        micro_batches=training.micro_batches,
+        clip_norm=training.clip_norm,
+        loss_scale=LossScale.for_rows(rows, strategy=strategy) if policy == "mixed_float16" else None,
+        averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
+        l2=training.l2,
+        xla=uses_xla(training.xla, replicas=strategy.num_replicas_in_sync),
+    )
+
+
+def _batches(
+    examples: ExampleSet,
+    *,
+    settings: TrainerSettings,
+    transform: ImageTransform,
+    encode: Encode,
+    start_step: int,
+    shard: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    training = settings.training
+    batches, _ = training_batches(
         examples,
         transform=transform,
-        encode=task.encode,
+        encode=encode,
         augment=settings.augment,
         batch_size=training.batch_size,
         epochs=training.epochs,
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
         plain_epochs=training.plain_epochs,
+        start_step=start_step,
+        shard=shard,
     )
-    validation = _validation_batches(examples, transform, task, training) if examples.count(VALIDATION) else None
-    with strategy.scope():
-        _compile(part, task, optimizer=make_optimizer(training, steps_per_epoch=steps))
-    with bar("training", total=training.epochs * steps) as advance:
-        part.fit(
-            _without_autoshard(batches),
-            validation_data=None if validation is None else _without_autoshard(validation),
-            epochs=training.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the batches come shuffled
-            callbacks=[_Watch(advance)],
-            verbose=0,
-        )
-    history = pd.DataFrame(part.history.history)
-    history.insert(0, "epoch", range(1, len(history) + 1))
-    return Fitted(task.trained(network), history)
-
-
-def _compile(model: keras.Model, task: Task, *, optimizer: keras.optimizers.Optimizer) -> None:
-    loss, metrics = task.objective()
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        # Weighted, so that the copies which fill up the last validation batch do not count.
-        weighted_metrics=metrics,
-        # Under a strategy XLA fails: it looks for its variables on another device.
-        jit_compile=False,
-    )
+    return batches
 
 
 def _validation_batches(
-    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training
-) -> tf.data.Dataset:
-    """(inputs, targets, weights) of the validation split, weighted so that Keras' means are those over it."""
+    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training, *, workers: Workers
+) -> tf.data.Dataset | None:
+    """(inputs, targets, weights) of the validation split: this worker's part of each batch. None without such a split."""
+    if not examples.count(VALIDATION):
+        return None
     batches = evaluation_batches(
         examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
     )
-    count = examples.count(VALIDATION)
-    rows = -(-count // training.batch_size) * training.batch_size
-    # Keras divides the sum of the weighted losses by the number of all rows, those of weight 0 too.
-    batches = batches.map(lambda inputs, targets, weights: (inputs, targets, weights * (rows / count)))
-    return batches.cache() if decoded_gb(count, transform) <= training.memory_budget_gb else batches
+    if workers.count > 1:
+        rows = training.batch_size // workers.count
+        mine = slice(workers.number * rows, (workers.number + 1) * rows)
+        batches = batches.map(lambda *batch: tf.nest.map_structure(lambda part: part[mine], batch))
+    small = decoded_gb(examples.count(VALIDATION), transform) <= training.memory_budget_gb
+    return batches.cache() if small else batches
 
 
-def _for_training(settings: TrainerSettings, strategy: tf.distribute.Strategy) -> c.Model:
-    """The network of the settings, with the options that its training asks for."""
+def _ids(step: int, *, batches: Callable[..., tf.data.Dataset]) -> str:
+    """The examples of a step: what went before does not change them, so they are found anew."""
+    ids, _ = next(iter(batches(encode=lambda batch: (batch["id"], batch["id"]), start_step=step)))
+    names = [name.decode() for name in ids.numpy()]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _callbacks(settings: TrainerSettings, work: Path | None) -> list[keras.callbacks.Callback]:
+    """Early stopping, the best weights, and logs: what the settings ask for."""
+    training, task = settings.training, settings.task
+    callbacks: list[keras.callbacks.Callback] = []
+    if training.early_stopping is not None:
+        stop = training.early_stopping
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                f"val_{stop.metric}",
+                min_delta=stop.minimum_change,
+                patience=stop.patience,
+                mode=task.best_is(stop.metric),
+            )
+        )
+    if training.keep == "best":
+        callbacks.append(BestWeights(f"val_{training.best_by}", best_is=task.best_is(training.best_by)))
+    if work is not None:
+        logs = work / "logs"
+        callbacks.append(CsvHistory(logs / "history.csv"))
+        callbacks.append(TensorBoardLog(logs, hyperparameters=flat_settings(settings.to_data())))
+    return callbacks
+
+
+def _take_best(network: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    for keeper in callbacks:
+        if isinstance(keeper, BestWeights) and keeper.best_weights is not None:
+            network.set_weights(keeper.best_weights)
+
+
+@contextmanager
+def _folder(work: Path | None, workers: Workers) -> Iterator[Path | None]:
+    """Where this worker may write: only the chief's work is kept."""
+    if work is None or workers.is_chief:
+        yield work
+        return
+    with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _saving(
+    step: TrainStep,
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    identity: dict[str, object],
+    minutes: float,
+    work: Path | None,
+    workers: Workers,
+) -> Iterator[Unsaved]:
+    """Checkpoints in the work folder, if there is one, and SIGTERM heard."""
+    if work is None:
+        yield Unsaved()
+        return
+    own = Checkpoints(work / "checkpoints", identity=identity) if workers.is_chief else nullcontext()
+    with own as checkpoints, sigterm_noticed() as is_asked_to_stop:
+        if workers.count > 1:
+            checkpoints = SharedCheckpoints(checkpoints, workers=workers, variables=step.variables())
+        yield Saving(
+            checkpoints,
+            variables=step.variables(),
+            callbacks=CallbackStates(callbacks),
+            minutes=minutes,
+            is_asked_to_stop=is_asked_to_stop,
+            agree=workers.any,
+        )
+
+
+def _dtype_policy(training: c.Training) -> str:
+    """Keras' name for the precision of the layers; says which where it was left to be chosen."""
+    chosen = choose(training.precision)
+    if training.precision == "auto":
+        say(f"training in {chosen.reason}")
+    return chosen.policy
+
+
+@contextmanager
+def _building_in(policy: str) -> Iterator[None]:
+    """Layers that are made within it have this dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def model_for_training(settings: TrainerSettings, *, replicas: int) -> c.Model:
+    """The network of the settings, with the options that its training on so many replicas asks for."""
     model = settings.model if settings.training.freeze is None else without_auxiliary_heads(settings.model)
-    return _synchronized(model) if strategy.num_replicas_in_sync > 1 else model
+    return _synchronized(model) if replicas > 1 else model
 
 
 def _synchronized(model: c.Model) -> c.Model:
     """The network with batch normalisation over the global batch, if it has any: so that N replicas equal one."""
     known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
     return with_value(model, "options.synchronized", True) if "synchronized" in known else model
-
-
-class _Watch(keras.callbacks.Callback):
-    """Moves the bar, and stops a training whose loss is lost."""
-
-    def __init__(self, advance: object) -> None:
-        super().__init__()
-        self._advance = advance
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise StageError(
-                f"the training loss became {loss} at step {batch + 1} of epoch {self._epoch}",
-                hint="lower training.optimizer.learning_rate, or set training.warmup_epochs",
-            )
-        self._advance(1, f"epoch {self._epoch}  loss {loss:.4f}")
-
-
-def _without_autoshard(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Global batches are split over the replicas of one machine; there are no files to share out between machines."""
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)

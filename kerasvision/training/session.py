@@ -1,18 +1,33 @@
 """One training from folder to folder: what the trainer stage runs, here or in a process of its own."""
 
+import atexit
 import json
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from kerasvision import quiet
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import StageError
+from kerasvision.training import child
+from kerasvision.training.cluster import read_cluster, who_is_gone
 from kerasvision.training.fit import fit
-from kerasvision.training.strategy import make_logical_devices, needs_logical_devices
+from kerasvision.training.interruption import sigterm_passed_on
+from kerasvision.training.strategy import (
+    logical_devices,
+    make_logical_devices,
+    make_strategy,
+    needs_logical_devices,
+    needs_own_process,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,7 @@ class TrainingFiles:
         transform: `transform.json`.
         model: the `.keras` file to write.
         history: the CSV file to write.
+        work: the folder of checkpoints and logs; None: nothing is kept.
     """
 
     examples: Path
@@ -32,16 +48,31 @@ class TrainingFiles:
     transform: Path
     model: Path
     history: Path
+    work: Path | None = None
 
 
-def train(settings: TrainerSettings, files: TrainingFiles) -> None:
-    """Trains and saves. Logical CPU devices need a TensorFlow that has not started yet, and so a new process."""
-    if needs_logical_devices(settings.training):
-        # spawn: a forked child would share the state of a TensorFlow that is at work.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            pool.submit(_train_on_logical_devices, json.dumps(settings.to_data()), files).result()
-    else:
-        _train_here(settings, files)
+def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
+    """Trains and saves. Some strategies need a TensorFlow that has not started yet, and so a new process.
+
+    Returns:
+        Whether the network is in its file: of several workers, only the chief writes it.
+
+    Raises:
+        KerasvisionError: what `fit` raised, here or in that process.
+    """
+    if not needs_own_process(settings.training):
+        return _train_here(settings, files)
+    # spawn: a forked child would share the state of a TensorFlow that is at work.
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        begin = partial(child.begin, quietly=quiet.is_installed())
+        with sigterm_passed_on(), ProcessPoolExecutor(1, mp_context=spawn, initializer=begin) as pool:
+            return pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files).result()
+    except BrokenProcessPool as error:
+        raise StageError(
+            f"the process that trained ended without a word{_about_workers(settings)}",
+            hint="run the same command again; if it was killed for want of memory, with a smaller training.batch_size",
+        ) from error
 
 
 def with_hyperparameters(settings: TrainerSettings, best: Path | None) -> TrainerSettings:
@@ -53,19 +84,47 @@ def with_hyperparameters(settings: TrainerSettings, best: Path | None) -> Traine
     return settings
 
 
-def _train_here(settings: TrainerSettings, files: TrainingFiles) -> None:
+def _about_workers(settings: TrainerSettings) -> str:
+    """Why a process may have ended that trains with others (see `make_strategy`)."""
+    if settings.training.strategy != "multi_worker":
+        return ""
+    gone = who_is_gone(read_cluster(os.environ))
+    return (
+        "; it does so where the workers have all answered, and have not all begun to train "
+        f"{settings.training.worker_timeout_seconds:g} seconds later"
+        + (f". No answer comes from {gone}" if gone else "")
+    )
+
+
+def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
+    # First of all: some strategies can only be made before TensorFlow has done anything.
+    strategy = make_strategy(settings.training)
     fitted = fit(
         settings,
         examples=ExampleSet(files.examples),
         classes=DataSchema.load(files.schema).classes,
         transform=ImageTransform.load(files.transform),
+        work=files.work,
+        strategy=strategy,
     )
-    files.model.parent.mkdir(parents=True, exist_ok=True)
-    fitted.model.save(files.model)
-    fitted.history.to_csv(files.history, index=False)
+    with fitted.workers.noticing_deaths():
+        if fitted.workers.is_chief:
+            files.model.parent.mkdir(parents=True, exist_ok=True)
+            fitted.model.save(files.model)
+            fitted.history.to_csv(files.history, index=False)
+        # All leave together: one that has left looks like one that died.
+        fitted.workers.any(False)
+    return fitted.workers.is_chief
 
 
-def _train_on_logical_devices(settings: str, files: TrainingFiles) -> None:
+def _train_in_new_process(settings: str, files: TrainingFiles) -> bool:
     parsed = TrainerSettings.parse(json.loads(settings))
-    make_logical_devices(parsed.training.replicas or 1)
-    _train_here(parsed, files)
+    if needs_logical_devices(parsed.training):
+        make_logical_devices(logical_devices(parsed.training))
+    try:
+        return _train_here(parsed, files)
+    except BaseException:
+        if parsed.training.strategy == "multi_worker":
+            # TensorFlow would let the process end when the other workers end, and they wait for this one.
+            atexit.register(os._exit, 1)
+        raise

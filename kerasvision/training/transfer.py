@@ -170,8 +170,7 @@ class Unchanged:
 def _head(network: keras.Model, frozen: keras.Model, *, level: str) -> keras.Model:
     """From the frozen part's map to what the network puts out, of the same layers."""
     try:
-        # Of its class: one with auxiliary heads knows how to train them.
-        return type(network)(frozen.output, network.output, name=f"{network.name}_head")
+        return keras.Model(frozen.output, network.output, name=f"{network.name}_head")
     except ValueError as error:
         raise ConfigError(
             f"features='once' keeps the map of {level} alone, and {network.name} goes on from earlier maps too",

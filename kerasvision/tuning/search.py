@@ -92,6 +92,9 @@ def _unused_hypermodel(hyperparameters: keras_tuner.HyperParameters) -> keras.Mo
 
 def _trial_settings(settings: TunerSettings, hyperparameters: keras_tuner.HyperParameters) -> TrainerSettings:
     tried = TrainerSettings(task=settings.task, model=settings.model, training=settings.training, augment=settings.augment)
+    if tried.training.strategy == "multi_worker":
+        # Several machines train one model together; a trial is small, and whoever runs the tuner runs it alone.
+        tried = with_value(tried, "training.strategy", "auto")
     for path in settings.search.space:
         tried = with_value(tried, path, hyperparameters.get(path))
     epochs = hyperparameters.values.get("tuner/epochs", settings.search.epochs)

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
     [
         (["run", "pipelines/digit.py"], 2, "there is no pipeline file pipelines/digit.py"),
         (["run", "pipelines/digits.py", "--set", "training.epoch=3"], 2, "no field 'epoch'; did you mean 'epochs'?"),
-        (["run", "pipelines/digits.py", "--set", "model.name=resnet19"], 2, "did you mean 'resnet18'?"),
+        (["run", "pipelines/digits.py", "--set", "model.name=resnet17"], 2, "did you mean 'resnet18'?"),
         (["run", "pipelines/digits.py", "--set", "name=../up"], 2, "and no path; received '../up'"),
         (["run", "pipelines/digits.py", "--until", "trainr"], 2, "has no stage 'trainr'; did you mean 'trainer'?"),
         (["run", "pipelines/digits.py", "--only", "trainer", "--until", "trainer"], 2, "--only stands alone"),
@@ -53,7 +53,7 @@ def test_read_only_root_exits_6(kerasvision, tmp_path):
 
 def test_help_names_every_command(kerasvision):
     text = kerasvision("--help").stdout
-    for command in ("run", "plan", "stage", "compile", "predict", "new", "data", "doctor", "runs", "models"):
+    for command in ("run", "plan", "stage", "compile", "predict", "new", "data", "doctor", "tune", "runs", "models"):
         assert re.search(rf"^  {command}\b", text, flags=re.MULTILINE), command
 
 
@@ -110,7 +110,7 @@ def test_tensorflow_is_quiet_while_it_is_imported_and_shows_why_it_fails(tmp_pat
     (tmp_path / "tensorflow.py").write_text(
         "import os\nos.write(2, b'greeting\\n')\nif os.environ.get('FAIL'): raise RuntimeError('broken')\n"
     )
-    code = "from kerasvision.cli import quiet; quiet.install(); import tensorflow; print(tensorflow.__name__)"
+    code = "from kerasvision import quiet; quiet.install(); import tensorflow; print(tensorflow.__name__)"
     environment = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
     quiet = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert (quiet.stdout, quiet.stderr) == ("tensorflow\n", "")

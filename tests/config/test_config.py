@@ -33,7 +33,10 @@ def experiment(**fields):
         (lambda: c.Training(epochs=0), "Training.epochs: input should be greater than or equal to 1; received 0."),
         (lambda: c.Training(epochs="many"), "unable to parse string as an integer; received 'many'."),
         (lambda: c.Training(optimizer="sdg"), "no optimizer is named 'sdg'; did you mean 'sgd'?"),
-        (lambda: c.Training(optimizer=c.Digits()), "the optimizer must be one of sgd, adam, adamw; received Digits()."),
+        (
+            lambda: c.Training(optimizer=c.Digits()),
+            "the optimizer must be one of sgd, adagrad, rmsprop, adam, adamw, lion, muon; received Digits().",
+        ),
         (lambda: c.Training(replicas=2), "replicas needs strategy='mirrored'; received strategy='auto'."),
         (lambda: c.Training(strategy="mirrored", replicas=3, batch_size=8), "received batch_size=8, replicas=3."),
         (lambda: c.Training(freeze="block3"), "freeze takes 'backbone' or a level such as 'c3'; received 'block3'."),

@@ -64,6 +64,7 @@ NETWORKS = [
     Network("resnet44", (16, 16, 3), slow=True),
     Network("resnet56", (16, 16, 3), slow=True),
     Network("resnet110", (16, 16, 3), slow=True),
+    Network("resnet9", (16, 16, 3), {"width": 0.125}),
     Network("resnet18_v2", (32, 32, 3)),
     Network("resnet34_v2", (32, 32, 3), slow=True),
     Network("resnet50_v2", (32, 32, 3), {"layout": "paper"}, slow=True),

@@ -26,7 +26,7 @@ def test_signature_is_read_from_the_function():
         optional=frozenset({"model"}),
         outputs={"statistics": ExampleStatistics},
         settings=None,
-        wants_root=False,
+        places=frozenset(),
     )
 
 

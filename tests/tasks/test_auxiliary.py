@@ -18,9 +18,9 @@ from kerasvision.export.saved_model import export_saved_model
 from kerasvision.models.saved import load_network
 from kerasvision.pipeline.stages.tuner import tuner
 from kerasvision.tasks.base import make_task
-from kerasvision.tasks.classification.auxiliary import WithAuxiliaryHeads
 from kerasvision.training.fit import fit
 from kerasvision.training.session import TrainingFiles, train
+from kerasvision.training.step import TrainStep
 
 CLASSES = ("ant", "bee", "cow", "doe")
 
@@ -37,6 +37,29 @@ def small(*, image_shape, num_classes, auxiliary_heads=False):
     names = ["logits", "auxiliary1", "auxiliary2"] if auxiliary_heads else ["logits"]
     outputs = {name: layers.Dense(num_classes, name=name)(x) for name in names}
     return keras.Model(image, outputs if auxiliary_heads else outputs["logits"], name="small")
+
+
+def stacked(*, image_shape, num_classes):
+    pool = layers.GlobalAveragePooling2D(name="pool")
+    return keras.Sequential([keras.Input(image_shape), layers.Conv2D(6, 3, 2), pool, layers.Dense(num_classes)])
+
+
+class Subclassed(keras.Model):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.pool, self.head = layers.GlobalAveragePooling2D(), layers.Dense(num_classes)
+
+    def build(self, shape):
+        self.head.build((None, shape[-1]))
+
+    def call(self, images):
+        return self.head(self.pool(images))
+
+
+def subclassed(*, image_shape, num_classes):
+    network = Subclassed(num_classes)
+    network.build((None, *image_shape))
+    return network
 """
 
 
@@ -58,22 +81,29 @@ def built(name="small_network:small", *, image_shape=(8, 8, 1), **options):
     return task().build(c.Model(name=name, options=options), image_shape=image_shape)
 
 
-def compiled(*, rate):
+def step(*, rate):
     keras.utils.set_random_seed(0)
-    model = built()
-    loss, metrics = task().objective()
-    model.compile(keras.optimizers.SGD(rate), loss, weighted_metrics=metrics, jit_compile=False)
-    return model
+    return TrainStep(
+        built(),
+        objective=task().objective(),
+        optimizer=keras.optimizers.SGD(rate),
+        strategy=tf.distribute.get_strategy(),
+    )
+
+
+def trained_once(step, *batch):
+    return step.run(iter(tf.data.Dataset.from_tensors(batch)), 1)
 
 
 def batch(count=8):
     generator = np.random.default_rng(0)
     images = generator.normal(size=(count, 8, 8, 1)).astype("float32")
-    return images, np.eye(4, dtype="float32")[generator.integers(4, size=count)], generator.uniform(0.5, 2, count)
+    weights = generator.uniform(0.5, 2, count).astype("float32")
+    return images, np.eye(4, dtype="float32")[generator.integers(4, size=count)], weights
 
 
 def cross_entropy(targets, logits, weights):
-    """As Keras reduces it: the weighted sum over the number of rows."""
+    """The weighted sum over the number of rows."""
     logits = np.asarray(logits, float)
     log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return -((targets * log_softmax).sum(axis=1) * weights).sum() / len(targets)
@@ -100,44 +130,44 @@ def test_googlenet_trains_with_its_heads_and_small_images_are_told_how_to_do_wit
 
 
 def test_training_loss_is_that_of_the_logits_plus_three_tenths_of_each_auxiliary_one():
-    model = compiled(rate=0.0)
+    training = step(rate=0.0)
     images, targets, weights = batch()
-    logits = model(images, training=True)
+    logits = training.network(images, training=True)
     of = {name: cross_entropy(targets, values, weights) for name, values in logits.items()}
-    shown = model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
-    assert float(shown["loss"]) == pytest.approx(of["logits"] + 0.3 * (of["auxiliary1"] + of["auxiliary2"]), rel=1e-5)
+    (loss,) = trained_once(training, images, targets, weights)
+    assert loss == pytest.approx(of["logits"] + 0.3 * (of["auxiliary1"] + of["auxiliary2"]), rel=1e-5)
     assert of["auxiliary1"] != pytest.approx(of["auxiliary2"], rel=1e-3)  # else one of them could be counted twice
 
 
 def test_every_weight_takes_the_step_that_the_gradient_of_that_sum_says():
-    model = compiled(rate=0.5)
-    images, targets, weights = batch()
+    training = step(rate=0.5)
+    network, (images, targets, weights) = training.network, batch()
     with tf.GradientTape() as tape:
-        logits = model(images, training=True)
+        logits = network(images, training=True)
         of = {name: tf.nn.softmax_cross_entropy_with_logits(targets, values) for name, values in logits.items()}
         rows = of["logits"] + 0.3 * (of["auxiliary1"] + of["auxiliary2"])
-        loss = tf.reduce_mean(rows * tf.constant(weights, tf.float32))
-    gradients = [gradient.numpy() for gradient in tape.gradient(loss, model.trainable_weights)]
-    before = model.get_weights()
-    model.train_on_batch(images, targets, sample_weight=weights)
-    for start, gradient, end in zip(before, gradients, model.get_weights(), strict=True):
+        loss = tf.reduce_mean(rows * weights)
+    gradients = [gradient.numpy() for gradient in tape.gradient(loss, network.trainable_weights)]
+    before = network.get_weights()
+    trained_once(training, images, targets, weights)
+    for start, gradient, end in zip(before, gradients, network.get_weights(), strict=True):
         assert np.abs(gradient).max() > 1e-6
         np.testing.assert_allclose(end, start - 0.5 * gradient, rtol=1e-4, atol=1e-6)
 
 
 def test_validation_and_metrics_see_the_main_logits_only():
-    model = compiled(rate=0.0)
+    training = step(rate=0.0)
     images, targets, weights = batch()
-    main = model(images, training=False)["logits"].numpy()
+    main = training.network(images, training=False)["logits"].numpy()
     expected = cross_entropy(targets, main, weights)
     right = main.argmax(axis=1) == targets.argmax(axis=1)
-    for step, loss in [(model.test_on_batch, expected), (model.train_on_batch, None)]:
-        model.reset_metrics()
-        shown = step(images, targets, sample_weight=weights, return_dict=True)
+    evaluated = training.evaluate(tf.data.Dataset.from_tensors((images, targets, weights)))
+    trained_once(training, images, targets, weights)
+    for shown in (evaluated, training.results()):
         assert set(shown) == {"loss", "accuracy", "log_loss"}
-        assert float(shown["accuracy"]) == pytest.approx((right * weights).sum() / weights.sum(), rel=1e-5)
-        assert float(shown["log_loss"]) == pytest.approx(expected * len(targets) / weights.sum(), rel=1e-5)
-        assert loss is None or float(shown["loss"]) == pytest.approx(loss, rel=1e-5)
+        assert shown["accuracy"] == pytest.approx((right * weights).sum() / weights.sum(), rel=1e-5)
+        assert shown["log_loss"] == pytest.approx(expected * len(targets) / weights.sum(), rel=1e-5)
+    assert evaluated["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 # --- What is left
@@ -155,8 +185,31 @@ def test_trained_network_has_the_same_weights_and_no_auxiliary_head():
 
 def test_network_without_heads_is_trained_as_it_is():
     network = built(auxiliary_heads=False)
-    assert not isinstance(network, WithAuxiliaryHeads)
     assert task().trained(network) is network
+
+
+@pytest.mark.parametrize("name", ["stacked", "subclassed"])
+def test_network_of_any_kind_is_trained_as_it_is(name):
+    network = built(f"small_network:{name}")
+    assert task().trained(network) is network
+    images, targets, weights = batch()
+    training = TrainStep(
+        network, objective=task().objective(), optimizer=keras.optimizers.SGD(0.1), strategy=tf.distribute.get_strategy()
+    )
+    (loss,) = trained_once(training, images, targets, weights)
+    assert loss > 0
+    assert task().trained(network) is network  # a Keras model may know more of itself once it was called
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_sequential_network_of_a_user_is_fitted(stripes, precision):
+    given = settings(epochs=1, precision=precision).model_copy(update={"model": c.Model(name="small_network:stacked")})
+    model = fit(
+        given, examples=ExampleSet(stripes.examples), classes=stripes.classes,
+        transform=ImageTransform.load(stripes.transform),
+    ).model  # fmt: skip
+    assert type(model) is keras.Sequential
+    assert model(np.zeros((2, 16, 16, 1), "float32")).dtype == "float32"
 
 
 def settings(**training):
@@ -213,6 +266,8 @@ def test_served_network_answers_as_the_trained_one_and_holds_no_other_weights(on
     assert shapes == sorted([[3, 3, 1, 6], [6], [6, 3], [3]])  # the auxiliary heads are (6, 3) and (3,) too
 
 
+# One step after the other, with these heads among other things, is compared in tests/training/test_replicas.py.
+@pytest.mark.slow
 def test_two_replicas_end_at_one_devices_weights_and_history(one, trained_on):
     two = trained_on(strategy="mirrored", replicas=2)
     for single, double in zip(load_network(one.model).get_weights(), load_network(two.model).get_weights(), strict=True):

@@ -1,6 +1,8 @@
 """Training: the same seed gives the same weights, and what the history says is true."""
 
 import math
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,11 +11,15 @@ import pytest
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.config.training import EarlyStopping
+from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, StageError
+from kerasvision.training.checkpoint_files import read_contents, read_manifest
 from kerasvision.training.fit import fit
 from kerasvision.training.optimizers import learning_rate, make_optimizer
+from kerasvision.training.step import TrainStep
 
 AUGMENT = (c.PadCrop(pad=1), c.RandomFlip())
 
@@ -102,8 +108,112 @@ def test_a_batch_larger_than_the_split_is_refused(run, stripes_settings):
 
 
 def test_a_lost_loss_stops_the_training_and_names_the_step(run, stripes_settings):
-    with pytest.raises(StageError, match=r"the training loss became (nan|inf) at step [2-6] of epoch 1. Lower"):
+    message = r"the training loss became (nan|inf) at step [2-6] of epoch 1. Its images: .*Last checkpoint: none. Lower"
+    with pytest.raises(StageError, match=message):
         run(stripes_settings(optimizer=c.Sgd(learning_rate=1e30)))
+
+
+def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, stripes_settings):
+    settings = stripes_settings(optimizer=c.Sgd(learning_rate=1e30), augment=AUGMENT)
+    with pytest.raises(StageError) as lost:
+        run(settings)
+    number, names = re.search(r"at step (\d) of epoch 1. Its images: (.*) and 8 more", str(lost.value)).groups()
+    batches, _ = training_batches(
+        ExampleSet(stripes.examples), transform=ImageTransform.load(stripes.transform), augment=AUGMENT, batch_size=16,
+        encode=lambda batch: (batch["id"], batch["id"]), epochs=4, seed=0, memory_budget_gb=4.0,
+    )  # fmt: skip
+    ids, _ = list(batches.as_numpy_iterator())[int(number) - 1]
+    assert names == ", ".join(name.decode() for name in ids[:8])
+
+
+def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, stripes_settings, tmp_path):
+    settings = stripes_settings(optimizer=c.Sgd(learning_rate=1e30), steps_per_call=1, checkpoint_minutes=1e-6)
+    with pytest.raises(StageError) as lost:
+        fit(
+            settings, examples=ExampleSet(stripes.examples), classes=stripes.classes,
+            transform=ImageTransform.load(stripes.transform), work=tmp_path,
+        )  # fmt: skip
+    number, named = re.search(r"at step (\d) of epoch 1. .*Last checkpoint: (\S+?)\. Lower", str(lost.value)).groups()
+    assert named == str(tmp_path / "checkpoints" / f"step-{int(number) - 1:08d}")
+    arrays, _ = read_contents(Path(named), read_manifest(Path(named)))  # which compares the hashes
+    weights = {name: array for name, array in arrays.items() if name.startswith("network/")}
+    assert len(weights) == 10  # kernel and bias of five layers
+    assert all(np.isfinite(array).all() for array in weights.values())
+
+
+# --- What the settings ask for
+
+
+def test_a_network_trained_in_16_bits_learns_and_is_given_in_32(run, stripes_settings):
+    fitted = run(stripes_settings(precision="bfloat16"))
+    assert fitted.history["loss"].iloc[-1] < 0.7 * fitted.history["loss"].iloc[0]
+    assert {layer.dtype_policy.name for layer in fitted.model.layers} == {"float32"}
+    assert fitted.model.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_float16_learns_too(run, stripes_settings):
+    history = run(stripes_settings(precision="float16")).history
+    assert history["loss"].iloc[-1] < 0.7 * history["loss"].iloc[0]
+
+
+@pytest.mark.slow  # test_step compares them with numbers computed by hand
+def test_micro_batches_change_nothing_but_rounding(run, stripes_settings):
+    one, four = (run(stripes_settings(epochs=1, micro_batches=count)) for count in (1, 4))
+    for left, right in zip(one.model.get_weights(), four.model.get_weights(), strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-5 * np.abs(left).max())
+
+
+def loss_of(fitted, stripes):
+    """Of the model that came out, on the validation images."""
+    rows = list(ExampleSet(stripes.examples).dataset("validation").as_numpy_iterator())
+    transform = ImageTransform.load(stripes.transform)
+    logits = fitted.model(tf.stack([transform(row["image"]) for row in rows]), training=False)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits([row["label"] for row in rows], logits)
+    return float(tf.reduce_mean(losses))
+
+
+# So high a rate that the last epoch is not the best.
+WILD = {"epochs": 6, "optimizer": c.Sgd(learning_rate=0.5, momentum=0.9), "clip_norm": 5.0}
+
+
+AVERAGED = {"average_decay": 0.9, "epochs": 4}
+
+
+@pytest.mark.parametrize(
+    ("keep", "averages"),
+    [
+        pytest.param("best", {}, id="best-weights"),
+        pytest.param("last", AVERAGED, id="last-averages"),
+        pytest.param("last", {}, id="last-weights", marks=pytest.mark.slow),
+        pytest.param("best", AVERAGED, id="best-averages", marks=pytest.mark.slow),
+    ],
+)
+def test_the_model_has_the_weights_of_the_epoch_that_is_kept(run, stripes, stripes_settings, keep, averages):
+    fitted = run(stripes_settings(keep=keep, **(WILD | averages)))
+    losses = fitted.history["val_loss"]
+    assert losses.min() < losses.iloc[-1]
+    expected = losses.min() if keep == "best" else losses.iloc[-1]
+    assert loss_of(fitted, stripes) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_training_that_gets_no_better_stops_early(run, stripes_settings):
+    stop = EarlyStopping(metric="loss", patience=2, minimum_change=100.0)
+    assert len(run(stripes_settings(epochs=6, early_stopping=stop)).history) == 3
+
+
+def test_a_training_that_is_done_is_not_done_again(stripes, stripes_settings, tmp_path, monkeypatch):
+    def trained():
+        return fit(
+            stripes_settings(epochs=2), examples=ExampleSet(stripes.examples), classes=stripes.classes,
+            transform=ImageTransform.load(stripes.transform), work=tmp_path,
+        )  # fmt: skip
+
+    once = trained()
+    monkeypatch.setattr(TrainStep, "run", lambda *_: pytest.fail("a step was made"))
+    again = trained()
+    assert_equal_weights(once, again)
+    pd.testing.assert_frame_equal(once.history, again.history, check_exact=True)
 
 
 # --- Learning rates

@@ -17,8 +17,37 @@ from kerasvision.training.transfer import freeze, map_makers, without_auxiliary_
 
 LENET = c.Model(name="lenet5", options={"activation": "relu", "pooling": "max"})
 RESNET = c.Model(name="resnet20")
+# A network with normalisation that is built in a moment.
+SMALL = c.Model(name="small_networks:normalised")
+SMALL_NETWORKS = """
+import keras
+from keras import layers
+
+
+def normalised(*, image_shape, num_classes):
+    image = x = keras.Input(image_shape, name="image")
+    maps = {}
+    for stage, width in enumerate((4, 8), 1):
+        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False, name=f"conv{stage}")(x)
+        x = layers.ReLU(name=f"relu{stage}")(layers.BatchNormalization(name=f"norm{stage}")(x))
+        maps[f"c{stage}"] = x
+    if num_classes is None:
+        return keras.Model(image, maps)
+    pool = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, layers.Dense(num_classes, name="logits")(pool), name="normalised")
+"""
 # In float32 a map depends a little on the batch in which it was computed.
 CLOSE = {"rtol": 0, "atol": 1e-5}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_networks(tmp_path_factory):
+    """Makes `small_networks:normalised` a builder."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "small_networks.py").write_text(SMALL_NETWORKS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +97,28 @@ def moved(network, model=LENET):
     [
         ({}, ["conv1", "conv2", "dense1", "dense2", "logits"]),
         ({"freeze": "c1"}, ["conv2", "dense1", "dense2", "logits"]),
-        ({"freeze": "c2"}, ["dense1", "dense2", "logits"]),
+        pytest.param({"freeze": "c2"}, ["dense1", "dense2", "logits"], marks=pytest.mark.slow),
         ({"freeze": "backbone"}, ["dense1", "dense2", "logits"]),
-        ({"freeze": "c1", "features": "once"}, ["conv2", "dense1", "dense2", "logits"]),
+        pytest.param(
+            {"freeze": "c1", "features": "once"}, ["conv2", "dense1", "dense2", "logits"], marks=pytest.mark.slow
+        ),
         ({"freeze": "backbone", "features": "once"}, ["dense1", "dense2", "logits"]),
     ],
     ids=str,
 )
 def test_what_follows_the_frozen_level_learns_and_nothing_else_does(run, training, learned):
-    assert moved(run(**training).model) == learned
+    assert moved(run(epochs=1, **training).model) == learned
 
 
 @pytest.mark.parametrize("features", ["each_step", "once"])
 def test_frozen_batch_normalisation_keeps_its_statistics_to_the_bit(run, features):
+    learned = moved(run(SMALL, freeze="c1", features=features, epochs=1).model, SMALL)
+    assert learned == ["conv2", "norm2", "logits"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["each_step", "once"])
+def test_frozen_stages_of_a_resnet_keep_their_statistics_to_the_bit(run, features):
     learned = moved(run(RESNET, freeze="c1", features=features, epochs=1).model, RESNET)
     # Two weights and two statistics for each norm; all of stage 2 and nothing before it.
     blocks = [f"stage2_block{block}_{part}" for block in (1, 2, 3) for part in ("conv1", "norm1", "conv2", "norm2")]
@@ -97,7 +135,13 @@ def test_frozen_weights_have_no_optimizer_state(run):
 
 
 @pytest.mark.parametrize(
-    ("model", "level"), [(LENET, "backbone"), (LENET, "c1"), (RESNET, "c2")], ids=["lenet5", "lenet5 c1", "resnet20"]
+    ("model", "level"),
+    [
+        pytest.param(LENET, "backbone", id="lenet5", marks=pytest.mark.slow),
+        pytest.param(LENET, "c1", id="lenet5 c1", marks=pytest.mark.slow),
+        pytest.param(SMALL, "c1", id="normalised"),
+        pytest.param(RESNET, "c2", id="resnet20", marks=pytest.mark.slow),
+    ],
 )
 def test_features_taken_once_end_at_the_weights_of_features_taken_in_each_step(run, model, level):
     each_step, once = (run(model, freeze=level, features=features) for features in ("each_step", "once"))
@@ -170,7 +214,7 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
 # --- Two replicas
 
 
-@pytest.mark.parametrize("features", ["each_step", "once"])
+@pytest.mark.parametrize("features", [pytest.param("each_step", marks=pytest.mark.slow), "once"])
 def test_two_replicas_freeze_as_one_device_does(stripes, tmp_path, features):
     def trained(name, **devices):
         files = TrainingFiles(

@@ -1,5 +1,7 @@
 """Trains under a tf.distribute strategy, and exports what a server loads."""
 
+from pathlib import Path
+
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.pipeline.artifacts import Examples, HyperParameters, Model, Out, Schema, TransformGraph
 
@@ -12,8 +14,12 @@ def trainer(
     hyperparameters: HyperParameters | None = None,
     *,
     settings: TrainerSettings,
+    work: Path,
 ) -> None:
-    """Examples, TransformGraph -> Model."""
+    """Examples, TransformGraph -> Model. Checkpoints and logs go to `work`; a training begun there goes on.
+
+    Where several workers train, it runs on all of them at once, and the chief alone writes the model.
+    """
     from kerasvision.data.schema import DataSchema
     from kerasvision.data.transform import ImageTransform
     from kerasvision.export.saved_model import export_saved_model
@@ -23,7 +29,7 @@ def trainer(
 
     chosen = with_hyperparameters(settings, hyperparameters.best if hyperparameters else None)
     chosen.save(model.settings)
-    train(
+    is_written = train(
         chosen,
         TrainingFiles(
             examples=examples.data,
@@ -31,8 +37,11 @@ def trainer(
             transform=transform_graph.file,
             model=model.keras_file,
             history=model.history,
+            work=work,
         ),
     )
+    if not is_written:
+        return
     export_saved_model(
         load_network(model.keras_file),
         task=make_task(settings.task, DataSchema.load(schema.file).classes),

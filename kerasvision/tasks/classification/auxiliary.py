@@ -3,38 +3,48 @@
 Source: Szegedy et al., 2014, https://arxiv.org/abs/1409.4842, section 5.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision import lookup
+from kerasvision.tasks.classification.losses import Losses
 
 MAIN = "logits"
 # Section 5 says so of the two heads of GoogLeNet; here it goes for every auxiliary head.
 WEIGHT = 0.3
 
 
-class WithAuxiliaryHeads(keras.Model):
-    """A functional model to a dict: "logits", and those of the auxiliary heads under any other names.
+def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
+    """The losses (N,) of a network's outputs: of its logits, and in training plus 0.3 times those of each auxiliary head.
 
-    It trains by the losses of all of them, the auxiliary ones times 0.3. Validation and metrics see the main logits only,
-    so that they are those of the network that is left in the end, under the names that every network has.
+    Validation sees the main logits only, so that it tells of the network that is left in the end.
+
+    Args:
+        losses: (targets, logits) -> float32 (N,).
+
+    >>> summed = with_auxiliary_losses(lambda targets, logits: logits - targets)
+    >>> outputs = {"logits": tf.constant([1.0]), "a": tf.constant([10.0]), "b": tf.constant([100.0])}
+    >>> [float(summed(0.0, outputs, training=training)[0]) for training in (True, False)]
+    [34.0, 1.0]
     """
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The loss of the main logits; in training, plus 0.3 times that of each auxiliary head."""
-        loss = super().compute_loss(x, y, y_pred[MAIN], sample_weight, training)
-        if training:
-            for name in sorted(y_pred.keys() - {MAIN}):
-                loss += WEIGHT * self.loss(y, y_pred[name], sample_weight=sample_weight)
-        return loss
+    def summed(targets: tf.Tensor, outputs: Any, *, training: bool) -> tf.Tensor:
+        total = losses(targets, main_logits(outputs))
+        if training and isinstance(outputs, dict):
+            for name in sorted(outputs.keys() - {MAIN}):
+                total += WEIGHT * losses(targets, outputs[name])
+        return total
 
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """The metrics of the main logits."""
-        return super().compute_metrics(x, y, y_pred[MAIN], sample_weight)
+    return summed
+
+
+def main_logits(outputs: Any) -> Any:
+    """Of what a network puts out, the part that is left when it is trained."""
+    return outputs[MAIN] if isinstance(outputs, dict) else outputs
 
 
 def training_options(model: c.Model) -> dict[str, Any]:
@@ -43,15 +53,15 @@ def training_options(model: c.Model) -> dict[str, Any]:
     return {"auxiliary_heads": True, **model.options} if "auxiliary_heads" in known else dict(model.options)
 
 
-def with_auxiliary_heads(network: keras.Model) -> keras.Model:
-    """The network, so that `fit` trains every head that it has."""
-    if not isinstance(network.output, dict):
-        return network
-    return WithAuxiliaryHeads(network.input, network.output, name=network.name)
-
-
 def main_head_only(network: keras.Model) -> keras.Model:
-    """The network with the same layers and weights from the image to the main logits, and no others."""
-    if not isinstance(network, WithAuxiliaryHeads):
+    """The network with the same layers and weights from the image to the main logits, and no others.
+
+    >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> main_head_only(network) is network
+    True
+    """
+    # A Sequential or a subclass of Model has no graph to cut, and raises AttributeError for `output`.
+    outputs = getattr(network, "output", None)
+    if not isinstance(outputs, dict):
         return network
-    return keras.Model(network.input, network.output[MAIN], name=network.name)
+    return keras.Model(network.input, outputs[MAIN], name=network.name)

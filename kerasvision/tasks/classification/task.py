@@ -1,6 +1,7 @@
-"""Classification as a task: one-hot targets, softmax cross-entropy, probabilities and the winning label."""
+"""Classification as a task: one-hot targets, cross-entropy or another loss, probabilities and the winning label."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +12,14 @@ from matplotlib.axes import Axes
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
-from kerasvision.tasks.base import Batch, Judgement, Predictions, Task
-from kerasvision.tasks.classification.auxiliary import main_head_only, training_options, with_auxiliary_heads
+from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.classification.auxiliary import (
+    main_head_only,
+    main_logits,
+    training_options,
+    with_auxiliary_losses,
+)
+from kerasvision.tasks.classification.losses import answer_logits, example_losses
 from kerasvision.tasks.classification.scores import classification_scores, confusion_table
 
 
@@ -36,34 +43,40 @@ class ClassificationTask(Task):
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""
         options = training_options(model)
-        network = models.build(
+        return models.build(
             model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights, **options
         )
-        return with_auxiliary_heads(network)
 
     def trained(self, model: keras.Model) -> keras.Model:
         """The network without its auxiliary heads."""
         return main_head_only(model)
 
-    def objective(self) -> tuple[keras.losses.Loss, list[keras.metrics.Metric]]:
-        """Cross-entropy of the softmax; accuracy, log loss, and top-k accuracy where there are more than k classes."""
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.settings.label_smoothing)
+    def objective(self) -> Objective:
+        """The loss of the settings; accuracy, log loss, and top-k accuracy where there are more than k classes.
+
+        Auxiliary heads add to the loss in training, each 0.3 times. Metrics see the main logits only.
+        """
+        loss = self.settings.loss
+
+        def logits_of(outputs: Any) -> tf.Tensor:
+            return answer_logits(main_logits(outputs), loss=loss)
+
         metrics: list[keras.metrics.Metric] = [
             keras.metrics.CategoricalAccuracy(name="accuracy"),
-            # The loss without label smoothing.
+            # Of the softmax, whatever the loss, and without label smoothing.
             keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
         ]
         if self.settings.top_k < len(self.classes):
             k = self.settings.top_k
             metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))
-        return loss, metrics
+        return Objective(with_auxiliary_losses(example_losses(self.settings)), metrics, logits_of)
 
     def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:
         """`scores` float32 (N, C), probabilities that sum to 1; `classes` string (N,), the winning labels."""
-        names = tf.constant(self.classes)
+        names, loss = tf.constant(self.classes), self.settings.loss
 
         def predict(images: tf.Tensor) -> Predictions:
-            scores = tf.nn.softmax(tf.cast(model(images, training=False), tf.float32))
+            scores = tf.nn.softmax(answer_logits(model(images, training=False), loss=loss))
             return {"scores": scores, "classes": tf.gather(names, tf.argmax(scores, axis=-1))}
 
         return predict

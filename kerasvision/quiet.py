@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -41,9 +42,22 @@ class QuietImport:
         return spec
 
 
+def is_installed() -> bool:
+    """Whether `install` was called in this process.
+
+    >>> is_installed()
+    False
+    """
+    return any(isinstance(finder, QuietImport) for finder in sys.meta_path)
+
+
 def install() -> None:
-    """From now on the import is quiet, in this process and, for what its log does obey, in its children."""
+    """From now on the import is quiet, in this process and, for what its log does obey, in its children.
+
+    A warning is one line, without the place in the source.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.meta_path.insert(0, QuietImport())
 
 

@@ -1,0 +1,101 @@
+"""`doctor`: whether this machine can do the work, and whether an experiment is sound before it is trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from kerasvision import lookup
+from kerasvision.cli.pipelines import Overrides, Root
+from kerasvision.cli.prepared import prepared
+from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.errors import ConfigError, KerasvisionError
+
+# So many rows of a long table are shown.
+MOST_ROWS = 12
+
+
+def doctor(
+    overfit: Annotated[
+        Path | None, typer.Option("--overfit", metavar="PIPELINE", help="Can the experiment learn one batch by heart?")
+    ] = None,
+    distribute: Annotated[
+        Path | None, typer.Option("--distribute", metavar="PIPELINE", help="Do one and several devices agree?")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="How many to train; by default 500 at most, and 20 on devices.")
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", min=2, help="With --distribute: how many; by default 2.")
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    root: Root = Path(),
+) -> None:
+    """Look at this machine; or train a few steps of an experiment and say what stands in its way.
+
+    Without an option: versions, devices, memory, disk and network. Exit code 1 where something is wrong.
+    """
+    _refuse_idle_options(overfit, distribute, steps=steps, replicas=replicas, overrides=overrides)
+    if overfit is None and distribute is None:
+        _examine_machine(root)
+        return
+    fine = True
+    if overfit is not None:
+        fine &= _overfits(overfit, steps, overrides, root)
+    if distribute is not None:
+        fine &= _agrees(distribute, steps, replicas, overrides, root)
+    if not fine:
+        raise typer.Exit(KerasvisionError.exit_code)
+
+
+def _examine_machine(root: Path) -> None:
+    findings = lookup.load("kerasvision.training.machine:examine")(root)
+    table = table_of("", "what", "found")
+    for finding in findings:
+        mark = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}[finding.state]
+        table.add_row(mark, finding.what, escape(finding.found))
+    print_whole(table)
+    if any(finding.state == "wrong" for finding in findings):
+        raise typer.Exit(KerasvisionError.exit_code)
+
+
+def _refuse_idle_options(
+    overfit: Path | None, distribute: Path | None, *, steps: int | None, replicas: int | None, overrides: list[str]
+) -> None:
+    if overfit is None and distribute is None and (steps or replicas or overrides):
+        raise ConfigError("--steps, --replicas and --set go with --overfit or --distribute, and neither is there")
+    if distribute is None and replicas:
+        raise ConfigError("--replicas goes with --distribute, which is not there")
+
+
+def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root: Path) -> bool:
+    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    found = lookup.load("kerasvision.training.probes.overfit:overfit")(
+        **ready.opened(), **({"steps": steps} if steps else {})
+    )
+    _print_rows(found.table)
+    typer.echo(found.text)
+    return found.learned
+
+
+def _agrees(pipeline_file: Path, steps: int | None, replicas: int | None, overrides: list[str], root: Path) -> bool:
+    from kerasvision.config.loading import load_experiment
+
+    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    asked = {name: value for name, value in {"steps": steps, "replicas": replicas}.items() if value}
+    found = lookup.load("kerasvision.training.probes.agreement:agreement")(
+        load_experiment(pipeline_file, overrides=overrides), ready.examples, ready.transform.parent, **asked
+    )
+    _print_rows(found.table)
+    typer.echo(found.text)
+    return found.agrees
+
+
+def _print_rows(table: object) -> None:
+    """Some rows of a pandas table, equally far apart, with the first and the last."""
+    shown = sorted({round(place * (len(table) - 1) / (MOST_ROWS - 1)) for place in range(MOST_ROWS)}) if len(table) else []
+    printed = table_of(*table.columns, right=tuple(table.columns))
+    for row in table.iloc[shown].itertuples(index=False):
+        printed.add_row(*(escape(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in row))
+    print_whole(printed)

@@ -1,0 +1,112 @@
+"""How a step changes the weights: the optimizers of the course and of today, each Keras' own.
+
+The rule of each stands in cs231n's notes (https://cs231n.github.io/neural-networks-3/#update) or in the paper named.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from kerasvision.config.base import Component
+
+
+class Optimizer(Component):
+    """Base of all optimizers. `implementation` is a class that takes the settings' fields as keyword arguments.
+
+    `weight_decay` is not among them, and goes for any optimizer of Keras'. It is the decoupled one (Loshchilov & Hutter,
+    2017, https://arxiv.org/abs/1711.05101): before its update, a weight loses the share learning rate x weight_decay of
+    itself. Biases, and the scales and shifts of normalisations, lose nothing. See `Training.l2` for the other kind.
+    """
+
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
+class Sgd(Optimizer):
+    """Stochastic gradient descent, with momentum where asked for, plain or Nesterov's."""
+
+    implementation: ClassVar[str] = "keras.optimizers:SGD"
+
+    learning_rate: float = Field(default=0.01, gt=0)
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    nesterov: bool = False
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients so far (Duchi et al., 2011, JMLR 12).
+
+    Keras starts that sum at 0.1. With `initial_accumulator_value=0` it is the notes' rule.
+    """
+
+    implementation: ClassVar[str] = "keras.optimizers:Adagrad"
+
+    learning_rate: float = Field(default=0.01, gt=0)
+    initial_accumulator_value: float = Field(default=0.1, ge=0)
+    epsilon: float = Field(default=1e-7, gt=0)
+
+
+class RmsProp(Optimizer):
+    """Steps divided by the root of a running mean of squared gradients (Hinton, 2012, Coursera, lecture 6e)."""
+
+    implementation: ClassVar[str] = "keras.optimizers:RMSprop"
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    rho: float = Field(default=0.9, ge=0, lt=1, description="how much of the running mean a step keeps")
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    epsilon: float = Field(default=1e-7, gt=0)
+    centered: bool = Field(default=False, description="divide by the deviation, not by the root of the mean square")
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2014, https://arxiv.org/abs/1412.6980, algorithm 1)."""
+
+    implementation: ClassVar[str] = "keras.optimizers:Adam"
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    beta_1: float = Field(default=0.9, ge=0, lt=1)
+    beta_2: float = Field(default=0.999, ge=0, lt=1)
+    epsilon: float = Field(default=1e-7, gt=0)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2017, https://arxiv.org/abs/1711.05101, algorithm 2)."""
+
+    implementation: ClassVar[str] = "keras.optimizers:AdamW"
+
+    weight_decay: float = Field(default=4e-3, ge=0)
+
+
+class Lion(Optimizer):
+    """Steps of one size, by the sign of a momentum (Chen et al., 2023, https://arxiv.org/abs/2302.06675, algorithm 2).
+
+    The paper takes a learning rate 3 to 10 times smaller than AdamW's, and a decay as many times larger.
+    """
+
+    implementation: ClassVar[str] = "keras.optimizers:Lion"
+
+    learning_rate: float = Field(default=1e-4, gt=0)
+    beta_1: float = Field(default=0.9, gt=0, lt=1)
+    beta_2: float = Field(default=0.99, ge=0, lt=1)
+
+
+class Muon(Optimizer):
+    """Momentum made orthogonal, for kernels; Adam for all else (Jordan, 2024, https://kellerjordan.github.io/posts/muon/).
+
+    The kernel of a convolution counts as a matrix with a row for each weight of a filter and a column for each filter, as
+    in the author's own code. (Keras gives all of them to Adam.) Steps are scaled as by Liu et al., 2025,
+    https://arxiv.org/abs/2502.16982, section 2.2, so that learning rates and decays are of AdamW's size.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.training.muon:Muon"
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    momentum: float = Field(default=0.95, ge=0, lt=1)
+    nesterov: bool = True
+    ns_steps: int = Field(default=5, ge=1, le=20, description="Newton-Schulz steps towards the orthogonal matrix")
+    adam_beta_1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta_2: float = Field(default=0.999, ge=0, lt=1)
+    epsilon: float = Field(default=1e-7, gt=0)
+    adam_layers: tuple[str, ...] = Field(
+        default=("logits",),
+        description="parts of the names of layers whose kernels go to Adam: the last layer's, says the author",
+    )

@@ -1,0 +1,88 @@
+"""ResNet-9, made to learn CIFAR-10 fast (Page, 2018, https://myrtle.ai/learn/how-to-train-your-resnet-4-architecture/).
+
+At 32 x 32:
+
+    stem      32 x 32 x  64    3x3 convolution, norm, relu
+    layer1    16 x 16 x 128    3x3 convolution, 2x2 max pooling, norm, relu; a residual pair
+    layer2     8 x  8 x 256    the same without the pair
+    layer3     4 x  4 x 512    the same with the pair
+    pool            512        the largest value of each channel
+    logits    num_classes
+
+A residual pair adds to its input what two times (3x3 convolution, norm, relu) make of it. Nothing follows the sum: unlike
+those of He et al., 2015, these blocks end in a sum of values that are not negative.
+
+Two things differ from the author's: his logits have no bias, and are divided by 8.
+"""
+
+import keras
+from keras import KerasTensor, layers
+
+from kerasvision.errors import ConfigError
+from kerasvision.models.blocks import Norm, batch_norm, check_share, conv, conv_norm_relu, logits, norm_relu
+
+
+def residual_pair(x: KerasTensor, *, norm: Norm, name: str) -> KerasTensor:
+    """x + two times (3x3 convolution, norm, relu) of x; float32 (N, H, W, C) like x."""
+    y = conv_norm_relu(x, width=x.shape[-1], kernel=3, norm=norm, name=f"{name}_residual1")
+    y = conv_norm_relu(y, width=x.shape[-1], kernel=3, norm=norm, name=f"{name}_residual2")
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
+def halved(x: KerasTensor, *, width: int, norm: Norm, name: str) -> KerasTensor:
+    """3x3 convolution, 2x2 max pooling, norm, relu: float32 (N, H // 2, W // 2, width)."""
+    x = conv(x, width=width, kernel=3, name=f"{name}_conv")
+    # Before the norm, which then has a quarter of the values to go through.
+    x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    return norm_relu(x, norm=norm, name=name)
+
+
+def resnet9_maps(image: KerasTensor, *, width: float, norm: Norm) -> dict[str, KerasTensor]:
+    """The table at the top of this file, with `width` times its channels. Returns the maps by level."""
+    w0, w1, w2, w3 = (round(width * channels) for channels in (64, 128, 256, 512))
+    c0 = conv_norm_relu(image, width=w0, kernel=3, norm=norm, name="stem")
+    c1 = residual_pair(halved(c0, width=w1, norm=norm, name="layer1"), norm=norm, name="layer1")
+    c2 = halved(c1, width=w2, norm=norm, name="layer2")
+    c3 = residual_pair(halved(c2, width=w3, norm=norm, name="layer3"), norm=norm, name="layer3")
+    return {"c0": c0, "c1": c1, "c2": c2, "c3": c3}
+
+
+def resnet9(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    width: float = 1.0,
+    dropout: float = 0.0,
+    synchronized: bool = False,
+) -> keras.Model:
+    """ResNet-9: 6,573,130 trainable weights and 379.3 MMACs at 32 x 32 x 3 and 10 classes.
+
+    4,480 moving statistics make 6,577,610 weights in all. At `width=0.25` and 28 x 28 x 1: 412,666 and 17.2 MMACs.
+
+    Args:
+        image_shape: (height, width, channels), at least 8 x 8 pixels.
+        num_classes: how many logits; None gives the backbone.
+        width: how many times the author's channels the convolutions have, at least 1/64.
+        dropout: share of the pooled features that training drops, in [0, 1).
+        synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
+
+    Returns:
+        Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c0", "c1", "c2", "c3"} of
+        strides 1, 2, 4, 8 and `width` times 64, 128, 256, 512 channels.
+
+    Raises:
+        ConfigError: dropout outside [0, 1), or width under 1/64.
+
+    >>> resnet9(image_shape=(28, 28, 1), num_classes=None, width=0.25).output["c3"].shape
+    (None, 3, 3, 128)
+    """
+    check_share("dropout", dropout)
+    if not 64 * width >= 1:
+        raise ConfigError("width must be at least 1/64: the stem has 64 times as many channels", received=width)
+    image = keras.Input(image_shape, name="image")
+    maps = resnet9_maps(image, width=width, norm=batch_norm(synchronized=synchronized))
+    if num_classes is None:
+        return keras.Model(image, maps, name="resnet9")
+    x = layers.GlobalMaxPooling2D(name="pool")(maps["c3"])
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(image, logits(x, num_classes=num_classes), name="resnet9")

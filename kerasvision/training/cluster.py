@@ -1,0 +1,200 @@
+"""Which machines train together: what TF_CONFIG says, looked at before TensorFlow sees it, and whether they are there.
+
+    TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
+
+Every worker gets the same `cluster`, and its own `task`. TensorFlow itself waits for an hour for a worker that is not there.
+"""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from kerasvision import lookup
+from kerasvision.errors import ConfigError, StageError
+
+VARIABLE = "TF_CONFIG"
+# Those that train, in the order of their numbers. TensorFlow knows "ps" and "evaluator" besides: those do something else.
+JOBS = ("chief", "worker")
+ADDRESS = r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})"
+EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
+SECONDS_PER_TRY = 2.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a training, and which of them this process is.
+
+    Attributes:
+        addresses: "host:port" of every worker; the first is the chief's.
+        number: of this worker, from 0.
+
+    >>> cluster = Cluster(("10.0.0.1:2222", "10.0.0.2:2222"), number=1)
+    >>> cluster.is_chief, str(cluster)
+    (False, 'worker 1 of 2')
+    """
+
+    addresses: tuple[str, ...]
+    number: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes."""
+        return self.number == 0
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The addresses of all but this one."""
+        return self.addresses[: self.number] + self.addresses[self.number + 1 :]
+
+    def name(self, address: str) -> str:
+        """An address with the number of its worker, for messages."""
+        return f"{address} (worker {self.addresses.index(address)})"
+
+    def __str__(self) -> str:
+        return f"worker {self.number} of {len(self.addresses)}"
+
+
+def read_cluster(environment: Mapping[str, str]) -> Cluster:
+    """The cluster of TF_CONFIG.
+
+    Args:
+        environment: `os.environ`.
+
+    Raises:
+        ConfigError: it is not there, no JSON, or says something impossible.
+
+    >>> read_cluster({"TF_CONFIG": '{"cluster": {"worker": ["one:1", "two:1"]}, "task": {"type": "worker", "index": 1}}'})
+    Cluster(addresses=('one:1', 'two:1'), number=1)
+    >>> read_cluster({"TF_CONFIG": '{"cluster": {"worker": ["one"]}, "task": {"type": "worker", "index": 0}}'})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: TF_CONFIG: cluster.worker[0] must be host:port, ...; received 'one'.
+    """
+    found = _parsed(environment.get(VARIABLE))
+    jobs = _jobs(found)
+    addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise ConfigError(f"{VARIABLE}: every worker needs an address of its own", received=address)
+    return Cluster(addresses, _number(found, jobs))
+
+
+def wait_for_others(cluster: Cluster, *, seconds: float) -> None:
+    """Returns when all other workers have come. Meanwhile this one answers at its own address.
+
+    Args:
+        cluster: the workers.
+        seconds: how long to wait for them, all together.
+
+    Raises:
+        ConfigError: this worker's own port is taken.
+        StageError: a worker did not come; the message names it.
+    """
+    deadline = time.monotonic() + seconds
+    with _answering(cluster):
+        missing = _silent(cluster.others, deadline)
+        while missing and time.monotonic() < deadline:
+            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+            missing = _silent(missing, deadline)
+    if missing:
+        raise StageError(
+            f"within {seconds:g} seconds no answer came from {_named(cluster, missing)}",
+            hint=f"start the same command there too, or correct {VARIABLE}; training.worker_timeout_seconds is how long to "
+            "wait",
+        )
+
+
+def who_is_gone(cluster: Cluster) -> str:
+    """The workers that do not answer now, for a message; "" where all do."""
+    missing = _silent(cluster.others, time.monotonic() + SECONDS_PER_TRY * len(cluster.others))
+    return _named(cluster, missing) if missing else ""
+
+
+def _parsed(text: str | None) -> Mapping[str, object]:
+    if not text:
+        raise ConfigError(
+            f"training.strategy='multi_worker' needs the environment variable {VARIABLE}, and it is not set",
+            hint=f"set it on every worker, such as {VARIABLE}='{EXAMPLE}'",
+        )
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{VARIABLE} must be JSON, such as {EXAMPLE}, and is not ({error})", received=text) from error
+    if not isinstance(found, dict) or not isinstance(found.get("cluster"), dict) or not isinstance(found.get("task"), dict):
+        raise ConfigError(f"{VARIABLE} must have a cluster and a task, such as {EXAMPLE}", received=text)
+    return found
+
+
+def _jobs(found: Mapping[str, object]) -> dict[str, list[str]]:
+    """Job -> addresses."""
+    jobs = found["cluster"]
+    for job, addresses in jobs.items():
+        if job not in JOBS:
+            raise ConfigError(
+                f"{VARIABLE}: the jobs of a cluster are {' and '.join(JOBS)}; {lookup.did_you_mean(job, JOBS)}", received=job
+            )
+        if not isinstance(addresses, list) or not addresses:
+            raise ConfigError(f"{VARIABLE}: cluster.{job} must be a list of addresses", received=addresses)
+        for number, address in enumerate(addresses):
+            _check_address(address, place=f"cluster.{job}[{number}]")
+    if not jobs:
+        raise ConfigError(f"{VARIABLE}: the cluster names no worker", received=jobs)
+    if len(jobs.get("chief", ())) > 1:
+        raise ConfigError(f"{VARIABLE}: a cluster has one chief", received=jobs["chief"])
+    return jobs
+
+
+def _check_address(address: object, *, place: str) -> None:
+    match = re.fullmatch(ADDRESS, address) if isinstance(address, str) else None
+    if match is None or not 0 < int(match["port"]) < 2**16:
+        raise ConfigError(f"{VARIABLE}: {place} must be host:port, with a port from 1 to 65535", received=address)
+
+
+def _number(found: Mapping[str, object], jobs: Mapping[str, list[str]]) -> int:
+    task = found["task"]
+    job, index = task.get("type"), task.get("index")
+    if job not in jobs:
+        raise ConfigError(f"{VARIABLE}: task.type must be one of the cluster's jobs, {', '.join(jobs)}", received=job)
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(jobs[job]):
+        raise ConfigError(
+            f"{VARIABLE}: task.index must be the place of this worker in cluster.{job}, 0 to {len(jobs[job]) - 1}",
+            received=index,
+        )
+    return index + (len(jobs.get("chief", ())) if job == "worker" else 0)
+
+
+@contextmanager
+def _answering(cluster: Cluster):
+    """While this lasts, connections to this worker's port are taken: TensorFlow's server, which does so later, is not up."""
+    port = int(re.fullmatch(ADDRESS, cluster.addresses[cluster.number])["port"])
+    try:
+        listener = socket.create_server(("", port), backlog=max(16, 4 * len(cluster.addresses)))
+    except OSError as error:
+        raise ConfigError(
+            f"{VARIABLE} gives port {port} to this worker, and it cannot be used: {error.strerror}",
+            hint="end the process that uses it, or take another port on all workers",
+        ) from error
+    with closing(listener):
+        yield
+
+
+def _silent(addresses: tuple[str, ...], deadline: float) -> tuple[str, ...]:
+    return tuple(address for address in addresses if not _answers(address, deadline))
+
+
+def _answers(address: str, deadline: float) -> bool:
+    match = re.fullmatch(ADDRESS, address)
+    seconds = min(SECONDS_PER_TRY, max(0.05, deadline - time.monotonic()))
+    try:
+        socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def _named(cluster: Cluster, addresses: tuple[str, ...]) -> str:
+    return ", ".join(map(cluster.name, addresses))

@@ -1,0 +1,26 @@
+"""A network that was trained in 16 bits, for evaluation and serving in 32."""
+
+from typing import Any
+
+import keras
+
+from kerasvision.ops.normalization import fused
+
+
+def in_float32(network: keras.Model) -> keras.Model:
+    """The same network in float32, with the same weights (which are float32 in either).
+
+    >>> image = keras.Input((3,))
+    >>> network = keras.Model(image, keras.layers.Dense(2, dtype="mixed_bfloat16", name="logits")(image))
+    >>> other = in_float32(network)
+    >>> network.output.dtype, other.output.dtype, other.get_layer("logits").dtype_policy.name
+    ('bfloat16', 'float32', 'float32')
+    """
+    clone = keras.models.clone_model(network, clone_function=_in_float32)
+    clone.set_weights(network.get_weights())
+    return clone
+
+
+def _in_float32(layer: Any) -> Any:
+    made = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    return fused(made) if isinstance(made, keras.layers.BatchNormalization) else made

@@ -1,0 +1,103 @@
+"""SIGTERM, what schedulers of jobs send before they kill: a training first finishes its step and saves itself."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+
+from kerasvision.errors import Interrupted
+
+
+@contextmanager
+def sigterm_noticed() -> Iterator[Callable[[], bool]]:
+    """While this lasts, the first SIGTERM is only noticed; a second ends the process at once, with exit code 143.
+
+    Outside the main thread, where Python takes no signals, nothing changes and nothing is ever noticed.
+
+    Yields:
+        Whether SIGTERM has come; to be asked after every step.
+
+    >>> with sigterm_noticed() as is_asked_to_stop:
+    ...     is_asked_to_stop()
+    False
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    noticed = threading.Event()
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    before = signal.signal(signal.SIGTERM, lambda *_: noticed.set())
+    # Python runs its handlers between two lines of Python, and a step in TensorFlow may take minutes. The number of a
+    # signal is written here at once.
+    descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watch = threading.Thread(target=_watch, args=(ours, noticed), daemon=True)
+    watch.start()
+    try:
+        yield noticed.is_set
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        signal.signal(signal.SIGTERM, before)
+        theirs.close()
+        watch.join()
+        ours.close()
+
+
+def _watch(ours: socket.socket, noticed: threading.Event) -> None:
+    """Reads the numbers of signals until the other end is closed."""
+    count = 0
+    while numbers := ours.recv(64):
+        count += numbers.count(bytes([signal.SIGTERM]))
+        if count:
+            noticed.set()
+        if count > 1:
+            os._exit(Interrupted.exit_code)
+
+
+@contextmanager
+def sigterm_passed_on() -> Iterator[None]:
+    """While this lasts, a SIGTERM goes to the processes that multiprocessing made here, and not to this one.
+
+    For a process that only waits for one that trains: what that raises then ends this one too.
+
+    Raises:
+        Interrupted: the other process was gone before it could save: it had not begun, or a second SIGTERM came.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    passed_on = threading.Event()
+
+    def pass_on(*_: object) -> None:
+        passed_on.set()
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    except BrokenProcessPool as error:
+        if passed_on.is_set():
+            raise Interrupted(
+                "the training was asked to stop, and ended before it could save its state",
+                hint="run the same command again to go on from its last checkpoint",
+            ) from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_with_parent() -> None:
+    """From now on this process, made by multiprocessing, is killed when the one that made it is gone.
+
+    Otherwise a training whose parent was killed would go on beside the next run, and write where that one writes.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()

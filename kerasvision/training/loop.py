@@ -1,0 +1,255 @@
+"""Epochs of steps, validation and callbacks: what Keras' `fit` does, begun and saved at any step."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from kerasvision.errors import StageError
+from kerasvision.training.pace import TrainingBar
+from kerasvision.training.step import LostError, TrainStep
+
+# So often at least Python has its turn: to show how far the training is, and to notice that it is to stop.
+SECONDS_PER_CALL = 0.25
+
+_STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        step: steps done, over all epochs.
+        history: name -> the value of each whole epoch.
+        stopped: whether a callback has ended it.
+    """
+
+    step: int = 0
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    stopped: bool = False
+
+
+class Unsaved:
+    """How a training is saved and resumed: not at all. See `kerasvision.training.resume` for one that is.
+
+    Attributes:
+        start: where it goes on.
+        last: the newest checkpoint, for messages.
+    """
+
+    def __init__(self) -> None:
+        self.start, self.last = Progress(), "none"
+
+    def restore(self) -> None:
+        """Gives variables and callbacks what they had at `start`. Called when the callbacks have begun."""
+
+    def is_due(self) -> bool:
+        """Whether to save now; asked between two calls of the step."""
+        return False
+
+    def save(self, progress: Progress) -> None:
+        """Saves; called after each epoch too. It may raise, to end the training."""
+
+
+@dataclass
+class CallLength:
+    """How many steps run without a return to Python: as many as asked for, or those of about a quarter of a second.
+
+    >>> length = CallLength("auto")
+    >>> for seconds in (9.0, 0.01, 0.02, 0.5):  # the first call builds the graph
+    ...     length.note(seconds)
+    ...     length.steps
+    1
+    2
+    4
+    2
+    """
+
+    wanted: int | Literal["auto"]
+    steps: int = field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = 1 if self.wanted == "auto" else self.wanted
+
+    def note(self, seconds: float) -> None:
+        """What the last call took."""
+        if self.wanted == "auto":
+            self.steps = max(1, min(2 * self.steps, int(SECONDS_PER_CALL * self.steps / seconds)))
+
+
+def train_loop(
+    step: TrainStep,
+    batches: tf.data.Dataset,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    batch_size: int | None = None,
+    validation: tf.data.Dataset | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    steps_per_call: int | Literal["auto"] = "auto",
+    saving: Unsaved | None = None,
+    explain: Callable[[int], str] = lambda step: "",
+    agree: Callable[[float], float] = float,
+) -> keras.callbacks.History:
+    """Trains to the end of the last epoch, or until a callback sets `stop_training`.
+
+    Callbacks are called as Keras calls them: around several steps where one call makes several, and `on_epoch_end` with
+    the averages of the weights in place, where there are averages. In the end the network has these for good.
+
+    Args:
+        step: what to do with a batch.
+        batches: those that follow the start, as many as there are steps left.
+        epochs: all together.
+        steps_per_epoch: batches of one epoch.
+        batch_size: rows of a full batch, where `batches` do not say it themselves.
+        validation: measured after each epoch under names that begin with `val_`.
+        callbacks: Keras'.
+        steps_per_call: "auto": those of about a quarter of a second; a single one where a callback looks at each step.
+        saving: where to go on, and when to save what.
+        explain: of a lost step (from 0, over all epochs), a sentence for the error.
+        agree: what of several workers' seconds, of which these are one's, all of them go by.
+
+    Returns:
+        Keras' history: name -> the value of each epoch.
+
+    Raises:
+        StageError: a loss or a gradient was infinite or not a number.
+    """
+    saving = saving or Unsaved()
+    loop = _Loop(
+        step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree
+    )
+    loop.begin(saving)
+    iterator = iter(step.share_out(batches, batch_size=batch_size))
+    logs = None
+    while loop.goes_on:
+        for progress in loop.epoch(iterator, explain=explain):
+            if saving.is_due():
+                saving.save(progress)
+        logs = loop.end_epoch(validation, batch_size=batch_size)
+        saving.save(loop.progress)
+    if step.averages is not None:
+        step.averages.keep()
+    loop.hooks.on_train_end(logs)
+    return loop.history
+
+
+class _Loop:
+    """The state of `train_loop`."""
+
+    def __init__(
+        self,
+        step: TrainStep,
+        callbacks: Sequence[keras.callbacks.Callback],
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        steps_per_call: int | Literal["auto"],
+        agree: Callable[[float], float],
+    ) -> None:
+        self._agree = agree
+        self._step, self._epochs, self._steps_per_epoch = step, epochs, steps_per_epoch
+        each = steps_per_call == "auto" and any(map(_sees_steps, callbacks))
+        self._length = CallLength(1 if each else steps_per_call)
+        self.history = keras.callbacks.History()
+        self.hooks = keras.callbacks.CallbackList(
+            [*callbacks, self.history], model=step.network, epochs=epochs, steps=steps_per_epoch, verbose=0
+        )
+        self._done = 0
+        self._stopped = False
+
+    @property
+    def progress(self) -> Progress:
+        history = {name: list(values) for name, values in self.history.history.items()}
+        return Progress(self._done, history, self._stopped)
+
+    @property
+    def goes_on(self) -> bool:
+        return self._done < self._epochs * self._steps_per_epoch and not self._stopped
+
+    def begin(self, saving: Unsaved) -> None:
+        start, network = saving.start, self._step.network
+        network.optimizer, network.stop_training = self._step.optimizer, False
+        self.hooks.on_train_begin()
+        self._done, self._stopped = start.step, start.stopped
+        if self._steps_into_epoch:
+            self.hooks.on_epoch_begin(self._epoch)
+        # Callbacks forget when they begin, and some change variables.
+        saving.restore()
+        self.history.history = {name: list(values) for name, values in start.history.items()}
+        self.history.epoch = list(range(max(map(len, start.history.values()), default=0)))
+
+    def epoch(self, iterator: Any, *, explain: Callable[[int], str]) -> Iterator[Progress]:
+        """To the end of an epoch, or until a callback says stop. Yields where it could be saved: between two calls."""
+        if not self._steps_into_epoch:
+            self._step.reset()
+            self.hooks.on_epoch_begin(self._epoch)
+        self._end = (self._epoch + 1) * self._steps_per_epoch
+        while self._done < self._end and not self._stopped:
+            self.hooks.on_train_batch_begin(self._steps_into_epoch)
+            try:
+                self._call(iterator)
+            except LostError as lost:
+                raise self._error(lost, explain) from lost
+            self._stopped = self._step.network.stop_training
+            if self._done < self._end and not self._stopped:
+                yield self.progress
+
+    def end_epoch(self, validation: tf.data.Dataset | None, *, batch_size: int | None) -> dict[str, float]:
+        """What the epoch measured."""
+        logs = self._step.results()
+        averages = self._step.averages
+        with nullcontext() if averages is None else averages.in_place():
+            if validation is not None:
+                logs |= {f"val_{name}": value for name, value in self._validated(validation, batch_size).items()}
+            self.hooks.on_epoch_end(self._end // self._steps_per_epoch - 1, logs)
+        self._stopped = self._step.network.stop_training
+        return logs
+
+    @property
+    def _epoch(self) -> int:
+        return self._done // self._steps_per_epoch
+
+    @property
+    def _steps_into_epoch(self) -> int:
+        return self._done % self._steps_per_epoch
+
+    def _call(self, iterator: Any) -> None:
+        steps = min(self._length.steps, self._end - self._done)
+        began = time.monotonic()
+        self._step.run(iterator, steps)
+        self._length.note(self._agree(time.monotonic() - began))
+        self._done += steps
+        self.hooks.on_train_batch_end((self._done - 1) % self._steps_per_epoch, self._step.results())
+
+    def _validated(self, validation: tf.data.Dataset, batch_size: int | None) -> dict[str, float]:
+        self.hooks.on_test_begin()
+        self.hooks.on_test_batch_begin(0)
+        results = self._step.evaluate(validation, batch_size=batch_size)
+        self.hooks.on_test_batch_end(int(validation.cardinality()) - 1, results)
+        self.hooks.on_test_end(results)
+        return results
+
+    def _error(self, lost: LostError, explain: Callable[[int], str]) -> StageError:
+        step = self._done + lost.position
+        epoch, number = divmod(step, self._steps_per_epoch)
+        what = "the gradient" if math.isfinite(lost.loss) else "the training loss"
+        became = "infinite or not a number" if math.isfinite(lost.loss) else lost.loss
+        return StageError(
+            f"{what} became {became} at step {number + 1} of epoch {epoch + 1}. {explain(step)}".strip(),
+            hint="lower training.optimizer.learning_rate, or set training.warmup_epochs or training.clip_norm",
+        )
+
+
+def _sees_steps(callback: keras.callbacks.Callback) -> bool:
+    """Whether it does something at each step, and would do something else at each tenth."""
+    if isinstance(callback, TrainingBar):
+        return False
+    theirs = (getattr(getattr(callback, hook), "__func__", None) for hook in _STEP_HOOKS)
+    return any(own is not getattr(keras.callbacks.Callback, hook) for own, hook in zip(theirs, _STEP_HOOKS, strict=True))

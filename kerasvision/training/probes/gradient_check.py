@@ -1,0 +1,235 @@
+"""Gradients of a network against finite differences, layer by layer, in float64 (https://cs231n.github.io/neural-networks-3/).
+
+Of each layer, a random direction in which all its weights move, and some single weights. What is compared is the function
+that is trained: batch normalisation over the batch, dropout with one mask that stays. On the edge of a ReLU unit or of a
+maximum a function has no gradient. Such a kink is told from a mistake by several steps of different lengths, and counted.
+
+In float64 batch normalisation goes by Keras' formula: the fused kernel of `kerasvision.ops.normalization` has no float64.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision import models
+from kerasvision.errors import ConfigError
+from kerasvision.progress import bar
+from kerasvision.training.probes.layer_gradients import wrong_layers
+from kerasvision.training.probes.lines import Comparison, Function, compare
+
+BATCH_SIZE = 4
+# Weights leave their initial values by noise of this deviation: no bias of 0 puts whole maps on the edge of a ReLU, and no
+# factor of 0 hides what comes before it.
+MOVED = 0.02
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What was compared.
+
+    Attributes:
+        table: a row per layer with weights: `layer`; `weights`, how many; `checked`, how many comparisons; `kinks` and
+            `rounding`, how many of them could not be decided for that reason; `error`, the largest relative one of the
+            others; `verdict`: agrees, differs, undecided (more than half could not be decided, or none agrees), or flat (the
+            outputs do not depend on it).
+        wrong: layers whose own gradient is wrong, each with the error. Where a layer below one of them differs too, that
+            is why.
+    """
+
+    table: pd.DataFrame
+    wrong: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no layer differs and none is undecided."""
+        return bool(len(self.table)) and self.table["verdict"].isin(["agrees", "flat"]).all().item()
+
+    @property
+    def text(self) -> str:
+        """The outcome in a few lines."""
+        return "\n".join(_lines(self))
+
+
+def gradient_check(
+    network: keras.Model, *, inputs: Any = None, weights_per_layer: int = 3, seed: int = 0
+) -> GradientCheck:
+    """Compares the gradients of a network with finite differences, where its weights are.
+
+    Args:
+        network: all float64; see `in_float64`. It is left as it was.
+        inputs: what it is called with; by default four rows of normal noise.
+        weights_per_layer: so many single weights of each layer, beside the direction of all of them.
+        seed: of noise, directions and choices.
+
+    Raises:
+        ConfigError: a network that is not float64, or has no weights to train, or whose outputs are not numbers.
+
+    >>> with in_float64():
+    ...     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh", name="tanh")])
+    >>> check = gradient_check(network)
+    >>> check.passed, check.table[["layer", "weights", "checked", "verdict"]].values.tolist()
+    (True, [['tanh', 8, 4, 'agrees']])
+    """
+    _refuse(network)
+    random = np.random.default_rng(seed)
+    inputs = _noise(network, random) if inputs is None else inputs
+    before = [variable.numpy() for variable in network.non_trainable_variables]
+    function = Function(
+        lambda: network(inputs, training=True),
+        variables=[weight.value for weight in network.trainable_variables],
+        state=[variable.value for variable in network.non_trainable_variables],
+        seed=seed,
+    )
+    if not np.isfinite(function.value()):
+        raise ConfigError(f"the outputs of {network.name} must be finite", received=function.value())
+    table = _layer_table(network, function, random, weights_per_layer=weights_per_layer)
+    differ = (table["verdict"] == "differs").any()
+    wrong = wrong_layers(network, inputs, random=random) if differ else {}
+    for variable, value in zip(network.non_trainable_variables, before, strict=True):
+        variable.assign(value)
+    return GradientCheck(table, wrong)
+
+
+def check_builder(
+    name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, seed: int = 0, **options: Any
+) -> GradientCheck:
+    """Builds a network of that name (or "module:function") in float64, moves its weights a little, and checks it.
+
+    Args:
+        name, image_shape, num_classes, options: see `kerasvision.models.build`.
+        seed: of weights, images, directions and choices.
+
+    Raises:
+        ConfigError: no such network, or one that cannot be built so.
+    """
+    with in_float64():
+        keras.utils.set_random_seed(seed)
+        network = models.build(name, image_shape=image_shape, num_classes=num_classes, **options)
+        random = np.random.default_rng(seed)
+        for weight in network.trainable_variables:
+            weight.assign_add(random.normal(0.0, MOVED, weight.shape))
+        return gradient_check(network, seed=seed)
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    """Networks that are built within it are float64.
+
+    >>> with in_float64():
+    ...     keras.layers.Dense(2).compute_dtype
+    'float64'
+    >>> keras.config.floatx()
+    'float32'
+    """
+    floats, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floats)
+        keras.config.set_dtype_policy(policy)
+
+
+def _refuse(network: keras.Model) -> None:
+    if not network.trainable_variables:
+        raise ConfigError(f"{network.name} has no weights to train, and so no gradients to check")
+    others = {layer.name: layer.compute_dtype for layer in network._flatten_layers() if layer.compute_dtype != "float64"}
+    others |= {weight.path: weight.dtype for weight in network.trainable_variables if weight.dtype != "float64"}
+    if others:
+        name, dtype = next(iter(others.items()))
+        raise ConfigError(
+            f"finite differences need a network in float64; {name} is {dtype}",
+            hint="build it within in_float64(), and give no layer a dtype of its own",
+        )
+
+
+def _noise(network: keras.Model, random: np.random.Generator) -> tf.Tensor:
+    specs = getattr(network, "inputs", None) or ()
+    if len(specs) != 1 or None in specs[0].shape[1:] or specs[0].dtype != "float64":
+        raise ConfigError(
+            f"{network.name} reads something else than numbers of one shape", hint="give it inputs to be checked with"
+        )
+    return tf.constant(random.normal(size=(BATCH_SIZE, *specs[0].shape[1:])))
+
+
+def _layer_table(
+    network: keras.Model, function: Function, random: np.random.Generator, *, weights_per_layer: int
+) -> pd.DataFrame:
+    gradients = function.gradients()
+    layers: dict[str, list[int]] = {}
+    for number, weight in enumerate(network.trainable_variables):
+        path = weight.path.removeprefix(f"{network.name}/")
+        layers.setdefault(path.rpartition("/")[0] or path, []).append(number)
+    rows = []
+    with bar("comparing", total=len(layers)) as advance:
+        for layer, numbers in layers.items():
+            found = _compared(function, gradients, numbers, random, singles=weights_per_layer)
+            weights = sum(gradients[number].size for number in numbers)
+            rows.append({"layer": layer, "weights": weights, **_summed_up(found)})
+            advance(1)
+    return pd.DataFrame(rows)
+
+
+def _compared(
+    function: Function, gradients: Sequence[np.ndarray], numbers: Sequence[int], random: np.random.Generator, *, singles: int
+) -> list[Comparison]:
+    """A direction of all weights of a layer, and single ones of each of its variables in turn."""
+    nowhere: list[np.ndarray | None] = [None] * len(gradients)
+    # A line goes as far as the weights are from 0.
+    spread = {number: max(1e-2, float(np.sqrt(np.mean(function.variables[number].numpy() ** 2)))) for number in numbers}
+    slopes = np.concatenate([np.ravel(gradients[number]) * spread[number] for number in numbers])
+    usual = float(np.sqrt(np.mean(slopes**2)))
+    together = list(nowhere)
+    for number in numbers:
+        together[number] = spread[number] * random.normal(size=gradients[number].shape)
+    comparisons = [compare(function, gradients, together, usual=usual * np.sqrt(len(slopes)))]
+    for turn in range(min(singles, len(slopes))):
+        number = numbers[turn % len(numbers)]
+        alone = list(nowhere)
+        alone[number] = np.zeros(gradients[number].shape)
+        alone[number].flat[random.integers(gradients[number].size)] = spread[number]
+        comparisons.append(compare(function, gradients, alone, usual=usual))
+    return comparisons
+
+
+def _summed_up(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    verdicts = [each.verdict for each in comparisons]
+    undecided = {reason: verdicts.count(reason) for reason in ("kink", "rounding")}
+    decided = [each.error for each in comparisons if each.verdict not in undecided]
+    if "differs" in verdicts:
+        verdict = "differs"
+    elif sum(undecided.values()) > (len(verdicts) / 2 if "agrees" in verdicts else 0):
+        verdict = "undecided"
+    else:
+        verdict = "agrees" if "agrees" in verdicts else "flat"
+    counts = {"kinks": undecided["kink"], "rounding": undecided["rounding"]}
+    return {"checked": len(verdicts), **counts, "error": max(decided, default=np.nan), "verdict": verdict}
+
+
+def _lines(check: GradientCheck) -> Iterator[str]:
+    table = check.table
+    agree = table[table["verdict"] == "agrees"]
+    compared = int(table["checked"].sum())
+    error = f", relative error at most {agree['error'].max():.1e}" if len(agree) else ""
+    yield f"{len(agree)} of {len(table)} layers agree with finite differences ({compared} comparisons{error})"
+    for reason, cause in ("kinks", "the edge of a ReLU unit or a maximum"), ("rounding", "too few digits"):
+        if table[reason].sum():
+            yield f"{int(table[reason].sum())} comparisons could not be decided: {cause}"
+    for verdict, what in (
+        ("differs", "gradients differ"), ("undecided", "too little could be decided (try another seed)"),
+        ("flat", "the outputs do not depend on it"),
+    ):  # fmt: skip
+        names = table.loc[table["verdict"] == verdict, "layer"].tolist()
+        if names:
+            yield f"{what}: {', '.join(names)}"
+    for layer, error in check.wrong.items():
+        yield f"the layer {layer} has a wrong gradient of its own: off by {error:.1%}"
+    if (table["verdict"] == "differs").any() and not check.wrong:
+        yield "each layer by itself has the right gradient: what stands between them has not"

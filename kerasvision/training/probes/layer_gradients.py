@@ -1,0 +1,98 @@
+"""Which layer's own gradient is wrong: each is called alone, with what it received within the network."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.training.probes.lines import Function, compare
+
+# So often a layer is asked, in other directions: the edge of a ReLU unit may spoil one of them.
+TRIES = 3
+
+
+def wrong_layers(network: keras.Model, inputs: Any, *, random: np.random.Generator) -> dict[str, float]:
+    """Layers whose gradient, by their inputs or weights, is not the slope of their outputs: name -> relative error.
+
+    Args:
+        network: float64.
+        inputs: what it is called with.
+        random: where directions come from.
+    """
+    errors = {}
+    for layer, call in _calls(network, inputs):
+        error = _error(layer, call, random)
+        if error is not None:
+            errors[layer] = error
+    # A layer made of layers is wrong by itself only where these are right.
+    return {
+        _name(layer, network): error
+        for layer, error in errors.items()
+        if not any(inner in errors for inner in layer._flatten_layers(include_self=False))
+    }
+
+
+def _name(layer: keras.Layer, network: keras.Model) -> str:
+    return (layer.path or layer.name).removeprefix(f"{network.name}/")
+
+
+def _error(layer: keras.Layer, call: tuple[tuple, dict], random: np.random.Generator) -> float | None:
+    """None where the gradient agrees, or nothing can be said."""
+    values = keras.tree.flatten(call)
+    received = {
+        number: tf.Variable(value)
+        for number, value in enumerate(values)
+        if tf.is_tensor(value) and value.dtype == tf.float64
+    }
+
+    def outputs() -> Any:
+        given = [received.get(number, value) for number, value in enumerate(values)]
+        given = [tf.convert_to_tensor(value) if isinstance(value, tf.Variable) else value for value in given]
+        args, kwargs = keras.tree.pack_sequence_as(call, given)
+        return layer.call(*args, **kwargs)
+
+    weights = [weight.value for weight in layer.trainable_variables]
+    state = [variable.value for variable in layer.non_trainable_variables]
+    function = Function(outputs, variables=[*received.values(), *weights], state=state)
+    gradients = function.gradients()
+    for _ in range(TRIES):
+        directions = [random.normal(size=variable.shape) for variable in function.variables]
+        found = compare(function, gradients, directions, usual=0.0)
+        if found.verdict in ("agrees", "differs"):
+            return found.error if found.verdict == "differs" else None
+    return None
+
+
+def _calls(network: keras.Model, inputs: Any) -> list[tuple[keras.Layer, tuple[tuple, dict]]]:
+    """The last call of each layer that is no network: (layer, (args, kwargs))."""
+    seen: dict[int, tuple[keras.Layer, tuple[tuple, dict]]] = {}
+    layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+
+    def watched(layer: keras.Layer, call: Callable) -> Callable:
+        def kept(*args: Any, **kwargs: Any) -> Any:
+            seen[id(layer)] = layer, (args, kwargs)
+            return call(*args, **kwargs)
+
+        return kept
+
+    with _replaced_calls(layers, watched):
+        network(inputs, training=True)
+    return list(seen.values())
+
+
+@contextmanager
+def _replaced_calls(layers: list[keras.Layer], replace: Callable) -> Iterator[None]:
+    before = {id(layer): layer.__dict__.get("call") for layer in layers}
+    for layer in layers:
+        layer.call = replace(layer, layer.call)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            if before[id(layer)] is None:
+                del layer.call
+            else:
+                layer.call = before[id(layer)]

@@ -1,0 +1,188 @@
+"""Which learning rate an experiment wants: a short training with a rate that rises, and where its loss falls fastest.
+
+Source: Smith, 2015, https://arxiv.org/abs/1506.01186, section 3.3; with a rate that rises exponentially, and a stop where
+the loss has blown up, as in https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
+
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.batches import training_batches
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError, StageError
+from kerasvision.progress import bar
+from kerasvision.training.probes.one_device import Prepared, prepared, steady
+from kerasvision.training.step import LostError
+
+LOWEST, HIGHEST = 1e-6, 10.0
+STEPS = 200
+# Losses are averaged over about this share of all steps.
+WIDTH = 0.05
+# The loss has blown up where its mean is so many times the least that it was.
+BLOWN_UP = 4.0
+# A loss that has not fallen by this share tells of no rate.
+LEAST_FALL = 0.05
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """What was seen.
+
+    Attributes:
+        table: a row per step: `learning_rate`, `loss` of the batch, `smoothed` loss.
+        suggestion: where the smoothed loss fell fastest; None where it did not fall.
+        ended: why there are no more steps.
+    """
+
+    table: pd.DataFrame
+    suggestion: float | None
+    ended: str
+
+    @property
+    def text(self) -> str:
+        """The outcome in a sentence or two."""
+        first, best = self.table["smoothed"].iloc[0], self.table["smoothed"].min()
+        seen = f"{len(self.table)} steps, from {self.table['learning_rate'].iloc[0]:.1e} on: {self.ended}."
+        if self.suggestion is None:
+            return f"{seen} The loss did not fall (from {first:.3g} to {best:.3g} at best), so no rate can be suggested."
+        return f"{seen} The loss fell from {first:.3g} to {best:.3g}, fastest at a learning rate of {self.suggestion:.1e}."
+
+    def save(self, folder: Path) -> tuple[Path, Path]:
+        """Writes `learning_rate.csv` and `learning_rate.png`; returns where they are."""
+        folder.mkdir(parents=True, exist_ok=True)
+        table, picture = folder / "learning_rate.csv", folder / "learning_rate.png"
+        self.table.to_csv(table, index=False)
+        draw(self).savefig(picture, dpi=100)
+        return table, picture
+
+
+def find_learning_rate(
+    settings: TrainerSettings,
+    *,
+    examples: ExampleSet,
+    classes: Sequence[str],
+    transform: ImageTransform,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    steps: int = STEPS,
+) -> LearningRates:
+    """Trains with a learning rate that rises at each step, by the same factor, and looks at the loss.
+
+    All else is the experiment's: network, images, augmentation, batch size, optimizer, clipping, L2. The weights are those
+    that it starts from, and are not kept.
+
+    Args:
+        settings: of the trainer; their learning rate, warm-up and schedule do not matter.
+        examples: a data set with a train split.
+        classes: class names in the order of their numbers.
+        transform: fitted on the train split.
+        lowest, highest: the first and the last learning rate.
+        steps: from one to the other.
+
+    Raises:
+        ConfigError: an empty range, too few steps, or fewer images than one batch holds.
+        StageError: the loss is not a number at the very first step.
+    """
+    if not 0 < lowest < highest < math.inf:
+        raise ConfigError("learning rates must rise from lowest > 0 to highest", received=(lowest, highest))
+    if steps < 20:
+        raise ConfigError("a search for the learning rate needs at least 20 steps", received=steps)
+    settings = steady(settings)
+    training = settings.training
+    ready = prepared(settings, examples=examples, classes=tuple(classes), transform=transform)
+    batches, _ = training_batches(
+        examples,
+        transform=transform,
+        encode=ready.task.encode,
+        augment=settings.augment,
+        batch_size=training.batch_size,
+        epochs=-(-steps // max(1, examples.count(TRAIN) // training.batch_size)),
+        seed=training.seed,
+        memory_budget_gb=training.memory_budget_gb,
+    )
+    rates = np.geomspace(lowest, highest, steps)
+    losses, ended = _losses(ready, iter(ready.step.share_out(batches, batch_size=training.batch_size)), rates)
+    smooth = smoothed(losses, width=_width(steps))
+    table = pd.DataFrame({"learning_rate": rates[: len(losses)], "loss": losses, "smoothed": smooth})
+    return LearningRates(table, suggested(table), ended)
+
+
+def _losses(ready: Prepared, iterator: object, rates: np.ndarray) -> tuple[list[float], str]:
+    """The loss of each step until it blows up, and how that ended."""
+    losses: list[float] = []
+    best = math.inf
+    with bar("trying rates", total=len(rates)) as advance:
+        for rate in rates:
+            ready.step.optimizer.learning_rate = rate
+            try:
+                losses.append(float(ready.step.run(iterator, 1)[0]))
+            except LostError as lost:
+                if not losses:
+                    raise StageError(
+                        f"the loss must be a number at the first step, before anything is learned; it is {lost.loss}",
+                        hint="look at the images (kerasvision data scan), and at model.weights where there are any",
+                    ) from None
+                return losses, f"at {rate:.1e} the loss or the gradient was infinite or not a number"
+            mean = float(np.mean(losses[-_width(len(rates)) :]))
+            best = min(best, mean)
+            if mean > BLOWN_UP * best:
+                return losses, f"at {rate:.1e} the loss was more than {BLOWN_UP:g} times the least"
+            advance(1, note=f"{rate:.1e}  loss {mean:.3g}")
+    return losses, f"{rates[-1]:.1e} was reached"
+
+
+def smoothed(losses: Sequence[float], *, width: int) -> np.ndarray:
+    """Each loss averaged with about `width` of its neighbours on both sides, by a normal distribution.
+
+    Unlike a running mean, it shows nothing later than it happened.
+
+    >>> smoothed([5.0, 4.0, 3.0, 2.0, 1.0], width=2)[2].round(6).item()
+    3.0
+    """
+    return gaussian_filter1d(np.asarray(losses, "float64"), sigma=width / 2, mode="nearest")
+
+
+def _width(steps: int) -> int:
+    return max(2, round(WIDTH * steps))
+
+
+def suggested(table: pd.DataFrame) -> float | None:
+    """The learning rate at which the smoothed loss falls fastest by the logarithm of the rate; None where it does not fall.
+
+    Args:
+        table: `learning_rate`, equally far apart on a logarithmic scale, and `smoothed`.
+    """
+    loss = table["smoothed"].to_numpy()
+    best = int(loss.argmin())
+    if best < 2 or loss[best] > (1 - LEAST_FALL) * loss[0]:
+        return None
+    return float(table["learning_rate"].iloc[int(np.gradient(loss[: best + 1]).argmin())])
+
+
+def draw(found: LearningRates) -> Figure:
+    """Loss by learning rate, and the suggestion."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(found.table["learning_rate"], found.table["loss"], alpha=0.3, label="loss of a batch")
+    axes.plot(found.table["learning_rate"], found.table["smoothed"], label="smoothed")
+    if found.suggestion is not None:
+        axes.axvline(found.suggestion, color="firebrick", linestyle="--", label=f"falls fastest: {found.suggestion:.1e}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    # What comes after the loss has blown up would flatten all the rest.
+    low, high = found.table["smoothed"].min(), found.table["smoothed"].iloc[0]
+    axes.set_ylim(low - 0.1 * (high - low) - 1e-9, high + 0.5 * (high - low) + 1e-9)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,209 @@
+"""Whether an experiment can learn one batch by heart. What cannot do that will not learn a data set.
+
+Source: https://cs231n.github.io/neural-networks-3/#sanitycheck, "overfit a tiny subset of data".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.config.overrides import with_value
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.batches import training_batches
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
+from kerasvision.progress import bar
+from kerasvision.training.probes.batch_faults import batch_faults, lost_weights, unmoved_layers
+from kerasvision.training.probes.one_device import Prepared, prepared, steady
+from kerasvision.training.step import LostError
+
+STEPS = 500
+# Learned by heart: a loss of this share of the first one, or of this size.
+SHARE, NEARLY_NOTHING = 0.01, 1e-3
+# What is tried where the experiment's own optimizer does not get there.
+OTHER_OPTIMIZER = c.Adam(learning_rate=1e-3)
+
+_DROPOUTS = (
+    keras.layers.Dropout, keras.layers.GaussianDropout, keras.layers.AlphaDropout, keras.layers.GaussianNoise,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """What came of it.
+
+    Attributes:
+        learned: whether the batch was learned by heart.
+        table: a row per step: `step` from 1, `loss` and the task's metrics, before that step changed the weights.
+        findings: what stands in the way, a sentence each; empty where nothing was seen.
+    """
+
+    learned: bool
+    table: pd.DataFrame
+    findings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The outcome in a few lines."""
+        return "\n".join([_outcome(self.learned, self.table), *self.findings])
+
+
+def overfit(
+    settings: TrainerSettings,
+    *,
+    examples: ExampleSet,
+    classes: Sequence[str],
+    transform: ImageTransform,
+    steps: int = STEPS,
+) -> Overfit:
+    """Trains on the first batch of the experiment, over and over, until its loss is nearly nothing.
+
+    With the experiment's network, loss, optimizer and learning rate; without augmentation, weight decay, L2, dropout, label
+    smoothing, warm-up and schedule, which are there to prevent what is wanted here.
+
+    Args:
+        settings: of the trainer.
+        examples: a data set with a train split.
+        classes: class names in the order of their numbers.
+        transform: fitted on the train split.
+        steps: at most.
+
+    Raises:
+        ConfigError: fewer images than one batch holds, or no steps.
+    """
+    if steps < 1:
+        raise ConfigError("steps must be at least 1", received=steps)
+    settings = unhindered(settings)
+    data = {"examples": examples, "classes": tuple(classes), "transform": transform}
+    ready = prepared(settings, **data)
+    _without_dropout(ready.network)
+    batch, ids = _first_batch(ready, examples, transform)
+    faults = [*batch_faults(batch, ids=ids), *lost_weights(ready.network)]
+    unmoved = unmoved_layers(ready.network, ready.objective, batch)
+    table, end = _trained(ready, batch, steps)
+    if _is_learned(table["loss"]):
+        return Overfit(True, table, tuple(faults))
+    findings = [*faults, *(unmoved or _died(ready, batch)), *end, *_about_curve(table)]
+    if not faults:
+        findings.append(_with_other_optimizer(settings, data, batch, steps))
+    return Overfit(False, table, tuple(findings))
+
+
+def unhindered(settings: TrainerSettings) -> TrainerSettings:
+    """The settings without anything that keeps a network from learning by heart."""
+    changes = {"training.optimizer.weight_decay": 0.0, "training.l2": 0.0, "augment": ()}
+    if "label_smoothing" in type(settings.task).model_fields:
+        changes["task.label_smoothing"] = 0.0
+    settings = steady(settings)
+    for path, value in changes.items():
+        settings = with_value(settings, path, value)
+    return settings
+
+
+def _first_batch(ready: Prepared, examples: ExampleSet, transform: ImageTransform) -> tuple[tuple[Any, Any], list[str]]:
+    training = ready.settings.training
+    batches, _ = training_batches(
+        examples,
+        transform=transform,
+        encode=lambda batch: (ready.task.encode(batch), batch["id"]),
+        batch_size=training.batch_size,
+        epochs=1,
+        seed=training.seed,
+        memory_budget_gb=training.memory_budget_gb,
+    )
+    batch, ids = next(iter(batches))
+    return batch, [name.decode() for name in ids.numpy()]
+
+
+def _without_dropout(network: keras.Model) -> None:
+    for layer in network._flatten_layers():
+        if isinstance(layer, _DROPOUTS):
+            setattr(layer, "stddev" if isinstance(layer, keras.layers.GaussianNoise) else "rate", 0.0)
+
+
+def _trained(ready: Prepared, batch: tuple[Any, Any], steps: int) -> tuple[pd.DataFrame, list[str]]:
+    """A row per step until the batch is learned, and what ended it before its time."""
+    size = ready.settings.training.batch_size
+    again = tf.data.Dataset.from_tensors(batch).repeat()
+    iterator = iter(ready.step.share_out(again, batch_size=size))
+    rows: list[dict[str, float]] = []
+    with bar("learning a batch", total=steps) as advance:
+        for number in range(1, steps + 1):
+            ready.step.reset()
+            try:
+                loss = float(ready.step.run(iterator, 1)[0])
+            except LostError as lost:
+                what = "loss" if not math.isfinite(lost.loss) else "gradient"
+                rows.append({"step": number, "loss": lost.loss})
+                return pd.DataFrame(rows), [f"the {what} is infinite or not a number at step {number}: {_why_lost(number)}"]
+            rows.append({"step": number, **ready.step.results(), "loss": loss})
+            advance(1, note=f"loss {loss:.4g}")
+            if _is_learned(pd.Series([rows[0]["loss"], loss])):
+                break
+    return pd.DataFrame(rows), []
+
+
+def _why_lost(step: int) -> str:
+    if step == 1:
+        return "before anything was learned, so look at the weights it starts from and at the loss"
+    return "the learning rate is too high, or the loss takes a root or a logarithm of 0"
+
+
+def _is_learned(losses: pd.Series) -> bool:
+    first, last = losses.iloc[0], losses.iloc[-1]
+    return bool(last <= max(SHARE * first, NEARLY_NOTHING))
+
+
+def _died(ready: Prepared, batch: tuple[Any, Any]) -> list[str]:
+    """What the network has become: without gradients, or with one answer for everything."""
+    seen = [f"in the end, {sentence}" for sentence in unmoved_layers(ready.network, ready.objective, batch)]
+    answers = np.asarray(ready.objective.answers(ready.network(batch[0], training=True)), "float64")
+    if len(answers) > 1 and np.ptp(answers, axis=0).max() <= 1e-6 * np.abs(answers).max():
+        seen.append("in the end, the network gives all images the same answer")
+    return seen
+
+
+def _about_curve(table: pd.DataFrame) -> list[str]:
+    """What the loss did."""
+    losses = table["loss"][np.isfinite(table["loss"])].to_numpy()
+    if len(losses) < 10:
+        return []
+    tenth = max(1, len(losses) // 10)
+    first, before, last = losses[0], losses[-2 * tenth : -tenth].mean(), losses[-tenth:].mean()
+    if last > first:
+        return [f"the loss rose, from {first:.4g} to {last:.4g}: the learning rate is too high"]
+    if last > 0.95 * first:
+        return [f"the loss hardly moved, from {first:.4g} to {last:.4g}: the learning rate is too low, or nothing reaches "
+                "the weights"]  # fmt: skip
+    if last < 0.95 * before:
+        return [f"the loss was still falling, from {before:.4g} to {last:.4g} in the last {tenth} steps: more steps or a "
+                "higher learning rate may do"]  # fmt: skip
+    return [f"the loss fell from {first:.4g} to {last:.4g} and stayed there"]
+
+
+def _with_other_optimizer(
+    settings: TrainerSettings, data: dict[str, Any], batch: tuple[Any, Any], steps: int
+) -> str:
+    other = prepared(with_value(settings, "training.optimizer", OTHER_OPTIMIZER), **data)
+    _without_dropout(other.network)
+    table, _ = _trained(other, batch, steps)
+    rate = f"Adam at a learning rate of {OTHER_OPTIMIZER.learning_rate:g}"
+    if _is_learned(table["loss"]):
+        return f"{rate} learns the batch in {len(table)} steps: the network can, and the optimizer's settings are in the way"
+    return f"{rate} does not learn it either (loss {table['loss'].iloc[-1]:.4g}): look at network, loss and labels"
+
+
+def _outcome(learned: bool, table: pd.DataFrame) -> str:
+    first, last = table.iloc[0], table.iloc[-1]
+    how = f"the loss went from {first['loss']:.4g} to {last['loss']:.4g} in {len(table)} steps"
+    if "accuracy" in table:
+        how += f", accuracy {table['accuracy'].dropna().iloc[-1]:.3f}"
+    return f"the batch {'was learned by heart' if learned else 'was not learned'}: {how}"

@@ -1,0 +1,194 @@
+"""A few steps of an experiment on so many logical CPU devices, and what came of them. In a process of its own."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.config.overrides import with_value
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.batches import training_batches
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import StageError
+from kerasvision.tasks.base import Objective, make_task
+from kerasvision.training.averaging import WeightAverages
+from kerasvision.training.dropout import seed_generators
+from kerasvision.training.fit import model_for_training
+from kerasvision.training.interruption import end_with_parent
+from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.step import LostError, TrainStep
+from kerasvision.training.strategy import make_logical_devices, make_strategy
+from kerasvision.training.transfer import part_to_train
+from kerasvision.training.variable_values import assign_values, values_of
+
+# What Keras' random layers have at 0 when they change nothing.
+STRENGTHS = ("rate", "stddev")
+
+
+@dataclass(frozen=True)
+class ReplicaRun:
+    """What came of it.
+
+    Attributes:
+        losses: float32 (steps,).
+        weights: name -> value, of all weights of the network after the last step.
+        kept_apart: the weights that are not the same on all replicas.
+        outputs: layer -> (rows,), a number for each row of the first batch that depends on all that the layer says of it.
+        random: the layers that draw random numbers and could not be kept from it.
+    """
+
+    losses: np.ndarray
+    weights: dict[str, np.ndarray]
+    kept_apart: tuple[str, ...]
+    outputs: dict[str, np.ndarray]
+    random: tuple[str, ...]
+
+
+def prepare_process(replicas: int) -> None:
+    """Makes this process one with so many CPU devices and no GPU. Before TensorFlow does anything."""
+    end_with_parent()
+    tf.config.set_visible_devices([], "GPU")
+    make_logical_devices(replicas)
+
+
+def plain_settings(settings: TrainerSettings, *, replicas: int) -> TrainerSettings:
+    """The settings for a comparison: in float32, on so many CPU devices, without XLA and without kept feature maps.
+
+    Raises:
+        ConfigError: the batch does not divide.
+    """
+    devices = tuple(f"CPU:{number}" for number in range(replicas))
+    place = {"strategy": "one_device", "devices": None} if replicas == 1 else {"strategy": "mirrored", "devices": devices}
+    plain = {**place, "replicas": None, "precision": "float32", "xla": "off", "features": "each_step"}
+    return with_value(settings, "training", c.Training(**{**dict(settings.training), **plain}))
+
+
+def replica_run(
+    settings: str, examples: Path, transform: Path, *, steps: int, dtype: Literal["float32", "float64"]
+) -> ReplicaRun:
+    """Trains and tells.
+
+    Args:
+        settings: of `plain_settings`, as JSON.
+        examples: a prepared data set.
+        transform: `transform.json`.
+        steps: how many.
+        dtype: of everything, the weights too.
+
+    Raises:
+        StageError: the loss became infinite or not a number.
+    """
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    parsed = TrainerSettings.parse(json.loads(settings))
+    strategy = make_strategy(parsed.training)
+    step, random, batches = _prepared(
+        parsed, ExampleSet(examples), ImageTransform.load(transform), strategy=strategy, dtype=dtype, steps=steps
+    )
+    iterator = step.share_out(batches)
+    before = values_of(step.variables())
+    outputs = _outputs(step.network, next(iter(iterator)), strategy)
+    assign_values(step.variables(), before)
+    try:
+        losses = step.run(iter(iterator), steps)
+    except LostError as lost:
+        raise StageError(f"the loss or its gradient became infinite or not a number at step {lost.position + 1}") from lost
+    named = {f"{number:04d} {weight.path}": weight for number, weight in enumerate(step.network.variables)}
+    values = values_of({name: weight for name, weight in named.items() if "seed_generator" not in name})
+    weights = {name: value for name, value in values.items() if " of replica " not in name}
+    apart = dict.fromkeys(name.split(" of replica ")[0] for name in values.keys() - weights.keys())
+    return ReplicaRun(losses, weights, tuple(apart), outputs, random)
+
+
+def _prepared(
+    settings: TrainerSettings,
+    examples: ExampleSet,
+    transform: ImageTransform,
+    *,
+    strategy: tf.distribute.Strategy,
+    dtype: str,
+    steps: int,
+) -> tuple[TrainStep, tuple[str, ...], tf.data.Dataset]:
+    training, task = settings.training, make_task(settings.task, examples.classes)
+    keras.utils.set_random_seed(training.seed)
+    per_epoch = max(1, examples.count(TRAIN) // training.batch_size)
+    with strategy.scope():
+        model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
+        whole = task.build(model, image_shape=transform.settings.image_shape)
+        network, examples, transform = part_to_train(whole, settings=settings, examples=examples, transform=transform)
+        objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=per_epoch)
+    random = tuple(_without_random_numbers(network))
+    step = TrainStep(
+        network,
+        objective=_in_64_bits(objective) if dtype == "float64" else objective,
+        optimizer=optimizer,
+        strategy=strategy,
+        micro_batches=training.micro_batches,
+        clip_norm=training.clip_norm,
+        averages=None if training.average_decay is None
+        else WeightAverages(network, decay=training.average_decay, strategy=strategy),
+        l2=training.l2,
+    )  # fmt: skip
+    if dtype == "float64":
+        # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
+        step._divided = False
+    batches, _ = training_batches(
+        examples, transform=transform, encode=task.encode, augment=settings.augment, batch_size=training.batch_size,
+        epochs=-(-steps // per_epoch), seed=training.seed, memory_budget_gb=training.memory_budget_gb,
+    )  # fmt: skip
+    return step, random, batches
+
+
+def _in_64_bits(objective: Objective) -> Objective:
+    def losses(targets: Any, outputs: Any, *, training: bool) -> tf.Tensor:
+        return tf.cast(objective.losses(targets, outputs, training=training), tf.float64)
+
+    return Objective(losses, objective.metrics, objective.answers)
+
+
+def _without_random_numbers(network: keras.Model) -> Iterator[str]:
+    """Turns dropout and noise off, which differ between replicas by design; gives the random layers that it cannot."""
+    for layer in network._flatten_layers(include_self=False, recursive=True):
+        if not layer._seed_generators:
+            continue
+        known = [name for name in STRENGTHS if isinstance(getattr(layer, name, None), int | float)]
+        for name in known:
+            setattr(layer, name, 0.0)
+        if not known and any(True for _ in seed_generators(layer)):
+            yield layer.name
+
+
+def _outputs(network: keras.Model, batch: Any, strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
+    """See `ReplicaRun.outputs`. Of networks that are no graph of layers, none."""
+    graph = getattr(network, "_functional", network)  # of a Sequential
+    layers = [
+        layer
+        for layer in (graph.layers if hasattr(graph, "operations") else ())
+        if not isinstance(layer, keras.layers.InputLayer) and isinstance(layer.output, keras.KerasTensor)
+    ]
+    if not layers:
+        return {}
+    inner = keras.Model(graph.inputs, [layer.output for layer in layers])
+
+    def fingerprints(batch: Any) -> list[tf.Tensor]:
+        inputs, *_ = keras.utils.unpack_x_y_sample_weight(batch)
+        return [_fingerprint(output) for output in inner(inputs, training=True)]
+
+    found = strategy.run(tf.function(fingerprints, autograph=False), args=(batch,))
+    values = [np.concatenate([np.array(part) for part in strategy.experimental_local_results(each)]) for each in found]
+    return {layer.name: value for layer, value in zip(layers, values, strict=True)}
+
+
+def _fingerprint(output: tf.Tensor) -> tf.Tensor:
+    """(rows,) float64: what is in a row, each number times a random one that is the same for all rows."""
+    rows = tf.reshape(tf.cast(output, tf.float64), [tf.shape(output)[0], -1])
+    factors = tf.random.stateless_normal([tf.shape(rows)[1]], [0, 0], dtype=tf.float64)
+    return tf.linalg.matvec(rows, factors)

@@ -1,0 +1,236 @@
+"""One training step that is the same on one device and on many.
+
+    gradients of each replica's examples, summed over its micro-batches
+    -> summed over the replicas -> divided by the number of examples -> + L2
+    -> finite? -> clipped on the norm of all of them together -> applied once -> averages of the weights
+
+Keras' own `fit` clips and checks before the sum over replicas, divides by each replica's rows, and cannot sum over micro-
+batches under a strategy. Here only the gradients are taken within a replica; all that follows sees the whole batch.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.tasks.base import Objective
+from kerasvision.training.averaging import WeightAverages
+from kerasvision.training.dropout import differ_by_replica
+from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_batch
+from kerasvision.training.loss_scale import LossScale
+from kerasvision.training.measures import Measures
+from kerasvision.training.optimizers import is_decayed
+from kerasvision.training.replicas import shared_out
+
+
+class LostError(ArithmeticError):
+    """A loss or a gradient that is infinite or not a number. Weights and optimizer are as they were before that step.
+
+    Args:
+        position: of the step among those that were asked for, from 0.
+        loss: of that step.
+    """
+
+    def __init__(self, position: int, loss: float) -> None:
+        super().__init__(position, loss)
+        self.position, self.loss = position, loss
+
+
+class TrainStep:
+    """Steps of a training, and evaluation with the same weights.
+
+    The gradient of a step is the sum over its examples of weight x gradient of the example's loss, divided by the number of
+    examples; a row of weight 0 is no example. What layers add to the loss (Keras' `add_loss` and regularizers) is added
+    once.
+
+    Args:
+        network: built in the strategy's scope.
+        objective: loss and metrics, made in that scope too.
+        optimizer: Keras' own, without clipping.
+        strategy: of tf.distribute; `tf.distribute.get_strategy()` for one device.
+        micro_batches: a step takes so many elements of its iterator for each replica, one after the other.
+        clip_norm: the gradient of all weights together is made no longer than this.
+        loss_scale: for float16.
+        averages: of the weights; moved after each step.
+        l2: adds l2 / 2 times the squares of all weights that decay (see `is_decayed`) to what is made small; not to the
+            loss that is shown.
+        xla: compile the losses and their gradients with XLA; on one device.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        objective: Objective,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy,
+        micro_batches: int = 1,
+        clip_norm: float | None = None,
+        loss_scale: LossScale | None = None,
+        averages: WeightAverages | None = None,
+        l2: float = 0.0,
+        xla: bool = False,
+    ) -> None:
+        self.network, self.optimizer, self.averages = network, optimizer, averages
+        self._strategy, self._loss_scale = strategy, loss_scale
+        self._micro_batches, self._clip_norm, self._l2 = micro_batches, clip_norm, l2
+        self._replicas = strategy.num_replicas_in_sync
+        self._examples = ExampleLosses(network, objective, scale=None if loss_scale is None else lambda: loss_scale.value)
+        # Where a replica sees the whole batch at once, dividing its loss divides all gradients.
+        self._divided = self._replicas == micro_batches == 1
+        # Keras sums over the replicas when it applies gradients; ours are sums already.
+        optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+        if self._replicas > 1:
+            differ_by_replica(network)
+        with strategy.scope():
+            optimizer.build(network.trainable_variables)
+            self._measures = Measures(objective.metrics, strategy=strategy)
+            copies = [type(metric).from_config(metric.get_config()) for metric in objective.metrics]
+            self._evaluated = Measures(copies, strategy=strategy)
+        if xla:
+            self._sums = tf.function(self._sums, autograph=False, jit_compile=True)
+        self._run = tf.function(self._steps, autograph=False)
+        self._evaluate = tf.function(self._scores, autograph=False)
+
+    def share_out(self, batches: tf.data.Dataset, *, batch_size: int | None = None) -> Any:
+        """What `run` takes its steps from, once `iter` is called on it; see `shared_out`."""
+        return shared_out(batches, strategy=self._strategy, micro_batches=self._micro_batches, batch_size=batch_size)
+
+    def run(self, iterator: Any, steps: int) -> np.ndarray:
+        """Trains for some steps in one call of TensorFlow.
+
+        Args:
+            iterator: over what `share_out` made.
+            steps: how many.
+
+        Returns:
+            float32 (steps,), the loss of each: the mean over its examples.
+
+        Raises:
+            LostError: at the first step whose loss or gradient is not finite. In float16 a gradient may overflow while the
+                loss scale can still fall: that step changes nothing.
+        """
+        losses, done, lost = self._run(iterator, tf.constant(steps, tf.int32))
+        losses = losses.numpy()[: done.numpy()]
+        if lost.numpy():
+            raise LostError(len(losses) - 1, float(losses[-1]))
+        return losses
+
+    def evaluate(self, batches: tf.data.Dataset, *, batch_size: int | None = None) -> dict[str, float]:
+        """`loss` and metrics over all batches, each example once; leaves the training's own alone.
+
+        Args:
+            batches: (inputs, targets) or (inputs, targets, weights). Where their number is not known, they are read twice.
+            batch_size: rows of a full batch, where `batches` do not say it themselves.
+        """
+        self._evaluated.reset()
+        shared = shared_out(batches, strategy=self._strategy, batch_size=batch_size)
+        count = batches.cardinality()
+        if count < 0:
+            count = batches.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
+        self._evaluate(iter(shared), tf.cast(count, tf.int32))
+        return self._evaluated.results()
+
+    def results(self) -> dict[str, float]:
+        """`loss` and metrics of training since the last `reset`, by each batch as it was before its step."""
+        return self._measures.results()
+
+    def reset(self) -> None:
+        """Starts an epoch: forgets what `results` would tell."""
+        self._measures.reset()
+
+    def variables(self) -> dict[str, Any]:
+        """Everything that changes while training, by names that are the same in every process: what a checkpoint holds."""
+        parts = {
+            # By position: Keras numbers the names of layers by what else the process has made.
+            "network": {f"{number:04d}/{one.name}": one for number, one in enumerate(self.network.variables)},
+            "optimizer": {f"{number:04d}": one for number, one in enumerate(self.optimizer.variables)},
+            "measures": self._measures.variables(),
+            "loss_scale": self._loss_scale.variables() if self._loss_scale else {},
+            "averages": self.averages.variables() if self.averages else {},
+        }
+        return {f"{part}/{name}": variable for part, variables in parts.items() for name, variable in variables.items()}
+
+    # --- Outside of the replicas
+
+    def _steps(self, iterator: Any, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        losses = tf.TensorArray(tf.float32, size=steps, element_shape=())
+
+        def one(number: tf.Tensor, lost: tf.Tensor, losses: tf.TensorArray) -> tuple:
+            loss, lost = self._step(iterator)
+            return number + 1, lost, losses.write(number, tf.cast(loss, tf.float32))
+
+        # What is not run on the replicas happens to all of them, and must know which they are.
+        with self._strategy.scope():
+            done, lost, losses = tf.while_loop(
+                lambda number, lost, losses: (number < steps) & ~lost,
+                one,
+                (tf.constant(0), tf.constant(False), losses),
+                parallel_iterations=1,
+            )
+        return losses.stack(), done, lost
+
+    def _step(self, iterator: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """The loss, and whether it or its gradient is lost."""
+        if self._micro_batches == 1:
+            whole = self._strategy.run(lambda batch: self._whole(self._sums(batch)), args=(next(iterator),))
+        else:
+            whole = self._strategy.run(self._whole, args=(self._micro_sums(iterator),))
+        # These are the same on all replicas.
+        loss, is_finite = (self._strategy.experimental_local_results(part)[0] for part in whole[1:])
+        lost = ~tf.math.is_finite(loss)
+        tf.cond(is_finite & ~lost, lambda: self._apply(whole.gradients), lambda: None)
+        if self._loss_scale is None:
+            return loss, lost | ~is_finite
+        lost |= ~is_finite & self._loss_scale.is_lowest
+        self._loss_scale.update(is_finite)
+        return loss, lost
+
+    def _apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        self._strategy.run(lambda own: self.optimizer.apply(own, self._examples.used), args=(gradients,))
+        if self.averages is not None:
+            self.averages.update()
+
+    def _micro_sums(self, iterator: Any) -> Any:
+        """Each replica's sums over its micro-batches, one after the other so that the memory of one is enough."""
+        sums = self._strategy.run(self._sums, args=(next(iterator),))
+
+        def add(number: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
+            return number + 1, self._strategy.run(self._added, args=(sums, next(iterator)))
+
+        _, sums = tf.while_loop(
+            lambda number, _: number < self._micro_batches, add, (tf.constant(1), sums), parallel_iterations=1
+        )
+        return sums
+
+    def _scores(self, iterator: Any, steps: tf.Tensor) -> None:
+        def one(number: tf.Tensor) -> tuple[tf.Tensor]:
+            self._strategy.run(self._score, args=(next(iterator),))
+            return (number + 1,)
+
+        tf.while_loop(lambda number: number < steps, one, (tf.constant(0),), parallel_iterations=1)
+
+    # --- Within a replica
+
+    def _sums(self, batch: Any) -> Sums:
+        return self._examples.sums(batch, measures=self._measures, divided=self._divided)
+
+    def _added(self, sums: Sums, batch: Any) -> Sums:
+        return tf.nest.map_structure(tf.add, sums, self._sums(batch))
+
+    def _whole(self, sums: Sums) -> Whole:
+        if self._replicas > 1:
+            sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        return whole_batch(
+            sums,
+            weights=self._examples.used,
+            is_divided=self._divided,
+            scale=None if self._loss_scale is None else self._loss_scale.value,
+            clip_norm=self._clip_norm,
+            l2=[self._l2 * is_decayed(weight) for weight in self._examples.used],
+        )
+
+    def _score(self, batch: Any) -> None:
+        self._examples.losses(batch, measures=self._evaluated, training=False)

@@ -1,0 +1,40 @@
+"""A run that is asked to stop while it trains: it saves itself, and the next run ends where an undisturbed one does."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+
+FEW = ["--set", "training.epochs=3", "--until", "trainer"]
+
+
+def trained(root):
+    """History and weights of the newest model."""
+    folder = max((root / "runs/artifacts/digits/trainer/model").iterdir(), key=lambda path: int(path.name))
+    return (folder / "history.csv").read_text(), keras.models.load_model(folder / "Format-Keras/model.keras").get_weights()
+
+
+def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_root, kerasvision, tmp_path):
+    undisturbed, disturbed = (shutil.copytree(digits_root, tmp_path / name) for name in ("one", "two"))
+    code = "from kerasvision.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "pipelines/digits.py", *FEW, "--root", str(disturbed)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # The first checkpoint follows the first epoch.
+    while process.poll() is None and not list(disturbed.glob("runs/work/digits/trainer/*/checkpoints/step-*")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 143, told
+    assert "trainer was stopped" in told
+    assert "Run the same command again to go on." in told
+    for root in (disturbed, undisturbed):
+        done = kerasvision("run", "pipelines/digits.py", *FEW, "--root", root)
+        assert done.returncode == 0, done.stderr
+    (history, weights), (expected_history, expected_weights) = trained(disturbed), trained(undisturbed)
+    assert history == expected_history
+    assert all(map(np.array_equal, weights, expected_weights))
+    assert {path.name for path in disturbed.glob("runs/work/digits/trainer/*/*")} == {"logs"}

@@ -1,0 +1,75 @@
+"""A training that is killed again and again ends, bit for bit, where an undisturbed one does."""
+
+import csv
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasvision.training.checkpoint_files import read_contents, read_manifest
+
+SCRIPT = Path(__file__).with_name("train_and_die.py")
+EXIT_CODES = {"start": -9, "step": -9, "save": -9, "damage": -9, "terminate": 143, "None": 0}
+
+
+def trained(data, folder, moments, *, seed):
+    """What the script tells: moment, exit code, newest step."""
+    command = [sys.executable, str(SCRIPT), str(data), str(folder), str(seed), *moments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def result(folder, name):
+    with np.load(folder / f"{name}.npz") as file:
+        return {key: file[key] for key in file}
+
+
+def last_checkpoint(folder, name):
+    newest = max((folder / name / "checkpoints").glob("step-*"))
+    arrays, state = read_contents(newest, read_manifest(newest))
+    for callback in state["callbacks"]["callbacks"]:
+        # Only the clock may tell the two apart.
+        for row in callback["attributes"].get("rows", []):
+            row["dict"] = [pair for pair in row["dict"] if pair[0] != "time"]
+    return {name: array.tobytes() for name, array in arrays.items()}, state
+
+
+def assert_resumed_equals_whole(folder):
+    whole, resumed = result(folder, "whole"), result(folder, "resumed")
+    assert whole.keys() == resumed.keys()
+    assert [key for key in whole if whole[key].tobytes() != resumed[key].tobytes()] == []
+    # All weights, averages, momenta, generators; the best score, its epoch and its weights; the history.
+    assert last_checkpoint(folder, "whole") == last_checkpoint(folder, "resumed")
+    # The logs have each epoch once, and the history's own values.
+    rows = list(csv.DictReader(io.StringIO(str(resumed["csv"]))))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [float(row["loss"]) for row in rows] == resumed["history loss"].tolist()
+
+
+def test_three_ends_and_a_damaged_checkpoint_change_nothing(stripes, tmp_path):
+    told = trained(stripes.examples.parent, tmp_path, ["save", "damage", "terminate"], seed=1)
+    # A process may be done before its moment comes.
+    assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
+    assert told[-1] == [None, 0, 48]
+    assert sum(code != 0 for _, code, _ in told) >= 2, told
+    assert_resumed_equals_whole(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_twenty_kills_at_random_moments_change_nothing(stripes, tmp_path, seed):
+    moments = random.Random(seed).choices(["start", "step", "save", "damage", "terminate"], [2, 8, 6, 2, 2], k=20)
+    told = trained(stripes.examples.parent, tmp_path, moments, seed=seed)
+    assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
+    assert told[-1] == [None, 0, 48]
+    # So many of the kills met a training that was not at its end: the others are of no account.
+    assert sum(code != 0 and step < 48 for _, code, step in told) >= 15, told
+    assert_resumed_equals_whole(tmp_path)

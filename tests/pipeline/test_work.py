@@ -1,0 +1,66 @@
+"""The work folder of a stage: what a failed or killed execution leaves to the next one."""
+
+from pathlib import Path
+
+import pytest
+
+from kerasvision.config.base import Config
+from kerasvision.errors import StageError
+from kerasvision.pipeline.artifacts import Examples, Out
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.local import run
+
+
+class CountSettings(Config):
+    until: int
+
+
+def count(examples: Out[Examples], *, settings: CountSettings, work: Path) -> None:
+    """Fails until it was tried often enough."""
+    tally = work / "steps" / "tally"
+    tally.parent.mkdir(parents=True, exist_ok=True)
+    with tally.open("a") as file:
+        file.write("x")
+    (work / "logs").mkdir(exist_ok=True)
+    (work / "logs" / "log").write_text(tally.read_text())
+    (work / "loose").touch()
+    if len(tally.read_text()) < settings.until:
+        raise RuntimeError("not yet")
+    (examples.uri / "tries").write_text(tally.read_text())
+
+
+def pipeline(until):
+    made = Pipeline("counting")
+    made.add(count, settings=CountSettings(until=until))
+    return made
+
+
+def tries(until, root, **options):
+    return (run(pipeline(until), root=root, **options).artifact("count", "examples").uri / "tries").read_text()
+
+
+def test_next_execution_with_the_same_fingerprint_finds_what_the_last_one_left(tmp_path):
+    for _ in range(2):
+        with pytest.raises(StageError, match="not yet"):
+            run(pipeline(3), root=tmp_path)
+    assert tries(3, tmp_path) == "xxx"
+
+
+def test_other_settings_do_not_see_it(tmp_path):
+    with pytest.raises(StageError):
+        run(pipeline(3), root=tmp_path)
+    assert tries(1, tmp_path) == "x"
+
+
+def test_forced_execution_begins_anew(tmp_path):
+    with pytest.raises(StageError):
+        run(pipeline(2), root=tmp_path)
+    with pytest.raises(StageError):
+        run(pipeline(2), root=tmp_path, force=True)
+    assert tries(2, tmp_path) == "xx"
+
+
+def test_only_logs_stay_when_the_stage_is_done(tmp_path):
+    tries(1, tmp_path)
+    left = [path.relative_to(tmp_path / "runs" / "work") for path in (tmp_path / "runs" / "work").rglob("*")]
+    assert [path.parts[-2:] for path in left if len(path.parts) > 3] == [(left[-1].parts[2], "logs"), ("logs", "log")]

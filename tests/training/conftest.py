@@ -1,0 +1,47 @@
+"""What the tests of training share: results of several replicas, which need a process with several devices."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Everything that the tests which are not slow ask for: one process makes it all.
+FOR_ALL = [
+    *[f"{replicas} everything" for replicas in (1, 2, 4)],
+    *[f"{replicas} {case}" for case in ("overflow", "dropout") for replicas in (2, 4)],
+    *[f"{replicas} {case}" for case in ("Sgd", "momentum", "RmsProp with momentum", "Adam", "Lion") for replicas in (1, 2)],
+    "2 values",
+]
+
+
+def run_cases(wanted, out):
+    """The results of such cases: {case: {name: array}}; see replica_cases.py."""
+    script = Path(__file__).with_name("replica_cases.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(out), *wanted], capture_output=True, text=True, timeout=550, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = {what: {} for what in wanted}
+    with np.load(out) as arrays:
+        for name in arrays:
+            what, key = name.split("/", 1)
+            found[what][key] = arrays[name]
+    return found
+
+
+@pytest.fixture(scope="session")
+def on_replicas(tmp_path_factory):
+    """What came of the cases that the tests share, by "number of replicas, case"."""
+    return run_cases(FOR_ALL, tmp_path_factory.mktemp("replicas") / "cases.npz")
+
+
+@pytest.fixture(scope="session")
+def on_replicas_in_each_case(tmp_path_factory):
+    """Likewise, of all others: for slow tests."""
+    steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation"]
+    optimizers = ["RmsProp", "Adagrad", "Muon"]
+    wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
+    wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)]
+    return run_cases(wanted, tmp_path_factory.mktemp("replicas") / "each.npz")

@@ -1,0 +1,212 @@
+"""What several replicas do and one device does, in one process with four logical devices: see conftest.py.
+
+    python replica_cases.py OUT.npz WHAT ...
+
+Each WHAT is the number of replicas and the name of a case, "2 clipping" say, and its results are saved under "2 clipping/".
+TensorFlow and the process start once for all of them, which takes as long as several cases.
+"""
+
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.tasks.base import Objective
+from kerasvision.tasks.classification.auxiliary import main_logits, with_auxiliary_losses
+from kerasvision.training.averaging import WeightAverages
+from kerasvision.training.loss_scale import LossScale
+from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.step import TrainStep
+from kerasvision.training.strategy import make_logical_devices, make_strategy
+from kerasvision.training.variable_values import assign_values, values_of
+
+STEPS = 20
+# What each case has on; the rest is off.
+STEP_CASES = {
+    "clipping": {"clip_norm": 0.3},
+    "accumulation": {"micro_batches": 2},
+    "weights": {"weighted": True},
+    "partial batch": {"rows": 37},
+    "normalisation": {"normalised": True},
+    "everything": {
+        "clip_norm": 0.3, "micro_batches": 2, "weighted": True, "rows": 37, "normalised": True, "l2": 1e-2, "decay": 0.9,
+        "heads": True,
+    },
+}  # fmt: skip
+OPTIMIZERS = {
+    "Sgd": c.Sgd(), "momentum": c.Sgd(momentum=0.9), "RmsProp with momentum": c.RmsProp(momentum=0.9), "Adam": c.Adam(),
+    "RmsProp": c.RmsProp(), "Adagrad": c.Adagrad(), "Lion": c.Lion(), "Muon": c.Muon(),
+}  # fmt: skip
+
+
+def main(out, wanted):
+    make_logical_devices(4)
+    found = {}
+    for what in wanted:
+        replicas, case = what.split(" ", 1)
+        devices = {"strategy": "one_device"} if replicas == "1" else {"strategy": "mirrored", "replicas": int(replicas)}
+        strategy = make_strategy(c.Training(batch_size=16, **devices))
+        if case in STEP_CASES:
+            results = trained(strategy, **STEP_CASES[case])
+        elif case in OPTIMIZERS:
+            results = optimized(strategy, OPTIMIZERS[case])
+        else:
+            results = {"overflow": overflow, "dropout": dropout, "values": values}[case](strategy)
+        found |= {f"{what}/{key}": value for key, value in results.items()}
+    np.savez(out, **found)
+
+
+def trained(
+    strategy, *, weighted=False, rows=32, normalised=False, heads=False, micro_batches=1, clip_norm=None, l2=0.0, decay=None
+):
+    """Weights, losses and metrics after 20 steps."""
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        network = convolutional(normalised=normalised, heads=heads, synchronized=strategy.num_replicas_in_sync > 1)
+        goal, optimizer = objective(), keras.optimizers.SGD(0.1, momentum=0.9)
+    averages = None if decay is None else WeightAverages(network, decay=decay, strategy=strategy)
+    step = TrainStep(
+        network, objective=goal, optimizer=optimizer, strategy=strategy, micro_batches=micro_batches,
+        clip_norm=clip_norm, l2=l2, averages=averages,
+    )  # fmt: skip
+    data = batches(rows=rows, weighted=weighted)
+    losses = step.run(iter(step.share_out(data.repeat(), batch_size=16)), STEPS)
+    found = {"losses": losses, **{f"training {name}": value for name, value in step.results().items()}}
+    if averages is not None:
+        averages.keep()
+        found |= {f"validation {name}": value for name, value in step.evaluate(data, batch_size=16).items()}
+    return found | {f"weight {number}": weight for number, weight in enumerate(network.get_weights())}
+
+
+def convolutional(*, normalised, heads, synchronized):
+    """No bias before a normalisation: its gradient is zero, and after that nothing but rounding."""
+    image = keras.Input((4, 4, 2))
+    x = keras.layers.Conv2D(5, 3, padding="same", use_bias=False)(image)
+    x = keras.layers.BatchNormalization(synchronized=synchronized)(x) if normalised else x
+    x = keras.layers.MaxPooling2D()(keras.layers.ReLU()(x))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    auxiliary = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)) if heads else None
+    return keras.Model(image, {"logits": logits, "auxiliary": auxiliary} if heads else logits)
+
+
+def objective():
+    return Objective(
+        with_auxiliary_losses(tf.nn.softmax_cross_entropy_with_logits),
+        [keras.metrics.CategoricalAccuracy(name="accuracy"), keras.metrics.AUC(from_logits=True, name="auc")],
+        main_logits,
+    )
+
+
+def batches(*, rows, weighted):
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(rows, 4, 4, 2)).astype("float32")
+    labels = np.eye(3, dtype="float32")[generator.integers(3, size=rows)]
+    weights = generator.uniform(0, 2, rows).astype("float32")
+    return tf.data.Dataset.from_tensor_slices((images, labels, weights) if weighted else (images, labels)).batch(16)
+
+
+def overflow(strategy):
+    """Two steps in float16; in the first, the gradient of the last row, so of the last replica, is beyond 65,504."""
+    with strategy.scope():
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, dtype="mixed_float16")])
+        optimizer = keras.optimizers.SGD(0.5)
+    goal = Objective(lambda targets, outputs, training: tf.cast(outputs[:, 0], tf.float32), [])
+    scale = LossScale(initial=2.0**11, strategy=strategy)
+    step = TrainStep(network, objective=goal, optimizer=optimizer, strategy=strategy, loss_scale=scale)
+    kernel = network.get_weights()[0]
+    rows = np.full((2, 16, 1), 0.25, np.float32)
+    rows[0, -1] = 1000.0
+    iterator = iter(step.share_out(tf.data.Dataset.from_tensor_slices((rows, rows))))
+    found = {}
+    for number in (1, 2):
+        step.run(iterator, 1)
+        found[f"move {number}"] = network.get_weights()[0] - kernel
+        found[f"scale {number}"] = scale.value.numpy()
+    return found | {"applied": optimizer.iterations.numpy()}
+
+
+def dropout(strategy):
+    """What a layer leaves of ones on each replica, by Keras and by us."""
+    found = {}
+    for name in ("keras", "ours"):
+        with strategy.scope():
+            network = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1)])
+            optimizer = keras.optimizers.SGD()
+        if name == "ours":
+            TrainStep(network, objective=objective(), optimizer=optimizer, strategy=strategy)
+        masks = strategy.run(lambda network=network: network.layers[0](tf.ones((1, 64)), training=True))
+        found[name] = np.stack([mask.numpy()[0] for mask in strategy.experimental_local_results(masks)])
+    return found
+
+
+def optimized(strategy, settings):
+    """Three weights after four updates, on each replica, and the kernels that made them."""
+    shapes = [(3, 3, 2, 8), (6, 4), (8,)]
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        weights = [keras.Variable(np.ones(shape, "float32"), name="kernel") for shape in shapes]
+        training = c.Training(optimizer=with_decay(settings), schedule="cosine", epochs=1)
+        optimizer = make_optimizer(training, steps_per_epoch=10)
+        optimizer.build(weights)
+
+    def apply(gradients):
+        # Each replica brings its share of the gradient, and Keras adds them up.
+        optimizer.apply([gradient / replicas for gradient in gradients], weights)
+
+    step = tf.function(lambda gradients: strategy.run(apply, args=(gradients,)))
+    for number in range(4):
+        random = np.random.default_rng(number)
+        gradients = [tf.constant(random.normal(size=shape), tf.float32) for shape in shapes]
+        step(gradients)
+    operations = step.get_concrete_function(gradients).graph.get_operations()
+    copies = [strategy.experimental_local_results(weight.value) for weight in weights]
+    found = {f"weight {number}": np.stack(copies) for number, copies in enumerate(copies)}
+    return found | {"kernels": np.array(sorted({each.type for each in operations if "ResourceApply" in each.type}), str)}
+
+
+def with_decay(settings):
+    return settings.model_copy(update={"weight_decay": 0.1})
+
+
+def values(strategy):
+    """What `values_of` finds of variables that differ between replicas; and whether others that get it go on as they do."""
+    here, update = differing(strategy)
+    update()
+    arrays = values_of(here)
+    there, update_there = differing(strategy)
+    assign_values(there, arrays)
+    same = []
+    for _ in range(3):
+        update()
+        update_there()
+        one, other = values_of(here), values_of(there)
+        same.append({name: array.tobytes() for name, array in one.items()}
+                    == {name: array.tobytes() for name, array in other.items()})  # fmt: skip
+    return {"same": np.array(same), **arrays}
+
+
+def differing(strategy):
+    with strategy.scope():
+        weight = keras.Variable([1.0, 2.0])
+        statistics = keras.layers.BatchNormalization(momentum=0.5)
+        statistics.build((None, 1))
+        total = tf.Variable(
+            0.0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM
+        )
+
+    @tf.function
+    def update():
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+        statistics(tf.fill([4, 1], replica + 1.0), training=True)
+        total.assign_add(0.1 + replica)
+
+    return {"weight": weight, "mean": statistics.moving_mean, "total": total}, lambda: strategy.run(update)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
