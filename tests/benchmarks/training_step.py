@@ -9,14 +9,13 @@ disturbs the machine disturbs all. Keras is run with its default, without XLA, a
 Printed: milliseconds per step on the clock and of work, medians over the rounds, and the median of the ratios of ours to
 theirs in the same round.
 
-Measured with --rounds 3 --steps 60 on two cores that others kept busy, so that only the work tells anything:
+Measured with --rounds 9 --steps 200 (two CPU cores, AMD EPYC; others had some of them at times):
 
-    Keras' fit              12.0 ms    ours / theirs 0.92
-    Keras' fit, no XLA      12.7 ms                  0.86
-    Keras' fit, 20 steps    10.9 ms                  0.97
-    the gradient alone      10.7 ms                  1.03
-    kerasvision, 20 steps   10.7 ms
-    kerasvision             11.1 ms
+                             on the clock   of work
+    Keras' fit                    0.70       0.89     ours / theirs
+    Keras' fit, no XLA            0.74       0.87
+    Keras' fit, 20 steps          0.82       0.99
+    the gradient alone            0.86       1.04
 """
 
 import argparse
