@@ -147,7 +147,9 @@ class ExampleWriter:
         if split not in self._splits:
             records = ShuffledRecords(self._folder / f"{split}.unordered", salt=split)
             self._splits[split] = self._open.enter_context(records)
-        self._splits[split].add(example["id"], self._serializer.serialize_example(encoded))
+        record = self._serializer.get_tf_example(encoded)
+        # TFDS itself leaves the order of the features to a hash table that every process seeds anew.
+        self._splits[split].add(example["id"], record.SerializeToString(deterministic=True))
 
     def _finish(self) -> None:
         splits = []
