@@ -281,8 +281,7 @@ NETWORKS = (
         paper="Page, 2018",
         url="https://myrtle.ai/learn/how-to-train-your-resnet-4-architecture/",
         smallest_side=8,  # its last map has stride 8
-        # Many have built it since, with this bias at the end: these are the counts in their READMEs.
-        figures=(Figure((32, 32, 3), 10, INDEPENDENT, 6_573_130, giga_multiply_adds="0.379"),),
+        figures=(Figure((32, 32, 3), 10, INDEPENDENT, 6_573_130, giga_multiply_adds="0.379"),),  # counts in READMEs
     ),
     Network(
         name="resnet18_v2",

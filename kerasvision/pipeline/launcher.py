@@ -10,17 +10,16 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from kerasvision.errors import KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
+from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
 
 # What a stage puts into this part of its work folder stays there when it is done.
@@ -83,7 +82,9 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
     if context.takes_part and runs_on_all_workers(node):
         # The chief holds the lock while this stage runs on all.
         return _take_part(node, done, context, may_execute=may_execute, force=force)
-    with _alone(node, context):
+    # Only one process at a time launches this node.
+    name = f"{run.pipeline}.{node.name}"
+    with alone(store.folder, name, waiting=lambda: context.waiting(node.name)):
         _clear_leavings(node, context)
         # 1. Resolve inputs: channels become artifacts that exist.
         inputs = resolve_inputs(node, done, store, run.pipeline)
@@ -259,28 +260,6 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
                 _write_log(node, error, context)
             raise _failed(node, error, context) from error
     return Result(node.name, {}, reused=False, seconds=time.monotonic() - began, took_part=True)
-
-
-@contextmanager
-def _alone(node: Node, context: Launch) -> Iterator[None]:
-    """Only one process at a time launches this node. The lock dies with its process."""
-    path = context.store.folder / "locks" / f"{context.run.pipeline}.{node.name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0.2)
-        except Timeout:
-            context.waiting(node.name)
-            lock.acquire()
-    except OSError as error:
-        raise StoreError(
-            f"{path.parent} cannot be written: {error.strerror}", hint="choose another place with --root"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _clear_leavings(node: Node, context: Launch) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import peewee as pw
-from filelock import FileLock
 
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import TYPES, Artifact
 from kerasvision.pipeline.fingerprint import FileState, Fingerprint
+from kerasvision.pipeline.locks import alone
 
 SCHEMA_VERSION = 1
 P = ParamSpec("P")
@@ -96,7 +96,8 @@ class Store:
         self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
-        with self._first_alone():
+        # SQLite fails, and does not wait, where two turn one new file to WAL.
+        with nullcontext() if read_only else alone(self.folder, "metadata"):
             self.database = self._open()
             try:
                 self._check_schema()
@@ -106,26 +107,6 @@ class Store:
             except StoreError:
                 self.close()
                 raise
-
-    @contextmanager
-    def _first_alone(self) -> Iterator[None]:
-        """One writer opens at a time: SQLite fails, and does not wait, where two turn one new file to WAL."""
-        if self.read_only:
-            yield
-            return
-        try:
-            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "locks" / "metadata.lock")
-            lock.acquire()
-        except OSError as error:
-            raise StoreError(
-                f"runs are kept in {self.folder}, and it cannot be written: {error.strerror}",
-                hint="choose another place with --root",
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _check_schema(self) -> None:
         with self.database.bind_ctx(t.TABLES):

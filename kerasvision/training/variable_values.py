@@ -78,6 +78,7 @@ def _some(names: list[str]) -> str:
 
 
 def of_replica(name: str, number: int) -> str:
+    """The name of what a replica has for itself; that of the first replica is the variable's own."""
     return f"{name} of replica {number}" if number else name
 
 
