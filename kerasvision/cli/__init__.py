@@ -50,7 +50,7 @@ app.add_typer(models.app, name="models")
 app.command("predict")(predict.predict)
 app.command("new")(data.new)
 app.add_typer(data.app, name="data")
-app.add_typer(tune.app, name="tune")
+app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,41 +1,140 @@
-"""`tune learning-rate`: find settings by trying them."""
+"""`tune`: find settings by trying them."""
 
 import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from kerasvision import lookup
-from kerasvision.cli.pipelines import Overrides, PipelineFile, Root
+from kerasvision.cli.pipelines import Overrides, Root, stage_lines
 from kerasvision.cli.prepared import prepared
+from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.errors import ConfigError
 
-app = typer.Typer(help="Find settings by trying them.", no_args_is_help=True)
+# So many trials are printed; the page has them all.
+MOST_ROWS = 10
+EXAMPLE = 'search=c.Search(space={"training.optimizer.learning_rate": c.LogUniform(1e-4, 1e-1)}, trials=20)'
 
 
-@app.callback()
-def _group() -> None:
-    """Find settings by trying them."""
-
-
-@app.command("learning-rate")
-def learning_rate(
-    pipeline_file: PipelineFile,
+def tune(
+    pipeline_file: Annotated[
+        Path | None, typer.Argument(metavar="PIPELINE", help="A pipeline file; with --show, the newest search without.")
+    ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    steps: Annotated[int, typer.Option("--steps", help="How many learning rates to try, at least 20.")] = 200,
-    lowest: Annotated[float, typer.Option("--lowest", help="The first of them.")] = 1e-6,
-    highest: Annotated[float, typer.Option("--highest", help="The last of them.")] = 10.0,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many; by default search.trials.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Begin no trial after so many; by default search.minutes.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Only print what the last search found.")] = False,
+    find_learning_rate: Annotated[
+        bool, typer.Option("--find-learning-rate", help="Train some steps with a rate that rises (Smith, 2015).")
+    ] = False,
+    steps: Annotated[int | None, typer.Option("--steps", help="How many, at least 20; by default 200.")] = None,
+    lowest: Annotated[float | None, typer.Option("--lowest", help="The first rate; by default 1e-6.")] = None,
+    highest: Annotated[float | None, typer.Option("--highest", help="The last rate; by default 10.")] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="For table and picture; by default runs/reports/NAME.")
+        Path | None, typer.Option("--folder", metavar="DIR", help="For its table and picture; else runs/reports/NAME.")
     ] = None,
     root: Root = Path(),
 ) -> None:
-    """Train a few steps with a learning rate that rises, and say where the loss falls fastest (Smith, 2015)."""
+    """Run the pipeline's search and print the best trials; or only show them, or find a learning rate.
+
+    --steps, --lowest, --highest and --folder go with --find-learning-rate.
+    """
+    budget = {"--trials": trials, "--minutes": minutes}
+    finder = {"--steps": steps, "--lowest": lowest, "--highest": highest, "--folder": folder}
+    _refuse_idle_options(show, find_learning_rate, budget=budget, finder=finder, overrides=overrides)
+    if show:
+        _show(pipeline_file, root)
+    elif pipeline_file is None:
+        raise ConfigError("tune needs a pipeline file; only --show does without", hint="see `kerasvision tune --help`")
+    elif find_learning_rate:
+        _find_learning_rate(pipeline_file, finder, overrides, root)
+    else:
+        _search(pipeline_file, budget, overrides, root)
+
+
+def _refuse_idle_options(
+    show: bool, find: bool, *, budget: Mapping[str, object], finder: Mapping[str, object], overrides: list[str]
+) -> None:
+    if show and find:
+        raise ConfigError("--show and --find-learning-rate exclude each other")
+    mode = "--show" if show else "--find-learning-rate"
+    if not find and (given := _given(finder)):
+        raise ConfigError(f"{given} goes with --find-learning-rate, which is not there")
+    if (show or find) and (given := _given(budget)):
+        raise ConfigError(f"{given} goes with a search, and {mode} makes none")
+    if show and overrides:
+        raise ConfigError("--show prints the last search as it was made; --set changes nothing there", received=overrides)
+
+
+def _given(options: Mapping[str, object]) -> str:
+    """The first of the options that has a value."""
+    return next((name for name, value in options.items() if value is not None), "")
+
+
+def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[str], root: Path) -> None:
+    from kerasvision.config.loading import load_experiment
+    from kerasvision.pipeline.local import run
+    from kerasvision.pipeline.standard import load_pipeline
+
+    plan = load_experiment(pipeline_file, overrides=overrides).search
+    if plan is None:
+        raise ConfigError(f"{pipeline_file} has no search", hint=f"give its experiment one, such as {EXAMPLE}")
+    if plan.algorithm == "hyperband" and budget["--trials"] is not None:
+        hint = "set --minutes, search.epochs or search.total_epochs"
+        raise ConfigError("Hyperband decides for itself how many trials it needs, and takes no --trials", hint=hint)
+    asked = [f"search.{name.removeprefix('--')}={value}" for name, value in budget.items() if value is not None]
+    pipeline = load_pipeline(pipeline_file, overrides=[*overrides, *asked])
+    result = run(pipeline, root=root, until="tuner", listener=stage_lines())
+    if result.stages[-1].took_part:
+        return  # the chief has the trials
+    _print_trials(result.artifact("tuner", "best_hyperparameters"))
+    # The same settings, or the search would be another one, and run again.
+    given = [word for override in [*overrides, *asked] for word in ("--set", override)]
+    given += ["--root", str(root)] if root != Path() else []
+    typer.echo(f"to train with the best of them: {shlex.join(['kerasvision', 'run', str(pipeline_file), *given])}")
+
+
+def _show(pipeline_file: Path | None, root: Path) -> None:
+    from kerasvision.pipeline.history import list_runs
+    from kerasvision.pipeline.standard import load_pipeline
+
+    name = load_pipeline(pipeline_file).name if pipeline_file else None
+    for run, executions in list_runs(root):
+        for execution in executions:
+            found = execution.outputs.get("best_hyperparameters") if name in (None, run.pipeline) else None
+            if found is not None and (artifact := found.open()).trials.is_file():
+                typer.echo(f"search of {run.pipeline}, as run {run.id} has it")
+                _print_trials(artifact)
+                return
+    of = f" of {name}" if name else ""
+    where = pipeline_file or "PIPELINE"
+    raise ConfigError(f"no search{of} has finished here", hint=f"make one with `kerasvision tune {where}`")
+
+
+def _print_trials(artifact: object) -> None:
+    trials = lookup.load("kerasvision.tuning.table:read_table")(artifact.trials)
+    heads, rows = lookup.load("kerasvision.tuning.table:printed")(trials, most=MOST_ROWS)
+    # A setting may be called as another one, or as a fact.
+    table = table_of(*map(escape, heads), right=tuple(heads[1:]))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    print_whole(table)
+    best = f"the best {len(rows)} of " if len(trials) > len(rows) else ""
+    typer.echo(f"{best}{len(trials)} trials; see {os.path.relpath(artifact.front)}")
+
+
+def _find_learning_rate(pipeline_file: Path, finder: Mapping[str, object], overrides: list[str], root: Path) -> None:
     ready = prepared(pipeline_file, overrides=overrides, root=root)
-    found = lookup.load("kerasvision.training.probes.learning_rate_finder:find_learning_rate")(
-        **ready.opened(), steps=steps, lowest=lowest, highest=highest
-    )
-    files = found.save(folder or root / "runs" / "reports" / ready.name)
+    names = {"--steps": "steps", "--lowest": "lowest", "--highest": "highest"}
+    asked = {name: finder[option] for option, name in names.items() if finder[option] is not None}
+    found = lookup.load("kerasvision.training.probes.learning_rate_finder:find_learning_rate")(**ready.opened(), **asked)
+    files = found.save(finder["--folder"] or root / "runs" / "reports" / ready.name)
     typer.echo(found.text)
     if found.suggestion is not None:
         typer.echo(f"to try it: --set training.optimizer.learning_rate={found.suggestion:.2g}")

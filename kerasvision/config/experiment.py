@@ -10,7 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.gate import Gate
-from kerasvision.config.overrides import with_value
+from kerasvision.config.overrides import with_values
 from kerasvision.config.published import IMAGENET, PUBLISHED
 from kerasvision.config.search import Scalar, Search
 from kerasvision.config.sources import Source
@@ -238,12 +238,13 @@ class Experiment(Config):
             return self
         if self.splits.validation == 0:
             raise ValueError("a search needs a validation split; received splits.validation=0")
-        for path, space in self.search.space.items():
+        for path in self.search.space:
             if path.partition(".")[0] not in ("model", "training", "augment"):
                 raise ValueError(f"a search varies model, training or augment; received the path {path!r}")
             if path == "model.weights":
                 raise ValueError("a search cannot vary model.weights, whose files would go unseen; try one after the other")
-            trial = with_value(self.model_copy(update={"search": None}), "training.epochs", self.search.epochs)
-            for value in space.examples():
-                with_value(trial, path, value)
+            # A trial is a whole experiment of its own, as long as trials are.
+        trial = self.model_copy(update={"search": None})
+        for values in self.search.trials_to_check():
+            with_values(trial, {"training.epochs": self.search.epochs, **values})
         return self

@@ -1,22 +1,41 @@
 """What the tuner may vary, and how it searches: KerasTuner's spaces and oracles over paths into the experiment."""
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from kerasvision import lookup
 from kerasvision.config.base import Component, Config
+from kerasvision.errors import ConfigError
 
 Scalar = bool | int | float | str
+Conditions = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 
 class Space(Component):
-    """Base of the values that one setting may take."""
+    """Base of the values that one setting may take.
+
+    Attributes:
+        when: path of a `Choice` of the same search -> the choices with which this setting is varied. With others it keeps
+            the experiment's own value, or what the chosen component begins with.
+    """
 
     # A space is read by the tuner itself: there is no code behind it but KerasTuner's.
     implementation: ClassVar[str] = "keras_tuner:HyperParameters"
 
+    when: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_or_several(cls, when: object) -> object:
+        if not isinstance(when, Mapping):
+            return when
+        return {path: tuple(values) if isinstance(values, tuple | list) else (values,) for path, values in when.items()}
+
     def examples(self) -> tuple[Scalar, ...]:
-        """The ends of the range, or all choices: each must be a value that the field accepts."""
+        """Ends of the range and what lies between, or all choices: each must be a value that the field accepts."""
         raise TypeError(f"{type(self).__name__} does not say its values")
 
 
@@ -31,15 +50,15 @@ class _Range(Space):
         return self
 
     def examples(self) -> tuple[Scalar, ...]:
-        """Both ends."""
-        return (self.low, self.high)
+        """Both ends, and a number between them that is not whole, which a field for whole numbers refuses."""
+        return (self.low, self.low + (self.high - self.low) / math.pi, self.high)
 
 
 class Float(_Range):
     """Any number in [low, high], each as likely."""
 
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__(low=low, high=high)
+    def __init__(self, low: float, high: float, *, when: Conditions | None = None) -> None:
+        super().__init__(low=low, high=high, when=when or {})
 
 
 class LogUniform(_Range):
@@ -47,18 +66,23 @@ class LogUniform(_Range):
 
     low: float = Field(gt=0)
 
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__(low=low, high=high)
+    def __init__(self, low: float, high: float, *, when: Conditions | None = None) -> None:
+        super().__init__(low=low, high=high, when=when or {})
 
 
 class Int(_Range):
-    """Any whole number in [low, high]."""
+    """Any of the whole numbers low, low + step, ... up to high."""
 
     low: int
     high: int
+    step: int = Field(default=1, ge=1)
 
-    def __init__(self, low: int, high: int) -> None:
-        super().__init__(low=low, high=high)
+    def __init__(self, low: int, high: int, *, step: int = 1, when: Conditions | None = None) -> None:
+        super().__init__(low=low, high=high, step=step, when=when or {})
+
+    def examples(self) -> tuple[Scalar, ...]:
+        """The first and the last of them."""
+        return (self.low, self.high - (self.high - self.low) % self.step)
 
 
 class Choice(Space):
@@ -66,8 +90,20 @@ class Choice(Space):
 
     values: tuple[Scalar, ...] = Field(min_length=1)
 
-    def __init__(self, *options: Scalar, values: tuple[Scalar, ...] = ()) -> None:
-        super().__init__(values=(*options, *values))
+    def __init__(
+        self, *options: Scalar, values: tuple[Scalar, ...] = (), when: Conditions | None = None
+    ) -> None:
+        super().__init__(values=(*options, *values), when=when or {})
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "Choice":
+        # KerasTuner's rule, told before a search begins. True and 1 are two values here and one in Python.
+        kinds = sorted({type(value).__name__ for value in self.values})
+        if len(kinds) > 1:
+            raise ValueError(f"choices must all be of one type; received {', '.join(kinds)}")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"choices must differ; received {self.values}")
+        return self
 
     def examples(self) -> tuple[Scalar, ...]:
         """All of them."""
@@ -78,12 +114,103 @@ class Search(Config):
     """A search for better settings: `space` maps a path into the experiment to the values it may take.
 
     Only the settings that the trainer receives can be searched: paths that begin with `model.`, `training.` or
-    `augment.`. Trials are scored on the validation split.
+    `augment.`. Trials are scored on the validation split; the test split is not looked at.
+
+    >>> Search(space={
+    ...     "training.optimizer": Choice("sgd", "adam"),
+    ...     "training.optimizer.momentum": Float(0.5, 0.99, when={"training.optimizer": "sgd"}),
+    ... }).active({"training.optimizer": "adam"})
+    ('training.optimizer',)
     """
 
     space: dict[str, Annotated[Space, Field()]] = Field(min_length=1)
-    algorithm: Literal["random", "grid", "bayesian", "hyperband"] = "random"
+    algorithm: Literal["random", "grid", "bayesian", "hyperband", "halving"] = Field(
+        default="random",
+        description="hyperband: Li et al., 2017; halving: its most eager bracket alone, `trials` begin it",
+    )
     trials: int = Field(default=10, ge=1, description="most trials; Hyperband decides for itself how many it needs")
-    epochs: int = Field(default=3, ge=1, description="epochs of one trial; the longest ones, for Hyperband")
+    epochs: int = Field(default=3, ge=1, description="epochs of one trial; the longest ones, for Hyperband and halving")
+    factor: int = Field(
+        default=3, ge=2, description="Hyperband and halving: one trial in so many goes on, for so many times the epochs"
+    )
+    minutes: float | None = Field(default=None, gt=0, description="after so many, no trial is begun any more")
+    total_epochs: int | None = Field(default=None, ge=1, description="no trial is begun that would go over so many in all")
+    trial_minutes: float | None = Field(default=None, gt=0, description="a trial that takes longer has failed")
     objective: str = Field(default="accuracy", description="a metric of the task, on the validation split")
+    stop_hopeless: bool = Field(
+        default=False,
+        description="end a trial whose best score is below the median of what earlier ones had on average at that epoch "
+        "(Golovin et al., 2017, Google Vizier, section 3.2.2)",
+    )
+    parallel_trials: int = Field(default=1, ge=1, description="trials at a time, each in a process of its own")
+    retries: int = Field(default=1, ge=0, description="how often a trial whose process died is tried again")
+    seeds: int = Field(
+        default=0, ge=0, description="train the best settings in full with so many seeds, and report mean and deviation"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _conditions_can_be_met(self) -> "Search":
+        for path, space in self.space.items():
+            for parent, wanted in space.when.items():
+                self._check_condition(path, parent, wanted)
+            if path in self._ancestors(path):
+                raise ConfigError(f"the conditions of {path!r} lead back to itself")
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_need_epochs(self) -> "Search":
+        if self.algorithm in ("hyperband", "halving") and self.epochs < self.factor:
+            raise ValueError(
+                f"{self.algorithm} needs epochs of at least factor, or there is nothing to compare early; "
+                f"received epochs={self.epochs}, factor={self.factor}"
+            )
+        return self
+
+    def _check_condition(self, path: str, parent: str, wanted: tuple[Scalar, ...]) -> None:
+        if parent not in self.space:
+            hint = lookup.did_you_mean(parent, set(self.space) - {path})
+            raise ConfigError(f"{path!r} is varied when {parent!r} has a value, and that path is not searched; {hint}")
+        choices = self.space[parent]
+        if not isinstance(choices, Choice):
+            raise ConfigError(f"{path!r} depends on {parent!r}, which must be a Choice", received=choices)
+        for value in wanted:
+            if value not in choices.values:
+                shown = ", ".join(map(repr, choices.values))
+                raise ConfigError(f"{path!r} depends on a value that {parent!r} never has: {value!r}; it has {shown}")
+
+    def _ancestors(self, path: str) -> set[str]:
+        """The paths on which a path depends, also by others; itself among them only where they go in a circle."""
+        found: set[str] = set()
+        waiting = list(self.space[path].when)
+        while waiting:
+            parent = waiting.pop()
+            if parent not in found and parent in self.space:
+                found.add(parent)
+                waiting += self.space[parent].when
+        return found
+
+    def in_order(self) -> Iterator[tuple[str, Space]]:
+        """(path, space), every path after those that it depends on."""
+        yield from sorted(self.space.items(), key=lambda item: len(self._ancestors(item[0])))
+
+    def active(self, values: Mapping[str, Scalar]) -> tuple[str, ...]:
+        """The paths that are varied where some have these values."""
+        found: list[str] = []
+        for path, space in self.in_order():
+            if all(parent in found and values.get(parent) in wanted for parent, wanted in space.when.items()):
+                found.append(path)
+        return tuple(found)
+
+    def trials_to_check(self) -> Iterator[dict[str, Scalar]]:
+        """Values by path such that every end of a range and every choice occurs, with what makes it matter."""
+        for path, space in self.space.items():
+            for value in space.examples():
+                yield {**self._met(path), path: value}
+
+    def _met(self, path: str) -> dict[str, Scalar]:
+        """Choices with which a path is varied."""
+        met: dict[str, Scalar] = {}
+        for parent, wanted in self.space[path].when.items():
+            met |= {**self._met(parent), parent: wanted[0]}
+        return met

@@ -61,9 +61,9 @@ class TrainerSettings(Config):
         return self
 
     @property
-    def on_all_workers(self) -> bool:
-        """Whether the stage runs on all workers of TF_CONFIG at once."""
-        return self.training.strategy == "multi_worker"
+    def shared_by(self) -> str | None:
+        """Who runs the stage together: all processes of one TF_CONFIG; None: this process alone."""
+        return "tf_config" if self.training.strategy == "multi_worker" else None
 
 
 class TunerSettings(TrainerSettings):
@@ -72,9 +72,9 @@ class TunerSettings(TrainerSettings):
     search: Search
 
     @property
-    def on_all_workers(self) -> bool:
-        """Trials run on one machine."""
-        return False
+    def shared_by(self) -> str:
+        """The chief and the workers of KerasTuner's variables, where they are set."""
+        return "keras_tuner"
 
 
 class EvaluatorSettings(Config):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.held import decoded_gb, training_examples
+from kerasvision.data.held import decoded_gb, held, training_examples
 from kerasvision.data.order import Order
 from kerasvision.data.padding import Example, largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
@@ -85,16 +85,27 @@ def training_batches(
 
 
 def evaluation_batches(
-    examples: ExampleSet, *, split: str, transform: ImageTransform, encode: Encode, batch_size: int
+    examples: ExampleSet,
+    *,
+    split: str,
+    transform: ImageTransform,
+    encode: Encode,
+    batch_size: int,
+    memory_budget_gb: float = 0.0,
 ) -> tf.data.Dataset:
     """(inputs, targets, weights) of a whole split, in order, all batches full.
 
     The last batch is filled up with copies of its first example at weight 0: every replica gets as many rows, and no row
-    counts twice. Captions and objects are filled up to the most that an image of the split has (see `padded_batches`).
+    counts twice. Captions and objects are filled up to the most that an image of the split has (see `padded_batches`). Where
+    the images fit into the memory budget, they are read once and stay there.
     """
-    encoded = examples.dataset(split)
-    prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
+    is_small = decoded_gb(examples.count(split), transform) <= memory_budget_gb
+    if is_small:
+        batches = tf.data.Dataset.from_tensor_slices(held(examples, split, transform)).batch(batch_size)
+    else:
+        encoded = examples.dataset(split)
+        prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
 
     @tf.autograph.experimental.do_not_convert
     def finish(batch: Example) -> tuple[object, object, tf.Tensor]:
@@ -103,4 +114,5 @@ def evaluation_batches(
         inputs, targets = encode({**batch, "image": transform.scaled(batch["image"])})
         return inputs, targets, tf.cast(tf.range(batch_size) < real, tf.float32)
 
-    return batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    finished = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    return finished.cache() if is_small else finished.prefetch(tf.data.AUTOTUNE)

@@ -46,9 +46,13 @@ class ExampleSet:
     Args:
         folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image and id, and perhaps label,
             captions and objects.
+
+    Attributes:
+        held: what has been read into memory, by `held`, for all who train on this object one after the other.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.held: dict[object, object] = {}
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features
 

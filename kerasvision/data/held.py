@@ -1,4 +1,4 @@
-"""The training examples, and as much of them in memory as the budget allows: decoded, else encoded, else nothing."""
+"""Examples in memory, as much of them as the budget allows: decoded, else encoded, else nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class TrainingExamples:
     """Training examples, wherever they are.
 
     Attributes:
-        examples: one by one; prepared (with pixels) where `decoded`, else with encoded images.
-        shapes: `largest_shapes` of the encoded ones.
+        examples: one by one, as `ExampleSet.dataset` gives them.
+        shapes: their `largest_shapes`.
         held: all of them as one batch, where that fits into memory.
-        decoded: whether they are prepared.
+        decoded: whether those held are prepared (with pixels).
         num_classes: how many classes their labels have; 0 where they have none.
         transform: what prepares them.
     """
@@ -57,15 +57,29 @@ def training_examples(
     A random crop needs the encoded images, so they are not decoded ahead where `augment` has one.
     """
     encoded, count = examples.dataset(TRAIN), examples.count(TRAIN)
-    shapes = largest_shapes(encoded)
     is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
     decoded = not is_cropped and decoded_gb(count, transform) <= memory_budget_gb
-    dataset = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE) if decoded else encoded
-    held = None
+    rows = None
     if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:
-        held = padded_batches(dataset, batch_size=count, shapes=shapes, drop_remainder=False).get_single_element()
+        rows = held(examples, TRAIN, transform if decoded else None)
     num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
-    return TrainingExamples(dataset, shapes, held, decoded, num_classes, transform)
+    return TrainingExamples(encoded, largest_shapes(encoded), rows, decoded, num_classes, transform)
+
+
+def held(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Example:
+    """A whole split as one batch in memory, prepared where there is a transform.
+
+    It is read once: as long as `examples` is open, whoever asks again gets the same tensors.
+    """
+    key = (split, transform)
+    if key not in examples.held:
+        encoded = examples.dataset(split)
+        wanted = encoded if transform is None else encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
+        count, shapes = examples.count(split), largest_shapes(encoded)
+        examples.held[key] = padded_batches(
+            wanted, batch_size=count, shapes=shapes, drop_remainder=False
+        ).get_single_element()
+    return examples.held[key]
 
 
 def decoded_gb(count: int, transform: ImageTransform) -> float:

@@ -159,7 +159,11 @@ class TransformGraph(Artifact):
 
 
 class HyperParameters(Artifact):
-    """What the tuner found: `best_hyperparameters.json` (path -> value), `trials.csv`, `search/` (KerasTuner's own)."""
+    """What the tuner found: `best_hyperparameters.json` (path -> value), `trials.csv`, `search.html`, `search/`.
+
+    `search/` is a project folder of KerasTuner's, whose trials hold logs for TensorBoard. Its properties are `objective`,
+    `trials` (how many), `score` (the best), and `seeds_mean`, `seeds_deviation` where it was trained with several seeds.
+    """
 
     TYPE_NAME = "HyperParameters"
 
@@ -179,9 +183,14 @@ class HyperParameters(Artifact):
         return self.uri / "search"
 
     @property
+    def page(self) -> Path:
+        """The same to look at."""
+        return self.uri / "search.html"
+
+    @property
     def front(self) -> Path:
         """What a person opens first."""
-        return self.trials
+        return self.page
 
 
 class Model(Artifact):

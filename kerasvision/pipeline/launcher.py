@@ -35,13 +35,13 @@ class Launch:
         store: where runs are kept.
         run: this one.
         waiting: is told of a node at which another run is.
-        takes_part: whether this process is a worker other than the chief, where a stage runs on several at once.
+        takes_part: stages that run on several machines at once, and here as on one other than the chief.
     """
 
     store: Store
     run: RunRecord
     waiting: Callable[[str], None] = lambda node: None
-    takes_part: bool = False
+    takes_part: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
     """
     began = time.monotonic()
     store, run = context.store, context.run
-    if context.takes_part and runs_on_all_workers(node):
+    if node.name in context.takes_part:
         # The chief holds the lock while this stage runs on all.
         return _take_part(node, done, context, may_execute=may_execute, force=force)
     # Only one process at a time launches this node.
@@ -229,9 +229,9 @@ def _call(
     node.function(**arguments, **{name: places[name] for name in node.signature.places})
 
 
-def runs_on_all_workers(node: Node) -> bool:
-    """Whether the stage runs on all workers of TF_CONFIG at once."""
-    return getattr(node.settings, "on_all_workers", False)
+def shared_by(node: Node) -> str | None:
+    """How the processes that run the stage together know of each other; None where one runs it alone."""
+    return getattr(node.settings, "shared_by", None)
 
 
 def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:

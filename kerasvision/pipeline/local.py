@@ -18,11 +18,12 @@ from kerasvision.pipeline.launcher import (
     launch,
     resolve_inputs,
     reusable,
-    runs_on_all_workers,
+    shared_by,
     why_not_reusable,
 )
 from kerasvision.pipeline.store import RunRecord, Store, opened
 from kerasvision.training.cluster import read_cluster
+from kerasvision.tuning.role import read_role
 
 RUNS_FOLDER = "runs"
 
@@ -87,8 +88,8 @@ def run(
 ) -> RunResult:
     """Runs a pipeline: every stage whose result is not there yet, in order.
 
-    Where a stage trains on several workers, each of them runs the same command, on a root of its own or on a shared one. All
-    run that stage at once; the chief publishes its result and goes on, and the others are done.
+    Where a stage trains or searches on several machines, each of them runs the same command, on a root of its own or on a
+    shared one. All run that stage at once; the chief publishes its result and goes on, and the others are done.
 
     Args:
         pipeline: what `load_pipeline` or `standard_pipeline` gave.
@@ -100,18 +101,17 @@ def run(
         listener: is told what happens.
 
     Raises:
-        ConfigError: a stage runs on several workers, and TF_CONFIG does not name them.
+        ConfigError: a stage runs on several machines, and the environment does not say well which they are.
         KerasvisionError: the first failure; what was finished stays, and the next run goes on from there.
     """
     listener = listener or Listener()
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
-    on_all = any(runs_on_all_workers(pipeline.nodes[name]) for name in chosen)
-    takes_part = on_all and not read_cluster(os.environ).is_chief
+    workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000)
         store.start_run(record)
-        context = Launch(store, record, waiting=listener.waiting, takes_part=takes_part)
+        context = Launch(store, record, waiting=listener.waiting, takes_part=workers_stages)
         results: list[Result] = []
         done: Outputs = {}
         for name in needed(pipeline, chosen):
@@ -155,6 +155,14 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
         return PlannedStage(name, "run", tuple(why_not_reusable(node, print_, store, pipeline.name)))
     done[name] = outputs
     return PlannedStage(name, "reuse")
+
+
+def _is_worker(shared: str | None) -> bool:
+    """Whether this process is a worker, and not the chief, of those who run a stage together."""
+    if shared == "tf_config":
+        return not read_cluster(os.environ).is_chief
+    role = read_role(os.environ) if shared == "keras_tuner" else None
+    return role is not None and not role.is_chief
 
 
 def _new_run_id() -> str:

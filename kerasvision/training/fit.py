@@ -1,7 +1,7 @@
 """Fit a network to examples: the same function for the trainer and for every trial of the tuner."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,7 @@ from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import Encode, decoded_gb, evaluation_batches, training_batches
+from kerasvision.data.batches import Encode, evaluation_batches, training_batches
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
@@ -41,6 +41,8 @@ from kerasvision.training.tensorboard_log import TensorBoardLog, flat_settings
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 from kerasvision.training.workers import Workers
 
+# The history so far -> why the training is to end, or None.
+ShouldStop = Callable[[pd.DataFrame], str | None]
 # So many of a lost batch's examples are named.
 MOST_NAMED = 8
 
@@ -54,11 +56,13 @@ class Fitted:
         history: a row per epoch: `epoch` from 1, `loss`, metrics, and the same with `val_` where there is a validation
             split.
         workers: who trained it. Every worker has the same model, and the chief alone is to write it.
+        stopped: what `should_stop` said; "" where it let the training go on.
     """
 
     model: keras.Model
     history: pd.DataFrame
     workers: Workers = field(default_factory=Workers)
+    stopped: str = ""
 
 
 def fit(
@@ -69,6 +73,8 @@ def fit(
     transform: ImageTransform,
     work: Path | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    until_epoch: int | None = None,
+    should_stop: ShouldStop = lambda history: None,
 ) -> Fitted:
     """Trains the network of the settings on the train split. Same settings, same machine: same weights.
 
@@ -80,6 +86,10 @@ def fit(
         work: where checkpoints and logs go. A training that was begun there goes on from its newest checkpoint. None:
             nothing is kept. Of several workers the chief alone writes there.
         strategy: what `make_strategy` gave for these settings, where that had to be made before TensorFlow did anything.
+        until_epoch: the training ends after so many of its epochs. A later call with the same `work` goes on, and in the
+            end the two are what one call without it is, bit for bit. None: after the last one.
+        should_stop: asked after each epoch but the last, and before a training goes on after one: given the history, why
+            it is to end there, or None.
 
     Raises:
         ConfigError: settings that do not fit the data or the devices, or a checkpoint of another training.
@@ -92,7 +102,7 @@ def fit(
     with workers.noticing_deaths(), _folder(work, workers) as own_work:
         return _fitted(
             settings, examples=examples, classes=classes, transform=transform, work=own_work, strategy=strategy,
-            workers=workers,
+            workers=workers, until_epoch=until_epoch, should_stop=should_stop,
         )  # fmt: skip
 
 
@@ -105,8 +115,10 @@ def _fitted(
     work: Path | None,
     strategy: tf.distribute.Strategy,
     workers: Workers,
+    until_epoch: int | None,
+    should_stop: ShouldStop,
 ) -> Fitted:
-    training = settings.training
+    training, stopped = settings.training, []
     keras.utils.set_random_seed(training.seed)
     task, policy = make_task(settings.task, classes), _dtype_policy(training)
     identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
@@ -131,18 +143,26 @@ def _fitted(
             batches(encode=task.encode, start_step=saving.start.step, shard=(workers.number, workers.count)),
             epochs=training.epochs,
             steps_per_epoch=steps,
+            until_epoch=until_epoch,
             validation=validation,
             callbacks=[*callbacks, TrainingBar(advance, batch_size=training.batch_size, epochs=training.epochs)],
             steps_per_call=training.steps_per_call,
             saving=saving,
             explain=lambda number: f"Its images: {_ids(number, batches=batches)}. Last checkpoint: {saving.last}",
             agree=workers.largest,
+            ends=lambda history: bool(stopped.append(should_stop(_table(history)) or "") or stopped[-1]),
         )
     _take_best(part, callbacks)
     model = task.trained(network)
-    table = pd.DataFrame(history.history)
+    model = model if policy == "float32" else in_float32(model)
+    return Fitted(model, _table(history.history), workers, stopped[-1] if stopped else "")
+
+
+def _table(history: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """A row per epoch, with its number from 1."""
+    table = pd.DataFrame(dict(history))
     table.insert(0, "epoch", range(1, len(table) + 1))
-    return Fitted(model if policy == "float32" else in_float32(model), table, workers)
+    return table
 
 
 def _train_step(
@@ -205,14 +225,18 @@ def _validation_batches(
     if not examples.count(VALIDATION):
         return None
     batches = evaluation_batches(
-        examples, split=VALIDATION, transform=transform, encode=task.encode, batch_size=training.batch_size
+        examples,
+        split=VALIDATION,
+        transform=transform,
+        encode=task.encode,
+        batch_size=training.batch_size,
+        memory_budget_gb=training.memory_budget_gb,
     )
-    if workers.count > 1:
-        rows = training.batch_size // workers.count
-        mine = slice(workers.number * rows, (workers.number + 1) * rows)
-        batches = batches.map(lambda *batch: tf.nest.map_structure(lambda part: part[mine], batch))
-    small = decoded_gb(examples.count(VALIDATION), transform) <= training.memory_budget_gb
-    return batches.cache() if small else batches
+    if workers.count == 1:
+        return batches
+    rows = training.batch_size // workers.count
+    mine = slice(workers.number * rows, (workers.number + 1) * rows)
+    return batches.map(lambda *batch: tf.nest.map_structure(lambda part: part[mine], batch))
 
 
 def _ids(step: int, *, batches: Callable[..., tf.data.Dataset]) -> str:

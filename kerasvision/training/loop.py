@@ -89,6 +89,7 @@ def train_loop(
     *,
     epochs: int,
     steps_per_epoch: int,
+    until_epoch: int | None = None,
     batch_size: int | None = None,
     validation: tf.data.Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -96,6 +97,7 @@ def train_loop(
     saving: Unsaved | None = None,
     explain: Callable[[int], str] = lambda step: "",
     agree: Callable[[float], float] = float,
+    ends: Callable[[Mapping[str, Sequence[float]]], bool] = lambda history: False,
 ) -> keras.callbacks.History:
     """Trains to the end of the last epoch, or until a callback sets `stop_training`.
 
@@ -107,6 +109,7 @@ def train_loop(
         batches: those that follow the start, as many as there are steps left.
         epochs: all together.
         steps_per_epoch: batches of one epoch.
+        until_epoch: after so many of them it ends for now; a later call goes on. None: after the last one.
         batch_size: rows of a full batch, where `batches` do not say it themselves.
         validation: measured after each epoch under names that begin with `val_`.
         callbacks: Keras'.
@@ -114,6 +117,7 @@ def train_loop(
         saving: where to go on, and when to save what.
         explain: of a lost step (from 0, over all epochs), a sentence for the error.
         agree: what of several workers' seconds, of which these are one's, all of them go by.
+        ends: asked between two epochs, and where a training goes on after one: whether it ends for now.
 
     Returns:
         Keras' history: name -> the value of each epoch.
@@ -125,10 +129,11 @@ def train_loop(
     loop = _Loop(
         step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree
     )
+    last = epochs if until_epoch is None else min(epochs, until_epoch)
     loop.begin(saving)
     iterator = iter(step.share_out(batches, batch_size=batch_size))
     logs = None
-    while loop.goes_on:
+    while loop.goes_on(last, ends):
         for progress in loop.epoch(iterator, explain=explain):
             if saving.is_due():
                 saving.save(progress)
@@ -154,7 +159,7 @@ class _Loop:
         agree: Callable[[float], float],
     ) -> None:
         self._agree = agree
-        self._step, self._epochs, self._steps_per_epoch = step, epochs, steps_per_epoch
+        self._step, self._steps_per_epoch = step, steps_per_epoch
         each = steps_per_call == "auto" and any(map(_sees_steps, callbacks))
         self._length = CallLength(1 if each else steps_per_call)
         self.history = keras.callbacks.History()
@@ -169,9 +174,10 @@ class _Loop:
         history = {name: list(values) for name, values in self.history.history.items()}
         return Progress(self._done, history, self._stopped)
 
-    @property
-    def goes_on(self) -> bool:
-        return self._done < self._epochs * self._steps_per_epoch and not self._stopped
+    def goes_on(self, last: int, ends: Callable[[Mapping[str, Sequence[float]]], bool]) -> bool:
+        if self._stopped or self._done >= last * self._steps_per_epoch:
+            return False
+        return self._steps_into_epoch > 0 or self._done == 0 or not ends(self.progress.history)
 
     def begin(self, saving: Unsaved) -> None:
         start, network = saving.start, self._step.network

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from kerasvision import quiet
-from kerasvision.config.overrides import with_value
+from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.schema import DataSchema
@@ -79,9 +79,7 @@ def with_hyperparameters(settings: TrainerSettings, best: Path | None) -> Traine
     """The settings with the tuner's values in place of their own."""
     if best is None:
         return settings
-    for path, value in json.loads(best.read_text(encoding="utf-8")).items():
-        settings = with_value(settings, path, value)
-    return settings
+    return with_values(settings, json.loads(best.read_text(encoding="utf-8")))
 
 
 def _about_workers(settings: TrainerSettings) -> str:

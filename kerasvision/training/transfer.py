@@ -122,6 +122,7 @@ class FeatureMaps:
         _check_memory(frozen, count=sum(counts.values()), training=training)
         self._classes = examples.classes
         self._rows = {}
+        self.held: dict[object, object] = {}
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
                 images = examples.dataset(split).map(

@@ -1,150 +1,266 @@
-"""A search over settings: KerasTuner proposes, our own training tries, the validation split decides."""
+"""A search over settings: KerasTuner proposes, our own training tries, the validation split decides.
 
-import json
-import math
-import sys
-from collections.abc import Callable
+Whatever the timing, the oracle sees the same: trial k is asked for when the results of all trials up to k - N are
+reported, N being how many run at a time, and results are reported in the order in which the trials were begun. So a search
+that was killed goes on by doing it all again, with the results that it has.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import keras
 import keras_tuner
-import pandas as pd
 
 from kerasvision import config as c
-from kerasvision.config.overrides import with_value
-from kerasvision.config.stages import TrainerSettings, TunerSettings
-from kerasvision.errors import ConfigError, StageError
-from kerasvision.progress import bar
+from kerasvision.config.stages import TunerSettings
+from kerasvision.errors import StageError
+from kerasvision.progress import bar, say
+from kerasvision.tuning.carrying import Carrying, Trial
+from kerasvision.tuning.folder import SearchFolder, forget_checkpoints, write_json
+from kerasvision.tuning.hopeless import thresholds
+from kerasvision.tuning.oracles import IDLE, STOPPED, make_oracle, values_of
+from kerasvision.tuning.records import Scalar, SearchResult, SeedScore, TrialRecord
+from kerasvision.tuning.trials import Carriers, Objective
 
-# A trial: settings in, the history of its epochs out.
-Try = Callable[[TrainerSettings], pd.DataFrame]
+ROUNDS = ("hyperband", "halving")
 
 
-def search(settings: TunerSettings, *, try_settings: Try, folder: Path) -> tuple[dict[str, c.search.Scalar], pd.DataFrame]:
-    """Runs the search that the settings describe.
+def search(
+    settings: TunerSettings,
+    *,
+    workers: Carriers,
+    folder: Path,
+    inputs: Mapping[str, str] | None = None,
+    is_asked_to_stop: Callable[[], bool] = lambda: False,
+) -> SearchResult:
+    """Runs the search that the settings describe, or goes on with one that was begun in the folder.
 
     Args:
         settings: the trainer's settings, and what to vary in them.
-        try_settings: trains with given settings and returns the history.
-        folder: KerasTuner's project folder.
-
-    Returns:
-        The best values by path, and a table of all trials, best first.
+        workers: who carries out the trials.
+        folder: KerasTuner's project folder; see `folder`.
+        inputs: what else the results depend on, name -> digest.
+        is_asked_to_stop: whether the process is to end.
 
     Raises:
-        ConfigError: a trial does not measure the objective.
+        ConfigError: a trial does not measure the objective; the folder is of another search.
         StageError: every trial failed.
+        Interrupted: it was asked to stop; what it did is saved.
     """
-    plan = settings.search
-    objective = keras_tuner.Objective(f"val_{plan.objective}", settings.task.best_is(plan.objective))
-    tuner = _Tuner(settings, try_settings, _oracle(plan, objective), folder)
-    with bar("trials", total=None if plan.algorithm == "hyperband" else plan.trials) as advance:
-        tuner.advance = advance
-        tuner.search(verbose=0)
-    trials = _table(tuner.oracle, objective)
-    if trials.empty or trials["score"].isna().all():
-        raise StageError(f"every trial of the search failed, {_why(tuner.oracle)}", hint=f"the trials are in {folder}")
-    best = {path: trials.iloc[0][path] for path in plan.space}
-    return {path: value.item() if hasattr(value, "item") else value for path, value in best.items()}, trials
+    identity = {"settings": settings.to_data(), "inputs": dict(inputs or {}), "keras_tuner": keras_tuner.__version__}
+    kept = SearchFolder(folder, identity=identity)
+    objective = Objective(f"val_{settings.search.objective}", settings.task.best_is(settings.search.objective))
+    run = _Search(settings, objective, kept, Carrying(settings, objective, workers, kept, is_asked_to_stop))
+    run.all_trials()
+    best = run.best()
+    seeds = _seed_scores(settings, best.values, run.carrying, kept) if settings.search.seeds else ()
+    records = tuple(trial.record for trial in run.trials)
+    return SearchResult(dict(best.values), records, objective.name, objective.direction, seeds, run.ended)
 
 
-def save_best(best: dict[str, c.search.Scalar], file: Path) -> None:
-    """Writes the best values as JSON, path -> value."""
-    file.write_text(json.dumps(best, indent=2) + "\n", encoding="utf-8")
+@dataclass
+class _Search:
+    """The state of a search."""
 
+    settings: TunerSettings
+    objective: Objective
+    folder: SearchFolder
+    carrying: Carrying
+    trials: list[Trial] = field(default_factory=list)
+    reported: int = 0
+    is_complete: bool = False
+    ended: str = ""
+    # How many were begun and reported when the oracle had nothing to give: it has something when more are reported.
+    idle_at: tuple[int, int] | None = None
 
-class _Tuner(keras_tuner.Tuner):
-    """A tuner whose trial is a training of ours. No hypermodel: a trial is a set of settings, not a Keras model."""
+    def __post_init__(self) -> None:
+        objective = keras_tuner.Objective(self.objective.name, self.objective.direction)
+        self.oracle = make_oracle(self.plan, objective)
+        self.oracle._set_project_dir(self.folder.path.parent, self.folder.path.name)
+        write_json(self.folder.path / "tuner0.json", {})
+        self._began, self._before = time.monotonic(), self.folder.seconds
 
-    def __init__(self, settings: TunerSettings, try_settings: Try, oracle: keras_tuner.Oracle, folder: Path) -> None:
-        self._settings, self._try = settings, try_settings
-        self.advance: Callable[..., None] = lambda *_: None
-        super().__init__(
-            oracle=oracle, hypermodel=_unused_hypermodel, directory=str(folder.parent), project_name=folder.name
+    @property
+    def plan(self) -> c.Search:
+        """What is searched, and how."""
+        return self.settings.search
+
+    @property
+    def window(self) -> int:
+        """So many trials may be begun and not yet reported."""
+        results_matter = self.plan.algorithm not in ("random", "grid") or self.plan.stop_hopeless or self.plan.total_epochs
+        return self.plan.parallel_trials if results_matter else self.plan.trials
+
+    def all_trials(self) -> None:
+        """Tries until there is nothing left to try, or the budget is spent."""
+        total = None if self.plan.algorithm in ROUNDS else self.plan.trials
+        with bar("trials", total=total) as advance:
+            self.fill()
+            while self.reported < len(self.trials):
+                if self.trials[self.reported].record is None:
+                    self.carrying.wait()
+                    self.end_in_time()
+                else:
+                    self.report(self.trials[self.reported])
+                    advance(1, note=self.best_so_far())
+                self.fill()
+
+    def fill(self) -> None:
+        """Begins trials while there is room for them."""
+        # A trial that waits for nothing but its report leaves a process free, and no room.
+        while len(self.trials) - self.reported < self.window and self.carrying.has_room and not self.is_complete:
+            asked = (len(self.trials), self.reported)
+            if asked == self.idle_at or not self.has_time():
+                return
+            trial = self.oracle.create_trial(f"tuner{len(self.trials) % self.window}")
+            if trial.status == IDLE:
+                self.idle_at = asked
+                return
+            if trial.status == STOPPED:
+                self.is_complete = True
+                return
+            self.begin(trial)
+
+    def begin(self, trial: keras_tuner.engine.trial.Trial) -> None:
+        """Has a trial carried out, unless that would cost too many epochs."""
+        begun = self.made(trial)
+        limit = self.plan.total_epochs
+        if limit is not None and sum(map(_epochs, self.trials)) + _epochs(begun) > limit:
+            self.withdraw(trial)
+            self.end(f"the budget of search.total_epochs={limit} was spent")
+            return
+        self.trials.append(begun)
+        self.carrying.begin(begun)
+
+    def made(self, trial: keras_tuner.engine.trial.Trial) -> Trial:
+        """What a trial of KerasTuner's asks for."""
+        given = trial.hyperparameters.values
+        values = values_of(trial, self.plan)
+        until = given.get("tuner/epochs", values.get("training.epochs", self.plan.epochs))
+        limits: tuple[float | None, ...] = ()
+        if self.plan.stop_hopeless:
+            earlier = [one.record.history for one in self.trials[: self.reported]]
+            limits = thresholds(earlier, objective=self.objective, epochs=until)
+        return Trial(
+            id=trial.trial_id,
+            folder=self.folder.trial(trial.trial_id),
+            values=values,
+            until_epoch=until,
+            epochs=self.plan.epochs,
+            parent=given.get("tuner/trial_id", ""),
+            first_epoch=given.get("tuner/initial_epoch", 0),
+            bracket=given.get("tuner/bracket"),
+            round=given.get("tuner/round"),
+            thresholds=limits,
+            of_oracle=trial,
         )
 
-    def run_trial(self, trial: keras_tuner.engine.trial.Trial, *args: object, **kwargs: object) -> dict[str, list[float]]:
-        history = self._try(_trial_settings(self._settings, trial.hyperparameters))
-        # Settings of the next trial must not build on what this one left in Keras' global state.
-        keras.backend.clear_session()
-        self.advance(1)
-        name = self.oracle.objective.name
-        if name not in history:
-            measured = [column.removeprefix("val_") for column in history if column.startswith("val_")]
-            message = f"trials measure {', '.join(measured) or 'nothing'} on the validation split"
-            raise ObjectiveError(message, received=name.removeprefix("val_"), hint="set search.objective to one of them")
-        score = float(history[name].iloc[-1])
-        if not math.isfinite(score):
-            # KerasTuner fails a trial whose score is NaN too, but does not say why; an infinite score could win.
-            raise keras_tuner.errors.FailedTrialError(f"{name} is {score}")
-        return {name: score}
+    def withdraw(self, trial: keras_tuner.engine.trial.Trial) -> None:
+        """Takes back a trial that is not to be carried out."""
+        id = trial.trial_id
+        self.oracle.trials.pop(id)
+        self.oracle.start_order.remove(id)
+        self.oracle.ongoing_trials = {
+            tuner: other for tuner, other in self.oracle.ongoing_trials.items() if other.trial_id != id
+        }
+        (self.folder.trial(id) / "trial.json").unlink()
+        self.folder.trial(id).rmdir()
+
+    def report(self, begun: Trial) -> None:
+        """Tells the oracle what came of a trial, and removes what nobody needs any more."""
+        trial, record = begun.of_oracle, begun.record
+        trial.status = "FAILED" if record.score is None else "COMPLETED"
+        trial.message = record.error or None
+        if record.score is not None:
+            self.oracle.update_trial(trial.trial_id, {self.objective.name: record.score}, step=len(record.history))
+        self.oracle.end_trial(trial)
+        self.reported += 1
+        self.folder.seconds = self.seconds
+        if self.plan.algorithm not in ROUNDS or begun.until_epoch == self.plan.epochs or record.score is None:
+            forget_checkpoints(begun.folder)
+        if begun.parent:
+            forget_checkpoints(self.folder.trial(begun.parent))
+
+    @property
+    def seconds(self) -> float:
+        """How long the search has been at work, over all its runs."""
+        return self._before + time.monotonic() - self._began
+
+    def has_time(self) -> bool:
+        """Whether one more trial may begin; one that has its result already always may."""
+        digits = len(str(self.oracle.max_trials))
+        if self.plan.minutes is None or self.seconds < 60 * self.plan.minutes:
+            return True
+        if self.folder.result(self.folder.trial(f"{len(self.trials):0{digits}d}")) is not None:
+            return True
+        self.end(f"the {self.plan.minutes:g} minutes of search.minutes were over")
+        return False
+
+    def end_in_time(self) -> None:
+        """Ends what still runs when time is up."""
+        if self.plan.minutes is not None and self.seconds >= 60 * self.plan.minutes:
+            self.carrying.workers.stop()
+
+    def end(self, why: str) -> None:
+        """No more trials are begun."""
+        self.ended, self.is_complete = why, True
+
+    def best(self) -> TrialRecord:
+        """The record of the best trial.
+
+        Raises:
+            StageError: none has a score.
+        """
+        records = tuple(trial.record for trial in self.trials if trial.record is not None)
+        ranked = SearchResult({}, records, self.objective.name, self.objective.direction).ranked()
+        if ranked and ranked[0].score is not None:
+            return ranked[0]
+        if not records:
+            raise StageError("the budget of the search does not allow a single trial", hint="raise it")
+        error = f", the first ({records[0].id}) with: {records[0].error}"
+        raise StageError(f"every trial of the search failed{error}", hint=f"the trials are in {self.folder.path}")
+
+    def best_so_far(self) -> str:
+        """For the progress bar."""
+        done = [trial.record for trial in self.trials[: self.reported] if trial.record.score is not None]
+        if not done:
+            return ""
+        score = self.objective.best([record.score for record in done])
+        id = next(record.id for record in done if record.score == score)
+        return f"best {self.objective.name} {score:.4f} (trial {id})"
 
 
-class ObjectiveError(keras_tuner.errors.FatalError, ConfigError):
-    """Trials do not measure the objective. Ends a search at once; other errors are failures of single trials."""
+def _epochs(trial: Trial) -> int:
+    """Epochs that a trial had, or is to have."""
+    return trial.until_epoch - trial.first_epoch if trial.record is None else trial.record.epochs
 
 
-def _unused_hypermodel(hyperparameters: keras_tuner.HyperParameters) -> keras.Model:
-    """KerasTuner builds one model to see which hyperparameters exist; ours are declared already."""
-    inputs = keras.Input((1,))
-    return keras.Model(inputs, inputs)
-
-
-def _trial_settings(settings: TunerSettings, hyperparameters: keras_tuner.HyperParameters) -> TrainerSettings:
-    tried = TrainerSettings(task=settings.task, model=settings.model, training=settings.training, augment=settings.augment)
-    if tried.training.strategy == "multi_worker":
-        # Several machines train one model together; a trial is small, and whoever runs the tuner runs it alone.
-        tried = with_value(tried, "training.strategy", "auto")
-    for path in settings.search.space:
-        tried = with_value(tried, path, hyperparameters.get(path))
-    epochs = hyperparameters.values.get("tuner/epochs", settings.search.epochs)
-    return with_value(tried, "training.epochs", epochs)
-
-
-def _oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner.Oracle:
-    hyperparameters = keras_tuner.HyperParameters()
-    for path, space in plan.space.items():
-        _declare(hyperparameters, path, space)
-    shared = {
-        "objective": objective,
-        "hyperparameters": hyperparameters,
-        "allow_new_entries": False,
-        "seed": plan.seed + 1,  # KerasTuner takes 0 for none
-        # Rates that are too high fail in a row: that is a result, not a reason to give up.
-        "max_consecutive_failed_trials": sys.maxsize,
-    }
-    if plan.algorithm == "hyperband":
-        return keras_tuner.oracles.HyperbandOracle(max_epochs=plan.epochs, **shared)
-    oracle = {
-        "random": keras_tuner.oracles.RandomSearchOracle,
-        "grid": keras_tuner.oracles.GridSearchOracle,
-        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-    }[plan.algorithm]
-    return oracle(max_trials=plan.trials, **shared)
-
-
-def _declare(hyperparameters: keras_tuner.HyperParameters, path: str, space: c.Space) -> None:
-    match space:
-        case c.Choice():
-            hyperparameters.Choice(path, list(space.values))
-        case c.Int():
-            hyperparameters.Int(path, space.low, space.high)
-        case c.LogUniform():
-            hyperparameters.Float(path, space.low, space.high, sampling="log")
-        case c.Float():
-            hyperparameters.Float(path, space.low, space.high)
-
-
-def _why(oracle: keras_tuner.Oracle) -> str:
-    """What the last failed trial said."""
-    messages = [trial.message for trial in oracle.trials.values() if trial.message]
-    return f"the last with {messages[-1].strip().splitlines()[-1]}" if messages else "and none says why"
-
-
-def _table(oracle: keras_tuner.Oracle, objective: keras_tuner.Objective) -> pd.DataFrame:
-    rows = [
-        {"trial": trial.trial_id, "status": trial.status, "score": trial.score, **trial.hyperparameters.values}
-        for trial in oracle.trials.values()
+def _seed_scores(
+    settings: TunerSettings, best: Mapping[str, Scalar], carrying: Carrying, folder: SearchFolder
+) -> tuple[SeedScore, ...]:
+    """Scores of the best settings, trained in full with several seeds; those that failed are left out, and told."""
+    first, epochs = settings.training.seed, settings.training.epochs
+    trainings = [
+        Trial(
+            id=f"seed_{first + number}",
+            folder=folder.path / f"seed_{first + number}",
+            values={**best, "training.seed": first + number},
+            until_epoch=int(best.get("training.epochs", epochs)),
+            epochs=epochs,
+        )
+        for number in range(settings.search.seeds)
     ]
-    table = pd.DataFrame(rows, columns=None if rows else ["trial", "status", "score"])
-    return table.sort_values("score", ascending=objective.direction == "min", na_position="last", ignore_index=True)
+    with bar("seeds", total=len(trainings)) as advance:
+        waiting = list(trainings)
+        while any(training.record is None for training in trainings):
+            while waiting and carrying.has_room:
+                carrying.begin(waiting.pop(0))
+            carrying.wait()
+            advance(0)
+    for training in trainings:
+        forget_checkpoints(training.folder)
+        if training.record.score is None:
+            say(f"the best settings failed with training.seed={training.values['training.seed']}: {training.record.error}")
+    done = [(training.values["training.seed"], training.record) for training in trainings]
+    return tuple(SeedScore(seed, record.score, record.seconds) for seed, record in done if record.score is not None)

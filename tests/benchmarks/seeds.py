@@ -34,7 +34,10 @@ def main() -> None:
             scores = json.loads(result.artifact("evaluator", "evaluation").scores.read_text())
             last = pd.read_csv(result.artifact("trainer", "model").history).iloc[-1]
             whole = {name: value for name, value in scores.items() if "[" not in name}
-            rows.append({**whole, "train_loss": last["loss"], "train_accuracy": last["accuracy"], "seconds": seconds})
+            trained = {"train_loss": last["loss"], "train_accuracy": last["accuracy"]}
+            if "val_accuracy" in last:
+                trained["validation_accuracy"] = last["val_accuracy"]
+            rows.append({**whole, **trained, "seconds": seconds})
             print(f"seed {seed}: " + ", ".join(f"{name} {value:.4f}" for name, value in rows[-1].items()), flush=True)
     for name in rows[0]:
         values = [row[name] for row in rows]

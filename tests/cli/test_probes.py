@@ -1,4 +1,4 @@
-"""`models check`, `tune learning-rate`, `doctor --overfit|--distribute`: what they print, write and exit with."""
+"""`models check`, `tune --find-learning-rate`, `doctor --overfit|--distribute`: what they print, write and exit with."""
 
 import re
 import sys
@@ -45,7 +45,7 @@ def words(text):
         (["models", "check", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'?"),
         (["doctor", "--steps", "3"], 2, "go with --overfit or --distribute, and neither is there"),
         (["doctor", "--overfit", "pipelines/digit.py"], 2, "there is no pipeline file pipelines/digit.py"),
-        (["tune", "learning-rate", "pipelines/digit.py"], 2, "there is no pipeline file pipelines/digit.py"),
+        (["tune", "pipelines/digit.py", "--find-learning-rate"], 2, "there is no pipeline file pipelines/digit.py"),
     ],
 )
 def test_mistake_exits_with_its_code_and_says_the_way_out(kerasvision, arguments, code, message):
@@ -79,7 +79,7 @@ def test_models_check_names_the_wrong_layer_of_an_own_builder_and_exits_1(tmp_pa
 
 
 def test_tune_learning_rate_writes_table_and_picture_and_says_how_to_try_it(root):
-    done = invoke("tune", "learning-rate", DIGITS, "--root", root, "--steps", "100")
+    done = invoke("tune", DIGITS, "--find-learning-rate", "--root", root, "--steps", "100")
     assert done.exit_code == 0, done.output
     assert re.search(r"to try it: --set training.optimizer.learning_rate=0\.\d+", done.output)
     folder = root / "runs" / "reports" / "digits"

@@ -258,8 +258,10 @@ def test_mixing_without_labels_is_refused(make_examples, tmp_path):
 # --- Evaluation
 
 
-def evaluated(example_set, batch_size, *, split="validation"):
-    batches = evaluation_batches(example_set, split=split, transform=TRANSFORM, encode=encode, batch_size=batch_size)
+def evaluated(example_set, batch_size, *, split="validation", budget=0.0):
+    batches = evaluation_batches(
+        example_set, split=split, transform=TRANSFORM, encode=encode, batch_size=batch_size, memory_budget_gb=budget
+    )
     return [(images.numpy(), targets["id"].numpy().tolist(), weights.numpy()) for images, targets, weights in batches]
 
 
@@ -285,6 +287,22 @@ def test_what_fills_up_is_the_batchs_first_image(example_set):
     _, ids, weights = evaluated(example_set, 4)[-1]
     assert weights.tolist() == [1, 0, 0, 0]
     assert ids == [ids[0]] * 4
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 8])
+def test_images_kept_in_memory_are_evaluated_as_those_that_are_read(batch_size, example_set):
+    for read, kept in zip(evaluated(example_set, batch_size), evaluated(example_set, batch_size, budget=1.0), strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, read, kept)
+
+
+def test_who_trains_again_on_the_same_open_examples_reads_nothing_again(example_set, monkeypatch):
+    def train_and_evaluate():
+        batches, _ = make(example_set, budget=MEMORY, batch_size=2)
+        return [images.numpy() for images, _ in batches], evaluated(example_set, 2, budget=1.0)
+
+    before = train_and_evaluate()
+    monkeypatch.setattr(ImageTransform, "prepared", None)
+    tf.nest.map_structure(np.testing.assert_array_equal, before, train_and_evaluate())
 
 
 def test_evaluation_has_the_same_order_every_time(example_set):

@@ -15,7 +15,7 @@ from kerasvision.pipeline.local import run
 @pytest.fixture
 def on_all(toy, monkeypatch):
     """`multiply` runs on all workers; what it is given is noted."""
-    monkeypatch.setattr(toy.MultiplySettings, "on_all_workers", True, raising=False)
+    monkeypatch.setattr(toy.MultiplySettings, "shared_by", "tf_config", raising=False)
     return toy
 
 
@@ -82,12 +82,23 @@ def test_without_tf_config_nothing_is_begun(on_all, number, tmp_path, monkeypatc
     assert run(on_all.pipeline(number), root=tmp_path, until="read").stages[0].node == "read"
 
 
-def test_of_the_standard_graph_the_trainer_alone_runs_on_all_workers():
+def test_of_the_standard_graph_the_trainer_and_the_tuner_are_shared():
     experiment = c.Experiment(
         name="digits", source=c.Digits(), transform=c.Transform(image_size=(32, 32), color_mode="grayscale"),
         task=c.Classification(), model=c.Model(name="lenet5"), gate=c.Gate(c.AtLeast("accuracy", 0.5)),
         training=c.Training(strategy="multi_worker"),
         search=c.Search(space={"training.batch_size": c.Choice(values=(32, 64))}, objective="accuracy"),
     )  # fmt: skip
-    settings = stage_settings(experiment)
-    assert [name for name, one in settings.items() if getattr(one, "on_all_workers", False)] == ["trainer"]
+    shared = {name: getattr(one, "shared_by", None) for name, one in stage_settings(experiment).items()}
+    assert {name: by for name, by in shared.items() if by} == {"trainer": "tf_config", "tuner": "keras_tuner"}
+
+
+def test_a_worker_of_a_search_takes_part_and_its_chief_publishes(toy, number, tmp_path, monkeypatch):
+    monkeypatch.setattr(toy.MultiplySettings, "shared_by", "keras_tuner", raising=False)
+    for name, value in {"ORACLE_IP": "127.0.0.1", "ORACLE_PORT": "8000", "TUNER_ID": "worker1"}.items():
+        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    assert run(toy.pipeline(number), root=tmp_path).stages[-1].took_part
+    assert artifacts(tmp_path) == ["read"]
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+    assert not run(toy.pipeline(number), root=tmp_path).stages[-1].took_part
+    assert artifacts(tmp_path) == ["multiply", "read"]

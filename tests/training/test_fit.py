@@ -266,3 +266,45 @@ def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind, field
     assert type(optimizer) is kind
     assert {name: getattr(optimizer, name) for name in fields} == fields
     assert float(optimizer.learning_rate) == pytest.approx(settings.learning_rate)
+
+
+# --- A training in parts
+
+
+def fitted_in(folder, stripes, settings, **more):
+    return fit(
+        settings,
+        examples=ExampleSet(stripes.examples),
+        classes=stripes.classes,
+        transform=ImageTransform.load(stripes.transform),
+        work=folder,
+        **more,
+    )
+
+
+def test_a_training_in_two_parts_is_the_training_in_one(stripes, stripes_settings, tmp_path):
+    settings = stripes_settings(
+        epochs=3, augment=AUGMENT, schedule="cosine", average_decay=0.9, keep="best", best_metric="accuracy", batch_size=32
+    )
+    whole = fitted_in(tmp_path / "whole", stripes, settings)
+    first = fitted_in(tmp_path / "parts", stripes, settings, until_epoch=1)
+    assert first.history["epoch"].tolist() == [1]
+    pd.testing.assert_frame_equal(first.history, whole.history[:1], check_exact=True)
+    both = fitted_in(tmp_path / "parts", stripes, settings, until_epoch=3)
+    assert_equal_weights(whole, both)
+    pd.testing.assert_frame_equal(whole.history, both.history, check_exact=True)
+
+
+def test_should_stop_ends_a_training_after_an_epoch_and_again_when_it_goes_on(stripes, stripes_settings, tmp_path):
+    asked = []
+
+    def should_stop(history):
+        asked.append(history["epoch"].tolist())
+        return "enough" if len(history) == 2 else None
+
+    settings = stripes_settings(epochs=4, batch_size=32)
+    stopped = fitted_in(tmp_path, stripes, settings, should_stop=should_stop)
+    assert (stopped.stopped, asked) == ("enough", [[1], [1, 2]])
+    again = fitted_in(tmp_path, stripes, settings, should_stop=should_stop)
+    assert (again.stopped, asked[2:], again.history["epoch"].tolist()) == ("enough", [[1, 2]], [1, 2])
+    assert fitted_in(tmp_path, stripes, settings, until_epoch=3, should_stop=lambda history: None).stopped == ""

@@ -1,5 +1,7 @@
 """Searches for better settings with KerasTuner; trials are scored on the validation split."""
 
+from pathlib import Path
+
 from kerasvision.config.stages import TunerSettings
 from kerasvision.pipeline.artifacts import Examples, HyperParameters, Out, Schema, TransformGraph
 
@@ -11,24 +13,23 @@ def tuner(
     best_hyperparameters: Out[HyperParameters],
     *,
     settings: TunerSettings,
+    work: Path,
 ) -> None:
-    """Examples, TransformGraph -> HyperParameters."""
-    from functools import partial
+    """Examples, TransformGraph -> HyperParameters. Trials and their checkpoints go to `work`; a search begun there goes on.
 
-    from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.schema import DataSchema
-    from kerasvision.data.transform import ImageTransform
-    from kerasvision.training.fit import fit
-    from kerasvision.tuning.search import save_best, search
+    Where KerasTuner's variables make this process a worker of a chief elsewhere, the chief alone writes.
+    """
+    from kerasvision.tuning.page import write_search_page
+    from kerasvision.tuning.records import save_best
+    from kerasvision.tuning.session import tune
+    from kerasvision.tuning.table import trials_table
+    from kerasvision.tuning.worker import TrialData
 
-    fitted = partial(
-        fit,
-        examples=ExampleSet(examples.data),
-        classes=DataSchema.load(schema.file).classes,
-        transform=ImageTransform.load(transform_graph.file),
-    )
-    best, trials = search(
-        settings, try_settings=lambda tried: fitted(tried).history, folder=best_hyperparameters.search
-    )
-    save_best(best, best_hyperparameters.best)
-    trials.to_csv(best_hyperparameters.trials, index=False)
+    data = TrialData(examples=examples.data, schema=schema.file, transform=transform_graph.file)
+    result = tune(settings, data, folder=work / "search", artifact=best_hyperparameters.search)
+    if result is None:
+        return
+    save_best(result.best, best_hyperparameters.best)
+    trials_table(result).to_csv(best_hyperparameters.trials, index=False)
+    write_search_page(result, settings.search, file=best_hyperparameters.page)
+    best_hyperparameters.properties.update(result.summary())

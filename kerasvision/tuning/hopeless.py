@@ -1,0 +1,51 @@
+"""Which trials are hopeless: the median stopping rule (Golovin et al., 2017, Google Vizier, section 3.2.2).
+
+A trial is stopped after an epoch at which its best value is worse than the median, over the trials before it, of the mean
+of their values up to that epoch. https://doi.org/10.1145/3097983.3098043
+"""
+
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from kerasvision.tuning.trials import Objective, Rows
+
+# The median of fewer says little.
+LEAST_TRIALS = 3
+
+
+def thresholds(histories: Sequence[Rows], *, objective: Objective, epochs: int) -> tuple[float | None, ...]:
+    """What a trial's best value must not be worse than after epoch 1, 2, ... `epochs`.
+
+    Args:
+        histories: of the trials before it; epochs without a finite value do not count.
+        objective: what is compared.
+        epochs: how many epochs the trial is to have.
+
+    Returns:
+        A value per epoch; None where so few trials were measured that nothing is to be stopped.
+
+    >>> earlier = [[{"val_loss": 3.0}, {"val_loss": 1.0}], [{"val_loss": 4.0}, {"val_loss": 2.0}], [{"val_loss": 5.0}]]
+    >>> thresholds(earlier, objective=Objective("val_loss", "min"), epochs=2)
+    (4.0, 3.0)
+    >>> thresholds(earlier[:2], objective=Objective("val_loss", "min"), epochs=2)
+    (None, None)
+    """
+    measured = [values for values in map(objective.measured, histories) if values]
+    if len(measured) < LEAST_TRIALS:
+        return (None,) * epochs
+    return tuple(median(fmean(values[:epoch]) for values in measured) for epoch in range(1, epochs + 1))
+
+
+def why_hopeless(rows: Rows, limits: Sequence[float | None], *, objective: Objective) -> str | None:
+    """Why a trial with this history is to be stopped now; None where it may go on.
+
+    >>> why_hopeless([{"val_loss": 4.5}], (4.0, 3.0), objective=Objective("val_loss", "min"))
+    'hopeless: after epoch 1 its best val_loss is 4.5, and the median of earlier trials 4'
+    """
+    limit = limits[len(rows) - 1] if len(rows) <= len(limits) else None
+    values = objective.measured(rows)
+    if limit is None or (values and not objective.better(limit, objective.best(values))):
+        return None
+    best = f"{objective.best(values):.6g}" if values else "no number"
+    median_so_far = f"and the median of earlier trials {limit:.6g}"
+    return f"hopeless: after epoch {len(rows)} its best {objective.name} is {best}, {median_so_far}"

@@ -1,0 +1,108 @@
+"""Which settings mattered in a search: a random forest learns trials' ranks, and each setting in turn is mixed up.
+
+A random forest: Breiman, 2001, https://doi.org/10.1023/A:1010933404324; there, in section 10, also the importance of a
+variable by permutation. Both are scikit-learn's. Trials are held out when their ranks are predicted.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from kerasvision.tuning.records import SearchResult, TrialRecord
+from kerasvision.tuning.table import varied_paths
+
+FEWEST_TRIALS = 8
+FOLDS = 4
+TREES = 60
+REPEATS = 5
+# The epochs after which trials were compared, where an algorithm gives more of them to some.
+EPOCHS = "epochs"
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much each setting decided.
+
+    Attributes:
+        settings: path -> increase of the squared error of predicted ranks when the setting's values are dealt anew among
+            the trials, as a share of the ranks' variance; 0 or more, largest first.
+        explained: share of the variance of ranks that the forest predicts of trials that it has not seen; at most 1.
+        trials: how many were looked at.
+        reason: why there is nothing to see; "" otherwise.
+    """
+
+    settings: dict[str, float] = field(default_factory=dict)
+    explained: float = 0.0
+    trials: int = 0
+    reason: str = ""
+
+
+def setting_importance(result: SearchResult) -> Importance:
+    """The importance of every setting that took several values; the same for the same trials.
+
+    Ranks, because one loss that blew up would outweigh all others. Where trials were compared after different epochs, these
+    count as a setting. A setting whose condition was not met has its commonest or its middle value.
+    """
+    scored = [trial for trial in result.trials if trial.score is not None]
+    # A trial that goes on from another one has its settings; seen and unseen trials must have none in common.
+    tried = pd.factorize(np.array([repr(sorted(trial.values.items())) for trial in scored], dtype=object))[0]
+    different = len(set(tried))
+    if 1 < different < FEWEST_TRIALS or len(scored) < FEWEST_TRIALS:
+        reason = f"too few trials: {different} different settings have a score, and at least {FEWEST_TRIALS} are needed"
+        return Importance(trials=len(scored), reason=reason)
+    settings = _settings(scored)
+    if settings.empty:
+        return Importance(trials=len(scored), reason="all trials have the same settings")
+    ranks = rankdata([trial.score for trial in scored])
+    if not np.ptp(ranks):
+        return Importance(trials=len(scored), reason="all trials have the same score")
+    gains, error = _held_out(settings, ranks, tried)
+    if error >= 1:
+        reason = "the settings do not tell how an unseen trial ranks; there are too few trials, or they matter little"
+        return Importance(explained=float(1 - error), trials=len(scored), reason=reason)
+    shares = pd.Series(gains, settings.columns).clip(lower=0).sort_values(ascending=False, kind="stable")
+    return Importance({path: float(share) for path, share in shares.items()}, float(1 - error), len(scored))
+
+
+def _held_out(settings: pd.DataFrame, ranks: np.ndarray, tried: np.ndarray) -> tuple[np.ndarray, float]:
+    """(increase of the squared error by column, squared error), as shares of the ranks' variance."""
+    gains, error = np.zeros(settings.shape[1]), 0.0
+    for seen, held in GroupKFold(FOLDS, shuffle=True, random_state=0).split(settings, groups=tried):
+        forest = _forest().fit(settings.iloc[seen], ranks[seen])
+        error += np.square(forest.predict(settings.iloc[held]) - ranks[held]).sum()
+        found = permutation_importance(
+            forest, settings.iloc[held], ranks[held],
+            scoring="neg_mean_squared_error", n_repeats=REPEATS, random_state=0,
+        )  # fmt: skip
+        gains += found.importances_mean * len(held)
+    return gains / len(ranks) / ranks.var(), error / len(ranks) / ranks.var()
+
+
+def _forest() -> Pipeline:
+    texts = make_column_selector(dtype_include=object)
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder="passthrough")
+    return make_pipeline(columns, RandomForestRegressor(TREES, random_state=0))
+
+
+def _settings(trials: list[TrialRecord]) -> pd.DataFrame:
+    """A row per trial, a column per setting that varies: numbers as float64, texts as objects, none missing."""
+    columns = {path: [trial.values.get(path) for trial in trials] for path in varied_paths(trials)}
+    if any(trial.bracket is not None for trial in trials):
+        columns[EPOCHS] = [len(trial.history) for trial in trials]
+    whole = {path: _without_gaps(values) for path, values in columns.items()}
+    return pd.DataFrame({path: values for path, values in whole.items() if values.nunique() > 1})
+
+
+def _without_gaps(values: list[object]) -> pd.Series:
+    known = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in known):
+        return pd.Series(values, dtype=object).fillna(pd.Series(known).mode()[0])
+    return pd.Series(values, dtype="float64").fillna(float(np.median(known)))

@@ -1,0 +1,87 @@
+"""A search as one page that opens without a network: the best settings, pictures, what mattered, every trial."""
+
+import base64
+import io
+import math
+from pathlib import Path
+
+import jinja2
+from matplotlib.figure import Figure
+
+from kerasvision import config as c
+from kerasvision.tuning.importance import setting_importance
+from kerasvision.tuning.plots import draw_best_so_far, draw_epochs, draw_parallel, draw_settings
+from kerasvision.tuning.records import Scalar, SearchResult, mean_and_deviation
+from kerasvision.tuning.table import ERROR, printed, short_names, trials_table, written
+
+# A best value in the outer twentieth of its range may have better ones beyond.
+EDGE = 0.05
+
+
+def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> None:
+    """Writes the page. Names, values and messages are escaped.
+
+    Args:
+        result: a search of which at least one trial has a score.
+        search: what was searched.
+        file: where the page goes. Pictures lie within it.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    # In the order in which the conditions go, so that a setting stands right of those that it depends on.
+    space = dict(search.in_order())
+    table = trials_table(result)
+    page = environment.get_template("search.html").render(
+        result=result,
+        search=search,
+        measure=result.objective.removeprefix("val_"),
+        winner=result.ranked()[0],
+        counts={status: sum(trial.status == status for trial in result.trials) for status in ("STOPPED", "FAILED")},
+        minutes=sum(trial.seconds for trial in result.trials) / 60,
+        best=[(path, value, extent(space[path]), at_the_edge(space[path], value)) for path, value in result.best.items()],
+        seeds=mean_and_deviation(result.seeds) if result.seeds else None,
+        best_so_far=_data_url(draw_best_so_far(result)),
+        epochs=_data_url(draw_epochs(result)),
+        parallel=_data_url(draw_parallel(result, space)),
+        settings=_data_url(draw_settings(result, space)),
+        importance=setting_importance(result),
+        names=short_names(list(space)),
+        table=printed(table, most=len(table)),
+        errors=[text.strip().splitlines()[-1] if text.strip() else "" for text in table[ERROR]],
+    )
+    file.write_text(page, encoding="utf-8")
+
+
+def extent(space: c.Space) -> str:
+    """What a setting could be, in words.
+
+    >>> extent(c.LogUniform(1e-4, 0.1)), extent(c.Choice("relu", "tanh"))
+    ('0.0001 to 0.1, by orders of magnitude', 'relu, tanh')
+    """
+    if isinstance(space, c.Choice):
+        return ", ".join(map(written, space.values))
+    by = ", by orders of magnitude" if isinstance(space, c.LogUniform) else ""
+    by = f" in steps of {space.step}" if isinstance(space, c.Int) and space.step > 1 else by
+    return f"{written(space.low)} to {written(space.high)}{by}"
+
+
+def at_the_edge(space: c.Space, value: Scalar) -> bool:
+    """Whether a value is so close to an end of its range that better ones may lie beyond.
+
+    >>> at_the_edge(c.LogUniform(1e-4, 1.0), 0.9), at_the_edge(c.Float(0.0, 1.0), 0.9), at_the_edge(c.Int(0, 4), 4)
+    (True, False, True)
+    """
+    if isinstance(space, c.Choice):
+        return False
+    scale = math.log if isinstance(space, c.LogUniform) else float
+    low, high, place = scale(space.low), scale(space.high), scale(value)
+    return min(place - low, high - place) < EDGE * (high - low)
+
+
+def _data_url(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

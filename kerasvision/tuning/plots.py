@@ -1,0 +1,183 @@
+"""A search in pictures: the best so far, trials by epoch, parallel coordinates, the score against each setting."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kerasvision import config as c
+from kerasvision.tuning.records import Scalar, SearchResult, TrialRecord
+from kerasvision.tuning.table import short_names, written
+
+COLUMNS = 3
+BEST = "#c2410c"
+COLOURS = colormaps["viridis"].with_extremes()
+# Beyond this many times the width of the middle half, a score is drawn at the edge: Tukey's outer fence.
+FENCE = 3.0
+# Where a line of the parallel coordinates goes whose setting was not varied, below the axis' ends at 0 and 1.
+BELOW = -0.12
+
+
+def draw_best_so_far(result: SearchResult) -> Figure:
+    """The score of each trial, and the best up to it, by the minutes that all trials took together."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    axes = figure.subplots()
+    minutes = np.cumsum([trial.seconds for trial in result.trials]) / 60
+    scores = np.array([np.nan if trial.score is None else trial.score for trial in result.trials])
+    best = (np.fmin if result.direction == "min" else np.fmax).accumulate(scores)
+    scored = np.isfinite(scores)
+    ends = _fence(scores, result.direction)
+    axes.step(minutes, np.clip(best, *ends), where="post", color=BEST, label="best so far")
+    axes.scatter(minutes[scored], np.clip(scores[scored], *ends), s=18, color="#3b76c4", label="trial", zorder=3)
+    if not scored.all():
+        edge = np.zeros((~scored).sum())
+        axes.scatter(
+            minutes[~scored], edge, marker="x", color="#777", label="no score", transform=axes.get_xaxis_transform(),
+            clip_on=False,
+        )  # fmt: skip
+    axes.set_xlabel("minutes, all trials together")
+    _finish(axes, result)
+    axes.legend()
+    return figure
+
+
+def draw_epochs(result: SearchResult) -> Figure | None:
+    """The objective of each trial by epoch, the best one marked; None where no history holds it."""
+    curves = {trial.id: [epoch.get(result.objective, np.nan) for epoch in trial.history] for trial in result.trials}
+    ranked = [trial for trial in result.ranked() if trial.score is not None and np.isfinite(curves[trial.id]).any()]
+    if not ranked:
+        return None
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    axes = figure.subplots()
+    ends = _fence([value for trial in ranked for value in curves[trial.id]], result.direction)
+    for place, trial in reversed(list(enumerate(ranked))):
+        epochs = [epoch["epoch"] for epoch in trial.history]
+        style = {"color": BEST, "linewidth": 2.2} if place == 0 else {"color": _colour(place, len(ranked)), "alpha": 0.6}
+        label = f"best, {trial.id}" if place == 0 else None
+        axes.plot(epochs, np.clip(curves[trial.id], *ends), marker=".", label=label, **style)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _finish(axes, result)
+    axes.legend()
+    return figure
+
+
+def draw_parallel(result: SearchResult, space: dict[str, c.Space]) -> Figure:
+    """A line per trial through its settings to its score, the best on top; a setting that was not varied lies below."""
+    ranked = [trial for trial in result.ranked() if trial.score is not None]
+    names = short_names(list(space))
+    figure = Figure(figsize=(max(7.0, 1.9 * (len(space) + 1)), 4.2), layout="constrained")
+    axes = figure.subplots()
+    for at, (path, values) in enumerate(space.items()):
+        _draw_axis(axes, at, names[path], *_ticks(values))
+    ends = _fence([trial.score for trial in ranked], result.direction)
+    worst, best = reversed(ends) if result.direction == "min" else ends
+    _draw_axis(axes, len(space), _measure(result), (0.0, 1.0), (f"{worst:.4g}", f"{best:.4g}"))
+    for place, trial in reversed(list(enumerate(ranked))):
+        heights = [_place(values, trial.values.get(path)) for path, values in space.items()]
+        score = 0.5 if worst == best else (np.clip(trial.score, *ends) - worst) / (best - worst)
+        # A little apart, or trials with one choice would hide each other.
+        shift = 0.03 * (place / max(1, len(ranked) - 1) - 0.5)
+        style = {"color": BEST, "linewidth": 2.4} if place == 0 else {"color": _colour(place, len(ranked)), "alpha": 0.65}
+        axes.plot(range(len(space) + 1), [*(height + shift for height in heights), score], **style)
+    axes.set_axis_off()
+    axes.set_xlim(-0.35, len(space) + 0.35)
+    axes.set_ylim(-0.2, 1.18)
+    return figure
+
+
+def draw_settings(result: SearchResult, space: dict[str, c.Space]) -> Figure:
+    """The score against each setting; trials in which it was not varied are left out."""
+    rows = -(-len(space) // COLUMNS)
+    figure = Figure(figsize=(9.5, 2.9 * rows), layout="constrained")
+    places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    names = short_names(list(space))
+    for axes, (path, values) in zip(places, space.items(), strict=False):
+        _draw_setting(axes, result, path, values)
+        axes.set_xlabel(names[path], parse_math=False)
+    for axes in places[len(space) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _draw_setting(axes: Axes, result: SearchResult, path: str, values: c.Space) -> None:
+    scored = [trial for trial in result.ranked() if trial.score is not None]
+    shown = [trial for trial in scored if path in trial.values]
+    scores = np.clip([trial.score for trial in shown], *_fence([trial.score for trial in scored], result.direction))
+    if isinstance(values, c.Choice):
+        across = [values.values.index(trial.values[path]) for trial in shown]
+        axes.set_xticks(range(len(values.values)), [_cut(value) for value in values.values], parse_math=False)
+        axes.set_xlim(-0.5, len(values.values) - 0.5)
+    else:
+        across = [trial.values[path] for trial in shown]
+        axes.set_xscale("log" if isinstance(values, c.LogUniform) else "linear")
+        if isinstance(values, c.Int):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+    colours = [_colour(place, len(shown)) for place in range(len(shown))]
+    axes.scatter(across, scores, s=26, c=colours, alpha=0.8)
+    best = _best(result)
+    if best is not None and path in best.values:
+        at = values.values.index(best.values[path]) if isinstance(values, c.Choice) else best.values[path]
+        axes.scatter([at], [best.score], s=110, facecolors="none", edgecolors=BEST, linewidths=2)
+    _finish(axes, result)
+
+
+def _draw_axis(axes: Axes, at: int, name: str, heights: tuple[float, ...], texts: tuple[str, ...]) -> None:
+    axes.plot([at, at], [0, 1], color="#9aa5b1", linewidth=1, zorder=1)
+    axes.text(at, 1.1, name, ha="center", weight="bold", fontsize=9, parse_math=False)
+    boxed = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
+    for height, text in zip(heights, texts, strict=True):
+        axes.text(at + 0.03, height, text, va="center", fontsize=8, parse_math=False, bbox=boxed, zorder=5)
+
+
+def _ticks(space: c.Space) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    values = space.values if isinstance(space, c.Choice) else (space.low, space.high)
+    return tuple(_place(space, value) for value in values), tuple(_cut(value) for value in values)
+
+
+def _place(space: c.Space, value: Scalar | None) -> float:
+    """Where on an axis from 0 to 1 a value lies."""
+    if value is None:
+        return BELOW
+    if isinstance(space, c.Choice):
+        return space.values.index(value) / (len(space.values) - 1) if len(space.values) > 1 else 0.5
+    scale = np.log if isinstance(space, c.LogUniform) else float
+    low, high = scale(space.low), scale(space.high)
+    return float((scale(value) - low) / (high - low))
+
+
+def _fence(values: Sequence[float] | np.ndarray, direction: str) -> tuple[float, float]:
+    """The scores between which a picture shows detail: all but those far out on the bad side."""
+    known = np.asarray(values, "float64")
+    known = known[np.isfinite(known)]
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    beyond = FENCE * max(high - low, abs(middle) * 1e-6)
+    if direction == "min":
+        return known.min(), min(known.max(), high + beyond)
+    return max(known.min(), low - beyond), known.max()
+
+
+def _finish(axes: Axes, result: SearchResult) -> None:
+    axes.set_ylabel(_measure(result), parse_math=False)
+    axes.grid(alpha=0.3)
+
+
+def _best(result: SearchResult) -> TrialRecord | None:
+    best = result.ranked()[0]
+    return best if best.score is not None else None
+
+
+def _measure(result: SearchResult) -> str:
+    return result.objective.removeprefix("val_")
+
+
+def _colour(place: int, count: int) -> tuple[float, float, float, float]:
+    """Bright yellow is hard to see on white: the best trials are green, the worst dark."""
+    return COLOURS(0.75 * (1 - place / max(1, count - 1)))
+
+
+def _cut(value: Scalar) -> str:
+    text = written(value)
+    return text if len(text) <= 14 else text[:13] + "…"

@@ -1,0 +1,125 @@
+"""What a search hands over: a record of each trial, and the best values."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Scalar = bool | int | float | str
+Status = Literal["COMPLETED", "STOPPED", "FAILED"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial and what came of it.
+
+    Attributes:
+        id: KerasTuner's name of the trial, in the order in which they were begun: "00", "01" ...; as many digits as needed.
+        status: COMPLETED; STOPPED before its last epoch, because it was hopeless or time was up (it has a score if it ended
+            an epoch); FAILED.
+        score: the objective on the validation split after the last epoch; None where there is none.
+        seconds: time that its processes spent on it, over all attempts since the search was last begun or resumed.
+        epochs: epochs that it trained; those of the trial that it went on from do not count.
+        attempts: how many processes tried it.
+        values: path -> value, of the settings that were varied; those whose condition was not met are not there.
+        history: a dict per epoch from the first one on, `epoch` from 1 and what it measured; also those epochs that the
+            trial that it went on from did.
+        error: why it failed, or what stopped it; "" otherwise.
+        parent: the trial that it went on from (Hyperband, halving); "" where it began anew.
+        bracket, round: its place in Hyperband and halving; None with other algorithms.
+    """
+
+    id: str
+    status: Status
+    score: float | None
+    seconds: float
+    epochs: int
+    attempts: int
+    values: Mapping[str, Scalar]
+    history: tuple[Mapping[str, float], ...] = ()
+    error: str = ""
+    parent: str = ""
+    bracket: int | None = None
+    round: int | None = None
+
+    def to_data(self) -> dict[str, object]:
+        """As plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, object]) -> "TrialRecord":
+        """The record of `to_data`."""
+        return cls(**{**data, "history": tuple(data["history"])})
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """The best settings, trained in full with a seed of their own.
+
+    Attributes:
+        seed: `training.seed`.
+        score: the objective on the validation split.
+        seconds: what it took.
+    """
+
+    seed: int
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A finished search.
+
+    Attributes:
+        best: path -> value of the best trial; only settings that its conditions made active.
+        trials: all of them, in the order in which they were begun.
+        objective: the column of a history that was compared, such as "val_accuracy".
+        direction: whether the least or the most of it is best.
+        seeds: the best settings with several seeds; none where the search does not ask for them.
+        ended: why the search ended early; "" where all trials were made.
+    """
+
+    best: Mapping[str, Scalar]
+    trials: tuple[TrialRecord, ...]
+    objective: str
+    direction: Literal["min", "max"]
+    seeds: tuple[SeedScore, ...] = field(default=())
+    ended: str = ""
+
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """Best first; of equals, the one begun earlier; those without a score last.
+
+        >>> scores = {"0000": 0.5, "0001": None, "0002": 0.9}
+        >>> trials = tuple(TrialRecord(id, "COMPLETED", score, 1.0, 1, 1, {}) for id, score in scores.items())
+        >>> [trial.id for trial in SearchResult({}, trials, "val_accuracy", "max").ranked()]
+        ['0002', '0000', '0001']
+        """
+        sign = 1 if self.direction == "min" else -1
+        return tuple(sorted(self.trials, key=lambda trial: math.inf if trial.score is None else sign * trial.score))
+
+    def summary(self) -> dict[str, int | float | str]:
+        """What is to be known of it at a glance: how many trials, the best score, and that of several seeds."""
+        found = {"objective": self.objective, "trials": len(self.trials), "score": self.ranked()[0].score}
+        if self.seeds:
+            found["seeds_mean"], found["seeds_deviation"] = mean_and_deviation(self.seeds)
+        return found
+
+
+def mean_and_deviation(seeds: Sequence[SeedScore]) -> tuple[float, float]:
+    """Mean and standard deviation (of a sample: divided by n - 1) of scores; the deviation of a single one is 0.
+
+    >>> mean_and_deviation([SeedScore(0, 0.5, 1.0), SeedScore(1, 0.75, 1.0), SeedScore(2, 1.0, 1.0)])
+    (0.75, 0.25)
+    """
+    scores = [one.score for one in seeds]
+    mean = math.fsum(scores) / len(scores)
+    squares = math.fsum((score - mean) ** 2 for score in scores)
+    return mean, math.sqrt(squares / max(1, len(scores) - 1))
+
+
+def save_best(best: Mapping[str, Scalar], file: Path) -> None:
+    """Writes the best values as JSON, path -> value."""
+    file.write_text(json.dumps(best, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,182 @@
+"""The process that carries out trials, one after the other: TensorFlow is started and the examples are opened once.
+
+Nothing here imports TensorFlow before `main` has said which devices and threads it gets.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from kerasvision.errors import Interrupted, KerasvisionError
+from kerasvision.training import child
+from kerasvision.tuning.trials import Job, Outcome
+
+# What a worker says: that a trial has begun, has ended an epoch, is done, was lost with this process (out of memory), or
+# was saved because the process is to end.
+BEGAN, EPOCH, DONE, LOST, SAVED = "began", "epoch", "done", "lost", "saved"
+# What it is told while a trial runs: to end it after its epoch.
+STOP = "stop"
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """What all trials are trained on.
+
+    Attributes:
+        examples: a prepared data set; its test split is not opened.
+        schema: `schema.json`.
+        transform: `transform.json`.
+    """
+
+    examples: Path
+    schema: Path
+    transform: Path
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a worker begins.
+
+    Attributes:
+        data: what it trains on.
+        output: the file that takes what it would print.
+        quietly: whether TensorFlow's greetings are kept out of it.
+        threads: of one operation of TensorFlow; None: TensorFlow's own choice.
+        gpu: the one that it is to use; None: all.
+        devices: logical CPU devices, for strategies that need them.
+    """
+
+    data: TrialData
+    output: Path
+    quietly: bool = False
+    threads: int | None = None
+    gpu: str | None = None
+    devices: int = 1
+
+
+def main(connection: Connection, setup: Setup) -> None:
+    """Takes jobs from the connection and sends what comes of them, until it is given None or its parent is gone."""
+    # Ctrl-C and what else is meant for the terminal's processes is for the parent to deal with.
+    os.setsid()
+    _write_into(setup.output)
+    child.begin(quietly=setup.quietly)
+    if setup.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = setup.gpu
+    trainer = Trainer(setup)
+    while (job := connection.recv()) is not None:
+        if job == STOP:
+            continue  # it came when the trial had just ended
+        connection.send((BEGAN, job.id, None))
+        kind, answer = trainer.carry_out(job, connection)
+        connection.send((kind, job.id, answer))
+        if kind in (LOST, SAVED):
+            return
+
+
+class Trainer:
+    """What a worker has open from trial to trial."""
+
+    def __init__(self, setup: Setup) -> None:
+        import tensorflow as tf
+
+        from kerasvision.data.examples import ExampleSet
+        from kerasvision.data.schema import DataSchema
+        from kerasvision.data.transform import ImageTransform
+        from kerasvision.training.strategy import make_logical_devices
+
+        if setup.threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(setup.threads)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # Several processes may have to share it.
+            tf.config.experimental.set_memory_growth(gpu, True)
+        if setup.devices > 1:
+            make_logical_devices(setup.devices)
+        self._examples = ExampleSet(setup.data.examples)
+        self._classes = DataSchema.load(setup.data.schema).classes
+        self._transform = ImageTransform.load(setup.data.transform)
+
+    def carry_out(self, job: Job, connection: Connection) -> tuple[str, object]:
+        """What the trial came to: (DONE, (outcome, resident bytes of this process)), (LOST, why) or (SAVED, None)."""
+        import keras
+        import tensorflow as tf
+
+        try:
+            outcome = self._tried(job, connection)
+        except Interrupted:
+            return SAVED, None
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            return LOST, f"it ran out of memory ({_first_line(error)})"
+        # Settings of the next trial must not build on what this one left in Keras' global state.
+        keras.backend.clear_session()
+        gc.collect()
+        return DONE, (outcome, resident_bytes())
+
+    def _tried(self, job: Job, connection: Connection) -> Outcome:
+        import tensorflow as tf
+
+        began, rows = time.monotonic(), []
+        try:
+            rows, stopped = self._fitted(job, connection)
+            outcome = Outcome(job.id, rows=tuple(rows), stopped=stopped)
+        except (Interrupted, MemoryError, tf.errors.ResourceExhaustedError):
+            raise
+        except KerasvisionError as error:
+            outcome = Outcome(job.id, error=str(error))
+        except Exception as error:
+            outcome = Outcome(job.id, error=f"{type(error).__name__}: {_first_line(error)}")
+        return replace(outcome, seconds=time.monotonic() - began)
+
+    def _fitted(self, job: Job, connection: Connection) -> tuple[list[dict[str, float]], str]:
+        from kerasvision.config.stages import TrainerSettings
+        from kerasvision.training.fit import fit
+        from kerasvision.tuning.folder import begin_from
+
+        if job.parent is not None:
+            begin_from(job.parent, job.folder)
+        fitted = fit(
+            TrainerSettings.parse(job.settings),
+            examples=self._examples,
+            classes=self._classes,
+            transform=self._transform,
+            work=job.folder,
+            until_epoch=job.until_epoch,
+            should_stop=_watch(job, connection),
+        )
+        return fitted.history.to_dict("records"), fitted.stopped
+
+
+def _watch(job: Job, connection: Connection) -> Callable[..., str | None]:
+    """Tells the parent of each epoch, and asks whether the trial is to go on."""
+    from kerasvision.tuning.hopeless import why_hopeless
+
+    def should_stop(history) -> str | None:
+        rows = history.to_dict("records")
+        connection.send((EPOCH, job.id, len(rows)))
+        hopeless = why_hopeless(rows, job.thresholds, objective=job.objective)
+        if hopeless is not None:
+            return hopeless
+        return "time was up" if connection.poll() and connection.recv() == STOP else None
+
+    return should_stop
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+def _write_into(file: Path) -> None:
+    """From now on what this process prints, C++ included, goes to the end of a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "no message")

@@ -1,0 +1,261 @@
+"""Processes that carry out trials: warm, several at a time, and replaced when they die, grow or take too long."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Self
+
+from kerasvision import quiet
+from kerasvision.tuning.trials import Job, Outcome
+from kerasvision.tuning.worker import BEGAN, DONE, LOST, SAVED, STOP, Setup, TrialData, main
+
+# A worker whose memory has grown to so many times what it was after its first trial is replaced.
+GROWTH = 1.5
+SECONDS_TO_LEAVE = 10.0
+
+
+@dataclass
+class _Task:
+    """A job that is at work."""
+
+    job: Job
+    attempts: int = 1
+    began: float | None = None
+    seconds: float = 0.0
+    is_to_end: bool = False
+
+    def outcome(self, *, error: str) -> Outcome:
+        return Outcome(self.job.id, seconds=self.seconds, attempts=self.attempts, error=error)
+
+
+@dataclass
+class _Worker:
+    """A process, and what it does."""
+
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    setup: Setup
+    slot: int
+    task: _Task | None = None
+    resident: int = 0
+    printed: int = 0
+
+
+@dataclass
+class Workers:
+    """As many processes as trials run at a time; to be used in a `with`, which starts them.
+
+    Args:
+        data: what the trials are trained on.
+        folder: where the files go that take what the processes print.
+        count: how many trials run at a time.
+        retries: how often a trial is tried again whose process died.
+        trial_minutes: a trial that takes longer has failed; None: there is no limit.
+        gpus: names for CUDA_VISIBLE_DEVICES; where there are several, each process gets one.
+        run: what each process does with its end of the connection.
+    """
+
+    data: TrialData
+    folder: Path
+    count: int = 1
+    retries: int = 1
+    trial_minutes: float | None = None
+    gpus: Sequence[str] = ()
+    run: Callable[[Connection, Setup], None] = main
+    _workers: list[_Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        while len(self._workers) < self.count:
+            self._start()
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        for worker in self._workers:
+            self._end(worker, at_once=kind is not None or worker.task is not None)
+        self._workers = []
+
+    @property
+    def free(self) -> int:
+        """How many more trials can begin."""
+        return self.count - sum(worker.task is not None for worker in self._workers)
+
+    def begin(self, job: Job, *, devices: int = 1) -> None:
+        """Gives a trial to a process that has none.
+
+        Args:
+            job: the trial.
+            devices: logical CPU devices that its strategy needs.
+        """
+        self._give(_Task(job), devices=devices)
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """The trials that ended within this time; comes back as soon as anything happened."""
+        busy = {worker.connection: worker for worker in self._workers if worker.task}
+        dead = {worker.process.sentinel: worker for worker in self._workers if worker.task}
+        ready = wait([*busy, *dead], timeout=min([seconds, *self._times_left()]))
+        outcomes = []
+        for worker in {id(found): found for found in (busy.get(one) or dead[one] for one in ready)}.values():
+            outcomes += self._heard(worker)
+        for worker in [worker for worker in self._workers if worker.task and self._time_left(worker.task) <= 0]:
+            task = self._dismissed(worker)
+            outcomes.append(task.outcome(error=f"it took longer than search.trial_minutes={self.trial_minutes:g}"))
+        return outcomes
+
+    def stop(self) -> None:
+        """Asks all trials to end after their epoch."""
+        for worker in self._workers:
+            if worker.task is not None and not worker.task.is_to_end:
+                worker.task.is_to_end = True
+                _send(worker, STOP)
+
+    def interrupt(self) -> list[Outcome]:
+        """Has all trials save themselves, and all processes end; gives those that ended just then."""
+        for worker in self._workers:
+            worker.process.terminate()
+        # Their messages are read meanwhile: one that cannot be sent would keep its process from ending.
+        outcomes = []
+        while any(worker.process.is_alive() for worker in self._workers):
+            wait([worker.connection for worker in self._workers if worker.process.is_alive()], timeout=0.1)
+            outcomes += [outcome for worker in self._workers for outcome in _last_words(worker)]
+        return outcomes
+
+    def _heard(self, worker: _Worker) -> list[Outcome]:
+        """All that a worker has said, and whether it still lives."""
+        while True:
+            try:
+                if not worker.connection.poll():
+                    break
+                kind, _, answer = worker.connection.recv()
+            except (EOFError, OSError):
+                break
+            if kind == BEGAN:
+                worker.task.began = time.monotonic()
+            elif kind == DONE:
+                return [self._done(worker, *answer)]
+            elif kind in (LOST, SAVED):
+                return self._lost(worker, answer or "its process was asked to end")
+        return [] if worker.process.is_alive() else self._lost(worker, _how_it_ended(worker))
+
+    def _done(self, worker: _Worker, outcome: Outcome, resident: int) -> Outcome:
+        task = worker.task
+        worker.task = None
+        worker.resident = worker.resident or resident
+        if resident > GROWTH * worker.resident:
+            self._end(worker, at_once=False)
+            self._workers.remove(worker)
+            self._start()
+        return replace(outcome, seconds=task.seconds + outcome.seconds, attempts=task.attempts)
+
+    def _lost(self, worker: _Worker, why: str) -> list[Outcome]:
+        task = self._dismissed(worker)
+        if task.attempts > self.retries:
+            return [task.outcome(error=f"{why}, {_times(task.attempts)}")]
+        task.attempts += 1
+        self._give(task, devices=worker.setup.devices)
+        return []
+
+    def _dismissed(self, worker: _Worker) -> _Task:
+        """Ends a process at once, and gives the task that it had."""
+        task, worker.task = worker.task, None
+        task.seconds += 0.0 if task.began is None else time.monotonic() - task.began
+        task.began = None
+        self._end(worker, at_once=True)
+        self._workers.remove(worker)
+        return task
+
+    def _give(self, task: _Task, *, devices: int) -> None:
+        idle = [worker for worker in self._workers if worker.task is None]
+        for worker in idle:
+            if worker.setup.devices != devices or not worker.process.is_alive():
+                self._end(worker, at_once=True)
+                self._workers.remove(worker)
+        fitting = next((worker for worker in self._workers if worker.task is None), None)
+        worker = fitting or self._start(devices=devices)
+        worker.task, worker.printed = task, _size(worker.setup.output)
+        _send(worker, task.job)
+        if task.is_to_end:
+            _send(worker, STOP)
+
+    def _start(self, *, devices: int = 1) -> _Worker:
+        slot = min(set(range(self.count)) - {worker.slot for worker in self._workers})
+        several = self.count > 1
+        setup = Setup(
+            data=self.data,
+            output=self.folder / f"worker_{slot}.txt",
+            quietly=quiet.is_installed(),
+            threads=max(1, _cores() // self.count) if several else None,
+            gpu=self.gpus[slot % len(self.gpus)] if several and len(self.gpus) > 1 else None,
+            devices=devices,
+        )
+        # spawn: a forked child would share the state of a TensorFlow that is at work.
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=self.run, args=(theirs, setup), name=f"trials-{slot}", daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours, setup, slot)
+        self._workers.append(worker)
+        return worker
+
+    def _end(self, worker: _Worker, *, at_once: bool) -> None:
+        if not at_once:
+            _send(worker, None)
+            worker.process.join(SECONDS_TO_LEAVE)
+        if worker.process.is_alive():
+            worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
+
+    def _times_left(self) -> list[float]:
+        return [max(0.0, self._time_left(worker.task)) for worker in self._workers if worker.task]
+
+    def _time_left(self, task: _Task) -> float:
+        """Seconds until a trial has taken too long."""
+        if self.trial_minutes is None or task.began is None:
+            return float("inf")
+        return 60 * self.trial_minutes - task.seconds - (time.monotonic() - task.began)
+
+
+def _send(worker: _Worker, message: object) -> None:
+    # Where it is dead, `wait` finds out.
+    with suppress(OSError):
+        worker.connection.send(message)
+
+
+def _last_words(worker: _Worker) -> list[Outcome]:
+    """The outcome that a process sent before it ended, if it did."""
+    with suppress(EOFError, OSError):
+        while worker.connection.poll():
+            kind, _, answer = worker.connection.recv()
+            if kind == DONE:
+                return [replace(answer[0], attempts=worker.task.attempts)]
+    return []
+
+
+def _how_it_ended(worker: _Worker) -> str:
+    """The exit code or signal of a dead process, and the last line that it printed."""
+    code = worker.process.exitcode
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    memory = " (which is what happens where memory runs out)" if code == -signal.SIGKILL else ""
+    with worker.setup.output.open("rb") as stream:
+        stream.seek(worker.printed)
+        lines = stream.read().decode(errors="replace").strip().splitlines()
+    return f"its process {how}{memory}" + (f", and its last words were: {lines[-1][:200]}" if lines else "")
+
+
+def _times(count: int) -> str:
+    return {1: "at its only attempt", 2: "twice"}.get(count, f"{count} times")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
