@@ -25,7 +25,7 @@ def make_oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner
         "objective": objective,
         "hyperparameters": hyperparameters(plan),
         "allow_new_entries": False,
-        "seed": plan.seed + 1,  # KerasTuner takes 0 for none
+        "seed": _seed(plan.seed),
         # Rates that are too high fail in a row: that is a result, not a reason to give up.
         "max_consecutive_failed_trials": sys.maxsize,
     }
@@ -43,6 +43,15 @@ def make_oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner
             oracle = _Halving(begin=plan.trials, **rounds, **shared)
     oracle.verbose = 0
     return oracle
+
+
+def _seed(seed: int) -> int:
+    """KerasTuner's seed of a search: it takes 0 for none, and adds 1 for every draw, so that neighbours would share trials.
+
+    >>> [_seed(seed) for seed in (0, 1, 2)]
+    [1, 1000004, 2000007]
+    """
+    return 1 + 1_000_003 * seed % (2**31 - 1)
 
 
 def hyperparameters(plan: c.Search) -> keras_tuner.HyperParameters:

@@ -43,7 +43,7 @@ EXPERIMENT = c.Experiment(
             {batch!r}: c.Choice(64, 128, 256),
             {activation!r}: c.Choice("relu", "tanh"),
         }},
-        trials={trials}, epochs={epochs}, seed=1,
+        trials={trials}, epochs={epochs},
     ),
 )
 '''

@@ -135,7 +135,8 @@ def test_the_same_seed_makes_the_same_trials(settings, here, seed, algorithm, tm
 
     first = rates("1", seed)
     assert rates("2", seed) == first
-    assert rates("3", seed + 1) != first
+    # KerasTuner's own neighbours among seeds share most of their trials.
+    assert not set(rates("3", seed + 1)) & set(first)
 
 
 # --- Several at a time
