@@ -229,6 +229,7 @@ COMPONENTS = Table(
         "at_least": "kerasvision.config.gate:AtLeast",
         "at_most": "kerasvision.config.gate:AtMost",
         "no_worse": "kerasvision.config.gate:NoWorse",
+        "better": "kerasvision.config.gate:Better",
     },
 )
 
@@ -243,8 +244,11 @@ STAGES = Table(
         "transform": "kerasvision.pipeline.stages.transform:transform",
         "tuner": "kerasvision.pipeline.stages.tuner:tuner",
         "trainer": "kerasvision.pipeline.stages.trainer:trainer",
+        "exporter": "kerasvision.pipeline.stages.exporter:exporter",
+        "simple_models": "kerasvision.pipeline.stages.simple_models:simple_models",
         "evaluator": "kerasvision.pipeline.stages.evaluator:evaluator",
         "infra_validator": "kerasvision.pipeline.stages.infra_validator:infra_validator",
         "pusher": "kerasvision.pipeline.stages.pusher:pusher",
+        "bulk_inferrer": "kerasvision.pipeline.stages.bulk_inferrer:bulk_inferrer",
     },
 )

@@ -17,6 +17,15 @@ def make_images():
 
 
 @pytest.fixture(scope="session")
+def brightness():
+    """The module tests/export/brightness.py: `saved(folder)` makes a saved model that needs no training."""
+    spec = importlib.util.spec_from_file_location("brightness", Path(__file__).parent / "export" / "brightness.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
 def stripes(tmp_path_factory):
     """A data set that LeNet-5 learns in seconds, as files: `examples`, `schema`, `transform`; and the classes.
 
@@ -72,10 +81,12 @@ def stripes_settings():
 
 @pytest.fixture(scope="session")
 def trained(stripes, stripes_settings, tmp_path_factory):
-    """A network trained on `stripes`, its files, and its SavedModel, as the trainer stage leaves them."""
+    """A network trained on `stripes`, its files, and its SavedModel, as the trainer and the exporter leave them."""
+    from kerasvision import config as c
+    from kerasvision.config.stages import ExporterSettings
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.transform import ImageTransform
-    from kerasvision.export.saved_model import export_saved_model
+    from kerasvision.export.exporting import TrainedFiles, export
     from kerasvision.models.saved import load_network
     from kerasvision.tasks.base import make_task
     from kerasvision.training.session import TrainingFiles, train
@@ -90,8 +101,10 @@ def trained(stripes, stripes_settings, tmp_path_factory):
     network = load_network(files.model)
     task = make_task(settings.task, stripes.classes)
     transform = ImageTransform.load(stripes.transform)
-    export_saved_model(network, task=task, transform=transform, folder=folder / "saved_model")
+    exported = TrainedFiles(files.model, stripes.examples, stripes.schema, stripes.transform)
+    export(exported, settings=ExporterSettings(task=settings.task, export=c.Export()), folder=folder)
     return SimpleNamespace(
-        model=files.model, history=files.history, settings=folder / "settings.json", saved_model=folder / "saved_model",
-        network=network, task=task, transform=transform, examples=ExampleSet(stripes.examples),
+        model=files.model, history=files.history, settings=folder / "settings.json", saved_model=folder / "Format-Serving",
+        record=folder / "export.json", network=network, task=task, transform=transform,
+        examples=ExampleSet(stripes.examples),
     )  # fmt: skip

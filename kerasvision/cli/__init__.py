@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from kerasvision import __version__, quiet
-from kerasvision.cli import data, doctor, models, pipelines, predict, runs, tune
+from kerasvision.cli import data, doctor, models, pipelines, predict, report, runs, saved, serve, tune
 from kerasvision.errors import KerasvisionError
 
 app = typer.Typer(
@@ -44,10 +44,14 @@ class _State:
 app.command("run")(pipelines.run)
 app.command("plan")(pipelines.plan)
 app.command("stage")(pipelines.stage)
+app.command("push")(pipelines.push)
 app.command("compile")(pipelines.compile_)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
+app.add_typer(saved.app, name="saved")
 app.command("predict")(predict.predict)
+app.command("report")(report.report)
+app.command("serve")(serve.serve)
 app.command("new")(data.new)
 app.add_typer(data.app, name="data")
 app.command("tune")(tune.tune)

@@ -1,4 +1,4 @@
-"""`run`, `plan`, `stage`, `compile`: what is done with a pipeline file."""
+"""`run`, `plan`, `stage`, `push`, `compile`: what is done with a pipeline file."""
 
 import os
 import time
@@ -38,7 +38,7 @@ def run(
         pipeline, root=root, start=start, until=until, only=only, force=force, listener=stage_lines()
     )
     _print_result(result, root, time.monotonic() - began)
-    _refuse_unblessed(result)
+    _refuse_unblessed(result, pipeline_file)
 
 
 def stage(
@@ -50,6 +50,31 @@ def stage(
 ) -> None:
     """Run one stage. What it reads must be there already."""
     run(pipeline_file, overrides, only=name, force=force, root=root)
+
+
+def push(
+    pipeline_file: PipelineFile,
+    overrides: Overrides = [],  # noqa: B006
+    force: Annotated[
+        bool, typer.Option("--force", help="Push although the gate or the proof refused it. Needs --reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the version.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Push the model of a pipeline that has run: where it is blessed, or with --force --reason where it is not."""
+    from kerasvision.errors import ConfigError
+    from kerasvision.pipeline.local import run as run_pipeline
+    from kerasvision.pipeline.overrule import overruled, push_node
+    from kerasvision.pipeline.standard import load_pipeline
+
+    if force != (reason is not None):
+        raise ConfigError("--force and --reason go together: who overrules the gate says why")
+    began = time.monotonic()
+    pipeline = load_pipeline(pipeline_file, overrides=overrides)
+    pipeline = overruled(pipeline, reason=reason) if force else pipeline
+    result = run_pipeline(pipeline, root=root, only=push_node(pipeline).name, listener=stage_lines())
+    _print_result(result, root, time.monotonic() - began)
+    _refuse_unblessed(result, pipeline_file)
 
 
 def plan(
@@ -116,12 +141,15 @@ def stage_lines() -> object:
 def _facts(result: object) -> str:
     """What a stage said of its artifacts, in a few words."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
-    facts.pop("reason", None)  # told at the end
+    # Reasons are told at the end.
+    facts = {name: value for name, value in facts.items() if name != "reason" and not name.startswith("forced_")}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
     return escape(f" ({shown})") if shown else ""
 
 
 def _print_result(result: object, root: Path, seconds: float) -> None:
+    from kerasvision.cli.report import tell_report
+
     table = table_of("stage", "", "seconds", "where to look", right=("seconds",))
     for done in result.stages:
         fronts = "\n".join(escape(os.path.relpath(record.open().front, root)) for record in done.outputs.values())
@@ -129,14 +157,25 @@ def _print_result(result: object, root: Path, seconds: float) -> None:
     print_whole(table)
     executed = sum(not done.reused for done in result.stages)
     typer.echo(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
+    tell_report(result, root)
 
 
-def _refuse_unblessed(result: object) -> None:
-    """Exit code 4 where a model was judged, and not blessed."""
+def _refuse_unblessed(result: object, pipeline_file: Path) -> None:
+    """Exit code 4 where a model was judged, and not blessed; a line where it was pushed all the same."""
     from kerasvision.errors import NotBlessedError
 
-    for done in result.stages:
-        for record in done.outputs.values():
-            if record.properties.get("blessed") == 0:
-                verdict = record.properties.get("verdict", "NOT_BLESSED")
-                raise NotBlessedError(f"{done.node} says {verdict}: {record.properties['reason']}")
+    found = [(done.node, record.properties) for done in result.stages for record in done.outputs.values()]
+    refusals = [
+        f"{node} says {properties.get('verdict', 'NOT_BLESSED')}: {properties['reason']}"
+        for node, properties in found
+        if properties.get("blessed") == 0
+    ]
+    if not refusals:
+        return
+    forced = [properties for _, properties in found if properties.get("forced")]
+    if forced:
+        typer.echo(f"pushed to {forced[0]['pushed_destination']} although {'; '.join(refusals)}", err=True)
+        return
+    raise NotBlessedError(
+        "; ".join(refusals), hint=f"`kerasvision push {pipeline_file} --force --reason TEXT` pushes it all the same"
+    )

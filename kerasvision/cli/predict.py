@@ -1,6 +1,8 @@
-"""`predict`: ask a saved model about image files."""
+"""`predict`: ask a saved model about image files, folders and tables."""
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -9,38 +11,109 @@ from rich.markup import escape
 
 from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
+
+# On a screen: so many lines at a time, and so many of the labels that come after the best.
+LINES = 100
+MOST_NEXT = 2
+MOST_NAMED = 20
+FORMATS = "JPEG, PNG, GIF, BMP and WebP files can be read"
 
 
 def predict(
     saved_model: Annotated[Path, typer.Argument(metavar="SAVED_MODEL", help="saved_models/<name>, or one version of it.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    what: Annotated[
+        list[Path], typer.Argument(metavar="WHAT...", help="Image files, folders of them, or tables with a column of paths.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; a killed run goes on when given again."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="How many of the best labels.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images that the model is asked about at once.")] = 32,
+    column: Annotated[str | None, typer.Option(help="A table's column of paths; else path, image or file.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where a table's paths start; else the table's own folder.")
+    ] = None,
+    recursive: Annotated[bool, typer.Option(help="Look into the folders of a folder too.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="With --out: exit code 3 where one file cannot be used.")] = False,
 ) -> None:
-    """Ask a saved model about image files."""
-    answers = list(lookup.load("kerasvision.export.predict:predict_files")(saved_model, images))
-    if as_json:
-        for answer in answers:
-            typer.echo(json.dumps({"path": str(answer.path), **answer.outputs, "fault": answer.fault}, ensure_ascii=False))
-    else:
-        _print_table(answers)
-    bad = [answer for answer in answers if answer.fault]
-    if bad:
-        raise DataError(
-            f"{len(bad)} of {len(answers)} files cannot be used: "
-            + "; ".join(f"{answer.path}: {answer.fault}" for answer in bad),
-            hint="JPEG, PNG, GIF, BMP and WebP files can be read",
+    """Ask a saved model about images: a line each, or a file for thousands of them."""
+
+    def listed() -> Iterator:
+        files = lookup.load("kerasvision.config.inference:asked_for")
+        return files(what, column=column, images=images, recursive=recursive)
+
+    if out is not None:
+        if as_json:
+            raise ConfigError("--json prints and --out writes a file; give one of them")
+        summary = lookup.load("kerasvision.export.bulk:predict_to_file")(
+            saved_model, listed, out=out, top=top, batch_size=batch_size
         )
+        _tell(summary, out, strict=strict)
+        return
+    if strict:
+        raise ConfigError("--strict goes with --out; without it, one bad file gives exit code 3 in any case")
+    _print(saved_model, listed(), as_json=as_json, top=top, batch_size=batch_size)
 
 
-def _print_table(answers: list) -> None:
-    names = sorted({name for answer in answers for name in answer.outputs})
-    table = table_of("image", *names)
-    for answer in answers:
-        if not answer.fault:
-            table.add_row(escape(str(answer.path)), *(escape(_short(answer.outputs[name])) for name in names))
-    if names:
-        print_whole(table)
+def _tell(summary: object, out: Path, *, strict: bool) -> None:
+    """What came of it; faults by name, as many as a screen holds."""
+    before = f", {summary.went_on_from:,} of them by an earlier run" if summary.went_on_from else ""
+    typer.echo(f"{out}: {summary.images - summary.faults:,} of {summary.images:,} images answered{before}")
+    if not summary.faults:
+        return
+    for path, fault in summary.named:
+        typer.echo(f"  {path}: {fault}", err=True)
+    more = summary.faults - len(summary.named)
+    count = f"{summary.faults:,} of {summary.images:,} files cannot be used"
+    if strict:
+        raise DataError(count, hint=f"they are listed in the column fault of {out}")
+    typer.echo(f"{count}" + (f" ({more:,} more than shown)" if more else "") + "; see the column fault", err=True)
+
+
+def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | None, batch_size: int) -> None:
+    """A line for each image, as the answers come, and at the end what could not be used."""
+    module = "kerasvision.export.predict:"
+    model = lookup.load(f"{module}ServedModel")(saved_model)
+    columns = lookup.load("kerasvision.export.columns:Columns").of(model.outputs, top=top)
+    shown = top or 1 + MOST_NEXT
+    answers = lookup.load(f"{module}predict_listed")(model, images, batch_size=batch_size)
+    count, bad, named = 0, 0, []
+    while some := list(islice(answers, LINES)):
+        faults = [f"{_name(answer)}: {answer.fault}" for answer in some if answer.fault]
+        count, bad, named = count + len(some), bad + len(faults), (named + faults)[:MOST_NAMED]
+        if as_json:
+            for answer in some:
+                typer.echo(json.dumps({"path": _name(answer), **answer.outputs, "fault": answer.fault}, ensure_ascii=False))
+        else:
+            _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
+    if bad:
+        more = f"; and {bad - len(named)} more" if bad > len(named) else ""
+        raise DataError(f"{bad} of {count} files cannot be used: {'; '.join(named)}{more}", hint=FORMATS)
+
+
+def _print_table(answers: list, columns: object, *, shown: int) -> None:
+    if not answers:
+        return
+    if columns.top:
+        table = table_of("image", "label", "score", "then", right=("score",))
+        for answer in answers:
+            (label, score), *others = columns.best(answer.outputs)
+            then = ", ".join(f"{other} {value:.4f}" for other, value in others[: shown - 1])
+            table.add_row(escape(_name(answer)), escape(label), f"{score:.4f}", escape(then))
+    else:
+        names = sorted({name for answer in answers for name in answer.outputs})
+        table = table_of("image", *names)
+        for answer in answers:
+            table.add_row(escape(_name(answer)), *(escape(_short(answer.outputs[name])) for name in names))
+    print_whole(table)
+
+
+def _name(answer: object) -> str:
+    """The file's name as it can be printed, whatever bytes it holds."""
+    return str(answer.path).encode("utf-8", "replace").decode()
 
 
 def _short(value: object) -> str:

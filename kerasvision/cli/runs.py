@@ -88,7 +88,9 @@ def _state(execution: object) -> str:
 
 
 def _artifact(artifact: object, root: Path) -> str:
-    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}"
+    told = artifact.properties
+    forced = f"  forced by {told['forced_by']}: {told['forced_reason']}" if told.get("forced") else ""
+    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{forced}"
 
 
 def _ancestor(ancestry: object, root: Path) -> str:

@@ -26,8 +26,10 @@ from kerasvision.config.augmentation import (
     Zoom,
 )
 from kerasvision.config.base import Component, Config
-from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
-from kerasvision.config.gate import AtLeast, AtMost, Gate, NoWorse, Rule
+from kerasvision.config.evaluation import Evaluation, SimpleModels
+from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
+from kerasvision.config.inference import Predict
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
@@ -36,11 +38,11 @@ from kerasvision.config.tasks import Classification, Task
 from kerasvision.config.training import EarlyStopping, Training
 
 __all__ = [
-    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Choice", "Classification", "Coco",
-    "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout", "Digits", "EarlyStopping",
-    "Experiment", "Exponential", "Float", "Gate", "GaussianBlur", "Grayscale", "Idx", "ImageFolder", "Ingest", "Int",
-    "InverseTime", "Lighting", "Lion", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle",
-    "Optimizer", "PadCrop", "Polynomial", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
-    "Rotate", "Rule", "Schedule", "Search", "Serving", "Sgd", "Shapes", "Source", "Space", "Splits", "Step", "Table",
-    "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Zoom",
+    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Better", "Choice", "Classification", "Coco",
+    "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout", "Digits", "EarlyStopping", "Evaluation",
+    "Experiment", "Exponential", "Export", "Float", "Gate", "GaussianBlur", "Grayscale", "Idx", "ImageFolder", "Ingest",
+    "Int", "InverseTime", "Lighting", "Lion", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle",
+    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
+    "RmsProp", "Rotate", "Rule", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space",
+    "Splits", "Step", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Zoom",
 ]  # fmt: skip

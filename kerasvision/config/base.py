@@ -70,6 +70,10 @@ class Config(BaseModel):
         """`"module:attribute"` of every piece of code that these settings choose by name."""
         return frozenset().union(*(child.code_paths() for child in self._children()))
 
+    def packages(self) -> frozenset[str]:
+        """Packages beyond those that are always there, by the names under which Python imports them."""
+        return frozenset().union(*(child.packages() for child in self._children()))
+
     def files(self) -> Iterator[tuple[str, Path]]:
         """(name, path) of every file on disk whose content these settings bring in."""
         for child in self._children():

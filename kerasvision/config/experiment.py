@@ -9,7 +9,9 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
+from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.gate import Gate
+from kerasvision.config.inference import Predict
 from kerasvision.config.overrides import with_values
 from kerasvision.config.published import IMAGENET, PUBLISHED
 from kerasvision.config.search import Scalar, Search
@@ -163,10 +165,48 @@ class Model(Config):
         return frozenset({lookup.MODELS.path(self.name)})
 
 
+# What the other formats are written and asked with: the extra `formats`.
+PACKAGES = {
+    "litert": frozenset({"ai_edge_litert"}),
+    "litert_int8": frozenset({"ai_edge_litert"}),
+    "onnx": frozenset({"onnx", "onnxruntime", "tf2onnx"}),
+}
+
+
+class Export(Config):
+    """What is made of a trained network beside the SavedModel, and how sure of itself it may be.
+
+    The other formats take decoded images, float32 in [0, 255], and give the scores; they need the extra `formats`.
+    """
+
+    temperature: bool = Field(
+        default=False,
+        description="divide the network's outputs by the number that makes the validation images likeliest, so that a score "
+        "of 0.9 is right nine times in ten",
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, description="the served model refuses larger images by their header, undecoded"
+    )
+    formats: tuple[Literal["litert", "litert_int8", "onnx"], ...] = Field(
+        default=(), description="litert: phones and small computers; litert_int8: the same in whole numbers; onnx"
+    )
+
+    def packages(self) -> frozenset[str]:
+        """What Python must be able to import for the other formats, see `PACKAGES`."""
+        return frozenset().union(*(PACKAGES[name] for name in self.formats))
+
+    @field_validator("formats", mode="after")
+    @classmethod
+    def _each_once(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(formats)) < len(formats):
+            raise ValueError(f"each format stands there once; received {formats}")
+        return formats
+
+
 class Serving(Config):
     """How the served model is proven: canary images go through it as bytes in a fresh process."""
 
-    canary_examples: int = Field(default=128, ge=1, description="images whose answers must equal the trained model's")
+    canary_examples: int = Field(default=512, ge=1, description="images whose answers must equal the trained model's")
     max_difference: float = Field(default=1e-5, gt=0, description="largest difference of a score allowed there")
     latency_queries: int = Field(default=50, ge=5, description="single-image queries timed")
 
@@ -187,8 +227,12 @@ class Experiment(Config):
     model: Model
     training: Training = Training()
     search: Search | None = None
+    evaluation: Evaluation = Evaluation()
+    simple_models: SimpleModels | None = SimpleModels()
     gate: Gate = Gate()
+    export: Export = Export()
     serving: Serving = Serving()
+    predict: Predict | None = Field(default=None, description="images that the model answers for, once it is blessed")
 
     @field_validator("name", mode="before")
     @classmethod
@@ -199,11 +243,20 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _metrics_exist(self) -> "Experiment":
-        for rule in self.gate.rules:
-            self.task.check_metric(rule.metric)
+        self.gate.check(self.task, slices=self.evaluation.slices)
+        self.evaluation.check(self.task)
         if self.search is not None:
-            self.task.check_metric(self.search.objective)
+            self._check_objective(self.search.objective)
         return self
+
+    def _check_objective(self, objective: str) -> None:
+        measured = self.task.training_metric_names()
+        if measured and objective not in measured:
+            raise ConfigError(
+                f"search.objective {objective!r} is not measured in training; {lookup.did_you_mean(objective, measured)}"
+            )
+        if not measured:
+            self.task.check_metric(objective)
 
     @model_validator(mode="after")
     def _frozen_layers_know_something(self) -> "Experiment":
@@ -230,6 +283,12 @@ class Experiment(Config):
                 received=(self.transform.scale, self.transform.color_mode),
                 hint="leave both as they are by default",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _temperature_is_fitted_on_something(self) -> "Experiment":
+        if self.export.temperature and self.splits.validation == 0:
+            raise ValueError("export.temperature is fitted on the validation split; received splits.validation=0")
         return self
 
     @model_validator(mode="after")

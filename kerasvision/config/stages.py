@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
-from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.evaluation import Evaluation, SimpleModels
+from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Serving, Splits, Transform
 from kerasvision.config.gate import Gate
+from kerasvision.config.inference import Predict
 from kerasvision.config.search import Search
 from kerasvision.config.sources import Source
 from kerasvision.config.tasks import Task
@@ -77,10 +79,25 @@ class TunerSettings(TrainerSettings):
         return "keras_tuner"
 
 
-class EvaluatorSettings(Config):
-    """The task that gives the scores, and the gate that judges them."""
+class ExporterSettings(Config):
+    """The task that gives the answers, and what they are written as."""
 
     task: Task
+    export: Export
+
+
+class SimpleModelsSettings(Config):
+    """The task that says what is learned, and how much the simple models may learn from."""
+
+    task: Task
+    simple_models: SimpleModels
+
+
+class EvaluatorSettings(Config):
+    """The task that gives the scores, what is measured, and the gate that judges the scores."""
+
+    task: Task
+    evaluation: Evaluation
     gate: Gate
 
 
@@ -96,6 +113,25 @@ class PusherSettings(Config):
     name: str
 
 
+class ForcedPusherSettings(PusherSettings):
+    """A person pushes the model although it was not blessed, and says why."""
+
+    reason: str
+
+    @field_validator("reason", mode="after")
+    @classmethod
+    def _says_something(cls, reason: str) -> str:
+        if not reason.strip():
+            raise ValueError(f"a push that overrules the gate needs a reason; received {reason!r}")
+        return reason.strip()
+
+
+class BulkInferrerSettings(Config):
+    """The images that a blessed model answers for."""
+
+    predict: Predict
+
+
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     """The settings of every stage of the standard graph, by stage name; None for a stage that has none."""
     e = experiment
@@ -107,10 +143,15 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform),
         "trainer": TrainerSettings(**trainer),
-        "evaluator": EvaluatorSettings(task=e.task, gate=e.gate),
+        "exporter": ExporterSettings(task=e.task, export=e.export),
+        "evaluator": EvaluatorSettings(task=e.task, evaluation=e.evaluation, gate=e.gate),
         "infra_validator": InfraValidatorSettings(serving=e.serving),
         "pusher": PusherSettings(name=e.name),
     }
+    if e.simple_models is not None:
+        settings["simple_models"] = SimpleModelsSettings(task=e.task, simple_models=e.simple_models)
+    if e.predict is not None:
+        settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)
     if e.search is not None:
         settings["tuner"] = TunerSettings(**trainer, search=e.search)
     return settings

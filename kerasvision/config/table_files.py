@@ -1,4 +1,4 @@
-"""The rows of a table on disk, CSV or Parquet: a few at a time, and garbage told at its first line.
+"""The rows of a table on disk, CSV, JSONL or Parquet: a few at a time, and garbage told at its first line.
 
 CSV goes through Python's `csv`, not pandas: the one reader serves planning (which may not import pandas) and reading
 alike, and it bounds what a missing line break or an open quote can take of memory. Parquet goes through pyarrow.
@@ -6,7 +6,9 @@ alike, and it bounds what a missing line break or an open quote can take of memo
 
 import codecs
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +60,29 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[
                     hint="a value that holds the separator must stand in double quotes",
                 )
             yield rows.line_num, tuple(row[place] for place in places)
+
+    return values()
+
+
+def read_jsonl(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """(line number, values of those columns) of every line that is not blank, each a JSON object; see `read_csv`.
+
+    Raises:
+        ConfigError: the first object lacks a column.
+        DataError: the file is empty; a line that is no JSON object or lacks a column (raised there).
+    """
+    objects = _objects(path)
+    first = next(objects, None)
+    if first is None:
+        raise DataError(f"{path} is empty", hint="each of its lines must be a JSON object")
+    column_places(list(first[1]), columns, path)
+
+    def values() -> Iterator[tuple[int, tuple[object, ...]]]:
+        for number, one in chain([first], objects):
+            missing = [column for column in columns if column not in one]
+            if missing:
+                raise DataError(f"{path}, line {number}, has no {missing[0]!r}")
+            yield number, tuple(one[column] for column in columns)
 
     return values()
 
@@ -148,6 +173,20 @@ def _lines(path: Path) -> Iterator[str]:
                 yield line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode("utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(f"{where} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from None
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """(line number, object) of the lines of a JSONL file."""
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise DataError(f"{path}, line {number}, is no JSON object", hint='write one on each line: {"path": "a.jpg"}')
+        yield number, found
 
 
 def _next_row(rows: Iterator[list[str]], path: Path) -> list[str] | None:

@@ -10,6 +10,9 @@ from kerasvision import lookup
 from kerasvision.config.base import Component
 from kerasvision.errors import ConfigError
 
+# The metrics of a single class, which bear its name in brackets.
+OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
+
 
 class Task(Component):
     """Base of all tasks. `implementation` is a class that follows `kerasvision.tasks.base.Task`."""
@@ -39,8 +42,10 @@ class Classification(Task):
     but only those of `cross_entropy` are probabilities; the network of a hinge has learned margins, and the softmax of them
     is no more than an order.
 
-    Metrics: `accuracy`, `top_<k>_accuracy`, `log_loss`, `majority_accuracy` (what always answering the most frequent
-    class would score), and per class `precision[daisy]`, `recall[daisy]`, `f1[daisy]`.
+    Metrics: `accuracy`, `top_<k>_accuracy`, `log_loss`, `expected_calibration_error` (in 15 bins), `majority_accuracy` (what
+    always answering the most frequent class would score), and per class, against all others, `precision[daisy]`,
+    `recall[daisy]`, `f1[daisy]`, `roc_auc[daisy]`, `average_precision[daisy]`; `roc_auc` and `average_precision` are the
+    means of those. By scikit-learn's definitions, where it has one.
 
     >>> Classification(loss="hinge", label_smoothing=0.1)
     Traceback (most recent call last):
@@ -68,7 +73,8 @@ class Classification(Task):
 
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
-        return ("accuracy", f"top_{self.top_k}_accuracy", "log_loss", "majority_accuracy")
+        return ("accuracy", f"top_{self.top_k}_accuracy", "log_loss", "expected_calibration_error", "majority_accuracy",
+                "roc_auc", "average_precision")  # fmt: skip
 
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; top-k accuracy only where there are more than k classes."""
@@ -76,9 +82,10 @@ class Classification(Task):
 
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""
-        if name not in self.metric_names() and not re.fullmatch(r"(precision|recall|f1)\[.+\]", name):
-            raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, self.metric_names())}")
+        if name not in self.metric_names() and not re.fullmatch(rf"({'|'.join(OF_A_CLASS)})\[.+\]", name):
+            known = (*self.metric_names(), *(f"{metric}[class]" for metric in OF_A_CLASS))
+            raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, known)}")
 
     def best_is(self, metric: str) -> Literal["max", "min"]:
-        """The losses are better when smaller, everything else when larger."""
-        return "min" if metric in ("loss", "log_loss") else "max"
+        """The losses and the calibration error are better when smaller, everything else when larger."""
+        return "min" if metric in ("loss", "log_loss", "expected_calibration_error") else "max"

@@ -82,11 +82,22 @@ def inspect_image(data: bytes, *, max_pixels: int) -> ImageFacts:
     >>> inspect_image(b"hello", max_pixels=1).fault
     'no image in a known format'
     """
+    facts = inspect_header(data, max_pixels=max_pixels)
+    return facts if facts.fault else _decoded(data, facts)
+
+
+def inspect_header(data: bytes, *, max_pixels: int) -> ImageFacts:
+    """What the header of an image file says; nothing is decoded, so a file that is cut off behind it has no fault here.
+
+    Args:
+        data: the whole file.
+        max_pixels: a header that claims more is a fault.
+    """
     if not data:
         return ImageFacts(fault="the file is empty")
-    facts = _read_header(data)
+    facts = read_header(data)
     fault = facts.fault or _too_large(facts, max_pixels) or _unsupported(facts)
-    return replace(facts, fault=fault, notes=()) if fault else _decoded(data, facts)
+    return replace(facts, fault=fault, notes=()) if fault else facts
 
 
 def inspect_images(
@@ -133,7 +144,8 @@ def has_wrong_suffix(file: Path, image_format: str) -> bool:
     return bool(suffix) and suffix not in SUFFIXES.get(image_format, {suffix})
 
 
-def _read_header(data: bytes) -> ImageFacts:
+def read_header(data: bytes) -> ImageFacts:
+    """What the header claims, or a fault: nothing is decoded, nothing is held against it."""
     with _PILLOW, warnings.catch_warnings():
         # Pillow warns of large images, and above twice its limit hides how large; the limit here is the caller's.
         warnings.simplefilter("ignore")

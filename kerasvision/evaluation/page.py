@@ -1,8 +1,10 @@
-"""An evaluation as one page that opens without a network: verdict, scores, curves, mistakes."""
+"""An evaluation as one page that opens without a network: verdict, scores, slices, curves, calibration, top losses."""
 
 import base64
 import io
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
@@ -10,90 +12,168 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from kerasvision.config.evaluation import Evaluation
+from kerasvision.data.contact_sheets import THUMBNAIL_SIDE, Picture, pictures
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST
+from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
 from kerasvision.evaluation.score import worst_rows
-from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Judgement, Task
 
-MOST_MISTAKES = 24
-COLUMNS = 8
+MOST_PICTURES = 32
+# A matrix of more columns cannot be read, and of more rows a table: the files hold all.
+MOST_COLUMNS = 40
+MOST_ROWS = 15
+MOST_CLASSES = 200
 
 
-def write_evaluation_page(
-    judgement: Judgement, *, verdict: Verdict, task: Task, history: Path, examples: ExampleSet, file: Path
-) -> None:
-    """Writes the page. Names of files and labels are escaped."""
+@dataclass(frozen=True)
+class Findings:
+    """All that an evaluation found.
+
+    Attributes:
+        evaluated: split -> what is known of the model there; the test split, which is judged, among them.
+        verdict: the gate's.
+        settings: what was measured.
+        history: a row per epoch of the training.
+        variants: from `variant_table`.
+        simple: scores of the simple models; None where they were left out.
+    """
+
+    evaluated: Mapping[str, Evaluated]
+    verdict: Verdict
+    settings: Evaluation
+    history: pd.DataFrame
+    variants: pd.DataFrame = field(default_factory=pd.DataFrame)
+    simple: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score as the page shows it."""
+
+    score: float
+    low: float | None = None
+    high: float | None = None
+
+
+def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSet, file: Path) -> None:
+    """Writes the page. Names of files and labels are escaped, and stand in HTML: the fonts of plots lack many scripts."""
+    judged = findings.evaluated[TEST]
+    evaluated = dict(sorted(findings.evaluated.items(), key=lambda item: item[0] != TEST))  # what is judged comes first
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     page = environment.get_template("evaluation.html").render(
-        verdict=verdict,
-        count=len(judgement.rows),
-        overall={name: value for name, value in judgement.scores.items() if "[" not in name},
-        per_class=per_class_table(judgement.scores),
-        curves=_data_url(draw_history(pd.read_csv(history))),
-        tables=judgement.tables,
-        mistakes=_mistakes(judgement, task, examples),
+        verdict=findings.verdict,
+        settings=findings.settings,
+        splits={split: len(one.judgement.rows) for split, one in evaluated.items()},
+        overall=overall_table(evaluated),
+        rivals=rivals(findings),
+        variants=findings.variants.to_dict("records"),
+        simple=[] if findings.simple is None else findings.simple.replace({np.nan: None}).to_dict("records"),
+        per_class=per_class_table(judged),
+        most_classes=MOST_CLASSES,
+        left_out={split: one.judgement.left_out for split, one in evaluated.items()},
+        slices=slice_groups(judged),
+        curves=data_url(draw_history(findings.history)),
+        figures={title: data_url(figure) for title, figure in task.figures(judged.judgement).items()},
+        tables=judged.judgement.tables,
+        most_columns=MOST_COLUMNS,
+        most_rows=MOST_ROWS,
+        wrong=int((~judged.judgement.rows["correct"]).sum()),
+        worst=top_losses(judged.judgement, task=task, examples=examples),
     )
     file.write_text(page, encoding="utf-8")
 
 
-def per_class_table(scores: dict[str, float]) -> pd.DataFrame:
-    """Scores named `metric[class]` as a table, a row per class.
+def overall_table(evaluated: Mapping[str, Evaluated]) -> dict[str, dict[str, Cell]]:
+    """metric -> split -> its cell, of metrics of the whole split; a split without one has none."""
+    table: dict[str, dict[str, Cell]] = {}
+    for split, one in evaluated.items():
+        for metric, score in one.judgement.scores.items():
+            if "[" not in metric:
+                table.setdefault(metric, {})[split] = Cell(score, *one.intervals.get(metric, ()))
+    return table
 
-    >>> per_class_table({"accuracy": 1.0, "recall[cat]": 0.5}).loc["cat", "recall"].item()
-    0.5
-    """
-    named = [(match, value) for name, value in scores.items() if (match := re.fullmatch(r"(\w+)\[(.+)\]", name))]
-    table = pd.DataFrame([(match[2], match[1], value) for match, value in named], columns=["class", "metric", "value"])
-    return table.pivot_table(index="class", columns="metric", values="value", sort=False)
+
+def per_class_table(one: Evaluated) -> dict[str, dict[str, Cell]]:
+    """class -> metric -> cell, out of scores named `metric[class]`."""
+    table: dict[str, dict[str, Cell]] = {}
+    for name, score in one.judgement.scores.items():
+        if match := re.fullmatch(r"(\w+)\[(.+)\]", name, re.DOTALL):
+            table.setdefault(match[2], {})[match[1]] = Cell(score, *one.intervals.get(name, ()))
+    return table
+
+
+def rivals(findings: Findings) -> list[tuple[str, str, Cell]]:
+    """(who, metric, cell) of all that is measured by a metric of which people or simple models have a figure, best first."""
+    judged, rows = findings.evaluated[TEST], []
+    simple = () if findings.simple is None else findings.simple.itertuples()
+    for one in simple:
+        rows.append((f"{one.model} on {one.features}", "accuracy", Cell(one.accuracy, *_ends(one.low, one.high))))
+    rows += [(f"people ({findings.settings.human_source})", metric, Cell(value))
+             for metric, value in findings.settings.human.items()]  # fmt: skip
+    metrics = list(dict.fromkeys(metric for _, metric, _ in rows))
+    scores = judged.judgement.scores
+    rows += [("this model", metric, Cell(scores[metric], *judged.intervals.get(metric, ())))
+             for metric in metrics if metric in scores]  # fmt: skip
+    for one in findings.variants.itertuples():
+        if one.metric in metrics:
+            rows.append((f"this model, {one.variant}", one.metric, Cell(one.score, *_ends(one.low, one.high))))
+    return sorted(rows, key=lambda row: (metrics.index(row[1]), -row[2].score))
+
+
+def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, str, int, dict[str, Cell]]]]]:
+    """slice -> (metrics of whole splits that occur, and (value, range, count, metric -> cell) of each part)."""
+    table = one.slices[~one.slices["metric"].str.contains("[", regex=False)] if len(one.slices) else one.slices
+    groups = {}
+    for name, group in table.groupby("slice", sort=False):
+        parts = [
+            (value, part["range"].iloc[0], int(part["count"].iloc[0]),
+             {row.metric: Cell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()})
+            for value, part in group.groupby("value", sort=False)
+        ]  # fmt: skip
+        groups[name] = (list(dict.fromkeys(group["metric"])), parts)
+    return groups
 
 
 def draw_history(history: pd.DataFrame) -> Figure:
     """Loss and each metric by epoch, training and validation in one plot."""
     names = [name for name in history.columns if name != "epoch" and not name.startswith("val_")]
-    figure = Figure(figsize=(4.5 * len(names), 3.2), layout="constrained")
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
+    for number, name in enumerate(names, 1):
+        axes = figure.add_subplot(rows, columns, number)
         axes.plot(history["epoch"], history[name], label="training")
         if f"val_{name}" in history:
             axes.plot(history["epoch"], history[f"val_{name}"], label="validation")
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(name)
         axes.legend()
         axes.grid(alpha=0.3)
     return figure
 
 
-def draw_mistakes(judgement: Judgement, task: Task, examples: ExampleSet, *, most: int = MOST_MISTAKES) -> Figure | None:
-    """The wrongly answered test images with the largest loss; None where there are none."""
+def top_losses(
+    judgement: Judgement, *, task: Task, examples: ExampleSet, most: int = MOST_PICTURES
+) -> Sequence[tuple[Picture, str, bool, float]]:
+    """(picture, what the task says of it, whether that was right, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
-    if worst.empty:
-        return None
-    wanted = set(worst["id"])
-    images = {
-        example["id"].numpy().decode(): decode_image(example["image"], color_mode="rgb").numpy()
-        for example in examples.dataset(TEST)
-        if example["id"].numpy().decode() in wanted
-    }
-    rows = -(-len(worst) // COLUMNS)
-    figure = Figure(figsize=(1.5 * COLUMNS, 1.8 * rows), layout="constrained")
-    places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for place in places:
-        place.set_axis_off()
-    for axes, (_, row) in zip(places, worst.iterrows(), strict=False):
-        axes.set_axis_on()
-        task.draw(axes, image=images[row["id"]], row=row)
-    return figure
+    found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE)
+    return [(found[row["id"]], task.caption(row), bool(row["correct"]), float(row["loss"])) for _, row in worst.iterrows()]
 
 
-def _mistakes(judgement: Judgement, task: Task, examples: ExampleSet) -> str:
-    figure = draw_mistakes(judgement, task, examples)
-    return _data_url(figure) if figure is not None else ""
-
-
-def _data_url(figure: Figure) -> str:
+def data_url(figure: Figure) -> str:
+    """A plot as the address of an image that lies within the page."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _ends(low: float, high: float) -> tuple[float, ...]:
+    return () if np.isnan(low) else (low, high)

@@ -1,18 +1,24 @@
-"""Predictions of a model over a whole split, as arrays."""
+"""Answers of a served model, or of a network, over a whole split, as arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ExportError, StageError
+from kerasvision.models.saved import load_network
 from kerasvision.progress import bar
-from kerasvision.tasks.base import Predictions
+from kerasvision.tasks.base import Predictions, Task
 
 BATCH_SIZE = 64
+BYTES_SIGNATURE, TENSOR_SIGNATURE = "serving_default", "serve_tensor"
+VALID = "valid"
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -21,43 +27,119 @@ class PredictedSplit:
 
     Attributes:
         ids: of the examples, in order.
-        labels: int64 (N,).
+        truth: what is right for each, as the task has it.
         predictions: output name -> array of N rows.
     """
 
     ids: list[str]
-    labels: np.ndarray
+    truth: np.ndarray
     predictions: dict[str, np.ndarray]
 
 
-def predict_split(
-    examples: ExampleSet, *, split: str, transform: ImageTransform, predictor: Callable[[tf.Tensor], Predictions]
+class ServedModel:
+    """A SavedModel, loaded once and asked through its named signatures.
+
+    Args:
+        folder: that of `saved_model.pb`.
+
+    Raises:
+        ExportError: there is no SavedModel, or only a part of one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            # Kept: the signatures of a model that was forgotten cannot be called.
+            self._loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise ExportError(f"{folder} is no complete SavedModel: {str(error).splitlines()[0]}") from error
+        self._folder = folder
+
+    def __call__(self, signature: str, **inputs: tf.Tensor) -> Predictions:
+        """Named outputs of a batch.
+
+        Raises:
+            ExportError: there is no such signature.
+        """
+        known = self._loaded.signatures
+        if signature not in known:
+            raise ExportError(f"{self._folder} has no signature {signature!r}; it has {', '.join(known) or 'none'}",
+                              hint="export the model with this version of kerasvision")  # fmt: skip
+        return known[signature](**inputs)
+
+
+def predict_split_from_bytes(
+    examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel
 ) -> PredictedSplit:
-    """What a predictor says of every example of a split, each image going through the transform."""
-    inputs = examples.dataset(split).map(
-        lambda example: {**example, "image": transform(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
+    """What a SavedModel says of every example of a split, from its bytes: as it will be asked when it is served.
+
+    Raises:
+        StageError: it says of some examples that they are no images.
+    """
+    return _collect(
+        examples, split, task, examples.dataset(split), lambda image: saved_model(BYTES_SIGNATURE, image_bytes=image)
     )
+
+
+def predict_split_from_pixels(
+    examples: ExampleSet,
+    *,
+    split: str,
+    task: Task,
+    transform: ImageTransform,
+    predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+) -> PredictedSplit:
+    """What a function of batches says of every example of a split, decoded and resized, pixels in [0, 255]."""
+    inputs = examples.dataset(split).map(
+        lambda example: {**example, "image": transform.pixels(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    return _collect(examples, split, task, inputs, predict)
+
+
+def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> Callable[[tf.Tensor], Predictions]:
+    """Answers of the network in a .keras file to batches of pixels in [0, 255].
+
+    Raises:
+        ExportError: the file is damaged, or its network wants other images.
+    """
+    network = load_network(file)
+    shape = transform.settings.image_shape
+    if tuple(network.input_shape[1:]) != shape:
+        raise ExportError(f"{file} wants images of shape {network.input_shape[1:]}; this experiment's are {shape}")
+    predict = task.predictor(network)
     # The last batch is smaller: one trace for all sizes.
-    spec = tf.TensorSpec((None, *transform.settings.image_shape), tf.float32)
-    return _collect(examples, split, inputs, tf.function(predictor, input_signature=[spec]))
-
-
-def predict_split_from_bytes(examples: ExampleSet, *, split: str, saved_model: Path) -> PredictedSplit:
-    """What a SavedModel says of every example of a split, from its bytes: how the last blessed model is asked."""
-    loaded = tf.saved_model.load(str(saved_model))
-    signature = loaded.signatures["serving_default"]
-    return _collect(examples, split, examples.dataset(split), lambda image_bytes: signature(image_bytes=image_bytes))
+    spec = tf.TensorSpec((None, *shape), tf.float32)
+    return tf.function(lambda pixels: predict(transform.scaled(pixels)), input_signature=[spec])
 
 
 def _collect(
-    examples: ExampleSet, split: str, inputs: tf.data.Dataset, predict: Callable[[tf.Tensor], Predictions]
+    examples: ExampleSet,
+    split: str,
+    task: Task,
+    inputs: tf.data.Dataset,
+    predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
 ) -> PredictedSplit:
-    ids, labels, outputs = [], [], []
+    ids, truth, outputs = [], [], []
     with bar(f"predicting {split}", total=examples.count(split)) as advance:
-        for batch in inputs.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE):
+        for batch in inputs.ragged_batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE):
+            batch["image"] = _dense(batch["image"])
             ids += [name.decode() for name in batch["id"].numpy()]
-            labels.append(batch["label"].numpy())
+            truth.append(task.truth(batch))
             outputs.append({name: value.numpy() for name, value in predict(batch["image"]).items()})
-            advance(len(labels[-1]))
+            advance(len(truth[-1]))
     predictions = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
-    return PredictedSplit(ids, np.concatenate(labels), predictions)
+    _refuse_invalid(ids, predictions.pop(VALID, None))
+    return PredictedSplit(ids, np.concatenate(truth), predictions)
+
+
+def _dense(images: Any) -> tf.Tensor:
+    """Images of one shape are one tensor; `ragged_batch` is for captions and boxes, of which each image has its number."""
+    return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
+
+
+def _refuse_invalid(ids: Iterable[str], valid: np.ndarray | None) -> None:
+    if valid is None or valid.all():
+        return
+    bad = [name for name, is_valid in zip(ids, valid, strict=True) if not is_valid]
+    named = ", ".join(bad[:MOST_NAMED]) + (" and others" if len(bad) > MOST_NAMED else "")
+    raise StageError(f"the served model cannot read {len(bad)} images that were trained on like others: {named}",
+                     hint="look at these files; ingest.quarantine_file leaves them out")  # fmt: skip

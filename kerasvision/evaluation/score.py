@@ -1,49 +1,60 @@
-"""Scores of a trained network, and of the last blessed model, on the test split."""
+"""Scores of a served model on a split, with intervals and by slices."""
 
-import json
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from kerasvision.data.examples import ExampleSet
-from kerasvision.data.splits import TEST
-from kerasvision.data.transform import ImageTransform
-from kerasvision.errors import DataError
-from kerasvision.evaluation.predictions import PredictedSplit, predict_split, predict_split_from_bytes
-from kerasvision.models.saved import load_network
+from kerasvision.config.evaluation import Evaluation
+from kerasvision.evaluation.bootstrap import intervals
+from kerasvision.evaluation.evaluated import Evaluated
+from kerasvision.evaluation.predictions import PredictedSplit
+from kerasvision.evaluation.slices import Slice, slice_table
 from kerasvision.tasks.base import Judgement, Task
 
 
-def score_network(model_file: Path, *, task: Task, examples: ExampleSet, transform: ImageTransform) -> Judgement:
-    """How a trained network does on the test split.
+def evaluate(
+    predicted: PredictedSplit, *, split: str, task: Task, slices: Sequence[Slice], settings: Evaluation
+) -> Evaluated:
+    """What is known of a model by its answers to a split.
 
-    Raises:
-        DataError: there is no test split.
+    Args:
+        predicted: the answers.
+        split: its name.
+        task: judges them.
+        slices: the parts that are scored by themselves too.
+        settings: how many resamples, and the confidence.
+
+    Returns:
+        With a column `slice_<name>` in `judgement.rows` for each way in which the split is divided.
     """
-    if not examples.count(TEST):
-        raise DataError("there is no test split to evaluate on", hint="set splits.test above 0")
-    predictor = task.predictor(load_network(model_file))
-    return _judge(task, predict_split(examples, split=TEST, transform=transform, predictor=predictor))
+    judgement = with_slices(judged(task, predicted), slices)
+    return Evaluated(
+        split=split,
+        judgement=judgement,
+        intervals=intervals(judgement, resamples=settings.resamples, confidence=settings.confidence),
+        slices=slice_table(judgement, slices, settings),
+    )
 
 
-def score_baseline(saved_model: Path, *, task: Task, examples: ExampleSet) -> dict[str, float]:
-    """The scores of a served model on the same split, through its own transform."""
-    return _judge(task, predict_split_from_bytes(examples, split=TEST, saved_model=saved_model)).scores
+def judged(task: Task, predicted: PredictedSplit, predictions: Mapping[str, object] | None = None) -> Judgement:
+    """The task's judgement of these answers, or of others to the same examples."""
+    answers = predicted.predictions if predictions is None else predictions
+    return task.judge(ids=predicted.ids, truth=predicted.truth, predictions=answers)
 
 
-def save_judgement(judgement: Judgement, *, scores: Path, predictions: Path, folder: Path) -> None:
-    """Writes scores as JSON, rows as Parquet, and every further table as CSV under its name."""
-    scores.write_text(json.dumps(judgement.scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    judgement.rows.to_parquet(predictions, index=False)
-    for name, table in judgement.tables.items():
-        table.to_csv(folder / f"{name}.csv")
+def with_slices(judgement: Judgement, slices: Sequence[Slice]) -> Judgement:
+    """The same, its rows saying in `slice_<name>` which slice they belong to."""
+    rows = judgement.rows.copy()
+    for name in dict.fromkeys(part.name for part in slices):
+        values = pd.Series("", index=range(len(rows)), dtype=object)
+        for part in slices:
+            if part.name == name:
+                values[part.rows] = part.value
+        rows[f"slice_{name}"] = values.to_numpy()
+    return replace(judgement, rows=rows)
 
 
 def worst_rows(judgement: Judgement, *, most: int) -> pd.DataFrame:
-    """The examples that were answered wrongly, the largest loss first."""
-    wrong = judgement.rows[~judgement.rows["correct"]]
-    return wrong.nlargest(most, "loss")
-
-
-def _judge(task: Task, predicted: PredictedSplit) -> Judgement:
-    return task.judge(ids=predicted.ids, labels=predicted.labels, predictions=predicted.predictions)
+    """The examples with the largest loss, the largest first."""
+    return judgement.rows.nlargest(most, "loss")

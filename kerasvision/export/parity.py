@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,12 @@ import tensorflow as tf
 
 from kerasvision.config.experiment import Serving
 from kerasvision.export import probe
-from kerasvision.export.saved_model import BYTES_SIGNATURE, TENSOR_SIGNATURE
+from kerasvision.export.contract import check_contract
+from kerasvision.export.saved_model import BYTES_SIGNATURE, VALID
 
 PROBE_TIMEOUT_SECONDS = 600
+# Where two scores are equal but for rounding, their labels may change places: in one row of so many.
+ROWS_PER_SWAPPED_TEXT = 500
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Certificate:
         examples: how many canary images were asked.
         max_difference: largest absolute difference of a number, trained network against SavedModel; None without answers.
         allowed_difference: the bound.
-        facts: times, signatures and versions, as the process reported them.
+        facts: what a gate may bound, all of it numbers: `latency_p50_ms`, `latency_p95_ms`, `latency_p99_ms` (one image),
+            `images_per_second` (batches of 32), `start_seconds` (from the start of Python to the first answer), `memory_mb`
+            (the most that the process held), `size_mb` (on disk), `max_difference`. Nothing without answers.
+        found: what else there is to know: versions, signatures, and what each check measured.
     """
 
     blessed: bool
@@ -36,7 +42,8 @@ class Certificate:
     examples: int
     max_difference: float | None
     allowed_difference: float
-    facts: dict[str, object]
+    facts: dict[str, float] = field(default_factory=dict)
+    found: dict[str, object] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Writes `certificate.json` and the empty file that bears the verdict, as TFX does."""
@@ -46,29 +53,49 @@ class Certificate:
 
 
 def prove(
-    saved_model: Path, *, images: Sequence[bytes], expected: Mapping[str, np.ndarray], settings: Serving
+    saved_model: Path,
+    *,
+    images: Sequence[bytes],
+    expected: Mapping[str, np.ndarray],
+    pixels: np.ndarray,
+    settings: Serving,
 ) -> Certificate:
-    """Loads a SavedModel with TensorFlow alone, sends it the images, and compares.
+    """Checks a SavedModel's files, loads it with TensorFlow alone, sends it the images, and compares.
 
     Args:
         saved_model: the folder.
         images: encoded canary images.
         expected: output name -> what the trained network answers for them.
+        pixels: float32 (M, H, W, C) in [0, 255]: the first of the images, decoded.
         settings: how close the answers must be.
     """
+    complaints, signatures = check_contract(saved_model)
+    if BYTES_SIGNATURE not in signatures:
+        return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
     with tempfile.TemporaryDirectory() as scratch:
-        answers = Path(scratch) / "answers.npz"
-        complaint = _ask(saved_model, images, answers, settings.latency_queries)
-        if complaint:
-            return Certificate(False, (complaint,), len(images), None, settings.max_difference, {})
-        facts = json.loads(Path(f"{answers}.json").read_text(encoding="utf-8"))
-        with np.load(answers) as arrays:
-            received = dict(arrays)
-    complaints, largest = compare(received, expected, settings.max_difference)
-    complaints += check_signatures(facts["signatures"])
-    if facts["kerasvision_imported"]:
-        complaints.append("loading it imported kerasvision")
-    return Certificate(not complaints, tuple(complaints), len(images), largest, settings.max_difference, facts)
+        answers = Path(scratch)
+        failure = _ask(saved_model, images, pixels, answers, settings.latency_queries)
+        if failure:
+            complaints.append(failure)
+            return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
+        found = json.loads((answers / "found.json").read_text(encoding="utf-8"))
+        received = {file.stem: dict(np.load(file)) for file in answers.glob("*.npz")}
+    differences = []
+    for name, part in received.items():
+        asked = slice(len(pixels) if name == "pixels" else None)
+        told, largest = compare(part, {key: rows[asked] for key, rows in expected.items()}, settings.max_difference)
+        complaints += [f"asked with {name}: {one}" for one in told]
+        differences.append(largest)
+    refused = int((~received["bytes"].get(VALID, np.ones(len(images), bool))).sum())
+    if refused:
+        complaints.append(f"{refused} of {len(images)} images are taken for none")
+    complaints += check_findings(found, settings.max_difference)
+    facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
+    facts["max_difference"] = max(differences)
+    return Certificate(
+        not complaints, tuple(complaints), len(images), max(differences), settings.max_difference, facts,
+        {**found, "signatures": signatures},
+    )  # fmt: skip
 
 
 def compare(
@@ -90,40 +117,53 @@ def compare(
             largest = max(largest, difference)
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
-        elif not np.array_equal(got.astype(str), np.char.decode(wanted.astype("S")) if wanted.dtype.kind == "O" else wanted):
-            complaints.append(f"{name} differ")
+        else:
+            differ = (got.astype(str) != probe.text(wanted)).reshape(len(wanted), -1).any(axis=1).sum()
+            if differ > len(wanted) // ROWS_PER_SWAPPED_TEXT:
+                complaints.append(f"{name} differ in {differ} of {len(wanted)} rows")
     return complaints, largest
 
 
-def check_signatures(signatures: Mapping[str, Mapping[str, Mapping[str, list]]]) -> list[str]:
-    """Complaints about signatures that a server could not use: a name, a type, or a batch dimension that is fixed."""
-    wanted = {BYTES_SIGNATURE: ("image_bytes", "string"), TENSOR_SIGNATURE: ("image", "float32")}
-    complaints = []
-    for name, (argument, dtype) in wanted.items():
-        given = signatures.get(name, {}).get("inputs", {}).get(argument)
-        if given is None:
-            complaints.append(f"there is no signature {name}({argument})")
-            continue
-        if given[0] != dtype:
-            complaints.append(f"{name}({argument}) takes {given[0]} instead of {dtype}")
-        shapes = [given[1], *(shape for _, shape in signatures[name]["outputs"].values())]
-        if any(not shape or shape[0] is not None for shape in shapes):
-            complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
+def check_findings(found: Mapping[str, object], allowed: float) -> list[str]:
+    """Complaints about what the fresh process saw: batches, bad rows, JSON, and what it had to import."""
+    complaints = [found["bad_row"]] if found["bad_row"] else []
+    gap = found["batch_difference"]
+    if gap is None or gap > allowed:
+        complaints.append(f"the answer to an image depends on how many are asked at once (numbers differ by {gap})")
+    for form, difference in found["rest"].items():
+        if difference is None or isinstance(difference, str) or difference > allowed:
+            complaints.append(f"answers do not survive REST with `{form}`: {difference}")
+    if found["kerasvision_imported"]:
+        complaints.append("loading it imported kerasvision")
     return complaints
 
 
-def _ask(saved_model: Path, images: Sequence[bytes], answers: Path, latency_queries: int) -> str:
+def _facts(found: Mapping, *, size: int) -> dict[str, float]:
+    return {
+        **{f"latency_{name}_ms": value for name, value in found["latency_ms"].items()},
+        **{name: found[name] for name in ("images_per_second", "start_seconds", "memory_mb")},
+        "size_mb": size / 2**20,
+    }
+
+
+def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers: Path, latency_queries: int) -> str:
     """Runs the probe; returns what went wrong, or nothing."""
-    records = answers.with_suffix(".tfrecord")
-    with tf.io.TFRecordWriter(str(records)) as writer:
-        for image in images:
-            writer.write(image)
-    # -I: no user site, no PYTHONPATH, no current folder on the import path.
-    command = [sys.executable, "-I", probe.__file__, str(saved_model), str(records), str(answers), str(latency_queries)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {PROBE_TIMEOUT_SECONDS} seconds"
+    with tempfile.TemporaryDirectory() as scratch:
+        requests = Path(scratch)
+        with tf.io.TFRecordWriter(str(requests / "images.tfrecord")) as writer:
+            for image in images:
+                writer.write(image)
+        np.save(requests / "pixels.npy", pixels)
+        # Where a server would look for it: a folder whose name is the version.
+        version = requests / "model" / "1"
+        version.parent.mkdir()
+        version.symlink_to(saved_model.absolute(), target_is_directory=True)
+        # -I: no user site, no PYTHONPATH, no current folder on the import path.
+        command = [sys.executable, "-I", probe.__file__, str(version), str(requests), str(answers), str(latency_queries)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"no answer within {PROBE_TIMEOUT_SECONDS} seconds"
     if done.returncode:
         last = next(reversed(done.stderr.strip().splitlines()), "")
         return f"a fresh process with TensorFlow alone cannot use it (exit code {done.returncode}): {last}"

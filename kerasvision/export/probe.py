@@ -1,62 +1,174 @@
 """Ask a SavedModel in a process that has TensorFlow and nothing else; run as a script by `parity.py`.
 
-    python -I probe.py SAVED_MODEL IMAGES ANSWERS LATENCY_QUERIES
+    python -I probe.py SAVED_MODEL REQUESTS ANSWERS LATENCY_QUERIES
 
-IMAGES is a TFRecord file of encoded images. ANSWERS is an .npz file of what `serving_default` answers for all of them, in
-order; beside it a .json file of times and signatures. This file must import nothing of kerasvision.
+REQUESTS is a folder: `images.tfrecord`, encoded images; `pixels.npy`, float32 (M, H, W, C), decoded ones. ANSWERS is a
+folder for what comes: `bytes.npz`, what `serving_default` answers for all images, in order; `pixels.npz`, what
+`serve_tensor` answers; `found.json`, times, memory and what else was seen. This file must import nothing of kerasvision.
 """
 
-import json
-import sys
 import time
 
-import numpy as np
-import tensorflow as tf
+BEGAN = time.perf_counter()
+
+import base64  # noqa: E402 - the start-up is measured from here
+import json  # noqa: E402
+import resource  # noqa: E402
+import sys  # noqa: E402
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 BATCH_SIZE = 32
+# Requests are joined to batches of any size, and cut again: 7 divides none of the others.
+BATCH_SIZES = (1, 7, 32)
+# So many images are sent in these sizes.
+COMPARED = 64
+THROUGHPUT_BATCHES = 10
 
 
-def main(saved_model: str, images: str, answers: str, latency_queries: int) -> None:
+def main(saved_model: str, requests: str, answers: str, latency_queries: int) -> None:
     """Loads, asks, times, and writes down what came."""
-    began = time.perf_counter()
     loaded = tf.saved_model.load(saved_model)
-    load_seconds = time.perf_counter() - began
-    signature = loaded.signatures["serving_default"]
-    encoded = list(tf.data.TFRecordDataset(images).as_numpy_iterator())
-    batches = [encoded[start : start + BATCH_SIZE] for start in range(0, len(encoded), BATCH_SIZE)]
-    outputs = [signature(image_bytes=tf.constant(batch)) for batch in batches]
-    arrays = {name: np.concatenate([output[name].numpy() for output in outputs]) for name in outputs[0]}
-    np.savez(answers, **{name: text(value) if value.dtype == object else value for name, value in arrays.items()})
-    milliseconds = []
-    for number in range(latency_queries + 1):
-        began = time.perf_counter()
-        signature(image_bytes=tf.constant([encoded[number % len(encoded)]]))
-        milliseconds.append(1000 * (time.perf_counter() - began))
-    facts = {
+    load_seconds = time.perf_counter() - BEGAN
+    images = list(tf.data.TFRecordDataset(f"{requests}/images.tfrecord").as_numpy_iterator())
+    ask = loaded.signatures["serving_default"]
+    ask(image_bytes=tf.constant(images[:1]))
+    start_seconds = time.perf_counter() - BEGAN
+    every = asked(ask, images, BATCH_SIZE)
+    save(f"{answers}/bytes.npz", every)
+    if "serve_tensor" in loaded.signatures:
+        pixels = np.load(f"{requests}/pixels.npy")
+        batches = [loaded.signatures["serve_tensor"](image=tf.constant(pixels[start : start + BATCH_SIZE]))
+                   for start in range(0, len(pixels), BATCH_SIZE)]  # fmt: skip
+        save(f"{answers}/pixels.npz", joined(batches))
+    found = {
         "tensorflow": tf.__version__,
         "load_seconds": load_seconds,
-        # The first single-image query may still trace; it is told apart.
-        "first_query_ms": milliseconds[0],
-        "latency_ms": {f"p{p}": float(np.percentile(milliseconds[1:], p)) for p in (50, 95)},
-        "signatures": {
-            name: {"inputs": describe(fn.structured_input_signature[1]), "outputs": describe(fn.structured_outputs)}
-            for name, fn in loaded.signatures.items()
-        },
+        "start_seconds": start_seconds,
+        "batch_difference": batch_difference(ask, images[:COMPARED]),
+        "bad_row": bad_row(ask, images[0]),
+        "rest": {form: rest_difference(ask, images[:3], form) for form in ("instances", "inputs")},
+        "latency_ms": latencies(ask, images, latency_queries),
+        "images_per_second": throughput(ask, images),
+        "memory_mb": most_memory(),
         "kerasvision_imported": any(name.partition(".")[0] == "kerasvision" for name in sys.modules),
     }
-    with open(answers + ".json", "w", encoding="utf-8") as file:  # noqa: PTH123 - this file depends on nothing
-        json.dump(facts, file)
+    with open(f"{answers}/found.json", "w", encoding="utf-8") as file:  # noqa: PTH123 - this file depends on nothing
+        json.dump(found, file)
 
 
-def text(strings: np.ndarray) -> np.ndarray:
-    """Bytes as text."""
+def asked(ask, images: list, size: int) -> dict:
+    """The answers to encoded images, so many at a time."""
+    return joined([ask(image_bytes=tf.constant(images[start : start + size])) for start in range(0, len(images), size)])
+
+
+def joined(batches: list) -> dict:
+    """name -> array over all rows."""
+    return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
+
+
+def batch_difference(ask, images: list) -> float | None:
+    """The largest difference of a number between requests of 1, of 7 and of 32 images; None where a text differs."""
+    first, *others = (asked(ask, images, size) for size in BATCH_SIZES)
+    return largest([difference(other, first) for other in others])
+
+
+def bad_row(ask, image: bytes) -> str:
+    """What is wrong with the answer to an image, bytes that are none, and an image; empty where nothing is."""
+    try:
+        mixed = ask(image_bytes=tf.constant([image, b"no image", image]))
+    except tf.errors.OpError as error:
+        return f"a row that is no image fails the whole request: {str(error).splitlines()[0]}"
+    if "valid" not in mixed:
+        return "there is no output `valid` that tells a row that is no image"
+    if mixed["valid"].numpy().tolist() != [True, False, True]:
+        return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are none, and an image"
+    alone = ask(image_bytes=tf.constant([image]))
+    around = {name: value.numpy()[::2] for name, value in mixed.items()}
+    apart = difference(around, {name: np.repeat(value.numpy(), 2, axis=0) for name, value in alone.items()})
+    return "" if apart is not None and apart < 1e-4 else "a row that is no image changes the answers to the others"
+
+
+def rest_difference(ask, images: list, form: str) -> float | str | None:
+    """The largest difference after a way through TensorFlow Serving's JSON and back; a text says what JSON cannot carry."""
+    encoded = [{"b64": base64.b64encode(image).decode("ascii")} for image in images]
+    body = {"instances": [{"image_bytes": one} for one in encoded]} if form == "instances" else {"inputs": encoded}
+    received = json.loads(json.dumps(body))
+    rows = [row["image_bytes"] for row in received["instances"]] if form == "instances" else received["inputs"]
+    answer = joined([ask(image_bytes=tf.constant([base64.b64decode(row["b64"]) for row in rows]))])
+    try:
+        columns = {name: text(value).tolist() for name, value in answer.items()}
+        if form == "instances":
+            told = {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+            told = json.loads(json.dumps(told, allow_nan=False))["predictions"]
+            back = {name: np.array([row[name] for row in told]) for name in columns}
+        else:
+            back = {name: np.array(rows) for name, rows in json.loads(json.dumps(columns, allow_nan=False)).items()}
+    except (UnicodeDecodeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return difference(back, {name: text(value) for name, value in answer.items()})
+
+
+def latencies(ask, images: list, queries: int) -> dict:
+    """p50, p95, p99 of queries of one image, in milliseconds."""
+    milliseconds = []
+    for number in range(queries + 1):
+        began = time.perf_counter()
+        answer = ask(image_bytes=tf.constant([images[number % len(images)]]))
+        next(iter(answer.values())).numpy()
+        milliseconds.append(1000 * (time.perf_counter() - began))
+    # The first one follows a batch of another size.
+    return {f"p{p}": float(np.percentile(milliseconds[1:], p)) for p in (50, 95, 99)}
+
+
+def throughput(ask, images: list) -> float:
+    """Images per second, in batches of 32."""
+    batch = tf.constant([images[number % len(images)] for number in range(BATCH_SIZE)])
+    began = time.perf_counter()
+    for _ in range(THROUGHPUT_BATCHES):
+        next(iter(ask(image_bytes=batch).values())).numpy()
+    return THROUGHPUT_BATCHES * BATCH_SIZE / (time.perf_counter() - began)
+
+
+def most_memory() -> float:
+    """The most that this process ever held, in MB."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 2**10
+    except FileNotFoundError:
+        # Not where there is another way: on Linux it counts what the parent held, too.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def difference(one: dict, other: dict) -> float | None:
+    """The largest difference of a number, infinite for NaN; None where anything else differs, or a shape."""
+    apart = 0.0
+    for name, value in other.items():
+        if one[name].shape != value.shape:
+            return None
+        if value.dtype.kind == "f":
+            gaps = np.abs(one[name].astype(np.float64) - value)
+            apart = max(apart, float(np.max(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf), initial=0.0)))
+        elif not np.array_equal(one[name], value):
+            return None
+    return apart
+
+
+def largest(gaps: list) -> float | None:
+    """The largest, or None where one is."""
+    return None if None in gaps else max(gaps)
+
+
+def save(file: str, arrays: dict) -> None:
+    """Texts as text: NumPy would pickle objects."""
+    np.savez(file, **{name: text(value) for name, value in arrays.items()})
+
+
+def text(array: np.ndarray) -> np.ndarray:
+    """Bytes as text; numbers as they are."""
     # `astype(str)` would take the bytes for ASCII.
-    return np.char.decode(strings.astype("S"), "utf-8")
-
-
-def describe(tensors: dict) -> dict[str, list]:
-    """Name -> type and shape; None in a shape is a free dimension."""
-    return {name: [tensor.dtype.name, tensor.shape.as_list()] for name, tensor in tensors.items()}
+    return np.char.decode(array.astype("S"), "utf-8") if array.dtype == object else array
 
 
 if __name__ == "__main__":

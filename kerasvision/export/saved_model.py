@@ -1,52 +1,119 @@
 """A SavedModel from image bytes to answers: transform, network and labels in one graph of stock TensorFlow operations."""
 
+import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasvision.data.transform import ImageTransform
+from kerasvision.export.graph import read_graph, signatures
+from kerasvision.export.rows import decoded_rows
+from kerasvision.export.warmup import write_warmup_requests
 from kerasvision.tasks.base import Predictions, Task
 
 BYTES_SIGNATURE = "serving_default"
 TENSOR_SIGNATURE = "serve_tensor"
+BYTES_INPUT = "image_bytes"
+TENSOR_INPUT = "image"
+VALID = "valid"
+MAX_PIXELS = 100_000_000
 
 
-def export_saved_model(model: keras.Model, *, task: Task, transform: ImageTransform, folder: Path) -> None:
+def export_saved_model(
+    model: keras.Model,
+    *,
+    task: Task,
+    transform: ImageTransform,
+    folder: Path,
+    temperature: float = 1.0,
+    max_pixels: int = MAX_PIXELS,
+) -> dict[str, object]:
     """Writes a SavedModel that loads with TensorFlow alone.
 
     Signatures, each with a free batch dimension and the task's named outputs:
-        `serving_default(image_bytes: string [None])`: encoded images.
+        `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows are
+            answers: one that is no image has false there, zeros and empty texts in the other outputs, and disturbs no other.
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
+
+    Beside the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this text as data,
+    with what each output is; `assets.extra/tf_serving_warmup_requests`.
 
     Args:
         model: the trained network.
         task: gives the outputs.
         transform: what the network was trained behind.
         folder: where to; made here.
+        temperature: what the network's outputs are divided by, see `Task.fit_temperature`.
+        max_pixels: an image whose header claims more is bad, and not decoded.
+
+    Returns:
+        What `signatures.json` says.
     """
-    predict = task.predictor(model)
+    predict = task.predictor(model, temperature=temperature)
     shape = transform.settings.image_shape
 
+    @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name=BYTES_INPUT)])
     def serving_default(image_bytes: tf.Tensor) -> Predictions:
-        spec = tf.TensorSpec(shape, tf.float32)
-        return predict(tf.map_fn(transform, image_bytes, fn_output_signature=spec))
+        images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
+        return {**{name: _blank(rows, ~valid) for name, rows in predict(images).items()}, VALID: valid}
 
+    @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
         return predict(transform.scaled(image))
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        BYTES_SIGNATURE, serving_default, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")]
-    )
-    archive.add_endpoint(
-        TENSOR_SIGNATURE, serve_tensor, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name="image")]
-    )
-    with _without_notices():
-        archive.write_out(str(folder), verbose=False)
+    # Not Keras' ExportArchive: it passes over assets.
+    served = tf.Module()
+    served.weights = [variable.value for variable in model.variables]
+    with _without_notices(), tempfile.TemporaryDirectory() as scratch:
+        served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
+        endpoints = {BYTES_SIGNATURE: serving_default, TENSOR_SIGNATURE: serve_tensor}
+        tf.saved_model.save(served, str(folder), signatures=endpoints)
+    grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
+    requests = {BYTES_SIGNATURE: (BYTES_INPUT, grey, ()), TENSOR_SIGNATURE: (TENSOR_INPUT, 128.0, shape)}
+    write_warmup_requests(folder, requests=requests)
+    described = describe_signatures(folder, task=task)
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
+    return described
+
+
+def describe_signatures(folder: Path, *, task: Task) -> dict[str, object]:
+    """Signature -> inputs and outputs -> name -> type, shape (None: free) and meaning, read from the SavedModel itself."""
+    meaning = {
+        BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
+        TENSOR_INPUT: "an image of this size, its pixels in [0, 255]",
+        VALID: "false where the row is no image that can be read; its other outputs mean nothing then",
+        **task.output_descriptions(),
+    }
+
+    return {
+        name: {
+            part: {
+                key: {"dtype": dtype, "shape": shape, "meaning": meaning.get(key, "")}
+                for key, (dtype, shape) in tensors.items()
+            }
+            for part, tensors in one.items()
+        }
+        for name, one in signatures(read_graph(folder)).items()
+    }
+
+
+def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
+    """The rows of an output with zeros, or empty texts, in some. Never NaN, which is no JSON."""
+    mask = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
+    return tf.where(mask, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
+
+
+def _write_labels(file: Path, labels: tuple[str, ...]) -> Path:
+    # A label is a line here, whatever it holds.
+    file.write_text("".join(" ".join(label.splitlines()) + "\n" for label in labels), encoding="utf-8")
+    return file
 
 
 @contextmanager

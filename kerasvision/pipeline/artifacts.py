@@ -16,10 +16,12 @@ class Artifact:
 
     Attributes:
         uri: the folder.
+        FRONT: what a person opens first, in the folder.
         properties: small facts that the metadata store keeps beside it (`blessed`, `pushed_version`).
     """
 
     TYPE_NAME: ClassVar[str] = "Artifact"
+    FRONT: ClassVar[str] = "."
 
     def __init__(self, uri: Path | str, properties: dict[str, int | float | str] | None = None) -> None:
         self.uri = Path(uri)
@@ -30,8 +32,8 @@ class Artifact:
 
     @property
     def front(self) -> Path:
-        """What a person opens first."""
-        return self.uri
+        """The path of what a person opens first."""
+        return self.uri / self.FRONT
 
     def external_paths(self) -> list[Path]:
         """What belongs to this artifact but lies elsewhere: checked like the folder itself before a reuse."""
@@ -81,6 +83,7 @@ class ExampleStatistics(Artifact):
     """
 
     TYPE_NAME = "ExampleStatistics"
+    FRONT = "statistics.html"
 
     @property
     def summary(self) -> Path:
@@ -97,26 +100,17 @@ class ExampleStatistics(Artifact):
         """The same to look at."""
         return self.uri / "statistics.html"
 
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.page
-
 
 class Schema(Artifact):
     """What is normal: `schema.json`, which a person may edit, commit and name in `schema_file`."""
 
     TYPE_NAME = "Schema"
+    FRONT = "schema.json"
 
     @property
     def file(self) -> Path:
         """The schema itself."""
         return self.uri / "schema.json"
-
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.file
 
 
 class ExampleAnomalies(Artifact):
@@ -125,6 +119,7 @@ class ExampleAnomalies(Artifact):
     """
 
     TYPE_NAME = "ExampleAnomalies"
+    FRONT = "anomalies.json"
 
     @property
     def file(self) -> Path:
@@ -136,26 +131,17 @@ class ExampleAnomalies(Artifact):
         """The single images that are suspected, with the reason."""
         return self.uri / "quarantine.csv"
 
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.file
-
 
 class TransformGraph(Artifact):
     """The one function from bytes to the network's input: `transform.json`, its settings and what was fitted."""
 
     TYPE_NAME = "TransformGraph"
+    FRONT = "transform.json"
 
     @property
     def file(self) -> Path:
         """Settings and fitted numbers."""
         return self.uri / "transform.json"
-
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.file
 
 
 class HyperParameters(Artifact):
@@ -166,6 +152,7 @@ class HyperParameters(Artifact):
     """
 
     TYPE_NAME = "HyperParameters"
+    FRONT = "search.html"
 
     @property
     def best(self) -> Path:
@@ -187,18 +174,12 @@ class HyperParameters(Artifact):
         """The same to look at."""
         return self.uri / "search.html"
 
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.page
-
 
 class Model(Artifact):
-    """A trained network, as Keras and as a server load it.
+    """A trained network.
 
     ```
     Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision
-    Format-Serving/              a SavedModel from image bytes to answers, loads with TensorFlow alone
     history.csv                  a row per epoch
     settings.json                what it was trained with, the tuner's values included
     ```
@@ -212,11 +193,6 @@ class Model(Artifact):
         return self.uri / "Format-Keras" / "model.keras"
 
     @property
-    def saved_model(self) -> Path:
-        """The SavedModel."""
-        return self.uri / "Format-Serving"
-
-    @property
     def history(self) -> Path:
         """Losses and metrics by epoch."""
         return self.uri / "history.csv"
@@ -227,18 +203,84 @@ class Model(Artifact):
         return self.uri / "settings.json"
 
 
-class ModelEvaluation(Artifact):
-    """Scores on the test split.
+class SavedModel(Artifact):
+    """A trained network as servers load it.
 
-    `scores.json`, `predictions.parquet` (a row per image), `evaluation.html`, and what the task adds (a confusion matrix).
+    ```
+    Format-Serving/              a SavedModel from image bytes to answers, loads with TensorFlow alone
+    Format-LiteRT/               model.tflite, model_int8.tflite: where they were asked for
+    Format-ONNX/                 model.onnx: where it was asked for
+    export.json                  the signatures, the temperature, and how close the other formats' answers are
+    ```
+    """
+
+    TYPE_NAME = "SavedModel"
+    FRONT = "export.json"
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel itself."""
+        return self.uri / "Format-Serving"
+
+    @property
+    def litert(self) -> Path:
+        """The LiteRT models, where they were asked for."""
+        return self.uri / "Format-LiteRT"
+
+    @property
+    def onnx(self) -> Path:
+        """The ONNX model, where it was asked for."""
+        return self.uri / "Format-ONNX"
+
+    @property
+    def record(self) -> Path:
+        """What was exported, and how."""
+        return self.uri / "export.json"
+
+
+class SimpleScores(Artifact):
+    """What the simplest models reach on the test split: `simple_scores.csv`, best first, and `simple_scores.json`.
+
+    Columns: model, features (pixels or principal components), accuracy, low, high, train_examples, test_examples, seconds,
+    notes. Its properties name the best: `simple_accuracy`, `simple_model`.
+    """
+
+    TYPE_NAME = "SimpleScores"
+    FRONT = "simple_scores.csv"
+
+    @property
+    def table(self) -> Path:
+        """A row per model."""
+        return self.uri / "simple_scores.csv"
+
+
+class ModelEvaluation(Artifact):
+    """Scores of the served model.
+
+    ```
+    scores.json           confidence, resamples; splits -> name -> count, scores -> metric -> score, low, high; left_out
+                          -> metric -> why; human -> scores, source
+    slices.csv            split, slice, value, count, metric, score, low, high, range
+    variants.csv          variant, metric, score, low, high, difference, ...: test-time views and ensembles, where asked for
+    predictions.parquet   a row per test image, with its slices
+    confusion.csv, ...    what the task adds: of classification also confused_pairs.csv and calibration.csv
+    validation/           predictions.parquet and the task's tables of the validation split
+    evaluation.html       all of it to look at
+    ```
     """
 
     TYPE_NAME = "ModelEvaluation"
+    FRONT = "evaluation.html"
 
     @property
     def scores(self) -> Path:
-        """Metric name -> value."""
+        """Scores of every split, with intervals."""
         return self.uri / "scores.json"
+
+    @property
+    def slices(self) -> Path:
+        """Scores of every slice of every split."""
+        return self.uri / "slices.csv"
 
     @property
     def predictions(self) -> Path:
@@ -250,11 +292,6 @@ class ModelEvaluation(Artifact):
         """The same to look at."""
         return self.uri / "evaluation.html"
 
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.page
-
 
 class ModelBlessing(Artifact):
     """Whether the model is good enough: an empty file `BLESSED`, `NOT_BLESSED` or `UNDECIDED`, and `verdict.json`.
@@ -263,16 +300,12 @@ class ModelBlessing(Artifact):
     """
 
     TYPE_NAME = "ModelBlessing"
+    FRONT = "verdict.json"
 
     @property
     def verdict(self) -> Path:
         """Every rule, value and bound."""
         return self.uri / "verdict.json"
-
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.verdict
 
 
 class InfraBlessing(Artifact):
@@ -282,16 +315,12 @@ class InfraBlessing(Artifact):
     """
 
     TYPE_NAME = "InfraBlessing"
+    FRONT = "certificate.json"
 
     @property
     def certificate(self) -> Path:
         """What was asked, answered, and how long it took."""
         return self.uri / "certificate.json"
-
-    @property
-    def front(self) -> Path:
-        """What a person opens first."""
-        return self.certificate
 
 
 class PushedModel(Artifact):
@@ -319,10 +348,39 @@ class PushedModel(Artifact):
         return [self.uri / record["destination"]] if record["pushed"] else []
 
 
+class InferenceResult(Artifact):
+    """What a blessed model says of images that were never in the data set.
+
+    ```
+    predictions.parquet   a row per image: path, label and score, label_2 and score_2, ..., every other output, fault
+    inference.json        inferred, images, faults, and the first of those by name; or inferred: false, and why
+    ```
+
+    Its properties: `inferred`, 1 or 0; `images`; `faults`.
+    """
+
+    TYPE_NAME = "InferenceResult"
+
+    @property
+    def predictions(self) -> Path:
+        """One row per image; not there where the model was not blessed."""
+        return self.uri / "predictions.parquet"
+
+    @property
+    def record(self) -> Path:
+        """How many, and what could not be used."""
+        return self.uri / "inference.json"
+
+    @property
+    def front(self) -> Path:
+        """What a person opens first."""
+        return self.predictions if self.predictions.exists() else self.record
+
+
 TYPES: dict[str, type[Artifact]] = {
     cls.TYPE_NAME: cls
     for cls in (
-        Examples, ExampleStatistics, Schema, ExampleAnomalies, TransformGraph, HyperParameters, Model, ModelEvaluation,
-        ModelBlessing, InfraBlessing, PushedModel,
+        Examples, ExampleStatistics, Schema, ExampleAnomalies, TransformGraph, HyperParameters, Model, SavedModel,
+        SimpleScores, ModelEvaluation, ModelBlessing, InfraBlessing, PushedModel, InferenceResult,
     )
 }  # fmt: skip

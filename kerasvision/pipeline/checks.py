@@ -1,5 +1,6 @@
 """What is checked before the first stage runs, so that nobody waits an hour for a mistake in the last one."""
 
+import importlib.util
 from collections.abc import Iterator
 
 from kerasvision.errors import ConfigError, DataError
@@ -11,6 +12,7 @@ def check_pipeline(pipeline: Pipeline) -> None:
 
     Raises:
         DataError: a source's folder is missing or empty, or a file that is named does not exist.
+        ConfigError: a package is missing that a setting asks for.
         GraphError: the pipeline has no stages.
     """
     if not pipeline.nodes:
@@ -21,6 +23,7 @@ def check_pipeline(pipeline: Pipeline) -> None:
                 if not path.is_file():
                     raise DataError(f"{node.name} reads {path}, and there is no such file")
             check_source(node)
+            check_packages(node)
 
 
 def check_source(node: Node) -> None:
@@ -29,6 +32,16 @@ def check_source(node: Node) -> None:
     path = getattr(source, "path", None)
     if path is not None and next(iter(source.files()), None) is None:
         raise DataError(f"{type(source).__name__} found nothing to read in {path}")
+
+
+def check_packages(node: Node) -> None:
+    """What the settings need beyond the core is installed. Nothing is imported."""
+    missing = sorted(name for name in node.settings.packages() if importlib.util.find_spec(name) is None)
+    if missing:
+        raise ConfigError(
+            f"{node.name} needs {', '.join(missing)} for what its settings ask",
+            hint="install the extra: pip install 'kerasvision[formats]'",
+        )
 
 
 def selected(

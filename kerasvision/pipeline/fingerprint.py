@@ -8,13 +8,16 @@ import ast
 import hashlib
 import inspect
 import platform
+import re
 import sys
 import sysconfig
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +33,10 @@ VERSIONED = (
 
 # File systems round times (FAT to 2 s). A file touched so shortly before it was hashed may change again unseen.
 SETTLED_NS = 2_000_000_000
+
+# An import begins a line, or else stands behind one of these signs.
+_FIRST_IN_LINE = re.compile(rb"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?import\b[ \t]*(?:\([^()]*\)|[^\n]*))", re.MULTILINE)
+_ELSEWHERE = re.compile(rb"(?:[;:\\][^\n]*|\\\r?\n[ \t]*)\bimport\b")
 
 _FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platlib", "purelib"))
 
@@ -91,7 +98,7 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
         settings=_flat(settings.identity()) if settings else {},
         files=file_digests(settings.files(), memo) if settings else {},
         code=_stage_code(node) | code_digests({node.function.__module__} | chosen),
-        versions=versions(),
+        versions=versions() | _versions_of_extras(node),
     )
 
 
@@ -152,11 +159,14 @@ def code_digests(modules: Iterable[str]) -> dict[str, str]:
     True
     """
     found: dict[str, str] = {}
-    waiting = sorted(modules)
+    waiting, seen = sorted(modules), set()
     while waiting:
         name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         file = _own_source(name)
-        if name in found or file is None:
+        if file is None:
             continue
         found[name], imports = _read_module(file, name)
         parents = [name.rpartition(".")[0]] if "." in name else []
@@ -168,6 +178,12 @@ def code_digests(modules: Iterable[str]) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what a stage writes."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}}
+
+
+def _versions_of_extras(node: Node) -> dict[str, str]:
+    """Those of the packages that only these settings need."""
+    names = sorted(node.settings.packages()) if node.settings is not None else ()
+    return {name: metadata.version(name) for name in names}
 
 
 def _stage_code(node: Node) -> dict[str, str]:
@@ -230,9 +246,7 @@ def _read_module(file: Path, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _imports(source: bytes, package: str) -> Iterator[str]:
-    if b"import" not in source:
-        return
-    for node in ast.walk(ast.parse(source)):
+    for node in _import_statements(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -242,3 +256,14 @@ def _imports(source: bytes, package: str) -> Iterator[str]:
                 base = ".".join([*parents, base] if base else parents)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _import_statements(source: bytes) -> Iterator[ast.AST]:
+    """All imports of a file, and perhaps some that only stand in a text of it.
+
+    To parse whole files would take most of the time in which a run finds that nothing has changed.
+    """
+    if not _ELSEWHERE.search(source):
+        with suppress(SyntaxError):
+            return chain.from_iterable([ast.parse(found[1]).body for found in _FIRST_IN_LINE.finditer(source)])
+    return ast.walk(ast.parse(source))

@@ -7,7 +7,7 @@ A stage is a plain function, and its signature is its specification:
 Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. A
 stage that reaches beyond its artifacts asks for `root: Path`, the folder that holds `runs/` and `saved_models/`. One that
 can go on where a killed one stopped asks for `work: Path`, a folder that the next execution with the same fingerprint
-finds as this one left it.
+finds as this one left it. One that writes down where its inputs came from asks for `lineage: dict` (see `lineage_of`).
 """
 
 import inspect
@@ -23,8 +23,8 @@ from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
-# Folders that a stage may ask for by the name of a parameter.
-PLACES = ("root", "work")
+# What a stage may ask for by the name of a parameter.
+PLACES = ("root", "work", "lineage")
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Channel:
 
 @dataclass(frozen=True)
 class LatestBlessed:
-    """An input that is looked up when the stage is planned: the newest blessed model that is not the one just trained.
+    """An input that is looked up when the stage is planned: the newest blessed SavedModel that is not the one just exported.
 
     Attributes:
-        other_than: the channel of the model just trained.
+        other_than: the channel of the SavedModel just exported.
     """
 
     other_than: Channel

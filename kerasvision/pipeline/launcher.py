@@ -13,12 +13,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kerasvision.errors import KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
+from kerasvision.pipeline.lineage import lineage_of
 from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
 
@@ -124,8 +126,8 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
         if isinstance(source, Channel):
             inputs[key] = done[source.producer][source.key]
         elif isinstance(source, LatestBlessed):
-            trained = done[source.other_than.producer][source.other_than.key]
-            blessed = (model for model in store.blessed_models(pipeline) if model.digest != trained.digest)
+            exported = done[source.other_than.producer][source.other_than.key]
+            blessed = (model for model in store.blessed_models(pipeline) if model.digest != exported.digest)
             newest = next((model for model in blessed if intact(model, store)), None)
             if newest is not None:
                 inputs[key] = newest
@@ -202,7 +204,8 @@ def _execute(
     for artifact in written.values():
         artifact.uri.mkdir(parents=True)
     work = work_folder(node, print_.key, context)
-    _call(node, inputs, written, root=store.folder.parent, work=work)
+    origin = partial(lineage_of, inputs, store=store, run=context.run, node=node.name, execution=execution)
+    _call(node, inputs, written, root=store.folder.parent, work=work, lineage=origin)
     if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:
         raise StageError(f"the files that {node.name} reads changed while it read them", hint="run again")
     # 6. Flush, hash, rename: after a power cut the name stands for the whole content or does not exist.
@@ -219,14 +222,15 @@ def _execute(
 
 
 def _call(
-    node: Node, inputs: dict[str, ArtifactRecord], written: dict[str, Artifact], *, root: Path, work: Path
-) -> None:
+    node: Node, inputs: dict[str, ArtifactRecord], written: dict[str, Artifact], *, root: Path, work: Path,
+    lineage: Callable[[], dict[str, object]] = dict,
+) -> None:  # fmt: skip
     """Runs the stage's function."""
     arguments = {key: record.open() for key, record in inputs.items()} | written
     if node.settings is not None:
         arguments["settings"] = node.settings
-    places = {"root": root, "work": work}
-    node.function(**arguments, **{name: places[name] for name in node.signature.places})
+    places = {"root": lambda: root, "work": lambda: work, "lineage": lineage}
+    node.function(**arguments, **{name: places[name]() for name in node.signature.places})
 
 
 def shared_by(node: Node) -> str | None:
@@ -277,7 +281,7 @@ def _record_failure(node: Node, execution: int, error: BaseException, context: L
 def _left_out(node: Node) -> StageError:
     return StageError(
         f"{node.name} has no result that fits these settings, and was left out of this run",
-        hint="run it too: leave out --from and --only",
+        hint="run it too: `kerasvision run` without --from and --only",
     )
 
 

@@ -12,7 +12,10 @@ from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
-    """The ten stages in TFX's order; the tuner only where the experiment has a search space."""
+    """The stages in TFX's order; tuner, simple models and bulk inferrer only where the experiment asks for them.
+
+    Where a rule of the gate asks how fast or how large the served model is, the infra validator runs before the evaluator.
+    """
     pipeline = Pipeline(experiment.name)
     settings = stage_settings(experiment)
 
@@ -28,10 +31,18 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
     model = add("trainer", **data, hyperparameters=best).model
-    baseline = LatestBlessed(other_than=model) if experiment.gate.needs_baseline else None
-    blessing = add("evaluator", **data, model=model, baseline_model=baseline).blessing
-    infra_blessing = add("infra_validator", **data, model=model).blessing
-    add("pusher", model=model, model_blessing=blessing, infra_blessing=infra_blessing)
+    models = {"model": model, "saved_model": add("exporter", **data, model=model).saved_model}
+    rivals = {
+        "simple_scores": add("simple_models", examples=examples, schema=schema).scores if experiment.simple_models else None,
+        "baseline_saved_model": LatestBlessed(other_than=models["saved_model"]) if experiment.gate.needs_baseline else None,
+    }
+    facts = add("infra_validator", **data, **models).blessing if experiment.gate.needs_facts else None
+    evaluator = add("evaluator", **data, **models, **rivals, infra_blessing=facts)
+    infra_blessing = facts or add("infra_validator", **data, **models).blessing
+    blessings = {"model_blessing": evaluator.blessing, "infra_blessing": infra_blessing}
+    add("pusher", **models, **blessings, statistics=statistics, evaluation=evaluator.evaluation)
+    if experiment.predict:
+        add("bulk_inferrer", saved_model=models["saved_model"], model_blessing=evaluator.blessing)
     return pipeline
 
 

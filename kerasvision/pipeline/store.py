@@ -225,13 +225,13 @@ class Store:
 
     @_in_store
     def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:
-        """Models of a pipeline that were blessed and are still LIVE, newest first."""
+        """SavedModels of a pipeline that were blessed and are still LIVE, newest first."""
         models = {}
         for row in self._executions_in("pipeline", pipeline, t.COMPLETE):
             outputs = self._artifacts(row.id, t.OUTPUT)
             if any(a.type == "ModelBlessing" and a.properties.get("blessed") == 1 for a in outputs.values()):
                 for artifact in self._artifacts(row.id, t.INPUT).values():
-                    if artifact.type == "Model" and artifact.state == t.LIVE:
+                    if artifact.type == "SavedModel" and artifact.state == t.LIVE:
                         models.setdefault(artifact.id, artifact)
                         break
         return iter(models.values())

@@ -1,7 +1,7 @@
 """What training, evaluation and export may know of a task. Nothing above this floor knows more."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +9,16 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from kerasvision import config as c
 from kerasvision import lookup
+from kerasvision.errors import ConfigError
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
+# (rows int (M,), counts int (M, R)) -> metric -> float64 (R,): the scores where row i counts so many times, R times over.
+Resampled = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,19 @@ class Judgement:
     """How good a whole data set's predictions are.
 
     Attributes:
-        scores: metric -> value.
+        scores: metric -> value, never NaN. A metric of a single class bears its name in brackets: `recall[daisy]`.
         rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse) and `correct`.
-        tables: further tables by name, a confusion matrix say.
+        tables: further tables by name, a confusion matrix say. One whose columns have a name is a matrix of counts.
+        left_out: metric -> why it has no value here.
+        resampled: the scores of some rows, each counted as often as told; NaN where they have none. Both the bootstrap and
+            the slices are made of it.
     """
 
     scores: dict[str, float]
     rows: pd.DataFrame
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    resampled: Resampled = field(default=lambda rows, counts: {}, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,21 @@ class Objective:
     losses: Callable[..., tf.Tensor]
     metrics: list[keras.metrics.Metric]
     answers: Callable[[Any], tf.Tensor] = lambda outputs: outputs
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """What a network's outputs are divided by, so that its scores say how often it is right.
+
+    Attributes:
+        value: above 1 for a network that is too sure of itself.
+        before: metric -> value on the examples that it was fitted on, without it.
+        after: likewise, with it.
+    """
+
+    value: float
+    before: dict[str, float]
+    after: dict[str, float]
 
 
 class Task(ABC):
@@ -77,22 +100,64 @@ class Task(ABC):
         """The loss, and the metrics shown while training. Made in the scope of the strategy that trains."""
 
     @abstractmethod
-    def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:
-        """What serving runs: scaled images float32 (N, H, W, C) to named outputs, in stock TensorFlow operations."""
+    def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
+        """What serving runs: scaled images float32 (N, H, W, C) to named outputs, in stock TensorFlow operations.
+
+        Args:
+            model: the trained network.
+            temperature: what `fit_temperature` found; 1 changes nothing.
+        """
+
+    def output_descriptions(self) -> dict[str, str]:
+        """What each of the predictor's outputs is, in a line; for whoever asks the served model."""
+        return {}
+
+    def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
+        """How much less sure of itself the network should be, or more.
+
+        Args:
+            model: the trained network.
+            batches: scaled images, float32 (N, H, W, C), with what `truth` says of them.
+
+        Raises:
+            ConfigError: answers of this kind have no temperature.
+        """
+        raise ConfigError(f"the answers of {type(self).__name__} have no temperature", hint="leave export.temperature out")
 
     @abstractmethod
-    def judge(self, *, ids: Sequence[str], labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+    def truth(self, batch: Batch) -> np.ndarray:
+        """What is right for each example of a batch of a data set: an array of N rows."""
+
+    @abstractmethod
+    def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
         """Scores over a whole data set.
 
         Args:
             ids: of the examples.
-            labels: int64 (N,), the true class numbers.
+            truth: what `truth` gave for them.
             predictions: what `predictor` gave for them, as arrays.
         """
 
+    def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """One answer out of several to the same examples: of views of an image, or of several models.
+
+        Raises:
+            ConfigError: answers of this kind have no average.
+        """
+        raise ConfigError(f"the answers of {type(self).__name__} have no average",
+                          hint="leave evaluation.test_time and evaluation.ensemble out")  # fmt: skip
+
+    def simple_models(self) -> dict[str, Any]:
+        """name -> untrained scikit-learn estimator from rows of features, float32 (N, D), to the truth; none by default."""
+        return {}
+
     @abstractmethod
-    def draw(self, axes: Axes, *, image: np.ndarray, row: pd.Series) -> None:
-        """An image, uint8 (H, W, 3), with its row of a judgement."""
+    def caption(self, row: pd.Series) -> str:
+        """What stands below the image of a row of a judgement: the truth and the answer."""
+
+    def figures(self, judgement: Judgement) -> dict[str, Figure]:
+        """Further plots of a judgement, title -> figure, whose text is not out of the data: fonts lack many scripts."""
+        return {}
 
 
 def make_task(settings: c.Task, classes: Sequence[str]) -> Task:

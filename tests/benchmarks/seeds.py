@@ -31,12 +31,12 @@ def main() -> None:
             pipeline = load_pipeline(arguments.pipeline, overrides=[*arguments.overrides, f"training.seed={seed}"])
             result = run(pipeline, root=root)
             seconds = time.monotonic() - began
-            scores = json.loads(result.artifact("evaluator", "evaluation").scores.read_text())
+            splits = json.loads(result.artifact("evaluator", "evaluation").scores.read_text())["splits"]
             last = pd.read_csv(result.artifact("trainer", "model").history).iloc[-1]
-            whole = {name: value for name, value in scores.items() if "[" not in name}
+            whole = {name: found["score"] for name, found in splits["test"]["scores"].items() if "[" not in name}
             trained = {"train_loss": last["loss"], "train_accuracy": last["accuracy"]}
-            if "val_accuracy" in last:
-                trained["validation_accuracy"] = last["val_accuracy"]
+            if "validation" in splits:
+                trained["validation_accuracy"] = splits["validation"]["scores"]["accuracy"]["score"]
             rows.append({**whole, **trained, "seconds": seconds})
             print(f"seed {seed}: " + ", ".join(f"{name} {value:.4f}" for name, value in rows[-1].items()), flush=True)
     for name in rows[0]:

@@ -53,7 +53,8 @@ def test_read_only_root_exits_6(kerasvision, tmp_path):
 
 def test_help_names_every_command(kerasvision):
     text = kerasvision("--help").stdout
-    for command in ("run", "plan", "stage", "compile", "predict", "new", "data", "doctor", "tune", "runs", "models"):
+    commands = ("run", "plan", "stage", "push", "compile", "predict", "serve", "saved", "report", "new", "data", "doctor")
+    for command in (*commands, "tune", "runs", "models"):
         assert re.search(rf"^  {command}\b", text, flags=re.MULTILINE), command
 
 

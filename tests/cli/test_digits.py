@@ -9,8 +9,8 @@ import sys
 import pytest
 
 STAGES = [
-    "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "evaluator",
-    "infra_validator", "pusher",
+    "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "exporter",
+    "simple_models", "evaluator", "infra_validator", "pusher",
 ]  # fmt: skip
 
 
@@ -29,7 +29,9 @@ def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
     stdout = (digits_root / "first_run.txt").read_text()
     assert what_happened(stdout) == dict.fromkeys(STAGES, "ran")
     places = re.findall(r"(runs/\S+|saved_models/\S+)\s*$", stdout, flags=re.MULTILINE)
-    assert len(places) == len(STAGES) + 1
+    # The evaluator wrote two artifacts, and the run its report.
+    assert len(places) == len(STAGES) + 2
+    assert places[-1].startswith("runs/reports/")
     assert all((digits_root / place).exists() for place in places)
 
 
@@ -44,7 +46,7 @@ def test_second_run_executes_nothing_and_imports_no_tensorflow(digits_root):
     done = subprocess.run([sys.executable, "-c", code, str(digits_root)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert what_happened(done.stdout) == dict.fromkeys(STAGES, "reused")
-    assert "0 of 9 stages executed" in done.stdout
+    assert "0 of 11 stages executed" in done.stdout
 
 
 def test_plan_says_that_all_is_there(digits_root, kerasvision):
@@ -91,11 +93,12 @@ def test_deleted_served_model_is_pushed_again(copied_root, kerasvision):
 
 def test_last_blessed_model_is_the_baseline(copied_root, kerasvision):
     rules = json.dumps([{"kind": "no_worse", "metric": "accuracy", "tolerance": 0.0}])
-    overrides = ["--set", f"gate.rules={rules}", "--set", "training.epochs=1", "--root", copied_root]
+    overrides = ["--set", f"gate.rules={rules}", "--set", "training.epochs=1", "--set", "serving.canary_examples=12"]
+    overrides += ["--root", copied_root]
     done = kerasvision("run", "pipelines/digits.py", *overrides)
     assert done.returncode == 4
     assert "no worse than the last blessed model's by more than 0 failed with 0." in done.stderr
-    assert "0 of 9 stages executed" in kerasvision("run", "pipelines/digits.py", *overrides).stdout
+    assert "0 of 11 stages executed" in kerasvision("run", "pipelines/digits.py", *overrides).stdout
 
 
 def test_stage_runs_alone_where_its_inputs_exist(copied_root, kerasvision):
@@ -129,8 +132,10 @@ print(json.dumps({
     done = subprocess.run([sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {
         "ours": False,
-        "shapes": {"scores": [3, 10], "classes": [3]},
-        "types": {"scores": "float32", "classes": "string"},
+        "shapes": {"scores": [3, 10], "classes": [3], "top_classes": [3, 5], "top_scores": [3, 5], "valid": [3]},
+        "types": {
+            "scores": "float32", "classes": "string", "top_classes": "string", "top_scores": "float32", "valid": "bool",
+        },
         "same": True,
     }
 
@@ -154,9 +159,15 @@ def test_predict_names_the_label_of_each_file_and_the_file_that_is_none(digits_r
 
 
 def test_every_history_command_answers(digits_root, kerasvision):
-    assert "9 ran" in kerasvision("runs", "list", "--root", digits_root).stdout
+    assert "11 ran" in kerasvision("runs", "list", "--root", digits_root).stdout
     assert "infra_validator" in kerasvision("runs", "show", "latest", "--root", digits_root).stdout
     lineage = kerasvision("runs", "lineage", "--root", digits_root).stdout
     assert "PushedModel" in lineage
     assert "Examples" in lineage
     assert "it had never run before" in kerasvision("runs", "why", "trainer", "--root", digits_root).stdout
+
+
+def test_changed_export_trains_nothing_anew(digits_root, kerasvision):
+    done = kerasvision("plan", "pipelines/digits.py", "--set", "export.temperature=true", "--root", digits_root)
+    planned = dict(re.findall(r"^\s*(\w+)\s+(reuse|run)\b", done.stdout, flags=re.MULTILINE))
+    assert (planned["trainer"], planned["exporter"]) == ("reuse", "run")

@@ -63,7 +63,8 @@ EXPERIMENT = c.Experiment(
     model=c.Model(name="mine:one_layer"),
     training=c.Training(epochs=5, batch_size=8),
     gate=c.Gate(c.AtLeast("accuracy", 0.9)),
-    serving=c.Serving(latency_queries=5),
+    serving=c.Serving(latency_queries=5, canary_examples=12),
+    simple_models=None,
 )
 
 
@@ -81,7 +82,7 @@ def test_own_parts_are_found_used_and_watched_for_changes(kerasvision, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "count_files ran" in re.sub(r"\s+", " ", done.stderr)
     assert (tmp_path / "saved_models" / "halves" / "1" / "saved_model.pb").is_file()
-    assert "0 of 10 stages executed" in kerasvision("run", "halves.py", cwd=tmp_path).stdout
+    assert "0 of 11 stages executed" in kerasvision("run", "halves.py", cwd=tmp_path).stdout
     (tmp_path / "mine.py").write_text(MODULE.replace("* settings.factor", "* settings.factor + 1"))
     planned = kerasvision("plan", "halves.py", cwd=tmp_path).stdout
     assert re.search(r"example_gen\s+run\s+source file mine: content changed", planned)

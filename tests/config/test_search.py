@@ -175,8 +175,10 @@ EXPERIMENT = c.Experiment(
 
 
 def test_an_objective_that_the_task_does_not_have_is_refused():
-    with pytest.raises(ConfigError, match="no metric 'acuracy'; did you mean 'accuracy'?"):
+    with pytest.raises(ConfigError, match="'acuracy' is not measured in training; did you mean 'accuracy'?"):
         experiment(search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective="acuracy"))
+    with pytest.raises(ConfigError, match="search.objective 'roc_auc' is not measured in training"):
+        experiment(search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective="roc_auc"))
 
 
 # --- Algorithms and budgets

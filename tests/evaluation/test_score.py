@@ -1,4 +1,4 @@
-"""Scores of a trained network equal those of a second way from the files to the answers: Pillow, NumPy, scikit-learn."""
+"""Scores of a served model equal those of a second way from the files to the answers: Pillow, NumPy, scikit-learn."""
 
 import io
 import json
@@ -7,12 +7,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn import metrics
 
+from kerasvision import config as c
+from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.errors import DataError, ExportError
-from kerasvision.evaluation.score import save_judgement, score_baseline, score_network, worst_rows
+from kerasvision.errors import DataError, ExportError, StageError
+from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.score import worst_rows
+from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
 from kerasvision.tasks.base import Judgement
 
 
@@ -24,11 +29,40 @@ def read(examples, split):
 
 
 @pytest.fixture(scope="module")
-def judgement(trained):
-    return score_network(trained.model, task=trained.task, examples=trained.examples, transform=trained.transform)
+def files(trained, stripes, manifest, tmp_path_factory):
+    """Where `stripes` and the model of it lie; a simple model's score with them."""
+    folder = tmp_path_factory.mktemp("files")
+    manifest.to_parquet(folder / "manifest.parquet")
+    (folder / "simple.csv").write_text(
+        "model,features,accuracy,low,high,train_examples,test_examples,seconds,notes\n"
+        "linear softmax,pixels,0.5,0.4,0.6,96,24,0.1,\n"
+    )
+    return EvaluationFiles(
+        examples=stripes.examples, manifest=folder / "manifest.parquet", schema=stripes.schema,
+        transform=stripes.transform, history=trained.history, saved_model=trained.saved_model,
+        baseline=trained.saved_model, simple_scores=folder / "simple.csv",
+    )  # fmt: skip
 
 
-def test_scores_equal_those_of_numpy_and_scikit_learn(trained, judgement):
+@pytest.fixture(scope="module")
+def settings():
+    evaluation = c.Evaluation(
+        slices=("label", "brightness", "pixels"), resamples=100, test_time=("flip",), human={"accuracy": 0.9},
+        human_source="one <person>",
+    )  # fmt: skip
+    gate = c.Gate(c.AtLeast("accuracy", 0.5), c.NoWorse("log_loss"), c.AtLeast("accuracy", 0.1, slice="brightness"))
+    return EvaluatorSettings(task=c.Classification(), evaluation=evaluation, gate=gate)
+
+
+@pytest.fixture(scope="module")
+def evaluated(files, settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluation")
+    verdict, found = evaluate_model(files, settings, folder=folder)
+    return verdict, found, folder
+
+
+def test_scores_equal_those_of_numpy_and_scikit_learn(trained, evaluated):
+    judgement = evaluated[1].judgement
     _, _, train = read(trained.examples, "train")
     ids, labels, test = read(trained.examples, "test")
     inputs = (test - train.mean()) / train.std()
@@ -37,42 +71,120 @@ def test_scores_equal_those_of_numpy_and_scikit_learn(trained, judgement):
     assert judgement.rows["id"].tolist() == ids
     assert judgement.scores["accuracy"] == metrics.accuracy_score(labels, probabilities.argmax(axis=1))
     assert judgement.scores["log_loss"] == pytest.approx(metrics.log_loss(labels, probabilities), rel=1e-4)
+    auc = metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
+    assert judgement.scores["roc_auc"] == pytest.approx(auc, abs=1e-6)
     np.testing.assert_allclose(judgement.rows["score"], probabilities.max(axis=1), atol=1e-5)
 
 
-def test_the_network_has_learned(judgement):
+def test_the_network_has_learned(evaluated):
     # Three classes of eight images each: guessing scores a third.
-    assert judgement.scores["majority_accuracy"] == 1 / 3
-    assert judgement.scores["accuracy"] > 0.7
+    scores = evaluated[1].judgement.scores
+    assert scores["majority_accuracy"] == 1 / 3
+    assert scores["accuracy"] > 0.7
 
 
-def test_a_served_model_scores_like_the_network_it_came_from(trained, judgement):
-    baseline = score_baseline(trained.saved_model, task=trained.task, examples=trained.examples)
-    assert baseline == pytest.approx(judgement.scores, abs=1e-5)
+def test_a_model_is_no_worse_than_itself_and_every_slice_is_judged(evaluated):
+    verdict = evaluated[0]
+    assert (verdict.verdict, len(verdict.rules)) == ("BLESSED", 5)
 
 
-def test_without_a_test_split_there_is_nothing_to_score(trained, tmp_path):
+def test_the_files_hold_every_split_with_intervals(evaluated):
+    _, found, folder = evaluated
+    data = json.loads((folder / "scores.json").read_text())
+    assert {split: part["count"] for split, part in data["splits"].items()} == {"validation": 24, "test": 24}
+    accuracy = data["splits"]["test"]["scores"]["accuracy"]
+    assert accuracy["score"] == found.judgement.scores["accuracy"]
+    assert accuracy["low"] <= accuracy["score"] <= accuracy["high"]
+    assert data["human"] == {"scores": {"accuracy": 0.9}, "source": "one <person>"}
+    slices = pd.read_csv(folder / "slices.csv")
+    assert set(slices["split"]) == {"validation", "test"}
+    assert {"validation/predictions.parquet", "validation/confusion.csv"} <= {
+        str(path.relative_to(folder)) for path in folder.rglob("*")
+    }
+    confusion = pd.read_csv(folder / "confusion.csv", index_col="label")
+    assert confusion.to_dict() == found.judgement.tables["confusion"].to_dict()
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    pd.testing.assert_frame_equal(rows, found.judgement.rows, check_dtype=False)
+    assert (rows["slice_label"] == rows["label"]).all()
+
+
+def test_the_slices_of_a_split_add_up_to_it(evaluated):
+    found = evaluated[1]
+    for name in ("label", "brightness"):
+        part = found.slices[(found.slices["slice"] == name) & (found.slices["metric"] == "accuracy")]
+        assert part["count"].sum() == 24
+        mean = np.average(part["score"], weights=part["count"])
+        assert mean == pytest.approx(found.judgement.scores["accuracy"])
+    # All images are 16 x 16: their size divides nothing.
+    assert set(found.slices["slice"]) == {"label", "brightness"}
+
+
+def test_the_page_compares_with_simple_models_people_and_further_views(evaluated):
+    text = (evaluated[2] / "evaluation.html").read_text(encoding="utf-8")
+    for words in ("people (one &lt;person&gt;)", "linear softmax on pixels", "this model, flip",
+                  "All test images are alike in pixels"):  # fmt: skip
+        assert words in text
+
+
+def test_without_a_test_split_there_is_nothing_to_score(files, settings, trained, tmp_path):
     rows = [("a", next(iter(trained.examples.dataset("train")))["image"].numpy(), "across")]
     write_examples(lambda split: rows, splits=["train"], classes=["across"], folder=tmp_path / "data")
+    without = EvaluationFiles(**{**vars(files), "examples": tmp_path / "data"})
     with pytest.raises(DataError, match=r"there is no test split to evaluate on. Set splits.test above 0."):
-        score_network(trained.model, task=trained.task, examples=ExampleSet(tmp_path / "data"), transform=trained.transform)
+        evaluate_model(without, settings, folder=tmp_path)
 
 
-def test_a_model_file_cut_short_is_called_damaged(trained, tmp_path):
-    file = tmp_path / "model.keras"
-    file.write_bytes(trained.model.read_bytes()[:2000])
-    with pytest.raises(ExportError, match="is damaged or no Keras model"):
-        score_network(file, task=trained.task, examples=trained.examples, transform=trained.transform)
+# --- What cannot be asked
 
 
-def test_the_worst_are_wrong_and_come_by_loss():
+def save(folder, outputs):
+    """A SavedModel whose `serving_default` gives these outputs, functions of the bytes."""
+    module = tf.Module()
+    function = tf.function(
+        lambda image_bytes: {name: of(image_bytes) for name, of in outputs.items()},
+        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+    )
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+    return ServedModel(folder)
+
+
+def test_images_that_the_served_model_cannot_read_are_named(trained, tmp_path):
+    first = next(iter(trained.examples.dataset("test")))
+    model = save(tmp_path / "m", {
+        "scores": lambda image: tf.zeros((tf.size(image), 3)), "valid": lambda image: image != first["image"],
+    })  # fmt: skip
+    name = first["id"].numpy().decode()
+    with pytest.raises(StageError, match=f"cannot read 1 images .*: {name}"):
+        predict_split_from_bytes(trained.examples, split="test", task=trained.task, saved_model=model)
+
+
+def test_a_missing_signature_is_told_with_those_there_are(tmp_path):
+    model = save(tmp_path / "m", {"scores": lambda image: tf.zeros((tf.size(image), 3))})
+    with pytest.raises(ExportError, match="no signature 'serve_tensor'; it has serving_default"):
+        model("serve_tensor", image=tf.zeros((1, 16, 16, 1)))
+
+
+def test_half_a_saved_model_is_called_incomplete(trained, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes((trained.saved_model / "saved_model.pb").read_bytes()[:5000])
+    with pytest.raises(ExportError, match="is no complete SavedModel"):
+        ServedModel(tmp_path)
+
+
+def test_the_largest_losses_come_first():
     rows = pd.DataFrame({"id": list("abcd"), "loss": [1.0, 9.0, 3.0, 2.0], "correct": [False, True, False, False]})
-    assert worst_rows(Judgement({}, rows), most=2)["id"].tolist() == ["c", "d"]
+    assert worst_rows(Judgement({}, rows), most=3)["id"].tolist() == ["b", "c", "d"]
 
 
-def test_a_saved_judgement_is_the_same_when_read(judgement, tmp_path):
-    save_judgement(judgement, scores=tmp_path / "s.json", predictions=tmp_path / "p.parquet", folder=tmp_path)
-    assert json.loads((tmp_path / "s.json").read_text()) == judgement.scores
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "p.parquet"), judgement.rows, check_dtype=False)
-    confusion = pd.read_csv(tmp_path / "confusion.csv", index_col="label")
-    assert confusion.to_dict() == judgement.tables["confusion"].to_dict()
+def test_captions_of_any_number_are_batched(tmp_path, trained):
+    image = next(iter(trained.examples.dataset("train")))["image"].numpy()
+    rows = [(name, image, "", captions) for name, captions in (("a", ["one"]), ("b", ["two", "three"]))]
+    write_examples(lambda split: rows, splits=["test"], classes=(), folder=tmp_path / "data", captions=True)
+
+    class Captions:
+        def truth(self, batch):
+            return np.array([len(captions) for captions in batch["captions"].to_list()])
+
+    model = save(tmp_path / "m", {"said": lambda image: image})
+    found = predict_split_from_bytes(ExampleSet(tmp_path / "data"), split="test", task=Captions(), saved_model=model)
+    assert dict(zip(found.ids, found.truth.tolist(), strict=True)) == {"a": 1, "b": 2}
+    assert found.predictions["said"].tolist() == [image, image]

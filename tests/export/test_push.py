@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kerasvision.errors import ExportError
-from kerasvision.export.push import latest_version, push, record_push, record_refusal, versions
+from kerasvision.errors import ConfigError, ExportError
+from kerasvision.export.push import push, push_token, record_push, record_refusal, roll_back
+from kerasvision.export.versions import complaint, find_version, latest_version, read_record, versions
 
 LARGE = 2_000_000
 
@@ -31,7 +33,10 @@ def write_saved_model(folder, *, label, size=10):
 
 
 def content(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What a server reads, by name."""
+    told = {folder / "version.json", folder / "model_card.md"}
+    files = (path for path in folder.rglob("*") if path.is_file() and path not in told)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def visible(folder):
@@ -207,3 +212,159 @@ def test_leavings_of_a_killed_push_are_cleared_by_the_next(tmp_path, saved_model
     assert push(saved_model, folder=tmp_path / "flowers") == 1
     assert [path.name for path in visible(tmp_path / "flowers")] == ["1"]
     assert not (tmp_path / "flowers" / "1" / "half").exists()
+
+
+# --- What is written beside a version
+
+
+def pushed(folder, saved_model, **options):
+    return folder / str(push(saved_model, folder=folder, **options))
+
+
+def test_a_version_names_its_files_with_size_and_hash(saved_model, tmp_path):
+    version = pushed(tmp_path / "flowers", saved_model, card="# flowers\n", facts={"lineage": {"run": "r1"}})
+    record = read_record(version)
+    # printf first | sha256sum
+    assert record["files"]["saved_model.pb"] == {
+        "bytes": 5, "sha256": "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"}  # fmt: skip
+    assert list(record["files"]) == [
+        "model_card.md", "saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index",
+    ]  # fmt: skip
+    assert (record["name"], record["version"], record["lineage"]) == ("flowers", 1, {"run": "r1"})
+    assert (version / "model_card.md").read_text() == "# flowers\n"
+    assert complaint(version, thorough=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message", "is_seen_at_once"),
+    [
+        ("saved_model.pb", None, "it holds no saved_model.pb", True),
+        ("variables/variables.index", None, "its variables are missing", True),
+        ("variables/variables.data-00000-of-00001", None, "is missing", True),
+        ("variables/variables.data-00000-of-00001", b"xxx", "has 3 bytes instead of 10", True),
+        ("variables/variables.data-00000-of-00001", b"xxxxxxxxxy", "is not what was pushed", False),
+        ("version.json", b"{", "its version.json is damaged", True),
+        ("version.json", b"[]", "its version.json is damaged", True),
+        ("version.json", b'{"files": {"a": 1}}', "its version.json is damaged|a is missing", True),
+    ],
+)
+def test_a_version_that_is_half_copied_or_altered_is_found(name, change, message, is_seen_at_once, saved_model, tmp_path):
+    version = pushed(tmp_path / "flowers", saved_model)
+    (version / name).unlink() if change is None else (version / name).write_bytes(change)
+    assert re.search(message, complaint(version, thorough=True))
+    assert bool(complaint(version)) == is_seen_at_once
+    if is_seen_at_once:
+        with pytest.raises(ExportError, match="flowers"):
+            latest_version(tmp_path / "flowers")
+
+
+def test_a_version_that_something_else_made_is_taken_as_it_is(saved_model):
+    assert (complaint(saved_model, thorough=True), read_record(saved_model)) == ("", {})
+
+
+def test_half_a_saved_model_is_not_pushed(saved_model, tmp_path):
+    (saved_model / "variables" / "variables.index").unlink()
+    with pytest.raises(ExportError, match="cannot be pushed: its variables are missing"):
+        push(saved_model, folder=tmp_path / "flowers")
+    assert not (tmp_path / "flowers").exists()
+
+
+def test_a_number_with_zeros_before_it_is_no_version(saved_model, tmp_path):
+    (tmp_path / "flowers" / "007").mkdir(parents=True)
+    assert push(saved_model, folder=tmp_path / "flowers") == 1
+
+
+def test_a_push_that_is_begun_again_finds_its_version(saved_model, tmp_path):
+    folder = tmp_path / "flowers"
+    assert [push(saved_model, folder=folder, token=token) for token in ("a", "a", "b", "a")] == [1, 1, 2, 1]
+
+
+def test_a_version_that_was_altered_meanwhile_is_not_taken_for_the_push(saved_model, tmp_path):
+    version = pushed(tmp_path / "flowers", saved_model, token="a")
+    (version / "saved_model.pb").write_text("FIRST")
+    assert push(saved_model, folder=tmp_path / "flowers", token="a") == 2
+
+
+def test_a_token_stays_the_same_until_its_folder_is_cleared(tmp_path):
+    first = push_token(tmp_path / "work")
+    assert push_token(tmp_path / "work") == first
+    shutil.rmtree(tmp_path / "work")
+    assert push_token(tmp_path / "work") != first
+
+
+def test_a_model_that_nobody_may_change_can_be_pushed_and_gone_back_to(saved_model, tmp_path):
+    folder = tmp_path / "flowers"
+    for path in [*saved_model.rglob("*"), saved_model]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    push(saved_model, folder=folder)
+    push(saved_model, folder=folder)
+    assert roll_back(folder) == (3, 1)
+    assert (folder / "3").stat().st_mode & 0o200
+
+
+# --- The way back
+
+
+@pytest.fixture
+def three(tmp_path):
+    """saved_models/flowers with three versions."""
+    folder = tmp_path / "saved_models" / "flowers"
+    for label in ("first", "second", "third"):
+        push(write_saved_model(tmp_path / label, label=label), folder=folder, card=f"# {label}\n", facts={"lineage": {}})
+    return folder
+
+
+def test_a_rollback_is_a_new_version_with_the_content_of_an_old_one(three):
+    before = {number: content(three / str(number)) for number in (1, 2, 3)}
+    assert roll_back(three, to=1, reason="daisies\nare wrong") == (4, 1)
+    assert content(three / "4") == before[1]
+    assert {number: content(three / str(number)) for number in (1, 2, 3)} == before
+    assert latest_version(three) == three / "4"
+    told = read_record(three / "4")
+    assert {key: told["rolled_back"][key] for key in ("to", "from", "reason")} == {
+        "to": 1, "from": 3, "reason": "daisies\nare wrong"}  # fmt: skip
+    assert (told["version"], told["lineage"]) == (4, {})
+    note, _, card = (three / "4" / "model_card.md").read_text().partition("\n\n")
+    assert note.startswith("> **Rolled back** from version 3 to version 1 by ")
+    assert note.endswith(": daisies are wrong")
+    assert card == "# first\n"
+    assert complaint(three / "4", thorough=True) == ""
+
+
+def test_each_rollback_goes_one_version_further_back(three):
+    assert [roll_back(three) for _ in range(2)] == [(4, 2), (5, 1)]
+    with pytest.raises(ConfigError, match="flowers has no version before 1. Choose one with --to; there are 1, 2, 3, 4, 5."):
+        roll_back(three)
+    # What was left can be gone back to, too.
+    assert roll_back(three, to=3) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("to", "error", "message"),
+    [
+        (7, ConfigError, "flowers has no version 7; there are 1, 2, 3"),
+        (3, ConfigError, "version 3 of flowers is the newest already"),
+        (2, ExportError, "2 cannot be gone back to: saved_model.pb is not what was pushed. Choose another version"),
+    ],
+)
+def test_what_cannot_be_gone_back_to_is_told_and_nothing_is_pushed(to, error, message, three):
+    (three / "2" / "saved_model.pb").write_text("SECOND")
+    with pytest.raises(error, match=message):
+        roll_back(three, to=to)
+    assert sorted(path.name for path in visible(three)) == ["1", "2", "3"]
+
+
+def test_where_nothing_was_pushed_there_is_nothing_to_go_back_to(tmp_path):
+    with pytest.raises(ConfigError, match="no model has been pushed to .*flowers"):
+        roll_back(tmp_path / "flowers")
+    assert not (tmp_path / "flowers").exists()
+
+
+def test_the_newest_version_is_found_where_none_is_named(three):
+    assert (find_version(three), find_version(three, 2)) == (three / "3", three / "2")
+
+
+def test_a_forced_push_is_recorded_with_who_and_why(tmp_path):
+    forced = {"by": "me", "at": "2026-01-01T00:00:00+00:00", "reason": "a demonstration", "although": "accuracy >= 0.9"}
+    record_push(tmp_path / "pushed.json", destination=tmp_path / "3", version=3, forced=forced)
+    assert json.loads((tmp_path / "pushed.json").read_text())["forced"] == forced

@@ -20,7 +20,7 @@ def run(*arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("algorithm", ["random", "halving"])
+@pytest.mark.parametrize("algorithm", [pytest.param("random", marks=pytest.mark.slow), "halving"])
 def test_kills_between_any_two_operations_on_files_change_nothing(tmp_path, algorithm):
     codes, whole, resumed = run("files", tmp_path, algorithm)
     assert codes[-1] == 0

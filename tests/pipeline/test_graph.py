@@ -3,7 +3,7 @@
 import pytest
 
 from kerasvision import config as c
-from kerasvision.errors import GraphError
+from kerasvision.errors import ConfigError, GraphError
 from kerasvision.pipeline.artifacts import Examples, ExampleStatistics, Model, Out
 from kerasvision.pipeline.graph import Pipeline, Signature
 from kerasvision.pipeline.standard import standard_pipeline
@@ -104,8 +104,8 @@ def experiment(**fields):
 
 def test_standard_graph_has_tfx_stages_in_tfx_order():
     assert list(standard_pipeline(experiment()).nodes) == [
-        "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "evaluator",
-        "infra_validator", "pusher",
+        "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "exporter",
+        "simple_models", "evaluator", "infra_validator", "pusher",
     ]  # fmt: skip
 
 
@@ -117,6 +117,43 @@ def test_tuner_is_there_only_with_a_search_space():
 
 
 def test_baseline_is_looked_up_only_where_a_rule_compares():
-    assert "baseline_model" not in standard_pipeline(experiment()).nodes["evaluator"].inputs
+    assert "baseline_saved_model" not in standard_pipeline(experiment()).nodes["evaluator"].inputs
     gate = c.Gate(c.NoWorse("accuracy"))
-    assert "baseline_model" in standard_pipeline(experiment(gate=gate)).nodes["evaluator"].inputs
+    assert "baseline_saved_model" in standard_pipeline(experiment(gate=gate)).nodes["evaluator"].inputs
+
+
+def test_a_rule_on_speed_puts_the_proof_before_the_evaluator():
+    nodes = standard_pipeline(experiment(gate=c.Gate(c.AtMost("latency_p99_ms", 100)))).nodes
+    assert list(nodes).index("infra_validator") < list(nodes).index("evaluator")
+    assert nodes["evaluator"].inputs["infra_blessing"].producer == "infra_validator"
+
+
+def test_the_baseline_is_another_saved_model_than_the_one_just_exported():
+    evaluator = standard_pipeline(experiment(gate=c.Gate(c.NoWorse("accuracy")))).nodes["evaluator"]
+    # The store takes the first SavedModel that an evaluator read for the one that it judged.
+    assert [key for key in evaluator.inputs if "saved_model" in key] == ["saved_model", "baseline_saved_model"]
+    assert evaluator.inputs["baseline_saved_model"].other_than == evaluator.inputs["saved_model"]
+
+
+def test_a_format_whose_package_is_missing_is_told_before_anything_runs(monkeypatch):
+    import importlib.util
+
+    from kerasvision.pipeline.checks import check_pipeline
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
+    check_pipeline(standard_pipeline(experiment()))
+    with pytest.raises(ConfigError, match=r"exporter needs tf2onnx for .* pip install 'kerasvision\[formats\]'"):
+        check_pipeline(standard_pipeline(experiment(export=c.Export(formats=("onnx",)))))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"export": {"formats": ["onnx", "onnx"]}}, "each format stands there once"),
+        ({"export": {"temperature": True}, "splits": {"validation": 0}}, "fitted on the validation split"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        experiment(**fields)

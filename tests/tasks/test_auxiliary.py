@@ -16,6 +16,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.saved_model import export_saved_model
 from kerasvision.models.saved import load_network
+from kerasvision.pipeline.artifacts import HyperParameters
 from kerasvision.pipeline.stages.tuner import tuner
 from kerasvision.tasks.base import make_task
 from kerasvision.training.fit import fit
@@ -262,7 +263,7 @@ def test_served_network_answers_as_the_trained_one_and_holds_no_other_weights(on
     logits = network(tf.stack([transform(row["image"]) for row in rows]))
     np.testing.assert_allclose(answers["scores"], tf.nn.softmax(logits), rtol=1e-4)
     stored = tf.train.list_variables(str(tmp_path / "saved_model" / "variables" / "variables"))
-    shapes = sorted(shape for name, shape in stored if name.startswith("variables/"))
+    shapes = sorted(shape for name, shape in stored if name.startswith("weights/"))
     assert shapes == sorted([[3, 3, 1, 6], [6], [6, 3], [3]])  # the auxiliary heads are (6, 3) and (3,) too
 
 
@@ -276,6 +277,7 @@ def test_two_replicas_end_at_one_devices_weights_and_history(one, trained_on):
     np.testing.assert_allclose(double[list(single.columns)], single, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_tuner_scores_trials_by_the_main_logits(stripes, tmp_path):
     rate = "training.optimizer.learning_rate"
     plan = TunerSettings(
@@ -285,13 +287,15 @@ def test_tuner_scores_trials_by_the_main_logits(stripes, tmp_path):
         augment=(),
         search=c.Search(space={rate: c.Choice(1e-6, 0.1)}, algorithm="grid", trials=2, epochs=1, objective="log_loss"),
     )
-    out = SimpleNamespace(search=tmp_path / "search", best=tmp_path / "best.json", trials=tmp_path / "trials.csv")
+    out = HyperParameters(tmp_path / "artifact")
+    out.uri.mkdir()
     tuner(
         SimpleNamespace(data=stripes.examples),
         SimpleNamespace(file=stripes.schema),
         SimpleNamespace(file=stripes.transform),
         out,
         settings=plan,
+        work=tmp_path / "work",
     )
     assert set(json.loads(out.best.read_text())) == {rate}
     trials = pd.read_csv(out.trials)

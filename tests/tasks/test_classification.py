@@ -2,15 +2,15 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
-from matplotlib.figure import Figure
 from sklearn import metrics
 
 from kerasvision import config as c
-from kerasvision.errors import DataError, StageError
+from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.tasks.base import make_task
-from kerasvision.tasks.classification.scores import classification_scores, confusion_table
+from kerasvision.tasks.classification.scores import Answers, classification_scores, confusion_table
 
 CLASSES = ("ant", "bee", "cow", "doe")
 RANDOM = np.random.default_rng(0)
@@ -109,7 +109,7 @@ def test_an_unicode_label_is_answered_as_utf8(network):
 
 
 def scores(labels=LABELS, probabilities=PROBABILITIES, *, classes=CLASSES, top_k=2):
-    return classification_scores(np.asarray(labels), np.asarray(probabilities), classes=classes, top_k=top_k)
+    return classification_scores(Answers(np.asarray(labels), np.asarray(probabilities), classes, top_k))[0]
 
 
 def test_scores_equal_scikit_learns():
@@ -133,11 +133,6 @@ def test_majority_accuracy_is_the_share_of_the_largest_class():
     assert scores([0, 1, 1, 3, 1], PROBABILITIES[:5])["majority_accuracy"] == 3 / 5
 
 
-def test_a_class_that_never_occurs_scores_zero():
-    measured = scores([0, 1], [[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0]])
-    assert [measured[f"{metric}[cow]"] for metric in ("precision", "recall", "f1")] == [0.0, 0.0, 0.0]
-
-
 def test_certain_and_wrong_costs_much_and_not_infinitely():
     assert scores([0], [[0.0, 1.0, 0.0, 0.0]])["log_loss"] == pytest.approx(-np.log(1e-12))
 
@@ -153,7 +148,7 @@ def test_ties_count_for_the_true_class_in_top_k():
 
 
 def test_confusion_counts_truth_by_row_and_answer_by_column():
-    table = confusion_table(np.array([0, 0, 1, 2]), np.eye(4)[[0, 1, 1, 3]], classes=CLASSES)
+    table = confusion_table(Answers(np.array([0, 0, 1, 2]), np.eye(4)[[0, 1, 1, 3]], CLASSES, top_k=2))
     assert table.loc["ant"].to_dict() == {"ant": 1, "bee": 1, "cow": 0, "doe": 0}
     assert table.loc["cow", "doe"] == 1
     assert table.to_numpy().sum() == 4
@@ -162,8 +157,23 @@ def test_confusion_counts_truth_by_row_and_answer_by_column():
 def test_every_metric_that_the_settings_promise_is_measured():
     settings = c.Classification(top_k=3)
     assert set(settings.metric_names()) <= set(scores(top_k=3))
-    settings.check_metric("recall[cow]")
-    assert "recall[cow]" in scores()
+    for metric in ("precision", "recall", "f1", "roc_auc", "average_precision"):
+        settings.check_metric(f"{metric}[cow]")
+        assert f"{metric}[cow]" in scores()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("rocauc", "did you mean 'roc_auc'"), ("recal[cow]", r"did you mean 'recall\[class\]'")]
+)
+def test_a_metric_that_is_not_measured_is_refused_with_the_closest(name, hint):
+    with pytest.raises(ConfigError, match=hint):
+        c.Classification().check_metric(name)
+
+
+def test_less_loss_and_less_calibration_error_are_better():
+    settings = c.Classification()
+    better_when_less = {name for name in settings.metric_names() if settings.best_is(name) == "min"}
+    assert better_when_less == {"log_loss", "expected_calibration_error"}
 
 
 # --- Judgement
@@ -174,7 +184,7 @@ def judged(labels, probabilities, *, classes=CLASSES):
     ids = [f"{number}.png" for number in range(len(labels))]
     answers = np.array([classes[number].encode() for number in np.argmax(probabilities, axis=1)], object)
     predictions = {"scores": np.array(probabilities, np.float32), "classes": answers}
-    return task().judge(ids=ids, labels=np.array(labels), predictions=predictions)
+    return task().judge(ids=ids, truth=np.array(labels), predictions=predictions)
 
 
 def test_a_row_says_truth_answer_score_and_loss():
@@ -192,6 +202,35 @@ def test_a_judgement_holds_the_scores_and_the_confusion():
     assert judgement.scores["accuracy"] == judgement.rows["correct"].mean()
     assert judgement.scores["log_loss"] == pytest.approx(judgement.rows["loss"].mean(), rel=1e-6)
     assert np.trace(judgement.tables["confusion"]) == judgement.rows["correct"].sum()
+    assert judgement.tables["confused_pairs"]["count"].sum() == (~judgement.rows["correct"]).sum()
+    assert judgement.tables["calibration"]["count"].sum() == len(LABELS)
+
+
+def test_a_judgement_scores_parts_of_itself():
+    judgement = judged(LABELS, PROBABILITIES)
+    rows = np.arange(50)
+    part = {name: value[0] for name, value in judgement.resampled(rows, np.ones((50, 1))).items()}
+    assert part == pytest.approx(judged(LABELS[:50], PROBABILITIES[:50]).scores)
+
+
+def test_the_truth_of_a_batch_is_its_labels():
+    assert task().truth({"image": tf.zeros((2, 1)), "label": tf.constant([3, 1], tf.int64)}).tolist() == [3, 1]
+    with pytest.raises(DataError, match="these examples have none"):
+        task().truth({"image": tf.zeros((2, 1))})
+
+
+def test_the_average_of_answers_is_of_their_probabilities_and_wins_anew():
+    first = {"scores": np.array([[0.6, 0.4, 0, 0]]), "classes": np.array([b"ant"], object)}
+    second = {"scores": np.array([[0.1, 0.9, 0, 0]]), "classes": np.array([b"bee"], object)}
+    averaged = task().averaged([first, second])
+    np.testing.assert_allclose(averaged["scores"], [[0.35, 0.65, 0, 0]])
+    assert averaged["classes"].tolist() == [b"bee"]
+
+
+def test_a_model_of_other_classes_joins_no_average():
+    other = {"scores": np.array([[1.0, 0, 0, 0]]), "classes": np.array([b"elk"], object)}
+    with pytest.raises(DataError, match="of evaluation.ensemble, leave it out"):
+        task().averaged([other])
 
 
 def test_answers_that_are_not_numbers_are_refused():
@@ -209,20 +248,21 @@ def test_a_model_of_other_classes_is_refused(others):
 # --- Pictures
 
 
-def drawn(row):
-    axes = Figure().subplots()
-    task().draw(axes, image=np.zeros((4, 4, 3), np.uint8), row=row)
-    axes.figure.savefig("/dev/null", format="png")
-    return axes.xaxis.label
+def test_a_caption_says_truth_answer_and_score():
+    assert task().caption(pd.Series({"label": "猫", "predicted": "bee", "score": 0.987})) == "猫 → bee 0.99"
 
 
-@pytest.mark.parametrize(("correct", "colour"), [(True, "black"), (False, "firebrick")])
-def test_a_picture_shows_truth_and_answer_and_is_red_where_they_differ(correct, colour):
-    label = drawn({"label": "ant", "predicted": "bee", "score": 0.987, "correct": correct})
-    assert (label.get_text(), label.get_color()) == ("ant → bee 0.99", colour)
+def test_the_reliability_plot_is_of_the_judgement():
+    judgement = judged(LABELS, PROBABILITIES)
+    (title, figure), = task().figures(judgement).items()
+    assert title == "Reliability"
+    assert len(figure.axes[0].patches) == len(judgement.tables["calibration"])
 
 
-def test_a_label_that_looks_like_a_formula_is_drawn_as_it_is():
-    label = drawn({"label": r"$\frac{1$", "predicted": "ant", "score": 1.0, "correct": False})
-    assert label.get_text() == r"$\frac{1$ → ant 1.00"
-    assert not label.get_parse_math()
+def test_the_simple_models_learn_from_rows_of_features():
+    features = np.concatenate([RANDOM.normal(size=(30, 2)), RANDOM.normal(size=(30, 2)) + 9])
+    truth = np.repeat([0, 1], 30)
+    models = task().simple_models()
+    assert set(models) == {"nearest neighbours", "linear softmax", "linear SVM"}
+    for model in models.values():
+        assert (model.fit(features, truth).predict(features) == truth).all()

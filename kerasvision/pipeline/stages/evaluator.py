@@ -1,13 +1,16 @@
-"""Scores on the test split, compares with the last blessed model, and judges by the gate."""
+"""Scores the served model, compares with the last blessed one, and judges by the gate."""
 
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.pipeline.artifacts import (
     Examples,
+    InfraBlessing,
     Model,
     ModelBlessing,
     ModelEvaluation,
     Out,
+    SavedModel,
     Schema,
+    SimpleScores,
     TransformGraph,
 )
 
@@ -17,33 +20,35 @@ def evaluator(
     schema: Schema,
     transform_graph: TransformGraph,
     model: Model,
+    saved_model: SavedModel,
     evaluation: Out[ModelEvaluation],
     blessing: Out[ModelBlessing],
-    baseline_model: Model | None = None,
+    simple_scores: SimpleScores | None = None,
+    baseline_saved_model: SavedModel | None = None,
+    infra_blessing: InfraBlessing | None = None,
     *,
     settings: EvaluatorSettings,
 ) -> None:
-    """Examples, Model -> ModelEvaluation, ModelBlessing."""
-    from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.schema import DataSchema
-    from kerasvision.data.transform import ImageTransform
-    from kerasvision.evaluation.gate import judge
-    from kerasvision.evaluation.page import write_evaluation_page
-    from kerasvision.evaluation.score import save_judgement, score_baseline, score_network
-    from kerasvision.tasks.base import make_task
+    """SavedModel -> ModelEvaluation, ModelBlessing. `infra_blessing` only where a rule bounds what it measured."""
+    from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
 
-    example_set = ExampleSet(examples.data)
-    task = make_task(settings.task, DataSchema.load(schema.file).classes)
-    judgement = score_network(
-        model.keras_file, task=task, examples=example_set, transform=ImageTransform.load(transform_graph.file)
+    files = EvaluationFiles(
+        examples=examples.data,
+        manifest=examples.manifest,
+        schema=schema.file,
+        transform=transform_graph.file,
+        history=model.history,
+        saved_model=saved_model.saved_model,
+        baseline=baseline_saved_model.saved_model if baseline_saved_model else None,
+        simple_scores=simple_scores.table if simple_scores else None,
+        certificate=infra_blessing.certificate if infra_blessing else None,
     )
-    baseline = score_baseline(baseline_model.saved_model, task=task, examples=example_set) if baseline_model else None
-    save_judgement(judgement, scores=evaluation.scores, predictions=evaluation.predictions, folder=evaluation.uri)
-    verdict = judge(settings.gate, task=settings.task, scores=judgement.scores, baseline=baseline)
+    former = {"saved_model": "/".join(baseline_saved_model.uri.parts[-3:])} if baseline_saved_model else None
+    verdict, evaluated = evaluate_model(files, settings, folder=evaluation.uri, baseline_identity=former)
     verdict.save(blessing.uri)
     blessing.properties.update(blessed=int(verdict.blessed), verdict=verdict.verdict, reason=verdict.reason)
     # The scores of the whole split; those of single classes are in the file.
-    evaluation.properties.update({name: value for name, value in judgement.scores.items() if "[" not in name})
-    write_evaluation_page(
-        judgement, verdict=verdict, task=task, history=model.history, examples=example_set, file=evaluation.page
-    )
+    evaluation.properties.update({name: value for name, value in evaluated.judgement.scores.items() if "[" not in name})
+    if simple_scores:
+        evaluation.properties.update(simple_scores.properties)
+    evaluation.properties.update({f"human_{name}": value for name, value in settings.evaluation.human.items()})

@@ -1,7 +1,7 @@
 """Loads the SavedModel in a fresh process, asks it with raw bytes, and compares with the trained model."""
 
 from kerasvision.config.stages import InfraValidatorSettings
-from kerasvision.pipeline.artifacts import Examples, InfraBlessing, Model, Out, Schema, TransformGraph
+from kerasvision.pipeline.artifacts import Examples, InfraBlessing, Model, Out, SavedModel, Schema, TransformGraph
 
 
 def infra_validator(
@@ -9,17 +9,19 @@ def infra_validator(
     schema: Schema,
     transform_graph: TransformGraph,
     model: Model,
+    saved_model: SavedModel,
     blessing: Out[InfraBlessing],
     *,
     settings: InfraValidatorSettings,
 ) -> None:
-    """Examples, Model -> InfraBlessing."""
+    """Examples, Model, SavedModel -> InfraBlessing."""
     from kerasvision.export.canary import prove_on_canaries
 
     certificate = prove_on_canaries(
         model_file=model.keras_file,
         model_settings=model.settings,
-        saved_model=model.saved_model,
+        saved_model=saved_model.saved_model,
+        record=saved_model.record,
         examples=examples.data,
         schema=schema.file,
         transform=transform_graph.file,

@@ -1,26 +1,36 @@
 """Classification as a task: one-hot targets, cross-entropy or another loss, probabilities and the winning label."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
-from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.auxiliary import (
     main_head_only,
     main_logits,
     training_options,
     with_auxiliary_losses,
 )
+from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
 from kerasvision.tasks.classification.losses import answer_logits, example_losses
-from kerasvision.tasks.classification.scores import classification_scores, confusion_table
+from kerasvision.tasks.classification.scores import (
+    Answers,
+    classification_scores,
+    confused_pairs,
+    confusion_table,
+    resampled_scores,
+)
+from kerasvision.tasks.classification.simple import simple_classifiers
+from kerasvision.tasks.classification.temperature import fitted_temperature
 
 
 class ClassificationTask(Task):
@@ -71,18 +81,54 @@ class ClassificationTask(Task):
             metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))
         return Objective(with_auxiliary_losses(example_losses(self.settings)), metrics, logits_of)
 
-    def predictor(self, model: keras.Model) -> Callable[[tf.Tensor], Predictions]:
-        """`scores` float32 (N, C), probabilities that sum to 1; `classes` string (N,), the winning labels."""
-        names, loss = tf.constant(self.classes), self.settings.loss
+    def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
+        """`scores` float32 (N, C), probabilities that sum to 1, and `classes` string (N,), the winning labels.
+
+        `top_classes` string and `top_scores` float32, (N, k): the k best, best first; k is `top_k`, or C where that is less.
+        """
+        loss, k = self.settings.loss, min(self.settings.top_k, len(self.classes))
 
         def predict(images: tf.Tensor) -> Predictions:
-            scores = tf.nn.softmax(answer_logits(model(images, training=False), loss=loss))
-            return {"scores": scores, "classes": tf.gather(names, tf.argmax(scores, axis=-1))}
+            logits = answer_logits(model(images, training=False), loss=loss)
+            scores = tf.nn.softmax(logits if temperature == 1.0 else logits / temperature)
+            top_scores, best = tf.math.top_k(scores, k=k)
+            # The labels as a constant inside: converters to other formats take what is captured for an input.
+            top_classes = tf.gather(tf.constant(self.classes), best)
+            # Of equal scores the first class wins, in both.
+            return {"scores": scores, "classes": top_classes[:, 0], "top_classes": top_classes, "top_scores": top_scores}
 
         return predict
 
-    def judge(self, *, ids: Sequence[str], labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """Accuracy, top-k, log loss, and precision, recall and F1 of every class; the confusion matrix.
+    def output_descriptions(self) -> dict[str, str]:
+        """What the predictor's outputs are."""
+        return {
+            "scores": "probability of each label, in the order of labels.txt; they sum to 1",
+            "classes": "the label with the highest score",
+            "top_classes": "the labels with the highest scores, best first",
+            "top_scores": "their scores",
+        }
+
+    def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
+        """The temperature that makes the labels likeliest, with the log loss and the calibration error before and after."""
+        loss, found = self.settings.loss, []
+        for images, labels in batches:
+            logits = answer_logits(model(images, training=False), loss=loss)
+            found.append((np.asarray(logits, np.float64), labels))
+        logits, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return fitted_temperature(logits, labels)
+
+    def truth(self, batch: Batch) -> np.ndarray:
+        """The class numbers, int64 (N,).
+
+        Raises:
+            DataError: the examples have no labels.
+        """
+        if "label" not in batch:
+            raise DataError("classification is judged by labels, and these examples have none")
+        return batch["label"].numpy()
+
+    def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+        """All of `Classification.metric_names` that have a value; confusion, the pairs most confused, and calibration.
 
         Raises:
             StageError: an answer is not a number. It would count as the first class, and as among the top k.
@@ -91,24 +137,46 @@ class ClassificationTask(Task):
         probabilities = predictions["scores"]
         lost = int(np.isnan(probabilities).any(axis=1).sum())
         if lost:
-            raise StageError(f"{lost} of {len(labels)} answers of the network are not numbers", hint="train it anew")
+            raise StageError(f"{lost} of {len(truth)} answers of the network are not numbers", hint="train it anew")
         self._check_classes(probabilities, predictions["classes"])
-        names = np.array(self.classes)
-        rows = pd.DataFrame(
-            {
-                "id": list(ids),
-                "label": names[labels],
-                "predicted": names[probabilities.argmax(axis=1)],
-                "score": probabilities.max(axis=1),
-                "loss": -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1.0)),
-                "correct": probabilities.argmax(axis=1) == labels,
-            }
-        )
+        answers = Answers(truth, probabilities, self.classes, self.settings.top_k)
+        scores, left_out = classification_scores(answers)
+        confusion = confusion_table(answers)
         return Judgement(
-            scores=classification_scores(labels, probabilities, classes=self.classes, top_k=self.settings.top_k),
-            rows=rows,
-            tables={"confusion": confusion_table(labels, probabilities, classes=self.classes)},
+            scores=scores,
+            rows=_rows(ids, answers),
+            tables={
+                "confusion": confusion,
+                "confused_pairs": confused_pairs(confusion),
+                "calibration": calibration_table(answers.confidence, answers.correct),
+            },
+            left_out=left_out,
+            resampled=partial(resampled_scores, answers),
         )
+
+    def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The mean of the probabilities, and the label that wins then.
+
+        Raises:
+            DataError: they are of other classes.
+        """
+        for one in predictions:
+            self._check_classes(one["scores"], one["classes"])
+        scores = np.mean([one["scores"] for one in predictions], axis=0)
+        names = np.array([name.encode() for name in self.classes], object)
+        return {"scores": scores, "classes": names[scores.argmax(axis=1)]}
+
+    def simple_models(self) -> dict[str, Any]:
+        """Nearest neighbours, a linear softmax, a linear support vector machine."""
+        return simple_classifiers()
+
+    def caption(self, row: pd.Series) -> str:
+        """`truth → answer score`."""
+        return f"{row['label']} → {row['predicted']} {row['score']:.2f}"
+
+    def figures(self, judgement: Judgement) -> dict[str, Figure]:
+        """The reliability plot."""
+        return {"Reliability": reliability_plot(judgement.tables["calibration"])}
 
     def _check_classes(self, probabilities: np.ndarray, answers: np.ndarray) -> None:
         """The answered labels must be ours, by the position of their scores."""
@@ -116,14 +184,20 @@ class ClassificationTask(Task):
         if probabilities.shape[1] != len(names) or (names[probabilities.argmax(axis=1)] != answers).any():
             raise DataError(
                 f"a model must answer with the classes {', '.join(self.classes)}; this one knows others",
-                hint="where it is the last blessed model, leave NoWorse out of the gate until a new one is blessed",
+                hint="where it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; where "
+                "it is of evaluation.ensemble, leave it out there",
             )
 
-    def draw(self, axes: Axes, *, image: np.ndarray, row: pd.Series) -> None:
-        """The image, and below it `truth -> answer score`, in red where they differ."""
-        axes.imshow(image)
-        colour = "black" if row["correct"] else "firebrick"
-        text = f"{row['label']} → {row['predicted']} {row['score']:.2f}"
-        axes.set_xlabel(text, color=colour, fontsize=8, parse_math=False)  # a label may hold $
-        axes.set_xticks([])
-        axes.set_yticks([])
+
+def _rows(ids: Sequence[str], answers: Answers) -> pd.DataFrame:
+    names = np.array(answers.classes)
+    return pd.DataFrame(
+        {
+            "id": list(ids),
+            "label": names[answers.labels],
+            "predicted": names[answers.predicted],
+            "score": answers.confidence,
+            "loss": answers.losses,
+            "correct": answers.correct,
+        }
+    )

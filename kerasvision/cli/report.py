@@ -1,0 +1,44 @@
+"""`report`: a whole run as one page."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kerasvision.cli.pipelines import Root
+from kerasvision.cli.runs import RunId
+
+
+def report(
+    run: RunId = "latest",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here; else to runs/reports/.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Write a run as one HTML page: data, training, evaluation, verdict, proof, lineage."""
+    from kerasvision.pipeline.report import report_run
+
+    typer.echo(_shown(report_run(run, root=root, file=out), root))
+
+
+def tell_report(result: object, root: Path) -> None:
+    """At the end of a run: writes its report where it made something to report, and says where it is.
+
+    A report that cannot be written is told, and the run is what it was without it.
+    """
+    from kerasvision.pipeline.report import is_worth_a_report, report_run
+
+    if not is_worth_a_report(result):
+        return
+    try:
+        typer.echo(f"report: {_shown(report_run(result.id, root=root), root)}")
+    except Exception as error:  # Whatever it is: the run itself is done.
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+            f"the report was not written: {type(error).__name__}: {error}; "
+            f"`kerasvision report {result.id}` tries it again", style="yellow"
+        )  # fmt: skip
+
+
+def _shown(file: Path, root: Path) -> str:
+    return os.path.relpath(file, root) if file.is_absolute() == root.is_absolute() else str(file)

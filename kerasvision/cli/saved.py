@@ -1,0 +1,86 @@
+"""`saved list|show|rollback`: the models that were pushed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from kerasvision.cli.pipelines import Root
+from kerasvision.cli.tables import print_whole, table_of
+
+app = typer.Typer(help="The models that were pushed.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name under saved_models/, or the path of its folder.")]
+
+
+@app.command("list")
+def list_(root: Root = Path()) -> None:
+    """Every version of every model, the newest first: when and by which run it was pushed, and whether it is whole."""
+    from kerasvision.export.versions import versions
+
+    table = table_of("model", "version", "pushed", "by", "run", "", right=("version",))
+    saved = root / "saved_models"
+    for folder in sorted(saved.iterdir()) if saved.is_dir() else ():
+        for number, version in enumerate(reversed(versions(folder))):
+            table.add_row(folder.name, str(version), *map(escape, _told(folder / str(version), is_newest=number == 0)))
+    print_whole(table)
+
+
+@app.command()
+def show(
+    name: Name,
+    version: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The newest where it is left out.")] = None,
+    root: Root = Path(),
+) -> None:
+    """The card of a version; and every file is compared with what was pushed. Exit code 5 where one differs."""
+    from kerasvision.errors import ExportError
+    from kerasvision.export.versions import CARD, complaint, find_version, read_record
+
+    folder = find_version(_folder(name, root), version)
+    wrong = complaint(folder, thorough=True)
+    if wrong:
+        raise ExportError(f"{folder} is not whole: {wrong}", hint="go back with `kerasvision saved rollback`")
+    if (folder / CARD).is_file():
+        typer.echo((folder / CARD).read_text(encoding="utf-8"))
+    files = read_record(folder).get("files", {})
+    typer.echo(f"{folder}: {f'{len(files)} files, as they were pushed' if files else 'made by something else'}")
+
+
+@app.command()
+def rollback(
+    name: Name,
+    to: Annotated[int | None, typer.Option("--to", metavar="VERSION", help="By default the one before.")] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the version.")] = "",
+    root: Root = Path(),
+) -> None:
+    """Make an earlier version the newest again: its content is pushed once more, as the highest one. Nothing is deleted."""
+    from kerasvision.export.push import roll_back
+
+    folder = _folder(name, root)
+    version, source = roll_back(folder, to=to, reason=reason)
+    typer.echo(f"{folder / str(version)} is version {source} again")
+
+
+def _folder(name: str, root: Path) -> Path:
+    """A bare name is one under saved_models; anything else is a path."""
+    is_bare = Path(name).name == name
+    return root / "saved_models" / name if is_bare else Path(name)
+
+
+def _told(version: Path, *, is_newest: bool) -> tuple[str, str, str, str]:
+    """When a version was pushed, by whom, by which run, and what else is to be said."""
+    from kerasvision.export.versions import complaint, read_record
+
+    wrong = complaint(version)
+    try:
+        record = {} if wrong else read_record(version)
+    except ValueError:
+        record = {}
+    back, forced, pushed = record.get("rolled_back"), record.get("forced"), record.get("pushed") or {}
+    remarks = ["newest"] if is_newest else []
+    remarks += [f"version {back['to']} again"] if back else []
+    remarks += [f"forced: {forced['reason']}"] if forced else []
+    remarks += [f"not whole: {wrong}"] if wrong else []
+    last = back or pushed
+    run = (record.get("lineage") or {}).get("run", "")
+    return last.get("at", ""), last.get("by", ""), run, ", ".join(remarks)

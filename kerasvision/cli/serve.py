@@ -1,0 +1,44 @@
+"""`serve`: a saved model behind HTTP."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasvision import lookup
+from kerasvision.errors import ConfigError
+
+EXTRA = {"starlette", "uvicorn", "prometheus_client"}
+
+
+def serve(
+    saved_model: Annotated[Path, typer.Argument(metavar="SAVED_MODEL", help="saved_models/<name>, or one version of it.")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="To listen at; 0 takes a free one.")] = 8501,
+    host: Annotated[str, typer.Option("--host", help="To listen at; 0.0.0.0 is reached from everywhere.")] = "127.0.0.1",
+    max_batch_size: Annotated[int, typer.Option(min=1, help="Rows that the model is asked for at once.")] = 32,
+    max_delay_ms: Annotated[float, typer.Option(min=0, help="How long a batch waits to be as large as the last.")] = 2.0,
+    max_body_mib: Annotated[float, typer.Option(min=0.001, help="Of one request.")] = 16.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of one image.")] = 50.0,
+    max_instances: Annotated[int, typer.Option(min=1, help="Of one request.")] = 1024,
+) -> None:
+    """Serve a saved model by TensorFlow Serving's REST protocol, with a page to try it on; new versions are taken up."""
+    try:
+        limits = lookup.load("kerasvision.serving.limits:Limits")(
+            max_body_bytes=int(max_body_mib * 2**20),
+            max_instances=max_instances,
+            max_pixels=int(max_megapixels * 1e6),
+            max_batch_size=max_batch_size,
+            max_delay_seconds=max_delay_ms / 1000,
+        )
+        run = lookup.load("kerasvision.serving.server:serve")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        raise ConfigError(
+            f"`kerasvision serve` needs the package {error.name}, which is not installed",
+            hint="install it with: pip install 'kerasvision[serve]'",
+        ) from error
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("kerasvision").setLevel(logging.INFO)
+    run(saved_model, host=host, port=port, limits=limits, ready=lambda url: typer.echo(f"serving {saved_model} at {url}"))

@@ -1,0 +1,109 @@
+"""What is measured of a trained model, on which images, and what it is compared with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from kerasvision import lookup
+from kerasvision.config.base import Config
+from kerasvision.config.tasks import Task
+from kerasvision.errors import ConfigError
+
+# By what images can be divided into slices: columns of the manifest, and two measures of an image.
+COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects")
+MEASURES = ("pixels", "brightness")
+# Columns that are another value for every image, or the same for all that are judged.
+NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "fault": "split"}
+
+
+class Evaluation(Config):
+    """How a trained model is measured: `Evaluation(slices=("label", "brightness"), test_time=("flip",))`.
+
+    `slices` divide each split by a column of the manifest (`label`, `group`, `format`, `mode`, `notes`; the numbers `width`,
+    `height`, `size` in bytes, `captions`, `objects`), by `pixels` (width times height) or by `brightness` (mean of all
+    values of an image, 0 to 255). Numbers are cut into bands of about as many images each, at quantiles of that split.
+
+    >>> Evaluation(slices=("brightnes",))
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: images cannot be divided by 'brightnes'; did you mean 'brightness'?
+    """
+
+    locations: ClassVar[frozenset[str]] = frozenset({"ensemble"})
+
+    splits: tuple[Literal["validation", "test"], ...] = Field(
+        default=("validation", "test"), description="those that are measured; the gate judges the test split"
+    )
+    slices: tuple[str, ...] = ("label", "pixels", "brightness")
+    bands: int = Field(default=3, ge=2, le=20, description="into how many parts a column of numbers is cut")
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap behind every interval")
+    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="share of the resamples inside an interval")
+    test_time: tuple[Literal["flip", "shift"], ...] = Field(
+        default=(),
+        description="also measure the mean answer to several views of an image: flip adds its mirror image, shift four "
+        "that are moved by a sixteenth of it",
+    )
+    ensemble: tuple[Path, ...] = Field(
+        default=(), description="also measure the mean answer of this model and of those in these SavedModel folders or "
+        ".keras files; a .keras file is asked behind this experiment's transform",
+    )  # fmt: skip
+    human: dict[str, float] = Field(default_factory=dict, description="metric -> what people reach on such images")
+    human_source: str = Field(default="", description="where those figures come from")
+
+    @field_validator("slices", mode="after")
+    @classmethod
+    def _slices_exist(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
+        for name in slices:
+            if name in NO_SLICES:
+                raise ConfigError(f"images cannot be divided by {name!r}, which is another for every {NO_SLICES[name]}")
+            if name not in COLUMNS + MEASURES:
+                raise ConfigError(
+                    f"images cannot be divided by {name!r}; {lookup.did_you_mean(name, COLUMNS + MEASURES)}"
+                )
+        return slices
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Evaluation":
+        for field in ("splits", "slices", "test_time", "ensemble"):
+            values = getattr(self, field)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{field} names each once; received {tuple(map(str, values))}")
+        if "test" not in self.splits:
+            raise ValueError(f"splits must hold 'test', which the gate judges; received {self.splits}")
+        if self.human and not self.human_source:
+            raise ValueError(f"human figures need a human_source, which says where they come from; received {self.human}")
+        return self
+
+    def check(self, task: Task) -> None:
+        """Raises ConfigError where a human figure is of what the task does not measure."""
+        for metric in self.human:
+            task.check_metric(metric)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Everything in the folders and files of the ensemble.
+
+        Raises:
+            ConfigError: one is not there, or is neither a SavedModel nor a .keras file.
+        """
+        for number, path in enumerate(self.ensemble):
+            if path.suffix == ".keras" and path.is_file():
+                yield f"ensemble {number}", path
+            elif (path / "saved_model.pb").is_file():
+                found = (file for file in sorted(path.rglob("*")) if file.is_file())
+                yield from ((f"ensemble {number}/{file.relative_to(path).as_posix()}", file) for file in found)
+            else:
+                raise ConfigError(
+                    f"evaluation.ensemble needs folders with a saved_model.pb, or .keras files; {path} is neither "
+                    f"(looked in {Path.cwd()})",
+                    hint="name a version, such as saved_models/flowers/3",
+                )
+
+
+class SimpleModels(Config):
+    """The simplest learners that the network is compared with, by scikit-learn, on small versions of the images."""
+
+    max_train: int = Field(default=5000, ge=10, description="training images that they learn from, drawn by a fixed seed")
+    max_side: int = Field(default=32, ge=2, le=128, description="larger images are reduced to so many pixels a side")
+    components: int = Field(default=50, ge=1, description="principal components that the second half of them sees")

@@ -1,0 +1,29 @@
+"""What is known of a model on one split: what the gate judges, and what a page shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from kerasvision.tasks.base import Judgement
+
+# The columns of `Evaluated.slices`.
+SLICE_COLUMNS = ("slice", "value", "count", "metric", "score", "low", "high")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What is known of a model on one split.
+
+    Attributes:
+        split: its name.
+        judgement: the task's: scores, rows (one per example, with its id, `loss`, `correct`, and
+            its slice of every kind: `slice_label`), tables.
+        intervals: metric -> bootstrap interval, low and high.
+        slices: in long form: slice (`label`), value (`dog`), count of examples, metric, score, low, high.
+    """
+
+    split: str
+    judgement: Judgement
+    intervals: Mapping[str, tuple[float, float]]
+    slices: pd.DataFrame

@@ -1,0 +1,270 @@
+"""A whole run as one page that opens without a network: data, training, verdict, evaluation, proof, push, lineage.
+
+It knows stages by what they wrote, not what was learned: the evaluation's page is bound in, the statistics' pictures too,
+and files of JSON become tables. Of a run that stopped half-way it shows what there is; what cannot be read is told there.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from kerasvision import lookup
+from kerasvision.evaluation.bound_pages import bound_page, training_pictures
+from kerasvision.evaluation.run_facts import RunFacts
+
+MOST_CLASSES = 40
+MOST_ROWS = 20
+# The id of the element that the evaluation's page is bound into.
+PLACE = "evaluation-page"
+CANNOT_BE_SHOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, jinja2.TemplateError)
+
+# What a section shows, or None where the run has nothing for it.
+Maker = Callable[[RunFacts], dict[str, object] | None]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        name, title: its anchor and its heading.
+        body: HTML.
+        problem: why it cannot be shown; empty where it can.
+    """
+
+    name: str
+    title: str
+    body: str = ""
+    problem: str = ""
+
+
+def write_report(run: RunFacts, file: Path) -> None:
+    """Writes the page; names of files, labels and everything else that somebody wrote is escaped.
+
+    Args:
+        run: what is known of the run.
+        file: where the page goes. It replaces what was there when it is whole.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(plain=plain, words=words)
+    environment.globals.update(
+        link=lambda path: os.path.relpath(path, file.parent), below_root=lambda path: os.path.relpath(path, run.root)
+    )
+    sections = [_section(name, title, make, run, environment) for name, (title, make) in SECTIONS.items()]
+    page = environment.get_template("report.html").render(
+        run=run,
+        sections=[one for one in sections if one is not None],
+        style=Markup(_style(run)),
+        badges=_badges(run),
+        headline=_headline(run),
+        seconds=sum(stage.seconds for stage in run.stages if stage.state == "ran"),
+        counts={state: sum(one.state == state for one in run.stages) for state in ("ran", "reused", "failed")},
+        failed=[stage for stage in run.stages if stage.error],
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(page, encoding="utf-8", errors="replace")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def flat(value: object, prefix: str = "") -> dict[str, object]:
+    """Nested data by dotted path.
+
+    >>> flat({"a": {"b": 1}, "c": [2, 3]})
+    {'a.b': 1, 'c': '2, 3'}
+    """
+    if isinstance(value, Mapping):
+        items = (flat(item, f"{prefix}.{name}" if prefix else str(name)) for name, item in value.items())
+        return {path: item for found in items for path, item in found.items()}
+    return {prefix: ", ".join(map(str, value)) if isinstance(value, list) else value}
+
+
+def plain(value: object) -> str:
+    """A value as a page shows it.
+
+    >>> plain(1234), plain(0.123456), plain(True), plain(None), plain("<b>")
+    ('1,234', '0.1235', 'yes', 'none', '<b>')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return "none" if value is None else str(value)
+
+
+def words(name: object) -> str:
+    """A name as words: `log_loss` as `log loss`."""
+    return str(name).replace("_", " ")
+
+
+def _section(name: str, title: str, make: Maker, run: RunFacts, environment: jinja2.Environment) -> Section | None:
+    """A part of the page, or what is wrong with the files that it is made of; None where there are none."""
+    try:
+        data = make(run)
+        if data is None:
+            return None
+        body = environment.get_template("report_section.html").render(name=name, data=data)
+    except CANNOT_BE_SHOWN as error:
+        return Section(name, title, problem=f"{type(error).__name__}: {error}")
+    return Section(name, title, body=Markup(body))
+
+
+def _badges(run: RunFacts) -> list[tuple[str, str]]:
+    """(what is said, good or bad or open) of the verdicts, in a word each."""
+    badges = []
+    blessing, proof, pushed = (run.newest(kind) for kind in ("ModelBlessing", "InfraBlessing", "PushedModel"))
+    if blessing is not None:
+        verdict = str(blessing.properties.get("verdict", ""))
+        badges.append((verdict.replace("_", " "), {"BLESSED": "good", "NOT_BLESSED": "bad"}.get(verdict, "open")))
+    if proof is not None:
+        good = proof.properties.get("blessed") == 1
+        badges.append(("serves as trained" if good else "does not serve as trained", "good" if good else "bad"))
+    if pushed is not None:
+        good = pushed.properties.get("pushed") == 1
+        badges.append((f"pushed: {pushed.properties.get('pushed_destination')}" if good else "not pushed",
+                       "good" if good else "open"))  # fmt: skip
+    return badges
+
+
+def _headline(run: RunFacts) -> dict[str, object]:
+    """The figures that the evaluator, or before it the trainer, said in a few words."""
+    for kind in ("ModelEvaluation", "Model"):
+        found = run.newest(kind)
+        numbers = {k: v for k, v in found.properties.items() if isinstance(v, int | float)} if found else {}
+        if numbers:
+            return dict(islice(numbers.items(), 8))
+    return {}
+
+
+def _data(run: RunFacts) -> dict[str, object] | None:
+    statistics, anomalies = run.newest("ExampleStatistics"), run.newest("ExampleAnomalies")
+    settings = run.settings("example_gen")
+    if statistics is None:
+        return {"settings": settings, "counts": None} if settings else None
+    summary = _json(statistics.folder / "statistics.json")
+    counts = summary["counts"]
+    classes = list(summary["classes"])
+    of_all = {name: sum(split.get(name, 0) for split in counts.values()) for name in classes}
+    shown = classes if len(classes) <= MOST_CLASSES else sorted(classes, key=lambda name: -of_all[name])[:MOST_CLASSES]
+    page = statistics.folder / "statistics.html"
+    return {
+        "settings": settings,
+        "counts": counts,
+        "classes": classes,
+        "shown": shown,
+        "most": max((count for split in counts.values() for count in split.values()), default=0),
+        "left_out": summary.get("quarantined", {}),
+        "sides": (summary.get("min_side"), summary.get("max_side")),
+        "formats": summary.get("formats", {}),
+        "anomalies": _json(anomalies.folder / "anomalies.json")["anomalies"] if anomalies else None,
+        "pictures": training_pictures(page) if page.is_file() else {},
+        "page": page,
+    }
+
+
+def _training(run: RunFacts) -> dict[str, object] | None:
+    model, best = run.newest("Model"), run.newest("HyperParameters")
+    if model is None and best is None:
+        return None
+    trials = best.folder / "trials.csv" if best else None
+    history = model.folder / "history.csv" if model else None
+    settings = model.folder / "settings.json" if model else None
+    return {
+        "settings": flat(_json(settings)) if settings and settings.is_file() else {},
+        "best": _json(best.folder / "best_hyperparameters.json") if best else {},
+        "trials": _rows(trials) if trials and trials.is_file() else [],
+        "epochs": _rows(history, most=None) if history and history.is_file() else [],
+        # The page of the evaluation has the curves; a run that did not come so far has them drawn here.
+        "curves": _curves(history) if history and history.is_file() and run.newest("ModelEvaluation") is None else "",
+    }
+
+
+def _verdict(run: RunFacts) -> dict[str, object] | None:
+    blessing = run.newest("ModelBlessing")
+    return _json(blessing.folder / "verdict.json") if blessing else None
+
+
+def _evaluation(run: RunFacts) -> dict[str, object] | None:
+    evaluation, simple = run.newest("ModelEvaluation"), run.newest("SimpleScores")
+    if evaluation is None:
+        return {"simple": _rows(simple.folder / "simple_scores.csv"), "body": ""} if simple else None
+    _, body = bound_page(evaluation.folder / "evaluation.html", place=PLACE)
+    return {"simple": [], "body": Markup(body)}
+
+
+def _style(run: RunFacts) -> str:
+    """The style sheet of the evaluation's page; nothing where that is not there or not whole, which its section tells."""
+    evaluation = run.newest("ModelEvaluation")
+    try:
+        return bound_page(evaluation.folder / "evaluation.html", place=PLACE)[0] if evaluation else ""
+    except CANNOT_BE_SHOWN:
+        return ""
+
+
+def _serving(run: RunFacts) -> dict[str, object] | None:
+    files = {
+        "Proof": ("InfraBlessing", "certificate.json"),
+        "Export": ("SavedModel", "export.json"),
+        "Push": ("PushedModel", "pushed.json"),
+        "Predictions": ("InferenceResult", "inference.json"),
+    }
+    found = {title: (run.newest(kind), name) for title, (kind, name) in files.items()}
+    records = {title: _json(made.folder / name) for title, (made, name) in found.items() if made}
+    if "Push" in records and "destination" in records["Push"]:
+        # Its record says it relative to itself; a person wants it relative to the root.
+        records["Push"]["destination"] = found["Push"][0].properties.get("pushed_destination", "")
+    return records or None
+
+
+def _lineage(run: RunFacts) -> dict[str, object] | None:
+    return {"stages": run.stages} if run.stages else None
+
+
+SECTIONS = {
+    "verdict": ("Verdict", _verdict),
+    "data": ("Data", _data),
+    "training": ("Training", _training),
+    "evaluation": ("Evaluation", _evaluation),
+    "serving": ("Serving", _serving),
+    "lineage": ("Lineage", _lineage),
+}
+
+
+def _curves(history: Path) -> str:
+    """Learning curves as the evaluator draws them. What that imports is not needed for a run that has an evaluation."""
+    table = lookup.load("pandas:read_csv")(history)
+    page = "kerasvision.evaluation.page"
+    return lookup.load(f"{page}:data_url")(lookup.load(f"{page}:draw_history")(table)) if len(table) else ""
+
+
+def _json(file: Path) -> dict:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds no JSON object")
+    return found
+
+
+def _rows(file: Path, *, most: int | None = MOST_ROWS) -> list[dict[str, object]]:
+    """The first rows of a CSV file, numbers as numbers."""
+    with file.open(newline="", encoding="utf-8") as lines:
+        return [{name: _number(cell) for name, cell in row.items()} for row in islice(csv.DictReader(lines), most)]
+
+
+def _number(cell: str | None) -> object:
+    try:
+        return int(cell) if cell.isdecimal() else float(cell)
+    except (AttributeError, ValueError):
+        return cell or ""

@@ -1,0 +1,151 @@
+"""One evaluation from folder to folder: what the evaluator stage runs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from kerasvision.config.stages import EvaluatorSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.schema import DataSchema
+from kerasvision.data.splits import TEST
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import DataError
+from kerasvision.evaluation.evaluated import Evaluated
+from kerasvision.evaluation.gate import Verdict, judge
+from kerasvision.evaluation.page import Findings, write_evaluation_page
+from kerasvision.evaluation.predictions import PredictedSplit, ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.score import evaluate
+from kerasvision.evaluation.slices import Slice, cut, described_examples
+from kerasvision.evaluation.tables import save_tables
+from kerasvision.evaluation.variants import judge_variants, variant_table
+from kerasvision.tasks.base import Task, make_task
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Where an evaluation finds what it needs.
+
+    Attributes:
+        examples: a prepared data set.
+        manifest: `manifest.parquet` of the same ingest.
+        schema: `schema.json`.
+        transform: `transform.json`.
+        history: `history.csv` of the training.
+        saved_model: the SavedModel.
+        baseline: that of the last blessed model; None where there is none.
+        simple_scores: `simple_scores.csv`; None where the simple models were left out.
+        certificate: `certificate.json`, whose facts the gate may bound; None where it comes later.
+    """
+
+    examples: Path
+    manifest: Path
+    schema: Path
+    transform: Path
+    history: Path
+    saved_model: Path
+    baseline: Path | None = None
+    simple_scores: Path | None = None
+    certificate: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Models are asked and judged with this: the examples, how they are divided, the task, and the settings."""
+
+    task: Task
+    examples: ExampleSet
+    slices: Mapping[str, list[Slice]]
+    settings: EvaluatorSettings
+
+    def ask(self, model: ServedModel, split: str) -> PredictedSplit:
+        """A model's answers."""
+        return predict_split_from_bytes(self.examples, split=split, task=self.task, saved_model=model)
+
+    def evaluate(self, predicted: PredictedSplit, split: str) -> Evaluated:
+        """What they are worth."""
+        return evaluate(
+            predicted, split=split, task=self.task, slices=self.slices[split], settings=self.settings.evaluation
+        )
+
+    def variants(
+        self, model: ServedModel, predicted: PredictedSplit, alone: Evaluated, *, transform: ImageTransform
+    ) -> pd.DataFrame:
+        """What the model reaches with further views and other models; see `variant_table`."""
+        found = judge_variants(
+            model, predicted, split=TEST, task=self.task, examples=self.examples, transform=transform,
+            settings=self.settings.evaluation,
+        )  # fmt: skip
+        return variant_table(alone.judgement, found, self.settings.evaluation)
+
+
+def evaluate_model(
+    files: EvaluationFiles,
+    settings: EvaluatorSettings,
+    *,
+    folder: Path,
+    baseline_identity: Mapping[str, object] | None = None,
+) -> tuple[Verdict, Evaluated]:
+    """Scores a served model, judges it by the gate, and writes tables and the page.
+
+    Args:
+        files: what there is.
+        settings: the task, what is measured, and the gate.
+        folder: where the tables and the page go.
+        baseline_identity: which model the baseline is, for the record.
+
+    Returns:
+        The verdict, and what is known of the model on the test split.
+
+    Raises:
+        ConfigError: a slice or a rule is of what there is not.
+        DataError: there is no test split.
+        StageError: the model cannot read some images.
+        ExportError: a SavedModel is damaged.
+    """
+    evaluator = _evaluator(files, settings)
+    model = ServedModel(files.saved_model)
+    answers = {split: evaluator.ask(model, split) for split in evaluator.slices}
+    evaluated = {split: evaluator.evaluate(predicted, split) for split, predicted in answers.items()}
+    baseline = None
+    if files.baseline is not None:
+        baseline = evaluator.evaluate(evaluator.ask(ServedModel(files.baseline), TEST), TEST)
+    # Before anything is written: a rule may be of what was not measured.
+    verdict = judge(
+        settings.gate, task=evaluator.task, evaluated=evaluated[TEST], baseline=baseline, facts=_facts(files.certificate),
+        baseline_identity=baseline_identity,
+    )  # fmt: skip
+    transform = ImageTransform.load(files.transform)
+    variants = evaluator.variants(model, answers[TEST], evaluated[TEST], transform=transform)
+    findings = Findings(
+        evaluated=evaluated,
+        verdict=verdict,
+        settings=settings.evaluation,
+        variants=variants,
+        simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
+        history=pd.read_csv(files.history),
+    )
+    save_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
+    write_evaluation_page(findings, task=evaluator.task, examples=evaluator.examples, file=folder / "evaluation.html")
+    return verdict, evaluated[TEST]
+
+
+def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator:
+    """With the splits that hold examples, divided before any model is asked."""
+    examples = ExampleSet(files.examples)
+    if not examples.count(TEST):
+        raise DataError("there is no test split to evaluate on", hint="set splits.test above 0")
+    manifest, wanted = pd.read_parquet(files.manifest), settings.evaluation
+    slices = {}
+    for split in wanted.splits:
+        if examples.count(split):
+            ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
+            table = described_examples(examples, manifest, split=split, ids=ids, slices=wanted.slices)
+            slices[split] = cut(table, bands=wanted.bands)
+    return Evaluator(make_task(settings.task, DataSchema.load(files.schema).classes), examples, slices, settings)
+
+
+def _facts(certificate: Path | None) -> dict[str, float] | None:
+    return None if certificate is None else json.loads(certificate.read_text(encoding="utf-8"))["facts"]

@@ -1,0 +1,71 @@
+"""Whether one model is better than another, or the difference is chance: both answered the same images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from kerasvision.evaluation.bootstrap import interval
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how much a score changed.
+
+    Attributes:
+        change: new minus old.
+        low, high: ends of its confidence interval.
+        p_value: of the hypothesis that nothing changed, two-sided; None where the test gives none.
+    """
+
+    change: float
+    low: float
+    high: float
+    p_value: float | None = None
+
+
+def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float) -> Change:
+    """The paired bootstrap: images were drawn with replacement, each with both models' answers.
+
+    Where few images differ, the interval is too narrow: 4 lost of 1,000 and none won looks like a change here, and
+    McNemar's exact test says that it may be chance.
+
+    Args:
+        change: of the score, on the images as they are.
+        resampled: float64 (R,), the change on each resample; NaN where there was none.
+        confidence: of the interval, such as 0.95; its ends are the quantiles at (1 -+ confidence) / 2.
+
+    >>> bootstrap_change(0.5, np.arange(101) / 128, confidence=0.5)
+    Change(change=0.5, low=0.1953125, high=0.5859375, p_value=None)
+    """
+    ends = interval(resampled, confidence=confidence) or (float("nan"), float("nan"))
+    return Change(change, *ends)
+
+
+def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> Change:
+    """McNemar's exact test: of the images on which one model alone is right, is it each model's turn half of the time?
+
+    The interval is that of Clopper and Pearson for the share of these images that the new model wins, turned into a change
+    of accuracy: (2 share - 1) m / N, with m of N images won by one model alone. So it leaves zero out exactly where the
+    two-sided p is below 1 - confidence, which takes 6 images or more at 0.95. It takes m as given.
+
+    Args:
+        new: bool (N,), whether one model is right for each image.
+        old: bool (N,), whether the other is.
+        confidence: of the interval.
+
+    Source: McNemar, 1947; the exact form, a binomial test of the discordant pairs, by scipy.stats.binomtest.
+
+    >>> right = np.repeat([1, 1, 0], [6, 4, 2])
+    >>> change = mcnemar_change(right, np.repeat([0, 1, 0], [6, 4, 2]), confidence=0.95)   # 6 won, none lost, of 12
+    >>> change.change, change.p_value       # p = 2 / 2**6
+    (0.5, 0.03125)
+    """
+    new, old = np.asarray(new, bool), np.asarray(old, bool)
+    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    if not won + lost:
+        return Change(0.0, 0.0, 0.0, 1.0)
+    test = stats.binomtest(won, won + lost)
+    share = test.proportion_ci(confidence, method="exact")
+    scale = (won + lost) / len(new)
+    return Change((won - lost) / len(new), (2 * share.low - 1) * scale, (2 * share.high - 1) * scale, float(test.pvalue))

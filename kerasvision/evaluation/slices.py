@@ -1,0 +1,139 @@
+"""Parts of a split that are scored by themselves: images of one label, of one format, of a band of size or brightness."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision import lookup
+from kerasvision.config.evaluation import Evaluation
+from kerasvision.data.examples import ExampleSet
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.evaluation.bootstrap import intervals
+from kerasvision.evaluation.evaluated import SLICE_COLUMNS
+from kerasvision.ops.images import decode_image
+from kerasvision.tasks.base import Judgement
+
+BATCH_SIZE = 256
+# Of more values than these the rarest are one slice together.
+MOST_VALUES = 100
+OTHERS = "(all others)"
+NOTHING = "(none)"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of a split.
+
+    Attributes:
+        name: what the split is divided by.
+        value: which part: a label, or `1 of 3` for the lowest of three bands.
+        rows: int (M,), positions of its examples.
+        range: what a band holds, in words; empty for others.
+    """
+
+    name: str
+    value: str
+    rows: np.ndarray
+    range: str = ""
+
+
+def described_examples(
+    examples: ExampleSet, manifest: pd.DataFrame, *, split: str, ids: Sequence[str], slices: Sequence[str]
+) -> pd.DataFrame:
+    """A row per id, with a column per slice: the manifest's own, and `pixels` and `brightness`, which are made here.
+
+    Raises:
+        ConfigError: the manifest has no such column.
+        DataError: the manifest does not name all examples.
+    """
+    known = {*manifest.columns, "pixels", "brightness"}
+    for name in slices:
+        if name not in known:
+            raise ConfigError(f"the manifest has no column {name!r}; {lookup.did_you_mean(name, known)}")
+    table = manifest.set_index("id").reindex(list(ids))
+    missing = table.index[table["sha256"].isna()]
+    if len(missing):
+        raise DataError(f"the manifest does not name {len(missing)} examples of {split}, {missing[0]!r} among them",
+                        hint="the two must come from one ingest; run example_gen again")  # fmt: skip
+    if "pixels" in slices:
+        table["pixels"] = table["width"] * table["height"]
+    if "brightness" in slices:
+        table["brightness"] = brightness(examples, split=split).reindex(table.index)
+    return table[list(slices)]
+
+
+def brightness(examples: ExampleSet, *, split: str) -> pd.Series:
+    """id -> mean of all values of an image, in [0, 255], of every example of a split."""
+
+    def measured(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.cast(decode_image(example["image"], color_mode="rgb"), tf.float64)
+        return example["id"], tf.reduce_mean(pixels)
+
+    batches = examples.dataset(split).map(measured, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH_SIZE)
+    found = [(names.numpy(), values.numpy()) for names, values in batches]
+    return pd.Series(
+        np.concatenate([values for _, values in found]), [name.decode() for names, _ in found for name in names]
+    )
+
+
+def cut(table: pd.DataFrame, *, bands: int) -> list[Slice]:
+    """The slices of every column, a number's from low to high, others from the most frequent value to the rarest.
+
+    A column with one value divides nothing, and gives no slices.
+
+    >>> [(one.value, one.rows.tolist()) for one in cut(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
+    [('RGB', [1, 2]), ('L', [0])]
+    >>> [(one.value, one.range) for one in cut(pd.DataFrame({"width": [8, 16, 24, 64]}), bands=2)]
+    [('1 of 2', 'up to 20'), ('2 of 2', 'above 20')]
+    """
+    found = []
+    for name, column in table.items():
+        divide = _bands if pd.api.types.is_numeric_dtype(column) else _values
+        parts = list(divide(column, bands))
+        found += [Slice(str(name), *part) for part in parts] if len(parts) > 1 else []
+    return found
+
+
+def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluation) -> pd.DataFrame:
+    """The scores of every slice in long form: the columns of `Evaluated.slices`, and `range`.
+
+    Metrics that a slice does not have (there is no second class to be told from, say) are left out; `low` and `high` are NaN
+    where a slice is too small for an interval. Within one label, metrics of single classes say nothing, and are left out.
+    """
+    rows = []
+    for part in slices:
+        ones = np.ones((len(part.rows), 1))
+        scores = {name: float(value[0]) for name, value in judgement.resampled(part.rows, ones).items()}
+        ends = intervals(judgement, rows=part.rows, resamples=settings.resamples, confidence=settings.confidence)
+        for metric, score in scores.items():
+            if not np.isnan(score) and not (part.name == "label" and "[" in metric):
+                low, high = ends.get(metric, (np.nan, np.nan))
+                rows.append((part.name, part.value, len(part.rows), metric, score, low, high, part.range))
+    return pd.DataFrame(rows, columns=[*SLICE_COLUMNS, "range"])
+
+
+def _values(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray]]:
+    named = column.fillna("").astype(str).replace("", NOTHING)
+    counts = named.value_counts(sort=True)
+    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
+    shown = list(counts.index[:MOST_VALUES])
+    for value in shown:
+        yield value, np.flatnonzero(named == value)
+    if len(counts) > MOST_VALUES:
+        yield OTHERS, np.flatnonzero(~named.isin(shown))
+
+
+def _bands(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray, str]]:
+    """By quantiles; where many images have the same value there are fewer bands."""
+    values = column.to_numpy(float)
+    ends = np.unique(np.quantile(values, np.linspace(0, 1, bands + 1)[1:-1]))
+    numbers = np.searchsorted(ends, values, side="left")
+    held = [number for number in range(len(ends) + 1) if (numbers == number).any()]
+    texts = [f"{end:,.6g}" for end in ends]
+    for place, number in enumerate(held):
+        low, high = texts[number - 1] if number else "", texts[number] if number < len(ends) else ""
+        words = f"above {low} up to {high}" if low and high else f"up to {high}" if high else f"above {low}"
+        yield f"{place + 1} of {len(held)}", np.flatnonzero(numbers == number), words

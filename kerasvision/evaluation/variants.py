@@ -1,0 +1,132 @@
+"""What a model reaches in company: with several views of each image, and together with other models.
+
+The mean of the probabilities is what is judged. Source of averaging over views: Krizhevsky et al., 2012, section 4.1, over
+crops and mirror images; over models: section 6, and https://cs231n.github.io/neural-networks-3/#ensemble.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision.config.evaluation import Evaluation
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.transform import ImageTransform
+from kerasvision.evaluation.bootstrap import interval, intervals, paired_differences
+from kerasvision.evaluation.predictions import (
+    TENSOR_SIGNATURE,
+    PredictedSplit,
+    ServedModel,
+    network_predictor,
+    predict_split_from_bytes,
+    predict_split_from_pixels,
+)
+from kerasvision.evaluation.score import judged
+from kerasvision.tasks.base import Judgement, Task
+
+# A moved view is moved by this share of the image's side, and by a pixel at least.
+SHIFT = 1 / 16
+COLUMNS = (
+    "variant", "metric", "score", "low", "high", "difference", "difference_low", "difference_high",
+)  # fmt: skip
+
+View = Callable[[tf.Tensor], tf.Tensor]
+
+
+def judge_variants(
+    model: ServedModel,
+    predicted: PredictedSplit,
+    *,
+    split: str,
+    task: Task,
+    examples: ExampleSet,
+    transform: ImageTransform,
+    settings: Evaluation,
+) -> dict[str, Judgement]:
+    """variant -> its judgement: one for each of `settings.test_time`, and one of the ensemble.
+
+    Args:
+        model: the served model.
+        predicted: its answers to the split.
+        split, examples: what is asked.
+        task: averages the answers, and judges them.
+        transform: makes the pixels of a view.
+        settings: which variants.
+    """
+
+    def asked(view: View) -> PredictedSplit:
+        return predict_split_from_pixels(
+            examples, split=split, task=task, transform=transform,
+            predict=lambda pixels: model(TENSOR_SIGNATURE, image=view(pixels)),
+        )  # fmt: skip
+
+    found = {}
+    for name in settings.test_time:
+        answers = [predicted, *(asked(view) for view in views(name))]
+        found[name] = judged(task, predicted, task.averaged([one.predictions for one in answers]))
+    if settings.ensemble:
+        others = _members(settings.ensemble, split=split, task=task, examples=examples, transform=transform)
+        answers = [predicted.predictions, *others]
+        found[f"ensemble of {len(answers)}"] = judged(task, predicted, task.averaged(answers))
+    return found
+
+
+def views(name: str) -> tuple[View, ...]:
+    """The further views of float32 (N, H, W, C) images that a name of `Evaluation.test_time` stands for.
+
+    >>> image = tf.reshape(tf.range(4.0), (1, 1, 4, 1))
+    >>> (mirror,) = views("flip")
+    >>> mirror(image).numpy().ravel().tolist()
+    [3.0, 2.0, 1.0, 0.0]
+    >>> [view(image).numpy().ravel().tolist() for view in views("shift")[2:]]
+    [[0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 3.0]]
+    """
+    if name == "flip":
+        return (lambda images: images[:, :, ::-1],)
+    return tuple(_moved(axis, sign) for axis in (1, 2) for sign in (1, -1))
+
+
+def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], settings: Evaluation) -> pd.DataFrame:
+    """A row per variant and metric of the whole split: score, interval, and the paired difference to the model alone."""
+    rows = []
+    for name, variant in variants.items():
+        ends = intervals(variant, resamples=settings.resamples, confidence=settings.confidence)
+        differences = paired_differences(variant, judgement, resamples=settings.resamples)
+        for metric, score in variant.scores.items():
+            if "[" not in metric and metric in judgement.scores:
+                low, high = ends.get(metric, (np.nan, np.nan))
+                values = differences.get(metric, np.array([np.nan]))
+                apart = interval(values, confidence=settings.confidence) or (np.nan, np.nan)
+                rows.append((name, metric, score, low, high, score - judgement.scores[metric], *apart))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _moved(axis: int, sign: int) -> View:
+    """Moves images down or right, or up or left; what comes in is the edge, mirrored."""
+
+    def move(images: tf.Tensor) -> tf.Tensor:
+        side = images.shape[axis]
+        step = max(1, round(SHIFT * side))
+        padded = tf.pad(images, [[step, step] if one == axis else [0, 0] for one in range(4)], "SYMMETRIC")
+        start = step - sign * step
+        return tf.gather(padded, tf.range(start, start + side), axis=axis)
+
+    return move
+
+
+def _members(
+    paths: tuple[Path, ...], *, split: str, task: Task, examples: ExampleSet, transform: ImageTransform
+) -> Iterator[dict[str, np.ndarray]]:
+    """The answers of every other model, one model in memory at a time."""
+    for path in paths:
+        if path.suffix == ".keras":
+            predict = network_predictor(path, task=task, transform=transform)
+            yield predict_split_from_pixels(
+                examples, split=split, task=task, transform=transform, predict=predict
+            ).predictions
+        else:
+            yield predict_split_from_bytes(
+                examples, split=split, task=task, saved_model=ServedModel(path)
+            ).predictions

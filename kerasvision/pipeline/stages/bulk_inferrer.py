@@ -1,0 +1,36 @@
+"""Asks a blessed model about a folder or a table of images."""
+
+from pathlib import Path
+
+from kerasvision.config.stages import BulkInferrerSettings
+from kerasvision.pipeline.artifacts import InferenceResult, ModelBlessing, Out, SavedModel
+
+
+def bulk_inferrer(
+    saved_model: SavedModel,
+    model_blessing: ModelBlessing,
+    inference_result: Out[InferenceResult],
+    *,
+    settings: BulkInferrerSettings,
+    work: Path,
+) -> None:
+    """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. One that was killed goes on."""
+    from kerasvision.export.bulk import predict_to_file, record_inference, record_refusal
+
+    if model_blessing.properties.get("blessed") != 1:
+        why = str(model_blessing.properties.get("reason", "the model is not blessed"))
+        record_refusal(inference_result.record, why=why)
+        inference_result.properties.update(inferred=0, reason=why)
+        return
+    asked = settings.predict
+    summary = predict_to_file(
+        saved_model.saved_model,
+        asked.listed,
+        out=inference_result.predictions,
+        parts=work / "parts",
+        top=asked.top,
+        batch_size=asked.batch_size,
+        max_pixels=asked.max_pixels,
+    )
+    record_inference(inference_result.record, summary)
+    inference_result.properties.update(inferred=1, images=summary.images, faults=summary.faults)

@@ -1,0 +1,22 @@
+"""Writes what servers load, from the trained network."""
+
+from kerasvision.config.stages import ExporterSettings
+from kerasvision.pipeline.artifacts import Examples, Model, Out, SavedModel, Schema, TransformGraph
+
+
+def exporter(
+    examples: Examples,
+    schema: Schema,
+    transform_graph: TransformGraph,
+    model: Model,
+    saved_model: Out[SavedModel],
+    *,
+    settings: ExporterSettings,
+) -> None:
+    """Model -> SavedModel, with the task's settings as they are now. The examples calibrate what is to be calibrated."""
+    from kerasvision.export.exporting import TrainedFiles, export
+
+    files = TrainedFiles(
+        model=model.keras_file, examples=examples.data, schema=schema.file, transform=transform_graph.file
+    )
+    export(files, settings=settings, folder=saved_model.uri)

@@ -1,0 +1,20 @@
+"""Trains the simplest models there are, so that a network is always compared with something."""
+
+from kerasvision.config.stages import SimpleModelsSettings
+from kerasvision.pipeline.artifacts import Examples, Out, Schema, SimpleScores
+
+
+def simple_models(
+    examples: Examples, schema: Schema, scores: Out[SimpleScores], *, settings: SimpleModelsSettings
+) -> None:
+    """Examples -> SimpleScores."""
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.schema import DataSchema
+    from kerasvision.evaluation.simple_models import best_simple_model, save_simple_scores, score_simple_models
+    from kerasvision.tasks.base import make_task
+
+    known = DataSchema.load(schema.file)
+    task = make_task(settings.task, known.classes)
+    table = score_simple_models(ExampleSet(examples.data), task=task, schema=known, settings=settings.simple_models)
+    save_simple_scores(table, folder=scores.uri)
+    scores.properties.update(best_simple_model(table))

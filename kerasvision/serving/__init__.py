@@ -1,0 +1,1 @@
+"""A saved model behind HTTP: TensorFlow Serving's REST protocol, requests joined in batches, new versions taken up."""

@@ -1,0 +1,85 @@
+"""What an image would cost to decode, read from its header: a small file may claim, and get, gigabytes.
+
+Only images are looked at. Whatever else stands in a string input is for the model to judge.
+"""
+
+from kerasvision.data.inspection import READABLE, read_header
+from kerasvision.serving.limits import Refused
+
+# A progressive JPEG has about ten. Each is a pass over the whole picture, and a file of a megabyte could ask for 100,000.
+MAX_SCANS = 100
+START_OF_SCAN = b"\xff\xda"
+NOT_DECODABLE = -1
+
+
+def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
+    """How many pixels TensorFlow's decoder would write for a file.
+
+    Args:
+        data: the file.
+        max_pixels: the most there may be.
+
+    Returns:
+        The number; 0 where it is no image; NOT_DECODABLE where it begins like an image and its header cannot be read.
+
+    Raises:
+        Refused: 400, there are more than `max_pixels`, or a JPEG has more than MAX_SCANS scans.
+
+    >>> pixels_to_decode(b"hello", max_pixels=10)
+    0
+    """
+    if not data.startswith(tuple(READABLE.values())):
+        return 0
+    facts = read_header(data)
+    if facts.fault or facts.format not in READABLE:
+        return NOT_DECODABLE
+    pixels = facts.width * facts.height
+    if facts.format == "GIF":
+        # TensorFlow decodes every frame of it, and keeps the first.
+        pixels = max(pixels, gif_pixels(data))
+    if pixels > max_pixels:
+        claim = f"{facts.width:,} x {facts.height:,}" + (", in all its frames" if facts.format == "GIF" else "")
+        raise Refused(400, f"the image's header claims {claim} = {pixels:,} pixels, over the limit of {max_pixels:,}")
+    if facts.format in ("JPEG", "MPO") and (scans := data.count(START_OF_SCAN)) > MAX_SCANS:
+        raise Refused(400, f"the JPEG has {scans:,} scans, over the limit of {MAX_SCANS}")
+    return pixels
+
+
+def gif_pixels(data: bytes) -> int:
+    """The pixels of all frames of a GIF, without decoding any. It ends where the file does.
+
+    Source: GIF89a specification, sections 18 to 27.
+
+    >>> descriptor = bytes([0x2C, 0, 0, 0, 0, 3, 0, 2, 0, 0])  # 3 x 2, without colours of its own
+    >>> gif_pixels(b"GIF89a" + bytes(7) + 2 * (descriptor + bytes([2, 1, 0, 0])) + b";")
+    12
+    """
+    place, pixels = 13 + _colours(data[10:11]), 0
+    while place < len(data):
+        kind = data[place : place + 1]
+        if kind == b"\x2c":
+            place, pixels = _frame(data, place, pixels)
+        elif kind == b"\x21":
+            place = _after_blocks(data, place + 2)
+        else:
+            break
+    return pixels
+
+
+def _frame(data: bytes, place: int, pixels: int) -> tuple[int, int]:
+    sides = data[place + 5 : place + 9]
+    pixels += int.from_bytes(sides[:2], "little") * int.from_bytes(sides[2:], "little")
+    # The descriptor, its colours, and the byte that begins the picture.
+    return _after_blocks(data, place + 10 + _colours(data[place + 9 : place + 10]) + 1), pixels
+
+
+def _colours(flags: bytes) -> int:
+    """Bytes of the colour table that a flag byte announces."""
+    return 3 * 2 ** ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _after_blocks(data: bytes, place: int) -> int:
+    """Where a chain of blocks ends: each begins with its length, the last has none."""
+    while place < len(data) and data[place]:
+        place += data[place] + 1
+    return place + 1

@@ -1,0 +1,55 @@
+"""How much a server takes on, so that no request can bring it down."""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 2**20
+
+
+class Refused(Exception):
+    """A request that gets no prediction.
+
+    Args:
+        status: of HTTP. 4xx: the request is at fault; 503: it may be tried again.
+        message: what goes into the reply's `error`.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a server.
+
+    Attributes:
+        max_body_bytes: of one request; more is refused by the header that announces it, or as soon as it has come.
+        max_values: numbers, texts and lists in one request: once read, a list takes up to twenty times its bytes.
+        max_instances: rows of one request.
+        max_pixels: of one image, as its header claims, and of all images that are decoded in one batch.
+        max_batch_size: rows that the model is given at once.
+        max_delay_seconds: how long a free model waits for as many rows as the last batch had.
+        max_waiting_rows: rows that may wait for the model; further ones are refused until there is room.
+        max_waiting_bytes: of all bodies that are held at once.
+        max_connections: further ones are closed at once.
+        head_seconds: from the opening of a connection, or the first byte of a further request, to the end of its head.
+        body_seconds: from there to the end of its body.
+        keep_alive_seconds: how long an idle connection stays open after a reply.
+        stop_seconds: what a request that is under way gets when the server is asked to stop.
+        look_seconds: between two looks for a new version.
+    """
+
+    max_body_bytes: int = 16 * MEBIBYTE
+    max_values: int = 4_000_000
+    max_instances: int = 1024
+    max_pixels: int = 50_000_000
+    max_batch_size: int = 32
+    max_delay_seconds: float = 0.002
+    max_waiting_rows: int = 4096
+    max_waiting_bytes: int = 256 * MEBIBYTE
+    max_connections: int = 1000
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    keep_alive_seconds: int = 60
+    stop_seconds: int = 30
+    look_seconds: float = 1.0

@@ -1,0 +1,112 @@
+"""A SavedModel in memory, as a server needs it: signatures that take arrays, and what their metadata say."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.json_format import MessageToDict
+from tensorflow.core.protobuf import saved_model_pb2
+
+from kerasvision.errors import ExportError
+from kerasvision.export.versions import latest_version
+
+VALID = "valid"
+LOAD_ERRORS = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, tf.errors.OpError)
+
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """One function of a SavedModel.
+
+    Attributes:
+        name: `serving_default`, say.
+        inputs: what it takes, by name.
+        outputs: what it gives, by name, sorted.
+        joins: whether the first axis of every input and output is free, so that rows of several requests may be joined.
+        function: the function itself.
+    """
+
+    name: str
+    inputs: Mapping[str, tf.TensorSpec]
+    outputs: tuple[str, ...]
+    joins: bool
+    function: object
+
+    @classmethod
+    def of(cls, name: str, function: object) -> "Signature":
+        """What a loaded SavedModel has under a name."""
+        inputs = dict(function.structured_input_signature[1])
+        outputs = function.structured_outputs
+        return cls(name, inputs, tuple(sorted(outputs)), all(map(_is_free, (*inputs.values(), *outputs.values()))), function)
+
+    @property
+    def tells_valid(self) -> bool:
+        """Whether an output says which rows are answers."""
+        return VALID in self.outputs
+
+    def __call__(self, columns: Columns) -> dict[str, np.ndarray]:
+        """Output name -> values."""
+        given = {name: tf.constant(columns[name], spec.dtype) for name, spec in self.inputs.items()}
+        return {name: value.numpy() for name, value in self.function(**given).items()}
+
+
+class ServedModel:
+    """A version of a model, ready to answer.
+
+    Args:
+        folder: a SavedModel.
+        version: the number that it is known by.
+
+    Raises:
+        ExportError: it is not whole, or damaged.
+    """
+
+    def __init__(self, folder: Path, *, version: int) -> None:
+        self.version = version
+        latest_version(folder)  # says what is missing
+        try:
+            # Functions live only as long as the object that they were loaded with.
+            self._loaded = tf.saved_model.load(str(folder))
+            self.signatures = {name: Signature.of(name, made) for name, made in self._loaded.signatures.items()}
+            self.signature_definitions = _definitions(folder / "saved_model.pb")
+        except LOAD_ERRORS as error:
+            raise ExportError(f"{folder} cannot be loaded, it is damaged: {_first_line(error)}") from error
+
+    def warm_up(self, max_batch_size: int) -> None:
+        """Asks every signature once for one row and once for a full batch: the first call of each is a slow one."""
+        for signature in self.signatures.values():
+            for rows in (1, max_batch_size) if signature.joins else (None,):
+                with contextlib.suppress(*LOAD_ERRORS):  # It may not care for what is made up here.
+                    signature({name: _made_up(spec, rows) for name, spec in signature.inputs.items()})
+
+
+def _is_free(spec: tf.TensorSpec) -> bool:
+    return spec.shape.rank is not None and spec.shape.rank > 0 and spec.shape[0] is None
+
+
+def _made_up(spec: tf.TensorSpec, rows: int | None) -> np.ndarray:
+    """Zeros; for a text a small picture, since that is what most models here take."""
+    sides = [1 if side is None else side for side in spec.shape.as_list() or []]
+    shape = sides if rows is None else [rows, *sides[1:]]
+    if spec.dtype != tf.string:
+        return np.zeros(shape, spec.dtype.as_numpy_dtype)
+    return np.full(shape, tf.io.encode_png(np.zeros((32, 32, 3), np.uint8)).numpy(), object)
+
+
+def _definitions(file: Path) -> dict[str, object]:
+    """The signatures as TensorFlow Serving shows them: protobuf's JSON of `SignatureDef`."""
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    serving = next(graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags)
+    return {
+        name: MessageToDict(made, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for name, made in serving.signature_def.items()
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

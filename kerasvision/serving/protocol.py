@@ -1,0 +1,265 @@
+"""TensorFlow Serving's JSON for `predict`: a body becomes arrays, arrays become a reply.
+
+Rows: `{"instances": [...]}`, answered by `{"predictions": [...]}`. Columns: `{"inputs": ...}`, answered by
+`{"outputs": ...}`. A signature with one input may be given bare values, and one with one output gives bare values.
+`{"b64": "..."}` is bytes. NaN and Infinity are tokens of their own, as there.
+
+Source: `util/json_tensor.cc` of TensorFlow Serving and https://www.tensorflow.org/tfx/serving/api_rest.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
+from kerasvision.serving.limits import Limits, Refused
+from kerasvision.serving.loaded import Columns, Signature
+
+DEFAULT_SIGNATURE = "serving_default"
+B64 = "b64"
+BYTES_SUFFIX = "_bytes"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks.
+
+    Attributes:
+        signature: of whom.
+        columns: input name -> values.
+        pixels: how many each row makes TensorFlow decode; empty where the signature does not join rows.
+        by_rows: whether the reply comes in rows.
+    """
+
+    signature: Signature
+    columns: Columns
+    pixels: tuple[int, ...]
+    by_rows: bool
+
+
+def read_request(body: bytes, signatures: Mapping[str, Signature], limits: Limits) -> Asked:
+    """The arrays of a request.
+
+    Args:
+        body: JSON.
+        signatures: what the model has, by name.
+        limits: how much may be asked.
+
+    Raises:
+        Refused: 400, it is no JSON, or does not fit the signature, or asks for too much.
+    """
+    request = _parsed(body, limits)
+    name = request.get("signature_name", "") or DEFAULT_SIGNATURE
+    if not isinstance(name, str):
+        raise Refused(400, "'signature_name' must be a string")
+    if name not in signatures:
+        raise Refused(400, f'Serving signature name: "{name}" not found; there are {", ".join(sorted(signatures))}')
+    signature = signatures[name]
+    by_rows = "instances" in request
+    if by_rows == ("inputs" in request):
+        raise Refused(400, "exactly one of 'instances' and 'inputs' must be given")
+    values = _by_rows(request["instances"], signature, limits) if by_rows else _by_columns(request["inputs"], signature)
+    columns = {key: _array(values[key], key, spec) for key, spec in signature.inputs.items()}
+    return Asked(signature, columns, _checked(columns, signature, limits), by_rows)
+
+
+def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
+    """The JSON of what a model answered.
+
+    Args:
+        outputs: output name -> values.
+        by_rows: whether it was asked in rows.
+
+    Raises:
+        Refused: 500, in rows, the outputs do not have a row for each other.
+
+    >>> write_reply({"scores": np.array([[0.1, 1]], np.float32), "label": np.array([b"cat"], object)}, by_rows=True)
+    b'{"predictions": [{"scores": [0.1, 1.0], "label": "cat"}]}'
+    >>> write_reply({"scores": np.array([[0.1, 1]], np.float32)}, by_rows=False)
+    b'{"outputs": [[0.1, 1.0]]}'
+    """
+    plain = {name: _plain(name, values) for name, values in outputs.items()}
+    if not by_rows:
+        return json.dumps({"outputs": plain if len(plain) > 1 else next(iter(plain.values()))}).encode()
+    if len({values.shape[:1] for values in outputs.values()}) > 1 or not all(values.ndim for values in outputs.values()):
+        raise Refused(500, "the outputs differ in their number of rows: ask in columns, with 'inputs'")
+    if len(plain) == 1:
+        return json.dumps({"predictions": next(iter(plain.values()))}).encode()
+    rows = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+    return json.dumps({"predictions": rows}).encode()
+
+
+def _parsed(body: bytes, limits: Limits) -> dict[str, object]:
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if values > limits.max_values:
+        told = f"a request may hold {limits.max_values:,} values; received about {values:,}: send images as bytes"
+        raise Refused(400, told)
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        # A JSONDecodeError, bytes that are no text, a number of 5,000 digits, 100,000 brackets.
+        raise Refused(400, f"JSON Parse error: {error}") from error
+    if not isinstance(request, dict):
+        raise Refused(400, "the body must be a JSON object")
+    return request
+
+
+def _by_rows(instances: object, signature: Signature, limits: Limits) -> dict[str, object]:
+    """Input name -> one value per row."""
+    if not isinstance(instances, list) or not instances:
+        raise Refused(400, "'instances' must be a list of at least one value")
+    if len(instances) > limits.max_instances:
+        raise Refused(400, f"a request may hold {limits.max_instances:,} instances; received {len(instances):,}")
+    named = [_is_named(instance) for instance in instances]
+    if not any(named):
+        return {_only_input(signature, "instances"): instances}
+    for number, instance in enumerate(instances):
+        if not named[number] or instance.keys() != signature.inputs.keys():
+            raise Refused(400, f"instance {number} must be an object with the keys {', '.join(sorted(signature.inputs))}")
+    return {name: [instance[name] for instance in instances] for name in signature.inputs}
+
+
+def _by_columns(inputs: object, signature: Signature) -> dict[str, object]:
+    """Input name -> values."""
+    if not _is_named(inputs):
+        return {_only_input(signature, "inputs"): inputs}
+    if inputs.keys() != signature.inputs.keys():
+        keys, received = ", ".join(sorted(signature.inputs)), _shown(list(inputs))
+        raise Refused(400, f"'inputs' must have the keys {keys}; received {received}")
+    return inputs
+
+
+def _is_named(value: object) -> bool:
+    return isinstance(value, dict) and not (len(value) == 1 and isinstance(value.get(B64), str))
+
+
+def _only_input(signature: Signature, key: str) -> str:
+    if len(signature.inputs) != 1:
+        raise Refused(400, f"'{key}' must name its values: {signature.name} takes {', '.join(sorted(signature.inputs))}")
+    return next(iter(signature.inputs))
+
+
+def _array(value: object, name: str, spec: tf.TensorSpec) -> np.ndarray:
+    array = _texts(value, name) if spec.dtype == tf.string else _numbers(value, name, spec.dtype)
+    if not spec.shape.is_compatible_with(array.shape):
+        raise Refused(400, f"input {name} has the shape {list(array.shape)}, expected {spec.shape}")
+    return array
+
+
+def _texts(value: object, name: str) -> np.ndarray:
+    """Bytes, in the shape of nested lists."""
+    shape, first = [], value
+    while isinstance(first, list):
+        shape.append(len(first))
+        first = first[0] if first else None
+    array = np.empty(shape, object)
+    flat = array.reshape(-1)
+    for number, item in enumerate(_leaves(value, shape, name)):
+        flat[number] = _text(item, name)
+    return array
+
+
+def _leaves(value: object, shape: list[int], name: str) -> list[object]:
+    """What nested lists of that shape hold, in order."""
+    leaves = [value]
+    for length in shape:
+        if any(not isinstance(item, list) or len(item) != length for item in leaves):
+            raise Refused(400, f"input {name} has lists of unequal lengths")
+        leaves = [deeper for item in leaves for deeper in item]
+    return leaves
+
+
+def _text(item: object, name: str) -> bytes:
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogatepass")
+    if not (isinstance(item, dict) and not _is_named(item)):
+        raise Refused(400, f'input {name} takes strings or {{"b64": "..."}}; received {_shown(item)}')
+    # The padding may be left out, and lines may be broken.
+    compact = "".join(item[B64].split()).rstrip("=")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(400, f"input {name}: unable to base64 decode: {error}") from error
+
+
+def _numbers(value: object, name: str, dtype: tf.DType) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise Refused(400, f"input {name} has lists of unequal lengths") from error
+    wanted = dtype.as_numpy_dtype
+    kinds = "biuf".replace("b" if dtype != tf.bool else "iuf", "") if not dtype.is_integer else "iu"
+    if array.size and array.dtype.kind not in kinds:
+        raise Refused(400, f"input {name} takes {dtype.name}; received {_shown(array.reshape(-1).tolist()[0])}")
+    if dtype.is_integer and array.size and not dtype.min <= array.min() <= array.max() <= dtype.max:
+        raise Refused(400, f"input {name} takes {dtype.name}, from {dtype.min} to {dtype.max}")
+    with np.errstate(over="ignore"):  # beyond the largest float: infinity
+        return array.astype(wanted)
+
+
+def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[int, ...]:
+    """Pixels to decode, per row. Images that cannot be decoded are emptied, for the model to call them no answer."""
+    if signature.joins and len({len(array) for array in columns.values()}) > 1:
+        raise Refused(400, "the inputs differ in their number of rows")
+    rows = len(next(iter(columns.values()))) if signature.joins else 0
+    if rows > limits.max_instances:
+        raise Refused(400, f"a request may hold {limits.max_instances:,} rows; received {rows:,}")
+    if signature.joins and not rows:
+        raise Refused(400, "there are no rows")
+    total = [0] * rows
+    for name, array in columns.items():
+        if array.dtype == object:
+            each = array.size // max(rows, 1)
+            for number, pixels in enumerate(_image_pixels(array.reshape(-1), name, signature, limits)):
+                if rows:
+                    total[number // each] += pixels
+    return tuple(total)
+
+
+def _image_pixels(texts: np.ndarray, name: str, signature: Signature, limits: Limits) -> list[int]:
+    counted = []
+    for number, data in enumerate(texts):
+        try:
+            pixels = pixels_to_decode(data, max_pixels=limits.max_pixels)
+        except Refused as error:
+            raise Refused(error.status, f"input {name}, item {number}: {error}") from error
+        if pixels == NOT_DECODABLE:
+            if not signature.tells_valid:
+                raise Refused(400, f"input {name}, item {number}: a truncated or corrupt image")
+            texts[number], pixels = b"", 0
+        counted.append(pixels)
+    return counted
+
+
+def _plain(name: str, values: np.ndarray) -> object:
+    """Nested lists of what JSON has."""
+    if values.dtype.kind in "OSU":
+        write = _as_b64 if name.endswith(BYTES_SUFFIX) else _as_text
+        return _mapped(write, values.tolist())
+    if values.dtype.kind == "f" and values.dtype != np.float64:
+        # By way of the shortest text that tells a float32 from its neighbours: 0.1 rather than 0.10000000149011612.
+        return values.astype("U").astype(np.float64).tolist()
+    return values.tolist()
+
+
+def _mapped(write: Callable[[bytes], object], value: object) -> object:
+    return [_mapped(write, item) for item in value] if isinstance(value, list) else write(value)
+
+
+def _as_text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _as_b64(value: bytes) -> dict[str, str]:
+    return {B64: base64.b64encode(value).decode()}
+
+
+def _shown(value: object) -> str:
+    """A value for a message, short."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:60] + "..."

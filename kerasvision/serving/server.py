@@ -1,0 +1,144 @@
+"""Serve a saved model until asked to stop: `serve(Path("saved_models/digits"))`."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kerasvision.errors import ConfigError
+from kerasvision.serving.application import Application
+from kerasvision.serving.batching import Batcher
+from kerasvision.serving.limits import Limits
+from kerasvision.serving.measures import Measures
+from kerasvision.serving.versions import Versions
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD_BYTES = 16_384
+
+
+class Protocol(H11Protocol):
+    """uvicorn's, for which a head must end in time, and connections are counted.
+
+    By itself it only closes connections that idle after a reply: one that never says anything, or says a letter now and
+    then, would stay for ever.
+    """
+
+    limits = Limits()
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """A client came."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.max_connections:
+            transport.abort()
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """It said something."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._head_timer is None:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Answers until SIGTERM or SIGINT; what is under way then is answered first.
+
+    Args:
+        folder: `saved_models/<name>`, or one version of it.
+        host: the address to listen at; 127.0.0.1 is reached from this machine alone.
+        port: 0 takes a free one.
+        limits: what is refused.
+        ready: called with the address once there are answers.
+
+    Raises:
+        ConfigError: that address cannot be listened at.
+        ExportError: there is no saved model, or none that is whole.
+    """
+    listening = _listen(host, port)
+    try:
+        _raise_file_limit()
+        server, model = make_server(folder, limits=limits)
+        # uvicorn raises the signal that stopped it once more when it is done: to have been asked is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        address, bound = listening.getsockname()[:2]
+        ready(f"http://{f'[{address}]' if ':' in address else address}:{bound}")
+        log.info("%s: version %d", model.name, model.current.version)
+        server.run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def make_server(folder: Path, *, limits: Limits) -> tuple[uvicorn.Server, Versions]:
+    """A server that is ready to run, and the model that it serves."""
+    measures = Measures()
+    versions = Versions(folder, limits=limits, measures=measures)
+    batcher = Batcher(limits, measures)
+    application = Application(versions=versions, batcher=batcher, limits=limits, measures=measures)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        batcher.start()
+        versions.start()
+        yield
+        await asyncio.to_thread(versions.stop)
+        await asyncio.to_thread(batcher.stop)
+
+    application.asgi.router.lifespan_context = lifespan
+    config = uvicorn.Config(
+        application.asgi,
+        http=type("Protocol", (Protocol,), {"limits": limits}),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",  # or every request that is garbage would have its line
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=limits.keep_alive_seconds,
+        timeout_graceful_shutdown=limits.stop_seconds,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+    )
+    return uvicorn.Server(config), versions
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]  # it tells the address too
+        raise ConfigError(
+            f"the address must be free and of this machine: {why}", received=f"{host}:{port}",
+            hint="choose another with --port or --host",
+        ) from error  # fmt: skip
+
+
+def _raise_file_limit() -> None:
+    """Each connection is an open file, and many systems allow 1,024 unless they are asked."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,138 @@
+"""Which version of a model is served: the highest that is whole, taken up while the server runs.
+
+A new one is loaded and warmed up beside the old one, then it takes its place; what the old one is still asked is answered by
+it. A version that is half copied or damaged is refused, told in the log and in the status, and tried again when its files
+change. Where the served version is taken away, the highest that is left takes its place.
+"""
+
+import gc
+import logging
+import threading
+from pathlib import Path
+
+from kerasvision.errors import ExportError
+from kerasvision.export.versions import latest_version, versions
+from kerasvision.serving.limits import Limits
+from kerasvision.serving.loaded import ServedModel
+from kerasvision.serving.measures import Measures
+
+log = logging.getLogger(__name__)
+
+Files = tuple[tuple[str, int, int], ...]
+
+
+class Versions:
+    """The versions of a model, of which one is served.
+
+    Args:
+        folder: `saved_models/<name>`, or one SavedModel, which is served and no other.
+        limits: how often to look, and the batch to warm up with.
+        measures: what is told to Prometheus.
+
+    Attributes:
+        name: of the model: the folder's.
+        current: what is served. Whoever asks it keeps it; it may be another one the next time.
+        faults: version -> why it is not served.
+
+    Raises:
+        ExportError: there is no version that can be served.
+    """
+
+    def __init__(self, folder: Path, *, limits: Limits, measures: Measures) -> None:
+        self._limits, self._measures = limits, measures
+        self._refused: dict[int, Files] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
+        self.faults: dict[int, str] = {}
+        self.loading: int | None = None
+        folder = folder.resolve()
+        self._folder = folder.parent if folder.name.isdecimal() else folder
+        self.name = self._folder.name
+        self._fixed = (folder / "saved_model.pb").is_file()
+        self.current = self._only(folder) if self._fixed else self._first()
+
+    def start(self) -> None:
+        """Begins to look for new versions."""
+        if not self._fixed:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> bool:
+        """Takes up the highest version that is whole; whether it is another one than before."""
+        there = versions(self._folder)
+        self.faults = {version: fault for version, fault in self.faults.items() if version in there}
+        for version in reversed(there):
+            if version == self.current.version:
+                return False
+            model = self._try(version)
+            if model is not None:
+                log.info("%s: version %d takes the place of %d", self.name, version, self.current.version)
+                self.current = model
+                self._measures.version.set(version)
+                gc.collect()  # What TensorFlow keeps of a model refers to itself.
+                return True
+        return False
+
+    def _only(self, folder: Path) -> ServedModel:
+        model = ServedModel(folder, version=int(folder.name) if folder.name.isdecimal() else 1)
+        return self._warm(model)
+
+    def _first(self) -> ServedModel:
+        there = versions(self._folder)
+        for version in reversed(there):
+            model = self._try(version)
+            if model is not None:
+                return model
+        if there:
+            raise ExportError(f"{self._folder} has no version that can be served: {self.faults[there[-1]]}")
+        latest_version(self._folder)  # raises: it says what is missing
+        raise ExportError(f"{self._folder} has no version that can be served")
+
+    def _try(self, version: int) -> ServedModel | None:
+        """The version, or nothing where it cannot be served, or could not before and has not changed."""
+        folder = self._folder / str(version)
+        files = _files(folder)
+        if self._refused.get(version) == files:
+            return None
+        self.loading = version
+        try:
+            model = ServedModel(folder, version=version)
+        except ExportError as error:
+            log.warning("%s: version %d is not served: %s", self.name, version, error)
+            self._measures.load_failures.inc()
+            self._refused[version], self.faults[version] = files, str(error)
+            return None
+        finally:
+            self.loading = None
+        self._refused.pop(version, None)
+        self.faults.pop(version, None)
+        return self._warm(model)
+
+    def _warm(self, model: ServedModel) -> ServedModel:
+        model.warm_up(self._limits.max_batch_size)
+        self._measures.version.set(model.version)
+        return model
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._limits.look_seconds):
+            try:
+                self.look()
+            except Exception:  # A folder that cannot be read now may be readable later; the server goes on.
+                log.exception("%s: looking for a new version failed", self.name)
+
+
+def _files(folder: Path) -> Files:
+    """What tells whether a folder has changed: names, sizes and times."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        try:
+            facts = path.stat()
+        except OSError:
+            continue
+        found.append((str(path.relative_to(folder)), facts.st_size, facts.st_mtime_ns))
+    return tuple(found)

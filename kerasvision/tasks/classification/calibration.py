@@ -1,0 +1,68 @@
+"""How far an answer's score is from being the chance that it is right.
+
+Source: Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 2: M = 15 bins
+of equal width over (0, 1], and the expected calibration error as the gaps of the bins, weighted by their shares.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+BINS = 15
+# Inner ends of the bins, each of which belongs to the bin below it.
+_ENDS = np.linspace(0, 1, BINS + 1)[1:-1]
+
+
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """The bin, 0 to 14, of each confidence in [0, 1]; bin m holds what is above m / 15 and at most (m + 1) / 15.
+
+    >>> bins_of(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist()
+    [0, 0, 1, 14]
+    """
+    return np.searchsorted(_ENDS, confidence, side="left")
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The expected calibration error, float64 (R,), in [0, 1], R times over.
+
+    The share of a bin times its gap |accuracy - confidence| is |sum of (correct - confidence)| over the number of answers.
+
+    Args:
+        confidence: float (N,), the score of the answer.
+        correct: bool (N,), whether it was right.
+        counts: float64 (N, R), how often each counts.
+
+    >>> calibration_error(np.array([0.9, 0.9, 0.6]), np.array([True, False, True]), np.ones((3, 1))).round(3)  # 1.2 / 3
+    array([0.4])
+    """
+    gaps, bins = correct - confidence.astype(np.float64), bins_of(confidence)
+    sums = np.stack([gaps[bins == number] @ counts[bins == number] for number in range(BINS)])
+    return np.abs(sums).sum(axis=0) / counts.sum(axis=0)
+
+
+def calibration_table(confidence: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
+    """A row per bin that holds an answer: its ends, how many, their mean confidence, and the share that was right."""
+    bins = bins_of(confidence)
+    answers = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct}).astype(np.float64)
+    table = answers.groupby("bin").agg(
+        count=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
+    )
+    table.index = table.index.astype(int)
+    table.insert(0, "above", table.index / BINS)
+    table.insert(1, "at_most", (table.index + 1) / BINS)
+    return table.rename_axis("bin")
+
+
+def reliability_plot(table: pd.DataFrame) -> Figure:
+    """Accuracy by confidence, with the diagonal of perfect calibration; below it how many answers each bin holds."""
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    middle = (table["above"] + table["at_most"]) / 2
+    upper.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="perfect")
+    upper.bar(middle, table["accuracy"], width=1 / BINS, color="#3b76c4", edgecolor="white", label="accuracy")
+    upper.plot(table["confidence"], table["accuracy"], "o", color="#b22222", markersize=4, label="at the mean confidence")
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    upper.legend(loc="upper left", fontsize=8)
+    lower.bar(middle, table["count"], width=1 / BINS, color="#8a97a5", edgecolor="white")
+    lower.set(xlabel="confidence", ylabel="answers")
+    return figure

@@ -1,0 +1,131 @@
+"""A split is divided whole, by what an image is and by bands of numbers; each part is scored like a split of its own."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.evaluation.score import with_slices
+from kerasvision.evaluation.slices import NOTHING, OTHERS, brightness, cut, described_examples, slice_table
+from kerasvision.tasks.base import make_task
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_bands_hold_about_as_many_each_and_everything_once():
+    values = RANDOM.normal(size=99)
+    parts = cut(pd.DataFrame({"brightness": values}), bands=3)
+    assert [part.value for part in parts] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert [len(part.rows) for part in parts] == [33, 33, 33]
+    assert sorted(np.concatenate([part.rows for part in parts])) == list(range(99))
+    assert values[parts[0].rows].max() < values[parts[1].rows].min() < values[parts[2].rows].min()
+
+
+def test_many_equal_numbers_make_fewer_bands():
+    parts = cut(pd.DataFrame({"width": [64] * 8 + [128] * 2}), bands=4)
+    assert [(part.value, len(part.rows), part.range) for part in parts] == [
+        ("1 of 2", 8, "up to 64"), ("2 of 2", 2, "above 64"),
+    ]  # fmt: skip
+
+
+def test_a_column_with_one_value_divides_nothing():
+    assert cut(pd.DataFrame({"width": [8, 8], "mode": ["L", "L"]}), bands=3) == []
+
+
+def test_an_empty_text_is_a_value_and_rare_values_are_one():
+    names = ["often"] * 5 + [""] * 3 + [f"rare {number:03d}" for number in range(150)]
+    parts = cut(pd.DataFrame({"group": names}), bands=3)
+    assert len(parts) == 101
+    assert [(part.value, len(part.rows)) for part in parts[:2]] == [("often", 5), (NOTHING, 3)]
+    assert (parts[-1].value, len(parts[-1].rows)) == (OTHERS, 52)
+
+
+def test_brightness_is_the_mean_of_all_values(trained):
+    found = brightness(trained.examples, split="test")
+    for example in trained.examples.dataset("test").take(3).as_numpy_iterator():
+        expected = np.asarray(Image.open(io.BytesIO(example["image"]))).mean()
+        assert found[example["id"].decode()] == pytest.approx(expected)
+
+
+def described(trained, manifest, slices):
+    ids = [example["id"].decode() for example in trained.examples.dataset("test").as_numpy_iterator()]
+    return described_examples(trained.examples, manifest, split="test", ids=ids, slices=slices)
+
+
+def test_examples_are_described_in_their_own_order(trained, manifest):
+    table = described(trained, manifest.sample(frac=1, random_state=0), ("label", "pixels"))
+    labels = [example["label"] for example in trained.examples.dataset("test").as_numpy_iterator()]
+    assert table["label"].tolist() == [trained.examples.classes[label] for label in labels]
+    assert set(table["pixels"]) == {256}
+
+
+def test_a_column_that_the_manifest_lacks_is_refused(trained, manifest):
+    with pytest.raises(ConfigError, match="the manifest has no column 'format'"):
+        described(trained, manifest.drop(columns="format"), ("format",))
+
+
+def test_a_manifest_of_another_ingest_is_refused(trained, manifest):
+    with pytest.raises(DataError, match="does not name 24 examples of test"):
+        described(trained, manifest[manifest["split"] == "train"], ("label",))
+
+
+# --- Scores of slices
+
+
+CLASSES = ("ant", "bee")
+LABELS = RANDOM.integers(0, 2, 60)
+SCORES = RANDOM.dirichlet([1, 1], 60)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return cut(pd.DataFrame({"label": np.array(CLASSES)[LABELS], "size": np.arange(60)}), bands=2)
+
+
+@pytest.fixture(scope="module")
+def judgement():
+    names = np.array([name.encode() for name in CLASSES], object)
+    predictions = {"scores": SCORES, "classes": names[SCORES.argmax(axis=1)]}
+    ids = [str(number) for number in range(60)]
+    return make_task(c.Classification(top_k=2), CLASSES).judge(ids=ids, truth=LABELS, predictions=predictions)
+
+
+@pytest.fixture(scope="module")
+def table(judgement, parts):
+    return slice_table(judgement, parts, c.Evaluation(resamples=100)).set_index(["slice", "value", "metric"]).sort_index()
+
+
+def test_a_slice_scores_like_a_split_of_its_own(table):
+    rows = slice(0, 30)
+    low = table.loc[("size", "1 of 2")]
+    assert low["count"].unique().tolist() == [30]
+    assert low.loc["accuracy", "score"] == metrics.accuracy_score(LABELS[rows], SCORES[rows].argmax(axis=1))
+    assert low.loc["roc_auc[bee]", "score"] == pytest.approx(metrics.roc_auc_score(LABELS[rows], SCORES[rows, 1]))
+    recall = metrics.recall_score(LABELS[rows], SCORES[rows].argmax(axis=1))
+    assert low.loc["recall[bee]", "score"] == pytest.approx(recall)
+
+
+def test_within_a_label_nothing_is_said_of_classes_or_ranks(table):
+    of_ants = table.loc[("label", "ant")]
+    assert "accuracy" in of_ants.index
+    assert not [metric for metric in of_ants.index if "[" in metric or metric == "roc_auc"]
+
+
+def test_no_score_of_a_slice_is_nan_and_each_lies_in_its_interval(table):
+    assert table["score"].notna().all()
+    known = table.dropna(subset="low")
+    assert len(known)
+    assert (known["low"] <= known["score"]).all()
+    assert (known["score"] <= known["high"]).all()
+
+
+def test_every_row_says_which_slice_it_is_in(judgement, parts):
+    rows = with_slices(judgement, parts).rows
+    assert (rows["slice_label"] == rows["label"]).all()
+    assert rows["slice_size"].tolist() == ["1 of 2"] * 30 + ["2 of 2"] * 30
+    assert "slice_label" not in judgement.rows

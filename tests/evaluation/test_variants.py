@@ -1,0 +1,72 @@
+"""Several views of an image, and several models, answer by the mean of their probabilities."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.errors import ExportError
+from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.score import judged
+from kerasvision.evaluation.variants import judge_variants, variant_table, views
+
+IMAGES = tf.reshape(tf.range(2 * 32 * 32, dtype=tf.float32), (2, 32, 32, 1))
+
+
+def test_a_mirror_image_is_turned_left_to_right():
+    (mirror,) = views("flip")
+    np.testing.assert_array_equal(mirror(IMAGES), IMAGES.numpy()[:, :, ::-1])
+
+
+def test_moved_views_are_moved_by_a_sixteenth_each_way():
+    down, up, right, left = (view(IMAGES).numpy() for view in views("shift"))
+    whole = IMAGES.numpy()
+    np.testing.assert_array_equal(down[:, 2:], whole[:, :-2])
+    np.testing.assert_array_equal(up[:, :-2], whole[:, 2:])
+    np.testing.assert_array_equal(right[:, :, 2:], whole[:, :, :-2])
+    np.testing.assert_array_equal(left[:, :, :-2], whole[:, :, 2:])
+    # What comes in is the edge, mirrored.
+    np.testing.assert_array_equal(down[:, :2], whole[:, 1::-1])
+
+
+@pytest.fixture(scope="module")
+def served(trained):
+    return ServedModel(trained.saved_model)
+
+
+@pytest.fixture(scope="module")
+def predicted(trained, served):
+    return predict_split_from_bytes(trained.examples, split="test", task=trained.task, saved_model=served)
+
+
+def variants(trained, served, predicted, **settings):
+    return judge_variants(
+        served, predicted, split="test", task=trained.task, examples=trained.examples, transform=trained.transform,
+        settings=c.Evaluation(resamples=100, **settings),
+    )  # fmt: skip
+
+
+def test_a_flipped_answer_is_the_mean_of_both_views(trained, served, predicted):
+    found = variants(trained, served, predicted, test_time=("flip",))["flip"]
+    pixels = tf.stack([trained.transform.pixels(one["image"]) for one in trained.examples.dataset("test")]).numpy()
+    both = [tf.nn.softmax(trained.network(trained.transform.scaled(view))) for view in (pixels, pixels[:, :, ::-1])]
+    mean = np.mean(both, axis=0)
+    np.testing.assert_allclose(found.rows["score"], mean.max(axis=1), atol=1e-5)
+    np.testing.assert_allclose(found.rows["loss"], -np.log(mean[np.arange(24), predicted.truth]), atol=1e-4)
+
+
+def test_a_model_with_itself_answers_as_alone(trained, served, predicted):
+    found = variants(trained, served, predicted, ensemble=(trained.saved_model, trained.model))
+    assert list(found) == ["ensemble of 3"]
+    alone = judged(trained.task, predicted)
+    assert found["ensemble of 3"].scores == pytest.approx(alone.scores, abs=1e-4)
+    table = variant_table(alone, found, c.Evaluation(resamples=100)).set_index("metric")
+    np.testing.assert_allclose(table[["difference", "difference_low", "difference_high"]], 0.0, atol=1e-4)
+    assert table.loc["accuracy", "score"] == alone.scores["accuracy"]
+    assert not [metric for metric in table.index if "[" in metric]
+
+
+def test_a_member_that_is_damaged_is_named(trained, served, predicted, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ExportError, match="is no complete SavedModel"):
+        variants(trained, served, predicted, ensemble=(tmp_path,))

@@ -1,0 +1,111 @@
+"""The bulk inferrer asks a model that is blessed, and no other."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kerasvision import config as c
+from kerasvision.config.stages import BulkInferrerSettings, stage_settings
+from kerasvision.errors import DataError
+from kerasvision.pipeline.artifacts import InferenceResult, ModelBlessing, Out, SavedModel
+from kerasvision.pipeline.checks import check_pipeline
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.local import run
+from kerasvision.pipeline.stages.bulk_inferrer import bulk_inferrer
+from kerasvision.pipeline.standard import standard_pipeline
+
+BRIGHTNESS = Path(__file__).parent.parent / "export" / "brightness.py"
+
+
+def make_model(saved_model: Out[SavedModel], blessing: Out[ModelBlessing]) -> None:
+    """What a trainer, an exporter and an evaluator leave."""
+    runpy.run_path(str(BRIGHTNESS))["saved"](saved_model.saved_model)
+    blessing.properties.update(blessed=1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for value in (0, 255):
+        Image.new("RGB", (5, 4), (value, value, value)).save(tmp_path / "photos" / f"{value}.png")
+    (tmp_path / "photos" / "none.png").write_text("hello")
+    return tmp_path / "photos"
+
+
+def experiment(**fields):
+    return c.Experiment(
+        name="photos", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        model=c.Model(name="lenet5"), **fields,
+    )  # fmt: skip
+
+
+def inferred(brightness, photos, tmp_path, **blessing):
+    saved_model = SavedModel(tmp_path / "saved")
+    brightness.saved(saved_model.saved_model)
+    result = InferenceResult(tmp_path / "result")
+    result.uri.mkdir()
+    settings = BulkInferrerSettings(predict=c.Predict(path=photos, top=1))
+    bulk_inferrer(saved_model, ModelBlessing(tmp_path, blessing), result, settings=settings, work=tmp_path / "work")
+    return result
+
+
+def test_a_blessed_model_answers_for_every_image(brightness, photos, tmp_path):
+    result = inferred(brightness, photos, tmp_path, blessed=1)
+    table = pd.read_parquet(result.predictions)
+    assert table["path"].tolist() == ["0.png", "255.png", "none.png"]
+    assert table["label"].tolist()[:2] == ['dunkel, "schwarz"', "hell"]
+    assert "label_2" not in table
+    assert result.properties == {"inferred": 1, "images": 3, "faults": 1}
+    named = [{"path": "none.png", "fault": "no image in a known format"}]
+    assert json.loads(result.record.read_text()) == {"inferred": True, "images": 3, "faults": 1, "named": named}
+    assert result.front == result.predictions
+    assert not (tmp_path / "work" / "parts").exists()
+
+
+def test_a_model_that_is_not_blessed_is_not_asked(brightness, photos, tmp_path):
+    result = inferred(brightness, photos, tmp_path, blessed=0, reason="accuracy >= 0.9 failed")
+    assert json.loads(result.record.read_text()) == {"inferred": False, "why": "accuracy >= 0.9 failed"}
+    assert result.properties == {"inferred": 0, "reason": "accuracy >= 0.9 failed"}
+    assert result.front == result.record
+
+
+def test_the_stage_is_there_where_the_file_asks_for_it(photos):
+    assert "bulk_inferrer" not in standard_pipeline(experiment()).nodes
+    node = standard_pipeline(experiment(predict=c.Predict(path=photos))).nodes["bulk_inferrer"]
+    assert {key: channel.producer for key, channel in node.inputs.items()} == {
+        "saved_model": "exporter", "model_blessing": "evaluator",
+    }  # fmt: skip
+
+
+def test_a_folder_that_is_empty_stops_the_run_before_its_first_stage(tmp_path):
+    (tmp_path / "empty").mkdir()
+    pipeline = standard_pipeline(experiment(predict=c.Predict(path=tmp_path / "empty")))
+    with pytest.raises(DataError, match="empty holds no files to predict"):
+        check_pipeline(pipeline)
+
+
+def test_settings_read_back_equal_what_was_written(photos):
+    settings = stage_settings(experiment(predict=c.Predict(path=photos)))["bulk_inferrer"]
+    assert BulkInferrerSettings.parse(settings.to_data()) == settings
+
+
+def test_new_images_are_answered_and_nothing_else_runs_anew(photos, tmp_path):
+    def happened():
+        pipeline = Pipeline("photos")
+        made = pipeline.add(make_model)
+        pipeline.add(
+            "bulk_inferrer", saved_model=made.saved_model, model_blessing=made.blessing,
+            settings=BulkInferrerSettings(predict=c.Predict(path=photos)),
+        )  # fmt: skip
+        result = run(pipeline, root=tmp_path)
+        table = pd.read_parquet(result.artifact("bulk_inferrer", "inference_result").predictions)
+        return [stage.reused for stage in result.stages], len(table)
+
+    assert happened() == ([False, False], 3)
+    assert happened() == ([True, True], 3)
+    Image.new("RGB", (5, 4)).save(photos / "more.png")
+    assert happened() == ([True, False], 4)

@@ -1,0 +1,200 @@
+"""What is too much, too slow or never ends is refused, and the server goes on."""
+
+import http.client
+import io
+import json
+import socket
+import struct
+import time
+from contextlib import closing
+
+import pytest
+from PIL import Image
+
+from kerasvision.serving.headers import NOT_DECODABLE, gif_pixels, pixels_to_decode
+from kerasvision.serving.limits import Refused
+
+PREDICT = "/v1/models/colours:predict"
+
+
+def gif(side, frames):
+    """Frames of one colour, which take next to no bytes."""
+    picture = Image.new("P", (side, side))
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    buffer = io.BytesIO()
+    picture.save(buffer, "GIF")
+    data = buffer.getvalue()
+    colours_end = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    return data[:colours_end] + frames * data[colours_end:-1] + data[-1:]
+
+
+def raw(port, data, seconds=20.0):
+    """What comes back until the server closes the connection, and how long that took."""
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        connection.sendall(data)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received, time.monotonic() - began
+
+
+# --- Images
+
+
+def test_a_header_that_claims_too_much_is_told_and_nothing_is_decoded(server, b64, png, make_images):
+    huge = make_images.giant_header_png()
+    status, reply = server.ask("POST", PREDICT, {"instances": [b64(png(1, 2, 3)), b64(huge)]})
+    assert status == 400
+    claim = "the image's header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 10,000"
+    assert reply["error"] == f"input image_bytes, item 1: {claim}"
+
+
+def test_an_image_of_the_most_pixels_is_taken_and_one_more_is_not(server, b64, png):
+    assert server.ask("POST", PREDICT, {"instances": [b64(png(1, 2, 3, side=100))]})[0] == 200
+    assert server.ask("POST", PREDICT, {"instances": [b64(png(1, 2, 3, side=101))]})[0] == 400
+
+
+def test_every_frame_of_a_gif_counts_since_all_are_decoded():
+    data = gif(side=100, frames=20)
+    assert gif_pixels(data) == 20 * 100 * 100
+    assert pixels_to_decode(data, max_pixels=200_000) == 200_000
+    with pytest.raises(Refused, match=r"claims 100 x 100, in all its frames = 200,000 pixels, over the limit of 199,999"):
+        pixels_to_decode(data, max_pixels=199_999)
+
+
+def test_a_frame_larger_than_its_gif_counts():
+    descriptor = b"\x2c" + struct.pack("<HHHHB", 0, 0, 60_000, 50_000, 0)
+    assert gif_pixels(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + descriptor) == 3_000_000_000
+
+
+@pytest.mark.parametrize("cut", [0, 6, 10, 14, 30, 100, 300])
+def test_a_gif_that_ends_early_is_counted_to_its_end(cut):
+    assert gif_pixels(gif(side=10, frames=3)[:cut]) <= 300
+
+
+def test_a_jpeg_of_many_scans_is_refused():
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    assert pixels_to_decode(data, max_pixels=10_000) == 64 * 64
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(Refused, match="scans, over the limit of 100"):
+        pixels_to_decode(data[:-2] + 100 * scan + data[-2:], max_pixels=10_000)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x00" * 50, b"II*\x00" + b"\x00" * 50])
+def test_what_is_no_image_is_left_to_the_model(data):
+    assert pixels_to_decode(data, max_pixels=1) == 0
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"RIFF1234WEBP"])
+def test_what_begins_like_an_image_and_has_no_header_is_not_decoded(data):
+    assert pixels_to_decode(data, max_pixels=1) == NOT_DECODABLE
+
+
+def test_where_the_model_cannot_say_so_a_broken_image_is_refused(server, b64):
+    status, reply = server.ask("POST", PREDICT, {"signature_name": "echo", "instances": ["x", b64(b"\xff\xd8\xff")]})
+    assert (status, reply["error"]) == (400, "input text, item 1: a truncated or corrupt image")
+
+
+# --- Bodies
+
+
+def head(*lines):
+    return "\r\n".join([f"POST {PREDICT} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+def test_a_body_that_is_announced_as_too_large_is_refused_before_it_comes(server):
+    reply, _ = raw(server.port, head("Content-Length: 99999999999", "Expect: 100-continue"))
+    assert reply.startswith(b"HTTP/1.1 413 ")
+    assert json.loads(reply.partition(b"\r\n\r\n")[2]) == {
+        "error": "a body may have 200,000 bytes; received 99,999,999,999 or more"
+    }
+
+
+def test_a_body_that_turns_out_too_large_is_refused_on_the_way(server):
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    reply, _ = raw(server.port, head("Transfer-Encoding: chunked") + 4 * chunk + b"0\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_slightly_too_large_body_is_told_to_a_client_that_sends_first_and_reads_then(server):
+    status, reply = server.ask("POST", PREDICT, b"x" * 300_000)
+    assert (status, reply["error"]) == (413, "a body may have 200,000 bytes; received 300,000 or more")
+
+
+def test_a_compressed_body_is_refused(server):
+    status, reply = server.ask("POST", PREDICT, b"x", headers={"Content-Encoding": "gzip"})
+    assert (status, reply["error"]) == (415, "the body must not be compressed")
+
+
+def test_too_many_values_are_refused_before_they_are_read(model_folder, running):
+    with running(model_folder, max_values=100) as server:
+        status, reply = server.ask("POST", PREDICT, b'{"instances": [' + b"[]," * 100 + b"1]}")
+        assert (status, "a request may hold 100 values; received about 202" in reply["error"]) == (400, True)
+
+
+# --- Time and connections
+
+
+@pytest.fixture(scope="module")
+def hasty(model_folder, running):
+    """A server with little patience."""
+    with running(model_folder, head_seconds=0.3, body_seconds=0.3, max_connections=5) as started:
+        yield started
+
+
+@pytest.mark.parametrize("start", [b"", b"POST", head("Content-Length: 5")[:-2]])
+def test_a_connection_that_never_asks_is_closed(hasty, start):
+    reply, seconds = raw(hasty.port, start)
+    assert reply == b""
+    assert 0.2 < seconds < 10
+
+
+def test_a_head_that_comes_by_letters_is_closed(hasty):
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as connection:
+        with pytest.raises(OSError):
+            for _ in range(1000):
+                connection.sendall(b"G")
+                time.sleep(0.02)
+
+
+def test_a_second_request_gets_its_time_anew(hasty):
+    asked = json.dumps({"signature_name": "total", "instances": [[[1, 2], [3, 4]]]}).encode()
+    with closing(http.client.HTTPConnection("127.0.0.1", hasty.port, timeout=20)) as connection:
+        for _ in range(3):
+            connection.request("POST", PREDICT, asked)
+            reply = connection.getresponse()
+            assert reply.status == 200
+            reply.read()
+            time.sleep(0.2)
+        connection.sock.sendall(b"POS")
+        assert connection.sock.recv(65536) == b""
+
+
+def test_a_body_that_does_not_come_is_told(hasty):
+    reply, _ = raw(hasty.port, head("Content-Length: 5") + b"{")
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come within 0.3 seconds" in reply
+
+
+def test_more_connections_than_allowed_are_closed_and_the_next_is_served_when_they_are_gone(hasty):
+    held = [socket.create_connection(("127.0.0.1", hasty.port), timeout=20) for _ in range(12)]
+    time.sleep(1)
+    for connection in held:
+        connection.close()
+    assert hasty.ask("GET", "/v1/models/colours")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x00\xff" * 3000, b"GET / HTTP/x\r\n\r\n", b"A" * 100_000, head("Content-Length: -1"), head("Content-Length: x")],
+)
+def test_what_is_no_http_is_closed(hasty, data):
+    try:
+        reply, _ = raw(hasty.port, data)
+    except ConnectionError:
+        reply = b""
+    assert reply == b"" or reply.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
+    assert hasty.ask("GET", "/v1/models/colours")[0] == 200

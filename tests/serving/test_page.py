@@ -1,0 +1,145 @@
+"""The page, in a browser: a picture that is dropped on it gets its labels, and what goes wrong is shown."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+CHROMIUM = shutil.which("chromium")
+
+
+class Browser:
+    """Chromium over its pipe: commands and replies are JSON, each ended by a zero byte (Chrome DevTools Protocol)."""
+
+    def __init__(self, process, write, read):
+        self._process, self._write, self._read, self._number, self._buffer = process, write, read, 0, b""
+        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.requests = []
+
+    _session = None
+
+    def command(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            reply = self._next()
+            if reply.get("method") == "Network.requestWillBeSent":
+                self.requests.append(reply["params"]["request"]["url"])
+            if reply.get("id") == self._number:
+                assert "error" not in reply, reply
+                return reply["result"]
+
+    def _next(self):
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._read, 65536)
+            assert chunk, "the browser ended"
+            self._buffer += chunk
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    def value(self, expression):
+        """What a JavaScript expression gives."""
+        return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait_for(self, expression, seconds=60):
+        """Its value, once it is true."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.value(expression)):
+            assert time.monotonic() < deadline, self.value("document.documentElement.outerHTML")
+            time.sleep(0.05)
+        return value
+
+    def drop(self, file):
+        """A person drops a file on the middle of the drop zone."""
+        box = self.value("(({x, y, width, height}) => [x + width / 2, y + height / 2])(drop.getBoundingClientRect())")
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.command("Input.dispatchDragEvent", type=kind, x=box[0], y=box[1], data=data)
+
+
+@contextmanager
+def started(profile):
+    to_browser, write = os.pipe()
+    read, from_browser = os.pipe()
+    command = (
+        f"exec {CHROMIUM} --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run "
+        f"--user-data-dir={profile} --remote-debugging-pipe 3<&{to_browser} 4>&{from_browser}"
+    )
+    process = subprocess.Popen(["bash", "-c", command], pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL)
+    os.close(to_browser)
+    os.close(from_browser)
+    try:
+        yield Browser(process, write, read)
+    finally:
+        os.close(write)
+        process.terminate()
+        process.wait(30)
+        os.close(read)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with started(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser, server):
+    """The page, freshly opened."""
+    browser.command("Network.enable")
+    browser.requests.clear()
+    browser.command("Page.enable")
+    browser.command("Page.navigate", url=server.url + "/")
+    browser.wait_for("document.readyState === 'complete' && typeof take === 'function'")
+    return browser
+
+
+LINES = "[...document.querySelectorAll('#answer tr')].map((row) => row.innerText.trim().split(/\\s+/).join(' ')).join('\\n')"
+
+
+def test_a_picture_that_is_dropped_gets_its_top_labels(page, server, png, tmp_path):
+    (tmp_path / "blue.png").write_bytes(png(51, 0, 255))
+    page.drop(tmp_path / "blue.png")
+    # The label is text, whatever it looks like.
+    assert page.wait_for(LINES) == "<b>blue</b> 1.000\nred 0.200"
+    assert page.value("document.querySelector('#answer b')") is None
+    assert page.value("picture.naturalWidth") == 8
+    assert page.value("error.textContent + state.textContent") == ""
+    # It comes alone: nothing is fetched but the page, its answer and the picture's own bytes.
+    own = {server.url + "/", server.url + "/v1/models/colours:predict"}
+    assert {url for url in page.requests if not url.startswith("blob:")} - {server.url + "/favicon.ico"} == own
+
+
+def test_a_picture_that_is_chosen_gets_them_too(page, png, tmp_path):
+    (tmp_path / "green.png").write_bytes(png(0, 255, 0))
+    root = page.command("DOM.getDocument")["root"]["nodeId"]
+    field = page.command("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+    page.command("DOM.setFileInputFiles", nodeId=field, files=[str(tmp_path / "green.png")])
+    assert page.wait_for(LINES).startswith("green 1.000")
+
+
+def test_what_is_no_picture_is_told_and_the_next_one_is_answered(page, png, tmp_path):
+    (tmp_path / "text.png").write_bytes(b"a text")
+    page.drop(tmp_path / "text.png")
+    assert page.wait_for("error.textContent") == "The model cannot read this as a picture."
+    assert page.value(LINES) == ""
+    (tmp_path / "red.png").write_bytes(png(255, 0, 0))
+    page.drop(tmp_path / "red.png")
+    assert page.wait_for(LINES).startswith("red 1.000")
+    assert page.value("error.textContent") == ""
+
+
+def test_what_the_server_refuses_is_shown(page, png, tmp_path):
+    (tmp_path / "large.png").write_bytes(png(255, 0, 0, side=200))
+    page.drop(tmp_path / "large.png")
+    assert "claims 200 x 200 = 40,000 pixels, over the limit of 10,000" in page.wait_for("error.textContent")
