@@ -209,6 +209,10 @@ class Serving(Config):
     canary_examples: int = Field(default=512, ge=1, description="images whose answers must equal the trained model's")
     max_difference: float = Field(default=1e-5, gt=0, description="largest difference of a score allowed there")
     latency_queries: int = Field(default=50, ge=5, description="single-image queries timed")
+    container: str = Field(
+        default="tensorflow/serving",
+        description="asked as well where docker or podman has this image; it is not fetched",
+    )
 
 
 class Experiment(Config):

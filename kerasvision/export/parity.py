@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.experiment import Serving
+from kerasvision.errors import ExportError
 from kerasvision.export import probe
+from kerasvision.export.container import ask_container, why_no_container
 from kerasvision.export.contract import check_contract
 from kerasvision.export.saved_model import BYTES_SIGNATURE, VALID
 
@@ -90,6 +92,8 @@ def prove(
     if refused:
         complaints.append(f"{refused} of {len(images)} images are taken for none")
     complaints += check_findings(found, settings.max_difference)
+    found["container"], told = _in_a_container(saved_model, images, expected, settings)
+    complaints += told
     facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
     facts["max_difference"] = max(differences)
     return Certificate(
@@ -136,6 +140,21 @@ def check_findings(found: Mapping[str, object], allowed: float) -> list[str]:
     if found["kerasvision_imported"]:
         complaints.append("loading it imported kerasvision")
     return complaints
+
+
+def _in_a_container(
+    saved_model: Path, images: Sequence[bytes], expected: Mapping[str, np.ndarray], settings: Serving
+) -> tuple[str, list[str]]:
+    """What came of asking TensorFlow Serving itself, and complaints."""
+    missing = why_no_container(settings.container)
+    if missing:
+        return f"not asked: {missing}", []
+    try:
+        received = ask_container(saved_model, image=settings.container, images=images)
+    except ExportError as error:
+        return "failed", [f"in a container: {error}"]
+    complaints, largest = compare(received, expected, settings.max_difference)
+    return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
 def _facts(found: Mapping, *, size: int) -> dict[str, float]:

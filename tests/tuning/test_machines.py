@@ -35,9 +35,11 @@ def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_kille
     plan = tuning.settings(trials=6, epochs=3, parallel_trials=2, algorithm="hyperband")
     alone = search(plan, workers=tuning.Here(count=2), folder=tmp_path / "alone" / "search")
     began = tmp_path / "began"
-    workers = [worker(address, "worker1", began, "hang"), worker(address, "worker2", tmp_path / "other", "work")]
+    workers = [worker(address, "worker1", began, "hang")]
     with Chief(address, count=2, lease_seconds=2.0) as chief:
-        watched = _killing(workers[0], chief, when=began)
+        # The second comes when the first is gone, or it might have done everything before the first began.
+        second = (address, "worker2", tmp_path / "other", "work")
+        watched = _killing(workers[0], chief, when=began, then=lambda: workers.append(worker(*second)))
         together = search(plan, workers=watched, folder=tmp_path / "together" / "search")
     ended = time.monotonic()
     _, (said, _) = (one.communicate(timeout=60) for one in workers)
@@ -50,8 +52,8 @@ def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_kille
     assert sorted(trial.attempts for trial in together.trials)[-1] == 2
 
 
-def _killing(process, chief, *, when):
-    """The chief, and the process is killed as soon as it has begun a trial; nothing goes on before."""
+def _killing(process, chief, *, when, then):
+    """The chief, and the process is killed as soon as it has begun a trial."""
 
     class Watched:
         free = property(lambda self: chief.free)
@@ -60,6 +62,8 @@ def _killing(process, chief, *, when):
         def wait(self, seconds):
             if process.poll() is None and list(when.glob("trial_*")):
                 os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                then()
             return chief.wait(seconds)
 
     return Watched()
