@@ -126,13 +126,17 @@ def make_server(folder: Path, *, limits: Limits) -> tuple[uvicorn.Server, Versio
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         why = str(error.strerror).partition(" (while")[0]  # it tells the address too
         raise ConfigError(
             f"the address must be free and of this machine: {why}", received=f"{host}:{port}",
             hint="choose another with --port or --host",
         ) from error  # fmt: skip
+    # Connections inherit it; asyncio sets it only on sockets made with the protocol's number. Without it, the second half of
+    # an answer waits until the client acknowledges the first: 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _raise_file_limit() -> None:

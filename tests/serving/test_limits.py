@@ -13,6 +13,7 @@ from PIL import Image
 
 from kerasvision.serving.headers import NOT_DECODABLE, gif_pixels, pixels_to_decode
 from kerasvision.serving.limits import Refused
+from kerasvision.serving.server import _listen
 
 PREDICT = "/v1/models/colours:predict"
 
@@ -198,3 +199,10 @@ def test_what_is_no_http_is_closed(hasty, data):
         reply = b""
     assert reply == b"" or reply.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
     assert hasty.ask("GET", "/v1/models/colours")[0] == 200
+
+
+def test_a_connection_does_not_wait_to_fill_its_packets():
+    with closing(_listen("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
