@@ -109,6 +109,9 @@ def running():
             yield SimpleNamespace(ask=asker(port), port=port, versions=versions, url=f"http://127.0.0.1:{port}")
         finally:
             server.should_exit = True
+            thread.join(20)
+            # Where a connection is still open that nobody answers any more, the server would wait for it for ever.
+            server.force_exit = True
             thread.join()
             listening.close()
 
