@@ -84,7 +84,7 @@ def predict_to_file(
     columns = Columns.of(model.outputs, top=top)
     parts = parts or out.with_name(out.name + ".parts")
     with _writable(out), _held(parts, out):
-        listing, count = _write_listing(images(), parts)
+        listing, count = _write_listing(_of_others(images(), out, parts), parts)
         begun = {
             "model": _tree_digest(model.folder), "files": listing, "images": count, "columns": str(columns.schema),
             "batch_size": batch_size, "max_pixels": max_pixels, "part_rows": PART_ROWS, "tensorflow": tf.__version__,
@@ -122,6 +122,12 @@ def check_out(out: Path) -> None:
         raise ConfigError("answers are written to a file that ends in .parquet or .csv", received=str(out))
     if out.is_dir():
         raise ConfigError(f"{out} is a folder", hint=f"name a file, such as {out / 'answers.parquet'}")
+
+
+def _of_others(images: Iterable[Listed], out: Path, parts: Path) -> Iterator[Listed]:
+    """Without what is written here itself, where that lies in a folder whose images are asked about."""
+    own = {out.absolute(), parts.absolute()}
+    return (image for image in images if own.isdisjoint((image.path.absolute(), image.path.absolute().parent)))
 
 
 def _write_listing(images: Iterable[Listed], parts: Path) -> tuple[str, int]:

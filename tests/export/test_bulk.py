@@ -87,6 +87,12 @@ def test_every_file_gets_a_row_with_answer_or_fault(model, photos, tmp_path):
     assert not (tmp_path / "answers.parquet.parts").exists()
 
 
+def test_answers_beside_the_images_are_none_of_them(model, photos):
+    out = photos / "answers.csv"
+    summaries = [predict_to_file(model, listed(photos), out=out) for _ in range(2)]
+    assert [(summary.images, summary.faults) for summary in summaries] == [(13, 3)] * 2
+
+
 def test_csv_says_the_same_as_parquet(model, photos, tmp_path):
     for name in ("answers.parquet", "answers.csv"):
         predict_to_file(model, listed(photos), out=tmp_path / name)
