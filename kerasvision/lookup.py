@@ -18,7 +18,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kerasvision.errors import ConfigError
@@ -103,6 +103,22 @@ def keywords(path: str) -> frozenset[str] | None:
     return None
 
 
+def defaults(path: str) -> dict[str, object]:
+    """The keyword arguments of a function that have a plain default, with it, read from its source.
+
+    >>> defaults("kerasvision.models.lenet:lenet5")
+    {'activation': 'sigmoid', 'pooling': 'average'}
+    """
+    file = module_file(path)
+    found: dict[str, object] = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else ():
+        if isinstance(node, ast.FunctionDef) and node.name == path.partition(":")[2]:
+            for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+                if isinstance(default, ast.Constant):
+                    found[argument.arg] = default.value
+    return found
+
+
 class Table:
     """Names of one kind of thing, each with the path to its code."""
 
@@ -175,9 +191,48 @@ MODELS = Table(
         "densenet169": "kerasvision.models.densenet:densenet169",
         "densenet201": "kerasvision.models.densenet:densenet201",
         "densenet_small": "kerasvision.models.densenet:densenet_small",
+        "show_and_tell": "kerasvision.models.captioner:show_and_tell",
+        "show_attend_tell": "kerasvision.models.captioner:show_attend_tell",
     },
     group="family",
 )
+
+# Options that a network hands on to its backbone; see `backbone_of`.
+HANDED_ON = ("width", "layout", "synchronized")
+
+
+def backbone_of(name: str, options: Mapping[str, object]) -> tuple[str, dict[str, object]] | None:
+    """The backbone of a network that takes one as its option `backbone`, and the backbone's share of the options.
+
+    A backbone without normalisation has no `synchronized`, and is not told of it.
+
+    Args:
+        name: of the network, in `MODELS`, or "module:attribute".
+        options: of the network.
+
+    Returns:
+        None where the network takes no backbone.
+
+    Raises:
+        ConfigError: no such network or backbone, or a backbone that is built on another itself.
+
+    >>> backbone_of("show_and_tell", {"backbone": "resnet9", "width": 0.25, "units": 256})
+    ('resnet9', {'width': 0.25})
+    >>> backbone_of("resnet9", {"width": 0.25}) is None
+    True
+    """
+    path = MODELS.path(name)
+    if "backbone" not in (keywords(path) or ()):
+        return None
+    backbone = str(options.get("backbone", defaults(path).get("backbone")))
+    chosen = {option: options[option] for option in HANDED_ON if options.get(option) not in (None, False)}
+    known = keywords(MODELS.path(backbone))
+    if "backbone" in (known or ()):
+        raise ConfigError("the backbone must be a network of its own, and not built on another", received=backbone)
+    if known is not None and "synchronized" not in known:
+        chosen.pop("synchronized", None)
+    return backbone, chosen
+
 
 # The kinds of component that a pipeline file may name; each entry is its settings class.
 COMPONENTS = Table(
@@ -208,6 +263,12 @@ COMPONENTS = Table(
         "mixup": "kerasvision.config.augmentation:MixUp",
         "cutmix": "kerasvision.config.augmentation:CutMix",
         "classification": "kerasvision.config.tasks:Classification",
+        "captioning": "kerasvision.config.captioning:Captioning",
+        "words": "kerasvision.config.captioning:Words",
+        "subwords": "kerasvision.config.captioning:Subwords",
+        "greedy": "kerasvision.config.captioning:Greedy",
+        "beam_search": "kerasvision.config.captioning:BeamSearch",
+        "sample": "kerasvision.config.captioning:Sample",
         "sgd": "kerasvision.config.optimizers:Sgd",
         "adagrad": "kerasvision.config.optimizers:Adagrad",
         "rmsprop": "kerasvision.config.optimizers:RmsProp",

@@ -1,5 +1,6 @@
 """The floors of the house: who may import whom, and that planning needs no TensorFlow."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,14 @@ def test_planning_imports_neither_tensorflow_nor_pandas(statement):
     code = f"{statement}\nimport sys; found = {heavy} & set(sys.modules); assert not found, found"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("folder", ["training", "evaluation", "export", "serving", "tuning", "cli"])
+def test_nothing_above_the_tasks_speaks_of_one(folder):
+    spoken = re.compile(r"captions|captioning|captioner", re.IGNORECASE)
+    files = [file for file in (ROOT / "kerasvision" / folder).rglob("*") if file.suffix in (".py", ".html")]
+    assert files
+    assert [file.name for file in files if spoken.search(file.read_text())] == []
 
 
 def test_code_of_the_standard_graph_is_on_disk():

@@ -95,7 +95,10 @@ def _options(name: str, assignments: list[str]) -> dict[str, object]:
 def _shapes(output: object) -> str:
     if isinstance(output, dict):
         return ", ".join(f"{level}: {_shapes(shape)}" for level, shape in output.items())
-    return " x ".join(map(str, output))
+    if output and isinstance(output[0], tuple | list):
+        return ", ".join(map(_shapes, output))
+    # Of some things an image may have any number.
+    return " x ".join("any" if size is None else str(size) for size in output)
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -117,7 +117,13 @@ def _name(answer: object) -> str:
 
 
 def _short(value: object) -> str:
-    """A text as it is; of many numbers the largest."""
+    """A text as it is, and several one after the other; of many numbers the largest.
+
+    >>> _short(["a red cat", "a cat", ""]), _short([-0.25, -1.5])
+    ('a red cat | a cat', '-0.2500')
+    """
     if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
         return f"{max(value):.4f}"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " | ".join(filter(None, value))
     return str(value)

@@ -24,10 +24,14 @@ class Prepared:
         read = {
             "settings": lambda: self.settings,
             "examples": lambda: lookup.load("kerasvision.data.examples:ExampleSet")(self.examples),
-            "classes": lambda: lookup.load("kerasvision.data.schema:DataSchema").load(self.schema).classes,
+            "classes": self._classes,
             "transform": lambda: lookup.load("kerasvision.data.transform:ImageTransform").load(self.transform),
         }
         return {name: read[name]() for name in names}
+
+    def _classes(self) -> tuple[str, ...]:
+        labels = lookup.load("kerasvision.data.schema:DataSchema").load(self.schema).classes
+        return lookup.load("kerasvision.data.names:class_names")(self.transform, labels=labels)
 
 
 def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path) -> Prepared:

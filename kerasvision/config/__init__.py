@@ -26,6 +26,7 @@ from kerasvision.config.augmentation import (
     Zoom,
 )
 from kerasvision.config.base import Component, Config
+from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Serving, Splits, Transform
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
@@ -38,11 +39,12 @@ from kerasvision.config.tasks import Classification, Task
 from kerasvision.config.training import EarlyStopping, Training
 
 __all__ = [
-    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Better", "Choice", "Classification", "Coco",
-    "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout", "Digits", "EarlyStopping", "Evaluation",
-    "Experiment", "Exponential", "Export", "Float", "Gate", "GaussianBlur", "Grayscale", "Idx", "ImageFolder", "Ingest",
-    "Int", "InverseTime", "Lighting", "Lion", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle",
-    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
-    "RmsProp", "Rotate", "Rule", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space",
-    "Splits", "Step", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Zoom",
+    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
+    "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
+    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Gate",
+    "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
+    "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Optimizer", "PadCrop", "Polynomial",
+    "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample",
+    "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
+    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary", "Words", "Zoom",
 ]  # fmt: skip

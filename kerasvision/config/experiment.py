@@ -119,6 +119,8 @@ class Model(Config):
 
     @model_validator(mode="after")
     def _weights_are_published(self) -> "Model":
+        if self.backbone is not self:
+            return self  # made just now, it has checked them
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
         if self.weights == IMAGENET and name not in PUBLISHED:
             raise ConfigError(
@@ -135,6 +137,12 @@ class Model(Config):
                 hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})
                 raise ConfigError(f"{self.name} has no option {option!r}; {hint}")
         return self
+
+    @property
+    def backbone(self) -> "Model":
+        """The network that this one looks through, with its share of the options; itself where it takes none."""
+        found = lookup.backbone_of(self.name, self.options)
+        return self if found is None else Model(name=found[0], weights=self.weights, options=found[1])
 
     @property
     def weights_file(self) -> Path | None:
@@ -161,8 +169,8 @@ class Model(Config):
         yield "weights", self.weights_file
 
     def code_paths(self) -> frozenset[str]:
-        """The builder's."""
-        return frozenset({lookup.MODELS.path(self.name)})
+        """The builder's, and its backbone's."""
+        return frozenset({lookup.MODELS.path(self.name), lookup.MODELS.path(self.backbone.name)})
 
 
 # What the other formats are written and asked with: the extra `formats`.
@@ -261,6 +269,11 @@ class Experiment(Config):
             )
         if not measured:
             self.task.check_metric(objective)
+
+    @model_validator(mode="after")
+    def _task_goes_with_the_rest(self) -> "Experiment":
+        self.task.check_experiment(self)
+        return self
 
     @model_validator(mode="after")
     def _frozen_layers_know_something(self) -> "Experiment":

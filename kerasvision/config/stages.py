@@ -17,7 +17,7 @@ from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.search import Search
 from kerasvision.config.sources import Source
-from kerasvision.config.tasks import Task
+from kerasvision.config.tasks import Names, Task
 from kerasvision.config.training import Training
 
 
@@ -43,9 +43,10 @@ class SchemaGenSettings(Config):
 
 
 class TransformSettings(Config):
-    """Size, colour and scale."""
+    """Size, colour and scale, and the names that the task wants fitted."""
 
     transform: Transform
+    names: Names | None = None
 
 
 class TrainerSettings(Config):
@@ -141,14 +142,14 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
         "statistics_gen": None,
         "schema_gen": SchemaGenSettings(schema_file=e.schema_file),
         "example_validator": None,
-        "transform": TransformSettings(transform=e.transform),
+        "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
         "trainer": TrainerSettings(**trainer),
         "exporter": ExporterSettings(task=e.task, export=e.export),
         "evaluator": EvaluatorSettings(task=e.task, evaluation=e.evaluation, gate=e.gate),
         "infra_validator": InfraValidatorSettings(serving=e.serving),
         "pusher": PusherSettings(name=e.name),
     }
-    if e.simple_models is not None:
+    if e.simple_models is not None and e.task.has_simple_models:
         settings["simple_models"] = SimpleModelsSettings(task=e.task, simple_models=e.simple_models)
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,15 +10,36 @@ from kerasvision import lookup
 from kerasvision.config.base import Component
 from kerasvision.errors import ConfigError
 
+if TYPE_CHECKING:
+    from kerasvision.config.experiment import Experiment
+
 # The metrics of a single class, which bear its name in brackets.
 OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
+
+
+class Names(Component):
+    """Base of what says how the names of what is told apart are found, where they are not the classes of the labels.
+
+    `implementation` is a function (settings, `kerasvision.data.examples.ExampleSet`) -> names in the order of their numbers.
+    It is called by the transform stage, and what it gives must depend on the train split alone.
+    """
 
 
 class Task(Component):
     """Base of all tasks. `implementation` is a class that follows `kerasvision.tasks.base.Task`."""
 
+    # Whether scikit-learn has models that learn the same, for the stage simple_models.
+    has_simple_models: ClassVar[bool] = True
+
+    def names_to_fit(self) -> Names | None:
+        """How the names of what is told apart are found; None where they are the classes of the labels."""
+        return None
+
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""
+
+    def check_experiment(self, experiment: "Experiment") -> None:
+        """Raises ConfigError where another part of an experiment does not go with this task."""
 
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch, with the loss; nothing where that is not known before the training."""

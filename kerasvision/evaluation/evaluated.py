@@ -17,8 +17,8 @@ class Evaluated:
 
     Attributes:
         split: its name.
-        judgement: the task's: scores, rows (one per example, with its id, `loss`, `correct`, and
-            its slice of every kind: `slice_label`), tables.
+        judgement: the task's: scores, rows (one per example, with its id, `loss`, `correct` where an answer is right or
+            wrong, and its slice of every kind: `slice_label`), tables.
         intervals: metric -> bootstrap interval, low and high.
         slices: in long form: slice (`label`), value (`dog`), count of examples, metric, score, low, high.
     """

@@ -1,4 +1,4 @@
-"""An evaluation as one page that opens without a network: verdict, scores, slices, curves, calibration, top losses."""
+"""An evaluation as one page that opens without a network: verdict, scores, slices, curves, plots, samples, top losses."""
 
 import base64
 import io
@@ -18,6 +18,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
+from kerasvision.evaluation.samples import Sample
 from kerasvision.evaluation.score import worst_rows
 from kerasvision.tasks.base import Judgement, Task
 
@@ -39,6 +40,7 @@ class Findings:
         history: a row per epoch of the training.
         variants: from `variant_table`.
         simple: scores of the simple models; None where they were left out.
+        samples: test images that the task illustrates.
     """
 
     evaluated: Mapping[str, Evaluated]
@@ -47,6 +49,7 @@ class Findings:
     history: pd.DataFrame
     variants: pd.DataFrame = field(default_factory=pd.DataFrame)
     simple: pd.DataFrame | None = None
+    samples: Sequence[Sample] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSe
         tables=judged.judgement.tables,
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,
-        wrong=int((~judged.judgement.rows["correct"]).sum()),
+        samples=findings.samples,
+        wrong=wrong_answers(judged.judgement),
         worst=top_losses(judged.judgement, task=task, examples=examples),
     )
     file.write_text(page, encoding="utf-8")
@@ -162,10 +166,16 @@ def draw_history(history: pd.DataFrame) -> Figure:
 def top_losses(
     judgement: Judgement, *, task: Task, examples: ExampleSet, most: int = MOST_PICTURES
 ) -> Sequence[tuple[Picture, str, bool, float]]:
-    """(picture, what the task says of it, whether that was right, loss) of the examples with the largest loss."""
+    """(picture, what the task says of it, whether that was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
     found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE)
-    return [(found[row["id"]], task.caption(row), bool(row["correct"]), float(row["loss"])) for _, row in worst.iterrows()]
+    return [(found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
+            for _, row in worst.iterrows()]  # fmt: skip
+
+
+def wrong_answers(judgement: Judgement) -> int | None:
+    """How many answers were wrong; None where answers are neither right nor wrong."""
+    return int((~judgement.rows["correct"]).sum()) if "correct" in judgement.rows else None
 
 
 def data_url(figure: Figure) -> str:

@@ -13,7 +13,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError, StageError
 from kerasvision.models.saved import load_network
 from kerasvision.progress import bar
-from kerasvision.tasks.base import Predictions, Task
+from kerasvision.tasks.base import Batch, Predictions, Task
 
 BATCH_SIZE = 64
 BYTES_SIGNATURE, TENSOR_SIGNATURE = "serving_default", "serve_tensor"
@@ -54,6 +54,11 @@ class ServedModel:
             raise ExportError(f"{folder} is no complete SavedModel: {str(error).splitlines()[0]}") from error
         self._folder = folder
 
+    @property
+    def signatures(self) -> frozenset[str]:
+        """The names of what it can be asked."""
+        return frozenset(self._loaded.signatures)
+
     def __call__(self, signature: str, **inputs: tf.Tensor) -> Predictions:
         """Named outputs of a batch.
 
@@ -72,12 +77,20 @@ def predict_split_from_bytes(
 ) -> PredictedSplit:
     """What a SavedModel says of every example of a split, from its bytes: as it will be asked when it is served.
 
+    With what it says to the further questions of `Task.asked`.
+
     Raises:
         StageError: it says of some examples that they are no images.
+        ExportError: it does not answer such a question.
     """
-    return _collect(
-        examples, split, task, examples.dataset(split), lambda image: saved_model(BYTES_SIGNATURE, image_bytes=image)
-    )
+
+    def ask(batch: Batch) -> Predictions:
+        answers = dict(saved_model(BYTES_SIGNATURE, image_bytes=batch["image"]))
+        for signature, inputs in task.asked(batch).items():
+            answers = {**saved_model(signature, image_bytes=batch["image"], **inputs), **answers}
+        return answers
+
+    return _collect(examples, split, task, examples.dataset(split), ask)
 
 
 def predict_split_from_pixels(
@@ -92,7 +105,7 @@ def predict_split_from_pixels(
     inputs = examples.dataset(split).map(
         lambda example: {**example, "image": transform.pixels(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
     )
-    return _collect(examples, split, task, inputs, predict)
+    return _collect(examples, split, task, inputs, lambda batch: predict(batch["image"]))
 
 
 def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> Callable[[tf.Tensor], Predictions]:
@@ -116,7 +129,7 @@ def _collect(
     split: str,
     task: Task,
     inputs: tf.data.Dataset,
-    predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+    predict: Callable[[Batch], Mapping[str, tf.Tensor]],
 ) -> PredictedSplit:
     ids, truth, outputs = [], [], []
     with bar(f"predicting {split}", total=examples.count(split)) as advance:
@@ -124,15 +137,29 @@ def _collect(
             batch["image"] = _dense(batch["image"])
             ids += [name.decode() for name in batch["id"].numpy()]
             truth.append(task.truth(batch))
-            outputs.append({name: value.numpy() for name, value in predict(batch["image"]).items()})
+            outputs.append({name: value.numpy() for name, value in predict(batch).items()})
             advance(len(truth[-1]))
-    predictions = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
+    predictions = {name: _joined([output[name] for output in outputs]) for name in outputs[0]}
     _refuse_invalid(ids, predictions.pop(VALID, None))
     return PredictedSplit(ids, np.concatenate(truth), predictions)
 
 
+def _joined(batches: list[np.ndarray]) -> np.ndarray:
+    """All rows; where the later axes differ from batch to batch, zeros or empty texts fill the shorter.
+
+    >>> _joined([np.array([[1, 2]]), np.array([[3]])]).tolist()
+    [[1, 2], [3, 0]]
+    """
+    largest = np.max([batch.shape[1:] for batch in batches], axis=0)
+    empty = b"" if batches[0].dtype == object else 0
+    pads = [[(0, 0), *((0, int(gap)) for gap in largest - batch.shape[1:])] for batch in batches]
+    return np.concatenate([
+        np.pad(batch, pad, constant_values=empty) if np.any(pad) else batch for batch, pad in zip(batches, pads, strict=True)
+    ])  # fmt: skip
+
+
 def _dense(images: Any) -> tf.Tensor:
-    """Images of one shape are one tensor; `ragged_batch` is for captions and boxes, of which each image has its number."""
+    """Images of one shape are one tensor; `ragged_batch` is for texts and boxes, of which each image has its number."""
     return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
 
 

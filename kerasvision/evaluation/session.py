@@ -9,6 +9,7 @@ import pandas as pd
 
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
@@ -17,6 +18,7 @@ from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge
 from kerasvision.evaluation.page import Findings, write_evaluation_page
 from kerasvision.evaluation.predictions import PredictedSplit, ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.samples import samples
 from kerasvision.evaluation.score import evaluate
 from kerasvision.evaluation.slices import Slice, cut, described_examples
 from kerasvision.evaluation.tables import save_tables
@@ -126,6 +128,9 @@ def evaluate_model(
         variants=variants,
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
         history=pd.read_csv(files.history),
+        samples=samples(
+            evaluated[TEST].judgement, task=evaluator.task, examples=evaluator.examples, model=model, transform=transform
+        ),
     )
     save_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
     write_evaluation_page(findings, task=evaluator.task, examples=evaluator.examples, file=folder / "evaluation.html")
@@ -144,7 +149,8 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
             ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
             table = described_examples(examples, manifest, split=split, ids=ids, slices=wanted.slices)
             slices[split] = cut(table, bands=wanted.bands)
-    return Evaluator(make_task(settings.task, DataSchema.load(files.schema).classes), examples, slices, settings)
+    names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
+    return Evaluator(make_task(settings.task, names), examples, slices, settings)
 
 
 def _facts(certificate: Path | None) -> dict[str, float] | None:

@@ -13,6 +13,7 @@ from PIL import Image
 from kerasvision.config.experiment import Serving
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
@@ -51,7 +52,8 @@ def prove_on_canaries(
         settings: how many images, and how close the answers must be.
     """
     images = canaries(ExampleSet(examples), count=settings.canary_examples)
-    task = make_task(TrainerSettings.load(model_settings).task, DataSchema.load(schema).classes)
+    names = class_names(transform, labels=DataSchema.load(schema).classes)
+    task = make_task(TrainerSettings.load(model_settings).task, names)
     exported = json.loads(record.read_text(encoding="utf-8"))
     predict = task.predictor(load_network(model_file), temperature=(exported["temperature"] or {"value": 1.0})["value"])
     transformed = ImageTransform.load(transform)

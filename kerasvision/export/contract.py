@@ -45,24 +45,25 @@ def check_files(saved_model: Path, graph: MetaGraphDef) -> list[str]:
 
 def check_signatures(given: Signatures) -> list[str]:
     """Complaints about signatures that a server could not use: a name, a type, or a batch dimension that is fixed."""
-    wanted = {BYTES_SIGNATURE: (BYTES_INPUT, "string"), TENSOR_SIGNATURE: (TENSOR_INPUT, "float32")}
+    wanted = dict.fromkeys((BYTES_SIGNATURE, *given), (BYTES_INPUT, "string"))
+    wanted[TENSOR_SIGNATURE] = (TENSOR_INPUT, "float32")
     complaints = []
     for name, (argument, dtype) in wanted.items():
-        spec = given.get(name, {}).get("inputs", {}).get(argument)
+        inputs = given.get(name, {}).get("inputs", {})
+        spec = inputs.get(argument)
         if spec is None:
             complaints.append(f"there is no signature {name}({argument})")
             continue
         if spec[0] != dtype:
             complaints.append(f"{name}({argument}) takes {spec[0]} instead of {dtype}")
         outputs = given[name]["outputs"]
-        shapes = [spec[1], *(shape for _, shape in outputs.values())]
+        shapes = [shape for _, shape in (*inputs.values(), *outputs.values())]
         if any(not shape or shape[0] is not None for shape in shapes):
             complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
         # A server would send such an output as base64.
         complaints += [f"{name}: no output may be called {key}" for key in outputs if key.endswith("_bytes")]
-    if BYTES_SIGNATURE in given and VALID not in given[BYTES_SIGNATURE]["outputs"]:
-        complaints.append(f"{BYTES_SIGNATURE} has no output {VALID}, which tells a row that is no image")
-    return complaints
+    untold = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
+    return [*complaints, *(f"{name} has no output {VALID}, which tells a row that is no image" for name in untold)]
 
 
 def check_operations(graph: MetaGraphDef) -> list[str]:

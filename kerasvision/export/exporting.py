@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasvision.config.stages import ExporterSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import VALIDATION
 from kerasvision.data.transform import ImageTransform
@@ -52,7 +53,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
     asked = settings.export
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
     examples = ExampleSet(files.examples)
-    task = make_task(settings.task, DataSchema.load(files.schema).classes)
+    task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
     fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
     temperature = fitted.value if fitted else 1.0
     signatures = export_saved_model(

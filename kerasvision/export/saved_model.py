@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,8 @@ import tensorflow as tf
 from kerasvision.data.transform import ImageTransform
 from kerasvision.export.graph import read_graph, signatures
 from kerasvision.export.rows import decoded_rows
-from kerasvision.export.warmup import write_warmup_requests
-from kerasvision.tasks.base import Predictions, Task
+from kerasvision.export.warmup import Filled, write_warmup_requests
+from kerasvision.tasks.base import Further, Predictions, Task
 
 BYTES_SIGNATURE = "serving_default"
 TENSOR_SIGNATURE = "serve_tensor"
@@ -40,6 +40,7 @@ def export_saved_model(
         `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows are
             answers: one that is no image has false there, zeros and empty texts in the other outputs, and disturbs no other.
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
+        those of `Task.further`, if any: `(image_bytes: string [None], ...)`, with an output `valid` likewise.
 
     Beside the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this text as data,
     with what each output is; `assets.extra/tf_serving_warmup_requests`.
@@ -55,13 +56,17 @@ def export_saved_model(
     Returns:
         What `signatures.json` says.
     """
-    predict = task.predictor(model, temperature=temperature)
+    predict, further = task.predictor(model, temperature=temperature), task.further(model, temperature=temperature)
     shape = transform.settings.image_shape
 
-    @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name=BYTES_INPUT)])
-    def serving_default(image_bytes: tf.Tensor) -> Predictions:
-        images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
-        return {**{name: _blank(rows, ~valid) for name, rows in predict(images).items()}, VALID: valid}
+    def of_bytes(one: Further) -> tf.types.experimental.PolymorphicFunction:
+        @partial(tf.function, autograph=False)
+        def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
+            images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
+            return {**{name: _blank(rows, ~valid) for name, rows in one.answer(images, **inputs).items()}, VALID: valid}
+
+        specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
+        return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
 
     @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
@@ -72,18 +77,16 @@ def export_saved_model(
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
-        endpoints = {BYTES_SIGNATURE: serving_default, TENSOR_SIGNATURE: serve_tensor}
-        tf.saved_model.save(served, str(folder), signatures=endpoints)
-    grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
-    requests = {BYTES_SIGNATURE: (BYTES_INPUT, grey, ()), TENSOR_SIGNATURE: (TENSOR_INPUT, 128.0, shape)}
-    write_warmup_requests(folder, requests=requests)
-    described = describe_signatures(folder, task=task)
+        endpoints = {name: of_bytes(one) for name, one in {BYTES_SIGNATURE: Further({}, predict), **further}.items()}
+        tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
+    write_warmup_requests(folder, requests=_warmup_requests(shape, further))
+    described = describe_signatures(folder, task=task, further=further)
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
     return described
 
 
-def describe_signatures(folder: Path, *, task: Task) -> dict[str, object]:
+def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Further]) -> dict[str, object]:
     """Signature -> inputs and outputs -> name -> type, shape (None: free) and meaning, read from the SavedModel itself."""
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
@@ -91,17 +94,28 @@ def describe_signatures(folder: Path, *, task: Task) -> dict[str, object]:
         VALID: "false where the row is no image that can be read; its other outputs mean nothing then",
         **task.output_descriptions(),
     }
-
+    own = {name: one.descriptions for name, one in further.items()}
     return {
         name: {
             part: {
-                key: {"dtype": dtype, "shape": shape, "meaning": meaning.get(key, "")}
+                key: {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
                 for key, (dtype, shape) in tensors.items()
             }
             for part, tensors in one.items()
         }
         for name, one in signatures(read_graph(folder)).items()
     }
+
+
+def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, Further]) -> dict[str, dict[str, Filled]]:
+    """Grey pictures; of whatever else a signature takes, zeros or empty texts, one where an axis is free."""
+    grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
+    requests = {BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())}, TENSOR_SIGNATURE: {TENSOR_INPUT: (128.0, shape)}}
+    for signature, one in further.items():
+        empty = {name: b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0) for name, spec in one.inputs.items()}
+        rows = {name: tuple(side or 1 for side in spec.shape[1:]) for name, spec in one.inputs.items()}
+        requests[signature] = {BYTES_INPUT: (grey, ()), **{name: (empty[name], rows[name]) for name in rows}}
+    return requests
 
 
 def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:

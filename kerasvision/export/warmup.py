@@ -14,22 +14,26 @@ WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8)
 
 
-def write_warmup_requests(folder: Path, *, requests: Mapping[str, tuple[str, bytes | float, tuple[int, ...]]]) -> Path:
+Filled = tuple[bytes | float | int | bool, tuple[int, ...]]
+
+
+def write_warmup_requests(folder: Path, *, requests: Mapping[str, Mapping[str, Filled]]) -> Path:
     """Writes the file into a SavedModel, and returns where.
 
     Args:
         folder: of the SavedModel.
-        requests: signature -> (its input, the value of every number in it, the shape of a row). Rows are sent alone and
-            eight at a time.
+        requests: signature -> input -> (the value of everything in it, the shape of a row). Rows are sent alone and eight at
+            a time.
     """
     file = folder / WARMUP_FILE
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for signature, (name, value, row_shape) in requests.items():
+        for signature, inputs in requests.items():
             for size in BATCH_SIZES:
                 request = PredictRequest()
                 request.model_spec.signature_name = signature
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value, shape=(size, *row_shape)))
+                for name, (value, row_shape) in inputs.items():
+                    request.inputs[name].CopyFrom(tf.make_tensor_proto(value, shape=(size, *row_shape)))
                 log = PredictionLog(predict_log=PredictLog(request=request))
                 writer.write(log.SerializeToString())
     return file

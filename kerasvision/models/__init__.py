@@ -12,7 +12,7 @@ imports none of them until one is built, and so not Keras either: pipeline files
 from typing import TYPE_CHECKING, Any
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import MODELS, did_you_mean, keywords, load
+from kerasvision.lookup import MODELS, backbone_of, did_you_mean, keywords, load
 from kerasvision.models.table import find
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def build(
     """
     path = MODELS.path(name)
     name = MODELS.name(path)
-    _check_image_shape(name, image_shape)
     _check_num_classes(num_classes)
     _check_options(name, path, options)
+    on_backbone = backbone_of(name, options)
+    _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
     if weights is None:
         return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
-    pretrained = load("kerasvision.models.pretrained:pretrained")
+    module = "on_backbone:pretrained_on_backbone" if on_backbone else "pretrained:pretrained"
+    pretrained = load(f"kerasvision.models.{module}")
     return pretrained(name, image_shape=tuple(image_shape), num_classes=num_classes, weights=weights, **options)
 
 

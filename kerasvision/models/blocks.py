@@ -114,7 +114,12 @@ def logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTe
 
     In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
     """
-    return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)(x)
+    return logits_layer(num_classes, name=name)(x)
+
+
+def logits_layer(num_classes: int, *, name: str = "logits") -> layers.Dense:
+    """The layer of `logits`."""
+    return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)
 
 
 def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:

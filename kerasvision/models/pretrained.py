@@ -104,7 +104,7 @@ def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Pa
         classes = stored["logits"][0].shape[-1] if "logits" in stored else None
         model = scaled(make(num_classes=num_classes), scaling(PUBLISHED[name].pixels))
         receivers = _receivers(model, make, stored, same_head=classes == num_classes)
-        _load(receivers, _folded(receivers, stored), file)
+        load_layers(receivers, _folded(receivers, stored), file)
     if PUBLISHED[name].pixels == "caffe":
         _turn_colours(receivers[0])
     return model
@@ -118,11 +118,11 @@ def _with_own_weights(make: Make, num_classes: int | None, file: Path) -> keras.
     in_front = scaling_of(source)
     if in_front is not None:
         model = scaled(model, in_front)
-    stored = {layer.name: [_Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
-    _check_same_layers(model if num_classes else make(num_classes=1), stored, file)
+    stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
+    check_same_layers(model if num_classes else make(num_classes=1), stored, file)
     receivers = _receivers(model, make, stored, same_head=source.output_shape == (None, num_classes))
-    _load(receivers, stored, file)
-    _check_settings(model, source, file)
+    load_layers(receivers, stored, file)
+    check_settings(model, source, file)
     return model
 
 
@@ -137,7 +137,7 @@ def _receivers(
     return [layer for layer in layers if layer.name in backbone or (same_head and layer.name in stored)]
 
 
-def _load(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
+def load_layers(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
     """Fills the layers with the numbers stored under their names; reads none before all of them fit."""
     for layer in receivers:
         if layer.name not in stored:
@@ -150,7 +150,7 @@ def _load(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored
         layer.set_weights([array.read() for array in stored[layer.name]])
 
 
-class _Held:
+class Held:
     """A weight of a network, as `Stored`."""
 
     def __init__(self, weight: keras.Variable) -> None:
@@ -215,7 +215,7 @@ def _check_network(name: str, layers: Layers, file: Path) -> None:
         )
 
 
-def _check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> None:
+def check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> None:
     """Every layer of the file must have a place: without its norms a network is another one."""
     names = {layer.name for layer in model.layers}
     for name in stored:
@@ -223,7 +223,7 @@ def _check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) ->
             raise ConfigError(f"the weights file {file} has a layer {name!r}, and the network has not", hint=_OPTIONS)
 
 
-def _check_settings(model: keras.Model, source: keras.Model, file: Path) -> None:
+def check_settings(model: keras.Model, source: keras.Model, file: Path) -> None:
     """Equal shapes are not enough: with another stride or activation the same weights mean something else."""
     in_file = {layer.name: _settings(layer) for layer in source.layers}
     for layer in model.layers:

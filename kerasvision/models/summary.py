@@ -17,13 +17,14 @@ layer and nothing else, bias not included; so does this.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import keras
-from keras import layers
+from keras import KerasTensor, layers
 
 from kerasvision.models.table import Figure
 
-_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4}
 _COUNTED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
 
 Shape = tuple[int, ...]
@@ -86,8 +87,11 @@ class LayerTable:
 
 
 def layer_table(model: keras.Model) -> LayerTable:
-    """The layers of a functional model; a model inside it is one row, and so is a layer that is used twice."""
-    return LayerTable(tuple(_row(layer) for layer in model.layers))
+    """The layers of a functional model; a model inside it is one row, and so is a layer that is used twice.
+
+    Such a layer costs as much as all its uses. An axis whose length is not known, the captions of an image, counts as one.
+    """
+    return LayerTable(tuple(_row(layer, _outputs(model, layer)) for layer in model.layers))
 
 
 def agreement(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
@@ -122,22 +126,33 @@ def _size(figure: Figure, of: "Figure | LayerTable") -> str:
     return ", ".join(parts)
 
 
-def _row(layer: keras.Layer) -> LayerRow:
+def _outputs(model: keras.Model, layer: keras.Layer) -> list[Any]:
+    """What the layer gives each time that the model uses it."""
+    by_depth = getattr(model, "_nodes_by_depth", {})
+    nodes = [node for nodes in by_depth.values() for node in nodes if node.operation is layer]
+    return [tuple(node.output_tensors) for node in nodes] if len(nodes) > 1 else [layer.output]
+
+
+def _row(layer: keras.Layer, outputs: list[Any]) -> LayerRow:
     return LayerRow(
         name=layer.name,
         type=type(layer).__name__,
         output_shape=keras.tree.map_structure(lambda tensor: tuple(tensor.shape[1:]), layer.output),
         weights=layer.count_params(),
         trainable_weights=sum(prod(weight.shape) for weight in layer.trainable_weights),
-        output_bytes=sum(prod(tensor.shape[1:]) * _BYTES[tensor.dtype] for tensor in keras.tree.flatten(layer.output)),
-        multiply_adds=_multiply_adds(layer),
+        output_bytes=sum(_numbers(tensor) * _BYTES[tensor.dtype] for tensor in keras.tree.flatten(outputs)),
+        multiply_adds=_multiply_adds(layer, outputs),
     )
 
 
-def _multiply_adds(layer: keras.Layer) -> int:
+def _multiply_adds(layer: keras.Layer, outputs: list[Any]) -> int:
     """Each output is a sum over one kernel without its last axis, which numbers the outputs themselves."""
     if isinstance(layer, keras.Model):
-        return sum(_multiply_adds(inner) for inner in layer.layers)
+        return len(outputs) * sum(_multiply_adds(inner, _outputs(layer, inner)) for inner in layer.layers)
     if not isinstance(layer, _COUNTED):
         return 0
-    return prod(layer.output.shape[1:]) * prod(layer.kernel.shape[:-1])
+    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(layer.kernel.shape[:-1])
+
+
+def _numbers(tensor: KerasTensor) -> int:
+    return prod(size or 1 for size in tensor.shape[1:])

@@ -7,68 +7,9 @@ network and compare. `kerasvision.lookup.MODELS` says where the code is.
 61706
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
-
-Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A published size of a network.
-
-    Attributes:
-        image_shape: (H, W, C) in pixels.
-        num_classes: of the head.
-        source: who published it.
-        trainable_weights: what papers and torchvision count.
-        total_weights: what Keras' `count_params` counts: moving statistics too. None where nobody states it.
-        giga_multiply_adds: of one image, in 10^9, with as many digits as were published; "" where none were.
-        options: what the builder is told for it.
-    """
-
-    image_shape: Shape
-    num_classes: int
-    source: str
-    trainable_weights: int | None = None
-    total_weights: int | None = None
-    giga_multiply_adds: str = ""
-    options: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """One row of `kerasvision models list`.
-
-    Attributes:
-        name: as in `kerasvision.lookup.MODELS`.
-        family: the name of its file in `kerasvision/models/`.
-        paper: authors, year and the part of the paper that defines it.
-        url: where to read that.
-        smallest_side: least height and width of an image, in pixels.
-        figures: the first is for the images that the paper has and the options that the builder has by itself.
-    """
-
-    name: str
-    family: str
-    paper: str
-    url: str
-    smallest_side: int
-    figures: tuple[Figure, ...]
-
-    @property
-    def source(self) -> str:
-        """The paper and where to read it, on one line."""
-        return f"{self.paper}, {self.url}"
-
-
-GREY, RGB = (224, 224, 1), (224, 224, 3)
-TORCHVISION, KERAS, D2L = "torchvision", "keras.applications", "Dive into Deep Learning"
-# Built once by somebody else than us, in other code, from the paper's description.
-INDEPENDENT = "an independent count"
+from kerasvision.models.figures import D2L, GREY, INDEPENDENT, KERAS, RGB, TORCHVISION, Figure, Network, Shape
 
 VGG_URL = "https://arxiv.org/abs/1409.1556"
 RESNET_URL = "https://arxiv.org/abs/1512.03385"
@@ -369,6 +310,23 @@ NETWORKS = (
             Figure((96, 96, 1), 10, f"{D2L}, without its 904 biases", 757_322, 763_930),
             Figure((96, 96, 1), 10, D2L, 758_226, 764_834, options={"bias": True}),
         ),
+    ),
+    # On resnet18, with 10,000 words: as many as Xu et al. have. Of a decoder of keras.layers, a dense layer for the image.
+    Network(
+        name="show_and_tell",
+        family="captioner",
+        paper="Vinyals et al., 2015, equations 10 to 12",
+        url="https://arxiv.org/abs/1411.4555",
+        smallest_side=32,  # as resnet18, its backbone
+        figures=(Figure(RGB, 10_000, INDEPENDENT, 23_788_368, 23_797_968),),
+    ),
+    Network(
+        name="show_attend_tell",
+        family="captioner",
+        paper="Xu et al., 2015, section 3.1 with the soft attention of section 4.2",
+        url="https://arxiv.org/abs/1502.03044",
+        smallest_side=32,  # as resnet18, its backbone
+        figures=(Figure(RGB, 10_000, INDEPENDENT, 26_149_713, 26_159_313),),
     ),
 )
 

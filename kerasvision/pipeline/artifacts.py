@@ -133,7 +133,10 @@ class ExampleAnomalies(Artifact):
 
 
 class TransformGraph(Artifact):
-    """The one function from bytes to the network's input: `transform.json`, its settings and what was fitted."""
+    """The one function from bytes to the network's input: `transform.json`, its settings and what was fitted.
+
+    Beside it lies `names.json` where the task wants names fitted: of what it tells apart, in the order of their numbers.
+    """
 
     TYPE_NAME = "TransformGraph"
     FRONT = "transform.json"

@@ -29,6 +29,7 @@ from kerasvision.pipeline.graph import Node
 # A change of one of these may change what a stage writes.
 VERSIONED = (
     "tensorflow", "keras", "tensorflow-datasets", "keras-tuner", "numpy", "pandas", "pyarrow", "pillow", "scikit-learn",
+    "nltk",
 )  # fmt: skip
 
 # File systems round times (FAT to 2 s). A file touched so shortly before it was hashed may change again unseen.

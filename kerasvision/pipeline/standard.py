@@ -32,8 +32,9 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
     model = add("trainer", **data, hyperparameters=best).model
     models = {"model": model, "saved_model": add("exporter", **data, model=model).saved_model}
+    has_simple = "simple_models" in settings
     rivals = {
-        "simple_scores": add("simple_models", examples=examples, schema=schema).scores if experiment.simple_models else None,
+        "simple_scores": add("simple_models", examples=examples, schema=schema).scores if has_simple else None,
         "baseline_saved_model": LatestBlessed(other_than=models["saved_model"]) if experiment.gate.needs_baseline else None,
     }
     facts = add("infra_validator", **data, **models).blessing if experiment.gate.needs_facts else None

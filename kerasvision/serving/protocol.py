@@ -23,6 +23,8 @@ from kerasvision.serving.loaded import Columns, Signature
 DEFAULT_SIGNATURE = "serving_default"
 B64 = "b64"
 BYTES_SUFFIX = "_bytes"
+# What our own models call their images.
+IMAGE = "image_bytes"
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[in
         raise Refused(400, "there are no rows")
     total = [0] * rows
     for name, array in columns.items():
-        if array.dtype == object:
+        # Beside an input that holds images, a text is a text, however it begins: "BMW" is no bitmap.
+        if array.dtype == object and (name == IMAGE or IMAGE not in columns):
             each = array.size // max(rows, 1)
             for number, pixels in enumerate(_image_pixels(array.reshape(-1), name, signature, limits)):
                 if rows:

@@ -19,6 +19,8 @@ Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
 # (rows int (M,), counts int (M, R)) -> metric -> float64 (R,): the scores where row i counts so many times, R times over.
 Resampled = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+# signature -> what a served model answers about some images, as arrays; None where it has no such signature.
+Ask = Callable[[str], dict[str, np.ndarray] | None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Judgement:
 
     Attributes:
         scores: metric -> value, never NaN. A metric of a single class bears its name in brackets: `recall[daisy]`.
-        rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse) and `correct`.
+        rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse), and `correct` where an
+            answer is right or wrong.
         tables: further tables by name, a confusion matrix say. One whose columns have a name is a matrix of counts.
         left_out: metric -> why it has no value here.
         resampled: the scores of some rows, each counted as often as told; NaN where they have none. Both the bootstrap and
@@ -71,6 +74,51 @@ class Temperature:
     after: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Further:
+    """One more thing that a served model answers, beside the predictions: a signature of its own.
+
+    Attributes:
+        inputs: what it takes beside the images: name -> specification, the first axis that of the images, and free.
+        answer: (scaled images float32 (N, H, W, C), **inputs) -> named outputs of N rows, in stock TensorFlow operations.
+        descriptions: what each of its inputs and outputs is, in a line.
+    """
+
+    inputs: Mapping[str, tf.TensorSpec]
+    answer: Callable[..., Predictions]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an answer, and where in the image the network looked for it.
+
+    Attributes:
+        text: the part.
+        weights: float (h, w), at least 0, laid over the image as the network sees it.
+    """
+
+    text: str
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """An example as a page shows it.
+
+    Attributes:
+        id: of the example.
+        answer: what the model said.
+        truth: all that would be right.
+        parts: of the answer, in order; none where the network does not tell where it looks.
+    """
+
+    id: str
+    answer: str
+    truth: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
+
+
 class Task(ABC):
     """One kind of thing to be learned.
 
@@ -110,6 +158,23 @@ class Task(ABC):
 
     def output_descriptions(self) -> dict[str, str]:
         """What each of the predictor's outputs is, in a line; for whoever asks the served model."""
+        return {}
+
+    def further(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, Further]:
+        """Signature -> what it answers beside the predictor; none by default.
+
+        Args:
+            model: the trained network.
+            temperature: as for `predictor`.
+        """
+        return {}
+
+    def asked(self, batch: Batch) -> dict[str, dict[str, tf.Tensor]]:
+        """Signatures of `further` that an evaluation asks about a batch of a data set -> their inputs beside the images.
+
+        What they answer is joined to the predictions: a row per example, whose later axes may have another length in every
+        batch; the shorter ones are filled with zeros.
+        """
         return {}
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
@@ -154,6 +219,15 @@ class Task(ABC):
     @abstractmethod
     def caption(self, row: pd.Series) -> str:
         """What stands below the image of a row of a judgement: the truth and the answer."""
+
+    def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> Sequence[Illustration]:
+        """Examples with their truth and the whole answer, where a line is too short for them; none by default.
+
+        Args:
+            rows: some of a judgement's.
+            ask: what the served model says of the images of these rows.
+        """
+        return ()
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """Further plots of a judgement, title -> figure, whose text is not out of the data: fonts lack many scripts."""

@@ -22,5 +22,9 @@ def in_float32(network: keras.Model) -> keras.Model:
 
 
 def _in_float32(layer: Any) -> Any:
-    made = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    settings = layer.get_config()
+    # What is no layer but a bare operation has no precision of its own, unless it is a cast.
+    if isinstance(layer, keras.Layer) or settings.get("dtype") in ("bfloat16", "float16"):
+        settings["dtype"] = "float32"
+    made = type(layer).from_config(settings)
     return fused(made) if isinstance(made, keras.layers.BatchNormalization) else made

@@ -14,6 +14,7 @@ from kerasvision import quiet
 from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
@@ -100,7 +101,7 @@ def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
     fitted = fit(
         settings,
         examples=ExampleSet(files.examples),
-        classes=DataSchema.load(files.schema).classes,
+        classes=class_names(files.transform, labels=DataSchema.load(files.schema).classes),
         transform=ImageTransform.load(files.transform),
         work=files.work,
         strategy=strategy,

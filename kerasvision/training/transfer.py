@@ -19,6 +19,7 @@ from kerasvision import lookup, models
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.padding import largest_shapes, padded_batches
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
@@ -68,7 +69,9 @@ def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tup
     Raises:
         ConfigError: the network has no such level.
     """
-    makers = map_makers(model, image_shape=image_shape)
+    layers = {layer.name for layer in network.layers}
+    # A network may go on from an inner level, and leave the others out.
+    makers = {name: maker for name, maker in map_makers(model, image_shape=image_shape).items() if maker in layers}
     if level not in {*makers, "backbone"}:
         raise ConfigError(f"{model.name} has no level {level!r}; {lookup.did_you_mean(level, [*makers, 'backbone'])}")
     last = max(makers, key=lambda name: int(name.removeprefix("c")))
@@ -84,6 +87,7 @@ def map_makers(model: c.Model, *, image_shape: tuple[int, int, int]) -> dict[str
     >>> map_makers(c.Model(name="lenet5"), image_shape=(28, 28, 1))
     {'c1': 'pool1', 'c2': 'pool2'}
     """
+    model = model.backbone
     # Weights may choose the layout, and so where the levels lie.
     options = model.options if model.weights is None else options_with(model.weights, name=model.name, options=model.options)
     backbone = models.build(model.name, image_shape=image_shape, num_classes=None, **options)
@@ -125,14 +129,18 @@ class FeatureMaps:
         self.held: dict[object, object] = {}
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
-                images = examples.dataset(split).map(
+                encoded = examples.dataset(split)
+                images = encoded.map(
                     lambda example: {
-                        **{key: example[key] for key in ("id", "label") if key in example},
+                        **{key: value for key, value in example.items() if key != "objects"},
                         "image": transform(example["image"]),
                     },
                     num_parallel_calls=tf.data.AUTOTUNE,
                 )
-                self._rows[split] = _with_maps(frozen, images.batch(training.batch_size), advance=advance)
+                batches = padded_batches(
+                    images, batch_size=training.batch_size, shapes=largest_shapes(encoded), drop_remainder=False
+                )
+                self._rows[split] = _with_maps(frozen, batches, advance=advance)
 
     def count(self, split: str) -> int:
         """How many examples a split holds; 0 for one that is not there."""
@@ -144,7 +152,7 @@ class FeatureMaps:
         return self._classes
 
     def dataset(self, split: str) -> tf.data.Dataset:
-        """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map."""
+        """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map. Texts are filled up with ""."""
         return tf.data.Dataset.from_tensor_slices(self._rows[split])
 
 
@@ -171,7 +179,8 @@ class Unchanged:
 def _head(network: keras.Model, frozen: keras.Model, *, level: str) -> keras.Model:
     """From the frozen part's map to what the network puts out, of the same layers."""
     try:
-        return keras.Model(frozen.output, network.output, name=f"{network.name}_head")
+        # A network may have further inputs than the image.
+        return keras.Model([frozen.output, *network.inputs[1:]], network.output, name=f"{network.name}_head")
     except ValueError as error:
         raise ConfigError(
             f"features='once' keeps the map of {level} alone, and {network.name} goes on from earlier maps too",

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kerasvision.config.stages import TunerSettings
+from kerasvision.data.names import FILE
 from kerasvision.progress import say
 from kerasvision.training.interruption import sigterm_noticed
 from kerasvision.tuning.folder import copy_without_checkpoints
@@ -95,4 +96,6 @@ def gpu_names(environment: Mapping[str, str], *, devices: Path) -> tuple[str, ..
 def _digests(data: TrialData) -> dict[str, str]:
     """Name -> SHA-256 of what trials depend on besides settings. The examples stand by TFDS' description of them."""
     files = {"examples": data.examples / "dataset_info.json", "schema": data.schema, "transform": data.transform}
+    names = data.transform.with_name(FILE)
+    files |= {"names": names} if names.is_file() else {}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}

@@ -84,6 +84,7 @@ class Trainer:
         import tensorflow as tf
 
         from kerasvision.data.examples import ExampleSet
+        from kerasvision.data.names import class_names
         from kerasvision.data.schema import DataSchema
         from kerasvision.data.transform import ImageTransform
         from kerasvision.training.strategy import make_logical_devices
@@ -96,7 +97,7 @@ class Trainer:
         if setup.devices > 1:
             make_logical_devices(setup.devices)
         self._examples = ExampleSet(setup.data.examples)
-        self._classes = DataSchema.load(setup.data.schema).classes
+        self._classes = class_names(setup.data.transform, labels=DataSchema.load(setup.data.schema).classes)
         self._transform = ImageTransform.load(setup.data.transform)
 
     def carry_out(self, job: Job, connection: Connection) -> tuple[str, object]:

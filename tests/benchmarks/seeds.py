@@ -1,4 +1,4 @@
-"""Accuracy of a pipeline over several training seeds: the numbers in the first line of a pipeline file.
+"""Scores of a pipeline over several training seeds: the numbers in the first line of a pipeline file.
 
     python tests/benchmarks/seeds.py pipelines/digits.py --seeds 5
     python tests/benchmarks/seeds.py pipelines/flowers.py --seeds 3 --set source.path=../shared/data/flowers
@@ -34,9 +34,10 @@ def main() -> None:
             splits = json.loads(result.artifact("evaluator", "evaluation").scores.read_text())["splits"]
             last = pd.read_csv(result.artifact("trainer", "model").history).iloc[-1]
             whole = {name: found["score"] for name, found in splits["test"]["scores"].items() if "[" not in name}
-            trained = {"train_loss": last["loss"], "train_accuracy": last["accuracy"]}
-            if "validation" in splits:
-                trained["validation_accuracy"] = splits["validation"]["scores"]["accuracy"]["score"]
+            measured = [name for name in last.index if name != "epoch" and not name.startswith("val_")]
+            trained = {f"train_{name}": last[name] for name in measured}
+            validation = splits.get("validation", {"scores": {}})["scores"]
+            trained |= {f"validation_{name}": validation[name]["score"] for name in measured if name in validation}
             rows.append({**whole, **trained, "seconds": seconds})
             print(f"seed {seed}: " + ", ".join(f"{name} {value:.4f}" for name, value in rows[-1].items()), flush=True)
     for name in rows[0]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasvision.models import build
 
@@ -33,10 +34,23 @@ class Network:
         """Whether the weight of that path is one of those."""
         return self.idle is not None and re.search(self.idle, path) is not None
 
+    @property
+    def per_image(self) -> tuple[int, ...]:
+        """How many rows of logits an image has: one; or those of two captions, one for each step."""
+        return (2, self.options["max_length"] + 1) if "max_length" in self.options else ()
+
+    def inputs(self, count: int = 4) -> list[np.ndarray]:
+        """What so many random images are shown as, and beside them two captions each, of ten words, where it reads any."""
+        random = np.random.default_rng(0)
+        images = random.normal(size=(count, *self.image_shape)).astype("float32")
+        return [images, random.integers(10, size=(count, *self.per_image), dtype="int32")] if self.per_image else [images]
+
     def build(self, *, num_classes: int | None = 10, **changes: Any) -> keras.Model:
         """The network on its own images with its own options, unless changed."""
         return build(self.name, num_classes=num_classes, **{"image_shape": self.image_shape, **self.options, **changes})
 
+
+SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
 NETWORKS = [
     Network("lenet5", (28, 28, 1)),
@@ -77,4 +91,8 @@ NETWORKS = [
     Network("densenet169", (32, 32, 3), slow=True),
     Network("densenet201", (32, 32, 3), slow=True),
     Network("densenet_small", (32, 32, 3)),
+    Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
+    Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
+    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}),
+    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
 ]

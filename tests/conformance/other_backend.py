@@ -1,4 +1,4 @@
-"""Builds each network of a folder's `<row>.keras` anew, with these weights, and writes `<row>.jax.npy` for `<row>.npy`.
+"""Builds each network of a folder's `<row>.keras` anew, with these weights, and writes `<row>.jax.npy` for `<row>.npz`.
 
     python other_backend.py <folder>
 
@@ -19,4 +19,6 @@ if __name__ == "__main__":
         if (folder / f"{network}.keras").exists():
             model = network.build()
             model.load_weights(folder / f"{network}.keras")
-            np.save(folder / f"{network}.jax.npy", model.predict_on_batch(np.load(folder / f"{network}.npy")))
+            inputs = list(np.load(folder / f"{network}.npz").values())
+            answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+            np.save(folder / f"{network}.jax.npy", answers)

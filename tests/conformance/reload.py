@@ -1,4 +1,4 @@
-"""Loads each `<row>.keras` of a folder, feeds it `<row>.npy` and writes `<row>.out.npy`, with Keras alone.
+"""Loads each `<row>.keras` of a folder, feeds it `<row>.npz` and writes `<row>.out.npy`, with Keras alone.
 
     python reload.py <folder>
 
@@ -15,4 +15,5 @@ sys.modules["kerasvision"] = None  # importing it is an error from here on, also
 
 for saved in sorted(Path(sys.argv[1]).glob("*.keras")):
     model = keras.saving.load_model(saved)
-    np.save(saved.with_suffix(".out.npy"), model(np.load(saved.with_suffix(".npy")), training=False))
+    inputs = list(np.load(saved.with_suffix(".npz")).values())
+    np.save(saved.with_suffix(".out.npy"), model(inputs if len(inputs) > 1 else inputs[0], training=False))

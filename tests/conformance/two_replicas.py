@@ -32,9 +32,10 @@ def train(network, scope, *, synchronized, mode):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, run_eagerly=mode == "eager", jit_compile=False)
     generator = np.random.default_rng(0)
-    images = generator.normal(size=(BATCH * STEPS + 1, *network.image_shape))
-    labels = generator.integers(10, size=len(images))
-    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH, drop_remainder=True)
+    inputs = network.inputs(BATCH * STEPS + 1)
+    labels = generator.integers(10, size=(len(inputs[0]), *network.per_image))
+    shown = tuple(inputs) if len(inputs) > 1 else inputs[0]
+    batches = tf.data.Dataset.from_tensor_slices((shown, labels)).batch(BATCH, drop_remainder=True)
     weights = [weight for weight in model.weights if not network.is_idle(weight.path)]
     start = [weight.numpy() for weight in weights]
     model.fit(batches, shuffle=False, verbose=0)

@@ -162,7 +162,7 @@ def test_the_largest_losses_come_first_and_wrong_ones_are_marked(example_set):
     shown = top_losses(judged, task=TASK, examples=example_set, most=4)
     # Certainty falls from image to image: of the three wrong ones the first is the worst; the right one comes last.
     assert [picture.id for picture, *_ in shown] == judged.rows["id"].tolist()
-    assert [correct for _, _, correct, _ in shown] == [False, False, False, True]
+    assert [wrong for _, _, wrong, _ in shown] == [True, True, True, False]
     assert shown[0][1] == f"{judged.rows['label'][0]} → {judged.rows['predicted'][0]} 0.90"
     assert [loss for *_, loss in shown] == sorted(judged.rows["loss"], reverse=True)
 

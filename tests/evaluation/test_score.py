@@ -184,6 +184,9 @@ def test_captions_of_any_number_are_batched(tmp_path, trained):
         def truth(self, batch):
             return np.array([len(captions) for captions in batch["captions"].to_list()])
 
+        def asked(self, batch):
+            return {}
+
     model = save(tmp_path / "m", {"said": lambda image: image})
     found = predict_split_from_bytes(ExampleSet(tmp_path / "data"), split="test", task=Captions(), saved_model=model)
     assert dict(zip(found.ids, found.truth.tolist(), strict=True)) == {"a": 1, "b": 2}

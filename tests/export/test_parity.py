@@ -238,6 +238,20 @@ def test_an_output_whose_name_a_server_would_take_for_bytes_is_told():
     assert check_signatures(given) == ["serve_tensor: no output may be called mask_bytes"]
 
 
+def test_further_signatures_are_held_to_the_same():
+    spec = ["string", [None]]
+    further = {"inputs": {"image_bytes": spec, "texts": ["string", [None, None]]}, "outputs": {"valid": ["bool", [None]]}}
+    assert check_signatures(signatures() | {"further": further}) == []
+    fixed = further | {"inputs": {"image_bytes": spec, "texts": ["string", [1]]}, "outputs": {"x": ["int32", [None]]}}
+    assert check_signatures(signatures() | {"further": fixed}) == [
+        "further has a fixed batch dimension, so requests cannot be joined",
+        "further has no output valid, which tells a row that is no image",
+    ]
+    assert check_signatures(signatures() | {"further": {"inputs": {}, "outputs": further["outputs"]}}) == [
+        "there is no signature further(image_bytes)"
+    ]
+
+
 def test_usable_signatures_have_no_complaint():
     assert check_signatures(signatures()) == []
 

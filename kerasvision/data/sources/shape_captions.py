@@ -10,7 +10,7 @@ MOST_CAPTIONS = 5
 # Middles must lie so far apart, as a part of the picture's side, before one is said to be left of or above the other.
 CLEAR = 0.15
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 _ROWS, _COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 
 
@@ -27,7 +27,7 @@ def _sentences(scene: Scene, draws: Draws) -> Iterator[str]:
     shapes = scene.shapes
     first = shapes[0]
     yield f"{_full(first)} on a {scene.ground} background"
-    yield f"{_article(f'{first.colour} {first.name}')} {_position(first, scene.pixels.shape)}"
+    yield f"{_article(f'{first.colour} {first.name}')} {position_of(first, scene.pixels.shape)}"
     yield f"the largest shape is {_article(f'{first.colour} {first.name}')}"
     if len(shapes) == 1:
         yield f"there is only {_full(first)}"
@@ -35,10 +35,10 @@ def _sentences(scene: Scene, draws: Draws) -> Iterator[str]:
         return
     other = draws.one_of(shapes[1:])
     for one, two in ((first, other), (other, first)):
-        if relation := _relation(one, two, scene.pixels.shape):
+        if relation := relation_of(one, two, scene.pixels.shape):
             yield f"{_full(one)} {relation} {_full(two)}"
             yield f"there is {_article(f'{one.colour} {one.name}')} {relation} {_article(f'{two.colour} {two.name}')}"
-    yield f"{_NUMBERS[len(shapes)]} shapes: {_listed([_full(shape) for shape in shapes])}"
+    yield f"{NUMBERS[len(shapes)]} shapes: {_listed([_full(shape) for shape in shapes])}"
     yield _counted([shape.name for shape in shapes], f"on a {scene.ground} background")
 
 
@@ -68,11 +68,11 @@ def _counted(names: Sequence[str], ending: str) -> str:
     'two crosses and one star on a dark background'
     """
     counts = Counter(names)
-    parts = [f"{_NUMBERS[count]} {name if count == 1 else _plural(name)}" for name, count in counts.items()]
+    parts = [f"{NUMBERS[count]} {name if count == 1 else plural(name)}" for name, count in counts.items()]
     return f"{_listed(parts)} {ending}"
 
 
-def _plural(name: str) -> str:
+def plural(name: str) -> str:
     return name + ("es" if name.endswith("s") else "s")
 
 
@@ -81,7 +81,7 @@ def _middle(shape: Shape) -> tuple[float, float]:
     return (y_min + y_max) / 2, (x_min + x_max) / 2
 
 
-def _position(shape: Shape, size: Sequence[int]) -> str:
+def position_of(shape: Shape, size: Sequence[int]) -> str:
     """By thirds of the picture: "in the middle", "at the left edge", "in the upper right corner"."""
     row, column = (min(2, int(3 * place / side)) for place, side in zip(_middle(shape), size, strict=False))
     vertical, horizontal = _ROWS[row], _COLUMNS[column]
@@ -92,7 +92,7 @@ def _position(shape: Shape, size: Sequence[int]) -> str:
     return {"upper": "at the top", "lower": "at the bottom", "": "in the middle"}[vertical]
 
 
-def _relation(one: Shape, two: Shape, size: Sequence[int]) -> str:
+def relation_of(one: Shape, two: Shape, size: Sequence[int]) -> str:
     """Where the first lies as seen from the second, along the axis on which they lie farther apart; "" if unclear."""
     down, right = ((mine - other) / side for mine, other, side in zip(_middle(one), _middle(two), size, strict=False))
     if max(abs(down), abs(right)) < CLEAR:

@@ -13,11 +13,17 @@ def transform(
     settings: TransformSettings,
 ) -> None:
     """Examples -> TransformGraph. Data with errors go no further than here."""
+    from kerasvision import lookup
     from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.names import save_names
     from kerasvision.data.splits import TRAIN
     from kerasvision.data.transform import ImageTransform
     from kerasvision.data.validation import refuse_errors
 
     refuse_errors(anomalies.file)
-    images = ExampleSet(examples.data).dataset(TRAIN).map(lambda example: example["image"])
+    known = ExampleSet(examples.data)
+    images = known.dataset(TRAIN).map(lambda example: example["image"])
     ImageTransform.fit(settings.transform, images).save(transform_graph.file)
+    if settings.names is not None:
+        names = lookup.load(settings.names.implementation)(settings.names, known)
+        save_names(names, transform=transform_graph.file)

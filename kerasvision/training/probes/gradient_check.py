@@ -150,13 +150,23 @@ def _refuse(network: keras.Model) -> None:
         )
 
 
-def _noise(network: keras.Model, random: np.random.Generator) -> tf.Tensor:
-    specs = getattr(network, "inputs", None) or ()
-    if len(specs) != 1 or None in specs[0].shape[1:] or specs[0].dtype != "float64":
+def _noise(network: keras.Model, random: np.random.Generator) -> Any:
+    """Rows of normal noise, and of random tokens where the network reads tokens too: two where their number is free."""
+    made = [_noise_like(spec, network, random) for spec in getattr(network, "inputs", None) or ()]
+    if not made or any(part is None for part in made):
         raise ConfigError(
             f"{network.name} reads something else than numbers of one shape", hint="give it inputs to be checked with"
         )
-    return tf.constant(random.normal(size=(BATCH_SIZE, *specs[0].shape[1:])))
+    return made[0] if len(made) == 1 else made
+
+
+def _noise_like(spec: keras.KerasTensor, network: keras.Model, random: np.random.Generator) -> tf.Tensor | None:
+    known = [layer.input_dim for layer in network.layers if isinstance(layer, keras.layers.Embedding)]
+    if spec.dtype == "int32" and known:
+        return tf.constant(random.integers(min(known), size=(BATCH_SIZE, *(size or 2 for size in spec.shape[1:]))), tf.int32)
+    if None in spec.shape[1:] or spec.dtype != "float64":
+        return None
+    return tf.constant(random.normal(size=(BATCH_SIZE, *spec.shape[1:])))
 
 
 def _layer_table(

@@ -15,6 +15,7 @@ from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
@@ -90,9 +91,11 @@ def replica_run(
     keras.config.set_dtype_policy(dtype)
     parsed = TrainerSettings.parse(json.loads(settings))
     strategy = make_strategy(parsed.training)
+    known = ExampleSet(examples)
     step, random, batches = _prepared(
-        parsed, ExampleSet(examples), ImageTransform.load(transform), strategy=strategy, dtype=dtype, steps=steps
-    )
+        parsed, known, ImageTransform.load(transform), classes=class_names(transform, labels=known.classes),
+        strategy=strategy, dtype=dtype, steps=steps,
+    )  # fmt: skip
     iterator = step.share_out(batches)
     before = values_of(step.variables())
     outputs = _outputs(step.network, next(iter(iterator)), strategy)
@@ -113,11 +116,12 @@ def _prepared(
     examples: ExampleSet,
     transform: ImageTransform,
     *,
+    classes: tuple[str, ...],
     strategy: tf.distribute.Strategy,
     dtype: str,
     steps: int,
 ) -> tuple[TrainStep, tuple[str, ...], tf.data.Dataset]:
-    training, task = settings.training, make_task(settings.task, examples.classes)
+    training, task = settings.training, make_task(settings.task, classes)
     keras.utils.set_random_seed(training.seed)
     per_epoch = max(1, examples.count(TRAIN) // training.batch_size)
     with strategy.scope():

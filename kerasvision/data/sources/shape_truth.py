@@ -1,0 +1,113 @@
+"""Whether a caption is true of a scene of shapes: the sentences of `shape_captions`, read instead of written."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from kerasvision.data.captions import words
+from kerasvision.data.sources.shape_captions import NUMBERS, plural, position_of, relation_of
+from kerasvision.data.sources.shape_outlines import OUTLINES
+from kerasvision.data.sources.shape_scenes import COLOURS, GROUNDS, SIZES, Scene, Shape
+
+
+def is_true(caption: str, scene: Scene) -> bool:
+    """Whether a caption says of the scene what is so. One that is no sentence of the scenes' grammar is not true.
+
+    Capitals and punctuation do not matter, nor does the order in which shapes are listed. A size may be left out. Words
+    mean what they mean where scenes are described: "left of" that the middles lie farther apart across than down.
+
+    >>> from kerasvision.config.sources import Shapes
+    >>> from kerasvision.data.sources.shape_scenes import make_scene
+    >>> scene = make_scene(Shapes(max_objects=1), 3)
+    >>> is_true("a medium-sized orange star on a light background", scene), is_true("A star!", scene)
+    (True, False)
+    """
+    said = " ".join(words(caption))
+    if _WRONG_ARTICLE.search(said):
+        return False
+    readings = ((pattern.fullmatch(said), holds) for pattern, holds in _SENTENCES.items())
+    return any(match is not None and holds(scene, *match.groups()) for match, holds in readings)
+
+
+def shape_meant(scene: Scene, said: str) -> Shape | None:
+    """The shape of the scene that "a small red star" or "a red star" can mean; None where there is none.
+
+    Two shapes of a scene never have one colour.
+    """
+    *size, colour, name = said.split()[1:]
+    for shape in scene.shapes:
+        if (shape.colour, shape.name) == (colour, name) and size in ([], [shape.size]):
+            return shape
+    return None
+
+
+def _holds_one_on(scene: Scene, said: str, ground: str) -> bool:
+    return shape_meant(scene, said) is not None and scene.ground == ground
+
+
+def _holds_one_at(scene: Scene, said: str, position: str) -> bool:
+    shape = shape_meant(scene, said)
+    return shape is not None and position_of(shape, scene.pixels.shape) == position
+
+
+def _largest_is(scene: Scene, said: str) -> bool:
+    return shape_meant(scene, said) is scene.shapes[0]
+
+
+def _is_only(scene: Scene, said: str) -> bool:
+    return len(scene.shapes) == 1 and _largest_is(scene, said)
+
+
+def _lie_so(scene: Scene, said: str, relation: str, other: str) -> bool:
+    one, two = shape_meant(scene, said), shape_meant(scene, other)
+    return None not in (one, two) and relation_of(one, two, scene.pixels.shape) == relation
+
+
+def _are_all(scene: Scene, number: str, listed: str) -> bool:
+    meant = [shape_meant(scene, said) for said in re.findall(_SHAPE, listed)]
+    each_once = all(sum(shape is found for found in meant) == 1 for shape in scene.shapes)
+    return number == NUMBERS[len(scene.shapes)] and each_once and len(meant) == len(scene.shapes)
+
+
+def _are_so_many(scene: Scene, counted: str, ground: str) -> bool:
+    counts = Counter(shape.name for shape in scene.shapes)
+    said = sorted(re.findall(_COUNT, counted))
+    return said == sorted(_count(name, count) for name, count in counts.items()) and scene.ground == ground
+
+
+def _count(name: str, count: int) -> str:
+    """
+    >>> _count("cross", 2), _count("star", 1)
+    ('two crosses', 'one star')
+    """
+    return f"{NUMBERS[count]} {name if count == 1 else plural(name)}"
+
+
+def _either(*choices: str) -> str:
+    return f"(?:{'|'.join(choices)})"
+
+
+def _several(part: str) -> str:
+    """One part or more; words() has taken the commas."""
+    return rf"({part}(?:(?: and)? {part})*)"
+
+
+_WRONG_ARTICLE = re.compile(r"\ba [aeiou]|\ban [^aeiou]")
+_SHAPE = rf"an? (?:{_either(*SIZES)} )?{_either(*COLOURS)} {_either(*OUTLINES)}\b"
+_COUNT = rf"{_either(*NUMBERS)} {_either(*map(plural, OUTLINES), *OUTLINES)}\b"
+_GROUND = f"({_either(*GROUNDS)})"
+_POSITION = r"(in the middle|(?:at|on) the \w+|in the \w+ \w+ corner)"
+
+# Sentence -> what must be so of the scene and of the parts in brackets.
+_SENTENCES: Mapping[re.Pattern[str], Callable[..., bool]] = {
+    re.compile(sentence): holds
+    for sentence, holds in {
+        rf"({_SHAPE}) on a {_GROUND} background": _holds_one_on,
+        rf"({_SHAPE}) {_POSITION}": _holds_one_at,
+        rf"the largest shape is ({_SHAPE})": _largest_is,
+        rf"(?:there is only|a picture of) ({_SHAPE})": _is_only,
+        rf"(?:there is )?({_SHAPE}) (left of|right of|above|below) ({_SHAPE})": _lie_so,
+        rf"({_either(*NUMBERS)}) shapes {_several(_SHAPE)}": _are_all,
+        rf"{_several(_COUNT)} on a {_GROUND} background": _are_so_many,
+    }.items()
+}

@@ -1,0 +1,118 @@
+"""Some test images with the truth and the answer, and where in them the network looked for each part of the answer.
+
+Which ones is a matter of a fixed seed: neither the best nor the worst, and the same ones for every model.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from kerasvision.data.contact_sheets import THUMBNAIL_SIDE, Picture, pictures, thumbnail_url
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TEST
+from kerasvision.data.transform import ImageTransform
+from kerasvision.evaluation.predictions import ServedModel
+from kerasvision.tasks.base import Illustration, Judgement, Part, Task
+
+MOST_SAMPLES = 24
+# Each of these takes a picture per part: about 3 kB.
+MOST_WITH_PARTS = 8
+MOST_PARTS = 24
+SEED = 0
+# What the network did not look at fades away: into the dark in a bright image, into the light in a dark one.
+DARK, LIGHT, FADED = 30.0, 225.0, 0.75
+LEAST_BRIGHT = 80.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An illustrated example as the page shows it.
+
+    Attributes:
+        illustration: what is said of it.
+        picture: the image, small.
+        looks: (part of the answer, data URL of the image with what was not looked at faded).
+    """
+
+    illustration: Illustration
+    picture: Picture
+    looks: tuple[tuple[str, str], ...] = ()
+
+
+def samples(
+    judgement: Judgement,
+    *,
+    task: Task,
+    examples: ExampleSet,
+    model: ServedModel,
+    transform: ImageTransform,
+    most: int = MOST_SAMPLES,
+) -> list[Sample]:
+    """Some of the test images, in the order of the split; none where the task illustrates nothing.
+
+    Args:
+        judgement: of the test split.
+        task: says what is to be shown.
+        examples: where the images are.
+        model: is asked further about these images, where the task wants that.
+        transform: makes of an image what the network sees.
+        most: how many at most.
+    """
+    count = len(judgement.rows)
+    drawn = np.sort(np.random.default_rng(SEED).permutation(count)[:most])
+    rows = judgement.rows.iloc[drawn]
+
+    def ask(signature: str) -> dict[str, np.ndarray] | None:
+        if signature not in model.signatures:
+            return None
+        encoded = encoded_images(examples, rows["id"])
+        answers = model(signature, image_bytes=tf.constant([encoded[name] for name in rows["id"]]))
+        return {name: value.numpy() for name, value in answers.items()}
+
+    shown = task.illustrations(rows, ask=ask)
+    found = pictures(examples, [one.id for one in shown], side=THUMBNAIL_SIDE)
+    with_parts = [one.id for one in shown if one.parts][:MOST_WITH_PARTS]
+    encoded = encoded_images(examples, with_parts)
+    looks = {one.id: _looks(one.parts[:MOST_PARTS], transform.pixels(tf.constant(encoded[one.id])).numpy())
+             for one in shown if one.id in encoded}  # fmt: skip
+    return [Sample(one, found[one.id], looks.get(one.id, ())) for one in shown]
+
+
+def encoded_images(examples: ExampleSet, ids: Iterable[str]) -> Mapping[str, bytes]:
+    """id -> the bytes of the image, of test examples."""
+    wanted = {name.encode() for name in ids}
+    rows = examples.dataset(TEST).as_numpy_iterator() if wanted else ()
+    return {row["id"].decode(): row["image"] for row in rows if row["id"] in wanted}
+
+
+def faded(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """An image of which only that stands out which has weight.
+
+    Args:
+        pixels: float (H, W, 1 or 3) in [0, 255].
+        weights: float (h, w), at least 0; where they are largest, the image stays as it is.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    >>> faded(np.full((1, 2, 1), 200.0), np.array([[2.0, 0.0]]))[0, :, 0].tolist()
+    [200, 72]
+    """
+    height, width, _ = pixels.shape
+    shares = (weights / max(weights.max(), np.finfo(np.float32).tiny)).astype(np.float32)
+    seen = np.asarray(Image.fromarray(shares).resize((width, height), Image.Resampling.BILINEAR))[..., None]
+    color = np.broadcast_to(pixels, (height, width, 3))
+    away = DARK if color.mean() >= LEAST_BRIGHT else LIGHT
+    return np.rint(color + (1 - seen) * FADED * (away - color)).clip(0, 255).astype(np.uint8)
+
+
+def _looks(parts: Iterable[Part], pixels: np.ndarray) -> tuple[tuple[str, str], ...]:
+    height, width, _ = pixels.shape
+    share = THUMBNAIL_SIDE / max(height, width)
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    kind = Image.Resampling.NEAREST if share > 1 else Image.Resampling.BOX
+    small = np.asarray(Image.fromarray(faded(pixels, np.ones((1, 1)))).resize(size, kind), np.float32)
+    return tuple((part.text, thumbnail_url(faded(small, part.weights))) for part in parts)

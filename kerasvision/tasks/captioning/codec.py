@@ -1,0 +1,62 @@
+"""Captions to rows of token numbers and back, in training and in serving."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.errors import DataError
+from kerasvision.tasks.captioning.subwords import WITHIN, PieceIds
+from kerasvision.tasks.captioning.text import CLOSING, words_of
+from kerasvision.tasks.captioning.tokens import SPECIAL, heard_and_said
+from kerasvision.tasks.captioning.vocabulary import WordIds
+
+
+class Codec:
+    """Captions to rows of token numbers and back, in stock TensorFlow operations.
+
+    Args:
+        names: the vocabulary.
+        settings: of the task.
+
+    Attributes:
+        size: how many tokens there are.
+
+    Raises:
+        DataError: the names are no vocabulary.
+    """
+
+    def __init__(self, names: Sequence[str], settings: c.Captioning) -> None:
+        if tuple(names[: len(SPECIAL)]) != SPECIAL or len(names) == len(SPECIAL):
+            raise DataError(
+                f"a vocabulary begins with {', '.join(SPECIAL)}, and has further tokens", received=tuple(names[:5])
+            )
+        cut = PieceIds if isinstance(settings.vocabulary, c.Subwords) else WordIds
+        self._settings, self._ids = settings, cut(names)
+        self.size = len(names)
+        self._names, self._shown = list(names), [*[""] * len(SPECIAL), *map(_shown, names[len(SPECIAL) :])]
+
+    def encode(self, captions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(tokens, targets), both int32 (..., max_length + 1), of captions string (...); see `heard_and_said`."""
+        length = self._settings.max_length
+        ids = self._ids(words_of(tf.reshape(captions, [-1]), self._settings.vocabulary))
+        shape = tf.concat([tf.shape(captions), [length + 1]], axis=0)
+        static = [*captions.shape, length + 1]
+        both = (tf.reshape(rows, shape) for rows in heard_and_said(ids, max_length=length))
+        tokens, targets = (tf.ensure_shape(rows, static) for rows in both)
+        return tokens, targets
+
+    def text(self, ids: tf.Tensor) -> tf.Tensor:
+        """string (...): the captions of int32 (..., T), whose special tokens say nothing."""
+        return tf.strings.strip(tf.strings.reduce_join(tf.gather(tf.constant(self._shown), ids), axis=-1))
+
+    def names(self, ids: tf.Tensor) -> tf.Tensor:
+        """string of the same shape: each token by itself, as the vocabulary writes it."""
+        return tf.gather(tf.constant(self._names), ids)
+
+
+def _shown(name: str) -> str:
+    """A token as a part of a sentence: with a space before it, unless it goes on with a word or closes something."""
+    if name.startswith(WITHIN):
+        return name.removeprefix(WITHIN)
+    return name if name in CLOSING else " " + name

@@ -1,0 +1,233 @@
+"""From a network's next-token scores to captions, one word at a time: the likeliest word, or one that is drawn.
+
+Everything is one graph of stock TensorFlow operations over a `step`, which is all that is known of a network:
+
+    step(memory, tokens int32 (M,), states) -> (logits float32 (M, V), states, attention float32 (M, h, w) or None)
+
+`memory` (what the encoder said of the images) and `states` are tuples of tensors of M rows, one for each caption in the
+making. A caption is 1 to `max_length` tokens and its end, T = max_length + 1 in all, and [padding] after that. [padding],
+[unknown] and [start] are never said. A score is the log probability of the whole caption, its end included, over
+(its number of tokens with the end) ** `length_norm`: 0 gives the log probability itself, 1 its mean per token.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.tasks.captioning.tokens import END, PADDING, START
+
+Tensors = tuple[tf.Tensor, ...]
+Step = Callable[[Tensors, tf.Tensor, Tensors], tuple[tf.Tensor, Tensors, tf.Tensor | None]]
+# How finely the mean of an image tells it from others when random numbers are drawn for it: far above what rounding moves.
+SEEDS_PER_UNIT = 1024
+
+
+class Decoded(NamedTuple):
+    """Captions of N images, K of each.
+
+    Attributes:
+        tokens: int32 (N, K, T): words, the end, padding. All padding where there is no k-th caption.
+        scores: float32 (N, K); 0 where there is no k-th caption, NaN where the network's answers are no numbers.
+    """
+
+    tokens: tf.Tensor
+    scores: tf.Tensor
+
+
+def greedy(step: Step, memory: Tensors, states: Tensors, *, max_length: int, length_norm: float = 1.0) -> Decoded:
+    """The likeliest token after each token, the first of several: one caption per image.
+
+    Args:
+        step: see above.
+        memory, states: N rows.
+        max_length: the most tokens of a caption, its end not counted.
+        length_norm: see above.
+    """
+
+    def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        return tf.argmax(logits, axis=1, output_type=tf.int32)
+
+    tokens, scores = _said(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
+    return Decoded(tokens[:, tf.newaxis], scores[:, tf.newaxis])
+
+
+def sampled(
+    step: Step,
+    memory: Tensors,
+    states: Tensors,
+    *,
+    max_length: int,
+    seeds: tf.Tensor,
+    captions: int = 1,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    length_norm: float = 1.0,
+) -> Decoded:
+    """Each token drawn by its probability: K captions per image, those with the highest scores first.
+
+    A token is the first whose cumulated probability exceeds a random number; the tokens are in the order of their numbers,
+    or, of the `top_k` likeliest, likeliest first. The scores are those of the network, at temperature 1.
+
+    Args:
+        step, memory, states, max_length, length_norm: as for `greedy`.
+        seeds: int32 (N, 2), see `row_seeds`: the same seeds give the same random numbers, whatever the other rows are.
+        captions: K.
+        temperature: what the logits are divided by; above 1 makes captions more various, towards 0 greedy.
+        top_k: draw among so many of the likeliest only.
+    """
+    memory, states = repeated(memory, captions), repeated(states, captions)
+    drawn = tf.map_fn(lambda seed: tf.random.stateless_uniform([captions, max_length + 1], seed), seeds,
+                      fn_output_signature=tf.TensorSpec([captions, max_length + 1], tf.float32))  # fmt: skip
+    drawn = tf.reshape(drawn, [-1, max_length + 1])
+
+    def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        return sampled_tokens(logits / temperature, drawn[:, place], top_k=top_k)
+
+    tokens, scores = _said(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
+    scores, order = tf.math.top_k(tf.reshape(scores, [-1, captions]), k=captions)
+    return Decoded(tf.gather(tf.reshape(tokens, [-1, captions, max_length + 1]), order, batch_dims=1), scores)
+
+
+def sampled_tokens(logits: tf.Tensor, drawn: tf.Tensor, *, top_k: int | None = None) -> tf.Tensor:
+    """int32 (M,): the first token of each row whose cumulated probability exceeds the row's random number.
+
+    Args:
+        logits: float32 (M, V); -inf for what must not be drawn.
+        drawn: float32 (M,) in [0, 1).
+        top_k: among so many of the likeliest only; of equal ones the first.
+
+    >>> logits = tf.math.log([[0.25, 0.0, 0.5, 0.25]])
+    >>> [int(sampled_tokens(logits, tf.constant([number]))[0]) for number in (0.0, 0.2, 0.3, 0.7, 0.8)]
+    [0, 0, 2, 2, 3]
+    >>> [int(sampled_tokens(logits, tf.constant([number]), top_k=2)[0]) for number in (0.0, 0.6, 0.7)]
+    [2, 2, 0]
+    """
+    size = logits.shape[-1]
+    tokens = None
+    if top_k is not None and top_k < size:
+        logits, tokens = tf.math.top_k(logits, k=top_k)
+    cumulated = tf.cumsum(tf.nn.softmax(logits), axis=1)
+    at = tf.reduce_sum(tf.cast(cumulated <= drawn[:, tf.newaxis] * cumulated[:, -1:], tf.int32), axis=1)
+    return at if tokens is None else tf.gather(tokens, at, batch_dims=1)
+
+
+def row_seeds(images: tf.Tensor, seed: int) -> tf.Tensor:
+    """int32 (N, 2): a seed for each image, out of `seed` and of its mean alone: no other row has a part in it.
+
+    The mean is rounded to 1 / 1024, so that an image that went another way and differs in the last bits has the same seed.
+
+    >>> row_seeds(tf.constant([[0.5, 0.25], [0.0, 1.0]]), 7).numpy().tolist()
+    [[7, 384], [7, 512]]
+    """
+    means = tf.reduce_mean(tf.cast(images, tf.float64), axis=list(range(1, images.shape.rank)))
+    of_rows = tf.cast(tf.round(means * SEEDS_PER_UNIT), tf.int32)
+    return tf.stack([tf.fill(tf.shape(of_rows), seed), of_rows], axis=1)
+
+
+def attended(step: Step, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
+    """float32 (N, T, h, w): where a network looked while it said these captions; zeros after the end.
+
+    Args:
+        step, memory, states: as for `greedy`; its step must give the attention.
+        tokens: int32 (N, T) with a fixed T: words, the end, padding.
+    """
+    count, length = tf.shape(tokens)[0], tokens.shape[1]
+    before = tf.concat([tf.fill([count, 1], START), tokens[:, :-1]], axis=1)
+
+    def body(place: tf.Tensor, states: Tensors, seen: tf.TensorArray) -> tuple:
+        _, states, attention = step(memory, before[:, place], states)
+        return place + 1, tuple(states), seen.write(place, tf.cast(attention, tf.float32))
+
+    seen = tf.TensorArray(tf.float32, size=length)
+    loop = (tf.constant(0), tuple(states), seen)
+    *_, seen = tf.while_loop(lambda place, *_: place < length, body, loop, shape_invariants=free_rows(loop))
+    maps = tf.transpose(seen.stack(), [1, 0, 2, 3])
+    return maps * tf.cast(tokens != PADDING, tf.float32)[:, :, tf.newaxis, tf.newaxis]
+
+
+def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The log probability of each caption under a network, and its number of tokens, the end included.
+
+    Args:
+        logits: float32 (..., T, V), for the token after each token.
+        targets: int32 (..., T): the tokens that came; padding does not count.
+
+    Returns:
+        float32 (...) and int32 (...), both 0 where there is nothing but padding.
+
+    >>> logits = tf.math.log([[[0.0, 0.0, 0.0, 0.25, 0.75], [0.0, 0.0, 0.0, 0.5, 0.5]]])
+    >>> found, tokens = log_likelihoods(logits, tf.constant([[4, 3]]))
+    >>> round(float(tf.exp(found)[0]), 6), int(tokens[0])
+    (0.375, 2)
+    """
+    told = -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
+    counted = targets != PADDING
+    return tf.reduce_sum(tf.where(counted, told, 0.0), axis=-1), tf.reduce_sum(tf.cast(counted, tf.int32), axis=-1)
+
+
+def sayable(vocabulary_size: int, place: tf.Tensor) -> tf.Tensor:
+    """float32 (V,): 0 for what may be said, -inf for [padding], [unknown] and [start]; and for [end] at the first place.
+
+    >>> sayable(5, tf.constant(0)).numpy().tolist(), sayable(5, tf.constant(1)).numpy().tolist()
+    ([-inf, -inf, -inf, -inf, 0.0], [-inf, -inf, -inf, 0.0, 0.0])
+    """
+    first = tf.where(place == 0, END + 1, END)
+    return tf.where(tf.range(vocabulary_size) < first, float("-inf"), 0.0)
+
+
+def length_divisors(steps: int, length_norm: float) -> tf.Tensor:
+    """float32 (T,): what the log probability of a caption of 1, 2, ..., T tokens is divided by."""
+    return tf.constant(np.arange(1, steps + 1) ** np.float64(length_norm), tf.float32)
+
+
+def _said(
+    step: Step,
+    memory: Tensors,
+    states: Tensors,
+    choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    *,
+    max_length: int,
+    length_norm: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """(int32 (M, T), float32 (M,)): tokens and scores, a token at a time until all rows have ended.
+
+    `choose` receives logits float32 (M, V), -inf for what may not be said, and the place in the caption.
+    """
+    count, places = tf.shape(memory[0])[0], tf.range(max_length + 1)
+
+    def body(place: tf.Tensor, last: tf.Tensor, open_rows: tf.Tensor, states: Tensors, tokens: tf.Tensor, told: tf.Tensor):
+        logits, states, _ = step(memory, last, states)
+        logits = tf.cast(logits, tf.float32)
+        # A caption that is as long as may be ends here.
+        chosen = tf.where(place == max_length, END, choose(logits + sayable(logits.shape[-1], place), place))
+        chosen = tf.where(open_rows, chosen, PADDING)
+        each = tf.gather(logits, chosen, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
+        told += tf.where(open_rows, each, 0.0)
+        tokens = tf.where(places == place, chosen[:, tf.newaxis], tokens)
+        return place + 1, chosen, open_rows & (chosen != END), tuple(states), tokens, told
+
+    loop = (
+        tf.constant(0), tf.fill([count], START), tf.ones([count], tf.bool), tuple(states),
+        tf.fill([count, max_length + 1], PADDING), tf.zeros([count]),
+    )  # fmt: skip
+    *_, tokens, told = tf.while_loop(
+        lambda place, last, open_rows, *_: (place <= max_length) & tf.reduce_any(open_rows),
+        body, loop, shape_invariants=free_rows(loop),
+    )  # fmt: skip
+    lengths = tf.reduce_sum(tf.cast(tokens != PADDING, tf.int32), axis=1)
+    divisors = tf.gather(length_divisors(max_length + 1, length_norm), tf.maximum(lengths, 1) - 1)
+    return tokens, told / divisors
+
+
+def free_rows(loop: tuple) -> tuple:
+    """The shapes of a loop's variables, the number of rows left open: it is not known in a graph."""
+    return tf.nest.map_structure(
+        lambda one: tf.TensorShape([None, *one.shape[1:]] if one.shape.rank else []) if tf.is_tensor(one) else None, loop
+    )
+
+
+def repeated(rows: Tensors, times: int) -> Tensors:
+    """Each row so many times in a row: what belongs to an image, for each of its captions."""
+    return tuple(rows) if times == 1 else tuple(tf.repeat(one, times, axis=0) for one in rows)

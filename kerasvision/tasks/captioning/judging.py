@@ -1,0 +1,81 @@
+"""What a captioner's answers to a data set are worth: scores, a row per image, and the captions that it repeats."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from kerasvision.errors import DataError, StageError
+from kerasvision.tasks.base import Judgement
+from kerasvision.tasks.captioning.scores import Captions, caption_scores, resampled_scores
+
+BETWEEN = " | "
+MOST_REPEATED = 100
+
+
+def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+    """All of `Captioning.metric_names` that have a value; and the captions given most often.
+
+    Images without captions count in what is said of the answers alone, and the judgement tells how many they are. `loss` of
+    a row is the negative log-likelihood of a token of what people wrote.
+
+    Args:
+        ids: of the N examples.
+        truth: object (N,), of each a tuple of captions.
+        predictions: `captions`, object (N, K) of bytes, the best first; `scores`, float32 (N, K); and of each caption of the
+            truth `log_likelihoods`, float32 (N, C), with the number of its `tokens`, (N, C), zeros where there is none.
+
+    Raises:
+        StageError: a score or a likelihood is not a number.
+        DataError: no image has a caption.
+    """
+    lost = int((~(np.isfinite(predictions["scores"]).all(1) & np.isfinite(predictions["log_likelihoods"]).all(1))).sum())
+    if lost:
+        raise StageError(f"{lost} of {len(ids)} answers of the network are not numbers", hint="train it anew")
+    captions = Captions(
+        truth=list(truth),
+        answers=[best.decode() for best in predictions["captions"][:, 0]],
+        log_likelihoods=predictions["log_likelihoods"].sum(axis=1, dtype=np.float64),
+        tokens=predictions["tokens"].sum(axis=1, dtype=np.float64),
+    )
+    if not captions.compared.any():
+        raise DataError("captions are judged by what people wrote, and none of these images has a caption")
+    return Judgement(
+        scores=caption_scores(captions),
+        rows=_rows(ids, captions, predictions["scores"][:, 0]),
+        tables={"repeated_captions": repeated_captions(captions.answers)},
+        left_out=_left_out(captions),
+        resampled=partial(resampled_scores, captions),
+    )
+
+
+def repeated_captions(answers: Sequence[str]) -> pd.DataFrame:
+    """caption, count, and share of all answers, of those given more than once: the commonest first.
+
+    >>> repeated_captions(["a dog", "a cat", "a dog"]).reset_index().to_dict("records")
+    [{'caption': 'a dog', 'count': 2, 'share': 0.6666666666666666}]
+    """
+    common = [(caption, count) for caption, count in Counter(answers).most_common(MOST_REPEATED) if count > 1]
+    index = pd.Index([caption for caption, _ in common], name="caption", dtype=object)
+    count = np.array([count for _, count in common], np.int64)
+    return pd.DataFrame({"count": count, "share": count / max(1, len(answers))}, index=index)
+
+
+def _rows(ids: Sequence[str], captions: Captions, scores: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": list(ids),
+            "captions": [BETWEEN.join(written) for written in captions.truth],
+            "caption": captions.answers,
+            "score": scores.astype(np.float64),
+            "loss": captions.losses,
+        }
+    )
+
+
+def _left_out(captions: Captions) -> dict[str, str]:
+    count = int((~captions.compared).sum())
+    images = f"{count} of {len(captions.answers)} images"
+    return {f"all that compares with people, of {images}": "they have no caption"} if count else {}

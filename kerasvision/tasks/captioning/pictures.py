@@ -1,0 +1,39 @@
+"""Captions beside their images: a line, and the words of a caption with where the network looked for each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from kerasvision.tasks.base import Ask, Illustration, Part
+from kerasvision.tasks.captioning.answers import EXPLAIN
+from kerasvision.tasks.captioning.judging import BETWEEN
+
+
+def caption_line(row: pd.Series) -> str:
+    """The first thing that people wrote → what was generated.
+
+    >>> caption_line(pd.Series({"captions": "A red cat. | A cat.", "caption": "a dog"}))
+    'A red cat. → a dog'
+    """
+    return f"{row['captions'].partition(BETWEEN)[0] or '(no caption)'} → {row['caption'] or '(nothing)'}"
+
+
+def illustrations(rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
+    """Each row with all its captions; and the words of the answer with the attention, where the model tells it.
+
+    Args:
+        rows: of a judgement by `judged_captions`.
+        ask: what the served model says of the images of these rows.
+    """
+    explained = ask(EXPLAIN)
+    parts = [()] * len(rows) if explained is None else map(_parts, explained["words"], explained["attention"])
+    return [
+        Illustration(id=row.id, answer=row.caption, truth=tuple(filter(None, row.captions.split(BETWEEN))), parts=looks)
+        for row, looks in zip(rows.itertuples(), parts, strict=True)
+    ]
+
+
+def _parts(words: Sequence[bytes], attention: np.ndarray) -> tuple[Part, ...]:
+    """Up to the end, behind which words are empty."""
+    return tuple(Part(word.decode(), weights) for word, weights in zip(words, attention, strict=True) if word)

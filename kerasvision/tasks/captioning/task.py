@@ -1,0 +1,107 @@
+"""Captioning as a task: every caption of an image is learned in the same step, and sentences are served."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision import models
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.tasks.base import Ask, Batch, Further, Illustration, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.captioning import answers, pictures
+from kerasvision.tasks.captioning.codec import Codec
+from kerasvision.tasks.captioning.judging import judged_captions
+from kerasvision.tasks.captioning.losses import Perplexity, TokenAccuracy, caption_losses, logits_of
+from kerasvision.tasks.captioning.sampling import taught_network
+
+
+class CaptioningTask(Task):
+    """A sentence for an image; the classes are the tokens of the vocabulary.
+
+    Attributes:
+        codec: captions to token numbers and back.
+    """
+
+    settings: c.Captioning
+
+    def __init__(self, settings: c.Captioning, classes: Sequence[str]) -> None:
+        super().__init__(settings, classes)
+        self.codec = Codec(self.classes, settings)
+        self._plain: keras.Model | None = None
+
+    def encode(self, batch: Batch) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """((images, tokens int32 (N, K, T)), targets int32 (N, K, T)) with T = max_length + 1; see `heard_and_said`.
+
+        Raises:
+            DataError: the examples have no captions.
+            ConfigError: images were mixed.
+        """
+        if "captions" not in batch:
+            raise DataError("captioning needs captions for every image, and these have none",
+                            hint="choose a source with captions, or another task")  # fmt: skip
+        if "label_shares" in batch:
+            raise ConfigError("captions cannot be mixed", hint="leave augmentations out that mix images")
+        tokens, targets = self.codec.encode(batch["captions"])
+        return (batch["image"], tokens), targets
+
+    def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
+        """The named captioner with a logit per token; one that hears its own words where sampling is scheduled."""
+        self.settings.check_model(model)
+        options = {**model.options, "max_length": self.settings.max_length}
+        self._plain = network = models.build(
+            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights, **options
+        )
+        return taught_network(network, self.settings) if self.settings.scheduled_sampling else network
+
+    def trained(self, model: keras.Model) -> keras.Model:
+        """The captioner itself, which hears what it is told."""
+        return model if self._plain is None else self._plain
+
+    def objective(self) -> Objective:
+        """The loss of the settings; perplexity and token accuracy, where the network knows the true tokens before."""
+        return Objective(caption_losses(self.settings), [Perplexity(), TokenAccuracy()], logits_of)
+
+    def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
+        """`captions` string (N, K) and `scores` float32 (N, K), the best first; see `answers.predictor`."""
+        return answers.predictor(model, codec=self.codec, settings=self.settings)
+
+    def output_descriptions(self) -> dict[str, str]:
+        """What the predictor's outputs are."""
+        return answers.DESCRIPTIONS
+
+    def further(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, Further]:
+        """How likely given captions are; and where the network looks, if it attends."""
+        return answers.further(model, codec=self.codec, settings=self.settings)
+
+    def asked(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
+        """How likely the true captions are."""
+        return answers.asked(batch)
+
+    def truth(self, batch: Batch) -> np.ndarray:
+        """The captions of each image, object (N,) of tuples of str.
+
+        Raises:
+            DataError: the examples have no captions.
+        """
+        if "captions" not in batch:
+            raise DataError("captioning is judged by captions, and these examples have none")
+        rows = batch["captions"]
+        rows = rows.to_list() if isinstance(rows, tf.RaggedTensor) else rows.numpy().tolist()
+        truth = np.empty(len(rows), object)
+        truth[:] = [tuple(caption.decode() for caption in row if caption) for row in rows]
+        return truth
+
+    def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+        """All of `Captioning.metric_names` that have a value; see `judged_captions`."""
+        return judged_captions(ids=ids, truth=truth, predictions=predictions)
+
+    def caption(self, row: pd.Series) -> str:
+        """The first thing that people wrote → what is answered."""
+        return pictures.caption_line(row)
+
+    def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
+        """Each row with its captions, and where the network looked for each word, if it tells."""
+        return pictures.illustrations(rows, ask=ask)

@@ -1,0 +1,60 @@
+"""The words of the training captions, from which a vocabulary is made."""
+
+from collections import Counter
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN, VALIDATION
+from kerasvision.errors import DataError
+from kerasvision.tasks.captioning.text import words_of
+
+# So many images are named in an error.
+NAMED = 5
+
+
+def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]:
+    """How often each word occurs in the captions of the training split.
+
+    Validation is looked at only for images that have no caption: such an image has no loss, and is found here, before
+    anything is trained.
+
+    Raises:
+        DataError: a training or validation image has no caption with a word in it.
+    """
+    if not examples.has_captions:
+        raise DataError("captioning needs captions for every image, and these have none",
+                        hint="choose a source with captions, or another task")  # fmt: skip
+    words, without = _words_and_images_without(settings, examples, TRAIN)
+    without += _words_and_images_without(settings, examples, VALIDATION)[1]
+    if without:
+        more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
+        raise DataError(
+            f"every image to learn from needs a caption with a word in it, and {len(without)} have none: "
+            f"{', '.join(without[:NAMED])}{more}",
+            hint="give them captions, or leave them out: a CSV file with the column `id` as ingest.quarantine_file",
+        )
+    return words
+
+
+def _words_and_images_without(
+    settings: c.Vocabulary, examples: ExampleSet, split: str
+) -> tuple[Counter[str], list[str]]:
+    """How often each word occurs in a split, and the ids of its images that have none."""
+    counts: Counter[bytes] = Counter()
+    without: list[str] = []
+    if split not in examples.splits:
+        return Counter(), without
+    known = examples.dataset(split).map(lambda example: (example["id"], example["captions"]))
+    for ids, captions in known.ragged_batch(1024):
+        # Captions that occur several times are cut once.
+        different, places = np.unique(captions.values.numpy(), return_inverse=True)
+        words = words_of(tf.constant(different, tf.string), settings)
+        times, lengths = np.bincount(places, minlength=len(different)), words.row_lengths().numpy()
+        for word, count in zip(words.values.numpy().tolist(), np.repeat(times, lengths).tolist(), strict=True):
+            counts[word] += count
+        of_images = np.bincount(captions.value_rowids().numpy(), lengths[places], minlength=len(ids))
+        without += [name.decode() for name in ids.numpy()[of_images == 0]]
+    return Counter({word.decode(): count for word, count in counts.items()}), without

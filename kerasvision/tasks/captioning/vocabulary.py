@@ -1,0 +1,42 @@
+"""Which words are tokens: those of the training captions that are frequent enough."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.data.captions import in_order
+from kerasvision.data.examples import ExampleSet
+from kerasvision.errors import DataError
+from kerasvision.tasks.captioning.fingerprints import Numbered
+from kerasvision.tasks.captioning.tokens import SPECIAL, UNKNOWN
+from kerasvision.tasks.captioning.training_words import training_words
+
+
+def fit_words(settings: c.Words, examples: ExampleSet) -> tuple[str, ...]:
+    """The special tokens, then the words of the training captions that are frequent enough, the commonest first.
+
+    Raises:
+        DataError: a training or validation image has no caption; or no word is that frequent.
+    """
+    ordered = in_order(training_words(settings, examples))
+    kept = ordered.loc[ordered["count"] >= settings.min_count, "word"].tolist()
+    if not kept:
+        best = ordered.iloc[0]
+        raise DataError(
+            f"no word occurs in {settings.min_count} places of the training captions; the commonest is {best['word']!r}",
+            received=int(best["count"]), hint="lower task.vocabulary.min_count, or add captions",
+        )  # fmt: skip
+    return (*SPECIAL, *kept)[: settings.max_size]
+
+
+class WordIds:
+    """Each word is a token, and what is no token is `[unknown]`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._numbered = Numbered(names)
+
+    def __call__(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
+        """int32 (R, tokens) of string (R, words)."""
+        numbers = self._numbered(words.values)
+        return words.with_values(tf.where(numbers < 0, UNKNOWN, numbers))

@@ -1,0 +1,147 @@
+"""Captioners that begin with trained weights: the backbone's from any file, the words' where there are as many."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError
+from kerasvision.models import build
+from kerasvision.models.scaling import scaled, scaling
+
+BACKBONE = {"backbone": "resnet9", "width": 0.125}
+SMALL = {**BACKBONE, "max_length": 3, "embedding": 6, "units": 5}
+IMAGE_SHAPE = (16, 16, 3)
+
+
+def moved(model):
+    """The model with no weight at its initial value."""
+    random = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign_add(random.normal(0, 0.1, weight.shape))
+    return model
+
+
+def captioner(name="show_and_tell", *, num_classes=7, weights=None, **options):
+    return build(name, image_shape=IMAGE_SHAPE, num_classes=num_classes, weights=weights, **{**SMALL, **options})
+
+
+def loaded(model, source):
+    """The layers whose weights are the source's."""
+    theirs = {layer.name: layer.get_weights() for layer in source.layers if layer.weights}
+    return {
+        layer.name
+        for layer in model.layers
+        if layer.weights and layer.name in theirs
+        and all(a.shape == b.shape and (a == b).all() for a, b in zip(layer.get_weights(), theirs[layer.name], strict=True))
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    """A classifier on the same backbone, and its file."""
+    model = moved(build("resnet9", image_shape=IMAGE_SHAPE, num_classes=3, width=0.125))
+    file = tmp_path_factory.mktemp("classifier") / "classifier.keras"
+    model.save(file)
+    return model, str(file)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A captioner of seven words, and its file."""
+    model, file = moved(captioner()), tmp_path_factory.mktemp("captioner") / "captioner.keras"
+    model.save(file)
+    return model, str(file)
+
+
+@pytest.mark.parametrize("name", ["show_and_tell", "show_attend_tell"])
+def test_a_classifiers_backbone_is_loaded_and_nothing_else(name, classifier):
+    source, file = classifier
+    backbone = {layer.name for layer in build("resnet9", image_shape=IMAGE_SHAPE, num_classes=None, width=0.125).layers
+                if layer.weights}  # fmt: skip
+    assert loaded(captioner(name, weights=file), source) == backbone
+
+
+def test_of_its_own_file_all_is_loaded(trained):
+    source, file = trained
+    assert loaded(captioner(weights=file), source) == {layer.name for layer in source.layers if layer.weights}
+
+
+def test_of_its_own_file_the_words_are_left_out_where_it_knows_another_number(trained):
+    source, file = trained
+    everything = {layer.name for layer in source.layers if layer.weights}
+    assert loaded(captioner(num_classes=8, weights=file), source) == everything - {"decoder_words", "logits"}
+
+
+def test_its_own_file_gives_the_backbone_alone(trained):
+    source, file = trained
+    backbone = captioner(num_classes=None, weights=file)
+    assert sorted(backbone.output) == ["c0", "c1", "c2", "c3"]
+    assert loaded(backbone, source) == {layer.name for layer in backbone.layers if layer.weights}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"units": 6}, r"at layer 'decoder_lstm1_input': 6 x 20 \+ 20 in the file, 6 x 24 \+ 24 in the network"),
+        ({"cell": "gru"}, "has a layer 'decoder_lstm1_input', and the network has not"),
+        ({"layers": 2}, "has no layer 'decoder_lstm2_input', and the network has"),
+    ],
+)
+def test_its_own_file_of_other_options_is_refused_with_the_layer(trained, options, message):
+    with pytest.raises(ConfigError, match=message):
+        captioner(weights=trained[1], **options)
+
+
+def test_the_scaling_of_a_files_images_is_kept(tmp_path):
+    classes = scaled(build("resnet9", image_shape=IMAGE_SHAPE, num_classes=3, width=0.125), scaling("unit"))
+    classes.save(tmp_path / "scaled.keras")
+    first = captioner(weights=str(tmp_path / "scaled.keras"))
+    first.save(tmp_path / "captioner.keras")
+    second = captioner(weights=str(tmp_path / "captioner.keras"))
+    images, tokens = np.random.default_rng(0).uniform(size=(2, *IMAGE_SHAPE)).astype("float32"), np.ones((2, 1, 4), "int32")
+    assert first.get_layer("scaling").scale == second.get_layer("scaling").scale == [2.0, 2.0, 2.0]
+    np.testing.assert_allclose(first([images, tokens]), second([images, tokens]), rtol=0, atol=1e-6)
+
+
+def test_weights_of_keras_applications_become_the_backbones(tmp_path):
+    keras.utils.set_random_seed(0)
+    theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
+    theirs.save(tmp_path / "theirs.h5")
+    options = {"backbone": "vgg16", "max_length": 3, "embedding": 6, "units": 5, "attention": 4}
+    ours = build(
+        "show_attend_tell", image_shape=(32, 32, 3), num_classes=7, weights=str(tmp_path / "theirs.h5"), **options
+    )
+    images = np.random.default_rng(0).uniform(size=(2, 32, 32, 3)).astype("float32")
+    places = keras.Model(ours.inputs[0], ours.get_layer("decoder_annotations").output)(images)
+    expected = np.reshape(theirs(keras.applications.vgg16.preprocess_input(images * 255)), (2, 1, 512))
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(places, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+# --- What a pipeline file may say
+
+
+def test_published_weights_are_asked_for_the_backbone():
+    assert c.Model(name="show_and_tell", weights="imagenet", options={"backbone": "vgg16"}).backbone.name == "vgg16"
+    with pytest.raises(ConfigError, match="no weights are published for resnet18"):
+        c.Model(name="show_and_tell", weights="imagenet")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "resnet81"}, "no model is named 'resnet81'; did you mean 'resnet18'?"),
+        ({"backbone": "resnet20", "width": 0.5}, "resnet20 has no option 'width'"),
+        ({"backbone": "show_attend_tell"}, "the backbone must be a network of its own"),
+        ({"unit": 5}, "show_and_tell has no option 'unit'; did you mean 'units'?"),
+    ],
+)
+def test_a_backbone_that_cannot_be_is_refused_when_the_file_is_read(options, message):
+    with pytest.raises(ConfigError, match=message):
+        c.Model(name="show_and_tell", options=options)
+
+
+def test_the_backbones_code_counts_as_well():
+    paths = c.Model(name="show_and_tell", options={"backbone": "resnet9"}).code_paths()
+    assert paths == {"kerasvision.models.captioner:show_and_tell", "kerasvision.models.resnet9:resnet9"}

@@ -1,0 +1,77 @@
+"""A captioner goes the same way as a classifier: from a source to a pushed model that says sentences."""
+
+import json
+
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.data.examples import ExampleSet
+from kerasvision.pipeline.local import run
+from kerasvision.pipeline.standard import standard_pipeline
+
+# The captions are longer, and are cut.
+LONGEST = 6
+
+
+def experiment():
+    return c.Experiment(
+        name="tiny",
+        source=c.Shapes(count=60, image_size=(32, 32)),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Captioning(vocabulary=c.Words(min_count=2), max_length=LONGEST, decoding=c.BeamSearch(width=2), captions=2),
+        model=c.Model(
+            name="show_attend_tell",
+            options={"backbone": "resnet9", "width": 0.05, "embedding": 8, "units": 8, "attention": 8, "dropout": 0.0},
+        ),
+        training=c.Training(epochs=2, batch_size=8, optimizer=c.Adam(learning_rate=1e-2), precision="bfloat16"),
+        evaluation=c.Evaluation(resamples=100),
+        serving=c.Serving(canary_examples=16, latency_queries=5),
+        gate=c.Gate(c.AtLeast("bleu_4", 0.0), c.AtMost("perplexity", 1e6)),
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("tiny")
+
+
+@pytest.fixture(scope="module")
+def result(root):
+    return run(standard_pipeline(experiment()), root=root)
+
+
+def test_the_pushed_model_says_two_sentences_of_each_image(root, result):
+    examples = ExampleSet(result.artifact("example_gen", "examples").data)
+    images = [example["image"] for example in examples.dataset("test")]
+    loaded = tf.saved_model.load(str(root / "saved_models" / "tiny" / "1"))
+    answer = loaded.signatures["serving_default"](image_bytes=tf.stack(images))
+    assert answer["captions"].shape == answer["scores"].shape == (len(images), 2)
+    assert answer["captions"].dtype == tf.string
+    assert (answer["scores"].numpy()[:, 0] >= answer["scores"].numpy()[:, 1]).all()
+
+
+def test_what_is_judged_is_what_the_pushed_model_says(root, result):
+    examples = ExampleSet(result.artifact("example_gen", "examples").data)
+    rows = pd.read_parquet(result.artifact("evaluator", "evaluation").uri / "predictions.parquet").set_index("id")
+    loaded = tf.saved_model.load(str(root / "saved_models" / "tiny" / "1"))
+    for example in examples.dataset("test"):
+        said = loaded.signatures["serving_default"](image_bytes=example["image"][None])["captions"][0, 0]
+        row = rows.loc[example["id"].numpy().decode()]
+        assert row["caption"] == said.numpy().decode()
+        assert row["captions"] == " | ".join(caption.decode() for caption in example["captions"].numpy())
+
+
+def test_the_words_are_those_of_the_training_captions(result):
+    examples = ExampleSet(result.artifact("example_gen", "examples").data)
+    names = json.loads(result.artifact("transform", "transform_graph").file.with_name("names.json").read_text())
+    captions = [text.decode() for example in examples.dataset("train") for text in example["captions"].numpy()]
+    said = {word.strip(",:") for caption in captions for word in caption.split()}
+    assert names[:4] == ["[padding]", "[unknown]", "[start]", "[end]"]
+    assert set(names[4:]) <= said
+
+
+def test_a_second_run_executes_nothing(root, result):
+    again = run(standard_pipeline(experiment()), root=root)
+    assert [stage.node for stage in again.stages if not stage.reused] == []
