@@ -1,7 +1,7 @@
 """What a caption costs: a captioner's SavedModel from image bytes to sentences, one image and a batch of 32, and its parts.
 
     python tests/benchmarks/captions.py [--model show_and_tell] [--backbone resnet18] [--side 224] [--words 10000]
-        [--width 3] [--max-length 20] [--precision float32] [--queries 40]
+        [--units 512] [--width 3] [--max-length 20] [--precision float32] [--queries 40]
 
 Random weights, which say captions of all 20 tokens: the longest that there are. Asked in turns; medians of wall time and of
 processor time. The parts: the network's encoder alone, and greedy search, in graphs of their own on a decoded image.
@@ -37,7 +37,10 @@ def main() -> None:
         for way in (c.BeamSearch(width=arguments.width), c.Greedy())
     }
     task = make_task(settings["beam_search"], names)
-    options = {"backbone": arguments.backbone, "max_length": arguments.max_length}
+    options = {
+        "backbone": arguments.backbone, "max_length": arguments.max_length, "units": arguments.units,
+        "embedding": arguments.units,
+    }  # fmt: skip
     network = models.build(arguments.model, image_shape=shape, num_classes=len(names), **options)
     transform = ImageTransform(c.Transform(image_size=shape[:2]), (0.0,) * 3, (1.0,) * 3)
     pixels = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
@@ -66,6 +69,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--words", type=int, default=10_000)
+    parser.add_argument("--units", type=int, default=512, help="of the LSTM, and numbers of an embedding")
     parser.add_argument("--width", type=int, default=3)
     parser.add_argument("--max-length", type=int, default=20)
     parser.add_argument("--precision", default="float32", help="a Keras dtype policy, such as mixed_bfloat16")

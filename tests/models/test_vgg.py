@@ -114,7 +114,7 @@ def test_eager_equals_graph_with_norms(training):
 def test_norms_load_in_a_process_without_kerasvision(tmp_path):
     model = lived_in()
     model.save(tmp_path / "vgg11.keras")
-    np.save(tmp_path / "vgg11.npy", images())
+    np.savez(tmp_path / "vgg11.npz", images())
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([sys.executable, RELOAD, tmp_path], env=environment, check=True, capture_output=True, timeout=300)
     np.testing.assert_allclose(np.load(tmp_path / "vgg11.out.npy"), model(images()), rtol=1e-4, atol=1e-5)

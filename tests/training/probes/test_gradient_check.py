@@ -170,13 +170,20 @@ def test_layer_with_a_dtype_of_its_own_is_refused():
         gradient_check(network_of(dense("thin", dtype="float32")))
 
 
-def test_network_that_does_not_read_images_needs_inputs():
+def test_network_that_reads_rows_of_any_length_needs_inputs():
     with in_float64():
-        numbers = keras.Input((3,), dtype="int32")
-        network = keras.Model(numbers, keras.layers.Embedding(5, 2, name="words")(numbers))
+        rows = keras.Input((None, 3))
+        network = keras.Model(rows, keras.layers.Dense(2, name="dense")(rows))
     with pytest.raises(ConfigError, match="Give it inputs to be checked with"):
         gradient_check(network)
-    assert gradient_check(network, inputs=tf.constant([[0, 1, 4]])).passed
+    assert gradient_check(network, inputs=tf.ones((2, 4, 3), tf.float64)).passed
+
+
+def test_network_that_reads_tokens_is_given_some():
+    with in_float64():
+        tokens = keras.Input((None, 3), dtype="int32")
+        network = keras.Model(tokens, keras.layers.Embedding(5, 2, name="words")(tokens))
+    assert gradient_check(network).passed
 
 
 def test_network_without_weights_is_refused():
