@@ -135,6 +135,13 @@ class Task(ABC):
     def encode(self, batch: Batch) -> tuple[Any, Any]:
         """(inputs, targets) of a batch: what the network receives and what the loss compares with. Runs in tf.data."""
 
+    def with_one_answer(self, batch: Batch) -> Batch:
+        """A batch to be learned by heart: where several answers are right for an example, only the first is left.
+
+        The loss of several cannot become nothing.
+        """
+        return batch
+
     @abstractmethod
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The network to be trained, with all that training needs."""

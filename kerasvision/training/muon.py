@@ -37,6 +37,10 @@ class Muon(keras.optimizers.Muon):
         del config["exclude_layers"]
         return {**config, "adam_layers": list(self._adam_layers)}
 
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
+        """Keras' own, for weights in float64 too."""
+        super().update_step(gradient, variable, ops.cast(learning_rate, variable.dtype))
+
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
         """The nearly orthogonal matrix, in the shape of the kernel."""
         return ops.reshape(super().zeropower_via_newtonschulz5(_matrix(x), steps), x.shape)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasvision import models
 from kerasvision.config import training as t
+from kerasvision.training.muon import Muon
 from kerasvision.training.optimizers import is_decayed, make_optimizer
 
 RATE, STEPS = 0.01, 6
@@ -227,3 +228,18 @@ def test_own_optimizer_is_taken_by_its_path():
 
     optimizer = make_optimizer(t.Training(optimizer=Nadam(weight_decay=0.25)), steps_per_epoch=1)
     assert (type(optimizer), optimizer.beta_1, optimizer.weight_decay) == (keras.optimizers.Nadam, 0.5, 0.25)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 3, 2, 4), (4,)])
+def test_muon_moves_weights_where_all_is_in_float64(shape):
+    moved = {}
+    for dtype in ("float32", "float64"):
+        keras.config.set_floatx(dtype)
+        try:
+            weight = keras.Variable(np.ones(shape), dtype=dtype)
+            gradient = np.random.default_rng(0).normal(size=shape).astype(dtype)
+            Muon(learning_rate=0.1).apply([tf.constant(gradient)], [weight])
+            moved[dtype] = weight.numpy()
+        finally:
+            keras.config.set_floatx("float32")
+    np.testing.assert_allclose(moved["float32"], moved["float64"], atol=1e-3)

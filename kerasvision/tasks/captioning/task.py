@@ -47,6 +47,10 @@ class CaptioningTask(Task):
         tokens, targets = self.codec.encode(batch["captions"])
         return (batch["image"], tokens), targets
 
+    def with_one_answer(self, batch: Batch) -> Batch:
+        """The first caption of each image."""
+        return {**batch, "captions": batch["captions"][:, :1]} if "captions" in batch else batch
+
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named captioner with a logit per token; one that hears its own words where sampling is scheduled."""
         self.settings.check_model(model)

@@ -31,6 +31,8 @@ SHARE, NEARLY_NOTHING = 0.01, 1e-3
 # What is tried where the experiment's own optimizer does not get there.
 OTHER_OPTIMIZER = c.Adam(learning_rate=1e-3)
 
+# Settings of tasks that are there to prevent what is wanted here.
+_HINDRANCES = ("label_smoothing", "scheduled_sampling", "attention_penalty")
 _DROPOUTS = (
     keras.layers.Dropout, keras.layers.GaussianDropout, keras.layers.AlphaDropout, keras.layers.GaussianNoise,
 )  # fmt: skip
@@ -100,8 +102,7 @@ def overfit(
 def unhindered(settings: TrainerSettings) -> TrainerSettings:
     """The settings without anything that keeps a network from learning by heart."""
     changes = {"training.optimizer.weight_decay": 0.0, "training.l2": 0.0, "augment": ()}
-    if "label_smoothing" in type(settings.task).model_fields:
-        changes["task.label_smoothing"] = 0.0
+    changes |= {f"task.{name}": 0.0 for name in _HINDRANCES if name in type(settings.task).model_fields}
     settings = steady(settings)
     for path, value in changes.items():
         settings = with_value(settings, path, value)
@@ -113,7 +114,7 @@ def _first_batch(ready: Prepared, examples: ExampleSet, transform: ImageTransfor
     batches, _ = training_batches(
         examples,
         transform=transform,
-        encode=lambda batch: (ready.task.encode(batch), batch["id"]),
+        encode=lambda batch: (ready.task.encode(ready.task.with_one_answer(batch)), batch["id"]),
         batch_size=training.batch_size,
         epochs=1,
         seed=training.seed,

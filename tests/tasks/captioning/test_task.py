@@ -45,6 +45,11 @@ def test_network_receives_images_and_tokens_and_says_what_comes_next(task):
     assert targets.numpy().tolist() == [[[4, 5, 3, 0, 0], [1, 3, 0, 0, 0]], [[6, 3, 0, 0, 0], [0, 0, 0, 0, 0]]]
 
 
+def test_of_several_captions_the_first_is_learned_by_heart(task):
+    (_, tokens), _ = task.encode(task.with_one_answer(batch([["a dog", "a cat"], ["red", ""]])))
+    assert tokens.numpy().tolist() == [[[2, 4, 5, 0, 0]], [[2, 6, 0, 0, 0]]]
+
+
 def test_three_images_are_learned_by_heart(task, learned):
     network, measured = learned
     assert sorted(measured) == sorted(task.settings.training_metric_names())
