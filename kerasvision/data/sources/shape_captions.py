@@ -73,6 +73,10 @@ def _counted(names: Sequence[str], ending: str) -> str:
 
 
 def plural(name: str) -> str:
+    """
+    >>> plural("star"), plural("cross")
+    ('stars', 'crosses')
+    """
     return name + ("es" if name.endswith("s") else "s")
 
 
