@@ -2,7 +2,7 @@
 
 `source.path` is a folder as COCO is published, with `train2017`, `val2017` and `annotations`; a tenth of train2017 is the
 test split. The figure is of 150 photos: 36 to learn from, 111 for validation, and the 3 that it was measured on. That is a
-trial of the pipeline and says nothing of how good it is; the gate is not reached, and the run ends with exit code 4. Command:
+trial of the pipeline and says nothing of how good it is; the gate is not reached, and the run ends with exit code 4.
 
     python tests/benchmarks/seeds.py pipelines/coco_captions.py --seeds 1 --set source.path=../shared/data/coco-open
 

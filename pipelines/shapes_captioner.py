@@ -5,8 +5,8 @@ A sentence is true if it can be read, and holds of the scene that its picture wa
     python tests/benchmarks/caption_truth.py pipelines/shapes_captioner.py --seeds 3
 
 of 1,216 unseen scenes each. BLEU-4 is 0.601 +- 0.008, CIDEr-D 3.90 +- 0.02. Where a word names a shape, 4.4, 4.2 and 3.0
-times as much of the attention lies on it as its share of the picture. The minutes are those of the first seed, from nothing and
-with nothing beside it; the other two ran side by side, by `--first`, on a core each.
+times as much of the attention lies on it as its share of the picture. The minutes are those of the first seed, from
+nothing and with nothing beside it; the other two ran side by side, by `--first`, on a core each.
 `length_norm=0` prefers short sentences, which are easier to get right.
 """
 
