@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -71,7 +72,8 @@ def _killing(process, chief, *, when, then):
 
 def test_a_lost_trial_is_lent_again_and_then_has_failed(tuning, address, monkeypatch, tmp_path):
     now = [0.0]
-    monkeypatch.setattr("kerasvision.tuning.machines.time.monotonic", lambda: now[0])
+    # The clock of this module alone: a server of another test that sleeps meanwhile would never wake.
+    monkeypatch.setattr("kerasvision.tuning.machines.time", SimpleNamespace(monotonic=lambda: now[0]))
     chief = Chief(address, count=1, retries=1, lease_seconds=10)
     here = tuning.Here()
     search_job(here, tuning, tmp_path)
