@@ -29,6 +29,7 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
     """
     if training.strategy == "multi_worker":
         strategy = _over_workers(training, read_cluster(os.environ))
+        _keep_order_of_factors()
         _check_batch(training, strategy.num_replicas_in_sync)
         return strategy
     gpus = _names("GPU")
@@ -39,6 +40,7 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
     if replicas > len(devices):
         raise ConfigError(f"training.replicas must not exceed the {len(devices)} devices here", received=replicas)
     _check_batch(training, replicas)
+    _keep_order_of_factors()
     # With one communication device there is no library of collectives to set up; results are the same.
     cross_device = None if "GPU" in devices[0] else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices[:replicas], cross_device_ops=cross_device)
@@ -109,6 +111,15 @@ def _check_batch(training: Training, replicas: int) -> None:
             f"training.batch_size must be a multiple of {replicas} replicas x {training.micro_batches} micro-batches",
             received=training.batch_size,
         )
+
+
+def _keep_order_of_factors() -> None:
+    """Turns off what would let the replicas' copies of a weight drift apart, by a rounding in each step.
+
+    TensorFlow's arithmetic optimizer orders constant factors by the names of their operations: a learning rate's and those of
+    an update sort otherwise on one replica than on another.
+    """
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def _over_workers(training: Training, cluster: Cluster) -> tf.distribute.Strategy:

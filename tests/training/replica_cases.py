@@ -56,7 +56,7 @@ def main(out, wanted):
         elif case in OPTIMIZERS:
             results = optimized(strategy, OPTIMIZERS[case])
         else:
-            results = {"overflow": overflow, "dropout": dropout, "values": values}[case](strategy)
+            results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
     np.savez(out, **found)
 
@@ -167,6 +167,33 @@ def optimized(strategy, settings):
     copies = [strategy.experimental_local_results(weight.value) for weight in weights]
     found = {f"weight {number}": np.stack(copies) for number, copies in enumerate(copies)}
     return found | {"kernels": np.array(sorted({each.type for each in operations if "ResourceApply" in each.type}), str)}
+
+
+class ScaledSgd(keras.optimizers.SGD):
+    """Its update is a product with two constants: this, and the schedule's."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, gradient * (learning_rate * 0.3))
+
+
+def drift(strategy):
+    """A weight on each replica, after updates at a rate that is another at each step.
+
+    TensorFlow's names of what replica 1 does begin with "replica_1/": what sorts before that drifts where it sorts factors.
+    """
+    with strategy.scope():
+        weight = keras.Variable(np.random.default_rng(0).normal(size=10_000).astype("float32"))
+        rate = make_optimizer(c.Training(schedule="cosine", epochs=1), steps_per_epoch=10)._learning_rate
+        optimizer = ScaledSgd(rate, name="before_replica")
+        optimizer.build([weight])
+
+    @tf.function(autograph=False)
+    def step(number):
+        strategy.run(lambda: optimizer.apply([tf.random.stateless_normal(weight.shape, [number, 0])], [weight]))
+
+    for number in range(3):
+        step(tf.constant(number))
+    return {"copies": np.stack(strategy.experimental_local_results(weight.value))}
 
 
 def with_decay(settings):

@@ -91,6 +91,11 @@ def test_weights_losses_and_metrics_of_replicas_are_one_devices_with_everything_
     assert_equal_cases(on_replicas, replicas, "everything")
 
 
+def test_copies_of_a_weight_do_not_drift_apart(on_replicas):
+    one, other = on_replicas["2 drift"]["copies"]
+    np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("replicas", [2, 4])
 @pytest.mark.parametrize("case", CASES)
