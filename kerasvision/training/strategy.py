@@ -116,8 +116,8 @@ def _check_batch(training: Training, replicas: int) -> None:
 def _keep_order_of_factors() -> None:
     """Turns off what would let the replicas' copies of a weight drift apart, by a rounding in each step.
 
-    TensorFlow's arithmetic optimizer orders constant factors by the names of their operations: a learning rate's and those of
-    an update sort otherwise on one replica than on another.
+    TensorFlow's arithmetic optimizer orders constant factors by the names of their operations: those of a learning rate and
+    of an update sort otherwise on one replica than on another.
     """
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
