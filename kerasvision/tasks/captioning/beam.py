@@ -70,12 +70,9 @@ def beam_search(
         captions: K, at most `width`.
         no_repeat: no caption says the same so many tokens twice; 0 for no such rule.
     """
-    memory, divisors = repeated(memory, width), length_divisors(max_length + 1, length_norm)
+    divisors = length_divisors(max_length + 1, length_norm)
 
-    def advance(*loop: tf.Tensor) -> _Search:
-        search = _Search(*loop)
-        last = tf.where(search.place == 0, START, tf.gather(search.tokens, tf.maximum(search.place - 1, 0), axis=2))
-        logits, states, _ = step(memory, tf.reshape(last, [-1]), search.states)
+    def filled(search: _Search, logits: tf.Tensor, states: Tensors) -> _Search:
         logits = tf.cast(logits, tf.float32)
         allowed = logits + sayable(logits.shape[-1], search.place)
         # Of a row's logits the order is that of its probabilities: only those of the best are worked out.
@@ -86,13 +83,23 @@ def beam_search(
         finished = _with_ended(search, ends, divisors)
         return _continued(search._replace(states=tuple(states), lost=lost), words - of_all, chosen, finished)
 
+    def advance(*loop: tf.Tensor) -> _Search:
+        search = _Search(*loop)
+        last = tf.gather(search.tokens, search.place - 1, axis=2)
+        logits, states, _ = step(of_beams, tf.reshape(last, [-1]), search.states)
+        return filled(search, logits, states)
+
     def goes_on(*loop: tf.Tensor) -> tf.Tensor:
         search = _Search(*loop)
         # A log probability only falls, and the longest caption divides it by most.
         could_win = tf.reduce_max(search.told, axis=1) / divisors[-1] > search.scores[:, -1]
         return (search.place <= max_length) & tf.reduce_any(could_win)
 
-    loop = _begun(tf.shape(memory[0])[0] // width, repeated(states, width), width, captions, max_length + 1)
+    # All beams of an image begin alike: one step for all of them.
+    count = tf.shape(memory[0])[0]
+    logits, states, _ = step(memory, tf.fill([count], START), states)
+    of_beams, (logits, *states) = repeated(memory, width), repeated((logits, *states), width)
+    loop = filled(_begun(count, tuple(states), width, captions, max_length + 1), logits, tuple(states))
     search = _Search(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Search(*free_rows(tuple(loop)))))
     exists = search.scores > NEVER
     scores = tf.where(exists, search.scores, 0.0)
