@@ -117,6 +117,16 @@ class Model(Config):
     )
     options: dict[str, Scalar] = Field(default_factory=dict)
 
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_of_a_kind(cls, weights: str | None) -> str | None:
+        if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras")):
+            return weights
+        raise ConfigError(
+            "weights are 'imagenet', or a .h5 or .keras file", received=weights,
+            hint="a training leaves its network in Format-Keras/model.keras of its folder",
+        )  # fmt: skip
+
     @model_validator(mode="after")
     def _weights_are_published(self) -> "Model":
         if self.backbone is not self:

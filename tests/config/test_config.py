@@ -198,6 +198,11 @@ def test_file_of_weights_counts_by_its_content_and_not_its_place(tmp_path):
     assert list(fresh.files()) == list(published.files()) == []
 
 
+def test_folder_of_a_training_is_no_file_of_weights():
+    with pytest.raises(ConfigError, match="a .h5 or .keras file; received 'runs/model/6'.*Format-Keras/model.keras"):
+        c.Model(name="lenet5", weights="runs/model/6")
+
+
 def test_missing_file_of_weights_is_told_when_the_stages_are_planned():
     with pytest.raises(ConfigError, match="there is no weights file nowhere.h5 .*model.weights"):
         list(stage_settings(experiment(model=c.Model(name="vgg16", weights="nowhere.h5")))["trainer"].files())
