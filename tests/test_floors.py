@@ -65,3 +65,10 @@ def test_code_of_the_standard_graph_is_on_disk():
     for table in (lookup.MODELS, lookup.COMPONENTS, lookup.STAGES):
         for name in table:
             assert lookup.module_file(table.path(name)) is not None, name
+
+
+def test_no_test_sets_the_clock_of_the_whole_process():
+    """A server of another test that is asleep in this process would never wake."""
+    sets_clock = re.compile(r"""setattr\(\s*(time,|["'](\w+\.)*time\.)""")
+    assert sets_clock.search('monkeypatch.setattr("kerasvision.tuning.search.time.monotonic", lambda: 0.0)')
+    assert [file.name for file in (ROOT / "tests").rglob("test_*.py") if sets_clock.search(file.read_text())] == ["test_floors.py"]
