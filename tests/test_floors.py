@@ -71,4 +71,5 @@ def test_no_test_sets_the_clock_of_the_whole_process():
     """A server of another test that is asleep in this process would never wake."""
     sets_clock = re.compile(r"""setattr\(\s*(time,|["'](\w+\.)*time\.)""")
     assert sets_clock.search('monkeypatch.setattr("kerasvision.tuning.search.time.monotonic", lambda: 0.0)')
-    assert [file.name for file in (ROOT / "tests").rglob("test_*.py") if sets_clock.search(file.read_text())] == ["test_floors.py"]
+    others = [file for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__)]
+    assert [file.name for file in others if sets_clock.search(file.read_text())] == []
