@@ -21,15 +21,29 @@ from kerasvision.training.checkpoints import Checkpoints
 NAMES = ("mkdir", "rename", "unlink", "rmdir", "open", "fsync")
 
 
+def caller():
+    """The package that an operation comes from: the nearest one on the stack that is not Python's own library."""
+    frame = sys._getframe()
+    while (package := frame.f_globals["__name__"].partition(".")[0]) in {__name__, *sys.stdlib_module_names}:
+        frame = frame.f_back
+    return package
+
+
 class Operations:
-    """Calls `act(operation, path)` before each operation of a `with`; where it returns True, a write is half done then."""
+    """Calls `act(operation, path)` before each operation of a `with`; where it returns True, a write is half done then.
+
+    Attributes:
+        seen: (operation, path) of each so far.
+        callers: the package that each came from: "kerasvision", or a library that it uses.
+    """
 
     def __init__(self, act=lambda operation, path: False):
-        self.seen, self._act = [], act
+        self.seen, self.callers, self._act = [], [], act
 
     def before(self, operation, path):
         path = Path(f"/proc/self/fd/{path}").readlink() if isinstance(path, int) else Path(path)
         self.seen.append((operation, path))
+        self.callers.append(caller())
         return self._act(operation, path)
 
     @contextmanager
