@@ -1,10 +1,27 @@
-"""What the tests share: the maker of bad, odd and learnable images."""
+"""What the tests share: signals that mean the same everywhere, and the maker of bad, odd and learnable images."""
 
 import importlib.util
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_end_a_process():
+    """SIGINT and SIGTERM do in the tests, and in every process that these start, what they do under a terminal.
+
+    A shell starts what runs in the background with SIGINT ignored, and `trap "" TERM` does the same to SIGTERM: a process
+    inherits that, and so do its children.
+    """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, usual)
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

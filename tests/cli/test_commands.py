@@ -141,9 +141,7 @@ def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path):
         "    made.add(wait)\n"
         "    return made\n"
     )
-    # A shell starts what runs in the background with Ctrl-C ignored, and so would the tests' own children be.
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{heed}; from kerasvision.cli import main; main()", "run", "slow.py"]
+    command = [sys.executable, "-c", "from kerasvision.cli import main; main()", "run", "slow.py"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "runs" / "artifacts" / "slow" / "wait" / "schema"
     while not (folder / "started").exists():
