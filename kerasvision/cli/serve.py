@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from kerasvision import lookup
-from kerasvision.errors import ConfigError
-
-EXTRA = {"starlette", "uvicorn", "prometheus_client"}
+from kerasvision.extras import extra_of, missing
 
 
 def serve(
@@ -33,12 +31,10 @@ def serve(
         )
         run = lookup.load("kerasvision.serving.server:serve")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if extra_of(package) is None:
             raise
-        raise ConfigError(
-            f"`kerasvision serve` needs the package {error.name}, which is not installed",
-            hint="install it with: pip install 'kerasvision[serve]'",
-        ) from error
+        raise missing("`kerasvision serve`", [package]) from error
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kerasvision").setLevel(logging.INFO)
     run(saved_model, host=host, port=port, limits=limits, ready=lambda url: typer.echo(f"serving {saved_model} at {url}"))

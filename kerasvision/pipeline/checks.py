@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 
 from kerasvision.errors import ConfigError, DataError
+from kerasvision.extras import missing
 from kerasvision.pipeline.graph import Node, Pipeline
 
 
@@ -36,12 +37,9 @@ def check_source(node: Node) -> None:
 
 def check_packages(node: Node) -> None:
     """What the settings need beyond the core is installed. Nothing is imported."""
-    missing = sorted(name for name in node.settings.packages() if importlib.util.find_spec(name) is None)
-    if missing:
-        raise ConfigError(
-            f"{node.name} needs {', '.join(missing)} for what its settings ask",
-            hint="install the extra: pip install 'kerasvision[formats]'",
-        )
+    absent = [name for name in node.settings.packages() if importlib.util.find_spec(name) is None]
+    if absent:
+        raise missing(f"the stage {node.name} with these settings", absent)
 
 
 def selected(

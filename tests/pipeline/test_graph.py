@@ -143,7 +143,7 @@ def test_a_format_whose_package_is_missing_is_told_before_anything_runs(monkeypa
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
     check_pipeline(standard_pipeline(experiment()))
-    with pytest.raises(ConfigError, match=r"exporter needs tf2onnx for .* pip install 'kerasvision\[formats\]'"):
+    with pytest.raises(ConfigError, match=r"exporter .* needs the package tf2onnx, .* pip install -e '.*\[formats\]'"):
         check_pipeline(standard_pipeline(experiment(export=c.Export(formats=("onnx",)))))
 
 
