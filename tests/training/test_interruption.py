@@ -18,8 +18,8 @@ SCRIPT = Path(__file__).with_name("waits_for_sigterm.py")
 def start():
     started = []
 
-    def begin(*arguments):
-        process = subprocess.Popen([sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, text=True)
+    def begin(*arguments, under=()):
+        process = subprocess.Popen([*under, sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, text=True)
         started.append(process)
         first, *more = process.stdout.readline().split()
         assert first == "ready"
@@ -48,6 +48,13 @@ def test_the_first_sigterm_is_noticed_and_the_work_ends_by_itself(start):
     process = start("python")
     process.terminate()
     assert output(process) == (["saved"], 0)
+
+
+@pytest.mark.parametrize("how", ["python", "parent"])
+def test_it_is_noticed_where_the_shell_would_have_it_ignored(start, how):
+    process = start(how, under=("sh", "-c", 'trap "" TERM; exec "$@"', "sh"))
+    process.terminate()
+    assert output(process) == ((["saved"], 0) if how == "python" else (["saved."], 143))
 
 
 def test_the_second_ends_the_process_at_once(start):
