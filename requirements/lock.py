@@ -1,0 +1,79 @@
+"""Writes build.txt, run.txt and test.txt: the exact version and the hashes of every package that a clone is installed with.
+
+    python requirements/lock.py                      after a change of pyproject.toml: versions that still fit stay
+    python requirements/lock.py --upgrade            the newest versions within the bounds of pyproject.toml
+    python requirements/lock.py --upgrade filelock   the newest of that package, and what it takes with it
+
+It ends with an error where a package has no wheel for a platform that we support. Run the tests before you commit the files.
+The work is done by uv, which the tests' environment has (`pip install uv` brings it elsewhere).
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent / "pyproject.toml"
+PYTHONS = ("3.11", "3.12", "3.13")
+PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin")
+OLDEST_MACOS = "14.0"
+# These are published as source alone; they need no compiler.
+FROM_SOURCE = ("promise",)
+
+
+def compile_requirements(*arguments, asked=""):
+    """Runs `uv pip compile`; the standard output.
+
+    Args:
+        arguments: further ones, and the files to read; "-" stands for `asked`.
+        asked: requirements, a line each.
+
+    Raises:
+        subprocess.CalledProcessError: uv found no solution, and has said why.
+    """
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", *map(str, arguments)]
+    environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS}
+    return subprocess.run(command, input=asked, stdout=subprocess.PIPE, env=environment, text=True, check=True).stdout
+
+
+def write_lock(folder, upgrade=None):
+    """Writes the three files.
+
+    Args:
+        folder: where they go; versions in files that lie there are kept, as far as they fit.
+        upgrade: the names of the packages that need not keep theirs; none: all packages.
+    """
+    new = ["--upgrade"] if upgrade == [] else [word for name in upgrade or () for word in ("--upgrade-package", name)]
+    exact = ["--universal", "--generate-hashes", "--custom-compile-command", "python requirements/lock.py"]
+    test = folder / "test.txt"
+    build = "\n".join(tomllib.loads(PROJECT.read_text("utf-8"))["build-system"]["requires"])
+    compile_requirements(*exact, *new, PROJECT, "--extra", "test", "-o", test)
+    # One version of a package in all three: what the tests ran with is what users get.
+    compile_requirements(*exact, "--upgrade", PROJECT, "-c", test, "-o", folder / "run.txt")
+    compile_requirements(*exact, "--upgrade", "-", "-c", test, "-o", folder / "build.txt", asked=build)
+
+
+def check_wheels(folder):
+    """Every locked package has a wheel for every Python on every platform."""
+    wheels = ["--only-binary", ":all:", *(word for name in FROM_SOURCE for word in ("--no-binary", name))]
+    for python in PYTHONS:
+        for platform in PLATFORMS:
+            where = ["--python-version", python, "--python-platform", platform]
+            compile_requirements(*wheels, *where, PROJECT, "--extra", "test", "-c", folder / "test.txt")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these; of all, where none is named")
+    try:
+        write_lock(HERE, parser.parse_args().upgrade)
+        check_wheels(HERE)
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+
+
+if __name__ == "__main__":
+    main()
