@@ -65,12 +65,13 @@ def show(
     """Say how many images of each class each split holds, and what was added to the source."""
     from kerasvision.pipeline.scan import scan as scan_images
 
-    found = scan_images(pipeline_file, overrides=overrides, root=root, listener=stage_lines())
+    asks = {"overrides": overrides, "root": root, "purpose": "data show"}
+    found = scan_images(pipeline_file, **asks, listener=stage_lines())
     _print_counts(found.counts)
     print_whole(escape(_span_line(found.span)))
     typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
-        ready = prepared(pipeline_file, overrides=overrides, root=root).opened(("settings", "examples", "transform"))
+        ready = prepared(pipeline_file, **asks).opened(("settings", "examples", "transform"))
         lookup.load("kerasvision.data.preview:draw_augmented")(**ready, file=augmented)
         typer.echo(f"wrote {augmented}")
 
@@ -87,7 +88,7 @@ def bench(
 
     3,000 images/s is what one H200 takes when it trains a ResNet-50.
     """
-    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="data bench")
     settings = ready.settings
     steps = lookup.load("kerasvision.data.bench:bench_input")(
         **ready.opened(("examples", "transform")),

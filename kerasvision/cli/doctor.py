@@ -70,7 +70,7 @@ def _refuse_idle_options(
 
 
 def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root: Path) -> bool:
-    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="doctor")
     found = lookup.load("kerasvision.training.probes.overfit:overfit")(
         **ready.opened(), **({"steps": steps} if steps else {})
     )
@@ -82,7 +82,7 @@ def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root
 def _agrees(pipeline_file: Path, steps: int | None, replicas: int | None, overrides: list[str], root: Path) -> bool:
     from kerasvision.config.loading import load_experiment
 
-    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="doctor")
     asked = {name: value for name, value in {"steps": steps, "replicas": replicas}.items() if value}
     found = lookup.load("kerasvision.training.probes.agreement:agreement")(
         load_experiment(pipeline_file, overrides=overrides), ready.examples, ready.transform.parent, **asked

@@ -34,13 +34,13 @@ class Prepared:
         return lookup.load("kerasvision.data.names:class_names")(self.transform, labels=labels)
 
 
-def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path) -> Prepared:
-    """Runs the stages of a pipeline up to its transform, those whose results are not there yet."""
+def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path, purpose: str) -> Prepared:
+    """Runs the stages of a pipeline up to its transform, those whose results are not there yet, for the command named."""
     from kerasvision.pipeline.local import run
     from kerasvision.pipeline.standard import load_pipeline
 
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    result = run(pipeline, root=root, until="transform", listener=stage_lines())
+    result = run(pipeline, root=root, until="transform", purpose=purpose, listener=stage_lines())
     return Prepared(
         name=pipeline.name,
         settings=pipeline.node("trainer").settings,

@@ -13,19 +13,21 @@ from kerasvision.cli.pipelines import Root
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="What happened before.", no_args_is_help=True)
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id; latest: the newest of a pipeline.")]
 
 
 @app.command("list")
 def list_(root: Root = Path()) -> None:
-    """All runs, newest first."""
+    """All runs, newest first. Those that another command than `run` needed bear its name."""
     from kerasvision.pipeline.history import list_runs
+    from kerasvision.pipeline.records import PIPELINE
 
-    table = table_of("run", "pipeline", "started", "stages")
+    table = table_of("run", "pipeline", "for", "started", "", "stages")
     for run, executions in list_runs(root):
-        states = [_state(execution) for execution in executions]
+        states = [execution.outcome for execution in executions]
         counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        table.add_row(run.id, run.pipeline, _time(run.started_ms), counted)
+        side_run = "" if run.purpose == PIPELINE else run.purpose
+        table.add_row(run.id, run.pipeline, side_run, _time(run.started_ms), escape(run.outcome), escape(counted))
     print_whole(table)
 
 
@@ -39,8 +41,8 @@ def show(run: RunId = "latest", root: Root = Path()) -> None:
     for execution in executions:
         artifacts = "\n".join(escape(_artifact(a, root)) for a in execution.outputs.values())
         seconds = f"{execution.seconds:.1f}" if execution.seconds else ""
-        table.add_row(execution.node, _state(execution), seconds, escape(execution.error) or artifacts)
-    typer.echo(f"run {record.id} of {record.pipeline}, {_time(record.started_ms)}")
+        table.add_row(execution.node, escape(execution.outcome), seconds, escape(execution.error) or artifacts)
+    typer.echo(_heading(record))
     print_whole(table)
 
 
@@ -48,7 +50,10 @@ def show(run: RunId = "latest", root: Root = Path()) -> None:
 def lineage(run: RunId = "latest", root: Root = Path()) -> None:
     """What the last results of a run came from, back to the source."""
     from kerasvision.pipeline.history import lineage as ancestries
+    from kerasvision.pipeline.history import show_run
 
+    record, _ = show_run(run, root=root)
+    typer.echo(_heading(record))
     shown: set[int] = set()
 
     def grow(branch: Tree, ancestry: object) -> None:
@@ -60,7 +65,7 @@ def lineage(run: RunId = "latest", root: Root = Path()) -> None:
                 shown.add(parent.artifact.id)
                 grow(below, parent)
 
-    for ancestry in ancestries(run, root=root):
+    for ancestry in ancestries(record.id, root=root):
         tree = Tree(escape(_ancestor(ancestry, root)))
         grow(tree, ancestry)
         print_whole(tree)
@@ -81,10 +86,9 @@ def why(
         typer.echo(f"  {line}")
 
 
-def _state(execution: object) -> str:
-    from kerasvision.pipeline.tables import STATE_NAMES
-
-    return STATE_NAMES[execution.state]
+def _heading(run: object) -> str:
+    purpose = "" if run.purpose == "run" else f", for `{run.purpose}`"
+    return f"run {run.id} of {run.pipeline}{purpose}, {_time(run.started_ms)}: {run.outcome}"
 
 
 def _artifact(artifact: object, root: Path) -> str:

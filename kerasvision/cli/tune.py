@@ -90,7 +90,7 @@ def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[s
         raise ConfigError("Hyperband decides for itself how many trials it needs, and takes no --trials", hint=hint)
     asked = [f"search.{name.removeprefix('--')}={value}" for name, value in budget.items() if value is not None]
     pipeline = load_pipeline(pipeline_file, overrides=[*overrides, *asked])
-    result = run(pipeline, root=root, until="tuner", listener=stage_lines())
+    result = run(pipeline, root=root, until="tuner", purpose="tune", listener=stage_lines())
     if result.stages[-1].took_part:
         return  # the chief has the trials
     _print_trials(result.artifact("tuner", "best_hyperparameters"))
@@ -130,7 +130,7 @@ def _print_trials(artifact: object) -> None:
 
 
 def _find_learning_rate(pipeline_file: Path, finder: Mapping[str, object], overrides: list[str], root: Path) -> None:
-    ready = prepared(pipeline_file, overrides=overrides, root=root)
+    ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="tune --find-learning-rate")
     names = {"--steps": "steps", "--lowest": "lowest", "--highest": "highest"}
     asked = {name: finder[option] for option, name in names.items() if finder[option] is not None}
     found = lookup.load("kerasvision.training.probes.learning_rate_finder:find_learning_rate")(**ready.opened(), **asked)

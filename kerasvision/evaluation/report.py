@@ -23,6 +23,7 @@ MOST_CLASSES = 40
 MOST_ROWS = 20
 # The id of the element that the evaluation's page is bound into.
 PLACE = "evaluation-page"
+STATES = ("ran", "reused", "failed", "stopped", "killed", "running")
 CANNOT_BE_SHOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, jinja2.TemplateError)
 
 # What a section shows, or None where the run has nothing for it.
@@ -68,7 +69,7 @@ def write_report(run: RunFacts, file: Path) -> None:
         badges=_badges(run),
         headline=_headline(run),
         seconds=sum(stage.seconds for stage in run.stages if stage.state == "ran"),
-        counts={state: sum(one.state == state for one in run.stages) for state in ("ran", "reused", "failed")},
+        counts={state: sum(one.state == state for one in run.stages) for state in STATES},
         failed=[stage for stage in run.stages if stage.error],
     )
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ class StageFacts:
         name: the stage.
         execution: the number of this execution.
         made_by: the number of the execution that made its outputs: another one where they were reused.
-        state: ran, reused, failed, running.
+        state: ran, reused, failed, stopped, running, killed, or unfinished where it cannot be seen which.
         started: when, written out.
         seconds: how long the execution took that made its outputs; 0 where that is not known.
         error: why it failed; empty where it did not.
@@ -53,13 +53,14 @@ class StageFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run: what each of its stages did, in order."""
+    """A run: what came of it (finished, failed, stopped, running, killed), and what each of its stages did, in order."""
 
     id: str
     pipeline: str
     started: str
     root: Path
     stages: tuple[StageFacts, ...] = ()
+    outcome: str = "finished"
 
     def newest(self, kind: str) -> ArtifactFacts | None:
         """The last artifact of a type that a stage wrote or reused, and that is still there; None where there is none."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.fingerprint import Fingerprint, differences
 from kerasvision.pipeline.local import RUNS_FOLDER
-from kerasvision.pipeline.store import ArtifactRecord, ExecutionRecord, RunRecord, opened
+from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
+from kerasvision.pipeline.store import opened
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
         ConfigError: it never ran here.
     """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        runs = store.runs()
+        runs = [run for run in store.runs() if run.purpose == PIPELINE]
         pipeline = pipeline or (runs[0].pipeline if runs else "")
         prints = store.fingerprints(pipeline, node.replace("-", "_"))
     if not prints:

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kerasvision.errors import KerasvisionError, StageError, StoreError
+from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
 from kerasvision.pipeline.lineage import lineage_of
 from kerasvision.pipeline.locks import alone
-from kerasvision.pipeline.store import ArtifactRecord, RunRecord, Store
+from kerasvision.pipeline.records import ArtifactRecord, RunRecord
+from kerasvision.pipeline.store import ITS_PROCESS_ENDED, Store
+from kerasvision.pipeline.tables import CANCELED, FAILED
 
 # What a stage puts into this part of its work folder stays there when it is done.
 LOGS = "logs"
@@ -93,7 +95,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         # 2. Fingerprint: all that the result depends on.
         print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
         # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
-        outputs = None if force else reusable(print_.key, store)
+        outputs = None if force else reusable(node, print_.key, store)
         if outputs is not None:
             store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
             return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
@@ -104,8 +106,9 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         # 4. Register RUNNING, so that a kill from here on leaves a trace.
         inputs |= resolve_history(node, print_.key, done, context)
         execution = store.start(
-            pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs
-        )
+            pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs,
+            above=_highest_number(_base(node, context)),
+        )  # fmt: skip
         try:
             _execute(node, execution, inputs, print_, context, began)
         except BaseException as error:
@@ -157,10 +160,12 @@ def resolve_history(node: Node, key: str, done: Outputs, context: Launch) -> dic
     return found
 
 
-def reusable(key: str, store: Store) -> dict[str, ArtifactRecord] | None:
+def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | None:
     """The outputs of an execution with this key, if every file of theirs is as it was written."""
     found = store.finished(key)
-    if found is None or not all(intact(artifact, store) for artifact in found[1].values()):
+    if found is None or found[1].keys() != node.signature.outputs.keys():
+        return None
+    if not all(intact(artifact, store) for artifact in found[1].values()):
         return None
     return found[1]
 
@@ -192,11 +197,28 @@ def log_file(node: Node, context: Launch) -> Path:
     return context.store.folder / "logs" / context.run.pipeline / context.run.id / f"{node.name}.log"
 
 
+def ending_state(error: BaseException) -> int:
+    """What an execution or a run is that ends with an error: CANCELED where it was stopped, FAILED otherwise."""
+    return CANCELED if isinstance(error, KeyboardInterrupt | Interrupted) else FAILED
+
+
+def _base(node: Node, context: Launch) -> Path:
+    """Where the outputs of a node lie: `<key>/<execution>` below it."""
+    return context.store.folder / "artifacts" / context.run.pipeline / node.name
+
+
+def _highest_number(base: Path) -> int:
+    """The highest number that a folder of a node bears. A store that is new, or older than its folders, does not know it."""
+    names = (path.name.removesuffix(".tmp") for path in base.glob("*/*"))
+    # SQLite counts up to 2**63.
+    return max((int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19), default=0)
+
+
 def _execute(
     node: Node, execution: int, inputs: dict[str, ArtifactRecord], print_: Fingerprint, context: Launch, began: float
 ) -> None:
     store = context.store
-    base = store.folder / "artifacts" / context.run.pipeline / node.name
+    base = _base(node, context)
     final = {key: kind(base / key / str(execution)) for key, kind in node.signature.outputs.items()}
     # 5. Run in folders of other names: what has the final name is whole.
     written = {key: type(artifact)(f"{artifact.uri}.tmp") for key, artifact in final.items()}
@@ -244,7 +266,7 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
     store, run = context.store, context.run
     inputs = resolve_inputs(node, done, store, run.pipeline)
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
-    outputs = None if force else reusable(print_.key, store)
+    outputs = None if force else reusable(node, print_.key, store)
     if outputs is not None:  # the chief finds it too, and does not wait for this worker
         store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
         return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
@@ -269,12 +291,14 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
 def _clear_leavings(node: Node, context: Launch) -> None:
     """What killed executions of this node left: we hold its lock, so nobody is at work on it."""
     for execution in context.store.running(context.run.pipeline, node.name):
-        folders = context.store.fail(execution, "its process ended before it did")
+        folders = context.store.fail(execution, ITS_PROCESS_ENDED, killed=True)
         _remove(folders)
 
 
 def _record_failure(node: Node, execution: int, error: BaseException, context: Launch) -> None:
-    _remove(context.store.fail(execution, f"{type(error).__name__}: {_first_line(error)}"))
+    by_hand = isinstance(error, KeyboardInterrupt)
+    text = "stopped by Ctrl-C" if by_hand else f"{type(error).__name__}: {_first_line(error)}"
+    _remove(context.store.fail(execution, text, state=ending_state(error)))
     _write_log(node, error, context)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kerasvision.config.base import canonical_json
-from kerasvision.pipeline.store import ArtifactRecord, ExecutionRecord, RunRecord, Store
+from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+from kerasvision.pipeline.store import Store
 
 
 def lineage_of(

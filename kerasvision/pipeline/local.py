@@ -3,10 +3,13 @@
 import os
 import secrets
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from kerasvision.errors import StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
@@ -15,13 +18,16 @@ from kerasvision.pipeline.launcher import (
     Launch,
     Outputs,
     Result,
+    ending_state,
     launch,
     resolve_inputs,
     reusable,
     shared_by,
     why_not_reusable,
 )
-from kerasvision.pipeline.store import RunRecord, Store, opened
+from kerasvision.pipeline.records import PIPELINE, RunRecord
+from kerasvision.pipeline.store import Store, opened
+from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.training.cluster import read_cluster
 from kerasvision.tuning.role import read_role
 
@@ -84,6 +90,7 @@ def run(
     until: str | None = None,
     only: str | None = None,
     force: bool = False,
+    purpose: str = PIPELINE,
     listener: Listener | None = None,
 ) -> RunResult:
     """Runs a pipeline: every stage whose result is not there yet, in order.
@@ -98,6 +105,7 @@ def run(
         until: stop after this stage.
         only: execute this stage alone.
         force: execute the chosen stages even where their results could be reused.
+        purpose: where the run is not made to run a pipeline, but some stages of it are needed: the command that needs them.
         listener: is told what happens.
 
     Raises:
@@ -109,26 +117,47 @@ def run(
     chosen = selected(pipeline, start=start, until=until, only=only)
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
     with opened(Path(root) / RUNS_FOLDER) as store:
-        record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000)
-        store.start_run(record)
+        record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, takes_part=workers_stages)
-        results: list[Result] = []
-        done: Outputs = {}
-        for name in needed(pipeline, chosen):
-            listener.started(name)
-            try:
-                result = launch(
-                    pipeline.nodes[name], done, context, may_execute=name in chosen, force=force and name in chosen
-                )
-            except BaseException as error:
-                listener.failed(name, error)
-                raise
-            done[name] = result.outputs
-            results.append(result)
-            listener.finished(result)
-            if result.took_part:
-                break
-    return RunResult(record.id, tuple(results))
+        with _registered(record, store):
+            results = _launched(pipeline, chosen, context, listener, force=force)
+    return RunResult(record.id, results)
+
+
+def _launched(
+    pipeline: Pipeline, chosen: Collection[str], context: Launch, listener: Listener, *, force: bool
+) -> tuple[Result, ...]:
+    """What came of each stage, in order."""
+    results: list[Result] = []
+    done: Outputs = {}
+    for name in needed(pipeline, chosen):
+        listener.started(name)
+        is_chosen = name in chosen
+        try:
+            result = launch(pipeline.nodes[name], done, context, may_execute=is_chosen, force=force and is_chosen)
+        except BaseException as error:
+            listener.failed(name, error)
+            raise
+        done[name] = result.outputs
+        results.append(result)
+        listener.finished(result)
+        if result.took_part:
+            break
+    return tuple(results)
+
+
+@contextmanager
+def _registered(run: RunRecord, store: Store) -> Iterator[None]:
+    """Within this the run is listed as running; afterwards, as what came of it."""
+    store.start_run(run)
+    try:
+        yield
+    except BaseException as error:
+        # Where the disk is full, the end cannot be written down either; the run is then listed as killed.
+        with suppress(StoreError):
+            store.end_run(run, ending_state(error))
+        raise
+    store.end_run(run, COMPLETE)
 
 
 def plan(pipeline: Pipeline, *, root: Path | str = ".") -> list[PlannedStage]:
@@ -150,7 +179,7 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
         return PlannedStage(name, "depends", (f"on what {', '.join(first)} will write",))
     inputs = resolve_inputs(node, done, store, pipeline.name)
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
-    outputs = reusable(print_.key, store)
+    outputs = reusable(node, print_.key, store)
     if outputs is None:
         return PlannedStage(name, "run", tuple(why_not_reusable(node, print_, store, pipeline.name)))
     done[name] = outputs

@@ -8,7 +8,8 @@ from kerasvision.evaluation.run_facts import ArtifactFacts, RunFacts, StageFacts
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.launcher import Result
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult
-from kerasvision.pipeline.store import ArtifactRecord, ExecutionRecord, Store, opened
+from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
+from kerasvision.pipeline.store import Store, opened
 
 # A run that made one of these has something to report of its own accord.
 WORTH_A_REPORT = frozenset({"ModelEvaluation", "ModelBlessing", "InfraBlessing", "PushedModel", "InferenceResult"})
@@ -58,7 +59,7 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
             name=execution.node,
             execution=execution.id,
             made_by=made.id,
-            state=t.STATE_NAMES[execution.state],
+            state=execution.outcome,
             started=_time(execution.started_ms),
             seconds=made.seconds,
             error=execution.error,
@@ -68,7 +69,7 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
         )
 
     stages = tuple(stage(execution) for execution in store.executions(run))
-    return RunFacts(run.id, run.pipeline, _time(run.started_ms), store.folder.parent, stages)
+    return RunFacts(run.id, run.pipeline, _time(run.started_ms), store.folder.parent, stages, run.outcome)
 
 
 def _maker(execution: ExecutionRecord, store: Store) -> ExecutionRecord:

@@ -53,7 +53,8 @@ class Scan:
 
 
 def scan(
-    target: Path, *, overrides: Sequence[str] = (), root: Path | str = ".", listener: Listener | None = None
+    target: Path, *, overrides: Sequence[str] = (), root: Path | str = ".", purpose: str = "data scan",
+    listener: Listener | None = None,
 ) -> Scan:
     """Looks at every image of a pipeline's source, or of a folder of class folders.
 
@@ -61,6 +62,7 @@ def scan(
         target: a pipeline file, or a folder.
         overrides: texts of the form `splits.test=0.3`.
         root: the folder that holds, or will hold, `runs/`; nothing that was looked at is looked at again.
+        purpose: the command that needs it; its run is listed under this name.
         listener: is told what happens.
 
     Raises:
@@ -73,7 +75,7 @@ def scan(
             hint="name a pipeline file, or a folder with a folder of images per class",
         )
     pipeline = _pipeline_of_folder(target, overrides) if target.is_dir() else load_pipeline(target, overrides=overrides)
-    return _scan_of(run(pipeline, root=root, until="example_validator", listener=listener))
+    return _scan_of(run(pipeline, root=root, until="example_validator", purpose=purpose, listener=listener))
 
 
 def _scan_of(result: RunResult) -> Scan:

@@ -4,66 +4,27 @@ Everything that changes the store is one transaction. `tables.py` says what the 
 """
 
 import json
-import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
-from urllib.parse import quote
 
 import peewee as pw
 
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
-from kerasvision.pipeline.artifacts import TYPES, Artifact
+from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.database import UNUSABLE, open_database, unusable
 from kerasvision.pipeline.fingerprint import FileState, Fingerprint
 from kerasvision.pipeline.locks import alone
+from kerasvision.pipeline.processes import KILLED, Process, fate_of, this_process
+from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 
 SCHEMA_VERSION = 1
+ITS_PROCESS_ENDED = "its process ended before it did"
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class ArtifactRecord:
-    """One artifact as the store knows it."""
-
-    id: int
-    type: str
-    uri: Path
-    state: int
-    digest: str
-    properties: dict[str, int | float | str]
-
-    def open(self) -> Artifact:
-        """The artifact itself."""
-        return TYPES.get(self.type, Artifact)(self.uri, self.properties)
-
-
-@dataclass(frozen=True)
-class ExecutionRecord:
-    """One execution as the store knows it."""
-
-    id: int
-    node: str
-    state: int
-    started_ms: int
-    seconds: float
-    error: str
-    inputs: dict[str, ArtifactRecord] = field(default_factory=dict)
-    outputs: dict[str, ArtifactRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One run of a pipeline."""
-
-    id: str
-    pipeline: str
-    started_ms: int
 
 
 def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concatenate["Store", P], R]:
@@ -75,8 +36,8 @@ def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concaten
             # IMMEDIATE: take the write lock at the start; a read that turns into a write cannot wait for it.
             with self.database.bind_ctx(t.TABLES), self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
                 return method(self, *args, **kwargs)
-        except pw.DatabaseError as error:
-            raise _unusable(self.file, error) from error
+        except UNUSABLE as error:
+            raise unusable(self.file, error) from error
 
     return bound
 
@@ -98,12 +59,12 @@ class Store:
         self.read_only = read_only
         # SQLite fails, and does not wait, where two turn one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
-            self.database = self._open()
+            self.database = open_database(self.file, read_only=read_only)
             try:
                 self._check_schema()
-            except pw.DatabaseError as error:
+            except UNUSABLE as error:
                 self.close()
-                raise _unusable(self.file, error) from error
+                raise unusable(self.file, error) from error
             except StoreError:
                 self.close()
                 raise
@@ -118,16 +79,10 @@ class Store:
                 )  # fmt: skip
             if version < SCHEMA_VERSION:
                 self._create()
-
-    def _open(self) -> pw.SqliteDatabase:
-        if self.read_only and self.file.exists():
-            # A folder that cannot be written cannot hold WAL's side files either; then nobody else writes.
-            immutable = "" if os.access(self.folder, os.W_OK) else "&immutable=1"
-            return pw.SqliteDatabase(f"file:{quote(str(self.file))}?mode=ro{immutable}", uri=True, timeout=30)
-        if self.read_only:
-            return pw.SqliteDatabase(":memory:")
-        # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
-        return pw.SqliteDatabase(self.file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
+            if not self.read_only:
+                # Stores of before have no properties of runs. Older versions pass over the table.
+                self.database.create_tables([t.ContextProperty])
+            self._tells_of_runs = t.ContextProperty.table_exists()
 
     def _create(self) -> None:
         with self.database.atomic("IMMEDIATE"):
@@ -144,10 +99,11 @@ class Store:
     @_in_store
     def start(
         self, *, pipeline: str, run: str, node: str, fingerprint: dict[str, object], key: str,
-        inputs: dict[str, ArtifactRecord],
+        inputs: dict[str, ArtifactRecord], above: int = 0,
     ) -> int:  # fmt: skip
-        """Registers a RUNNING execution with its inputs; returns its id."""
-        return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, {"fingerprint": json.dumps(fingerprint)})
+        """Registers a RUNNING execution of this process; returns its id, higher than all others and than `above`."""
+        told = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
+        return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, told, above=above)
 
     @_in_store
     def promise(self, execution: int, outputs: dict[str, Artifact]) -> dict[str, int]:
@@ -165,10 +121,19 @@ class Store:
         t.update(t.ExecutionRow, execution, last_known_state=t.COMPLETE)
 
     @_in_store
-    def fail(self, execution: int, error: str) -> list[Path]:
-        """The execution is FAILED; returns the folders that its artifacts would have had."""
+    def fail(self, execution: int, error: str, *, state: int = t.FAILED, killed: bool = False) -> list[Path]:
+        """The execution is FAILED or CANCELED; returns the folders that its artifacts would have had.
+
+        Args:
+            execution: its id.
+            error: why, in a sentence.
+            state: CANCELED where a person or a scheduler stopped it.
+            killed: whether its process ended before it could say so itself.
+        """
         t.set_property(t.ExecutionProperty, "execution_id", execution, "error", error)
-        t.update(t.ExecutionRow, execution, last_known_state=t.FAILED)
+        if killed:
+            t.set_property(t.ExecutionProperty, "execution_id", execution, KILLED, 1)
+        t.update(t.ExecutionRow, execution, last_known_state=state)
         promised = list(self._artifacts(execution, t.OUTPUT).values())
         for artifact in promised:
             t.update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
@@ -187,7 +152,13 @@ class Store:
     def start_run(self, run: RunRecord) -> None:
         """Registers a run, so that it is listed even if its first stage fails."""
         self._context("pipeline", run.pipeline)
-        self._context("pipeline_run", f"{run.pipeline}/{run.id}")
+        told = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
+        self._tell_of_run(run, told)
+
+    @_in_store
+    def end_run(self, run: RunRecord, state: int) -> None:
+        """The run is COMPLETE, FAILED or CANCELED."""
+        self._tell_of_run(run, {"state": state})
 
     # What is asked.
 
@@ -242,19 +213,22 @@ class Store:
         kind = t.Type.get_or_none(name="pipeline_run", type_kind=t.CONTEXT_TYPE)
         of_kind = t.ContextRow.type_id == (kind.id if kind else None)
         rows = t.ContextRow.select().where(of_kind).order_by(t.ContextRow.id.desc())
-        split = ((row, *row.name.split("/", 1)) for row in rows)
-        return [RunRecord(run, pipeline, row.create_time_since_epoch) for row, pipeline, run in split]
+        return [self._run(row) for row in rows]
 
     def run(self, run_id: str) -> RunRecord:
-        """The run whose id begins with this text; `latest` is the newest.
+        """The run whose id begins with this text; `latest` is the newest that was made to run a pipeline.
 
         Raises:
             ConfigError: no run, or several.
         """
-        found = [run for run in self.runs() if run.id.startswith(run_id) or run_id == "latest"]
-        if not found or (len(found) > 1 and run_id != "latest"):
-            many = f"{len(found)} runs begin with it" if found else "there is no such run"
-            raise ConfigError(f"{many}: {run_id!r}", hint="`kerasvision runs list` shows them")
+        runs = self.runs()
+        found = [run for run in runs if run_id and run.id.startswith(run_id)]
+        rule = f"{len(found)} runs begin with it: {run_id!r}" if found else f"there is no such run: {run_id!r}"
+        if run_id == "latest":
+            found = [run for run in runs if run.purpose == PIPELINE][:1]
+            rule = f"no pipeline has run here, only `{runs[0].purpose}`" if runs else "no pipeline has run here"
+        if len(found) != 1:
+            raise ConfigError(rule, hint="`kerasvision runs list` shows all runs with their ids")
         return found[0]
 
     @_in_store
@@ -299,10 +273,12 @@ class Store:
 
     def _new_execution(
         self, pipeline: str, run: str, node: str, state: int, key: str, inputs: dict[str, ArtifactRecord],
-        properties: dict[str, str],
+        properties: dict[str, str], *, above: int = 0,
     ) -> int:  # fmt: skip
         type_id = t.type_id(node, t.EXECUTION_TYPE)
-        row = t.ExecutionRow.create(type_id=type_id, last_known_state=state)
+        newest = t.ExecutionRow.select(pw.fn.MAX(t.ExecutionRow.id)).scalar() or 0
+        number = max(newest, above) + 1
+        row = t.ExecutionRow.create(force_insert=True, id=number, type_id=type_id, last_known_state=state)
         contexts = {"pipeline": pipeline, "pipeline_run": f"{pipeline}/{run}", "node": f"{pipeline}.{node}",
                     **({"execution_cache": key} if key else {})}  # fmt: skip
         for kind, name in contexts.items():
@@ -325,6 +301,21 @@ class Store:
     def _context(self, kind: str, name: str) -> int:
         return t.ContextRow.get_or_create(type_id=t.type_id(kind, t.CONTEXT_TYPE), name=name)[0].id
 
+    def _tell_of_run(self, run: RunRecord, told: dict[str, int | str]) -> None:
+        context = self._context("pipeline_run", f"{run.pipeline}/{run.id}")
+        for name, value in told.items():
+            t.set_property(t.ContextProperty, "context_id", context, name, value)
+
+    def _run(self, row: t.ContextRow) -> RunRecord:
+        pipeline, run = row.name.split("/", 1)
+        told = t.properties(t.ContextProperty, "context_id", row.id) if self._tells_of_runs else {}
+        state = told.get("state", t.COMPLETE)
+        if "state" not in told and (newest := self._executions_in("pipeline_run", row.name)[:1]):
+            state = newest[0].last_known_state  # a run of before, of which only its stages tell
+        outcome = _outcome(state, told)
+        outcome = "finished" if outcome in ("ran", "reused") else outcome
+        return RunRecord(run, pipeline, row.create_time_since_epoch, told.get("purpose", PIPELINE), outcome)
+
     def _executions_in(self, kind: str, name: str, state: int | None = None) -> list[t.ExecutionRow]:
         """Executions of a context, newest first."""
         query = (
@@ -338,14 +329,16 @@ class Store:
         return list(query if state is None else query.where(t.ExecutionRow.last_known_state == state))
 
     def _execution(self, row: t.ExecutionRow) -> ExecutionRecord:
-        properties = t.properties(t.ExecutionProperty, "execution_id", row.id)
+        told = t.properties(t.ExecutionProperty, "execution_id", row.id)
+        outcome = _outcome(row.last_known_state, told)
         return ExecutionRecord(
             id=row.id,
-            node=properties["node"],
+            node=told["node"],
             state=row.last_known_state,
+            outcome=outcome,
             started_ms=row.create_time_since_epoch,
-            seconds=properties.get("seconds", 0.0),
-            error=properties.get("error", ""),
+            seconds=told.get("seconds", 0.0),
+            error=told.get("error", ITS_PROCESS_ENDED if outcome == KILLED else ""),
             inputs=self._artifacts(row.id, t.INPUT),
             outputs=self._artifacts(row.id, t.OUTPUT),
         )
@@ -377,18 +370,8 @@ def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
         store.close()
 
 
-def _unusable(file: Path, error: BaseException) -> StoreError:
-    """SQLite's first complaint, and the way out. A full disk, say, is followed by a rollback that fails too."""
-    while isinstance(error.__context__, pw.DatabaseError | sqlite3.Error):
-        error = error.__context__
-    return StoreError(f"the metadata store {file} cannot be used: {error}", hint=_way_out(str(error)))
-
-
-def _way_out(text: str) -> str:
-    if "readonly" in text or "unable to open" in text or "permission" in text:
-        return "make the folder writable, or choose another place with --root"
-    if "malformed" in text or "not a database" in text:
-        return "the file is damaged: move it away and run again; stages then run anew"
-    if "full" in text:
-        return "free some space on that disk"
-    return "choose another place with --root"
+def _outcome(state: int, told: dict[str, int | float | str]) -> str:
+    """A recorded state in a word; where no end was recorded, its process is looked at."""
+    if state == t.RUNNING:
+        return fate_of(Process.from_text(told["process"]) if "process" in told else None)
+    return KILLED if KILLED in told else t.STATE_NAMES.get(state, f"state {state}")

@@ -12,8 +12,8 @@ import peewee as pw
 
 # MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
 PENDING, LIVE, ABANDONED = 1, 2, 5
-RUNNING, COMPLETE, FAILED, CACHED = 2, 3, 4, 5
-STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused"}
+RUNNING, COMPLETE, FAILED, CACHED, CANCELED = 2, 3, 4, 5, 6
+STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused", CANCELED: "stopped"}
 INPUT, OUTPUT = 3, 4
 EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
 
@@ -100,13 +100,23 @@ class ArtifactProperty(_Property):
 
 
 class ExecutionProperty(_Property):
-    """fingerprint, error, seconds."""
+    """fingerprint, process, error, seconds; killed where its process ended before it did."""
 
     execution_id = pw.IntegerField()
 
     class Meta:
         table_name = "ExecutionProperty"
         primary_key = pw.CompositeKey("execution_id", "name", "is_custom_property")
+
+
+class ContextProperty(_Property):
+    """Of a `pipeline_run`: purpose, process, state (one of an execution's)."""
+
+    context_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "ContextProperty"
+        primary_key = pw.CompositeKey("context_id", "name", "is_custom_property")
 
 
 class Event(_Row):
@@ -172,8 +182,8 @@ class FileDigest(_Row):
 
 
 TABLES = [
-    Type, ArtifactRow, ExecutionRow, ContextRow, ArtifactProperty, ExecutionProperty, Event, EventPath, Association,
-    Attribution, FileDigest,
+    Type, ArtifactRow, ExecutionRow, ContextRow, ArtifactProperty, ExecutionProperty, ContextProperty, Event, EventPath,
+    Association, Attribution, FileDigest,
 ]  # fmt: skip
 
 
@@ -195,13 +205,13 @@ def update(table: type[pw.Model], row_id: int, **fields: int) -> None:
 
 
 def set_property(table: type[pw.Model], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
-    """Sets a custom property of an artifact or execution."""
+    """Sets a custom property of an artifact, execution or context."""
     column = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
     table.replace(**{owner: owner_id, "name": name, "is_custom_property": True, column: value}).execute()
 
 
 def properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, int | float | str]:
-    """The properties of an artifact or execution by name."""
+    """The properties of an artifact, execution or context by name."""
     rows = table.select().where(getattr(table, owner) == owner_id)
     values = ((row.name, (row.int_value, row.double_value, row.string_value)) for row in rows)
     return {name: next(value for value in three if value is not None) for name, three in values}

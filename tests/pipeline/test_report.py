@@ -72,7 +72,7 @@ def test_a_run_that_failed_says_where_and_why(toy, number, tmp_path):
 
 
 def test_no_such_run_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="there is no such run: 'latest'"):
+    with pytest.raises(ConfigError, match="no pipeline has run here"):
         report_run(root=tmp_path)
 
 

@@ -12,7 +12,7 @@ from kerasvision.pipeline.store import Store
 def test_damaged_file_is_named_with_the_way_out(toy, number, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "metadata.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError, match=r"metadata\.sqlite cannot be used.*The file is damaged: move it away"):
+    with pytest.raises(StoreError, match=r"metadata\.sqlite cannot be used.*: move metadata.sqlite out of"):
         run(toy.pipeline(number), root=tmp_path)
 
 

@@ -1,0 +1,57 @@
+"""The SQLite file of a store: how it is opened, and what to say where it cannot be used."""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import peewee as pw
+
+from kerasvision.errors import StoreError
+
+# What SQLite says of a file that it cannot make sense of; "no such" is a damaged list of tables.
+DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
+# Rows that no version writes: a text that is no JSON, a property that is missing.
+ODD_CONTENT = (LookupError, ValueError, TypeError)
+# What reading or writing the file raises. Peewee passes on SQLite's own errors where it fetches row after row.
+UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
+
+
+def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
+    """A connection to the file; to an empty database in memory where it shall only be read and does not exist."""
+    if not read_only:
+        # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
+        return pw.SqliteDatabase(file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
+    if not file.exists():
+        return pw.SqliteDatabase(":memory:")
+    # A folder that cannot be written cannot hold WAL's side files either; then nobody else writes.
+    immutable = "" if os.access(file.parent, os.W_OK) else "&immutable=1"
+    return pw.SqliteDatabase(f"file:{quote(str(file))}?mode=ro{immutable}", uri=True, timeout=30)
+
+
+def unusable(file: Path, error: BaseException) -> StoreError:
+    """SQLite's first complaint, and the way out. A full disk, say, is followed by a rollback that fails too."""
+    while isinstance(error.__context__, pw.DatabaseError | sqlite3.Error):
+        error = error.__context__
+    is_odd = isinstance(error, ODD_CONTENT)
+    text = f"{type(error).__name__}: {error}" if is_odd else str(error)
+    is_damaged = is_odd or any(sign in text.lower() for sign in DAMAGE)
+    hint = _move_away(file) if is_damaged else _way_out(file, text)
+    return StoreError(f"the metadata store {file} cannot be used: {text}", hint=hint)
+
+
+def _move_away(file: Path) -> str:
+    parts = [part.name for part in sorted(file.parent.glob(f"{file.name}*"))]
+    names = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+    return (
+        f"the file is damaged: move {names} out of {file.parent} and run again. The stages then run anew, and "
+        "their folders get numbers after those that are there"
+    )
+
+
+def _way_out(file: Path, text: str) -> str:
+    if file.is_dir():
+        return "it is a folder: move it away, or choose another place with --root"
+    if "readonly" in text or "unable to open" in text or "permission" in text:
+        return "make the folder writable, or choose another place with --root"
+    return "free some space on that disk" if "full" in text else "choose another place with --root"
