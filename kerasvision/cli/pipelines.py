@@ -123,6 +123,9 @@ def stage_lines() -> object:
         def waiting(self, node: str) -> None:
             console.print(f"another run is at {node}; waiting for it")
 
+        def remark(self, node: str, sentence: str) -> None:
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
+
         def finished(self, result: object) -> None:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
             word += "; the chief has the result, and goes on" if result.took_part else ""

@@ -25,9 +25,8 @@ from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 from kerasvision.pipeline.store import ITS_PROCESS_ENDED, Store
 from kerasvision.pipeline.tables import CANCELED, FAILED
+from kerasvision.pipeline.unfinished import LOGS, unfinished_work, work_folder
 
-# What a stage puts into this part of its work folder stays there when it is done.
-LOGS = "logs"
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
 
@@ -39,12 +38,14 @@ class Launch:
         store: where runs are kept.
         run: this one.
         waiting: is told of a node at which another run is.
+        remark: gets a sentence about a node that a person should read.
         takes_part: stages that run on several machines at once, and here as on one other than the chief.
     """
 
     store: Store
     run: RunRecord
     waiting: Callable[[str], None] = lambda node: None
+    remark: Callable[[str, str], None] = lambda node, sentence: None
     takes_part: frozenset[str] = frozenset()
 
 
@@ -102,7 +103,9 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         if not may_execute:
             raise _left_out(node)
         if force:
-            _remove([work_folder(node, print_.key, context)])
+            _remove([work_folder(node, print_.key, store, run.pipeline)])
+        elif (left := unfinished_work(node, print_, store, run.pipeline)) is not None:
+            context.remark(node.name, left.sentence(node.name))
         # 4. Register RUNNING, so that a kill from here on leaves a trace.
         inputs |= resolve_history(node, print_.key, done, context)
         execution = store.start(
@@ -187,11 +190,6 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
     return differences(earlier[0][1], print_) if earlier else ["it never ran here"]
 
 
-def work_folder(node: Node, key: str, context: Launch) -> Path:
-    """What a killed execution leaves to the next one with the same fingerprint; once published, only logs stay there."""
-    return context.store.folder / "work" / context.run.pipeline / node.name / key[:16]
-
-
 def log_file(node: Node, context: Launch) -> Path:
     """Where the traceback of a failed stage is kept."""
     return context.store.folder / "logs" / context.run.pipeline / context.run.id / f"{node.name}.log"
@@ -225,7 +223,7 @@ def _execute(
     ids = store.promise(execution, final)
     for artifact in written.values():
         artifact.uri.mkdir(parents=True)
-    work = work_folder(node, print_.key, context)
+    work = work_folder(node, print_.key, store, context.run.pipeline)
     origin = partial(lineage_of, inputs, store=store, run=context.run, node=node.name, execution=execution)
     _call(node, inputs, written, root=store.folder.parent, work=work, lineage=origin)
     if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:

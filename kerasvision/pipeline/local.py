@@ -75,6 +75,9 @@ class Listener:
     def waiting(self, node: str) -> None:
         """Another run is at this stage; this one waits for it."""
 
+    def remark(self, node: str, sentence: str) -> None:
+        """Something about a stage that a person should read."""
+
     def finished(self, result: Result) -> None:
         """A stage ran or was reused."""
 
@@ -118,7 +121,7 @@ def run(
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
-        context = Launch(store, record, waiting=listener.waiting, takes_part=workers_stages)
+        context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         with _registered(record, store):
             results = _launched(pipeline, chosen, context, listener, force=force)
     return RunResult(record.id, results)

@@ -186,6 +186,15 @@ class Store:
                 for row in rows[:limit]]  # fmt: skip
 
     @_in_store
+    def unfinished_fingerprint(self, pipeline: str, node: str) -> dict[str, dict[str, object]] | None:
+        """The fingerprint of the node's newest execution, reuses aside, if that failed or was stopped; else None."""
+        rows = self._executions_in("node", f"{pipeline}.{node}")
+        newest = next((row for row in rows if row.last_known_state != t.CACHED), None)
+        if newest is None or newest.last_known_state == t.COMPLETE:
+            return None
+        return json.loads(t.properties(t.ExecutionProperty, "execution_id", newest.id)["fingerprint"])
+
+    @_in_store
     def earlier_outputs(self, pipeline: str, node: str) -> list[tuple[str, dict[str, ArtifactRecord]]]:
         """(key of the fingerprint, LIVE outputs) of a node's COMPLETE executions, newest first."""
         found = []

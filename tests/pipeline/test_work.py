@@ -6,9 +6,10 @@ import pytest
 
 from kerasvision.config.base import Config
 from kerasvision.errors import StageError
+from kerasvision.pipeline import fingerprint
 from kerasvision.pipeline.artifacts import Examples, Out
 from kerasvision.pipeline.graph import Pipeline
-from kerasvision.pipeline.local import run
+from kerasvision.pipeline.local import Listener, run
 
 
 class CountSettings(Config):
@@ -64,3 +65,60 @@ def test_only_logs_stay_when_the_stage_is_done(tmp_path):
     tries(1, tmp_path)
     left = [path.relative_to(tmp_path / "runs" / "work") for path in (tmp_path / "runs" / "work").rglob("*")]
     assert [path.parts[-2:] for path in left if len(path.parts) > 3] == [(left[-1].parts[2], "logs"), ("logs", "log")]
+
+
+# --- What a stopped execution left is named before the next one begins
+
+
+class Remarks(Listener):
+    """Keeps what a person would read."""
+
+    def __init__(self):
+        self.heard = []
+
+    def remark(self, node, sentence):
+        self.heard.append(sentence)
+
+
+def remarks(made, root):
+    """What a run says about a stage that fails again."""
+    listener = Remarks()
+    with pytest.raises(StageError):
+        run(made, root=root, listener=listener)
+    return listener.heard
+
+
+def test_run_says_that_it_goes_on_from_unfinished_work(tmp_path):
+    assert remarks(pipeline(9), tmp_path) == []
+    (folder,) = (tmp_path / "runs" / "work" / "counting" / "count").iterdir()
+    assert remarks(pipeline(9), tmp_path) == [f"count goes on from unfinished work, in {folder}"]
+    for step in ("step-00000007", "step-00000040", "step-00000099.tmp"):
+        (folder / "checkpoints" / step).mkdir(parents=True)
+    assert remarks(pipeline(9), tmp_path) == [f"count goes on from a checkpoint after step 40, in {folder}"]
+
+
+def test_run_says_why_it_begins_anew_although_a_checkpoint_lies_there(tmp_path, monkeypatch):
+    remarks(pipeline(9), tmp_path)
+    (folder,) = (tmp_path / "runs" / "work" / "counting" / "count").iterdir()
+    (folder / "checkpoints" / "step-00000040").mkdir(parents=True)
+    newer = {**fingerprint.versions(), "keras": "99.0"}
+    was = fingerprint.versions()["keras"]
+    monkeypatch.setattr(fingerprint, "versions", lambda: newer)
+    begins = f"count begins anew: {folder} holds a checkpoint after step 40, which does not fit"
+    assert remarks(pipeline(9), tmp_path) == [f"{begins}: version of keras: {was} -> 99.0"]
+
+
+def test_work_that_a_later_execution_made_needless_is_not_named(tmp_path):
+    remarks(pipeline(9), tmp_path)
+    tries(1, tmp_path)
+    assert remarks(pipeline(8), tmp_path) == []
+
+
+def test_locks_and_logs_are_no_work_to_go_on_from(tmp_path):
+    remarks(pipeline(9), tmp_path)
+    (folder,) = (tmp_path / "runs" / "work" / "counting" / "count").iterdir()
+    (folder / "steps" / "tally").unlink()
+    (folder / "loose").unlink()
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / ".lock").touch()
+    assert remarks(pipeline(9), tmp_path) == []

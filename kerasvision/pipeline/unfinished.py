@@ -1,0 +1,95 @@
+"""What a stopped execution of a stage left, and whether the next one can go on from it.
+
+An execution keeps its work under the key of its fingerprint. So the next one finds it only where nothing changed that
+the result depends on; this file says which of the two it is, and what changed.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasvision.pipeline.fingerprint import Fingerprint, differences
+from kerasvision.pipeline.graph import Node
+from kerasvision.pipeline.store import Store
+
+# What a stage puts into this part of its work folder stays there when it is done.
+LOGS = "logs"
+CHECKPOINT = re.compile(r"step-(\d+)")
+MOST_CHANGES = 3
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The work of an execution that did not end.
+
+    Attributes:
+        folder: where it lies.
+        what: "a checkpoint after step 40", say.
+        changed: what differs from the execution to come, a line each; nothing where that goes on from here.
+    """
+
+    folder: Path
+    what: str
+    changed: tuple[str, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the next execution goes on from it."""
+        return not self.changed
+
+    def sentence(self, node: str) -> str:
+        """What becomes of it, for a person.
+
+        >>> Unfinished(Path("w"), "a checkpoint after step 40", ("version of keras: 3.14.0 -> 3.15.0",)).sentence("trainer")
+        'trainer begins anew: w holds a checkpoint after step 40, which does not fit: version of keras: 3.14.0 -> 3.15.0'
+        >>> Unfinished(Path("w"), "a checkpoint after step 40").sentence("trainer")
+        'trainer goes on from a checkpoint after step 40, in w'
+        """
+        if self.is_usable:
+            return f"{node} goes on from {self.what}, in {self.folder}"
+        rest = len(self.changed) - MOST_CHANGES
+        shown = [*self.changed[:MOST_CHANGES], *([f"and {rest} more"] if rest > 0 else [])]
+        return f"{node} begins anew: {self.folder} holds {self.what}, which does not fit: {'; '.join(shown)}"
+
+
+def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> Unfinished | None:
+    """What a stopped execution of the node left, if an execution with this fingerprint has anything to do with it.
+
+    That is work under the same key, or else the work of the node's newest execution, if that did not end.
+
+    Args:
+        node: the stage.
+        print_: of the execution to come.
+        store: where runs are kept; it is only read.
+        pipeline: the pipeline's name.
+    """
+    own = work_folder(node, print_.key, store, pipeline)
+    if what := _work_in(own):
+        return Unfinished(own, what)
+    parts = store.unfinished_fingerprint(pipeline, node.name)
+    if parts is None:
+        return None
+    before = work_folder(node, Fingerprint(**parts).key, store, pipeline)
+    what = _work_in(before)
+    return Unfinished(before, what, tuple(differences(parts, print_))) if what else None
+
+
+def work_folder(node: Node, key: str, store: Store, pipeline: str) -> Path:
+    """What a killed execution leaves to the next one with the same fingerprint; once published, only logs stay there."""
+    return store.folder / "work" / pipeline / node.name / key[:16]
+
+
+def _work_in(folder: Path) -> str:
+    """What lies in a work folder, in a few words; "" where nothing does that an execution could go on from."""
+    checkpoints = folder / "checkpoints"
+    steps = [CHECKPOINT.fullmatch(path.name) for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
+    if done := [int(step[1]) for step in steps if step]:
+        return f"a checkpoint after step {max(done)}"
+    trials = [path.parent for path in folder.glob("search/*/result.json")]
+    trials += [path.parents[1] for path in folder.glob("search/*/checkpoints/step-*")]
+    if trials:
+        return f"{len(set(trials))} trials of a search"
+    # A stage of one's own keeps what it likes. Locks and logs are nothing to go on from.
+    others = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp" and path.name != ".lock"]
+    known = {LOGS, "checkpoints", "search"}
+    return "unfinished work" if any(path.relative_to(folder).parts[0] not in known for path in others) else ""
