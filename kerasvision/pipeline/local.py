@@ -28,6 +28,7 @@ from kerasvision.pipeline.launcher import (
 from kerasvision.pipeline.records import PIPELINE, RunRecord
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
+from kerasvision.pipeline.unfinished import unfinished_work
 from kerasvision.training.cluster import read_cluster
 from kerasvision.tuning.role import read_role
 
@@ -58,7 +59,7 @@ class PlannedStage:
     Attributes:
         node: its name.
         action: "reuse", "run", or "depends": its inputs are not known before a stage above has run.
-        why: the reasons, a line each.
+        why: first, where a stopped execution left work, what becomes of it; then the reasons, a line each.
     """
 
     node: str
@@ -184,7 +185,9 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
     outputs = reusable(node, print_.key, store)
     if outputs is None:
-        return PlannedStage(name, "run", tuple(why_not_reusable(node, print_, store, pipeline.name)))
+        left = unfinished_work(node, print_, store, pipeline.name)
+        reasons = why_not_reusable(node, print_, store, pipeline.name)
+        return PlannedStage(name, "run", (*([left.sentence(name)] if left else []), *reasons))
     done[name] = outputs
     return PlannedStage(name, "reuse")
 

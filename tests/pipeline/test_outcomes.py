@@ -16,7 +16,7 @@ from kerasvision.errors import ConfigError, DataError, Interrupted
 from kerasvision.pipeline.artifacts import Examples, Out
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.history import list_runs, show_run, why
-from kerasvision.pipeline.local import run
+from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.processes import fate_of, this_process
 from kerasvision.pipeline.report import report_run
 from kerasvision.pipeline.tables import CANCELED
@@ -29,10 +29,11 @@ class ActSettings(Config):
     kind: str
 
 
-def act(examples: Out[Examples], *, settings: ActSettings, root: Path) -> None:
+def act(examples: Out[Examples], *, settings: ActSettings, root: Path, work: Path) -> None:
     """Ends as its settings say, or notes how its own run is listed meanwhile."""
     errors = {"Ctrl-C": KeyboardInterrupt(), "SIGTERM": Interrupted("asked to stop"), "error": DataError("no image")}
     if settings.kind in errors:
+        (work / "checkpoints" / "step-00000040").mkdir(parents=True)
         raise errors[settings.kind]
     (examples.uri / "seen.txt").write_text(str(outcomes(root)))
 
@@ -71,6 +72,19 @@ def test_stopped_is_not_failed(tmp_path, kind, error, outcome, told):
     # MLMD's own number for it.
     if outcome == "stopped":
         assert show_run("latest", root=tmp_path)[1][0].state == CANCELED == 6
+
+
+@pytest.mark.parametrize("kind", ["Ctrl-C", "SIGTERM"])
+def test_plan_after_a_stopped_training_says_that_its_checkpoint_will_be_used(tmp_path, kind):
+    with pytest.raises((KeyboardInterrupt, Interrupted)):
+        run(acting(kind), root=tmp_path)
+    (work,) = (tmp_path / "runs/work/acting/act").iterdir()
+    (planned,) = plan(acting(kind), root=tmp_path)
+    assert planned.why == (f"act goes on from a checkpoint after step 40, in {work}", "it never finished here")
+    # With other settings it is of no use, and the plan says why.
+    (planned,) = plan(acting("error"), root=tmp_path)
+    begins_anew = f"act begins anew: {work} holds a checkpoint after step 40, which does not fit: setting kind"
+    assert planned.why[0].startswith(begins_anew)
 
 
 def test_run_is_running_while_it_runs_and_finished_afterwards(tmp_path):
