@@ -24,6 +24,7 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     # images that were left out
     "corrupt": "warning", "unreadable": "warning", "unsupported": "warning", "oversized": "warning",
     "path_outside": "warning", "no_label": "warning", "conflicting_rows": "warning", "bad_annotation": "warning",
+    "bad_value": "warning",
     "leakage_removed": "warning", "quarantined": "warning", "left_out": "info",
     # labels
     "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",

@@ -106,7 +106,7 @@ def test_boxes_of_a_turned_photo_are_parts_of_what_one_sees(tmp_path):
         ({"image__encoded": [3]}, "it holds no encoded image in 'image/encoded'"),
         ({"image__encoded": [b"a", b"b"]}, "it holds no encoded image in 'image/encoded'"),
         ({"image__encoded": []}, "it holds no encoded image in 'image/encoded'"),
-        ({"image__class__label": [1.5]}, "a label must be a number or a text; received 1.5"),
+        ({"image__class__label": [1.5]}, "feature 'image/class/label' holds 1.5 in record 0 of"),
         ({"image__object__bbox__ymin": [0.1, 0.2]}, "its boxes do not fit together: 2 ymin, 1 labels"),
         ({"image__object__class__text": [b"a", b"b"]}, "its boxes do not fit together: 1 ymin, 2 labels"),
         ({"image__object__mask": [b"", b""]}, "1 labels in 'image/object/class/text' and 2 masks"),

@@ -11,6 +11,7 @@ from kerasvision.data.inspection import WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT
 from kerasvision.data.schema import DataSchema
+from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.statistics import Statistics
 
 # What the fault of an image that was left out holds -> its code. The first that fits counts.
@@ -21,6 +22,10 @@ FAULTS: Mapping[str, str] = {
     NO_LABEL: "no_label",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",
+    NEITHER: "bad_value",
+    NOT_UTF8: "bad_value",
+    NO_SUCH_NAME: "bad_value",
+    NO_NAME: "bad_value",
     "over the limit": "oversized",
     "cannot be read by TensorFlow": "unsupported",
     "misread by TensorFlow": "unsupported",

@@ -13,6 +13,7 @@ from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet, open_parquet
 from kerasvision.data.records import Record
 from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import DataError
 from kerasvision.lookup import did_you_mean
@@ -22,11 +23,13 @@ def read_table(settings: Table) -> Iterator[Record]:
     """The images of a table, in the order in which it first names them.
 
     An image that stands on several rows gets the captions of all. Where they give it different labels, splits or groups,
-    that is a fault of the image and not of the table: one bad row among 100,000 should not stop a run.
+    that is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. So is a value that
+    is neither a text nor a whole number, such as 0.5 as a label.
 
     Raises:
         ConfigError: a column is missing or there twice.
-        DataError: no such file, no table, no rows, a split of an unknown name, or paths that lead nowhere.
+        DataError: no such file, no table, no rows, a split of an unknown name, or paths that lead nowhere; or a column of
+            another kind than texts and whole numbers, such as dates.
     """
     rows = _described_rows(settings)
     if settings.holds_bytes():
@@ -48,7 +51,7 @@ def read_table(settings: Table) -> Iterator[Record]:
 class _Row:
     """What the rows of one image say."""
 
-    path: str
+    path: str = ""
     label: str = ""
     split: str | None = None
     group: str = ""
@@ -60,6 +63,7 @@ class _Row:
             mine, others = getattr(self, field), getattr(other, field)
             if mine != others and not self.fault:
                 self.fault = f"its rows give it two {field}s: {mine or 'none'!r} and {others or 'none'!r}"
+        self.fault = self.fault or other.fault
         self.captions += other.captions
 
 
@@ -67,17 +71,54 @@ def _described_rows(settings: Table) -> Iterator[tuple[int, _Row]]:
     """(line or row number, what it says). The image itself is not read where the table holds it."""
     in_table = settings.holds_bytes()
     columns = settings.columns[1:] if in_table else settings.columns
-    names = _huggingface_names(settings)
-    for number, values in settings.rows(columns) if columns else _numbers(settings.path):
+    said, bad, first = _Columns(settings), 0, ""
+    rows = settings.rows(columns) if columns else _numbers(settings.path)
+    for count, (number, values) in enumerate(rows, start=1):
         cells = dict(zip(columns, values, strict=True))
-        label = cells.get(settings.label)
-        yield number, _Row(
-            path="" if in_table else tidy(str(cells[settings.image] or "")),
-            label=_class_name(label, names) if names else _text(label),
-            split=_split(_text(cells.get(settings.split)), f"{settings.path}, row {number}"),
-            group=_text(cells.get(settings.group)),
-            captions=tuple(clean(text) for column in settings.captions for text in _texts(cells[column])),
+        row = said.row(cells, f"row {number}")
+        row.path = "" if in_table else tidy(str(cells[settings.image] or ""))
+        yield number, row
+        if row.fault:
+            bad, first = bad + 1, first or row.fault
+        if is_hopeless(bad, of=count):
+            raise DataError(f"{bad:,} of the first {count:,} rows of {settings.path} cannot be used; the first: {first}")
+
+
+class _Columns:
+    """What each column but the image's says, as texts."""
+
+    def __init__(self, settings: Table) -> None:
+        self.settings = settings
+        names = _huggingface_names(settings)
+        # Hugging Face writes -1 where there is no label.
+        self._labels = Labels(
+            _noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1
         )
+        self._columns = {name: Values(_noun(settings, name)) for name in settings.columns}
+
+    def row(self, cells: dict[str, object], where: str) -> _Row:
+        """What a row says; a value that cannot be used is its fault."""
+        settings = self.settings
+        label, fault = self._labels.read(cells.get(settings.label), where)
+        try:
+            return _Row(
+                label=label,
+                split=_split(self._text(settings.split, cells, where), f"{settings.path}, {where}"),
+                group=self._text(settings.group, cells, where),
+                captions=tuple(
+                    text for name in settings.captions for text in self._columns[name].texts(cells[name], where)
+                ),
+                fault=fault,
+            )
+        except UnusableValue as unusable:
+            return _Row(label=label, fault=fault or str(unusable))
+
+    def _text(self, column: str | None, cells: dict[str, object], where: str) -> str:
+        return "" if column is None else self._columns[column].text(cells[column], where)
+
+
+def _noun(settings: Table, column: str | None) -> str:
+    return f"column {column!r} of {settings.path}"
 
 
 def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
@@ -88,7 +129,7 @@ def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Ro
         if name in found:
             found[name].add(row)
         else:
-            row.fault = images.fault(row.path)
+            row.fault = row.fault or images.fault(row.path)
             found[name] = row
         if found[name].fault:
             bad, first = bad + 1, first or found[name]
@@ -112,24 +153,6 @@ def _split(name: str, where: str) -> str | None:
     return SPLIT_NAMES[name.lower()] if name else None
 
 
-def _text(value: object) -> str:
-    """A cell as text: 1.0 and 1 both "1" (a column of whole numbers with a gap becomes one of floats), None and NaN ""."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return clean(str(value)).strip()
-
-
-def _texts(value: object) -> list[str]:
-    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
-
-
-def _class_name(number: int | None, names: list[str]) -> str:
-    """Hugging Face writes -1 where there is no label."""
-    return names[number] if number is not None and 0 <= number < len(names) else ""
-
-
 def _huggingface_names(settings: Table) -> list[str]:
     """The class names that Hugging Face keeps beside a column of numbers; [] where there are none."""
     if settings.label is None or not is_parquet(settings.path):
@@ -140,7 +163,7 @@ def _huggingface_names(settings: Table) -> list[str]:
         names = features[settings.label]["names"]
     except (ValueError, KeyError, TypeError):
         return []
-    return [clean(str(name)) for name in names]
+    return [clean(name) for name in names] if isinstance(names, list) and all(isinstance(n, str) for n in names) else []
 
 
 def _numbers(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:

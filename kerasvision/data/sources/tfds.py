@@ -1,6 +1,6 @@
 """Data sets of tensorflow-datasets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ from kerasvision.config.sources import Tfds
 from kerasvision.connection import host_answers
 from kerasvision.data.records import Record
 from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import ConfigError, DataError
 
@@ -23,7 +24,8 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
 
     Raises:
         ConfigError: no such data set, or no such feature in it.
-        DataError: the data set is not on this machine and there is no network to fetch it from; an image has no label.
+        DataError: the data set is not on this machine and there is no network to fetch it from; an image has no label, or
+            several.
     """
     builder = _builder(settings)
     _check_features(builder, settings)
@@ -33,6 +35,7 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
     # An image stays encoded where TFDS keeps it so; arrays (a `Tensor` feature) come as pixels.
     is_image = isinstance(builder.info.features[settings.image_key], tfds.features.Image)
     decoders = {settings.image_key: tfds.decode.SkipDecoding()} if is_image else None
+    said = _Features(builder, settings)
     for split in sorted(builder.info.splits):
         examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
         if settings.max_examples is not None:
@@ -40,13 +43,37 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
         for number, example in enumerate(tfds.as_numpy(examples)):
             image = example[settings.image_key]
             content = partial(encode_png, image.squeeze()) if isinstance(image, np.ndarray) else partial(bytes, image)
-            yield Record(
-                f"{split}/{number:06d}",
-                content,
-                _label(builder, example, settings.label_key, split),
-                SPLIT_NAMES.get(split.lower()),
-                captions=_captions(_at(example, settings.caption_key)) if settings.caption_key else (),
-            )
+            yield said.record(example, f"{split}/{number:06d}", content, split)
+
+
+class _Features:
+    """How the features of all examples are read as texts."""
+
+    def __init__(self, builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
+        self.builder, self.settings = builder, settings
+        names = _at(builder.info.features, settings.label_key).names if settings.label_key is not None else ()
+        # TFDS gives -1 where there is no label.
+        self.labels = Labels(
+            f"feature {settings.label_key!r} of {builder.name}", names=names, named_in="its ClassLabel", missing=-1
+        )
+        self.captions = Values(f"feature {settings.caption_key!r} of {builder.name}")
+
+    def record(self, example: dict, name: str, content: Callable[[], bytes], split: str) -> Record:
+        label, fault = "", ""
+        if self.settings.label_key is not None:
+            label, fault = self.labels.read(_at(example, self.settings.label_key), name)
+            if not label and not fault:
+                raise DataError(
+                    f"split {split!r} of {self.builder.name} holds images without a label",
+                    hint="read it through a source of your own",
+                )
+        captions = ()
+        if self.settings.caption_key is not None:
+            try:
+                captions = self.captions.texts(_at(example, self.settings.caption_key), name)
+            except UnusableValue as unusable:
+                fault = fault or str(unusable)
+        return Record(name, content, label, SPLIT_NAMES.get(split.lower()), captions=captions, fault=fault)
 
 
 def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:
@@ -86,22 +113,6 @@ def _at(features: object, key: str) -> object:
             return None
         features = features[part]
     return features
-
-
-def _label(builder: tfds.core.DatasetBuilder, example: dict, key: str | None, split: str) -> str:
-    if key is None:
-        return ""
-    number = int(_at(example, key))
-    # TFDS gives -1 where there is no label, and takes it for the last class.
-    if number < 0:
-        raise DataError(
-            f"split {split!r} of {builder.name} holds images without a label", hint="read it through a source of your own"
-        )
-    return _at(builder.info.features, key).int2str(number)
-
-
-def _captions(texts: object) -> tuple[str, ...]:
-    return tuple(text.decode("utf-8", "replace") for text in np.atleast_1d(texts))
 
 
 def _need_network(builder: tfds.core.DatasetBuilder) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from kerasvision.config.sources import TfRecord
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
@@ -36,8 +37,10 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
 
     Raises:
         ConfigError: the first example has no such image feature.
-        DataError: no file, one that is cut short, corrupt or no TFRecord, or one whose records are no examples.
+        DataError: no file, one that is cut short, corrupt or no TFRecord, or one whose records are no examples; or an
+            example with several labels that are not one-hot.
     """
+    said = _Features(settings)
     for path in settings.paths():
         split = split_of(path)
         for number, (offset, data) in enumerate(_records(path)):
@@ -45,7 +48,8 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
             if number == 0 and settings.image_key not in features:
                 hint = did_you_mean(settings.image_key, features)
                 raise ConfigError(f"{path} has no feature {settings.image_key!r}; {hint}")
-            yield _Example(settings, path, offset, len(data), features).record(f"{path.name}/{number:06d}", split)
+            example = _Example(said, path, offset, len(data), features)
+            yield example.record(f"{path.name}/{number:06d}", f"record {number} of {path}", split)
 
 
 def split_of(path: Path) -> str | None:
@@ -58,42 +62,55 @@ def split_of(path: Path) -> str | None:
     return said.pop() if len(said) == 1 else None
 
 
+class _Features:
+    """How the features of all examples are read as texts."""
+
+    def __init__(self, settings: TfRecord) -> None:
+        self.settings = settings
+        self.label = Labels(
+            f"feature {settings.label_key!r}", names=settings.class_names or (), named_in="source.class_names"
+        )
+        self.object_label = Labels(
+            f"feature {settings.object_label_key!r}",
+            names=settings.object_class_names or (),
+            named_in="source.object_class_names",
+        )
+        self.caption = Values(f"feature {settings.caption_key!r}")
+
+
 class _Example:
     """One example: what it says, and where its bytes lie."""
 
-    def __init__(self, settings: TfRecord, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
-        self.settings, self.features = settings, features
+    def __init__(self, said: _Features, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
+        self.said, self.settings, self.features = said, said.settings, features
         self.again = partial(_read_again, path, offset, size)
 
-    def record(self, name: str, split: str | None) -> Record:
-        label, fault = self._label()
+    def record(self, name: str, where: str, split: str | None) -> Record:
+        label, fault = self.said.label.read(self._values(self.settings.label_key), where)
         image = self.features.get(self.settings.image_key, [])
         if len(image) != 1 or not isinstance(image[0], bytes):
             return Record(name, bytes, label, split, fault=f"it holds no encoded image in {self.settings.image_key!r}")
-        objects, wrong = self._objects(image[0])
-        captions = self._values(self.settings.caption_key)
+        captions, objects = (), ()
+        try:
+            captions = self.said.caption.texts(self._values(self.settings.caption_key), where)
+            objects, wrong = self._objects(image[0], where)
+            fault = fault or wrong
+        except UnusableValue as unusable:
+            fault = fault or str(unusable)
         return Record(
             name,
             partial(_image, self.again, self.settings.image_key),
             label,
             split,
-            captions=tuple(_text(caption) for caption in captions),
+            captions=captions,
             objects=objects,
-            fault=fault or wrong,
+            fault=fault,
         )
 
     def _values(self, key: str | None) -> Value:
         return self.features.get(key, []) if key is not None else []
 
-    def _label(self) -> tuple[str, str]:
-        """(label, fault)"""
-        values = self._values(self.settings.label_key)
-        if not values:
-            return "", ""
-        (name,), fault = _class_names(values[:1], self.settings.class_names, "source.class_names")
-        return name, fault
-
-    def _objects(self, image: bytes) -> tuple[tuple[Object, ...], str]:
+    def _objects(self, image: bytes, where: str) -> tuple[tuple[Object, ...], str]:
         """(objects, fault). Boxes are parts of the sides of the image as one sees it."""
         key = self.settings.box_key
         sides = [self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")]
@@ -104,9 +121,9 @@ class _Example:
         if any(len(side) != boxes for side in sides) or len(labels) != boxes or len(masks) not in (0, boxes):
             said = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
             return (), f"its boxes do not fit together: {boxes} ymin, {said}"
-        names, fault = _class_names(labels, self.settings.object_class_names, "source.object_class_names")
-        if fault or (size := _upright_size(image)) is None:
-            return (), fault
+        names = [self.said.object_label.name(label, where) for label in labels]
+        if (size := _upright_size(image)) is None:
+            return (), ""
         pixels = np.asarray(sides, np.float64).T * (size * 2)
         return tuple(
             Object(tuple(box), name, partial(_mask, self.again, self.settings.mask_key, at) if masks else None)
@@ -161,23 +178,6 @@ def _mask(again: partial, key: str, number: int) -> bytes:
     """The mask as 0 and 255; the files of TensorFlow's Models have 0 and 1."""
     with Image.open(io.BytesIO(again()[key][number])) as mask:
         return encode_png(np.uint8(255) * (np.asarray(mask.convert("L")) > 0))
-
-
-def _class_names(values: Value, names: tuple[str, ...] | None, field: str) -> tuple[tuple[str, ...], str]:
-    """(names, fault) of numbers or texts."""
-    if not all(isinstance(value, bytes | int) for value in values):
-        return ("",) * len(values), f"a label must be a number or a text; received {values[0]!r}"
-    nameless = [value for value in values if names is not None and isinstance(value, int) and not 0 <= value < len(names)]
-    if nameless:
-        return ("",) * len(values), f"label {nameless[0]} has no name in {field}, which has {len(names)}"
-    known = names or ()
-    return tuple(
-        _text(value) if isinstance(value, bytes) else known[value] if known else str(value) for value in values
-    ), ""  # fmt: skip
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _upright_size(image: bytes) -> tuple[int, int] | None:

@@ -1,0 +1,176 @@
+"""What one raw value of a source says: a text or a whole number, and nothing else is made into one.
+
+Tables, TFRecord files and data sets of TFDS hold values of many types. `str` would turn each of them into a class of its own
+("b'cat'", "[0, 1]", "0.5"), so all sources read their labels, groups, splits and captions here.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Integral
+
+import numpy as np
+
+from kerasvision.data.sources.text import clean
+from kerasvision.errors import DataError
+from kerasvision.lookup import shortened
+
+# What the faults of single values say, by which `kerasvision.data.checks.images` knows them.
+NEITHER = "neither a text nor a whole number"
+NOT_UTF8 = "not UTF-8 text"
+NO_SUCH_NAME = "is not among the"
+NO_NAME = "has no name in"
+# From here on, not every whole number has a float of its own.
+MOST_EXACT_FLOAT = 2**53
+
+
+class UnusableValue(Exception):
+    """One value that cannot be used, in a column of the right kind: a fault of its image."""
+
+
+class Values:
+    """The values of one column of a table, or of one feature of a data set.
+
+    Args:
+        noun: what messages call it: "column 'label' of birds.parquet".
+
+    >>> values = Values("column 'group' of birds.csv")
+    >>> [values.text(value, "row 1") for value in ("anna ", b"anna", 7, 7.0, None, float("nan"))]
+    ['anna', 'anna', '7', '7', '', '']
+    """
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
+
+    def text(self, value: object, row: str) -> str:
+        """The value as text; "" for None and NaN. 1.0 and 1 are both "1": pandas makes floats of numbers beside a gap.
+
+        Raises:
+            UnusableValue: a number that is not whole, or bytes that are not UTF-8.
+            DataError: a value of another kind: a truth value, a date, a list, a structure.
+        """
+        value = _plain(value)
+        if value is None or value != value:
+            return ""
+        if isinstance(value, str):
+            return clean(value).strip()
+        if isinstance(value, bytes):
+            return self._decoded(value, row).strip()
+        if isinstance(value, float | Decimal):
+            return str(self._whole(value, row))
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            return str(value)
+        raise DataError(
+            f"{self.noun} must hold texts or whole numbers; {row} holds {_shown(value)}",
+            hint="write each value as one text or one whole number",
+        )
+
+    def texts(self, value: object, row: str) -> tuple[str, ...]:
+        """One text, or those of a list; see `text`."""
+        value = _plain(value)
+        return tuple(self.text(item, row) for item in (value if isinstance(value, list) else [value]))
+
+    def _decoded(self, value: bytes, row: str) -> str:
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, bytes that are {NOT_UTF8}") from None
+
+    def _whole(self, value: float | Decimal, row: str) -> int:
+        if value % 1 != 0 or abs(value) > MOST_EXACT_FLOAT:  # infinity % 1 is NaN
+            raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, {NEITHER}")
+        return int(value)
+
+
+class Labels(Values):
+    """The values of a column or feature, each read as one class name.
+
+    A list of one value is that value. Lists of zeros with exactly one 1 are one-hot: the place of the 1 is the number of the
+    class. Since [1, 0] could also be the classes 1 and 0 of one image, lists are read so only where all are one-hot and of
+    one length.
+
+    Args:
+        noun: see `Values`.
+        names: of the classes 0, 1, ...; without them a number is its own name.
+        named_in: where the names stand, for messages.
+        missing: a number that stands for "no label".
+
+    >>> labels = Labels("feature 'label'", names=("cat", "dog"), named_in="source.class_names")
+    >>> labels.read([0, 1], "record 0"), labels.read([1, 0], "record 1")
+    (('dog', ''), ('cat', ''))
+    """
+
+    def __init__(self, noun: str, *, names: Sequence[str] = (), named_in: str = "", missing: int | None = None) -> None:
+        super().__init__(noun)
+        self.names, self.named_in, self.missing = names, named_in, missing
+        self._known = frozenset(names)
+        self._length: int | None = None
+
+    def read(self, value: object, row: str) -> tuple[str, str]:
+        """(class name, fault): the name is "" where there is no label, and where there is a fault.
+
+        Raises:
+            DataError: a value of another kind than texts, whole numbers or one-hot lists, or lists of several labels.
+        """
+        try:
+            return self.name(self._one_value(_plain(value), row), row), ""
+        except UnusableValue as fault:
+            return "", str(fault)
+
+    def name(self, value: object, row: str) -> str:
+        """The class name of a single value.
+
+        Raises:
+            UnusableValue: see `text`; or a number or text that has no class.
+            DataError: see `text`.
+        """
+        text = self.text(value, row)
+        if not text or not self.names:
+            return text
+        if isinstance(_plain(value), str | bytes):
+            if text not in self._known:
+                raise UnusableValue(f"label {text!r} in {row} {NO_SUCH_NAME} {len(self.names)} names in {self.named_in}")
+            return text
+        number = int(text)
+        if number == self.missing:
+            return ""
+        if not 0 <= number < len(self.names):
+            raise UnusableValue(f"label {number} {NO_NAME} {self.named_in}, which has {len(self.names)}")
+        return self.names[number]
+
+    def _one_value(self, value: object, row: str) -> object:
+        """The single value, or the number of the class that a one-hot list says."""
+        several = value if isinstance(value, list) else [value]
+        if not several or several == [None]:
+            return None
+        length = len(several)
+        if length > 1 and not _is_one_hot(several):
+            raise DataError(
+                f"{self.noun} must hold one label for each image; {row} holds {length}: {_shown(several)}",
+                hint="write one text or one whole number; a one-hot list needs exactly one 1, and zeros elsewhere",
+            )
+        if self._length not in (None, length):
+            raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and those before it "
+                            f"{_kind(self._length)}")  # fmt: skip
+        self._length = length
+        return several[0] if length == 1 else several.index(1)
+
+
+def _plain(value: object) -> object:
+    """NumPy's values as Python's."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _is_one_hot(values: list[object]) -> bool:
+    numbers = all(isinstance(value, Integral | float) and value in (0, 1) for value in values)
+    return numbers and sum(values) == 1
+
+
+def _kind(length: int) -> str:
+    return "a single label" if length == 1 else f"a list of {length}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + shortened(map(_shown, value), most=5) + "]"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
