@@ -23,7 +23,6 @@ from pathlib import Path
 
 from kerasvision.errors import ConfigError
 
-
 # How many names an error message lists to choose from: all networks, say, but not all of 10,000 classes.
 MOST_CHOICES = 50
 

@@ -30,6 +30,7 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",
     "too_few_examples": "error", "label_variants": "warning", "label_missing_in_split": "warning", "imbalance": "warning",
     "unseen_object_class": "error", "missing_object_class": "warning", "object_class_variants": "warning",
+    "group_variants": "warning",
     # images that are used
     "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
     "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "changed_by_decoding": "info",

@@ -22,7 +22,7 @@ from kerasvision.data.checks.images import (
     pixel_anomalies,
     size_anomalies,
 )
-from kerasvision.data.checks.labels import balance_anomalies, label_anomalies, object_anomalies
+from kerasvision.data.checks.labels import balance_anomalies, group_anomalies, label_anomalies, object_anomalies
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.statistics import Statistics
 
@@ -55,6 +55,7 @@ def find_anomalies(
         *copy_anomalies(statistics, schema, images),
     ]
     if images is not None:
+        found += group_anomalies(images)
         found += pixel_anomalies(images, schema)
         found += caption_anomalies(statistics, schema, images)
         found += split_drift(images, schema)

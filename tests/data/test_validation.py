@@ -54,6 +54,11 @@ def test_a_clean_set_has_no_anomalies():
             {"classes": ("cat", "dog", "Dog ")},
             [("warning", "label_variants")],
         ),
+        (
+            {"counts": counts({"cat": 9, "cat\u200b": 9, "dog": 9})},
+            {"classes": ("cat", "cat\u200b", "dog")},
+            [("warning", "label_variants")],
+        ),
         ({"counts": counts({"cat": 40, "dog": 1})}, {"max_imbalance": 50}, [("error", "too_few_examples")]),
         ({"counts": counts({"cat": 40, "dog": 0})}, {}, [("error", "too_few_examples")]),
         ({"counts": counts({"cat": 9, "dog": 9}, {"cat": 5, "dog": 0})}, {}, [("warning", "label_missing_in_split")]),
@@ -125,6 +130,10 @@ def test_each_kind_of_fault_has_a_code():
         "the path holds a NUL character": "unreadable",
         "its rows give it two labels: 'cat' and 'dog'": "conflicting_rows",
         "annotation 7 of instances.json has no box of four numbers": "bad_annotation",
+        "column 'label' of t.csv holds 0.5 in row 3, neither a text nor a whole number": "bad_value",
+        "column 'label' of t.csv holds b'\\xff' in row 3, bytes that are not UTF-8 text": "bad_value",
+        "label 7 has no name in source.class_names, which has 3": "bad_value",
+        "label '0' in row 0 is not among the 3 names in the file's ClassLabel": "bad_value",
         "no label": "no_label",
     }
     for fault, code in faults.items():

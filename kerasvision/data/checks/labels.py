@@ -1,15 +1,16 @@
 """Labels that are missing, new, written in two ways, or rare."""
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
+from kerasvision.data.checks.spelling import shown_apart, spelt_alike
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.statistics import Statistics
+
+DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
 
 
 def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
@@ -29,7 +30,7 @@ def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataF
     for name in sorted(set(schema.classes) - present):
         yield anomaly("missing_label", f"no usable image has the label {name!r} of the schema")
     for names in spelt_alike(present):
-        yield anomaly("label_variants", f"labels {names} differ only in case or spaces")
+        yield anomaly("label_variants", _variants("labels", names))
 
 
 def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
@@ -59,17 +60,15 @@ def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Ano
     for name in sorted(set(schema.object_classes) - present):
         yield anomaly("missing_object_class", f"no object is of class {name!r} of the schema")
     for names in spelt_alike(present):
-        yield anomaly("object_class_variants", f"object classes {names} differ only in case or spaces")
+        yield anomaly("object_class_variants", _variants("object classes", names))
 
 
-def spelt_alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups of names that differ only in case, spaces, hyphens, underscores, or in how Unicode writes their letters.
+def group_anomalies(images: pd.DataFrame) -> Iterator[Anomaly]:
+    """Groups written in two ways: splits would tear apart what belongs together."""
+    for names in spelt_alike(set(images["group"]) - {""} if "group" in images else ()):
+        ids = images.loc[images["group"].isin(names), "id"]
+        yield anomaly("group_variants", _variants("groups", names), ids)
 
-    >>> spelt_alike(["hot dog", "Hot_Dog", "cat"])
-    [['Hot_Dog', 'hot dog']]
-    """
-    groups: dict[str, list[str]] = {}
-    for name in sorted(names):
-        plain = unicodedata.normalize("NFKC", name).casefold()
-        groups.setdefault(re.sub(r"[\s_-]+", " ", plain).strip(), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
+
+def _variants(noun: str, names: list[str]) -> str:
+    return f"{noun} {shown_apart(names)} {DIFFERENCE}"

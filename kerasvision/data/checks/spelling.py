@@ -1,0 +1,61 @@
+"""Which names are one name to whoever reads them, and how to show where they differ."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from kerasvision.lookup import shortened
+
+# How many spellings of one name a message lists.
+MOST_SPELLINGS = 10
+
+# What Unicode calls Default_Ignorable_Code_Point (DerivedCoreProperties.txt) and is not in the category Cf, which
+# holds the rest: joiners, marks of direction, the byte order mark, the soft hyphen. A blank of Braille shows as little.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
+    map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+_WHOLE_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
+
+
+def spelt_alike(names: Iterable[str]) -> list[list[str]]:
+    r"""Groups of names that differ only in case, spaces, hyphens, underscores, in characters that do not show, in how
+    Unicode writes their letters, or in how a whole number is written.
+
+    >>> spelt_alike(["hot dog", "Hot_Dog", "cat", "cat\u200b", "1", "01", "1.0", "10"])
+    [['01', '1', '1.0'], ['Hot_Dog', 'hot dog'], ['cat', 'cat\u200b']]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(_read(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def shown_apart(names: Iterable[str]) -> str:
+    r"""Names in a message, so that a reader sees where they differ.
+
+    >>> print(shown_apart(["cat", "cat\u200b"]), shown_apart(["caf\u00e9", "cafe\u0301"]))
+    ['cat', 'cat\u200b'] ['caf\xe9', 'cafe\u0301']
+    """
+    names = list(names)
+    composed = {unicodedata.normalize("NFKC", name) for name in names}
+    escaped = len(composed) < len(names) or any(is_invisible(letter) for name in names for letter in name)
+    return "[" + shortened(map(ascii if escaped else repr, names), most=MOST_SPELLINGS) + "]"
+
+
+def is_invisible(letter: str) -> bool:
+    r"""Whether a character shows nothing and takes no space.
+
+    >>> is_invisible("\ufeff"), is_invisible("\ufe0f"), is_invisible("-")
+    (True, True, False)
+    """
+    return letter in _INVISIBLE or (unicodedata.category(letter) in ("Cf", "Cc") and not letter.isspace())
+
+
+def _read(name: str) -> str:
+    """What a reader takes the name for."""
+    # Twice: small letters may be written with marks that only a second step puts together.
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    plain = "".join(letter for letter in plain if not is_invisible(letter)).strip()
+    if number := _WHOLE_NUMBER.fullmatch(plain):
+        return f"{number[1].strip('+')}{number[2]}"
+    return re.sub(r"[\s_-]+", " ", plain).strip()
