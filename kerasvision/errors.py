@@ -19,6 +19,8 @@ kerasvision.errors.ConfigError: epochs must be at least 1; received 0. Set train
 """
 
 _ABSENT = object()
+# Signs of what came in that are shown.
+LONGEST = 300
 
 
 class KerasvisionError(Exception):
@@ -33,12 +35,18 @@ class KerasvisionError(Exception):
     exit_code = 1
 
     def __init__(self, rule: str, *, received: object = _ABSENT, hint: str = "") -> None:
-        message = rule if received is _ABSENT else f"{rule}; received {received!r}"
+        message = rule if received is _ABSENT else f"{rule}; received {shown(received)}"
         message = message if message.endswith((".", "?", "!")) else message + "."
         if hint:
             hint = hint if hint.endswith((".", "?", "!")) else hint + "."
             message += " " + hint[0].upper() + hint[1:]
         super().__init__(message)
+
+
+def shown(received: object) -> str:
+    """As it would be written in Python; of something long, the beginning."""
+    text = repr(received)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
 class ConfigError(KerasvisionError):

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, shown
 
 # How many names an error message lists to choose from: all networks, say, but not all of 10,000 classes.
 MOST_CHOICES = 50
@@ -38,7 +38,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     names = sorted(names)
     if not names:
         return "there are none"
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    # Of a long text the beginning will do: the time to compare grows with the square of the length.
+    close = difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "choose from " + shortened(names, most=MOST_CHOICES)
 
 
@@ -155,7 +156,7 @@ class Table:
         if ":" in name:
             return name
         hint = f"by {self._group}: {self._by_module()}" if self._group else ""
-        raise ConfigError(f"no {self.noun} is named {name!r}; {did_you_mean(name, self._entries)}", hint=hint)
+        raise ConfigError(f"no {self.noun} is named {shown(name)}; {did_you_mean(name, self._entries)}", hint=hint)
 
     def _by_module(self) -> str:
         groups: dict[str, list[str]] = {}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
 
 from kerasvision import lookup
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, shown
 
 
 class Config(BaseModel):
@@ -40,6 +40,8 @@ class Config(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             raise _readable(cls, error) from None
+        except TypeError as error:  # a constructor of our own, called without something or with something else
+            raise ConfigError(f"{cls.__name__} cannot be made of this: {error}", received=value) from None
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON data that `parse` turns back into equal settings."""
@@ -134,7 +136,7 @@ class Component(Config):
     @classmethod
     def _member(cls, kind: str) -> type["Component"]:
         if kind not in cls.family() and ":" not in kind:
-            raise ConfigError(f"no {_noun(cls)} is named {kind!r}; {lookup.did_you_mean(kind, cls.family())}")
+            raise ConfigError(f"no {_noun(cls)} is named {shown(kind)}; {lookup.did_you_mean(kind, cls.family())}")
         member = lookup.COMPONENTS.load(kind)
         if not (isinstance(member, type) and issubclass(member, cls)):
             raise ConfigError(f"the {_noun(cls)} must be one of {', '.join(cls.family())}", received=kind)

@@ -16,11 +16,14 @@ from kerasvision.config.overrides import with_values
 from kerasvision.config.published import IMAGENET, PUBLISHED
 from kerasvision.config.search import Scalar, Search
 from kerasvision.config.sources import Source
+from kerasvision.config.suggestions import paths_like
 from kerasvision.config.tasks import Task
 from kerasvision.config.training import Training
 from kerasvision.errors import ConfigError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+# What the trainer receives, and a search may vary.
+SEARCHED = ("model", "training", "augment")
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -145,7 +148,8 @@ class Model(Config):
         for option in self.options:
             if known is not None and option not in known - {"image_shape", "num_classes"}:
                 hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})
-                raise ConfigError(f"{self.name} has no option {option!r}; {hint}")
+                another = "" if hint.endswith("?") else "set model.options={} to drop the options of another network"
+                raise ConfigError(f"{self.name} has no option {option!r}; {hint}", hint=another)
         return self
 
     @property
@@ -318,6 +322,19 @@ class Experiment(Config):
             raise ValueError("export.temperature is fitted on the validation split; received splits.validation=0")
         return self
 
+    def _check_search_path(self, path: str) -> None:
+        if path.partition(".")[0] not in SEARCHED:
+            like = [".".join(one) for one in paths_like(self, path.split(".")) if one[0] in SEARCHED]
+            raise ConfigError(
+                f'search.space["{path}"]: a search varies paths that begin with {", ".join(SEARCHED)}',
+                hint=f"did you mean {' or '.join(like)}?" if like else "",
+            )
+        if path == "model.weights":
+            raise ConfigError(
+                'search.space["model.weights"]: a search cannot vary the weights to start from, because changes of their '
+                "files would go unseen", hint="run the pipeline once for each of them"
+            )  # fmt: skip
+
     @model_validator(mode="after")
     def _search_space_fits(self) -> "Experiment":
         if self.search is None:
@@ -325,12 +342,12 @@ class Experiment(Config):
         if self.splits.validation == 0:
             raise ValueError("a search needs a validation split; received splits.validation=0")
         for path in self.search.space:
-            if path.partition(".")[0] not in ("model", "training", "augment"):
-                raise ValueError(f"a search varies model, training or augment; received the path {path!r}")
-            if path == "model.weights":
-                raise ValueError("a search cannot vary model.weights, whose files would go unseen; try one after the other")
-            # A trial is a whole experiment of its own, as long as trials are.
+            self._check_search_path(path)
+        # A trial is a whole experiment of its own, as long as trials are.
         trial = self.model_copy(update={"search": None})
-        for values in self.search.trials_to_check():
-            with_values(trial, {"training.epochs": self.search.epochs, **values})
+        for path, values in self.search.trials_to_check():
+            try:
+                with_values(trial, {"training.epochs": self.search.epochs, **values})
+            except ConfigError as error:
+                raise ConfigError(f'search.space["{path}"] cannot be {values[path]!r}: {error}') from None
         return self

@@ -1,6 +1,6 @@
 """Change one setting by its path, with the same checks as in the pipeline file."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
+from kerasvision.config.literals import value_of
+from kerasvision.config.suggestions import suggestions
 from kerasvision.errors import ConfigError
 
 C = TypeVar("C", bound=Config)
@@ -18,8 +20,10 @@ def with_value(settings: C, path: str, value: object) -> C:
 
     Args:
         settings: the object that the path starts from.
-        path: field names, positions and keys joined by dots: `training.epochs`, `augment.0.pad`, `model.options.pooling`.
-        value: the new value; a text is read as JSON where the field does not take the text itself.
+        path: field names, positions and keys joined by dots: `training.epochs`, `augment.0.pad`, `model.options.pooling`;
+            one of them may stand in brackets, as in Python: `augment[0].pad`, `search.space["training.epochs"].low`.
+        value: the new value. A text is read as JSON, or as it would stand in a pipeline file, `(64, 64)` or
+            `c.Adam(learning_rate=0.1)`, where the field does not take the text itself. Quotes around a text are not of it.
 
     Raises:
         ConfigError: no such path, or a value that the field refuses.
@@ -51,7 +55,11 @@ def with_values(settings: C, values: Mapping[str, object]) -> C:
     >>> made.epochs, made.optimizer.beta_1
     (9, 0.8)
     """
-    return _changed(settings, [_Change(path, path.split("."), value) for path, value in values.items()])
+    changes = [_Change(path, _parts(path), value) for path, value in values.items()]
+    try:
+        return _changed(settings, changes)
+    except ConfigError as error:
+        raise _with_suggestion(error, settings, changes) from None
 
 
 def with_overrides(settings: C, assignments: Iterable[str]) -> C:
@@ -78,6 +86,49 @@ class _Change:
     def below(self) -> "_Change":
         return _Change(self.path, self.parts[1:], self.value)
 
+    @property
+    def above(self) -> str:
+        """The way to the object in hand."""
+        return ".".join(_parts(self.path)[: -len(self.parts)])
+
+
+def _parts(path: str) -> list[str]:
+    """The steps of a path.
+
+    >>> _parts('search.space["training.optimizer"].values'), _parts("augment[0]")
+    (['search', 'space', 'training.optimizer', 'values'], ['augment', '0'])
+    """
+    bracketed = re.fullmatch(r"""([^\[\]]+)\[(["']?)([^\[\]"']+)\2\](?:\.(.+))?""", path)
+    if bracketed is None:
+        return path.split(".")
+    above, _, step, below = bracketed.groups()
+    return [*above.split("."), step, *(below.split(".") if below else [])]
+
+
+def _with_suggestion(error: ConfigError, settings: Config, changes: list[_Change]) -> ConfigError:
+    """The error, and which assignment may have been meant by the one that is refused like this also by itself."""
+
+    def refusal(change: _Change) -> str:
+        try:
+            _changed(settings, [change])
+        except ConfigError as refused:
+            return str(refused)
+        return ""
+
+    def accepts(path: str, value: object) -> bool:
+        try:
+            return _changed(settings, [_Change(path, path.split("."), value)]) != settings
+        except ConfigError:
+            return False
+
+    for change in changes:
+        if refusal(change) != str(error) or "did you mean" in str(error):
+            continue
+        if meant := suggestions(settings, change.parts, change.value, accepts=accepts):
+            rule = str(error).partition("; choose from ")[0]
+            return ConfigError(rule, hint=f"did you mean {' or '.join(meant)}?")
+    return error
+
 
 def _changed(node: object, changes: list[_Change]) -> object:
     """The object with all changes made; each of them lies somewhere below it."""
@@ -87,17 +138,17 @@ def _changed(node: object, changes: list[_Change]) -> object:
     if isinstance(node, Config):
         return _changed_config(node, by_part)
     if isinstance(node, Mapping):
-        # Nothing says here what a text is meant to be: JSON where it is JSON.
+        # Nothing says here what a text is meant to be: a value where it can be read as one.
         return {**node, **{part: _from_text(_choices(node.get(part), below)[0]) for part, below in by_part.items()}}
-    path = changes[0].path
+    above = changes[0].above
     if not isinstance(node, tuple):
-        raise ConfigError(f"{path}: nothing lies below a value such as {node!r}")
+        raise ConfigError(f"{above} is {node!r}, and nothing lies below it", hint=f"set {above} itself")
+    places = {str(place): item for place, item in enumerate(node)}
     for part in by_part:
-        if not part.isdigit() or int(part) >= len(node):
-            raise ConfigError(f"{path}: {part!r} is no position in a list of {len(node)}")
-    return tuple(
-        _choices(item, by_part[str(place)])[0] if str(place) in by_part else item for place, item in enumerate(node)
-    )
+        if part not in places:
+            there = f"its entries are numbered 0 to {len(node) - 1}" if node else "it is empty"
+            raise ConfigError(f"{above} has no entry {part!r}; {there}")
+    return tuple(_choices(item, by_part[place])[0] if place in by_part else item for place, item in places.items())
 
 
 def _changed_config(node: Config, by_part: dict[str, list[_Change]]) -> Config:
@@ -132,15 +183,12 @@ def _choices(held: object, changes: list[_Change]) -> tuple[object, ...]:
         return (_changed(held, changes),)
     value = changes[-1].value
     parsed = _from_text(value)
-    # A text field takes the text itself; "null" is None wherever None is allowed.
-    return (value,) if parsed is value else (parsed, value) if parsed is None else (value, parsed)
+    if parsed is value:
+        return (value,)
+    # A text field takes the text itself, but without quotes; "null" is None wherever None is allowed.
+    return (parsed, value) if parsed is None or isinstance(parsed, str) else (value, parsed)
 
 
 def _from_text(value: object) -> object:
-    """What a text says as JSON, or the text itself."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
+    """What a text stands for; what is no text, as it is."""
+    return value_of(value) if isinstance(value, str) else value

@@ -202,11 +202,11 @@ class Search(Config):
                 found.append(path)
         return tuple(found)
 
-    def trials_to_check(self) -> Iterator[dict[str, Scalar]]:
-        """Values by path such that every end of a range and every choice occurs, with what makes it matter."""
+    def trials_to_check(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
+        """(path, values by path) such that every end of its range and every choice occurs, with what makes it matter."""
         for path, space in self.space.items():
             for value in space.examples():
-                yield {**self._met(path), path: value}
+                yield path, {**self._met(path), path: value}
 
     def _met(self, path: str) -> dict[str, Scalar]:
         """Choices with which a path is varied."""

@@ -151,6 +151,22 @@ def test_what_a_field_forbids_is_told_when_the_experiment_is_written(space, mess
     assert message in str(raised.value)
 
 
+def test_a_refused_value_of_a_search_names_its_place_and_the_value():
+    with pytest.raises(ConfigError) as raised:
+        experiment(augment=(c.PadCrop(pad=2),), search=c.Search(space={"augment.0.pad": c.Int(0, 4)}))
+    rule = "PadCrop.pad: input should be greater than or equal to 1; received 0."
+    assert str(raised.value) == f'search.space["augment.0.pad"] cannot be 0: {rule}'
+
+
+def test_a_path_that_no_search_varies_names_the_one_that_was_meant():
+    with pytest.raises(ConfigError) as raised:
+        experiment(search=c.Search(space={"learning_rate": c.LogUniform(1e-4, 1e-1)}))
+    assert str(raised.value) == (
+        'search.space["learning_rate"]: a search varies paths that begin with model, training, augment. '
+        "Did you mean training.optimizer.learning_rate?"
+    )
+
+
 def test_a_setting_of_a_component_that_is_chosen_is_checked_with_that_component():
     space = {OPTIMIZER: c.Choice("sgd", "adam"), BETA: c.Float(0.8, 0.95, when={OPTIMIZER: "adam"})}
     made = experiment(search=c.Search(space=space))

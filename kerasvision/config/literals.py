@@ -1,0 +1,94 @@
+"""What a text on the command line means: JSON, a Python literal, or settings as they stand in a pipeline file."""
+
+import ast
+import json
+import warnings
+
+from kerasvision import lookup
+from kerasvision.errors import ConfigError
+
+PLAIN = (str, bool, int, float, type(None))
+
+
+class _NoValue(Exception):
+    """The text is none of the three."""
+
+
+def value_of(text: str) -> object:
+    """The value that a text stands for, or the text itself where it stands for none.
+
+    Raises:
+        ConfigError: it stands for settings, and they cannot be made.
+
+    >>> value_of("[64, 64]"), value_of("(64, 64)"), value_of("None"), value_of("adam"), value_of("'adam'")
+    ([64, 64], (64, 64), None, 'adam', 'adam')
+    >>> value_of("c.Adam(learning_rate=0.1)").learning_rate
+    0.1
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets in brackets in brackets
+        pass
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of backslashes, say: the text was not written as Python
+            return _evaluated(ast.parse(text.strip(), mode="eval").body)
+    except (_NoValue, SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return text
+
+
+def _evaluated(node: ast.expr | None) -> object:
+    """The value of an expression. Of `**other`, which has no key, there is none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, PLAIN):
+        return node.value
+    if isinstance(node, ast.Tuple | ast.List):
+        items = [_evaluated(item) for item in node.elts]
+        return tuple(items) if isinstance(node, ast.Tuple) else items
+    if isinstance(node, ast.Dict):
+        return {_evaluated(key): _evaluated(item) for key, item in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        number = _evaluated(node.operand)
+        if type(number) in (int, float):
+            return -number
+    if isinstance(node, ast.Call):
+        return _settings(node)
+    raise _NoValue
+
+
+def _settings(call: ast.Call) -> object:
+    """`c.Adam(learning_rate=0.1)`, made."""
+    make = _class_of(call.func)
+    if any(keyword.arg is None for keyword in call.keywords):  # **other
+        raise _NoValue
+    arguments = [_evaluated(argument) for argument in call.args]
+    fields = {keyword.arg: _evaluated(keyword.value) for keyword in call.keywords}
+    try:
+        return make(*arguments, **fields)
+    except TypeError as error:
+        hint = f"give its settings by their names, as in c.{make.__name__}(name=value)"
+        raise ConfigError(f"c.{make.__name__}(...) cannot be made: {error}", hint=hint) from None
+
+
+def _class_of(name: ast.expr) -> type:
+    """The class that `c.Name` names."""
+    if not (isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) and name.value.id == "c"):
+        raise _NoValue
+    from kerasvision import config  # which imports this module
+
+    if name.attr not in config.__all__:
+        raise ConfigError(f"kerasvision.config has no {name.attr!r}; {lookup.did_you_mean(name.attr, config.__all__)}")
+    return getattr(config, name.attr)
+
+
+def text_of(value: object) -> str:
+    """A value as `value_of` reads it back: JSON where it is not a text.
+
+    >>> text_of(("litert",)), text_of("adam")
+    ('["litert"]', 'adam')
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return repr(value)

@@ -1,0 +1,85 @@
+"""Which assignment was meant, where one names no setting or gives a setting a value that it refuses."""
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from kerasvision.config.base import Config
+from kerasvision.config.literals import text_of, value_of
+from kerasvision.errors import ConfigError
+
+# More that would do are no help.
+MOST = 3
+# A field that takes this takes any text, and says nothing about which one was meant.
+NONSENSE = "\N{REPLACEMENT CHARACTER}"
+
+
+def suggestions(settings: Config, parts: list[str], value: object, *, accepts: Callable[[str, object], bool]) -> list[str]:
+    """`path=value` of what may have been meant: nothing where that is anybody's guess.
+
+    Args:
+        settings: the object that the path starts from.
+        parts: of the path that was given.
+        value: that was given.
+        accepts: whether a value at a path changes the settings, and they accept it.
+
+    Returns:
+        For a path that is none: paths elsewhere that end in the same name, or else in one that is spelled like it. For a
+        value that is refused: paths below it that take the value, or a list of the value.
+    """
+    if tuple(parts) in _paths(settings):
+        below = (path for path in _paths(settings) if len(path) > len(parts) and path[: len(parts)] == tuple(parts))
+        meant = [(path, value) for path in below if not _fits_alone(settings, path, NONSENSE)]
+        meant += [(tuple(parts), several) for several in _lists(settings, parts, value)]
+        # What else is set may stand against it, and be the next thing to change: options of another network, say.
+        otherwise = [one for one in meant if _fits_alone(settings, *one)]
+    else:
+        meant = otherwise = [(path, value) for path in paths_like(settings, parts)]
+    fitting = [one for one in meant if accepts(".".join(one[0]), one[1])] or otherwise
+    return [f"{'.'.join(path)}={text_of(new)}" for path, new in fitting] if len(fitting) <= MOST else []
+
+
+def paths_like(settings: Config, parts: list[str]) -> list[tuple[str, ...]]:
+    """Paths with the last name of the one that was given; those in the same group of settings, where there are such."""
+    known = list(_paths(settings))
+    names = sorted({path[-1] for path in known})
+    close = [parts[-1]] if parts[-1] in names else difflib.get_close_matches(parts[-1][:200], names, n=1, cutoff=0.8)
+    found = [path for path in known if path[-1] in close]
+    near = [path for path in found if path[: len(parts) - 1] == tuple(parts[:-1])]
+    return near or found
+
+
+def _fits_alone(settings: Config, path: tuple[str, ...], value: object) -> bool:
+    """Whether the group that a field belongs to takes a new value for it, and what it begins with for all else."""
+    group, name = _held(settings, path[:-1]), path[-1]
+    for one in (value_of(value), value) if isinstance(value, str) else (value,):
+        with suppress(ConfigError):
+            return isinstance(group, Config) and getattr(type(group).parse({name: one}), name) != getattr(group, name)
+    return False
+
+
+def _lists(settings: Config, parts: list[str], value: object) -> Iterator[list[object]]:
+    """The value as a list: of one, or of as many as are there."""
+    held = _held(settings, parts)
+    if isinstance(held, tuple):
+        item = value_of(value) if isinstance(value, str) else value
+        yield [item] * max(1, len(held))
+
+
+def _held(settings: Config, parts: Sequence[str]) -> object:
+    """What lies at a path."""
+    held: object = settings
+    for part in parts:
+        held = getattr(held, part) if isinstance(held, Config) else held[int(part)]
+    return held
+
+
+def _paths(node: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every setting that has a value now."""
+    if isinstance(node, Config):
+        for name in type(node).model_fields:
+            yield (*above, name)
+            yield from _paths(getattr(node, name), (*above, name))
+    elif isinstance(node, tuple):
+        for place, item in enumerate(node):
+            yield from _paths(item, (*above, str(place)))
