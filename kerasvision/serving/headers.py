@@ -45,6 +45,15 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
     return pixels
 
 
+def image_format(data: bytes) -> str:
+    """Which of the formats that can be decoded a file begins like; nothing where it is another.
+
+    >>> image_format(b"\\xff\\xd8\\xff"), image_format(b"{}")
+    ('JPEG', '')
+    """
+    return next((name for name, start in READABLE.items() if data.startswith(start)), "")
+
+
 def gif_pixels(data: bytes) -> int:
     """The pixels of all frames of a GIF, without decoding any. It ends where the file does.
 

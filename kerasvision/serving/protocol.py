@@ -10,12 +10,13 @@ Source: `util/json_tensor.cc` of TensorFlow Serving and https://www.tensorflow.o
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.serving.body import parse_body, refuse_overflow
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 from kerasvision.serving.limits import Limits, Refused
 from kerasvision.serving.loaded import Columns, Signature
@@ -55,7 +56,7 @@ def read_request(body: bytes, signatures: Mapping[str, Signature], limits: Limit
     Raises:
         Refused: 400, it is no JSON, or does not fit the signature, or asks for too much.
     """
-    request = _parsed(body, limits)
+    request = parse_body(body, limits)
     name = request.get("signature_name", "") or DEFAULT_SIGNATURE
     if not isinstance(name, str):
         raise Refused(400, "'signature_name' must be a string")
@@ -67,6 +68,10 @@ def read_request(body: bytes, signatures: Mapping[str, Signature], limits: Limit
         raise Refused(400, "exactly one of 'instances' and 'inputs' must be given")
     values = _by_rows(request["instances"], signature, limits) if by_rows else _by_columns(request["inputs"], signature)
     columns = {key: _array(values[key], key, spec) for key, spec in signature.inputs.items()}
+    if any(array.dtype.kind == "f" and np.isinf(array).any() for array in columns.values()):
+        refuse_overflow(body)
+    if b"true" in body or b"false" in body:
+        _refuse_truths(values, columns)
     return Asked(signature, columns, _checked(columns, signature, limits), by_rows)
 
 
@@ -94,21 +99,6 @@ def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
         return json.dumps({"predictions": next(iter(plain.values()))}).encode()
     rows = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
     return json.dumps({"predictions": rows}).encode()
-
-
-def _parsed(body: bytes, limits: Limits) -> dict[str, object]:
-    values = body.count(b",") + body.count(b"[") + body.count(b"{")
-    if values > limits.max_values:
-        told = f"a request may hold {limits.max_values:,} values; received about {values:,}: send images as bytes"
-        raise Refused(400, told)
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        # A JSONDecodeError, bytes that are no text, a number of 5,000 digits, 100,000 brackets.
-        raise Refused(400, f"JSON Parse error: {error}") from error
-    if not isinstance(request, dict):
-        raise Refused(400, "the body must be a JSON object")
-    return request
 
 
 def _by_rows(instances: object, signature: Signature, limits: Limits) -> dict[str, object]:
@@ -159,14 +149,14 @@ def _texts(value: object, name: str) -> np.ndarray:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
-    array = np.empty(shape, object)
-    flat = array.reshape(-1)
-    for number, item in enumerate(_leaves(value, shape, name)):
-        flat[number] = _text(item, name)
-    return array
+    leaves = _leaves(value, shape, name)  # Before there is room for them: the first lists may be the longest.
+    array = np.empty(len(leaves), object)
+    for number, item in enumerate(leaves):
+        array[number] = _text(item, name)
+    return array.reshape(shape)
 
 
-def _leaves(value: object, shape: list[int], name: str) -> list[object]:
+def _leaves(value: object, shape: Sequence[int], name: str) -> list[object]:
     """What nested lists of that shape hold, in order."""
     leaves = [value]
     for length in shape:
@@ -192,16 +182,37 @@ def _text(item: object, name: str) -> bytes:
 def _numbers(value: object, name: str, dtype: tf.DType) -> np.ndarray:
     try:
         array = np.asarray(value)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise Refused(400, f"input {name} has lists of unequal lengths") from error
+    except OverflowError as error:
+        raise Refused(400, f"input {name} takes {dtype.name}; received a number that is too large for it") from error
     wanted = dtype.as_numpy_dtype
     kinds = "biuf".replace("b" if dtype != tf.bool else "iuf", "") if not dtype.is_integer else "iu"
     if array.size and array.dtype.kind not in kinds:
-        raise Refused(400, f"input {name} takes {dtype.name}; received {_shown(array.reshape(-1).tolist()[0])}")
+        raise Refused(400, f"input {name} takes {dtype.name}; received {_other_leaf(value, array, name, dtype)}")
     if dtype.is_integer and array.size and not dtype.min <= array.min() <= array.max() <= dtype.max:
         raise Refused(400, f"input {name} takes {dtype.name}, from {dtype.min} to {dtype.max}")
-    with np.errstate(over="ignore"):  # beyond the largest float: infinity
-        return array.astype(wanted)
+    with np.errstate(over="ignore"):
+        converted = array.astype(wanted)
+    if array.size and converted.dtype.kind == "f" and (lost := np.isinf(converted) & np.isfinite(array)).any():
+        raise Refused(400, f"input {name} takes {dtype.name}; received {array[lost][0]}, which is too large for it")
+    return converted
+
+
+def _refuse_truths(values: Mapping[str, object], columns: Columns) -> None:
+    """Raises Refused for a truth value among numbers, which NumPy would take for 0 or 1."""
+    for name, array in columns.items():
+        if array.dtype.kind in "iuf" and any(isinstance(leaf, bool) for leaf in _leaves(values[name], array.shape, name)):
+            raise Refused(400, f"input {name} takes {array.dtype.name}; received true or false among its numbers")
+
+
+def _other_leaf(value: object, array: np.ndarray, name: str, dtype: tf.DType) -> str:
+    """The first value that an input of a type does not take, for a message."""
+    right = bool if dtype == tf.bool else int if dtype.is_integer else (int, float)
+    for leaf in _leaves(value, array.shape, name):
+        if not isinstance(leaf, right) or isinstance(leaf, bool) != (right is bool):
+            return _shown(leaf)
+    return "a number that is too large for it"
 
 
 def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[int, ...]:

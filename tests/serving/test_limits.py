@@ -9,8 +9,11 @@ import time
 from contextlib import closing
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from kerasvision.serving.body import Extent, extent
 from kerasvision.serving.headers import NOT_DECODABLE, gif_pixels, pixels_to_decode
 from kerasvision.serving.limits import Refused
 from kerasvision.serving.server import _listen
@@ -134,6 +137,53 @@ def test_too_many_values_are_refused_before_they_are_read(model_folder, running)
     with running(model_folder, max_values=100) as server:
         status, reply = server.ask("POST", PREDICT, b'{"instances": [' + b"[]," * 100 + b"1]}")
         assert (status, "a request may hold 100 values; received about 202" in reply["error"]) == (400, True)
+
+
+def test_too_many_keys_are_refused_before_they_are_read(model_folder, running):
+    with running(model_folder, max_keys=100) as server:
+        body = b'{"instances": [{' + b",".join(b'"%d": 1' % number for number in range(99)) + b"}]}"
+        status, reply = server.ask("POST", PREDICT, body)
+        assert (status, "a request may hold 100 keys and objects; received about 102" in reply["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # By hand: colons and braces; commas and openings.
+        (b'{"a": [1, 2, [3]]}', (3, 2, 5)),
+        (b'{"[{:,": "]}:,"}', (1, 2, 1)),
+        (rb'{"a\"[": "\\"}', (1, 2, 1)),
+        (rb'["\\", [["\\\"[["]]]', (3, 0, 4)),
+        (b"[" * 3_000_000 + b"]" * 3_000_000, (3_000_000, 0, 3_000_000)),
+        (b'["' + b"[" * 3_000_000 + b'", {}]', (2, 1, 3)),
+    ],
+)
+def test_what_stands_in_strings_does_not_count(text, expected):
+    assert extent(text) == Extent(*expected)
+
+
+TEXTS = st.text('a"\\[]{}:,\u00e9', max_size=4)
+
+
+@given(
+    st.recursive(
+        st.none() | TEXTS | st.integers(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_the_extent_of_a_text_is_that_of_what_it_says(value):
+    def depth(value):
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    def keys(value):
+        if isinstance(value, dict):
+            return 1 + len(value) + sum(map(keys, value.values()))
+        return sum(map(keys, value)) if isinstance(value, list) else 0
+
+    found = extent(json.dumps(value, ensure_ascii=False).encode())
+    assert (found.depth, found.keys) == (depth(value), keys(value))
 
 
 # --- Time and connections
