@@ -67,7 +67,7 @@ def check_wheels(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these; of all, where none is named")
+    parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these, or of all")
     try:
         write_lock(HERE, parser.parse_args().upgrade)
         check_wheels(HERE)

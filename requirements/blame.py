@@ -1,0 +1,122 @@
+"""Finds which of several newer packages breaks which test."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+Versions = Mapping[str, str]
+Tests = frozenset[str]
+
+
+class Trials(Protocol):
+    """Resolves versions and runs tests: for real in newest.py, from a table in the tests of this file.
+
+    Attributes:
+        locked: package -> version, of the lock.
+    """
+
+    locked: Versions
+
+    def newer(self, names: frozenset[str]) -> Versions:
+        """The lock with the newest versions of these packages, and what they take with them."""
+
+    def failing(self, versions: Versions, only: Tests | None = None) -> Tests:
+        """The tests that fail with these versions; of `only`, or of all."""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """Newer versions that break tests.
+
+    Attributes:
+        names: the packages that were made newer; more than one break the tests only together.
+        changes: package -> (version in the lock, version tried), of those and of what they took with them.
+            The first is "none" for a package that the lock does not have, the second for one that is no longer needed.
+        tests: those that pass with the lock and fail with the change.
+    """
+
+    names: frozenset[str]
+    changes: Mapping[str, tuple[str, str]]
+    tests: Tests
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a trial of the newest versions found.
+
+    Attributes:
+        newest: package -> (version in the lock, newest version), where the two differ.
+        breakages: which change breaks what.
+        not_versions: tests that fail with the lock as well.
+        unsteady: tests that failed once with the newest versions and passed when they were run again.
+        unexplained: tests that fail with the newest versions, and with no change of locked packages.
+    """
+
+    newest: Mapping[str, tuple[str, str]]
+    breakages: tuple[Breakage, ...] = ()
+    not_versions: Tests = frozenset()
+    unsteady: Tests = frozenset()
+    unexplained: Tests = frozenset()
+
+
+def changes(locked: Versions, tried: Versions) -> dict[str, tuple[str, str]]:
+    """Package -> (version in the lock, version tried), where the two differ.
+
+    >>> changes({"a": "1", "b": "1"}, {"a": "2", "b": "1", "c": "1"})
+    {'a': ('1', '2'), 'c': ('none', '1')}
+    """
+    names = sorted(locked.keys() | tried.keys())
+    pairs = {name: (locked.get(name, "none"), tried.get(name, "none")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def find_breakages(trials: Trials, newest: Versions) -> Findings:
+    """Runs all tests with the newest versions, and those that fail with fewer and fewer newer packages."""
+    differences = changes(trials.locked, newest)
+    failed = trials.failing(newest) if differences else frozenset()
+    if not failed:
+        return Findings(differences)
+    again = trials.failing(newest, failed)
+    not_versions = trials.failing(trials.locked, again) if again else again
+    suspects = frozenset(differences) & frozenset(trials.locked)
+    found = list(_breakages(trials, suspects, again - not_versions))
+    unexplained = (again - not_versions).difference(*(breakage.tests for breakage in found))
+    return Findings(differences, tuple(_smallest(found)), not_versions, failed - again, unexplained)
+
+
+def _breakages(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[Breakage]:
+    """Halves the packages until one is left; what neither half breaks needs packages of both."""
+    versions = trials.newer(names)
+    broken = trials.failing(versions, tests) if tests else tests
+    if broken and len(names) > 1:
+        ordered = sorted(names)
+        middle = len(ordered) // 2
+        for half in (ordered[:middle], ordered[middle:]):
+            for breakage in _breakages(trials, frozenset(half), broken):
+                yield breakage
+                tests -= breakage.tests
+        yield from _together(trials, names, broken & tests)
+    elif broken:
+        yield Breakage(names, changes(trials.locked, versions), broken)
+
+
+def _together(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[Breakage]:
+    """For each of the tests, as few packages as break it."""
+    while tests:
+        first, needed = frozenset({min(tests)}), names
+        for name in sorted(names):
+            if trials.failing(trials.newer(needed - {name}), first):
+                needed -= {name}
+        versions = trials.newer(needed)
+        broken = trials.failing(versions, tests)
+        yield Breakage(needed, changes(trials.locked, versions), broken | first)
+        tests -= broken | first
+
+
+def _smallest(found: list[Breakage]) -> Iterator[Breakage]:
+    """Without the tests that a part of the same change breaks: a package is not to blame for what it takes with it."""
+    for one in found:
+        parts = [other for other in found if other.changes.items() < one.changes.items()]
+        tests = one.tests.difference(*(part.tests for part in parts))
+        if tests:
+            yield Breakage(one.names, one.changes, tests)

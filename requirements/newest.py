@@ -1,0 +1,149 @@
+"""Tries the newest versions within the bounds of pyproject.toml, and says which of them breaks which test.
+
+    python requirements/newest.py                                    all tests
+    python requirements/newest.py tests/cli tests/test_floors.py     some of them; what follows goes to pytest
+    python requirements/newest.py --report newest.md                 writes what it says into a file as well
+
+It installs the newest versions in an environment of its own and runs the tests. Those that fail are run again with the lock,
+and then with fewer and fewer newer packages. Exits with 0 where every test passes, with 1 where one fails. It needs a
+network, and uv, which the tests' environment has.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from blame import Findings, Tests, Versions, changes, find_breakages
+from lock import HERE, PROJECT, compile_requirements
+
+INSTALLATION, START = "the installation of the packages", "the start of pytest"
+FAILED = 1
+EMPTY: Versions = {}
+
+
+class Environments:
+    """Resolves with uv, installs in one virtual environment, and runs pytest there (see `blame.Trials`).
+
+    Args:
+        folder: for the environment and what the tests leave.
+        tests: what pytest is given for a run of all tests.
+    """
+
+    def __init__(self, folder: Path, tests: list[str]) -> None:
+        self.folder, self.tests, self._installed = folder, tests, None
+        self.python = folder / "environment" / "bin" / "python"
+        self.locked = self._resolved("-c", HERE / "test.txt")
+
+    def newest(self) -> Versions:
+        """The newest versions within the bounds."""
+        return self._resolved("--upgrade")
+
+    def newer(self, names: frozenset[str]) -> Versions:
+        """The lock with the newest versions of these packages, and what they take with them."""
+        return self._resolved(*(word for name in sorted(names) for word in ("--upgrade-package", name)), kept=self.locked)
+
+    def failing(self, versions: Versions, only: Tests | None = None) -> Tests:
+        """The tests that fail with these versions; of `only`, or of all."""
+        changed = ", ".join(f"{name} {new}" for name, (_, new) in changes(self.locked, versions).items())
+        print(f"{'all tests' if only is None else f'{len(only)} failing'} with: {changed or 'the lock'}", flush=True)
+        if not self._install(versions):
+            return only or frozenset({INSTALLATION})
+        if only == {INSTALLATION}:
+            return frozenset()
+        failed = self._run_tests(self.tests if only is None or START in only else sorted(only - {INSTALLATION}))
+        return failed if only is None else failed & only
+
+    def _resolved(self, *arguments: object, kept: Versions = EMPTY) -> Versions:
+        file = self.folder / "resolved.txt"
+        # uv keeps the versions that stand in the file that it writes to.
+        file.write_text(_lines_of(kept))
+        compile_requirements("--python", sys.executable, "--no-header", PROJECT, "--extra", "test", *arguments, "-o", file)
+        return dict(line.split("==") for line in file.read_text().splitlines())
+
+    def _install(self, versions: Versions) -> bool:
+        if versions == self._installed:
+            return True
+        uv = [sys.executable, "-m", "uv"]
+        wanted = self.folder / "wanted.txt"
+        wanted.write_text(_lines_of(versions))
+        at = ["--quiet", "--python", str(self.python)]
+        commands = [
+            [*uv, "pip", "sync", *at, str(wanted)],
+            [*uv, "pip", "install", *at, "--no-deps", "--editable", str(HERE.parent)],
+        ]
+        if not self.python.exists():
+            commands.insert(0, [*uv, "venv", "--quiet", "--python", sys.executable, str(self.folder / "environment")])
+        done = all(subprocess.run(command, check=False).returncode == 0 for command in commands)
+        self._installed = versions if done else None
+        return done
+
+    def _run_tests(self, tests: list[str]) -> Tests:
+        """What pytest writes down as failed: names of tests, and of files that cannot be loaded."""
+        cache = self.folder / "cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        # There may be more names than fit into a command.
+        names = self.folder / "tests.txt"
+        names.write_text("\n".join(tests))
+        options = ["-q", "--continue-on-collection-errors", "-o", f"cache_dir={cache}"]
+        command = [str(self.python), "-m", "pytest", *options, f"@{names}"]
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        code = subprocess.run(command, cwd=HERE.parent, env=environment, check=False).returncode
+        failed = cache / "v" / "cache" / "lastfailed"
+        found = frozenset(json.loads(failed.read_text())) if failed.exists() else frozenset()
+        return found or (frozenset({START}) if code else frozenset())
+
+
+def _lines_of(versions: Versions) -> str:
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
+
+
+def told(findings: Findings) -> str:
+    """What was found, for people."""
+    return "\n".join(_lines(findings))
+
+
+def _lines(findings: Findings) -> Iterator[str]:
+    newer = findings.newest
+    yield f"{len(newer)} packages differ from the lock: {_versions(newer) or 'none'}."
+    for breakage in findings.breakages:
+        asked = {name: pair for name, pair in breakage.changes.items() if name in breakage.names}
+        taken = {name: pair for name, pair in breakage.changes.items() if name not in breakage.names}
+        which = _versions(asked) + (f", which takes along {_versions(taken)}," if taken else "")
+        yield from _listed(f"Only together: {which} break" if len(breakage.names) > 1 else f"{which} breaks", breakage.tests)
+    yield from _listed("Not a matter of versions, for it fails with the lock as well", findings.not_versions)
+    yield from _listed("Failed once and passed when run again", findings.unsteady)
+    alone = "Fails with the newest versions, and with no change of the locked packages alone"
+    yield from _listed(alone, findings.unexplained)
+    if newer and not (findings.breakages or findings.not_versions or findings.unsteady or findings.unexplained):
+        yield "All tests pass with the newest versions."
+
+
+def _versions(pairs: Mapping[str, tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {new} (lock: {old})" for name, (old, new) in pairs.items())
+
+
+def _listed(heading: str, tests: Tests) -> list[str]:
+    return [f"{heading}:", *(f"    {test}" for test in sorted(tests))] if tests else []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what it says there as well")
+    options, tests = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        environments = Environments(Path(folder), tests or ["-n", "2", "--dist", "loadfile"])
+        findings = find_breakages(environments, environments.newest())
+    print(told(findings))
+    if options.report:
+        options.report.write_text(told(findings) + "\n", encoding="utf-8")
+    sys.exit(FAILED if findings.breakages or findings.not_versions or findings.unexplained else 0)
+
+
+if __name__ == "__main__":
+    main()
