@@ -179,7 +179,10 @@ class Coco(Source):
     val2017, and for any other name. With `captions` or `instances` given, `path` is the folder of the images themselves.
 
     An image that only one of the two files lists has no captions, or no objects. Crowds (`iscrowd`) are left out: a box
-    around twenty people is no example of one.
+    around twenty people is no example of one. Categories of one name are one class, whatever their ids.
+
+    Where a JSON file gives an image another size than its file has, the boxes and masks are scaled to the file, or turned
+    with it where the annotator ignored its EXIF orientation; with another aspect ratio the image is left out.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
@@ -194,7 +197,9 @@ class Coco(Source):
     crowds: Literal["leave_out", "keep"] = "leave_out"
     masks: Literal["keep", "leave_out"] = "keep"
     label: Literal["none", "largest"] = Field(
-        default="none", description="largest: an image gets the class of its object with the largest box as its label"
+        default="none",
+        description="largest: an image gets the class of its object with the largest box as its label; what lies outside "
+        "the image does not count, nor do crowds",
     )
 
     def parts(self) -> list[tuple[Path, dict[str, Path]]]:

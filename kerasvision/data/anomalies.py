@@ -37,6 +37,7 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     # captions, boxes, masks
     "empty_caption": "warning", "few_captions": "warning", "long_caption": "warning",
     "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",
+    "other_size_annotated": "warning",
     # copies
     "leakage": "error", "group_leakage": "error", "near_leakage": "warning", "contradiction": "warning",
     "near_contradiction": "warning", "duplicates": "info", "near_duplicates": "info",

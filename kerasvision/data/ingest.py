@@ -16,6 +16,7 @@ from kerasvision import lookup
 from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.sources import Source
 from kerasvision.data.descriptions import kept_captions, kept_objects, placed_objects
+from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.examples import Example, ExampleWriter
 from kerasvision.data.manifest import CHUNK_ROWS, Scanned, printable, scan
 from kerasvision.data.quarantine import LEFT_OUT, read_quarantine
@@ -193,10 +194,12 @@ def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Rec
 
 def _example(record: Record, row: Any, *, masks: bool) -> tuple[Example, list[str]]:
     """What is written of a record, and notes on its masks."""
+    data = _unchanged(record, row.sha256)
     captions, _ = kept_captions(record.captions)
-    kept, _ = kept_objects(record.objects, width=row.width, height=row.height)
+    fitted, _, _ = fitted_objects(record, data, width=row.width, height=row.height)
+    kept, _ = kept_objects(fitted, width=row.width, height=row.height)
     objects, notes = placed_objects(kept, width=row.width, height=row.height, masks=masks)
-    return Example(row.id, _unchanged(record, row.sha256), row.label, captions, objects), notes
+    return Example(row.id, data, row.label, captions, objects), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from kerasvision.data.descriptions import kept_captions, kept_objects, object_class
+from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images
-from kerasvision.data.records import Record, class_name, sha256
+from kerasvision.data.records import Object, Record, class_name, sha256
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
 
@@ -101,7 +102,7 @@ def _loaded(records: Iterable[Record]) -> Iterator[tuple[tuple[Record, str], byt
 
 def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[str, object]:
     fault = not_read or facts.fault or ""
-    notes, captions, objects = ([], (), []) if fault else _described(record, facts)
+    notes, captions, objects, fault = ([], (), [], fault) if fault else _described(record, data, facts)
     return {
         "id": printable(record.name),
         "path": printable(str(record.content)) if isinstance(record.content, Path) else "",
@@ -121,12 +122,16 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[
     }
 
 
-def _described(record: Record, facts: ImageFacts) -> tuple[list[str], tuple[str, ...], list[object]]:
-    """Notes on a usable image, and its captions and objects."""
+def _described(
+    record: Record, data: bytes, facts: ImageFacts
+) -> tuple[list[str], tuple[str, ...], list[Object], str]:
+    """Notes on a usable image, its captions and objects, and a fault of these."""
     captions, on_captions = kept_captions(record.captions)
-    objects, on_objects = kept_objects(record.objects, width=facts.width, height=facts.height)
+    fitted, on_size, fault = fitted_objects(record, data, width=facts.width, height=facts.height)
+    objects, on_objects = kept_objects(fitted, width=facts.width, height=facts.height)
     named_wrong = isinstance(record.content, Path) and has_wrong_suffix(record.content, facts.format)
-    return [*facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_objects], captions, objects
+    notes = [*facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
+    return ([], (), [], fault) if fault else (notes, captions, objects, "")
 
 
 def _refuse_names(table: pd.DataFrame) -> None:

@@ -13,7 +13,8 @@ class Object:
     """One thing in an image.
 
     Attributes:
-        box: corners y_min, x_min, y_max, x_max in pixels of the upright image, the last two exclusive.
+        box: corners y_min, x_min, y_max, x_max in pixels, the last two exclusive; of the upright image, or of what the
+            record's `drawn_on` says.
         label: its class name; "object" is taken where it is "".
         mask: PNG bytes of a grey (H, W) picture, 255 where the object is and 0 elsewhere; or a function that gives them.
     """
@@ -36,6 +37,8 @@ class Record:
         captions: what it shows, in words.
         objects: what is in it.
         fault: why it cannot be used, where the source already knows; else "".
+        drawn_on: (height, width) of the picture that the objects were drawn on, where the source says it; where the file has
+            another size, they are fitted to it.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Record:
     captions: tuple[str, ...] = ()
     objects: tuple[Object, ...] = ()
     fault: str = ""
+    drawn_on: tuple[int, int] | None = None
 
     def load(self) -> bytes:
         """The encoded bytes.

@@ -122,6 +122,61 @@ def test_the_label_can_be_the_class_of_the_largest_box(coco):
     assert one(coco, label="largest").label == ""
 
 
+@pytest.mark.parametrize("size", [{}, {"height": None, "width": None}])
+def test_only_what_lies_in_the_image_decides_its_label(size, coco, tmp_path):
+    objects = [
+        thing(1, category=7, box=(100, 100, 300, 300)),       # nowhere in it
+        thing(2, category=7, box=(5, 3, 500, 500)),           # 1 x 1 of it
+        thing(3, box=(1, 1, 2, 2)),
+    ]  # fmt: skip
+    files = {"instances_x": instances(*objects, images=[image(1) | size])}
+    source = coco(files, images=["x/1.jpg"], label="largest")
+    Image.new("RGB", (6, 4)).save(tmp_path / "x" / "1.jpg")
+    assert [record.label for record in read(source)] == ["cat"]
+
+
+def test_a_crowd_that_is_kept_does_not_decide_the_label(coco):
+    objects = [thing(1, category=7, box=(0, 0, 6, 4), iscrowd=1), thing(2, box=(1, 1, 2, 2))]
+    record = one(coco, *objects, label="largest", crowds="keep")
+    assert (record.label, [o.label for o in record.objects]) == ("cat", ["dog", "cat"])
+
+
+@pytest.mark.parametrize(
+    ("value", "is_crowd"),
+    [(0, False), (False, False), (None, False), (0.0, False), ("0", False), ("false", False), (" False ", False),
+     (1, True), (True, True), (1.0, True), ("1", True), ("true", True), ("TRUE", True)],
+)  # fmt: skip
+def test_a_crowd_is_read_in_all_spellings(value, is_crowd, coco):
+    record = one(coco, thing(1, iscrowd=value))
+    assert (len(record.objects), record.fault) == (0 if is_crowd else 1, "")
+
+
+def test_categories_of_one_name_are_one_class_but_not_across_supercategories(coco):
+    files = {"instances_x": instances(thing(1), thing(2, category=3), images=(1,))}
+    files["instances_x"]["categories"] = [{"id": 1, "name": "mouse"}, {"id": 3, "name": "mouse "}]
+    (record,) = read(coco(files, images=["x/1.jpg"]))
+    assert {found.label for found in record.objects} == {"mouse"}
+    for row, above in zip(files["instances_x"]["categories"], ("animal", "electronic"), strict=True):
+        row["supercategory"] = above
+    with pytest.raises(DataError, match="categories named 'mouse' in two supercategories: 'animal' and 'electronic'"):
+        read(coco(files))
+
+
+def test_boxes_in_shares_of_the_sides_are_refused(coco):
+    boxes = [(0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 0.25, 0.5)]
+    with pytest.raises(DataError, match=r"must give boxes in pixels; 2 of its 3 boxes lie within the first pixel, such as "
+                                        r"\[0.1, 0.2, 0.3, 0.4\]. Multiply x and width"):  # fmt: skip
+        one(coco, *(thing(number, box=box) for number, box in enumerate(boxes)))
+
+
+def test_a_record_knows_the_size_that_its_objects_were_drawn_on(coco):
+    sizes = [{}, {"height": "4", "width": 6.0}, {"height": 0}, {"width": -6}, {"width": "wide"}, {"height": True}]
+    listed = [image(number) | size for number, size in enumerate(sizes)]
+    files = {"instances_x": instances(images=listed)}
+    found = read(coco(files, images=[f"x/{number}.jpg" for number in range(len(sizes))]))
+    assert [record.drawn_on for record in found] == [(4, 6), (4, 6), None, None, None, None]
+
+
 def test_crowds_are_left_out_or_kept(coco):
     crowd = thing(1, iscrowd=1, segmentation={"size": [4, 6], "counts": [0, 24]})
     assert one(coco, crowd, thing(2)).objects == one(coco, thing(2)).objects
@@ -227,6 +282,10 @@ def test_runs_describe_the_columns_from_the_left(height, width, random):
         ({"bbox": None}, "annotation 5 of instances_x.json has no box of four numbers"),
         ({"bbox": [1, 2, 3]}, "has no box of four numbers"),
         ({"bbox": [1, 2, 3, "4"]}, "has no box of four numbers"),
+        ({"bbox": [True, 2, 3, 4]}, "has no box of four numbers"),
+        ({"iscrowd": []}, "annotation 5 of instances_x.json has iscrowd [], neither 0 nor 1"),
+        ({"iscrowd": 2}, "has iscrowd 2, neither 0 nor 1"),
+        ({"iscrowd": "yes"}, "has iscrowd 'yes', neither 0 nor 1"),
         ({"bbox": [1, 2, float("nan"), 4]}, "has no box of four numbers"),
         ({"bbox": [10**400, 2, 3, 4]}, "has no box of four numbers"),
         ({"segmentation": [[1, 2, 3, 4]]}, "has a mask that is neither polygons of three and more points nor runs"),
@@ -270,6 +329,13 @@ def test_empty_captions_are_passed_on_and_half_characters_are_not(coco):
     assert read(source)[0].captions == ("", "", "café \ufffd")
 
 
+@pytest.mark.parametrize("text", [True, ["a cat"], {"raw": "a cat"}])
+def test_a_caption_of_another_kind_is_refused(text, coco):
+    source = coco({"captions_x": {"images": [image(1)], "annotations": [caption(1, text)]}}, images=["x/1.jpg"])
+    with pytest.raises(DataError, match="'caption' in .*captions_x.json must hold texts or .*; annotation 1 holds"):
+        read(source)
+
+
 GOOD = instances(thing(1))
 
 
@@ -288,7 +354,7 @@ GOOD = instances(thing(1))
         (GOOD | {"images": [{"id": 1}]}, "each of 'images' needs 'file_name', a text"),
         (GOOD | {"images": ["1.jpg"]}, "each of 'images' needs 'id', a whole number; received '1.jpg'"),
         (GOOD | {"images": [image("1")]}, "each of 'images' needs 'id', a whole number"),
-        (GOOD | {"images": [image(1), image(1, "2.jpg")]}, "gives 2 images 1 different ids"),
+        (GOOD | {"images": [image(1), image(1, "2.jpg")]}, "must list each image once; 1 rows repeat the id of another: 1"),
         (instances(thing(8, 2), thing(9, 3)), r"2 annotations whose image_id .*: 8 \(image_id 2\), 9 \(image_id 3\)"),
         (instances(thing(8, category=3)), r"1 annotations whose category_id the file does not list: 8 \(category_id 3\)"),
         (instances(thing(8) | {"category_id": [1]}), "each of 'annotations' needs 'category_id', a whole number"),

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.config.sources import Coco
@@ -65,6 +66,18 @@ def caption(number, text):
     return edited("captions", lambda data: data["annotations"][number].update(caption=text))
 
 
+def saved_anew(number, change):
+    """Another picture in the place of a photo."""
+
+    def plant(root):
+        file = root / f"train2017/{number:03d}.jpg"
+        with Image.open(file) as photo:
+            changed = change(photo)
+        changed.save(file, "JPEG", quality=90)
+
+    return plant
+
+
 # One image each: its number, how it is spoilt, what it is called then, and what must be found of it. They are planted
 # together: each is looked for by its name.
 IMAGES = {
@@ -81,7 +94,10 @@ IMAGES = {
         {"bad_annotation": "do not fill its image, 40 x 48"},
     ),
     "a polygon of two points": (8, annotation(8, segmentation=[[1, 1, 2, 2]]), {"bad_annotation": "neither polygons"}),
-    "a mask of the size of another image": (9, image(9, width=30, height=20), {"bad_mask": "a mask of another size"}),
+    "a photo that was cut without its annotations": (
+        9, saved_anew(9, lambda photo: photo.crop((0, 0, 30, 20))),
+        {"bad_annotation": "the annotation file claims 48 x 40 pixels, and the image has 30 x 20: its boxes cannot"},
+    ),
     "an empty caption": (
         10, caption(10, "  "), {"empty_caption": "an empty caption", "few_captions": "2 images have fewer captions than 1"},
     ),
@@ -94,6 +110,15 @@ IMAGES = {
         14, lambda root: (root / "train2017/014.jpg").write_bytes((root / "train2017/014.jpg").read_bytes()[:600]),
         {"corrupt": "truncated or corrupt JPEG"},
     ),
+    "a photo that was enlarged without its annotations": (
+        19, saved_anew(19, lambda photo: photo.resize((96, 80))),
+        {"other_size_annotated": "its boxes were scaled to the file's", "large_image": "a side is 96 pixels"},
+    ),
+    "a crowd that is neither 0 nor 1": (20, annotation(20, iscrowd="maybe"), {"bad_annotation": "iscrowd 'maybe', neither"}),
+    "a box in shares of the sides": (
+        21, annotation(21, bbox=[0.1, 0.2, 0.5, 0.5]), {"bad_annotation": "the box [0.1, 0.2, 0.5, 0.5] within the first"},
+    ),
+    "a caption that is no text": (22, caption(22, 0.5), {"bad_annotation": "holds 0.5 in annotation 22, neither"}),
 }  # fmt: skip
 # Those whose path itself is the fault: it is in their name too.
 PATHS = {
@@ -177,7 +202,14 @@ REFUSED = {
         annotation(2, category_id=9), r"instances_train2017.json: 1 annotations .*category_id.* 2 \(",
     ),
     "an unknown image": (annotation(2, image_id=999), r"instances_train2017.json: 1 annotations .*image_id.* 2 \("),
-    "one id for two images": (image(2, id=3), "gives 48 images 47 different ids"),
+    "one id for two images": (image(2, id=3), "must list each image once; 1 rows repeat the id of another: 3"),
+    "one file for two images": (
+        image(2, file_name="003.jpg"), "must list each image once; 1 rows repeat the file_name of another: '003.jpg'",
+    ),
+    "one category of two names": (
+        edited("instances", lambda data: data["categories"].append(data["categories"][0] | {"name": "mug"})),
+        "instances_train2017.json gives category [0-9]+ two names: '.*' and 'mug'",
+    ),
     "no annotations": (
         lambda root: [file.unlink() for file in (root / "annotations").iterdir()], "annotations holds no captions_",
     ),

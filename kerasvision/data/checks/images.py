@@ -7,6 +7,7 @@ import pandas as pd
 
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
 from kerasvision.data.descriptions import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
+from kerasvision.data.drawn import SCALED, TURNED
 from kerasvision.data.inspection import WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT
@@ -45,6 +46,8 @@ NOTES: Mapping[str, str] = {
     MASK_SIZE: "bad_mask",
     MASK_UNREADABLE: "bad_mask",
     EMPTY_CAPTION: "empty_caption",
+    SCALED: "other_size_annotated",
+    TURNED: "other_size_annotated",
 }
 MOST_FAULTS = 10
 

@@ -1,7 +1,6 @@
 """Photos in COCO's form (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,11 +9,16 @@ from pathlib import Path
 
 from kerasvision.config.image_files import ImageFiles, tidy
 from kerasvision.config.sources import Coco
-from kerasvision.data.records import Object, Record
+from kerasvision.data.descriptions import kept_objects
+from kerasvision.data.records import Object, Record, class_name
+from kerasvision.data.sources.coco_fields import corners, crowd, is_share, size_of
 from kerasvision.data.sources.coco_masks import mask_fault, mask_png, packed
+from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import DataError
+from kerasvision.lookup import shortened
 
 # How many ids an error message names.
 NAMED = 5
@@ -26,7 +30,8 @@ def read_coco(settings: Coco) -> Iterator[Record]:
     A box is passed on as it stands, even with a negative side: what looks at the images tells of it.
 
     Raises:
-        DataError: a file that is missing or not in COCO's form, or whose annotations belong to no image or category of it.
+        DataError: a file that is missing or not in COCO's form, that gives one category two names or one image file two
+            ids, whose boxes are shares of the sides, or whose annotations belong to no image or category of it.
     """
     for folder, files in settings.parts():
         # "train2017" is the split "train"; the images of `path` itself are dealt.
@@ -37,24 +42,32 @@ def read_coco(settings: Coco) -> Iterator[Record]:
         for kind, file in files.items():
             _Annotations(file, kind).add_to(listed, settings)
         for image in listed.values():
+            fault = found.fault(image.file_name) or image.fault
+            path = found.path(image.file_name)
             yield Record(
                 clean(prefix + image.file_name),
-                found.path(image.file_name),
-                _largest(image.objects) if settings.label == "largest" else "",
+                path,
+                "" if fault or settings.label == "none" else _largest(image, path),
                 split,
                 captions=tuple(image.captions),
                 objects=tuple(image.objects),
-                fault=found.fault(image.file_name) or image.fault,
+                fault=fault,
+                drawn_on=image.size,
             )
 
 
 @dataclass(slots=True)
 class _Image:
-    """One image, gathered from the files that list it."""
+    """One image, gathered from the files that list it.
+
+    `size` is the (height, width) on which its objects were drawn; `single`: its objects that are no crowds.
+    """
 
     file_name: str
     captions: list[str] = field(default_factory=list)
     objects: list[Object] = field(default_factory=list)
+    single: list[Object] = field(default_factory=list)
+    size: tuple[int, int] | None = None
     fault: str = ""
 
 
@@ -67,14 +80,15 @@ class _Annotations:
         self.images = self._rows(data, "images", {"id": int, "file_name": str})
         needed = {"image_id": int, "category_id": int} if kind == "instances" else {"image_id": int}
         self.annotations = self._rows(data, "annotations", needed)
-        names = self._rows(data, "categories", {"id": int, "name": str}) if kind == "instances" else []
-        self.categories = {row["id"]: clean(row["name"]) for row in names}
-        ids = {row["id"] for row in self.images}
-        if len(ids) != len(self.images):
-            raise DataError(f"{file} gives {len(self.images)} images {len(ids)} different ids")
-        self._refuse_unknown("image_id", ids)
+        rows = self._rows(data, "categories", {"id": int, "name": str}) if kind == "instances" else []
+        self.categories = self._category_names(rows)
+        self._texts = Values(f"'caption' in {file}")
+        self._refuse_repeated("id")
+        self._refuse_repeated("file_name")
+        self._refuse_unknown("image_id", {row["id"] for row in self.images})
         if kind == "instances":
             self._refuse_unknown("category_id", self.categories.keys())
+            self._refuse_shares()
 
     def add_to(self, listed: dict[int, _Image], settings: Coco) -> None:
         """Puts what the file says to what is known of the images."""
@@ -84,29 +98,41 @@ class _Annotations:
             if image.file_name != tidy(row["file_name"]):
                 names = f"{row['file_name']!r}, and another file {image.file_name!r}"
                 raise DataError(f"{self.file} calls image {number} {names}")
+            if self.kind == "instances":
+                image.size = size_of(row)
         self.images.clear()
         # Taken off the list one by one, so that the parsed text and what becomes of it are not both in memory.
         self.annotations.reverse()
         while self.annotations:
             row = self.annotations.pop()
-            if self.kind == "captions":
-                listed[row["image_id"]].captions.append(clean(str(row.get("caption") or "")))
-            elif not row.get("iscrowd") or settings.crowds == "keep":
-                self._add_object(listed[row["image_id"]], row, by_id[row["image_id"]], settings)
+            image = listed[row["image_id"]]
+            try:
+                if self.kind == "captions":
+                    image.captions.append(self._texts.text(row.get("caption"), f"annotation {row.get('id')}"))
+                else:
+                    self._add_object(image, row, by_id[row["image_id"]], settings)
+            except UnusableValue as unusable:
+                image.fault = image.fault or str(unusable)
 
     def _add_object(self, image: _Image, row: dict, size: dict, settings: Coco) -> None:
         where = f"annotation {row.get('id')} of {self.file.name}"
-        corners = _corners(row.get("bbox"))
-        if corners is None:
-            image.fault = image.fault or f"{where} has no box of four numbers"
+        is_crowd = crowd(row.get("iscrowd"))
+        if is_crowd is None:
+            raise UnusableValue(f"{where} has iscrowd {_short(row['iscrowd'])}, neither 0 nor 1")
+        if is_crowd and settings.crowds == "leave_out":
             return
+        if (box := corners(row.get("bbox"))) is None:
+            raise UnusableValue(f"{where} has no box of four numbers")
+        if is_share(row["bbox"]):
+            raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, and COCO's boxes are in pixels")
         outline, mask = row.get("segmentation"), None
         if outline and settings.masks == "keep":
             if fault := mask_fault(outline, size):
-                image.fault = image.fault or f"{where} {fault}"
-                return
+                raise UnusableValue(f"{where} {fault}")
             mask = partial(mask_png, packed(outline), size["height"], size["width"])
-        image.objects.append(Object(corners, self.categories[row["category_id"]], mask))
+        image.objects.append(Object(box, self.categories[row["category_id"]], mask))
+        if not is_crowd:
+            image.single.append(image.objects[-1])
 
     def _rows(self, data: dict, key: str, fields: dict[str, type]) -> list[dict]:
         rows = data.get(key)
@@ -118,11 +144,50 @@ class _Annotations:
                     raise DataError(f"{self.file}: each of {key!r} needs {name!r}, {_NOUNS[kind]}; received {_short(row)}")
         return rows
 
+    def _category_names(self, rows: list[dict]) -> dict[int, str]:
+        """Id -> name. Two ids of one name are one class, unless the file puts them into different supercategories."""
+        names: dict[int, str] = {}
+        above: dict[str, object] = {}
+        for row in rows:
+            number, name = row["id"], class_name(clean(row["name"]))
+            if names.setdefault(number, name) != name:
+                raise DataError(
+                    f"{self.file} gives category {number} two names: {names[number]!r} and {name!r}",
+                    hint="give each category an id of its own, in its annotations too",
+                )
+            if above.setdefault(name, row.get("supercategory")) != row.get("supercategory"):
+                both = f"{above[name]!r} and {row.get('supercategory')!r}"
+                raise DataError(
+                    f"{self.file} has categories named {name!r} in two supercategories: {both}",
+                    hint="give each its own name, or both the same supercategory to make them one class",
+                )
+        return names
+
+    def _refuse_repeated(self, key: str) -> None:
+        seen: set[object] = set()
+        twice = [value for value in (row[key] for row in self.images) if value in seen or seen.add(value)]
+        if twice:
+            raise DataError(
+                f"{self.file} must list each image once; {len(twice)} rows repeat the {key} of another: "
+                f"{shortened(map(repr, twice), most=NAMED)}",
+                hint="give each image file one row, with an id of its own",
+            )
+
     def _refuse_unknown(self, key: str, known: set[int]) -> None:
         unknown = [row for row in self.annotations if row.get(key) not in known]
         if unknown:
-            named = ", ".join(f"{row.get('id')} ({key} {row.get(key)!r})" for row in unknown[:NAMED])
+            named = shortened((f"{row.get('id')} ({key} {row.get(key)!r})" for row in unknown), most=NAMED)
             raise DataError(f"{self.file}: {len(unknown)} annotations whose {key} the file does not list: {named}")
+
+    def _refuse_shares(self) -> None:
+        boxes = [row["bbox"] for row in self.annotations if corners(row.get("bbox")) is not None]
+        shares = [box for box in boxes if is_share(box)]
+        if 2 * len(shares) > len(boxes):
+            raise DataError(
+                f"{self.file} must give boxes in pixels; {len(shares)} of its {len(boxes)} boxes lie within the first "
+                f"pixel, such as {shares[0]}",
+                hint="multiply x and width by the image's width, y and height by its height",
+            )
 
 
 _NOUNS = {int: "a whole number", str: "a text"}
@@ -144,29 +209,18 @@ def _parsed(file: Path) -> dict:
     return data
 
 
-def _corners(box: object) -> tuple[float, float, float, float] | None:
-    """COCO's [x, y, width, height] as y_min, x_min, y_max, x_max; None for anything but four finite numbers.
-
-    >>> _corners([10, 20, 30, 40])
-    (20.0, 10.0, 60.0, 40.0)
-    """
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(n, int | float) for n in box):
-        return None
-    try:
-        x, y, width, height = map(float, box)
-    except OverflowError:
-        return None
-    return (y, x, y + height, x + width) if all(map(math.isfinite, (x, y, x + width, y + height))) else None
-
-
-def _largest(objects: list[Object]) -> str:
-    """The class of the largest box, the first of equals; "" without objects."""
+def _largest(image: _Image, file: Path) -> str:
+    """The class of the largest box within the image, the first of equals; "" where none has an area there. No crowds."""
+    size = image.size or (upright_size(file) if image.single else None)
+    if size is None:
+        return ""
+    kept, _ = kept_objects(image.single, width=size[1], height=size[0])
 
     def area(thing: Object) -> float:
         y_min, x_min, y_max, x_max = thing.box
-        return max(0.0, y_max - y_min) * max(0.0, x_max - x_min)
+        return (y_max - y_min) * (x_max - x_min)
 
-    return max(objects, key=area).label if objects else ""
+    return max(kept, key=area).label if kept else ""
 
 
 def _short(value: object) -> str:

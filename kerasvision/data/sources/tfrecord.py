@@ -17,6 +17,7 @@ from PIL import Image
 from kerasvision.config.sources import TfRecord
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.splits import SPLIT_NAMES
 from kerasvision.errors import ConfigError, DataError
@@ -26,8 +27,6 @@ from kerasvision.lookup import did_you_mean
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 _BEFORE, _AFTER = 12, 4
 _GZIP = b"\x1f\x8b"
-_TURNED = 5  # EXIF orientations from here on swap the sides
-_ORIENTATION = 0x0112
 
 Value = list[bytes] | list[int] | list[float]
 
@@ -122,7 +121,7 @@ class _Example:
             said = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
             return (), f"its boxes do not fit together: {boxes} ymin, {said}"
         names = [self.said.object_label.name(label, where) for label in labels]
-        if (size := _upright_size(image)) is None:
+        if (size := upright_size(io.BytesIO(image))) is None:
             return (), ""
         pixels = np.asarray(sides, np.float64).T * (size * 2)
         return tuple(
@@ -178,13 +177,3 @@ def _mask(again: partial, key: str, number: int) -> bytes:
     """The mask as 0 and 255; the files of TensorFlow's Models have 0 and 1."""
     with Image.open(io.BytesIO(again()[key][number])) as mask:
         return encode_png(np.uint8(255) * (np.asarray(mask.convert("L")) > 0))
-
-
-def _upright_size(image: bytes) -> tuple[int, int] | None:
-    """(height, width) as one sees it; None where the header cannot be read, which is told where images are looked at."""
-    try:
-        with Image.open(io.BytesIO(image)) as header:
-            width, height = header.size
-            return (width, height) if header.getexif().get(_ORIENTATION, 1) >= _TURNED else (height, width)
-    except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
-        return None
