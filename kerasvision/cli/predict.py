@@ -86,7 +86,8 @@ def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | Non
         count, bad, named = count + len(some), bad + len(faults), (named + faults)[:MOST_NAMED]
         if as_json:
             for answer in some:
-                typer.echo(json.dumps({"path": _name(answer), **answer.outputs, "fault": answer.fault}, ensure_ascii=False))
+                told = {"path": _name(answer), **columns.cut(answer.outputs), "fault": answer.fault}
+                typer.echo(json.dumps(told, ensure_ascii=False))
         else:
             _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
     if bad:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from kerasvision import lookup
 from kerasvision.cli.pipelines import Root
 from kerasvision.cli.tables import print_whole, table_of
 
@@ -32,7 +33,10 @@ def show(
     version: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The newest where it is left out.")] = None,
     root: Root = Path(),
 ) -> None:
-    """The card of a version; and every file is compared with what was pushed. Exit code 5 where one differs."""
+    """The card of a version; and every file is compared with what was pushed. Exit code 5 where one differs.
+
+    A version that something else made is loaded instead. Exit code 1 where it cannot be.
+    """
     from kerasvision.errors import ExportError
     from kerasvision.export.versions import CARD, complaint, find_version, read_record
 
@@ -40,10 +44,13 @@ def show(
     wrong = complaint(folder, thorough=True)
     if wrong:
         raise ExportError(f"{folder} is not whole: {wrong}", hint="go back with `kerasvision saved rollback`")
+    files = read_record(folder).get("files", {})
+    if not files:
+        _load(folder)
     if (folder / CARD).is_file():
         typer.echo((folder / CARD).read_text(encoding="utf-8"))
-    files = read_record(folder).get("files", {})
-    typer.echo(f"{folder}: {f'{len(files)} files, as they were pushed' if files else 'made by something else'}")
+    told = f"{len(files)} files, as they were pushed" if files else "made by something else; it can be loaded"
+    typer.echo(f"{folder}: {told}")
 
 
 @app.command()
@@ -65,6 +72,17 @@ def _folder(name: str, root: Path) -> Path:
     """A bare name is one under saved_models; anything else is a path."""
     is_bare = Path(name).name == name
     return root / "saved_models" / name if is_bare else Path(name)
+
+
+def _load(folder: Path) -> None:
+    """Ends with exit code 1 where a version that has no record cannot be served."""
+    from kerasvision.errors import ExportError, KerasvisionError
+
+    try:
+        lookup.load("kerasvision.export.loading:load_saved_model")(folder)
+    except ExportError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(KerasvisionError.exit_code) from error
 
 
 def _told(version: Path, *, is_newest: bool) -> tuple[str, str, str, str]:

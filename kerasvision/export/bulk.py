@@ -75,9 +75,9 @@ def predict_to_file(
         batch_size, max_pixels: see `ServedModel.rows`.
 
     Raises:
-        ConfigError: `out` ends otherwise, `top` is too large, or another process writes the same file.
+        ConfigError: there is no saved model, `out` ends otherwise, `top` is too large, or another process writes to `out`.
         DataError: there are no images, or none that can be used (the file is written all the same).
-        ExportError: there is no saved model, or the file cannot be written.
+        ExportError: the saved model is not whole or not what was pushed, or the file cannot be written.
     """
     check_out(out)
     model = ServedModel(saved_model)

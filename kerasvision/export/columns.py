@@ -79,6 +79,16 @@ class Columns:
         labels, scores = outputs.get(TOP_LABELS, []), outputs.get(TOP_SCORES, [])
         return list(zip(labels, scores, strict=False))[: self.top]
 
+    def cut(self, outputs: Mapping[str, object]) -> dict[str, object]:
+        """An answer in plain values with its `top` best labels and their scores; everything else as it is.
+
+        >>> columns = Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}, top=1)
+        >>> columns.cut({"top_classes": ["cat", "dog"], "top_scores": [0.75, 0.25], "valid": True})
+        {'top_classes': ['cat'], 'top_scores': [0.75], 'valid': True}
+        """
+        ranked = (TOP_LABELS, TOP_SCORES) if self.top else ()
+        return {name: value[: self.top] if name in ranked else value for name, value in outputs.items()}
+
     @property
     def _others(self) -> list[str]:
         told = {TOP_LABELS, TOP_SCORES, LABEL} if self.top else set()

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasvision.errors import ExportError
+from kerasvision.export.versions import RECORD, check_whole
 
 ENGINES = ("docker", "podman")
 BATCH_SIZE = 32
@@ -41,8 +42,10 @@ def ask_container(saved_model: Path, *, image: str, images: Sequence[bytes]) -> 
         images: encoded.
 
     Raises:
-        ExportError: the container does not start, or refuses a request.
+        ExportError: the version is not what was pushed, the container does not start, or it refuses a request.
     """
+    if (saved_model / RECORD).exists():  # What was never pushed is for the container to judge.
+        check_whole(saved_model)
     rows = []
     with _running(saved_model, image) as address:
         for start in range(0, len(images), BATCH_SIZE):

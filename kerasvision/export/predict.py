@@ -18,8 +18,9 @@ import tensorflow as tf
 from kerasvision.config.inference import Listed
 from kerasvision.data.inspection import inspect_header, inspect_image
 from kerasvision.errors import ExportError
-from kerasvision.export.saved_model import BYTES_SIGNATURE
-from kerasvision.export.versions import latest_version
+from kerasvision.export.loading import load_saved_model
+from kerasvision.export.saved_model import BYTES_INPUT, BYTES_SIGNATURE
+from kerasvision.export.versions import find_saved_model
 
 MAX_PIXELS = 100_000_000
 MOST_FILE_BYTES = 256_000_000
@@ -30,7 +31,6 @@ MOST_WAITING_BYTES = 64_000_000
 READERS = 4
 # The output that says whether a row is an answer.
 VALID = "valid"
-LOAD_ERRORS = (OSError, ValueError, LookupError, RuntimeError, TypeError, tf.errors.OpError)
 
 
 @dataclass(frozen=True)
@@ -76,23 +76,19 @@ class ServedModel:
         outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None where free), sorted.
 
     Raises:
-        ExportError: there is no saved model, it cannot be loaded, or it does not take image bytes.
+        ConfigError: there is no saved model.
+        ExportError: it is not whole or not what was pushed, cannot be loaded, or does not take image bytes alone.
     """
 
     def __init__(self, saved_model: Path) -> None:
-        self.folder = latest_version(saved_model)
-        try:
-            # Kept: the signature is of no use once this is gone.
-            self._loaded = tf.saved_model.load(str(self.folder))
-        except LOAD_ERRORS as error:
-            raise ExportError(
-                f"{self.folder} cannot be loaded, it is damaged: {next(iter(str(error).splitlines()), '')}"
-            ) from error
+        self.folder = find_saved_model(saved_model)
+        self._loaded = load_saved_model(self.folder)
         if BYTES_SIGNATURE not in self._loaded.signatures:
             raise ExportError(
                 f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self._loaded.signatures)
             )
         self._signature = self._loaded.signatures[BYTES_SIGNATURE]
+        _check_takes_bytes(self._signature.structured_input_signature[1], self.folder)
         specs = self._signature.structured_outputs
         shapeless = [name for name, spec in specs.items() if not spec.shape.rank]
         if shapeless:
@@ -158,7 +154,7 @@ def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int =
         batch_size: images per call.
 
     Raises:
-        ExportError: there is no saved model, or it does not take image bytes.
+        ConfigError, ExportError: see `ServedModel`.
     """
     model = ServedModel(saved_model)
     yield from predict_listed(model, (Listed(str(path), path) for path in paths), batch_size=batch_size)
@@ -182,6 +178,19 @@ def plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return [plain(item) for item in value] if value.dtype == object or value.ndim > 1 else value.tolist()
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> None:
+    """Raises ExportError where a signature takes anything else than a list of encoded images."""
+    spec = inputs.get(BYTES_INPUT)
+    if len(inputs) == 1 and spec is not None and spec.dtype == tf.string and spec.shape.is_compatible_with([None]):
+        return
+    taken = ", ".join(f"{name} ({one.dtype.name} {one.shape})" for name, one in sorted(inputs.items())) or "nothing"
+    raise ExportError(
+        f"predict requires a signature {BYTES_SIGNATURE} that takes {BYTES_INPUT} (string (None,)) alone; that of {folder} "
+        f"takes {taken}",
+        hint="`kerasvision serve` answers requests to any signature",
+    )
 
 
 def _read_ahead(images: Iterable[Listed], *, batch_size: int, max_pixels: int) -> Iterator[_Read]:

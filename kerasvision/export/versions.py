@@ -12,7 +12,8 @@ saved_models/<name>/
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from kerasvision.errors import ConfigError, ExportError
@@ -20,6 +21,7 @@ from kerasvision.errors import ConfigError, ExportError
 MAIN = "saved_model.pb"
 RECORD = "version.json"
 CARD = "model_card.md"
+LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini"}
 
 
 def versions(folder: Path) -> list[int]:
@@ -43,22 +45,53 @@ def is_version_name(name: str) -> bool:
 
 
 def latest_version(folder: Path) -> Path:
-    """The folder of the highest version, or the folder itself where it is a SavedModel.
+    """The folder of the highest version, or the folder itself where it is a SavedModel; every file of it was compared.
 
     Raises:
-        ExportError: no saved model is there, or one that is not whole.
+        ConfigError: no saved model is there.
+        ExportError: one is there, and it is not whole, or not what was pushed.
     """
-    chosen = folder if (folder / MAIN).is_file() else folder / str(max(versions(folder), default=""))
-    if not (chosen / MAIN).is_file():
-        state = "there is no such folder" if not folder.exists() else "it holds no saved_model.pb"
-        raise ExportError(f"{folder} is no saved model: {state}", hint="`kerasvision run` writes one to saved_models/")
-    wrong = complaint(chosen)
+    chosen = find_saved_model(folder)
+    check_whole(chosen)
+    return chosen
+
+
+def find_saved_model(folder: Path) -> Path:
+    """The folder of the highest version, or the folder itself where it is a SavedModel or a part of one.
+
+    Raises:
+        ConfigError: no saved model is there.
+    """
+    there = versions(folder)
+    if there and not (folder / MAIN).is_file():
+        return folder / str(there[-1])
+    if folder.is_dir() and (any((folder / name).exists() for name in (MAIN, "variables")) or is_version_name(folder.name)):
+        return folder
+    state = f"it holds no {MAIN}" if folder.is_dir() else "it is a file" if folder.exists() else "there is no such folder"
+    others = versions(folder.parent) if is_version_name(folder.name) else []
+    hint = f"its versions are {', '.join(map(str, others))}" if others else "`kerasvision run` writes one to saved_models/"
+    raise ConfigError(f"{folder} is no saved model: {state}", hint=hint)
+
+
+def check_whole(version: Path) -> None:
+    """Reads every file of a version, before it is loaded, and compares it with what was pushed.
+
+    A gigabyte takes about 1.5 seconds. A SavedModel without `version.json` was made by something else: it needs its graph
+    and the index of its variables, and nothing is claimed about their content.
+
+    Raises:
+        ExportError: it is not whole, or not what was pushed.
+    """
+    wrong = complaint(version, thorough=True)
     if wrong:
+        if not (version / MAIN).is_file():
+            state = "is no saved model"
+        else:
+            state = "was changed or is half copied" if (version / RECORD).exists() else "is half a saved model"
         raise ExportError(
-            f"{chosen} is half a saved model: {wrong}",
+            f"{version} {state}: {wrong}",
             hint="copy it anew, name another version by its folder, or go back with `kerasvision saved rollback`",
         )
-    return chosen
 
 
 def find_version(folder: Path, version: int | None = None) -> Path:
@@ -79,23 +112,31 @@ def find_version(folder: Path, version: int | None = None) -> Path:
 def complaint(version: Path, *, thorough: bool = False) -> str:
     """What is wrong with the folder of a version; nothing where it is whole.
 
-    Each file that its `version.json` names must be there with its size, which finds a version that is half copied. A version
-    without that file, made by something else, needs `saved_model.pb` and the index of its variables.
+    Each file that its `version.json` names must be there with its size, which finds a version that is half copied, and no
+    other file may be there. A version without `version.json`, made by something else, needs `saved_model.pb` and the index
+    of its variables. A link counts as the file that it leads to.
 
     Args:
         version: the folder.
         thorough: read every file, and compare its hash too.
     """
     if not (version / MAIN).is_file():
-        return "it holds no saved_model.pb"
+        return f"it holds no {MAIN}"
     if not (version / "variables" / "variables.index").is_file():
         return "its variables are missing"
     try:
-        files = read_record(version).get("files", {})
+        record = read_record(version)
+        if not record:
+            # Every push writes a card: where that is left, the record was lost.
+            return f"its {RECORD} is missing" if (version / CARD).is_file() else ""
+        files = dict(record["files"])
         found = ((name, _difference(version / name, known, thorough)) for name, known in files.items())
-        return next((f"{name} {difference}" for name, difference in found if difference), "")
+        wrong = next((f"{name} {difference}" for name, difference in found if difference), "")
+        return wrong or _added(version, files) or _pushed_as_another(version, record)
     except (ValueError, TypeError, KeyError, AttributeError):
         return f"its {RECORD} is damaged"
+    except OSError as error:
+        return f"{Path(error.filename or version).name} cannot be read: {error.strerror}"
 
 
 def read_record(version: Path) -> dict[str, object]:
@@ -105,11 +146,14 @@ def read_record(version: Path) -> dict[str, object]:
         ValueError: the file is damaged.
     """
     file = version / RECORD
-    if not file.is_file():
+    if not os.path.lexists(file):
         return {}
-    record = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError(f"{file} is no JSON object")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{file} is nested too deep") from error
+    if not isinstance(record, dict) or not record.get("files"):
+        raise ValueError(f"{file} names no files")
     return record
 
 
@@ -132,6 +176,25 @@ def _difference(file: Path, known: dict[str, object], thorough: bool) -> str:
     if size != known["bytes"]:
         return f"has {size:,} bytes instead of {known['bytes']:,}"
     return "is not what was pushed" if thorough and describe_file(file) != known else ""
+
+
+def _added(version: Path, files: Collection[str]) -> str:
+    """Which file was put there later. What file managers leave behind is passed over: no server reads it."""
+    for path in sorted(version.rglob("*")):
+        name = path.relative_to(version).as_posix()
+        if path.is_dir() and (not path.is_symlink() or any(known.startswith(f"{name}/") for known in files)):
+            continue
+        if name not in files and name != RECORD and not path.name.startswith(".") and path.name not in LEFT_BY_SYSTEMS:
+            return f"{name} was added after the push"
+    return ""
+
+
+def _pushed_as_another(version: Path, record: Mapping[str, object]) -> str:
+    """Whether the folder of one version holds another one, record and all."""
+    name = version.resolve().name
+    if not is_version_name(name) or str(record.get("version", name)) == name:
+        return ""
+    return f"it holds what was pushed as version {record['version']}, and only a folder of that number may"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
-from tensorflow.core.protobuf import saved_model_pb2
 
-from kerasvision.errors import ExportError
-from kerasvision.export.versions import latest_version
+from kerasvision.export.graph import read_graph
+from kerasvision.export.loading import LOAD_ERRORS, load_saved_model
 
 VALID = "valid"
-LOAD_ERRORS = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, tf.errors.OpError)
 
 Columns = Mapping[str, np.ndarray]
 
@@ -63,19 +61,14 @@ class ServedModel:
         version: the number that it is known by.
 
     Raises:
-        ExportError: it is not whole, or damaged.
+        ExportError: it is not whole, not what was pushed, damaged, or has no signature.
     """
 
     def __init__(self, folder: Path, *, version: int) -> None:
         self.version = version
-        latest_version(folder)  # says what is missing
-        try:
-            # Functions live only as long as the object that they were loaded with.
-            self._loaded = tf.saved_model.load(str(folder))
-            self.signatures = {name: Signature.of(name, made) for name, made in self._loaded.signatures.items()}
-            self.signature_definitions = _definitions(folder / "saved_model.pb")
-        except LOAD_ERRORS as error:
-            raise ExportError(f"{folder} cannot be loaded, it is damaged: {_first_line(error)}") from error
+        self._loaded = load_saved_model(folder)
+        self.signatures = {name: Signature.of(name, made) for name, made in self._loaded.signatures.items()}
+        self.signature_definitions = _definitions(folder)
 
     def warm_up(self, max_batch_size: int) -> None:
         """Asks every signature once for one row and once for a full batch: the first call of each is a slow one."""
@@ -98,15 +91,9 @@ def _made_up(spec: tf.TensorSpec, rows: int | None) -> np.ndarray:
     return np.full(shape, tf.io.encode_png(np.zeros((32, 32, 3), np.uint8)).numpy(), object)
 
 
-def _definitions(file: Path) -> dict[str, object]:
+def _definitions(folder: Path) -> dict[str, object]:
     """The signatures as TensorFlow Serving shows them: protobuf's JSON of `SignatureDef`."""
-    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    serving = next(graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags)
     return {
         name: MessageToDict(made, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        for name, made in serving.signature_def.items()
+        for name, made in read_graph(folder).signature_def.items()
     }
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -73,8 +73,8 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable
         ready: called with the address once there are answers.
 
     Raises:
-        ConfigError: that address cannot be listened at.
-        ExportError: there is no saved model, or none that is whole.
+        ConfigError: that address cannot be listened at, or there is no saved model.
+        ExportError: no version of it is whole and what was pushed.
     """
     listening = _listen(host, port)
     try:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from kerasvision.errors import ExportError
-from kerasvision.export.versions import latest_version, versions
+from kerasvision.export.versions import MAIN, find_saved_model, is_version_name, versions
 from kerasvision.serving.limits import Limits
 from kerasvision.serving.loaded import ServedModel
 from kerasvision.serving.measures import Measures
@@ -35,7 +35,8 @@ class Versions:
         faults: version -> why it is not served.
 
     Raises:
-        ExportError: there is no version that can be served.
+        ConfigError: there is no saved model.
+        ExportError: no version of it can be served.
     """
 
     def __init__(self, folder: Path, *, limits: Limits, measures: Measures) -> None:
@@ -46,10 +47,11 @@ class Versions:
         self.faults: dict[int, str] = {}
         self.loading: int | None = None
         folder = folder.resolve()
-        self._folder = folder.parent if folder.name.isdecimal() else folder
+        # A version that was named is served or refused: no other one takes its place.
+        self._fixed = (folder / MAIN).is_file() or not versions(folder)
+        self._folder = folder.parent if self._fixed and is_version_name(folder.name) else folder
         self.name = self._folder.name
-        self._fixed = (folder / "saved_model.pb").is_file()
-        self.current = self._only(folder) if self._fixed else self._first()
+        self.current = self._only(find_saved_model(folder)) if self._fixed else self._first()
 
     def start(self) -> None:
         """Begins to look for new versions."""
@@ -79,7 +81,7 @@ class Versions:
         return False
 
     def _only(self, folder: Path) -> ServedModel:
-        model = ServedModel(folder, version=int(folder.name) if folder.name.isdecimal() else 1)
+        model = ServedModel(folder, version=int(folder.name) if is_version_name(folder.name) else 1)
         return self._warm(model)
 
     def _first(self) -> ServedModel:
@@ -88,10 +90,7 @@ class Versions:
             model = self._try(version)
             if model is not None:
                 return model
-        if there:
-            raise ExportError(f"{self._folder} has no version that can be served: {self.faults[there[-1]]}")
-        latest_version(self._folder)  # raises: it says what is missing
-        raise ExportError(f"{self._folder} has no version that can be served")
+        raise ExportError(f"{self._folder} has no version that can be served: {self.faults[there[-1]]}")
 
     def _try(self, version: int) -> ServedModel | None:
         """The version, or nothing where it cannot be served, or could not before and has not changed."""
@@ -102,6 +101,8 @@ class Versions:
         self.loading = version
         try:
             model = ServedModel(folder, version=version)
+            if _files(folder) != files:
+                raise ExportError(f"{folder} was changed while it was loaded")
         except ExportError as error:
             log.warning("%s: version %d is not served: %s", self.name, version, error)
             self._measures.load_failures.inc()

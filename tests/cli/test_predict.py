@@ -57,6 +57,13 @@ def test_json_holds_all_outputs(model, photos):
     }  # fmt: skip
 
 
+def test_json_holds_as_many_of_the_best_labels_as_asked_for(model, photos):
+    (line,) = predict(model, photos / "light.png", "--json", "--top", 1).stdout.splitlines()
+    answer = json.loads(line)
+    assert (answer["top_classes"], answer["top_scores"]) == (["hell"], [1.0])
+    assert (answer["classes"], answer["scores"]) == ("hell", [0.0, 1.0])
+
+
 def test_a_bad_file_exits_3_when_printed_and_is_a_row_when_written(model, photos, tmp_path):
     (photos / "none.png").write_text("hello")
     printed = predict(model, photos)

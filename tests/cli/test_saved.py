@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 STAGES = '''
@@ -144,6 +145,24 @@ def test_versions_are_listed_shown_checked_and_gone_back_to(command, tmp_path):
     assert "toy/3 is not whole: saved_model.pb is not what was pushed. Go back with `kerasvision saved rollback`." in text
     (tmp_path / "saved_models" / "toy" / "3" / "saved_model.pb").unlink()
     assert "not whole: it holds no saved_model.pb" in command("saved", "list")[1]
+
+
+def test_a_version_that_something_else_made_is_loaded_and_a_broken_one_exits_1(command, tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    module.scale = tf.function(lambda x: {"y": module.weight * x}, input_signature=[tf.TensorSpec([None], name="x")])
+    version = tmp_path / "saved_models" / "foreign" / "1"
+    tf.saved_model.save(module, str(version), {"scale": module.scale})
+    code, text = command("saved", "show", "foreign")
+    assert (code, text) == (0, "saved_models/foreign/1: made by something else; it can be loaded\n")
+    data = version / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:2])
+    code, text = command("saved", "show", "foreign")
+    assert (code, "foreign/1 cannot be loaded, it is damaged" in text) == (1, True)
+    data.unlink()
+    assert command("saved", "show", "foreign")[0] == 1
+    (version / "version.json").write_text("{}")
+    assert command("saved", "show", "foreign")[0] == 5
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _refuses(port):
 
 def test_what_cannot_be_served_is_told(kerasvision, tmp_path):
     done = kerasvision("serve", tmp_path / "nowhere", "--port", "0")
-    assert (done.returncode, "is no saved model: there is no such folder" in " ".join(done.stderr.split())) == (5, True)
+    assert (done.returncode, "is no saved model: there is no such folder" in " ".join(done.stderr.split())) == (2, True)
 
 
 def test_an_address_that_is_taken_is_told(kerasvision, tmp_path):

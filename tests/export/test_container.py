@@ -12,6 +12,7 @@ from kerasvision import config as c
 from kerasvision.errors import ExportError
 from kerasvision.export import container, parity
 from kerasvision.export.container import ask_container, why_no_container
+from kerasvision.export.push import push
 
 IMAGE = "tensorflow/serving"
 
@@ -60,3 +61,11 @@ def test_other_answers_of_the_container_are_complaints(monkeypatch):
     said, complaints = parity._in_a_container(Path(), [b"", b""], expected, c.Serving())
     assert said == "tensorflow/serving differs by 0.125 at most"
     assert complaints == ["in a container: scores differ by up to 0.125 (allowed: 1e-05)"]
+
+
+def test_what_is_not_as_it_was_pushed_is_not_asked(engine, trained, tmp_path):
+    version = tmp_path / "flowers" / str(push(trained.saved_model, folder=tmp_path / "flowers"))
+    (version / "assets" / "labels.txt").write_text("other\n")
+    with pytest.raises(ExportError, match="flowers/1 was changed or is half copied: assets/labels.txt has 6 bytes inst"):
+        ask_container(version, image=IMAGE, images=[b""])
+    assert not (engine / "state.json").exists()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasvision.errors import ExportError
+from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.predict import predict_files
+from kerasvision.export.push import push
 
 BAD = {
     "garbage": (b"\x00\xff" * 500, "no image in a known format"),
@@ -82,7 +83,7 @@ def test_of_several_versions_the_highest_is_asked(trained, files, tmp_path):
 
 
 def test_no_saved_model_is_told(tmp_path):
-    with pytest.raises(ExportError, match="is no saved model: it holds no saved_model.pb"):
+    with pytest.raises(ConfigError, match="is no saved model: it holds no saved_model.pb"):
         answers(tmp_path, [])
 
 
@@ -124,3 +125,25 @@ def test_a_saved_model_that_takes_no_bytes_is_told(files, tmp_path):
     tf.saved_model.save(module, str(tmp_path / "other"), {"double": module.double})
     with pytest.raises(ExportError, match=r"has no signature serving_default; received \['double'\]"):
         answers(tmp_path / "other", files)
+
+
+def test_a_signature_with_another_input_is_told_in_words(files, tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    specs = [tf.TensorSpec([None, 28, 28, 1], tf.float32, name="keras_tensor")]
+    module.classify = tf.function(lambda keras_tensor: {"y": module.weight * keras_tensor}, input_signature=specs)
+    tf.saved_model.save(module, str(tmp_path / "other"), {"serving_default": module.classify})
+    taken = r"requires a signature serving_default that takes image_bytes \(string \(None,\)\) alone; that of .* takes "
+    with pytest.raises(ExportError, match=taken + r"keras_tensor \(float32 \(None, 28, 28, 1\)\)"):
+        answers(tmp_path / "other", files)
+
+
+def test_exchanged_weights_give_no_answer(trained, files, tmp_path):
+    for _ in range(2):
+        push(trained.saved_model, folder=tmp_path / "flowers")
+    weights = tmp_path / "flowers" / "2" / DATA
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ExportError, match="flowers/2 was changed or is half copied: variables/.* is not what was pushed"):
+        answers(tmp_path / "flowers", files)
+    assert answers(tmp_path / "flowers" / "1", files) == answers(trained.saved_model, files)

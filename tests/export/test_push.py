@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.push import push, push_token, record_push, record_refusal, roll_back
 from kerasvision.export.versions import complaint, find_version, latest_version, read_record, versions
+from kerasvision.pipeline.stages.evaluator import evaluator
 
 LARGE = 2_000_000
 
@@ -202,8 +204,16 @@ def test_half_a_saved_model_is_told(missing, message, saved_model):
 
 
 def test_a_folder_that_is_not_there_is_told():
-    with pytest.raises(ExportError, match="/nowhere is no saved model: there is no such folder"):
+    with pytest.raises(ConfigError, match="/nowhere is no saved model: there is no such folder"):
         latest_version(Path("/nowhere"))
+
+
+def test_a_version_that_is_not_there_is_told_with_those_that_are(saved_model, tmp_path):
+    pushed(tmp_path / "flowers", saved_model)
+    with pytest.raises(ConfigError, match=r"flowers/7 is no saved model: there is no such folder. Its versions are 1\."):
+        latest_version(tmp_path / "flowers" / "7")
+    with pytest.raises(ConfigError, match="it is a file"):
+        latest_version(saved_model / "saved_model.pb")
 
 
 def test_leavings_of_a_killed_push_are_cleared_by_the_next(tmp_path, saved_model):
@@ -256,6 +266,66 @@ def test_a_version_that_is_half_copied_or_altered_is_found(name, change, message
     if is_seen_at_once:
         with pytest.raises(ExportError, match="flowers"):
             latest_version(tmp_path / "flowers")
+
+
+def test_the_weights_of_another_version_are_refused_and_named(saved_model, tmp_path):
+    one = pushed(tmp_path / "flowers", saved_model)
+    data = saved_model / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(b"y" * 10)
+    two = pushed(tmp_path / "flowers", saved_model)
+    shutil.copyfile(one / "variables" / data.name, two / "variables" / data.name)
+    with pytest.raises(ExportError, match=f"flowers/2 was changed or is half copied: variables/{data.name} is not what was"):
+        latest_version(tmp_path / "flowers")
+    assert latest_version(one) == one
+
+
+def test_an_ensemble_is_not_judged_with_a_member_that_was_changed(saved_model, tmp_path):
+    member = pushed(tmp_path / "flowers", saved_model)
+    (member / "saved_model.pb").write_text("FIRST")
+    settings = SimpleNamespace(evaluation=SimpleNamespace(ensemble=(member,)))
+    artifacts = dict.fromkeys(
+        ("examples", "schema", "transform_graph", "model", "saved_model", "evaluation", "blessing"), SimpleNamespace()
+    )
+    with pytest.raises(ExportError, match="flowers/1 was changed or is half copied: saved_model.pb is not what was pushed"):
+        evaluator(**artifacts, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda version: (version / "version.json").unlink(), "its version.json is missing"),
+        (lambda version: (version / "version.json").write_text("{}"), "its version.json is damaged"),
+        (lambda version: (version / "version.json").write_text("[" * 100_000), "its version.json is damaged"),
+        (lambda version: (version / "version.json").write_bytes(b"\xff\xfe\x00"), "its version.json is damaged"),
+        (lambda version: (version / "version.json").write_text('{"files": {}}'), "its version.json is damaged"),
+        (lambda version: (version / "variables" / "more").touch(), "variables/more was added after the push"),
+        (lambda version: (version / "more").symlink_to(version.parent), "more was added after the push"),
+        (lambda version: (version / "more").symlink_to("nowhere"), "more was added after the push"),
+        (lambda version: version.rename(version.with_name("5")), "it holds what was pushed as version 1, and only"),
+    ],
+)
+def test_a_version_that_is_not_as_it_was_pushed_is_refused(spoil, message, saved_model, tmp_path):
+    version = pushed(tmp_path / "flowers", saved_model)
+    spoil(version)
+    with pytest.raises(ExportError, match=message):
+        latest_version(tmp_path / "flowers")
+
+
+def test_links_to_what_was_pushed_and_the_leavings_of_file_managers_are_no_change(saved_model, tmp_path):
+    version = pushed(tmp_path / "flowers", saved_model)
+    (version / "variables").rename(tmp_path / "elsewhere")
+    (version / "variables").symlink_to(tmp_path / "elsewhere")
+    (version / "saved_model.pb").rename(tmp_path / "graph")
+    (version / "saved_model.pb").symlink_to(tmp_path / "graph")
+    for name in (".DS_Store", "Thumbs.db"):
+        (version / name).touch()
+    assert latest_version(tmp_path / "flowers") == version
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted" / "3").symlink_to(version)
+    assert latest_version(tmp_path / "mounted") == tmp_path / "mounted" / "3"
+    (tmp_path / "elsewhere" / "variables.index").write_text("FIRST")
+    with pytest.raises(ExportError, match="variables/variables.index is not what was pushed"):
+        latest_version(tmp_path / "flowers")
 
 
 def test_a_version_that_something_else_made_is_taken_as_it_is(saved_model):

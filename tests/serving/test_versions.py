@@ -8,8 +8,10 @@ import weakref
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from kerasvision.errors import ExportError
+from kerasvision.errors import ConfigError, ExportError
+from kerasvision.export.push import push
 from kerasvision.serving.limits import Limits
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.versions import Versions
@@ -112,8 +114,48 @@ def test_one_version_can_be_named_and_stays(folder, saved_models):
     assert (model.name, model.current.version) == ("colours", 3)
 
 
+@pytest.mark.parametrize("number", [4, 9])
+def test_another_version_than_the_one_that_was_named_is_never_served(number, folder):
+    (folder / "9").mkdir()
+    with pytest.raises((ConfigError, ExportError), match=f"colours/{number} is no saved model"):
+        watched(folder / str(number))
+
+
+def test_a_model_may_bear_a_number_for_its_name(saved_models, tmp_path):
+    (tmp_path / "2024").mkdir()
+    add(saved_models[0], tmp_path / "2024", 3)
+    model = watched(tmp_path / "2024")
+    assert (model.name, model.current.version) == ("2024", 3)
+
+
+def test_exchanged_weights_are_refused_and_the_version_before_is_served(saved_models, tmp_path, caplog):
+    folder = tmp_path / "colours"
+    push(saved_models[0], folder=folder)
+    model = watched(folder)
+    push(saved_models[1], folder=folder)
+    theirs = folder / "2" / DATA
+    own = theirs.read_bytes()
+    shutil.copyfile(folder / "1" / DATA, theirs)
+    assert [model.look(), model.current.version, total_of_zeros(model.current)] == [False, 1, 0.0]
+    assert f"colours/2 was changed or is half copied: {DATA} is not what was pushed" in model.faults[2]
+    # A server that starts now serves the version before too, and says why.
+    assert (watched(folder).current.version, caplog.messages[-1].split(":")[0]) == (1, "colours")
+    with pytest.raises(ExportError, match="is not what was pushed"):
+        watched(folder / "2")
+    theirs.write_bytes(own)
+    assert [model.look(), total_of_zeros(model.current)] == [True, 1.0]
+
+
+def test_a_model_without_a_signature_is_refused(tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "colours" / "1"))
+    with pytest.raises(ExportError, match="colours/1 has no signature that could be asked. Save it with signatures"):
+        watched(tmp_path / "colours")
+
+
 def test_without_a_whole_version_there_is_no_server(tmp_path):
-    with pytest.raises(ExportError, match="/nowhere is no saved model: there is no such folder"):
+    with pytest.raises(ConfigError, match="/nowhere is no saved model: there is no such folder"):
         watched(tmp_path / "nowhere")
     (tmp_path / "colours" / "1").mkdir(parents=True)
     with pytest.raises(ExportError, match="has no version that can be served: .*it holds no saved_model.pb"):

@@ -31,7 +31,11 @@ def evaluator(
 ) -> None:
     """SavedModel -> ModelEvaluation, ModelBlessing. `infra_blessing` only where a rule bounds what it measured."""
     from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
+    from kerasvision.export.versions import check_whole
 
+    for member in settings.evaluation.ensemble:
+        if member.is_dir():
+            check_whole(member)
     files = EvaluationFiles(
         examples=examples.data,
         manifest=examples.manifest,
