@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
+from kerasvision.config.keras_files import file_fault
 from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
 
@@ -85,10 +86,13 @@ class Evaluation(Config):
         """Everything in the folders and files of the ensemble.
 
         Raises:
-            ConfigError: one is not there, or is neither a SavedModel nor a .keras file.
+            ConfigError: one is not there, is neither a SavedModel nor a .keras file, or is a damaged .keras file.
         """
         for number, path in enumerate(self.ensemble):
-            if path.suffix == ".keras" and path.is_file():
+            if path.suffix == ".keras" and path.exists():
+                fault = file_fault(path)
+                if fault is not None:
+                    raise ConfigError(f"evaluation.ensemble: the model file {path} {fault.reason}", hint=fault.hint)
                 yield f"ensemble {number}", path
             elif (path / "saved_model.pb").is_file():
                 found = (file for file in sorted(path.rglob("*")) if file.is_file())

@@ -12,6 +12,7 @@ from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
+from kerasvision.config.keras_files import file_fault, hdf5_fault
 from kerasvision.config.overrides import with_values
 from kerasvision.config.published import IMAGENET, PUBLISHED
 from kerasvision.config.search import Scalar, Search
@@ -127,7 +128,7 @@ class Model(Config):
             return weights
         raise ConfigError(
             "weights are 'imagenet', or a .h5 or .keras file", received=weights,
-            hint="a training leaves its network in Format-Keras/model.keras of its folder",
+            hint="a SavedModel cannot be used; a training leaves its network in Format-Keras/model.keras of its folder",
         )  # fmt: skip
 
     @model_validator(mode="after")
@@ -171,15 +172,18 @@ class Model(Config):
         """The file of weights, if there is one.
 
         Raises:
-            ConfigError: it does not exist.
+            ConfigError: it does not exist, or is no file of weights, as far as its beginning and its list of contents tell.
         """
         if self.weights_file is None:
             return
-        if not self.weights_file.is_file():
+        if not self.weights_file.exists():
             raise ConfigError(
                 f"there is no weights file {self.weights_file} (looked in {Path.cwd()})",
                 hint="set model.weights to a file, to 'imagenet', or to None",
             )
+        fault = (file_fault if self.weights_file.suffix == ".keras" else hdf5_fault)(self.weights_file)
+        if fault is not None:
+            raise ConfigError(f"the weights file {self.weights_file} {fault.reason}", hint=fault.hint)
         yield "weights", self.weights_file
 
     def code_paths(self) -> frozenset[str]:

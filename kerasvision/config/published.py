@@ -6,6 +6,8 @@ They are those of keras.applications; addresses and hashes are the ones in its s
 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +17,8 @@ _HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
 IMAGENET = "imagenet"
 # How many classes the published heads have.
 IMAGENET_CLASSES = 1000
+# SHA-256 of their WordNet ids, "n01440764" to "n15075141", sorted, a line each. The heads have them in this order.
+_IMAGENET_IDS = "385e0240499426c022b773be1ae4da780f057b89c9694c7f47199f62746b6edd"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Published:
     def hash(self, *, with_head: bool) -> str:
         """MD5 of the file, in hex digits."""
         return self.md5 if with_head else self.md5_without_head
+
+
+def are_imagenet(classes: Sequence[str]) -> bool:
+    """Whether these are the classes of the published heads, by their WordNet ids, in the heads' order.
+
+    >>> are_imagenet(["cat", "dog"])
+    False
+    """
+    return hashlib.sha256("\n".join(classes).encode()).hexdigest() == _IMAGENET_IDS
 
 
 PUBLISHED = {

@@ -1,18 +1,21 @@
 """Answers of a served model, or of a network, over a whole split, as arrays."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.config.keras_files import names_in
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError, StageError
+from kerasvision.models.heads import class_list
 from kerasvision.models.saved import load_network
-from kerasvision.progress import bar
+from kerasvision.progress import bar, say
 from kerasvision.tasks.base import Batch, Predictions, Task
 
 BATCH_SIZE = 64
@@ -112,9 +115,9 @@ def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> C
     """Answers of the network in a .keras file to batches of pixels in [0, 255].
 
     Raises:
-        ExportError: the file is damaged, or its network wants other images.
+        ExportError: the file is damaged, or its network wants other images or answers with other classes.
     """
-    network = load_network(file)
+    network = _in_order(load_network(file), file, classes=task.classes)
     shape = transform.settings.image_shape
     if tuple(network.input_shape[1:]) != shape:
         raise ExportError(f"{file} wants images of shape {network.input_shape[1:]}; this experiment's are {shape}")
@@ -122,6 +125,29 @@ def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> C
     # The last batch is smaller: one trace for all sizes.
     spec = tf.TensorSpec((None, *shape), tf.float32)
     return tf.function(lambda pixels: predict(transform.scaled(pixels)), input_signature=[spec])
+
+
+def _in_order(network: keras.Model, file: Path, *, classes: Sequence[str]) -> keras.Model:
+    """The network with its outputs where these classes are; the file says where it has them.
+
+    Raises:
+        ExportError: it is for other classes.
+    """
+    names, count = names_in(file), network.output_shape[-1]
+    if names == tuple(classes):
+        return network
+    if names is None and count == len(classes):
+        say(f"{file} does not name its classes; they are taken to be those of this experiment, in the same order")
+        return network
+    if names is None or set(names) != set(classes):
+        theirs = f"{count} classes" if names is None else class_list(names)
+        raise ExportError(
+            f"a member of evaluation.ensemble must answer with the classes {class_list(classes)}; "
+            f"{file} answers with {theirs}",
+            hint="leave it out of evaluation.ensemble",
+        )
+    order = [names.index(name) for name in classes]
+    return keras.Model(network.inputs, keras.ops.take(network.output, order, axis=-1), name=network.name)
 
 
 def _collect(

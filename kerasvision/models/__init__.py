@@ -9,6 +9,7 @@ imports none of them until one is built, and so not Keras either: pipeline files
 ['c2', 'c3', 'c4', 'c5']
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kerasvision.errors import ConfigError
@@ -27,6 +28,7 @@ def build(
     image_shape: tuple[int, int, int],
     num_classes: int | None,
     weights: str | None = None,
+    classes: Sequence[str] | None = None,
     **options: Any,
 ) -> "keras.Model":
     """The network of that name, freshly initialised or with trained weights.
@@ -37,6 +39,8 @@ def build(
         num_classes: how many logits; None gives the backbone instead, a model from an image to its feature maps
             {"c2": ..., "c3": ...}, where level l has stride 2**l.
         weights: "imagenet", or the path of a file of weights; see `kerasvision.models.pretrained`. None: none.
+        classes: the names of the classes in the order of their numbers. With them the rows of a trained head go by name;
+            without them a head for as many classes is taken as it is.
         options: what else that builder takes; see its docstring.
 
     Returns:
@@ -53,7 +57,7 @@ def build(
     """
     path = MODELS.path(name)
     name = MODELS.name(path)
-    _check_num_classes(num_classes)
+    _check_num_classes(num_classes, classes)
     _check_options(name, path, options)
     on_backbone = backbone_of(name, options)
     _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
@@ -61,7 +65,9 @@ def build(
         return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
     module = "on_backbone:pretrained_on_backbone" if on_backbone else "pretrained:pretrained"
     pretrained = load(f"kerasvision.models.{module}")
-    return pretrained(name, image_shape=tuple(image_shape), num_classes=num_classes, weights=weights, **options)
+    return pretrained(
+        name, image_shape=tuple(image_shape), num_classes=num_classes, weights=weights, classes=classes, **options
+    )
 
 
 def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
@@ -82,7 +88,9 @@ def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
         )
 
 
-def _check_num_classes(num_classes: int | None) -> None:
+def _check_num_classes(num_classes: int | None, classes: Sequence[str] | None) -> None:
+    if classes is not None and len(classes) != num_classes:
+        raise ConfigError("classes must be num_classes names", received=f"{len(classes)} names, num_classes={num_classes}")
     if num_classes is not None and (type(num_classes) is not int or num_classes < 1):
         raise ConfigError("num_classes must be a positive integer, or None for the backbone", received=num_classes)
 

@@ -2,29 +2,38 @@
 
     "imagenet", <file>.h5     of the backbone, as `kerasvision.models.pretrained` has them
     <file>.keras              a network of ours that is its backbone with another head, a classifier say; or the same
-                              network, whose words are loaded too where it knows as many
+                              network, whose words are loaded too, each by its name
 
-All else begins freshly initialised.
+All else begins freshly initialised. Where no words are given, those of the file are loaded if it knows as many.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from kerasvision.config.keras_files import names_in
 from kerasvision.lookup import MODELS, backbone_of, load
+from kerasvision.models.heads import by_name, say_fresh, say_head, shared_rows
 from kerasvision.models.pretrained import Held, check_same_layers, check_settings, load_layers, pretrained
 from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import scaled, scaling_of
-from kerasvision.models.weight_files import is_keras_archive
+from kerasvision.models.weight_files import Stored, is_keras_archive
 
-# The layers whose size is the number of words.
-OF_THE_WORDS = ("decoder_words", "logits")
+# The layers whose size is the number of words, and where in each of their weights it stands.
+OF_THE_WORDS = {"decoder_words": [(0,)], "logits": [(1,), (0,)]}
 
 
 def pretrained_on_backbone(
-    name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, weights: str, **options: Any
+    name: str,
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    weights: str,
+    classes: Sequence[str] | None = None,
+    **options: Any,
 ) -> keras.Model:
     """The network of that name with trained weights.
 
@@ -33,6 +42,7 @@ def pretrained_on_backbone(
         image_shape: (height, width, channels) in pixels.
         num_classes: how many words it knows; None gives the backbone.
         weights: "imagenet", or the path of a file; see the top of this file.
+        classes: the words in the order of their numbers.
         options: what else that builder takes.
 
     Raises:
@@ -41,16 +51,22 @@ def pretrained_on_backbone(
     """
     make = partial(load(MODELS.path(name)), image_shape=image_shape)
     backbone, chosen = backbone_of(name, options)
-    if Path(weights).is_file() and is_keras_archive(Path(weights)):
+    if Path(weights).exists() and is_keras_archive(Path(weights)):
         source = load_network(Path(weights))
         if source.name == MODELS.name(MODELS.path(name)):
-            return _with_own_weights(make, source, num_classes, Path(weights), options)
+            return _with_own_weights(make, source, num_classes, Path(weights), options, words=classes)
     maps = pretrained(backbone, image_shape=image_shape, num_classes=None, weights=weights, **chosen)
     return make(num_classes=num_classes, **{**options, "backbone": maps})
 
 
 def _with_own_weights(
-    make: Any, source: keras.Model, num_classes: int | None, file: Path, options: dict[str, Any]
+    make: Any,
+    source: keras.Model,
+    num_classes: int | None,
+    file: Path,
+    options: dict[str, Any],
+    *,
+    words: Sequence[str] | None,
 ) -> keras.Model:
     """The network of its own `.keras` file, with the layer "scaling" where that has one."""
     maps, in_front = make(num_classes=None, **options), scaling_of(source)
@@ -61,7 +77,23 @@ def _with_own_weights(
     whole = make(num_classes=num_classes or knows, **{**options, "backbone": maps})
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(whole, stored, file)
-    left_out = () if num_classes in (knows, None) else OF_THE_WORDS
+    if words is None:
+        left_out = () if num_classes in (knows, None) else OF_THE_WORDS
+    else:
+        stored, left_out = _words_by_name(whole, stored, file, words=words)
     load_layers([layer for layer in whole.layers if layer.weights and layer.name not in left_out], stored, file)
     check_settings(whole, source, file)
     return maps if num_classes is None else whole
+
+
+def _words_by_name(
+    whole: keras.Model, stored: Mapping[str, Sequence[Stored]], file: Path, *, words: Sequence[str]
+) -> tuple[dict[str, Sequence[Stored]], Sequence[str]]:
+    """The weights with the rows of these words where their numbers are, and the layers that begin fresh; says so."""
+    theirs = names_in(file)
+    if theirs is None:
+        say_fresh(file, "does not name its words")
+        return dict(stored), tuple(OF_THE_WORDS)
+    rows = shared_rows(words, theirs)
+    say_head(words, rows, file, noun="words")
+    return by_name(whole, stored, axes=OF_THE_WORDS, rows=rows, count=len(theirs)), ()

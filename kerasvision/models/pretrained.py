@@ -7,26 +7,30 @@
 The network takes what the weights were trained on: of the first two, RGB images in [0, 1], for which it starts with a
 layer "scaling"; of a `.keras` file whatever it took, with the layer "scaling" where that has one.
 
-The head, which is everything after the last level's map, is loaded where it is for as many classes; else, and where the
-file has none, it begins freshly initialised.
+The head is everything after the last level's map. Where the names of the classes are given, its rows go by name (see
+`kerasvision.models.heads`): a `.keras` file of ours names its classes, and the published files are for those of ImageNet.
+Of a file that names none, no head is taken over. Where no names are given, the head is loaded if it is for as many classes.
+What is not loaded begins freshly initialised.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 
-from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED
+from kerasvision.config.keras_files import names_in
+from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED, are_imagenet
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, keywords, load
 from kerasvision.models.fetch import published_file
+from kerasvision.models.heads import by_name, can_take, class_axes, say_fresh, say_head, shared_rows
 from kerasvision.models.keras_layers import our_names
-from kerasvision.models.saved import load_network
+from kerasvision.models.saved import load_network, not_finite
 from kerasvision.models.scaling import scaled, scaling, scaling_of
-from kerasvision.models.weight_files import Layers, is_keras_archive, open_layers
+from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
 
 # Settings of a layer that weights were trained for, beyond those that show in their shapes.
 _DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
@@ -36,17 +40,14 @@ _OPTIONS = "give the network the options that the file was trained with"
 Make = Callable[..., keras.Model]
 
 
-class Stored(Protocol):
-    """Numbers that can be had; their shape is known before they are read."""
-
-    shape: tuple[int, ...]
-
-    def read(self) -> np.ndarray:
-        """float32."""
-
-
 def pretrained(
-    name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, weights: str, **options: Any
+    name: str,
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    weights: str,
+    classes: Sequence[str] | None = None,
+    **options: Any,
 ) -> keras.Model:
     """The network of that name with trained weights.
 
@@ -57,6 +58,7 @@ def pretrained(
         image_shape: (height, width, channels) in pixels; 3 channels, unless the weights are one's own.
         num_classes: how many logits; None gives the backbone.
         weights: "imagenet", or the path of a file; see the top of this file.
+        classes: their names in the order of their numbers, where they have any.
         options: what else that builder takes.
 
     Raises:
@@ -64,14 +66,20 @@ def pretrained(
         ExportError: the `.keras` file is damaged or hostile.
     """
     path = MODELS.path(name)
-    file = published_file(name, with_head=num_classes == IMAGENET_CLASSES) if weights == IMAGENET else Path(weights)
-    if not file.is_file():
+    if weights == IMAGENET:
+        file = published_file(name, with_head=num_classes == IMAGENET_CLASSES and (classes is None or are_imagenet(classes)))
+    else:
+        file = Path(weights)
+    if not file.exists():
         raise ConfigError(f"there is no weights file {file} (looked in {Path.cwd()})", hint=f"or set weights={IMAGENET!r}")
     if is_keras_archive(file):
-        return _with_own_weights(partial(load(path), image_shape=image_shape, **options), num_classes, file)
+        make = partial(load(path), image_shape=image_shape, **options)
+        return _with_own_weights(make, num_classes, file, classes=classes)
     _check_images(name, image_shape, file)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
-    return _with_keras_weights(name, make, num_classes, file)
+    # A published file is the one with the head only where these are its classes.
+    names_fit = classes is None or weights == IMAGENET
+    return _with_keras_weights(name, make, num_classes, file, names_fit=names_fit)
 
 
 def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +103,9 @@ def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict
     return {**options, "layout": "keras"}
 
 
-def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Path) -> keras.Model:
+def _with_keras_weights(
+    name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool
+) -> keras.Model:
     """The network of a file in the layout of keras.applications, with the layer that its images need."""
     with open_layers(file) as layers:
         _check_network(name, layers, file)
@@ -103,14 +113,18 @@ def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Pa
         stored: dict[str, Sequence[Stored]] = {ours[theirs]: arrays for theirs, arrays in layers.items()}
         classes = stored["logits"][0].shape[-1] if "logits" in stored else None
         model = scaled(make(num_classes=num_classes), scaling(PUBLISHED[name].pixels))
-        receivers = _receivers(model, make, stored, same_head=classes == num_classes)
+        receivers = _receivers(model, make, stored, same_head=classes == num_classes and names_fit)
+        if not names_fit and classes is not None:
+            say_fresh(file, "does not name its classes")
         load_layers(receivers, _folded(receivers, stored), file)
     if PUBLISHED[name].pixels == "caffe":
         _turn_colours(receivers[0])
     return model
 
 
-def _with_own_weights(make: Make, num_classes: int | None, file: Path) -> keras.Model:
+def _with_own_weights(
+    make: Make, num_classes: int | None, file: Path, *, classes: Sequence[str] | None
+) -> keras.Model:
     """The network of a `.keras` file, with the layer "scaling" where that has one."""
     source, model = load_network(file), make(num_classes=num_classes)
     if source.name != model.name:
@@ -120,10 +134,33 @@ def _with_own_weights(make: Make, num_classes: int | None, file: Path) -> keras.
         model = scaled(model, in_front)
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(model if num_classes else make(num_classes=1), stored, file)
-    receivers = _receivers(model, make, stored, same_head=source.output_shape == (None, num_classes))
-    load_layers(receivers, stored, file)
+    if num_classes is None or classes is None:
+        takes_head = source.output_shape == (None, num_classes)
+    else:
+        stored, takes_head = _head_by_name(model, make, stored, file, classes=classes)
+    load_layers(_receivers(model, make, stored, same_head=takes_head), stored, file)
     check_settings(model, source, file)
     return model
+
+
+def _head_by_name(
+    model: keras.Model, make: Make, stored: Mapping[str, Sequence[Stored]], file: Path, *, classes: Sequence[str]
+) -> tuple[dict[str, Sequence[Stored]], bool]:
+    """The weights with the head's rows where these classes are, and whether any are; says so in a line."""
+    theirs = names_in(file)
+    if theirs is None:
+        say_fresh(file, "does not name its classes")
+        return dict(stored), False
+    rows = shared_rows(classes, theirs)
+    if not rows:
+        say_head(classes, rows, file)
+        return dict(stored), False
+    axes = class_axes(model, make, num_classes=len(classes))
+    if not can_take(model, axes, names=classes, stored_names=theirs):
+        say_fresh(file, f"is for other classes, and {model.name} has a head that depends on them throughout")
+        return dict(stored), False
+    say_head(classes, rows, file)
+    return by_name(model, stored, axes=axes, rows=rows, count=len(theirs)), True
 
 
 def _receivers(
@@ -137,7 +174,7 @@ def _receivers(
     return [layer for layer in layers if layer.name in backbone or (same_head and layer.name in stored)]
 
 
-def load_layers(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
+def load_layers(receivers: Sequence[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
     """Fills the layers with the numbers stored under their names; reads none before all of them fit."""
     for layer in receivers:
         if layer.name not in stored:
@@ -148,6 +185,9 @@ def load_layers(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[
             raise ConfigError(f"the weights file {file} does not fit at layer {layer.name!r}: {shapes}")
     for layer in receivers:
         layer.set_weights([array.read() for array in stored[layer.name]])
+    where = not_finite(receivers)
+    if where:
+        raise ConfigError(f"the weights file {file} must hold finite numbers: {where}", hint="take another file")
 
 
 class Held:

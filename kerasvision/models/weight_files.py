@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count, takewhile
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 import numpy as np
@@ -23,6 +24,15 @@ from kerasvision.errors import ConfigError
 
 # What one attribute may hold. Keras cuts its lists of names at 64 KiB.
 _MOST_BYTES = 2**20
+
+
+class Stored(Protocol):
+    """Numbers that can be had; their shape is known before they are read."""
+
+    shape: tuple[int, ...]
+
+    def read(self) -> np.ndarray:
+        """float32."""
 
 
 class StoredArray:
@@ -52,8 +62,8 @@ Layers = dict[str, list[StoredArray]]
 
 
 def is_keras_archive(file: Path) -> bool:
-    """Whether this is a `.keras` file, which is a ZIP archive, by its content."""
-    return zipfile.is_zipfile(file)
+    """Whether this is a `.keras` file by its name, or by its content, which is a ZIP archive."""
+    return file.suffix == ".keras" or (file.is_file() and zipfile.is_zipfile(file))
 
 
 @contextmanager

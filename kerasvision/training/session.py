@@ -18,6 +18,7 @@ from kerasvision.data.names import class_names
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
+from kerasvision.models.saved import save_network
 from kerasvision.training import child
 from kerasvision.training.cluster import read_cluster, who_is_gone
 from kerasvision.training.fit import fit
@@ -98,18 +99,18 @@ def _about_workers(settings: TrainerSettings) -> str:
 def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
     # First of all: some strategies can only be made before TensorFlow has done anything.
     strategy = make_strategy(settings.training)
+    classes = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     fitted = fit(
         settings,
         examples=ExampleSet(files.examples),
-        classes=class_names(files.transform, labels=DataSchema.load(files.schema).classes),
+        classes=classes,
         transform=ImageTransform.load(files.transform),
         work=files.work,
         strategy=strategy,
     )
     with fitted.workers.noticing_deaths():
         if fitted.workers.is_chief:
-            files.model.parent.mkdir(parents=True, exist_ok=True)
-            fitted.model.save(files.model)
+            save_network(fitted.model, files.model, names=classes)
             fitted.history.to_csv(files.history, index=False)
         # All leave together: one that has left looks like one that died.
         fitted.workers.any(False)

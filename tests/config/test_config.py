@@ -185,8 +185,8 @@ def test_published_weights_are_asked_for_networks_that_have_them():
 
 
 def test_file_of_weights_counts_by_its_content_and_not_its_place(tmp_path):
-    (tmp_path / "a.h5").write_bytes(b"a")
-    (tmp_path / "b.h5").write_bytes(b"b")
+    for name in ("a.h5", "b.h5"):
+        (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" + name.encode())
     first, second = (experiment(model=c.Model(name="vgg16", weights=str(tmp_path / name))) for name in ("a.h5", "b.h5"))
     search = c.Search(space={"training.epochs": c.Int(1, 2)})
     for stage, settings in stage_settings(experiment(model=first.model, search=search)).items():

@@ -1,5 +1,7 @@
 """What an evaluation may ask for is checked where it is written."""
 
+import zipfile
+
 import pytest
 
 from kerasvision import config as c
@@ -51,7 +53,9 @@ def test_the_content_of_an_ensemble_is_brought_in_and_not_its_place(tmp_path):
         (folder / "variables").mkdir(parents=True)
         (folder / "saved_model.pb").write_text("graph")
         (folder / "variables" / "variables.index").write_text("weights")
-    (tmp_path / "last.keras").write_text("network")
+    with zipfile.ZipFile(tmp_path / "last.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", "")
     here, there = (
         c.Evaluation(ensemble=(tmp_path / place / "3", tmp_path / "last.keras")) for place in ("here", "there")
     )

@@ -1,10 +1,12 @@
 """Several views of an image, and several models, answer by the mean of their probabilities."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.config.keras_files import add_names
 from kerasvision.errors import ExportError
 from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
 from kerasvision.evaluation.score import judged
@@ -70,3 +72,36 @@ def test_a_member_that_is_damaged_is_named(trained, served, predicted, tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(ExportError, match="is no complete SavedModel"):
         variants(trained, served, predicted, ensemble=(tmp_path,))
+
+
+def member(trained, file, *, order, names):
+    """The trained network with its classes in another order, in a file that names them."""
+    answers = keras.ops.take(trained.network.output, order, axis=-1)
+    keras.Model(trained.network.inputs, answers, name="other").save(file)
+    if names is not None:
+        add_names(file, names)
+    return file
+
+
+def test_a_member_with_its_classes_in_another_order_answers_as_the_model_alone(trained, served, predicted, tmp_path):
+    order = list(reversed(range(len(trained.task.classes))))
+    file = member(trained, tmp_path / "a.keras", order=order, names=[trained.task.classes[number] for number in order])
+    found = variants(trained, served, predicted, ensemble=(file,))["ensemble of 2"]
+    assert found.scores == pytest.approx(judged(trained.task, predicted).scores, abs=1e-4)
+
+
+def test_a_member_for_other_classes_is_refused_with_both(trained, served, predicted, tmp_path):
+    count = len(trained.task.classes)
+    names = ["something else", *trained.task.classes[1:]]
+    file = member(trained, tmp_path / "b.keras", order=list(range(count)), names=names)
+    with pytest.raises(ExportError, match=f"with the classes {trained.task.classes[0]}, .* answers with something else"):
+        variants(trained, served, predicted, ensemble=(file,))
+    fewer = member(trained, tmp_path / "c.keras", order=[0], names=None)
+    with pytest.raises(ExportError, match="answers with 1 classes"):
+        variants(trained, served, predicted, ensemble=(fewer,))
+
+
+def test_a_member_that_does_not_name_its_classes_is_said_to(trained, served, predicted, tmp_path, capsys):
+    file = member(trained, tmp_path / "d.keras", order=list(range(len(trained.task.classes))), names=None)
+    variants(trained, served, predicted, ensemble=(file,))
+    assert f"{file} does not name its classes" in capsys.readouterr().err

@@ -56,8 +56,9 @@ class CaptioningTask(Task):
         self.settings.check_model(model)
         options = {**model.options, "max_length": self.settings.max_length}
         self._plain = network = models.build(
-            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights, **options
-        )
+            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights,
+            classes=self.classes, **options,
+        )  # fmt: skip
         return taught_network(network, self.settings) if self.settings.scheduled_sampling else network
 
     def trained(self, model: keras.Model) -> keras.Model:

@@ -54,8 +54,9 @@ class ClassificationTask(Task):
         """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""
         options = training_options(model)
         return models.build(
-            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights, **options
-        )
+            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights,
+            classes=self.classes, **options,
+        )  # fmt: skip
 
     def trained(self, model: keras.Model) -> keras.Model:
         """The network without its auxiliary heads."""

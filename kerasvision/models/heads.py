@@ -1,0 +1,163 @@
+"""Which rows of a trained head belong to which class, so that a network for other classes takes over those it shares.
+
+A class keeps its rows by its name, wherever its number went. What is new begins freshly initialised. Where a head has its
+number of classes in more than its last layer (Network in Network), it is taken over only for the same set of classes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasvision.models.weight_files import Stored
+from kerasvision.progress import say
+
+# So many classes are named in a line.
+MOST_NAMED = 8
+
+# Layer -> for each of its weights, the axes whose length is the number of classes.
+ClassAxes = dict[str, list[tuple[int, ...]]]
+
+
+def shared_rows(names: Sequence[str], stored_names: Sequence[str]) -> dict[int, int]:
+    """A class's number here -> its number in the file, for the classes that both have.
+
+    >>> shared_rows(["cat", "emu", "dog"], ["dog", "fox", "cat"])
+    {0: 2, 2: 0}
+    """
+    numbers = {name: number for number, name in enumerate(stored_names)}
+    return {ours: numbers[name] for ours, name in enumerate(names) if name in numbers}
+
+
+def class_axes(model: keras.Model, make: Callable[..., keras.Model], *, num_classes: int) -> ClassAxes:
+    """Where the number of classes stands in the shapes of a network's weights: what one class more changes.
+
+    Args:
+        model: made for `num_classes`.
+        make: makes the network, given `num_classes`.
+        num_classes: how many classes the model has.
+    """
+    wider = [layer for layer in make(num_classes=num_classes + 1).layers if layer.weights]
+    # By position: a layer that was given no name has another one in every network.
+    pairs = zip([layer for layer in model.layers if layer.weights], wider, strict=True)
+    found = {ours.name: [_axes(*shapes) for shapes in _shapes(ours, more)] for ours, more in pairs}
+    return {name: axes for name, axes in found.items() if any(axes)}
+
+
+def can_take(model: keras.Model, axes: ClassAxes, *, names: Sequence[str], stored_names: Sequence[str]) -> bool:
+    """Whether rows can go by name: always in a head whose last layer alone has a row for each class.
+
+    Another head can be put into another order as a whole, if each of these axes has as many rows as there are classes.
+
+    Args:
+        model: the network.
+        axes: see `class_axes`.
+        names: the classes of the network.
+        stored_names: the classes of the file.
+    """
+    found = [
+        (tuple(weight.shape), of_weight)
+        for layer in model.layers
+        for weight, of_weight in zip(layer.weights, axes.get(layer.name, ()), strict=False)
+    ]
+    has_rows = all(shape[axis] == len(names) for shape, of_weight in found for axis in of_weight)
+    is_plain = all(len(of_weight) < 2 for _, of_weight in found)
+    return bool(found) and has_rows and (is_plain or set(names) == set(stored_names))
+
+
+class ByName:
+    """A weight of a head for other classes, as `Stored`: the rows that both have, and fresh ones."""
+
+    def __init__(
+        self, stored: Stored, fresh: np.ndarray, *, axes: Sequence[int], rows: Mapping[int, int], count: int
+    ) -> None:
+        self._stored, self._fresh, self._axes, self._rows = stored, fresh, axes, rows
+        # A length that is not the number of classes in the file keeps its misfit, and is refused like any other.
+        fits = [axis in axes and length == count for axis, length in enumerate(stored.shape)]
+        self.shape = tuple(
+            fresh.shape[axis] if fit else length
+            for axis, (length, fit) in enumerate(zip(stored.shape, fits, strict=True))
+        )
+
+    def read(self) -> np.ndarray:
+        """float32."""
+        numbers = self._fresh.copy()
+        numbers[self._places(self._rows.keys())] = self._stored.read()[self._places(self._rows.values())]
+        return numbers
+
+    def _places(self, rows: Sequence[int]) -> tuple[np.ndarray, ...]:
+        lengths = enumerate(self._fresh.shape)
+        return np.ix_(*(list(rows) if axis in self._axes else range(length) for axis, length in lengths))
+
+
+def by_name(
+    model: keras.Model, stored: Mapping[str, Sequence[Stored]], *, axes: ClassAxes, rows: Mapping[int, int], count: int
+) -> dict[str, Sequence[Stored]]:
+    """The stored weights, with the rows of the head where the classes of the network are.
+
+    Args:
+        model: the network, freshly initialised.
+        stored: layer -> its weights in the file.
+        axes: see `class_axes`.
+        rows: see `shared_rows`.
+        count: how many classes the file has.
+    """
+    found = dict(stored)
+    for layer in model.layers:
+        if layer.name in axes and layer.name in stored and len(stored[layer.name]) == len(layer.weights):
+            weights = zip(stored[layer.name], layer.weights, axes[layer.name], strict=False)
+            found[layer.name] = [
+                ByName(theirs, keras.ops.convert_to_numpy(ours), axes=of_weight, rows=rows, count=count)
+                for theirs, ours, of_weight in weights
+            ]
+    return found
+
+
+def say_head(names: Sequence[str], rows: Mapping[int, int], file: Path, *, noun: str = "classes") -> None:
+    """One line: which classes the head has from a file, and which are fresh."""
+    say(head_line(names, rows, file, noun=noun))
+
+
+def head_line(names: Sequence[str], rows: Mapping[int, int], file: Path, *, noun: str = "classes") -> str:
+    """Which classes the head has from a file, and which are fresh.
+
+    >>> head_line(["cat", "emu", "dog"], {0: 2, 2: 0}, Path("old.keras"))
+    'the head takes 2 of 3 classes over from old.keras, by name: cat, dog; fresh: emu'
+    >>> head_line(["cat", "dog"], {0: 1, 1: 0}, Path("old.keras"))
+    'the head takes all 2 classes over from old.keras, by name'
+    >>> head_line(["emu"], {}, Path("old.keras"))
+    'the head begins fresh: old.keras knows none of these classes'
+    """
+    if not rows:
+        return f"the head begins fresh: {file} knows none of these {noun}"
+    if len(rows) == len(names):
+        return f"the head takes all {len(names)} {noun} over from {file}, by name"
+    kept, fresh = ([name for number, name in enumerate(names) if (number in rows) is known] for known in (True, False))
+    taken = f"the head takes {len(kept)} of {len(names)} {noun} over from {file}, by name"
+    return f"{taken}: {class_list(kept)}; fresh: {class_list(fresh)}"
+
+
+def say_fresh(file: Path, why: str) -> None:
+    """One line: the head begins fresh, and why nothing of the file's is taken over."""
+    say(f"the head begins fresh: {file} {why}")
+
+
+def class_list(names: Sequence[str]) -> str:
+    """Names for a line: the first few, and how many more there are.
+
+    >>> class_list(["cat", "dog"])
+    'cat, dog'
+    """
+    rest = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _shapes(ours: keras.Layer, more: keras.Layer) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The shapes of two layers' weights, in pairs."""
+    for weight, other in zip(ours.weights, more.weights, strict=True):
+        yield tuple(weight.shape), tuple(other.shape)
+
+
+def _axes(ours: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis for axis, (length, longer) in enumerate(zip(ours, more, strict=True)) if length != longer)
