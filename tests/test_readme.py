@@ -22,15 +22,21 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert commands[0].endswith("-m pytest -n 2 --dist loadfile")
 
 
-def test_every_command_in_the_readme_exists():
-    from typer.main import get_command
+@pytest.mark.parametrize("kind", ["run", "test"])
+def test_both_commands_install_the_locked_versions(kind):
+    (command,) = [line for line in README.splitlines() if f"requirements/install.py {kind} " in line]
+    environment, install, _ = command.split(" && ")
+    assert environment == 'python3 -m venv "${VENV:=.venv}"'
+    assert install == f'"$VENV/bin/python" requirements/install.py {kind}'
 
-    from kerasvision.cli import app
 
-    names = set(get_command(app).commands)
-    used = set(re.findall(r"(?:\$ |^|`)kerasvision (\w+)", README, flags=re.MULTILINE))
-    assert used
-    assert used <= names
+def test_every_folder_and_file_of_the_tree_is_there():
+    (tree,) = re.findall(r"```\n(kerasvision/\n.*?)```", README, flags=re.DOTALL)
+    for line in tree.splitlines()[1:]:
+        place = line.split()[0]
+        assert (ROOT / ("kerasvision" if line.startswith(" ") else "") / place).is_dir(), place
+    named = re.search(r"^notebooks/ +(\S+):", tree, flags=re.MULTILINE)[1]
+    assert (ROOT / "notebooks" / named).is_file()
 
 
 @pytest.mark.parametrize("folder", sorted(file.parent.name for file in (ROOT / "kerasvision").glob("*/__init__.py")))

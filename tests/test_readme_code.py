@@ -1,0 +1,246 @@
+"""Whatever README.md gives to type is accepted: every command, every setting, every piece of a pipeline file."""
+
+import ast
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision import lookup
+from kerasvision.config.loading import load_experiment
+from kerasvision.config.overrides import with_value
+from kerasvision.errors import ConfigError
+from kerasvision.pipeline.standard import standard_pipeline
+
+_spec = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
+readme = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(readme)
+
+ROOT = readme.ROOT
+BLOCKS = readme.blocks()
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+# The keywords of a piece of a pipeline file, and the files that it must fit into.
+PIECES = {
+    ("task", "model"): ("coco_captions", "shapes_captioner"),
+    ("search",): ("digits", "fashion_mnist_tuned"),
+    ("gate",): ("digits", "flowers"),
+}
+# What is shown and not typed, by how it begins, and the test that holds it.
+SHOWN = {
+    " stage                   seconds  where to look\n": "tests/cli/test_readme_outputs.py",
+    "kerasvision/\n  config/": "tests/test_readme.py",
+}
+COMMANDS = r"(kerasvision|python|pip|tensorboard|source) "
+# Inline code of others, that only looks like a setting or a call of ours.
+OF_OTHERS = {
+    "model.predict", "tf.function", "tf.image.resize(antialias=True)", "TF_NUM_INTRAOP_THREADS=1", "kill -9",
+    "POST /v1/models/digits:predict", '{"b64": ...}',
+}  # fmt: skip
+# What a served model answers, and the signatures that tests/export checks.
+SERVED = {
+    "valid=false", "serving_default(image_bytes)", "serve_tensor(image)", "explain(image_bytes)",
+    "score_captions(image_bytes, captions)",
+}  # fmt: skip
+
+
+FILES = {".py", ".json", ".md", ".sqlite", ".png"}
+
+
+def with_fields(experiment, **fields):
+    return type(experiment).parse({name: getattr(experiment, name) for name in type(experiment).model_fields} | fields)
+
+
+def pipeline_files():
+    return {path.stem: path for path in (ROOT / "pipelines").glob("*.py")}
+
+
+# --- Blocks
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_is_of_a_kind_that_is_checked(block):
+    is_shown = any(block.text.startswith(beginning) for beginning in SHOWN)
+    assert is_shown + bool(block.script) + (block.language == "python") == 1, f"nothing checks this block:\n{block.text}"
+
+
+@pytest.mark.parametrize("test", SHOWN.values())
+def test_what_holds_the_blocks_that_are_shown_is_there(test):
+    assert "README.md" in (ROOT / test).read_text()
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_every_piece_of_a_pipeline_file_fits_into_one(block):
+    if not block.text.startswith(" "):
+        assert block.text in {path.read_text() for path in pipeline_files().values()}
+        return
+    fields = eval(f"dict(\n{block.text})", {"c": c})
+    assert tuple(fields) in PIECES, f"name the pipelines that {', '.join(fields)} fits into"
+    for name in PIECES[tuple(fields)]:
+        experiment = with_fields(load_experiment(pipeline_files()[name]), **fields)
+        assert ("tuner" in standard_pipeline(experiment).nodes) == (experiment.search is not None)
+
+
+def test_a_piece_that_does_not_fit_is_refused():
+    with pytest.raises(ConfigError):
+        space = {"augment.0.pad": c.Int(0, 4)}
+        with_fields(load_experiment(pipeline_files()["digits"]), search=c.Search(space=space))
+
+
+# --- Commands
+
+
+@pytest.fixture(scope="module")
+def petals(tmp_path_factory, make_images):
+    """pipelines/petals.py, as the README's command writes it."""
+    from typer.testing import CliRunner
+
+    from kerasvision.cli import app
+
+    folder = tmp_path_factory.mktemp("petals")
+    make_images.class_folder(folder / "Pictures" / "petals")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = CliRunner().invoke(app, ["new", "petals", "--images", "Pictures/petals"])
+    assert done.exit_code == 0, done.output
+    return folder / "pipelines" / "petals.py"
+
+
+@pytest.fixture
+def accepts(petals):
+    """Refuses a call that its program would refuse."""
+    check = {"kerasvision": _accepts_ours, "python": _accepts_script, "pip": _accepts_pip, "python3": _accepts_venv}
+    check["tensorboard"] = lambda call, _: _assert_words(call, ["--logdir", re.compile("runs/.*")])
+    return lambda call: check[call.program](call, {**pipeline_files(), "petals": petals})
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.script], ids=str)
+def test_every_command_of_a_block_is_accepted(block, accepts, tmp_path):
+    calls = readme.calls(block.script, tmp_path)
+    assert calls
+    for call in calls:
+        accepts(call)
+
+
+@pytest.mark.parametrize("code", [code for code in readme.inline() if re.match(COMMANDS, code)])
+def test_every_command_in_a_sentence_is_accepted(code, accepts, tmp_path):
+    if code == "source .venv/bin/activate":
+        assert '"${VENV:=.venv}"' in readme.TEXT
+        return
+    (call,) = readme.calls(code, tmp_path)
+    accepts(call)
+
+
+def _assert_words(call, expected):
+    assert len(call.arguments) == len(expected), call
+    for word, wanted in zip(call.arguments, expected, strict=True):
+        assert re.fullmatch(wanted, word), call
+
+
+def _accepts_venv(call, _):
+    _assert_words(call, ["-m", "venv", re.escape(".venv")])
+
+
+def _accepts_pip(call, _):
+    _assert_words(call, ["install", "-e", r"\.\[\w+\]"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert call.arguments[-1][2:-1] in project["optional-dependencies"], call
+
+
+def _accepts_script(call, _):
+    """A program of the repository that has these options; or the tests."""
+    if call.arguments[0] == "-m":
+        _assert_words(call, ["-m", "pytest", "-n", "2", "--dist", "loadfile"])
+        return
+    assert_options(*call.arguments)
+
+
+def assert_options(script, *words):
+    source = (ROOT / script).read_text()
+    texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    for word in words:
+        if word.startswith("--"):
+            assert word in texts or "parse_known_args" in source, f"{script} has no option {word}"
+        elif word.startswith(("pipelines/", "tests/")):
+            assert (ROOT / word).exists(), word
+        elif script == "requirements/install.py":
+            assert word in texts, f"{script} does not know {word}"
+
+
+def _accepts_ours(call, files):
+    """The command line takes these words, and the pipeline file these settings and stages."""
+    from typer.main import get_command
+
+    from kerasvision.cli import app
+
+    command, words = get_command(app), list(call.arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    given = command.make_context(command.name, words).params
+    path = given.get("pipeline_file") or given.get("overfit") or given.get("distribute")
+    if path is not None:
+        experiment = load_experiment(files[path.stem], overrides=given["overrides"])
+        stages = standard_pipeline(experiment).nodes
+        assert {given.get("until"), given.get("start"), given.get("only")} <= {None, *stages}, call
+        assert path.stem in files, call
+
+
+def test_a_command_that_would_be_refused_is_noticed(accepts):
+    for words in ("run pipelines/digits.py --sett a=1", "run pipelines/digits.py --set training.epoch=1", "saved lost"):
+        with pytest.raises(BaseException, match="No such option|no field|lost"):
+            accepts(readme.Call("kerasvision", words.split(), {}))
+
+
+# --- What sentences name
+
+
+def is_setting(code):
+    """Whether it is a setting, a value of one, or a piece of a pipeline file."""
+    is_one = re.search(r"[=(\s{]|^c\.|^[a-z]+\.[a-z_]+$", code) and not re.match(f"{COMMANDS}|--", code)
+    return is_one and Path(code).suffix not in FILES and code not in OF_OTHERS | SERVED
+
+
+SETTINGS = sorted({code for code in readme.inline() if is_setting(code)})
+
+
+@pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z]+\.[a-z_]+", code)])
+def test_every_path_of_a_setting_exists(code):
+    part, _, field = code.partition(".")
+    if part == "kerasvision":
+        assert hasattr(importlib.import_module(part), field)
+        return
+    annotation = c.Experiment.model_fields[part].annotation
+    # A source, a task: any of its kinds.
+    kinds = [annotation, *annotation.__subclasses__()]
+    assert any(field in kind.model_fields for kind in kinds), code
+
+
+@pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z_]+=.+", code)])
+def test_every_value_of_a_setting_is_accepted(code):
+    name, _, text = code.partition("=")
+    # A text without quotes stands as after --set.
+    is_python = re.match(r"[\d\"\[(]|True|c\.", text)
+    value = eval(text.replace("...", "'anywhere'"), {"c": c}) if is_python else text
+    search = c.Search(space={"training.epochs": c.Int(1, 2)})
+    holders = [load_experiment(pipeline_files()["digits"]), c.Training(freeze="backbone"), search]
+    held = [with_value(holder, name, value) for holder in holders if name in type(holder).model_fields]
+    assert held or name in lookup.keywords(lookup.MODELS.path("resnet50")), code
+
+
+@pytest.mark.parametrize("code", [code for code in SETTINGS if re.match(r"[A-Z]|c\.", code)])
+def test_every_class_of_a_pipeline_file_exists(code):
+    eval(f"c.{code.removeprefix('c.')}", {"c": c})
+
+
+def test_every_command_without_its_program_exists(accepts):
+    commands = [code for code in SETTINGS if re.fullmatch("[a-z]+ [a-z]+", code)]
+    assert commands
+    for code in commands:
+        accepts(readme.Call("kerasvision", [*code.split(), "pipelines/digits.py"], {}))
+
+
+def test_every_setting_is_of_a_kind_that_is_checked():
+    kinds = r"[a-z]+\.[a-z_]+|[a-z_]+=.+|[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
+    assert [code for code in SETTINGS if not re.fullmatch(kinds, code)] == [], "nothing checks these"
