@@ -137,8 +137,11 @@ def main() -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what it says there as well")
     options, tests = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        environments = Environments(Path(folder), tests or ["-n", "2", "--dist", "loadfile"])
-        findings = find_breakages(environments, environments.newest())
+        try:
+            environments = Environments(Path(folder), tests or ["-n", "2", "--dist", "loadfile"])
+            findings = find_breakages(environments, environments.newest())
+        except subprocess.CalledProcessError as error:  # uv found no versions that go together, and has said why
+            sys.exit(error.returncode)
     print(told(findings))
     if options.report:
         options.report.write_text(told(findings) + "\n", encoding="utf-8")
