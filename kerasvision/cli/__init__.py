@@ -11,7 +11,8 @@ from rich.console import Console
 
 from kerasvision import __version__, quiet
 from kerasvision.cli import data, doctor, models, pipelines, predict, report, runs, saved, serve, tune
-from kerasvision.errors import KerasvisionError
+from kerasvision.disk import refused
+from kerasvision.errors import ConfigError, KerasvisionError
 
 app = typer.Typer(
     name="kerasvision",
@@ -61,14 +62,23 @@ app.command("doctor")(doctor.doctor)
 def main() -> None:
     """Runs the command line. A failure prints its message and exits with the code of its kind (see `errors`)."""
     quiet.install()
-    # A user's own sources and networks are modules of the folder that the command is given in; last, so that a file
-    # there hides nothing that is installed.
-    sys.path.append(str(Path.cwd()))
     try:
+        # A user's own sources and networks are modules of the folder that the command is given in; last, so that a file
+        # there hides nothing that is installed.
+        sys.path.append(str(_current_folder()))
         app()
-    except KerasvisionError as error:
-        if _State.traceback:
+    except (KerasvisionError, OSError) as error:
+        told = error if isinstance(error, KerasvisionError) else refused(error)
+        if told is None or _State.traceback:
             raise
         console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"{type(error).__name__}: {error}", style="red")
-        sys.exit(error.exit_code)
+        console.print(f"{type(told).__name__}: {told}", style="red")
+        sys.exit(told.exit_code)
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the folder that this command was given in does not exist any more",
+                          hint="change to one that does") from None  # fmt: skip

@@ -8,6 +8,8 @@ from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, KerasvisionError
 
+# Classes that a network is built for.
+MOST = 1_000_000
 app = typer.Typer(help="The networks.", no_args_is_help=True)
 
 
@@ -24,7 +26,7 @@ def list_() -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
     image_shape: Annotated[str, typer.Option("--image-shape", help="Height,width,channels.")] = "",
-    classes: Annotated[int | None, typer.Option("--classes", min=1, help="How many classes.")] = None,
+    classes: Annotated[int | None, typer.Option("--classes", min=1, max=MOST, help="How many classes.")] = None,
     option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
 ) -> None:
     """Layer by layer: output shape, weights, memory, multiply-adds; and which published figures the sums equal."""
@@ -64,7 +66,7 @@ def check(
     channels: Annotated[
         int | None, typer.Option("--channels", min=1, help="Of the images; by default as published, or 3.")
     ] = None,
-    classes: Annotated[int, typer.Option("--classes", min=1, help="How many classes.")] = 10,
+    classes: Annotated[int, typer.Option("--classes", min=1, max=MOST, help="How many classes.")] = 10,
     option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and what is compared.")] = 0,
 ) -> None:

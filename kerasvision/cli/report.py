@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kerasvision.cli.pipelines import Root
 from kerasvision.cli.runs import RunId
+from kerasvision.errors import KerasvisionError
 
 
 def report(
@@ -33,11 +34,12 @@ def tell_report(result: object, root: Path) -> None:
         return
     try:
         typer.echo(f"report: {_shown(report_run(result.id, root=root), root)}")
+        return
+    except KerasvisionError as error:
+        told = str(error)
     except Exception as error:  # Whatever it is: the run itself is done.
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
-            f"the report was not written: {type(error).__name__}: {error}; "
-            f"`kerasvision report {result.id}` tries it again", style="yellow"
-        )  # fmt: skip
+        told = f"the report was not written: {type(error).__name__}: {error}; `kerasvision report {result.id}` tries it again"
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(told, style="yellow")
 
 
 def _shown(file: Path, root: Path) -> str:

@@ -29,6 +29,8 @@ def list_(root: Root = Path()) -> None:
         side_run = "" if run.purpose == PIPELINE else run.purpose
         table.add_row(run.id, run.pipeline, side_run, _time(run.started_ms), escape(run.outcome), escape(counted))
     print_whole(table)
+    if not table.row_count:
+        typer.echo(f"nothing has run in {root.absolute()}")
 
 
 @app.command()

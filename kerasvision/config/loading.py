@@ -3,7 +3,8 @@
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -40,31 +41,51 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
         ConfigError: there is no such file, or running it raised.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, and a pipeline is a Python file", hint="name a file in it")
     if not path.is_file():
         raise ConfigError(f"there is no pipeline file {path} (looked in {Path.cwd()})")
     # The name holds the place, so that two files called digits.py do not meet in sys.modules.
     name = f"kerasvision_pipeline_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError("a pipeline file is a Python file", received=str(path))
+    if spec is None or spec.loader is None or path.suffix != ".py":
+        raise ConfigError("the name of a pipeline file ends in .py", received=str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    try:
+    with run_by_user(path, "does not run"):
         spec.loader.exec_module(module)
-    except KerasvisionError:
-        raise
-    except Exception as error:
-        line = _line_of(error, path)
-        raise ConfigError(f"{path}{line} does not run: {type(error).__name__}: {error}") from error
     return module
 
 
+@contextmanager
+def run_by_user(path: Path, complaint: str) -> Iterator[None]:
+    """Whatever the user's code in this file raises meanwhile becomes a ConfigError that names its line.
+
+    Args:
+        path: the file.
+        complaint: what is wrong with it, between the line and the reason.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        line = _line_of(error, path)
+        raise type(error)(f"{path}{line}: {error}" if line else str(error)) from error
+    except (KerasvisionError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a file may call exit()
+        if isinstance(error, OSError) and Path(error.filename or "") == path.absolute():
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise ConfigError(f"{path}{_line_of(error, path)} {complaint}: {reason}") from error
+
+
 def _line_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError):
+    absolute = path.absolute()  # as Python names it in a traceback
+    if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "") == absolute:
         return f":{error.lineno}"
     step, line = error.__traceback__, ""
     while step is not None:
-        if Path(step.tb_frame.f_code.co_filename) == path:
+        if Path(step.tb_frame.f_code.co_filename) == absolute:
             line = f":{step.tb_lineno}"
         step = step.tb_next
     return line

@@ -1,7 +1,10 @@
 """The SQLite file of a store: how it is opened, and what to say where it cannot be used."""
 
 import os
+import shutil
 import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,10 +14,21 @@ from kerasvision.errors import StoreError
 
 # What SQLite says of a file that it cannot make sense of; "no such" is a damaged list of tables.
 DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
+# Bytes free below which a disk is full for a store.
+SCARCE = 2**20
 # Rows that no version writes: a text that is no JSON, a property that is missing.
 ODD_CONTENT = (LookupError, ValueError, TypeError)
 # What reading or writing the file raises. Peewee passes on SQLite's own errors where it fetches row after row.
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
+
+
+def check_name(folder: Path) -> None:
+    """Raises StoreError where the name of the folder is no text, which SQLite asks for."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise StoreError("the path of the folder that holds runs must be UTF-8", received=str(folder),
+                         hint="rename it, or choose another place with --root") from error  # fmt: skip
 
 
 def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
@@ -23,10 +37,30 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
         # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
         return pw.SqliteDatabase(file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
     if not file.exists():
+        root = file.parent.parent
+        if root.exists() and not root.is_dir():
+            raise StoreError(f"runs are kept in a folder, and {root} is a file", hint="choose another place with --root")
         return pw.SqliteDatabase(":memory:")
     # A folder that cannot be written cannot hold WAL's side files either; then nobody else writes.
     immutable = "" if os.access(file.parent, os.W_OK) else "&immutable=1"
+    if immutable and _holds_something(file.with_name(f"{file.name}-wal")):
+        return _copied(file)
     return pw.SqliteDatabase(f"file:{quote(str(file))}?mode=ro{immutable}", uri=True, timeout=30)
+
+
+def _copied(file: Path) -> pw.SqliteDatabase:
+    """A copy in memory. Of an immutable file SQLite passes over the newest rows, which a killed process leaves in -wal."""
+    copy = pw.SqliteDatabase(":memory:")
+    with tempfile.TemporaryDirectory(prefix="kerasvision-store-") as folder:
+        for part in (file, file.with_name(f"{file.name}-wal")):
+            shutil.copyfile(part, Path(folder) / part.name)
+        with closing(sqlite3.connect(Path(folder) / file.name)) as source:
+            source.backup(copy.connection())
+    return copy
+
+
+def _holds_something(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def unusable(file: Path, error: BaseException) -> StoreError:
@@ -54,4 +88,6 @@ def _way_out(file: Path, text: str) -> str:
         return "it is a folder: move it away, or choose another place with --root"
     if "readonly" in text or "unable to open" in text or "permission" in text:
         return "make the folder writable, or choose another place with --root"
-    return "free some space on that disk" if "full" in text else "choose another place with --root"
+    # SQLite says "disk I/O error" where it cannot even make its side files.
+    is_full = "full" in text or shutil.disk_usage(file.parent).free < SCARCE
+    return "free some space on that disk" if is_full else "choose another place with --root"

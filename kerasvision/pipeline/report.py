@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from kerasvision.disk import refused
+from kerasvision.errors import ConfigError
 from kerasvision.evaluation.run_facts import ArtifactFacts, RunFacts, StageFacts
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.launcher import Result
@@ -24,7 +26,8 @@ def report_run(run_id: str = "latest", *, root: Path | str = ".", file: Path | N
         file: where the page goes; `runs/reports/<run id>.html` where not given.
 
     Raises:
-        ConfigError: no such run.
+        ConfigError: no such run, or there is something at its place that is not a file.
+        StoreError: the page cannot be written there.
     """
     # A run that has nothing to report does without this import.
     from kerasvision.evaluation.report import write_report
@@ -33,7 +36,15 @@ def report_run(run_id: str = "latest", *, root: Path | str = ".", file: Path | N
     with opened(runs, read_only=True) as store:
         facts = run_facts(run_id, store)
     file = file or runs / "reports" / f"{facts.id}.html"
-    write_report(facts, file)
+    if file.is_dir():
+        raise ConfigError(f"a report is one file, and {file} is a folder", hint=f"name a file: --out {file / 'report.html'}")
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"a report replaces a file, and {file} is a device or the like", hint="name a file: --out FILE")
+    elsewhere = f"write the report elsewhere: `kerasvision report {facts.id} --out FILE`"
+    try:
+        write_report(facts, file)
+    except OSError as error:
+        raise refused(error, file=file, hint=elsewhere) from error
     return file
 
 

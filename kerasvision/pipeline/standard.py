@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
-from kerasvision.config.loading import experiment_of, load_pipeline_module
+from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
@@ -60,8 +60,10 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
     """
     module = load_pipeline_module(path)
     experiment = experiment_of(module, overrides=overrides)
-    build = getattr(module, "pipeline", standard_pipeline)
-    pipeline = build(experiment)
+    if not hasattr(module, "pipeline"):
+        return standard_pipeline(experiment)
+    with run_by_user(Path(path), "does not give a pipeline"):
+        pipeline = module.pipeline(experiment)
     if not isinstance(pipeline, Pipeline):
         raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
     return pipeline

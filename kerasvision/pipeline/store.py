@@ -15,7 +15,7 @@ import peewee as pw
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.database import UNUSABLE, open_database, unusable
+from kerasvision.pipeline.database import UNUSABLE, check_name, open_database, unusable
 from kerasvision.pipeline.fingerprint import FileState, Fingerprint
 from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.processes import KILLED, Process, fate_of, this_process
@@ -57,6 +57,7 @@ class Store:
         self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
+        check_name(self.folder)
         # SQLite fails, and does not wait, where two turn one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
             self.database = open_database(self.file, read_only=read_only)

@@ -2,13 +2,17 @@
 
 import random
 import shutil
+from types import SimpleNamespace
 
 import pytest
+from peewee import OperationalError
 
 from kerasvision.errors import KerasvisionError, StoreError
+from kerasvision.pipeline.database import unusable
 from kerasvision.pipeline.history import lineage, list_runs, show_run, why
 from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.report import report_run
+from kerasvision.pipeline.store import Store
 
 STORE = "runs/metadata.sqlite"
 
@@ -109,6 +113,29 @@ def test_leftover_file_beside_a_store_that_was_moved_away_is_not_read(toy, numbe
     move_away(tmp_path)
     (tmp_path / (STORE + "-wal")).write_bytes(b"rubbish" * 10_000)
     assert product(tmp_path, toy, number, 3).properties["product"] == 3
+
+
+def test_folder_that_cannot_be_written_shows_what_a_killed_process_left_beside_the_store(toy, number, tmp_path, monkeypatch):
+    killed = Store(tmp_path / "runs")
+    product(tmp_path, toy, number, 3)
+    try:
+        # While a process has it open, SQLite leaves the newest rows in the file beside, as one that is killed does.
+        assert (tmp_path / (STORE + "-wal")).stat().st_size > 0
+        before = sorted((tmp_path / "runs").iterdir())
+        # Whoever is root may write everywhere.
+        monkeypatch.setattr("kerasvision.pipeline.database.os.access", lambda *_: False)
+        assert [record.outcome for record, _ in list_runs(tmp_path)] == ["finished"]
+        assert [stage.action for stage in plan(toy.pipeline(number, 3), root=tmp_path)] == ["reuse", "reuse"]
+        assert sorted((tmp_path / "runs").iterdir()) == before
+    finally:
+        killed.close()
+
+
+def test_full_disk_is_told_where_sqlite_does_not(tmp_path, monkeypatch):
+    error = OperationalError("disk I/O error")
+    assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Choose another place with --root.")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
+    assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Free some space on that disk.")
 
 
 def test_folder_in_the_place_of_the_store_is_named(toy, number, tmp_path):

@@ -84,8 +84,8 @@ def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(toy, number, 
     tell_report(result, tmp_path)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "the report was not written: FileExistsError: " in captured.err
-    assert f"`kerasvision report {result.id}` tries it again" in captured.err
+    assert f"{result.id}.html cannot be written: File exists. Write the report elsewhere: " in captured.err
+    assert f"`kerasvision report {result.id} --out FILE`" in captured.err
 
 
 def test_the_command_imports_neither_tensorflow_nor_pandas(toy, number, tmp_path):
