@@ -36,7 +36,9 @@ class Limits:
         max_connections: further ones are closed at once.
         head_seconds: from the opening of a connection, or the first byte of a further request, to the end of its head.
         body_seconds: from there to the end of its body.
+        write_seconds: within which a client takes an answer, once the system's buffers are full.
         keep_alive_seconds: how long an idle connection stays open after a reply.
+        drain_seconds: how long an idle connection may ask once more when the server is asked to stop.
         stop_seconds: what a request that is under way gets when the server is asked to stop.
         look_seconds: between two looks for a new version.
     """
@@ -54,6 +56,8 @@ class Limits:
     max_connections: int = 1000
     head_seconds: float = 10.0
     body_seconds: float = 30.0
+    write_seconds: float = 30.0
     keep_alive_seconds: int = 60
+    drain_seconds: float = 1.0
     stop_seconds: int = 30
     look_seconds: float = 1.0

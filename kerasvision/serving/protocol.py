@@ -236,15 +236,23 @@ def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[in
 
 
 def _image_pixels(texts: np.ndarray, name: str, signature: Signature, limits: Limits) -> list[int]:
-    counted = []
+    """Pixels to decode, per text. An image over a limit is emptied, so that it disturbs no other.
+
+    Where all of them are, the request is refused: its error says why, which a row has no place for.
+    """
+    counted, over = [], []
     for number, data in enumerate(texts):
         try:
             pixels = pixels_to_decode(data, max_pixels=limits.max_pixels)
         except Refused as error:
-            raise Refused(error.status, f"input {name}, item {number}: {error}") from error
-        if pixels == NOT_DECODABLE:
-            if not signature.tells_valid:
+            over.append(Refused(error.status, f"input {name}, item {number}: {error}"))
+            pixels = NOT_DECODABLE
+        else:
+            if pixels == NOT_DECODABLE and not signature.tells_valid:
                 raise Refused(400, f"input {name}, item {number}: a truncated or corrupt image")
+        if over and (not signature.tells_valid or len(over) == len(texts)):
+            raise over[0]
+        if pixels == NOT_DECODABLE:
             texts[number], pixels = b"", 0
         counted.append(pixels)
     return counted

@@ -9,58 +9,16 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kerasvision.errors import ConfigError
 from kerasvision.serving.application import Application
 from kerasvision.serving.batching import Batcher
+from kerasvision.serving.connections import MAX_HEAD_BYTES, Protocol, Server
 from kerasvision.serving.limits import Limits
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.versions import Versions
 
 log = logging.getLogger(__name__)
-
-MAX_HEAD_BYTES = 16_384
-
-
-class Protocol(H11Protocol):
-    """uvicorn's, for which a head must end in time, and connections are counted.
-
-    By itself it only closes connections that idle after a reply: one that never says anything, or says a letter now and
-    then, would stay for ever.
-    """
-
-    limits = Limits()
-    _head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """A client came."""
-        super().connection_made(transport)
-        if len(self.connections) > self.limits.max_connections:
-            transport.abort()
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        """It said something."""
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
-        elif self._head_timer is None:
-            self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
-
-    def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
 
 def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable[[str], None] = lambda url: None) -> None:
     """Answers until SIGTERM or SIGINT; what is under way then is answered first.
@@ -91,7 +49,7 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable
         listening.close()
 
 
-def make_server(folder: Path, *, limits: Limits) -> tuple[uvicorn.Server, Versions]:
+def make_server(folder: Path, *, limits: Limits) -> tuple[Server, Versions]:
     """A server that is ready to run, and the model that it serves."""
     measures = Measures()
     versions = Versions(folder, limits=limits, measures=measures)
@@ -120,7 +78,7 @@ def make_server(folder: Path, *, limits: Limits) -> tuple[uvicorn.Server, Versio
         timeout_graceful_shutdown=limits.stop_seconds,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
-    return uvicorn.Server(config), versions
+    return Server(config), versions
 
 
 def _listen(host: str, port: int) -> socket.socket:

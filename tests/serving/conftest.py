@@ -106,7 +106,9 @@ def running():
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            yield SimpleNamespace(ask=asker(port), port=port, versions=versions, url=f"http://127.0.0.1:{port}")
+            yield SimpleNamespace(
+                ask=asker(port), port=port, versions=versions, url=f"http://127.0.0.1:{port}", server=server, thread=thread
+            )
         finally:
             server.should_exit = True
             thread.join(20)

@@ -48,10 +48,20 @@ def raw(port, data, seconds=20.0):
 
 def test_a_header_that_claims_too_much_is_told_and_nothing_is_decoded(server, b64, png, make_images):
     huge = make_images.giant_header_png()
-    status, reply = server.ask("POST", PREDICT, {"instances": [b64(png(1, 2, 3)), b64(huge)]})
-    assert status == 400
     claim = "the image's header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 10,000"
-    assert reply["error"] == f"input image_bytes, item 1: {claim}"
+    for count in (1, 2):
+        status, reply = server.ask("POST", PREDICT, {"instances": [b64(huge)] * count})
+        assert (status, reply["error"]) == (400, f"input image_bytes, item 0: {claim}")
+    # Where no row can say that it is no answer.
+    status, reply = server.ask("POST", PREDICT, {"signature_name": "echo", "instances": ["x", b64(huge)]})
+    assert (status, reply["error"]) == (400, f"input text, item 1: {claim}")
+
+
+def test_a_header_that_claims_too_much_disturbs_no_other_row(server, b64, png, make_images):
+    huge, scans = make_images.giant_header_png(), jpeg_of_scans(200)
+    status, reply = server.ask("POST", PREDICT, {"instances": [b64(huge), b64(png(255, 0, 0)), b64(scans)]})
+    assert status == 200
+    assert [(row["valid"], row["classes"]) for row in reply["predictions"]] == [(False, ""), (True, "red"), (False, "")]
 
 
 def test_an_image_of_the_most_pixels_is_taken_and_one_more_is_not(server, b64, png):
@@ -77,14 +87,19 @@ def test_a_gif_that_ends_early_is_counted_to_its_end(cut):
     assert gif_pixels(gif(side=10, frames=3)[:cut]) <= 300
 
 
-def test_a_jpeg_of_many_scans_is_refused():
+def jpeg_of_scans(more):
+    """A progressive JPEG of 64 x 64 with so many scans more than it needs."""
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
-    assert pixels_to_decode(data, max_pixels=10_000) == 64 * 64
     scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + more * scan + data[-2:]
+
+
+def test_a_jpeg_of_many_scans_is_refused():
+    assert pixels_to_decode(jpeg_of_scans(0), max_pixels=10_000) == 64 * 64
     with pytest.raises(Refused, match="scans, over the limit of 100"):
-        pixels_to_decode(data[:-2] + 100 * scan + data[-2:], max_pixels=10_000)
+        pixels_to_decode(jpeg_of_scans(100), max_pixels=10_000)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x00" * 50, b"II*\x00" + b"\x00" * 50])

@@ -1,0 +1,164 @@
+"""A client's connection: its head comes in time, its answer is taken in time, and no request is lost when the server stops.
+
+What uvicorn 0.54 does not do by itself:
+
+- A connection that never says anything, or a letter now and then, would stay for ever (`head_seconds`).
+- So would one that never takes its answer (`write_seconds`).
+- A client that says it has nothing more to send (`shutdown(SHUT_WR)`) would get no answer; RFC 9112, section 9.6.
+- When the server stops, answers under way would leave without `Connection: close`, and idle connections would be closed at
+  once: the next request of a client that keeps its connection would be lost; RFC 9112, section 9.6.
+- What is no HTTP would be answered in plain text, and raise where an answer has begun.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+from contextlib import suppress
+from http import HTTPStatus
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kerasvision.serving.limits import Limits
+
+MAX_HEAD_BYTES = 16_384
+
+
+class Protocol(H11Protocol):
+    """One connection. `make_server` gives each server a subclass with its limits."""
+
+    limits = Limits()
+    _says_no_more = False
+    _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """A client came."""
+        super().connection_made(transport)
+        # Writing is paused as soon as, and as long as, the system does not take all.
+        transport.set_write_buffer_limits(high=0)
+        if len(self.connections) > self.limits.max_connections:
+            transport.abort()
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """It said something."""
+        super().data_received(data)
+        if self._is_answering:
+            self._stop_waiting()
+        elif self._head_timer is None:
+            self._await_head()
+
+    def eof_received(self) -> bool:
+        """It says no more. Whether the connection stays open: requests that are whole are answered first."""
+        self._says_no_more = True
+        return self._await_last_answer()
+
+    def on_response_complete(self) -> None:
+        """It was answered; a request that it sent meanwhile is begun."""
+        super().on_response_complete()
+        if self._says_no_more and not self._await_last_answer():
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop_waiting()
+        self.resume_writing()
+        # uvicorn leaves this timer where the client broke off, and with it all that the connection held.
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer as fast as it comes."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.limits.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It took all of it."""
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """The server stops. What is asked, and what is asked within `drain_seconds`, is answered; then the client may go."""
+        if self._is_answering:
+            self._close_after_answer()
+        else:
+            self.loop.call_later(self.limits.drain_seconds, self._close_if_idle)
+
+    def send_400_response(self, msg: str) -> None:
+        """Says what is wrong with what is no HTTP; called while h11's error is handled."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()  # An answer has begun.
+            return
+        if self._is_answering:
+            self.cycle.disconnected = True  # Its body was garbage: whatever it answers comes too late.
+        error = sys.exc_info()[1]
+        status = HTTPStatus(getattr(error, "error_status_hint", 400))
+        body = json.dumps({"error": f"Malformed request: {error or msg}"}).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), CLOSE_HEADER]
+        response = h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await_last_answer(self) -> bool:
+        """Whether a request of a client that says no more is being answered."""
+        if not self._is_answering or self.cycle.more_body:
+            return False
+        if not self.conn.trailing_data[0]:
+            self._close_after_answer()
+        return True
+
+    def _close_after_answer(self) -> None:
+        self.cycle.keep_alive = False
+        self.cycle.default_headers = [*self.cycle.default_headers, CLOSE_HEADER]
+
+    def _close_if_idle(self) -> None:
+        head_has_begun = bool(self.conn.trailing_data[0])
+        if not (self._is_answering or head_has_begun):
+            self.transport.close()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which answers what it has accepted before it ends."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts what knocked already, closes the door, and waits for the answers under way."""
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]  # of all further answers
+        for listening in sockets or ():
+            await self._accept_all(listening)
+        await super().shutdown(sockets)
+
+    async def _accept_all(self, listening: socket.socket) -> None:
+        """Clients that the system let in already: to close the door on them would break off what they have sent."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        await asyncio.sleep(0.01)  # asyncio ends what it was about to accept
+
+        def connection() -> asyncio.Protocol:
+            return self.config.http_protocol_class(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
+            )
+
+        with suppress(BlockingIOError):
+            while True:
+                client, _ = listening.accept()
+                client.setblocking(False)
+                await loop.connect_accepted_socket(connection, client)
