@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from kerasvision import lookup
+from kerasvision.cli.anomalies import COLOURS, print_anomalies
 from kerasvision.cli.pipelines import Overrides, PipelineFile, Root, stage_lines
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
@@ -15,7 +17,6 @@ from kerasvision.cli.tables import print_whole, table_of
 app = typer.Typer(help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
-COLOURS = {"error": "red", "warning": "yellow", "info": "dim", "fail": "red", "warn": "yellow", "pass": "green"}
 MOST_CLASSES = 30
 
 
@@ -39,12 +40,12 @@ def scan(
     from kerasvision.errors import DataError
     from kerasvision.pipeline.scan import scan as scan_images
 
-    found = scan_images(target, overrides=overrides, root=root, listener=stage_lines())
+    # The anomalies are not told with their stage, but below, with what is known to be harmless.
+    found = scan_images(target, overrides=overrides, root=root, listener=stage_lines(anomalies=False))
     verdict = found.verdict
-    _print_anomalies(verdict["anomalies"])
+    print_anomalies(verdict["anomalies"], found.anomalies.file, Console(highlight=False))
     colour = COLOURS[verdict["verdict"]]
-    counts = found.counts
-    images = sum(count for split in counts.values() for count in split.values())
+    images = sum(found.images.values())
     print_whole(f"[{colour}]{verdict['verdict']}[/]: {images} images to use, {found.left_out} left out")
     typer.echo(f"all in pictures: {os.path.relpath(found.statistics.page)}")
     if any(anomaly["severity"] != "info" for anomaly in verdict["anomalies"]) and found.anomalies.quarantine.exists():
@@ -67,7 +68,7 @@ def show(
 
     asks = {"overrides": overrides, "root": root, "purpose": "data show"}
     found = scan_images(pipeline_file, **asks, listener=stage_lines())
-    _print_counts(found.counts)
+    _print_counts(found.counts, found.images)
     print_whole(escape(_span_line(found.span)))
     typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
@@ -112,22 +113,15 @@ def _relative(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _print_anomalies(anomalies: list[dict[str, object]]) -> None:
-    for anomaly in anomalies:
-        severity = anomaly["severity"]
-        print_whole(f"[{COLOURS[severity]}]{severity}[/] {anomaly['code']}: {escape(anomaly['message'])}")
-        for name in anomaly["examples"]:
-            print_whole(f"    {escape(name)}")
-
-
-def _print_counts(counts: dict[str, dict[str, int]]) -> None:
-    table = table_of("class", *counts, right=tuple(counts))
+def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> None:
+    """A row for each class, and one for all images; without labels, the last alone."""
+    table = table_of("class", *images, right=tuple(images))
     names = list(next(iter(counts.values()), {}))
     for name in names[:MOST_CLASSES]:
         table.add_row(escape(name), *(str(split[name]) for split in counts.values()))
     if len(names) > MOST_CLASSES:
         table.add_row(f"and {len(names) - MOST_CLASSES} more")
-    table.add_row("[bold]all[/]", *(f"[bold]{sum(split.values())}[/]" for split in counts.values()))
+    table.add_row("[bold]all[/]", *(f"[bold]{count}[/]" for count in images.values()))
     print_whole(table)
 
 

@@ -1,5 +1,6 @@
 """`run`, `plan`, `stage`, `push`, `compile`: what is done with a pipeline file."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from kerasvision.cli.anomalies import print_anomalies
 from kerasvision.cli.tables import print_whole, table_of
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file, such as pipelines/digits.py.")]
@@ -107,8 +109,12 @@ def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  #
 MOST_REASONS = 8
 
 
-def stage_lines() -> object:
-    """A listener that prints one line per stage on standard error, as it happens."""
+def stage_lines(*, anomalies: bool = True) -> object:
+    """A listener that prints one line per stage on standard error, as it happens.
+
+    Args:
+        anomalies: whether to print what was found wrong with the images below the line of the stage that found it.
+    """
     from kerasvision.errors import Interrupted
     from kerasvision.pipeline.local import Listener
 
@@ -130,6 +136,8 @@ def stage_lines() -> object:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
             word += "; the chief has the result, and goes on" if result.took_part else ""
             console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
+            if anomalies:
+                _print_anomalies(result, console)
 
         def failed(self, node: str, error: BaseException) -> None:
             how = "was stopped" if isinstance(error, (KeyboardInterrupt, Interrupted)) else "failed"
@@ -139,6 +147,16 @@ def stage_lines() -> object:
             )
 
     return Lines()
+
+
+def _print_anomalies(result: object, console: Console) -> None:
+    """The errors and warnings that a stage wrote; what should only be known is on its page."""
+    from kerasvision.pipeline.artifacts import ExampleAnomalies
+
+    for artifact in (record.open() for record in result.outputs.values()):
+        if isinstance(artifact, ExampleAnomalies):
+            found = json.loads(artifact.file.read_text(encoding="utf-8"))["anomalies"]
+            print_anomalies([one for one in found if one["severity"] != "info"], artifact.file, console)
 
 
 def _facts(result: object) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from kerasvision import lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
+from kerasvision.config.sources import Said
 from kerasvision.config.tasks import Names, Task
 from kerasvision.errors import ConfigError
 
@@ -115,6 +116,7 @@ class Captioning(Task):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
+    requires: ClassVar[tuple[Said, ...]] = ("captions",)
     has_simple_models: ClassVar[bool] = False
 
     vocabulary: Vocabulary = Words()

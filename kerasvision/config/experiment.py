@@ -291,6 +291,10 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _task_goes_with_the_rest(self) -> "Experiment":
         self.task.check_experiment(self)
+        for what in self.task.requires:
+            if way := self.source.way_to(what):
+                task, source = type(self.task).__name__, type(self.source).__name__
+                raise ConfigError(f"{task} requires {what}, and this {source} source gives none", hint=way)
         return self
 
     @model_validator(mode="after")

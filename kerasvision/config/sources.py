@@ -16,6 +16,10 @@ from kerasvision.config.image_files import ImageFiles, existing_file, existing_f
 from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
+# What a task may require of every image besides its pixels.
+Said = Literal["labels", "captions"]
+NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
 
@@ -29,6 +33,14 @@ class Source(Component):
         """(name within the source, path) of every file whose content decides what is read, in any order."""
         return iter(())
 
+    def way_to(self, what: Said) -> str:
+        """How to make this source give labels or captions, as a hint; "" where nothing speaks against it.
+
+        >>> Coco(path="coco").way_to("labels")
+        "set source.label='largest'"
+        """
+        return ""
+
 
 class Digits(Source):
     """scikit-learn's 1,797 handwritten digits, 8 x 8 grey, ten classes (UCI "Optical Recognition of Handwritten Digits").
@@ -37,6 +49,10 @@ class Digits(Source):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.digits:read_digits"
+
+    def way_to(self, what: Said) -> str:
+        """These images have no captions."""
+        return NO_CAPTIONS if what == "captions" else ""
 
 
 class ImageFolder(Source):
@@ -54,6 +70,10 @@ class ImageFolder(Source):
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
         yield from visible_files(existing_folder(self.path))
+
+    def way_to(self, what: Said) -> str:
+        """These images have no captions."""
+        return NO_CAPTIONS if what == "captions" else ""
 
 
 class Idx(Source):
@@ -74,6 +94,10 @@ class Idx(Source):
         for path in existing_folder(self.path).glob("*-ubyte.gz"):
             yield path.name, path
 
+    def way_to(self, what: Said) -> str:
+        """These images have no captions."""
+        return NO_CAPTIONS if what == "captions" else ""
+
 
 class Tfds(Source):
     """Any image classification data set of tensorflow-datasets, by its name: `"cifar10"`, `"oxford_flowers102:2.1.1"`.
@@ -93,6 +117,11 @@ class Tfds(Source):
     label_key: str | None = Field(default="label", description="None where the data set gives no labels")
     caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
     max_examples: int | None = Field(default=None, ge=1, description="read only so many of each split")
+
+    def way_to(self, what: Said) -> str:
+        """Labels and captions need the key of their feature."""
+        field = {"labels": "label_key", "captions": "caption_key"}[what]
+        return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
 
 
 class Table(Source):
@@ -116,6 +145,11 @@ class Table(Source):
     separator: str | None = Field(
         default=None, min_length=1, max_length=1, description="between two values; else a tab in .tsv, a comma elsewhere"
     )
+
+    def way_to(self, what: Said) -> str:
+        """Labels and captions need the name of their column."""
+        field = {"labels": "label", "captions": "captions"}[what]
+        return "" if getattr(self, field) else f"set source.{field} to the column that holds the {what}"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -202,6 +236,16 @@ class Coco(Source):
         "the image does not count, nor do crowds",
     )
 
+    def way_to(self, what: Said) -> str:
+        """Labels are made of the boxes where `label` says so; either needs its kind of file."""
+        if what == "labels" and self.label == "none":
+            return "set source.label='largest'"
+        kind = {"labels": "instances", "captions": "captions"}[what]
+        if kind not in self.annotations:
+            return f"add {kind!r} to source.annotations"
+        is_left_out = (self.captions or self.instances) and getattr(self, kind) is None
+        return f"set source.{kind} to the file of {kind}" if is_left_out else ""
+
     def parts(self) -> list[tuple[Path, dict[str, Path]]]:
         """(folder of images, {"captions" or "instances": file that describes them}), sorted by folder.
 
@@ -255,6 +299,11 @@ class TfRecord(Source):
     object_label_key: str = Field(default="image/object/class/text", description="a number or a text for each box")
     object_class_names: tuple[str, ...] | None = Field(default=None, description="names of the objects' labels 0, 1, ...")
     mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 where the object is not")
+
+    def way_to(self, what: Said) -> str:
+        """Labels and captions need the key of their feature."""
+        field = {"labels": "label_key", "captions": "caption_key"}[what]
+        return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
 
     def paths(self) -> list[Path]:
         """The files, sorted.

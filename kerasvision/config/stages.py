@@ -16,7 +16,7 @@ from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Ser
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.search import Search
-from kerasvision.config.sources import Source
+from kerasvision.config.sources import Said, Source
 from kerasvision.config.tasks import Names, Task
 from kerasvision.config.training import Training
 
@@ -30,11 +30,12 @@ class ExampleGenSettings(Config):
 
 
 class SchemaGenSettings(Config):
-    """A schema that a person committed, or None to infer one."""
+    """A schema that a person committed, or None to infer one; and what the task requires of the images."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
     schema_file: Path | None
+    requires: tuple[Said, ...] = ()
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The committed schema, so that an edit of it is seen."""
@@ -140,7 +141,7 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     settings: dict[str, Config | None] = {
         "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
         "statistics_gen": None,
-        "schema_gen": SchemaGenSettings(schema_file=e.schema_file),
+        "schema_gen": SchemaGenSettings(schema_file=e.schema_file, requires=e.task.requires),
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
         "trainer": TrainerSettings(**trainer),

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Component
+from kerasvision.config.sources import Said
 from kerasvision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class Task(Component):
 
     # Whether scikit-learn has models that learn the same, for the stage simple_models.
     has_simple_models: ClassVar[bool] = True
+
+    # What it requires of the images besides their pixels.
+    requires: ClassVar[tuple[Said, ...]] = ()
 
     def names_to_fit(self) -> Names | None:
         """How the names of what is told apart are found; None where they are the classes of the labels."""
@@ -76,6 +80,7 @@ class Classification(Task):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
+    requires: ClassVar[tuple[Said, ...]] = ("labels",)
 
     loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(

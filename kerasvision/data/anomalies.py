@@ -13,9 +13,13 @@ from typing import Literal
 import pandas as pd
 
 from kerasvision.errors import DataError
+from kerasvision.lookup import shortened
 
 SEVERITIES = ("error", "warning", "info")
 MOST_NAMED = 5
+# How many anomalies of one kind are told each by itself, and how many errors one message repeats.
+MOST_OF_A_KIND = 10
+MOST_TOLD = 10
 
 Severity = Literal["error", "warning", "info"]
 
@@ -35,7 +39,7 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
     "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "changed_by_decoding": "info",
     # captions, boxes, masks
-    "empty_caption": "warning", "few_captions": "warning", "long_caption": "warning",
+    "empty_caption": "warning", "uncaptioned": "error", "few_captions": "warning", "long_caption": "warning",
     "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",
     "other_size_annotated": "warning",
     # copies
@@ -76,6 +80,39 @@ def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Itera
     return Anomaly(CODES[code], code, message, tuple(ids)[:MOST_NAMED], tuple(suspects))
 
 
+def summed_up(found: Iterable[Anomaly]) -> list[Anomaly]:
+    """The anomalies, those of one kind together; of a kind with many of them the first, and one that stands for the rest.
+
+    >>> [one.message for one in summed_up(anomaly("class_appeared", f"label {n}") for n in range(13))][9:]
+    ['label 9', '3 more of this kind, the last: label 12']
+    """
+    by_code: dict[str, list[Anomaly]] = {}
+    for one in found:
+        by_code.setdefault(one.code, []).append(one)
+    told = []
+    for code, several in by_code.items():
+        kept = several[: MOST_OF_A_KIND + 1] if len(several) == MOST_OF_A_KIND + 1 else several[:MOST_OF_A_KIND]
+        told += kept
+        if rest := several[len(kept) :]:
+            message = f"{len(rest):,} more of this kind, the last: {rest[-1].message}"
+            suspected = (name for one in rest for name in one.suspects)
+            told.append(anomaly(code, message, rest[-1].examples, suspects=suspected))
+    return told
+
+
+def ids_by_label(images: pd.DataFrame | None) -> dict[str, list[str]]:
+    """Label -> the first ids of its images, as many as an anomaly names.
+
+    >>> ids_by_label(pd.DataFrame({"id": ["1", "2", "3"], "label": ["cat", "dog", "cat"]}))
+    {'cat': ['1', '3'], 'dog': ['2']}
+    """
+    found: dict[str, list[str]] = {}
+    for name, label in zip(images["id"], images["label"], strict=True) if images is not None else ():
+        if len(ids := found.setdefault(label, [])) < MOST_NAMED:
+            ids.append(name)
+    return found
+
+
 def counted(number: int, one: str, many: str) -> str:
     """A number with what it counts.
 
@@ -111,7 +148,8 @@ def refuse_errors(file: Path) -> None:
     anomalies = json.loads(file.read_text(encoding="utf-8"))["anomalies"]
     errors = [found["message"] for found in anomalies if found["severity"] == "error"]
     if errors:
-        raise DataError("the data cannot be trained on: " + "; ".join(errors), hint=f"all anomalies are in {file}")
+        named = shortened(errors, most=MOST_TOLD, separator="; ")
+        raise DataError(f"the data cannot be trained on: {named}", hint=f"all anomalies are in {file}")
 
 
 def suspects(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame:

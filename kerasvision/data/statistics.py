@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measurements import COLOURS, Measurements, measure_examples
 from kerasvision.data.near_duplicates import near_groups
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
+
+T = TypeVar("T", pd.Series, pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Statistics:
         captions: `images_without`, `least` and `most` captions of an image, `mean_words`, `max_words`, and the size of the
             `vocabulary`; empty where the data set has no captions.
         object_counts: object class -> how many objects.
+        images: split -> how many examples, whether they have labels or not.
     """
 
     classes: list[str]
@@ -57,6 +60,7 @@ class Statistics:
     near_shared_between_splits: list[list[str]] = field(default_factory=list)
     captions: dict[str, float] = field(default_factory=dict)
     object_counts: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         """Writes them as JSON."""
@@ -105,6 +109,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         near_duplicates=_groups(images[images["near_group"] >= 0], "near_group"),
         near_shared_between_splits=_groups(images[images["near_group"] >= 0], "near_group", differ="split"),
         captions=_caption_statistics(measured) if examples.has_captions else {},
+        images={split: int(count) for split, count in _in_order(good["split"].value_counts()).items()},
         object_counts=dict(zip(examples.object_classes, measured.object_counts.tolist(), strict=True)),
     )
     return statistics, images
@@ -170,8 +175,13 @@ def _caption_statistics(measured: Measurements) -> dict[str, float]:
 
 def _counts(table: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     crossed = pd.crosstab(table["split"], table["label"]).reindex(columns=list(classes), fill_value=0)
-    crossed = crossed.reindex([split for split in (TRAIN, VALIDATION, TEST) if split in crossed.index])
+    crossed = _in_order(crossed)
     return {split: {name: int(n) for name, n in row.items()} for split, row in crossed.iterrows()}
+
+
+def _in_order(by_split: T) -> T:
+    """The rows in the order train, validation, test."""
+    return by_split.reindex([split for split in (TRAIN, VALIDATION, TEST) if split in by_split.index])
 
 
 def _frequencies(column: pd.Series) -> dict[str, int]:

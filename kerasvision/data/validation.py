@@ -10,6 +10,7 @@ from kerasvision.data.anomalies import (
     Anomaly,
     refuse_errors,
     save_anomalies,
+    summed_up,
     suspects,
     verdict,
 )
@@ -67,5 +68,5 @@ def find_anomalies(
 def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
     """As severe as the schema says, worst first; without those to be ignored."""
     severity = {**CODES, **schema.severities}
-    kept = [replace(one, severity=severity[one.code]) for one in found if severity[one.code] != "ignore"]
+    kept = [replace(one, severity=severity[one.code]) for one in summed_up(found) if severity[one.code] != "ignore"]
     return sorted(kept, key=lambda one: SEVERITIES.index(one.severity))

@@ -164,6 +164,8 @@ def _data(run: RunFacts) -> dict[str, object] | None:
     return {
         "settings": settings,
         "counts": counts,
+        # Statistics of an older version count images by their labels alone.
+        "images": summary.get("images") or {split: sum(of.values()) for split, of in counts.items()},
         "classes": classes,
         "shown": shown,
         "most": max((count for split in counts.values() for count in split.values()), default=0),

@@ -34,6 +34,11 @@ class Scan:
         return self._summary()["counts"]
 
     @property
+    def images(self) -> dict[str, int]:
+        """Split -> how many usable images, with labels or without."""
+        return self._summary()["images"]
+
+    @property
     def left_out(self) -> int:
         """How many images cannot be used."""
         return len(self._summary()["quarantined"])

@@ -19,6 +19,7 @@ from kerasvision.data.batches import Encode, evaluation_batches, training_batche
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
+from kerasvision.lookup import shortened
 from kerasvision.progress import bar, say
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.averaging import WeightAverages
@@ -242,9 +243,7 @@ def _validation_batches(
 def _ids(step: int, *, batches: Callable[..., tf.data.Dataset]) -> str:
     """The examples of a step: what went before does not change them, so they are found anew."""
     ids, _ = next(iter(batches(encode=lambda batch: (batch["id"], batch["id"]), start_step=step)))
-    names = [name.decode() for name in ids.numpy()]
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return shortened((name.decode() for name in ids.numpy()), most=MOST_NAMED)
 
 
 def _callbacks(settings: TrainerSettings, work: Path | None) -> list[keras.callbacks.Callback]:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.errors import StageError
+from kerasvision.lookup import shortened
 
 MOST_NAMED = 5
 
@@ -74,7 +75,7 @@ def _kind(value: tf.Variable | np.ndarray) -> str:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return shortened(names, most=MOST_NAMED)
 
 
 def of_replica(name: str, number: int) -> str:

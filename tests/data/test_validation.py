@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import kerasvision.data.checks
-from kerasvision.data.anomalies import CODES, suspects
+from kerasvision.data.anomalies import CODES, anomaly, summed_up, suspects
+from kerasvision.data.checks.labels import label_anomalies
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.statistics import Statistics
 from kerasvision.data.validation import find_anomalies, refuse_errors, save_anomalies
@@ -21,7 +22,7 @@ CLEAN = Statistics(
     counts={"train": {"cat": 40, "dog": 60}, "validation": {"cat": 5, "dog": 5}, "test": {"cat": 5, "dog": 5}},
     modes={"RGB": 120}, formats={"JPEG": 120}, min_side=20, max_side=30, channel_mean=[100.0, 100.0, 100.0],
     channel_deviation=[50.0, 50.0, 50.0], quarantined={}, notes={}, duplicates=[], contradictions=[],
-    shared_between_splits=[],
+    shared_between_splits=[], images={"train": 100, "validation": 10, "test": 10},
 )  # fmt: skip
 SCHEMA = DataSchema.infer(CLEAN)
 
@@ -69,6 +70,8 @@ def test_a_clean_set_has_no_anomalies():
         ({"quarantined": {str(n): f"spoilt in {n} places" for n in range(99)}}, {}, [("warning", "quarantined")] * 11),
         ({"classes": [], "counts": {}}, {}, [("error", "unlabelled")]),
         ({"classes": [], "counts": {}}, {"classes": ()}, []),
+        ({"classes": [], "counts": {}}, {"classes": (), "requires": ("labels",)}, [("error", "unlabelled")]),
+        ({}, {"requires": ("labels",)}, []),
         ({"object_counts": {"cup": 3}}, {}, [("error", "unseen_object_class")]),
         ({}, {"object_classes": ("cup",)}, [("warning", "missing_object_class")]),
         (
@@ -92,6 +95,41 @@ def test_a_clean_set_has_no_anomalies():
 )
 def test_each_anomaly_is_found_alone(changed, normal, expected):
     assert found(schema=schema(**normal), **changed) == expected
+
+
+def test_ten_thousand_classes_are_summed_up():
+    names = [f"class {number:05d}" for number in range(10_000)]
+    statistics = replace(CLEAN, classes=names, counts=counts(dict.fromkeys(names, 1), dict.fromkeys(names, 0)))
+    images = pd.DataFrame({"id": names, "label": names, "split": "train", "sha256": names, "notes": "", "mode": "RGB",
+                           "width": 20, "height": 30})  # fmt: skip
+    anomalies = [
+        *find_anomalies(statistics, SCHEMA),
+        *find_anomalies(CLEAN, schema(classes=tuple(names))),
+        *summed_up(label_anomalies(statistics, SCHEMA, images)),
+    ]
+    assert sum(len(one.message) for one in anomalies) < 10_000
+    rest = [one.message for one in anomalies if "more of this kind" in one.message]
+    unseen = "9,990 more of this kind, the last: label 'class 09999' is not in the schema"
+    assert rest == [
+        unseen,
+        "9,990 more of this kind, the last: class 'class 09999' has 1 training image; at least 2 are needed",
+        "9,990 more of this kind, the last: no usable image has the label 'class 09999' of the schema",
+        unseen,
+    ]
+    assert [one.examples for one in anomalies if one.message == unseen] == [(), ("class 09999",)]
+    assert next(one.message for one in anomalies if one.code == "label_missing_in_split").endswith("and 9,990 more")
+
+
+def test_an_error_that_stops_the_pipeline_repeats_the_first_sentences(tmp_path):
+    errors = [anomaly(code, f"{code} {number}") for code in ("unseen_label", "missing_label") for number in range(8)]
+    save_anomalies(errors, tmp_path / "anomalies.json")
+    with pytest.raises(DataError, match=r"unseen_label 0; .*missing_label 1 and 6 more\. All anomalies are in"):
+        refuse_errors(tmp_path / "anomalies.json")
+
+
+def test_of_a_kind_with_many_anomalies_all_suspects_are_kept():
+    found = summed_up(anomaly("blank_image", "blank", [str(n)], suspects=[str(n)]) for n in range(30))
+    assert [name for one in found for name in one.suspects] == [str(n) for n in range(30)]
 
 
 def test_the_worst_comes_first():

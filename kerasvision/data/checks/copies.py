@@ -25,7 +25,7 @@ def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
         count = counted(copies, "image is an exact copy", "images are exact copies")
         yield anomaly("duplicates", f"{count} of others in their split", statistics.duplicates[0])
     alike = {name for ids in statistics.near_duplicates for name in ids}
-    total = sum(sum(counts.values()) for counts in statistics.counts.values()) if images is None else len(images)
+    total = sum(statistics.images.values()) if images is None else len(images)
     if alike and len(alike) > schema.max_near_duplicates * total:
         yield anomaly("near_duplicates", f"{len(alike)} images look like another one", statistics.near_duplicates[0])
     if images is None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from kerasvision.data.anomalies import Anomaly, anomaly
+from kerasvision.data.anomalies import Anomaly, anomaly, ids_by_label
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.data.statistics import Statistics
@@ -161,9 +161,9 @@ def independent(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _class_changes(before: dict[str, int], now: dict[str, int], images: pd.DataFrame) -> Iterator[Anomaly]:
+    named = ids_by_label(images)
     for name in sorted(now.keys() - before.keys()):
-        ids = images.loc[images["label"] == name, "id"]
-        yield anomaly("class_appeared", f"label {name!r} was not there in the last run", ids)
+        yield anomaly("class_appeared", f"label {name!r} was not there in the last run", named.get(name, ()))
     for name in sorted(before.keys() - now.keys()):
         message = f"label {name!r} had {before[name]} images in the last run, and has none now"
         yield anomaly("class_vanished", message)

@@ -111,7 +111,9 @@ def pixel_anomalies(images: pd.DataFrame, schema: DataSchema) -> Iterator[Anomal
 
 def caption_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame) -> Iterator[Anomaly]:
     """Images with too few captions, and captions that are too long."""
-    if schema.min_captions and not statistics.captions:
+    if "captions" in schema.requires and not statistics.captions:
+        yield anomaly("uncaptioned", "the task requires captions, and no usable image has one")
+    elif schema.min_captions and not statistics.captions:
         yield anomaly("few_captions", f"no image has a caption; at least {schema.min_captions} expected of each")
     if not statistics.captions:
         return

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from kerasvision.data.anomalies import Anomaly, anomaly, counted
+from kerasvision.data.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, counted, ids_by_label
 from kerasvision.data.checks.spelling import shown_apart, spelt_alike
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.statistics import Statistics
+from kerasvision.lookup import shortened
 
 DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
 
@@ -17,6 +18,8 @@ def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataF
     """The labels against those of the schema. Where neither knows any, there is nothing to look for."""
     present = {name for counts in statistics.counts.values() for name, count in counts.items() if count}
     if not present and not schema.classes:
+        if "labels" in schema.requires:
+            yield anomaly("unlabelled", "the task requires labels, and no usable image has one")
         return
     if schema.classes and not statistics.classes:
         yield anomaly("unlabelled", f"the schema has {len(schema.classes)} classes, and no image has a label")
@@ -24,9 +27,10 @@ def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataF
     if len(present) < 2:
         only = f"only {next(iter(present))!r} has images" if present else "no class has images"
         yield anomaly("one_class", f"there must be at least two classes, and {only}")
+    # Looked up once: with 10,000 new labels, a search through the images for each would take minutes.
+    named = ids_by_label(images)
     for name in sorted(present - set(schema.classes)):
-        ids = images.loc[images["label"] == name, "id"] if images is not None else ()
-        yield anomaly("unseen_label", f"label {name!r} is not in the schema", ids)
+        yield anomaly("unseen_label", f"label {name!r} is not in the schema", named.get(name, ()))
     for name in sorted(set(schema.classes) - present):
         yield anomaly("missing_label", f"no usable image has the label {name!r} of the schema")
     for names in spelt_alike(present):
@@ -43,7 +47,8 @@ def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[An
     for split, counts in statistics.counts.items():
         missing = [name for name, count in counts.items() if not count]
         if split != TRAIN and missing:
-            yield anomaly("label_missing_in_split", f"the {split} split has no image of {', '.join(missing)}")
+            named = shortened(missing, most=MOST_OF_A_KIND)
+            yield anomaly("label_missing_in_split", f"the {split} split has no image of {named}")
     smallest = min(train, key=train.__getitem__, default="")
     if train and train[smallest] and max(train.values()) / train[smallest] > schema.max_imbalance:
         largest = max(train, key=train.__getitem__)

@@ -13,4 +13,4 @@ def schema_gen(statistics: ExampleStatistics, schema: Out[Schema], *, settings: 
         chosen = DataSchema.load(settings.schema_file)
     else:
         chosen = DataSchema.infer(Statistics.load(statistics.summary))
-    chosen.save(schema.file)
+    chosen.model_copy(update={"requires": settings.requires}).save(schema.file)

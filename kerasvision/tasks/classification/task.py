@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
+from kerasvision.lookup import shortened
 from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.auxiliary import (
     main_head_only,
@@ -184,7 +185,7 @@ class ClassificationTask(Task):
         names = np.array([name.encode() for name in self.classes], object)
         if probabilities.shape[1] != len(names) or (names[probabilities.argmax(axis=1)] != answers).any():
             raise DataError(
-                f"a model must answer with the classes {', '.join(self.classes)}; this one knows others",
+                f"a model must answer with the classes {shortened(self.classes, most=10)}; this one knows others",
                 hint="where it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; where "
                 "it is of evaluation.ensemble, leave it out there",
             )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.lookup import shortened
 from kerasvision.tasks.base import Objective
 
 MOST_NAMED = 6
@@ -90,5 +91,4 @@ def _is_finite(array: np.ndarray) -> bool:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return shortened(names, most=MOST_NAMED)

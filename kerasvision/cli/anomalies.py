@@ -1,0 +1,29 @@
+"""The sentences of anomalies on the screen, for `run` and `data scan` alike."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+COLOURS = {"error": "red", "warning": "yellow", "info": "dim", "fail": "red", "warn": "yellow", "pass": "green"}
+# A screen has some 50 lines, and each anomaly may name a few images below its sentence.
+MOST_SHOWN = 20
+
+
+def print_anomalies(anomalies: Sequence[dict[str, object]], file: Path, console: Console) -> None:
+    """The worst anomalies with some of the images concerned, and where the others are.
+
+    Args:
+        anomalies: severity, code, message and examples of each, worst first, as anomalies.json holds them.
+        file: that file.
+        console: where they are printed.
+    """
+    for anomaly in anomalies[:MOST_SHOWN]:
+        severity = anomaly["severity"]
+        lines = [f"[{COLOURS[severity]}]{severity}[/] {anomaly['code']}: {escape(anomaly['message'])}"]
+        lines += [f"    {escape(name)}" for name in anomaly["examples"]]
+        console.print("\n".join(lines), soft_wrap=True)
+    if len(anomalies) > MOST_SHOWN:
+        console.print(f"and {len(anomalies) - MOST_SHOWN} more: {escape(os.path.relpath(file))}", soft_wrap=True)
