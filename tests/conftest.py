@@ -24,22 +24,30 @@ def signals_end_a_process():
         signal.signal(number, handler)
 
 
-@pytest.fixture(scope="session")
-def make_images():
-    """The module tests/faults/make_images.py, found by its path because the tests are no package."""
-    spec = importlib.util.spec_from_file_location("make_images", Path(__file__).parent / "faults" / "make_images.py")
+def _module(folder, name):
+    """A module of the tests, found by its path because the tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def make_images():
+    """The module tests/faults/make_images.py."""
+    return _module("faults", "make_images")
+
+
+@pytest.fixture(scope="session")
+def image_kinds():
+    """The module tests/faults/image_kinds.py: a file of every kind, and what Pillow sees in it."""
+    return _module("faults", "image_kinds")
 
 
 @pytest.fixture(scope="session")
 def brightness():
     """The module tests/export/brightness.py: `saved(folder)` makes a saved model that needs no training."""
-    spec = importlib.util.spec_from_file_location("brightness", Path(__file__).parent / "export" / "brightness.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _module("export", "brightness")
 
 
 @pytest.fixture(scope="session")

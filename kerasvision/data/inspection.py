@@ -23,6 +23,7 @@ from PIL import Image
 
 from kerasvision.data.file_kinds import UNKNOWN, cannot_read, unreadable_kind
 from kerasvision.ops.exif import exif_orientation, may_be_turned
+from kerasvision.ops.readable import misread
 
 # What TensorFlow's decoder reads, by Pillow's names and first bytes. MPO: a JPEG that carries more pictures (phones).
 READABLE = {"JPEG": b"\xff\xd8", "MPO": b"\xff\xd8", "PNG": b"\x89PNG", "GIF": b"GIF8", "BMP": b"BM", "WEBP": b"RIFF"}
@@ -31,6 +32,8 @@ SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"}, "GIF": {".gif"},
     "BMP": {".bmp", ".dib"}, "WEBP": {".webp"},
 }  # fmt: skip
+# What an EXIF header begins with, in formats other than JPEG.
+EXIF_MARKS = {"PNG": b"eXIf", "WEBP": b"EXIF"}
 WRONG_SUFFIX = "the file's name ends otherwise than its format"
 # Further formats worth naming in a fault. Opening any of these reads a header only; an ICO would be decoded at once.
 RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM")
@@ -96,7 +99,7 @@ def inspect_header(data: bytes, *, max_pixels: int) -> ImageFacts:
     if not data:
         return ImageFacts(fault="the file is empty")
     facts = read_header(data)
-    fault = facts.fault or _too_large(facts, max_pixels) or _unsupported(facts)
+    fault = facts.fault or _too_large(facts, max_pixels) or _unsupported(data, facts)
     return replace(facts, fault=fault, notes=()) if fault else facts
 
 
@@ -194,14 +197,28 @@ def _too_large(facts: ImageFacts, max_pixels: int) -> str | None:
     return None
 
 
-def _unsupported(facts: ImageFacts) -> str | None:
+def _unsupported(data: bytes, facts: ImageFacts) -> str | None:
     if facts.format not in READABLE:
         return cannot_read(facts.format)
-    if facts.format == "BMP" and facts.mode in ("P", "1"):
-        return "a BMP with a palette is misread by TensorFlow: convert it to PNG"
     if facts.format == "WEBP" and (facts.mode == "RGBA" or ANIMATED in facts.notes):
         return "a WEBP with transparency or several frames cannot be read by TensorFlow: convert it to PNG"
-    return None
+    return wrong_pixels(data, facts)
+
+
+def wrong_pixels(data: bytes, facts: ImageFacts) -> str | None:
+    """Why TensorFlow would decode an image to wrong pixels without an error, or that its header is damaged; else None.
+
+    Args:
+        data: the whole file.
+        facts: what its header says, without a fault.
+    """
+    # The others are never misread, and asking takes longer than looking at an image of 28 x 28.
+    if facts.format not in ("BMP", "GIF") and facts.mode != "CMYK":
+        return None
+    try:
+        return misread(tf.constant(data)).numpy().decode() or None
+    except tf.errors.OpError:
+        return _broken(facts.format)
 
 
 def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
@@ -212,10 +229,11 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
         image = tf.raw_ops.DecodeImage(contents=data, channels=3, expand_animations=False)
     except tf.errors.OpError:
         return replace(facts, fault=_broken(facts.format), notes=())
-    # A GIF's canvas may be larger than its first frame, which is all that the decoder gives.
+    # Of a GIF, the first frame may be larger than the canvas.
     height, width, _ = image.shape
     # The first test spares most files the second, and that one most of the rest.
-    orientation = int(exif_orientation(data)) if b"Exif\0\0" in data and may_be_turned(data) else 1
+    mark = EXIF_MARKS.get(facts.format, b"Exif\0\0")
+    orientation = int(exif_orientation(data)) if mark in data and may_be_turned(data) else 1
     if orientation == 1:
         return replace(facts, width=width, height=height)
     if orientation >= 5:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kerasvision.ops.readable import only_readable
+
 
 def decoded_rows(
     image_bytes: tf.Tensor, transform: Callable[[tf.Tensor], tf.Tensor], *, shape: tuple[int, int, int], max_pixels: int
@@ -21,7 +23,8 @@ def decoded_rows(
         image_bytes: string (N,), encoded images; N may be 0.
         transform: from the bytes of one to float32 `shape`; raises where they are no image.
         shape: (H, W, C).
-        max_pixels: an image whose header claims more is not decoded, and counts as bad.
+        max_pixels: an image whose header claims more is not decoded, and counts as bad. So does one that TensorFlow would
+            decode to wrong pixels.
 
     Returns:
         float32 (N, H, W, C), zeros where the row is bad; bool (N,), whether it is good.
@@ -31,7 +34,7 @@ def decoded_rows(
     def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         small = tf.debugging.assert_less_equal(claimed_pixels(data), tf.constant(max_pixels, tf.int64))
         with tf.control_dependencies([small]):
-            return row, tf.ensure_shape(transform(tf.identity(data)), shape)
+            return row, tf.ensure_shape(transform(only_readable(data)), shape)
 
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
     good = rows.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()

@@ -1,23 +1,34 @@
-"""How a JPEG says that it must be turned: the EXIF orientation, read inside the graph.
+r"""How a file says that its picture must be turned: the EXIF orientation, read inside the graph.
 
 A camera that is held upright stores the picture lying down and says so in a header, which TensorFlow's decoders ignore.
+JPEG keeps the header in a segment, PNG and WebP keep it in a chunk; what it holds is the same.
 """
 
 import tensorflow as tf
 
-_SEARCHED_BYTES = 65536
-_MAX_SEGMENTS = 64
+from kerasvision.ops.headers import begins, byte_values, find_segment, number
+
+# A segment of a JPEG, which its length limits.
+_SEGMENT_BYTES = 65536
+# libpng writes pixels in chunks of 8 kB: what lies behind 32 MB of them is not looked at.
+_MAX_CHUNKS = 4096
 # Tag 0x0112, type SHORT or LONG, one value, from 2 to 8: little-endian or big-endian.
 _TURNING_ENTRY = (
     r"Exif\x00\x00\C*?(?:"
     r"\x12\x01[\x03\x04]\x00\x01\x00\x00\x00[\x02-\x08]\x00|"
     r"\x01\x12\x00(?:\x03\x00\x00\x00\x01|\x04\x00\x00\x00\x01\x00\x00)\x00[\x02-\x08])"
 )
+_JPEG_MARK = r"Exif\x00\x00"
+# eXIf of PNG, EXIF of WebP: what both have is searched for at the speed of memory.
+_CHUNK_NAME = r"XI[fF]"
 _SCALAR_STRING = tf.TensorSpec([], tf.string)
 
 
 def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
-    r"""Whether an entry that asks for a turn stands somewhere behind the text "Exif": cheap, and never wrongly false.
+    r"""Whether the file may hold an EXIF header that asks for a turn: cheap, and never wrongly false.
+
+    Of a JPEG, an entry that asks for a turn must stand behind the text "Exif" in the first 131,072 bytes, or the text must
+    occur behind the first 65,531; in any other file, the name of the chunk must occur.
 
     Args:
         image_bytes: scalar string; any bytes at all, also none.
@@ -25,97 +36,121 @@ def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
     Returns:
         bool scalar. Where it is false, `exif_orientation` is 1.
 
-    >>> bool(may_be_turned(b"Exif\0\0......\x01\x12\0\x03\0\0\0\x01\0\x06\0\0")), bool(may_be_turned(b""))
+    >>> bool(may_be_turned(b"\xff\xd8Exif\0\0......\x01\x12\0\x03\0\0\0\x01\0\x06\0\0")), bool(may_be_turned(b""))
     (True, False)
     """
-    head = tf.strings.substr(image_bytes, 0, _SEARCHED_BYTES)
-    # Replacing starts at the literal text, which is found at the speed of memory; matching the whole would not.
-    return tf.strings.regex_replace(head, _TURNING_ENTRY, "", replace_global=False) != head
+    is_jpeg, length = begins(image_bytes, b"\xff\xd8"), tf.strings.length(image_bytes)
+    # A header that begins in the first 65,536 bytes ends in the second. What is not to be searched is empty: that costs
+    # less than a branch.
+    head = tf.strings.substr(image_bytes, 0, 2 * _SEGMENT_BYTES)
+    behind = tf.strings.substr(image_bytes, tf.minimum(_SEGMENT_BYTES - 5, length), tf.where(is_jpeg, length, 0))
+    chunks = tf.strings.substr(image_bytes, 0, tf.where(is_jpeg, 0, length))
+    return _holds(head, _TURNING_ENTRY) | _holds(behind, _JPEG_MARK) | _holds(chunks, _CHUNK_NAME)
 
 
 # Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through.
 @tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
-    r"""The orientation in the EXIF header of a JPEG file.
+    r"""The orientation in the EXIF header of a JPEG, PNG or WebP file.
 
-    Walks the segments that precede the pixels to the first APP1 segment that starts with "Exif", so that the same text
-    inside other data is not mistaken for a header; there, only the first directory is read. What lies beyond the first
-    65,536 bytes, or beyond 64 segments, is not looked at.
+    Walks the segments or chunks to the first one that is an EXIF header, so that the same text inside other data is not
+    mistaken for it; there, only the first directory is read. Segments of a JPEG are read up to the pixels, at most 256;
+    chunks to the end of the file, at most 4,096. A WebP must announce its header, as libwebp requires.
 
     Args:
         image_bytes: scalar string; any bytes at all, also none.
 
     Returns:
         int32 scalar, 1 (upright) to 8 as in `kerasvision.ops.images.apply_orientation`; 1 where there is none, where it
-        is malformed, and for files that are no JPEG. Never raises.
+        is malformed, and for files of another kind. Never raises.
 
-    Source: Exif 2.3 (CIPA DC-008-2012), sections 4.5 and 4.6.4 A (tag 0x0112); JPEG (ITU-T T.81), annex B.1.
+    Source: Exif 2.3 (CIPA DC-008-2012), sections 4.5 and 4.6.4 A (tag 0x0112); JPEG (ITU-T T.81), annex B.1; PNG (third
+    edition), section 11.3.3.4; WebP container specification (RFC 9649), section 2.7.
 
     >>> directory = b"MM\0*\0\0\0\x08" + b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
     >>> segment = b"\xff\xe1" + (8 + len(directory)).to_bytes(2, "big") + b"Exif\0\0" + directory
     >>> exif_orientation(b"\xff\xd8" + segment).numpy().item(), exif_orientation(b"no JPEG").numpy().item()
     (6, 1)
+    >>> exif_orientation(b"\x89PNG\r\n\x1a\n" + len(directory).to_bytes(4, "big") + b"eXIf" + directory).numpy().item()
+    6
     """
-    # An empty text has no segments: so every other file ends the walk at once.
-    is_jpeg = tf.strings.substr(image_bytes, 0, 2) == b"\xff\xd8"
-    head = tf.strings.substr(image_bytes, 0, tf.where(is_jpeg, _SEARCHED_BYTES, 0))
-    _, segment, position = tf.while_loop(
-        lambda skipped, segment, position: skipped > 0,
-        lambda skipped, segment, position: _segment(head, position + skipped),
-        _segment(head, 2),
-        maximum_iterations=_MAX_SEGMENTS,
-        parallel_iterations=1,
+    directory = tf.cond(
+        begins(image_bytes, b"\xff\xd8"), lambda: _exif_segment(image_bytes), lambda: _exif_chunk(image_bytes)
     )
-    # An empty directory where the walk ended at something else.
+    # Some writers begin a chunk as a segment begins.
+    start = tf.where(begins(directory, b"Exif\0\0"), 6, 0)
+    return _directory_orientation(tf.strings.substr(directory, start, tf.strings.length(directory)))
+
+
+def _holds(text, pattern):
+    # Replacing starts at the literal text, which is found at the speed of memory; matching the whole would not.
+    return tf.strings.regex_replace(text, pattern, "", replace_global=False) != text
+
+
+def _exif_segment(jpeg):
+    """The payload of the first Exif segment, behind the text "Exif"; empty where there is none."""
+    segment, position = find_segment(jpeg, _is_exif)
+    # Empty where the walk ended at something else.
     size = tf.where(_is_exif(segment), tf.maximum(segment[1] - 8, 0), 0)
-    start = tf.minimum(position + 10, tf.strings.length(head))
-    return _directory_orientation(tf.strings.substr(head, start, size))
-
-
-def _segment(head, position):
-    """Bytes to the next segment (0 ends the walk); int32 (5,) marker, length, "Ex", "if", 0; and the position."""
-    position = tf.minimum(position, tf.strings.length(head))
-    start = tf.strings.substr(head, position, 10)
-    words = tf.cast(tf.io.decode_raw(start, tf.uint16, little_endian=False, fixed_length=10), tf.int32)
-    marker, length = words[0], words[1]
-    goes_on = (marker >= 0xFFC0) & (marker != 0xFFDA) & ~_is_exif(words)
-    # 0xFF may be repeated before a marker, as filling.
-    skipped = tf.where(marker == 0xFFFF, 1, 2 + length)
-    return tf.where(goes_on, skipped, 0), words, position
+    return tf.strings.substr(jpeg, tf.minimum(position + 10, tf.strings.length(jpeg)), size)
 
 
 def _is_exif(segment):
     return tf.reduce_all(tf.gather(segment, [0, 2, 3, 4]) == [0xFFE1, 0x4578, 0x6966, 0x0000])
 
 
+def _exif_chunk(image_bytes):
+    """The payload of the EXIF chunk of a PNG or WebP; empty where there is none."""
+    is_png, size = begins(image_bytes, b"\x89PNG\r\n\x1a\n"), tf.strings.length(image_bytes)
+    # A walk that begins at the end of the file is over at once.
+    start = tf.where(is_png, 8, tf.where(_announces_exif(image_bytes), 12, size))
+    _, name, length, position = tf.while_loop(
+        lambda skipped, name, length, position: skipped > 0,
+        lambda skipped, name, length, position: _chunk(image_bytes, position + skipped, is_png),
+        _chunk(image_bytes, start, is_png),
+        maximum_iterations=_MAX_CHUNKS,
+        parallel_iterations=1,
+    )
+    length = tf.where(name == tf.where(is_png, b"eXIf", b"EXIF"), tf.maximum(length, 0), 0)
+    return tf.strings.substr(image_bytes, tf.minimum(position + 8, size), length)
+
+
+def _chunk(image_bytes, position, is_png):
+    """Bytes to the next chunk (0 ends the walk); name, length and position of this one."""
+    size = tf.strings.length(image_bytes)
+    position = tf.minimum(position, size)
+    start = byte_values(image_bytes, position, 8)
+    length = tf.where(is_png, number(start[:4], is_little_endian=False), number(start[4:]))
+    name = tf.strings.substr(image_bytes, tf.minimum(tf.where(is_png, position + 4, position), size), 4)
+    goes_on = (position + 8 < size) & (length >= 0) & (length < size)
+    goes_on &= tf.reduce_all(name != [b"eXIf", b"EXIF", b"IEND"])
+    # A chunk of a PNG ends in a checksum; one of a WebP is filled up to an even length.
+    skipped = tf.where(is_png, 12 + length, 8 + length + length % 2)
+    return tf.where(goes_on, skipped, 0), name, length, position
+
+
+def _announces_exif(image_bytes):
+    """Whether it is a WebP in the extended format whose flags speak of an EXIF chunk."""
+    head = byte_values(image_bytes, 0, 21)
+    is_extended = tf.strings.regex_full_match(tf.strings.substr(image_bytes, 0, 16), r"RIFF\C{4}WEBPVP8X")
+    return is_extended & (tf.bitwise.bitwise_and(head[20], 0x08) != 0)
+
+
 def _directory_orientation(directory_bytes):
     """The orientation in a TIFF directory (the payload of an Exif segment), or 1."""
     size = tf.strings.length(directory_bytes)
-    header = _bytes(directory_bytes, 0, 8)
+    header = byte_values(directory_bytes, 0, 8)
     is_little_endian = header[0] == 0x49
     known = tf.reduce_any(tf.reduce_all(header[:4] == [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42]], axis=1))
-    start = _number(header[4:8], is_little_endian)
+    start = number(header[4:8], is_little_endian)
     start = tf.where(known & (start >= 8) & (start <= size), start, size)
-    count = _number(_bytes(directory_bytes, start, 2), is_little_endian)
+    count = number(byte_values(directory_bytes, start, 2), is_little_endian)
     count = tf.minimum(count, (size - start) // 12)
-    entries = tf.reshape(_bytes(directory_bytes, start + 2, 12 * tf.maximum(count, 1)), [-1, 12])
+    entries = tf.reshape(byte_values(directory_bytes, start + 2, 12 * tf.maximum(count, 1)), [-1, 12])
     tag, kind, number_of_values, short, long = (
-        _number(entries[:, first:last], is_little_endian) for first, last in ((0, 2), (2, 4), (4, 8), (8, 10), (8, 12))
+        number(entries[:, first:last], is_little_endian) for first, last in ((0, 2), (2, 4), (4, 8), (8, 10), (8, 12))
     )
     # The standard says SHORT (3); some writers say LONG (4), and readers accept it.
     values = tf.where(kind == 3, short, tf.where(kind == 4, long, 0))
     found = tf.reduce_max(tf.where((tag == 0x0112) & (number_of_values == 1), values, 0))
     return tf.where((found >= 1) & (found <= 8), found, 1)
-
-
-def _bytes(text, position, count):
-    """int32 (count,): bytes of a string from `position`; zeros after its end."""
-    position = tf.minimum(position, tf.strings.length(text))
-    return tf.cast(tf.io.decode_raw(tf.strings.substr(text, position, count), tf.uint8, fixed_length=count), tf.int32)
-
-
-def _number(digits, is_little_endian):
-    """The last axis of bytes read as one number; from 2**31 it turns negative, which no caller takes for valid."""
-    digits = tf.where(is_little_endian, tf.reverse(digits, [-1]), digits)
-    weights = [256**power for power in reversed(range(digits.shape[-1]))]
-    return tf.reduce_sum(digits * tf.constant(weights, tf.int32), axis=-1)

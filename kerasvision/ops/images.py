@@ -36,9 +36,9 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
     Every file is decoded to three channels first: a one-channel decode raises for CMYK JPEG, GIF, BMP and WebP.
     What is lost on the way, silently: an alpha channel is dropped (transparent pixels show the colour stored under
     them), 16 bits per channel become 8, CMYK becomes RGB without its colour profile, an animation its first frame.
-    The orientation is read from JPEG files only. Two kinds of file need converting first, and are refused by
-    `kerasvision.data.inspection`: a BMP with a palette comes out wrong, its indices read as greys, and a WebP with
-    transparency or several frames raises.
+    Two kinds of file need converting first: one that TensorFlow misreads, of which `kerasvision.ops.readable` knows and
+    which ingest, `predict`, `serve` and the exported model refuse; and a WebP with transparency or several frames, which
+    raises.
 
     Args:
         image_bytes: scalar string, the whole file.

@@ -3,7 +3,7 @@
 Only images are looked at. Whatever else stands in a string input is for the model to judge.
 """
 
-from kerasvision.data.inspection import READABLE, read_header
+from kerasvision.data.inspection import READABLE, read_header, wrong_pixels
 from kerasvision.serving.limits import Refused
 
 # A progressive JPEG has about ten. Each is a pass over the whole picture, and a file of a megabyte could ask for 100,000.
@@ -20,7 +20,8 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
         max_pixels: the most there may be.
 
     Returns:
-        The number; 0 where it is no image; NOT_DECODABLE where it begins like an image and its header cannot be read.
+        The number; 0 where it is no image; NOT_DECODABLE where it begins like an image and its header cannot be read, or
+        TensorFlow would decode it to wrong pixels.
 
     Raises:
         Refused: 400, there are more than `max_pixels`, or a JPEG has more than MAX_SCANS scans.
@@ -31,7 +32,7 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
     if not data.startswith(tuple(READABLE.values())):
         return 0
     facts = read_header(data)
-    if facts.fault or facts.format not in READABLE:
+    if facts.fault or facts.format not in READABLE or wrong_pixels(data, facts):
         return NOT_DECODABLE
     pixels = facts.width * facts.height
     if facts.format == "GIF":

@@ -1,4 +1,4 @@
-"""The EXIF orientation: found where cameras put it, nowhere else, and no bytes make the reader fail."""
+"""The EXIF orientation: found where cameras and programs put it, nowhere else; no bytes make the reader fail."""
 
 import io
 import struct
@@ -132,15 +132,59 @@ def test_a_directory_that_claims_more_entries_than_there_are_is_read_to_its_end(
 
 def test_the_walk_is_bounded(make_images, jpeg_with):
     comment, exif = make_images.segment(0xFE, b""), make_images.exif_segment(6)
-    assert orientation_of(jpeg_with(*[comment] * 63, exif)) == 6
-    assert orientation_of(jpeg_with(*[comment] * 65, exif)) == 1
-    assert orientation_of(jpeg_with(make_images.segment(0xE2, b"x" * 65533), exif)) == 1
+    assert orientation_of(jpeg_with(*[comment] * 255, exif)) == 6
+    assert orientation_of(jpeg_with(*[comment] * 257, exif)) == 1
+
+
+# A segment holds at most 65,533 bytes: profiles of printers, of about 550 kB, take nine.
+@pytest.mark.parametrize("before", [65_533 - 30, 65_533 - 16, 65_533 - 12, 65_533, 9 * 65_533, 30 * 65_533])
+def test_the_header_may_lie_behind_a_large_profile(make_images, jpeg_with, before):
+    profile = [make_images.segment(0xE2, bytes(min(65_533, before - start))) for start in range(0, before, 65_533)]
+    for orientation in (1, 6):
+        data = jpeg_with(*profile, make_images.exif_segment(orientation))
+        assert orientation_of(data) == orientation == pillow_orientation(data)
+        assert may_be_turned(data) or orientation == 1
+
+
+@pytest.mark.parametrize("byte_order", BYTE_ORDERS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+def test_png_and_webp_are_read_as_pillow_reads_them(make_images, image_format, orientation, byte_order):
+    body = directory([entry(orientation, byte_order)], byte_order) + bytes(4)
+    for payload in (body, b"Exif\0\0" + body):
+        data = make_images.encoded(make_images.picture(), image_format, exif=payload)
+        assert orientation_of(data) == orientation == pillow_orientation(data)
+        assert may_be_turned(data)
+
+
+def test_a_png_may_keep_its_header_behind_its_pixels(make_images):
+    plain = make_images.encoded(make_images.picture(), "PNG")
+    header = make_images.png_chunk(b"eXIf", directory([entry(8)]) + bytes(4))
+    assert orientation_of(plain[:-12] + header + plain[-12:]) == 8 == pillow_orientation(plain[:-12] + header + plain[-12:])
+    assert orientation_of(plain + header) == 1 == pillow_orientation(plain + header)
+    text = make_images.png_chunk(b"tEXt", b"Comment\0" + header)
+    assert orientation_of(plain[:33] + text + plain[33:]) == 1 == pillow_orientation(plain[:33] + text + plain[33:])
+
+
+def test_a_webp_that_does_not_announce_its_header_has_none(make_images):
+    data = bytearray(make_images.encoded(make_images.picture(), "WEBP", exif=directory([entry(6)]) + bytes(4)))
+    assert data[12:16] == b"VP8X" and orientation_of(bytes(data)) == 6
+    data[20] &= ~0x08
+    assert orientation_of(bytes(data)) == 1 == pillow_orientation(bytes(data))
+
+
+def test_the_walk_over_chunks_is_bounded(make_images):
+    plain = make_images.encoded(make_images.picture(), "PNG")
+    header, filling = make_images.png_chunk(b"eXIf", directory([entry(8)])), make_images.png_chunk(b"tEXt", b"")
+    assert orientation_of(plain[:33] + 4094 * filling + header + plain[33:]) == 8
+    assert orientation_of(plain[:33] + 4097 * filling + header + plain[33:]) == 1
 
 
 # "Exif" and the like in a draw of bytes reach the parser; bytes alone never would.
 PIECES = st.sampled_from(
     [b"\xff\xd8", b"\xff\xe1", b"\0\x22", b"Exif\0\0", b"MM\0*", b"II*\0", b"\0\0\0\x08", b"\x01\x12\0\x03\0\0\0\x01"]
 )
+PNG, WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF\xff\xff\0\0WEBPVP8X\x0a\0\0\0\x08" + bytes(9)
 OTHER_ENTRIES = st.tuples(st.integers(0x0100, 0x0111), st.just(3), st.just(1), st.binary(min_size=4, max_size=4))
 
 
@@ -152,7 +196,8 @@ OTHER_ENTRIES = st.tuples(st.integers(0x0100, 0x0111), st.just(3), st.just(1), s
 @example(b"\xff\xd8" + b"\xff" * 100)
 @example(b"\xff\xd8" + b"\xff\xe1\0\0" * 100)
 def test_no_bytes_make_the_reader_fail(data):
-    for given_bytes in (data, b"\xff\xd8\xff\xe1\0\xf0Exif\0\0" + data):
+    starts = (b"", b"\xff\xd8\xff\xe1\0\xf0Exif\0\0", PNG, PNG + b"\0\0\0\x26eXIf", WEBP, WEBP + b"EXIF\x26\0\0\0")
+    for given_bytes in (start + data for start in starts):
         assert 1 <= orientation_of(given_bytes) <= 8
         assert may_be_turned(given_bytes) or orientation_of(given_bytes) == 1
 
