@@ -40,7 +40,9 @@ class KerasvisionError(Exception):
         if hint:
             hint = hint if hint.endswith((".", "?", "!")) else hint + "."
             message += " " + hint[0].upper() + hint[1:]
-        super().__init__(message)
+        # A file's name may hold bytes that are no UTF-8, and what commands a terminal.
+        message = "".join(sign if sign >= " " or sign in "\n\t" else repr(sign)[1:-1] for sign in message)
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
 def shown(received: object) -> str:

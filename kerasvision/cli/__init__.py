@@ -3,6 +3,7 @@
 Only what every command needs is imported here, so that `--help` answers at once.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -62,6 +63,10 @@ app.command("doctor")(doctor.doctor)
 def main() -> None:
     """Runs the command line. A failure prints its message and exits with the code of its kind (see `errors`)."""
     quiet.install()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal or a pipe cannot show (a name that is no UTF-8, an umlaut in an ASCII locale) is escaped.
+            stream.reconfigure(errors="backslashreplace")
     try:
         # A user's own sources and networks are modules of the folder that the command is given in; last, so that a file
         # there hides nothing that is installed.

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.config.listing import printable
 from kerasvision.errors import ConfigError, DataError
 
 # On a screen: so many lines at a time, and so many of the labels that come after the best.
@@ -113,8 +114,7 @@ def _print_table(answers: list, columns: object, *, shown: int) -> None:
 
 
 def _name(answer: object) -> str:
-    """The file's name as it can be printed, whatever bytes it holds."""
-    return str(answer.path).encode("utf-8", "replace").decode()
+    return printable(str(answer.path))
 
 
 def _short(value: object) -> str:

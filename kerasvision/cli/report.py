@@ -38,7 +38,7 @@ def tell_report(result: object, root: Path) -> None:
     except KerasvisionError as error:
         told = str(error)
     except Exception as error:  # Whatever it is: the run itself is done.
-        told = f"the report was not written: {type(error).__name__}: {error}; `kerasvision report {result.id}` tries it again"
+        told = f"no report was written: {type(error).__name__}: {error}; `kerasvision report {result.id}` tries it again"
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(told, style="yellow")
 
 

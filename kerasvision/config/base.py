@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
 
 from kerasvision import lookup
+from kerasvision.config.listing import storable
 from kerasvision.errors import ConfigError, shown
 
 
@@ -49,7 +50,7 @@ class Config(BaseModel):
 
     def save(self, file: Path) -> None:
         """Writes `to_data` as JSON, indented for people."""
-        file.write_text(json.dumps(self.to_data(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.write_text(storable(json.dumps(self.to_data(), indent=2, ensure_ascii=False)) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -165,7 +166,8 @@ def canonical_json(data: object) -> str:
     >>> canonical_json({"b": 0.1, "a": [1, 2]})
     '{"a":[1,2],"b":0.1}'
     """
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    # A path may hold bytes that are no UTF-8. `storable` spells them as JSON does, so that they come back.
+    return storable(json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
 def _identity(value: object) -> object:

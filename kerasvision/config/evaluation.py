@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import lookup
 from kerasvision.config.base import Config
 from kerasvision.config.keras_files import file_fault
+from kerasvision.config.listing import list_files
 from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
 
@@ -16,7 +17,7 @@ from kerasvision.errors import ConfigError
 COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects")
 MEASURES = ("pixels", "brightness")
 # Columns that are another value for every image, or the same for all that are judged.
-NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "fault": "split"}
+NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
 
 
 class Evaluation(Config):
@@ -95,8 +96,7 @@ class Evaluation(Config):
                     raise ConfigError(f"evaluation.ensemble: the model file {path} {fault.reason}", hint=fault.hint)
                 yield f"ensemble {number}", path
             elif (path / "saved_model.pb").is_file():
-                found = (file for file in sorted(path.rglob("*")) if file.is_file())
-                yield from ((f"ensemble {number}/{file.relative_to(path).as_posix()}", file) for file in found)
+                yield from ((f"ensemble {number}/{name}", file) for name, file in list_files(path))
             else:
                 raise ConfigError(
                     f"evaluation.ensemble needs folders with a saved_model.pb, or .keras files; {path} is neither "

@@ -7,8 +7,10 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import ENOENT, ENOTDIR
 from pathlib import Path
+from typing import BinaryIO
 
 from kerasvision.errors import DataError
 
@@ -29,7 +31,25 @@ class ImageFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._real_root = os.path.realpath(root)
-        self._folders: dict[str, bool] = {}
+        self._folders: dict[str, str] = {}
+
+    def name(self, written: str) -> str:
+        """The path below the folder of a path as somebody wrote it: `tidy`, and from the folder on where it is a whole path.
+
+        Backslashes separate folders where no file has them in its name. What lies elsewhere stays as it is: a `fault`.
+
+        >>> ImageFiles(Path("/photos")).name("/photos/cats/1.jpg"), ImageFiles(Path("/photos")).name("/other/1.jpg")
+        ('cats/1.jpg', '/other/1.jpg')
+        """
+        name = tidy(written)
+        if "\\" in name and not os.path.lexists(os.path.join(self.root, name)):  # noqa: PTH118 (speed)
+            name = tidy(name.replace("\\", "/"))
+        if not posixpath.isabs(name) or not _is_text(name):
+            return name
+        folder = self._real(posixpath.dirname(name))
+        if not self._contains(folder):
+            return "." if self._real(name) == self._real_root else name
+        return posixpath.normpath(posixpath.join(os.path.relpath(folder, self._real_root), posixpath.basename(name)))
 
     def path(self, name: str) -> Path:
         """The file of that name, whether it may be read or not."""
@@ -48,7 +68,7 @@ class ImageFiles:
         except UnicodeEncodeError:
             return "the path is no valid text"
         except OSError as error:
-            return "there is no such file" if error.errno in (ENOENT, ENOTDIR) else f"cannot be read: {error.strerror}"
+            return _missing(name) if error.errno in (ENOENT, ENOTDIR) else f"cannot be read: {error.strerror}"
 
     def _fault_on_disk(self, name: str) -> str:
         # One question to the file system per image; folders, links and ".." are rare enough to be resolved.
@@ -64,12 +84,33 @@ class ImageFiles:
         return "" if stat.S_ISREG(state.st_mode) else "not a regular file"
 
     def _is_inside(self, folder: str) -> bool:
+        return self._contains(self._real(os.path.join(self.root, folder)))  # noqa: PTH118 (speed)
+
+    def _real(self, folder: str) -> str:
         if folder not in self._folders:
-            self._folders[folder] = self._contains(os.path.realpath(self.root / folder))
+            self._folders[folder] = os.path.realpath(folder)
         return self._folders[folder]
 
     def _contains(self, real: str) -> bool:
         return real == self._real_root or real.startswith(self._real_root.rstrip(os.sep) + os.sep)
+
+
+def _missing(name: str) -> str:
+    """
+    >>> _missing("C:/photos/1.jpg")
+    'there is no such file (a drive letter belongs to a Windows machine: write the path below the folder)'
+    """
+    is_windows = name[1:2] == ":" and name[:1].isalpha()
+    hint = " (a drive letter belongs to a Windows machine: write the path below the folder)" if is_windows else ""
+    return f"there is no such file{hint}"
+
+
+def _is_text(name: str) -> bool:
+    """Whether the system can be asked about such a name."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_hopeless(bad: int, *, of: int) -> bool:
@@ -114,9 +155,15 @@ def existing_file(path: Path, *, field: str) -> Path:
     return path
 
 
-def visible_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(path relative to the folder, path) of every file below it that no dot hides."""
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
-            yield name.as_posix(), path
+@contextmanager
+def opened_file(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file without which the source cannot be read.
+
+    Raises:
+        DataError: it cannot be opened, or reading it fails.
+    """
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint="check its permissions, and the disk") from error

@@ -1,6 +1,5 @@
 """Which image files a saved model is asked about: files, folders and tables, listed one by one, always in the same order."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from kerasvision.config.base import Config
-from kerasvision.config.image_files import ImageFiles, tidy
+from kerasvision.config.image_files import ImageFiles
+from kerasvision.config.listing import EMPTY, is_file, list_folder, printable
 from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_jsonl, read_parquet
 from kerasvision.errors import ConfigError, DataError
 
@@ -69,19 +69,19 @@ class Predict(Config):
             yield self.path.name, self.path
         seen = set()
         for image in self.listed():
-            if not image.fault and image.name not in seen and image.path.is_file():
+            if not image.fault and image.name not in seen and is_file(image.path):
                 seen.add(image.name)
-                yield f"images/{image.name}", image.path
+                yield f"images/{printable(image.name)}", image.path
 
     def _listed(self) -> Iterator[Listed]:
         if self.path.is_dir():
-            yield from _folder(self.path, "", recursive=self.recursive)
+            yield from _folder(self.path, recursive=self.recursive)
         elif not self.path.is_file():
             raise DataError(f"there is no file or folder {self.path} (looked in {Path.cwd()})")
         elif is_table(self.path):
             images = ImageFiles(self.images if self.images is not None else self.path.parent)
             for cell in _cells(self.path, self.column):
-                name = tidy(_inside(cell, images.root))
+                name = images.name(cell)
                 yield Listed(cell, images.path(name), images.fault(name))
         else:
             yield Listed(self.path.name, self.path)
@@ -120,20 +120,11 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in TABLE_SUFFIXES
 
 
-def _folder(folder: Path, prefix: str, *, recursive: bool) -> Iterator[Listed]:
+def _folder(folder: Path, *, recursive: bool) -> Iterator[Listed]:
     """The visible files below a folder, by name. Pipes and links to nowhere too: reading them says what they are."""
-    try:
-        with os.scandir(folder) as entries:
-            # Names alone: of 100,000 files, a third of the memory of the entries.
-            found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
-    except OSError as error:
-        yield Listed(prefix.rstrip("/") or str(folder), folder, f"cannot be read: {error.strerror}")
-        return
-    for name, is_folder in found:
-        if not is_folder:
-            yield Listed(prefix + name, folder / name)
-        elif recursive:
-            yield from _folder(folder / name, f"{prefix}{name}/", recursive=True)
+    for found in list_folder(folder, recursive=recursive):
+        if found.fault != EMPTY:
+            yield Listed(str(folder) if found.name == "." else found.name, found.path, found.fault)
 
 
 def _cells(path: Path, column: str | None) -> Iterator[str]:
@@ -166,8 +157,3 @@ def _parquet_paths(path: Path, column: str) -> Iterator[tuple[int, tuple[object,
     if holds_bytes(open_parquet(path), column, path):
         raise DataError(f"column {column!r} of {path} holds images, and must hold paths", hint="write the images to files")
     return rows
-
-
-def _inside(cell: str, root: Path) -> str:
-    """A whole path as one below the root, so that it can be looked at like any other; the rest as it is."""
-    return os.path.relpath(cell, os.path.abspath(root)) if cell.startswith("/") and "\0" not in cell else cell  # noqa: PTH100

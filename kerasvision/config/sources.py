@@ -12,15 +12,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from kerasvision.config.base import Component
-from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless, tidy, visible_files
+from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless
+from kerasvision.config.listing import is_passed_over, list_files, list_folder, printable
 from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image besides its pixels.
 Said = Literal["labels", "captions"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
 
 class Source(Component):
@@ -56,10 +55,11 @@ class Digits(Source):
 
 
 class ImageFolder(Source):
-    """Class folders of images, `<path>/<class>/<image>`, or `<path>/<split>/<class>/<image>` with split folders.
+    """Class folders of images, `<path>/<class>/<image>`; with split folders above them, or directly below each of them.
 
-    Split folders are those named train, val, valid, validation, eval or test. Hidden files are left alone; every other
-    file is taken for an image, and a file that turns out not to be one is named and quarantined.
+    Split folders are named train, validation (val, valid, dev, eval) or test, also with numbers and more words, such as
+    `training_set` or `seg_test`. Links are followed. Hidden files and those that systems leave behind (Thumbs.db, say) are
+    left alone; every other file is taken for an image, and a file that turns out not to be one is named and quarantined.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.image_folder:read_image_folder"
@@ -69,7 +69,7 @@ class ImageFolder(Source):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
-        yield from visible_files(existing_folder(self.path))
+        yield from list_files(existing_folder(self.path))
 
     def way_to(self, what: Said) -> str:
         """These images have no captions."""
@@ -91,8 +91,9 @@ class Idx(Source):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The .gz files in the folder."""
-        for path in existing_folder(self.path).glob("*-ubyte.gz"):
-            yield path.name, path
+        for found in list_folder(existing_folder(self.path), recursive=False):
+            if found.name.endswith("-ubyte.gz"):
+                yield printable(found.name), found.path
 
     def way_to(self, what: Said) -> str:
         """These images have no captions."""
@@ -193,7 +194,7 @@ class Table(Source):
         images, is_good, bad = self.images, {}, 0
         try:
             for count, (_, (image, *_)) in enumerate(rows, start=1):
-                name = tidy(str(image or ""))
+                name = images.name(str(image or ""))
                 if name not in is_good:
                     is_good[name] = not images.fault(name)
                     if is_good[name]:
@@ -276,7 +277,7 @@ class Coco(Source):
         for folder, annotations in self.parts():
             for kind, file in annotations.items():
                 yield f"{kind}/{file.name}", file
-            for name, path in visible_files(folder):
+            for name, path in list_files(folder):
                 yield (name if folder == self.path else f"{folder.name}/{name}"), path
 
 
@@ -284,7 +285,8 @@ class TfRecord(Source):
     """TFRecord files of tf.train.Example, with the keys of TensorFlow's Models: `image/encoded`, `image/class/label`, ...
 
     `path` is a file or a pattern: `"imagenet/*-of-*"`. A file with train, validation (or val) or test in its name is that
-    split. Keys that an example does not hold are left out, but for the image itself.
+    split; so is one in such a folder, where the pattern leaves the folder open (`"imagenet/*/*"`). Keys that an example does
+    not hold are left out, but for the image itself.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
@@ -305,14 +307,22 @@ class TfRecord(Source):
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
 
-    def paths(self) -> list[Path]:
-        """The files, sorted.
+    def named_paths(self) -> list[tuple[str, Path]]:
+        """(name, file) of all files, sorted; the name is the part of the path that the pattern leaves open.
 
         Raises:
             DataError: there are none.
         """
-        names = [self.path] if self.path.is_file() else sorted(glob.glob(str(self.path)))  # noqa: PTH207 (not below a folder)
-        paths = [Path(name) for name in names if Path(name).is_file()]
+        if self.path.is_file():
+            return [(printable(self.path.name), self.path)]
+        *folders, _ = self.path.parts or ("",)
+        start = next((at for at, part in enumerate(folders) if glob.has_magic(part)), len(folders))
+        found = [Path(name) for name in sorted(glob.glob(str(self.path)))]  # noqa: PTH207 (not below a folder)
+        paths = [
+            (printable("/".join(path.parts[start:])), path)
+            for path in found
+            if path.is_file() and not any(map(is_passed_over, path.parts[start:]))
+        ]
         if not paths:
             raise DataError(f"there is no file {self.path} (looked in {Path.cwd()})",
                             hint="set source.path to a file or a pattern such as 'data/train-*'")  # fmt: skip
@@ -320,8 +330,7 @@ class TfRecord(Source):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """All files that the pattern means."""
-        for path in self.paths():
-            yield path.name, path
+        yield from self.named_paths()
 
 
 ShapeName = Literal["circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"]

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasvision.config.image_files import opened_file
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
@@ -162,7 +163,7 @@ def read_parquet(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, t
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 text, each checked before it is kept."""
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         number = 0
         while line := file.readline(MOST_LINE_BYTES + 1):
             number += 1

@@ -29,15 +29,18 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     "corrupt": "warning", "unreadable": "warning", "unsupported": "warning", "oversized": "warning",
     "path_outside": "warning", "no_label": "warning", "conflicting_rows": "warning", "bad_annotation": "warning",
     "bad_value": "warning",
-    "leakage_removed": "warning", "quarantined": "warning", "left_out": "info",
+    "leakage_removed": "warning", "outside_classes": "warning", "quarantined": "warning", "left_out": "info",
     # labels
     "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",
     "too_few_examples": "error", "label_variants": "warning", "label_missing_in_split": "warning", "imbalance": "warning",
     "unseen_object_class": "error", "missing_object_class": "warning", "object_class_variants": "warning",
     "group_variants": "warning",
+    # splits that the source gives
+    "labels_like_splits": "warning", "split_missing": "warning",
     # images that are used
     "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
     "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "changed_by_decoding": "info",
+    "linked_outside": "info",
     # captions, boxes, masks
     "empty_caption": "warning", "uncaptioned": "error", "few_captions": "warning", "long_caption": "warning",
     "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",

@@ -14,13 +14,14 @@ import pandas as pd
 
 from kerasvision import lookup
 from kerasvision.config.experiment import Ingest, Splits
+from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.descriptions import kept_captions, kept_objects, placed_objects
 from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.examples import Example, ExampleWriter
-from kerasvision.data.manifest import CHUNK_ROWS, Scanned, printable, scan
+from kerasvision.data.manifest import CHUNK_ROWS, Scanned, scan
 from kerasvision.data.quarantine import LEFT_OUT, read_quarantine
-from kerasvision.data.records import Record, sha256
+from kerasvision.data.records import OUTSIDE, Record, sha256
 from kerasvision.data.spans import PreviousExamples, Span, compare
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
@@ -126,8 +127,8 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
 
 
 def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
-    """What was left out as leakage, or because somebody wants it so, does not count: nothing is wrong with such an image."""
-    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT))]
+    """What was left out as leakage, by its place or by a person does not count: nothing is wrong with such an image."""
+    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT, OUTSIDE))]
     limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
     if len(bad) <= limit * len(table):
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from kerasvision.config.listing import printable
 from kerasvision.data.descriptions import kept_captions, kept_objects, object_class
 from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images
@@ -79,15 +80,6 @@ def in_columns(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROW
     return pd.concat([*chunks, pd.DataFrame(waiting)] if waiting or not chunks else chunks, ignore_index=True)
 
 
-def printable(name: str) -> str:
-    r"""A name as text that can be stored: that of a file may hold bytes that are no UTF-8.
-
-    >>> printable("caf\udce9.jpg") == r"caf\udce9.jpg"
-    True
-    """
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def _loaded(records: Iterable[Record]) -> Iterator[tuple[tuple[Record, str], bytes]]:
     """((record, why it was not read), bytes) of each."""
     for record in records:
@@ -107,6 +99,7 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[
         "id": printable(record.name),
         "path": printable(str(record.content)) if isinstance(record.content, Path) else "",
         "split": record.split or "",
+        "source_split": record.split or "",
         "label": class_name(record.label),
         "group": record.group,
         "sha256": "" if not_read else sha256(data),
@@ -130,7 +123,7 @@ def _described(
     fitted, on_size, fault = fitted_objects(record, data, width=facts.width, height=facts.height)
     objects, on_objects = kept_objects(fitted, width=facts.width, height=facts.height)
     named_wrong = isinstance(record.content, Path) and has_wrong_suffix(record.content, facts.format)
-    notes = [*facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
+    notes = [*record.notes, *facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
     return ([], (), [], fault) if fault else (notes, captions, objects, "")
 
 

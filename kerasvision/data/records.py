@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+# What a source says of an image that it does not read, and notes of one that it does.
+OUTSIDE = "outside the class folders"
+LINKED_OUT = "behind a link that leads out of the source's folder"
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
@@ -39,6 +43,7 @@ class Record:
         fault: why it cannot be used, where the source already knows; else "".
         drawn_on: (height, width) of the picture that the objects were drawn on, where the source says it; where the file has
             another size, they are fitted to it.
+        notes: what should be known of it, one line each.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Record:
     objects: tuple[Object, ...] = ()
     fault: str = ""
     drawn_on: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     def load(self) -> bytes:
         """The encoded bytes.

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import TypeAdapter
 
 from kerasvision.config.experiment import Experiment
+from kerasvision.config.listing import is_file
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.records import Record
 from kerasvision.data.sources.image_folder import read_image_folder
@@ -58,11 +59,10 @@ def write_pipeline_file(name: str, *, images: Path, folder: Path) -> Path:
     if file.exists():
         raise ConfigError(f"{file} is there already, and is not overwritten", hint="choose another name")
     source = ImageFolder(path=images)
-    list(source.files())  # says so where there is no such folder
-    records = list(read_image_folder(source))
+    records = [record for record in read_image_folder(source) if not record.fault]
     counts = Counter(record.label for record in records)
     if len(counts) < 2:
-        raise DataError(f"there must be at least two classes, and {images} holds only {next(iter(counts))!r}")
+        raise DataError(f"{images} must hold images of at least two classes", received=list(counts))
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(_FILE.substitute(_choices(name, images, records, counts)), encoding="utf-8")
     return file
@@ -77,7 +77,7 @@ def _choices(name: str, images: Path, records: list[Record], counts: Counter) ->
     return {
         "name": name,
         "path": repr(str(images)),
-        "folder": images,
+        "folder": in_docstring(str(images)),
         "classes": len(counts),
         "images": len(records),
         "side": side,
@@ -92,10 +92,22 @@ def _choices(name: str, images: Path, records: list[Record], counts: Counter) ->
     }
 
 
+def in_docstring(text: str) -> str:
+    """A text as it stands between three double quotes: backslashes, quotes and what cannot be printed are escaped.
+
+    >>> in_docstring('C:\\\\photos "new"')
+    'C:\\\\\\\\photos \\\\"new\\\\"'
+    """
+    # repr chooses double quotes for a text that holds a single one and no double one.
+    return repr(f"\"{text}")[2:-1].replace("\\'", "'").replace('"', '\\"')
+
+
 def _look(records: list[Record]) -> tuple[float, bool]:
     """(median of the shorter side in pixels, whether all are grey) of some images spread over the source."""
     sides, modes = [], set()
     for record in records[:: max(1, len(records) // SAMPLED_IMAGES)]:
+        if not is_file(record.content):  # to open a pipe may take for ever
+            continue
         try:
             with Image.open(record.content) as image:
                 sides.append(min(image.size))

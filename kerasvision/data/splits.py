@@ -9,13 +9,6 @@ from kerasvision.config.experiment import Splits
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
-# The names that people give to split folders, and what we call them.
-SPLIT_NAMES: Mapping[str, str] = {
-    "train": TRAIN, "training": TRAIN,
-    "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "eval": VALIDATION,
-    "test": TEST, "testing": TEST,
-}  # fmt: skip
-
 # Where two splits claim an image, the one with the higher number keeps it.
 STRICTNESS = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 

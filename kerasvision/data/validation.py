@@ -24,6 +24,7 @@ from kerasvision.data.checks.images import (
     size_anomalies,
 )
 from kerasvision.data.checks.labels import balance_anomalies, group_anomalies, label_anomalies, object_anomalies
+from kerasvision.data.checks.layout import layout_anomalies
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.statistics import Statistics
 
@@ -50,6 +51,7 @@ def find_anomalies(
         *label_anomalies(statistics, schema, images),
         *balance_anomalies(statistics, schema),
         *object_anomalies(statistics, schema),
+        *layout_anomalies(statistics, images),
         *fault_anomalies(statistics),
         *size_anomalies(statistics, schema, images),
         *note_anomalies(statistics, images),

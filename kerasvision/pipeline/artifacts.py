@@ -45,8 +45,9 @@ class Examples(Artifact):
 
     ```
     data/                 a prepared TFDS data set: `tfds.builder_from_directory(uri / "data")` reads it
-    manifest.parquet      a row per image of the source: id, path, split, label, group, sha256, size, width, height,
-                          format, mode, notes, fault (why it was left out; empty otherwise), captions, objects
+    manifest.parquet      a row per image of the source: id, path, split, source_split (what the source
+                          says; empty where nothing), label, group, sha256, size, width, height, format, mode, notes, fault
+                          (why it was left out; empty otherwise), captions, objects
     span.json             what was added, removed and changed since the examples before
     ```
     """

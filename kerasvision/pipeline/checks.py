@@ -1,8 +1,11 @@
 """What is checked before the first stage runs, so that nobody waits an hour for a mistake in the last one."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
+from kerasvision.config.listing import is_file
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.extras import missing
 from kerasvision.pipeline.graph import Node, Pipeline
@@ -21,10 +24,20 @@ def check_pipeline(pipeline: Pipeline) -> None:
     for node in pipeline.nodes.values():
         if node.settings is not None:
             for _, path in node.settings.files():
-                if not path.is_file():
+                if _is_missing(path):
                     raise DataError(f"{node.name} reads {path}, and there is no such file")
             check_source(node)
             check_packages(node)
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no such file. One that cannot be read is there: the stage names it, or says that it needs it."""
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+    except OSError:
+        return False
+    return not is_file(path)
 
 
 def check_source(node: Node) -> None:

@@ -5,10 +5,12 @@ the key, so that a difference can be named.
 """
 
 import ast
+import errno
 import hashlib
 import inspect
 import platform
 import re
+import stat
 import sys
 import sysconfig
 import time
@@ -23,6 +25,7 @@ from typing import Protocol
 
 from kerasvision import lookup
 from kerasvision.config.base import canonical_json
+from kerasvision.config.listing import printable
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.graph import Node
 
@@ -135,17 +138,23 @@ def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
 
 
 def file_digests(files: Iterable[tuple[str, Path]], memo: Memo) -> dict[str, str]:
-    """name -> SHA-256 of each file; a file is read only where its size, times or inode changed since the last time."""
-    named = [(name, path, _state(path)) for name, path in files]
-    known = memo.recall([str(path.absolute()) for _, path, _ in named])
+    """name -> SHA-256 of each file, or why it cannot be read, so that a change of its permissions is a change too.
+
+    A file is read only where its size, times or inode changed since the last time.
+    """
+    named = [(name, path, printable(str(path.absolute()))) for name, path in files]
+    known = memo.recall([key for _, _, key in named])
     digests, fresh = {}, []
-    for name, path, state in named:
-        recorded, digest, at_ns = known.get(str(path.absolute()), (None, "", 0))
-        if recorded != state or at_ns - max(state.mtime_ns, state.ctime_ns) < SETTLED_NS:
-            at_ns = time.time_ns()
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            fresh.append((str(path.absolute()), state, digest, at_ns))
+    for name, path, key in named:
+        try:
+            state = _state(path)
+            recorded, digest, at_ns = known.get(key, (None, "", 0))
+            if recorded != state or at_ns - max(state.mtime_ns, state.ctime_ns) < SETTLED_NS:
+                at_ns = time.time_ns()
+                digest = _digest(path)
+                fresh.append((key, state, digest, at_ns))
+        except OSError as error:
+            digest = f"cannot be read: {error.strerror}"
         digests[name] = digest
     memo.remember(fresh)
     return digests
@@ -200,8 +209,15 @@ def _stage_code(node: Node) -> dict[str, str]:
 
 
 def _state(path: Path) -> FileState:
-    stat = path.stat()
-    return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")  # to open a pipe may take for ever
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _scan_of(result: RunResult) -> Scan:
 def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:
     """The standard graph on a folder. What comes after the validator is never reached, whatever it says."""
     readable = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
-    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     experiment = c.Experiment(
         name="-".join(filter(None, ("scan", readable, digest))),
         source=c.ImageFolder(path=folder),

@@ -2,13 +2,14 @@
 
 import json
 
+from kerasvision.config.listing import storable
 from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
 
 
 def compile_pipeline(pipeline: Pipeline) -> str:
     """Canonical JSON, indented for people: nodes in order with code, inputs, outputs and settings."""
     spec = {"pipeline": pipeline.name, "nodes": [_node(node) for node in pipeline.nodes.values()]}
-    return json.dumps(spec, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return storable(json.dumps(spec, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
 def stage_path(node: Node) -> str:

@@ -84,7 +84,7 @@ def test_the_published_layout_is_found_by_itself(coco):
     )  # fmt: skip
     told = [(r.name, r.split, r.captions, [o.label for o in r.objects], r.label, r.fault) for r in read(source)]
     assert told == [
-        ("test-dev2017/5.jpg", None, (), [], "", ""),
+        ("test-dev2017/5.jpg", "test", (), [], "", ""),
         ("train2017/1.jpg", "train", ("b",), ["dog"], "", ""),
         ("train2017/2.jpg", "train", ("a", "c"), [], "", ""),
         ("train2017/3.jpg", "train", (), [], "", ""),
@@ -321,6 +321,32 @@ def test_images_that_are_missing_or_outside_are_faults(coco, tmp_path):
     outside = f"the path leads out of {tmp_path / 'x'}"
     assert [record.fault for record in read(coco(files, images=["x/1.jpg"]))] == [
         "", "there is no such file", outside, outside, "the path is empty", "the path holds a NUL character"]  # fmt: skip
+
+
+def test_whole_paths_below_the_folder_and_backslashes_are_read(coco, tmp_path):
+    names = [f"{tmp_path}/x/1.jpg", "more\\2.jpg"]
+    listed = [image(number) | {"file_name": name} for number, name in enumerate(names)]
+    (tmp_path / "x" / "more").mkdir(parents=True)
+    records = read(coco({"instances_x": instances(images=listed)}, images=["x/1.jpg", "x/more/2.jpg"]))
+    assert [(record.name, record.fault) for record in records] == [("x/1.jpg", ""), ("x/more/2.jpg", "")]
+    assert [record.load() for record in records] == [b"x/1.jpg", b"x/more/2.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [("valid", "validation"), ("seg_train", "train"), ("minival", "validation"), ("Test_Images", "test"), ("trains", None)],
+)
+def test_the_name_of_a_folder_says_its_split(folder, split, coco):
+    records = read(coco({f"instances_{folder}": instances()}, images=[f"{folder}/1.jpg"]))
+    assert [record.split for record in records] == [split]
+
+
+def test_folders_of_images_may_be_links_and_count_for_the_fingerprint(coco, tmp_path):
+    source = coco({"instances_train2017": instances()}, images=["train2017/1.jpg"])
+    (tmp_path / "train2017").rename(tmp_path / "disk2")
+    (tmp_path / "train2017").symlink_to(tmp_path / "disk2")
+    assert [(record.fault, record.load()) for record in read(source)] == [("", b"train2017/1.jpg")]
+    assert "train2017/1.jpg" in dict(source.files())
 
 
 def test_empty_captions_are_passed_on_and_half_characters_are_not(coco):

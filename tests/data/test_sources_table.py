@@ -236,6 +236,36 @@ def test_parquet_paths_are_held_to_the_same(path, fault, hostile):
     assert [record.fault for record in read(source)] == [fault.format(root=hostile)]
 
 
+def test_whole_paths_below_the_folder_and_backslashes_are_read_like_others(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    written = [f"{tmp_path}/img/0.jpg", f"{tmp_path}/link/img/1.jpg", "img\\2.jpg", ".\\img\\3.jpg", "img/a\\b.jpg",
+               f"{tmp_path}/x/../img/4.jpg"]  # fmt: skip
+    names = ["img/0.jpg", "img/1.jpg", "img/2.jpg", "img/3.jpg", "img/a\\b.jpg", "img/4.jpg"]
+    source = make(tmp_path, "image,label\n" + "".join(f"{path},cat\n" for path in written), *names)
+    assert faults(source) == dict.fromkeys(names, "")
+    assert [record.load().decode() for record in read(source)] == names
+    assert [name for name, _ in source.files()] == ["table.csv", *names]
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("..\\secret.jpg", "the path leads out of {root}"),
+        ("near\\..\\..\\secret.jpg", "the path leads out of {root}"),
+        ("{root}/../secret.jpg", "the path leads out of {root}"),
+        ("{root}x/secret.jpg", "the path leads out of {root}"),
+        ("/etc/hostname", "the path leads out of {root}"),
+        ("{root}", "not a regular file"),
+        ("C:\\photos\\1.jpg", "there is no such file (a drive letter belongs to a Windows machine: write the path below "
+                               "the folder)"),
+    ],
+)  # fmt: skip
+def test_whole_paths_and_backslashes_lead_no_further_than_others(path, fault, hostile):
+    path = path.format(root=hostile)
+    (record,) = read(make(hostile, f"image,label\n{path},cat\n"))
+    assert record.fault == fault.format(root=hostile)
+
+
 def test_only_files_inside_the_folder_count_for_the_fingerprint(hostile):
     text = "image,label\n" + "".join(f'"{path}",cat\n' for path in PATHS)
     files = list(make(hostile, text).files())

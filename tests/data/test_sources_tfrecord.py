@@ -61,6 +61,39 @@ def test_files_of_a_pattern_give_splits_labels_and_captions(tmp_path):
         "birds-train-00000-of-00002", "birds-train-00001-of-00002", "birds-validation-00000-of-00001"]  # fmt: skip
 
 
+def test_files_of_one_name_in_several_folders_stay_apart_and_folders_say_the_split(tmp_path):
+    for folder, value in (("train", b"one"), ("Val2017", b"two"), ("extra", b"three"), ("test_set", b"four")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "00000.tfrecord", example(image__encoded=[value]))
+    (tmp_path / "extra" / "Thumbs.db").write_bytes(b"no TFRecord")
+    source = TfRecord(path=tmp_path / "*" / "*")
+    assert [(r.name, r.load(), r.split) for r in read(source)] == [
+        ("Val2017/00000.tfrecord/000000", b"two", "validation"), ("extra/00000.tfrecord/000000", b"three", None),
+        ("test_set/00000.tfrecord/000000", b"four", "test"), ("train/00000.tfrecord/000000", b"one", "train"),
+    ]  # fmt: skip
+    assert [name for name, _ in source.files()] == [
+        f"{folder}/00000.tfrecord" for folder in ("Val2017", "extra", "test_set", "train")
+    ]
+
+
+def test_a_file_that_may_not_be_read_is_told_in_words(tmp_path, monkeypatch):
+    source = write(tmp_path / "a.tfrecord", example(image__encoded=[b"x"]))
+
+    def refuse(path, *mode):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(DataError, match=r"a.tfrecord cannot be read: Permission denied"):
+        read(source)
+
+
+def test_a_file_may_have_a_name_of_any_bytes(tmp_path):
+    source = write(tmp_path / "plain", example(image__encoded=[b"x"]))
+    (tmp_path / "plain").rename(tmp_path / "caf\udce9_val")
+    (record,) = read(source.model_copy(update={"path": tmp_path / "caf*"}))
+    assert (record.name, record.split, record.load()) == (r"caf\udce9_val/000000", "validation", b"x")
+
+
 def test_labels_get_their_names_or_are_texts_already(tmp_path):
     file = tmp_path / "a.tfrecord"
     labels = (1, 0, 2, -1)

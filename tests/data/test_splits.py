@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasvision import config as c
-from kerasvision.data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION, assign_splits, place
+from kerasvision.data.split_names import SPLIT_NAMES
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits, place
 
 SPLITS = (TRAIN, VALIDATION, TEST)
 

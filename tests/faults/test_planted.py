@@ -126,6 +126,27 @@ def copy(root, name, to):
     shutil.copy(root / name, root / to)
 
 
+def split_the_classes(root):
+    """<class>_<split>/ in the place of <split>/<class>/."""
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            (root / split / label).rename(root / f"{label}_{split}")
+        (root / split).rmdir()
+    shutil.rmtree(root / "val")
+
+
+def flatten(folder):
+    for file in sorted(folder.rglob("*.jpg")):
+        file.rename(folder / file.name)
+    for label in ("cat", "dog"):
+        (folder / label).rmdir()
+
+
+def link_out(folder, to):
+    folder.rename(to)
+    folder.symlink_to(to)
+
+
 SETS = {
     "a test image lies in train too": (
         lambda root: copy(root, "test/cat/060.jpg", NEW),
@@ -168,6 +189,32 @@ SETS = {
         "too_few_examples": "class 'dog' has 1 training image; at least 2",
         "imbalance": "'cat' has 24 training images, and 'dog' 1",
     }),
+    "splits that became classes": (
+        lambda root: split_the_classes(root),
+        {"labels_like_splits": "labels 'cat_test', 'cat_train', 'dog_test', 'dog_train' are named like splits",
+         "unseen_label": "label 'dog_train' is not in the schema", "missing_label": "'cat'",
+         "label_missing_in_split": "has no image of"},
+    ),
+    "a flat test folder": (
+        lambda root: flatten(root / "val"),
+        {"outside_classes": "12 images were left out: outside the class folders, directly in val/ val/048.jpg"},
+    ),
+    "an image beside the split folders": (
+        lambda root: copy(root, "train/cat/000.jpg", "stray.jpg"),
+        {"outside_classes": "1 image was left out: outside the class folders, directly in "},
+    ),
+    "images in a folder that is no split": (
+        lambda root: copy(root, "train/cat/000.jpg", "extra/1.jpg"),
+        {"outside_classes": "outside the class folders, in extra/, which is no split extra/1.jpg"},
+    ),
+    "a class folder behind a link": (
+        lambda root: link_out(root / "train/cat", root.with_name("disk2")),
+        {"linked_outside": "24 images: behind a link that leads out of the source's folder train/cat/000.jpg"},
+    ),
+    "a loop of links": (
+        lambda root: (root / "train/cat/loop").symlink_to(root),
+        {"unreadable": "1 image was left out: cannot be read: the link leads back to a folder above it train/cat/loop"},
+    ),
     "a dark test split": (lambda root: darken(root / "test"), {"feature_drift": "brightness is"}),
 }  # fmt: skip
 

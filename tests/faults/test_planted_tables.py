@@ -38,6 +38,9 @@ ROWS = {
     "an empty path": (",cat,train,,a cat", "row 75", {"unreadable": "the path is empty"}),
     "an address": ("https://example.org/a.jpg,cat,train,,a cat", "https://example.org/a.jpg", {"unreadable": "download"}),
     "a folder": ("images,cat,train,,a cat", "images", {"unreadable": "not a regular file"}),
+    "a Windows path": (
+        "C:\\images\\000.jpg,cat,train,,a cat", "C:/images/000.jpg", {"unreadable": "a drive letter belongs to a Windows"},
+    ),
     "a path upwards": ("../secret.jpg,cat,train,,a cat", "../secret.jpg", {"path_outside": "leads out of"}),
     "an absolute path": ("/etc/passwd,cat,train,,a cat", "/etc/passwd", {"path_outside": "leads out of"}),
     "a link that leads out": ("images/link.jpg,cat,train,,a cat", "images/link.jpg", {"path_outside": "leads out of"}),
@@ -104,6 +107,14 @@ def replaced(old, new):
         (root / "table.csv").write_text(text.replace(old, new))
 
     return change
+
+
+def test_rows_without_a_split_among_others_are_told(find):
+    (found,) = find(replaced("images/000.jpg,cat,train,", "images/000.jpg,cat,,"))
+    assert (found.code, found.severity, found.examples) == ("split_missing", "warning", ("images/000.jpg",))
+    assert found.message == (
+        "1 image has no split in the source, where the others have one (test, train, validation): they are split by `splits`"
+    )
 
 
 def test_captions_that_are_gone_are_told(find):

@@ -1,8 +1,11 @@
 """Fingerprints see every change that matters, and no other."""
 
+import hashlib
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,8 @@ from hypothesis import strategies as st
 from kerasvision import config as c
 from kerasvision.config.base import canonical_json
 from kerasvision.config.stages import stage_settings
-from kerasvision.pipeline.fingerprint import code_digests, fingerprint
+from kerasvision.pipeline.checks import check_pipeline
+from kerasvision.pipeline.fingerprint import code_digests, file_digests, fingerprint
 from kerasvision.pipeline.standard import standard_pipeline
 from kerasvision.pipeline.store import opened
 
@@ -112,3 +116,78 @@ def test_location_of_a_source_is_no_part_of_its_identity(tmp_path):
 @given(st.dictionaries(st.text(max_size=4), st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))))
 def test_canonical_text_does_not_depend_on_order(data):
     assert canonical_json(data) == canonical_json(dict(reversed(list(data.items()))))
+
+
+def photos(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode("utf-8", "surrogateescape"))
+    return c.ImageFolder(path=folder)
+
+
+def test_what_lies_behind_links_is_in_the_fingerprint(tmp_path):
+    source = photos(tmp_path / "data", "dog/1.jpg")
+    photos(tmp_path / "disk2", "cat/2.jpg", "more/3.jpg")
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "disk2" / "cat")
+    (tmp_path / "data" / "dog" / "more").symlink_to(tmp_path / "disk2" / "more")
+    with opened(tmp_path / "runs") as store:
+        before = file_digests(source.files(), store)
+        (tmp_path / "disk2" / "more" / "3.jpg").write_bytes(b"another image")
+        photos(tmp_path / "disk2", "cat/4.jpg")
+        after = file_digests(source.files(), store)
+    assert list(before) == ["cat/2.jpg", "dog/1.jpg", "dog/more/3.jpg"]
+    assert {name for name in after if after[name] != before.get(name)} == {"cat/4.jpg", "dog/more/3.jpg"}
+
+
+def test_a_file_without_permission_is_a_state_of_its_own(tmp_path, monkeypatch):
+    source = photos(tmp_path / "data", "cat/1.jpg", "cat/2.jpg")
+    refused, path_open = set(), Path.open
+
+    def refuse(path, *mode):
+        if path.name in refused:
+            raise PermissionError(13, "Permission denied")
+        return path_open(path, *mode)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with opened(tmp_path / "runs") as store:
+        readable = file_digests(source.files(), store)
+        refused.add("2.jpg")
+        closed = file_digests(source.files(), store)
+        refused.clear()
+        assert file_digests(source.files(), store) == readable
+    assert closed == readable | {"cat/2.jpg": "cannot be read: Permission denied"}
+    assert readable["cat/1.jpg"] == hashlib.sha256(b"cat/1.jpg").hexdigest()
+
+
+def test_names_of_any_bytes_and_files_that_vanish_end_nothing(tmp_path):
+    source = photos(tmp_path / "caf\udce9", "cat/\udcff.jpg", "cat/a\nb.jpg", "cat/gone.jpg")
+    os.mkfifo(tmp_path / "caf\udce9" / "cat" / "pipe.jpg")
+    listed = list(source.files())
+    (tmp_path / "caf\udce9" / "cat" / "gone.jpg").unlink()
+    with opened(tmp_path / "runs") as store:
+        first, again = file_digests(listed, store), file_digests(listed, store)
+    assert first == again
+    assert first == {
+        r"cat/a\nb.jpg": hashlib.sha256(b"cat/a\nb.jpg").hexdigest(),
+        "cat/gone.jpg": "cannot be read: No such file or directory",
+        r"cat/\udcff.jpg": hashlib.sha256(b"cat/\xff.jpg").hexdigest(),
+    }
+    assert canonical_json({"path": "caf\udce9"}) == r'{"path":"caf\udce9"}'
+
+
+def test_a_file_without_permission_stops_no_check_before_the_run(tmp_path, monkeypatch):
+    source = photos(tmp_path / "data", "cat/1.jpg", "dog/2.jpg")
+    experiment = c.Experiment(
+        name="test", source=source, transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        model=c.Model(name="lenet5"),
+    )  # fmt: skip
+    stat = Path.stat
+
+    def refuse(path, **choices):
+        if path.name == "1.jpg":
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **choices)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    check_pipeline(standard_pipeline(experiment))
+    assert [name for name, _ in source.files()] == ["cat/1.jpg", "dog/2.jpg"]

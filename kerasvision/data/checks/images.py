@@ -11,6 +11,7 @@ from kerasvision.data.drawn import SCALED, TURNED
 from kerasvision.data.inspection import WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT
+from kerasvision.data.records import LINKED_OUT, OUTSIDE
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.statistics import Statistics
@@ -19,6 +20,7 @@ from kerasvision.data.statistics import Statistics
 FAULTS: Mapping[str, str] = {
     LEFT_OUT: "left_out",
     "leakage:": "leakage_removed",
+    OUTSIDE: "outside_classes",
     "leads out of": "path_outside",
     NO_LABEL: "no_label",
     "its rows give it two": "conflicting_rows",
@@ -48,6 +50,7 @@ NOTES: Mapping[str, str] = {
     EMPTY_CAPTION: "empty_caption",
     SCALED: "other_size_annotated",
     TURNED: "other_size_annotated",
+    LINKED_OUT: "linked_outside",
 }
 MOST_FAULTS = 10
 

@@ -1,13 +1,12 @@
 """Photos in COCO's form (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from kerasvision.config.image_files import ImageFiles, tidy
+from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.sources import Coco
 from kerasvision.data.descriptions import kept_objects
 from kerasvision.data.records import Object, Record, class_name
@@ -16,7 +15,7 @@ from kerasvision.data.sources.coco_masks import mask_fault, mask_png, packed
 from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import UnusableValue, Values
-from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.data.split_names import split_within
 from kerasvision.errors import DataError
 from kerasvision.lookup import shortened
 
@@ -35,17 +34,18 @@ def read_coco(settings: Coco) -> Iterator[Record]:
     """
     for folder, files in settings.parts():
         # "train2017" is the split "train"; the images of `path` itself are dealt.
-        split = None if folder == settings.path else SPLIT_NAMES.get(re.sub(r"[\d_-]+$", "", folder.name).lower())
+        split = None if folder == settings.path else split_within(folder.name)
         prefix = "" if folder == settings.path else f"{folder.name}/"
         found = ImageFiles(folder)
         listed: dict[int, _Image] = {}
         for kind, file in files.items():
             _Annotations(file, kind).add_to(listed, settings)
         for image in listed.values():
-            fault = found.fault(image.file_name) or image.fault
-            path = found.path(image.file_name)
+            name = found.name(image.file_name)
+            fault = found.fault(name) or image.fault
+            path = found.path(name)
             yield Record(
-                clean(prefix + image.file_name),
+                clean(prefix + name),
                 path,
                 "" if fault or settings.label == "none" else _largest(image, path),
                 split,
@@ -194,8 +194,10 @@ _NOUNS = {int: "a whole number", str: "a text"}
 
 
 def _parsed(file: Path) -> dict:
+    with opened_file(file) as opened:
+        text = opened.read()
     try:
-        data = json.loads(file.read_bytes())
+        data = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(f"{file} is no JSON: not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:

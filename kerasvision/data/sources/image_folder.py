@@ -1,46 +1,127 @@
 """Class folders of images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from kerasvision.config.image_files import existing_folder
+from kerasvision.config.listing import EMPTY, LOOP, Found, is_link_out, list_folder, printable
 from kerasvision.config.sources import ImageFolder
-from kerasvision.data.records import Record
-from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.data.records import LINKED_OUT, OUTSIDE, Record
+from kerasvision.data.split_names import split_of, splits_among
 from kerasvision.errors import DataError
+from kerasvision.progress import say
+
+Folders = tuple[str, ...]
 
 
 def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
-    """Every file below a class folder, by name. Files beside the class folders (a licence, say) are left alone.
+    """Every file below a class folder, by name.
+
+    An image elsewhere is given with a fault that says where it lies: directly in the folder, directly in a split folder, or
+    beside the split folders. Other files there (a licence, say) are left alone.
 
     Raises:
-        DataError: no such folder, no class folders, or one without a file.
+        DataError: no such folder, no class folders, or one that is empty or cannot be read.
     """
-    root = settings.path
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}", hint="set source.path to the folder with the images")
-    folders = _visible_folders(root)
-    if not folders:
-        raise DataError(f"{root} holds no class folders", hint="put the images of each class in a folder of its own")
-    if all(folder.name.lower() in SPLIT_NAMES for folder in folders):
-        for folder in folders:
-            yield from _read_classes(root, folder, SPLIT_NAMES[folder.name.lower()])
-    else:
-        yield from _read_classes(root, root, None)
+    root = existing_folder(settings.path)
+    found = list(list_folder(root))
+    layout = _layout(found)
+    _refuse_unreadable(found, layout)
+    _refuse_empty(root, found, layout)
+    records = (_record(one, layout) for one in found if one.fault != EMPTY)
+    unread = {folders[0] for one in found if (folders := _folders(one))}
+    for record in filter(None, records):
+        unread.discard(record.content.relative_to(root).parts[0])
+        yield record
+    for name in sorted(unread):
+        _say_once(f"{printable(str(root / name))} holds no images, and is not read")
 
 
-def _read_classes(root: Path, folder: Path, split: str | None) -> Iterator[Record]:
-    for class_folder in _visible_folders(folder):
-        # Pipes and links to nowhere too: they are named among the images that cannot be read, not passed over.
-        files = sorted(path for path in class_folder.rglob("*") if not path.is_dir() and not _hidden(path, class_folder))
-        if not files:
-            raise DataError(f"class folder {class_folder} is empty", hint="put images into it, or remove the folder")
-        for path in files:
-            yield Record(path.relative_to(root).as_posix(), path, class_folder.name, split)
+@dataclass(frozen=True)
+class _Layout:
+    """Where the class folders lie.
+
+    Attributes:
+        splits: name of a split folder -> split; empty where there are none.
+        split_at: 0 for `<split>/<class>/`, 1 for `<class>/<split>/`.
+    """
+
+    splits: dict[str, str]
+    split_at: int = 0
+
+    @property
+    def class_at(self) -> int:
+        return 1 - self.split_at if self.splits else 0
+
+    def class_folder(self, found: Found) -> Folders | None:
+        """The class folder in which an entry lies, or which it is; None where it lies elsewhere."""
+        folders = _folders(found)
+        is_beside = self.splits and self.split_at == 0 and folders and folders[0] not in self.splits
+        return None if is_beside or len(folders) <= self.class_at else folders[: self.class_at + 1]
 
 
-def _visible_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _layout(found: Sequence[Found]) -> _Layout:
+    above = [folders for one in found if (folders := _folders(one))]
+    first = {folders[0] for folders in above}
+    splits = splits_among(first)
+    # Folders such as `train car` and `test car` are splits only where they hold class folders.
+    if splits and (all(map(split_of, first)) or any(len(folders) > 1 for folders in above if folders[0] in splits)):
+        return _Layout(splits)
+    second = {folders[1] if len(folders) > 1 else "" for folders in above}
+    splits = splits_among(second)
+    return _Layout(splits if len(set(splits.values())) > 1 and splits.keys() == second else {}, split_at=1)
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _record(found: Found, layout: _Layout) -> Record | None:
+    """What is read of an entry; None for a file outside the class folders whose name is not that of an image."""
+    name, folders, class_folder = printable(found.name), _folders(found), layout.class_folder(found)
+    if found.fault:
+        return Record(name, found.path, fault=found.fault)
+    if class_folder is None:
+        return Record(name, found.path, fault=_where(found, layout)) if found.is_named_like_an_image else None
+    split = layout.splits[folders[layout.split_at]] if layout.splits else None
+    notes = (LINKED_OUT,) if is_link_out(found) else ()
+    return Record(name, found.path, printable(class_folder[-1]), split, notes=notes)
+
+
+def _where(found: Found, layout: _Layout) -> str:
+    folders = _folders(found)
+    if folders and folders[0] not in layout.splits:
+        return f"{OUTSIDE}, in {printable(folders[0])}/, which is no split"
+    return f"{OUTSIDE}, directly in {printable('/'.join(folders) or str(found.root))}/"
+
+
+def _folders(found: Found) -> Folders:
+    """The names of the folders above a file; of a folder, those above it and its own."""
+    if found.name == ".":
+        return ()
+    parts = tuple(found.name.split("/"))
+    return parts if found.is_folder else parts[:-1]
+
+
+def _refuse_unreadable(found: Sequence[Found], layout: _Layout) -> None:
+    """Raises DataError for a class folder, or one above, that cannot be listed: nobody knows what is missing then."""
+    for one in found:
+        if one.fault not in ("", EMPTY, LOOP) and len(_folders(one)) <= layout.class_at + 1:
+            kind = "folder" if layout.class_folder(one) is None else "class folder"
+            raise DataError(f"{kind} {one.path} {one.fault}", hint="change its permissions, or remove it")
+
+
+def _refuse_empty(root: Path, found: Sequence[Found], layout: _Layout) -> None:
+    """Raises DataError where there are no class folders, or where one holds nothing."""
+    classes = {folder for one in found if one.fault != LOOP and (folder := layout.class_folder(one)) is not None}
+    filled = {layout.class_folder(one) for one in found if one.fault not in (EMPTY, LOOP)}
+    for folders in sorted(classes - filled):
+        raise DataError(f"class folder {root.joinpath(*folders)} is empty", hint="put images into it, or remove the folder")
+    if not classes:
+        hint = "put the images of each class in a folder of its own"
+        splits = f" in its split folders ({', '.join(sorted(layout.splits))})" if layout.splits else ""
+        raise DataError(f"{root} holds no class folders{splits}", hint=hint)
+
+
+@cache
+def _say_once(text: str) -> None:
+    """A source is read more than once."""
+    say(text)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kerasvision.config.image_files import is_hopeless, tidy
+from kerasvision.config.image_files import is_hopeless
 from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet, open_parquet
 from kerasvision.data.records import Record
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
-from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.data.split_names import SPLIT_NAMES, split_of
 from kerasvision.errors import DataError
 from kerasvision.lookup import did_you_mean
 
@@ -69,14 +69,14 @@ class _Row:
 
 def _described_rows(settings: Table) -> Iterator[tuple[int, _Row]]:
     """(line or row number, what it says). The image itself is not read where the table holds it."""
-    in_table = settings.holds_bytes()
+    in_table, images = settings.holds_bytes(), settings.images
     columns = settings.columns[1:] if in_table else settings.columns
     said, bad, first = _Columns(settings), 0, ""
     rows = settings.rows(columns) if columns else _numbers(settings.path)
     for count, (number, values) in enumerate(rows, start=1):
         cells = dict(zip(columns, values, strict=True))
         row = said.row(cells, f"row {number}")
-        row.path = "" if in_table else tidy(str(cells[settings.image] or ""))
+        row.path = "" if in_table else images.name(str(cells[settings.image] or ""))
         yield number, row
         if row.fault:
             bad, first = bad + 1, first or row.fault
@@ -148,9 +148,10 @@ def _record(name: str, content: Path | Callable[[], bytes], row: _Row, settings:
 
 
 def _split(name: str, where: str) -> str | None:
-    if name and name.lower() not in SPLIT_NAMES:
+    split = split_of(name)
+    if name and split is None:
         raise DataError(f"{where}: no split is named {name!r}; {did_you_mean(name, SPLIT_NAMES)}")
-    return SPLIT_NAMES[name.lower()] if name else None
+    return split
 
 
 def _huggingface_names(settings: Table) -> list[str]:

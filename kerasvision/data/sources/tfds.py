@@ -12,7 +12,7 @@ from kerasvision.connection import host_answers
 from kerasvision.data.records import Record
 from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
-from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
 
 # Where TFDS keeps what it has prepared.
@@ -73,7 +73,7 @@ class _Features:
                 captions = self.captions.texts(_at(example, self.settings.caption_key), name)
             except UnusableValue as unusable:
                 fault = fault or str(unusable)
-        return Record(name, content, label, SPLIT_NAMES.get(split.lower()), captions=captions, fault=fault)
+        return Record(name, content, label, split_within(split), captions=captions, fault=fault)
 
 
 def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:

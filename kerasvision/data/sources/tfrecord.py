@@ -4,7 +4,7 @@ Source of the keys: object_detection/dataset_tools/create_coco_tf_record.py of h
 """
 
 import io
-import re
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,13 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from PIL import Image
 
+from kerasvision.config.image_files import opened_file
 from kerasvision.config.sources import TfRecord
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
-from kerasvision.data.splits import SPLIT_NAMES
+from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
@@ -40,25 +41,24 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
             example with several labels that are not one-hot.
     """
     said = _Features(settings)
-    for path in settings.paths():
-        split = split_of(path)
+    for name, path in settings.named_paths():
+        split = _split_of(name)
         for number, (offset, data) in enumerate(_records(path)):
             features = _features(data, f"record {number} of {path}")
             if number == 0 and settings.image_key not in features:
                 hint = did_you_mean(settings.image_key, features)
                 raise ConfigError(f"{path} has no feature {settings.image_key!r}; {hint}")
             example = _Example(said, path, offset, len(data), features)
-            yield example.record(f"{path.name}/{number:06d}", f"record {number} of {path}", split)
+            yield example.record(f"{name}/{number:06d}", f"record {number} of {path}", split)
 
 
-def split_of(path: Path) -> str | None:
-    """The split that the name of a file says, if it says one.
+def _split_of(name: str) -> str | None:
+    """The split that a file's name says, or else the nearest of the folders that the pattern leaves open.
 
-    >>> split_of(Path("coco_val.record-00000-of-00010")), split_of(Path("flowers.tfrecord"))
-    ('validation', None)
+    >>> _split_of("train-00000-of-00010"), _split_of("val2017/00000.tfrecord"), _split_of("flowers.tfrecord")
+    ('train', 'validation', None)
     """
-    said = {SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", path.name.lower()) if word in SPLIT_NAMES}
-    return said.pop() if len(said) == 1 else None
+    return next(filter(None, map(split_within, reversed(name.split("/")))), None)
 
 
 class _Features:
@@ -132,12 +132,12 @@ class _Example:
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:
     """(offset of its data, data) of every record, checksums verified by TensorFlow."""
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         if file.read(2) == _GZIP:
             raise DataError(f"{path} is compressed, and cannot be read from the middle", hint="unpack it with gunzip first")
     offset, number = 0, 0
     try:
-        for data in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        for data in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
             yield offset + _BEFORE, data
             offset += _BEFORE + len(data) + _AFTER
             number += 1

@@ -1,0 +1,165 @@
+"""What lies in a folder: the one listing that reading, predicting and fingerprints share.
+
+Links are followed, because whoever owns the folder put them there; a link back to a folder above itself is named instead.
+Paths that a table or an annotation gives are another matter: see `kerasvision.config.image_files`.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".heic", ".avif",
+})  # fmt: skip
+
+# What operating systems and storage devices leave in folders, in lower case. Names that begin with a dot are hidden anyway.
+LEFTOVERS = frozenset({
+    "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "zbthumbnail.info", "picasa.ini", "desktop.ini",
+    "$recycle.bin", "system volume information", "found.000", "lost+found", "__macosx", "icon\r",
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@snapshot", "@sharebin", "#recycle", "#snapshot",
+    "__pycache__",
+})  # fmt: skip
+
+LOOP = "cannot be read: the link leads back to a folder above it"
+EMPTY = "the folder is empty"
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+# (device, inode) of the folders above an entry.
+Above = frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry of a folder.
+
+    Attributes:
+        name: its path below the folder that was listed, with `/`.
+        root: that folder.
+        is_folder: True for a folder in which nothing can be listed.
+        is_linked: whether a symbolic link below the root leads to it.
+        fault: why nothing can be read there; "" where only reading can tell.
+    """
+
+    name: str
+    root: Path
+    is_folder: bool = False
+    is_linked: bool = False
+    fault: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.root / self.name
+
+    @property
+    def is_named_like_an_image(self) -> bool:
+        """Whether it is no folder, and its name ends as the names of images do."""
+        return not self.is_folder and os.path.splitext(self.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 (speed)
+
+
+def list_folder(root: Path, *, recursive: bool = True) -> Iterator[Found]:
+    """Everything below a folder but the folders that hold something, sorted by the parts of their paths.
+
+    Pipes and links to nowhere are listed like files: reading them says what they are. A folder is listed where it is
+    empty, cannot be listed, or is a loop of links, each with its fault. What `is_passed_over` is left out.
+
+    Args:
+        root: the folder; where it cannot be listed itself, it is the only entry, named ".".
+        recursive: also list what lies in the folders below it.
+    """
+    real = root.resolve()
+    # A stack instead of recursion: a path may hold more folders than Python allows calls.
+    waiting = [(Found("", root, is_folder=True), frozenset(_identity(folder) for folder in (real, *real.parents)))]
+    while waiting:
+        found, above = waiting.pop()
+        if above is None:
+            yield found
+        else:
+            waiting += reversed(list(_below(found, above, recursive=recursive)))
+
+
+def list_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """(name, path) of what a reader of the folder can depend on: its files, and what it has no permission to read."""
+    for found in list_folder(root):
+        if found.fault not in (LOOP, EMPTY) and (found.fault or is_file(found.path)):
+            yield printable(found.name), found.path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies there; one that may not be looked at counts too, because reading it says what is wrong."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether an entry is hidden, or left behind by an operating system or a storage device.
+
+    >>> [is_passed_over(name) for name in (".DS_Store", "Thumbs.db", "__MACOSX", "@eaDir", "thumbs")]
+    [True, True, True, True, False]
+    """
+    return name.startswith(".") or name.casefold() in LEFTOVERS
+
+
+def is_link_out(found: Found) -> bool:
+    """Whether links lead from the listed folder to a place outside it."""
+    return found.is_linked and not found.path.resolve().is_relative_to(found.root.resolve())
+
+
+def printable(name: str) -> str:
+    r"""A file's name as one line of text: bytes that are no UTF-8, line breaks and other control characters are escaped.
+
+    >>> printable("caf\udce9\n.jpg") == r"caf\udce9\n.jpg"
+    True
+    """
+    return storable(_CONTROL.sub(lambda found: repr(found[0])[1:-1], name))
+
+
+def storable(text: str) -> str:
+    r"""A text that UTF-8 can hold: what stands for other bytes of a file's name is escaped, in the way of JSON and Python.
+
+    >>> storable("caf\udce9.jpg") == r"caf\udce9.jpg"
+    True
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _below(folder: Found, above: Above, *, recursive: bool) -> Iterator[tuple[Found, Above | None]]:
+    """The entries of a folder, each with the folders above it where it is to be listed in its turn."""
+    try:
+        with os.scandir(folder.path) as entries:
+            # Without the entries themselves: of 100,000 files, a third of the memory.
+            named = sorted((e.name, _is_folder(e), e.is_symlink()) for e in entries if not is_passed_over(e.name))
+    except OSError as error:
+        yield replace(folder, name=folder.name or ".", fault=f"cannot be read: {error.strerror}"), None
+        return
+    if not named:
+        yield replace(folder, name=folder.name or ".", fault=EMPTY), None
+    for name, is_folder, is_link in named:
+        found = Found(f"{folder.name}/{name}".lstrip("/"), folder.root, is_folder, folder.is_linked or is_link)
+        if not is_folder:
+            yield found, None
+        elif recursive:
+            own = _identity(found.path)
+            yield (replace(found, fault=LOOP), None) if is_link and own in above else (found, above | {own})
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to a place that may not be looked at: reading says so
+        return False
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        state = folder.stat()
+    except OSError:
+        return -1, -1
+    return state.st_dev, state.st_ino
