@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
@@ -169,12 +170,23 @@ def _changed_config(node: Config, by_part: dict[str, list[_Change]]) -> Config:
 def _first_that_fits(node: Config, choices: dict[str, tuple[object, ...]]) -> Config:
     """The settings with one of its choices in each field: the first combination that they accept."""
     fields = {name: getattr(node, name) for name in type(node).model_fields}
+    # Most fields are decided one by one: the number of combinations doubles with each.
+    choices = {name: _decided(type(node), fields, name, options) for name, options in choices.items()}
     for values in product(*choices.values()):
         try:
             return type(node).parse(fields | dict(zip(choices, values, strict=True)))
         except ConfigError as error:
             refused = error
     raise refused
+
+
+def _decided(cls: type[Config], fields: dict[str, object], name: str, options: tuple[object, ...]) -> tuple[object, ...]:
+    """The first choice that a field accepts where nothing else changes; all of them where it accepts none."""
+    for option in options if len(options) > 1 else ():
+        with suppress(ConfigError):
+            cls.parse(fields | {name: option})
+            return (option,)
+    return options
 
 
 def _choices(held: object, changes: list[_Change]) -> tuple[object, ...]:

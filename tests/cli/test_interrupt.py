@@ -1,5 +1,6 @@
 """A run that is asked to stop while it trains: it saves itself, and the next run ends where an undisturbed one does."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,10 @@ def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_r
     assert process.returncode == 143, told
     assert "trainer was stopped" in told
     assert "Run the same command again to go on." in told
+    listed = kerasvision("runs", "list", "--root", disturbed).stdout.splitlines()
+    assert re.search(r" stopped +\d+ reused, 1 stopped *$", listed[1])
+    planned = kerasvision("plan", "pipelines/digits.py", *FEW[:2], "--root", disturbed).stdout
+    assert re.search(r"trainer +run +trainer goes on from a checkpoint after step \d+, in ", planned)
     for root in (disturbed, undisturbed):
         done = kerasvision("run", "pipelines/digits.py", *FEW, "--root", root)
         assert done.returncode == 0, done.stderr

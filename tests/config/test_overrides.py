@@ -183,6 +183,18 @@ def test_key_with_dots_stands_in_brackets():
     assert with_overrides(found, [f'search.space["{rate}"].low=0.01']).search.space[rate].low == 0.01
 
 
+def test_time_grows_no_faster_than_the_number_of_assignments(monkeypatch):
+    numbers = ("epochs", "batch_size", "micro_batches", "warmup_epochs", "clip_norm", "worker_timeout_seconds", "seed",
+               "checkpoint_minutes", "memory_budget_gb", "l2", "plain_epochs", "replicas")  # fmt: skip
+    parsed = []
+    parse = c.Training.__dict__.get("parse", c.Config.parse).__func__
+    monkeypatch.setattr(c.Training, "parse", classmethod(lambda cls, value: (parsed.append(1), parse(cls, value))[1]))
+    # The last is refused with all of the others: each may be a text or a number, 4,096 combinations.
+    with pytest.raises(ConfigError, match="replicas needs strategy='mirrored'"):
+        with_overrides(DIGITS, [f"training.{name}=1" for name in numbers])
+    assert len(parsed) < 100
+
+
 def test_long_value_is_shown_by_its_beginning():
     with pytest.raises(ConfigError, match=r"received '\[{299}\.\.\. \(5,002 characters\)"):
         with_overrides(DIGITS, ["transform.image_size=" + "[" * 5000])
