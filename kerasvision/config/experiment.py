@@ -80,6 +80,11 @@ class Transform(Config):
 
     image_size: tuple[Side, Side] = Field(description="height, width in pixels")
     color_mode: Literal["rgb", "grayscale"] = "rgb"
+    significant_bits: int = Field(
+        default=16, ge=8, le=16,
+        description="how many bits of the values in 16-bit PNG files are used: 12 for X-rays stored as 0 to 4,095; the "
+        "upper 8 of them are kept, and greater values become white",
+    )  # fmt: skip
     fit: Literal["stretch", "crop", "pad"] = Field(
         default="stretch", description="what happens to the aspect ratio: ignore it, cut the ends off, or add borders"
     )
@@ -97,6 +102,11 @@ class Transform(Config):
         if self.crop_fraction < 1 and self.fit != "crop":
             raise ValueError(f"crop_fraction needs fit='crop'; received fit={self.fit!r}")
         return self
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """How the bytes of a file become pixels: the keywords of `kerasvision.ops.images.decode_image`."""
+        return {"color_mode": self.color_mode, "significant_bits": self.significant_bits}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

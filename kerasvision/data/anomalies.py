@@ -39,8 +39,8 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     "labels_like_splits": "warning", "split_missing": "warning",
     # images that are used
     "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
-    "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "changed_by_decoding": "info",
-    "linked_outside": "info",
+    "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "few_levels": "warning",
+    "changed_by_decoding": "info", "linked_outside": "info",
     # captions, boxes, masks
     "empty_caption": "warning", "uncaptioned": "error", "few_captions": "warning", "long_caption": "warning",
     "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -38,6 +39,10 @@ WRONG_SUFFIX = "the file's name ends otherwise than its format"
 # Further formats worth naming in a fault. Opening any of these reads a header only; an ICO would be decoded at once.
 RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM")
 MAX_SIDE = 65_535
+DEEP = "16 bits per channel reduced to 8"
+# An image of 16 bits that keeps no more levels deserves a warning: 12 bits that lie in 16 keep 16, and 14 bits keep 64.
+FEW_LEVELS = 64
+FEW_LEVELS_LEFT = "leave at most"
 ANIMATED = "first frame of an animation"
 
 # So many bytes may wait to be looked at: photos of 10 MB wait by the half-dozen, not by the dozen.
@@ -178,7 +183,7 @@ def _notes(image: Image.Image, data: bytes) -> Iterator[str]:
         yield "alpha channel dropped"
     # Pillow's mode tells 16 bits of grey only; of colour, the header's bit depth does.
     if image.mode.startswith(("I", "F")) or (image.format == "PNG" and data[24] == 16):
-        yield "16 bits per channel reduced to 8"
+        yield DEEP
     if image.mode == "CMYK":
         yield "CMYK converted to RGB"
     if image.format == "MPO":
@@ -227,6 +232,7 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
         # The part of `decode_image` that can fail; turning and greying cannot, and would cost more time. Raw: on tiny
         # images the public function's wrapping is felt.
         image = tf.raw_ops.DecodeImage(contents=data, channels=3, expand_animations=False)
+        facts = replace(facts, notes=tuple(_levels_left(data) if note == DEEP else note for note in facts.notes))
     except tf.errors.OpError:
         return replace(facts, fault=_broken(facts.format), notes=())
     # Of a GIF, the first frame may be larger than the canvas.
@@ -240,3 +246,16 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
         width, height = height, width
     notes = (*facts.notes, f"rotated by EXIF orientation {orientation}")
     return replace(facts, width=width, height=height, notes=notes)
+
+
+def _levels_left(data: bytes) -> str:
+    """The note on a PNG of 16 bits: a warning where it uses so small a part of them that few of its levels are kept."""
+    values = tf.raw_ops.DecodePng(contents=data, channels=3, dtype=tf.uint16).numpy()
+    used = np.bincount(values.ravel(), minlength=2**16).reshape(256, 256) > 0
+    left = int(used.any(axis=1).sum())
+    # An image of few colours by nature, a drawing say, loses nothing.
+    if left > FEW_LEVELS or used.sum() < 4 * left:
+        return DEEP
+    way_out = "transform.significant_bits can keep more" if values.max() < 2**15 else "convert it to 8 bits to keep more"
+    # Rounded up to a power of two: one line for all images of an archive.
+    return f"{DEEP} {FEW_LEVELS_LEFT} {2 ** (left - 1).bit_length()} grey levels ({way_out})"

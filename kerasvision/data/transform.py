@@ -116,11 +116,11 @@ class ImageTransform:
         """The pixels that are needed, where they go, where the whole image would, and its size."""
         settings, image_size = self.settings, self.settings.image_size
         if settings.fit != "crop":
-            pixels = decode_image(image_bytes, color_mode=settings.color_mode)
+            pixels = decode_image(image_bytes, **settings.decoding)
             size = tf.shape(pixels)[:2]
             placement = fitted(size, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
             return pixels, placement, placement, size
-        image = open_image(image_bytes, color_mode=settings.color_mode)
+        image = open_image(image_bytes, **settings.decoding)
         placement = fitted(image.size, image_size=image_size, fit="crop", crop_fraction=settings.crop_fraction)
         part = needed_part(image.size, placement, image_size=image_size)
         return decode_part(image, part), moved(placement, part), placement, image.size

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.ops.exif import exif_orientation, may_be_turned
+from kerasvision.ops.headers import begins, byte_values
 
 COLOR_MODES = ("rgb", "grayscale")
 
@@ -30,7 +31,7 @@ _UPRIGHT = (
 )
 
 
-def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
+def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> tf.Tensor:
     r"""Pixels of a JPEG, PNG, GIF, BMP or WebP file, turned upright as its EXIF orientation says.
 
     Every file is decoded to three channels first: a one-channel decode raises for CMYK JPEG, GIF, BMP and WebP.
@@ -43,6 +44,8 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
     Args:
         image_bytes: scalar string, the whole file.
         color_mode: "rgb", or "grayscale" for luma 0.299 R + 0.587 G + 0.114 B, rounded; greys keep their exact values.
+        significant_bits: how many bits of the values in PNG files of 16 bits are used, 8 to 16. The upper 8 of these are
+            kept; values beyond them become 255.
 
     Returns:
         uint8 (H, W, 3) for "rgb", (H, W, 1) for "grayscale", in [0, 255].
@@ -58,10 +61,12 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str) -> tf.Tensor:
     [[[255, 0, 0], [7, 7, 7]]]
     >>> decode_image(red_and_grey, color_mode="grayscale").numpy().tolist()  # 0.299 * 255 = 76.2
     [[[76], [7]]]
+    >>> twelve_bits = tf.io.encode_png(tf.constant([[[0], [4095]]], tf.uint16))
+    >>> decode_image(twelve_bits, color_mode="grayscale", significant_bits=12).numpy().tolist()
+    [[[0], [255]]]
     """
     _checked(color_mode)
-    image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-    image.set_shape([None, None, 3])
+    image = _stored_pixels(image_bytes, significant_bits)
     # Grey before turning: a third of the pixels' bytes to move.
     image = _luma(image) if color_mode == "grayscale" else image
     return tf.cond(
@@ -87,7 +92,7 @@ class OpenImage(NamedTuple):
     whole: tf.Tensor
 
 
-def open_image(image_bytes: tf.Tensor, *, color_mode: str) -> OpenImage:
+def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> OpenImage:
     """The file with its size, for `decode_part`. Arguments and errors as those of `decode_image`."""
     channels = 3 if _checked(color_mode) == "rgb" else 1
 
@@ -95,7 +100,7 @@ def open_image(image_bytes: tf.Tensor, *, color_mode: str) -> OpenImage:
         return tf.image.extract_jpeg_shape(image_bytes)[:2], tf.zeros((0, 0, channels), tf.uint8)
 
     def from_pixels() -> tuple[tf.Tensor, tf.Tensor]:
-        whole = decode_image(image_bytes, color_mode=color_mode)
+        whole = decode_image(image_bytes, color_mode=color_mode, significant_bits=significant_bits)
         return tf.shape(whole)[:2], whole
 
     is_upright_jpeg = (tf.strings.substr(image_bytes, 0, 3) == b"\xff\xd8\xff") & ~may_be_turned(image_bytes)
@@ -162,6 +167,28 @@ def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     )
     upright.set_shape([None, None, image.shape[-1]])
     return upright
+
+
+def _stored_pixels(image_bytes, significant_bits):
+    """uint8 (H, W, 3) as they are stored, not yet upright."""
+
+    def of_any_file():
+        return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+
+    def of_deep_png():
+        values = tf.io.decode_png(image_bytes, channels=3, dtype=tf.uint16)
+        used = tf.minimum(values, tf.constant(2**significant_bits - 1, tf.uint16))
+        return tf.cast(tf.bitwise.right_shift(used, tf.constant(significant_bits - 8, tf.uint16)), tf.uint8)
+
+    # Of all 16 bits, the decoder itself keeps the upper 8.
+    image = of_any_file() if significant_bits == 16 else tf.cond(_is_deep_png(image_bytes), of_deep_png, of_any_file)
+    image.set_shape([None, None, 3])
+    return image
+
+
+def _is_deep_png(image_bytes):
+    """Source: PNG (third edition), section 11.2.1: the bit depth is the ninth byte of the first chunk's content."""
+    return begins(image_bytes, b"\x89PNG") & (byte_values(image_bytes, 24, 1)[0] == 16)
 
 
 def _checked(color_mode):

@@ -75,6 +75,29 @@ def test_colour_of_sixteen_bits_is_noted_though_pillow_calls_it_rgb(make_images)
     assert (facts.mode, facts.notes) == ("RGB", ("16 bits per channel reduced to 8",))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "levels", "way_out"),
+    [
+        (0, 2**8, 1, "transform.significant_bits can keep more"),  # 8 bits that lie in 16: black
+        (0, 2**12, 16, "transform.significant_bits can keep more"),
+        (0, 2**14, 64, "transform.significant_bits can keep more"),
+        (31_744, 34_816, 16, "convert it to 8 bits to keep more"),  # a CT, its zero at 32,768: 12 levels, rounded up
+    ],
+)
+def test_an_image_of_16_bits_that_uses_few_of_them_says_how_many_levels_are_left(make_images, low, high, levels, way_out):
+    values = np.random.default_rng(0).integers(low, high, (64, 64)).astype(np.uint16)
+    note = f"16 bits per channel reduced to 8 leave at most {levels} grey levels ({way_out})"
+    assert inspect(make_images.encoded(Image.fromarray(values), "PNG")).notes == (note,)
+    colours = tf.io.encode_png(np.stack([values] * 3, axis=-1)).numpy()
+    assert inspect(colours).notes == (note,)
+
+
+@pytest.mark.parametrize("values", [np.arange(4096) * 5, np.arange(4096) % 2 * 65_535, np.arange(4096) % 16 * 4096])
+def test_an_image_of_16_bits_that_keeps_its_levels_or_had_few_of_them_is_no_warning(make_images, values):
+    data = make_images.encoded(Image.fromarray(values.reshape(64, 64).astype(np.uint16)), "PNG")
+    assert inspect(data).notes == ("16 bits per channel reduced to 8",)
+
+
 def test_transparency_of_a_palette_is_noted(make_images):
     data = make_images.encoded(make_images.picture("P"), "PNG", transparency=0)
     assert inspect(data).notes == ("alpha channel dropped",)

@@ -9,11 +9,14 @@ import tensorflow as tf
 from sklearn.decomposition import PCA
 
 from kerasvision import config as c
+from kerasvision.config.augmentation import RandomResizedCrop
 from kerasvision.config.stages import TransformSettings
+from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validation import save_anomalies
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.export.rows import decoded_rows
 from kerasvision.pipeline.stages.transform import transform as transform_stage
 
 RANDOM = np.random.default_rng(0)
@@ -136,6 +139,37 @@ def test_a_transform_of_before_whitening_still_loads(tmp_path):
     (tmp_path / "transform.json").write_text(json.dumps(old))
     expected = ImageTransform(settings("standardize"), (0.1,) * 3, (0.2,) * 3)
     assert ImageTransform.load(tmp_path / "transform.json") == expected
+
+
+# 12-bit grey in 16 bits, all pixels of one value: 3,200 is 200 of 255, by hand.
+TWELVE_BITS = encode_png(np.full((8, 10), 3200, np.uint16))
+
+
+@pytest.mark.parametrize("fit_name", ["stretch", "crop", "pad"])
+def test_twelve_bits_fill_the_range_in_training_and_serving_alike(fit_name, tmp_path):
+    asked = settings("zero_to_one", color_mode="grayscale", image_size=(4, 5), fit=fit_name, significant_bits=12)
+    transform = ImageTransform.fit(asked, None)
+    np.testing.assert_allclose(transform.pixels(TWELVE_BITS), 200.0, rtol=1e-5)
+    transform.save(tmp_path / "transform.json")
+    loaded = ImageTransform.load(tmp_path / "transform.json")
+    served, valid = decoded_rows(tf.constant([TWELVE_BITS, b"no image"]), loaded, shape=(4, 5, 1), max_pixels=1000)
+    assert valid.numpy().tolist() == [True, False]
+    np.testing.assert_allclose(served[0], 200 / 255, rtol=1e-5)
+    numbers, crop = tf.fill([4], 0.5), RandomResizedCrop()
+    cropped = random_resized_crop({"image": TWELVE_BITS}, numbers=numbers, settings=crop, transform=asked)
+    np.testing.assert_allclose(cropped["image"], 200.0, rtol=1e-5)
+
+
+def test_statistics_of_twelve_bits_are_those_of_the_range_that_is_used():
+    grey = [RANDOM.integers(0, 4096, (5, 4)).astype(np.uint16) for _ in range(20)]
+    fitted = fit("standardize", grey, color_mode="grayscale", significant_bits=12)
+    np.testing.assert_allclose(fitted.offset, [(np.stack(grey) // 16).mean() / 255], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [7, 17])
+def test_the_bits_of_a_file_are_8_to_16(bits):
+    with pytest.raises(ConfigError, match="significant_bits"):
+        settings("zero_to_one", significant_bits=bits)
 
 
 def test_a_crop_keeps_the_middle_share_of_each_side():

@@ -79,6 +79,30 @@ def test_sixteen_bits_become_their_upper_eight(make_images):
     assert decoded(make_images.sixteen_bit(), "grayscale").ravel().tolist() == list(range(256))
 
 
+# value, bits -> grey level: the upper 8 of the bits that are used; what lies above them is white.
+@pytest.mark.parametrize(
+    ("bits", "value", "level"),
+    [
+        (12, 0, 0), (12, 15, 0), (12, 16, 1), (12, 2048, 128), (12, 4095, 255), (12, 4096, 255), (12, 65_535, 255),
+        (14, 4095, 63), (10, 1023, 255), (8, 200, 200), (8, 300, 255), (16, 4095, 15), (16, 65_535, 255), (15, 32_767, 255),
+    ],
+)  # fmt: skip
+def test_the_bits_that_are_used_fill_the_range(bits, value, level):
+    for channels in (1, 2, 3, 4):
+        data = tf.io.encode_png(np.full((2, 3, channels), value, np.uint16))
+        for mode in ("grayscale", "rgb"):
+            pixels = decode_image(data, color_mode=mode, significant_bits=bits).numpy()
+            assert pixels.shape == (2, 3, 1 if mode == "grayscale" else 3) and (pixels == level).all()
+            opened = open_image(data, color_mode=mode, significant_bits=bits)
+            assert (decode_part(opened, (0, 0, 2, 2)).numpy() == level).all()
+
+
+def test_the_bits_that_are_used_change_files_of_16_bits_only(make_images):
+    files = [getattr(make_images, name)() for name in ("grey", "rgba", "palette", "cmyk", "animated_gif", "wrong_extension")]
+    for data in [*files, make_images.exif_rotated(6), make_images.encoded(make_images.picture(), "BMP")]:
+        np.testing.assert_array_equal(decode_image(data, color_mode="rgb", significant_bits=12), decoded(data))
+
+
 def test_cmyk_becomes_the_rgb_that_pillow_makes_of_it(make_images):
     data = make_images.cmyk()
     assert np.abs(decoded(data).astype(int) - pillow_rgb(data)).max() <= 16

@@ -25,7 +25,7 @@ def random_resized_crop(
     Returns:
         the example with "image" float32 (H, W, C) in [0, 255].
     """
-    image, image_size = open_image(example["image"], color_mode=transform.color_mode), transform.image_size
+    image, image_size = open_image(example["image"], **transform.decoding), transform.image_size
     part = random_part(image.size, numbers=numbers, settings=settings)
     within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
     cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}

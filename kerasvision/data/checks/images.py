@@ -8,7 +8,7 @@ import pandas as pd
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
 from kerasvision.data.descriptions import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
 from kerasvision.data.drawn import SCALED, TURNED
-from kerasvision.data.inspection import WRONG_SUFFIX
+from kerasvision.data.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT
 from kerasvision.data.records import LINKED_OUT, OUTSIDE
@@ -40,9 +40,10 @@ FAULTS: Mapping[str, str] = {
     "the file is empty": "corrupt",
     "no image in a known format": "corrupt",
 }
-# What is noted of an image that is used -> its code; every other note tells what decoding changes.
+# What the note on an image that is used holds -> its code; every other note tells what decoding changes.
 NOTES: Mapping[str, str] = {
     WRONG_SUFFIX: "wrong_extension",
+    FEW_LEVELS_LEFT: "few_levels",
     BOX_CLIPPED: "box_clipped",
     BOX_DROPPED: "box_dropped",
     MASK_SIZE: "bad_mask",
@@ -83,7 +84,8 @@ def note_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Itera
     """What ingest or decoding changed in images, boxes, masks and captions."""
     for note, count in statistics.notes.items():
         ids = images.loc[images["notes"].str.contains(note, regex=False), "id"] if images is not None else ()
-        yield anomaly(NOTES.get(note, "changed_by_decoding"), f"{counted(count, 'image', 'images')}: {note}", ids)
+        code = next((code for text, code in NOTES.items() if text in note), "changed_by_decoding")
+        yield anomaly(code, f"{counted(count, 'image', 'images')}: {note}", ids)
 
 
 def size_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
