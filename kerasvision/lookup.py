@@ -100,6 +100,19 @@ def module_file(path: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def module_exists(name: str) -> bool:
+    """Whether Python can import a module of that name, found without importing it or its package.
+
+    >>> module_exists("kerasvision.lookup"), module_exists("numpy"), module_exists("kerasvision.nothing")
+    (True, True, False)
+    """
+    top = name.partition(".")[0]
+    if not all(part.isidentifier() for part in name.split(".")):
+        return False
+    is_there = top in sys.modules or importlib.util.find_spec(top) is not None
+    return is_there and (top == name or module_file(name) is not None)
+
+
 def keywords(path: str) -> frozenset[str] | None:
     """The keyword arguments that a function takes, read from its source; None where it takes any.
 

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.listing import storable
@@ -71,7 +71,7 @@ class Config(BaseModel):
 
     def code_paths(self) -> frozenset[str]:
         """`"module:attribute"` of every piece of code that these settings choose by name."""
-        return frozenset().union(*(child.code_paths() for child in self._children()))
+        return frozenset().union(*(child.code_paths() | child.named_modules() for child in self._children()))
 
     def packages(self) -> frozenset[str]:
         """Packages beyond those that are always there, by the names under which Python imports them."""
@@ -81,13 +81,86 @@ class Config(BaseModel):
         """(name, path) of every file on disk whose content these settings bring in."""
         for child in self._children():
             yield from child.files()
+            yield from child.named_files()
+
+    def named_modules(self) -> frozenset[str]:
+        """Modules that a person named because this code loads them unseen; see `Dependent`."""
+        return frozenset()
+
+    def named_files(self) -> Iterator[tuple[str, Path]]:
+        """(name, path) of files likewise."""
+        yield from ()
+
+    def names_dependencies(self) -> bool:
+        """Whether a person named anything that code chosen here loads unseen."""
+        return any(child.names_dependencies() for child in self._children())
 
     def _children(self) -> Iterator["Config"]:
         for name in type(self).model_fields:
             yield from _walk(getattr(self, name))
 
 
-class Component(Config):
+class Dependent(Config):
+    """Settings that choose code, which may load what no import names: a table that it opens, a module by a computed name.
+
+    A change of what `depends_on` names makes the stages run again, like a change of the code.
+
+    >>> from kerasvision.config import Model
+    >>> list(Model(name="lenet5", depends_on=("nowhere.json",)).named_files())
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: depends_on names files, folders or modules; received 'nowhere.json'. There is no ...
+    """
+
+    depends_on: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="files, folders or modules that this code loads unseen; a change of theirs counts"
+    )
+
+    def named_modules(self) -> frozenset[str]:
+        """What `depends_on` names that is no file or folder."""
+        return frozenset(name for name in self.depends_on if not Path(name).exists())
+
+    def named_files(self) -> Iterator[tuple[str, Path]]:
+        """The files that `depends_on` names, and all files in its folders.
+
+        Raises:
+            ConfigError: there is no such file, folder or module.
+        """
+        for name in self.depends_on:
+            path = Path(name)
+            if path.is_dir():
+                inside = (file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
+                yield from ((file.as_posix(), file) for file in inside)
+            elif path.exists():
+                yield path.as_posix(), path
+            elif not lookup.module_exists(name):
+                raise ConfigError(
+                    "depends_on names files, folders or modules", received=name,
+                    hint=f"there is no file, folder or module of that name (looked in {Path.cwd()})",
+                )  # fmt: skip
+
+    def names_dependencies(self) -> bool:
+        """Whether `depends_on` names anything, here or further in."""
+        return bool(self.depends_on) or super().names_dependencies()
+
+    def own_values(self) -> dict[str, Any]:
+        """Field -> value, without `depends_on`: what an implementation is made with."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in Dependent.model_fields}
+
+    def identity(self) -> dict[str, Any]:
+        """What `depends_on` names counts by its content."""
+        return {name: value for name, value in super().identity().items() if name != "depends_on"}
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, value) for name, value in super().__repr_args__() if name != "depends_on" or value)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: Any) -> dict[str, Any]:
+        data = handler(self)
+        return data if self.depends_on else {name: value for name, value in data.items() if name != "depends_on"}
+
+
+class Component(Dependent):
     """Settings that stand for one of several implementations, and say where that implementation is.
 
     In data a component is a mapping with its `kind`: a short name, or the dotted path of a user's own class.
@@ -144,8 +217,9 @@ class Component(Config):
         return member
 
     @model_serializer(mode="wrap")
-    def _with_kind(self, handler: Any) -> dict[str, Any]:
-        return {"kind": self.kind, **handler(self)}
+    def _without_nothing(self, handler: Any) -> dict[str, Any]:
+        data = {"kind": self.kind, **handler(self)}
+        return data if self.depends_on else {name: value for name, value in data.items() if name != "depends_on"}
 
 
 def _walk(value: object) -> Iterator["Config"]:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, check_order
-from kerasvision.config.base import Config
+from kerasvision.config.base import Config, Dependent
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
@@ -114,7 +114,7 @@ class Transform(Config):
         return (*self.image_size, 3 if self.color_mode == "rgb" else 1)
 
 
-class Model(Config):
+class Model(Dependent):
     """A network of `kerasvision.models` by name, or any builder by its dotted path, with its options.
 
     >>> Model(name="lenet5", options={"activatoin": "relu"})

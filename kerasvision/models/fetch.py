@@ -4,12 +4,12 @@ Without a network this says so within seconds, and where a file brought by hand 
 """
 
 import hashlib
-import os
 import socket
 from pathlib import Path
 
 import keras
 
+from kerasvision.config.keras_settings import keras_folder
 from kerasvision.config.published import PUBLISHED
 from kerasvision.connection import host_answers
 from kerasvision.errors import ConfigError
@@ -33,7 +33,7 @@ def published_file(network: str, *, with_head: bool) -> Path:
     if network not in PUBLISHED:
         raise ConfigError(f"no weights are published for {network}; {did_you_mean(network, PUBLISHED)}")
     url, md5 = PUBLISHED[network].url(with_head=with_head), PUBLISHED[network].hash(with_head=with_head)
-    file = cache_folder() / "models" / url.rpartition("/")[2]
+    file = keras_folder() / "models" / url.rpartition("/")[2]
     if not file.is_file():
         return _downloaded(url, md5, file)
     found = _md5(file)
@@ -43,11 +43,6 @@ def published_file(network: str, *, with_head: bool) -> Path:
     return file
 
 
-def cache_folder() -> Path:
-    """Where Keras keeps what it fetched: $KERAS_HOME, or else ~/.keras."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-
-
 def _downloaded(url: str, md5: str, file: Path) -> Path:
     by_hand = f"fetch {url} on a machine with a network, and put it at {file}"
     if not host_answers(url):
@@ -55,7 +50,7 @@ def _downloaded(url: str, md5: str, file: Path) -> Path:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL_TIMEOUT_SECONDS)
     try:
-        cache = str(cache_folder())
+        cache = str(keras_folder())
         return Path(keras.utils.get_file(file.name, url, cache_dir=cache, cache_subdir="models", file_hash=md5))
     except Exception as error:  # a bare Exception is what Keras raises here
         file.unlink(missing_ok=True)  # what arrived with another hash, Keras leaves there

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.listing import is_file
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.extras import missing
@@ -16,11 +17,12 @@ def check_pipeline(pipeline: Pipeline) -> None:
 
     Raises:
         DataError: a source's folder is missing or empty, or a file that is named does not exist.
-        ConfigError: a package is missing that a setting asks for.
+        ConfigError: a package is missing that a setting asks for, or Keras has settings that results are not made for.
         GraphError: the pipeline has no stages.
     """
     if not pipeline.nodes:
         raise ConfigError(f"pipeline {pipeline.name!r} has no stages")
+    settle_keras()
     for node in pipeline.nodes.values():
         if node.settings is not None:
             for _, path in node.settings.files():

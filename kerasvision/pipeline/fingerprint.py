@@ -4,22 +4,16 @@ Two executions with the same key would write the same thing, so the second need 
 the key, so that a difference can be named.
 """
 
-import ast
 import errno
 import hashlib
 import inspect
 import platform
-import re
 import stat
-import sys
-import sysconfig
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
-from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +21,13 @@ from kerasvision import lookup
 from kerasvision.config.base import canonical_json
 from kerasvision.config.listing import printable
 from kerasvision.errors import GraphError
+from kerasvision.pipeline.code import Code, code_digests, code_of, distribution_of
 from kerasvision.pipeline.graph import Node
+
+__all__ = [
+    "FileState", "Fingerprint", "Memo", "code_digests", "differences", "file_digests", "fingerprint", "stage_code",
+    "tree_digest", "unseen_loads",
+]
 
 # A change of one of these may change what a stage writes.
 VERSIONED = (
@@ -35,14 +35,10 @@ VERSIONED = (
     "nltk",
 )  # fmt: skip
 
+MOST_PLACES = 3
+
 # File systems round times (FAT to 2 s). A file touched so shortly before it was hashed may change again unseen.
 SETTLED_NS = 2_000_000_000
-
-# An import begins a line, or else stands behind one of these signs.
-_FIRST_IN_LINE = re.compile(rb"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?import\b[ \t]*(?:\([^()]*\)|[^\n]*))", re.MULTILINE)
-_ELSEWHERE = re.compile(rb"(?:[;:\\][^\n]*|\\\r?\n[ \t]*)\bimport\b")
-
-_FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platlib", "purelib"))
 
 
 @dataclass(frozen=True)
@@ -94,16 +90,39 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
         inputs: input name -> digest of the artifact's content.
         memo: remembered file hashes.
     """
-    settings = node.settings
-    chosen = {path.partition(":")[0] for path in (settings.code_paths() if settings else ())}
+    settings, code = node.settings, stage_code(node)
     return Fingerprint(
         stage=f"{node.name}={node.function.__qualname__}",
         inputs=inputs,
         settings=_flat(settings.identity()) if settings else {},
         files=file_digests(settings.files(), memo) if settings else {},
-        code=_stage_code(node) | code_digests({node.function.__module__} | chosen),
-        versions=versions() | _versions_of_extras(node),
+        code=_notebook_code(node) | code.digests,
+        versions=versions() | _versions_of_extras(node) | _versions_of_packages(code),
     )
+
+
+def stage_code(node: Node) -> Code:
+    """The modules and packages that a stage runs: its own, and those that its settings choose."""
+    chosen = {path.partition(":")[0] for path in (node.settings.code_paths() if node.settings else ())}
+    return code_of({node.function.__module__} | chosen)
+
+
+def unseen_loads(node: Node) -> str:
+    """A sentence about what a user's code loads unseen, and how to name it; "" where it is named, or there is nothing.
+
+    A source is passed over: it says itself which files it reads.
+    """
+    settings = node.settings
+    if settings is None or settings.names_dependencies() or hasattr(settings, "source"):
+        return ""
+    if all(path.startswith("kerasvision.") for path in settings.code_paths()):
+        return ""
+    places = stage_code(node).unseen
+    if not places:
+        return ""
+    shown = [*places[:MOST_PLACES], *([f"and {len(places) - MOST_PLACES} more"] if len(places) > MOST_PLACES else [])]
+    rule = f"a change of what this loads goes unseen: {'; '.join(shown)}"
+    return f"{rule}. Name it: depends_on=('data/table.json', 'my_module')"
 
 
 def differences(old: dict[str, dict[str, object]], new: Fingerprint) -> list[str]:
@@ -160,30 +179,6 @@ def file_digests(files: Iterable[tuple[str, Path]], memo: Memo) -> dict[str, str
     return digests
 
 
-def code_digests(modules: Iterable[str]) -> dict[str, str]:
-    """Module name -> SHA-256 of its source, for modules and all that they import, this project's and the user's own.
-
-    Imports inside functions count. Installed packages do not: their versions do.
-
-    >>> "kerasvision.lookup" in code_digests(["kerasvision.config.base"])
-    True
-    """
-    found: dict[str, str] = {}
-    waiting, seen = sorted(modules), set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        file = _own_source(name)
-        if file is None:
-            continue
-        found[name], imports = _read_module(file, name)
-        parents = [name.rpartition(".")[0]] if "." in name else []
-        waiting += [*imports, *parents]
-    return dict(sorted(found.items()))
-
-
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what a stage writes."""
@@ -196,7 +191,13 @@ def _versions_of_extras(node: Node) -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
-def _stage_code(node: Node) -> dict[str, str]:
+def _versions_of_packages(code: Code) -> dict[str, str]:
+    """Those of the installed packages that a user's modules import."""
+    names = filter(None, map(distribution_of, code.packages))
+    return {name: metadata.version(name) for name in sorted(names)}
+
+
+def _notebook_code(node: Node) -> dict[str, str]:
     """The source of a stage that was written in a notebook, and so in no file."""
     if lookup.module_file(node.function.__module__) is not None:
         return {}
@@ -236,51 +237,3 @@ def _difference(part: str, noun: str, name: str, before: dict, after: dict) -> s
     if part in ("settings", "versions"):
         return f"{noun} {name}: {before[name]} -> {after[name]}"
     return f"{noun} {name}: content changed"
-
-
-def _own_source(name: str) -> Path | None:
-    """The file of a module that is ours or the user's; None for the standard library and installed packages."""
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or _is_installed(top):
-        return None
-    return lookup.module_file(name)
-
-
-@cache
-def _is_installed(top: str) -> bool:
-    """Whether a top-level module is somebody else's: its version stands for its code."""
-    file = lookup.module_file(top)
-    return file is None or (
-        top != "kerasvision" and any(file.resolve().is_relative_to(folder) for folder in _FOREIGN_FOLDERS)
-    )
-
-
-@cache
-def _read_module(file: Path, name: str) -> tuple[str, tuple[str, ...]]:
-    source = file.read_bytes()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    return hashlib.sha256(source).hexdigest(), tuple(_imports(source, package))
-
-
-def _imports(source: bytes, package: str) -> Iterator[str]:
-    for node in _import_statements(source):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _import_statements(source: bytes) -> Iterator[ast.AST]:
-    """All imports of a file, and perhaps some that only stand in a text of it.
-
-    To parse whole files would take most of the time in which a run finds that nothing has changed.
-    """
-    if not _ELSEWHERE.search(source):
-        with suppress(SyntaxError):
-            return chain.from_iterable([ast.parse(found[1]).body for found in _FIRST_IN_LINE.finditer(source)])
-    return ast.walk(ast.parse(source))

@@ -12,13 +12,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest
+from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest, unseen_loads
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
 from kerasvision.pipeline.lineage import lineage_of
 from kerasvision.pipeline.locks import alone
@@ -40,6 +40,7 @@ class Launch:
         waiting: is told of a node at which another run is.
         remark: gets a sentence about a node that a person should read.
         takes_part: stages that run on several machines at once, and here as on one other than the chief.
+        remarked: sentences about code that were said, so that each is said once.
     """
 
     store: Store
@@ -47,6 +48,7 @@ class Launch:
     waiting: Callable[[str], None] = lambda node: None
     remark: Callable[[str, str], None] = lambda node, sentence: None
     takes_part: frozenset[str] = frozenset()
+    remarked: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         inputs = resolve_inputs(node, done, store, run.pipeline)
         # 2. Fingerprint: all that the result depends on.
         print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
+        _remark_unseen(node, context)
         # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
         outputs = None if force else reusable(node, print_.key, store)
         if outputs is not None:
@@ -210,6 +213,14 @@ def _highest_number(base: Path) -> int:
     names = (path.name.removesuffix(".tmp") for path in base.glob("*/*"))
     # SQLite counts up to 2**63.
     return max((int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19), default=0)
+
+
+def _remark_unseen(node: Node, context: Launch) -> None:
+    """Says once what the code of several stages loads unseen."""
+    sentence = unseen_loads(node)
+    if sentence and sentence not in context.remarked:
+        context.remarked.add(sentence)
+        context.remark(node.name, sentence)
 
 
 def _execute(

@@ -22,7 +22,7 @@ def make_optimizer(training: Training, *, steps_per_epoch: int) -> keras.optimiz
     (0.009999999776482582, 0.9)
     """
     settings = training.optimizer
-    fields = {name: getattr(settings, name) for name in type(settings).model_fields}
+    fields = settings.own_values()
     decay = fields.pop("weight_decay")
     fields["learning_rate"] = learning_rate(training, steps_per_epoch=steps_per_epoch)
     optimizer = lookup.load(settings.implementation)(**fields)
@@ -44,7 +44,7 @@ def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedu
         steps=training.epochs * steps_per_epoch,
         steps_per_epoch=steps_per_epoch,
         warmup_steps=warmup,
-        **{name: getattr(settings, name) for name in type(settings).model_fields},
+        **settings.own_values(),
     )
 
 

@@ -209,7 +209,7 @@ def test_without_decay_keras_is_told_of_none():
 def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind):
     optimizer = make_optimizer(t.Training(optimizer=settings), steps_per_epoch=10)
     assert isinstance(optimizer, kind)
-    fields = {name: value for name, value in settings if name not in ("learning_rate", "adam_layers")}
+    fields = {name: value for name, value in settings.own_values().items() if name not in ("learning_rate", "adam_layers")}
     assert {name: getattr(optimizer, name) or 0.0 for name in fields} == fields
     assert float(optimizer.learning_rate) == pytest.approx(0.3)
 

@@ -1,0 +1,241 @@
+"""Code that a stage depends on is found where no plain import statement names it; what cannot be found is said."""
+
+import importlib
+import os
+import sys
+import textwrap
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.config.keras_settings import settle_keras
+from kerasvision.config.stages import stage_settings
+from kerasvision.errors import ConfigError, GraphError
+from kerasvision.pipeline import code
+from kerasvision.pipeline.checks import check_pipeline
+from kerasvision.pipeline.code import code_of, distribution_of
+from kerasvision.pipeline.fingerprint import differences, fingerprint, unseen_loads
+from kerasvision.pipeline.standard import standard_pipeline
+from kerasvision.pipeline.store import opened
+
+NET = """
+import keras
+
+
+def net(*, image_shape, num_classes):
+    ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Writes modules into a folder of the import path, and forgets what was read of them before."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def write(**modules):
+        for name, source in modules.items():
+            file = tmp_path / f"{name.replace('__', '/')}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(textwrap.dedent(source))
+        importlib.invalidate_caches()
+        code._read_module.cache_clear()
+        code._is_installed.cache_clear()
+        return tmp_path
+
+    yield write
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
+
+
+def trainer(**model):
+    experiment = c.Experiment(
+        name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        model=c.Model(name="my_net:net", **model),
+    )  # fmt: skip
+    return standard_pipeline(experiment).nodes["trainer"]
+
+
+def print_of(folder, **model):
+    with opened(folder / "runs") as store:
+        return fingerprint(trainer(**model), {}, store)
+
+
+def changed(folder, change, **model):
+    """What `runs why` would say after a change."""
+    before = print_of(folder, **model).to_data()
+    change()
+    code._read_module.cache_clear()
+    return differences(before, print_of(folder, **model))
+
+
+# --- What is found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'importlib.import_module("my_helper")',
+        'import_module("my_helper")',
+        '__import__("my_helper")',
+    ],
+)
+def test_module_imported_by_a_written_name_counts(statement, project):
+    folder = project(my_net=f"import importlib\n\n\ndef net():\n    {statement}\n", my_helper="VALUE = 1\n")
+    again = lambda: (folder / "my_helper.py").write_text("VALUE = 2\n")  # noqa: E731
+    assert changed(folder, again) == ["source file my_helper: content changed"]
+
+
+def test_relative_name_counts_from_its_package(project):
+    folder = project(
+        my_package__net='import importlib\nimportlib.import_module(".deeper", __package__)\n', my_package__deeper=""
+    )
+    (folder / "my_package" / "__init__.py").touch()
+    assert set(code_of(["my_package.net"]).digests) == {"my_package", "my_package.net", "my_package.deeper"}
+
+
+def test_package_without_init_counts(project):
+    project(my_net="from my_space.inner import VALUE\n", my_space__inner="VALUE = 1\n")
+    assert "my_space.inner" in code_of(["my_net"]).digests
+
+
+def test_installed_package_that_a_users_module_imports_counts_with_its_version(project, monkeypatch):
+    folder = project(my_net="import jinja2\nfrom PIL import Image\n" + NET)
+    versions = print_of(folder).versions
+    assert versions["Jinja2"] == importlib.metadata.version("jinja2")
+    real = importlib.metadata.version
+    newer = lambda: monkeypatch.setattr(  # noqa: E731
+        "importlib.metadata.version", lambda name: "99" if name == "Jinja2" else real(name)
+    )
+    assert changed(folder, newer) == [f"version of Jinja2: {versions['Jinja2']} -> 99"]
+
+
+def test_packages_of_the_toolkit_itself_add_no_versions(project):
+    project(my_net=NET)
+    assert "Jinja2" not in print_of(project()).versions
+
+
+def test_package_is_known_by_the_name_that_python_imports():
+    assert distribution_of("sklearn") == "scikit-learn"
+
+
+def test_module_that_is_no_python_is_named(project):
+    folder = project(my_net="def net(:\n")
+    with pytest.raises(GraphError, match=f"{folder}/my_net.py, line 1, is no Python: "):
+        code_of(["my_net"])
+
+
+# --- What a person names
+
+
+def test_file_folder_and_module_that_depends_on_names_count_by_their_content(project):
+    folder = project(my_net=NET, my_table="VALUE = 1\n")
+    (folder / "data").mkdir()
+    (folder / "data" / "widths.json").write_text("[1]")
+    (folder / "top.txt").write_text("a")
+    named = ("data", "top.txt", "my_table")
+
+    def change():
+        (folder / "data" / "widths.json").write_text("[2]")
+        (folder / "data" / "new.json").write_text("[]")
+        (folder / "top.txt").write_text("b")
+        (folder / "my_table.py").write_text("VALUE = 2\n")
+
+    assert changed(folder, change, depends_on=named) == [
+        "file data/new.json: new", "file data/widths.json: content changed", "file top.txt: content changed",
+        "source file my_table: content changed",
+    ]  # fmt: skip
+
+
+def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
+    folder = project()
+    (folder / "a.txt").write_text("a")
+    trained = c.Training(optimizer=c.Sgd(depends_on=("a.txt",)))
+    experiment = c.Experiment(
+        name="test", source=c.Digits(depends_on=("a.txt",)), transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(), model=c.Model(name="lenet5"), training=trained,
+    )  # fmt: skip
+    settings = stage_settings(experiment)
+    for stage in ("example_gen", "trainer"):
+        assert [name for name, _ in settings[stage].files()][-1] == "a.txt"
+    assert c.Training.parse(trained.to_data()) == trained
+    assert "depends_on" not in str(c.Training().to_data())
+
+
+def test_dependency_that_does_not_exist_is_refused_before_anything_runs(project):
+    project(my_net=NET)
+    node = trainer(depends_on=("data/widths.json",))
+    with pytest.raises(ConfigError, match=r"files, folders or modules; received 'data/widths.json'. There is no file"):
+        list(node.settings.files())
+
+
+# --- What cannot be found
+
+
+@pytest.mark.parametrize(
+    ("line", "called"),
+    [
+        ("open('widths.json').read()", "open"),
+        ("Path('widths.json').read_text()", "read_text"),
+        ("exec(text)", "exec"),
+        ("importlib.import_module(name)", "import_module"),
+        ("__import__(f'my_{name}')", "__import__"),
+    ],
+)
+def test_load_that_goes_unseen_is_named_until_depends_on_names_it(line, called, project):
+    folder = project(my_net=f"def net(*, image_shape, num_classes):\n    {line}\n")
+    assert unseen_loads(trainer()) == (
+        f"a change of what this loads goes unseen: my_net.py, line 2, calls {called}. "
+        "Name it: depends_on=('data/table.json', 'my_module')"
+    )
+    (folder / "widths.json").write_text("[]")
+    assert unseen_loads(trainer(depends_on=("widths.json",))) == ""
+
+
+def test_plain_code_is_not_spoken_of(project):
+    project(my_net=NET)
+    assert unseen_loads(trainer()) == ""
+
+
+# --- Keras' own settings
+
+
+@pytest.fixture
+def keras_home(tmp_path, monkeypatch):
+    """Writes a keras.json; Keras looks as if it were not imported yet."""
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    return lambda text: (tmp_path / "keras.json").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ('"image_data_format": "channels_first"', "need Keras' image_data_format to be 'channels_last'; .*keras.json says"),
+        ('"floatx": "float64"', "need Keras' floatx to be 'float32'; .* says 'float64'"),
+        ('"epsilon": 0.001', "need Keras' epsilon to be 1e-07; .* says 0.001"),
+    ],
+)
+def test_keras_settings_that_change_results_are_refused(setting, message, keras_home):
+    keras_home("{" + setting + "}")
+    with pytest.raises(ConfigError, match=message):
+        check_pipeline(standard_pipeline(c.Experiment(
+            name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+            model=c.Model(name="lenet5"),
+        )))  # fmt: skip
+
+
+def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(keras_home, monkeypatch):
+    keras_home('{"backend": "torch"}')
+    settle_keras()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(ConfigError, match="run on Keras' backend 'tensorflow'; .* KERAS_BACKEND says 'jax'. Set KERAS_BACK"):
+        settle_keras()
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"image_data_format": "channels_last", "epsilon": 1e-07}'])
+def test_settings_that_change_nothing_pass(text, keras_home):
+    keras_home(text)
+    settle_keras()
