@@ -60,11 +60,7 @@ class Findings:
 
 
 def changes(locked: Versions, tried: Versions) -> dict[str, tuple[str, str]]:
-    """Package -> (version in the lock, version tried), where the two differ.
-
-    >>> changes({"a": "1", "b": "1"}, {"a": "2", "b": "1", "c": "1"})
-    {'a': ('1', '2'), 'c': ('none', '1')}
-    """
+    """Package -> (version in the lock, version tried), where the two differ."""
     names = sorted(locked.keys() | tried.keys())
     pairs = {name: (locked.get(name, "none"), tried.get(name, "none")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -4,8 +4,9 @@
     python requirements/lock.py --upgrade            the newest versions within the bounds of pyproject.toml
     python requirements/lock.py --upgrade filelock   the newest of that package, and what it takes with it
 
-It ends with an error where a package has no wheel for a platform that we support. Run the tests before you commit the files.
-The work is done by uv, which the tests' environment has (`pip install uv` brings it elsewhere).
+It ends with an error where a locked package has no wheel for a platform that we support, or is not for a Python that we
+support; [tool.uv] in pyproject.toml then excludes that version. Run the tests before you commit the files. The work is done
+by uv, which the tests' environment has, and takes some minutes.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent / "pyproject.toml"
@@ -25,7 +28,7 @@ FROM_SOURCE = ("promise",)
 
 
 def compile_requirements(*arguments, asked=""):
-    """Runs `uv pip compile`; the standard output.
+    """Runs `uv pip compile`.
 
     Args:
         arguments: further ones, and the files to read; "-" stands for `asked`.
@@ -36,7 +39,10 @@ def compile_requirements(*arguments, asked=""):
     """
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", *map(str, arguments)]
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS}
-    return subprocess.run(command, input=asked, stdout=subprocess.PIPE, env=environment, text=True, check=True).stdout
+    # uv reads [tool.uv] where it runs.
+    subprocess.run(
+        command, input=asked, stdout=subprocess.DEVNULL, env=environment, cwd=PROJECT.parent, text=True, check=True
+    )
 
 
 def write_lock(folder, upgrade=None):
@@ -65,12 +71,30 @@ def check_wheels(folder):
             compile_requirements(*wheels, *where, PROJECT, "--extra", "test", "-c", folder / "test.txt")
 
 
+def pinned(lock, python):
+    """name==version of every package of a lock file that is for that Python on this platform."""
+    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    lines = [line for line in lock.read_text("utf-8").splitlines() if "==" in line]
+    packages = [Requirement(line.rstrip("\\ ")) for line in lines]
+    return [f"{one.name}{one.specifier}" for one in packages if one.marker is None or one.marker.evaluate(environment)]
+
+
+def check_pythons(folder):
+    """pip would install every locked package with every Python: a new pip, which looks and fetches no packages."""
+    pip = [sys.executable, "-m", "uv", "tool", "run", "--from", "pip>=25", "pip", "install", "--quiet"]
+    look = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--target", "nowhere"]
+    for python in PYTHONS:
+        packages = [pin for pin in pinned(folder / "test.txt", python) if pin.partition("==")[0] not in FROM_SOURCE]
+        subprocess.run([*pip, *look, "--python-version", python, *packages], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these, or of all")
     try:
         write_lock(HERE, parser.parse_args().upgrade)
         check_wheels(HERE)
+        check_pythons(HERE)
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
 

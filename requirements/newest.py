@@ -142,9 +142,9 @@ def main() -> None:
             findings = find_breakages(environments, environments.newest())
         except subprocess.CalledProcessError as error:  # uv found no versions that go together, and has said why
             sys.exit(error.returncode)
-    print(told(findings))
-    if options.report:
-        options.report.write_text(told(findings) + "\n", encoding="utf-8")
+        print(told(findings), flush=True)
+        if options.report:
+            options.report.write_text(told(findings) + "\n", encoding="utf-8")
     sys.exit(FAILED if findings.breakages or findings.not_versions or findings.unexplained else 0)
 
 

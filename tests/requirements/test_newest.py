@@ -30,6 +30,14 @@ class Table:
         return frozenset(failing if only is None else failing & only)
 
 
+def test_a_change_is_another_version_a_new_package_or_one_that_is_gone(programs):
+    assert programs.blame.changes({"a": "1", "b": "1", "d": "3"}, {"a": "2", "b": "1", "c": "1"}) == {
+        "a": ("1", "2"),
+        "c": ("none", "1"),
+        "d": ("3", "none"),
+    }
+
+
 @pytest.fixture
 def found(programs):
     def find(table):
