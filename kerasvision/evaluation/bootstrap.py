@@ -1,18 +1,28 @@
-"""How sure a score is: intervals and paired differences over resampled examples, of whatever a task measures.
+"""How sure a score is: the interval of every metric that a task measures, and of its difference between two models.
 
-Source: the percentile bootstrap, Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. Whole examples are
-drawn with replacement, without strata, and by a fixed seed: the same answers give the same interval.
+- A metric that counts examples (accuracy, top-k accuracy, precision, recall, F1, exact matches) has the exact interval of
+  `exact.py`.
+- Every other metric has the percentile bootstrap's (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+  Resampling cannot show what was never seen: 20 images without a mistake give 1 to 1. So each resample also holds one unseen
+  example, at the metric's least value for the low end and at its most for the high end, with the weight that it has among
+  n + 1 examples (Gaffke, 2005; https://arxiv.org/abs/2106.03163, section 3). For a share this is Clopper and Pearson's
+  interval. Where resampling itself moves a metric, as it adds to a calibration error, the end on that side is moved back by
+  twice the bias (chapter 10); and the low end of a calibration error by all that chance adds to it.
+
+Whole examples are drawn with replacement, without strata, and by a fixed seed: the same answers give the same interval.
 """
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from scipy import special
 
 from kerasvision.errors import DataError
-from kerasvision.tasks.base import Judgement
+from kerasvision.evaluation.exact import scaled_interval
+from kerasvision.tasks.base import Bounded, Evidence, Judgement, Share
 
 SEED = 0
-# Fewer examples than these say too little of how examples differ: three right answers of three would give [1, 1].
+# Fewer examples than these say too little of how examples differ.
 LEAST_ROWS = 10
 # A metric that more resamples than these cannot give (no example of a class was drawn) has no interval.
 MOST_UNDEFINED = 0.1
@@ -41,27 +51,63 @@ def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator
 def intervals(
     judgement: Judgement, *, rows: np.ndarray | None = None, resamples: int, confidence: float
 ) -> dict[str, Interval]:
-    """metric -> low and high, of every metric that has one.
-
-    An interval always holds its score: resampling adds to a calibration error, whose interval would else lie above it.
+    """metric -> low and high, of every metric that has one. An interval always holds its score.
 
     Args:
         judgement: what was measured.
-        rows: positions of the examples of a slice; all where it is left out. At least 10, or there are no intervals.
+        rows: positions of the examples of a slice; all where it is left out. With fewer than 10, only metrics that count
+            examples have an interval.
         resamples: how many.
-        confidence: share of the resamples that lie inside.
+        confidence: how often an interval should hold the score of all the images that there could be.
     """
     rows = np.arange(len(judgement.rows)) if rows is None else rows
+    evidence = judgement.evidence(rows)
+    found = {name: scaled_interval(one, confidence=confidence) for name, one in evidence.items() if isinstance(one, Share)}
     if len(rows) < LEAST_ROWS:
-        return {}
-    values = _resampled((judgement,), rows, resamples)[0]
+        return found
     scores = judgement.resampled(rows, np.ones((len(rows), 1)))
-    found = {name: interval(values[name], confidence=confidence) for name in values}
-    return {
-        name: (min(ends[0], float(scores[name][0])), max(ends[1], float(scores[name][0])))
-        for name, ends in found.items()
-        if ends is not None and not np.isnan(scores[name][0])
-    }
+    for name, values in _resampled((judgement,), rows, resamples)[0].items():
+        ends = None if name in found else score_interval(
+            values, score=float(scores[name][0]), evidence=evidence.get(name), confidence=confidence
+        )  # fmt: skip
+        if ends is not None:
+            found[name] = ends
+    return found
+
+
+def score_interval(values: np.ndarray, *, score: float, evidence: Evidence | None, confidence: float) -> Interval | None:
+    """The interval of a score, or of a difference, by its values on resamples.
+
+    Args:
+        values: float64 (R,), NaN where a resample has none.
+        score: on the examples as they are.
+        evidence: how it is measured; None where that is not known.
+        confidence: as for `intervals`.
+
+    Returns:
+        None where the score is not a number, where more than a tenth of the values are not, or where nothing says how far
+        the score could be from what every resample gives.
+
+    >>> [round(end, 3) for end in score_interval(np.ones(1000), score=1.0, evidence=Bounded(0, 1, 20), confidence=0.95)]
+    [0.832, 1.0]
+    """
+    if np.isnan(score):
+        return None
+    low, high = values, values
+    if isinstance(evidence, Bounded) and evidence.count > 0:
+        bias = np.nanmean(values) - score if np.isfinite(values).any() else 0.0
+        unseen = _unseen_weights(len(values), evidence.count)
+        low = (1 - unseen) * (values - 2 * max(bias, 0.0)) + unseen * evidence.least
+        high = (1 - unseen) * (values - 2 * min(bias, 0.0)) + unseen * evidence.most
+    lower, upper = interval(low, confidence=confidence), interval(high, confidence=confidence)
+    if lower is None or upper is None:
+        return None
+    ends = min(lower[0], score), max(upper[1], score)
+    if isinstance(evidence, Bounded):
+        mean, deviation = evidence.by_chance
+        added = mean + special.ndtri((1 + confidence) / 2) * deviation
+        ends = max(min(ends[0], score - added), min(evidence.least, score)), min(ends[1], max(evidence.most, score))
+    return ends if ends[0] < ends[1] else None
 
 
 def interval(values: np.ndarray, *, confidence: float) -> Interval | None:
@@ -96,6 +142,33 @@ def paired_differences(
     rows = np.arange(len(judgement.rows)) if rows is None else rows
     ours, theirs = _resampled((judgement, other), rows, resamples)
     return {name: ours[name] - theirs[name] for name in ours if name in theirs}
+
+
+def difference_evidence(ours: Evidence | None, theirs: Evidence | None) -> Bounded | None:
+    """How a difference of a metric between two models is measured: it lies within the width of the metric, either way.
+
+    >>> difference_evidence(Share(19, 20), Share(20, 20))
+    Bounded(least=-1.0, most=1.0, count=20, by_chance=(0.0, 0.0))
+    """
+    if ours is None or theirs is None:
+        return None
+    (least, most), (other_least, other_most) = _range_of(ours), _range_of(theirs)
+    width = max(most, other_most) - min(least, other_least)
+    return Bounded(-width, width, min(_count_of(ours), _count_of(theirs)))
+
+
+def _range_of(one: Evidence) -> Interval:
+    return (one.scale(0.0), one.scale(1.0)) if isinstance(one, Share) else (one.least, one.most)
+
+
+def _count_of(one: Evidence) -> int:
+    return one.of if isinstance(one, Share) else one.count
+
+
+def _unseen_weights(resamples: int, count: int) -> np.ndarray:
+    """float64 (resamples,): how much an unseen example weighs, Beta(1, count): the quantiles of it, in a random order."""
+    steps = (np.random.default_rng(SEED).permutation(resamples) + 0.5) / resamples
+    return 1 - (1 - steps) ** (1 / count)
 
 
 def _resampled(

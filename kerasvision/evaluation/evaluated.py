@@ -1,7 +1,7 @@
 """What is known of a model on one split: what the gate judges, and what a page shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -19,11 +19,15 @@ class Evaluated:
         split: its name.
         judgement: the task's: scores, rows (one per example, with its id, `loss`, `correct` where an answer is right or
             wrong, and its slice of every kind: `slice_label`), tables.
-        intervals: metric -> bootstrap interval, low and high.
+        intervals: metric -> interval, low and high.
         slices: in long form: slice (`label`), value (`dog`), count of examples, metric, score, low, high.
+        confidence: of the intervals.
+        expected: kind of slice -> the values that the data set has, with or without an example in this split.
     """
 
     split: str
     judgement: Judgement
     intervals: Mapping[str, tuple[float, float]]
     slices: pd.DataFrame
+    confidence: float = 0.95
+    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -2,18 +2,17 @@
 
 import json
 import math
+import numbers
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
 from kerasvision import lookup
 from kerasvision.config.gate import FACTS, Gate, Rule
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, KerasvisionError, StageError
 from kerasvision.evaluation.evaluated import Evaluated
-from kerasvision.evaluation.rules import Case, RuleResult
+from kerasvision.evaluation.rules import OUTCOMES, UNSURE, Case, RuleResult
 from kerasvision.tasks.base import Task
 
 MOST_REASONS = 5
@@ -28,12 +27,14 @@ class Verdict:
         reason: why, in words.
         rules: what each said.
         baseline: which model it was compared with, as the evaluator names it; None where there was none.
+        remarks: what a person should know of the model first, whatever the rules say.
     """
 
     verdict: Literal["BLESSED", "NOT_BLESSED", "UNDECIDED"]
     reason: str
     rules: tuple[RuleResult, ...]
     baseline: Mapping[str, object] | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def blessed(self) -> bool:
@@ -58,7 +59,8 @@ def judge(
 ) -> Verdict:
     """Judges a model.
 
-    A rule with a `slice` of a kind (`label`) is judged for each slice. A fact that was not measured fails its rule.
+    A rule with a `slice` of a kind (`label`) is judged for each slice, and so for each label: one that has no test image, or
+    no value of the metric, leaves the model undecided. A fact that was not measured fails its rule.
 
     Args:
         gate: the rules.
@@ -69,8 +71,11 @@ def judge(
         baseline_identity: which model the baseline is, for the record.
 
     Raises:
-        ConfigError: a rule names a metric or slice that was not measured, or asks for a test or interval that it has not.
+        ConfigError: a rule names a metric or slice that was not measured, or asks for a test or interval that it has not; or
+            a rule of one's own does not answer with a RuleResult.
+        StageError: a rule of one's own raised an error.
 
+    >>> import pandas as pd
     >>> from kerasvision import config as c
     >>> from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
     >>> from kerasvision.tasks.base import Judgement, make_task
@@ -81,13 +86,54 @@ def judge(
     accuracy >= 0.9 failed with 0.85
     """
     known = (task, evaluated, baseline, facts or {})
-    cases = [(rule, Case(rule.metric, part, *known)) for rule in gate.rules for part in _slices(rule, evaluated)]
-    results = tuple(lookup.load(rule.implementation)(rule, case) for rule, case in cases)
+    expected = {**evaluated.expected, **({"label": task.labels} if task.labels else {})}
+    cases = [(rule, Case(rule.metric, part, *known)) for rule in gate.rules for part in _slices(rule, evaluated, expected)]
+    results = tuple(_answer(rule, case) for rule, case in cases)
     word, reason = _decide(results)
-    return Verdict(word, reason, results, dict(baseline_identity) if baseline_identity else None)
+    identity = dict(baseline_identity) if baseline_identity else None
+    return Verdict(word, reason, results, identity, evaluated.judgement.remarks)
 
 
-def _slices(rule: Rule, evaluated: Evaluated) -> Iterator[tuple[str, str] | None]:
+def _answer(rule: Rule, case: Case) -> RuleResult:
+    """What a rule says, or that there is nothing for it to judge.
+
+    Raises:
+        ConfigError: it answers with anything else than a RuleResult with a known outcome.
+        StageError: it raised an error.
+    """
+    if case.slice is not None and case.is_missing:
+        return RuleResult(f"{_name(rule)} for {case.name}", UNSURE, math.nan, None, case.why_missing, examples=case.examples)
+    try:
+        result = lookup.load(rule.implementation)(rule, case)
+    except KerasvisionError:
+        raise
+    except Exception as error:
+        raise StageError(
+            f"the rule {_name(rule)} for {case.name} raised {type(error).__name__}: {error}",
+            hint=f"correct {rule.implementation}, or leave the rule out of the gate",
+        ) from error
+    said = result.outcome if isinstance(result, RuleResult) else result
+    if not isinstance(result, RuleResult) or said not in OUTCOMES:
+        raise ConfigError(
+            f"the rule {_name(rule)} for {case.name} must return a RuleResult whose outcome is one of {', '.join(OUTCOMES)}",
+            received=said, hint=f"correct {rule.implementation}",
+        )  # fmt: skip
+    if result.outcome == "passed" and not (_is_number(result.value) and not math.isnan(result.value)):
+        return replace(result, outcome=UNSURE, value=math.nan, reason=result.reason or "its value is not a number")
+    return result
+
+
+def _name(rule: Rule) -> str:
+    return type(rule).__name__
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _slices(
+    rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, str] | None]:
     """The slices that a rule is judged on, None for all images.
 
     Raises:
@@ -99,24 +145,22 @@ def _slices(rule: Rule, evaluated: Evaluated) -> Iterator[tuple[str, str] | None
     if rule.slice is None:
         yield None
         return
-    kind, _, value = rule.slice.partition("=")
-    table = _chosen(table, "slice", kind, "no slice is named {!r}")
-    if "=" in rule.slice:
-        table = _chosen(table, "value", value, f"no slice of {kind} is named {{!r}}")
-    table = _chosen(table, "metric", rule.metric, f"slices of {kind} have no metric {{!r}}")
-    yield from ((kind, str(name)) for name in table["value"])
-
-
-def _chosen(table: pd.DataFrame, column: str, name: str, complaint: str) -> pd.DataFrame:
-    values = table[column].astype(str)
-    if not (values == name).any():
-        raise ConfigError(f"{complaint.format(name)}; {lookup.did_you_mean(name, set(values))}")
-    return table[values == name]
+    kind, equals, value = rule.slice.partition("=")
+    of_kind = table[table["slice"].astype(str) == kind]
+    wanted = dict.fromkeys([*of_kind["value"].astype(str), *expected.get(kind, ())])
+    if not wanted:
+        raise ConfigError(f"no slice is named {kind!r}; {lookup.did_you_mean(kind, {*table['slice'], *expected})}")
+    if equals and value not in wanted:
+        raise ConfigError(f"no slice of {kind} is named {value!r}; {lookup.did_you_mean(value, wanted)}")
+    metrics = set(of_kind["metric"])
+    if metrics and rule.metric not in metrics:
+        raise ConfigError(f"slices of {kind} have no metric {rule.metric!r}; {lookup.did_you_mean(rule.metric, metrics)}")
+    yield from ((kind, name) for name in ([value] if equals else wanted))
 
 
 def _decide(results: tuple[RuleResult, ...]) -> tuple[str, str]:
     """The verdict and why."""
-    failed = [f"{r.rule} failed with {r.value:.6g}" for r in results if r.outcome == "failed"]
+    failed = [f"{r.rule} failed with {_shown(r.value)}" for r in results if r.outcome == "failed"]
     if failed:
         return "NOT_BLESSED", _few(failed)
     unsure = [f"not enough data for {r.rule}: {r.reason}" for r in results if r.outcome == "not_enough_data"]
@@ -126,6 +170,10 @@ def _decide(results: tuple[RuleResult, ...]) -> tuple[str, str]:
         why = "no rule could be judged yet" if results else "the gate has no rules"
         return "UNDECIDED", f"{why}; add one such as gate=c.Gate(c.AtLeast('accuracy', 0.9))"
     return "BLESSED", "every rule that could be judged passed"
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if _is_number(value) else repr(value)
 
 
 def _few(reasons: list[str]) -> str:

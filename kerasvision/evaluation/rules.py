@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ import pandas as pd
 from kerasvision.config.gate import FACTS, Better, Bound, Change, NoWorse
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.evaluation import significance
-from kerasvision.evaluation.bootstrap import paired_differences
+from kerasvision.evaluation.bootstrap import LEAST_ROWS, difference_evidence, paired_differences
 from kerasvision.evaluation.evaluated import Evaluated
-from kerasvision.tasks.base import Task
+from kerasvision.evaluation.exact import best_ends, needed_examples
+from kerasvision.tasks.base import Evidence, Share, Task
 
 # Fewer images than these are not enough to test a change.
 LEAST_EXAMPLES = 30
@@ -23,6 +24,7 @@ RESAMPLES = 1000
 UNKNOWN = (math.nan, math.nan)
 UNSURE = "not_enough_data"
 Outcome = Literal["passed", "failed", "no_baseline", "not_enough_data"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class RuleResult:
     Attributes:
         rule: the rule in words: `accuracy of label=tulips >= 0.97`.
         outcome: "passed", "failed", "no_baseline" where there is no blessed model to compare with yet, or "not_enough_data"
-            where a change is tested and may as well be none.
+            where a slice has no test image, the value is not a number, so few images could not pass, or a tested change may
+            as well be none.
         value: the model's.
         bound: what it was compared with; None where there was nothing.
         reason: why this outcome, in words.
@@ -104,8 +107,23 @@ class Case:
         """How many images the score is of; None for a fact."""
         if self.metric in FACTS:
             return None
-        row = self._row_of(self.evaluated)
-        return len(self.evaluated.judgement.rows) if row is None else int(row["count"])
+        if self.slice is None:
+            return len(self.evaluated.judgement.rows)
+        counts = self._part_of(self.evaluated)["count"]
+        return 0 if counts.empty else int(counts.iloc[0])
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the slice has no test image, or no value of the metric."""
+        return self.slice is not None and self._row_of(self.evaluated) is None
+
+    @property
+    def why_missing(self) -> str:
+        """Why a slice has no score."""
+        kind_and_value = "=".join(self.slice or ())
+        if not self.examples:
+            return f"no image of the {self.evaluated.split} split has {kind_and_value}"
+        return f"{self.metric} has no value on the {self.examples} images with {kind_and_value}"
 
     @property
     def why_unknown(self) -> str:
@@ -122,6 +140,21 @@ class Case:
         found = (float(found[0]), float(found[1]))
         return None if math.isnan(found[0]) else found
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The positions of the images that the score is of."""
+        rows = self.evaluated.judgement.rows
+        if self.slice is None:
+            return np.arange(len(rows))
+        kind, value = self.slice
+        # A judgement that was put together by hand may lack the column.
+        return np.flatnonzero(rows[f"slice_{kind}"] == value) if f"slice_{kind}" in rows else np.arange(0)
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """How the metric is measured on these images; None where that is not known."""
+        return self.evaluated.judgement.evidence(self.rows).get(self.metric) if len(self.rows) else None
+
     def change(self, rule: Change) -> significance.Change:
         """The change since the last blessed model, with its interval by the rule's test.
 
@@ -132,10 +165,7 @@ class Case:
         now, before = self.evaluated.judgement, self.baseline.judgement
         if now.rows["id"].tolist() != before.rows["id"].tolist():
             raise StageError("a change is tested on the same images, and the last blessed model was asked about others")
-        positions = np.arange(len(now.rows))
-        if self.slice is not None:
-            kind, value = self.slice
-            positions = np.flatnonzero(now.rows[f"slice_{kind}"] == value)
+        positions = self.rows
         if rule.test == "mcnemar":
             right = (judgement.rows["correct"].to_numpy()[positions] for judgement in (now, before))
             return significance.mcnemar_change(*right, confidence=rule.confidence)
@@ -145,14 +175,22 @@ class Case:
                 f"{self.metric} is not resampled for so many images, so its change cannot be tested",
                 hint="leave `test` out of the rule, or test another metric",
             )
-        return significance.bootstrap_change(self.score - self.baseline_score, resampled, confidence=rule.confidence)
+        evidence = difference_evidence(self.evidence, before.evidence(positions).get(self.metric))
+        return significance.bootstrap_change(
+            self.score - self.baseline_score, resampled, confidence=rule.confidence, evidence=evidence
+        )
+
+    def _part_of(self, evaluated: Evaluated) -> pd.DataFrame:
+        """The rows of the slice, one for each of its metrics."""
+        kind, value = self.slice or ("", "")
+        table = evaluated.slices
+        return table[(table["slice"] == kind) & (table["value"].astype(str) == value)]
 
     def _row_of(self, evaluated: Evaluated) -> pd.Series | None:
         if self.slice is None:
             return None
-        table = evaluated.slices
-        kind, value = self.slice
-        found = table[(table["slice"] == kind) & (table["value"].astype(str) == value) & (table["metric"] == self.metric)]
+        table = self._part_of(evaluated)
+        found = table[table["metric"] == self.metric]
         return None if found.empty else found.iloc[0]
 
     def _score_of(self, evaluated: Evaluated) -> float:
@@ -190,13 +228,46 @@ def _bounded(rule: Bound, case: Case, sign: str, holds: Callable[[float], bool])
     interval = None if case.metric in FACTS else case.interval
     value = case.score if rule.end == "score" else (interval or UNKNOWN)[("low", "high").index(rule.end)]
     text = f"{case.name if rule.end == 'score' else f'{rule.end} end of {case.name}'} {sign} {rule.value:g}"
+    outcome: Outcome = "passed" if holds(value) else "failed"
     why = f"{value:.6g} {'is' if holds(value) else 'is not'} {sign} {rule.value:g}"
     if math.isnan(value):
-        why = case.why_unknown if math.isnan(case.score) else f"{case.examples} images are too few for an interval"
+        # A fact that was not measured is no lack of images.
+        outcome = "failed" if case.metric in FACTS else UNSURE
+        why = case.why_unknown if math.isnan(case.score) else _why_no_interval(case)
+    elif outcome == "failed" and (few := _why_too_few(rule, case, sign, value, holds)):
+        outcome, why = UNSURE, f"{why}; {few}"
     return RuleResult(
-        text, "passed" if holds(value) else "failed", value, rule.value, why,
+        text, outcome, value, rule.value, why,
         baseline=case.baseline_score, interval=interval, examples=case.examples,
     )  # fmt: skip
+
+
+def _why_no_interval(case: Case) -> str:
+    if case.examples < LEAST_ROWS:
+        return f"{case.examples} images are too few for an interval of {case.metric}; {LEAST_ROWS} are needed"
+    return f"{case.metric} has no interval here, as too few resamples give it a value or all give the same"
+
+
+def _why_too_few(rule: Bound, case: Case, sign: str, value: float, holds: Callable[[float], bool]) -> str:
+    """Why no answers to so few images could pass; empty where some could, or where the whole interval breaks the bound.
+
+    Only the end that a bound is hard to keep for is limited by the number of images: the low end of what must be at least
+    some value, the high end of what must be at most some.
+    """
+    hard_end = "low" if sign == ">=" else "high"
+    if rule.end != hard_end or case.evidence is None or case.interval is None:
+        return ""
+    # More images would not help a model whose whole interval breaks the bound.
+    if not holds(case.interval[1] if hard_end == "low" else case.interval[0]):
+        return ""
+    count = case.evidence.of if isinstance(case.evidence, Share) else case.evidence.count
+    confidence = case.evaluated.confidence
+    best = best_ends(case.evidence, count, confidence=confidence)[hard_end == "high"]
+    if holds(best):
+        return ""
+    needed = needed_examples(case.evidence, rule.value, end=hard_end, confidence=confidence)
+    enough = "no number of images could show it" if needed is None else f"{needed:,} are needed"
+    return f"even without a mistake {count:,} images would give {best:.4g}, and {enough}"
 
 
 def _compared(
@@ -210,22 +281,50 @@ def _compared(
         return RuleResult(text, "no_baseline", case.score, None, why, examples=case.examples)
     bound = before + direction * least_gain
     common = {"value": case.score, "bound": bound, "baseline": before, "examples": case.examples}
-    if rule.test is None or math.isnan(case.score) or math.isnan(before):
+    if math.isnan(case.score) or math.isnan(before):
+        why = case.why_unknown if math.isnan(case.score) else "the last blessed model's value is not a number"
+        return RuleResult(text, UNSURE, reason=why, **common)
+    if rule.test is None:
         # Compared with the bound as it is reported, so that rounding cannot make the two disagree.
         holds = reached(direction * case.score, direction * bound)
         return RuleResult(text, "passed" if holds else "failed", reason=f"{case.score:.6g} after {before:.6g}", **common)
     if case.examples < LEAST_EXAMPLES:
         why = f"{case.examples} images are too few to test a change; {LEAST_EXAMPLES} are needed"
         return RuleResult(text, UNSURE, reason=why, **common)
-    change = case.change(rule)
+    return _tested(rule, case, text, least_gain=least_gain, reached=reached, common=common)
+
+
+def _tested(
+    rule: Change,
+    case: Case,
+    text: str,
+    *,
+    least_gain: float,
+    reached: Callable[[float, float], bool],
+    common: Mapping[str, float | int | None],
+) -> RuleResult:
+    """Passed or failed where the whole interval of the change is."""
+    change, direction = case.change(rule), 1 if case.more_is_better else -1
+    if math.isnan(change.low):
+        why = f"the change of {case.metric} has no interval here: too few resamples give it a value, or all give the same"
+        return RuleResult(text, UNSURE, reason=why, **common)
     low, high = sorted((direction * change.low, direction * change.high))
-    is_known = not math.isnan(low)
-    outcome = "passed" if reached(low, least_gain) else "failed" if is_known and not reached(high, least_gain) else UNSURE
+    outcome: Outcome = "passed" if reached(low, least_gain) else UNSURE if reached(high, least_gain) else "failed"
     why = (
         f"the change lies between {change.low:+.4g} and {change.high:+.4g} with {100 * rule.confidence:g} % confidence "
         f"({rule.test}, {case.examples} images)"
     )
-    why += ": it may be enough or not" if outcome == UNSURE else ""
+    why += f": it may be enough or not{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
     return RuleResult(text, outcome, reason=why, interval=(change.low, change.high), p_value=change.p_value, **common)
 
 
+def _why_undecided(rule: Change, case: Case, least_gain: float) -> str:
+    """What two models need that answer alike: without a tolerance no number of images shows that none is worse."""
+    if case.score != case.baseline_score or least_gain > 0:
+        return ""
+    if not least_gain:
+        return "; models that answer alike pass only with a tolerance"
+    unit = Share(case.examples or 0, case.examples or 0)
+    needed = needed_examples(unit, 1 + least_gain, end="low", confidence=rule.confidence)
+    is_share = isinstance(case.evidence, Share) or rule.test == "mcnemar"
+    return f"; models that answer alike pass with {needed:,} images" if is_share and needed else ""

@@ -14,7 +14,13 @@ from kerasvision.tasks.base import Judgement, Task
 
 
 def evaluate(
-    predicted: PredictedSplit, *, split: str, task: Task, slices: Sequence[Slice], settings: Evaluation
+    predicted: PredictedSplit,
+    *,
+    split: str,
+    task: Task,
+    slices: Sequence[Slice],
+    settings: Evaluation,
+    expected: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Evaluated:
     """What is known of a model by its answers to a split.
 
@@ -24,6 +30,7 @@ def evaluate(
         task: judges them.
         slices: the parts that are scored by themselves too.
         settings: how many resamples, and the confidence.
+        expected: kind of slice -> the values that the data set has.
 
     Returns:
         With a column `slice_<name>` in `judgement.rows` for each way in which the split is divided.
@@ -34,6 +41,8 @@ def evaluate(
         judgement=judgement,
         intervals=intervals(judgement, resamples=settings.resamples, confidence=settings.confidence),
         slices=slice_table(judgement, slices, settings),
+        confidence=settings.confidence,
+        expected=expected or {},
     )
 
 

@@ -20,9 +20,10 @@ from kerasvision.evaluation.page import Findings, write_evaluation_page
 from kerasvision.evaluation.predictions import PredictedSplit, ServedModel, predict_split_from_bytes
 from kerasvision.evaluation.samples import samples
 from kerasvision.evaluation.score import evaluate
-from kerasvision.evaluation.slices import Slice, cut, described_examples
+from kerasvision.evaluation.slices import EVERY, Slice, cut, described_examples, values_in
 from kerasvision.evaluation.tables import save_tables
 from kerasvision.evaluation.variants import judge_variants, variant_table
+from kerasvision.progress import say
 from kerasvision.tasks.base import Task, make_task
 
 
@@ -60,6 +61,7 @@ class Evaluator:
     task: Task
     examples: ExampleSet
     slices: Mapping[str, list[Slice]]
+    expected: Mapping[str, tuple[str, ...]]
     settings: EvaluatorSettings
 
     def ask(self, model: ServedModel, split: str) -> PredictedSplit:
@@ -69,8 +71,9 @@ class Evaluator:
     def evaluate(self, predicted: PredictedSplit, split: str) -> Evaluated:
         """What they are worth."""
         return evaluate(
-            predicted, split=split, task=self.task, slices=self.slices[split], settings=self.settings.evaluation
-        )
+            predicted, split=split, task=self.task, slices=self.slices[split], settings=self.settings.evaluation,
+            expected=self.expected,
+        )  # fmt: skip
 
     def variants(
         self, model: ServedModel, predicted: PredictedSplit, alone: Evaluated, *, transform: ImageTransform
@@ -114,6 +117,8 @@ def evaluate_model(
     baseline = None
     if files.baseline is not None:
         baseline = evaluator.evaluate(evaluator.ask(ServedModel(files.baseline), TEST), TEST)
+    for remark in evaluated[TEST].judgement.remarks:
+        say(f"{TEST}: {remark}")
     # Before anything is written: a rule may be of what was not measured.
     verdict = judge(
         settings.gate, task=evaluator.task, evaluated=evaluated[TEST], baseline=baseline, facts=_facts(files.certificate),
@@ -143,14 +148,15 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
     if not examples.count(TEST):
         raise DataError("there is no test split to evaluate on", hint="set splits.test above 0")
     manifest, wanted = pd.read_parquet(files.manifest), settings.evaluation
-    slices = {}
+    slices, every = {}, EVERY | {kind for kind, _ in settings.gate.slices()}
     for split in wanted.splits:
         if examples.count(split):
             ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
             table = described_examples(examples, manifest, split=split, ids=ids, slices=wanted.slices)
-            slices[split] = cut(table, bands=wanted.bands)
+            slices[split] = cut(table, bands=wanted.bands, every=every)
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
-    return Evaluator(make_task(settings.task, names), examples, slices, settings)
+    expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)
+    return Evaluator(make_task(settings.task, names), examples, slices, expected, settings)
 
 
 def _facts(certificate: Path | None) -> dict[str, float] | None:

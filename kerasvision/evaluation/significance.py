@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from kerasvision.evaluation.bootstrap import interval
+from kerasvision.evaluation.bootstrap import score_interval
+from kerasvision.evaluation.exact import change_interval
+from kerasvision.tasks.base import Evidence
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,9 @@ class Change:
     p_value: float | None = None
 
 
-def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float) -> Change:
+def bootstrap_change(
+    change: float, resampled: np.ndarray, *, confidence: float, evidence: Evidence | None = None
+) -> Change:
     """The paired bootstrap: images were drawn with replacement, each with both models' answers.
 
     Where few images differ, the interval is too narrow: 4 lost of 1,000 and none won looks like a change here, and
@@ -34,20 +38,21 @@ def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float)
         change: of the score, on the images as they are.
         resampled: float64 (R,), the change on each resample; NaN where there was none.
         confidence: of the interval, such as 0.95; its ends are the quantiles at (1 -+ confidence) / 2.
+        evidence: how the change is measured. With it the interval reckons with an image such as was not seen: two models
+            that answer 30 images alike may differ by 0.12 (see `score_interval`).
 
     >>> bootstrap_change(0.5, np.arange(101) / 128, confidence=0.5)
     Change(change=0.5, low=0.1953125, high=0.5859375, p_value=None)
     """
-    ends = interval(resampled, confidence=confidence) or (float("nan"), float("nan"))
-    return Change(change, *ends)
+    ends = score_interval(resampled, score=change, evidence=evidence, confidence=confidence)
+    return Change(change, *(ends or (float("nan"), float("nan"))))
 
 
 def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> Change:
     """McNemar's exact test: of the images on which one model alone is right, is it each model's turn half of the time?
 
-    The interval is that of Clopper and Pearson for the share of these images that the new model wins, turned into a change
-    of accuracy: (2 share - 1) m / N, with m of N images won by one model alone. So it leaves zero out exactly where the
-    two-sided p is below 1 - confidence, which takes 6 images or more at 0.95. It takes m as given.
+    The interval of the change leaves zero out exactly where the two-sided p is below 1 - confidence, which takes 6 images or
+    more at 0.95. Models that answer all images alike have an interval too: see `exact.change_interval`.
 
     Args:
         new: bool (N,), whether one model is right for each image.
@@ -63,9 +68,6 @@ def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> Ch
     """
     new, old = np.asarray(new, bool), np.asarray(old, bool)
     won, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    if not won + lost:
-        return Change(0.0, 0.0, 0.0, 1.0)
-    test = stats.binomtest(won, won + lost)
-    share = test.proportion_ci(confidence, method="exact")
-    scale = (won + lost) / len(new)
-    return Change((won - lost) / len(new), (2 * share.low - 1) * scale, (2 * share.high - 1) * scale, float(test.pvalue))
+    p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    ends = change_interval(won, lost, len(new), confidence=confidence)
+    return Change((won - lost) / len(new), *ends, p_value)

@@ -24,14 +24,14 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.errors import DataError
-from kerasvision.evaluation.bootstrap import LEAST_ROWS, interval, resample_counts
+from kerasvision.evaluation.exact import share_interval
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
 from kerasvision.progress import bar
 from kerasvision.tasks.base import Task
 
 SEED = 0
-RESAMPLES, CONFIDENCE = 1000, 0.95
+CONFIDENCE = 0.95
 BATCH_SIZE = 256
 GREY = {"L", "LA", "1", "I", "I;16", "F"}
 COLUMNS = (
@@ -51,7 +51,7 @@ def score_simple_models(
         settings: how much is learned from.
 
     Returns:
-        Columns: model, features, accuracy with `low` and `high` of a 95 % bootstrap interval, train_examples, test_examples,
+        Columns: model, features, accuracy with `low` and `high` of its exact 95 % interval, train_examples, test_examples,
         processor seconds of learning and answering, notes.
 
     Raises:
@@ -134,12 +134,9 @@ def _score(pipeline: Pipeline, train: tuple[np.ndarray, Any], test: tuple[np.nda
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         pipeline.fit(*train)
-    correct = (pipeline.predict(test[0]) == test[1]).astype(np.float64)
+    correct = pipeline.predict(test[0]) == test[1]
     seconds = round(time.process_time() - began, 2)
     stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
-    ends = None
-    if len(correct) >= LEAST_ROWS:
-        means = [correct @ counts / len(correct) for counts in resample_counts(len(correct), resamples=RESAMPLES)]
-        ends = interval(np.concatenate(means), confidence=CONFIDENCE)
     notes = "stopped before it had converged" if stopped else ""
-    return correct.mean(), *(ends or (np.nan, np.nan)), len(train[0]), len(correct), seconds, notes
+    ends = share_interval(correct.sum(), len(correct), confidence=CONFIDENCE)
+    return correct.mean(), *ends, len(train[0]), len(correct), seconds, notes

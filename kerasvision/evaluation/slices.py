@@ -1,7 +1,7 @@
 """Parts of a split that are scored by themselves: images of one label, of one format, of a band of size or brightness."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,10 @@ from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Judgement
 
 BATCH_SIZE = 256
-# Of more values than these the rarest are one slice together.
+# Of more values than these the rarest are one slice together, unless every value of the column is asked for.
 MOST_VALUES = 100
+# Labels are few enough, and a gate asks for each of them.
+EVERY = frozenset({"label"})
 OTHERS = "(all others)"
 NOTHING = "(none)"
 
@@ -65,6 +67,13 @@ def described_examples(
     return table[list(slices)]
 
 
+def values_in(manifest: pd.DataFrame, *, splits: Collection[str], slices: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Column -> its values in all these splits, of columns of text; a group is in one split only, and so is left out."""
+    used = manifest[manifest["split"].isin(list(splits))]
+    texts = [name for name in slices if name in used and name != "group" and not pd.api.types.is_numeric_dtype(used[name])]
+    return {name: tuple(sorted(set(used[name].dropna().astype(str)) - {""})) for name in texts}
+
+
 def brightness(examples: ExampleSet, *, split: str) -> pd.Series:
     """id -> mean of all values of an image, in [0, 255], of every example of a split."""
 
@@ -79,10 +88,14 @@ def brightness(examples: ExampleSet, *, split: str) -> pd.Series:
     )
 
 
-def cut(table: pd.DataFrame, *, bands: int) -> list[Slice]:
+def cut(table: pd.DataFrame, *, bands: int, every: Collection[str] = EVERY) -> list[Slice]:
     """The slices of every column, a number's from low to high, others from the most frequent value to the rarest.
 
-    A column with one value divides nothing, and gives no slices.
+    Args:
+        table: a row per example, a column per way to divide them.
+        bands: into how many parts a column of numbers is cut.
+        every: columns of which each value is a slice, even where there is only one. Of the others the rarest values beyond
+            100 are one slice together, and a column with a single value gives no slices.
 
     >>> [(one.value, one.rows.tolist()) for one in cut(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
     [('RGB', [1, 2]), ('L', [0])]
@@ -91,9 +104,12 @@ def cut(table: pd.DataFrame, *, bands: int) -> list[Slice]:
     """
     found = []
     for name, column in table.items():
-        divide = _bands if pd.api.types.is_numeric_dtype(column) else _values
-        parts = list(divide(column, bands))
-        found += [Slice(str(name), *part) for part in parts] if len(parts) > 1 else []
+        if pd.api.types.is_numeric_dtype(column):
+            parts = list(_bands(column, bands))
+        else:
+            parts = list(_values(column, most=len(column) if name in every else MOST_VALUES))
+        is_divided = len(parts) > 1 or (name in every and parts[0][0] != NOTHING)
+        found += [Slice(str(name), *part) for part in parts] if is_divided else []
     return found
 
 
@@ -104,10 +120,12 @@ def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluat
     where a slice is too small for an interval. Within one label, metrics of single classes say nothing, and are left out.
     """
     rows = []
+    within_label = replace(judgement, resampled=judgement.within_label or judgement.resampled)
     for part in slices:
         ones = np.ones((len(part.rows), 1))
-        scores = {name: float(value[0]) for name, value in judgement.resampled(part.rows, ones).items()}
-        ends = intervals(judgement, rows=part.rows, resamples=settings.resamples, confidence=settings.confidence)
+        measured = within_label if part.name == "label" else judgement
+        scores = {name: float(value[0]) for name, value in measured.resampled(part.rows, ones).items()}
+        ends = intervals(measured, rows=part.rows, resamples=settings.resamples, confidence=settings.confidence)
         for metric, score in scores.items():
             if not np.isnan(score) and not (part.name == "label" and "[" in metric):
                 low, high = ends.get(metric, (np.nan, np.nan))
@@ -115,22 +133,29 @@ def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluat
     return pd.DataFrame(rows, columns=[*SLICE_COLUMNS, "range"])
 
 
-def _values(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray]]:
+def _values(column: pd.Series, *, most: int) -> Iterator[tuple[str, np.ndarray]]:
     named = column.fillna("").astype(str).replace("", NOTHING)
     counts = named.value_counts(sort=True)
     counts = counts.sort_index().sort_values(ascending=False, kind="stable")
-    shown = list(counts.index[:MOST_VALUES])
-    for value in shown:
-        yield value, np.flatnonzero(named == value)
-    if len(counts) > MOST_VALUES:
-        yield OTHERS, np.flatnonzero(~named.isin(shown))
+    positions = named.groupby(named, sort=False).indices
+    for value in counts.index[:most]:
+        yield value, positions[value]
+    if len(counts) > most:
+        yield OTHERS, np.flatnonzero(named.isin(counts.index[most:]))
 
 
 def _bands(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray, str]]:
-    """By quantiles; where many images have the same value there are fewer bands."""
+    """By quantiles; where many images have the same value there are fewer bands. Images without a value are a slice."""
     values = column.to_numpy(float)
-    ends = np.unique(np.quantile(values, np.linspace(0, 1, bands + 1)[1:-1]))
-    numbers = np.searchsorted(ends, values, side="left")
+    known = ~np.isnan(values)
+    if known.any():
+        ends = np.unique(np.quantile(values[known], np.linspace(0, 1, bands + 1)[1:-1]))
+        yield from _bands_between(ends, np.where(known, np.searchsorted(ends, values, side="left"), -1))
+    if not known.all():
+        yield NOTHING, np.flatnonzero(~known), ""
+
+
+def _bands_between(ends: np.ndarray, numbers: np.ndarray) -> Iterator[tuple[str, np.ndarray, str]]:
     held = [number for number in range(len(ends) + 1) if (numbers == number).any()]
     texts = [f"{end:,.6g}" for end in ends]
     for place, number in enumerate(held):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
-from kerasvision.evaluation.bootstrap import interval, intervals, paired_differences
+from kerasvision.evaluation.bootstrap import difference_evidence, intervals, paired_differences, score_interval
 from kerasvision.evaluation.predictions import (
     TENSOR_SIGNATURE,
     PredictedSplit,
@@ -90,16 +90,19 @@ def views(name: str) -> tuple[View, ...]:
 
 def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], settings: Evaluation) -> pd.DataFrame:
     """A row per variant and metric of the whole split: score, interval, and the paired difference to the model alone."""
-    rows = []
+    rows, every = [], np.arange(len(judgement.rows))
+    before = judgement.evidence(every)
     for name, variant in variants.items():
         ends = intervals(variant, resamples=settings.resamples, confidence=settings.confidence)
         differences = paired_differences(variant, judgement, resamples=settings.resamples)
+        after = variant.evidence(every)
         for metric, score in variant.scores.items():
             if "[" not in metric and metric in judgement.scores:
                 low, high = ends.get(metric, (np.nan, np.nan))
                 values = differences.get(metric, np.array([np.nan]))
-                apart = interval(values, confidence=settings.confidence) or (np.nan, np.nan)
-                rows.append((name, metric, score, low, high, score - judgement.scores[metric], *apart))
+                change, known = score - judgement.scores[metric], difference_evidence(after.get(metric), before.get(metric))
+                apart = score_interval(values, score=change, evidence=known, confidence=settings.confidence)
+                rows.append((name, metric, score, low, high, change, *(apart or (np.nan, np.nan))))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

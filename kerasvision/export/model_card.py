@@ -180,6 +180,7 @@ def _gate(facts: CardFacts) -> str:
         for rule in verdict.get("rules", ())
     ]
     text = f"**{escape(verdict['verdict'])}**: {escape(verdict['reason'])}.\n\n"
+    text += "".join(f"{escape(remark)}\n\n" for remark in verdict.get("remarks") or ())
     text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules)
     if verdict.get("baseline"):
         identity = ", ".join(f"{escape(key)} {escape(value)}" for key, value in verdict["baseline"].items())

@@ -23,6 +23,45 @@ Resampled = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 Ask = Callable[[str], dict[str, np.ndarray] | None]
 
 
+def _unscaled(share: float) -> float:
+    return share
+
+
+@dataclass(frozen=True)
+class Share:
+    """A metric that counts examples, whose interval is exact.
+
+    Attributes:
+        right: how many examples count for it.
+        of: how many there are.
+        scale: a rising function from the share, in [0, 1], to the metric; the share itself by default.
+    """
+
+    right: int
+    of: int
+    scale: Callable[[float], float] = _unscaled
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A metric that counts nothing, but lies between two values; its interval is a bootstrap that knows them.
+
+    Attributes:
+        least, most: the two values. Where a metric has no end there, the worst that was seen.
+        count: of how many examples it is; of a mean over classes, as if all had the examples of the rarest.
+        by_chance: mean and deviation of what chance alone adds to it.
+    """
+
+    least: float
+    most: float
+    count: int
+    by_chance: tuple[float, float] = (0.0, 0.0)
+
+
+# How a metric is measured: what its interval is made of.
+Evidence = Share | Bounded
+
+
 @dataclass(frozen=True)
 class Judgement:
     """How good a whole data set's predictions are.
@@ -35,6 +74,10 @@ class Judgement:
         left_out: metric -> why it has no value here.
         resampled: the scores of some rows, each counted as often as told; NaN where they have none. Both the bootstrap and
             the slices are made of it.
+        within_label: the same for rows of one label, without metrics of single classes, which say nothing there.
+        evidence: rows int (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
+            bootstrap's interval, or none where all resamples agree.
+        remarks: sentences about the model as a whole that a person should read first.
     """
 
     scores: dict[str, float]
@@ -42,6 +85,9 @@ class Judgement:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     resampled: Resampled = field(default=lambda rows, counts: {}, repr=False, compare=False)
+    within_label: Resampled | None = field(default=None, repr=False, compare=False)
+    evidence: Callable[[np.ndarray], Mapping[str, Evidence]] = field(default=lambda rows: {}, repr=False, compare=False)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +176,11 @@ class Task(ABC):
     def __init__(self, settings: c.Task, classes: Sequence[str]) -> None:
         self.settings = settings
         self.classes = tuple(classes)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that an image can have, each of which a gate by label asks for; none where images have no label."""
+        return ()
 
     @abstractmethod
     def encode(self, batch: Batch) -> tuple[Any, Any]:

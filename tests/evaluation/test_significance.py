@@ -4,7 +4,9 @@ from math import comb
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from kerasvision.evaluation.exact import change_interval
 from kerasvision.evaluation.significance import bootstrap_change, mcnemar_change
 
 
@@ -42,11 +44,25 @@ def test_mcnemars_interval_leaves_zero_out_exactly_where_its_p_is_small(confiden
             assert is_surely_different == (exact_p(won, lost) < 1 - confidence)
 
 
-def test_mcnemars_interval_is_that_of_clopper_and_pearson():
-    # 0 of 10: the upper end of the share is 1 - 0.025**(1/10) = 0.30850; a tenth of 100 images differs.
+def test_where_all_changes_go_one_way_the_interval_is_that_of_clopper_and_pearson():
     change = mcnemar_change(*answers(both=60, won=0, lost=10, neither=30), confidence=0.95)
-    assert change.low == pytest.approx(-0.1)
-    assert change.high == pytest.approx((2 * (1 - 0.025**0.1) - 1) * 0.1)
+    assert change.low == pytest.approx(-stats.binomtest(10, 100).proportion_ci(0.95, method="exact").high)
+
+
+def test_the_interval_is_of_shares_with_a_dirichlet_distribution():
+    change = mcnemar_change(*answers(both=900, won=40, lost=10, neither=50), confidence=0.95)
+    shares = np.random.default_rng(0).dirichlet([40, 11, 950], 500_000)
+    assert change.low == pytest.approx(np.quantile(shares[:, 0] - shares[:, 1], 0.025), abs=2e-4)
+    shares = np.random.default_rng(0).dirichlet([41, 10, 950], 500_000)
+    assert change.high == pytest.approx(np.quantile(shares[:, 0] - shares[:, 1], 0.975), abs=2e-4)
+
+
+@pytest.mark.parametrize(("count", "won", "lost"), [(100, 0.01, 0.03), (400, 0.05, 0.05), (200, 0.0, 0.015)])
+def test_the_interval_of_a_change_holds_the_truth_as_often_as_it_says(count, won, lost):
+    drawn = np.random.default_rng(0).multinomial(count, [won, lost, 1 - won - lost], 1000)[:, :2]
+    ends = {pair: change_interval(*pair, count, confidence=0.95) for pair in {tuple(map(int, pair)) for pair in drawn}}
+    held = [ends[tuple(pair)][0] <= won - lost <= ends[tuple(pair)][1] for pair in drawn.tolist()]
+    assert np.mean(held) >= 0.94
 
 
 @pytest.mark.parametrize(("won", "p_value"), [(5, 0.0625), (6, 0.03125)])
@@ -56,9 +72,11 @@ def test_six_images_are_the_least_that_tell_a_change(won, p_value):
     assert (change.low > 0) == (won == 6)
 
 
-def test_models_that_answer_alike_have_not_changed():
+def test_models_that_answered_alike_may_still_differ():
+    # None of 42 images: the exact upper end of the share is 1 - 0.025 ** (1 / 42).
     change = mcnemar_change(*answers(both=40, won=0, lost=0, neither=2), confidence=0.95)
-    assert (change.change, change.low, change.high, change.p_value) == (0, 0, 0, 1)
+    assert (change.change, change.p_value) == (0, 1)
+    assert (change.low, change.high) == (pytest.approx(0.025 ** (1 / 42) - 1), pytest.approx(1 - 0.025 ** (1 / 42)))
 
 
 def test_bootstrap_interval_lies_between_quantiles():

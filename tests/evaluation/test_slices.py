@@ -11,7 +11,7 @@ from sklearn import metrics
 from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.evaluation.score import with_slices
-from kerasvision.evaluation.slices import NOTHING, OTHERS, brightness, cut, described_examples, slice_table
+from kerasvision.evaluation.slices import NOTHING, OTHERS, brightness, cut, described_examples, slice_table, values_in
 from kerasvision.tasks.base import make_task
 
 RANDOM = np.random.default_rng(0)
@@ -43,6 +43,28 @@ def test_an_empty_text_is_a_value_and_rare_values_are_one():
     assert len(parts) == 101
     assert [(part.value, len(part.rows)) for part in parts[:2]] == [("often", 5), (NOTHING, 3)]
     assert (parts[-1].value, len(parts[-1].rows)) == (OTHERS, 52)
+
+
+def test_every_label_is_a_slice_however_many_there_are_and_so_is_each_value_that_is_asked_for():
+    labels = [f"c{number:03d}" for number in range(150)]
+    table = pd.DataFrame({"label": labels, "group": labels, "mode": "L"})
+    parts = cut(table, bands=3, every={"label", "group", "mode"})
+    assert [part.value for part in parts] == [*labels, *labels, "L"]
+
+
+def test_images_without_labels_are_not_divided_by_label():
+    assert cut(pd.DataFrame({"label": ["", ""]}), bands=3) == []
+
+
+def test_images_without_a_number_are_a_slice():
+    parts = cut(pd.DataFrame({"width": [8, np.nan, 64]}), bands=2)
+    assert [(part.value, part.rows.tolist()) for part in parts] == [("1 of 2", [0]), ("2 of 2", [2]), (NOTHING, [1])]
+
+
+def test_the_values_of_all_splits_are_known_but_groups_which_are_in_one_split_only():
+    manifest = pd.DataFrame({"split": ["train", "test", ""], "label": ["cat", "", "dog"], "group": list("abc"), "width": 1})
+    found = values_in(manifest, splits=("train", "test"), slices=("label", "group", "width", "pixels"))
+    assert found == {"label": ("cat",)}
 
 
 def test_brightness_is_the_mean_of_all_values(trained):

@@ -22,6 +22,7 @@ LINEAGE = {
 }  # fmt: skip
 VERDICT = {
     "verdict": "BLESSED", "reason": "every rule that could be judged passed",
+    "remarks": ["The model answers 'cat' for nearly every image: 99 of 100."],
     "baseline": {"saved_model": "exporter/saved_model/3"},
     "rules": [{"rule": "accuracy >= 0.9", "outcome": "passed", "value": 0.93, "bound": 0.9, "reason": "0.93 is >= 0.9",
                "baseline": 0.91, "interval": [0.9, 0.95], "p_value": None, "examples": 40}],
@@ -98,6 +99,10 @@ def facts(**changes):
 )
 def test_a_card_tells_data_scores_verdict_proof_settings_lineage_use_and_limits(text):
     assert text in model_card(facts())
+
+
+def test_a_card_says_below_the_verdict_what_a_person_should_know_of_the_model():
+    assert "\n\nThe model answers 'cat' for nearly every image: 99 of 100.\n\n| rule" in model_card(facts())
 
 
 def test_what_was_not_set_and_what_is_of_other_splits_is_left_out():

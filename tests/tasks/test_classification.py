@@ -10,6 +10,7 @@ from sklearn import metrics
 from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.tasks.base import make_task
+from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import Answers, classification_scores, confusion_table
 
 CLASSES = ("ant", "bee", "cow", "doe")
@@ -227,10 +228,49 @@ def test_the_average_of_answers_is_of_their_probabilities_and_wins_anew():
     assert averaged["classes"].tolist() == [b"bee"]
 
 
+def remarks(answers, labels, *, scores=None):
+    if scores is None:  # each image has scores of its own
+        certainty = np.linspace(0.6, 0.9, len(answers))[:, None]
+        scores = np.where(np.arange(2) == np.array(answers)[:, None], certainty, 1 - certainty)
+    return one_answer_remarks(Answers(np.array(labels), scores, ("cat", "dog"), top_k=1))
+
+
+def test_a_model_that_always_answers_one_class_gets_the_sentence():
+    assert remarks([0] * 200, [0, 1] * 100) == (
+        "The model answers 'cat' for every image: 200 of 200, though 100 of them are of this class.",
+    )
+    assert remarks([1] + [0] * 199, [1] + [0, 1] * 99 + [0]) == (
+        "The model answers 'cat' for nearly every image: 199 of 200, though 100 of them are of this class.",
+    )
+
+
+def test_a_model_whose_scores_do_not_depend_on_the_image_gets_another():
+    said = remarks([0] * 10, [0, 1] * 5, scores=np.tile([0.7, 0.3], (10, 1)))
+    assert said[1] == "It gives every image the same scores, so its answers do not depend on the image."
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels"),
+    [
+        ([0] * 197 + [1] * 3, [0, 1] * 100),  # 98.5 %
+        ([0] * 200, [0] * 200),  # all images are of this class
+        ([0] * 200, [0] * 199 + [1]),  # nearly all are
+        ([0], [1]),
+    ],
+)
+def test_a_model_that_tells_images_apart_or_cannot_gets_no_sentence(answers, labels):
+    assert remarks(answers, labels) == ()
+
+
 def test_a_model_of_other_classes_joins_no_average():
     other = {"scores": np.array([[1.0, 0, 0, 0]]), "classes": np.array([b"elk"], object)}
     with pytest.raises(DataError, match="of evaluation.ensemble, leave it out"):
         task().averaged([other])
+
+
+def test_answers_that_are_infinite_are_refused():
+    with pytest.raises(StageError, match="1 of 2 answers of the network are not numbers"):
+        judged(np.array([0, 1]), np.array([[np.inf, 0, 0, 0], [0.7, 0.1, 0.1, 0.1]]))
 
 
 def test_answers_that_are_not_numbers_are_refused():

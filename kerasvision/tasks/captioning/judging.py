@@ -9,10 +9,12 @@ import pandas as pd
 
 from kerasvision.errors import DataError, StageError
 from kerasvision.tasks.base import Judgement
-from kerasvision.tasks.captioning.scores import Captions, caption_scores, resampled_scores
+from kerasvision.tasks.captioning.scores import Captions, caption_scores, evidence, resampled_scores
 
 BETWEEN = " | "
 MOST_REPEATED = 100
+# From this share of the images on, one caption is worth a sentence.
+NEARLY_ALL = 0.99
 
 
 def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
@@ -48,7 +50,19 @@ def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mappi
         tables={"repeated_captions": repeated_captions(captions.answers)},
         left_out=_left_out(captions),
         resampled=partial(resampled_scores, captions),
+        evidence=partial(evidence, captions),
+        remarks=one_caption_remarks(captions),
     )
+
+
+def one_caption_remarks(captions: Captions) -> tuple[str, ...]:
+    """A sentence for a person, where nearly all images get one caption that people wrote of few; none otherwise."""
+    ((caption, most),), count = Counter(captions.answers).most_common(1), len(captions.answers)
+    right = sum(caption in written for written in captions.truth)
+    if count < 2 or most < NEARLY_ALL * count or right >= NEARLY_ALL * most:
+        return ()
+    share = "every image" if most == count else "nearly every image"
+    return (f"The model says {caption!r} of {share}: {most:,} of {count:,}.",)
 
 
 def repeated_captions(answers: Sequence[str]) -> pd.DataFrame:

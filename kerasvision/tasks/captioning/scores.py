@@ -12,7 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from kerasvision.data.captions import words
+from kerasvision.tasks.base import Bounded, Evidence, Share
 from kerasvision.tasks.captioning.bleu import COUNTS, MOST_WORDS, bleu_counts, bleu_scores
+from kerasvision.tasks.captioning.cider import SCALE as MOST_CIDER_D
 from kerasvision.tasks.captioning.cider import CiderD
 from kerasvision.tasks.captioning.meteor import meteor
 from kerasvision.tasks.captioning.rouge import rouge_l
@@ -115,6 +117,26 @@ def resampled_scores(captions: Captions, rows: np.ndarray, counts: np.ndarray) -
         different = {captions.answers[row] for row in rows[counts[:, 0] > 0]}
         scores["distinct_captions"] = _mean(np.array([float(len(different))]), total)
     return scores
+
+
+def evidence(captions: Captions, rows: np.ndarray) -> dict[str, Evidence]:
+    """How each metric is measured on some rows, int (M,): exact matches are counted, all else lies within bounds."""
+    found = captions.statistics[rows]
+    compared = found[:, COUNTS] > 0
+    count, lengths = int(compared.sum()), found[:, -1]
+    bounds: dict[str, Evidence] = {}
+    if count:
+        matches = found[compared, COUNTS + 1 + MEANS.index("exact_match")]
+        most = {"cider_d": MOST_CIDER_D}
+        bounded = [*(f"bleu_{n}" for n in range(1, MOST_WORDS + 1)), "rouge_l", "meteor", "cider_d"]
+        bounds |= {name: Bounded(0.0, most.get(name, 1.0), count) for name in bounded}
+        bounds["exact_match"] = Share(int(matches.sum()), count)
+        # No end above: as of the image whose captions were least likely.
+        worst = float(np.exp(min(captions.losses[rows][compared].max(), MOST_NATS)))
+        bounds["perplexity"] = Bounded(1.0, max(1.0, worst), count)
+    if len(rows):
+        bounds["mean_words"] = Bounded(float(lengths.min()), float(lengths.max()), len(rows))
+    return bounds
 
 
 def _mean(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -40,6 +40,21 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, counts: np.nd
     return np.abs(sums).sum(axis=0) / counts.sum(axis=0)
 
 
+def calibration_error_by_chance(confidence: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of the calibration error that so few answers give to a perfectly calibrated model.
+
+    In each bin the right answers less the confidence have mean 0 and the variance of the sum of p (1 - p). The size of a
+    normal deviate has the mean sqrt(2 / pi) and the variance 1 - 2 / pi, in deviations.
+
+    >>> mean, deviation = calibration_error_by_chance(np.full(100, 0.9))     # one bin: sqrt(0.9 * 0.1 / 100) = 0.03
+    >>> round(mean / 0.03, 4), round(deviation / 0.03, 4)
+    (0.7979, 0.6028)
+    """
+    scores = confidence.astype(np.float64)
+    variance = np.maximum(np.bincount(bins_of(confidence), scores * (1 - scores), minlength=BINS), 0) / len(scores) ** 2
+    return float(np.sqrt(2 / np.pi * variance).sum()), float(np.sqrt((1 - 2 / np.pi) * variance.sum()))
+
+
 def calibration_table(confidence: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     """A row per bin that holds an answer: its ends, how many, their mean confidence, and the share that was right."""
     bins = bins_of(confidence)

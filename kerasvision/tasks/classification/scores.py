@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import sparse
 from sklearn import metrics
 
-from kerasvision.tasks.classification.calibration import calibration_error
+from kerasvision.tasks.base import Bounded, Evidence, Share
+from kerasvision.tasks.classification.calibration import calibration_error, calibration_error_by_chance
 from kerasvision.tasks.classification.ranking import ranking_scores
 
 # Rows times classes up to which resamples are ranked anew. Of 10,000 rows and one class, 200 took 0.07 s of processor time
@@ -96,7 +97,9 @@ def classification_scores(answers: Answers) -> tuple[dict[str, float], dict[str,
     return {**scores, **per_class}, left_out
 
 
-def resampled_scores(answers: Answers, rows: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+def resampled_scores(
+    answers: Answers, rows: np.ndarray, counts: np.ndarray, *, single_classes: bool = True
+) -> dict[str, np.ndarray]:
     """The same metrics where rows count as often as told, R times over: metric -> float64 (R,), NaN where there is none.
 
     Ranking metrics are there for one weighting, and for many where rows times classes are at most 200,000.
@@ -105,31 +108,83 @@ def resampled_scores(answers: Answers, rows: np.ndarray, counts: np.ndarray) -> 
         answers: all of them.
         rows: int (M,), the positions of some.
         counts: float64 (M, R).
+        single_classes: also of every class against all others, and the means of these. Needless within one label.
     """
     chosen, total = answers.of(rows), counts.sum(axis=0)
-    support, predicted = (_per_class(of, len(answers.classes), counts) for of in (chosen.labels, chosen.predicted))
-    right = _per_class(chosen.labels, len(answers.classes), counts * chosen.correct[:, None])
+    labels, places = np.unique(chosen.labels, return_inverse=True)
     scores = {
-        "accuracy": right.sum(axis=0) / total,
+        "accuracy": chosen.correct @ counts / total,
         f"top_{answers.top_k}_accuracy": chosen.among_top_k @ counts / total,
         "log_loss": chosen.losses @ counts / total,
         "expected_calibration_error": calibration_error(chosen.confidence, chosen.correct, counts),
-        "majority_accuracy": support.max(axis=0) / total,
+        "majority_accuracy": _per_class(places, len(labels), counts).max(axis=0) / total,
     }
+    return scores | _resampled_classes(chosen, counts) if single_classes else scores
+
+
+def evidence(answers: Answers, rows: np.ndarray) -> dict[str, Evidence]:
+    """How each metric is measured on some rows, int (M,); those of a class that has no example there are left out.
+
+    F1 is 2 s / (1 + s) of the share s of right answers among the images that are of a class or are taken for it.
+    """
+    chosen, size = answers.of(rows), len(answers.classes)
+    support, predicted = (np.bincount(of, minlength=size).tolist() for of in (chosen.labels, chosen.predicted))
+    right = np.bincount(chosen.labels[chosen.correct], minlength=size).tolist()
+    count, rarest = len(rows), min(support)
+    found: dict[str, Evidence] = {
+        "accuracy": Share(sum(right), count),
+        f"top_{answers.top_k}_accuracy": Share(int(chosen.among_top_k.sum()), count),
+        "majority_accuracy": Share(max(support), count),
+        "log_loss": Bounded(0.0, _worst_loss(chosen), count),
+        "expected_calibration_error": Bounded(0.0, 1.0, count, by_chance=calibration_error_by_chance(chosen.confidence)),
+        # An image that is taken for another class spoils the ranks of both.
+        "roc_auc": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
+        "average_precision": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
+    }
+    for number, name in enumerate(answers.classes):
+        if has := support[number]:
+            hit, said = right[number], predicted[number]
+            found[f"precision[{name}]"] = Share(hit, said)
+            found[f"recall[{name}]"] = Share(hit, has)
+            found[f"f1[{name}]"] = Share(hit, has + said - hit, _f1_of_share)
+            found[f"roc_auc[{name}]"] = Bounded(0.0, 1.0, min(has, count - has))
+            found[f"average_precision[{name}]"] = Bounded(0.0, 1.0, has)
+    return found
+
+
+def _worst_loss(chosen: Answers) -> float:
+    """A loss has no end above: the worst that was seen or, if that is more, the surest answer's had it been wrong, and its
+    second class right."""
+    if chosen.probabilities.shape[1] < 2:
+        return float(chosen.losses.max())
+    second = np.partition(chosen.probabilities, -2, axis=1)[:, -2].astype(np.float64)
+    return float(max(chosen.losses.max(), -np.log(max(second.min(), LEAST_PROBABILITY))))
+
+
+def _f1_of_share(share: float) -> float:
+    return 2 * share / (1 + share)
+
+
+def _resampled_classes(chosen: Answers, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics of every class against all others, and where ranks are known, their means."""
+    classes = len(chosen.classes)
+    support, predicted = (_per_class(of, classes, counts) for of in (chosen.labels, chosen.predicted))
+    right = _per_class(chosen.labels, classes, counts * chosen.correct[:, None])
+    scores: dict[str, np.ndarray] = {}
     is_there = support > 0
     per_class = {
         "precision": np.where(is_there, right / np.maximum(predicted, 1), np.nan),
         "recall": np.where(is_there, right / np.maximum(support, 1), np.nan),
         "f1": np.where(is_there, 2 * right / np.maximum(support + predicted, 1), np.nan),
     }
-    if counts.shape[1] == 1 or len(rows) * len(answers.classes) <= MOST_RANKED:
+    if counts.shape[1] == 1 or len(counts) * classes <= MOST_RANKED:
         ranked = [ranking_scores(chosen.probabilities[:, number], chosen.labels == number, counts)
-                  for number in range(len(answers.classes))]  # fmt: skip
+                  for number in range(classes)]  # fmt: skip
         for place, metric in enumerate(("roc_auc", "average_precision")):
             per_class[metric] = np.stack([both[place] for both in ranked])
             scores[metric] = per_class[metric].mean(axis=0)
     for metric, values in per_class.items():
-        scores |= {f"{metric}[{name}]": values[number] for number, name in enumerate(answers.classes)}
+        scores |= {f"{metric}[{name}]": values[number] for number, name in enumerate(chosen.classes)}
     return scores
 
 

@@ -23,11 +23,13 @@ from kerasvision.tasks.classification.auxiliary import (
 )
 from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
 from kerasvision.tasks.classification.losses import answer_logits, example_losses
+from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import (
     Answers,
     classification_scores,
     confused_pairs,
     confusion_table,
+    evidence,
     resampled_scores,
 )
 from kerasvision.tasks.classification.simple import simple_classifiers
@@ -38,6 +40,11 @@ class ClassificationTask(Task):
     """One label per image."""
 
     settings: c.Classification
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.classes
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Images as they are; labels as float32 (N, C) rows that sum to 1: a single one, or shares where images were mixed.
@@ -137,7 +144,7 @@ class ClassificationTask(Task):
             DataError: the answers are of other classes, as those of an earlier model may be.
         """
         probabilities = predictions["scores"]
-        lost = int(np.isnan(probabilities).any(axis=1).sum())
+        lost = int((~np.isfinite(probabilities).all(axis=1)).sum())
         if lost:
             raise StageError(f"{lost} of {len(truth)} answers of the network are not numbers", hint="train it anew")
         self._check_classes(probabilities, predictions["classes"])
@@ -154,6 +161,9 @@ class ClassificationTask(Task):
             },
             left_out=left_out,
             resampled=partial(resampled_scores, answers),
+            within_label=partial(resampled_scores, answers, single_classes=False),
+            evidence=partial(evidence, answers),
+            remarks=one_answer_remarks(answers),
         )
 
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
 from kerasvision.tasks.captioning.judging import judged_captions
 
-TASK = SimpleNamespace(settings=c.Captioning())
+TASK = SimpleNamespace(settings=c.Captioning(), labels=())
 TRUTH = (("A red cat sat on a mat.", "a cat"), ("a black dog ran to the left",), ("two birds in a blue sky",))
 
 
@@ -62,6 +62,12 @@ def test_the_best_of_several_captions_is_judged():
 def test_captions_given_more_than_once_are_counted():
     table = judged(answers=("a dog", "a cat", "a dog")).tables["repeated_captions"]
     assert table.reset_index().to_numpy().tolist() == [["a dog", 2, pytest.approx(2 / 3)]]
+
+
+def test_a_captioner_that_always_says_the_same_gets_a_sentence():
+    assert judged(answers=("a dog", "a dog", "a dog")).remarks == ("The model says 'a dog' of every image: 3 of 3.",)
+    assert judged(answers=("a dog", "a dog", "a cat")).remarks == ()
+    assert judged((("a dog",),) * 3, ("a dog",) * 3).remarks == ()
 
 
 def test_images_without_captions_are_told_and_left_out():
