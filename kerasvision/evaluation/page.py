@@ -27,6 +27,8 @@ MOST_PICTURES = 32
 MOST_COLUMNS = 40
 MOST_ROWS = 15
 MOST_CLASSES = 200
+# The gate judges every slice; a page of more of a kind cannot be read.
+MOST_SLICES = 100
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSe
         simple=[] if findings.simple is None else findings.simple.replace({np.nan: None}).to_dict("records"),
         per_class=per_class_table(judged),
         most_classes=MOST_CLASSES,
+        most_slices=MOST_SLICES,
         left_out={split: one.judgement.left_out for split, one in evaluated.items()},
         slices=slice_groups(judged),
         curves=data_url(draw_history(findings.history)),

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -30,6 +31,7 @@ class Page(HTMLParser):
     def __init__(self, file):
         super().__init__()
         self.tags, self.attributes, self.words, self.addresses = [], [], [], []
+        self.open, self.loose_tables = [], 0  # classes of the elements that stand open; tables that nothing lets scroll
         self.source = file.read_text(encoding="utf-8")
         self.feed(self.source)
 
@@ -37,6 +39,15 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.attributes += [name for name, _ in attributes]
         self.addresses += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
+
+        if tag == "table" and not {"wide", "scroll"} & set(self.open):
+            self.loose_tables += 1
+        if tag in ("div", "table"):
+            self.open.append(dict(attributes).get("class"))
+
+    def handle_endtag(self, tag):
+        if tag in ("div", "table"):
+            self.open.pop()
 
     def handle_data(self, data):
         self.words.append(data)
@@ -66,22 +77,25 @@ def example_set(tmp_path_factory):
 
 
 def judgement(example_set, wrong):
-    """The first `wrong` test images are answered wrongly, the earlier ones with more certainty."""
+    """The first `wrong` test images, or all of the class `wrong`, are answered wrongly, the earlier ones more surely."""
     examples = list(example_set.dataset("test").as_numpy_iterator())
     labels = np.array([example["label"] for example in examples])
     certainty = np.linspace(0.9, 0.6, len(examples))
-    answers = np.where(np.arange(len(examples)) < wrong, 1 - labels, labels)
+    is_wrong = np.arange(len(examples)) < wrong if isinstance(wrong, int) else labels == CLASSES.index(wrong)
+    answers = np.where(is_wrong, 1 - labels, labels)
     scores = np.where(np.arange(2) == answers[:, None], certainty[:, None], 1 - certainty[:, None])
     classes = np.array([CLASSES[answer].encode() for answer in answers], object)
     ids = [example["id"].decode() for example in examples]
     return TASK.judge(ids=ids, truth=labels, predictions={"scores": scores, "classes": classes})
 
 
-def evaluation_page(example_set, folder, *, wrong=2):
+def evaluation_page(example_set, folder, *, wrong=2, labels=0):
     history = folder / "history.csv"
     pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.1, 0.9]}).to_csv(history, index=False)
     judged = judgement(example_set, wrong)
-    slices = pd.DataFrame([("label", EVIL, 2, "accuracy", 0.5, 0.25, 0.75, "")], columns=[*SLICE_COLUMNS, "range"])
+    names = [f"label {number:03d}" for number in range(labels)] or [EVIL]
+    rows = [("label", name, 2, "accuracy", 0.5, 0.25, 0.75, "") for name in names]
+    slices = pd.DataFrame(rows, columns=[*SLICE_COLUMNS, "range"])
     known = Evaluated("test", judged, intervals={"accuracy": (0.25, 0.75)}, slices=slices)
     rules = c.Gate(c.AtLeast(f"recall[{EVIL}]", 0.75), c.NoWorse("accuracy"))
     findings = Findings(
@@ -130,6 +144,34 @@ def test_the_page_loads_nothing_from_anywhere(make, example_set, tmp_path):
         picture_at(address).load()
     assert not {"link", "script", "iframe", "base", "object"} & set(page.tags)
     assert not [word for word in ("http:", "https:", "url(", "@import") if word in page.source]
+
+
+@pages
+def test_every_table_scrolls_by_itself_where_the_page_is_too_narrow(make, example_set, tmp_path):
+    page = make(example_set, tmp_path)
+    assert page.tags.count("table") >= 2
+    assert page.loose_tables == 0
+    assert re.search(r"\.(wide|scroll) { overflow-x: auto }", page.source)
+
+
+def test_names_over_a_confusion_matrix_stand_upright_and_no_other_style_keeps_them_from_breaking(example_set, tmp_path):
+    source = evaluation_page(example_set, tmp_path).source
+    assert "<th><span>dog &amp; cat</span></th>" in source
+    assert re.search(r"\.matrix th span {[^}]*vertical-rl;[^}]*max-height: 13rem; overflow-wrap: anywhere", source)
+    # The report, which binds this page in, keeps its own headings on one line.
+    assert re.search(r"^  th {[^}]*white-space: normal }", source, re.MULTILINE)
+
+
+def test_what_a_person_should_know_of_the_model_stands_below_the_verdict(example_set, tmp_path):
+    text = evaluation_page(example_set, tmp_path, wrong=CLASSES[1]).text
+    said = f"The model answers {EVIL!r} for every image: 4 of 4, though 2 of them are of this class."
+    assert text.index("NOT_BLESSED") < text.index(said) < text.index("Scores")
+
+
+def test_a_page_shows_some_of_very_many_slices_and_says_so(example_set, tmp_path):
+    text = evaluation_page(example_set, tmp_path, labels=130).text
+    assert "label 099" in text and "label 100" not in text
+    assert "The 100 with the most images of 130; all are in slices.csv." in text
 
 
 def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):

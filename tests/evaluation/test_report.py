@@ -28,7 +28,7 @@ class Page(HTMLParser):
     def __init__(self, file):
         super().__init__()
         self.tags, self.attributes, self.addresses, self.links, self.words = [], [], [], [], {"": ""}
-        self._section = ""
+        self._section, self._open, self.loose_tables = "", [], 0
         self.source = file.read_text(encoding="utf-8")
         self.feed(self.source)
 
@@ -37,9 +37,17 @@ class Page(HTMLParser):
         self.attributes += [name for name, _ in attributes]
         self.addresses += [value for name, value in attributes if name in ("src", "srcset", "data", "action")]
         self.links += [value for name, value in attributes if name == "href"]
+        if tag == "table" and not {"wide", "table"} & set(self._open):
+            self.loose_tables += 1
+        if tag in ("div", "table"):
+            self._open.append("table" if tag == "table" else dict(attributes).get("class"))
         if tag == "section":
             self._section = dict(attributes)["id"]
             self.words[self._section] = ""
+
+    def handle_endtag(self, tag):
+        if tag in ("div", "table"):
+            self._open.pop()
 
     def handle_data(self, data):
         self.words[self._section] += " " + data
@@ -124,6 +132,21 @@ def test_the_page_loads_nothing_from_anywhere(stages, tmp_path):
     # Links lead to sections, or below the root to what the stages wrote.
     folder = tmp_path / "runs" / "reports"
     assert all(link.startswith("#") or (folder / link).exists() for link in page.links)
+
+
+def test_every_table_scrolls_by_itself_where_the_page_is_too_narrow(stages, tmp_path):
+    (tmp_path / "runs" / "artifacts" / "5" / "evaluation.html").write_text(EVALUATION.format(evil="").replace("table", "p"))
+    page = page_of(stages, tmp_path)
+    assert page.tags.count("table") >= 8
+    assert page.loose_tables == 0
+
+
+def test_what_a_person_should_know_of_the_model_stands_below_the_verdict(stages, tmp_path):
+    file = tmp_path / "runs" / "artifacts" / "6" / "verdict.json"
+    said = {"remarks": [f"The model answers '{EVIL}' for every image."]}
+    file.write_text(json.dumps(json.loads(file.read_text()) | said))
+    text = page_of(stages, tmp_path).text("verdict")
+    assert f"is too low. The model answers '{EVIL}' for every image. rule outcome" in text
 
 
 def test_every_part_of_a_run_is_there(stages, tmp_path):
