@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     if not path.is_file():
         raise ConfigError(f"there is no pipeline file {path} (looked in {Path.cwd()})")
     # The name holds the place, so that two files called digits.py do not meet in sys.modules.
-    name = f"kerasvision_pipeline_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or path.suffix != ".py":
         raise ConfigError("the name of a pipeline file ends in .py", received=str(path))

@@ -54,7 +54,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self.folder = folder.absolute()
+        self.folder = t.absolute(folder)
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
         check_name(self.folder)

@@ -1,5 +1,6 @@
 """Small commands, and what each says to a mistake: the rule, what came in, the way out, and an exit code of its kind."""
 
+import json
 import re
 import sys
 import time
@@ -94,6 +95,23 @@ def test_new_writes_a_file_that_plans(kerasvision, tmp_path):
     again = kerasvision("new", "pets", "--images", "photos", cwd=tmp_path)
     assert again.returncode == 2
     assert "is there already, and is not overwritten" in again.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_path_of_any_bytes_is_printed_and_comes_back(encoding, kerasvision, tmp_path):
+    (tmp_path / "caf\udce9").mkdir()
+    (tmp_path / "caf\udce9" / "größe.py").write_text("""
+from kerasvision import config as c
+EXPERIMENT = c.Experiment(name="test", source=c.ImageFolder(path="caf\\udce9"), transform=c.Transform(image_size=(32, 32)),
+                          task=c.Classification(), model=c.Model(name="lenet5"))
+""", encoding="utf-8")
+    done = kerasvision("compile", tmp_path / "caf\udce9" / "größe.py", cwd=tmp_path, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    example_gen, *_ = json.loads(done.stdout)["nodes"]
+    assert example_gen["settings"]["source"]["path"] == "caf\udce9"
+    planned = kerasvision("plan", tmp_path / "caf\udce9" / "gone.py", cwd=tmp_path, PYTHONIOENCODING=encoding)
+    assert planned.returncode == 2
+    assert r"caf\udce9" in planned.stderr
 
 
 @pytest.mark.parametrize("pipeline", sorted(REPOSITORY.glob("pipelines/*.py")), ids=lambda path: path.stem)

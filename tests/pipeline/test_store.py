@@ -31,6 +31,11 @@ def test_root_that_is_a_file_is_refused(toy, number, tmp_path):
         run(toy.pipeline(number), root=tmp_path)
 
 
+def test_a_root_whose_path_is_no_text_is_refused(toy, number, tmp_path):
+    with pytest.raises(StoreError, match=r"path is UTF-8 text; received '.*caf.udce9.*Rename the folder"):
+        run(toy.pipeline(number), root=tmp_path / "caf\udce9")
+
+
 def test_any_sqlite_client_reads_mlmd_tables(toy, number, tmp_path):
     run(toy.pipeline(number), root=tmp_path)
     database = sqlite3.connect(tmp_path / "runs" / "metadata.sqlite")
