@@ -5,6 +5,7 @@
 """
 
 import importlib.metadata
+import importlib.util
 import json
 import re
 import shlex
@@ -41,8 +42,9 @@ def missing(who: str, packages: Iterable[str]) -> ConfigError:
     """
     names = sorted(packages)
     extras = sorted({extra for name in names if (extra := extra_of(name))})
+    others = [shlex.quote(name) for name in names if extra_of(name) is None]
     which = f"the package {names[0]}, which is" if len(names) == 1 else f"the packages {', '.join(names)}, which are"
-    command = install_command(*extras) if extras else f"{_pip()} install {shlex.join(names)}"
+    command = " ".join([install_command(*extras) if extras else _install(), *others])
     return ConfigError(f"{who} needs {which} not installed", hint=f"install with: {command}")
 
 
@@ -55,9 +57,9 @@ def install_command(*extras: str) -> str:
     checkout = Path(__file__).parents[1]
     if _is_checkout(checkout):
         where = "." if checkout == Path.cwd() else str(checkout)
-        return f"{_pip()} install -e {shlex.quote(where + wanted)}"
+        return f"{_install()} -e {shlex.quote(where + wanted)}"
     origin = _origin()
-    return f"{_pip()} install {shlex.quote(f'kerasvision{wanted} @ {origin}' if origin else f'kerasvision{wanted}')}"
+    return f"{_install()} {shlex.quote(f'kerasvision{wanted} @ {origin}' if origin else f'kerasvision{wanted}')}"
 
 
 def _is_checkout(folder: Path) -> bool:
@@ -81,8 +83,10 @@ def _origin() -> str | None:
     return f"{version['vcs']}+{recorded['url']}@{version['commit_id']}" if version else recorded["url"]
 
 
-def _pip() -> str:
-    """`pip` where the shell finds the one of this environment, and otherwise the whole command."""
-    found = shutil.which("pip")
+def _install() -> str:
+    """`pip install` where the shell finds the pip of this environment; else what names this environment."""
+    found, python = shutil.which("pip"), shlex.quote(sys.executable)
+    if importlib.util.find_spec("pip") is None:  # uv makes environments without it
+        return f"uv pip install --python {python}"
     is_ours = found is not None and Path(found).parent == Path(sys.executable).parent
-    return "pip" if is_ours else f"{shlex.quote(sys.executable)} -m pip"
+    return "pip install" if is_ours else f"{python} -m pip install"

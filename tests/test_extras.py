@@ -89,6 +89,12 @@ def test_pip_is_that_of_this_environment_also_where_it_is_not_active(monkeypatch
     assert extras.install_command("serve") == f"{sys.executable} -m pip install -e '.[serve]'"
 
 
+def test_an_environment_without_pip_was_made_by_uv(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.chdir(ROOT)
+    assert extras.install_command("serve") == f"uv pip install --python {sys.executable} -e '.[serve]'"
+
+
 def test_the_error_names_the_packages_and_their_extras(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert str(extras.missing("transform", ["tokenizers"])) == (
@@ -99,3 +105,4 @@ def test_the_error_names_the_packages_and_their_extras(monkeypatch):
         "Install with: pip install -e '.[formats,subwords]'."
     )
     assert str(extras.missing("mine", ["other"])).endswith("Install with: pip install other.")
+    assert str(extras.missing("mine", ["other", "onnx"])).endswith("Install with: pip install -e '.[formats]' other.")
