@@ -39,7 +39,7 @@ def complaint(arguments, version=sys.version_info[:2]):
     if not OLDEST <= tuple(version) <= NEWEST:
         return (
             f"kerasvision needs Python 3.{OLDEST[1]} to 3.{NEWEST[1]}; this is {version[0]}.{version[1]}. "
-            f"Make the environment with another: python3.{NEWEST[1]} -m venv .venv"
+            f"Make the environment with another: python3.{NEWEST[1]} -m venv --clear .venv"
         )
     return ""
 

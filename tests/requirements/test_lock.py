@@ -137,6 +137,7 @@ def test_what_can_be_installed_is_told(programs, arguments, capsys):
 
 def test_another_python_is_refused_with_the_way_out(programs):
     assert programs.install.complaint(["run"], (3, 14)) == (
-        "kerasvision needs Python 3.11 to 3.13; this is 3.14. Make the environment with another: python3.13 -m venv .venv"
+        "kerasvision needs Python 3.11 to 3.13; this is 3.14. "
+        "Make the environment with another: python3.13 -m venv --clear .venv"
     )
     assert programs.install.complaint(["run"], (3, 11)) == programs.install.complaint(["run"], (3, 13)) == ""
