@@ -1,5 +1,6 @@
 """`new` and `data`: from a folder of images to a pipeline file, and what is in the images of a pipeline."""
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,21 @@ from kerasvision.cli.anomalies import COLOURS, print_anomalies
 from kerasvision.cli.pipelines import Overrides, PipelineFile, Root, stage_lines
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.errors import ConfigError, DataError
 
 app = typer.Typer(help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
 MOST_CLASSES = 30
+# What a picture can be drawn as.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".pdf", ".svg")
+
+
+def _positive(value: float) -> float:
+    """A number above 0, and no nan, which is neither below nor above any bound."""
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f"must be above 0 and finite; received {value}.")
+    return value
 
 
 def new(
@@ -37,7 +48,6 @@ def scan(
     root: Root = Path(),
 ) -> None:
     """Look at every image and say what is wrong. Exit code 3 where an error was found."""
-    from kerasvision.errors import DataError
     from kerasvision.pipeline.scan import scan as scan_images
 
     # The anomalies are not told with their stage, but below, with what is known to be harmless.
@@ -66,6 +76,8 @@ def show(
     """Say how many images of each class each split holds, and what was added to the source."""
     from kerasvision.pipeline.scan import scan as scan_images
 
+    if augmented is not None and augmented.suffix.lower() not in PICTURES:
+        raise ConfigError(f"--augmented draws to a file that ends in {', '.join(PICTURES)}", received=str(augmented))
     asks = {"overrides": overrides, "root": root, "purpose": "data show"}
     found = scan_images(pipeline_file, **asks, listener=stage_lines())
     _print_counts(found.counts, found.images)
@@ -81,8 +93,10 @@ def show(
 def bench(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option("--seconds", help="How long to measure, about.")] = 20.0,
-    target: Annotated[float, typer.Option("--target", help="Images/s that the accelerator takes.")] = 3000.0,
+    seconds: Annotated[float, typer.Option("--seconds", callback=_positive, help="How long to measure, about.")] = 20.0,
+    target: Annotated[
+        float, typer.Option("--target", callback=_positive, help="Images/s that the accelerator takes.")
+    ] = 3000.0,
     root: Root = Path(),
 ) -> None:
     """Measure how fast training images come, step by step, and name the slowest step.

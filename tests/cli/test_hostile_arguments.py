@@ -250,6 +250,20 @@ def test_odd_argument_is_told(ask, tmp_path, beginning):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("odd", ["nan", "inf", "-1", "0"])
+@pytest.mark.parametrize("option", ["--seconds", "--target"])
+def test_measure_that_is_no_number_above_0_is_told(ask, option, odd):
+    code, _, error = ask("data", "bench", DIGITS, option, odd)
+    assert code == 2
+    assert "must be above 0 and finite; received" in error
+
+
+@pytest.mark.parametrize("file", ["page.xyz", "folder", ""])
+def test_picture_of_a_kind_that_is_not_drawn_is_told_before_anything_runs(ask, tmp_path, file):
+    assert "ends in .png, .jpg, .jpeg," in is_told(ask("data", "show", DIGITS, "--augmented", file))
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("beginning", [["runs", "list"], ["compile", DIGITS], ["runs", "show", "a"], ["stage", DIGITS, "a"]])
 def test_argument_too_many_or_an_unknown_option_is_told(ask, beginning):
     assert ask(*beginning, "more")[0] == 2
