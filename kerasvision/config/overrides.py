@@ -139,8 +139,7 @@ def _changed(node: object, changes: list[_Change]) -> object:
     if isinstance(node, Config):
         return _changed_config(node, by_part)
     if isinstance(node, Mapping):
-        # Nothing says here what a text is meant to be: a value where it can be read as one.
-        return {**node, **{part: _from_text(_choices(node.get(part), below)[0]) for part, below in by_part.items()}}
+        return {**node, **{part: _entry(node.get(part), below) for part, below in by_part.items()}}
     above = changes[0].above
     if not isinstance(node, tuple):
         raise ConfigError(f"{above} is {node!r}, and nothing lies below it", hint=f"set {above} itself")
@@ -150,6 +149,11 @@ def _changed(node: object, changes: list[_Change]) -> object:
             there = f"its entries are numbered 0 to {len(node) - 1}" if node else "it is empty"
             raise ConfigError(f"{above} has no entry {part!r}; {there}")
     return tuple(_choices(item, by_part[place])[0] if place in by_part else item for place, item in places.items())
+
+
+def _entry(held: object, changes: list[_Change]) -> object:
+    """What comes under a key of a mapping. Nothing says there what a text is meant to be: what it can be read as."""
+    return _changed(held, changes) if changes[-1].parts else _from_text(changes[-1].value)
 
 
 def _changed_config(node: Config, by_part: dict[str, list[_Change]]) -> Config:
@@ -197,8 +201,10 @@ def _choices(held: object, changes: list[_Change]) -> tuple[object, ...]:
     parsed = _from_text(value)
     if parsed is value:
         return (value,)
-    # A text field takes the text itself, but without quotes; "null" is None wherever None is allowed.
-    return (parsed, value) if parsed is None or isinstance(parsed, str) else (value, parsed)
+    if isinstance(parsed, str):
+        return (parsed,)  # it stood in quotes
+    # A text field takes the text itself; "null" is None wherever None is allowed.
+    return (parsed, value) if parsed is None else (value, parsed)
 
 
 def _from_text(value: object) -> object:

@@ -82,4 +82,6 @@ def _paths(node: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
             yield from _paths(getattr(node, name), (*above, name))
     elif isinstance(node, tuple):
         for place, item in enumerate(node):
+            if isinstance(item, Config):
+                yield (*above, str(place))
             yield from _paths(item, (*above, str(place)))

@@ -63,6 +63,11 @@ DIGITS = load_experiment(Path(__file__).parents[2] / "pipelines" / "digits.py")
         ('splits.salt="a b"', "a b"),
         ("splits.salt=it's", "it's"),
         ("training.epochs=1_000", 1000),
+        # Of an option nothing says what it is: what it looks like, or a text where it stands in quotes.
+        ("model.options.pooling=max", "max"),
+        ("model.options.pooling=3", 3),
+        ("model.options.pooling='3'", "3"),
+        ('model.options.pooling="3"', "3"),
     ],
 )
 def test_value_may_be_written_as_in_a_pipeline_file(assignment, expected):
@@ -73,7 +78,8 @@ def test_value_may_be_written_as_in_a_pipeline_file(assignment, expected):
         return
     held = with_overrides(DIGITS, [assignment])
     for part in path.split("."):
-        held = held[int(part)] if part.isdecimal() else getattr(held, part)
+        is_key = isinstance(held, dict)
+        held = held[int(part)] if part.isdecimal() else held[part] if is_key else getattr(held, part)
     assert held == expected
     assert type(held) is type(expected)
 
@@ -146,6 +152,7 @@ def test_every_text_gives_settings_or_an_error_in_words(path, value):
         ("transform.image_size=64", "transform.image_size=[64, 64]"),
         ("transform=64", None),
         ("gate=0.9", "gate.rules.0.value=0.9"),
+        ("gate.rules.0=0.9", "gate.rules.0.value=0.9"),
         ("augment.00.pad=3", "augment.0.pad=3"),
         ("training.optimizer=0.5", "training.optimizer.learning_rate=0.5 or training.optimizer.weight_decay=0.5 or "
          "training.optimizer.momentum=0.5"),
