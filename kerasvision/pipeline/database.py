@@ -17,7 +17,7 @@ DAMAGE = ("malformed", "not a database", "no such table", "no such column", "cou
 # Bytes free below which a disk is full for a store.
 SCARCE = 2**20
 # Rows that no version writes: a text that is no JSON, a property that is missing.
-ODD_CONTENT = (LookupError, ValueError, TypeError)
+ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
 # What reading or writing the file raises. Peewee passes on SQLite's own errors where it fetches row after row.
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 

@@ -56,7 +56,9 @@ class Process:
             return None
         if self.boot != here.boot:
             return False
-        return _started(self.pid) == self.started if self.namespace == here.namespace else None
+        if self.namespace != here.namespace or _is_hidden(self.pid):
+            return None
+        return _started(self.pid) == self.started
 
 
 def this_process() -> Process:
@@ -95,6 +97,19 @@ def _started(pid: int) -> str:
     # proc(5): the name stands in parentheses and may hold any sign; state is field 3, the start time field 22.
     fields = _read(Path(STAT.format(pid=pid))).rpartition(")")[2].split()
     return fields[19] if fields and fields[0] not in "ZX" else ""
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process of this number, another user's, of which this system (`hidepid`) tells nothing."""
+    if _read(Path(STAT.format(pid=pid))) or not Path(STAT.format(pid="self")).exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _read(file: Path) -> str:

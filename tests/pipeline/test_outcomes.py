@@ -156,6 +156,14 @@ def test_process_that_ended_and_was_not_waited_for_is_gone(tmp_path):
     process.wait()
 
 
+def test_process_that_the_system_hides_is_not_called_killed(tmp_path, monkeypatch):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "stat").touch()
+    monkeypatch.setattr("kerasvision.pipeline.processes.STAT", f"{tmp_path}/{{pid}}/stat")
+    assert fate_of(HERE) == f"unfinished on {HERE.machine}"
+    assert fate_of(replace(HERE, pid=2**22 + 1)) == "killed"
+
+
 def test_start_times_are_asked_of_ps_where_there_is_no_proc(monkeypatch):
     monkeypatch.setattr("kerasvision.pipeline.processes.STAT", "/nowhere/{pid}/stat")
     mine = this_process()
