@@ -1,4 +1,4 @@
-"""What to say where the system refuses to read or write a file: which file, why, and the way out."""
+"""What to say if the system refuses to read or write a file: which file, why, and the way out."""
 
 import errno
 from pathlib import Path
@@ -12,12 +12,12 @@ WRITING = (errno.EROFS, *FULL)
 
 
 def refused(error: OSError, *, file: Path | None = None, hint: str = "") -> StoreError | None:
-    """The error in words; None where it is not about a file.
+    """The error in words; None if it is not about a file.
 
     Args:
         error: what the system said.
         file: that was being written; otherwise the one that the error names.
-        hint: the way out where it must not be written.
+        hint: the way out if it must not be written.
 
     >>> print(refused(OSError(errno.EROFS, "Read-only file system", "runs/page.html.tmp"), file=Path("runs/page.html")))
     runs/page.html cannot be written: Read-only file system. Make it writable, or name another place.

@@ -11,11 +11,11 @@ PLAIN = (str, bool, int, float, type(None))
 
 
 class _NoValue(Exception):
-    """The text is none of the three."""
+    """The text is no JSON, no literal and no settings."""
 
 
 def value_of(text: str) -> object:
-    """The value that a text stands for, or the text itself where it stands for none.
+    """The value that a text stands for, or the text itself if it stands for none.
 
     Raises:
         ConfigError: it stands for settings, and they cannot be made.
@@ -38,7 +38,7 @@ def value_of(text: str) -> object:
 
 
 def _evaluated(node: ast.expr | None) -> object:
-    """The value of an expression. Of `**other`, which has no key, there is none."""
+    """The value of an expression; `**other` in a dictionary has no key, and is refused."""
     if isinstance(node, ast.Constant) and isinstance(node.value, PLAIN):
         return node.value
     if isinstance(node, ast.Tuple | ast.List):
@@ -81,7 +81,7 @@ def _class_of(name: ast.expr) -> type:
 
 
 def text_of(value: object) -> str:
-    """A value as `value_of` reads it back: JSON where it is not a text.
+    """A value as `value_of` reads it back: JSON if it is not a text.
 
     >>> text_of(("litert",)), text_of("adam")
     ('["litert"]', 'adam')

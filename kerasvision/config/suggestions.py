@@ -1,4 +1,4 @@
-"""Which assignment was meant, where one names no setting or gives a setting a value that it refuses."""
+"""Which assignment was meant, if one names an unknown setting, or gives a setting a value that it refuses."""
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
@@ -8,14 +8,14 @@ from kerasvision.config.base import Config
 from kerasvision.config.literals import text_of, value_of
 from kerasvision.errors import ConfigError
 
-# More that would do are no help.
+# A longer list would not help.
 MOST = 3
 # A field that takes this takes any text, and says nothing about which one was meant.
 NONSENSE = "\N{REPLACEMENT CHARACTER}"
 
 
 def suggestions(settings: Config, parts: list[str], value: object, *, accepts: Callable[[str, object], bool]) -> list[str]:
-    """`path=value` of what may have been meant: nothing where that is anybody's guess.
+    """`path=value` of what may have been meant; nothing if more than three would do.
 
     Args:
         settings: the object that the path starts from.
@@ -24,7 +24,7 @@ def suggestions(settings: Config, parts: list[str], value: object, *, accepts: C
         accepts: whether a value at a path changes the settings, and they accept it.
 
     Returns:
-        For a path that is none: paths elsewhere that end in the same name, or else in one that is spelled like it. For a
+        For an unknown path: paths elsewhere that end in the same name, or else in one that is spelled like it. For a
         value that is refused: paths below it that take the value, or a list of the value.
     """
     if tuple(parts) in _paths(settings):
@@ -40,7 +40,7 @@ def suggestions(settings: Config, parts: list[str], value: object, *, accepts: C
 
 
 def paths_like(settings: Config, parts: list[str]) -> list[tuple[str, ...]]:
-    """Paths with the last name of the one that was given; those in the same group of settings, where there are such."""
+    """Paths with the last name of the one that was given; those in the same group of settings, if there are any."""
     known = list(_paths(settings))
     names = sorted({path[-1] for path in known})
     close = [parts[-1]] if parts[-1] in names else difflib.get_close_matches(parts[-1][:200], names, n=1, cutoff=0.8)

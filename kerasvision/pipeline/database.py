@@ -12,18 +12,18 @@ import peewee as pw
 
 from kerasvision.errors import StoreError
 
-# What SQLite says of a file that it cannot make sense of; "no such" is a damaged list of tables.
+# What SQLite says of a damaged file; "no such table" if its list of tables is damaged.
 DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
 # Bytes free below which a disk is full for a store.
 SCARCE = 2**20
 # Rows that no version writes: a text that is no JSON, a property that is missing.
 ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
-# What reading or writing the file raises. Peewee passes on SQLite's own errors where it fetches row after row.
+# What reading or writing the file raises. While it fetches rows, peewee does not wrap SQLite's own errors.
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 
 
 def check_name(folder: Path) -> None:
-    """Raises StoreError where the name of the folder is no text, which SQLite asks for."""
+    """Raises StoreError if the path is not UTF-8, which SQLite requires."""
     try:
         str(folder).encode()
     except UnicodeEncodeError as error:
@@ -32,7 +32,7 @@ def check_name(folder: Path) -> None:
 
 
 def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
-    """A connection to the file; to an empty database in memory where it shall only be read and does not exist."""
+    """A connection to the file, or to an empty database in memory if it is only read and does not exist."""
     if not read_only:
         # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
         return pw.SqliteDatabase(file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
@@ -49,7 +49,7 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
 
 
 def _copied(file: Path) -> pw.SqliteDatabase:
-    """A copy in memory. Of an immutable file SQLite passes over the newest rows, which a killed process leaves in -wal."""
+    """A copy in memory. SQLite ignores -wal for an immutable file, and with it the newest rows of a killed process."""
     copy = pw.SqliteDatabase(":memory:")
     with tempfile.TemporaryDirectory(prefix="kerasvision-store-") as folder:
         for part in (file, file.with_name(f"{file.name}-wal")):
@@ -88,6 +88,6 @@ def _way_out(file: Path, text: str) -> str:
         return "it is a folder: move it away, or choose another place with --root"
     if "readonly" in text or "unable to open" in text or "permission" in text:
         return "make the folder writable, or choose another place with --root"
-    # SQLite says "disk I/O error" where it cannot even make its side files.
+    # SQLite says "disk I/O error" if it cannot even create its side files.
     is_full = "full" in text or shutil.disk_usage(file.parent).free < SCARCE
     return "free some space on that disk" if is_full else "choose another place with --root"

@@ -209,7 +209,7 @@ def _base(node: Node, context: Launch) -> Path:
 
 
 def _highest_number(base: Path) -> int:
-    """The highest number that a folder of a node bears. A store that is new, or older than its folders, does not know it."""
+    """The highest number among the folders of a node. A store that is new, or older than its folders, does not know it."""
     names = (path.name.removesuffix(".tmp") for path in base.glob("*/*"))
     # SQLite counts up to 2**63.
     return max((int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19), default=0)

@@ -46,7 +46,7 @@ class Process:
         return self.host.partition(" ")[0]
 
     def is_alive(self) -> bool | None:
-        """Whether it still runs; None where that cannot be seen from here.
+        """Whether it still runs; None if that cannot be seen from here.
 
         >>> this_process().is_alive()
         True
@@ -68,7 +68,7 @@ def this_process() -> Process:
 
 
 def fate_of(process: Process | None) -> str:
-    """What to say of something whose end was never recorded: running, killed, or unfinished where it cannot be seen.
+    """The state of something whose end was never recorded: running, killed, or unfinished if that cannot be seen from here.
 
     >>> fate_of(this_process()), fate_of(None)
     ('running', 'unfinished')
@@ -90,7 +90,7 @@ def _surroundings() -> tuple[str, str, str]:
 
 
 def _started(pid: int) -> str:
-    """When a process was started; empty where there is none with this number, or it only waits to be cleared away."""
+    """When a process was started; empty if no process has this number, or only a zombie."""
     if not Path(STAT.format(pid="self")).exists():
         asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return asked.stdout.strip()
@@ -100,7 +100,7 @@ def _started(pid: int) -> str:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether there is a process of this number, another user's, of which this system (`hidepid`) tells nothing."""
+    """Whether a process with this number exists, but the system hides it because it is another user's (`hidepid`)."""
     if _read(Path(STAT.format(pid=pid))) or not Path(STAT.format(pid="self")).exists():
         return False
     try:

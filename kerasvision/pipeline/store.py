@@ -22,7 +22,7 @@ from kerasvision.pipeline.processes import KILLED, Process, fate_of, this_proces
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 
 SCHEMA_VERSION = 1
-ITS_PROCESS_ENDED = "its process ended before it did"
+ITS_PROCESS_ENDED = "its process ended before the stage did"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,7 +81,7 @@ class Store:
             if version < SCHEMA_VERSION:
                 self._create()
             if not self.read_only:
-                # Stores of before have no properties of runs. Older versions pass over the table.
+                # Earlier versions wrote no properties of runs, and ignore this table.
                 self.database.create_tables([t.ContextProperty])
             self._tells_of_runs = t.ContextProperty.table_exists()
 
@@ -321,7 +321,7 @@ class Store:
         told = t.properties(t.ContextProperty, "context_id", row.id) if self._tells_of_runs else {}
         state = told.get("state", t.COMPLETE)
         if "state" not in told and (newest := self._executions_in("pipeline_run", row.name)[:1]):
-            state = newest[0].last_known_state  # a run of before, of which only its stages tell
+            state = newest[0].last_known_state  # a run of an earlier version: only its stages have a state
         outcome = _outcome(state, told)
         outcome = "finished" if outcome in ("ran", "reused") else outcome
         return RunRecord(run, pipeline, row.create_time_since_epoch, told.get("purpose", PIPELINE), outcome)

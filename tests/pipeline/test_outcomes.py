@@ -100,7 +100,7 @@ def test_killed_run_is_listed_as_killed_before_and_after_the_next_one(toy, numbe
     killed_at(moment, tmp_path, number)
     assert outcomes(tmp_path) == [("killed", *stages)]
     if stages:
-        assert show_run("latest", root=tmp_path)[1][0].error == "its process ended before it did"
+        assert show_run("latest", root=tmp_path)[1][0].error == "its process ended before the stage did"
     run(toy.pipeline(number, 3), root=tmp_path)
     assert outcomes(tmp_path) == [("finished", "ran", "ran"), ("killed", *stages)]
 
@@ -172,10 +172,10 @@ def test_start_times_are_asked_of_ps_where_there_is_no_proc(monkeypatch):
     assert fate_of(replace(mine, pid=2**22 + 1)) == "killed"
 
 
-# --- Stores of before, and runs for another purpose
+# --- Stores of earlier versions, and runs for another purpose
 
 
-def test_store_of_before_tells_what_its_stages_tell(toy, number, tmp_path):
+def test_run_of_an_earlier_version_has_the_state_of_its_last_stage(toy, number, tmp_path):
     run(toy.pipeline(number), root=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run(acting("Ctrl-C"), root=tmp_path)
