@@ -13,7 +13,7 @@ from kerasvision.extras import extra_of, missing
 def serve(
     saved_model: Annotated[Path, typer.Argument(metavar="SAVED_MODEL", help="saved_models/<name>, or one version of it.")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="To listen at; 0 takes a free one.")] = 8501,
-    host: Annotated[str, typer.Option("--host", help="To listen at; 0.0.0.0 is reached from everywhere.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", help="To listen at; 0.0.0.0 lets everybody in.")] = "127.0.0.1",
     max_batch_size: Annotated[int, typer.Option(min=1, help="Rows that the model is asked for at once.")] = 32,
     max_delay_ms: Annotated[float, typer.Option(min=0, help="How long a batch waits to be as large as the last.")] = 2.0,
     max_body_mib: Annotated[float, typer.Option(min=0.001, help="Of one request.")] = 16.0,

@@ -1,10 +1,12 @@
-"""The JSON object in a request's body: its size and depth are counted before it is parsed.
+"""The JSON object in a request's body: counted before it is parsed, and parsed in pieces.
 
-`json.loads` holds Python's global lock until it is done: for 10 MB of 900,000 keys about a second, in which no other
-request is answered. Counting takes 50 milliseconds, nearly all of them in NumPy, which lets go of the lock.
+`json.loads` holds Python's global lock until it is done: for 10 MB about a second, in which no other request is answered.
+So the text is first walked through in NumPy, which lets go of the lock: how deep it is, how many keys and values it holds,
+and where it can be cut. Each piece is then parsed by itself, which takes milliseconds, and joined to those before.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +15,30 @@ from kerasvision.serving.headers import image_format
 from kerasvision.serving.limits import Limits, Refused
 
 EXAMPLE = '{"instances": [{"b64": "..."}]}, with the base64 text of the file'
-CHUNK_BYTES = 2**20
+PIECE_BYTES = 2**16
+FEW_VALUES = 10_000
+# What stands for the key of an object that began in an earlier piece.
+CONTINUED = "\x00"
+CLOSING = str.maketrans("[{", "]}")
+
+Container = list | dict
 
 
 @dataclass(frozen=True)
-class Extent:
-    """How large a JSON text is.
+class Piece:
+    """A part of a JSON text that ends at a comma outside of strings, or at the end.
 
     Attributes:
-        depth: of lists and objects in each other.
-        keys: keys and objects.
-        values: numbers, texts, lists and objects, nearly.
+        start, stop: its bytes, without that comma.
+        opened: a bracket for each list, a brace for each object that is open at its start.
+        depth: how many are open at most.
+        keys: keys and objects in it.
+        values: numbers, texts, lists and objects in it, nearly.
     """
 
+    start: int
+    stop: int
+    opened: str
     depth: int
     keys: int
     values: int
@@ -48,11 +61,13 @@ def parse_body(body: bytes, limits: Limits) -> dict[str, object]:
     if kind:
         raise Refused(400, f"the body must be JSON; received a {kind} file. Send it as {EXAMPLE}")
     try:
-        text = body.decode("utf-8-sig")
-        _check_extent(body, limits)
-        request = json.loads(text, object_pairs_hook=_object)
+        body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(400, f"JSON Parse error: the body must be UTF-8 text. Send a file as {EXAMPLE}") from error
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    pieces = _counted(body, limits)
+    try:
+        request = parse_pieces(body, pieces)
     except json.JSONDecodeError as error:
         hint = "" if body.lstrip().startswith(b"{") else f". Send a file as {EXAMPLE}"
         raise Refused(400, f"JSON Parse error: {error}{hint}") from error
@@ -71,45 +86,132 @@ def refuse_overflow(body: bytes) -> None:
             raise Refused(400, f"the number {text[:40]} is too large; write Infinity where that is meant")
         return value
 
-    json.loads(body.decode("utf-8-sig"), parse_float=finite)
+    json.loads(body, parse_float=finite)
 
 
-def extent(text: bytes) -> Extent:
-    """What is counted outside of strings; for a text that is no JSON, some number.
+def cut(text: bytes, piece_bytes: int = PIECE_BYTES, *, max_depth: int = 64) -> Iterator[Piece]:
+    """The pieces of a JSON text; of what is no JSON, some pieces.
 
-    >>> extent(b'{"a[": [[1, 2], {}]}')
-    Extent(depth=3, keys=3, values=6)
+    Args:
+        text: what is cut.
+        piece_bytes: a piece is about that long, and longer only where no comma comes.
+        max_depth: a piece that is deeper is the last one.
+
+    >>> [(piece.start, piece.stop, piece.opened) for piece in cut(b'{"a": [1, 2, 3]}', 10)]
+    [(0, 8, ''), (9, 11, '{['), (12, 16, '{[')]
     """
     if b"\\" in text:
         # An escaped quotation mark ends no string. Pairs from the left, so that \\" is a backslash, and then the end.
         text = text.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-    inside, depth, deepest, keys, values = False, 0, 0, 0, 0
-    for start in range(0, len(text), CHUNK_BYTES):
-        part = np.frombuffer(text, np.uint8, min(CHUNK_BYTES, len(text) - start), start)
+    inside, opened, at_start, start = False, "", "", 0
+    depth = keys = values = 0
+    for chunk in range(0, len(text), piece_bytes):
+        part = np.frombuffer(text, np.uint8, min(piece_bytes, len(text) - chunk), chunk)
         strings = np.logical_xor.accumulate(part == ord('"')) ^ inside
-        inside, part = bool(strings[-1]), part[~strings]
-        braces, opens = part == ord("{"), (part == ord("[")) | (part == ord("{"))
-        closes = (part == ord("]")) | (part == ord("}"))
-        depths = depth + np.cumsum(opens.view(np.int8) - closes.view(np.int8), dtype=np.int64)
-        deepest, depth = max(deepest, int(depths.max(initial=depth))), int(depths[-1]) if len(depths) else depth
-        keys += int(np.count_nonzero(part == ord(":")) + np.count_nonzero(braces))
-        values += int(np.count_nonzero(part == ord(",")) + np.count_nonzero(opens))
-    return Extent(deepest, keys, values)
+        inside = bool(strings[-1])
+        places = np.flatnonzero(~strings & _STRUCTURE[part])
+        marks = part[places]
+        opens = (marks == ord("[")) | (marks == ord("{"))
+        closes = (marks == ord("]")) | (marks == ord("}"))
+        depths = len(opened) + np.cumsum(opens.astype(np.int8) - closes, dtype=np.int64)
+        depth = max(depth, int(depths.max(initial=len(opened))))
+        keys += int(np.count_nonzero(marks == ord(":")) + np.count_nonzero(marks == ord("{")))
+        values += int(np.count_nonzero(marks == ord(",")) + np.count_nonzero(opens))
+        if depth > max_depth:
+            break
+        commas = np.flatnonzero((marks == ord(",")) & (depths > 0))
+        if len(commas):
+            last = int(commas[-1])
+            stop = chunk + int(places[last])
+            yield Piece(start, stop, at_start, depth, keys, values)
+            at_start, start = _open_at(last, opened, marks, opens, depths), stop + 1
+            depth = keys = values = 0
+        opened = _open_at(len(marks) - 1, opened, marks, opens, depths)
+    yield Piece(start, len(text), at_start, depth, keys, values)
 
 
-def _check_extent(body: bytes, limits: Limits) -> None:
-    lists, objects = body.count(b"["), body.count(b"{")
-    # Most bodies hold few of these, also within strings: they need not be looked at closely.
-    found = Extent(lists + objects, body.count(b":") + objects, body.count(b",") + lists + objects)
-    if found.depth > limits.max_depth or found.keys > limits.max_keys or found.values > limits.max_values:
-        found = extent(body)
-    if found.depth > limits.max_depth:
-        raise Refused(400, f"lists and objects may be nested {limits.max_depth} deep; received {found.depth:,}")
-    if found.keys > limits.max_keys:
-        raise Refused(400, f"a request may hold {limits.max_keys:,} keys and objects; received about {found.keys:,}")
-    if found.values > limits.max_values:
-        told = f"a request may hold {limits.max_values:,} values; received about {found.values:,}: send images as bytes"
+def parse_pieces(text: bytes, pieces: list[Piece]) -> object:
+    """What a JSON text says, parsed piece by piece.
+
+    Raises:
+        ValueError: it is no JSON.
+        Refused: 400, an object names a key twice.
+    """
+    root, continued = None, f"{{{json.dumps(CONTINUED)}:"
+    for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
+        before = piece.opened[:-1].replace("{", continued) + piece.opened[-1:]
+        closing = after.opened[::-1].translate(CLOSING) if after else ""
+        part = text[piece.start : piece.stop].decode()
+        try:
+            value = json.loads(before + part + closing, object_pairs_hook=_object)
+        except json.JSONDecodeError as error:
+            raise json.JSONDecodeError(error.msg, part, min(max(error.pos - len(before), 0), len(part))) from None
+        root = _joined(root, value, len(piece.opened)) if piece.opened else value
+        if after and not _innermost(root, len(after.opened)):
+            raise json.JSONDecodeError("Expecting value", part, len(part))
+    return root
+
+
+_STRUCTURE = np.zeros(256, bool)
+_STRUCTURE[list(b"[]{},:")] = True
+
+
+def _open_at(last: int, opened: str, marks: np.ndarray, opens: np.ndarray, depths: np.ndarray) -> str:
+    """What is open behind a mark, given what was open before the first."""
+    if last < 0:
+        return opened
+    depths, opens = depths[: last + 1], opens[: last + 1]
+    depth, lowest = int(depths[-1]), int(depths.min())
+    kept = opened[: max(min(depth, lowest), 0)]
+    # The last mark that opened each deeper level is still open.
+    places = (np.flatnonzero(opens & (depths == level))[-1:] for level in range(len(kept) + 1, depth + 1))
+    return kept + "".join(chr(marks[place[0]]) for place in places if len(place))
+
+
+def _innermost(root: object, depth: int) -> object:
+    """The container that is so many levels deep at the end of what was parsed."""
+    for _ in range(depth - 1):
+        root = root[-1] if isinstance(root, list) else next(reversed(root.values()))
+    return root
+
+
+def _joined(root: Container, value: Container, depth: int) -> Container:
+    """The whole, with a piece at its end: the first of each level but the last continues the last one before."""
+    here, there = root, value
+    chain = [(here, there)]
+    for _ in range(depth - 1):
+        here = here[-1] if isinstance(here, list) else next(reversed(here.values()))
+        there = there[0] if isinstance(there, list) else next(iter(there.values()))
+        chain.append((here, there))
+    for level, (here, there) in enumerate(chain, start=1):
+        if level == depth and not there:
+            raise json.JSONDecodeError("Expecting value", "", 0)
+        if isinstance(here, list):
+            here += there if level == depth else there[1:]
+        else:
+            added = list(there.items())[0 if level == depth else 1 :]
+            here.update(_object([*here.items(), *added]))
+    return root
+
+
+def _counted(body: bytes, limits: Limits) -> list[Piece]:
+    """The pieces of a body that is within the limits."""
+    lists, objects, commas = body.count(b"["), body.count(b"{"), body.count(b",")
+    if lists + objects <= limits.max_depth and commas + lists + objects <= min(limits.max_values, FEW_VALUES):
+        # So few, whether in strings or not, that the text is read at once: images, mostly.
+        pieces = [Piece(0, len(body), "", 0, body.count(b":") + objects, commas + lists + objects)]
+    else:
+        pieces = list(cut(body, max_depth=limits.max_depth))
+    depth = max(piece.depth for piece in pieces)
+    keys, values = sum(piece.keys for piece in pieces), sum(piece.values for piece in pieces)
+    if depth > limits.max_depth:
+        raise Refused(400, f"lists and objects may be nested {limits.max_depth} deep; received {depth:,} or more")
+    if keys > limits.max_keys:
+        raise Refused(400, f"a request may hold {limits.max_keys:,} keys and objects; received about {keys:,}")
+    if values > limits.max_values:
+        told = f"a request may hold {limits.max_values:,} values; received about {values:,}: send images as bytes"
         raise Refused(400, told)
+    return pieces
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

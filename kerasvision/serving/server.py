@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -43,10 +44,30 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable
             signal.signal(number, lambda *_: None)
         address, bound = listening.getsockname()[:2]
         ready(f"http://{f'[{address}]' if ':' in address else address}:{bound}")
+        warning = exposure(address)
+        if warning:
+            log.warning(warning)
         log.info("%s: version %d", model.name, model.current.version)
         server.run(sockets=[listening])
     finally:
         listening.close()
+
+
+def exposure(address: str) -> str:
+    """What to know of listening at an address; nothing where this machine alone reaches it.
+
+    >>> exposure("127.0.0.1"), exposure("::1")
+    ('', '')
+    >>> exposure("0.0.0.0").partition(":")[0]
+    'other machines reach 0.0.0.0, and there is no authentication'
+    """
+    parsed = ip_address(address.partition("%")[0])  # without an IPv6 zone
+    if (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback:
+        return ""
+    return (
+        f"other machines reach {address}, and there is no authentication: whoever reaches it can ask the model. Listen at "
+        "127.0.0.1, or put a proxy or a firewall that lets in the right ones before it"
+    )
 
 
 def make_server(folder: Path, *, limits: Limits) -> tuple[Server, Versions]:

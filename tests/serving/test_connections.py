@@ -8,8 +8,13 @@ import socket
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+
+from kerasvision.serving import server as server_module
+from kerasvision.serving.limits import Limits
+from kerasvision.serving.server import exposure
 
 PREDICT = "/v1/models/colours:predict"
 ASKED = json.dumps({"signature_name": "logarithm", "instances": [1]}).encode()
@@ -99,6 +104,32 @@ def test_an_idle_connection_may_ask_once_more_and_does_not_hold_up_the_end(model
             assert received(begins).endswith(ANSWER)
         server.thread.join(20)
         assert time.monotonic() - began < 5
+
+
+# --- Who reaches it
+
+
+@pytest.mark.parametrize(
+    ("address", "is_reached"),
+    [
+        ("127.0.0.1", False), ("127.9.9.9", False), ("::1", False), ("::ffff:127.0.0.1", False),
+        ("0.0.0.0", True), ("::", True), ("192.168.0.7", True), ("fe80::1%eth0", True), ("::ffff:10.0.0.1", True),
+    ],
+)  # fmt: skip
+def test_an_address_that_others_reach_is_warned_of(address, is_reached):
+    assert ("there is no authentication" in exposure(address)) == is_reached
+
+
+def test_the_warning_comes_before_the_first_answer(model_folder, monkeypatch, caplog):
+    """Nothing listens at 0.0.0.0 here: the socket only says so."""
+    listening = SimpleNamespace(getsockname=lambda: ("0.0.0.0", 8501), close=lambda: None)
+    monkeypatch.setattr(server_module, "_listen", lambda host, port: listening)
+    model = SimpleNamespace(name="colours", current=SimpleNamespace(version=3))
+    monkeypatch.setattr(server_module, "make_server", lambda *_, **__: (SimpleNamespace(run=lambda sockets: None), model))
+    monkeypatch.setattr(server_module.signal, "signal", lambda *_: None)
+    server_module.serve(model_folder, host="0.0.0.0", port=8501, limits=Limits())
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("other machines reach 0.0.0.0, and there is no authentication")
 
 
 # --- Clients that have nothing more to say

@@ -1,5 +1,6 @@
 """What is too much, too slow or never ends is refused, and the server goes on."""
 
+import gc
 import http.client
 import io
 import json
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kerasvision.serving.body import Extent, extent
+from kerasvision.serving.body import PIECE_BYTES, _object, cut, parse_pieces
 from kerasvision.serving.headers import NOT_DECODABLE, gif_pixels, pixels_to_decode
 from kerasvision.serving.limits import Refused
 from kerasvision.serving.server import _listen
@@ -169,25 +170,29 @@ def test_too_many_keys_are_refused_before_they_are_read(model_folder, running):
         (b'{"[{:,": "]}:,"}', (1, 2, 1)),
         (rb'{"a\"[": "\\"}', (1, 2, 1)),
         (rb'["\\", [["\\\"[["]]]', (3, 0, 4)),
-        (b"[" * 3_000_000 + b"]" * 3_000_000, (3_000_000, 0, 3_000_000)),
+        (b"[[1]]," * 1_000_000 + b"1", (2, 0, 3_000_000)),
         (b'["' + b"[" * 3_000_000 + b'", {}]', (2, 1, 3)),
     ],
 )
 def test_what_stands_in_strings_does_not_count(text, expected):
-    assert extent(text) == Extent(*expected)
+    for piece_bytes in (7, PIECE_BYTES) if len(text) < 100 else (PIECE_BYTES,):
+        pieces = list(cut(text, piece_bytes))
+        found = max(piece.depth for piece in pieces), sum(p.keys for p in pieces), sum(p.values for p in pieces)
+        assert found == expected
 
 
 TEXTS = st.text('a"\\[]{}:,\u00e9', max_size=4)
 
 
-@given(
-    st.recursive(
-        st.none() | TEXTS | st.integers(),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
-    )
+VALUES = st.recursive(
+    st.none() | TEXTS | st.integers(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
 )
+
+
+@given(VALUES)
 @settings(max_examples=200, deadline=None)
-def test_the_extent_of_a_text_is_that_of_what_it_says(value):
+def test_the_depth_and_the_keys_of_a_text_are_those_of_what_it_says(value):
     def depth(value):
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
         return 0 if inner is None else 1 + max(map(depth, inner), default=0)
@@ -197,8 +202,44 @@ def test_the_extent_of_a_text_is_that_of_what_it_says(value):
             return 1 + len(value) + sum(map(keys, value.values()))
         return sum(map(keys, value)) if isinstance(value, list) else 0
 
-    found = extent(json.dumps(value, ensure_ascii=False).encode())
-    assert (found.depth, found.keys) == (depth(value), keys(value))
+    pieces = list(cut(json.dumps(value, ensure_ascii=False).encode(), 5))
+    assert max(piece.depth for piece in pieces) == depth(value)
+    assert sum(piece.keys for piece in pieces) == keys(value)
+
+
+def read(text, parse):
+    """What a text says; None where it is no JSON."""
+    try:
+        return parse(text)
+    except (ValueError, Refused):
+        return None
+
+
+@given(VALUES, st.integers(1, 40))
+@settings(max_examples=300, deadline=None)
+def test_in_pieces_a_text_says_what_it_says_as_a_whole(value, piece_bytes):
+    text = json.dumps(value, ensure_ascii=False).encode()
+    assert parse_pieces(text, list(cut(text, piece_bytes))) == value
+
+
+@given(VALUES, st.integers(1, 40), st.data())
+@settings(max_examples=300, deadline=None)
+def test_in_pieces_what_is_no_json_is_none(value, piece_bytes, data):
+    text = json.dumps(value, ensure_ascii=False)
+    place = data.draw(st.integers(0, len(text)))
+    text = text[:place] + data.draw(st.text('[]{},:"\\ 1a', max_size=3)) + text[place + data.draw(st.integers(0, 3)) :]
+    text = text.encode()
+
+    def whole(text):
+        return json.loads(text, object_pairs_hook=_object)
+
+    assert read(text, lambda text: parse_pieces(text, list(cut(text, piece_bytes)))) == read(text, whole)
+
+
+def test_python_collects_again_after_a_large_body(server):
+    for body in (b'{"instances": [' + b"[]," * 50_000 + b"1]}", b'{"instances": [' + b" " * 100_000 + b"]"):
+        assert server.ask("POST", PREDICT, body)[0] == 400
+        assert gc.isenabled()
 
 
 # --- Time and connections

@@ -100,7 +100,7 @@ BAD_IMAGE = {"instances": [{"b64": "!"}]}
         (b"", "JSON Parse error: Expecting value"),
         (b"{", "JSON Parse error"),
         (b"\xff\xfe", "JSON Parse error"),
-        (b"[" * 100_000, "lists and objects may be nested 64 deep; received 100,000"),
+        (b"[" * 100_000, "lists and objects may be nested 64 deep; received 65,536 or more"),
         (b'{"instances": ' + b"[" * 64 + b"]" * 64 + b"}", "lists and objects may be nested 64 deep; received 65"),
         (b'{"instances": ' + b'{"x":' * 64 + b"1" + b"}" * 65, "lists and objects may be nested 64 deep; received 65"),
         (b'{"instances": ' + b"[" * 63 + b"1" + b"]" * 63 + b"}", "input image_bytes takes strings"),
