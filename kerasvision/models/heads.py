@@ -4,12 +4,13 @@ A class keeps its rows by its name, wherever its number went. What is new begins
 number of classes in more than its last layer (Network in Network), it is taken over only for the same set of classes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kerasvision.errors import ConfigError
 from kerasvision.models.weight_files import Stored
 from kerasvision.progress import say
 
@@ -69,16 +70,11 @@ def can_take(model: keras.Model, axes: ClassAxes, *, names: Sequence[str], store
 class ByName:
     """A weight of a head for other classes, as `Stored`: the rows that both have, and fresh ones."""
 
-    def __init__(
-        self, stored: Stored, fresh: np.ndarray, *, axes: Sequence[int], rows: Mapping[int, int], count: int
-    ) -> None:
+    def __init__(self, stored: Stored, fresh: np.ndarray, *, axes: Sequence[int], rows: Mapping[int, int]) -> None:
         self._stored, self._fresh, self._axes, self._rows = stored, fresh, axes, rows
-        # A length that is not the number of classes in the file keeps its misfit, and is refused like any other.
-        fits = [axis in axes and length == count for axis, length in enumerate(stored.shape)]
-        self.shape = tuple(
-            fresh.shape[axis] if fit else length
-            for axis, (length, fit) in enumerate(zip(stored.shape, fits, strict=True))
-        )
+        # Other lengths than that of the classes are compared as they are.
+        lengths = enumerate(zip(fresh.shape, stored.shape, strict=True))
+        self.shape = tuple(ours if axis in axes else theirs for axis, (ours, theirs) in lengths)
 
     def read(self) -> np.ndarray:
         """float32."""
@@ -86,31 +82,46 @@ class ByName:
         numbers[self._places(self._rows.keys())] = self._stored.read()[self._places(self._rows.values())]
         return numbers
 
-    def _places(self, rows: Sequence[int]) -> tuple[np.ndarray, ...]:
-        lengths = enumerate(self._fresh.shape)
-        return np.ix_(*(list(rows) if axis in self._axes else range(length) for axis, length in lengths))
+    def _places(self, rows: Iterable[int]) -> tuple[np.ndarray, ...]:
+        rows, lengths = list(rows), enumerate(self._fresh.shape)
+        return np.ix_(*(rows if axis in self._axes else range(length) for axis, length in lengths))
 
 
 def by_name(
-    model: keras.Model, stored: Mapping[str, Sequence[Stored]], *, axes: ClassAxes, rows: Mapping[int, int], count: int
+    model: keras.Model,
+    stored: Mapping[str, Sequence[Stored]],
+    file: Path,
+    *,
+    axes: ClassAxes,
+    rows: Mapping[int, int],
+    count: int,
 ) -> dict[str, Sequence[Stored]]:
     """The stored weights, with the rows of the head where the classes of the network are.
 
     Args:
         model: the network, freshly initialised.
         stored: layer -> its weights in the file.
+        file: where they are from.
         axes: see `class_axes`.
         rows: see `shared_rows`.
-        count: how many classes the file has.
+        count: how many classes the file names.
+
+    Raises:
+        ConfigError: the head in the file is for another number of classes than the file names.
     """
     found = dict(stored)
-    for layer in model.layers:
-        if layer.name in axes and layer.name in stored and len(stored[layer.name]) == len(layer.weights):
-            weights = zip(stored[layer.name], layer.weights, axes[layer.name], strict=False)
-            found[layer.name] = [
-                ByName(theirs, keras.ops.convert_to_numpy(ours), axes=of_weight, rows=rows, count=count)
-                for theirs, ours, of_weight in weights
-            ]
+    for layer in (layer for layer in model.layers if layer.name in axes and layer.name in stored):
+        parts = list(zip(stored[layer.name], layer.weights, axes[layer.name], strict=False))
+        for theirs, ours, of_weight in parts:
+            if len(theirs.shape) != len(ours.shape) or any(theirs.shape[axis] != count for axis in of_weight):
+                raise ConfigError(
+                    f"the weights file {file} names {count} classes, and its layer {layer.name!r} has the shape "
+                    f"{theirs.shape}",
+                    hint="take the file as the trainer wrote it",
+                )
+        found[layer.name] = [
+            ByName(theirs, keras.ops.convert_to_numpy(ours), axes=of_weight, rows=rows) for theirs, ours, of_weight in parts
+        ]
     return found
 
 

@@ -96,4 +96,4 @@ def _words_by_name(
         return dict(stored), tuple(OF_THE_WORDS)
     rows = shared_rows(words, theirs)
     say_head(words, rows, file, noun="words")
-    return by_name(whole, stored, axes=OF_THE_WORDS, rows=rows, count=len(theirs)), ()
+    return by_name(whole, stored, file, axes=OF_THE_WORDS, rows=rows, count=len(theirs)), ()

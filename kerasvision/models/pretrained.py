@@ -160,7 +160,7 @@ def _head_by_name(
         say_fresh(file, f"is for other classes, and {model.name} has a head that depends on them throughout")
         return dict(stored), False
     say_head(classes, rows, file)
-    return by_name(model, stored, axes=axes, rows=rows, count=len(theirs)), True
+    return by_name(model, stored, file, axes=axes, rows=rows, count=len(theirs)), True
 
 
 def _receivers(

@@ -183,7 +183,7 @@ class Model(Artifact):
     """A trained network.
 
     ```
-    Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision
+    Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision; names its classes inside
     history.csv                  a row per epoch
     settings.json                what it was trained with, the tuner's values included
     ```

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasvision.config.keras_files import names_in
+from kerasvision.config.keras_files import add_names, names_in
 from kerasvision.config.published import are_imagenet
 from kerasvision.errors import ConfigError, ExportError
-from kerasvision.models import build
+from kerasvision.models import build, pretrained
 from kerasvision.models.saved import load_network, save_network
 
 OLD = ("cat", "dog", "fox")
@@ -162,6 +162,15 @@ def test_head_of_the_layout_of_keras_applications_is_not_taken_for_named_classes
     assert "does not name its classes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("classes", "with_head"), [(None, True), ([f"own {n}" for n in range(1000)], False)])
+def test_head_for_imagenet_is_for_its_own_thousand_classes_alone(classes, with_head, small_vgg16, monkeypatch):
+    asked = []
+    file = small_vgg16()
+    monkeypatch.setattr(pretrained, "published_file", lambda name, *, with_head: asked.append(with_head) or file)
+    build("vgg16", image_shape=(32, 32, 3), num_classes=1000, weights="imagenet", classes=classes, width=1 / 64)
+    assert asked == [with_head]
+
+
 def test_classes_of_imagenet_are_known_by_their_ids_in_order():
     from importlib.resources import files
 
@@ -179,6 +188,13 @@ def test_names_travel_in_the_file_which_keras_alone_loads(saved, tmp_path):
     with zipfile.ZipFile(copy) as archive:
         assert archive.testzip() is None
     np.testing.assert_array_equal(keras.saving.load_model(copy).get_layer("logits").bias, old.get_layer("logits").bias)
+
+
+def test_file_that_names_another_number_of_classes_than_its_head_has_is_refused(saved):
+    file, _ = saved(names=False)
+    add_names(file, ("cat", "dog"))
+    with pytest.raises(ConfigError, match=r"names 2 classes, and its layer 'logits' has the shape \(84, 3\)"):
+        begun_with(file, OLD)
 
 
 def test_number_of_names_is_the_number_of_classes(saved):
@@ -203,3 +219,10 @@ def test_file_with_infinite_weights_is_refused_when_it_is_loaded(tmp_path):
     network.save(tmp_path / "bad.keras")
     with pytest.raises(ExportError, match=r"bad.keras has weights that are not finite: 1 of the 6 numbers in bias of layer"):
         load_network(tmp_path / "bad.keras")
+
+
+def test_weights_of_keras_applications_that_are_not_finite_are_refused(small_vgg16):
+    kernel = "block2_conv1/block2_conv1/kernel:0"
+    file = small_vgg16(lambda opened: opened[kernel].__setitem__((0, 0, 0, 1), np.nan))
+    with pytest.raises(ConfigError, match="must hold finite numbers: 1 of the 18 numbers in kernel of layer block2_conv1"):
+        build("vgg16", image_shape=(32, 32, 3), num_classes=None, weights=str(file), width=1 / 64)

@@ -8,7 +8,7 @@ import pytest
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.examples import ExampleSet
+from kerasvision.data.examples import Example, ExampleSet, write_examples
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.training.fit import fit
@@ -209,6 +209,30 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
     assert [layer.name for layer in run(model, freeze="c2", epochs=1).model.layers if not layer.trainable]
     with pytest.raises(ConfigError, match="keeps the map of c2 alone, and two_headed goes on from earlier maps too"):
         run(model, freeze="c2", features="once", epochs=1)
+
+
+# --- The head of an earlier training
+
+
+def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(stripes, trained, tmp_path):
+    """The same images under the same names, numbered otherwise: nothing is learned, and everything is known."""
+    classes = tuple(reversed(stripes.classes))
+    examples = ExampleSet(stripes.examples)
+
+    def rows(split):
+        for one in examples.dataset(split):
+            yield Example(one["id"].numpy().decode(), one["image"].numpy(), label=stripes.classes[int(one["label"])])
+
+    write_examples(rows, splits=("train", "validation"), classes=classes, folder=tmp_path / "data")
+    model = c.Model(name="lenet5", weights=str(trained.model), options=LENET.options)
+    training = c.Training(epochs=1, batch_size=16, optimizer=c.Sgd(learning_rate=1e-9), freeze="backbone")
+    begun = fit(
+        TrainerSettings(task=c.Classification(), model=model, training=training, augment=()),
+        examples=ExampleSet(tmp_path / "data"), classes=classes, transform=ImageTransform.load(stripes.transform),
+    )  # fmt: skip
+    known = pd.read_csv(trained.history)["val_accuracy"].iloc[-1]
+    assert known > 0.8
+    assert begun.history["val_accuracy"].iloc[-1] == pytest.approx(known, abs=1e-6)
 
 
 # --- Two replicas
