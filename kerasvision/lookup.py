@@ -125,7 +125,7 @@ def keywords(path: str) -> frozenset[str] | None:
     attribute = path.partition(":")[2]
     if file is None:
         return None
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in parsed(file).body:
         if isinstance(node, ast.FunctionDef) and node.name == attribute and node.args.kwarg is None:
             return frozenset(a.arg for a in node.args.args + node.args.kwonlyargs)
     return None
@@ -139,12 +139,24 @@ def defaults(path: str) -> dict[str, object]:
     """
     file = module_file(path)
     found: dict[str, object] = {}
-    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else ():
+    for node in parsed(file).body if file else ():
         if isinstance(node, ast.FunctionDef) and node.name == path.partition(":")[2]:
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if isinstance(default, ast.Constant):
                     found[argument.arg] = default.value
     return found
+
+
+def parsed(file: Path) -> ast.Module:
+    """The syntax tree of a source file.
+
+    Raises:
+        ConfigError: it is no Python.
+    """
+    try:
+        return ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise ConfigError(f"{file}, line {error.lineno}, is no Python: {error.msg}") from error
 
 
 class Table:

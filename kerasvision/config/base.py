@@ -130,9 +130,9 @@ class Dependent(Config):
             path = Path(name)
             if path.is_dir():
                 inside = (file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
-                yield from ((file.as_posix(), file) for file in inside)
+                yield from ((f"depends_on/{file.as_posix()}", file) for file in inside)
             elif path.exists():
-                yield path.as_posix(), path
+                yield f"depends_on/{path.as_posix()}", path
             elif not lookup.module_exists(name):
                 raise ConfigError(
                     "depends_on names files, folders or modules", received=name,

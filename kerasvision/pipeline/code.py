@@ -20,7 +20,6 @@ from itertools import chain
 from pathlib import Path
 
 from kerasvision import lookup
-from kerasvision.errors import GraphError
 
 # An import begins a line, or else stands behind one of these signs.
 _FIRST_IN_LINE = re.compile(rb"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?import\b[ \t]*(?:\([^()]*\)|[^\n]*))", re.MULTILINE)
@@ -30,7 +29,10 @@ _FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("st
 
 _IMPORTERS = ("import_module", "__import__")
 # Calls that bring something in that no import statement names.
-_UNSEEN = ("exec", "eval", "open", "read_text", "read_bytes", "run_path", "run_module", "spec_from_file_location")
+_UNSEEN = (
+    "exec", "eval", "open", "read_text", "read_bytes", "read_file", "read_csv", "read_json", "load_model", "load_weights",
+    "run_path", "run_module", "spec_from_file_location",
+)  # fmt: skip
 
 
 @dataclass
@@ -140,10 +142,7 @@ def _read_module(file: Path, name: str, *, is_users: bool) -> _Module:
     digest = hashlib.sha256(source).hexdigest()
     if not is_users:
         return _Module(digest, tuple(_imports(_import_statements(source), package)))
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError as error:
-        raise GraphError(f"{file}, line {error.lineno}, is no Python: {error.msg}") from error
+    nodes = list(ast.walk(lookup.parsed(file)))
     return _Module(digest, (*_imports(nodes, package), *_imports_by_call(nodes, package)), tuple(_unseen(nodes, file)))
 
 

@@ -10,7 +10,7 @@ import pytest
 from kerasvision import config as c
 from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.stages import stage_settings
-from kerasvision.errors import ConfigError, GraphError
+from kerasvision.errors import ConfigError
 from kerasvision.pipeline import code
 from kerasvision.pipeline.checks import check_pipeline
 from kerasvision.pipeline.code import code_of, distribution_of
@@ -121,8 +121,9 @@ def test_package_is_known_by_the_name_that_python_imports():
 
 def test_module_that_is_no_python_is_named(project):
     folder = project(my_net="def net(:\n")
-    with pytest.raises(GraphError, match=f"{folder}/my_net.py, line 1, is no Python: "):
-        code_of(["my_net"])
+    for read in (lambda: code_of(["my_net"]), lambda: c.Model(name="my_net:net")):
+        with pytest.raises(ConfigError, match=f"{folder}/my_net.py, line 1, is no Python: "):
+            read()
 
 
 # --- What a person names
@@ -142,7 +143,8 @@ def test_file_folder_and_module_that_depends_on_names_count_by_their_content(pro
         (folder / "my_table.py").write_text("VALUE = 2\n")
 
     assert changed(folder, change, depends_on=named) == [
-        "file data/new.json: new", "file data/widths.json: content changed", "file top.txt: content changed",
+        "file depends_on/data/new.json: new", "file depends_on/data/widths.json: content changed",
+        "file depends_on/top.txt: content changed",
         "source file my_table: content changed",
     ]  # fmt: skip
 
@@ -157,7 +159,7 @@ def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
     )  # fmt: skip
     settings = stage_settings(experiment)
     for stage in ("example_gen", "trainer"):
-        assert [name for name, _ in settings[stage].files()][-1] == "a.txt"
+        assert [name for name, _ in settings[stage].files()][-1] == "depends_on/a.txt"
     assert c.Training.parse(trained.to_data()) == trained
     assert "depends_on" not in str(c.Training().to_data())
 
