@@ -14,7 +14,8 @@ from pydantic import Field, model_validator
 from kerasvision.config.base import Component
 from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless
 from kerasvision.config.listing import is_passed_over, list_files, list_folder, printable
-from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_parquet
+from kerasvision.config.parquet_batches import open_parquet
+from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image besides its pixels.

@@ -8,11 +8,13 @@ import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasvision.config.image_files import opened_file
+from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 MOST_LINE_BYTES = 1_000_000
 ROWS_AT_A_TIME = 1_000
-BUFFER_BYTES = 1 << 20
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 
 
@@ -46,21 +47,23 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[
         ConfigError: a column that is missing or there twice.
         DataError: the file is empty or no such text; a row that is longer or shorter than the header (raised there).
     """
+    lines = _lines(path)
     # Strict: an open quote would otherwise swallow the rows behind it without a word.
-    rows = csv.reader(_lines(path), delimiter=separator, skipinitialspace=True, strict=True)
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     header = _next_row(rows, path)
     if header is None:
         raise DataError(f"{path} is empty", hint="its first line must name the columns")
     places = column_places([name.strip() for name in header], columns, path)
 
     def values() -> Iterator[tuple[int, tuple[str, ...]]]:
-        while (row := _next_row(rows, path)) is not None:
-            if len(row) != len(header):
-                raise DataError(
-                    f"{path}, line {rows.line_num}, has {len(row)} values, and the header names {len(header)} columns",
-                    hint="a value that holds the separator must stand in double quotes",
-                )
-            yield rows.line_num, tuple(row[place] for place in places)
+        with closing(lines):  # an error keeps this frame alive, and with it the open file
+            while (row := _next_row(rows, path)) is not None:
+                if len(row) != len(header):
+                    raise DataError(
+                        f"{path}, line {rows.line_num}, has {len(row)} values, and the header names {len(header)} columns",
+                        hint="a value that holds the separator must stand in double quotes",
+                    )
+                yield rows.line_num, tuple(row[place] for place in places)
 
     return values()
 
@@ -79,11 +82,12 @@ def read_jsonl(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tup
     column_places(list(first[1]), columns, path)
 
     def values() -> Iterator[tuple[int, tuple[object, ...]]]:
-        for number, one in chain([first], objects):
-            missing = [column for column in columns if column not in one]
-            if missing:
-                raise DataError(f"{path}, line {number}, has no {missing[0]!r}")
-            yield number, tuple(one[column] for column in columns)
+        with closing(objects):
+            for number, one in chain([first], objects):
+                missing = [column for column in columns if column not in one]
+                if missing:
+                    raise DataError(f"{path}, line {number}, has no {missing[0]!r}")
+                yield number, tuple(one[column] for column in columns)
 
     return values()
 
@@ -105,22 +109,6 @@ def column_places(header: Sequence[str], columns: Iterable[str], path: Path) -> 
     return [header.index(column) for column in columns]
 
 
-def open_parquet(path: Path) -> "ParquetFile":
-    """A Parquet file; its footer is read, none of its rows.
-
-    Raises:
-        DataError: it is none.
-    """
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        # Page by page: else a column's whole row group, often the whole column, is in memory (331 instead of 32 MB of 300).
-        return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0]}") from None
-
-
 def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
     """Whether a column holds encoded images, plain or as `{bytes, path}`; False where it holds texts.
 
@@ -133,10 +121,10 @@ def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
     kind = file.schema_arrow.field(column).type
     if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind = kind.field("bytes").type
-    if types.is_binary(kind) or types.is_large_binary(kind):
-        return True
     values = kind.value_type if types.is_dictionary(kind) else kind
-    if types.is_string(values) or types.is_large_string(values):
+    if any(is_bytes(values) for is_bytes in (types.is_binary, types.is_large_binary, types.is_binary_view)):
+        return True
+    if any(is_text(values) for is_text in (types.is_string, types.is_large_string, types.is_string_view)):
         return False
     raise ConfigError(f"column {column!r} of {path} must hold paths or encoded images", received=str(kind))
 
@@ -145,20 +133,27 @@ def read_parquet(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, t
     """(row number from 0, values of those columns) of every row, as Python objects; see `read_csv`."""
     import pyarrow
 
-    file = open_parquet(path)
-    column_places(file.schema_arrow.names, columns, path)
+    column_places(open_parquet(path).schema_arrow.names, columns, path)
 
     def values() -> Iterator[tuple[int, tuple[object, ...]]]:
         number = 0
+        unique = list(dict.fromkeys(columns))
         try:
-            for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(dict.fromkeys(columns))):
+            for batch in row_batches(path, unique, most_rows=ROWS_AT_A_TIME, most_value_bytes=MOST_LINE_BYTES):
                 for row in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
+                    _refuse_long_values(row, f"{path}, row {number}")
                     yield number, row
                     number += 1
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{path} cannot be read behind row {number}: {str(error).splitlines()[0]}") from None
 
     return values()
+
+
+def _refuse_long_values(row: tuple[object, ...], where: str) -> None:
+    for value in row:
+        if isinstance(value, str | bytes) and len(value) > MOST_LINE_BYTES:
+            raise DataError(f"{where} holds {len(value):,} bytes in a column of texts", hint="is it the right column?")
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -5,11 +5,13 @@ import os
 import time
 import tracemalloc
 
+import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
 
 from kerasvision.config.sources import Table
+from kerasvision.config.table_files import read_parquet
 from kerasvision.data.sources.table import read_table
 from kerasvision.errors import ConfigError, DataError
 
@@ -178,6 +180,91 @@ def test_parquet_that_was_damaged_in_the_middle_is_told(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DataError, match="table.parquet cannot be read behind row 0"):
         read(Table(path=path))
+
+
+def damaged_images(path):
+    """A table of 900 images in three row groups, of which the second is damaged."""
+    random = np.random.default_rng(0)
+    images = [random.bytes(50) for _ in range(900)]
+    parquet.write_table(pyarrow.table({"image": images}), path, row_group_size=300, use_dictionary=False)
+    at = parquet.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[at : at + 400] = b"\xff" * 400
+    path.write_bytes(data)
+    return images
+
+
+def test_images_in_front_of_a_damaged_place_are_read_and_those_behind_it_are_told(tmp_path):
+    images = damaged_images(tmp_path / "table.parquet")
+    records = read(Table(path=tmp_path / "table.parquet", label=None))
+    for _ in range(2):
+        assert [records[number].load() for number in (0, 299)] == [images[0], images[299]]
+        for number in (300, 899, 301):
+            with pytest.raises(OSError, match="the table is damaged behind row 300: "):
+                records[number].load()
+
+
+# --- small files that stand for a lot
+
+
+def repeated(value, count):
+    """`count` times one value, kept once."""
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count, pyarrow.int32()), pyarrow.array([value]))
+
+
+def packed_table(path, **options):
+    def write(**columns):
+        parquet.write_table(pyarrow.table(columns), path, compression="zstd", dictionary_pagesize_limit=1 << 30, **options)
+        assert path.stat().st_size < 10_000
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("column", ["label", "caption", "list"])
+def test_a_long_text_that_a_dictionary_repeats_is_refused_before_it_is_unpacked(column, tmp_path):
+    texts = repeated("x" * 3_000_000, 1000)
+    said = pyarrow.ListArray.from_arrays(pyarrow.array(range(1001), pyarrow.int32()), texts) if column == "list" else texts
+    label = texts if column == "label" else ["a"] * 1000
+    path = packed_table(tmp_path / "table.parquet")(image=["1.jpg"] * 1000, label=label, caption=said)
+    pool = pyarrow.default_memory_pool()
+    before = pool.bytes_allocated()
+    with pytest.raises(DataError, match=r"column '(label|caption)(.list.element)?' of .* must hold values of at most "
+                                        r"1,000,000 bytes; one has 3,000,000"):  # fmt: skip
+        read(Table(path=path, captions=() if column == "label" else ("caption",)))
+    assert pool.bytes_allocated() - before < 10_000_000
+
+
+def test_a_long_text_that_is_spelt_by_the_one_before_is_refused_with_its_row(tmp_path):
+    write = packed_table(tmp_path / "table.parquet", use_dictionary=False, column_encoding={"label": "DELTA_BYTE_ARRAY"})
+    path = write(label=["x" * 2_000_000] * 50)
+    pool = pyarrow.default_memory_pool()
+    before = pool.bytes_allocated()
+    with pytest.raises(DataError, match=r"table.parquet, row 0 holds 2,000,000 bytes in a column of texts"):
+        list(read_parquet(path, columns=["label"]))
+    assert pool.bytes_allocated() - before < 20_000_000
+
+
+def test_a_column_that_unpacks_a_thousandfold_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasvision.config.parquet_batches.SUSPECT_BYTES", 1_000_000)
+    path = packed_table(tmp_path / "table.parquet", use_dictionary=False)(image=[b"\0" * 900_000] * 30)
+    with pytest.raises(OSError, match=r"column 'image' of .* must not unpack to more than 1,000 times its size; [0-9,]+ "
+                                      r"bytes there stand for 27,"):  # fmt: skip
+        read(Table(path=path, label=None))[0].load()
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_one_image_on_a_thousand_rows_takes_the_memory_of_a_few(plain, tmp_path):
+    image = repeated(b"x" * 3_000_000, 1000)
+    paths = pyarrow.nulls(1000, pyarrow.string())
+    column = image if plain else pyarrow.StructArray.from_arrays([image, paths], ["bytes", "path"])
+    records = read(Table(path=packed_table(tmp_path / "table.parquet")(image=column), label=None))
+    pool = pyarrow.default_memory_pool()
+    before, most = pool.bytes_allocated(), 0
+    for record in records[::50]:
+        assert len(record.load()) == 3_000_000
+        most = max(most, pool.bytes_allocated() - before)
+    assert most < 150_000_000   # of 3,000,000,000 bytes
 
 
 # --- paths that must not be followed

@@ -3,14 +3,18 @@
 import errno
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow
+
 from kerasvision.config.image_files import is_hopeless
+from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.config.sources import Table
-from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet, open_parquet
+from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet
 from kerasvision.data.records import Record
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
@@ -31,18 +35,18 @@ def read_table(settings: Table) -> Iterator[Record]:
         DataError: no such file, no table, no rows, a split of an unknown name, or paths that lead nowhere; or a column of
             another kind than texts and whole numbers, such as dates.
     """
-    rows = _described_rows(settings)
-    if settings.holds_bytes():
-        images = _ParquetImages(settings.path, settings.image)
-        empty = True
-        for number, row in rows:
-            empty = False
-            yield _record(f"{number:06d}", partial(images.load, number), row, settings)
-    else:
-        found = _by_path(settings, rows)
-        empty = not found
-        for name, row in found.items():
-            yield _record(name, settings.images.path(row.path), row, settings)
+    with closing(_described_rows(settings)) as rows:
+        if settings.holds_bytes():
+            images = _ParquetImages(settings.path, settings.image)
+            empty = True
+            for number, row in rows:
+                empty = False
+                yield _record(f"{number:06d}", partial(images.load, number), row, settings)
+        else:
+            found = _by_path(settings, rows)
+            empty = not found
+            for name, row in found.items():
+                yield _record(name, settings.images.path(row.path), row, settings)
     if empty:
         raise DataError(f"{settings.path} names its columns, and has no rows")
 
@@ -67,21 +71,20 @@ class _Row:
         self.captions += other.captions
 
 
-def _described_rows(settings: Table) -> Iterator[tuple[int, _Row]]:
+def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
     """(line or row number, what it says). The image itself is not read where the table holds it."""
     in_table, images = settings.holds_bytes(), settings.images
     columns = settings.columns[1:] if in_table else settings.columns
     said, bad, first = _Columns(settings), 0, ""
-    rows = settings.rows(columns) if columns else _numbers(settings.path)
-    for count, (number, values) in enumerate(rows, start=1):
-        cells = dict(zip(columns, values, strict=True))
-        row = said.row(cells, f"row {number}")
-        row.path = "" if in_table else images.name(str(cells[settings.image] or ""))
-        yield number, row
-        if row.fault:
-            bad, first = bad + 1, first or row.fault
-        if is_hopeless(bad, of=count):
-            raise DataError(f"{bad:,} of the first {count:,} rows of {settings.path} cannot be used; the first: {first}")
+    with closing(settings.rows(columns) if columns else _numbers(settings.path)) as rows:
+        for count, (number, values) in enumerate(rows, start=1):
+            cells = dict(zip(columns, values, strict=True))
+            row = said.row(cells, f"row {number}")
+            row.path = "" if in_table else images.name(str(cells[settings.image] or ""))
+            bad, first = bad + bool(row.fault), first or row.fault
+            yield number, row
+            if is_hopeless(bad, of=count):
+                raise DataError(f"{bad:,} of the first {count:,} rows of {settings.path} cannot be used; the first: {first}")
 
 
 class _Columns:
@@ -177,23 +180,32 @@ class _ParquetImages:
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._column = path, column
         self._batches: Iterator | None = None
-        self._first, self._batch = 0, None
+        self._first, self._batch = 0, ()
+        self._damaged: tuple[int, str] | None = None  # the first row that cannot be read, and why
         self._lock = threading.Lock()
 
     def load(self, row: int) -> bytes:
         with self._lock:
-            value = self._cell(row)
+            value = self._readable_cell(row)
         value = value["bytes"] if isinstance(value, dict) else value
         if value is None:
             raise OSError(errno.ENODATA, "the row holds no bytes")
         return value
 
+    def _readable_cell(self, row: int) -> object:
+        """The cell; behind a damaged place, the same error for every row, without reading up to it again."""
+        if self._damaged is None or row < self._damaged[0]:
+            try:
+                return self._cell(row)
+            except (pyarrow.ArrowException, DataError, OSError) as error:
+                self._damaged = self._first + len(self._batch), str(error).splitlines()[0]
+        raise OSError(errno.EIO, f"the table is damaged behind row {self._damaged[0]}: {self._damaged[1]}")
+
     def _cell(self, row: int) -> object:
         if self._batches is None or row < self._first:
-            file = open_parquet(self._path)
-            self._batches = file.iter_batches(batch_size=ROWS_AT_A_TIME // 10, columns=[self._column])
-            self._first, self._batch = 0, next(self._batches)
+            self._batches = row_batches(self._path, [self._column], most_rows=ROWS_AT_A_TIME // 10)
+            self._first, self._batch = 0, ()
         while row >= self._first + len(self._batch):
-            self._first += len(self._batch)
-            self._batch = next(self._batches)
+            batch = next(self._batches)
+            self._first, self._batch = self._first + len(self._batch), batch
         return self._batch.column(0)[row - self._first].as_py()
