@@ -4,6 +4,7 @@ The source is read twice, and no image stays in memory: once to look at the imag
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -94,8 +95,13 @@ def class_order(labels: Iterable[str]) -> list[str]:
     >>> class_order(["10", "9", "9", "a"])
     ['9', '10', 'a']
     """
+    def number(digits: str) -> tuple[int, int, str]:
+        # By length and then by letter, which is the order of the values: Python refuses numbers of over 4,300 digits.
+        plain = "".join(str(unicodedata.decimal(digit)) for digit in digits).lstrip("0")
+        return 0, len(plain), plain
+
     def natural(label: str) -> list[tuple[int, int, str]]:
-        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", label) if part]
+        return [number(part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", label) if part]
 
     return sorted(set(labels), key=lambda label: (natural(label), label))
 

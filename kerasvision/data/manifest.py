@@ -1,7 +1,7 @@
 """The list of all images of a source: what each one is, and what is wrong with it, from one look at every image."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +11,13 @@ from kerasvision.data.descriptions import kept_captions, kept_objects, object_cl
 from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images
 from kerasvision.data.records import Object, Record, class_name, sha256
+from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
 
 NO_LABEL = "no label"
+# A source of one's own may give a label or a group as a number; ours have made texts of them.
+_LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
 # Rows become columns so many at a time: as objects they take several times the memory.
 CHUNK_ROWS = 4096
@@ -80,9 +83,26 @@ def in_columns(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROW
     return pd.concat([*chunks, pd.DataFrame(waiting)] if waiting or not chunks else chunks, ignore_index=True)
 
 
+def _as_texts(records: Iterable[Record]) -> Iterator[Record]:
+    """The records, each with a text as its label and as its group.
+
+    Raises:
+        DataError: a label or group that is neither a text nor a number.
+    """
+    for record in records:
+        if type(record.label) is str and type(record.group) is str:
+            yield record
+            continue
+        try:
+            label, group = _LABELS.text(record.label, record.name), _GROUPS.text(record.group, record.name)
+            yield replace(record, label=label, group=group)
+        except UnusableValue as unusable:
+            yield replace(record, label="", group="", fault=record.fault or str(unusable))
+
+
 def _loaded(records: Iterable[Record]) -> Iterator[tuple[tuple[Record, str], bytes]]:
     """((record, why it was not read), bytes) of each."""
-    for record in records:
+    for record in _as_texts(records):
         fault, data = record.fault, b""
         if not fault:
             try:

@@ -1,12 +1,16 @@
 """Boxes and masks that were drawn on another size of an image come to lie on the pixels that they were drawn on."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from kerasvision import config as c
 from kerasvision.data.drawn import SCALED, TURNED, fitted_objects, turned_box
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.ingest import ingest
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.arrays import encode_png
 
@@ -81,6 +85,33 @@ def test_a_box_is_turned_as_pillow_turns_the_pixels(orientation, scale):
     assert found.box == tuple(scale * side for side in expected)
     assert (opened(found.mask()) == upright.repeat(scale, axis=0).repeat(scale, axis=1)).all()
     assert (notes, fault) == ([TURNED] if scale == 1 else [TURNED, SCALED], "")
+
+
+def test_what_is_written_lies_on_the_pixels_that_it_was_drawn_on(tmp_path):
+    """A white rectangle in each image, and the box around it as it was before the images were made half as large."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "photos").mkdir()
+    data = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "white"}]}
+    for number in range(12):
+        picture = Image.new("L", (40, 30), number)
+        picture.paste(255, (8, 6, 20, 12))
+        picture.resize((20, 15), Image.Resampling.NEAREST).save(tmp_path / f"photos/{number}.png")
+        data["images"].append({"id": number, "file_name": f"{number}.png", "width": 40, "height": 30})
+        outline = [[8, 6, 20, 6, 20, 12, 8, 12]]
+        data["annotations"].append({"id": number, "image_id": number, "category_id": 1, "bbox": [8, 6, 12, 6],
+                                    "segmentation": outline})  # fmt: skip
+    (tmp_path / "annotations" / "instances_photos.json").write_text(json.dumps(data))
+    out = tmp_path / "out"
+    out.mkdir()
+    told = ingest(c.Coco(path=tmp_path), splits=c.Splits(), policy=c.Ingest(), data=out / "data",
+                  manifest=out / "manifest.parquet", span=out / "span.json")  # fmt: skip
+    assert set(told.manifest["notes"]) == {SCALED}
+    for example in ExampleSet(out / "data").dataset("train").take(2).as_numpy_iterator():
+        white = opened(example["image"]) > 128
+        rows, columns = np.nonzero(white)
+        top, left, bottom, right = example["objects"]["bbox"][0] * [15, 20, 15, 20]
+        assert (top, left, bottom, right) == pytest.approx((rows.min(), columns.min(), rows.max() + 1, columns.max() + 1))
+        assert ((opened(example["objects"]["mask"][0]) > 0) == white).all()
 
 
 def test_an_annotator_who_saw_the_orientation_is_believed():

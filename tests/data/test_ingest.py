@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import ClassVar
 
 import pandas as pd
@@ -277,6 +278,19 @@ def test_someone_elses_source_is_read_like_our_own(tmp_path):
     assert set(manifest["path"]) == {""}
 
 
+def test_a_source_of_ones_own_may_number_its_classes_and_nothing_else(tmp_path):
+    source = give([lambda number=number: png(number) for number in range(12)])
+    RECORDS[:] = [replace(record, label=number % 2, group=float(number // 4)) for number, record in enumerate(RECORDS)]
+    RECORDS[7] = replace(RECORDS[7], label=0.5)
+    manifest, _ = run(source, tmp_path, max_bad_fraction=0.1)
+    assert manifest["label"].tolist() == ["0", "1", "0", "1", "0", "1", "0", "", "0", "1", "0", "1"]
+    assert manifest["group"].tolist()[4:9] == ["1", "1", "1", "", "2"]
+    assert manifest["fault"]["07"] == "Record.label holds 0.5 in 07, neither a text nor a whole number"
+    RECORDS[0] = replace(RECORDS[0], label=["a", "b"])
+    with pytest.raises(DataError, match=r"Record.label must hold texts or whole numbers; 00 holds \['a', 'b'\]"):
+        run(source, tmp_path / "again")
+
+
 @pytest.mark.parametrize(
     ("labels", "order"),
     [
@@ -285,6 +299,8 @@ def test_someone_elses_source_is_read_like_our_own(tmp_path):
         (["b", "a", "B"], ["B", "a", "b"]),
         (["01", "1"], ["01", "1"]),
         (["cat", "7"], ["7", "cat"]),
+        (["a٢", "a1", "a٣"], ["a1", "a٢", "a٣"]),
+        (["2" + "0" * 5000, "3", "1" + "0" * 5000], ["3", "1" + "0" * 5000, "2" + "0" * 5000]),
     ],
 )
 def test_classes_are_sorted_with_numbers_by_value(labels, order):
