@@ -132,6 +132,9 @@ class Table(Source):
     The image column holds paths relative to the table's own folder or to `root`; in Parquet, it may hold the encoded bytes
     instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows is one image with the
     captions of all of them. A path that leads out of the folder is a fault of that image, and is never opened.
+
+    A label is one text or one whole number, and so is a group. Bytes are read as UTF-8; lists are read as numbers of classes
+    where each is one-hot.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.table:read_table"
@@ -295,7 +298,7 @@ class TfRecord(Source):
 
     path: Path
     image_key: str = "image/encoded"
-    label_key: str | None = Field(default="image/class/label", description="a number or a text")
+    label_key: str | None = Field(default="image/class/label", description="a number, a text, or a one-hot list")
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
     caption_key: str | None = Field(default="image/caption", description="a text, or several")
     box_key: str | None = Field(default="image/object/bbox", description="with /ymin, /xmin, /ymax, /xmax, each in [0, 1]")

@@ -13,8 +13,8 @@ from PIL import Image
 
 from kerasvision.data.records import Object, Record
 
-SCALED = "the annotations claim another image size, and its boxes were scaled to the file's"
-TURNED = "the annotations ignore the EXIF orientation, and its boxes were turned with the image"
+SCALED = "the annotations claim another image size, so the boxes were scaled"
+TURNED = "the annotations ignore the EXIF orientation, so the boxes were turned with the image"
 
 # A resized image has whole pixels: each side may differ by one from what the other side's scale asks for.
 ROUNDING_PIXELS = 1.0
@@ -39,7 +39,7 @@ def fitted_objects(record: Record, data: bytes, *, width: int, height: int) -> t
     >>> record = Record("a", bytes, objects=(Object((0, 10, 20, 30), "cat"),), drawn_on=(100, 200))
     >>> fitted_objects(record, b"", width=100, height=50)
     ((Object(box=(0.0, 5.0, 10.0, 15.0), label='cat', mask=None),),
-     ["the annotations claim another image size, and its boxes were scaled to the file's"], '')
+     ['the annotations claim another image size, so the boxes were scaled'], '')
     """
     drawn_on = record.drawn_on
     if drawn_on in (None, (height, width)) or not record.objects:

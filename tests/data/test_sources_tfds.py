@@ -3,6 +3,7 @@
 import io
 import time
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -128,6 +129,33 @@ def test_captions_of_a_data_set_without_labels_are_read(key, captions, tmp_path,
     monkeypatch.setattr(tfds_source, "host_answers", lambda url: True)  # there is nothing to fetch
     (record,) = read(c.Tfds(name="kv_captioned", data_dir=tmp_path, label_key=None, caption_key=key))
     assert (record.label, record.split, record.captions, record.load()) == ("", "validation", captions, png(9))
+
+
+class KvSeveral(tfds.core.GeneratorBasedBuilder):
+    """An image with the labels of the objects in it."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    LABELS: ClassVar[list[str]] = ["dog"]
+
+    def _info(self):
+        label = tfds.features.ClassLabel(names=["cat", "dog"])
+        features = {"image": tfds.features.Image(shape=(4, 6, 3)), "objects": tfds.features.Sequence({"label": label})}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        yield 0, {"image": io.BytesIO(png(9)), "objects": [{"label": label} for label in self.LABELS]}
+
+
+def test_a_feature_of_several_labels_gives_one_or_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds_source, "host_answers", lambda url: True)  # there is nothing to fetch
+    (record,) = read(c.Tfds(name="kv_several", data_dir=tmp_path / "one", label_key="objects/label"))
+    assert record.label == "dog"
+    monkeypatch.setattr(KvSeveral, "LABELS", ["dog", "cat"])
+    with pytest.raises(DataError, match="feature 'objects/label' of kv_several must hold one label for each image; train/"):
+        read(c.Tfds(name="kv_several", data_dir=tmp_path / "two", label_key="objects/label"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import kerasvision.data.checks
 from kerasvision.data.anomalies import CODES, anomaly, summed_up, suspects
-from kerasvision.data.checks.labels import label_anomalies
+from kerasvision.data.checks.labels import group_anomalies, label_anomalies
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.statistics import Statistics
 from kerasvision.data.validation import find_anomalies, refuse_errors, save_anomalies
@@ -125,6 +125,13 @@ def test_an_error_that_stops_the_pipeline_repeats_the_first_sentences(tmp_path):
     save_anomalies(errors, tmp_path / "anomalies.json")
     with pytest.raises(DataError, match=r"unseen_label 0; .*missing_label 1 and 6 more\. All anomalies are in"):
         refuse_errors(tmp_path / "anomalies.json")
+
+
+def test_groups_that_read_alike_are_told():
+    images = pd.DataFrame({"id": ["1", "2", "3"], "group": ["anna", "anna\u200b", ""]})
+    (found,) = group_anomalies(images)
+    assert (found.code, found.examples) == ("group_variants", ("1", "2"))
+    assert found.message.startswith(r"groups ['anna', 'anna\u200b'] differ only in case, spaces, invisible characters")
 
 
 def test_of_a_kind_with_many_anomalies_all_suspects_are_kept():

@@ -112,7 +112,7 @@ IMAGES = {
     ),
     "a photo that was enlarged without its annotations": (
         19, saved_anew(19, lambda photo: photo.resize((96, 80))),
-        {"other_size_annotated": "its boxes were scaled to the file's", "large_image": "a side is 96 pixels"},
+        {"other_size_annotated": "so the boxes were scaled", "large_image": "a side is 96 pixels"},
     ),
     "a crowd that is neither 0 nor 1": (20, annotation(20, iscrowd="maybe"), {"bad_annotation": "iscrowd 'maybe', neither"}),
     "a box in shares of the sides": (

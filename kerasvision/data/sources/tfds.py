@@ -52,10 +52,11 @@ class _Features:
     def __init__(self, builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
         self.builder, self.settings = builder, settings
         names = _at(builder.info.features, settings.label_key).names if settings.label_key is not None else ()
-        # TFDS gives -1 where there is no label.
+        # TFDS gives -1 where there is no label, and lists of labels as numbers.
         self.labels = Labels(
-            f"feature {settings.label_key!r} of {builder.name}", names=names, named_in="its ClassLabel", missing=-1
-        )
+            f"feature {settings.label_key!r} of {builder.name}",
+            names=names, named_in="its ClassLabel", missing=-1, one_hot=False,
+        )  # fmt: skip
         self.captions = Values(f"feature {settings.caption_key!r} of {builder.name}")
 
     def record(self, example: dict, name: str, content: Callable[[], bytes], split: str) -> Record:

@@ -86,22 +86,31 @@ class Labels(Values):
 
     A list of one value is that value. Lists of zeros with exactly one 1 are one-hot: the place of the 1 is the number of the
     class. Since [1, 0] could also be the classes 1 and 0 of one image, lists are read so only where all are one-hot and of
-    one length.
+    one length, that of the names where there are names.
 
     Args:
         noun: see `Values`.
         names: of the classes 0, 1, ...; without them a number is its own name.
         named_in: where the names stand, for messages.
         missing: a number that stands for "no label".
+        one_hot: whether a list may be one-hot; False where its values are known to be numbers of classes.
 
     >>> labels = Labels("feature 'label'", names=("cat", "dog"), named_in="source.class_names")
     >>> labels.read([0, 1], "record 0"), labels.read([1, 0], "record 1")
     (('dog', ''), ('cat', ''))
     """
 
-    def __init__(self, noun: str, *, names: Sequence[str] = (), named_in: str = "", missing: int | None = None) -> None:
+    def __init__(
+        self,
+        noun: str,
+        *,
+        names: Sequence[str] = (),
+        named_in: str = "",
+        missing: int | None = None,
+        one_hot: bool = True,
+    ) -> None:
         super().__init__(noun)
-        self.names, self.named_in, self.missing = names, named_in, missing
+        self.names, self.named_in, self.missing, self.one_hot = names, named_in, missing, one_hot
         self._known = frozenset(names)
         self._length: int | None = None
 
@@ -143,10 +152,11 @@ class Labels(Values):
         if not several or several == [None]:
             return None
         length = len(several)
-        if length > 1 and not _is_one_hot(several):
+        is_one_hot = self.one_hot and (not self.names or length == len(self.names)) and _is_one_hot(several)
+        if length > 1 and not is_one_hot:
             raise DataError(
                 f"{self.noun} must hold one label for each image; {row} holds {length}: {_shown(several)}",
-                hint="write one text or one whole number; a one-hot list needs exactly one 1, and zeros elsewhere",
+                hint="write one text or one whole number; a one-hot list needs exactly one 1, and a 0 for each other class",
             )
         if self._length not in (None, length):
             raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and those before it "

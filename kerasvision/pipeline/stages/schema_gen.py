@@ -13,4 +13,6 @@ def schema_gen(statistics: ExampleStatistics, schema: Out[Schema], *, settings: 
         chosen = DataSchema.load(settings.schema_file)
     else:
         chosen = DataSchema.infer(Statistics.load(statistics.summary))
-    chosen.model_copy(update={"requires": settings.requires}).save(schema.file)
+    if settings.requires:
+        chosen = chosen.model_copy(update={"requires": settings.requires})
+    chosen.save(schema.file)
