@@ -45,6 +45,9 @@ FEW_LEVELS = 64
 FEW_LEVELS_LEFT = "leave at most"
 ANIMATED = "first frame of an animation"
 
+# What a file may hold beside its pixels: a profile, a thumbnail, the further frames of an animation.
+SPARE_BYTES = 64_000_000
+
 # So many bytes may wait to be looked at: photos of 10 MB wait by the half-dozen, not by the dozen.
 MOST_WAITING_BYTES = 64_000_000
 
@@ -76,6 +79,24 @@ class ImageFacts:
     height: int = 0
     fault: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def oversized(size: int, *, max_pixels: int) -> str | None:
+    """Why a file is not to be read at all; None where it may be. It is asked before anything is read.
+
+    A file may hold 8 bytes for each pixel (four channels of 16 bits, not compressed), and SPARE_BYTES.
+
+    Args:
+        size: of the file, in bytes.
+        max_pixels: the most that the image may have.
+
+    >>> oversized(64_000_800, max_pixels=100), oversized(64_000_801, max_pixels=100)
+    (None, 'the file has 64,000,801 bytes, over the limit of 64,000,800 for an image of 100 pixels')
+    """
+    limit = 8 * max_pixels + SPARE_BYTES
+    if size <= limit:
+        return None
+    return f"the file has {size:,} bytes, over the limit of {limit:,} for an image of {max_pixels:,} pixels"
 
 
 def inspect_image(data: bytes, *, max_pixels: int) -> ImageFacts:

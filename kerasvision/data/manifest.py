@@ -9,7 +9,7 @@ import pandas as pd
 from kerasvision.config.listing import printable
 from kerasvision.data.descriptions import kept_captions, kept_objects, object_class
 from kerasvision.data.drawn import fitted_objects
-from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images
+from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, oversized
 from kerasvision.data.records import Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
@@ -52,7 +52,7 @@ def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
 
     def rows() -> Iterator[dict[str, object]]:
         with bar("looking at images") as advance:
-            for (record, fault), data, facts in inspect_images(_loaded(records), max_pixels=max_pixels):
+            for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
                 row = _row(record, data, facts, fault)
                 if not row["fault"]:
                     found.object_classes.update(object_class(thing.label) for thing in record.objects)
@@ -100,10 +100,10 @@ def _as_texts(records: Iterable[Record]) -> Iterator[Record]:
             yield replace(record, label="", group="", fault=record.fault or str(unusable))
 
 
-def _loaded(records: Iterable[Record]) -> Iterator[tuple[tuple[Record, str], bytes]]:
+def _loaded(records: Iterable[Record], max_pixels: int) -> Iterator[tuple[tuple[Record, str], bytes]]:
     """((record, why it was not read), bytes) of each."""
     for record in _as_texts(records):
-        fault, data = record.fault, b""
+        fault, data = record.fault or oversized(record.file_size(), max_pixels=max_pixels) or "", b""
         if not fault:
             try:
                 data = record.load()

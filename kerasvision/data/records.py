@@ -57,6 +57,13 @@ class Record:
     drawn_on: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
 
+    def file_size(self) -> int:
+        """Bytes of the file; 0 where the content is none, or where it cannot be found: loading it says why."""
+        try:
+            return self.content.stat().st_size if isinstance(self.content, Path) else 0
+        except (OSError, ValueError):
+            return 0
+
     def load(self) -> bytes:
         """The encoded bytes.
 

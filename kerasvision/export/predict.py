@@ -16,14 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.inference import Listed
-from kerasvision.data.inspection import inspect_header, inspect_image
+from kerasvision.data.inspection import inspect_header, inspect_image, oversized
 from kerasvision.errors import ExportError
 from kerasvision.export.loading import load_saved_model
 from kerasvision.export.saved_model import BYTES_INPUT, BYTES_SIGNATURE
 from kerasvision.export.versions import find_saved_model
 
 MAX_PIXELS = 100_000_000
-MOST_FILE_BYTES = 256_000_000
 BATCH_SIZE = 32
 # What may be in memory at once beside the network: a batch of photos ends early, whatever its size was to be.
 MOST_BATCH_PIXELS = 50_000_000
@@ -219,8 +218,8 @@ def _read(image: Listed, max_pixels: int) -> _Read:
         state = image.path.stat()
         if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
             return _Read(image, fault="not a regular file")
-        if state.st_size > MOST_FILE_BYTES:
-            return _Read(image, fault=f"the file has {state.st_size:,} bytes, over the limit of {MOST_FILE_BYTES:,}")
+        if fault := oversized(state.st_size, max_pixels=max_pixels):
+            return _Read(image, fault=fault)
         data = image.path.read_bytes()
     except OSError as error:
         return _Read(image, fault=f"cannot be read: {error.strerror}")

@@ -3,12 +3,14 @@
 import os
 import tracemalloc
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from kerasvision import config as c
+from kerasvision.data.checks.images import fault_code
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingest import ingest
 from kerasvision.data.quarantine import write_quarantine
@@ -131,6 +133,20 @@ def test_pipes_folders_and_devices_are_named_and_nothing_waits_for_them(tmp_path
         "cannot be read: it is a pipe, a socket or a device", "cannot be read: Is a directory",
         "cannot be read: it is a pipe, a socket or a device", "cannot be read: No such file or directory",
     ]  # fmt: skip
+
+
+def test_a_file_larger_than_any_image_of_the_allowed_size_is_named_and_never_read(tmp_path, monkeypatch):
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(60_000_000_000)  # without a block on the disk
+    real, read = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or real(path))
+    records = [record(number) for number in range(20)] + [Record("huge.png", tmp_path / "huge.png", "x")]
+    _, manifest = run(records, tmp_path / "out", policy="report")
+    assert "huge.png" not in read
+    assert (manifest.loc["huge.png", "fault"], manifest.loc["huge.png", "sha256"]) == (
+        "the file has 60,000,000,000 bytes, over the limit of 864,000,000 for an image of 100,000,000 pixels", "",
+    )  # fmt: skip
+    assert fault_code(manifest.loc["huge.png", "fault"]) == "oversized"
 
 
 def test_a_file_name_that_is_no_text_is_kept_escaped(tmp_path):
