@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from kerasvision.data.inspection import orientation_of
 from kerasvision.data.records import Object, Record
 
 SCALED = "the annotations claim another image size, so the boxes were scaled"
@@ -18,7 +19,6 @@ TURNED = "the annotations ignore the EXIF orientation, so the boxes were turned 
 
 # A resized image has whole pixels: each side may differ by one from what the other side's scale asks for.
 ROUNDING_PIXELS = 1.0
-_ORIENTATION = 0x0112
 # EXIF orientations that swap the sides. Those that do not leave the size as it is, so nothing tells whether they were seen.
 _TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -79,7 +79,7 @@ def _turn(data: bytes, width: int, height: int) -> int | None:
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            orientation = header.getexif().get(_ORIENTATION, 1)
+            orientation = orientation_of(data, header.format or "")
             return orientation if orientation in _TURNS and header.size == (height, width) else None
     except (OSError, Image.DecompressionBombError):
         return None

@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,9 @@ SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"}, "GIF": {".gif"},
     "BMP": {".bmp", ".dib"}, "WEBP": {".webp"},
 }  # fmt: skip
+ORIENTATION_TAG = 0x0112
+# Where else a few programs look for an orientation: in XMP, plain or packed, and in ImageMagick's text chunk.
+OTHER_MARKS = (b"tiff:Orientation", b"XML:com.adobe.xmp", b"Raw profile type exif")
 # What an EXIF header begins with, in formats other than JPEG.
 EXIF_MARKS = {"PNG": b"eXIf", "WEBP": b"EXIF"}
 WRONG_SUFFIX = "the file's name ends otherwise than its format"
@@ -42,7 +46,7 @@ MAX_SIDE = 65_535
 DEEP = "16 bits per channel reduced to 8"
 # An image of 16 bits that keeps no more levels deserves a warning: 12 bits that lie in 16 keep 16, and 14 bits keep 64.
 FEW_LEVELS = 64
-FEW_LEVELS_LEFT = "leave at most"
+FEW_LEVELS_LEFT = "reducing 16 bits per channel to 8 leaves at most"
 ANIMATED = "first frame of an animation"
 
 # What a file may hold beside its pixels: a profile, a thumbnail, the further frames of an animation.
@@ -173,17 +177,36 @@ def has_wrong_suffix(file: Path, image_format: str) -> bool:
     return bool(suffix) and suffix not in SUFFIXES.get(image_format, {suffix})
 
 
+def orientation_of(data: bytes, image_format: str) -> int:
+    """The orientation that decoding applies, from 1 (upright) to 8.
+
+    Args:
+        data: the whole file.
+        image_format: Pillow's name of its format.
+    """
+    # The first test spares most files the second, and that one most of the rest.
+    mark = EXIF_MARKS.get(image_format, b"Exif\0\0")
+    return int(exif_orientation(data)) if mark in data and may_be_turned(data) else 1
+
+
 def read_header(data: bytes) -> ImageFacts:
     """What the header claims, or a fault: nothing is decoded, nothing is held against it."""
+    try:
+        with _opened(data) as image:
+            return ImageFacts(image.format or "", image.mode, *image.size, None, tuple(_notes(image, data)))
+    except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
+        return ImageFacts(fault=_unknown(data))
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
     with _PILLOW, warnings.catch_warnings():
         # Pillow warns of large images, and above twice its limit hides how large; the limit here is the caller's.
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             with Image.open(io.BytesIO(data), formats=RECOGNISED) as image:
-                return ImageFacts(image.format or "", image.mode, *image.size, None, tuple(_notes(image, data)))
-        except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
-            return ImageFacts(fault=_unknown(data))
+                yield image
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -258,15 +281,26 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
         return replace(facts, fault=_broken(facts.format), notes=())
     # Of a GIF, the first frame may be larger than the canvas.
     height, width, _ = image.shape
-    # The first test spares most files the second, and that one most of the rest.
-    mark = EXIF_MARKS.get(facts.format, b"Exif\0\0")
-    orientation = int(exif_orientation(data)) if mark in data and may_be_turned(data) else 1
+    orientation = orientation_of(data, facts.format)
     if orientation == 1:
-        return replace(facts, width=width, height=height)
+        return replace(facts, width=width, height=height, notes=(*facts.notes, *_not_applied(data)))
     if orientation >= 5:
         width, height = height, width
     notes = (*facts.notes, f"rotated by EXIF orientation {orientation}")
     return replace(facts, width=width, height=height, notes=notes)
+
+
+def _not_applied(data: bytes) -> Iterator[str]:
+    """A note on an orientation that stands outside the EXIF header: Pillow applies it, browsers do not."""
+    if not any(mark in data for mark in OTHER_MARKS):
+        return
+    try:
+        with _opened(data) as image:
+            orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # as where the header is read
+        return
+    if orientation in range(2, 9):
+        yield f"orientation {orientation} stands in XMP or in a text, and is not applied"
 
 
 def _levels_left(data: bytes) -> str:
@@ -278,5 +312,5 @@ def _levels_left(data: bytes) -> str:
     if left > FEW_LEVELS or used.sum() < 4 * left:
         return DEEP
     way_out = "transform.significant_bits can keep more" if values.max() < 2**15 else "convert it to 8 bits to keep more"
-    # Rounded up to a power of two: one line for all images of an archive.
-    return f"{DEEP} {FEW_LEVELS_LEFT} {2 ** (left - 1).bit_length()} grey levels ({way_out})"
+    # Rounded up to a power of two: one line for all images of an archive. No note may be a part of another.
+    return f"{FEW_LEVELS_LEFT} {2 ** (left - 1).bit_length()} grey levels ({way_out})"

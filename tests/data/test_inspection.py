@@ -69,6 +69,17 @@ def test_the_size_is_the_one_that_one_sees(make_images, orientation):
     assert facts.notes == (() if orientation == 1 else (f"rotated by EXIF orientation {orientation}",))
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PNG, packed", "WebP", "PNG, text of ImageMagick"])
+def test_an_orientation_outside_the_exif_header_is_noted(image_kinds, kind, orientation):
+    data = image_kinds.turned_elsewhere(orientation)[kind]
+    turned_by_pillow = image_kinds.pillow_pixels(data).shape[:2] == (40, 24)
+    facts = inspect(data)
+    note = "orientation 6 stands in XMP or in a text, and is not applied"
+    assert turned_by_pillow == (orientation == 6)
+    assert (facts.width, facts.height, facts.notes) == (40, 24, (note,) if orientation == 6 else ())
+
+
 def test_colour_of_sixteen_bits_is_noted_though_pillow_calls_it_rgb(make_images):
     data = tf.io.encode_png(np.zeros((2, 3, 3), np.uint16)).numpy()
     facts = inspect(data)
@@ -86,7 +97,7 @@ def test_colour_of_sixteen_bits_is_noted_though_pillow_calls_it_rgb(make_images)
 )
 def test_an_image_of_16_bits_that_uses_few_of_them_says_how_many_levels_are_left(make_images, low, high, levels, way_out):
     values = np.random.default_rng(0).integers(low, high, (64, 64)).astype(np.uint16)
-    note = f"16 bits per channel reduced to 8 leave at most {levels} grey levels ({way_out})"
+    note = f"reducing 16 bits per channel to 8 leaves at most {levels} grey levels ({way_out})"
     assert inspect(make_images.encoded(Image.fromarray(values), "PNG")).notes == (note,)
     colours = tf.io.encode_png(np.stack([values] * 3, axis=-1)).numpy()
     assert inspect(colours).notes == (note,)

@@ -252,7 +252,7 @@ def test_images_beyond_the_schema_are_named():
     [
         ("the file's name ends otherwise than its format", "warning", "wrong_extension"),
         ("16 bits per channel reduced to 8", "info", "changed_by_decoding"),
-        ("16 bits per channel reduced to 8 leave at most 16 grey levels (and a way out)", "warning", "few_levels"),
+        ("reducing 16 bits per channel to 8 leaves at most 16 grey levels (and a way out)", "warning", "few_levels"),
         ("a box reaches out of the image, and was clipped", "warning", "box_clipped"),
         ("a box without any area inside the image was left out", "warning", "box_dropped"),
         ("a mask of another size than the image was left out", "warning", "bad_mask"),

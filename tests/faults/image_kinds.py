@@ -9,7 +9,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 WIDTH, HEIGHT = 40, 24
 
@@ -57,17 +57,18 @@ def turned(orientation):
     rgb, plain, best = scene(), saved(scene(), "JPEG", quality=95, subsampling=0), {"quality": 95, "subsampling": 0}
     big, little, deep = exif(orientation, "big"), exif(orientation, "little"), np.asarray(scene("L")).astype(np.uint16) << 8
     profile = b"".join(segment(0xE2, b"ICC_PROFILE\0" + bytes([part, 9]) + bytes(60_000)) for part in range(1, 10))
-    thumbnail = exif(orientation, "little", more=exif(3, "big") + plain)
+    third = exif(3, "little")
+    thumbnail = exif(orientation, "little", more=third + plain)
     orders = (("big", big), ("little", little))
     return {
-        **{f"JPEG, {order}": plain[:2] + app1(tags) + plain[2:] for order, tags in orders},
-        "JPEG, behind a large profile": plain[:2] + profile + app1(big) + plain[2:],
-        "JPEG, behind JFIF and a comment": plain[:20] + segment(0xFE, b"Exif") + app1(big) + plain[20:],
-        "JPEG, behind XMP": plain[:2] + segment(0xE1, XMP_NAME + xmp(3)) + app1(big) + plain[2:],
-        "JPEG, before a second header": plain[:2] + app1(big) + app1(exif(3, "little")) + plain[2:],
-        "JPEG, with a thumbnail": plain[:2] + app1(thumbnail) + plain[2:],
-        "JPEG, grey": saved(scene("L"), "JPEG", exif=b"Exif\0\0" + big, quality=95),
-        "MPO": saved(rgb, "MPO", save_all=True, append_images=[rgb], exif=b"Exif\0\0" + big, **best),
+        **{f"JPEG, {order}": plain[:2] + segment(0xE1, EXIF + tags) + plain[2:] for order, tags in orders},
+        "JPEG, behind a large profile": plain[:2] + profile + segment(0xE1, EXIF + big) + plain[2:],
+        "JPEG, behind JFIF and a comment": plain[:20] + segment(0xFE, b"Exif") + segment(0xE1, EXIF + big) + plain[20:],
+        "JPEG, behind XMP": plain[:2] + segment(0xE1, XMP_NAME + xmp(3)) + segment(0xE1, EXIF + big) + plain[2:],
+        "JPEG, before a second header": plain[:2] + segment(0xE1, EXIF + big) + segment(0xE1, EXIF + third) + plain[2:],
+        "JPEG, with a thumbnail": plain[:2] + segment(0xE1, EXIF + thumbnail) + plain[2:],
+        "JPEG, grey": saved(scene("L"), "JPEG", exif=EXIF + big, quality=95),
+        "MPO": saved(rgb, "MPO", save_all=True, append_images=[rgb], exif=EXIF + big, **best),
         **{f"PNG, {order}": saved(rgb, "PNG", exif=tags) for order, tags in orders},
         "PNG, behind its pixels": saved(rgb, "PNG")[:-12] + png_chunk(b"eXIf", big) + saved(rgb, "PNG")[-12:],
         "PNG, grey of 16 bits": png(deep, bits=16, colour=0, chunks=[(b"eXIf", big)]),
@@ -76,7 +77,25 @@ def turned(orientation):
     }
 
 
-XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
+def turned_elsewhere(orientation):
+    """Files that ask for a turn outside an EXIF header."""
+    plain, xml = saved(scene(), "JPEG"), xmp(orientation)
+    texts, packed, raw = (PngImagePlugin.PngInfo() for _ in range(3))
+    texts.add_itxt("XML:com.adobe.xmp", xml.decode())
+    packed.add_itxt("XML:com.adobe.xmp", xml.decode(), zip=True)
+    # ImageMagick's: a name, the number of bytes, and the bytes as hexadecimal digits.
+    profile = EXIF + exif(orientation, "big")
+    raw.add_text("Raw profile type exif", f"\nexif\n{len(profile):8}\n{profile.hex()}\n", zip=True)
+    return {
+        "JPEG": plain[:2] + segment(0xE1, XMP_NAME + xml) + plain[2:],
+        "PNG": saved(scene(), "PNG", pnginfo=texts),
+        "PNG, packed": saved(scene(), "PNG", pnginfo=packed),
+        "WebP": saved(scene(), "WEBP", xmp=xml),
+        "PNG, text of ImageMagick": saved(scene(), "PNG", pnginfo=raw),
+    }
+
+
+EXIF, XMP_NAME = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def xmp(orientation):
@@ -90,10 +109,6 @@ def exif(orientation, byte_order, more=b""):
     entries = struct.pack(prefix + "HHI4s", 0x010F, 2, 4, b"Cam\0")
     entries += struct.pack(prefix + "HHIHH", 0x0112, 3, 1, orientation, 0)
     return mark + struct.pack(prefix + "HIH", 42, 8, 2) + entries + bytes(4) + more
-
-
-def app1(tags):
-    return segment(0xE1, b"Exif\0\0" + tags)
 
 
 def segment(marker, payload):
@@ -130,7 +145,7 @@ def jpegs():
 
 def without_adobe(jpeg):
     start = jpeg.index(b"\xff\xee")
-    return jpeg[:start] + jpeg[start + 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big") :]
+    return jpeg[:start] + jpeg[start + 16 :]
 
 
 def ycck():
@@ -271,16 +286,16 @@ def _gif_codes(values):
 def bmps():
     rgb = np.asarray(scene())
     alpha, grey = np.dstack([rgb, rgb[..., 0]]), np.asarray(scene("L"))
-    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    bgr, masks, greys = rgb[..., ::-1], (0xFF0000, 0xFF00, 0xFF, 0xFF000000), [(value,) * 3 for value in range(256)]
     palette = scene().quantize(16)
     return {
         "BMP, 24 bits": saved(scene(), "BMP"),
-        "BMP, 24 bits, top down": bmp(_bgr(rgb), bits=24, top_down=True),
-        "BMP, 24 bits, OS/2 header": bmp(_bgr(rgb), bits=24, header="core"),
-        "BMP, 24 bits, version 4 header": bmp(_bgr(rgb), bits=24, header="v4"),
-        "BMP, 24 bits, version 5 header": bmp(_bgr(rgb), bits=24, header="v5"),
-        "BMP, 24 bits, odd width": bmp(_bgr(rgb[:, :37]), bits=24),
-        "BMP, 24 bits, pixels after a gap": bmp(_bgr(rgb), bits=24, gap=16),
+        "BMP, 24 bits, top down": bmp(bgr, bits=24, top_down=True),
+        "BMP, 24 bits, OS/2 header": bmp(bgr, bits=24, header="core"),
+        "BMP, 24 bits, version 4 header": bmp(bgr, bits=24, header="v4"),
+        "BMP, 24 bits, version 5 header": bmp(bgr, bits=24, header="v5"),
+        "BMP, 24 bits, odd width": bmp(bgr[:, :37], bits=24),
+        "BMP, 24 bits, pixels after a gap": bmp(bgr, bits=24, gap=16),
         "BMP, 32 bits, unused fourth": bmp(_bgra(np.dstack([rgb, 0 * rgb[..., 0]])), bits=32),
         "BMP, 32 bits, top down": bmp(_bgra(np.dstack([rgb, 0 * rgb[..., 0]])), bits=32, top_down=True),
         "BMP, 32 bits, alpha": saved(Image.fromarray(alpha), "BMP"),
@@ -291,8 +306,8 @@ def bmps():
         "BMP, 16 bits, 565": bmp(_sixteen(rgb, (11, 5, 0), (5, 6, 5)), bits=16, masks=(0xF800, 0x7E0, 0x1F)),
         "BMP, 8 bits, palette": saved(scene().quantize(64), "BMP"),
         "BMP, 8 bits, grey palette": saved(scene("L"), "BMP"),
-        "BMP, 8 bits, grey palette turned around": bmp(255 - grey, bits=8, palette=_greys()[::-1]),
-        "BMP, 8 bits, grey palette, top down": bmp(grey, bits=8, palette=_greys(), top_down=True),
+        "BMP, 8 bits, grey palette turned around": bmp(255 - grey, bits=8, palette=greys[::-1]),
+        "BMP, 8 bits, grey palette, top down": bmp(grey, bits=8, palette=greys, top_down=True),
         "BMP, 8 bits, OS/2 header": bmp(np.asarray(palette), bits=8, header="core", palette=_colours(palette)),
         "BMP, 4 bits, palette": bmp(np.asarray(palette), bits=4, palette=_colours(palette)[:16]),
         "BMP, 1 bit": saved(scene("1"), "BMP"),
@@ -317,8 +332,7 @@ def bmp(values, *, bits, header="info", palette=(), masks=(), top_down=False, ru
         high = -height if top_down else height
         info = struct.pack("<IiiHHIIiiII", size, width, high, 1, bits, compression, len(data), 2835, 2835, len(palette), 0)
         table = b"".join(bytes([blue, green, red, 0]) for red, green, blue in palette)
-        info += b"".join(struct.pack("<I", mask) for mask in masks)
-        info = info.ljust(size, b"\0")
+        info = (info + b"".join(struct.pack("<I", mask) for mask in masks)).ljust(size, b"\0")
     start = 14 + len(info) + len(table) + gap
     return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + info + table + bytes(gap) + data
 
@@ -340,16 +354,8 @@ def _sixteen(rgb, places, widths):
     return parts[0] | parts[1] | parts[2]
 
 
-def _bgr(rgb):
-    return rgb[..., ::-1]
-
-
 def _bgra(rgba):
     return rgba[..., [2, 1, 0, 3]]
-
-
-def _greys():
-    return [(value, value, value) for value in range(256)]
 
 
 def _colours(image):

@@ -311,6 +311,12 @@ def deep_png():
     return encoded(Image.fromarray(np.asarray(scene(908).convert("L")).astype(np.uint16) * 257), "PNG")
 
 
+def twelve_bit_png():
+    """A PNG of one channel and 16 bits, of which an X-ray fills 12."""
+    values = np.random.default_rng(910).integers(0, 4096, (40, 48)).astype(np.uint16)
+    return encoded(Image.fromarray(values), "PNG")
+
+
 def zip_archive():
     """A ZIP archive with one file in it."""
     file = io.BytesIO()

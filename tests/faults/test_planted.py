@@ -65,6 +65,7 @@ FILES = {
     ("rgba_png", "new.png"): {"unseen_mode": "colour mode RGBA", "changed_by_decoding": "alpha channel dropped"},
     ("palette_png", "new.png"): {"unseen_mode": "colour mode P"},
     ("deep_png", "new.png"): {"unseen_mode": "colour mode I;16", "changed_by_decoding": "16 bits per channel reduced to 8"},
+    ("twelve_bit_png", "new.png"): {"unseen_mode": "colour mode I;16", "few_levels": "leaves at most 16 grey levels"},
     ("cmyk_jpeg", "new.jpg"): {"unseen_mode": "colour mode CMYK", "changed_by_decoding": "CMYK converted to RGB"},
     ("blank_jpeg", "new.jpg"): {"blank_image": "1 image of one flat colour"},
     ("tiny_jpeg", "new.jpg"): {
