@@ -31,8 +31,9 @@ class Vocabulary(Names):
 class Words(Vocabulary):
     """A token for every word that is frequent enough; all others are `[unknown]`.
 
-    A word is a run of letters, their marks, and digits; a script without spaces has whole clauses for words, and needs
-    `Subwords`.
+    A word is a run of letters, their marks, and digits. In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer,
+    Burmese) each character is a word, with its marks: `max_length` must be as many characters as a sentence has. Sentences
+    are written without spaces there. Tibetan has its syllables for words.
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.vocabulary:fit_words"

@@ -6,15 +6,23 @@ from collections import Counter
 import pandas as pd
 
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.scripts import MARKS, SPACELESS
 
-WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+# A character of a script without spaces, with its marks; or letters, marks and digits, with ' and - between them.
+CHARACTER = re.compile(f"[{SPACELESS}][{MARKS}]*")
+_LETTER = rf"(?:(?![{SPACELESS}])[^\W_]|[{MARKS}])"
+WORD = re.compile(rf"{CHARACTER.pattern}|{_LETTER}+(?:['’\-]{_LETTER}+)*")
 
 
 def words(caption: str) -> list[str]:
-    """The words of a caption, in small letters and without punctuation. A run of a script without spaces counts as one word.
+    """The words of a caption, in small letters and without punctuation: those of `c.Words`.
+
+    In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character is one, with its marks.
 
     >>> words("A child's T-shirt, red & WHITE.")
     ['a', "child's", 't-shirt', 'red', 'white']
+    >>> words("iPhone 15を持つ人。")
+    ['iphone', '15', 'を', '持', 'つ', '人']
     """
     return WORD.findall(caption.lower())
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.errors import DataError
 from kerasvision.tasks.captioning.subwords import WITHIN, PieceIds
-from kerasvision.tasks.captioning.text import CLOSING, words_of
+from kerasvision.tasks.captioning.text import CLOSING, is_tight, words_of
 from kerasvision.tasks.captioning.tokens import SPECIAL, heard_and_said
 from kerasvision.tasks.captioning.vocabulary import WordIds
 
@@ -34,7 +34,10 @@ class Codec:
         cut = PieceIds if isinstance(settings.vocabulary, c.Subwords) else WordIds
         self._settings, self._ids = settings, cut(names)
         self.size = len(names)
-        self._names, self._shown = list(names), [*[""] * len(SPECIAL), *map(_shown, names[len(SPECIAL) :])]
+        silent, said = [""] * len(SPECIAL), names[len(SPECIAL) :]
+        self._names, self._shown = list(names), [*silent, *map(_shown, said)]
+        self._joined = [*silent, *(_shown(name).removeprefix(" ") for name in said)]
+        self._is_tight = [*[False] * len(SPECIAL), *map(is_tight, said)]
 
     def encode(self, captions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(tokens, targets), both int32 (..., max_length + 1), of captions string (...); see `heard_and_said`."""
@@ -47,8 +50,14 @@ class Codec:
         return tokens, targets
 
     def text(self, ids: tf.Tensor) -> tf.Tensor:
-        """string (...): the captions of int32 (..., T), whose special tokens say nothing."""
-        return tf.strings.strip(tf.strings.reduce_join(tf.gather(tf.constant(self._shown), ids), axis=-1))
+        """string (...): the captions of int32 (..., T), whose special tokens say nothing.
+
+        No space stands between two characters of scripts without spaces.
+        """
+        tight = tf.gather(tf.constant(self._is_tight), ids)
+        after_tight = tf.concat([tf.zeros_like(tight[..., :1]), tight[..., :-1]], axis=-1)
+        spaced, joined = (tf.gather(tf.constant(parts), ids) for parts in (self._shown, self._joined))
+        return tf.strings.strip(tf.strings.reduce_join(tf.where(tight & after_tight, joined, spaced), axis=-1))
 
     def names(self, ids: tf.Tensor) -> tf.Tensor:
         """string of the same shape: each token by itself, as the vocabulary writes it."""

@@ -1,16 +1,23 @@
 """Captions to words in the graph: the same stock operations when a vocabulary is fitted, in training and in serving.
 
-Letters (with their marks) and digits are what Unicode says of them, so that every script has words.
+Letters (with their marks) and digits are what Unicode says of them, so that every script has words. Where a script writes no
+spaces, each of its characters is a word of `c.Words`, as words would have to be guessed. `c.Subwords` finds pieces in the
+whole clause. `data.captions.words` is the same in plain Python.
 """
+
+import re
 
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.data.captions import CHARACTER
+from kerasvision.data.scripts import TIGHT_PUNCTUATION
 
 _LETTERS = r"\p{L}\p{M}\p{N}"
 _WITHIN = r"'’\-"
 # Written without a space before them.
 CLOSING = frozenset(".,;:!?%)]}»”…。、，！？")
+_TIGHT = re.compile(rf"{CHARACTER.pattern}|[{TIGHT_PUNCTUATION}]")
 
 
 def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
@@ -22,11 +29,14 @@ def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
     "a | child's | t-shirt | red | white"
     >>> said("It's red!", lowercase=False, punctuation="keep")
     "It's | red | !"
+    >>> said("黒い猫が、iPhone 15を見る。")
+    '黒 | い | 猫 | が | iphone | 15 | を | 見 | る'
     """
     # What is no UTF-8 becomes a sign that is no letter.
     text = tf.strings.unicode_transcode(captions, "UTF-8", "UTF-8")
     text = tf.strings.lower(text, encoding="utf-8") if settings.lowercase else text
     text = _replaced(text, r"[\s\p{Z}\p{C}]+", " ")
+    text = text if isinstance(settings, c.Subwords) else _replaced(text, CHARACTER.pattern, r" \0 ")
     apart = " " if settings.punctuation == "strip" else r" \0 "
     text = _replaced(text, rf"[^{_LETTERS}{_WITHIN} ]", apart)
     # Two of these are not within a word, and neither is one at its edge.
@@ -35,6 +45,15 @@ def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
     text = _replaced(text, rf"(^| )([{_WITHIN}])", edge)
     edge = r" \2" if settings.punctuation == "strip" else r" \1\2"
     return tf.strings.split(_replaced(text, rf"([{_WITHIN}])( |$)", edge))
+
+
+def is_tight(token: str) -> bool:
+    """Whether no space stands between a token and another such one: a character of a script without spaces, or its sign.
+
+    >>> [is_tight(token) for token in ("猫", "。", "cat", ".")]
+    [True, True, False, False]
+    """
+    return _TIGHT.fullmatch(token) is not None
 
 
 def _replaced(text: tf.Tensor, pattern: str, replacement: str) -> tf.Tensor:

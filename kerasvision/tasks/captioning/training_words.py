@@ -6,9 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.data.captions import CHARACTER
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.errors import DataError
+from kerasvision.progress import say
 from kerasvision.tasks.captioning.text import words_of
 
 # So many images are named in an error.
@@ -27,8 +29,11 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
     if not examples.has_captions:
         raise DataError("captioning needs captions for every image, and these have none",
                         hint="choose a source with captions, or another task")  # fmt: skip
-    words, without = _words_and_images_without(settings, examples, TRAIN)
+    words, without, longest = _words_and_images_without(settings, examples, TRAIN)
     without += _words_and_images_without(settings, examples, VALIDATION)[1]
+    if isinstance(settings, c.Words) and any(CHARACTER.match(word) for word in words):
+        say(f"captions in a script without spaces are cut into characters; the longest training caption has {longest} tokens, "
+            "and task.max_length cuts off what is longer")  # fmt: skip
     if without:
         more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
         raise DataError(
@@ -41,20 +46,22 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
 
 def _words_and_images_without(
     settings: c.Vocabulary, examples: ExampleSet, split: str
-) -> tuple[Counter[str], list[str]]:
-    """How often each word occurs in a split, and the ids of its images that have none."""
+) -> tuple[Counter[str], list[str], int]:
+    """How often each word occurs in a split, the ids of its images that have none, and the words of the longest caption."""
     counts: Counter[bytes] = Counter()
     without: list[str] = []
+    longest = 0
     if split not in examples.splits:
-        return Counter(), without
+        return Counter(), without, longest
     known = examples.dataset(split).map(lambda example: (example["id"], example["captions"]))
     for ids, captions in known.ragged_batch(1024):
         # Captions that occur several times are cut once.
         different, places = np.unique(captions.values.numpy(), return_inverse=True)
         words = words_of(tf.constant(different, tf.string), settings)
         times, lengths = np.bincount(places, minlength=len(different)), words.row_lengths().numpy()
+        longest = max(longest, int(lengths.max(initial=0)))
         for word, count in zip(words.values.numpy().tolist(), np.repeat(times, lengths).tolist(), strict=True):
             counts[word] += count
         of_images = np.bincount(captions.value_rowids().numpy(), lengths[places], minlength=len(ids))
         without += [name.decode() for name in ids.numpy()[of_images == 0]]
-    return Counter({word.decode(): count for word, count in counts.items()}), without
+    return Counter({word.decode(): count for word, count in counts.items()}), without, longest

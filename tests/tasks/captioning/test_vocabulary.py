@@ -34,7 +34,22 @@ def said(caption, **fields):
         ("ÄPFEL, naïve Élan; it’s", ["äpfel", "naïve", "élan", "it’s"]),
         ("हिन्दी में चित्र।", ["हिन्दी", "में", "चित्र"]),  # vowel signs are marks, and belong to their word
         ("العربية: كلب", ["العربية", "كلب"]),
-        ("一只狗。很好", ["一只狗", "很好"]),
+        ("一只狗。很好", list("一只狗很好")),
+        ("一只黑猫坐在桌子上。", list("一只黑猫坐在桌子上")),
+        ("黒い猫が机の上に座っている。", list("黒い猫が机の上に座っている")),
+        ("コーヒーと「パン」、時々！", list("コーヒーとパン時々")),
+        ("ｶﾞﾗｽの瓶", ["ｶﾞ", "ﾗ", "ｽ", "の", "瓶"]),  # half-width letters keep their voicing mark
+        ("か\u3099さ", ["か\u3099", "さ"]),  # the mark by itself
+        ("แมวดำนั่งอยู่บนโต๊ะ",
+         ["แ", "ม", "ว", "ด", "ำ", "นั่", "ง", "อ", "ยู่", "บ", "น", "โ", "ต๊", "ะ"]),
+        ("ແມວດຳ", ["ແ", "ມ", "ວ", "ດ", "ຳ"]),
+        ("ឆ្មាខ្មៅ", ["ឆ្", "មា", "ខ្", "មៅ"]),
+        ("ကြောင်နက်", ["ကြော", "င်", "န", "က်"]),
+        ("ཞི་མི་ནག་པོ།", ["ཞི", "མི", "ནག", "པོ"]),
+        ("iPhone 15を持つ人", ["iphone", "15", "を", "持", "つ", "人"]),
+        ("2匹の犬とT-shirtの子", ["2", "匹", "の", "犬", "と", "t-shirt", "の", "子"]),
+        ("猫-犬 ราคา ๑๒ บาท", ["猫", "犬", "ร", "า", "ค", "า", "๑๒", "บ", "า", "ท"]),
+        ("검은 고양이", ["검은", "고양이"]),  # Korean has spaces
         ("a\u00a0b\u2028c\td\n3.5", ["a", "b", "c", "d", "3", "5"]),
         (b"bad \xff bytes\xc3", ["bad", "bytes"]),
         ("", []),
@@ -43,11 +58,18 @@ def said(caption, **fields):
 )
 def test_words_are_letters_and_digits_of_every_script(caption, expected):
     assert said(caption) == expected
+    if isinstance(caption, str):
+        assert counted.words(caption) == expected
+
+
+TEXT = st.one_of(
+    st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters(categories=["Ll", "Lo", "Mn", "Mc", "Nd", "Po", "Zs"])
+)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(st.one_of(st.sampled_from("ab1 '’-.,—"), st.characters(categories=["Ll", "Lo", "Nd", "Po", "Zs"]))))
-def test_words_without_marks_are_those_that_the_statistics_count(caption):
+@given(st.text(TEXT))
+def test_words_are_those_that_the_statistics_and_the_scores_count(caption):
     assert said(caption) == counted.words(caption)
 
 
@@ -56,11 +78,43 @@ def test_words_without_marks_are_those_that_the_statistics_count(caption):
     [
         ("It's red!", ["It's", "red", "!"]),
         ("a (big) dog... 'x'", ["a", "(", "big", ")", "dog", ".", ".", ".", "'", "x", "'"]),
-        ("一只狗。", ["一只狗", "。"]),
+        ("一只狗。", ["一", "只", "狗", "。"]),
     ],
 )
 def test_punctuation_that_is_kept_is_words_of_their_own(caption, expected):
     assert said(caption, lowercase=False, punctuation="keep") == expected
+
+
+def test_pieces_are_found_in_the_whole_clause_of_a_script_without_spaces():
+    found = words_of(tf.constant(["一只狗。很好"]), c.Subwords())[0].numpy()
+    assert [word.decode() for word in found] == ["一只狗", "很好"]
+
+
+SENTENCES = [
+    ("一只黑猫坐在桌子上。", "一只黑猫坐在桌子上", "一只黑猫坐在桌子上。"),
+    ("黒い猫が、机の上に座っている。", "黒い猫が机の上に座っている", "黒い猫が、机の上に座っている。"),
+    ("แมวดำนั่งอยู่บนโต๊ะ", "แมวดำนั่งอยู่บนโต๊ะ", "แมวดำนั่งอยู่บนโต๊ะ"),
+    ("ကြောင်နက်", "ကြောင်နက်", "ကြောင်နက်"),
+    ("iPhone 15を持つ「人」！", "iphone 15 を持つ人", "iphone 15 を持つ「人」！"),
+    ("A black cat sits.", "a black cat sits", "a black cat sits."),
+]
+
+
+@pytest.mark.parametrize(("sentence", "stripped", "kept"), SENTENCES)
+def test_a_sentence_becomes_numbers_and_the_same_sentence_again(sentence, stripped, kept):
+    for punctuation, expected in (("strip", stripped), ("keep", kept)):
+        cut = c.Words(punctuation=punctuation)
+        names = (*SPECIAL, *dict.fromkeys(said(sentence, punctuation=punctuation)))
+        codec = Codec(names, c.Captioning(vocabulary=cut, max_length=30))
+        _, targets = codec.encode(tf.constant([[sentence]]))
+        assert codec.text(targets)[0, 0].numpy().decode() == expected
+
+
+def test_a_script_without_spaces_is_said_to_be_cut_into_characters(captioned, capsys):
+    fit_words(c.Words(min_count=1), captioned({"train": [("1", ["a dog"])]}))
+    assert capsys.readouterr().err == ""
+    assert fit_words(c.Words(min_count=1), captioned({"train": [("1", ["黑猫", "黑狗 dog"])]}))[4] == "黑"
+    assert "are cut into characters; the longest training caption has 3 tokens, and task.max_length cuts off" in capsys.readouterr().err
 
 
 # --- Which words are tokens
