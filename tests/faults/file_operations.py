@@ -22,11 +22,14 @@ NAMES = ("mkdir", "rename", "unlink", "rmdir", "open", "fsync")
 
 
 def caller():
-    """The package that an operation comes from: the nearest one on the stack that is not Python's own library."""
+    """The package that an operation comes from: the nearest one on the stack that is not Python's own; else ""."""
     frame = sys._getframe()
-    while (package := frame.f_globals["__name__"].partition(".")[0]) in {__name__, *sys.stdlib_module_names}:
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package != __name__ and package not in sys.stdlib_module_names:
+            return package
         frame = frame.f_back
-    return package
+    return ""
 
 
 class Operations:
