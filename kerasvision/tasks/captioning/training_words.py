@@ -32,8 +32,8 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
     words, without, longest = _words_and_images_without(settings, examples, TRAIN)
     without += _words_and_images_without(settings, examples, VALIDATION)[1]
     if isinstance(settings, c.Words) and any(CHARACTER.match(word) for word in words):
-        say(f"captions in a script without spaces are cut into characters; the longest training caption has {longest} tokens, "
-            "and task.max_length cuts off what is longer")  # fmt: skip
+        say("captions in a script without spaces are cut into characters; the longest training caption has "
+            f"{longest} tokens, and task.max_length cuts off what is longer")  # fmt: skip
     if without:
         more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
         raise DataError(
