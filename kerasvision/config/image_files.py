@@ -6,7 +6,7 @@ Such a path is somebody else's text. One that leads out of the folder must never
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import ENOENT, ENOTDIR
 from pathlib import Path
@@ -135,9 +135,9 @@ def existing_folder(path: Path) -> Path:
     """The folder itself.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or it may not be looked at.
     """
-    if not path.is_dir():
+    if not _is(stat.S_ISDIR, path):
         raise DataError(
             f"there is no folder {path} (looked in {Path.cwd()})", hint="set source.path to the folder with the images"
         )
@@ -148,11 +148,21 @@ def existing_file(path: Path, *, field: str) -> Path:
     """The file itself.
 
     Raises:
-        DataError: there is none; the message says which field of the source names it.
+        DataError: there is none, or it may not be looked at; the message says which field of the source names it.
     """
-    if not path.is_file():
+    if not _is(stat.S_ISREG, path):
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})", hint=f"set source.{field} to an existing file")
     return path
+
+
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        hint = "check the permissions of the folders above it"
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kerasvision.config.base import Config
 from kerasvision.config.image_files import ImageFiles
-from kerasvision.config.listing import EMPTY, is_file, list_folder, printable
+from kerasvision.config.listing import EMPTY, is_file, is_folder, list_folder, printable
 from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_jsonl, read_parquet
 from kerasvision.errors import ConfigError, DataError
 
@@ -65,7 +65,7 @@ class Predict(Config):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The table, and every image that may be opened."""
-        if is_table(self.path) and self.path.is_file():
+        if is_table(self.path) and is_file(self.path):
             yield self.path.name, self.path
         seen = set()
         for image in self.listed():
@@ -74,9 +74,9 @@ class Predict(Config):
                 yield f"images/{printable(image.name)}", image.path
 
     def _listed(self) -> Iterator[Listed]:
-        if self.path.is_dir():
+        if is_folder(self.path):
             yield from _folder(self.path, recursive=self.recursive)
-        elif not self.path.is_file():
+        elif not is_file(self.path):
             raise DataError(f"there is no file or folder {self.path} (looked in {Path.cwd()})")
         elif is_table(self.path):
             images = ImageFiles(self.images if self.images is not None else self.path.parent)
@@ -102,7 +102,7 @@ def asked_for(
         ConfigError, DataError: as `Predict.listed` does.
     """
     for path in what:
-        if path.is_dir():
+        if is_folder(path):
             for image in Predict(path=path, recursive=recursive).listed():
                 yield replace(image, name=str(path / image.name))
         elif is_table(path):

@@ -98,6 +98,11 @@ def is_file(path: Path) -> bool:
         return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there, as far as that may be looked at."""
+    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises where a folder above is closed)
+
+
 def is_passed_over(name: str) -> bool:
     """Whether an entry is hidden, or left behind by an operating system or a storage device.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kerasvision.config.experiment import Experiment
+from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError, KerasvisionError
 
@@ -42,9 +43,9 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
         ConfigError: there is no such file, or running it raised.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         raise ConfigError(f"{path} is a folder, and a pipeline is a Python file", hint="name a file in it")
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(f"there is no pipeline file {path} (looked in {Path.cwd()})")
     # The name holds the place, so that two files called digits.py do not meet in sys.modules.
     name = f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"

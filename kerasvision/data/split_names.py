@@ -68,6 +68,20 @@ def splits_among(names: Iterable[str]) -> dict[str, str]:
     return saying if TRAIN in saying.values() and len(set(saying.values())) > 1 else {}
 
 
+def paired_splits(names: Iterable[str]) -> list[str]:
+    """The names that differ from another one in their split alone, one of the two being training data; sorted.
+
+    >>> paired_splits(["cats_train", "cats_test", "bullet train", "test tube"])
+    ['cats_test', 'cats_train']
+    """
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in sorted(names):
+        split, others = _taken_apart(name)
+        if split is not None:
+            groups.setdefault(others, {})[name] = split
+    return sorted(name for group in groups.values() if {TRAIN} < set(group.values()) for name in group)
+
+
 def _taken_apart(name: str) -> tuple[str | None, tuple[str, ...]]:
     """(the split that a name says, its other words without the plain ones)."""
     said, others = set(), []

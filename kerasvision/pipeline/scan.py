@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasvision import config as c
+from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
@@ -75,12 +76,12 @@ def scan(
         ConfigError: no such file or folder.
         KerasvisionError: the source cannot be read at all, or the policy of the pipeline stops it.
     """
-    if not target.exists():
+    if not is_folder(target) and not is_file(target):
         raise ConfigError(
             f"there is no pipeline file or folder {target} (looked in {Path.cwd()})",
             hint="name a pipeline file, or a folder with a folder of images per class",
         )
-    pipeline = _pipeline_of_folder(target, overrides) if target.is_dir() else load_pipeline(target, overrides=overrides)
+    pipeline = _pipeline_of_folder(target, overrides) if is_folder(target) else load_pipeline(target, overrides=overrides)
     return _scan_of(run(pipeline, root=root, until="example_validator", purpose=purpose, listener=listener))
 
 

@@ -1,6 +1,7 @@
 """Where the class folders lie is seen in every layout that people use, and what is not read is named."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,17 @@ def test_a_class_folder_that_cannot_be_listed_stops_it_in_words(folder, message,
     monkeypatch.setattr(listing.os, "scandir", refuse)
     with pytest.raises(DataError, match=message.format(root=tmp_path)):
         read(source)
+
+
+def test_a_folder_above_that_is_closed_is_told_as_such(tmp_path, monkeypatch):
+    stat = Path.stat
+
+    def refuse(path, **choices):
+        if tmp_path in path.parents:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **choices)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for source in (c.ImageFolder(path=tmp_path / "x"), c.Table(path=tmp_path / "x.csv"), c.Coco(path=tmp_path / "x")):
+        with pytest.raises(DataError, match=r"x(.csv)? cannot be read: Permission denied"):
+            list(source.files())

@@ -79,6 +79,18 @@ def test_a_clean_set_has_no_anomalies():
             {"object_classes": ("cup", "Cup")},
             [("warning", "object_class_variants")],
         ),
+        (
+            {"classes": ["cat test", "cat_train"],
+             "counts": counts({"cat_train": 9, "cat test": 9}, {"cat_train": 5, "cat test": 5})},
+            {"classes": ("cat test", "cat_train")},
+            [("warning", "labels_like_splits")],
+        ),
+        (
+            {"classes": ["bullet train", "test tube"],
+             "counts": counts({"bullet train": 9, "test tube": 9}, {"bullet train": 5, "test tube": 5})},
+            {"classes": ("bullet train", "test tube")},
+            [],
+        ),
         ({"near_shared_between_splits": [["a", "b"]]}, {}, [("warning", "near_leakage")]),
         ({"near_duplicates": [["a", "b"]]}, {}, [("info", "near_duplicates")]),
         # 2 of 120 images are 1.7 %.

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
-from kerasvision.data.split_names import split_of, split_within
-from kerasvision.data.splits import TRAIN
+from kerasvision.data.split_names import paired_splits, split_of
 from kerasvision.data.statistics import Statistics
 
 
@@ -27,12 +26,11 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
 
 
 def _labels_like_splits(statistics: Statistics, images: pd.DataFrame | None) -> list[str]:
-    """Labels that say training and another split, such as `cats_train` and `cats_test`; or a `train` that holds folders."""
-    saying = {name: split for name in statistics.classes if (split := split_within(name)) is not None}
-    if TRAIN in saying.values() and len(set(saying.values())) > 1:
-        return sorted(saying)
+    """Labels that differ in their split alone, such as `cats_train` and `cats_test`; or a `train` that holds folders."""
+    if paired := paired_splits(statistics.classes):
+        return paired
     ids = images["id"] if images is not None else pd.Series([], dtype="str")
-    return sorted(name for name in saying if split_of(name) and _folders_in(name, ids) > 1)
+    return [name for name in statistics.classes if split_of(name) and _folders_in(name, ids) > 1]
 
 
 def _folders_in(label: str, ids: pd.Series) -> int:

@@ -30,11 +30,11 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     layout = _layout(found)
     _refuse_unreadable(found, layout)
     _refuse_empty(root, found, layout)
-    records = (_record(one, layout) for one in found if one.fault != EMPTY)
-    unread = {folders[0] for one in found if (folders := _folders(one))}
-    for record in filter(None, records):
-        unread.discard(record.content.relative_to(root).parts[0])
-        yield record
+    unread = {name for one in found for name in _folders(one)[:1]}
+    for one in found:
+        if one.fault != EMPTY and (record := _record(one, layout)) is not None:
+            unread.difference_update(_folders(one)[:1])
+            yield record
     for name in sorted(unread):
         _say_once(f"{printable(str(root / name))} holds no images, and is not read")
 
