@@ -60,6 +60,11 @@ def test_a_column_of_texts_gives_the_texts_whatever_its_type(column, rows):
         assert [(record.group, record.captions) for record in found] == [(text, (text,)) for text in ANIMALS]
 
 
+def test_bytes_of_one_length_are_read_without_what_fills_them_up(rows):
+    column = pa.array([b"cat\0\0", b"mouse"], pa.binary(5))
+    assert [record.label for record in rows(label=column)] == ["cat", "mouse"]
+
+
 def test_a_column_of_bytes_names_the_split_too(rows):
     found = rows(label=pa.array(["a", "b"]), part=pa.array([b"train", b"test"]), source={"split": "part"})
     assert [record.split for record in found] == ["train", "test"]

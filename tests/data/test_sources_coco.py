@@ -170,11 +170,13 @@ def test_boxes_in_shares_of_the_sides_are_refused(coco):
 
 
 def test_a_record_knows_the_size_that_its_objects_were_drawn_on(coco):
-    sizes = [{}, {"height": "4", "width": 6.0}, {"height": 0}, {"width": -6}, {"width": "wide"}, {"height": True}]
+    sizes = [{}, {"height": "4", "width": 6.0}, {"height": 0}, {"width": -6}, {"width": "wide"}, {"height": True},
+             {"height": 10**400}, {"width": float("nan")}, {"width": float("inf")}, {"width": [6]},
+             {"height": 4.5}]  # fmt: skip
     listed = [image(number) | size for number, size in enumerate(sizes)]
     files = {"instances_x": instances(images=listed)}
     found = read(coco(files, images=[f"x/{number}.jpg" for number in range(len(sizes))]))
-    assert [record.drawn_on for record in found] == [(4, 6), (4, 6), None, None, None, None]
+    assert [record.drawn_on for record in found] == [(4, 6), (4, 6)] + [None] * 9
 
 
 def test_crowds_are_left_out_or_kept(coco):

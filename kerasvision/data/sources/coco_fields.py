@@ -2,6 +2,8 @@
 
 import math
 
+# No image has a longer side; numbers of a file may be larger than any float.
+MOST_SIDE = 10**9
 # What `iscrowd` may be, but for numbers that equal 0 or 1: some writers make texts of it.
 _CROWD = {"0": False, "false": False, "1": True, "true": True}
 
@@ -62,7 +64,7 @@ def is_number(value: object) -> bool:
 
 
 def _side(value: object) -> int | None:
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
         value = int(value)
-    whole = is_number(value) and math.isfinite(value) and value == int(value) and value > 0
-    return int(value) if whole else None
+    is_side = is_number(value) and 0 < value <= MOST_SIDE and value == int(value)
+    return int(value) if is_side else None

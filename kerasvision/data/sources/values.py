@@ -71,7 +71,8 @@ class Values:
 
     def _decoded(self, value: bytes, row: str) -> str:
         try:
-            return value.decode("utf-8")
+            # Bytes of one length for all rows are filled up with zeros.
+            return value.rstrip(b"\0").decode("utf-8")
         except UnicodeDecodeError:
             raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, bytes that are {NOT_UTF8}") from None
 
