@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
-from kerasvision.config.listing import printable
+from kerasvision.config.listing import printable, storable
 from kerasvision.errors import ConfigError, DataError
 
 # On a screen: so many lines at a time, and so many of the labels that come after the best.
@@ -87,8 +87,8 @@ def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | Non
         count, bad, named = count + len(some), bad + len(faults), (named + faults)[:MOST_NAMED]
         if as_json:
             for answer in some:
-                told = {"path": _name(answer), **columns.cut(answer.outputs), "fault": answer.fault}
-                typer.echo(json.dumps(told, ensure_ascii=False))
+                row = {"path": storable(str(answer.path)), **columns.cut(answer.outputs), "fault": answer.fault}
+                typer.echo(json.dumps(row, ensure_ascii=False))
         else:
             _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
     if bad:

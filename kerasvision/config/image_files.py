@@ -12,6 +12,7 @@ from errno import ENOENT, ENOTDIR
 from pathlib import Path
 from typing import BinaryIO
 
+from kerasvision.config.listing import printable
 from kerasvision.errors import DataError
 
 # So many rows without an image behind them, and most so: the folder is the wrong one, or the table is none.
@@ -75,13 +76,16 @@ class ImageFiles:
         full = os.path.join(self.root, name)  # noqa: PTH118 (pathlib takes ten times as long)
         folder = name if posixpath.basename(name) == ".." else posixpath.dirname(name)
         if posixpath.isabs(name) or not self._is_inside(folder):
-            return f"the path leads out of {self.root}"
+            return self._leads_out()
         state = os.lstat(full)
         if stat.S_ISLNK(state.st_mode):
             if not self._contains(os.path.realpath(full)):
-                return f"the path leads out of {self.root}"
+                return self._leads_out()
             state = Path(full).stat()
         return "" if stat.S_ISREG(state.st_mode) else "not a regular file"
+
+    def _leads_out(self) -> str:
+        return f"the path leads out of {printable(str(self.root))}"
 
     def _is_inside(self, folder: str) -> bool:
         return self._contains(self._real(os.path.join(self.root, folder)))  # noqa: PTH118 (speed)

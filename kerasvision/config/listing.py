@@ -41,14 +41,14 @@ class Found:
         name: its path below the folder that was listed, with `/`.
         root: that folder.
         is_folder: True for a folder in which nothing can be listed.
-        is_linked: whether a symbolic link below the root leads to it.
+        is_outside: whether links below the root lead out of it to this entry.
         fault: why nothing can be read there; "" where only reading can tell.
     """
 
     name: str
     root: Path
     is_folder: bool = False
-    is_linked: bool = False
+    is_outside: bool = False
     fault: str = ""
 
     @property
@@ -80,7 +80,7 @@ def list_folder(root: Path, *, recursive: bool = True) -> Iterator[Found]:
         if above is None:
             yield found
         else:
-            waiting += reversed(list(_below(found, above, recursive=recursive)))
+            waiting += reversed(list(_below(found, above, real=real, recursive=recursive)))
 
 
 def list_files(root: Path) -> Iterator[tuple[str, Path]]:
@@ -112,11 +112,6 @@ def is_passed_over(name: str) -> bool:
     return name.startswith(".") or name.casefold() in LEFTOVERS
 
 
-def is_link_out(found: Found) -> bool:
-    """Whether links lead from the listed folder to a place outside it."""
-    return found.is_linked and not found.path.resolve().is_relative_to(found.root.resolve())
-
-
 def printable(name: str) -> str:
     r"""A file's name as one line of text: bytes that are no UTF-8, line breaks and other control characters are escaped.
 
@@ -135,7 +130,7 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _below(folder: Found, above: Above, *, recursive: bool) -> Iterator[tuple[Found, Above | None]]:
+def _below(folder: Found, above: Above, *, real: Path, recursive: bool) -> Iterator[tuple[Found, Above | None]]:
     """The entries of a folder, each with the folders above it where it is to be listed in its turn."""
     try:
         with os.scandir(folder.path) as entries:
@@ -147,7 +142,9 @@ def _below(folder: Found, above: Above, *, recursive: bool) -> Iterator[tuple[Fo
     if not named:
         yield replace(folder, name=folder.name or ".", fault=EMPTY), None
     for name, is_folder, is_link in named:
-        found = Found(f"{folder.name}/{name}".lstrip("/"), folder.root, is_folder, folder.is_linked or is_link)
+        found = Found(f"{folder.name}/{name}".lstrip("/"), folder.root, is_folder, folder.is_outside)
+        if is_link:
+            found = replace(found, is_outside=not Path(os.path.realpath(found.path)).is_relative_to(real))
         if not is_folder:
             yield found, None
         elif recursive:

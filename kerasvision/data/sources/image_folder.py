@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from kerasvision.config.image_files import existing_folder
-from kerasvision.config.listing import EMPTY, LOOP, Found, is_link_out, list_folder, printable
+from kerasvision.config.listing import EMPTY, LOOP, Found, list_folder, printable
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.records import LINKED_OUT, OUTSIDE, Record
 from kerasvision.data.split_names import split_of, splits_among
@@ -82,7 +82,7 @@ def _record(found: Found, layout: _Layout) -> Record | None:
     if class_folder is None:
         return Record(name, found.path, fault=_where(found, layout)) if found.is_named_like_an_image else None
     split = layout.splits[folders[layout.split_at]] if layout.splits else None
-    notes = (LINKED_OUT,) if is_link_out(found) else ()
+    notes = (LINKED_OUT,) if found.is_outside else ()
     return Record(name, found.path, printable(class_folder[-1]), split, notes=notes)
 
 
