@@ -36,8 +36,9 @@ class Listed:
 class Predict(Config):
     """Images that the model answers for, once it is blessed: a folder, or a table with a column of paths.
 
-    Of a folder every visible file is taken for an image, its folders' too. A table (CSV, TSV, Parquet, JSONL) holds paths
-    relative to its own folder or to `images`; a path that leads out of it is a fault of that row, and is never opened.
+    Of a folder every visible file is taken for an image, its folders' too, also behind links. A table (CSV, TSV, Parquet,
+    JSONL) holds paths relative to its own folder or to `images`, or whole paths below it; a path that leads out of it is a
+    fault of that row, and is never opened.
     """
 
     locations: ClassVar[frozenset[str]] = frozenset({"path", "images"})

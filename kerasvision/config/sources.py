@@ -129,9 +129,10 @@ class Tfds(Source):
 class Table(Source):
     """A table of images: CSV, TSV or Parquet, one row per image, the columns named in its first line.
 
-    The image column holds paths relative to the table's own folder or to `root`; in Parquet, it may hold the encoded bytes
-    instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows is one image with the
-    captions of all of them. A path that leads out of the folder is a fault of that image, and is never opened.
+    The image column holds paths relative to the table's own folder or to `root`, or whole paths below it; in Parquet, it
+    may hold the encoded bytes instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows
+    is one image with the captions of all of them. A path that leads out of the folder is a fault of that image, and is
+    never opened.
 
     A label is one text or one whole number, and so is a group. Bytes are read as UTF-8; lists are read as numbers of classes
     where each is one-hot.

@@ -144,6 +144,24 @@ def test_a_class_folder_that_cannot_be_listed_stops_it_in_words(folder, message,
         read(source)
 
 
+def test_a_closed_folder_beside_the_splits_and_a_loop_there_are_named_alone(tmp_path, monkeypatch):
+    source = touch(tmp_path, "train/cat/1.jpg", "test/cat/2.jpg", "private/3.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    scandir = os.scandir
+
+    def refuse(path):
+        if path == tmp_path / "private":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(listing.os, "scandir", refuse)
+    assert read(source) == [
+        ("loop", "cannot be read: the link leads back to a folder above it"),
+        ("private", "cannot be read: Permission denied"),
+        ("test/cat/2.jpg", "cat", "test"), ("train/cat/1.jpg", "cat", "train"),
+    ]  # fmt: skip
+
+
 def test_a_folder_above_that_is_closed_is_told_as_such(tmp_path, monkeypatch):
     stat = Path.stat
 

@@ -55,15 +55,18 @@ class _Layout:
     def class_at(self) -> int:
         return 1 - self.split_at if self.splits else 0
 
+    def is_beside(self, folders: Folders) -> bool:
+        """Whether the first of the folders lies beside the split folders."""
+        return bool(self.splits and self.split_at == 0 and folders and folders[0] not in self.splits)
+
     def class_folder(self, found: Found) -> Folders | None:
         """The class folder in which an entry lies, or which it is; None where it lies elsewhere."""
         folders = _folders(found)
-        is_beside = self.splits and self.split_at == 0 and folders and folders[0] not in self.splits
-        return None if is_beside or len(folders) <= self.class_at else folders[: self.class_at + 1]
+        return None if self.is_beside(folders) or len(folders) <= self.class_at else folders[: self.class_at + 1]
 
 
 def _layout(found: Sequence[Found]) -> _Layout:
-    above = [folders for one in found if (folders := _folders(one))]
+    above = [folders for one in found if one.fault != LOOP and (folders := _folders(one))]
     first = {folders[0] for folders in above}
     splits = splits_among(first)
     # Folders such as `train car` and `test car` are splits only where they hold class folders.
@@ -88,7 +91,7 @@ def _record(found: Found, layout: _Layout) -> Record | None:
 
 def _where(found: Found, layout: _Layout) -> str:
     folders = _folders(found)
-    if folders and folders[0] not in layout.splits:
+    if layout.is_beside(folders):
         return f"{OUTSIDE}, in {printable(folders[0])}/, which is no split"
     return f"{OUTSIDE}, directly in {printable('/'.join(folders) or str(found.root))}/"
 
@@ -104,7 +107,8 @@ def _folders(found: Found) -> Folders:
 def _refuse_unreadable(found: Sequence[Found], layout: _Layout) -> None:
     """Raises DataError for a class folder, or one above, that cannot be listed: nobody knows what is missing then."""
     for one in found:
-        if one.fault not in ("", EMPTY, LOOP) and len(_folders(one)) <= layout.class_at + 1:
+        folders = _folders(one)
+        if one.fault not in ("", EMPTY, LOOP) and len(folders) <= layout.class_at + 1 and not layout.is_beside(folders):
             kind = "folder" if layout.class_folder(one) is None else "class folder"
             raise DataError(f"{kind} {one.path} {one.fault}", hint="change its permissions, or remove it")
 
