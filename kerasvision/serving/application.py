@@ -168,7 +168,7 @@ class Application:
 
     async def _body(self, request: Request) -> bytes:
         """The whole body, counted among those that are held; whoever is done with it counts it out."""
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refused(415, "the body must not be compressed")
         chunks, size = [], 0
         try:

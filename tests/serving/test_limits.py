@@ -145,6 +145,7 @@ def test_a_slightly_too_large_body_is_told_to_a_client_that_sends_first_and_read
 
 
 def test_a_compressed_body_is_refused(server):
+    assert server.ask("POST", PREDICT, b"x", headers={"Content-Encoding": "Identity"})[0] == 400
     status, reply = server.ask("POST", PREDICT, b"x", headers={"Content-Encoding": "gzip"})
     assert (status, reply["error"]) == (415, "the body must not be compressed")
 
