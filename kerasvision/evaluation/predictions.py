@@ -133,9 +133,10 @@ def _in_order(network: keras.Model, file: Path, *, classes: Sequence[str]) -> ke
     Raises:
         ExportError: it is for other classes.
     """
-    names, count = names_in(file), network.output_shape[-1]
-    if names == tuple(classes):
+    names = names_in(file)
+    if names == tuple(classes) or isinstance(network.output, dict):
         return network
+    count = network.output_shape[-1]
     if names is None and count == len(classes):
         say(f"{file} does not name its classes; they are taken to be those of this experiment, in the same order")
         return network

@@ -13,6 +13,7 @@ Of a file that names none, no head is taken over. Where no names are given, the 
 What is not loaded begins freshly initialised.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -170,8 +171,26 @@ def _receivers(
     layers = [layer for layer in model.layers if layer.weights]
     if same_head and all(layer.name in stored for layer in layers):
         return layers
-    backbone = {layer.name for layer in make(num_classes=None).layers}
+    in_backbone = [layer for layer in make(num_classes=None).layers if layer.weights]
+    names = {layer.name for layer in layers}
+    unnamed = next((layer.name for layer in in_backbone if layer.name not in names and _is_numbered_by_keras(layer)), None)
+    if unnamed is not None:
+        raise ConfigError(
+            f"weights find their layers by name, and {model.name} must name each of them; {unnamed!r} of its backbone has "
+            "another name in the whole network",
+            hint="give every layer of the network a name of its own: Conv2D(8, 3, name='conv1')",
+        )
+    backbone = {layer.name for layer in in_backbone}
     return [layer for layer in layers if layer.name in backbone or (same_head and layer.name in stored)]
+
+
+def _is_numbered_by_keras(layer: keras.Layer) -> bool:
+    """Whether nobody named the layer: "batch_normalization_3" of a BatchNormalization.
+
+    >>> _is_numbered_by_keras(keras.layers.BatchNormalization()), _is_numbered_by_keras(keras.layers.Dense(2, name="logits"))
+    (True, False)
+    """
+    return re.sub(r"_\d+$", "", layer.name).replace("_", "") == type(layer).__name__.lower()
 
 
 def load_layers(receivers: Sequence[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:

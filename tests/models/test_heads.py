@@ -124,6 +124,19 @@ def test_layers_without_a_name_of_their_own_go_by_the_names_of_the_classes(saved
     sys.modules.pop("unnamed_net", None)
 
 
+def test_backbone_whose_layers_have_no_names_is_refused_and_not_left_out(saved, tmp_path, monkeypatch):
+    convolved = 'keras.layers.MaxPooling2D(name="c1")(keras.layers.Conv2D(2, 3)(image))'
+    (tmp_path / "nameless_net.py").write_text(UNNAMED.replace('keras.layers.MaxPooling2D(name="c1")(image)', convolved))
+    monkeypatch.syspath_prepend(tmp_path)
+    options = {"name": "nameless_net:net", "image_shape": (8, 8, 1)}
+    keras.backend.clear_session()
+    file, _ = saved(**options)
+    keras.backend.clear_session()
+    with pytest.raises(ConfigError, match=r"unnamed must name each of them; 'conv2d_\d' of its backbone has another name"):
+        begun_with(file, ("ant", "emu"), **options)
+    sys.modules.pop("nameless_net", None)
+
+
 def test_words_of_a_captioner_go_by_name_in_embedding_and_output(saved, capsys):
     old_words, words = ("[padding]", "[start]", "a", "cat"), ("[padding]", "[start]", "dog", "a", "the")
     file, old = saved(old_words, **CAPTIONER)
