@@ -241,3 +241,15 @@ def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(ke
 def test_settings_that_change_nothing_pass(text, keras_home):
     keras_home(text)
     settle_keras()
+
+
+def test_settings_of_a_keras_that_is_loaded_count_as_they_are():
+    import keras
+
+    settle_keras()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ConfigError, match="Keras in this process says 'channels_first'"):
+            settle_keras()
+    finally:
+        keras.config.set_image_data_format("channels_last")
