@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -31,3 +32,9 @@ class Evaluated:
     slices: pd.DataFrame
     confidence: float = 0.95
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def parts(self) -> Mapping[tuple[str, str], pd.DataFrame]:
+        """(slice, value) -> its rows of `slices`, one for each metric."""
+        keys = [self.slices["slice"].astype(str), self.slices["value"].astype(str)]
+        return dict(iter(self.slices.groupby(keys, sort=False)))

@@ -20,6 +20,7 @@ from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
 from kerasvision.evaluation.samples import Sample
 from kerasvision.evaluation.score import worst_rows
+from kerasvision.evaluation.shown_rules import urgent_rules
 from kerasvision.tasks.base import Judgement, Task
 
 MOST_PICTURES = 32
@@ -73,6 +74,7 @@ def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSe
     )  # fmt: skip
     page = environment.get_template("evaluation.html").render(
         verdict=findings.verdict,
+        rules=urgent_rules(findings.verdict.rules, outcome=lambda rule: rule.outcome),
         settings=findings.settings,
         splits={split: len(one.judgement.rows) for split, one in evaluated.items()},
         overall=overall_table(evaluated),

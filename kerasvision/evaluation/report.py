@@ -18,6 +18,7 @@ from markupsafe import Markup
 from kerasvision import lookup
 from kerasvision.evaluation.bound_pages import bound_page, training_pictures
 from kerasvision.evaluation.run_facts import RunFacts
+from kerasvision.evaluation.shown_rules import urgent_rules
 
 MOST_CLASSES = 40
 MOST_ROWS = 20
@@ -197,7 +198,11 @@ def _training(run: RunFacts) -> dict[str, object] | None:
 
 def _verdict(run: RunFacts) -> dict[str, object] | None:
     blessing = run.newest("ModelBlessing")
-    return _json(blessing.folder / "verdict.json") if blessing else None
+    if blessing is None:
+        return None
+    verdict = _json(blessing.folder / "verdict.json")
+    shown = urgent_rules(verdict["rules"], outcome=lambda rule: rule["outcome"])
+    return {**verdict, "rules": shown, "left_out_rules": len(verdict["rules"]) - len(shown)}
 
 
 def _evaluation(run: RunFacts) -> dict[str, object] | None:

@@ -109,8 +109,8 @@ class Case:
             return None
         if self.slice is None:
             return len(self.evaluated.judgement.rows)
-        counts = self._part_of(self.evaluated)["count"]
-        return 0 if counts.empty else int(counts.iloc[0])
+        part = self.evaluated.parts.get(self.slice)
+        return 0 if part is None else int(part["count"].iloc[0])
 
     @property
     def is_missing(self) -> bool:
@@ -180,17 +180,9 @@ class Case:
             self.score - self.baseline_score, resampled, confidence=rule.confidence, evidence=evidence
         )
 
-    def _part_of(self, evaluated: Evaluated) -> pd.DataFrame:
-        """The rows of the slice, one for each of its metrics."""
-        kind, value = self.slice or ("", "")
-        table = evaluated.slices
-        return table[(table["slice"] == kind) & (table["value"].astype(str) == value)]
-
     def _row_of(self, evaluated: Evaluated) -> pd.Series | None:
-        if self.slice is None:
-            return None
-        table = self._part_of(evaluated)
-        found = table[table["metric"] == self.metric]
+        part = None if self.slice is None else evaluated.parts.get(self.slice)
+        found = pd.DataFrame() if part is None else part[part["metric"] == self.metric]
         return None if found.empty else found.iloc[0]
 
     def _score_of(self, evaluated: Evaluated) -> float:

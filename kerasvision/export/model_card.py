@@ -181,7 +181,10 @@ def _gate(facts: CardFacts) -> str:
     ]
     text = f"**{escape(verdict['verdict'])}**: {escape(verdict['reason'])}.\n\n"
     text += "".join(f"{escape(remark)}\n\n" for remark in verdict.get("remarks") or ())
-    text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules)
+    # Of many rules the card holds those that did not pass before the others.
+    rules = sorted(rules, key=lambda rule: rule[1] == "passed") if len(rules) > MOST_ROWS else rules
+    text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules[:MOST_ROWS])
+    text += f"\nand {len(rules) - MOST_ROWS} more rules, in the run's report.\n" if len(rules) > MOST_ROWS else ""
     if verdict.get("baseline"):
         identity = ", ".join(f"{escape(key)} {escape(value)}" for key, value in verdict["baseline"].items())
         text += f"\nCompared with the last blessed model: {identity}.\n"

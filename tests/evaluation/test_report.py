@@ -149,6 +149,15 @@ def test_what_a_person_should_know_of_the_model_stands_below_the_verdict(stages,
     assert f"is too low. The model answers '{EVIL}' for every image. rule outcome" in text
 
 
+def test_of_very_many_rules_the_failed_ones_are_shown(stages, tmp_path):
+    rules = [{"rule": f"rule {n}", "outcome": "failed" if n == 140 else "passed", "value": 1.0} for n in range(150)]
+    file = tmp_path / "runs" / "artifacts" / "6" / "verdict.json"
+    file.write_text(json.dumps({"verdict": "NOT_BLESSED", "reason": "rule 140 failed", "rules": rules}))
+    text = page_of(stages, tmp_path).text("verdict")
+    assert "rule outcome value rule 140 failed 1 rule 0 passed" in text
+    assert text.endswith("And 50 more rules, failed ones first; all are in verdict.json.")
+
+
 def test_every_part_of_a_run_is_there(stages, tmp_path):
     page = page_of(stages, tmp_path)
     assert list(page.words) == ["", "verdict", "data", "training", "evaluation", "serving", "lineage"]

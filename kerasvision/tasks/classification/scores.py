@@ -141,14 +141,13 @@ def evidence(answers: Answers, rows: np.ndarray) -> dict[str, Evidence]:
         "roc_auc": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
         "average_precision": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
     }
-    for number, name in enumerate(answers.classes):
-        if has := support[number]:
-            hit, said = right[number], predicted[number]
-            found[f"precision[{name}]"] = Share(hit, said)
-            found[f"recall[{name}]"] = Share(hit, has)
-            found[f"f1[{name}]"] = Share(hit, has + said - hit, _f1_of_share)
-            found[f"roc_auc[{name}]"] = Bounded(0.0, 1.0, min(has, count - has))
-            found[f"average_precision[{name}]"] = Bounded(0.0, 1.0, has)
+    for number in np.unique(chosen.labels).tolist():
+        name, has, hit, said = answers.classes[number], support[number], right[number], predicted[number]
+        found[f"precision[{name}]"] = Share(hit, said)
+        found[f"recall[{name}]"] = Share(hit, has)
+        found[f"f1[{name}]"] = Share(hit, has + said - hit, _f1_of_share)
+        found[f"roc_auc[{name}]"] = Bounded(0.0, 1.0, min(has, count - has))
+        found[f"average_precision[{name}]"] = Bounded(0.0, 1.0, has)
     return found
 
 

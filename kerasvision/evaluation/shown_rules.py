@@ -1,0 +1,18 @@
+"""Which rules of a verdict a page shows: all or, of very many, the failed ones first."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+MOST_RULES = 100
+
+
+def urgent_rules(rules: Sequence[Any], *, outcome: Callable[[Any], str]) -> list[Any]:
+    """The rules that a page shows: all in their order or, of more than 100, the first 100 with the failed ones in front.
+
+    >>> urgent_rules(["passed"] * 100 + ["failed"], outcome=str)[:2]
+    ['failed', 'passed']
+    """
+    if len(rules) <= MOST_RULES:
+        return list(rules)
+    urgency = {"failed": 0, "not_enough_data": 1, "no_baseline": 2}
+    return sorted(rules, key=lambda rule: urgency.get(outcome(rule), 3))[:MOST_RULES]
