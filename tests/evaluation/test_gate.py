@@ -15,6 +15,7 @@ from kerasvision.evaluation.bootstrap import intervals
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
 from kerasvision.evaluation.rules import RuleResult
+from kerasvision.evaluation.slices import cut, slice_table
 from kerasvision.tasks.base import Judgement, make_task
 
 SCORES = {"accuracy": 0.9, "log_loss": 0.3, "recall[cat]": 0.8}
@@ -183,6 +184,32 @@ def test_a_value_that_only_other_splits_have_is_asked_for_too(part, verdict):
     judged = verdict(c.AtLeast("accuracy", 0.5, slice=part), of=replace(known, expected={"format": ("JPEG", "WEBP")}))
     assert judged.verdict == "UNDECIDED"
     assert "no image of the test split has format=WEBP" in judged.reason
+
+
+def by_label(counts, wrong=None):
+    """A model asked about as many images of each label, right about all but those of the label `wrong`."""
+    names = [f"c{number:03d}" for number in range(len(counts))]
+    truth = np.repeat(np.arange(len(counts)), counts)
+    answers = np.where(truth == wrong, 0, truth)
+    scores = np.where(answers[:, None] == np.arange(len(counts)), 0.9, 0.1 / (len(counts) - 1))
+    task, ids = make_task(c.Classification(), names), [str(number) for number in range(len(truth))]
+    predictions = {"scores": scores, "classes": np.array(names)[answers].astype(bytes).astype(object)}
+    judgement = task.judge(ids=ids, truth=truth, predictions=predictions)
+    parts = cut(pd.DataFrame({"label": np.array(names)[truth]}, index=ids), bands=3)
+    known = Evaluated("test", judgement, {}, slice_table(judgement, parts, c.Evaluation(resamples=100)))
+    return judge(c.Gate(c.AtLeast("accuracy", 0.8, slice="label")), task=task, evaluated=known)
+
+
+def test_each_of_very_many_labels_is_judged():
+    judged = by_label([20] * 100 + [4] * 50, wrong=149)
+    assert (judged.verdict, len(judged.rules)) == ("NOT_BLESSED", 150)
+    assert judged.reason == "accuracy of label=c149 >= 0.8 failed with 0"
+
+
+def test_a_label_that_the_test_split_lacks_is_named():
+    judged = by_label([20] * 9 + [0])
+    assert judged.verdict == "UNDECIDED"
+    assert "AtLeast for accuracy of label=c009: no image of the test split has label=c009" in judged.reason
 
 
 # --- Rules of one's own
