@@ -25,7 +25,7 @@ class Limits:
     Attributes:
         max_body_bytes: of one request; more is refused by the header that announces it, or as soon as it has come.
         max_depth: of lists and objects in each other; an array may have 64 axes.
-        max_keys: keys and objects in one request: 65,536 of them are read in about a tenth of a second.
+        max_keys: keys and objects in one request, which take the longest to read.
         max_values: numbers, texts and lists in one request: once read, a list takes up to twenty times its bytes.
         max_instances: rows of one request.
         max_pixels: of one image, as its header claims, and of all images that are decoded in one batch.
