@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.listing import storable
+from kerasvision.config.listing import list_files, storable
 from kerasvision.errors import ConfigError, shown
 
 
@@ -121,7 +121,7 @@ class Dependent(Config):
         return frozenset(name for name in self.depends_on if not Path(name).exists())
 
     def named_files(self) -> Iterator[tuple[str, Path]]:
-        """The files that `depends_on` names, and all files in its folders.
+        """The files that `depends_on` names, and all files in its folders but hidden ones; links are followed.
 
         Raises:
             ConfigError: there is no such file, folder or module.
@@ -129,8 +129,8 @@ class Dependent(Config):
         for name in self.depends_on:
             path = Path(name)
             if path.is_dir():
-                inside = (file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
-                yield from ((f"depends_on/{file.as_posix()}", file) for file in inside)
+                found = (file for _, file in list_files(path) if "__pycache__" not in file.parts)
+                yield from ((f"depends_on/{file.as_posix()}", file) for file in found)
             elif path.exists():
                 yield f"depends_on/{path.as_posix()}", path
             elif not lookup.module_exists(name):

@@ -89,9 +89,10 @@ class ExporterSettings(Config):
 
 
 class SimpleModelsSettings(Config):
-    """The task that says what is learned, and how much the simple models may learn from."""
+    """The task that says what is learned, how files of 16 bits are read, and how much the simple models may learn from."""
 
     task: Task
+    significant_bits: int
     simple_models: SimpleModels
 
 
@@ -151,7 +152,9 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
         "pusher": PusherSettings(name=e.name),
     }
     if e.simple_models is not None and e.task.has_simple_models:
-        settings["simple_models"] = SimpleModelsSettings(task=e.task, simple_models=e.simple_models)
+        settings["simple_models"] = SimpleModelsSettings(
+            task=e.task, significant_bits=e.transform.significant_bits, simple_models=e.simple_models
+        )
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)
     if e.search is not None:

@@ -63,13 +63,16 @@ def chosen_ids(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[s
     return {name: found.get(name, []) for name in classes}
 
 
-def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int) -> dict[str, Picture]:
+def pictures(
+    examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16
+) -> dict[str, Picture]:
     """id -> its picture, of the examples with these ids. No other image is decoded.
 
     Args:
         examples: the data set.
         ids: which.
         side: the thumbnails' longer side in pixels; images that are smaller stay as they are.
+        significant_bits: see `kerasvision.ops.images.decode_image`.
     """
     wanted = sorted(set(ids))
     if not wanted:
@@ -80,7 +83,7 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int) -> dict[str
     for split in examples.splits:
         chosen = examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0)
         for example in chosen.as_numpy_iterator():
-            picture = _picture(example, examples.object_classes, side=side)
+            picture = _picture(example, examples.object_classes, side=side, significant_bits=significant_bits)
             found[picture.id] = picture
     return found
 
@@ -97,8 +100,10 @@ def thumbnail_url(pixels: np.ndarray) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _picture(example: dict[str, object], object_classes: tuple[str, ...], *, side: int) -> Picture:
-    pixels = _small(decode_image(example["image"], color_mode="rgb"), side=side)
+def _picture(
+    example: dict[str, object], object_classes: tuple[str, ...], *, side: int, significant_bits: int
+) -> Picture:
+    pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
     objects = example.get("objects", {"bbox": (), "label": ()})
     boxes = (
         (object_classes[label], 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))

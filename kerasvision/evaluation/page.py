@@ -64,8 +64,13 @@ class Cell:
     high: float | None = None
 
 
-def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSet, file: Path) -> None:
-    """Writes the page. Names of files and labels are escaped, and stand in HTML: the fonts of plots lack many scripts."""
+def write_evaluation_page(
+    findings: Findings, *, task: Task, examples: ExampleSet, file: Path, significant_bits: int = 16
+) -> None:
+    """Writes the page, with images of 16 bits as the network sees them (`kerasvision.ops.images.decode_image`).
+
+    Names of files and labels are escaped, and stand in HTML: the fonts of plots lack many scripts.
+    """
     judged = findings.evaluated[TEST]
     evaluated = dict(sorted(findings.evaluated.items(), key=lambda item: item[0] != TEST))  # what is judged comes first
     environment = jinja2.Environment(
@@ -93,7 +98,7 @@ def write_evaluation_page(findings: Findings, *, task: Task, examples: ExampleSe
         most_rows=MOST_ROWS,
         samples=findings.samples,
         wrong=wrong_answers(judged.judgement),
-        worst=top_losses(judged.judgement, task=task, examples=examples),
+        worst=top_losses(judged.judgement, task=task, examples=examples, significant_bits=significant_bits),
     )
     file.write_text(page, encoding="utf-8")
 
@@ -169,11 +174,11 @@ def draw_history(history: pd.DataFrame) -> Figure:
 
 
 def top_losses(
-    judgement: Judgement, *, task: Task, examples: ExampleSet, most: int = MOST_PICTURES
+    judgement: Judgement, *, task: Task, examples: ExampleSet, most: int = MOST_PICTURES, significant_bits: int = 16
 ) -> Sequence[tuple[Picture, str, bool, float]]:
     """(picture, what the task says of it, whether that was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
-    found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE)
+    found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE, significant_bits=significant_bits)
     return [(found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
             for _, row in worst.iterrows()]  # fmt: skip
 

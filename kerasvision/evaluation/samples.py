@@ -73,7 +73,9 @@ def samples(
         return {name: value.numpy() for name, value in answers.items()}
 
     shown = task.illustrations(rows, ask=ask)
-    found = pictures(examples, [one.id for one in shown], side=THUMBNAIL_SIDE)
+    found = pictures(
+        examples, [one.id for one in shown], side=THUMBNAIL_SIDE, significant_bits=transform.settings.significant_bits
+    )
     with_parts = [one.id for one in shown if one.parts][:MOST_WITH_PARTS]
     encoded = encoded_images(examples, with_parts)
     looks = {one.id: _looks(one.parts[:MOST_PARTS], transform.pixels(tf.constant(encoded[one.id])).numpy())

@@ -138,7 +138,10 @@ def evaluate_model(
         ),
     )
     save_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
-    write_evaluation_page(findings, task=evaluator.task, examples=evaluator.examples, file=folder / "evaluation.html")
+    write_evaluation_page(
+        findings, task=evaluator.task, examples=evaluator.examples, file=folder / "evaluation.html",
+        significant_bits=transform.settings.significant_bits,
+    )  # fmt: skip
     return verdict, evaluated[TEST]
 
 

@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def score_simple_models(
-    examples: ExampleSet, *, task: Task, schema: DataSchema, settings: SimpleModels
+    examples: ExampleSet, *, task: Task, schema: DataSchema, settings: SimpleModels, significant_bits: int = 16
 ) -> pd.DataFrame:
     """A row per estimator and kind of features, best first: the share of right answers to the test split.
 
@@ -49,6 +49,7 @@ def score_simple_models(
         task: gives the estimators; no rows where it has none.
         schema: says whether the images are grey, and how large they are.
         settings: how much is learned from.
+        significant_bits: see `kerasvision.ops.images.decode_image`.
 
     Returns:
         Columns: model, features, accuracy with `low` and `high` of its exact 95 % interval, train_examples, test_examples,
@@ -62,7 +63,10 @@ def score_simple_models(
         return pd.DataFrame(columns=COLUMNS)
     if not examples.count(TEST):
         raise DataError("there is no test split to score simple models on", hint="set splits.test above 0")
-    options = {"task": task, "side": min(settings.max_side, schema.max_side), "is_grey": set(schema.modes) <= GREY}
+    options = {
+        "task": task, "side": min(settings.max_side, schema.max_side), "is_grey": set(schema.modes) <= GREY,
+        "significant_bits": significant_bits,
+    }  # fmt: skip
     train = small_images(examples, split=TRAIN, most=settings.max_train, **options)
     test = small_images(examples, split=TEST, most=None, **options)
     components = min(settings.components, *train[0].shape)
@@ -79,7 +83,7 @@ def score_simple_models(
 
 
 def small_images(
-    examples: ExampleSet, *, split: str, most: int | None, task: Task, side: int, is_grey: bool
+    examples: ExampleSet, *, split: str, most: int | None, task: Task, side: int, is_grey: bool, significant_bits: int = 16
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images as rows of features, float32 (N, side * side * channels) in [0, 1], and their truth.
 
@@ -89,6 +93,7 @@ def small_images(
         task: gives the truth.
         side: of the small images, in pixels.
         is_grey: one channel, or three.
+        significant_bits: see `kerasvision.ops.images.decode_image`.
     """
     count = examples.count(split)
     chosen = np.ones(count, bool)
@@ -98,7 +103,7 @@ def small_images(
     mode = "grayscale" if is_grey else "rgb"
 
     def small(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        pixels = decode_image(example["image"], color_mode=mode)
+        pixels = decode_image(example["image"], color_mode=mode, significant_bits=significant_bits)
         return {**example, "image": resize_image(pixels, image_size=(side, side), fit="stretch") / 255.0}
 
     dataset = tf.data.Dataset.zip(wanted, examples.dataset(split)).filter(lambda is_wanted, _: is_wanted)

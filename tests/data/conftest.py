@@ -12,14 +12,18 @@ from kerasvision.data.sources.arrays import encode_png
 
 @pytest.fixture(scope="session")
 def make_examples():
-    """(folder, split=[(id, uint8 pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
+    """(folder, split=[(id, pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
 
+    Pixels are uint8, or the bytes of a file.
     The class name and what follows may be left out; objects are as `kerasvision.data.examples.PlacedObject` says.
     """
 
+    def file(pixels):
+        return pixels if isinstance(pixels, bytes) else encode_png(np.asarray(pixels, np.uint8))
+
     def make(folder, **splits):
         encoded = {
-            split: [Example(name, encode_png(np.asarray(pixels, np.uint8)), *said) for name, pixels, *said in rows]
+            split: [Example(name, file(pixels), *said) for name, pixels, *said in rows]
             for split, rows in splits.items()
         }
         examples = [example for rows in encoded.values() for example in rows]

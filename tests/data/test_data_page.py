@@ -78,6 +78,15 @@ def test_a_thumbnail_keeps_the_shape_and_small_pictures_their_pixels(make_exampl
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), small)
 
 
+def test_a_thumbnail_of_12_bits_fills_the_range(make_examples, tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(np.array([[0, 2048, 4095]], np.uint16)).save(buffer, "PNG")
+    example_set = make_examples(tmp_path / "data", train=[("x-ray", buffer.getvalue(), "x")])
+    found = pictures(example_set, ["x-ray"], side=100, significant_bits=12)
+    data = base64.b64decode(found["x-ray"].url.removeprefix("data:image/png;base64,"))
+    assert np.asarray(Image.open(io.BytesIO(data)))[0, :, 0].tolist() == [0, 128, 255]
+
+
 def table(count, classes):
     labels = [f"class {number % classes}" for number in range(count)]
     return pd.DataFrame({"id": [str(n) for n in range(count)], "sha256": [f"{n:05}" for n in range(count)], "split": "train",

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kerasvision import config as c
+from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.schema import DataSchema
 from kerasvision.evaluation.simple_models import save_simple_scores, score_simple_models, small_images
 
@@ -41,6 +42,17 @@ def test_images_of_their_own_size_are_seen_as_they_are(trained):
     expected = np.stack([np.asarray(Image.open(io.BytesIO(row["image"]))).ravel() for row in rows]) / 255
     np.testing.assert_allclose(images, expected, atol=1e-6)
     assert truth.tolist() == [row["label"] for row in rows]
+
+
+def test_images_of_12_bits_fill_the_range(trained, tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(np.array([[0, 2048], [4095, 16]], np.uint16)).save(buffer, "PNG")
+    rows = [("x-ray.png", buffer.getvalue(), trained.task.classes[0])]
+    write_examples(lambda split: rows, splits={"test": rows}, classes=trained.task.classes, folder=tmp_path / "data")
+    images, _ = small_images(
+        ExampleSet(tmp_path / "data"), split="test", most=None, task=trained.task, side=2, is_grey=True, significant_bits=12
+    )
+    np.testing.assert_allclose(images[0] * 255, [0, 128, 255, 1], atol=1e-4)
 
 
 def test_a_part_of_the_images_is_drawn_the_same_every_time(trained):
