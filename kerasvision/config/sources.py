@@ -132,7 +132,8 @@ class Table(Source):
     The image column holds paths relative to the table's own folder or to `root`, or whole paths below it; in Parquet, it
     may hold the encoded bytes instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows
     is one image with the captions of all of them. A path that leads out of the folder is a fault of that image, and is
-    never opened.
+    never opened. Images in `root` without a row are left alone: a table is a selection, often one of several from one
+    folder, and listing that folder could take longer than reading the images.
 
     A label is one text or one whole number, and so is a group. Bytes are read as UTF-8; lists are read as numbers of classes
     where each is one-hot.
@@ -218,8 +219,9 @@ class Coco(Source):
     `annotations/instances_train2017.json` describe the images in `train2017`, which is the training split; likewise for
     val2017, and for any other name. With `captions` or `instances` given, `path` is the folder of the images themselves.
 
-    An image that only one of the two files lists has no captions, or no objects. Crowds (`iscrowd`) are left out: a box
-    around twenty people is no example of one. Categories of one name are one class, whatever their ids.
+    An image that only one of the two files lists has no captions, or no objects. An image that lies among the listed ones is
+    left out with a warning where no JSON file lists it, not even another one in the place of the two. Crowds (`iscrowd`) are
+    left out: a box around twenty people is no example of one. Categories of one name are one class, whatever their ids.
 
     Where a JSON file gives an image another size than its file has, the boxes and masks are scaled to the file, or turned
     with it where the annotator ignored its EXIF orientation; with another aspect ratio the image is left out.

@@ -29,7 +29,8 @@ CODES: Mapping[str, Severity] = MappingProxyType({
     "corrupt": "warning", "unreadable": "warning", "unsupported": "warning", "oversized": "warning",
     "path_outside": "warning", "no_label": "warning", "conflicting_rows": "warning", "bad_annotation": "warning",
     "bad_value": "warning",
-    "leakage_removed": "warning", "outside_classes": "warning", "quarantined": "warning", "left_out": "info",
+    "leakage_removed": "warning", "outside_classes": "warning", "not_listed": "warning", "quarantined": "warning",
+    "left_out": "info",
     # labels
     "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",
     "too_few_examples": "error", "label_variants": "warning", "label_missing_in_split": "warning", "imbalance": "warning",

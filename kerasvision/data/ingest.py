@@ -22,7 +22,7 @@ from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.examples import Example, ExampleWriter
 from kerasvision.data.manifest import CHUNK_ROWS, Scanned, scan
 from kerasvision.data.quarantine import LEFT_OUT, read_quarantine
-from kerasvision.data.records import OUTSIDE, Record, sha256
+from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.spans import PreviousExamples, Span, compare
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
@@ -133,8 +133,10 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
 
 
 def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
-    """What was left out as leakage, by its place or by a person does not count: nothing is wrong with such an image."""
-    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT, OUTSIDE))]
+    """What was left out as leakage, by its place or by a person is not bad: nothing is wrong with such an image."""
+    # What the source does not mean to be read is no part of the whole either: among such images, bad ones would get lost.
+    table = table[~table["fault"].str.startswith((OUTSIDE, UNLISTED))]
+    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT))]
     limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
     if len(bad) <= limit * len(table):
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 # What a source says of an image that it does not read, and notes of one that it does.
 OUTSIDE = "outside the class folders"
+UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
 
 

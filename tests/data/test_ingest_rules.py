@@ -14,7 +14,7 @@ from kerasvision.data.checks.images import fault_code
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingest import ingest
 from kerasvision.data.quarantine import write_quarantine
-from kerasvision.data.records import Object, Record
+from kerasvision.data.records import OUTSIDE, UNLISTED, Object, Record
 from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.spans import PreviousExamples
 from kerasvision.errors import DataError, StageError
@@ -101,6 +101,14 @@ def test_an_image_without_a_label_among_others_with_one_is_left_out(tmp_path):
     _, manifest = run(records, tmp_path, max_bad_fraction=0.05)
     assert manifest.loc["07", "fault"] == "no label"
     assert ExampleSet(tmp_path / "data").classes == ("x",)
+
+
+def test_images_that_the_source_does_not_mean_are_neither_bad_nor_part_of_the_whole(tmp_path):
+    meant = [record(number, fault="the file is empty" if number == 3 else "") for number in range(20)]
+    others = [record(number, fault=(OUTSIDE, UNLISTED)[number % 2]) for number in range(20, 80)]
+    run(meant + others, tmp_path / "at", max_bad_fraction=0.05)
+    with pytest.raises(DataError, match=r"1 of 20 images cannot be used \(5.0%"):
+        run(meant + others, tmp_path / "below", max_bad_fraction=0.04)
 
 
 def test_labels_survive_as_tfds_keeps_them(tmp_path):

@@ -88,9 +88,10 @@ def test_the_published_layout_is_found_by_itself(coco):
         ("train2017/1.jpg", "train", ("b",), ["dog"], "", ""),
         ("train2017/2.jpg", "train", ("a", "c"), [], "", ""),
         ("train2017/3.jpg", "train", (), [], "", ""),
+        ("train2017/4.jpg", None, (), [], "", "not listed in captions_train2017.json or instances_train2017.json"),
         ("val2017/9.jpg", "validation", (), [], "", ""),
     ]
-    assert read(source)[4].load() == b"val2017/9.jpg"
+    assert read(source)[5].load() == b"val2017/9.jpg"
     names = {name for name, _ in source.files()}
     assert {"captions/captions_train2017.json", "instances/instances_val2017.json", "train2017/4.jpg"} < names
     assert len(names) == 4 + 6

@@ -11,7 +11,7 @@ from kerasvision.data.drawn import SCALED, TURNED
 from kerasvision.data.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT
-from kerasvision.data.records import LINKED_OUT, OUTSIDE
+from kerasvision.data.records import LINKED_OUT, OUTSIDE, UNLISTED
 from kerasvision.data.schema import DataSchema
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.statistics import Statistics
@@ -21,6 +21,7 @@ FAULTS: Mapping[str, str] = {
     LEFT_OUT: "left_out",
     "leakage:": "leakage_removed",
     OUTSIDE: "outside_classes",
+    UNLISTED: "not_listed",
     "leads out of": "path_outside",
     NO_LABEL: "no_label",
     "its rows give it two": "conflicting_rows",

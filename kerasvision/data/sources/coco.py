@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
+from kerasvision.config.listing import printable
 from kerasvision.config.sources import Coco
 from kerasvision.data.descriptions import kept_objects
-from kerasvision.data.records import Object, Record, class_name
+from kerasvision.data.records import UNLISTED, Object, Record, class_name
 from kerasvision.data.sources.coco_fields import corners, crowd, is_share, size_of
 from kerasvision.data.sources.coco_masks import mask_fault, mask_png, packed
+from kerasvision.data.sources.coco_unlisted import unlisted_images
 from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import UnusableValue, Values
@@ -24,7 +26,7 @@ NAMED = 5
 
 
 def read_coco(settings: Coco) -> Iterator[Record]:
-    """The images that the JSON files list, in the order of the files. Other images in the folders are left alone.
+    """The images that the JSON files list, in the order of the files; then the others in their folders, each with a fault.
 
     A box is passed on as it stands, even with a negative side: what looks at the images tells of it.
 
@@ -36,12 +38,13 @@ def read_coco(settings: Coco) -> Iterator[Record]:
         # "train2017" is the split "train"; the images of `path` itself are dealt.
         split = None if folder == settings.path else split_within(folder.name)
         prefix = "" if folder == settings.path else f"{folder.name}/"
-        found = ImageFiles(folder)
+        found, names = ImageFiles(folder), set()
         listed: dict[int, _Image] = {}
         for kind, file in files.items():
             _Annotations(file, kind).add_to(listed, settings)
         for image in listed.values():
             name = found.name(image.file_name)
+            names.add(name)
             fault = found.fault(name) or image.fault
             path = found.path(name)
             yield Record(
@@ -54,6 +57,9 @@ def read_coco(settings: Coco) -> Iterator[Record]:
                 fault=fault,
                 drawn_on=image.size,
             )
+        fault = f"{UNLISTED} {' or '.join(file.name for file in files.values())}"
+        for other in unlisted_images(folder, listed=names, files=files.values(), is_own=folder != settings.path):
+            yield Record(printable(prefix + other.name), other.path, fault=fault)
 
 
 @dataclass(slots=True)
