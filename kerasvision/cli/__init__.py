@@ -12,11 +12,13 @@ from rich.console import Console
 
 from kerasvision import __version__, quiet
 from kerasvision.cli import data, doctor, models, pipelines, predict, report, runs, saved, serve, tune
+from kerasvision.cli.numbers import CheckedNumbers
 from kerasvision.disk import refused
 from kerasvision.errors import ConfigError, KerasvisionError
 
 app = typer.Typer(
     name="kerasvision",
+    cls=CheckedNumbers,
     help="Train vision models on Keras through a TFX-style pipeline, from images on disk to a model that can be served.",
     no_args_is_help=True,
     add_completion=False,

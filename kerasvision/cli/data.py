@@ -1,6 +1,5 @@
 """`new` and `data`: from a folder of images to a pipeline file, and what is in the images of a pipeline."""
 
-import math
 import os
 from pathlib import Path
 from typing import Annotated
@@ -25,9 +24,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".pdf", ".svg")
 
 
 def _positive(value: float) -> float:
-    """A number above 0, and no nan, which is neither below nor above any bound."""
-    if not 0 < value < math.inf:
-        raise typer.BadParameter(f"must be above 0 and finite; received {value}.")
+    if value <= 0:
+        raise typer.BadParameter(f"must be above 0; received {value}.")
     return value
 
 

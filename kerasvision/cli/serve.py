@@ -14,11 +14,13 @@ def serve(
     saved_model: Annotated[Path, typer.Argument(metavar="SAVED_MODEL", help="saved_models/<name>, or one version of it.")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="To listen at; 0 takes a free one.")] = 8501,
     host: Annotated[str, typer.Option("--host", help="To listen at; 0.0.0.0 lets everybody in.")] = "127.0.0.1",
-    max_batch_size: Annotated[int, typer.Option(min=1, help="Rows that the model is asked for at once.")] = 32,
-    max_delay_ms: Annotated[float, typer.Option(min=0, help="How long a batch waits to be as large as the last.")] = 2.0,
-    max_body_mib: Annotated[float, typer.Option(min=0.001, help="Of one request.")] = 16.0,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of one image.")] = 50.0,
-    max_instances: Annotated[int, typer.Option(min=1, help="Of one request.")] = 1024,
+    max_batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Rows that the model is asked for at once.")] = 32,
+    max_delay_ms: Annotated[
+        float, typer.Option(min=0, max=60_000, help="How long a batch waits to be as large as the last.")
+    ] = 2.0,
+    max_body_mib: Annotated[float, typer.Option(min=0.001, max=256, help="Of one request.")] = 16.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, max=100_000, help="Of one image.")] = 50.0,
+    max_instances: Annotated[int, typer.Option(min=1, max=4096, help="Of one request.")] = 1024,
 ) -> None:
     """Serve a saved model by TensorFlow Serving's REST protocol, with a page to try it on; new versions are taken up."""
     try:

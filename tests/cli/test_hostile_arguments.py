@@ -1,12 +1,15 @@
 """Whatever is asked: an answer, or a sentence and an exit code of its kind. Never a traceback."""
 
 import errno
+import inspect
 import os
 import sys
+import typing
 import warnings
 from pathlib import Path
 
 import pytest
+import typer
 
 import kerasvision.cli
 from kerasvision import quiet
@@ -255,7 +258,36 @@ def test_odd_argument_is_told(ask, tmp_path, beginning):
 def test_measure_that_is_no_number_above_0_is_told(ask, option, odd):
     code, _, error = ask("data", "bench", DIGITS, option, odd)
     assert code == 2
-    assert "must be above 0 and finite; received" in error
+    assert "must be above 0; received" in error or "must be a finite number; received" in error
+
+
+def numbers_of(app, *words):
+    """(words of the command, option or "") of all that takes a number."""
+    for registered in app.registered_commands:
+        name = registered.name or registered.callback.__name__.strip("_")
+        for field in inspect.signature(registered.callback).parameters.values():
+            kinds, declared = [*typing.get_args(field.annotation), None, None][:2]
+            if {int, float} & {kinds, *typing.get_args(kinds)}:
+                is_option = isinstance(declared, typer.models.OptionInfo)
+                yield (*words, name), f"--{field.name.replace('_', '-')}" if is_option else ""
+    for group in app.registered_groups:
+        yield from numbers_of(group.typer_instance, *words, group.name)
+
+
+def test_every_number_of_every_command_is_finite_and_of_a_size_that_a_machine_has(ask):
+    found = list(numbers_of(kerasvision.cli.app))
+    assert {(("serve",), "--max-body-mib"), (("saved", "show"), ""), (("models", "check"), "--seed")} <= {*found}
+    for command, option in found:
+        for odd in ("nan", "inf", "9" * 400):
+            code, _, error = ask(*command, *([option] if option else ["mine"]), odd)
+            assert code == 2, (command, option, odd)
+            assert "Invalid value for" in error, (command, option, odd, error)
+
+
+@pytest.mark.parametrize("option", ["--max-body-mib", "--max-megapixels", "--max-delay-ms", "--max-batch-size"])
+def test_server_takes_no_limit_that_it_could_not_keep(ask, option):
+    for odd in ("1e300", "1000000000"):
+        assert ask("serve", "nowhere", option, odd)[0] == 2
 
 
 @pytest.mark.parametrize("file", ["page.xyz", "folder", ""])
