@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import peewee as pw
 
+from kerasvision.config.listing import storable
 from kerasvision.errors import StoreError
 
 # What SQLite says of a damaged file; "no such table" if its list of tables is damaged.
@@ -22,13 +23,11 @@ ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 
 
-def check_name(folder: Path) -> None:
-    """Raises StoreError if the path is not UTF-8, which SQLite requires."""
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
+def check_path(folder: Path) -> None:
+    """Raises StoreError if the path is not UTF-8: SQLite and TensorFlow cannot use it, and the store keeps paths as text."""
+    if storable(str(folder)) != str(folder):
         raise StoreError("the path of the folder that holds runs must be UTF-8", received=str(folder),
-                         hint="rename it, or choose another place with --root") from error  # fmt: skip
+                         hint="rename it, or give the whole path of another with --root")  # fmt: skip
 
 
 def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:

@@ -15,7 +15,7 @@ import peewee as pw
 from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.database import UNUSABLE, check_name, open_database, unusable
+from kerasvision.pipeline.database import UNUSABLE, check_path, open_database, unusable
 from kerasvision.pipeline.fingerprint import FileState, Fingerprint
 from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.processes import KILLED, Process, fate_of, this_process
@@ -54,10 +54,10 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self.folder = t.absolute(folder)
+        self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
-        check_name(self.folder)
+        check_path(self.folder)
         # SQLite fails, and does not wait, where two turn one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
             self.database = open_database(self.file, read_only=read_only)

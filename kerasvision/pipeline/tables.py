@@ -7,12 +7,8 @@ Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeli
 """
 
 import time
-from pathlib import Path
 
 import peewee as pw
-
-from kerasvision.config.listing import storable
-from kerasvision.errors import StoreError
 
 # MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
 PENDING, LIVE, ABANDONED = 1, 2, 5
@@ -25,19 +21,6 @@ EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
 def now_ms() -> int:
     """Now, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def absolute(folder: Path) -> Path:
-    """The whole path of the folder of a store, which keeps paths as text.
-
-    Raises:
-        StoreError: the path is no UTF-8 text; neither SQLite nor TensorFlow can use it.
-    """
-    folder = folder.absolute()
-    if storable(str(folder)) != str(folder):
-        raise StoreError("runs/ must lie in a folder whose path is UTF-8 text", received=str(folder),
-                         hint="rename the folder, or give the whole path of another with --root")  # fmt: skip
-    return folder
 
 
 class _Row(pw.Model):

@@ -32,7 +32,7 @@ def test_root_that_is_a_file_is_refused(toy, number, tmp_path):
 
 
 def test_a_root_whose_path_is_no_text_is_refused(toy, number, tmp_path):
-    with pytest.raises(StoreError, match=r"path is UTF-8 text; received '.*caf.udce9.*Rename the folder"):
+    with pytest.raises(StoreError, match=r"must be UTF-8; received '.*caf.udce9.*Rename it"):
         run(toy.pipeline(number), root=tmp_path / "caf\udce9")
 
 
