@@ -121,7 +121,7 @@ class Dependent(Config):
         return frozenset(name for name in self.depends_on if not Path(name).exists())
 
     def named_files(self) -> Iterator[tuple[str, Path]]:
-        """The files that `depends_on` names, and all files in its folders but hidden ones; links are followed.
+        """The files that `depends_on` names, and every visible file in its folders, behind links too.
 
         Raises:
             ConfigError: there is no such file, folder or module.
@@ -129,8 +129,8 @@ class Dependent(Config):
         for name in self.depends_on:
             path = Path(name)
             if path.is_dir():
-                found = (file for _, file in list_files(path) if "__pycache__" not in file.parts)
-                yield from ((f"depends_on/{file.as_posix()}", file) for file in found)
+                found = ((below, file) for below, file in list_files(path) if "__pycache__" not in file.parts)
+                yield from ((f"depends_on/{path.as_posix()}/{below}", file) for below, file in found)
             elif path.exists():
                 yield f"depends_on/{path.as_posix()}", path
             elif not lookup.module_exists(name):
@@ -155,9 +155,8 @@ class Dependent(Config):
         return ((name, value) for name, value in super().__repr_args__() if name != "depends_on" or value)
 
     @model_serializer(mode="wrap")
-    def _without_nothing(self, handler: Any) -> dict[str, Any]:
-        data = handler(self)
-        return data if self.depends_on else {name: value for name, value in data.items() if name != "depends_on"}
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "depends_on" or value}
 
 
 class Component(Dependent):
@@ -217,9 +216,8 @@ class Component(Dependent):
         return member
 
     @model_serializer(mode="wrap")
-    def _without_nothing(self, handler: Any) -> dict[str, Any]:
-        data = {"kind": self.kind, **handler(self)}
-        return data if self.depends_on else {name: value for name, value in data.items() if name != "depends_on"}
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {"kind": self.kind, **super()._data(handler)}
 
 
 def _walk(value: object) -> Iterator["Config"]:

@@ -16,12 +16,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from kerasvision.config.listing import is_passed_over
 from kerasvision.errors import ConfigError, ExportError
 
 MAIN = "saved_model.pb"
 RECORD = "version.json"
 CARD = "model_card.md"
-LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini"}
 
 
 def versions(folder: Path) -> list[int]:
@@ -179,12 +179,12 @@ def _difference(file: Path, known: dict[str, object], thorough: bool) -> str:
 
 
 def _added(version: Path, files: Collection[str]) -> str:
-    """Which file was put there later. What file managers leave behind is passed over: no server reads it."""
+    """Which file was put there later. What systems leave behind (Thumbs.db, @eaDir) is passed over: no server reads it."""
     for path in sorted(version.rglob("*")):
         name = path.relative_to(version).as_posix()
         if path.is_dir() and (not path.is_symlink() or any(known.startswith(f"{name}/") for known in files)):
             continue
-        if name not in files and name != RECORD and not path.name.startswith(".") and path.name not in LEFT_BY_SYSTEMS:
+        if name not in files and name != RECORD and not any(map(is_passed_over, name.split("/"))):
             return f"{name} was added after the push"
     return ""
 
@@ -194,7 +194,7 @@ def _pushed_as_another(version: Path, record: Mapping[str, object]) -> str:
     name = version.resolve().name
     if not is_version_name(name) or str(record.get("version", name)) == name:
         return ""
-    return f"it holds what was pushed as version {record['version']}, and only a folder of that number may"
+    return f"it holds version {record['version']}, which belongs in a folder of that number"
 
 
 def _files(folder: Path) -> Iterator[Path]:

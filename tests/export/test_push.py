@@ -301,7 +301,7 @@ def test_an_ensemble_is_not_judged_with_a_member_that_was_changed(saved_model, t
         (lambda version: (version / "variables" / "more").touch(), "variables/more was added after the push"),
         (lambda version: (version / "more").symlink_to(version.parent), "more was added after the push"),
         (lambda version: (version / "more").symlink_to("nowhere"), "more was added after the push"),
-        (lambda version: version.rename(version.with_name("5")), "it holds what was pushed as version 1, and only"),
+        (lambda version: version.rename(version.with_name("5")), "it holds version 1, which belongs in a folder"),
     ],
 )
 def test_a_version_that_is_not_as_it_was_pushed_is_refused(spoil, message, saved_model, tmp_path):
@@ -317,7 +317,8 @@ def test_links_to_what_was_pushed_and_the_leavings_of_file_managers_are_no_chang
     (version / "variables").symlink_to(tmp_path / "elsewhere")
     (version / "saved_model.pb").rename(tmp_path / "graph")
     (version / "saved_model.pb").symlink_to(tmp_path / "graph")
-    for name in (".DS_Store", "Thumbs.db"):
+    (version / "@eaDir").mkdir()  # a Synology's thumbnails
+    for name in (".DS_Store", "Thumbs.db", "@eaDir/saved_model.pb@SynoEAStream"):
         (version / name).touch()
     assert latest_version(tmp_path / "flowers") == version
     (tmp_path / "mounted").mkdir()

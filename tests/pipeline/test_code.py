@@ -149,6 +149,17 @@ def test_file_folder_and_module_that_depends_on_names_count_by_their_content(pro
     ]  # fmt: skip
 
 
+def test_folder_that_depends_on_names_is_listed_as_a_source_is(project):
+    folder = project(my_net=NET)
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "deep.json").write_text("[]")
+    (folder / "data" / "__pycache__").mkdir(parents=True)
+    (folder / "data" / "__pycache__" / "my_net.pyc").touch()
+    (folder / "data" / "linked").symlink_to(folder / "elsewhere")
+    files = dict(c.Model(name="my_net:net", depends_on=("data",)).named_files())
+    assert list(files) == ["depends_on/data/linked/deep.json"]
+
+
 def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
     folder = project()
     (folder / "a.txt").write_text("a")
