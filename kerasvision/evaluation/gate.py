@@ -177,8 +177,8 @@ def _shown(value: object) -> str:
 
 
 def _few(reasons: list[str]) -> str:
-    more = len(reasons) - MOST_REASONS
-    return "; ".join(reasons[:MOST_REASONS]) + (f"; and {more} more, see verdict.json" if more > 0 else "")
+    where = ", see verdict.json" if len(reasons) > MOST_REASONS else ""
+    return lookup.shortened(reasons, most=MOST_REASONS, separator="; ") + where
 
 
 def _plain(value: object) -> object:

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from kerasvision.errors import ConfigError
+from kerasvision.lookup import shortened
 from kerasvision.models.weight_files import Stored
 from kerasvision.progress import say
 
-# So many classes are named in a line.
+# How many classes a line names.
 MOST_NAMED = 8
 
 # Layer -> for each of its weights, the axes whose length is the number of classes.
@@ -160,8 +161,7 @@ def class_list(names: Sequence[str]) -> str:
     >>> class_list(["cat", "dog"])
     'cat, dog'
     """
-    rest = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return shortened(names, most=MOST_NAMED)
 
 
 def _shapes(ours: keras.Layer, more: keras.Layer) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

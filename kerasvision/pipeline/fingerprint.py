@@ -124,9 +124,8 @@ def unseen_loads(node: Node) -> str:
     places = stage_code(node).unseen
     if not places:
         return ""
-    shown = [*places[:MOST_PLACES], *([f"and {len(places) - MOST_PLACES} more"] if len(places) > MOST_PLACES else [])]
-    rule = f"a change of what this loads goes unseen: {'; '.join(shown)}"
-    return f"{rule}. Name it: depends_on=('data/table.json', 'my_module')"
+    shown = lookup.shortened(places, most=MOST_PLACES, separator="; ")
+    return f"a change of what this loads goes unseen: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
 
 
 def differences(old: dict[str, dict[str, object]], new: Fingerprint) -> list[str]:

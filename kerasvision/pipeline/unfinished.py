@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerasvision.lookup import shortened
 from kerasvision.pipeline.fingerprint import Fingerprint, differences
 from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.store import Store
@@ -47,9 +48,8 @@ class Unfinished:
         """
         if self.is_usable:
             return f"{node} goes on from {self.what}, in {self.folder}"
-        rest = len(self.changed) - MOST_CHANGES
-        shown = [*self.changed[:MOST_CHANGES], *([f"and {rest} more"] if rest > 0 else [])]
-        return f"{node} begins anew: {self.folder} holds {self.what}, which does not fit: {'; '.join(shown)}"
+        shown = shortened(self.changed, most=MOST_CHANGES, separator="; ")
+        return f"{node} begins anew: {self.folder} holds {self.what}, which does not fit: {shown}"
 
 
 def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> Unfinished | None:

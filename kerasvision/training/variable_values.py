@@ -60,8 +60,8 @@ def assign_values(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 def _what_differs(variables: Mapping[str, Any], parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[str]:
     missing = [name for name in variables if name not in arrays]
     unknown = [name for name in arrays if name not in parts]
-    wrong = [f"it lacks {_some(missing)}"] if missing else []
-    wrong += [f"it holds {_some(unknown)} besides"] if unknown else []
+    wrong = [f"it lacks {shortened(missing, most=MOST_NAMED)}"] if missing else []
+    wrong += [f"it holds {shortened(unknown, most=MOST_NAMED)} besides"] if unknown else []
     for name in parts.keys() & arrays.keys():
         here, there = _kind(parts[name][0]), _kind(arrays[name])
         if here != there:
@@ -72,10 +72,6 @@ def _what_differs(variables: Mapping[str, Any], parts: Mapping[str, Any], arrays
 def _kind(value: tf.Variable | np.ndarray) -> str:
     """Dtype and shape, such as "float32 (3, 4)"."""
     return f"{tf.as_dtype(value.dtype).name} {tuple(value.shape)}"
-
-
-def _some(names: list[str]) -> str:
-    return shortened(names, most=MOST_NAMED)
 
 
 def of_replica(name: str, number: int) -> str:

@@ -514,7 +514,7 @@ def test_of_many_failures_the_first_are_named_and_the_rest_counted(verdict):
     slices = [("label", f"class {n}", 9, "accuracy", 0.1, 0.0, 0.2) for n in range(8)]
     judged = verdict(c.AtLeast("accuracy", 0.5, slice="label"), of=evaluated(slices=slices))
     assert len([result for result in judged.rules if result.outcome == "failed"]) == 8
-    assert judged.reason.endswith("accuracy of label=class 4 >= 0.5 failed with 0.1; and 3 more, see verdict.json")
+    assert judged.reason.endswith("accuracy of label=class 4 >= 0.5 failed with 0.1 and 3 more, see verdict.json")
 
 
 @pytest.mark.parametrize(

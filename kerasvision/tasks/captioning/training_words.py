@@ -10,10 +10,11 @@ from kerasvision.data.captions import CHARACTER
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.errors import DataError
+from kerasvision.lookup import shortened
 from kerasvision.progress import say
 from kerasvision.tasks.captioning.text import words_of
 
-# So many images are named in an error.
+# How many images an error names.
 NAMED = 5
 
 
@@ -35,10 +36,9 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
         say("captions in a script without spaces are cut into characters; the longest training caption has "
             f"{longest} tokens, and task.max_length cuts off what is longer")  # fmt: skip
     if without:
-        more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
         raise DataError(
             f"every image to learn from needs a caption with a word in it, and {len(without)} have none: "
-            f"{', '.join(without[:NAMED])}{more}",
+            f"{shortened(without, most=NAMED)}",
             hint="give them captions, or leave them out: a CSV file with the column `id` as ingest.quarantine_file",
         )
     return words
