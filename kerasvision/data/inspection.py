@@ -313,4 +313,5 @@ def _levels_left(data: bytes) -> str:
         return DEEP
     way_out = "transform.significant_bits can keep more" if values.max() < 2**15 else "convert it to 8 bits to keep more"
     # Rounded up to a power of two: one line for all images of an archive. No note may be a part of another.
-    return f"{FEW_LEVELS_LEFT} {2 ** (left - 1).bit_length()} grey levels ({way_out})"
+    levels = 2 ** (left - 1).bit_length()
+    return f"{FEW_LEVELS_LEFT} {levels} grey level{'s' if levels > 1 else ''} ({way_out})"

@@ -114,6 +114,14 @@ def test_a_loop_of_links_is_named_and_takes_no_class_along(place, tmp_path):
     assert (place, "cannot be read: the link leads back to a folder above it") in read(source)
 
 
+@pytest.mark.parametrize("place", ["bird", "train", "bird.v2"])
+def test_a_link_to_nowhere_in_the_place_of_a_class_folder_is_named(place, tmp_path):
+    source = touch(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    (tmp_path / place).symlink_to(tmp_path / "unmounted")
+    fault = "cannot be read: the link leads to no file or folder (No such file or directory)"
+    assert set(read(source)) == {("cat/1.jpg", "cat", None), ("dog/2.jpg", "dog", None), (place, fault)}
+
+
 def test_folders_of_any_bytes_become_labels_that_can_be_written(tmp_path):
     (tmp_path / os.fsdecode(b"\xe9t\xe9")).mkdir()
     (tmp_path / "\udce9t\udce9" / "\udcff.jpg").touch()

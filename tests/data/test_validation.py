@@ -86,6 +86,21 @@ def test_a_clean_set_has_no_anomalies():
             [("warning", "labels_like_splits")],
         ),
         (
+            {"classes": ["cat", "test"], "counts": counts({"cat": 9, "test": 9}, {"cat": 5, "test": 5})},
+            {"classes": ("cat", "test")},
+            [("warning", "labels_like_splits")],
+        ),
+        (
+            {"classes": ["Invalid", "Valid"], "counts": counts({"Invalid": 9, "Valid": 9}, {"Invalid": 5, "Valid": 5})},
+            {"classes": ("Invalid", "Valid")},
+            [],
+        ),
+        (
+            {"classes": ["plane", "train"], "counts": counts({"plane": 9, "train": 9}, {"plane": 5, "train": 5})},
+            {"classes": ("plane", "train")},
+            [],
+        ),
+        (
             {"classes": ["bullet train", "test tube"],
              "counts": counts({"bullet train": 9, "test tube": 9}, {"bullet train": 5, "test tube": 5})},
             {"classes": ("bullet train", "test tube")},

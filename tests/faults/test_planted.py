@@ -136,6 +136,16 @@ def split_the_classes(root):
     shutil.rmtree(root / "val")
 
 
+def split_one_class(root):
+    """cat/train/, cat/test/ and dog/ in the place of <split>/<class>/."""
+    for split in ("train", "test"):
+        (root / "cat").mkdir(exist_ok=True)
+        (root / split / "cat").rename(root / "cat" / split)
+    (root / "train" / "dog").rename(root / "dog")
+    for split in ("train", "test", "val"):
+        shutil.rmtree(root / split)
+
+
 def flatten(folder):
     for file in sorted(folder.rglob("*.jpg")):
         file.rename(folder / file.name)
@@ -195,6 +205,10 @@ SETS = {
         {"labels_like_splits": "labels 'cat_test', 'cat_train', 'dog_test', 'dog_train' are named like splits",
          "unseen_label": "label 'dog_train' is not in the schema", "missing_label": "'cat'",
          "label_missing_in_split": "has no image of"},
+    ),
+    "splits that one class has and the other has not": (
+        split_one_class,
+        {"split_missing": "30 images lie in folders named like splits (test, train), and no split is read from them"},
     ),
     "a flat test folder": (
         lambda root: flatten(root / "val"),

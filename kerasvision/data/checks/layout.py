@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
-from kerasvision.data.split_names import paired_splits, split_of
+from kerasvision.data.split_names import paired_splits, split_of, splits_among
+from kerasvision.data.splits import TRAIN
 from kerasvision.data.statistics import Statistics
 
 
@@ -17,6 +18,8 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
         yield anomaly("labels_like_splits", f"labels {names} are named like splits, and are taken for classes", ids)
     if images is None or "source_split" not in images:
         return
+    if not like and (images["source_split"] == "").all():
+        yield from _unread_splits(images["id"])
     without = images.loc[images["source_split"] == "", "id"]
     if 0 < len(without) < len(images):
         others = ", ".join(sorted(set(images["source_split"]) - {""}))
@@ -26,11 +29,32 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
 
 
 def _labels_like_splits(statistics: Statistics, images: pd.DataFrame | None) -> list[str]:
-    """Labels that differ in their split alone, such as `cats_train` and `cats_test`; or a `train` that holds folders."""
+    """Labels that differ in their split alone (`cats_train`, `cats_test`); a `train` that holds folders; `test`, `val`."""
     if paired := paired_splits(statistics.classes):
         return paired
     ids = images["id"] if images is not None else pd.Series([], dtype="str")
-    return [name for name in statistics.classes if split_of(name) and _folders_in(name, ids) > 1]
+    names = {name.lower() for name in statistics.classes}
+
+    def is_like_a_split(name: str) -> bool:
+        split = split_of(name)
+        # A train is a vehicle, and what is valid may be the contrary of invalid.
+        return _folders_in(name, ids) > 1 if split == TRAIN else split is not None and f"in{name.lower()}" not in names
+
+    return [name for name in statistics.classes if is_like_a_split(name)]
+
+
+def _unread_splits(ids: pd.Series) -> Iterator[Anomaly]:
+    """Images in folders such as `cat/train` and `cat/test`, where a folder `dog` without the like makes them no splits."""
+    folders = {name: tuple(name.split("/")) for name in ids.str.rpartition("/")[0].unique()}
+    for level in range(max(map(len, folders.values()), default=0)):
+        splits = splits_among({parts[level] for parts in folders.values() if len(parts) > level})
+        if len(set(splits.values())) > 1:
+            inside = {name for name, parts in folders.items() if len(parts) > level and parts[level] in splits}
+            named = ids[ids.str.rpartition("/")[0].isin(inside)]
+            lie = counted(len(named), "image lies", "images lie")
+            message = f"{lie} in folders named like splits ({', '.join(sorted(splits))}), and no split is read from them"
+            yield anomaly("split_missing", message, named)
+            return
 
 
 def _folders_in(label: str, ids: pd.Series) -> int:

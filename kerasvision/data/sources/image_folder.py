@@ -78,15 +78,29 @@ def _layout(found: Sequence[Found]) -> _Layout:
 
 
 def _record(found: Found, layout: _Layout) -> Record | None:
-    """What is read of an entry; None for a file outside the class folders whose name is not that of an image."""
+    """What is read of an entry; None for a file outside the class folders whose name is not that of an image.
+
+    A link to nowhere is given wherever it lies: it may have been a class folder, on a disk that is not there now.
+    """
     name, folders, class_folder = printable(found.name), _folders(found), layout.class_folder(found)
     if found.fault:
         return Record(name, found.path, fault=found.fault)
     if class_folder is None:
+        if fault := _dead_link(found):
+            return Record(name, found.path, fault=fault)
         return Record(name, found.path, fault=_where(found, layout)) if found.is_named_like_an_image else None
     split = layout.splits[folders[layout.split_at]] if layout.splits else None
     notes = (LINKED_OUT,) if found.is_outside else ()
     return Record(name, found.path, printable(class_folder[-1]), split, notes=notes)
+
+
+def _dead_link(found: Found) -> str:
+    """Why a link cannot be followed; "" where it can, and for what is no link."""
+    try:
+        found.path.stat()
+    except OSError as error:
+        return f"cannot be read: the link leads to no file or folder ({error.strerror})"
+    return ""
 
 
 def _where(found: Found, layout: _Layout) -> str:
