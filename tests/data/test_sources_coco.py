@@ -310,10 +310,27 @@ def test_an_annotation_that_cannot_be_used_is_a_fault_of_its_image(annotation, f
     assert good.fault == "" and len(good.objects) == 1
 
 
-@pytest.mark.parametrize("size", [{"height": None}, {"width": 0}, {"height": 60_000, "width": 60_000}, {"width": "6"}])
-def test_a_mask_needs_the_size_of_its_image(size, coco):
+@pytest.mark.parametrize(
+    ("size", "fault"),
+    [
+        ({"height": None}, "has a mask, and the file gives its image no width and height in pixels"),
+        ({"width": 0}, "no width and height"),
+        ({"width": True}, "no width and height"),
+        ({"width": "six"}, "no width and height"),
+        ({"height": 60_000, "width": 60_000}, "60,000 x 60,000 pixels; a mask may have 100,000,000"),
+    ],
+)
+def test_a_mask_needs_the_size_of_its_image(size, fault, coco):
     files = {"instances_x": instances(thing(1, segmentation=[[1, 1, 2, 1, 2, 3]]), images=[image(1) | size])}
-    assert "has a mask, and its image no usable size" in read(coco(files, images=["x/1.jpg"]))[0].fault
+    assert fault in read(coco(files, images=["x/1.jpg"]))[0].fault
+
+
+def test_a_mask_has_the_size_of_its_image_in_every_spelling(coco):
+    files = {"instances_x": instances(thing(1, segmentation=[[0, 0, 6, 0, 6, 4, 0, 4]]),
+                                      images=[image(1, height="4", width=6.0)])}  # fmt: skip
+    ((drawn,),) = (record.objects for record in read(coco(files, images=["x/1.jpg"])))
+    with Image.open(io.BytesIO(drawn.mask())) as mask:
+        assert (mask.size, mask.getextrema()) == ((6, 4), (255, 255))
 
 
 def test_images_that_are_missing_or_outside_are_faults(coco, tmp_path):

@@ -98,8 +98,8 @@ class _Annotations:
 
     def add_to(self, listed: dict[int, _Image], settings: Coco) -> None:
         """Puts what the file says to what is known of the images."""
-        by_id = {row["id"]: row for row in self.images}
-        for number, row in by_id.items():
+        for row in self.images:
+            number = row["id"]
             image = listed.setdefault(number, _Image(tidy(row["file_name"])))
             if image.file_name != tidy(row["file_name"]):
                 names = f"{row['file_name']!r}, and another file {image.file_name!r}"
@@ -116,11 +116,11 @@ class _Annotations:
                 if self.kind == "captions":
                     image.captions.append(self._texts.text(row.get("caption"), f"annotation {row.get('id')}"))
                 else:
-                    self._add_object(image, row, by_id[row["image_id"]], settings)
+                    self._add_object(image, row, settings)
             except UnusableValue as unusable:
                 image.fault = image.fault or str(unusable)
 
-    def _add_object(self, image: _Image, row: dict, size: dict, settings: Coco) -> None:
+    def _add_object(self, image: _Image, row: dict, settings: Coco) -> None:
         where = f"annotation {row.get('id')} of {self.file.name}"
         is_crowd = crowd(row.get("iscrowd"))
         if is_crowd is None:
@@ -133,9 +133,9 @@ class _Annotations:
             raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, and COCO's boxes are in pixels")
         outline, mask = row.get("segmentation"), None
         if outline and settings.masks == "keep":
-            if fault := mask_fault(outline, size):
+            if fault := mask_fault(outline, image.size):
                 raise UnusableValue(f"{where} {fault}")
-            mask = partial(mask_png, packed(outline), size["height"], size["width"])
+            mask = partial(mask_png, packed(outline), *image.size)
         image.objects.append(Object(box, self.categories[row["category_id"]], mask))
         if not is_crowd:
             image.single.append(image.objects[-1])

@@ -13,16 +13,18 @@ MOST_PIXELS = 100_000_000
 Outline = tuple[np.ndarray, ...] | str | np.ndarray
 
 
-def mask_fault(outline: object, size: dict) -> str:
+def mask_fault(outline: object, size: tuple[int, int] | None) -> str:
     """What is wrong with an annotation's `segmentation`, as the end of a sentence; "" where nothing is.
 
     Args:
         outline: as it stands in the file.
-        size: with the image's `height` and `width`.
+        size: (height, width) that the file gives its image; None where it gives none that an image can have.
     """
-    height, width = size.get("height"), size.get("width")
-    if not all(isinstance(side, int) and side > 0 for side in (height, width)) or height * width > MOST_PIXELS:
-        return f"has a mask, and its image no usable size ({width!r} x {height!r})"
+    if size is None:
+        return "has a mask, and the file gives its image no width and height in pixels"
+    height, width = size
+    if height * width > MOST_PIXELS:
+        return f"has a mask, and the file gives its image {width:,} x {height:,} pixels; a mask may have {MOST_PIXELS:,}"
     if isinstance(outline, dict):
         return _runs_fault(outline, height, width)
     good = isinstance(outline, list) and all(_is_polygon(polygon) for polygon in outline)
