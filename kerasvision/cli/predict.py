@@ -1,6 +1,7 @@
 """`predict`: ask a saved model about image files, folders and tables."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -88,7 +89,7 @@ def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | Non
         if as_json:
             for answer in some:
                 row = {"path": storable(str(answer.path)), **columns.cut(answer.outputs), "fault": answer.fault}
-                typer.echo(json.dumps(row, ensure_ascii=False))
+                typer.echo(json.dumps(_finite(row), ensure_ascii=False, allow_nan=False))
         else:
             _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
     if bad:
@@ -115,6 +116,19 @@ def _print_table(answers: list, columns: object, *, shown: int) -> None:
 
 def _name(answer: object) -> str:
     return printable(str(answer.path))
+
+
+def _finite(value: object) -> object:
+    """The value with null for what JSON has no number for.
+
+    >>> _finite({"scores": [0.5, float("nan")]})
+    {'scores': [0.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _short(value: object) -> str:

@@ -165,7 +165,7 @@ def _decide(results: tuple[RuleResult, ...]) -> tuple[str, str]:
         return "NOT_BLESSED", _few(failed)
     unsure = [f"not enough data for {r.rule}: {r.reason}" for r in results if r.outcome == "not_enough_data"]
     if unsure:
-        return "UNDECIDED", f"{_few(unsure)}; take more test images or a larger tolerance"
+        return "UNDECIDED", f"{_few(unsure)}; take more test images, or ask for less"
     if not any(result.outcome == "passed" for result in results):
         why = "no rule could be judged yet" if results else "the gate has no rules"
         return "UNDECIDED", f"{why}; add one such as gate=c.Gate(c.AtLeast('accuracy', 0.9))"

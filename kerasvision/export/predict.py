@@ -136,6 +136,7 @@ class ServedModel:
             if len(images) > 1:
                 return [answer for image in images for answer in self._ask([image])]
             return [(_why(images[0], f"the saved model refuses it: {next(iter(error.message.splitlines()), '')}"), None)]
+        _check_rows(outputs, len(images), self.folder)
         valid = outputs.pop(VALID) if self.has_valid else np.ones(len(images), bool)
         return [
             ("", {name: outputs[name][row] for name in self.outputs}) if valid[row]
@@ -190,6 +191,15 @@ def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> Non
         f"takes {taken}",
         hint="`kerasvision serve` answers requests to any signature",
     )
+
+
+def _check_rows(outputs: Mapping[str, np.ndarray], count: int, folder: Path) -> None:
+    """Raises ExportError where an output has not a row for each image."""
+    for name, values in outputs.items():
+        if len(values) != count:
+            raise ExportError(
+                f"each output must have a row for each image; {name!r} of {folder} has {len(values)} for {count}"
+            )
 
 
 def _read_ahead(images: Iterable[Listed], *, batch_size: int, max_pixels: int) -> Iterator[_Read]:

@@ -26,6 +26,8 @@ B64 = "b64"
 BYTES_SUFFIX = "_bytes"
 # What our own models call their images.
 IMAGE = "image_bytes"
+# How the base64 text of an image begins (JPEG, PNG, GIF, WebP), with or without the head of a data URL.
+BASE64_IMAGES = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "data:image/")
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,9 @@ def _leaves(value: object, shape: Sequence[int], name: str) -> list[object]:
 
 def _text(item: object, name: str) -> bytes:
     if isinstance(item, str):
+        if name == IMAGE and item.startswith(BASE64_IMAGES):
+            told = f'input {name} takes the base64 text of an image as {{"b64": "..."}}; received {_shown(item)}'
+            raise Refused(400, told)
         return item.encode("utf-8", "surrogatepass")
     if not (isinstance(item, dict) and not _is_named(item)):
         raise Refused(400, f'input {name} takes strings or {{"b64": "..."}}; received {_shown(item)}')
@@ -176,7 +181,8 @@ def _text(item: object, name: str) -> bytes:
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refused(400, f"input {name}: unable to base64 decode: {error}") from error
+        way_out = ". Leave out what stands before the comma of a data URL" if compact.startswith("data:") else ""
+        raise Refused(400, f"input {name}: unable to base64 decode: {error}{way_out}") from error
 
 
 def _numbers(value: object, name: str, dtype: tf.DType) -> np.ndarray:

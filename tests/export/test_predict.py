@@ -138,6 +138,17 @@ def test_a_signature_with_another_input_is_told_in_words(files, tmp_path):
         answers(tmp_path / "other", files)
 
 
+def test_a_saved_model_that_answers_another_number_of_images_is_told(files, tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    specs = [tf.TensorSpec([None], tf.string, name="image_bytes")]
+    module.classify = tf.function(lambda image_bytes: {"y": module.weight * tf.zeros([3, 2])}, input_signature=specs)
+    tf.saved_model.save(module, str(tmp_path / "other"), {"serving_default": module.classify})
+    for count in (2, 4):
+        with pytest.raises(ExportError, match=f"a row for each image; 'y' of .*other has 3 for {count}"):
+            answers(tmp_path / "other", (files * 2)[:count])
+
+
 def test_exchanged_weights_give_no_answer(trained, files, tmp_path):
     for _ in range(2):
         push(trained.saved_model, folder=tmp_path / "flowers")
