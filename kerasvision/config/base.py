@@ -121,7 +121,7 @@ class Dependent(Config):
         return frozenset(name for name in self.depends_on if not Path(name).exists())
 
     def named_files(self) -> Iterator[tuple[str, Path]]:
-        """The files that `depends_on` names, and every visible file in its folders, behind links too.
+        """The files that `depends_on` names, and every file in its folders, hidden ones and those behind links too.
 
         Raises:
             ConfigError: there is no such file, folder or module.
@@ -129,8 +129,8 @@ class Dependent(Config):
         for name in self.depends_on:
             path = Path(name)
             if path.is_dir():
-                found = ((below, file) for below, file in list_files(path) if "__pycache__" not in file.parts)
-                yield from ((f"depends_on/{path.as_posix()}/{below}", file) for below, file in found)
+                inside = list_files(path, hidden=True)
+                yield from ((f"depends_on/{path.as_posix()}/{file}", found) for file, found in inside)
             elif path.exists():
                 yield f"depends_on/{path.as_posix()}", path
             elif not lookup.module_exists(name):

@@ -62,7 +62,7 @@ class Found:
         return not self.is_folder and os.path.splitext(self.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 (speed)
 
 
-def list_folder(root: Path, *, recursive: bool = True) -> Iterator[Found]:
+def list_folder(root: Path, *, recursive: bool = True, hidden: bool = False) -> Iterator[Found]:
     """Everything below a folder but the folders that hold something, sorted by the parts of their paths.
 
     Pipes and links to nowhere are listed like files: reading them says what they are. A folder is listed where it is
@@ -71,6 +71,7 @@ def list_folder(root: Path, *, recursive: bool = True) -> Iterator[Found]:
     Args:
         root: the folder; where it cannot be listed itself, it is the only entry, named ".".
         recursive: also list what lies in the folders below it.
+        hidden: also list what begins with a dot, which reading passes over.
     """
     real = root.resolve()
     # A stack instead of recursion: a path may hold more folders than Python allows calls.
@@ -80,12 +81,12 @@ def list_folder(root: Path, *, recursive: bool = True) -> Iterator[Found]:
         if above is None:
             yield found
         else:
-            waiting += reversed(list(_below(found, above, real=real, recursive=recursive)))
+            waiting += reversed(list(_below(found, above, real=real, recursive=recursive, hidden=hidden)))
 
 
-def list_files(root: Path) -> Iterator[tuple[str, Path]]:
+def list_files(root: Path, *, hidden: bool = False) -> Iterator[tuple[str, Path]]:
     """(name, path) of what a reader of the folder can depend on: its files, and what it has no permission to read."""
-    for found in list_folder(root):
+    for found in list_folder(root, hidden=hidden):
         if found.fault not in (LOOP, EMPTY) and (found.fault or is_file(found.path)):
             yield printable(found.name), found.path
 
@@ -103,13 +104,13 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises where a folder above is closed)
 
 
-def is_passed_over(name: str) -> bool:
-    """Whether an entry is hidden, or left behind by an operating system or a storage device.
+def is_passed_over(name: str, *, hidden: bool = False) -> bool:
+    """Whether an entry is left behind by an operating system or a storage device, or is hidden and not asked for.
 
     >>> [is_passed_over(name) for name in (".DS_Store", "Thumbs.db", "__MACOSX", "@eaDir", "thumbs")]
     [True, True, True, True, False]
     """
-    return name.startswith(".") or name.casefold() in LEFTOVERS
+    return (name.startswith(".") and not hidden) or name.casefold() in LEFTOVERS
 
 
 def printable(name: str) -> str:
@@ -130,12 +131,15 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _below(folder: Found, above: Above, *, real: Path, recursive: bool) -> Iterator[tuple[Found, Above | None]]:
+def _below(
+    folder: Found, above: Above, *, real: Path, recursive: bool, hidden: bool
+) -> Iterator[tuple[Found, Above | None]]:
     """The entries of a folder, each with the folders above it where it is to be listed in its turn."""
     try:
         with os.scandir(folder.path) as entries:
             # Without the entries themselves: of 100,000 files, a third of the memory.
-            named = sorted((e.name, _is_folder(e), e.is_symlink()) for e in entries if not is_passed_over(e.name))
+            kept = (entry for entry in entries if not is_passed_over(entry.name, hidden=hidden))
+            named = sorted((entry.name, _is_folder(entry), entry.is_symlink()) for entry in kept)
     except OSError as error:
         yield replace(folder, name=folder.name or ".", fault=f"cannot be read: {error.strerror}"), None
         return

@@ -11,7 +11,7 @@ import importlib.util
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,8 +31,11 @@ _IMPORTERS = ("import_module", "__import__")
 # Calls that bring something in that no import statement names.
 _UNSEEN = (
     "exec", "eval", "open", "read_text", "read_bytes", "read_file", "read_csv", "read_json", "load_model", "load_weights",
-    "run_path", "run_module", "spec_from_file_location",
+    "run_path", "run_module", "spec_from_file_location", "loadtxt", "genfromtxt", "fromfile", "memmap", "read_parquet",
+    "read_pickle", "read_excel", "read_table", "imread", "GFile", "get_data", "iter_modules", "entry_points", "CDLL",
 )  # fmt: skip
+# A method of many things is called `load`; these are the modules whose function of that name opens a file.
+_LOADERS = ("np", "numpy", "joblib", "torch", "pickle", "lookup")
 
 
 @dataclass
@@ -158,32 +161,46 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _imports_by_call(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+def _imports_by_call(nodes: Sequence[ast.AST], package: str) -> Iterator[str]:
     """`import_module("a.b")`, `__import__("a.b")`: imports whose name is written out."""
+    renamed = _renamed(nodes)
     for node in nodes:
-        name = _name_imported(node)
+        name = _name_imported(node) if _called(node, renamed) in _IMPORTERS else None
         if name:
             yield _absolute(name, package) if name.startswith(".") else name
 
 
-def _unseen(nodes: Iterable[ast.AST], file: Path) -> Iterator[str]:
+def _unseen(nodes: Sequence[ast.AST], file: Path) -> Iterator[str]:
+    renamed = _renamed(nodes)
     for node in nodes:
-        called = _called(node)
-        if called in _UNSEEN or (called in _IMPORTERS and _name_imported(node) is None):
+        called = _called(node, renamed)
+        if called in _UNSEEN or _is_loader(node) or (called in _IMPORTERS and _name_imported(node) is None):
             yield f"{file.name}, line {node.lineno}, calls {called}"
 
 
-def _called(node: ast.AST) -> str:
+def _renamed(nodes: Iterable[ast.AST]) -> dict[str, str]:
+    """The names that `from importlib import import_module as load` gives -> their own."""
+    imports = (node for node in nodes if isinstance(node, ast.ImportFrom))
+    return {alias.asname: alias.name for node in imports for alias in node.names if alias.asname}
+
+
+def _called(node: ast.AST, renamed: Mapping[str, str]) -> str:
     """The last name of what is called: "import_module" of `importlib.import_module(...)`."""
     function = node.func if isinstance(node, ast.Call) else None
-    return getattr(function, "attr", getattr(function, "id", ""))
+    name = getattr(function, "id", "")
+    return getattr(function, "attr", renamed.get(name, name))
 
 
-def _name_imported(node: ast.AST) -> str | None:
+def _is_loader(node: ast.AST) -> bool:
+    """Whether it calls `np.load` or the like."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return getattr(function, "attr", "") == "load" and getattr(function.value, "id", "") in _LOADERS
+
+
+def _name_imported(call: ast.Call) -> str | None:
     """The module that a call imports, where it is written out."""
-    if _called(node) not in _IMPORTERS or not node.args or not isinstance(node.args[0], ast.Constant):
-        return None
-    return node.args[0].value if isinstance(node.args[0].value, str) else None
+    first = call.args[0] if call.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
 def _absolute(name: str, package: str) -> str:

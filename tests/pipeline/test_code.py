@@ -78,6 +78,7 @@ def changed(folder, change, **model):
         'importlib.import_module("my_helper")',
         'import_module("my_helper")',
         '__import__("my_helper")',
+        'from importlib import import_module as get; get("my_helper")',
     ],
 )
 def test_module_imported_by_a_written_name_counts(statement, project):
@@ -149,15 +150,20 @@ def test_file_folder_and_module_that_depends_on_names_count_by_their_content(pro
     ]  # fmt: skip
 
 
-def test_folder_that_depends_on_names_is_listed_as_a_source_is(project):
+def test_hidden_and_linked_files_of_a_folder_that_depends_on_names_count(project):
     folder = project(my_net=NET)
-    (folder / "elsewhere").mkdir()
-    (folder / "elsewhere" / "deep.json").write_text("[]")
-    (folder / "data" / "__pycache__").mkdir(parents=True)
-    (folder / "data" / "__pycache__" / "my_net.pyc").touch()
-    (folder / "data" / "linked").symlink_to(folder / "elsewhere")
-    files = dict(c.Model(name="my_net:net", depends_on=("data",)).named_files())
-    assert list(files) == ["depends_on/data/linked/deep.json"]
+    for name in ("data", "far"):
+        (folder / name).mkdir()
+        (folder / name / ".widths").write_text("1")
+    (folder / "data" / "linked").symlink_to("../far")
+
+    def change():
+        (folder / "data" / ".widths").write_text("2")
+        (folder / "far" / ".widths").write_text("2")
+
+    assert changed(folder, change, depends_on=("data",)) == [
+        "file depends_on/data/.widths: content changed", "file depends_on/data/linked/.widths: content changed",
+    ]  # fmt: skip
 
 
 def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
@@ -191,6 +197,10 @@ def test_dependency_that_does_not_exist_is_refused_before_anything_runs(project)
         ("open('widths.json').read()", "open"),
         ("Path('widths.json').read_text()", "read_text"),
         ("exec(text)", "exec"),
+        ("np.load('widths.npy')", "load"),
+        ("np.loadtxt('widths.txt')", "loadtxt"),
+        ("pkgutil.get_data('my_net', 'widths.txt')", "get_data"),
+        ("from importlib import import_module as get; get(name)", "import_module"),
         ("importlib.import_module(name)", "import_module"),
         ("__import__(f'my_{name}')", "__import__"),
     ],
