@@ -148,6 +148,20 @@ def existing_folder(path: Path) -> Path:
     return path
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of what lies in a folder, sorted; none where there is no folder.
+
+    Raises:
+        DataError: it may not be listed.
+    """
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise DataError(f"folder {folder} cannot be read: {error.strerror}", hint="change its permissions") from error
+
+
 def existing_file(path: Path, *, field: str) -> Path:
     """The file itself.
 

@@ -6,14 +6,15 @@ The reading itself is in `kerasvision.data.sources`.
 
 import glob
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from kerasvision.config.base import Component
-from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless
-from kerasvision.config.listing import is_passed_over, list_files, list_folder, printable
+from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless, names_in
+from kerasvision.config.listing import is_file, is_folder, is_passed_over, list_files, list_folder, printable
 from kerasvision.config.parquet_batches import open_parquet
 from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
@@ -266,15 +267,17 @@ class Coco(Source):
             return [(root, {kind: existing_file(file, field=kind) for kind, file in given.items()})]
         found: dict[Path, dict[str, Path]] = {}
         for kind in self.annotations:
-            for file in (root / "annotations").glob(f"{kind}_*.json"):
-                found.setdefault(root / file.stem.removeprefix(f"{kind}_"), {})[kind] = file
+            for name in names_in(root / "annotations"):
+                if fnmatchcase(name, f"{kind}_*.json"):
+                    folder = root / name.removeprefix(f"{kind}_").removesuffix(".json")
+                    found.setdefault(folder, {})[kind] = root / "annotations" / name
         if not found:
             raise DataError(
                 f"{root / 'annotations'} holds no {' or '.join(f'{kind}_*.json' for kind in self.annotations)}",
                 hint="set source.captions or source.instances to the file that describes the images",
             )
         for folder, files in found.items():
-            if not folder.is_dir():
+            if not is_folder(folder):
                 raise DataError(f"there is no folder {folder}, whose images {next(iter(files.values()))} describes",
                                 hint="fetch the images, or move the file away")  # fmt: skip
         return sorted(found.items())
@@ -320,7 +323,8 @@ class TfRecord(Source):
         Raises:
             DataError: there are none.
         """
-        if self.path.is_file():
+        # Where it may not be looked at, reading it says so.
+        if is_file(self.path):
             return [(printable(self.path.name), self.path)]
         *folders, _ = self.path.parts or ("",)
         start = next((at for at, part in enumerate(folders) if glob.has_magic(part)), len(folders))
@@ -328,7 +332,7 @@ class TfRecord(Source):
         paths = [
             (printable("/".join(path.parts[start:])), path)
             for path in found
-            if path.is_file() and not any(map(is_passed_over, path.parts[start:]))
+            if is_file(path) and not any(map(is_passed_over, path.parts[start:]))
         ]
         if not paths:
             raise DataError(f"there is no file {self.path} (looked in {Path.cwd()})",

@@ -418,6 +418,17 @@ def test_two_files_that_disagree_about_an_image_are_refused(coco):
         read(coco(files))
 
 
+def test_a_folder_of_annotations_that_is_closed_is_not_called_empty(coco, tmp_path, monkeypatch):
+    source = coco({"instances_x": instances()}, images=["x/1.jpg"])
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=f"folder {tmp_path / 'annotations'} cannot be read: Permission denied"):
+        source.parts()
+
+
 def test_what_is_missing_on_disk_is_told_with_the_way_out(coco, tmp_path):
     with pytest.raises(DataError, match=r"there is no folder .*/nothing"):
         list(Coco(path=tmp_path / "nothing").files())

@@ -87,6 +87,17 @@ def test_a_file_that_may_not_be_read_is_told_in_words(tmp_path, monkeypatch):
         read(source)
 
 
+@pytest.mark.parametrize("name", ["a.tfrecord", "*"])
+def test_a_folder_that_is_closed_is_told_in_words(name, tmp_path, monkeypatch):
+    def refuse(path, *choices, **named):
+        raise PermissionError(13, "Permission denied")
+
+    for call in ("stat", "open"):
+        monkeypatch.setattr(type(tmp_path), call, refuse)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        read(TfRecord(path=tmp_path / name))
+
+
 def test_a_file_may_have_a_name_of_any_bytes(tmp_path):
     source = write(tmp_path / "plain", example(image__encoded=[b"x"]))
     (tmp_path / "plain").rename(tmp_path / "caf\udce9_val")

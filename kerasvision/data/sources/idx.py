@@ -50,7 +50,7 @@ def read_array(path: Path, *, rank: int) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", hint="source.path must hold the four .gz files of MNIST") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be unpacked: {error}") from error
+        raise DataError(f"{path} cannot be unpacked: {getattr(error, 'strerror', None) or error}") from error
     header = 4 + 4 * rank
     if len(data) < header or data[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
         raise DataError(f"{path} is no idx file of unsigned bytes in {rank} dimensions", received=data[:4])
