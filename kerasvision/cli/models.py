@@ -1,5 +1,7 @@
 """`models list|show|check`: which networks there are, what they are made of, and whether their gradients are right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -10,6 +12,8 @@ from kerasvision.errors import ConfigError, KerasvisionError
 
 # Classes that a network is built for.
 MOST = 1_000_000
+# Python reads no number of more than 4,300 digits, and no image has a side of ten.
+MOST_DIGITS = 10
 app = typer.Typer(help="The networks.", no_args_is_help=True)
 
 
@@ -36,9 +40,9 @@ def show(
         "image_shape": _shape(image_shape) if image_shape else usual(name).image_shape,
         "num_classes": classes or usual(name).num_classes,
     }
-    summary = lookup.load("kerasvision.models.summary:layer_table")(
-        lookup.load("kerasvision.models:build")(name, **asked, **options)
-    )
+    build = lookup.load("kerasvision.models:build")
+    with _in_memory(name):
+        summary = lookup.load("kerasvision.models.summary:layer_table")(build(name, **asked, **options))
     table = table_of("layer", "type", "output", "weights", "KiB", "multiply-adds", right=("weights", "KiB", "multiply-adds"))
     for row in summary.rows:
         kib = f"{row.output_bytes / 1024:,.0f}"
@@ -74,9 +78,10 @@ def check(
     row = lookup.load("kerasvision.models.table:find")(lookup.MODELS.name(lookup.MODELS.path(name)))
     side = image_side or (row.smallest_side if row else 32)
     depth = channels or (row.figures[0].image_shape[2] if row else 3)
-    found = lookup.load("kerasvision.training.probes.gradient_check:check_builder")(
-        name, image_shape=(side, side, depth), num_classes=classes, seed=seed, **_options(name, option or [])
-    )
+    check_builder = lookup.load("kerasvision.training.probes.gradient_check:check_builder")
+    options = _options(name, option or [])
+    with _in_memory(name):
+        found = check_builder(name, image_shape=(side, side, depth), num_classes=classes, seed=seed, **options)
     numbers = ("weights", "checked", "kinks", "rounding", "error")
     table = table_of("layer", *numbers, "verdict", right=numbers)
     for line in found.table.itertuples():
@@ -86,6 +91,21 @@ def check(
     typer.echo(found.text)
     if not found.passed:
         raise typer.Exit(KerasvisionError.exit_code)
+
+
+@contextmanager
+def _in_memory(name: str) -> Iterator[None]:
+    """Says in words that a network is too large for this machine."""
+    try:
+        yield
+    except Exception as error:
+        # TensorFlow's own kind is known by its name, as the command line does not import TensorFlow.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        raise ConfigError(
+            f"{name} of this size does not fit into the memory of this machine",
+            hint="ask for smaller images, fewer classes or smaller options",
+        ) from error
 
 
 def _options(name: str, assignments: list[str]) -> dict[str, object]:
@@ -104,7 +124,7 @@ def _shapes(output: object) -> str:
 
 
 def _shape(text: str) -> tuple[int, int, int]:
-    parts = text.replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+    parts = [part.strip() for part in text.replace("x", ",").split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < MOST_DIGITS for part in parts):
         raise ConfigError("--image-shape has the form height,width,channels", received=text)
     return tuple(int(part) for part in parts)

@@ -8,12 +8,15 @@ here where nobody chose it in the environment. The rest belongs to the user, who
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kerasvision.errors import ConfigError
 
 BACKEND = "tensorflow"
-NEEDED = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
+HERE = "Keras in this process"
+NEEDED: Mapping[str, object] = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}
 
 
 def settle_keras() -> None:
@@ -24,14 +27,23 @@ def settle_keras() -> None:
     Raises:
         ConfigError: another value; the message names where it comes from.
     """
-    keras = sys.modules.get("keras")
-    if keras is not None and hasattr(keras, "config"):
-        _check_backend(keras.config.backend(), "Keras in this process")
-        _check({name: getattr(keras.config, name)() for name in NEEDED}, "Keras in this process")
-        return
-    _check_backend(os.environ.setdefault("KERAS_BACKEND", BACKEND), "the environment variable KERAS_BACKEND")
-    file = keras_folder() / "keras.json"
-    _check(_read(file), str(file))
+    keras = _loaded()
+    if keras is not None:
+        _check_backend(keras.config.backend(), HERE)
+    else:
+        # Keras takes an empty variable for none.
+        os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or BACKEND
+        _check_backend(os.environ["KERAS_BACKEND"], "the environment variable KERAS_BACKEND")
+    _check(NEEDED)
+
+
+def check_image_layout() -> None:
+    """Refuses channels_first: every network here is written for images whose channels come last, on any backend.
+
+    Raises:
+        ConfigError: the message names where it comes from.
+    """
+    _check({"image_data_format": NEEDED["image_data_format"]})
 
 
 def keras_folder() -> Path:
@@ -47,13 +59,24 @@ def _check_backend(backend: str, place: str) -> None:
         )
 
 
-def _check(found: dict[str, object], place: str) -> None:
-    for name, needed in NEEDED.items():
+def _check(wanted: Mapping[str, object]) -> None:
+    keras, file = _loaded(), keras_folder() / "keras.json"
+    if keras is None:
+        found, place = _read(file), str(file)
+    else:
+        found, place = {name: getattr(keras.config, name)() for name in wanted}, HERE
+    for name, needed in wanted.items():
         if found.get(name, needed) != needed:
             raise ConfigError(
-                f"pipelines need Keras' {name} to be {needed!r}; {place} says {found[name]!r}",
+                f"networks and pipelines need Keras' {name} to be {needed!r}; {place} says {found[name]!r}",
                 hint=f"set it to {needed!r}, or run with the environment variable KERAS_HOME set to an empty folder",
             )
+
+
+def _loaded() -> Any:
+    """Keras, where this process has loaded it already; its own values count then."""
+    keras = sys.modules.get("keras")
+    return keras if hasattr(keras, "config") else None
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -12,6 +12,7 @@ imports none of them until one is built, and so not Keras either: pipeline files
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kerasvision.config.keras_settings import check_image_layout
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, did_you_mean, keywords, load
 from kerasvision.models.table import find
@@ -61,6 +62,7 @@ def build(
     _check_options(name, path, options)
     on_backbone = backbone_of(name, options)
     _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
+    check_image_layout()
     if weights is None:
         return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
     module = "on_backbone:pretrained_on_backbone" if on_backbone else "pretrained:pretrained"

@@ -141,7 +141,7 @@ def test_pipeline_file_that_may_not_be_read_is_told(ask, tmp_path, monkeypatch):
 def test_root_that_is_a_file_or_no_text_is_told(ask, tmp_path, command):
     (tmp_path / "file").write_text("")
     assert "Choose another place with --root." in is_told(ask(*command, "--root", "file"))
-    assert "must be UTF-8" in is_told(ask(*command, "--root", os.fsdecode(b"\xff")))
+    assert "path is UTF-8 text; received" in is_told(ask(*command, "--root", os.fsdecode(b"\xff")))
     is_told(ask(*command, "--root", "a" * 300))
 
 
@@ -282,6 +282,14 @@ def test_every_number_of_every_command_is_finite_and_of_a_size_that_a_machine_ha
             code, _, error = ask(*command, *([option] if option else ["mine"]), odd)
             assert code == 2, (command, option, odd)
             assert "Invalid value for" in error, (command, option, odd, error)
+
+
+def test_network_that_no_memory_holds_is_told(ask):
+    shape, side = ["--image-shape", "99999999,99999999,1"], ["--image-side", "9999999"]
+    for command in (["show", "lenet5", *shape], ["check", "lenet5", *side]):
+        assert "lenet5 of this size does not fit into the memory of this machine." in is_told(ask("models", *command))
+    endless = ask("models", "show", "lenet5", "--image-shape", "9" * 5000 + ",9,1")
+    assert "has the form height,width,channels" in is_told(endless)
 
 
 @pytest.mark.parametrize("option", ["--max-body-mib", "--max-megapixels", "--max-delay-ms", "--max-batch-size"])

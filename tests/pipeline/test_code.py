@@ -11,6 +11,7 @@ from kerasvision import config as c
 from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import ConfigError
+from kerasvision.models import build
 from kerasvision.pipeline import code
 from kerasvision.pipeline.checks import check_pipeline
 from kerasvision.pipeline.code import code_of, distribution_of
@@ -253,6 +254,9 @@ def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(ke
     keras_home('{"backend": "torch"}')
     settle_keras()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "")  # which Keras takes for none
+    settle_keras()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(ConfigError, match="run on Keras' backend 'tensorflow'; .* KERAS_BACKEND says 'jax'. Set KERAS_BACK"):
         settle_keras()
@@ -272,5 +276,7 @@ def test_settings_of_a_keras_that_is_loaded_count_as_they_are():
     try:
         with pytest.raises(ConfigError, match="Keras in this process says 'channels_first'"):
             settle_keras()
+        with pytest.raises(ConfigError, match="networks and pipelines need Keras' image_data_format to be 'channels_last'"):
+            build("resnet9", image_shape=(32, 32, 3), num_classes=10)
     finally:
         keras.config.set_image_data_format("channels_last")
