@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -57,8 +57,8 @@ class _Range(Space):
 class Float(_Range):
     """Any number in [low, high], each as likely."""
 
-    def __init__(self, low: float, high: float, *, when: Conditions | None = None) -> None:
-        super().__init__(low=low, high=high, when=when or {})
+    def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
+        super().__init__(low=low, high=high, when=when or {}, **fields)
 
 
 class LogUniform(_Range):
@@ -66,8 +66,8 @@ class LogUniform(_Range):
 
     low: float = Field(gt=0)
 
-    def __init__(self, low: float, high: float, *, when: Conditions | None = None) -> None:
-        super().__init__(low=low, high=high, when=when or {})
+    def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
+        super().__init__(low=low, high=high, when=when or {}, **fields)
 
 
 class Int(_Range):
@@ -77,8 +77,8 @@ class Int(_Range):
     high: int
     step: int = Field(default=1, ge=1)
 
-    def __init__(self, low: int, high: int, *, step: int = 1, when: Conditions | None = None) -> None:
-        super().__init__(low=low, high=high, step=step, when=when or {})
+    def __init__(self, low: int, high: int, *, step: int = 1, when: Conditions | None = None, **fields: Any) -> None:
+        super().__init__(low=low, high=high, step=step, when=when or {}, **fields)
 
     def examples(self) -> tuple[Scalar, ...]:
         """The first and the last of them."""
@@ -91,9 +91,9 @@ class Choice(Space):
     values: tuple[Scalar, ...] = Field(min_length=1)
 
     def __init__(
-        self, *options: Scalar, values: tuple[Scalar, ...] = (), when: Conditions | None = None
+        self, *options: Scalar, values: tuple[Scalar, ...] = (), when: Conditions | None = None, **fields: Any
     ) -> None:
-        super().__init__(values=(*options, *values), when=when or {})
+        super().__init__(values=(*options, *values), when=when or {}, **fields)
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> "Choice":

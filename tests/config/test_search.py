@@ -232,3 +232,9 @@ def test_a_search_survives_json():
     read = c.Search.parse(json.loads(json.dumps(search.to_data())))
     assert read == search
     assert list(read.in_order()) == list(search.in_order())
+
+
+@pytest.mark.parametrize("made", [c.Choice(1, 2), c.Int(1, 9, step=2), c.Float(0, 1), c.LogUniform(0.1, 1)], ids=repr)
+def test_values_to_try_are_made_again_from_their_fields(made):
+    fields = {name: getattr(made, name) for name in type(made).model_fields}
+    assert type(made).parse(fields) == type(made)(**fields) == made
