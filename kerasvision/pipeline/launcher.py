@@ -109,22 +109,8 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
             _remove([work_folder(node, print_.key, store, run.pipeline)])
         elif (left := unfinished_work(node, print_, store, run.pipeline)) is not None:
             context.remark(node.name, left.sentence(node.name))
-        # 4. Register RUNNING, so that a kill from here on leaves a trace.
         inputs |= resolve_history(node, print_.key, done, context)
-        execution = store.start(
-            pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs,
-            above=_highest_number(_base(node, context)),
-        )  # fmt: skip
-        try:
-            _execute(node, execution, inputs, print_, context, began)
-        except BaseException as error:
-            # Where the disk is full, the failure cannot be written down either: the next launch does it.
-            with suppress(StoreError, OSError):
-                _record_failure(node, execution, error, context)
-            if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
-                raise
-            raise _failed(node, error, context) from error
-        _, outputs = store.finished(print_.key)
+        outputs = _run_recorded(node, inputs, print_, context, began)
     return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
 
 
@@ -221,6 +207,29 @@ def _remark_unseen(node: Node, context: Launch) -> None:
     if sentence and sentence not in context.remarked:
         context.remarked.add(sentence)
         context.remark(node.name, sentence)
+
+
+def _run_recorded(
+    node: Node, inputs: dict[str, ArtifactRecord], print_: Fingerprint, context: Launch, began: float
+) -> dict[str, ArtifactRecord]:
+    """The outputs of a new execution, whose beginning and end the store records."""
+    store, run = context.store, context.run
+    # 4. Register RUNNING, so that a kill from here on leaves a trace.
+    execution = store.start(
+        pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs,
+        above=_highest_number(_base(node, context)),
+    )  # fmt: skip
+    try:
+        _execute(node, execution, inputs, print_, context, began)
+    except BaseException as error:
+        # Where the disk is full, the failure cannot be written down either: the next launch does it.
+        with suppress(StoreError, OSError):
+            _record_failure(node, execution, error, context)
+        if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
+            raise
+        raise _failed(node, error, context) from error
+    _, outputs = store.finished(print_.key)
+    return outputs
 
 
 def _execute(
