@@ -45,10 +45,14 @@ class KerasvisionError(Exception):
         super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
-def shown(received: object) -> str:
-    """As it would be written in Python; of something long, the beginning."""
+def shown(received: object, *, most: int = LONGEST) -> str:
+    """As it would be written in Python; of something longer than `most` characters, the beginning.
+
+    >>> shown("cat"), shown([1, 2, 3], most=4)
+    ("'cat'", '[1, ... (9 characters)')
+    """
     text = repr(received)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
 
 
 class ConfigError(KerasvisionError):

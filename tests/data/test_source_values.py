@@ -109,7 +109,7 @@ def test_several_labels_of_one_image_are_refused(several, rows):
 def test_lists_that_are_one_hot_by_chance_are_refused_at_the_first_that_is_not(rows):
     with pytest.raises(DataError, match=r"row 1 holds 2: \[3, 5\]"):
         rows(label=pa.array([[1, 0], [3, 5]]))
-    with pytest.raises(DataError, match="row 1 holds a list of 3, and those before it a list of 2"):
+    with pytest.raises(DataError, match="row 1 holds a list of 3, and the rows before hold a list of 2"):
         rows(label=pa.array([[1, 0], [0, 0, 1]]))
 
 

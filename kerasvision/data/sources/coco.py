@@ -18,7 +18,7 @@ from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.split_names import split_within
-from kerasvision.errors import DataError
+from kerasvision.errors import DataError, shown
 from kerasvision.lookup import shortened
 
 # How many ids an error message names.
@@ -124,7 +124,7 @@ class _Annotations:
         where = f"annotation {row.get('id')} of {self.file.name}"
         is_crowd = crowd(row.get("iscrowd"))
         if is_crowd is None:
-            raise UnusableValue(f"{where} has iscrowd {_short(row['iscrowd'])}, neither 0 nor 1")
+            raise UnusableValue(f"{where} has iscrowd {shown(row['iscrowd'])}, neither 0 nor 1")
         if is_crowd and settings.crowds == "leave_out":
             return
         if (box := corners(row.get("bbox"))) is None:
@@ -147,7 +147,7 @@ class _Annotations:
         for row in rows:
             for name, kind in fields.items():
                 if not isinstance(row, dict) or not isinstance(row.get(name), kind) or isinstance(row[name], bool):
-                    raise DataError(f"{self.file}: each of {key!r} needs {name!r}, {_NOUNS[kind]}; received {_short(row)}")
+                    raise DataError(f"{self.file}: each of {key!r} needs {name!r}, {_NOUNS[kind]}", received=row)
         return rows
 
     def _category_names(self, rows: list[dict]) -> dict[int, str]:
@@ -213,7 +213,7 @@ def _parsed(file: Path) -> dict:
     except RecursionError:
         raise DataError(f"{file} is nested too deeply for COCO's form") from None
     if not isinstance(data, dict):
-        raise DataError(f"{file} must hold a JSON object with 'images' and 'annotations'; received {_short(data)}")
+        raise DataError(f"{file} must hold a JSON object with 'images' and 'annotations'", received=data)
     return data
 
 
@@ -229,8 +229,3 @@ def _largest(image: _Image, file: Path) -> str:
         return (y_max - y_min) * (x_max - x_min)
 
     return max(kept, key=area).label if kept else ""
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:120] + "..."

@@ -11,7 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from kerasvision.data.sources.text import clean
-from kerasvision.errors import DataError
+from kerasvision.errors import DataError, shown
 from kerasvision.lookup import shortened
 
 # What the faults of single values say, by which `kerasvision.data.checks.images` knows them.
@@ -160,8 +160,8 @@ class Labels(Values):
                 hint="write one text or one whole number; a one-hot list needs exactly one 1, and a 0 for each other class",
             )
         if self._length not in (None, length):
-            raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and those before it "
-                            f"{_kind(self._length)}")  # fmt: skip
+            raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and the rows before "
+                            f"hold {_kind(self._length)}")  # fmt: skip
         self._length = length
         return several[0] if length == 1 else several.index(1)
 
@@ -183,5 +183,4 @@ def _kind(length: int) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return "[" + shortened(map(_shown, value), most=5) + "]"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    return shown(value, most=60)
