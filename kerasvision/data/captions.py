@@ -8,10 +8,10 @@ import pandas as pd
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.scripts import MARKS, SPACELESS
 
-# A character of a script without spaces, with its marks; or letters, marks and digits, with ' and - between them.
+# A character of a script without spaces, with its marks; or letters and digits with theirs, with ' and - between them.
 CHARACTER = re.compile(f"[{SPACELESS}][{MARKS}]*")
-_LETTER = rf"(?:(?![{SPACELESS}])[^\W_]|[{MARKS}])"
-WORD = re.compile(rf"{CHARACTER.pattern}|{_LETTER}+(?:['’\-]{_LETTER}+)*")
+_LETTERS = rf"(?:(?![{SPACELESS}])[^\W_][{MARKS}]*)+"
+WORD = re.compile(rf"{CHARACTER.pattern}|{_LETTERS}(?:['’\-]{_LETTERS})*")
 
 
 def words(caption: str) -> list[str]:

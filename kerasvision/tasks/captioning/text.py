@@ -36,6 +36,8 @@ def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
     text = tf.strings.unicode_transcode(captions, "UTF-8", "UTF-8")
     text = tf.strings.lower(text, encoding="utf-8") if settings.lowercase else text
     text = _replaced(text, r"[\s\p{Z}\p{C}]+", " ")
+    # A mark belongs to a letter: what follows a sign, an emoji say, shows nothing by itself.
+    text = _replaced(text, rf"(^|[^{_LETTERS}])\p{{M}}+", r"\1 ")
     text = text if isinstance(settings, c.Subwords) else _replaced(text, CHARACTER.pattern, r" \0 ")
     apart = " " if settings.punctuation == "strip" else r" \0 "
     text = _replaced(text, rf"[^{_LETTERS}{_WITHIN} ]", apart)
