@@ -151,8 +151,11 @@ def test_boxes_of_a_turned_photo_are_parts_of_what_one_sees(tmp_path):
         ({"image__encoded": [b"a", b"b"]}, "it holds no encoded image in 'image/encoded'"),
         ({"image__encoded": []}, "it holds no encoded image in 'image/encoded'"),
         ({"image__class__label": [1.5]}, "feature 'image/class/label' holds 1.5 in record 0 of"),
-        ({"image__object__bbox__ymin": [0.1, 0.2]}, "its boxes do not fit together: 2 ymin, 1 labels"),
-        ({"image__object__class__text": [b"a", b"b"]}, "its boxes do not fit together: 1 ymin, 2 labels"),
+        ({"image__object__bbox__ymin": [0.1, 0.2]}, "its boxes do not fit together: 2 ymin, 1 xmin, 1 ymax, 1 xmax"),
+        ({"image__object__class__text": [b"a", b"b"]}, "1 ymax, 1 xmax, 2 labels in 'image/object/class/text' and 0 masks"),
+        ({"image__object__bbox__ymin": []}, "its boxes do not fit together: 0 ymin, 1 xmin"),
+        ({"image__object__bbox__ymin": [b"0.5"]}, "shares of the image's sides, in [0, 1]; received b'0.5'"),
+        ({"image__object__bbox__xmax": [30.0]}, "shares of the image's sides, in [0, 1]; received 30.0"),
         ({"image__object__mask": [b"", b""]}, "1 labels in 'image/object/class/text' and 2 masks"),
     ],
 )

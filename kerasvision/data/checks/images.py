@@ -26,6 +26,7 @@ FAULTS: Mapping[str, str] = {
     NO_LABEL: "no_label",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",
+    "its boxes ": "bad_annotation",
     NEITHER: "bad_value",
     NOT_UTF8: "bad_value",
     NO_SUCH_NAME: "bad_value",

@@ -28,6 +28,8 @@ from kerasvision.lookup import did_you_mean
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 _BEFORE, _AFTER = 12, 4
 _GZIP = b"\x1f\x8b"
+# A box may reach out of its image. One of more than twice the image's size is given in pixels.
+MOST_SHARE = 2.0
 
 Value = list[bytes] | list[int] | list[float]
 
@@ -112,18 +114,22 @@ class _Example:
     def _objects(self, image: bytes, where: str) -> tuple[tuple[Object, ...], str]:
         """(objects, fault). Boxes are parts of the sides of the image as one sees it."""
         key = self.settings.box_key
-        sides = [self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")]
-        boxes, labels = len(sides[0]), self._values(self.settings.object_label_key)
+        sides = {side: self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")}
+        boxes, labels = max(map(len, sides.values())), self._values(self.settings.object_label_key)
         masks = self._values(self.settings.mask_key)
         if not boxes:
             return (), ""
-        if any(len(side) != boxes for side in sides) or len(labels) != boxes or len(masks) not in (0, boxes):
+        if any(len(side) != boxes for side in sides.values()) or len(labels) != boxes or len(masks) not in (0, boxes):
+            counts = ", ".join(f"{len(side)} {name}" for name, side in sides.items())
             said = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
-            return (), f"its boxes do not fit together: {boxes} ymin, {said}"
+            return (), f"its boxes do not fit together: {counts}, {said}"
+        numbers = [number for side in sides.values() for number in side]
+        if wrong := [number for number in numbers if isinstance(number, bytes) or abs(number) > MOST_SHARE]:
+            return (), f"its boxes must be shares of the image's sides, in [0, 1]; received {wrong[0]!r}"
         names = [self.said.object_label.name(label, where) for label in labels]
         if (size := upright_size(io.BytesIO(image))) is None:
             return (), ""
-        pixels = np.asarray(sides, np.float64).T * (size * 2)
+        pixels = np.asarray([*sides.values()], np.float64).T * (size * 2)
         return tuple(
             Object(tuple(box), name, partial(_mask, self.again, self.settings.mask_key, at) if masks else None)
             for at, (box, name) in enumerate(zip(pixels.tolist(), names, strict=True))

@@ -155,9 +155,11 @@ class Labels(Values):
         length = len(several)
         is_one_hot = self.one_hot and (not self.names or length == len(self.names)) and _is_one_hot(several)
         if length > 1 and not is_one_hot:
+            whole = f", {len(self.names)} values in all" if self.names and self.one_hot else ""
             raise DataError(
                 f"{self.noun} must hold one label for each image; {row} holds {length}: {_shown(several)}",
-                hint="write one text or one whole number; a one-hot list needs exactly one 1, and a 0 for each other class",
+                hint="write one text or one whole number; a one-hot list needs exactly one 1, and a 0 for each other class"
+                f"{whole}",
             )
         if self._length not in (None, length):
             raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and the rows before "
