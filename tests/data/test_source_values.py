@@ -201,7 +201,7 @@ def test_a_one_hot_list_is_as_long_as_there_are_names():
     named = {"names": ("cat", "dog", "emu"), "named_in": "source.class_names"}
     assert Labels("x", **named).read([0, 0, 1], "0") == ("emu", "")
     for length in (2, 4):
-        with pytest.raises(DataError, match="x must hold one label for each image"):
+        with pytest.raises(DataError, match="x must hold one label for each image.*, 3 values in all"):
             Labels("x", **named).read([1] + [0] * (length - 1), "0")
     with pytest.raises(DataError, match="x must hold one label for each image"):
         Labels("x", one_hot=False).read([1, 0], "0")

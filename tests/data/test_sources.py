@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import struct
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -209,7 +210,7 @@ WHOLE = idx_bytes(np.arange(18).reshape(3, 2, 3))
     [
         ({"t10k_images_idx3": None}, "there is no file .*t10k-images-idx3-ubyte.gz"),
         ({"train_images_idx3": WHOLE[:-1]}, "should hold 18 values, and holds 17"),
-        ({"train_images_idx3": WHOLE + b"\0"}, "should hold 18 values, and holds 19"),
+        ({"train_images_idx3": WHOLE + b"\0"}, "should hold 18 values, and holds more"),
         ({"train_images_idx3": WHOLE[:10]}, "is no idx file of unsigned bytes"),
         ({"train_images_idx3": b""}, "is no idx file of unsigned bytes"),
         ({"train_images_idx3": b"\1" + WHOLE[1:]}, "is no idx file of unsigned bytes"),
@@ -224,6 +225,16 @@ WHOLE = idx_bytes(np.arange(18).reshape(3, 2, 3))
 def test_idx_files_that_do_not_hold_what_they_say_are_refused(changed, message, tmp_path):
     with pytest.raises(DataError, match=message):
         read(write_idx(tmp_path, **changed))
+
+
+def test_no_more_of_an_idx_file_is_unpacked_than_its_header_claims(tmp_path):
+    source = write_idx(tmp_path, train_images_idx3=WHOLE + bytes(50_000_000))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="should hold 18 values, and holds more"):
+        read(source)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_an_idx_file_cut_short_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from kerasvision.data.sources.arrays import encode_png
 from kerasvision.errors import DataError
 
 UNSIGNED_BYTE = 0x08
+PIECE_BYTES = 1 << 20
 FILES = {"train": "train", "test": "t10k"}
 
 
@@ -46,16 +48,25 @@ def read_array(path: Path, *, rank: int) -> np.ndarray:
         DataError: the file is missing, cut short, or no idx file of unsigned bytes in so many dimensions.
     """
     try:
-        data = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            header = file.read(4 + 4 * rank)
+            if len(header) < 4 + 4 * rank or header[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
+                raise DataError(f"{path} is no idx file of unsigned bytes in {rank} dimensions", received=header[:4])
+            shape = struct.unpack_from(f">{rank}I", header, 4)
+            values = _at_most(math.prod(shape) + 1, file)
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", hint="source.path must hold the four .gz files of MNIST") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked: {getattr(error, 'strerror', None) or error}") from error
-    header = 4 + 4 * rank
-    if len(data) < header or data[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
-        raise DataError(f"{path} is no idx file of unsigned bytes in {rank} dimensions", received=data[:4])
-    shape = struct.unpack_from(f">{rank}I", data, 4)
-    pixels = np.frombuffer(data, np.uint8, offset=header)
-    if pixels.size != math.prod(shape):
-        raise DataError(f"{path} should hold {math.prod(shape)} values, and holds {pixels.size}")
-    return pixels.reshape(shape)
+    if len(values) != math.prod(shape):
+        found = "more" if len(values) > math.prod(shape) else len(values)
+        raise DataError(f"{path} should hold {math.prod(shape)} values, and holds {found}")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _at_most(size: int, file: BinaryIO) -> bytearray:
+    """The next bytes of a file. A header may claim any size, and a few bytes may unpack to gigabytes."""
+    values = bytearray()
+    while len(values) < size and (piece := file.read(min(PIECE_BYTES, size - len(values)))):
+        values += piece
+    return values
