@@ -97,7 +97,8 @@ def test_colour_of_sixteen_bits_is_noted_though_pillow_calls_it_rgb(make_images)
 )
 def test_an_image_of_16_bits_that_uses_few_of_them_says_how_many_levels_are_left(make_images, low, high, levels, way_out):
     values = np.random.default_rng(0).integers(low, high, (64, 64)).astype(np.uint16)
-    note = f"reducing 16 bits per channel to 8 leaves at most {levels} grey levels ({way_out})"
+    noun = "grey level" if levels == 1 else "grey levels"
+    note = f"reducing 16 bits per channel to 8 leaves at most {levels} {noun} ({way_out})"
     assert inspect(make_images.encoded(Image.fromarray(values), "PNG")).notes == (note,)
     colours = tf.io.encode_png(np.stack([values] * 3, axis=-1)).numpy()
     assert inspect(colours).notes == (note,)
