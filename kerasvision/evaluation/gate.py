@@ -102,7 +102,7 @@ def _answer(rule: Rule, case: Case) -> RuleResult:
         StageError: it raised an error.
     """
     if case.slice is not None and case.is_missing:
-        return RuleResult(f"{_name(rule)} for {case.name}", UNSURE, math.nan, None, case.why_missing, examples=case.examples)
+        return RuleResult(f"{case.name} ({_name(rule)})", UNSURE, math.nan, None, case.why_missing, examples=case.examples)
     try:
         result = lookup.load(rule.implementation)(rule, case)
     except KerasvisionError:

@@ -116,8 +116,8 @@ def by_name(
         for theirs, ours, of_weight in parts:
             if len(theirs.shape) != len(ours.shape) or any(theirs.shape[axis] != count for axis in of_weight):
                 raise ConfigError(
-                    f"the weights file {file} names {count} classes, and its layer {layer.name!r} has the shape "
-                    f"{theirs.shape}",
+                    f"the weights file {file} must name each class of its head; its layer {layer.name!r} has the shape "
+                    f"{theirs.shape}, and the number of names is {count}",
                     hint="take the file as the trainer wrote it",
                 )
         found[layer.name] = [

@@ -95,5 +95,6 @@ def _words_by_name(
         say_fresh(file, "does not name its words")
         return dict(stored), tuple(OF_THE_WORDS)
     rows = shared_rows(words, theirs)
+    taken = by_name(whole, stored, file, axes=OF_THE_WORDS, rows=rows, count=len(theirs))
     say_head(words, rows, file, noun="words")
-    return by_name(whole, stored, file, axes=OF_THE_WORDS, rows=rows, count=len(theirs)), ()
+    return taken, ()

@@ -160,8 +160,9 @@ def _head_by_name(
     if not can_take(model, axes, names=classes, stored_names=theirs):
         say_fresh(file, f"is for other classes, and {model.name} has a head that depends on them throughout")
         return dict(stored), False
+    taken = by_name(model, stored, file, axes=axes, rows=rows, count=len(theirs))
     say_head(classes, rows, file)
-    return by_name(model, stored, file, axes=axes, rows=rows, count=len(theirs)), True
+    return taken, True
 
 
 def _receivers(

@@ -166,7 +166,7 @@ def test_a_slice_that_has_no_such_metric_leaves_the_model_undecided(verdict):
     judged = verdict(c.AtMost("log_loss", 1, slice="label"))
     assert {result.rule: (result.outcome, result.reason) for result in judged.rules} == {
         "log_loss of label=dog <= 1": ("passed", "0.5 is <= 1"),
-        "AtMost for log_loss of label=cat": ("not_enough_data", "log_loss has no value on the 40 images with label=cat"),
+        "log_loss of label=cat (AtMost)": ("not_enough_data", "log_loss has no value on the 40 images with label=cat"),
     }
     assert judged.verdict == "UNDECIDED"
 
@@ -209,7 +209,7 @@ def test_each_of_very_many_labels_is_judged():
 def test_a_label_that_the_test_split_lacks_is_named():
     judged = by_label([20] * 9 + [0])
     assert judged.verdict == "UNDECIDED"
-    assert "AtLeast for accuracy of label=c009: no image of the test split has label=c009" in judged.reason
+    assert "for accuracy of label=c009 (AtLeast): no image of the test split has label=c009" in judged.reason
 
 
 # --- Rules of one's own
