@@ -252,6 +252,6 @@ def test_every_command_without_its_program_exists(accepts):
 
 
 def test_every_setting_is_of_a_kind_that_is_checked():
-    kinds = r"[a-z]+\.[a-z_]+|[a-z_]+=.+|[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
+    kinds = r"[a-z]+\.[a-z_]+|[a-z_]+=.+|(c\.)?[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
     assert [code for code in SETTINGS if not re.fullmatch(kinds, code)] == [], "nothing checks these"
     assert set(readme.inline()) >= OF_OTHERS | SERVED
