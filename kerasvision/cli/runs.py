@@ -13,12 +13,14 @@ from kerasvision.cli.pipelines import Root
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="What happened before.", no_args_is_help=True)
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id; latest: the newest of a pipeline.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest: the newest run of a pipeline.")
+]
 
 
 @app.command("list")
 def list_(root: Root = Path()) -> None:
-    """All runs, newest first. Those that another command than `run` needed bear its name."""
+    """All runs, newest first. A run that another command than `run` started shows that command's name."""
     from kerasvision.pipeline.history import list_runs
     from kerasvision.pipeline.records import PIPELINE
 
@@ -28,8 +30,9 @@ def list_(root: Root = Path()) -> None:
         counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         side_run = "" if run.purpose == PIPELINE else run.purpose
         table.add_row(run.id, run.pipeline, side_run, _time(run.started_ms), escape(run.outcome), escape(counted))
-    print_whole(table)
-    if not table.row_count:
+    if table.row_count:
+        print_whole(table)
+    else:
         typer.echo(f"nothing has run in {root.absolute()}")
 
 

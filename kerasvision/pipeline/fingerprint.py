@@ -125,7 +125,7 @@ def unseen_loads(node: Node) -> str:
     if not places:
         return ""
     shown = lookup.shortened(places, most=MOST_PLACES, separator="; ")
-    return f"a change of what this loads goes unseen: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
+    return f"a change of what this code loads goes unnoticed: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
 
 
 def differences(old: dict[str, dict[str, object]], new: Fingerprint) -> list[str]:

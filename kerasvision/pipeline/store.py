@@ -233,7 +233,7 @@ class Store:
         """
         runs = self.runs()
         found = [run for run in runs if run_id and run.id.startswith(run_id)]
-        rule = f"{len(found)} runs begin with it: {run_id!r}" if found else f"there is no such run: {run_id!r}"
+        rule = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}"
         if run_id == "latest":
             found = [run for run in runs if run.purpose == PIPELINE][:1]
             rule = f"no pipeline has run here, only `{runs[0].purpose}`" if runs else "no pipeline has run here"

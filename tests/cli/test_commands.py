@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["run", "pipelines/digits.py", "--only", "trainer", "--until", "trainer"], 2, "--only stands alone"),
         (["run", "pipelines/flowers.py", "--set", "source.path=/nowhere"], 3, "there is no folder /nowhere"),
         (["run"], 2, "Missing argument 'PIPELINE'"),
-        (["runs", "show", "2000"], 2, "there is no such run: '2000'"),
+        (["runs", "show", "2000"], 2, "there is no run '2000'"),
         (["runs", "why", "trainer"], 2, "never finished here"),
         (["models", "show", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'? By family: lenet: lenet5; "),
         (["models", "show", "lenet5", "--image-shape", "28"], 2, "the form height,width,channels; received '28'"),

@@ -155,8 +155,8 @@ def test_root_in_which_nothing_ran_says_so(ask, tmp_path):
 
 
 def test_beginning_of_several_ids_is_told(ask, root):
-    assert "2 runs begin with it: '2'. `kerasvision runs list` shows" in is_told(ask("runs", "show", "2", "--root", root))
-    assert "there is no such run: ''." in is_told(ask("report", "", "--root", root))
+    assert "2 runs begin with '2'. `kerasvision runs list` shows" in is_told(ask("runs", "show", "2", "--root", root))
+    assert "there is no run ''." in is_told(ask("report", "", "--root", root))
 
 
 def test_run_list_shows_what_came_of_runs_and_whose_they_are(ask, root):

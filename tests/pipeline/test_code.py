@@ -209,7 +209,7 @@ def test_dependency_that_does_not_exist_is_refused_before_anything_runs(project)
 def test_load_that_goes_unseen_is_named_until_depends_on_names_it(line, called, project):
     folder = project(my_net=f"def net(*, image_shape, num_classes):\n    {line}\n")
     assert unseen_loads(trainer()) == (
-        f"a change of what this loads goes unseen: my_net.py, line 2, calls {called}. "
+        f"a change of what this code loads goes unnoticed: my_net.py, line 2, calls {called}. "
         "Name it: depends_on=('data/table.json', 'my_module')"
     )
     (folder / "widths.json").write_text("[]")

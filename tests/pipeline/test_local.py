@@ -188,5 +188,5 @@ def test_lineage_leads_from_the_last_artifact_to_the_source(toy, number, tmp_pat
 
 def test_unknown_run_is_refused(toy, number, tmp_path):
     run(toy.pipeline(number), root=tmp_path)
-    with pytest.raises(ConfigError, match="there is no such run: 'zzz'"):
+    with pytest.raises(ConfigError, match="there is no run 'zzz'"):
         show_run("zzz", root=tmp_path)

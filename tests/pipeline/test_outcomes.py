@@ -209,7 +209,7 @@ def test_latest_is_the_last_run_of_a_pipeline_and_not_a_look_at_its_images(toy, 
 def test_run_must_be_named_unambiguously(toy, number, tmp_path, run_id):
     for _ in range(2):
         run(toy.pipeline(number), root=tmp_path)
-    with pytest.raises(ConfigError, match="there is no such run: ''" if not run_id else "2 runs begin with it: '2'"):
+    with pytest.raises(ConfigError, match="there is no run ''" if not run_id else "2 runs begin with '2'"):
         show_run(run_id, root=tmp_path)
 
 
