@@ -42,7 +42,7 @@ class Config(BaseModel):
         except ValidationError as error:
             raise _readable(cls, error) from None
         except TypeError as error:  # a constructor of our own, called without something or with something else
-            raise ConfigError(f"{cls.__name__} cannot be made of this: {error}", received=value) from None
+            raise ConfigError(f"{cls.__name__} cannot be made from this: {error}", received=value) from None
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON data that `parse` turns back into equal settings."""

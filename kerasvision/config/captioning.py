@@ -33,7 +33,7 @@ class Words(Vocabulary):
 
     A word is a run of letters, their marks, and digits. In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer,
     Burmese) each character is a word, with its marks: `max_length` must be as many characters as a sentence has. Sentences
-    are written without spaces there. Tibetan has its syllables for words.
+    are written without spaces there. Tibetan is cut into syllables.
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.vocabulary:fit_words"

@@ -40,7 +40,7 @@ class Evaluation(Config):
     )
     slices: tuple[str, ...] = ("label", "pixels", "brightness")
     bands: int = Field(default=3, ge=2, le=20, description="into how many parts a column of numbers is cut")
-    resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, where no images are counted")
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, where images are not counted")
     confidence: float = Field(default=0.95, ge=0.5, lt=1, description="how often an interval holds the true score")
     test_time: tuple[Literal["flip", "shift"], ...] = Field(
         default=(),

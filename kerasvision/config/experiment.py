@@ -350,7 +350,7 @@ class Experiment(Config):
         if path == "model.weights":
             raise ConfigError(
                 'search.space["model.weights"]: a search cannot vary the weights to start from, because changes of their '
-                "files would go unseen", hint="run the pipeline once for each of them"
+                "files would go unnoticed", hint="run the pipeline once for each of them"
             )  # fmt: skip
 
     @model_validator(mode="after")

@@ -107,7 +107,7 @@ class Change(Rule):
     leaves a model undecided. Every slice is tested by itself: raise `confidence` where there are many.
 
     - `bootstrap`: images are drawn with replacement 1,000 times, each with the answers of both models, for any metric. The
-      interval lies between the quantiles of the change (Efron & Tibshirani, 1993), and reckons with an image on which the
+      interval lies between the quantiles of the change (Efron & Tibshirani, 1993), and allows for an image on which the
       models differ, even where none was seen.
     - `mcnemar`: exact, for `accuracy`, by the images on which one model is right and the other wrong (McNemar, 1947). At
       least 6 of them are needed to tell a change from none with 95 % confidence.

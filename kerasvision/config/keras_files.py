@@ -70,7 +70,7 @@ def hdf5_fault(file: Path) -> Fault | None:
     if beginning.startswith(ZIP):
         return _archive_fault(file)
     if not beginning.startswith(HDF5):
-        kind = next((f"it is {kind}" for sign, kind in KINDS.items() if beginning.startswith(sign)), "it begins otherwise")
+        kind = next((f"it is {kind}" for sign, kind in KINDS.items() if beginning.startswith(sign)), "it begins unlike one")
         return Fault(f"is damaged or no HDF5 file: {kind}")
     return None
 
@@ -116,8 +116,8 @@ def loading_fault(file: Path, error: Exception) -> Fault:
     if hidden is not None:
         name = (hidden.get("config") or {}).get("name", "lambda")
         return Fault(
-            f"has a Lambda layer {name!r}: its code lies in the file, and would run here",
-            "write that step with keras.ops, or as a layer class of its own, and train again",
+            f"has a Lambda layer {name!r}: its code is stored in the file and would run here",
+            "write that step with keras.ops, or as a layer class, and train again",
         )
     foreign = sorted({_class(layer) for layer in layers if not _is_keras(layer)})
     if foreign:

@@ -24,7 +24,7 @@ def with_value(settings: C, path: str, value: object) -> C:
         path: field names, positions and keys joined by dots: `training.epochs`, `augment.0.pad`, `model.options.pooling`;
             one of them may stand in brackets, as in Python: `augment[0].pad`, `search.space["training.epochs"].low`.
         value: the new value. A text is read as JSON, or as it would stand in a pipeline file, `(64, 64)` or
-            `c.Adam(learning_rate=0.1)`, where the field does not take the text itself. Quotes around a text are not of it.
+            `c.Adam(learning_rate=0.1)`, where the field does not take the text itself. Quotes around a text do not count.
 
     Raises:
         ConfigError: no such path, or a value that the field refuses.
@@ -146,7 +146,8 @@ def _changed(node: object, changes: list[_Change]) -> object:
     places = {str(place): item for place, item in enumerate(node)}
     for part in by_part:
         if part not in places:
-            there = f"its entries are numbered 0 to {len(node) - 1}" if node else "it is empty"
+            last = len(node) - 1
+            there = f"its entries are numbered 0 to {last}" if last > 0 else "its only entry is 0" if node else "it is empty"
             raise ConfigError(f"{above} has no entry {part!r}; {there}")
     return tuple(_choices(item, by_part[place])[0] if place in by_part else item for place, item in places.items())
 

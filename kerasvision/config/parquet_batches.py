@@ -83,7 +83,7 @@ def _row_bytes(
     if unpacked > max(SUSPECT_BYTES, SUSPECT_RATIO * chunk.total_compressed_size):
         raise DataError(
             f"column {chunk.path_in_schema!r} of {path} must not unpack to more than {SUSPECT_RATIO:,} times its size; "
-            f"{chunk.total_compressed_size:,} bytes there stand for {unpacked:,}",
+            f"{chunk.total_compressed_size:,} bytes unpack to {unpacked:,}",
             hint="write the table anew, with a dictionary for values that repeat",
         )
     # No value is longer than all of its column.

@@ -35,7 +35,7 @@ class Source(Component):
         return iter(())
 
     def way_to(self, what: Said) -> str:
-        """How to make this source give labels or captions, as a hint; "" where nothing speaks against it.
+        """How to make this source give labels or captions, as a hint; "" where it gives them, or may.
 
         >>> Coco(path="coco").way_to("labels")
         "set source.label='largest'"
@@ -222,7 +222,8 @@ class Coco(Source):
 
     An image that only one of the two files lists has no captions, or no objects. An image that lies among the listed ones is
     left out with a warning where no JSON file lists it, not even another one in the place of the two. Crowds (`iscrowd`) are
-    left out: a box around twenty people is no example of one. Categories of one name are one class, whatever their ids.
+    left out: a box around twenty people is no example of one. Categories with the same name are one class, whatever their
+    ids.
 
     Where a JSON file gives an image another size than its file has, the boxes and masks are scaled to the file, or turned
     with it where the annotator ignored its EXIF orientation; with another aspect ratio the image is left out.

@@ -300,7 +300,7 @@ def _not_applied(data: bytes) -> Iterator[str]:
     except Exception:  # as where the header is read
         return
     if orientation in range(2, 9):
-        yield f"orientation {orientation} stands in XMP or in a text, and is not applied"
+        yield f"orientation {orientation} is stored in XMP or in a text chunk, and is not applied"
 
 
 def _levels_left(data: bytes) -> str:

@@ -30,7 +30,7 @@ LAYOUTS = {
     ),
     "Intel's scenes": (
         ["seg_train/sea/1.jpg", "seg_test/sea/2.jpg", "seg_pred/3.jpg"],
-        [("seg_pred/3.jpg", "outside the class folders, in seg_pred/, which is no split"),
+        [("seg_pred/3.jpg", "outside the class folders, in seg_pred/, which is not a split"),
          ("seg_test/sea/2.jpg", "sea", "test"), ("seg_train/sea/1.jpg", "sea", "train")],
     ),
     "numbers": (

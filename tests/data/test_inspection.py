@@ -75,7 +75,7 @@ def test_an_orientation_outside_the_exif_header_is_noted(image_kinds, kind, orie
     data = image_kinds.turned_elsewhere(orientation)[kind]
     turned_by_pillow = image_kinds.pillow_pixels(data).shape[:2] == (40, 24)
     facts = inspect(data)
-    note = "orientation 6 stands in XMP or in a text, and is not applied"
+    note = "orientation 6 is stored in XMP or in a text chunk, and is not applied"
     assert turned_by_pillow == (orientation == 6)
     assert (facts.width, facts.height, facts.notes) == (40, 24, (note,) if orientation == 6 else ())
 

@@ -200,7 +200,7 @@ def test_images_in_front_of_a_damaged_place_are_read_and_those_behind_it_are_tol
     for _ in range(2):
         assert [records[number].load() for number in (0, 299)] == [images[0], images[299]]
         for number in (300, 899, 301):
-            with pytest.raises(OSError, match="the table is damaged behind row 300: "):
+            with pytest.raises(OSError, match="the table is damaged after row 300: "):
                 records[number].load()
 
 
@@ -249,7 +249,7 @@ def test_a_column_that_unpacks_a_thousandfold_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("kerasvision.config.parquet_batches.SUSPECT_BYTES", 1_000_000)
     path = packed_table(tmp_path / "table.parquet", use_dictionary=False)(image=[b"\0" * 900_000] * 30)
     with pytest.raises(OSError, match=r"column 'image' of .* must not unpack to more than 1,000 times its size; [0-9,]+ "
-                                      r"bytes there stand for 27,"):  # fmt: skip
+                                      r"bytes unpack to 27,"):  # fmt: skip
         read(Table(path=path, label=None))[0].load()
 
 

@@ -220,7 +220,7 @@ SETS = {
     ),
     "images in a folder that is no split": (
         lambda root: copy(root, "train/cat/000.jpg", "extra/1.jpg"),
-        {"outside_classes": "outside the class folders, in extra/, which is no split extra/1.jpg"},
+        {"outside_classes": "outside the class folders, in extra/, which is not a split extra/1.jpg"},
     ),
     "a class folder behind a link": (
         lambda root: link_out(root / "train/cat", root.with_name("disk2")),

@@ -113,7 +113,8 @@ def test_rows_without_a_split_among_others_are_told(find):
     (found,) = find(replaced("images/000.jpg,cat,train,", "images/000.jpg,cat,,"))
     assert (found.code, found.severity, found.examples) == ("split_missing", "warning", ("images/000.jpg",))
     assert found.message == (
-        "1 image has no split in the source, where the others have one (test, train, validation): they are split by `splits`"
+        "1 image has no split in the source, where the others have one (test, train, validation); "
+        "the setting `splits` assigns one"
     )
 
 

@@ -15,7 +15,7 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
     if like := _labels_like_splits(statistics, images):
         names = ", ".join(map(repr, like))
         ids = images.loc[images["label"].isin(like), "id"] if images is not None else ()
-        yield anomaly("labels_like_splits", f"labels {names} are named like splits, and are taken for classes", ids)
+        yield anomaly("labels_like_splits", f"labels {names} are named like splits, but were read as classes", ids)
     if images is None or "source_split" not in images:
         return
     if not like and (images["source_split"] == "").all():
@@ -25,7 +25,7 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
         others = ", ".join(sorted(set(images["source_split"]) - {""}))
         one, many = "image has no split", "images have no split"
         message = f"{counted(len(without), one, many)} in the source, where the others have one ({others})"
-        yield anomaly("split_missing", f"{message}: they are split by `splits`", without)
+        yield anomaly("split_missing", f"{message}; the setting `splits` assigns one", without)
 
 
 def _labels_like_splits(statistics: Statistics, images: pd.DataFrame | None) -> list[str]:

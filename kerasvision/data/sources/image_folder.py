@@ -106,7 +106,7 @@ def _dead_link(found: Found) -> str:
 def _where(found: Found, layout: _Layout) -> str:
     folders = _folders(found)
     if layout.is_beside(folders):
-        return f"{OUTSIDE}, in {printable(folders[0])}/, which is no split"
+        return f"{OUTSIDE}, in {printable(folders[0])}/, which is not a split"
     return f"{OUTSIDE}, directly in {printable('/'.join(folders) or str(found.root))}/"
 
 

@@ -199,7 +199,7 @@ class _ParquetImages:
                 return self._cell(row)
             except (pyarrow.ArrowException, DataError, OSError) as error:
                 self._damaged = self._first + len(self._batch), str(error).splitlines()[0]
-        raise OSError(errno.EIO, f"the table is damaged behind row {self._damaged[0]}: {self._damaged[1]}")
+        raise OSError(errno.EIO, f"the table is damaged after row {self._damaged[0]}: {self._damaged[1]}")
 
     def _cell(self, row: int) -> object:
         if self._batches is None or row < self._first:
