@@ -176,7 +176,7 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
     if found is not None:
         return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
     earlier = store.fingerprints(pipeline, node.name, limit=1)
-    return differences(earlier[0][1], print_) if earlier else ["it never finished here"]
+    return differences(earlier[0][1], print_) if earlier else ["it has not finished here before"]
 
 
 def log_file(node: Node, context: Launch) -> Path:

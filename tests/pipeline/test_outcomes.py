@@ -80,7 +80,7 @@ def test_plan_after_a_stopped_training_says_that_its_checkpoint_will_be_used(tmp
         run(acting(kind), root=tmp_path)
     (work,) = (tmp_path / "runs/work/acting/act").iterdir()
     (planned,) = plan(acting(kind), root=tmp_path)
-    assert planned.why == (f"act goes on from a checkpoint after step 40, in {work}", "it never finished here")
+    assert planned.why == (f"act goes on from a checkpoint after step 40, in {work}", "it has not finished here before")
     # With other settings it is of no use, and the plan says why.
     (planned,) = plan(acting("error"), root=tmp_path)
     begins_anew = f"act begins anew: {work} holds a checkpoint after step 40, which does not fit: setting kind"
