@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -27,7 +28,7 @@ OLDEST_MACOS = "14.0"
 FROM_SOURCE = ("promise",)
 
 
-def compile_requirements(*arguments, asked=""):
+def compile_requirements(*arguments: object, asked: str = "") -> None:
     """Runs `uv pip compile`.
 
     Args:
@@ -45,12 +46,12 @@ def compile_requirements(*arguments, asked=""):
     )
 
 
-def write_lock(folder, upgrade=None):
+def write_lock(folder: Path, upgrade: Sequence[str] | None = None) -> None:
     """Writes the three files.
 
     Args:
         folder: where they go; versions in files that lie there are kept, as far as they fit.
-        upgrade: the names of the packages that need not keep theirs; none: all packages.
+        upgrade: the packages that may leave their versions; an empty list means all, None means those that no longer fit.
     """
     new = ["--upgrade"] if upgrade == [] else [word for name in upgrade or () for word in ("--upgrade-package", name)]
     exact = ["--universal", "--generate-hashes", "--custom-compile-command", "python requirements/lock.py"]
@@ -62,7 +63,7 @@ def write_lock(folder, upgrade=None):
     compile_requirements(*exact, "--upgrade", "-", "-c", test, "-o", folder / "build.txt", asked=build)
 
 
-def check_wheels(folder):
+def check_wheels(folder: Path) -> None:
     """Every locked package has a wheel for every Python on every platform."""
     wheels = ["--only-binary", ":all:", *(word for name in FROM_SOURCE for word in ("--no-binary", name))]
     for python in PYTHONS:
@@ -71,7 +72,7 @@ def check_wheels(folder):
             compile_requirements(*wheels, *where, PROJECT, "--extra", "test", "-c", folder / "test.txt")
 
 
-def pinned(lock, python):
+def pinned(lock: Path, python: str) -> list[str]:
     """name==version of every package of a lock file that is for that Python on this platform."""
     environment = {"python_version": python, "python_full_version": f"{python}.0"}
     lines = [line for line in lock.read_text("utf-8").splitlines() if "==" in line]
@@ -79,7 +80,7 @@ def pinned(lock, python):
     return [f"{one.name}{one.specifier}" for one in packages if one.marker is None or one.marker.evaluate(environment)]
 
 
-def check_pythons(folder):
+def check_pythons(folder: Path) -> None:
     """pip would install every locked package with every Python: a new pip, which looks and fetches no packages."""
     pip = [sys.executable, "-m", "uv", "tool", "run", "--from", "pip>=25", "pip", "install", "--quiet"]
     look = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--target", "nowhere"]
@@ -88,7 +89,7 @@ def check_pythons(folder):
         subprocess.run([*pip, *look, "--python-version", python, *packages], check=True)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these, or of all")
     try:

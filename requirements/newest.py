@@ -116,7 +116,7 @@ def _lines(findings: Findings) -> Iterator[str]:
         taken = {name: pair for name, pair in breakage.changes.items() if name not in breakage.names}
         which = _versions(asked) + (f", which takes along {_versions(taken)}," if taken else "")
         yield from _listed(f"Only together: {which} break" if len(breakage.names) > 1 else f"{which} breaks", breakage.tests)
-    yield from _listed("Not a matter of versions, for it fails with the lock as well", findings.not_versions)
+    yield from _listed("Not caused by newer versions: fails with the lock as well", findings.not_versions)
     yield from _listed("Failed once and passed when run again", findings.unsteady)
     alone = "Fails with the newest versions, and with no change of the locked packages alone"
     yield from _listed(alone, findings.unexplained)
