@@ -33,9 +33,9 @@ def show(
     version: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="The newest where it is left out.")] = None,
     root: Root = Path(),
 ) -> None:
-    """The card of a version; and every file is compared with what was pushed. Exit code 5 where one differs.
+    """Show the card of a version, and compare every file with what was pushed. Exit code 5 where one differs.
 
-    A version that something else made is loaded instead. Exit code 1 where it cannot be.
+    A version that something else made is loaded instead. Exit code 1 where that fails.
     """
     from kerasvision.errors import ExportError
     from kerasvision.export.versions import CARD, complaint, find_version, read_record

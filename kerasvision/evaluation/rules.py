@@ -306,7 +306,7 @@ def _tested(
         f"the change lies between {change.low:+.4g} and {change.high:+.4g} with {100 * rule.confidence:g} % confidence "
         f"({rule.test}, {case.examples} images)"
     )
-    why += f": it may be enough or not{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
+    why += f": this may or may not be enough{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
     return RuleResult(text, outcome, reason=why, interval=(change.low, change.high), p_value=change.p_value, **common)
 
 

@@ -38,7 +38,7 @@ def bootstrap_change(
         change: of the score, on the images as they are.
         resampled: float64 (R,), the change on each resample; NaN where there was none.
         confidence: of the interval, such as 0.95; its ends are the quantiles at (1 -+ confidence) / 2.
-        evidence: how the change is measured. With it the interval reckons with an image such as was not seen: two models
+        evidence: how the change is measured. With it the interval allows for an image unlike those seen: two models
             that answer 30 images alike may differ by 0.12 (see `score_interval`).
 
     >>> bootstrap_change(0.5, np.arange(101) / 128, confidence=0.5)

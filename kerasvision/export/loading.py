@@ -26,7 +26,7 @@ def load_saved_model(folder: Path) -> object:
         signatures = loaded.signatures
     except LOAD_ERRORS as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ExportError(f"{folder} cannot be loaded, it is damaged: {reason}") from error
+        raise ExportError(f"{folder} cannot be loaded because it is damaged: {reason}") from error
     if not signatures:
         raise ExportError(
             f"{folder} has no signature that could be asked",

@@ -187,8 +187,8 @@ def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> Non
         return
     taken = ", ".join(f"{name} ({one.dtype.name} {one.shape})" for name, one in sorted(inputs.items())) or "nothing"
     raise ExportError(
-        f"predict requires a signature {BYTES_SIGNATURE} that takes {BYTES_INPUT} (string (None,)) alone; that of {folder} "
-        f"takes {taken}",
+        f"predict requires a signature {BYTES_SIGNATURE} that takes {BYTES_INPUT} (string (None,)) alone; the one "
+        f"of {folder} takes {taken}",
         hint="`kerasvision serve` answers requests to any signature",
     )
 

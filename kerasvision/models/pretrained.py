@@ -158,7 +158,7 @@ def _head_by_name(
         return dict(stored), False
     axes = class_axes(model, make, num_classes=len(classes))
     if not can_take(model, axes, names=classes, stored_names=theirs):
-        say_fresh(file, f"is for other classes, and {model.name} has a head that depends on them throughout")
+        say_fresh(file, f"is for other classes, and more than the last layer of {model.name} depends on them")
         return dict(stored), False
     taken = by_name(model, stored, file, axes=axes, rows=rows, count=len(theirs))
     say_head(classes, rows, file)

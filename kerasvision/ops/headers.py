@@ -45,7 +45,7 @@ def find_segment(jpeg: tf.Tensor, wanted: Callable[[tf.Tensor], tf.Tensor]) -> t
 
     Returns:
         int32 (5,), the first ten bytes of the segment as big-endian numbers of two: marker, length, six bytes of text; and
-        int32, the position of its marker. The caller asks `wanted` again to know which of both it is.
+        int32, the position of its marker. The caller asks `wanted` again to know which of the two it is.
 
     Source: JPEG (ITU-T T.81), annex B.1.
     """

@@ -13,7 +13,7 @@ from kerasvision.ops.headers import begins, byte_values, find_segment, number
 NO_IMAGE = "no JPEG, PNG, GIF, BMP or WebP"
 CMYK = "a CMYK JPEG without Adobe's marker is misread by TensorFlow: convert it to RGB"
 PALETTE_BMP = "a BMP with a palette is misread by TensorFlow: convert it to PNG"
-OTHER_BMP = "a BMP of 16 bits, compressed, with masks of its own or of OS/2 is misread by TensorFlow: convert it to PNG"
+OTHER_BMP = "a BMP with 16 bits, compression, masks of its own or an OS/2 header is misread by TensorFlow: convert it to PNG"
 SMALL_GIF = "a GIF whose first frame does not fill its canvas is misread by TensorFlow: convert it to PNG"
 
 # A block of a GIF takes as long as a segment of a JPEG; a picture's description in XMP takes some hundred blocks.

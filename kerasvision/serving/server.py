@@ -65,8 +65,8 @@ def exposure(address: str) -> str:
     if (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback:
         return ""
     return (
-        f"other machines reach {address}, and there is no authentication: whoever reaches it can ask the model. Listen at "
-        "127.0.0.1, or put a proxy or a firewall that lets in the right ones before it"
+        f"other machines reach {address}, and there is no authentication: whoever reaches it can query the model. Listen at "
+        "127.0.0.1, or put a proxy or a firewall in front of it"
     )
 
 

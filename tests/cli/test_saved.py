@@ -158,7 +158,7 @@ def test_a_version_that_something_else_made_is_loaded_and_a_broken_one_exits_1(c
     data = version / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:2])
     code, text = command("saved", "show", "foreign")
-    assert (code, "foreign/1 cannot be loaded, it is damaged" in text) == (1, True)
+    assert (code, "foreign/1 cannot be loaded because it is damaged" in text) == (1, True)
     data.unlink()
     assert command("saved", "show", "foreign")[0] == 1
     (version / "version.json").write_text("{}")

@@ -94,10 +94,10 @@ DATA = "variables/variables.data-00000-of-00001"
     ("file", "length", "message"),
     [
         ("variables/variables.index", None, "is half a saved model"),
-        (DATA, None, "cannot be loaded, it is damaged"),
-        (DATA, 5, "cannot be loaded, it is damaged"),
-        ("saved_model.pb", 5000, "cannot be loaded, it is damaged"),
-        ("saved_model.pb", 0, "cannot be loaded, it is damaged"),
+        (DATA, None, "cannot be loaded because it is damaged"),
+        (DATA, 5, "cannot be loaded because it is damaged"),
+        ("saved_model.pb", 5000, "cannot be loaded because it is damaged"),
+        ("saved_model.pb", 0, "cannot be loaded because it is damaged"),
     ],
 )
 def test_a_saved_model_that_was_cut_short_is_told(file, length, message, trained, files, tmp_path):
@@ -114,7 +114,7 @@ def test_a_saved_model_that_was_cut_short_is_told(file, length, message, trained
 def test_a_saved_model_of_garbage_is_told(trained, files, tmp_path):
     shutil.copytree(trained.saved_model, tmp_path / "garbage")
     (tmp_path / "garbage" / "saved_model.pb").write_bytes(b"garbage")
-    with pytest.raises(ExportError, match="cannot be loaded, it is damaged"):
+    with pytest.raises(ExportError, match="cannot be loaded because it is damaged"):
         answers(tmp_path / "garbage", files)
 
 
@@ -133,7 +133,7 @@ def test_a_signature_with_another_input_is_told_in_words(files, tmp_path):
     specs = [tf.TensorSpec([None, 28, 28, 1], tf.float32, name="keras_tensor")]
     module.classify = tf.function(lambda keras_tensor: {"y": module.weight * keras_tensor}, input_signature=specs)
     tf.saved_model.save(module, str(tmp_path / "other"), {"serving_default": module.classify})
-    taken = r"requires a signature serving_default that takes image_bytes \(string \(None,\)\) alone; that of .* takes "
+    taken = r"requires a signature serving_default that takes image_bytes \(string \(None,\)\) alone; the one of .* takes "
     with pytest.raises(ExportError, match=taken + r"keras_tensor \(float32 \(None, 28, 28, 1\)\)"):
         answers(tmp_path / "other", files)
 

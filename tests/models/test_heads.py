@@ -96,7 +96,7 @@ def test_head_that_depends_on_its_classes_throughout_goes_by_name_as_a_whole_or_
     np.testing.assert_allclose(new(images), old(images).numpy()[:, [2, 0, 1]], rtol=1e-4)
     capsys.readouterr()
     assert not begun_with(file, ("fox", "cat"), **options).get_layer("block4_mlp2_conv").bias.numpy().any()
-    assert "has a head that depends on them throughout" in capsys.readouterr().err
+    assert "more than the last layer of nin depends on them" in capsys.readouterr().err
 
 
 UNNAMED = """

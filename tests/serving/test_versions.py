@@ -67,8 +67,8 @@ def test_a_lower_version_is_left_alone(folder, saved_models):
     [
         ("saved_model.pb", None, "it holds no saved_model.pb"),
         ("variables/variables.index", None, "its variables are missing"),
-        ("saved_model.pb", 5000, "cannot be loaded, it is damaged"),
-        (DATA, 5, "cannot be loaded, it is damaged"),
+        ("saved_model.pb", 5000, "cannot be loaded because it is damaged"),
+        (DATA, 5, "cannot be loaded because it is damaged"),
     ],
 )
 def test_half_a_version_is_refused_told_once_and_taken_up_when_it_is_whole(
