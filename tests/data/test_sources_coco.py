@@ -400,7 +400,7 @@ GOOD = instances(thing(1))
         (GOOD | {"images": [{"id": 1}]}, "each of 'images' needs 'file_name', a text"),
         (GOOD | {"images": ["1.jpg"]}, "each of 'images' needs 'id', a whole number; received '1.jpg'"),
         (GOOD | {"images": [image("1")]}, "each of 'images' needs 'id', a whole number"),
-        (GOOD | {"images": [image(1), image(1, "2.jpg")]}, "must list each image once; 1 rows repeat the id of another: 1"),
+        (GOOD | {"images": [image(1), image(1, "2.jpg")]}, "must list each image once; several rows have the same id: 1"),
         (instances(thing(8, 2), thing(9, 3)), r"2 annotations whose image_id .*: 8 \(image_id 2\), 9 \(image_id 3\)"),
         (instances(thing(8, category=3)), r"1 annotations whose category_id the file does not list: 8 \(category_id 3\)"),
         (instances(thing(8) | {"category_id": [1]}), "each of 'annotations' needs 'category_id', a whole number"),

@@ -202,9 +202,9 @@ REFUSED = {
         annotation(2, category_id=9), r"instances_train2017.json: 1 annotations .*category_id.* 2 \(",
     ),
     "an unknown image": (annotation(2, image_id=999), r"instances_train2017.json: 1 annotations .*image_id.* 2 \("),
-    "one id for two images": (image(2, id=3), "must list each image once; 1 rows repeat the id of another: 3"),
+    "one id for two images": (image(2, id=3), "must list each image once; several rows have the same id: 3"),
     "one file for two images": (
-        image(2, file_name="003.jpg"), "must list each image once; 1 rows repeat the file_name of another: '003.jpg'",
+        image(2, file_name="003.jpg"), "must list each image once; several rows have the same file_name: '003.jpg'",
     ),
     "one category of two names": (
         edited("instances", lambda data: data["categories"].append(data["categories"][0] | {"name": "mug"})),

@@ -174,7 +174,7 @@ class _Annotations:
         twice = [value for value in (row[key] for row in self.images) if value in seen or seen.add(value)]
         if twice:
             raise DataError(
-                f"{self.file} must list each image once; {len(twice)} rows repeat the {key} of another: "
+                f"{self.file} must list each image once; several rows have the same {key}: "
                 f"{shortened(map(repr, twice), most=NAMED)}",
                 hint="give each image file one row, with an id of its own",
             )
