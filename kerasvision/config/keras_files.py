@@ -9,6 +9,7 @@ The names travel inside the file, so a copy of it still knows them. A file that 
 """
 
 import json
+import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,9 @@ def _beginning(file: Path) -> bytes | Fault:
     if file.is_dir():
         return Fault("is a folder", "name the file: a training leaves it in Format-Keras/model.keras of its folder")
     try:
+        # To open a pipe may take for ever.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return Fault("is a pipe, a socket or a device", "copy it to a file, and name that")
         with file.open("rb") as opened:
             beginning = opened.read(64)
     except FileNotFoundError:

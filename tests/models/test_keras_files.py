@@ -1,6 +1,7 @@
 """A `.keras` file that cannot be used is refused when it is loaded, by its reason; most reasons are seen before Keras."""
 
 import json
+import os
 import zipfile
 
 import keras
@@ -145,3 +146,9 @@ def test_names_of_classes_are_read_without_keras(whole, tmp_path):
     assert names_in(file) is None
     add_names(file, ["grün", "cat"])
     assert names_in(file) == ("grün", "cat")
+
+
+def test_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.keras")
+    for fault in (file_fault, hdf5_fault):
+        assert fault(tmp_path / "model.keras").reason == "is a pipe, a socket or a device"
