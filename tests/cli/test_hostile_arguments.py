@@ -141,7 +141,7 @@ def test_pipeline_file_that_may_not_be_read_is_told(ask, tmp_path, monkeypatch):
 def test_root_that_is_a_file_or_no_text_is_told(ask, tmp_path, command):
     (tmp_path / "file").write_text("")
     assert "Choose another place with --root." in is_told(ask(*command, "--root", "file"))
-    assert "path is UTF-8 text; received" in is_told(ask(*command, "--root", os.fsdecode(b"\xff")))
+    assert "must be UTF-8; received" in is_told(ask(*command, "--root", os.fsdecode(b"\xff")))
     is_told(ask(*command, "--root", "a" * 300))
 
 
