@@ -79,10 +79,10 @@ def code_of(modules: Iterable[str]) -> Code:
         if _is_installed(top):
             found.packages |= {top} if is_users and distribution_of(top) else set()
             continue
-        file = lookup.module_file(name)
+        is_users = top != "kerasvision"
+        file = lookup.module_file(name) if is_users else _our_file(name)
         if file is None:
             continue
-        is_users = top != "kerasvision"
         module = _read_module(file, name, is_users=is_users)
         found.digests[name] = module.digest
         found.unseen += module.unseen
@@ -111,6 +111,10 @@ def distribution_of(top: str) -> str | None:
     listed = ((found, found.read_text("top_level.txt") or "") for found in metadata.distributions())
     named = next((found.metadata["Name"] for found, tops in listed if top in tops.split()), None)
     return named or next(iter(metadata.packages_distributions().get(top, ())), None)
+
+
+# Every stage reaches much the same modules of ours, which stay where they are; a user's may be written while this runs.
+_our_file = cache(lookup.module_file)
 
 
 def _parent(name: str) -> tuple[str, ...]:
