@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES
 from itertools import chain
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def code_of(modules: Iterable[str]) -> Code:
         is_users = top != "kerasvision"
         file = lookup.module_file(name) if is_users else _our_file(name)
         if file is None:
+            compiled = _compiled(name) if is_users else None
+            if compiled is not None:
+                found.digests[name] = hashlib.sha256(compiled.read_bytes()).hexdigest()
             continue
         module = _read_module(file, name, is_users=is_users)
         found.digests[name] = module.digest
@@ -128,6 +132,19 @@ def _is_installed(top: str) -> bool:
         return False
     places = _places(top)
     return not places or any(Path(place).resolve().is_relative_to(folder) for place in places for folder in _FOREIGN_FOLDERS)
+
+
+def _compiled(name: str) -> Path | None:
+    """The file of a user's module that a compiler made (a `.so` or `.pyd`). What that file imports cannot be read off."""
+    top, *parts = name.split(".")
+    for place in map(Path, _places(top)):
+        if not parts:
+            return place if place.name.endswith(tuple(EXTENSION_SUFFIXES)) else None
+        folder = place.parent if place.is_file() else place
+        files = (folder.joinpath(*parts[:-1], parts[-1] + suffix) for suffix in EXTENSION_SUFFIXES)
+        if (file := next((file for file in files if file.is_file()), None)) is not None:
+            return file
+    return None
 
 
 def _places(top: str) -> list[str]:

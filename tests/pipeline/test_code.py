@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import textwrap
+from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
@@ -101,6 +102,17 @@ def test_package_without_init_counts(project):
     assert "my_space.inner" in code_of(["my_net"]).digests
 
 
+def test_compiled_module_of_the_user_counts(project):
+    folder = project(my_net="import my_fast\nfrom my_space import inner\n" + NET, my_space__other="")
+    files = [folder / f"my_fast{EXTENSION_SUFFIXES[0]}", folder / "my_space" / f"inner{EXTENSION_SUFFIXES[-1]}"]
+    for file in files:
+        file.write_bytes(b"machine code")
+    project()
+    assert changed(folder, lambda: [file.write_bytes(b"other machine code") for file in files]) == [
+        "source file my_fast: content changed", "source file my_space.inner: content changed",
+    ]  # fmt: skip
+
+
 def test_installed_package_that_a_users_module_imports_counts_with_its_version(project, monkeypatch):
     folder = project(my_net="import jinja2\nfrom PIL import Image\n" + NET)
     versions = print_of(folder).versions
@@ -124,7 +136,7 @@ def test_package_is_known_by_the_name_that_python_imports():
 def test_module_that_is_no_python_is_named(project):
     folder = project(my_net="def net(:\n")
     for read in (lambda: code_of(["my_net"]), lambda: c.Model(name="my_net:net")):
-        with pytest.raises(ConfigError, match=f"{folder}/my_net.py, line 1, is no Python: "):
+        with pytest.raises(ConfigError, match=f"{folder}/my_net.py, line 1, is not valid Python: "):
             read()
 
 
