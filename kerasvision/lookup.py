@@ -151,12 +151,12 @@ def parsed(file: Path) -> ast.Module:
     """The syntax tree of a source file.
 
     Raises:
-        ConfigError: it is no Python.
+        ConfigError: it is not valid Python.
     """
     try:
         return ast.parse(file.read_bytes())
     except SyntaxError as error:
-        raise ConfigError(f"{file}, line {error.lineno}, is no Python: {error.msg}") from error
+        raise ConfigError(f"{file}, line {error.lineno}, is not valid Python: {error.msg}") from error
 
 
 class Table:

@@ -66,7 +66,7 @@ def _refuse_idle_options(
     if overfit is None and distribute is None and (steps or replicas or overrides):
         raise ConfigError("--steps, --replicas and --set go with --overfit or --distribute, and neither is there")
     if distribute is None and replicas:
-        raise ConfigError("--replicas goes with --distribute, which is not there")
+        raise ConfigError("--replicas requires --distribute")
 
 
 def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root: Path) -> bool:

@@ -56,7 +56,7 @@ def predict(
         _tell(summary, out, strict=strict)
         return
     if strict:
-        raise ConfigError("--strict goes with --out; without it, one bad file gives exit code 3 in any case")
+        raise ConfigError("--strict requires --out; without it, one bad file gives exit code 3 in any case")
     _print(saved_model, listed(), as_json=as_json, top=top, batch_size=batch_size)
 
 

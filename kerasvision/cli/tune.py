@@ -65,7 +65,7 @@ def _refuse_idle_options(
         raise ConfigError("--show and --find-learning-rate exclude each other")
     mode = "--show" if show else "--find-learning-rate"
     if not find and (given := _given(finder)):
-        raise ConfigError(f"{given} goes with --find-learning-rate, which is not there")
+        raise ConfigError(f"{given} requires --find-learning-rate")
     if (show or find) and (given := _given(budget)):
         raise ConfigError(f"{given} goes with a search, and {mode} makes none")
     if show and overrides:

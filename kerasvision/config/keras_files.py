@@ -56,7 +56,7 @@ def file_fault(file: Path) -> Fault | None:
         return beginning
     if not beginning.startswith(ZIP):
         kind = next((kind for sign, kind in KINDS.items() if beginning.startswith(sign)), "not a ZIP archive")
-        return Fault(f"is no .keras file: it is {kind}")
+        return Fault(f"is not a .keras file: it is {kind}")
     return _archive_fault(file)
 
 

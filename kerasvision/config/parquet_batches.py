@@ -41,7 +41,7 @@ def open_parquet(path: Path, *, as_dictionaries: Sequence[str] = ()) -> "Parquet
         # Page by page: else a column's whole row group, often the whole column, is in memory (331 instead of 32 MB of 300).
         return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False, read_dictionary=list(as_dictionaries))
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no Parquet file: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def row_batches(

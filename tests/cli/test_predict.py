@@ -82,7 +82,7 @@ def test_a_bad_file_exits_3_when_printed_and_is_a_row_when_written(model, photos
     ("options", "message"),
     [
         (["--json", "--out", "answers.csv"], "--json prints and --out writes a file; give one of them"),
-        (["--strict"], "--strict goes with --out"),
+        (["--strict"], "--strict requires --out"),
         (["--out", "answers.txt"], "ends in .parquet or .csv"),
         (["--top", "3"], "gives 2 labels for an image; received top=3"),
     ],

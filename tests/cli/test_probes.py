@@ -132,4 +132,4 @@ def test_images_that_are_too_small_are_refused():
 def test_replicas_without_distribute_are_refused():
     done = invoke("doctor", "--overfit", DIGITS, "--replicas", "2")
     assert isinstance(done.exception, ConfigError)
-    assert "--replicas goes with --distribute" in str(done.exception)
+    assert "--replicas requires --distribute" in str(done.exception)

@@ -169,7 +169,7 @@ def test_a_column_of_numbers_holds_no_images(tmp_path):
 def test_what_is_no_parquet_is_told(data, tmp_path):
     (tmp_path / "table.parquet").write_bytes(data)
     for reading in (read, lambda source: list(source.files())):
-        with pytest.raises(DataError, match="table.parquet is no Parquet file"):
+        with pytest.raises(DataError, match="table.parquet is not a Parquet file"):
             reading(Table(path=tmp_path / "table.parquet"))
 
 

@@ -51,7 +51,7 @@ def read_array(path: Path, *, rank: int) -> np.ndarray:
         with gzip.open(path) as file:
             header = file.read(4 + 4 * rank)
             if len(header) < 4 + 4 * rank or header[:4] != bytes((0, 0, UNSIGNED_BYTE, rank)):
-                raise DataError(f"{path} is no idx file of unsigned bytes in {rank} dimensions", received=header[:4])
+                raise DataError(f"{path} is not an idx file of unsigned bytes in {rank} dimensions", received=header[:4])
             shape = struct.unpack_from(f">{rank}I", header, 4)
             values = _at_most(math.prod(shape) + 1, file)
     except FileNotFoundError:
