@@ -9,8 +9,6 @@ EXPERIMENT = c.Experiment(
     augment=(c.RandomFlip(), c.PadCrop(pad=12)),
     task=c.Classification(label_smoothing=0.1),
     model=c.Model(name="resnet18"),
-    training=c.Training(
-        epochs=15, batch_size=32, optimizer=c.Adam(learning_rate=1e-3), schedule="cosine", warmup_epochs=1
-    ),
+    training=c.Training(epochs=15, batch_size=32, optimizer=c.Adam(learning_rate=1e-3), schedule="cosine", warmup_epochs=1),
     gate=c.Gate(c.AtLeast("accuracy", 0.4)),
 )

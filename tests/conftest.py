@@ -60,8 +60,8 @@ def stripes(tmp_path_factory):
 
     from kerasvision import config as c
     from kerasvision.data.examples import ExampleSet, write_examples
+    from kerasvision.data.png import encode_png
     from kerasvision.data.schema import DataSchema
-    from kerasvision.data.sources.arrays import encode_png
     from kerasvision.data.transform import ImageTransform
 
     random = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def trained(stripes, stripes_settings, tmp_path_factory):
     from kerasvision.config.stages import ExporterSettings
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.transform import ImageTransform
-    from kerasvision.export.exporting import TrainedFiles, export
+    from kerasvision.export.writing.exporting import TrainedFiles, export
     from kerasvision.models.saved import load_network
     from kerasvision.tasks.base import make_task
     from kerasvision.training.session import TrainingFiles, train

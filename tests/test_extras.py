@@ -22,9 +22,7 @@ def installed(monkeypatch, tmp_path):
     def install(record):
         monkeypatch.setattr(extras, "__file__", str(tmp_path / "site-packages" / "kerasvision" / "extras.py"))
         text = json.dumps(record) if record else None
-        monkeypatch.setattr(
-            importlib.metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text)
-        )
+        monkeypatch.setattr(importlib.metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text))
 
     return install
 

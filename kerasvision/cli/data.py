@@ -83,7 +83,7 @@ def show(
     typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
         ready = prepared(pipeline_file, **asks).opened(("settings", "examples", "transform"))
-        lookup.load("kerasvision.data.preview:draw_augmented")(**ready, file=augmented)
+        lookup.load("kerasvision.data.feeding.preview:draw_augmented")(**ready, file=augmented)
         typer.echo(f"wrote {augmented}")
 
 
@@ -103,7 +103,7 @@ def bench(
     """
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="data bench")
     settings = ready.settings
-    steps = lookup.load("kerasvision.data.bench:bench_input")(
+    steps = lookup.load("kerasvision.data.feeding.bench:bench_input")(
         **ready.opened(("examples", "transform")),
         augment=settings.augment,
         batch_size=settings.training.batch_size,
@@ -113,8 +113,8 @@ def bench(
     for step in steps:
         table.add_row(step.name, f"{step.milliseconds:.3f}", f"{step.images_per_second:,.0f}")
     print_whole(table)
-    slow = lookup.load("kerasvision.data.bench:slowest")(steps)
-    cores = lookup.load("kerasvision.data.bench:cores_to_feed")(steps, images_per_second=target)
+    slow = lookup.load("kerasvision.data.feeding.bench:slowest")(steps)
+    cores = lookup.load("kerasvision.data.feeding.bench:cores_to_feed")(steps, images_per_second=target)
     each = sum(step.milliseconds for step in steps)
     typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"

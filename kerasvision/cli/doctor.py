@@ -50,7 +50,7 @@ def doctor(
 
 
 def _examine_machine(root: Path) -> None:
-    findings = lookup.load("kerasvision.training.machine:examine")(root)
+    findings = lookup.load("kerasvision.training.devices.machine:examine")(root)
     table = table_of("", "what", "found")
     for finding in findings:
         mark = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}[finding.state]

@@ -36,9 +36,7 @@ def run(
 
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    result = run_pipeline(
-        pipeline, root=root, start=start, until=until, only=only, force=force, listener=stage_lines()
-    )
+    result = run_pipeline(pipeline, root=root, start=start, until=until, only=only, force=force, listener=stage_lines())
     _print_result(result, root, time.monotonic() - began)
     _refuse_unblessed(result, pipeline_file)
 

@@ -50,7 +50,7 @@ def predict(
     if out is not None:
         if as_json:
             raise ConfigError("--json prints and --out writes a file; give one of them")
-        summary = lookup.load("kerasvision.export.bulk:predict_to_file")(
+        summary = lookup.load("kerasvision.export.asking.bulk:predict_to_file")(
             saved_model, listed, out=out, top=top, batch_size=batch_size
         )
         _tell(summary, out, strict=strict)
@@ -77,9 +77,9 @@ def _tell(summary: object, out: Path, *, strict: bool) -> None:
 
 def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | None, batch_size: int) -> None:
     """A line for each image, as the answers come, and at the end what could not be used."""
-    module = "kerasvision.export.predict:"
+    module = "kerasvision.export.asking.predict:"
     model = lookup.load(f"{module}ServedModel")(saved_model)
-    columns = lookup.load("kerasvision.export.columns:Columns").of(model.outputs, top=top)
+    columns = lookup.load("kerasvision.export.asking.columns:Columns").of(model.outputs, top=top)
     shown = top or 1 + MOST_NEXT
     answers = lookup.load(f"{module}predict_listed")(model, images, batch_size=batch_size)
     count, bad, named = 0, 0, []

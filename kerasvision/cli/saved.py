@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name under 
 @app.command("list")
 def list_(root: Root = Path()) -> None:
     """Every version of every model, the newest first: when and by which run it was pushed, and whether it is whole."""
-    from kerasvision.export.versions import versions
+    from kerasvision.export.publishing.versions import versions
 
     table = table_of("model", "version", "pushed", "by", "run", "", right=("version",))
     saved = root / "saved_models"
@@ -38,7 +38,7 @@ def show(
     A version that something else made is loaded instead. Exit code 1 where that fails.
     """
     from kerasvision.errors import ExportError
-    from kerasvision.export.versions import CARD, complaint, find_version, read_record
+    from kerasvision.export.publishing.versions import CARD, complaint, find_version, read_record
 
     folder = find_version(_folder(name, root), version)
     wrong = complaint(folder, thorough=True)
@@ -61,7 +61,7 @@ def rollback(
     root: Root = Path(),
 ) -> None:
     """Make an earlier version the newest again: its content is pushed once more, as the highest one. Nothing is deleted."""
-    from kerasvision.export.push import roll_back
+    from kerasvision.export.publishing.push import roll_back
 
     folder = _folder(name, root)
     version, source = roll_back(folder, to=to, reason=reason)
@@ -79,7 +79,7 @@ def _load(folder: Path) -> None:
     from kerasvision.errors import ExportError, KerasvisionError
 
     try:
-        lookup.load("kerasvision.export.loading:load_saved_model")(folder)
+        lookup.load("kerasvision.export.asking.loading:load_saved_model")(folder)
     except ExportError as error:
         typer.echo(error, err=True)
         raise typer.Exit(KerasvisionError.exit_code) from error
@@ -87,7 +87,7 @@ def _load(folder: Path) -> None:
 
 def _told(version: Path, *, is_newest: bool) -> tuple[str, str, str, str]:
     """When a version was pushed, by whom, by which run, and what else is to be said."""
-    from kerasvision.export.versions import complaint, read_record
+    from kerasvision.export.publishing.versions import complaint, read_record
 
     wrong = complaint(version)
     try:

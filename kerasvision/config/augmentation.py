@@ -139,7 +139,7 @@ class Lighting(Augmentation):
     datasets/imagenet.lua.
     """
 
-    implementation: ClassVar[str] = "kerasvision.data.augmentation.colour_shift:lighting"
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.lighting:lighting"
     draws: ClassVar[int] = 3
 
     deviation: float = Field(default=0.1, gt=0, le=10)
@@ -166,7 +166,7 @@ class Grayscale(Augmentation):
     Source: Chen et al., 2020 (SimCLR), https://arxiv.org/abs/2002.05709, appendix A: probability 0.2.
     """
 
-    implementation: ClassVar[str] = "kerasvision.data.augmentation.colour_shift:grayscale"
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.lighting:grayscale"
 
     probability: Share = 0.2
 

@@ -263,11 +263,10 @@ def _readable(cls: type[Config], error: ValidationError) -> ConfigError:
         return ConfigError(f"{cls.__name__} needs {place}")
     rule = first["msg"].removeprefix("Value error, ")
     where = f"{cls.__name__}.{place}" if place else cls.__name__
-    if first["type"] == "value_error":   # our own validators: the text already says what came in
+    if first["type"] == "value_error":  # our own validators: the text already says what came in
         return ConfigError(f"{where}: {rule}")
     return ConfigError(f"{where}: {rule[0].lower()}{rule[1:]}", received=first["input"])
 
 
 def _noun(cls: type[Component]) -> str:
     return "".join(" " + c.lower() if c.isupper() else c for c in cls.__name__).strip()
-

@@ -61,9 +61,7 @@ class Evaluation(Config):
             if name in NO_SLICES:
                 raise ConfigError(f"images cannot be divided by {name!r}, which is another for every {NO_SLICES[name]}")
             if name not in COLUMNS + MEASURES:
-                raise ConfigError(
-                    f"images cannot be divided by {name!r}; {lookup.did_you_mean(name, COLUMNS + MEASURES)}"
-                )
+                raise ConfigError(f"images cannot be divided by {name!r}; {lookup.did_you_mean(name, COLUMNS + MEASURES)}")
         return slices
 
     @model_validator(mode="after")

@@ -47,8 +47,7 @@ class Splits(Config):
     def _leave_something_to_train_on(self) -> "Splits":
         if self.validation + self.test >= 1:
             raise ValueError(
-                "validation + test must be less than 1; "
-                f"received validation={self.validation}, test={self.test}"
+                f"validation + test must be less than 1; received validation={self.validation}, test={self.test}"
             )
         return self
 

@@ -97,7 +97,7 @@ class Muon(Optimizer):
     https://arxiv.org/abs/2502.16982, section 2.2, so that learning rates and decays are of AdamW's size.
     """
 
-    implementation: ClassVar[str] = "kerasvision.training.muon:Muon"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.muon:Muon"
 
     learning_rate: float = Field(default=1e-3, gt=0)
     momentum: float = Field(default=0.95, ge=0, lt=1)

@@ -74,9 +74,7 @@ def _leaves(file: "ParquetFile", group: int, columns: Sequence[str]) -> list[int
     return [n for n, path in enumerate(paths) if any(path == name or path.startswith(f"{name}.") for name in columns)]
 
 
-def _row_bytes(
-    path: Path, file: "ParquetFile", group: int, leaf: int, most_rows: int, most_value_bytes: int | None
-) -> int:
+def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows: int, most_value_bytes: int | None) -> int:
     """How many bytes of a column one row may take, at worst where it has a dictionary, and else on average."""
     chunk = file.metadata.row_group(group).column(leaf)
     unpacked = chunk.total_uncompressed_size
@@ -103,9 +101,7 @@ def _row_bytes(
     return longest * (MOST_IN_LIST if file.schema.column(leaf).max_repetition_level else 1)
 
 
-def _longest_in_dictionary(
-    path: Path, file: "ParquetFile", group: int, leaf: int, chunk: "ColumnChunkMetaData"
-) -> int:
+def _longest_in_dictionary(path: Path, file: "ParquetFile", group: int, leaf: int, chunk: "ColumnChunkMetaData") -> int:
     """Bytes of the longest value in a column's dictionary, of which none is repeated to find out."""
     import pyarrow
     import pyarrow.compute

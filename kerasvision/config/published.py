@@ -58,12 +58,8 @@ def are_imagenet(classes: Sequence[str]) -> bool:
 
 
 PUBLISHED = {
-    "vgg16": Published(
-        "vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc", "caffe", 13
-    ),
-    "vgg19": Published(
-        "vgg19/vgg19", "cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6", "caffe", 16
-    ),
+    "vgg16": Published("vgg16/vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc", "caffe", 13),
+    "vgg19": Published("vgg19/vgg19", "cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6", "caffe", 16),
     "inception_v3": Published(
         "inception_v3/inception_v3", "9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63", "unit", 188
     ),

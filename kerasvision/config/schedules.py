@@ -13,7 +13,7 @@ from kerasvision.errors import ConfigError
 
 
 class Schedule(Component):
-    """Base of all schedules. `implementation` is a `kerasvision.training.schedules.Schedule`."""
+    """Base of all schedules. `implementation` is a `kerasvision.training.optimizing.schedules.Schedule`."""
 
     def check_length(self, *, epochs: int, warmup_epochs: float) -> None:
         """Raises ConfigError where a part of the schedule would lie outside the training."""
@@ -22,7 +22,7 @@ class Schedule(Component):
 class Constant(Schedule):
     """The peak, to the end."""
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:Constant"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Constant"
 
 
 class Step(Schedule):
@@ -38,7 +38,7 @@ class Step(Schedule):
     kerasvision.errors.ConfigError: Step: every_epochs and at_epochs exclude each other; received 30.0 and (5.0,).
     """
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:Step"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Step"
 
     factor: float = Field(default=0.5, gt=0, lt=1)
     every_epochs: float | None = Field(default=None, gt=0, description="5 where at_epochs says nothing either")
@@ -78,7 +78,7 @@ class Step(Schedule):
 class Exponential(Schedule):
     """exp(-decay t), with t in epochs (cs231n, https://cs231n.github.io/neural-networks-3/#anneal)."""
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:Exponential"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Exponential"
 
     decay: float = Field(default=0.1, gt=0, description="per epoch: exp(-decay) is left after one")
 
@@ -86,7 +86,7 @@ class Exponential(Schedule):
 class InverseTime(Schedule):
     """(1 + decay t) ^ -power, with t in epochs: cs231n's 1/t decay; d2l's polynomial one (12.11) with power=0.5."""
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:InverseTime"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:InverseTime"
 
     decay: float = Field(default=1.0, gt=0, description="per epoch: with power=1, half is left after 1 / decay of them")
     power: float = Field(default=1.0, gt=0)
@@ -98,7 +98,7 @@ class Polynomial(Schedule):
     Source: "poly" of Chen et al., 2016, https://arxiv.org/abs/1606.00915 (power 0.9).
     """
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:Polynomial"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Polynomial"
 
     power: float = Field(default=1.0, gt=0)
     end: float = Field(default=0.0, ge=0, lt=1, description="share of the peak that is left in the end")
@@ -110,7 +110,7 @@ class Cosine(Schedule):
     Source: SGDR, Loshchilov & Hutter, 2016, https://arxiv.org/abs/1608.03983, equation 5.
     """
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:Cosine"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Cosine"
 
     end: float = Field(default=0.0, ge=0, lt=1, description="share of the peak that is left in the end")
     periods: int = Field(default=1, ge=1)
@@ -123,7 +123,7 @@ class OneCycle(Schedule):
     https://arxiv.org/abs/1708.07120. Their momentum, which falls while the rate rises, stays as it is here.
     """
 
-    implementation: ClassVar[str] = "kerasvision.training.schedules:OneCycle"
+    implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:OneCycle"
 
     rise: float = Field(default=0.45, gt=0, lt=0.5, description="share of the time that the way up takes, and the way down")
     start: float = Field(default=0.1, gt=0, lt=1)

@@ -63,9 +63,7 @@ def chosen_ids(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[s
     return {name: found.get(name, []) for name in classes}
 
 
-def pictures(
-    examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16
-) -> dict[str, Picture]:
+def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16) -> dict[str, Picture]:
     """id -> its picture, of the examples with these ids. No other image is decoded.
 
     Args:
@@ -100,9 +98,7 @@ def thumbnail_url(pixels: np.ndarray) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _picture(
-    example: dict[str, object], object_classes: tuple[str, ...], *, side: int, significant_bits: int
-) -> Picture:
+def _picture(example: dict[str, object], object_classes: tuple[str, ...], *, side: int, significant_bits: int) -> Picture:
     pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
     objects = example.get("objects", {"bbox": (), "label": ()})
     boxes = (

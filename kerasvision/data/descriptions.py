@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from kerasvision.data.examples import PlacedObject
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, class_name
-from kerasvision.data.sources.arrays import encode_png
 
 EMPTY_CAPTION = "an empty caption was left out"
 BOX_CLIPPED = "a box reaches out of the image, and was clipped"

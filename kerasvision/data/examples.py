@@ -190,17 +190,13 @@ def write_examples(
         splits: the splits to write, each with at least one row.
         classes, folder, object_classes, captions, masks: see `ExampleWriter`.
     """
-    with ExampleWriter(
-        folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks
-    ) as writer:
+    with ExampleWriter(folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks) as writer:
         for split in splits:
             for row in rows(split):
                 writer.write(split, row)
 
 
-def _features(
-    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool
-) -> tfds.features.FeaturesDict:
+def _features(classes: list[str], object_classes: list[str], *, captions: bool, masks: bool) -> tfds.features.FeaturesDict:
     features = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
     if classes:
         features["label"] = tfds.features.ClassLabel(names=classes)

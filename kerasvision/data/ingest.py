@@ -18,8 +18,8 @@ from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.descriptions import kept_captions, kept_objects, placed_objects
-from kerasvision.data.drawn import fitted_objects
 from kerasvision.data.examples import Example, ExampleWriter
+from kerasvision.data.fitted_objects import fitted_objects
 from kerasvision.data.manifest import CHUNK_ROWS, Scanned, scan
 from kerasvision.data.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
@@ -95,6 +95,7 @@ def class_order(labels: Iterable[str]) -> list[str]:
     >>> class_order(["10", "9", "9", "a"])
     ['9', '10', 'a']
     """
+
     def number(digits: str) -> tuple[int, int, str]:
         # By length and then by letter, which is the order of the values: Python refuses numbers of over 4,300 digits.
         plain = "".join(str(unicodedata.decimal(digit)) for digit in digits).lstrip("0")

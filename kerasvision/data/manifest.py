@@ -8,7 +8,7 @@ import pandas as pd
 
 from kerasvision.config.listing import printable
 from kerasvision.data.descriptions import kept_captions, kept_objects, object_class
-from kerasvision.data.drawn import fitted_objects
+from kerasvision.data.fitted_objects import fitted_objects
 from kerasvision.data.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, oversized
 from kerasvision.data.records import Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
@@ -135,9 +135,7 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[
     }
 
 
-def _described(
-    record: Record, data: bytes, facts: ImageFacts
-) -> tuple[list[str], tuple[str, ...], list[Object], str]:
+def _described(record: Record, data: bytes, facts: ImageFacts) -> tuple[list[str], tuple[str, ...], list[Object], str]:
     """Notes on a usable image, its captions and objects, and a fault of these."""
     captions, on_captions = kept_captions(record.captions)
     fitted, on_size, fault = fitted_objects(record, data, width=facts.width, height=facts.height)

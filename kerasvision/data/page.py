@@ -115,7 +115,7 @@ def _colour(split: str, images: pd.DataFrame) -> dict[str, object]:
 
 
 def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[dict[str, object]]]:
-    """"exact" and "near" -> the groups to show: first those that lie in several splits or have several labels."""
+    """ "exact" and "near" -> the groups to show: first those that lie in several splits or have several labels."""
     by_id = images.set_index("id")[["split", "label"]]
     kinds = {"exact": statistics.duplicates, "near": statistics.near_duplicates}
     urgent = {

@@ -33,6 +33,7 @@ class Quarantine:
         >>> quarantine.faults(pd.Series(["1.jpg", "2.jpg", "3.jpg"]), pd.Series(["ab", "cd", "ef"])).tolist()
         ['left out by the quarantine file: blurred', 'left out by the quarantine file', '']
         """
+
         def fault(name: str, digest: str) -> str:
             reason = self.by_sha256.get(digest, self.by_id.get(name))
             return "" if reason is None else f"{LEFT_OUT}: {reason}" if reason else LEFT_OUT

@@ -99,7 +99,7 @@ def in_docstring(text: str) -> str:
     'C:\\\\\\\\photos \\\\"new\\\\"'
     """
     # repr chooses double quotes for a text that holds a single one and no double one.
-    return repr(f"\"{text}")[2:-1].replace("\\'", "'").replace('"', '\\"')
+    return repr(f'"{text}')[2:-1].replace("\\'", "'").replace('"', '\\"')
 
 
 def _look(records: list[Record]) -> tuple[float, bool]:

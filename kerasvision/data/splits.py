@@ -184,7 +184,7 @@ def _repeated(quotas: Mapping[str, int]) -> Iterator[str]:
 
 
 def _leakage(decided: Sequence[str], digests: Sequence[str], groups: Sequence[str], used: Sequence[bool]) -> list[str]:
-    """The fault of each image whose bytes or group lie in a stricter split too, else "". """
+    """The fault of each image whose bytes or group lie in a stricter split too, else ""."""
     of_bytes, of_group = _strictest(digests, decided, used), _strictest(groups, decided, used)
 
     def fault(split: str, digest: str, group: str) -> str:

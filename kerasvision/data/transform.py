@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.experiment import Transform
-from kerasvision.data.placed import place_objects
+from kerasvision.data.resized_objects import place_objects
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.resize import fitted, moved, needed_part, place_image

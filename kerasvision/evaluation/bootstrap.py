@@ -171,9 +171,7 @@ def _unseen_weights(resamples: int, count: int) -> np.ndarray:
     return 1 - (1 - steps) ** (1 / count)
 
 
-def _resampled(
-    judgements: tuple[Judgement, ...], rows: np.ndarray, resamples: int
-) -> tuple[Mapping[str, np.ndarray], ...]:
+def _resampled(judgements: tuple[Judgement, ...], rows: np.ndarray, resamples: int) -> tuple[Mapping[str, np.ndarray], ...]:
     """The scores of each judgement, all on the same resamples."""
     chunks = [[one.resampled(rows, counts) for one in judgements]
               for counts in resample_counts(len(rows), resamples=resamples)]  # fmt: skip

@@ -131,9 +131,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def _slices(
-    rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, ...]]
-) -> Iterator[tuple[str, str] | None]:
+def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str] | None]:
     """The slices that a rule is judged on, None for all images.
 
     Raises:

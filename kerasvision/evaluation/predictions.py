@@ -75,9 +75,7 @@ class ServedModel:
         return known[signature](**inputs)
 
 
-def predict_split_from_bytes(
-    examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel
-) -> PredictedSplit:
+def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel) -> PredictedSplit:
     """What a SavedModel says of every example of a split, from its bytes: as it will be asked when it is served.
 
     With what it says to the further questions of `Task.asked`.

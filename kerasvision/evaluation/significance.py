@@ -26,9 +26,7 @@ class Change:
     p_value: float | None = None
 
 
-def bootstrap_change(
-    change: float, resampled: np.ndarray, *, confidence: float, evidence: Evidence | None = None
-) -> Change:
+def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float, evidence: Evidence | None = None) -> Change:
     """The paired bootstrap: images were drawn with replacement, each with both models' answers.
 
     Where few images differ, the interval is too narrow: 4 lost of 1,000 and none won looks like a change here, and

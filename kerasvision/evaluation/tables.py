@@ -1,10 +1,10 @@
 """An evaluation as files that other programs read.
 
-    scores.json           per split: count, scores with their intervals, what was left out and why; figures of people
-    slices.csv            split, slice, value, count, metric, score, low, high, range
-    variants.csv          variant, metric, score, low, high, difference, difference_low, difference_high; where asked for
-    predictions.parquet   a row per test image, and what the task adds, each as <name>.csv: confusion, calibration
-    validation/           the same of the validation split, where it is measured
+scores.json           per split: count, scores with their intervals, what was left out and why; figures of people
+slices.csv            split, slice, value, count, metric, score, low, high, range
+variants.csv          variant, metric, score, low, high, difference, difference_low, difference_high; where asked for
+predictions.parquet   a row per test image, and what the task adds, each as <name>.csv: confusion, calibration
+validation/           the same of the validation split, where it is measured
 """
 
 import json
@@ -18,9 +18,7 @@ from kerasvision.data.splits import TEST
 from kerasvision.evaluation.evaluated import Evaluated
 
 
-def save_tables(
-    evaluated: Mapping[str, Evaluated], variants: pd.DataFrame, *, settings: Evaluation, folder: Path
-) -> None:
+def save_tables(evaluated: Mapping[str, Evaluated], variants: pd.DataFrame, *, settings: Evaluation, folder: Path) -> None:
     """Writes all of them.
 
     Args:

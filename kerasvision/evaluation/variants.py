@@ -130,6 +130,4 @@ def _members(
                 examples, split=split, task=task, transform=transform, predict=predict
             ).predictions
         else:
-            yield predict_split_from_bytes(
-                examples, split=split, task=task, saved_model=ServedModel(path)
-            ).predictions
+            yield predict_split_from_bytes(examples, split=split, task=task, saved_model=ServedModel(path)).predictions

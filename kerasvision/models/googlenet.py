@@ -162,9 +162,7 @@ def googlenet(
     outputs = pooled_logits(maps["5b"], num_classes=num_classes, dropout=dropout)
     if auxiliary_heads:
         check_auxiliary_side(image_shape, least=AUXILIARY_LEAST_SIDE)
-        head = partial(
-            auxiliary_logits, num_classes=num_classes, dropout=AUXILIARY_DROPOUT if dropout else 0.0, unit=unit
-        )
+        head = partial(auxiliary_logits, num_classes=num_classes, dropout=AUXILIARY_DROPOUT if dropout else 0.0, unit=unit)
         outputs = {
             "logits": outputs,
             "auxiliary1": head(maps["4a"], name="auxiliary1"),

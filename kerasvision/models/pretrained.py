@@ -104,9 +104,7 @@ def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict
     return {**options, "layout": "keras"}
 
 
-def _with_keras_weights(
-    name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool
-) -> keras.Model:
+def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool) -> keras.Model:
     """The network of a file in the layout of keras.applications, with the layer that its images need."""
     with open_layers(file) as layers:
         _check_network(name, layers, file)
@@ -123,9 +121,7 @@ def _with_keras_weights(
     return model
 
 
-def _with_own_weights(
-    make: Make, num_classes: int | None, file: Path, *, classes: Sequence[str] | None
-) -> keras.Model:
+def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classes: Sequence[str] | None) -> keras.Model:
     """The network of a `.keras` file, with the layer "scaling" where that has one."""
     source, model = load_network(file), make(num_classes=num_classes)
     if source.name != model.name:
@@ -165,9 +161,7 @@ def _head_by_name(
     return taken, True
 
 
-def _receivers(
-    model: keras.Model, make: Make, stored: Mapping[str, Any], *, same_head: bool
-) -> list[keras.Layer]:
+def _receivers(model: keras.Model, make: Make, stored: Mapping[str, Any], *, same_head: bool) -> list[keras.Layer]:
     """The layers that are to be loaded: the whole backbone, and of the head what the file has, if it is the same head."""
     layers = [layer for layer in model.layers if layer.weights]
     if same_head and all(layer.name in stored for layer in layers):

@@ -128,9 +128,7 @@ NETWORKS = (
             Figure(RGB, 1000, INDEPENDENT, 6_998_552),
             Figure(RGB, 1000, INDEPENDENT, 13_378_280, options={"auxiliary_heads": True}),
             Figure(RGB, 1000, INDEPENDENT, 7_005_832, 7_020_392, options={"batch_norm": True}),
-            Figure(
-                RGB, 1000, INDEPENDENT, 13_385_816, 13_400_888, options={"batch_norm": True, "auxiliary_heads": True}
-            ),
+            Figure(RGB, 1000, INDEPENDENT, 13_385_816, 13_400_888, options={"batch_norm": True, "auxiliary_heads": True}),
             Figure((96, 96, 1), 10, D2L, 5_977_530),
         ),
     ),

@@ -26,9 +26,7 @@ class Placement(NamedTuple):
     translation: tf.Tensor
 
 
-def resize_image(
-    image: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0
-) -> tf.Tensor:
+def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0) -> tf.Tensor:
     """A picture brought to a given size, by linear interpolation that averages over all source pixels when it shrinks.
 
     Args:

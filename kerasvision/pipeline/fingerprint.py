@@ -29,8 +29,16 @@ from kerasvision.pipeline.code import Code, code_digests, code_of, distribution_
 from kerasvision.pipeline.graph import Node
 
 __all__ = [
-    "FileState", "Fingerprint", "Memo", "code_digests", "differences", "file_digests", "fingerprint", "stage_code",
-    "tree_digest", "unseen_loads",
+    "FileState",
+    "Fingerprint",
+    "Memo",
+    "code_digests",
+    "differences",
+    "file_digests",
+    "fingerprint",
+    "stage_code",
+    "tree_digest",
+    "unseen_loads",
 ]
 
 # A change of one of these may change what a stage writes.

@@ -29,7 +29,7 @@ from kerasvision.pipeline.records import PIPELINE, RunRecord
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.pipeline.unfinished import unfinished_work
-from kerasvision.training.cluster import read_cluster
+from kerasvision.training.devices.cluster import read_cluster
 from kerasvision.tuning.role import read_role
 
 RUNS_FOLDER = "runs"

@@ -60,7 +60,11 @@ class Scan:
 
 
 def scan(
-    target: Path, *, overrides: Sequence[str] = (), root: Path | str = ".", purpose: str = "data scan",
+    target: Path,
+    *,
+    overrides: Sequence[str] = (),
+    root: Path | str = ".",
+    purpose: str = "data scan",
     listener: Listener | None = None,
 ) -> Scan:
     """Looks at every image of a pipeline's source, or of a folder of class folders.

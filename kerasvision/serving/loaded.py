@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
-from kerasvision.export.graph import read_graph
-from kerasvision.export.loading import LOAD_ERRORS, load_saved_model
+from kerasvision.export.asking.loading import LOAD_ERRORS, load_saved_model
+from kerasvision.export.writing.graph import read_graph
 
 VALID = "valid"
 

@@ -21,6 +21,7 @@ from kerasvision.serving.versions import Versions
 
 log = logging.getLogger(__name__)
 
+
 def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable[[str], None] = lambda url: None) -> None:
     """Answers until SIGTERM or SIGINT; what is under way then is answered first.
 

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from kerasvision.errors import ExportError
-from kerasvision.export.versions import MAIN, find_saved_model, is_version_name, versions
+from kerasvision.export.publishing.versions import MAIN, find_saved_model, is_version_name, versions
 from kerasvision.serving.limits import Limits
 from kerasvision.serving.loaded import ServedModel
 from kerasvision.serving.measures import Measures

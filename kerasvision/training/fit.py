@@ -15,32 +15,32 @@ from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import Encode, evaluation_batches, training_batches
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.batches import Encode, evaluation_batches, training_batches
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.lookup import shortened
 from kerasvision.progress import bar, say
 from kerasvision.tasks.base import Task, make_task
-from kerasvision.training.averaging import WeightAverages
-from kerasvision.training.best_weights import BestWeights
-from kerasvision.training.callback_state import CallbackStates
-from kerasvision.training.checkpoints import Checkpoints
-from kerasvision.training.full_precision import in_float32
-from kerasvision.training.history import CsvHistory
+from kerasvision.training.checkpointing.best_weights import BestWeights
+from kerasvision.training.checkpointing.callback_state import CallbackStates
+from kerasvision.training.checkpointing.checkpoints import Checkpoints
+from kerasvision.training.checkpointing.resume import Saving
+from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoints
+from kerasvision.training.devices.full_precision import in_float32
+from kerasvision.training.devices.precision import choose, uses_xla
+from kerasvision.training.devices.strategy import make_strategy, workers_of
+from kerasvision.training.devices.workers import Workers
 from kerasvision.training.interruption import sigterm_noticed
+from kerasvision.training.logs.history import CsvHistory
+from kerasvision.training.logs.progress_bar import TrainingBar
+from kerasvision.training.logs.tensorboard_log import TensorBoardLog, flat_settings
 from kerasvision.training.loop import Unsaved, train_loop
-from kerasvision.training.loss_scale import LossScale
-from kerasvision.training.optimizers import make_optimizer
-from kerasvision.training.pace import TrainingBar
-from kerasvision.training.precision import choose, uses_xla
-from kerasvision.training.resume import Saving
-from kerasvision.training.shared_checkpoints import SharedCheckpoints
+from kerasvision.training.optimizing.averaging import WeightAverages
+from kerasvision.training.optimizing.loss_scale import LossScale
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
-from kerasvision.training.strategy import make_strategy, workers_of
-from kerasvision.training.tensorboard_log import TensorBoardLog, flat_settings
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
-from kerasvision.training.workers import Workers
 
 # The history so far -> why the training is to end, or None.
 ShouldStop = Callable[[pd.DataFrame], str | None]

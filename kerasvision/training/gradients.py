@@ -35,9 +35,7 @@ class ExampleLosses:
         scale: gives what losses are multiplied with before the gradient is taken, float32; None: nothing.
     """
 
-    def __init__(
-        self, network: keras.Model, objective: Objective, *, scale: Callable[[], tf.Tensor] | None = None
-    ) -> None:
+    def __init__(self, network: keras.Model, objective: Objective, *, scale: Callable[[], tf.Tensor] | None = None) -> None:
         self._network, self._objective, self._scale = network, objective, scale
         self._weights = network.trainable_variables
         # Which weights the loss depends on is known when it has been computed once.

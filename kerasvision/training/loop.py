@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import StageError
-from kerasvision.training.pace import TrainingBar
+from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.step import LostError, TrainStep
 
 # So often at least Python has its turn: to show how far the training is, and to notice that it is to stop.
@@ -36,7 +36,7 @@ class Progress:
 
 
 class Unsaved:
-    """How a training is saved and resumed: not at all. See `kerasvision.training.resume` for one that is.
+    """How a training is saved and resumed: not at all. See `kerasvision.training.checkpointing.resume` for one that is.
 
     Attributes:
         start: where it goes on.
@@ -126,9 +126,7 @@ def train_loop(
         StageError: a loss or a gradient was infinite or not a number.
     """
     saving = saving or Unsaved()
-    loop = _Loop(
-        step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree
-    )
+    loop = _Loop(step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree)
     last = epochs if until_epoch is None else min(epochs, until_epoch)
     loop.begin(saving)
     iterator = iter(step.share_out(batches, batch_size=batch_size))

@@ -24,9 +24,7 @@ class Measures:
         self._metrics = metrics
         self._results = tf.function(self._results_now, autograph=False)
 
-    def update(
-        self, losses: tf.Tensor, *, targets: tf.Tensor, answers: tf.Tensor, weights: tf.Tensor | None
-    ) -> None:
+    def update(self, losses: tf.Tensor, *, targets: tf.Tensor, answers: tf.Tensor, weights: tf.Tensor | None) -> None:
         """Adds a batch. In the context of a replica.
 
         Args:

@@ -20,16 +20,16 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
 from kerasvision.models.saved import save_network
 from kerasvision.training import child
-from kerasvision.training.cluster import read_cluster, who_is_gone
-from kerasvision.training.fit import fit
-from kerasvision.training.interruption import sigterm_passed_on
-from kerasvision.training.strategy import (
+from kerasvision.training.devices.cluster import read_cluster, who_is_gone
+from kerasvision.training.devices.strategy import (
     logical_devices,
     make_logical_devices,
     make_strategy,
     needs_logical_devices,
     needs_own_process,
 )
+from kerasvision.training.fit import fit
+from kerasvision.training.interruption import sigterm_passed_on
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def _about_workers(settings: TrainerSettings) -> str:
     gone = who_is_gone(read_cluster(os.environ))
     return (
         "; it does so where the workers have all answered, and have not all begun to train "
-        f"{settings.training.worker_timeout_seconds:g} seconds later"
-        + (f". No answer comes from {gone}" if gone else "")
+        f"{settings.training.worker_timeout_seconds:g} seconds later" + (f". No answer comes from {gone}" if gone else "")
     )
 
 

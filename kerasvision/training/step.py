@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.tasks.base import Objective
-from kerasvision.training.averaging import WeightAverages
-from kerasvision.training.dropout import differ_by_replica
+from kerasvision.training.devices.dropout import differ_by_replica
+from kerasvision.training.devices.replicas import shared_out
 from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_batch
-from kerasvision.training.loss_scale import LossScale
 from kerasvision.training.measures import Measures
-from kerasvision.training.optimizers import is_decayed
-from kerasvision.training.replicas import shared_out
+from kerasvision.training.optimizing.averaging import WeightAverages
+from kerasvision.training.optimizing.loss_scale import LossScale
+from kerasvision.training.optimizing.optimizers import is_decayed
 
 
 class LostError(ArithmeticError):

@@ -19,7 +19,7 @@ from kerasvision import lookup, models
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.padding import largest_shapes, padded_batches
+from kerasvision.data.feeding.padding import largest_shapes, padded_batches
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError

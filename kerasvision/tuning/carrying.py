@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasvision.config.stages import TrainerSettings, TunerSettings
 from kerasvision.errors import ConfigError, Interrupted, StageError
-from kerasvision.training.strategy import logical_devices
+from kerasvision.training.devices.strategy import logical_devices
 from kerasvision.tuning.folder import SearchFolder
 from kerasvision.tuning.records import Scalar, TrialRecord
 from kerasvision.tuning.trials import Carriers, Job, Objective, Outcome, score_of, trial_settings

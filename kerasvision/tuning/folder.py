@@ -1,14 +1,14 @@
 """The folder of a search: KerasTuner's layout, and beside it what a killed search needs to go on.
 
-    search.json           whose folder this is
-    oracle.json           KerasTuner's, as tuner0.json; written anew by every run, never read
-    clock.json            how long the search has been at work, over all its runs
-    trial_0000/
-        trial.json        KerasTuner's
-        result.json       our record; it is there when the trial has ended
-        checkpoints/      until nobody needs them any more
-        logs/             history.csv and TensorBoard's, with the settings for its HPARAMS page
-    seed_0/               likewise, of the best settings with several seeds
+search.json           whose folder this is
+oracle.json           KerasTuner's, as tuner0.json; written anew by every run, never read
+clock.json            how long the search has been at work, over all its runs
+trial_0000/
+    trial.json        KerasTuner's
+    result.json       our record; it is there when the trial has ended
+    checkpoints/      until nobody needs them any more
+    logs/             history.csv and TensorBoard's, with the settings for its HPARAMS page
+seed_0/               likewise, of the best settings with several seeds
 """
 
 import json
@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kerasvision.config.base import canonical_json
+from kerasvision.dotted import changes
 from kerasvision.errors import ConfigError
-from kerasvision.training.checkpoint_files import flush_folder
-from kerasvision.training.checkpoints import differences
+from kerasvision.training.checkpointing.checkpoint_files import flush_folder
 from kerasvision.tuning.records import TrialRecord
 
 IDENTITY, RESULT, CLOCK, CHECKPOINTS = "search.json", "result.json", "clock.json", "checkpoints"
@@ -49,7 +49,7 @@ class SearchFolder:
         found = _read(file)
         if found != own:
             raise ConfigError(
-                f"the trials in {path} are of another search: " + "; ".join(differences(found or {}, own)),
+                f"the trials in {path} are of another search: " + "; ".join(changes(found or {}, own)),
                 hint="set that back, or remove the folder and search anew",
             )
 

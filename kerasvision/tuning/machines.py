@@ -20,7 +20,7 @@ from keras_tuner.src import protos
 
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.errors import ConfigError, Interrupted, StageError
-from kerasvision.training.strategy import logical_devices
+from kerasvision.training.devices.strategy import logical_devices
 from kerasvision.tuning.role import ID, IP, PORT, Role
 from kerasvision.tuning.trials import Carriers, Job, Objective, Outcome
 
@@ -164,9 +164,7 @@ class Chief:
                 lent.worker = ""
 
 
-def take_part(
-    role: Role, *, workers: Carriers, folder: Path, is_asked_to_stop: Callable[[], bool] = lambda: False
-) -> int:
+def take_part(role: Role, *, workers: Carriers, folder: Path, is_asked_to_stop: Callable[[], bool] = lambda: False) -> int:
     """Carries out trials for a chief until it has no more, and gives how many.
 
     Args:

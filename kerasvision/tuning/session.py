@@ -49,9 +49,7 @@ def tune(settings: TunerSettings, data: TrialData, *, folder: Path, artifact: Pa
     return result
 
 
-def _carriers(
-    role: Role | None, settings: TunerSettings, data: TrialData, folder: Path
-) -> AbstractContextManager[Carriers]:
+def _carriers(role: Role | None, settings: TunerSettings, data: TrialData, folder: Path) -> AbstractContextManager[Carriers]:
     """Who carries out the trials: processes here, or workers elsewhere."""
     plan = settings.search
     if role is None:

@@ -87,7 +87,7 @@ class Trainer:
         from kerasvision.data.names import class_names
         from kerasvision.data.schema import DataSchema
         from kerasvision.data.transform import ImageTransform
-        from kerasvision.training.strategy import make_logical_devices
+        from kerasvision.training.devices.strategy import make_logical_devices
 
         if setup.threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(setup.threads)

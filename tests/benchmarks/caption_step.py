@@ -26,7 +26,7 @@ from keras import layers
 from kerasvision import config as c
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.loop import train_loop
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 
 PLACES, CHANNELS = (7, 7), 512

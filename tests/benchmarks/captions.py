@@ -19,7 +19,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.data.transform import ImageTransform
-from kerasvision.export.saved_model import export_saved_model
+from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.models.decoder import Decoder
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.captioning.tokens import SPECIAL

@@ -1,6 +1,6 @@
 """How soon the command line answers: medians over whole processes, in one round-robin.
 
-    python tests/benchmarks/command_line.py [ROUNDS]
+python tests/benchmarks/command_line.py [ROUNDS]
 """
 
 import statistics

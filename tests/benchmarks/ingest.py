@@ -38,7 +38,7 @@ def read_noise(settings: Noise) -> Iterator[object]:
 
 
 def noise(number: int, side: int) -> bytes:
-    from kerasvision.data.sources.arrays import encode_png
+    from kerasvision.data.png import encode_png
 
     # Smooth, as photos are: noise in every pixel would weigh ten times as much as a photo of the size.
     coarse = np.random.default_rng(number).integers(0, 256, (side // 4, side // 4, 3), dtype=np.uint8)

@@ -63,7 +63,7 @@ def variants(folder: Path):
     from kerasvision import config as c
     from kerasvision.config.augmentation import ColorJitter, RandomFlip, RandomResizedCrop
     from kerasvision.data.augmentation import make_augmentation
-    from kerasvision.data.stream import prepare_one
+    from kerasvision.data.feeding.stream import prepare_one
     from kerasvision.data.transform import ImageTransform
 
     files = sorted(map(str, folder.rglob("*.jpg")))

@@ -40,9 +40,7 @@ def main() -> None:
     serve = neighbour("serve")
     module = tf.Module()
     module.one = tf.Variable(1.0)
-    module.add = tf.function(
-        lambda x: {"y": x + module.one}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")]
-    )
+    module.add = tf.function(lambda x: {"y": x + module.one}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     with tempfile.TemporaryDirectory() as scratch:
         tf.saved_model.save(module, f"{scratch}/adder/1", {"serving_default": module.add})
         process, port = serve.start(Path(scratch) / "adder")

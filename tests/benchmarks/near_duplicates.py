@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 
 from kerasvision.config.sources import Idx
 from kerasvision.data.near_duplicates import LOOK_SIDE, MOST_BITS, _alike_at_random, _Levels, fingerprints, near_groups
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.sources.idx import read_idx
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image

@@ -25,7 +25,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.models import build
 from kerasvision.models.summary import layer_table
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 
 THEIRS = {
     "resnet50": keras.applications.ResNet50,

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from kerasvision.config import training as t
 from kerasvision.models import build
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 
 CASES = {
     "sgd": (lambda: keras.optimizers.SGD(0.01), t.Sgd()),

@@ -22,7 +22,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.tasks.base import make_task
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 
 CLASSES = tuple("0123456789")

@@ -21,7 +21,7 @@ FILES = 1_000
 def answer(folder: Path, count: int) -> None:
     """One line of figures for so many images."""
     from kerasvision.config.inference import asked_for
-    from kerasvision.export.bulk import predict_to_file
+    from kerasvision.export.asking.bulk import predict_to_file
 
     (folder / "list.csv").write_text("path\n" + "".join(f"images/{number % FILES}.png\n" for number in range(count)))
     before, began = _peak_mb(), time.process_time()

@@ -33,7 +33,7 @@ from kerasvision import config as c
 from kerasvision import models
 from kerasvision.tasks.base import make_task
 from kerasvision.training.loop import train_loop
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 
 CLASSES = tuple("0123456789")

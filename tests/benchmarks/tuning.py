@@ -33,7 +33,7 @@ VARIANTS = {
     "ours, two at a time": ["--set", "search.parallel_trials=2"],
     "ours, two, hopeless ones stopped": ["--set", "search.parallel_trials=2", "--set", "search.stop_hopeless=true"],
 }
-PIPELINE = '''
+PIPELINE = """
 from kerasvision import config as c
 
 EXPERIMENT = c.Experiment(
@@ -53,7 +53,7 @@ EXPERIMENT = c.Experiment(
         trials={trials}, epochs={epochs},
     ),
 )
-'''
+"""
 
 
 def main() -> None:
@@ -123,9 +123,7 @@ def script(data: Path, *, trials: int, epochs: int) -> None:
             rate = hp.Float(RATE, 1e-3, 0.3, sampling="log")
             hp.Choice(BATCH, [64, 128, 256])
             activation = hp.Choice(ACTIVATION, ["relu", "tanh"])
-            network = models.build(
-                "lenet5", image_shape=(28, 28, 1), num_classes=10, activation=activation, pooling="max"
-            )
+            network = models.build("lenet5", image_shape=(28, 28, 1), num_classes=10, activation=activation, pooling="max")
             network.compile(
                 keras.optimizers.SGD(rate, momentum=0.9),
                 keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -100,11 +100,14 @@ def test_new_writes_a_file_that_plans(kerasvision, tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_path_of_any_bytes_is_printed_and_comes_back(encoding, kerasvision, tmp_path):
     (tmp_path / "caf\udce9").mkdir()
-    (tmp_path / "caf\udce9" / "größe.py").write_text("""
+    (tmp_path / "caf\udce9" / "größe.py").write_text(
+        """
 from kerasvision import config as c
 EXPERIMENT = c.Experiment(name="test", source=c.ImageFolder(path="caf\\udce9"), transform=c.Transform(image_size=(32, 32)),
                           task=c.Classification(), model=c.Model(name="lenet5"))
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     done = kerasvision("compile", tmp_path / "caf\udce9" / "größe.py", cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
     example_gen, *_ = json.loads(done.stdout)["nodes"]

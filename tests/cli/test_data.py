@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PIPELINE = '''
+PIPELINE = """
 from kerasvision import config as c
 
 EXPERIMENT = c.Experiment(
@@ -19,7 +19,7 @@ EXPERIMENT = c.Experiment(
     model=c.Model(name="resnet20"),
     training=c.Training(epochs=2, plain_epochs=1, batch_size=8),
 )
-'''
+"""
 
 
 @pytest.fixture

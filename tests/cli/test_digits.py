@@ -134,7 +134,11 @@ print(json.dumps({
         "ours": False,
         "shapes": {"scores": [3, 10], "classes": [3], "top_classes": [3, 5], "top_scores": [3, 5], "valid": [3]},
         "types": {
-            "scores": "float32", "classes": "string", "top_classes": "string", "top_scores": "float32", "valid": "bool",
+            "scores": "float32",
+            "classes": "string",
+            "top_classes": "string",
+            "top_scores": "float32",
+            "valid": "bool",
         },
         "same": True,
     }

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasvision import config as c
 from kerasvision.data.records import Record
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.pipeline.artifacts import Examples, Out, Schema
 
 
@@ -50,7 +50,7 @@ def count_files(examples: Examples, schema: Out[Schema]) -> None:
     schema.properties["files"] = len(list(examples.uri.rglob("*")))
 '''
 
-PIPELINE = '''
+PIPELINE = """
 from kerasvision import config as c
 from kerasvision.pipeline.standard import standard_pipeline
 
@@ -72,7 +72,7 @@ def pipeline(experiment):
     made = standard_pipeline(experiment)
     made.add("mine:count_files", examples=made.node("example_gen").examples)
     return made
-'''
+"""
 
 
 def test_own_parts_are_found_used_and_watched_for_changes(kerasvision, tmp_path):

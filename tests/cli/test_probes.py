@@ -13,7 +13,7 @@ from kerasvision.cli import app, doctor
 from kerasvision.errors import ConfigError
 
 DIGITS = Path(__file__).parents[2] / "pipelines" / "digits.py"
-MODULE = '''
+MODULE = """
 import keras
 import tensorflow as tf
 
@@ -32,7 +32,7 @@ def planted(*, image_shape, num_classes, is_right=False):
     x = keras.layers.Dense(4, name="below")(keras.layers.Flatten()(image))
     x = keras.layers.Activation("tanh")(x) if is_right else Wrong(name="culprit")(x)
     return keras.Model(image, keras.layers.Dense(num_classes, name="above")(x))
-'''
+"""
 
 
 def words(text):

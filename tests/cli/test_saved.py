@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
-STAGES = '''
+STAGES = """
 import json
 from kerasvision.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, Out, SavedModel
 
@@ -23,8 +23,8 @@ def judge(saved_model: SavedModel, model_blessing: Out[ModelBlessing], infra_ble
     model_blessing.properties.update(blessed=0, verdict="NOT_BLESSED", reason=reason)
     infra_blessing.certificate.write_text(json.dumps({"blessed": True}))
     infra_blessing.properties.update(blessed=1, reason="")
-'''
-PIPELINE = '''
+"""
+PIPELINE = """
 import saved_toy_stages as stages
 from kerasvision import config as c
 from kerasvision.config.stages import PusherSettings
@@ -40,7 +40,7 @@ def pipeline(experiment):
     made.add("kerasvision.pipeline.stages.pusher:pusher", model=model.model, saved_model=model.saved_model,
              model_blessing=judged.model_blessing, infra_blessing=judged.infra_blessing, settings=PusherSettings(name="toy"))
     return made
-'''
+"""
 
 
 @pytest.fixture

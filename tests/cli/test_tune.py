@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from kerasvision.cli import app
 
 DIGITS = Path(__file__).parents[2] / "pipelines" / "digits.py"
-STAGES = '''
+STAGES = """
 from kerasvision.config.stages import TunerSettings
 from kerasvision.pipeline.artifacts import HyperParameters, Out, Schema
 
@@ -30,8 +30,8 @@ def tuner(best_hyperparameters: Out[HyperParameters], *, settings: TunerSettings
 
 def trainer(hyperparameters: HyperParameters, schema: Out[Schema]) -> None:
     schema.file.write_text("trained")
-'''
-PIPELINE = '''
+"""
+PIPELINE = """
 from kerasvision import config as c
 from kerasvision.config.stages import stage_settings
 from kerasvision.pipeline.graph import Pipeline
@@ -48,7 +48,7 @@ def pipeline(experiment):
     best = made.add("stand_in_for_a_search:tuner", settings=stage_settings(experiment)["tuner"]).best_hyperparameters
     made.add("stand_in_for_a_search:trainer", hyperparameters=best)
     return made
-'''
+"""
 
 
 def invoke(*arguments):

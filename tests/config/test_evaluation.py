@@ -56,9 +56,7 @@ def test_the_content_of_an_ensemble_is_brought_in_and_not_its_place(tmp_path):
     with zipfile.ZipFile(tmp_path / "last.keras", "w") as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", "")
-    here, there = (
-        c.Evaluation(ensemble=(tmp_path / place / "3", tmp_path / "last.keras")) for place in ("here", "there")
-    )
+    here, there = (c.Evaluation(ensemble=(tmp_path / place / "3", tmp_path / "last.keras")) for place in ("here", "there"))
     assert here.identity() == there.identity()
     assert [name for name, _ in here.files()] == [
         "ensemble 0/saved_model.pb", "ensemble 0/variables/variables.index", "ensemble 1",

@@ -11,9 +11,7 @@ from kerasvision.config.loading import load_experiment
 from kerasvision.config.overrides import with_values
 from kerasvision.errors import ConfigError
 
-OPTIMIZER, MOMENTUM, NESTEROV, BETA = (
-    f"training.optimizer{field}" for field in ("", ".momentum", ".nesterov", ".beta_1")
-)
+OPTIMIZER, MOMENTUM, NESTEROV, BETA = (f"training.optimizer{field}" for field in ("", ".momentum", ".nesterov", ".beta_1"))
 
 
 def experiment(**fields):

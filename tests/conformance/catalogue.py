@@ -82,9 +82,7 @@ NETWORKS = [
     Network("resnet18_v2", (32, 32, 3)),
     Network("resnet34_v2", (32, 32, 3), slow=True),
     Network("resnet50_v2", (32, 32, 3), {"layout": "paper"}, slow=True),
-    Network(
-        "resnet50_v2", (32, 32, 3), {"layout": "keras"}, slow=True, idle=r"block\d_(conv3|shortcut_conv)/bias"
-    ),
+    Network("resnet50_v2", (32, 32, 3), {"layout": "keras"}, slow=True, idle=r"block\d_(conv3|shortcut_conv)/bias"),
     Network("resnet101_v2", (32, 32, 3), slow=True),
     Network("resnet152_v2", (32, 32, 3), slow=True),
     Network("densenet121", (32, 32, 3), slow=True),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kerasvision.data.examples import Example, ExampleSet, write_examples
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,7 @@ def make_examples():
 
     def make(folder, **splits):
         encoded = {
-            split: [Example(name, file(pixels), *said) for name, pixels, *said in rows]
-            for split, rows in splits.items()
+            split: [Example(name, file(pixels), *said) for name, pixels, *said in rows] for split, rows in splits.items()
         }
         examples = [example for rows in encoded.values() for example in rows]
         objects = [thing for example in examples for thing in example.objects]

@@ -17,8 +17,8 @@ from kerasvision.data.descriptions import (
     kept_objects,
     placed_objects,
 )
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object
-from kerasvision.data.sources.arrays import encode_png
 
 WIDTH, HEIGHT = 20, 12
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tensorflow_datasets.core.utils import shard_utils
 
 from kerasvision.data.examples import Example, ExampleSet, ExampleWriter, write_examples
+from kerasvision.data.png import encode_png
 from kerasvision.data.shuffled_records import ShuffledRecords
-from kerasvision.data.sources.arrays import encode_png
 from kerasvision.errors import DataError
 
 

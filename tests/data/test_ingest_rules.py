@@ -13,9 +13,9 @@ from kerasvision import config as c
 from kerasvision.data.checks.images import fault_code
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingest import ingest
+from kerasvision.data.png import encode_png
 from kerasvision.data.quarantine import write_quarantine
 from kerasvision.data.records import OUTSIDE, UNLISTED, Object, Record
-from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.spans import PreviousExamples
 from kerasvision.errors import DataError, StageError
 

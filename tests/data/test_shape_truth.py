@@ -12,7 +12,7 @@ from kerasvision.data.sources.shapes import read_shapes
 def square(y, x, *, side, words):
     """A shape that fills a square of the 90 x 90 pixels of `SCENE`; words: size, colour, name."""
     visible = np.zeros((90, 90), bool)
-    visible[y:y + side, x:x + side] = True
+    visible[y : y + side, x : x + side] = True
     size, colour, name = words.split()
     return Shape(name, colour, size, visible)
 

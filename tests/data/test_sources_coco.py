@@ -205,9 +205,9 @@ L_SHAPE = [[0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [0, 1, 1,
 @pytest.mark.parametrize(
     "outline",
     [
-        [[1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 1, 4]],                       # one polygon
-        [[1, 1, 2, 1, 2, 4, 1, 4], [2, 3, 4, 3, 4, 4, 2, 4]],         # two parts
-        {"size": [4, 6], "counts": [5, 3, 3, 1, 3, 1, 8]},            # runs down the columns
+        [[1, 1, 2, 1, 2, 3, 4, 3, 4, 4, 1, 4]],  # one polygon
+        [[1, 1, 2, 1, 2, 4, 1, 4], [2, 3, 4, 3, 4, 4, 2, 4]],  # two parts
+        {"size": [4, 6], "counts": [5, 3, 3, 1, 3, 1, 8]},  # runs down the columns
         # The same runs as characters: 5 3 3, then differences to the run two before: 1 - 3, 3 - 3, 1 - 1, 8 - 3; a
         # negative number is 32 + n below "0" + 32.
         {"size": [4, 6], "counts": "533" + "N" + "0" + "0" + "5"},

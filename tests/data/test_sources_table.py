@@ -141,7 +141,7 @@ def test_images_of_one_large_row_group_are_not_all_in_memory(tmp_path):
     for record in records:
         assert record.load() == image
         most = max(most, pool.bytes_allocated() - before)
-    assert most < 30_000_000   # of 60,000,000 bytes
+    assert most < 30_000_000  # of 60,000,000 bytes
 
 
 def test_hugging_face_class_names_are_used(tmp_path):
@@ -264,7 +264,7 @@ def test_one_image_on_a_thousand_rows_takes_the_memory_of_a_few(plain, tmp_path)
     for record in records[::50]:
         assert len(record.load()) == 3_000_000
         most = max(most, pool.bytes_allocated() - before)
-    assert most < 150_000_000   # of 3,000,000,000 bytes
+    assert most < 150_000_000  # of 3,000,000,000 bytes
 
 
 # --- paths that must not be followed

@@ -25,7 +25,6 @@ def pixels(data):
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
-
 def png(value):
     buffer = io.BytesIO()
     Image.fromarray(np.full((4, 6, 3), value, np.uint8)).save(buffer, "PNG")
@@ -39,9 +38,7 @@ def prepared(tmp_path_factory):
     images = {"train": [("a", 10, "night"), ("b", 200, "day"), ("c", 20, "night")], "test": [("d", 210, "day")]}
     rows = {split: [(name, png(value), label) for name, value, label in split_images]
             for split, split_images in images.items()}  # fmt: skip
-    write_examples(
-        lambda split: rows[split], splits=rows, classes=["day", "night"], folder=data_dir / "examples" / "1.0.0"
-    )
+    write_examples(lambda split: rows[split], splits=rows, classes=["day", "night"], folder=data_dir / "examples" / "1.0.0")
     return data_dir
 
 

@@ -22,6 +22,7 @@ def png(height=4, width=6, mode="RGB", value=7, **options):
 
 def example(**features):
     """Bytes of a tf.train.Example; `image__class__label=[3]` stands for "image/class/label"."""
+
     def feature(values):
         if isinstance(values[0], bytes):
             return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -238,7 +239,7 @@ def test_records_do_not_keep_their_images(tmp_path):
     records = read(source)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2_000_000   # of 10,000,000 bytes of images
+    assert peak < 2_000_000  # of 10,000,000 bytes of images
     assert [record.load() for record in reversed(records)] == images[::-1]
 
 

@@ -12,11 +12,11 @@ from kerasvision import config as c
 from kerasvision.config.augmentation import RandomResizedCrop
 from kerasvision.config.stages import TransformSettings
 from kerasvision.data.augmentation.crop import random_resized_crop
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validation import save_anomalies
 from kerasvision.errors import ConfigError, DataError
-from kerasvision.export.rows import decoded_rows
+from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.pipeline.stages.transform import transform as transform_stage
 
 RANDOM = np.random.default_rng(0)

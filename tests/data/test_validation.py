@@ -80,8 +80,10 @@ def test_a_clean_set_has_no_anomalies():
             [("warning", "object_class_variants")],
         ),
         (
-            {"classes": ["cat test", "cat_train"],
-             "counts": counts({"cat_train": 9, "cat test": 9}, {"cat_train": 5, "cat test": 5})},
+            {
+                "classes": ["cat test", "cat_train"],
+                "counts": counts({"cat_train": 9, "cat test": 9}, {"cat_train": 5, "cat test": 5}),
+            },
             {"classes": ("cat test", "cat_train")},
             [("warning", "labels_like_splits")],
         ),
@@ -101,8 +103,10 @@ def test_a_clean_set_has_no_anomalies():
             [],
         ),
         (
-            {"classes": ["bullet train", "test tube"],
-             "counts": counts({"bullet train": 9, "test tube": 9}, {"bullet train": 5, "test tube": 5})},
+            {
+                "classes": ["bullet train", "test tube"],
+                "counts": counts({"bullet train": 9, "test tube": 9}, {"bullet train": 5, "test tube": 5}),
+            },
             {"classes": ("bullet train", "test tube")},
             [],
         ),

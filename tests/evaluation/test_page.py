@@ -13,7 +13,7 @@ from PIL import Image
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.page import write_statistics_page
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.statistics import compute_statistics
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
@@ -150,7 +150,7 @@ def test_answers_that_are_neither_right_nor_wrong_have_a_page(judgement, example
     assert EVIL not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt; cat") == 2 * COUNT  # the samples, and the top losses
     assert page.count('<small dir="auto">قطة</small>') == COUNT
-    assert page.count('<figcaption>&lt;script&gt;alert(1)&lt;/script&gt;</figcaption>') == 8
+    assert page.count("<figcaption>&lt;script&gt;alert(1)&lt;/script&gt;</figcaption>") == 8
     assert not [word for word in ("http:", "https:", "url(", "@import") if word in page]
 
 

@@ -19,7 +19,7 @@ class Brightness(tf.Module):
         mean = self.strength * tf.map_fn(light, image_bytes, fn_output_signature=tf.float32)
         scores = tf.stack([1 - mean, mean], axis=1)
         best = tf.argsort(scores, direction="DESCENDING")
-        labels = tf.gather(tf.constant(["dunkel, \"schwarz\"", "hell"]), best)
+        labels = tf.gather(tf.constant(['dunkel, "schwarz"', "hell"]), best)
         return {
             "classes": labels[:, 0], "top_classes": labels,
             "scores": scores, "top_scores": tf.sort(scores, direction="DESCENDING"),

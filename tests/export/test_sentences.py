@@ -18,10 +18,10 @@ from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
-from kerasvision.export.canary import answers
-from kerasvision.export.contract import check_contract
-from kerasvision.export.parity import prove
-from kerasvision.export.saved_model import export_saved_model
+from kerasvision.export.proof.canary import answers
+from kerasvision.export.proof.contract import check_contract
+from kerasvision.export.proof.parity import prove
+from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.serving.limits import Limits, Refused
 from kerasvision.serving.loaded import ServedModel as Server
 from kerasvision.serving.protocol import read_request
@@ -223,4 +223,4 @@ def test_a_server_scores_sentences_whatever_they_begin_with(exported, images):
     assert (asked.pixels, asked.columns["captions"].tolist()) == ((1200,), [[b"BM is a dog", b"a dog"]])
     assert asked.signature(asked.columns)["tokens"].tolist() == [[5, 3]]
     with pytest.raises(Refused, match="unequal lengths"):
-        read_request(body.replace(b']}]', b']}, {"image_bytes": "", "captions": []}]'), signatures, Limits())
+        read_request(body.replace(b"]}]", b']}, {"image_bytes": "", "captions": []}]'), signatures, Limits())

@@ -16,7 +16,7 @@ from unittest import mock
 
 import numpy as np
 
-from kerasvision.training.checkpoints import Checkpoints
+from kerasvision.training.checkpointing.checkpoints import Checkpoints
 
 NAMES = ("mkdir", "rename", "unlink", "rmdir", "open", "fsync")
 

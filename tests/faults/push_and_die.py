@@ -15,8 +15,8 @@ from pathlib import Path
 from unittest import mock
 
 from kerasvision.config.stages import PusherSettings
-from kerasvision.export import push
-from kerasvision.export.versions import complaint, versions
+from kerasvision.export.publishing import push
+from kerasvision.export.publishing.versions import complaint, versions
 from kerasvision.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, Out, SavedModel
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.local import run

@@ -114,9 +114,7 @@ def test_a_name_is_given_only_to_what_is_flushed_and_the_old_goes_last(tmp_path)
     assert named < seen.index(("rename", "step-00000010"))
 
 
-@pytest.mark.parametrize(
-    ("limit", "told"), [("RLIMIT_FSIZE", "File too large"), ("RLIMIT_NOFILE", "Too many open files")]
-)
+@pytest.mark.parametrize(("limit", "told"), [("RLIMIT_FSIZE", "File too large"), ("RLIMIT_NOFILE", "Too many open files")])
 def test_limits_of_the_system_leave_the_old_checkpoint(tmp_path, limit, told):
     files.prepare("one more", tmp_path)
     code = f"""

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from kerasvision.config.inference import Listed
 from kerasvision.data.inspection import inspect_image
-from kerasvision.export.predict import ServedModel
-from kerasvision.export.rows import decoded_rows
+from kerasvision.export.asking.predict import ServedModel
+from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.readable import CMYK, NO_IMAGE, OTHER_BMP, PALETTE_BMP, SMALL_GIF, misread
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode

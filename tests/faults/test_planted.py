@@ -283,9 +283,7 @@ def test_most_images_gone_since_the_last_run_is_told(find):
         keep(root / "train/cat", 5)
         keep(root / "train/dog", 5)
 
-    assert find(change, previous=True) == {
-        "fewer_images": "there are 34 usable images; in the last run there were 72"
-    }
+    assert find(change, previous=True) == {"fewer_images": "there are 34 usable images; in the last run there were 72"}
 
 
 def test_a_file_that_may_not_be_read_is_named(find, monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasvision.training.checkpoint_files import read_contents, read_manifest
+from kerasvision.training.checkpointing.checkpoint_files import read_contents, read_manifest
 
 SCRIPT = Path(__file__).with_name("train_and_die.py")
 EXIT_CODES = {"start": -9, "step": -9, "save": -9, "damage": -9, "terminate": 143, "None": 0}

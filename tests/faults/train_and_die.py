@@ -35,7 +35,7 @@ from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import KerasvisionError
 from kerasvision.training import fit as fit_module
-from kerasvision.training.checkpoints import Checkpoints
+from kerasvision.training.checkpointing.checkpoints import Checkpoints
 from kerasvision.training.step import TrainStep
 
 _spec = importlib.util.spec_from_file_location("file_operations", Path(__file__).with_name("file_operations.py"))

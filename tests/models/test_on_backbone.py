@@ -109,9 +109,7 @@ def test_weights_of_keras_applications_become_the_backbones(tmp_path):
     theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     theirs.save(tmp_path / "theirs.h5")
     options = {"backbone": "vgg16", "max_length": 3, "embedding": 6, "units": 5, "attention": 4}
-    ours = build(
-        "show_attend_tell", image_shape=(32, 32, 3), num_classes=7, weights=str(tmp_path / "theirs.h5"), **options
-    )
+    ours = build("show_attend_tell", image_shape=(32, 32, 3), num_classes=7, weights=str(tmp_path / "theirs.h5"), **options)
     images = np.random.default_rng(0).uniform(size=(2, 32, 32, 3)).astype("float32")
     places = keras.Model(ours.inputs[0], ours.get_layer("decoder_annotations").output)(images)
     expected = np.reshape(theirs(keras.applications.vgg16.preprocess_input(images * 255)), (2, 1, 512))

@@ -33,11 +33,13 @@ def test_code_of_an_indirect_import_is_seen(tmp_path):
     (tmp_path / "stage.py").write_text("def stage():\n    from own import helper\n")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "__init__.py").write_text("")
-    (tmp_path / "own" / "helper.py").write_text(textwrap.dedent("""
+    (tmp_path / "own" / "helper.py").write_text(
+        textwrap.dedent("""
         import json
         import numpy
         from . import deeper
-    """))
+    """)
+    )
     (tmp_path / "own" / "deeper.py").write_text("VALUE = 1\n")
     before = digests_of(tmp_path)
     assert set(before) == {"stage", "own", "own.helper", "own.deeper"}
@@ -104,7 +106,7 @@ def test_trainer_depends_on_the_chosen_network_alone():
     code = code_digests(chosen | {"kerasvision.pipeline.stages.trainer"})
     assert "kerasvision.models.lenet" in code
     assert "kerasvision.models.resnet" not in code
-    assert {"kerasvision.training.fit", "kerasvision.data.batches", "kerasvision.ops.images"} <= set(code)
+    assert {"kerasvision.training.fit", "kerasvision.data.feeding.batches", "kerasvision.ops.images"} <= set(code)
     assert not any(name.startswith(("kerasvision.cli", "kerasvision.tuning")) for name in code)
 
 

@@ -86,7 +86,7 @@ def saved_models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def png():
     """A PNG of one colour: `png(255, 0, 0, side=8)`."""
-    from kerasvision.data.sources.arrays import encode_png
+    from kerasvision.data.png import encode_png
 
     return lambda *colour, side=8: encode_png(np.full((side, side, 3), colour, np.uint8))
 

@@ -22,8 +22,10 @@ encoded = st.binary(max_size=20).map(lambda data: {"b64": base64.b64encode(data)
 leaves = st.none() | st.booleans() | numbers | texts | encoded
 anything = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["x", "n", "image", "image_bytes", "text", "b64", "other"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["x", "n", "image", "image_bytes", "text", "b64", "other"]), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 requests = st.fixed_dictionaries(

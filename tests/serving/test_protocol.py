@@ -144,7 +144,7 @@ BAD_IMAGE = {"instances": [{"b64": "!"}]}
         ({"instances": [{"b64": 1}]}, "must be an object with the keys image_bytes"),
         ({"instances": [{"picture": "x"}]}, "instance 0 must be an object with the keys image_bytes"),
         ({"instances": [{"image_bytes": "x"}, "x"]}, "instance 1 must be an object with the keys image_bytes"),
-        ({"inputs": {"picture": ["x"]}}, "must have the keys image_bytes; received [\"picture\"]"),
+        ({"inputs": {"picture": ["x"]}}, 'must have the keys image_bytes; received ["picture"]'),
         ({"signature_name": "two", "instances": [1]}, "'instances' must name its values: two takes n, x"),
         ({"signature_name": "two", "inputs": [1]}, "'inputs' must name its values"),
         ({"signature_name": "two", "inputs": {"x": [1, 2], "n": [[1, 2]]}}, "differ in their number of rows"),

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError, ExportError
-from kerasvision.export.push import push
+from kerasvision.export.publishing.push import push
 from kerasvision.serving.limits import Limits
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.versions import Versions

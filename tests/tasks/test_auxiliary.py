@@ -14,7 +14,7 @@ from kerasvision.config.stages import TrainerSettings, TunerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
-from kerasvision.export.saved_model import export_saved_model
+from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.models.saved import load_network
 from kerasvision.pipeline.artifacts import HyperParameters
 from kerasvision.pipeline.stages.tuner import tuner

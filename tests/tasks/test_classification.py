@@ -294,7 +294,7 @@ def test_a_caption_says_truth_answer_and_score():
 
 def test_the_reliability_plot_is_of_the_judgement():
     judgement = judged(LABELS, PROBABILITIES)
-    (title, figure), = task().figures(judgement).items()
+    ((title, figure),) = task().figures(judgement).items()
     assert title == "Reliability"
     assert len(figure.axes[0].patches) == len(judgement.tables["calibration"])
 

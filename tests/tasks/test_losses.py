@@ -14,7 +14,7 @@ from kerasvision import config as c
 from kerasvision.config import training as t
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.classification.losses import MOST_LABELS, answer_logits, example_losses
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 
 NAMES = ("cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy")
 # cs231n, lecture 3: a cat, a car and a frog, each with its scores for cat, car and frog.
@@ -77,9 +77,7 @@ def test_gradient_is_the_slope_of_the_definition(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(deadline=None, max_examples=20)
-@given(
-    share=st.floats(0, 1), labels=st.lists(st.integers(0, 4), min_size=2, max_size=2), seed=st.integers(0, 100)
-)
+@given(share=st.floats(0, 1), labels=st.lists(st.integers(0, 4), min_size=2, max_size=2), seed=st.integers(0, 100))
 def test_mixed_image_costs_the_mean_over_its_labels(name, share, labels, seed):
     logits = np.random.default_rng(seed).normal(size=5)
     mixed = share * np.eye(5)[labels[0]] + (1 - share) * np.eye(5)[labels[1]]

@@ -93,9 +93,7 @@ def test_a_class_without_examples_is_left_out_with_all_that_is_made_of_it():
     assert left_out["recall[cow]"] == "there is no example of this class"
     assert not set(left_out) & set(scores)
     assert not np.isnan(list(scores.values())).any()
-    assert scores["roc_auc[ant]"] == pytest.approx(
-        metrics.roc_auc_score(LABELS[rows] == 0, PROBABILITIES[rows, 0])
-    )
+    assert scores["roc_auc[ant]"] == pytest.approx(metrics.roc_auc_score(LABELS[rows] == 0, PROBABILITIES[rows, 0]))
 
 
 def test_a_split_of_one_class_has_nothing_to_rank():

@@ -12,7 +12,8 @@ FOR_ALL = [
     *[f"{replicas} everything" for replicas in (1, 2, 4)],
     *[f"{replicas} {case}" for case in ("overflow", "dropout") for replicas in (2, 4)],
     *[f"{replicas} {case}" for case in ("Sgd", "momentum", "RmsProp with momentum", "Adam", "Lion") for replicas in (1, 2)],
-    "2 values", "2 drift",
+    "2 values",
+    "2 drift",
 ]
 
 

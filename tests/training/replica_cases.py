@@ -18,12 +18,12 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.tasks.base import Objective
 from kerasvision.tasks.classification.auxiliary import main_logits, with_auxiliary_losses
-from kerasvision.training.averaging import WeightAverages
-from kerasvision.training.loss_scale import LossScale
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
+from kerasvision.training.optimizing.averaging import WeightAverages
+from kerasvision.training.optimizing.loss_scale import LossScale
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
-from kerasvision.training.strategy import make_logical_devices, make_strategy
-from kerasvision.training.variable_values import assign_values, values_of
 
 STEPS = 20
 # What each case has on; the rest is off.
@@ -222,9 +222,7 @@ def differing(strategy):
         weight = keras.Variable([1.0, 2.0])
         statistics = keras.layers.BatchNormalization(momentum=0.5)
         statistics.build((None, 1))
-        total = tf.Variable(
-            0.0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM
-        )
+        total = tf.Variable(0.0, synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.SUM)
 
     @tf.function
     def update():

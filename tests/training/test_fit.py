@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.config.training import EarlyStopping
-from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet, write_examples
+from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, StageError
-from kerasvision.training.checkpoint_files import read_contents, read_manifest
+from kerasvision.training.checkpointing.checkpoint_files import read_contents, read_manifest
 from kerasvision.training.fit import fit
-from kerasvision.training.optimizers import learning_rate, make_optimizer
+from kerasvision.training.optimizing.optimizers import learning_rate, make_optimizer
 from kerasvision.training.step import TrainStep
 
 AUGMENT = (c.PadCrop(pad=1), c.RandomFlip())

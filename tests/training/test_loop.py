@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from kerasvision.errors import StageError
 from kerasvision.tasks.base import Objective
-from kerasvision.training.averaging import WeightAverages
+from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.loop import Unsaved, train_loop
-from kerasvision.training.pace import TrainingBar
+from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.step import TrainStep
 
 RANDOM = np.random.default_rng(0)
@@ -251,6 +251,4 @@ def test_a_lost_loss_names_step_epoch_and_what_is_known_of_it():
     spoilt[9] = np.nan
     data = batches().take(STEPS).concatenate(tf.data.Dataset.from_tensor_slices((spoilt, TARGETS)).batch(4))
     with pytest.raises(StageError, match=r"the training loss became nan at step 3 of epoch 2. Known of 7. Lower "):
-        train_loop(
-            make_step(network()), data, epochs=2, steps_per_epoch=STEPS, explain=lambda step: f"Known of {step}"
-        )
+        train_loop(make_step(network()), data, epochs=2, steps_per_epoch=STEPS, explain=lambda step: f"Known of {step}")

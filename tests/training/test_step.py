@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective
-from kerasvision.training.averaging import WeightAverages
-from kerasvision.training.loss_scale import LOWEST, LossScale
+from kerasvision.training.optimizing.averaging import WeightAverages
+from kerasvision.training.optimizing.loss_scale import LOWEST, LossScale
 from kerasvision.training.step import LostError, TrainStep
 
 RANDOM = np.random.default_rng(0)
@@ -128,9 +128,9 @@ def test_a_weight_that_the_loss_does_not_depend_on_stays():
     network = keras.Model(image, [keras.layers.Dense(3)(image), keras.layers.Dense(2)(image)])
     before = network.get_weights()
     metrics_see = Objective(lambda targets, outputs, training: cross_entropy(targets, outputs[0], training), [])
-    TrainStep(
-        network, objective=metrics_see, optimizer=keras.optimizers.Adam(), strategy=tf.distribute.get_strategy()
-    ).run(iter(batches()), 2)
+    TrainStep(network, objective=metrics_see, optimizer=keras.optimizers.Adam(), strategy=tf.distribute.get_strategy()).run(
+        iter(batches()), 2
+    )
     moved = [bool((left != right).any()) for left, right in zip(before, network.get_weights(), strict=True)]
     assert moved == [True, True, False, False]
 

@@ -99,9 +99,7 @@ def moved(network, model=LENET):
         ({"freeze": "c1"}, ["conv2", "dense1", "dense2", "logits"]),
         pytest.param({"freeze": "c2"}, ["dense1", "dense2", "logits"], marks=pytest.mark.slow),
         ({"freeze": "backbone"}, ["dense1", "dense2", "logits"]),
-        pytest.param(
-            {"freeze": "c1", "features": "once"}, ["conv2", "dense1", "dense2", "logits"], marks=pytest.mark.slow
-        ),
+        pytest.param({"freeze": "c1", "features": "once"}, ["conv2", "dense1", "dense2", "logits"], marks=pytest.mark.slow),
         ({"freeze": "backbone", "features": "once"}, ["dense1", "dense2", "logits"]),
     ],
     ids=str,

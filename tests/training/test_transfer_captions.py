@@ -8,7 +8,7 @@ from kerasvision import config as c
 from kerasvision import models
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import Example, ExampleSet, write_examples
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.training.fit import fit
 from kerasvision.training.transfer import freeze, map_makers

@@ -246,9 +246,7 @@ def test_a_search_that_was_stopped_again_and_again_is_the_undisturbed_one(settin
     for _ in range(100):
         workers = here(count=2, pick=lambda ready: ready - 1)
         try:
-            result = search(
-                plan, workers=workers, folder=tmp_path / "parts" / "search", is_asked_to_stop=stopped_after(4)
-            )
+            result = search(plan, workers=workers, folder=tmp_path / "parts" / "search", is_asked_to_stop=stopped_after(4))
             break
         except Interrupted as told:
             assert "run the same command again" in str(told).lower()

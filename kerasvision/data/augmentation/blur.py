@@ -7,7 +7,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation import GaussianBlur
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import between
-from kerasvision.data.augmentation.each import each_image
+from kerasvision.data.augmentation.per_image import each_image
 
 
 def gaussian_blur(batch: Batch, *, numbers: tf.Tensor, settings: GaussianBlur) -> Batch:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerasvision.config.augmentation import RandomResizedCrop
 from kerasvision.config.experiment import Transform
-from kerasvision.data.placed import place_objects
+from kerasvision.data.resized_objects import place_objects
 from kerasvision.ops.images import decode_part, open_image
 from kerasvision.ops.resize import cut_out, place_image
 

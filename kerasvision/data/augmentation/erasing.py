@@ -5,8 +5,8 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Cutout, RandomErasing
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import between, whole
-from kerasvision.data.augmentation.each import each_image
 from kerasvision.data.augmentation.objects import kept_objects
+from kerasvision.data.augmentation.per_image import each_image
 from kerasvision.ops.random import uniform_rows
 
 

@@ -12,25 +12,25 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerasvision.config.augmentation import AugMix, RandAugment
-from kerasvision.data.augmentation import eight_bit
+from kerasvision.data.augmentation import pillow_operations
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import between, exponential, sign, whole
-from kerasvision.data.augmentation.each import each_image
 from kerasvision.data.augmentation.objects import affine, moved_objects, moved_pixels
+from kerasvision.data.augmentation.per_image import each_image
 
 # uint8 (H, W, C) image, int32 operation, float32 signed strength in [-1, 1] -> uint8 (H, W, C).
 Operate = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 # Name -> (uint8 image, signed strength in [-1, 1], policy) -> uint8 image.
 _POINTWISE = {
     "identity": lambda image, strength, policy: image,
-    "autocontrast": lambda image, strength, policy: eight_bit.autocontrast(image),
-    "equalize": lambda image, strength, policy: eight_bit.equalize(image),
-    "posterize": lambda image, strength, policy: eight_bit.posterize(image, bits=policy.bits(tf.abs(strength))),
-    "solarize": lambda image, strength, policy: eight_bit.solarize(image, threshold=_threshold(strength)),
-    "color": lambda image, strength, policy: eight_bit.color(image, factor=1 + 0.9 * strength),
-    "contrast": lambda image, strength, policy: eight_bit.contrast(image, factor=1 + 0.9 * strength),
-    "brightness": lambda image, strength, policy: eight_bit.brightness(image, factor=1 + 0.9 * strength),
-    "sharpness": lambda image, strength, policy: eight_bit.sharpness(image, factor=1 + 0.9 * strength),
+    "autocontrast": lambda image, strength, policy: pillow_operations.autocontrast(image),
+    "equalize": lambda image, strength, policy: pillow_operations.equalize(image),
+    "posterize": lambda image, strength, policy: pillow_operations.posterize(image, bits=policy.bits(tf.abs(strength))),
+    "solarize": lambda image, strength, policy: pillow_operations.solarize(image, threshold=_threshold(strength)),
+    "color": lambda image, strength, policy: pillow_operations.color(image, factor=1 + 0.9 * strength),
+    "contrast": lambda image, strength, policy: pillow_operations.contrast(image, factor=1 + 0.9 * strength),
+    "brightness": lambda image, strength, policy: pillow_operations.brightness(image, factor=1 + 0.9 * strength),
+    "sharpness": lambda image, strength, policy: pillow_operations.sharpness(image, factor=1 + 0.9 * strength),
 }
 MOVES = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from kerasvision.data.anomalies import Anomaly, anomaly, counted
 from kerasvision.data.descriptions import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
-from kerasvision.data.drawn import SCALED, TURNED
+from kerasvision.data.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.manifest import NO_LABEL
 from kerasvision.data.quarantine import LEFT_OUT

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.sources.rle import decode_runs, expand_counts
 
 # A mask of more pixels than any image that is let in by default is a mistake in the file.

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from kerasvision.config.sources import Digits
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
-from kerasvision.data.sources.arrays import encode_png
 
 
 def read_digits(settings: Digits) -> Iterator[Record]:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from kerasvision.config.sources import Idx
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
-from kerasvision.data.sources.arrays import encode_png
 from kerasvision.errors import DataError
 
 UNSIGNED_BYTE = 0x08

@@ -30,9 +30,9 @@ SMALLER: Mapping[str, tuple[str, ...]] = {"large": ("medium-sized", "small"), "m
 # The mean grey of the ground, before its tint and texture: from, to.
 GROUNDS: Mapping[str, tuple[int, int]] = {"dark": (45, 95), "light": (150, 205)}
 
-MOST_TURN = np.pi / 12   # 15 degrees: a square is not yet a diamond
-LEAST_VISIBLE = 0.6      # of each shape's pixels
-TRIES = 12               # places to try before a shape is left out
+MOST_TURN = np.pi / 12  # 15 degrees: a square is not yet a diamond
+LEAST_VISIBLE = 0.6  # of each shape's pixels
+TRIES = 12  # places to try before a shape is left out
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ class _Canvas:
         visible = self._pixels_of(self.owner)
         for _ in range(TRIES):
             y, x = draws.below(height - 2 * reach), draws.below(width - 2 * reach)
-            window = self.owner[y:y + len(patch), x:x + len(patch)]
+            window = self.owner[y : y + len(patch), x : x + len(patch)]
             left = visible - self._pixels_of(window[patch])
             if (left >= np.multiply(LEAST_VISIBLE, self._areas)).all() and self._first_is_largest([*left, patch.sum()]):
                 window[patch] = len(self._areas)

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from kerasvision.config.sources import Shapes
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
-from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.sources.shape_captions import captions_of
 from kerasvision.data.sources.shape_scenes import Draws, make_scene
 

@@ -94,9 +94,7 @@ class _Columns:
         self.settings = settings
         names = _huggingface_names(settings)
         # Hugging Face writes -1 where there is no label.
-        self._labels = Labels(
-            _noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1
-        )
+        self._labels = Labels(_noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1)
         self._columns = {name: Values(_noun(settings, name)) for name in settings.columns}
 
     def row(self, cells: dict[str, object], where: str) -> _Row:
@@ -108,9 +106,7 @@ class _Columns:
                 label=label,
                 split=_split(self._text(settings.split, cells, where), f"{settings.path}, {where}"),
                 group=self._text(settings.group, cells, where),
-                captions=tuple(
-                    text for name in settings.captions for text in self._columns[name].texts(cells[name], where)
-                ),
+                captions=tuple(text for name in settings.captions for text in self._columns[name].texts(cells[name], where)),
                 fault=fault,
             )
         except UnusableValue as unusable:

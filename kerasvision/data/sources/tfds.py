@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 from kerasvision import lookup
 from kerasvision.config.sources import Tfds
 from kerasvision.connection import host_answers
+from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
-from kerasvision.data.sources.arrays import encode_png
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
@@ -84,7 +84,7 @@ def _builder(settings: Tfds) -> tfds.core.DatasetBuilder:
         hint = lookup.did_you_mean(settings.name.partition(":")[0].partition("/")[0], tfds.list_builders())
         hint = hint if hint.startswith("did") else "tfds.list_builders() names them all"
         raise ConfigError(f"tensorflow-datasets has no data set {settings.name!r}; {hint}") from None
-    except (ValueError, AssertionError) as error:   # a version or configuration that does not exist
+    except (ValueError, AssertionError) as error:  # a version or configuration that does not exist
         raise ConfigError(f"tensorflow-datasets cannot make {settings.name!r}: {str(error).splitlines()[0]}") from None
 
 

@@ -15,7 +15,7 @@ def bulk_inferrer(
     work: Path,
 ) -> None:
     """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. One that was killed goes on."""
-    from kerasvision.export.bulk import predict_to_file, record_inference, record_refusal
+    from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_refusal
 
     if model_blessing.properties.get("blessed") != 1:
         why = str(model_blessing.properties.get("reason", "the model is not blessed"))

@@ -4,9 +4,7 @@ from kerasvision.config.stages import ExampleGenSettings
 from kerasvision.pipeline.artifacts import Examples, Out
 
 
-def example_gen(
-    examples: Out[Examples], previous: Examples | None = None, *, settings: ExampleGenSettings
-) -> None:
+def example_gen(examples: Out[Examples], previous: Examples | None = None, *, settings: ExampleGenSettings) -> None:
     """Source -> Examples, and what is new in them since the examples before."""
     from kerasvision.data.ingest import ingest
     from kerasvision.data.spans import PreviousExamples

@@ -20,9 +20,7 @@ def example_validator(
     computed, images = Statistics.load(statistics.summary), pd.read_parquet(statistics.images)
     previous = None
     if previous_statistics is not None:
-        previous = PreviousRun(
-            Statistics.load(previous_statistics.summary), pd.read_parquet(previous_statistics.images)
-        )
+        previous = PreviousRun(Statistics.load(previous_statistics.summary), pd.read_parquet(previous_statistics.images))
     found = find_anomalies(computed, DataSchema.load(schema.file), images=images, previous=previous)
     save_anomalies(found, anomalies.file)
     write_quarantine(suspects(found, images), anomalies.quarantine)

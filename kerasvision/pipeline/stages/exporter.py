@@ -14,9 +14,7 @@ def exporter(
     settings: ExporterSettings,
 ) -> None:
     """Model -> SavedModel, with the task's settings as they are now. The examples calibrate what is to be calibrated."""
-    from kerasvision.export.exporting import TrainedFiles, export
+    from kerasvision.export.writing.exporting import TrainedFiles, export
 
-    files = TrainedFiles(
-        model=model.keras_file, examples=examples.data, schema=schema.file, transform=transform_graph.file
-    )
+    files = TrainedFiles(model=model.keras_file, examples=examples.data, schema=schema.file, transform=transform_graph.file)
     export(files, settings=settings, folder=saved_model.uri)

@@ -15,7 +15,7 @@ def infra_validator(
     settings: InfraValidatorSettings,
 ) -> None:
     """Examples, Model, SavedModel -> InfraBlessing."""
-    from kerasvision.export.canary import prove_on_canaries
+    from kerasvision.export.proof.canary import prove_on_canaries
 
     certificate = prove_on_canaries(
         model_file=model.keras_file,

@@ -31,8 +31,8 @@ def pusher(
     lineage: dict,
 ) -> None:
     """SavedModel -> PushedModel: a new version with its card, or a record of why there is none."""
-    from kerasvision.export.model_card import CardFacts, model_card
-    from kerasvision.export.push import push, push_token, record_push, record_refusal, who_and_when
+    from kerasvision.export.publishing.model_card import CardFacts, model_card
+    from kerasvision.export.publishing.push import push, push_token, record_push, record_refusal, who_and_when
 
     blessings = (model_blessing.properties, infra_blessing.properties)
     why = "; ".join(str(properties["reason"]) for properties in blessings if properties["blessed"] != 1)

@@ -4,9 +4,7 @@ from kerasvision.config.stages import SimpleModelsSettings
 from kerasvision.pipeline.artifacts import Examples, Out, Schema, SimpleScores
 
 
-def simple_models(
-    examples: Examples, schema: Schema, scores: Out[SimpleScores], *, settings: SimpleModelsSettings
-) -> None:
+def simple_models(examples: Examples, schema: Schema, scores: Out[SimpleScores], *, settings: SimpleModelsSettings) -> None:
     """Examples -> SimpleScores."""
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.schema import DataSchema

@@ -95,9 +95,7 @@ def _decoder(model: keras.Model, codec: Codec, settings: c.Captioning) -> Decode
     return decoder
 
 
-def _decoded(
-    decoder: Decoder, memory: tuple[tf.Tensor, ...], images: tf.Tensor, settings: c.Captioning
-) -> Decoded:
+def _decoded(decoder: Decoder, memory: tuple[tf.Tensor, ...], images: tf.Tensor, settings: c.Captioning) -> Decoded:
     """As `settings.decoding` says."""
     way, length = settings.decoding, settings.max_length
     begun = decoder.step, memory, decoder.start(memory)

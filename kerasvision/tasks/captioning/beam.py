@@ -137,9 +137,7 @@ def _words_only(allowed: tf.Tensor, search: _Search, no_repeat: int) -> tf.Tenso
     repeats = repeating_tokens(tokens, search.place, size=no_repeat)
     rows = tf.broadcast_to(tf.range(tf.shape(repeats)[0])[:, tf.newaxis], tf.shape(repeats))
     # Where nothing repeats, it is [padding] that is forbidden once more.
-    return tf.tensor_scatter_nd_update(
-        allowed, tf.stack([rows, repeats], axis=2), tf.fill(tf.shape(repeats), NEVER)
-    )
+    return tf.tensor_scatter_nd_update(allowed, tf.stack([rows, repeats], axis=2), tf.fill(tf.shape(repeats), NEVER))
 
 
 def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Tensor:
@@ -168,9 +166,7 @@ def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Te
     return tf.where(repeats, tokens[:, size - 1 :], PADDING)
 
 
-def _continued(
-    search: _Search, words: tf.Tensor, chosen: tf.Tensor, finished: tuple[tf.Tensor, tf.Tensor]
-) -> _Search:
+def _continued(search: _Search, words: tf.Tensor, chosen: tf.Tensor, finished: tuple[tf.Tensor, tf.Tensor]) -> _Search:
     """The likeliest continuations of the unfinished captions, with their states.
 
     Args:

@@ -66,9 +66,7 @@ def ngrams(words: Words) -> Counter[Ngram]:
     >>> dict(ngrams(["a", "a"]))
     {('a',): 2, ('a', 'a'): 1}
     """
-    return Counter(
-        tuple(words[start : start + n]) for n in range(1, MOST_WORDS + 1) for start in range(len(words) - n + 1)
-    )
+    return Counter(tuple(words[start : start + n]) for n in range(1, MOST_WORDS + 1) for start in range(len(words) - n + 1))
 
 
 def _clipped_cosine(answer: dict[Ngram, float], reference: dict[Ngram, float]) -> float:

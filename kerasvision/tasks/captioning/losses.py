@@ -31,9 +31,7 @@ def caption_losses(settings: c.Captioning) -> Callable[..., tf.Tensor]:
         if settings.label_smoothing:
             spread = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_mean(logits, axis=-1)
             per_token += settings.label_smoothing * (spread - per_token)
-        total = tf.math.divide_no_nan(
-            tf.reduce_sum(per_token * present, axis=(1, 2)), tf.reduce_sum(present, axis=(1, 2))
-        )
+        total = tf.math.divide_no_nan(tf.reduce_sum(per_token * present, axis=(1, 2)), tf.reduce_sum(present, axis=(1, 2)))
         if training and settings.attention_penalty:
             total += settings.attention_penalty * uneven_attention(outputs[ATTENTION], present)
         return total

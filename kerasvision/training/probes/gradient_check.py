@@ -56,9 +56,7 @@ class GradientCheck:
         return "\n".join(_lines(self))
 
 
-def gradient_check(
-    network: keras.Model, *, inputs: Any = None, weights_per_layer: int = 3, seed: int = 0
-) -> GradientCheck:
+def gradient_check(network: keras.Model, *, inputs: Any = None, weights_per_layer: int = 3, seed: int = 0) -> GradientCheck:
     """Compares the gradients of a network with finite differences, where its weights are.
 
     Args:

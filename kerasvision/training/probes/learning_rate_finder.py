@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter1d
 
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, StageError

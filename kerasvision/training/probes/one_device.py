@@ -15,7 +15,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective, Task, make_task
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 

@@ -16,8 +16,8 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.progress import bar
@@ -190,9 +190,7 @@ def _about_curve(table: pd.DataFrame) -> list[str]:
     return [f"the loss fell from {first:.4g} to {last:.4g} and stayed there"]
 
 
-def _with_other_optimizer(
-    settings: TrainerSettings, data: dict[str, Any], batch: tuple[Any, Any], steps: int
-) -> str:
+def _with_other_optimizer(settings: TrainerSettings, data: dict[str, Any], batch: tuple[Any, Any], steps: int) -> str:
     other = prepared(with_value(settings, "training.optimizer", OTHER_OPTIMIZER), **data)
     _without_dropout(other.network)
     table, _ = _trained(other, batch, steps)

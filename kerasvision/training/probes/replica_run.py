@@ -13,22 +13,22 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.batches import training_batches
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.names import class_names
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
 from kerasvision.tasks.base import Objective, make_task
-from kerasvision.training.averaging import WeightAverages
-from kerasvision.training.dropout import seed_generators
+from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.devices.dropout import seed_generators
+from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.fit import model_for_training
 from kerasvision.training.interruption import end_with_parent
-from kerasvision.training.optimizers import make_optimizer
+from kerasvision.training.optimizing.averaging import WeightAverages
+from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import LostError, TrainStep
-from kerasvision.training.strategy import make_logical_devices, make_strategy
 from kerasvision.training.transfer import part_to_train
-from kerasvision.training.variable_values import assign_values, values_of
 
 # What Keras' random layers have at 0 when they change nothing.
 STRENGTHS = ("rate", "stddev")

@@ -8,7 +8,7 @@ import pytest
 def captioned(tmp_path_factory):
     """`captioned({"train": [("id", ["a caption", ...]), ...], ...})`: an ExampleSet of 4 x 4 images with these captions."""
     from kerasvision.data.examples import Example, ExampleSet, write_examples
-    from kerasvision.data.sources.arrays import encode_png
+    from kerasvision.data.png import encode_png
 
     def written(splits):
         folder = tmp_path_factory.mktemp("captioned") / "data"

@@ -9,7 +9,7 @@ from kerasvision import config as c
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.captioning.sampling import OwnWords
 from kerasvision.tasks.captioning.tokens import SPECIAL
-from kerasvision.training.dropout import seed_generators
+from kerasvision.training.devices.dropout import seed_generators
 from kerasvision.training.step import TrainStep
 
 NAMES = (*SPECIAL, "a", "dog", "red")

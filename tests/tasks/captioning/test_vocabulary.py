@@ -40,8 +40,7 @@ def said(caption, **fields):
         ("コーヒーと「パン」、時々！", list("コーヒーとパン時々")),
         ("ｶﾞﾗｽの瓶", ["ｶﾞ", "ﾗ", "ｽ", "の", "瓶"]),  # half-width letters keep their voicing mark
         ("か\u3099さ", ["か\u3099", "さ"]),  # the mark by itself
-        ("แมวดำนั่งอยู่บนโต๊ะ",
-         ["แ", "ม", "ว", "ด", "ำ", "นั่", "ง", "อ", "ยู่", "บ", "น", "โ", "ต๊", "ะ"]),
+        ("แมวดำนั่งอยู่บนโต๊ะ", ["แ", "ม", "ว", "ด", "ำ", "นั่", "ง", "อ", "ยู่", "บ", "น", "โ", "ต๊", "ะ"]),
         ("ແມວດຳ", ["ແ", "ມ", "ວ", "ດ", "ຳ"]),
         ("ឆ្មាខ្មៅ", ["ឆ្", "មា", "ខ្", "មៅ"]),
         ("ကြောင်နက်", ["ကြော", "င်", "န", "က်"]),
@@ -63,9 +62,7 @@ def test_words_are_letters_and_digits_of_every_script(caption, expected):
         assert counted.words(caption) == expected
 
 
-TEXT = st.one_of(
-    st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters(categories=["Ll", "Lo", "Mn", "Mc", "Nd", "Po", "Zs"])
-)
+TEXT = st.one_of(st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters(categories=["Ll", "Lo", "Mn", "Mc", "Nd", "Po", "Zs"]))
 
 
 @settings(max_examples=100, deadline=None)

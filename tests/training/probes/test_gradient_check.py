@@ -93,9 +93,7 @@ def test_gradients_of_quick_networks_are_right(row):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "row", [pytest.param(row, id=str(row)) for row in ROWS if not row.slow and str(row) not in QUICK]
-)
+@pytest.mark.parametrize("row", [pytest.param(row, id=str(row)) for row in ROWS if not row.slow and str(row) not in QUICK])
 def test_gradients_of_all_fast_networks_are_right(row):
     check = check_builder(row.name, image_shape=row.image_shape, num_classes=3, **row.options)
     assert check.passed, check.text
@@ -150,9 +148,7 @@ def test_layer_that_changes_nothing_is_flat_and_named():
 
 
 def test_network_with_dropout_and_batch_norm_passes_and_is_left_as_it_was():
-    network = network_of(
-        dense("first"), keras.layers.BatchNormalization, lambda: keras.layers.Dropout(0.5), dense("last")
-    )
+    network = network_of(dense("first"), keras.layers.BatchNormalization, lambda: keras.layers.Dropout(0.5), dense("last"))
     before = [variable.numpy().copy() for variable in network.variables]
     assert gradient_check(network).passed
     for old, variable in zip(before, network.variables, strict=True):

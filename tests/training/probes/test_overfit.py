@@ -7,7 +7,7 @@ import pytest
 from kerasvision import config as c
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.data.sources.arrays import encode_png
+from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.classification.task import ClassificationTask
@@ -129,9 +129,7 @@ def test_images_that_are_no_numbers_or_all_alike_are_named():
 
 
 @pytest.mark.parametrize(("layer", "told"), [("logits", "number at step 1: before anything was learned"), ("conv1", "")])
-def test_weights_that_are_no_numbers_are_named_even_where_a_relu_hides_them(
-    data, stripes_settings, build_with, layer, told
-):
+def test_weights_that_are_no_numbers_are_named_even_where_a_relu_hides_them(data, stripes_settings, build_with, layer, told):
     def poison(network):
         kernel = network.get_layer(layer).kernel
         kernel.assign(keras.ops.full_like(kernel, np.nan))

@@ -1,0 +1,1 @@
+"""From examples on disk to batches for the network: order, memory, padding, augmentation, speed."""

@@ -1,0 +1,139 @@
+"""How fast the training input is, and which of its steps takes longest."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from kerasvision.config.augmentation import Augmentation
+from kerasvision.data.augmentation import make_augmentation
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.in_memory import TrainingExamples
+from kerasvision.data.feeding.order import Order
+from kerasvision.data.feeding.padding import largest_shapes
+from kerasvision.data.feeding.stream import augmented_batches, prepare_one
+from kerasvision.data.splits import TRAIN
+from kerasvision.data.transform import ImageTransform
+
+READING = "reading"
+
+# So many images are worked on again and again; they lie in memory, so that reading is measured by itself.
+_SAMPLE = 256
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the input.
+
+    Attributes:
+        name: what it does.
+        milliseconds: of one processor core for one image, in this step alone; of reading, those that pass.
+        images_per_second: with this step and all before it, on this machine as a whole.
+    """
+
+    name: str
+    milliseconds: float
+    images_per_second: float
+
+
+def bench_input(
+    examples: ExampleSet,
+    *,
+    transform: ImageTransform,
+    augment: Sequence[Augmentation] = (),
+    batch_size: int = 32,
+    seconds: float = 20.0,
+) -> list[Step]:
+    """Measures the steps from disk to the network's input, in their order, on up to 256 training images.
+
+    Each pipeline of the first k steps runs in turn, several times; a step costs what it adds to the median of those before,
+    and no less than nothing. Images are decoded every time, as they are where they do not fit into memory decoded.
+
+    Args:
+        examples: whose train split is read.
+        transform: fitted.
+        augment: the augmentations of the experiment.
+        batch_size: images per batch.
+        seconds: how long to measure, about.
+    """
+    count = min(examples.count(TRAIN), _SAMPLE)
+    batch_size = min(batch_size, count)
+    # Starting a pipeline takes some milliseconds, so a few images are gone through several times.
+    epochs = _SAMPLE // count
+    images = epochs * (count // batch_size * batch_size)
+    pipelines = _pipelines(examples, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
+    share = seconds / (_ROUNDS * len(pipelines))
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
+    for dataset in pipelines.values():
+        _run(dataset)
+    for _ in range(_ROUNDS):
+        for name, dataset in pipelines.items():
+            runs[name].append(_measured(dataset, count=images, seconds=share))
+    return _steps(runs)
+
+
+def slowest(steps: Sequence[Step]) -> Step:
+    """The step that takes most time per image."""
+    return max(steps, key=lambda step: step.milliseconds)
+
+
+def cores_to_feed(steps: Sequence[Step], *, images_per_second: float = 3000.0) -> float:
+    """How many cores of this kind an accelerator needs that takes so many images per second; 3,000: a ResNet-50 on one H200.
+
+    >>> cores_to_feed([Step("reading", 0.1, 10_000.0), Step("decoding", 0.9, 1_000.0)], images_per_second=2_000)
+    2.0
+    """
+    return sum(step.milliseconds for step in steps) * images_per_second / 1000.0
+
+
+def _pipelines(examples, transform, augment, *, count, batch_size, epochs):
+    """Name of the last step -> the data set of all steps up to it; reading is a pipeline of its own."""
+    encoded = examples.dataset(TRAIN).take(count)
+    source = TrainingExamples(
+        encoded.cache(), largest_shapes(encoded), None, decoded=False, num_classes=len(examples.classes), transform=transform
+    )
+    order = Order(count, batch_size, seed=0, first_step=0, last_step=epochs * (count // batch_size))
+    # A crop takes the place of resizing, so it is part of decoding.
+    first = make_augmentation(augment[:1]) if augment else make_augmentation(())
+    done = 1 if first.replaces_resize is not None else 0
+    decode = prepare_one(transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
+    decoding = "decoding, random crop" if done else "decoding, resizing"
+    pipelines = {
+        READING: examples.dataset(TRAIN).take(count // batch_size * batch_size).repeat(epochs),
+        decoding: source.one_by_one(order).map(decode, num_parallel_calls=tf.data.AUTOTUNE),
+        "batching": augmented_batches(source, make_augmentation(augment[:done]), order),
+    }
+    for last in range(done, len(augment)):
+        name = f"{last + 1}. {type(augment[last]).__name__}"
+        pipelines[name] = augmented_batches(source, make_augmentation(augment[: last + 1]), order)
+    whole = augmented_batches(source, make_augmentation(augment), order)
+    pipelines["scaling"] = whole.map(lambda batch: transform.scaled(batch["image"]), num_parallel_calls=tf.data.AUTOTUNE)
+    return {name: dataset.prefetch(tf.data.AUTOTUNE) for name, dataset in pipelines.items()}
+
+
+def _measured(dataset, *, count, seconds):
+    """Milliseconds per image: of processors, and those that passed."""
+    began, used, images = time.perf_counter(), time.process_time(), 0
+    while not images or time.perf_counter() - began < seconds:
+        _run(dataset)
+        images += count
+    return 1e3 * (time.process_time() - used) / images, 1e3 * (time.perf_counter() - began) / images
+
+
+def _run(dataset):
+    dataset.reduce(0, lambda number, _: number).numpy()
+
+
+def _steps(runs):
+    steps, before = [], 0.0
+    for name, values in runs.items():
+        processors, passed = (statistics.median(column) for column in zip(*values, strict=True))
+        if name == READING:
+            steps.append(Step(name, passed, 1e3 / passed))
+            continue
+        steps.append(Step(name, max(processors - before, 0.0), 1e3 / passed))
+        before = max(before, processors)
+    return steps

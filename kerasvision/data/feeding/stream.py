@@ -1,0 +1,80 @@
+"""Training examples in batches, prepared and augmented: one image at a time or a batch at a time, with the same result."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import tensorflow as tf
+
+from kerasvision.data.augmentation import Augmenter
+from kerasvision.data.augmentation.crop import random_resized_crop
+from kerasvision.data.feeding.in_memory import TrainingExamples
+from kerasvision.data.feeding.order import Order
+from kerasvision.data.feeding.padding import Example, padded_batches, rows_of
+from kerasvision.data.transform import ImageTransform
+from kerasvision.ops.random import uniform_rows
+
+# Images of so many pixels are augmented one by one, by all processors at once; smaller ones a batch at a time, which saves
+# the start of every operation for every image.
+LARGE_IMAGE = 96 * 96
+
+# What the augmentations know of an example; the rest goes around them.
+_AUGMENTED = ("image", "objects", "label", "label_shares")
+
+
+def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Order) -> tf.data.Dataset:
+    """Batches of this worker, pixels in [0, 255], after all augmentation.
+
+    The random numbers of an image belong to its place in the order: so they are the same however it is worked on.
+    """
+    # Images of one batch are mixed with each other, so every worker makes the whole of it, and takes its part at last.
+    whole = replace(order, shard=(0, 1)) if augmenter.mixing else order
+    height, width, _ = source.transform.settings.image_shape
+    one_by_one = augmenter.draws > 0 and (augmenter.per_image or height * width >= LARGE_IMAGE)
+    if source.decoded and not one_by_one:
+        batches = source.in_batches(whole)
+    else:
+        prepare = prepare_one(source.transform, augmenter, seed=order.seed, decoded=source.decoded, augmented=one_by_one)
+        prepared = source.one_by_one(whole).map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = padded_batches(prepared, batch_size=whole.local_batch_size, shapes=source.shapes, drop_remainder=True)
+
+    @tf.autograph.experimental.do_not_convert
+    def finish(batch: Example) -> Example:
+        places = batch.pop("place")
+        numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
+        if augmenter.draws and not one_by_one:
+            batch = _changed(batch, lambda known: augmenter(known, numbers))
+        if augmenter.mixing:
+            batch = _changed(batch, lambda known: augmenter.mix(known, numbers, source.num_classes))
+            batch = rows_of(batch, tf.range(order.first_row, order.first_row + order.local_batch_size))
+        return batch
+
+    return batches.map(lambda batch: finish(dict(batch)), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def prepare_one(
+    transform: ImageTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
+) -> Callable[[Example], Example]:
+    """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
+
+    @tf.autograph.experimental.do_not_convert
+    def prepare(example: Example) -> Example:
+        numbers = uniform_rows(seed, example["place"], rows=1, columns=max(augmenter.draws, 1))
+        crop = augmenter.replaces_resize
+        if crop is not None:
+            example = random_resized_crop(
+                example, numbers=numbers[0, : crop.draws], settings=crop, transform=transform.settings
+            )
+        elif not decoded:
+            example = transform.prepared(example)
+        if not augmented:
+            return example
+        alone = tf.nest.map_structure(lambda part: part[tf.newaxis], example)
+        changed = _changed(alone, lambda known: augmenter(known, numbers))
+        return tf.nest.map_structure(lambda part: part[0], changed)
+
+    return prepare
+
+
+def _changed(batch, change):
+    known = {key: part for key, part in batch.items() if key in _AUGMENTED}
+    return {**batch, **change(known)}

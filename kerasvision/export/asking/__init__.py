@@ -1,0 +1,1 @@
+"""Answers of a saved model for image files."""

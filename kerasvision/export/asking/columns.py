@@ -1,0 +1,135 @@
+"""What a saved model answers, as the columns of a table: path, labels and scores, every other output, fault."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from kerasvision.config.listing import storable
+from kerasvision.data.sources.text import clean
+from kerasvision.errors import ConfigError, ExportError
+from kerasvision.export.asking.predict import Row, plain
+
+PATH, FAULT = "path", "fault"
+# Two outputs that belong together: labels, best first, and their scores. `classes` is the first of those labels.
+TOP_LABELS, TOP_SCORES, LABEL = "top_classes", "top_scores", "classes"
+
+Outputs = Mapping[str, tuple[str, tuple[int | None, ...]]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns for the outputs of a model.
+
+    Attributes:
+        outputs: output name -> (type, lengths of the axes after the first), as `ServedModel.outputs` says.
+        top: how many label and score columns there are; 0 where the model gives no such lists.
+    """
+
+    outputs: Outputs
+    top: int
+
+    @classmethod
+    def of(cls, outputs: Outputs, *, top: int | None = None) -> "Columns":
+        """The columns of a model that gives these outputs.
+
+        Args:
+            outputs: as `ServedModel.outputs` says.
+            top: how many of the best labels; as many as the model gives where None.
+
+        Raises:
+            ConfigError: `top` is more than the model gives.
+            ExportError: an output of a type that no table holds.
+
+        >>> Columns.of({"classes": ("string", ()), "scores": ("float32", (10,))}).schema.names
+        ['path', 'classes', 'scores', 'fault']
+        >>> Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}).schema.names
+        ['path', 'label', 'score', 'label_2', 'score_2', 'fault']
+        """
+        given = _listed_labels(outputs)
+        if top is not None and top > given:
+            says = f"gives {given} labels for an image" if given else "gives no list of the best labels"
+            raise ConfigError(f"this saved model {says}; received top={top}", hint="train with a larger task.top_k")
+        made = cls(outputs, given if top is None else top)
+        made.schema  # noqa: B018 - an output that no table holds is told before the first image
+        return made
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types."""
+        fields = [(PATH, pa.string())]
+        for rank in range(self.top):
+            fields += [(_ranked("label", rank), pa.string()), (_ranked("score", rank), pa.float32())]
+        fields += [(_own_name(name), _arrow_type(name, *self.outputs[name])) for name in self._others]
+        return pa.schema([*fields, (FAULT, pa.string())])
+
+    def table(self, rows: Sequence[Row]) -> pa.Table:
+        """Answers as a table; where there is a fault, the cells of the outputs are empty."""
+        columns = {PATH: [storable(row.image.name) for row in rows], FAULT: [clean(row.fault) for row in rows]}
+        for rank in range(self.top):
+            columns[_ranked("label", rank)] = _column(rows, lambda outputs, at=rank: plain(outputs[TOP_LABELS][at]))
+            columns[_ranked("score", rank)] = _column(rows, lambda outputs, at=rank: outputs[TOP_SCORES][at])
+        for name in self._others:
+            columns[_own_name(name)] = _column(rows, lambda outputs, name=name: _cell(outputs[name]))
+        arrays = [pa.array(columns[field.name], field.type) for field in self.schema]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def best(self, outputs: Mapping[str, object]) -> list[tuple[str, float]]:
+        """(label, score) of an answer in plain values, best first; nothing where the model gives no such lists."""
+        labels, scores = outputs.get(TOP_LABELS, []), outputs.get(TOP_SCORES, [])
+        return list(zip(labels, scores, strict=False))[: self.top]
+
+    def cut(self, outputs: Mapping[str, object]) -> dict[str, object]:
+        """An answer in plain values with its `top` best labels and their scores; everything else as it is.
+
+        >>> columns = Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}, top=1)
+        >>> columns.cut({"top_classes": ["cat", "dog"], "top_scores": [0.75, 0.25], "valid": True})
+        {'top_classes': ['cat'], 'top_scores': [0.75], 'valid': True}
+        """
+        ranked = (TOP_LABELS, TOP_SCORES) if self.top else ()
+        return {name: value[: self.top] if name in ranked else value for name, value in outputs.items()}
+
+    @property
+    def _others(self) -> list[str]:
+        told = {TOP_LABELS, TOP_SCORES, LABEL} if self.top else set()
+        return [name for name in self.outputs if name not in told]
+
+
+def _listed_labels(outputs: Outputs) -> int:
+    """How many of the best labels a model lists; 0 where it lists none, or does not say how many."""
+    labels, scores = outputs.get(TOP_LABELS), outputs.get(TOP_SCORES)
+    if labels is None or scores is None or len(labels[1]) != 1 or labels[1] != scores[1]:
+        return 0
+    return labels[1][0] or 0
+
+
+def _ranked(name: str, rank: int) -> str:
+    return name if rank == 0 else f"{name}_{rank + 1}"
+
+
+def _own_name(name: str) -> str:
+    """An output's column. Ours keep their names, whatever a model calls its outputs."""
+    taken = name in (PATH, FAULT) or name.partition("_")[0] in ("label", "score")
+    return f"output_{name}" if taken else name
+
+
+def _arrow_type(name: str, dtype: str, shape: tuple[int | None, ...]) -> pa.DataType:
+    try:
+        found = pa.string() if dtype == "string" else pa.float32() if dtype == "bfloat16" else pa.from_numpy_dtype(dtype)
+    except (TypeError, pa.ArrowException):
+        raise ExportError(f"no table holds output {name!r} of type {dtype}") from None
+    for _ in shape:
+        found = pa.list_(found)
+    return found
+
+
+def _column(rows: Sequence[Row], cell: object) -> list[object]:
+    return [None if row.outputs is None else cell(row.outputs) for row in rows]
+
+
+def _cell(value: object) -> object:
+    """Rows of numbers stay arrays, which Arrow takes whole; everything else becomes plain."""
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiub":
+        return value
+    return plain(value)

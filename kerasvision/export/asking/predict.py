@@ -1,0 +1,240 @@
+"""Ask a saved model about image files: read and checked ahead by threads, answered in batches, in order.
+
+The saved model decodes the images itself, several at a time. What is checked here is the header alone, so that nothing is
+decoded that claims to be too large; a file that turns out to be damaged behind its header is told by the model (`valid`), or
+by asking about each image of its batch alone.
+"""
+
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.config.inference import Listed
+from kerasvision.data.inspection import inspect_header, inspect_image, oversized
+from kerasvision.errors import ExportError
+from kerasvision.export.asking.loading import load_saved_model
+from kerasvision.export.publishing.versions import find_saved_model
+from kerasvision.export.writing.saved_model import BYTES_INPUT, BYTES_SIGNATURE
+
+MAX_PIXELS = 100_000_000
+BATCH_SIZE = 32
+# What may be in memory at once beside the network: a batch of photos ends early, whatever its size was to be.
+MOST_BATCH_PIXELS = 50_000_000
+MOST_WAITING_BYTES = 64_000_000
+READERS = 4
+# The output that says whether a row is an answer.
+VALID = "valid"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a saved model says of one file.
+
+    Attributes:
+        path: the file.
+        outputs: output name -> value for this image; empty where there is a fault.
+        fault: why the file cannot be used; empty where it can.
+    """
+
+    path: Path
+    outputs: dict[str, object]
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An answer as arrays: output name -> value for this image, without `valid`; None where there is a fault."""
+
+    image: Listed
+    outputs: Mapping[str, np.ndarray] | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class _Read:
+    image: Listed
+    data: bytes = b""
+    pixels: int = 0
+    fault: str = ""
+
+
+class ServedModel:
+    """A SavedModel that takes image bytes.
+
+    Args:
+        saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
+
+    Attributes:
+        folder: the version that is asked.
+        outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None where free), sorted.
+
+    Raises:
+        ConfigError: there is no saved model.
+        ExportError: it is not whole or not what was pushed, cannot be loaded, or does not take image bytes alone.
+    """
+
+    def __init__(self, saved_model: Path) -> None:
+        self.folder = find_saved_model(saved_model)
+        self._loaded = load_saved_model(self.folder)
+        if BYTES_SIGNATURE not in self._loaded.signatures:
+            raise ExportError(f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self._loaded.signatures))
+        self._signature = self._loaded.signatures[BYTES_SIGNATURE]
+        _check_takes_bytes(self._signature.structured_input_signature[1], self.folder)
+        specs = self._signature.structured_outputs
+        shapeless = [name for name, spec in specs.items() if not spec.shape.rank]
+        if shapeless:
+            raise ExportError(f"output {shapeless[0]!r} of {self.folder} has no row for each image")
+        self.has_valid = VALID in specs
+        self.outputs = {
+            name: (specs[name].dtype.name, tuple(specs[name].shape.as_list()[1:])) for name in sorted(specs) if name != VALID
+        }
+
+    def rows(self, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE, max_pixels: int = MAX_PIXELS) -> Iterator[Row]:
+        """One answer per image, in order. A file that is no image does not disturb the others.
+
+        Args:
+            images: the files; at most a batch or two of them is in memory at a time.
+            batch_size: images per call, at most; which images share one follows from the files alone.
+            max_pixels: a header that claims more is a fault.
+        """
+        batch: list[_Read] = []
+        usable = pixels = 0
+        for read in _read_ahead(images, batch_size=batch_size, max_pixels=max_pixels):
+            if usable and pixels + read.pixels > MOST_BATCH_PIXELS:
+                yield from self._answered(batch)
+                batch, usable, pixels = [], 0, 0
+            batch.append(read)
+            usable, pixels = usable + (not read.fault), pixels + read.pixels
+            if usable == batch_size or len(batch) == 4 * batch_size:
+                yield from self._answered(batch)
+                batch, usable, pixels = [], 0, 0
+        yield from self._answered(batch)
+
+    def _answered(self, batch: Sequence[_Read]) -> Iterator[Row]:
+        answers = iter(self._ask([read.data for read in batch if not read.fault]))
+        for read in batch:
+            fault, outputs = (read.fault, None) if read.fault else next(answers)
+            yield Row(read.image, outputs, fault)
+
+    def _ask(self, images: list[bytes]) -> list[tuple[str, dict[str, np.ndarray] | None]]:
+        """(fault or "", outputs) of each image. Where the model refuses a batch for one image, each is asked alone."""
+        if not images:
+            return []
+        try:
+            outputs = {name: value.numpy() for name, value in self._signature(image_bytes=tf.constant(images)).items()}
+        except tf.errors.OpError as error:
+            if len(images) > 1:
+                return [answer for image in images for answer in self._ask([image])]
+            return [(_why(images[0], f"the saved model refuses it: {next(iter(error.message.splitlines()), '')}"), None)]
+        _check_rows(outputs, len(images), self.folder)
+        valid = outputs.pop(VALID) if self.has_valid else np.ones(len(images), bool)
+        return [
+            ("", {name: outputs[name][row] for name in self.outputs}) if valid[row]
+            else (_why(image, "the saved model cannot decode it"), None)
+            for row, image in enumerate(images)
+        ]  # fmt: skip
+
+
+def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
+    """One answer per file, in order. A file that is no image is told by name and does not disturb the others.
+
+    Args:
+        saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
+        paths: image files.
+        batch_size: images per call.
+
+    Raises:
+        ConfigError, ExportError: see `ServedModel`.
+    """
+    model = ServedModel(saved_model)
+    yield from predict_listed(model, (Listed(str(path), path) for path in paths), batch_size=batch_size)
+
+
+def predict_listed(model: ServedModel, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
+    """One answer per listed image, in order, as plain values."""
+    for row in model.rows(images, batch_size=batch_size):
+        outputs = {name: plain(value) for name, value in row.outputs.items()} if row.outputs is not None else {}
+        yield Answer(row.image.path, outputs, row.fault)
+
+
+def plain(value: object) -> object:
+    """A NumPy value as Python's own, bytes as text.
+
+    >>> plain(np.array([b"a", b"b"], object)), plain(np.float32(0.5))
+    (['a', 'b'], 0.5)
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value] if value.dtype == object or value.ndim > 1 else value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> None:
+    """Raises ExportError where a signature takes anything else than a list of encoded images."""
+    spec = inputs.get(BYTES_INPUT)
+    if len(inputs) == 1 and spec is not None and spec.dtype == tf.string and spec.shape.is_compatible_with([None]):
+        return
+    taken = ", ".join(f"{name} ({one.dtype.name} {one.shape})" for name, one in sorted(inputs.items())) or "nothing"
+    raise ExportError(
+        f"predict requires a signature {BYTES_SIGNATURE} that takes {BYTES_INPUT} (string (None,)) alone; the one "
+        f"of {folder} takes {taken}",
+        hint="`kerasvision serve` answers requests to any signature",
+    )
+
+
+def _check_rows(outputs: Mapping[str, np.ndarray], count: int, folder: Path) -> None:
+    """Raises ExportError where an output has not a row for each image."""
+    for name, values in outputs.items():
+        if len(values) != count:
+            raise ExportError(
+                f"each output must have a row for each image; {name!r} of {folder} has {len(values)} for {count}"
+            )
+
+
+def _read_ahead(images: Iterable[Listed], *, batch_size: int, max_pixels: int) -> Iterator[_Read]:
+    """The files, in order; the next batch is read while the model works on this one."""
+    waiting: deque[tuple[int, Future[_Read]]] = deque()
+    with ThreadPoolExecutor(READERS) as pool:
+        for image in images:
+            waiting.append((_size(image), pool.submit(_read, image, max_pixels)))
+            while len(waiting) >= 2 * batch_size or sum(size for size, _ in waiting) > MOST_WAITING_BYTES:
+                yield waiting.popleft()[1].result()
+        while waiting:
+            yield waiting.popleft()[1].result()
+
+
+def _size(image: Listed) -> int:
+    try:
+        return 0 if image.fault else image.path.stat().st_size
+    except (OSError, ValueError):
+        return 0  # reading it says why
+
+
+def _read(image: Listed, max_pixels: int) -> _Read:
+    if image.fault:
+        return _Read(image, fault=image.fault)
+    try:
+        state = image.path.stat()
+        if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+            return _Read(image, fault="not a regular file")
+        if fault := oversized(state.st_size, max_pixels=max_pixels):
+            return _Read(image, fault=fault)
+        data = image.path.read_bytes()
+    except OSError as error:
+        return _Read(image, fault=f"cannot be read: {error.strerror}")
+    except ValueError:
+        return _Read(image, fault="cannot be read: the path is no valid text")
+    facts = inspect_header(data, max_pixels=max_pixels)
+    return _Read(image, fault=facts.fault) if facts.fault else _Read(image, data, facts.width * facts.height)
+
+
+def _why(data: bytes, otherwise: str) -> str:
+    """What is wrong with the bytes of an image that a model could not answer for."""
+    return inspect_image(data, max_pixels=MAX_PIXELS).fault or otherwise

@@ -1,0 +1,1 @@
+"""The proof that a SavedModel answers as the trained network did."""

@@ -1,0 +1,104 @@
+"""Canary images: what the trained network answers for them, the served model must answer too."""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from kerasvision.config.experiment import Serving
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
+from kerasvision.data.schema import DataSchema
+from kerasvision.data.splits import TEST
+from kerasvision.data.transform import ImageTransform
+from kerasvision.export.proof.parity import Certificate, prove
+from kerasvision.export.writing.exporting import BATCH_SIZE
+from kerasvision.export.writing.formats.writing import format_complaints
+from kerasvision.models.saved import load_network
+from kerasvision.tasks.base import Predictions, make_task
+
+# So many of them are also sent as pixels.
+AS_PIXELS = 64
+ORIENTATION_TAG = 0x0112
+
+
+def prove_on_canaries(
+    *,
+    model_file: Path,
+    model_settings: Path,
+    saved_model: Path,
+    record: Path,
+    examples: Path,
+    schema: Path,
+    transform: Path,
+    settings: Serving,
+) -> Certificate:
+    """Asks the trained network here, the SavedModel in a fresh process, about images of the test split.
+
+    Args:
+        model_file: the trained `.keras` file.
+        model_settings: what it was trained with.
+        saved_model: what was exported of it.
+        record: `export.json` beside it, for the temperature, and for what the other formats answered.
+        examples: the prepared data set.
+        schema: `schema.json`.
+        transform: `transform.json`.
+        settings: how many images, and how close the answers must be.
+    """
+    images = canaries(ExampleSet(examples), count=settings.canary_examples)
+    names = class_names(transform, labels=DataSchema.load(schema).classes)
+    task = make_task(TrainerSettings.load(model_settings).task, names)
+    exported = json.loads(record.read_text(encoding="utf-8"))
+    predict = task.predictor(load_network(model_file), temperature=(exported["temperature"] or {"value": 1.0})["value"])
+    transformed = ImageTransform.load(transform)
+    expected = answers(predict, images, transformed)
+    pixels = np.stack([transformed.pixels(image).numpy() for image in images[:AS_PIXELS]])
+    certificate = prove(saved_model, images=images, expected=expected, pixels=pixels, settings=settings)
+    complaints = [*certificate.complaints, *format_complaints(exported["formats"])]
+    return replace(certificate, blessed=not complaints, complaints=tuple(complaints))
+
+
+def canaries(examples: ExampleSet, *, count: int) -> list[bytes]:
+    """Encoded images: of the test split, the first half of them as they are, then written anew in other ways.
+
+    A split of few images gives fewer: each of them in each way once.
+    """
+    originals = [example["image"].numpy() for example in examples.dataset(TEST).take((count + 1) // 2)]
+    anew = (rewritten(image, way) for image, way in _pairs(originals))
+    return [*originals, *(image for image, _ in zip(anew, range(count - len(originals)), strict=False))]
+
+
+def rewritten(image: bytes, way: str) -> bytes:
+    """The image in another file: `jpeg`, `png`, in grey (`grey_jpeg`, `grey_png`), or a JPEG that its EXIF data turns."""
+    with Image.open(io.BytesIO(image)) as opened:
+        picture = opened.convert("L" if way.startswith("grey") else "RGB")
+    file, exif = io.BytesIO(), Image.Exif()
+    if way.startswith("turned"):
+        exif[ORIENTATION_TAG] = int(way.removeprefix("turned_"))
+    picture.save(file, "PNG" if way.endswith("png") else "JPEG", exif=exif)
+    return file.getvalue()
+
+
+WAYS = ("jpeg", "png", "grey_jpeg", "grey_png", *(f"turned_{orientation}" for orientation in range(2, 9)))
+
+
+def answers(
+    predict: Callable[[tf.Tensor], Predictions], images: Sequence[bytes], transform: ImageTransform
+) -> Mapping[str, np.ndarray]:
+    """name -> what a predictor says of all images, each of them transformed here."""
+    batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform, num_parallel_calls=2).batch(BATCH_SIZE)
+    found = [{name: np.asarray(value) for name, value in predict(batch).items()} for batch in batches]
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+
+def _pairs(originals: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Every image in every way, so that the first few already are many images and many ways."""
+    for turn in range(len(WAYS)):
+        for number, image in enumerate(originals):
+            yield image, WAYS[(number + turn) % len(WAYS)]

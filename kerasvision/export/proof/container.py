@@ -1,0 +1,104 @@
+"""TensorFlow Serving itself, in a container, asked about the canary images over REST: where docker or podman has its image.
+
+Untried with a real engine: none could be run where this was written. Its test has a stand-in for the engine.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from kerasvision.errors import ExportError
+from kerasvision.export.publishing.versions import RECORD, check_whole
+
+ENGINES = ("docker", "podman")
+BATCH_SIZE = 32
+SECONDS_TO_START, SECONDS_TO_ANSWER = 120.0, 60.0
+
+
+def why_no_container(image: str) -> str:
+    """Why TensorFlow Serving cannot be run here; nothing where it can. An image is never fetched."""
+    engine = _engine()
+    if engine is None:
+        return "neither docker nor podman is installed"
+    known = subprocess.run([engine, "image", "inspect", image], capture_output=True, check=False).returncode == 0
+    return "" if known else f"{Path(engine).name} has no image {image}"
+
+
+def ask_container(saved_model: Path, *, image: str, images: Sequence[bytes]) -> dict[str, np.ndarray]:
+    """Output name -> what TensorFlow Serving answers for all images.
+
+    Args:
+        saved_model: the folder.
+        image: name of the container's image.
+        images: encoded.
+
+    Raises:
+        ExportError: the version is not what was pushed, the container does not start, or it refuses a request.
+    """
+    if (saved_model / RECORD).exists():  # What was never pushed is for the container to judge.
+        check_whole(saved_model)
+    rows = []
+    with _running(saved_model, image) as address:
+        for start in range(0, len(images), BATCH_SIZE):
+            encoded = [{"b64": base64.b64encode(data).decode()} for data in images[start : start + BATCH_SIZE]]
+            rows += _asked(f"http://{address}/v1/models/model:predict", {"instances": encoded})["predictions"]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+@contextmanager
+def _running(saved_model: Path, image: str) -> Iterator[str]:
+    """The address of a server that has loaded the model."""
+    engine = _engine()
+    mount = f"{saved_model.resolve()}:/models/model/1:ro"
+    command = ["run", "--rm", "-d", "-p", "127.0.0.1::8501", "-v", mount, "-e", "MODEL_NAME=model", image]
+    container = _said(engine, *command)
+    try:
+        address = _said(engine, "port", container, "8501").splitlines()[0]
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not _is_available(address):
+            if time.monotonic() > deadline:
+                raise ExportError(f"{image} has not loaded the model within {SECONDS_TO_START:g} seconds")
+            time.sleep(0.5)
+        yield address
+    finally:
+        subprocess.run([engine, "stop", container], capture_output=True, check=False)
+
+
+def _engine() -> str | None:
+    return next((found for name in ENGINES if (found := shutil.which(name))), None)
+
+
+def _said(engine: str, *words: str) -> str:
+    done = subprocess.run([engine, *words], capture_output=True, text=True, check=False)
+    if done.returncode or not done.stdout.strip():
+        raise ExportError(f"{Path(engine).name} {words[0]} failed: {done.stderr.strip()[-300:]}")
+    return done.stdout.strip()
+
+
+def _is_available(address: str) -> bool:
+    try:
+        states = _asked(f"http://{address}/v1/models/model")["model_version_status"]
+    except ExportError:
+        return False
+    return any(state["state"] == "AVAILABLE" for state in states)
+
+
+def _asked(url: str, body: object = None) -> dict:
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(url, data, timeout=SECONDS_TO_ANSWER) as reply:
+            return json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise ExportError(f"TensorFlow Serving refuses: {error.read().decode(errors='replace')[:300]}") from error
+    except OSError as error:
+        raise ExportError(f"TensorFlow Serving does not answer: {error}") from error

@@ -1,0 +1,99 @@
+"""What TensorFlow Serving asks of a SavedModel, checked point by point on its files: no server is needed.
+
+Source: https://www.tensorflow.org/tfx/serving/architecture, /serving_basic, /api_rest and /saved_model_warmup.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from kerasvision.errors import ExportError
+from kerasvision.export.writing.graph import RUN_PYTHON, Signatures, operations, read_graph, signatures
+from kerasvision.export.writing.saved_model import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
+from kerasvision.export.writing.warmup import WARMUP_FILE
+
+MOST_WARMUP_REQUESTS = 1000
+
+
+def check_contract(saved_model: Path) -> tuple[list[str], Signatures]:
+    """Complaints about a SavedModel's files, and its signatures; none where it cannot be read.
+
+    Args:
+        saved_model: the folder.
+    """
+    try:
+        graph = read_graph(saved_model)
+    except ExportError as error:
+        return [str(error).removesuffix(".")], {}
+    given = signatures(graph)
+    complaints = [*check_files(saved_model, graph), *check_signatures(given), *check_operations(graph)]
+    return [*complaints, *check_warmup(saved_model, given)], given
+
+
+def check_files(saved_model: Path, graph: MetaGraphDef) -> list[str]:
+    """Complaints about files that are missing: weights, and the assets that the graph names."""
+    expected = ["variables/variables.index", *(f"assets/{asset.filename}" for asset in graph.asset_file_def)]
+    missing = [name for name in expected if not (saved_model / name).is_file()]
+    if not list(saved_model.glob("variables/variables.data-*")):
+        missing.append("variables/variables.data-*")
+    return [f"half a saved model: {', '.join(missing)} missing"] if missing else []
+
+
+def check_signatures(given: Signatures) -> list[str]:
+    """Complaints about signatures that a server could not use: a name, a type, or a batch dimension that is fixed."""
+    wanted = dict.fromkeys((BYTES_SIGNATURE, *given), (BYTES_INPUT, "string"))
+    wanted[TENSOR_SIGNATURE] = (TENSOR_INPUT, "float32")
+    complaints = []
+    for name, (argument, dtype) in wanted.items():
+        inputs = given.get(name, {}).get("inputs", {})
+        spec = inputs.get(argument)
+        if spec is None:
+            complaints.append(f"there is no signature {name}({argument})")
+            continue
+        if spec[0] != dtype:
+            complaints.append(f"{name}({argument}) takes {spec[0]} instead of {dtype}")
+        outputs = given[name]["outputs"]
+        shapes = [shape for _, shape in (*inputs.values(), *outputs.values())]
+        if any(not shape or shape[0] is not None for shape in shapes):
+            complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
+        # A server would send such an output as base64.
+        complaints += [f"{name}: no output may be called {key}" for key in outputs if key.endswith("_bytes")]
+    untold = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
+    return [*complaints, *(f"{name} has no output {VALID}, which tells a row that is no image" for name in untold)]
+
+
+def check_operations(graph: MetaGraphDef) -> list[str]:
+    """Complaints about operations that a stock server has not.
+
+    TensorFlow's own registry stands in for the server's, which is built of the same kernels; what others registered in this
+    process does not count.
+    """
+    used = operations(graph)
+    foreign = sorted(name for name in used if not hasattr(tf.raw_ops, name))
+    python = sorted(used & RUN_PYTHON)
+    complaints = [f"operations that TensorFlow has not: {', '.join(foreign)}"] if foreign else []
+    return [*complaints, f"operations that run Python: {', '.join(python)}"] if python else complaints
+
+
+def check_warmup(saved_model: Path, given: Mapping[str, Mapping]) -> list[str]:
+    """Complaints about warm-up requests that cannot be read, are too many, or ask for what there is not."""
+    file = saved_model / WARMUP_FILE
+    if not file.is_file():
+        return []
+    try:
+        logs = [PredictionLog.FromString(record) for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()]
+    except (DecodeError, tf.errors.DataLossError):
+        logs = []
+    if not logs:
+        return ["the warm-up requests cannot be read"]
+    requests = [log.predict_log.request for log in logs]
+    asked = {(request.model_spec.signature_name, name) for request in requests for name in request.inputs}
+    unknown = sorted(pair for pair in asked if pair[1] not in given.get(pair[0], {}).get("inputs", {}))
+    complaints = [f"a warm-up request asks {signature}({name}), which there is not" for signature, name in unknown]
+    if len(logs) > MOST_WARMUP_REQUESTS:
+        complaints.append(f"{len(logs)} warm-up requests; a server takes {MOST_WARMUP_REQUESTS}")
+    return complaints

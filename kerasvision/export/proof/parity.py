@@ -1,0 +1,189 @@
+"""The proof that a SavedModel answers as the trained network did: the same images, as bytes, in a fresh process."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.config.experiment import Serving
+from kerasvision.errors import ExportError
+from kerasvision.export.proof import probe
+from kerasvision.export.proof.container import ask_container, why_no_container
+from kerasvision.export.proof.contract import check_contract
+from kerasvision.export.writing.saved_model import BYTES_SIGNATURE, VALID
+
+PROBE_TIMEOUT_SECONDS = 600
+# Where two scores are equal but for rounding, their labels may change places: in one row of so many.
+ROWS_PER_SWAPPED_TEXT = 500
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a fresh process found.
+
+    Attributes:
+        blessed: no complaint.
+        complaints: every reason against serving it.
+        examples: how many canary images were asked.
+        max_difference: largest absolute difference of a number, trained network against SavedModel; None without answers.
+        allowed_difference: the bound.
+        facts: what a gate may bound, all of it numbers: `latency_p50_ms`, `latency_p95_ms`, `latency_p99_ms` (one image),
+            `images_per_second` (batches of 32), `start_seconds` (from the start of Python to the first answer), `memory_mb`
+            (the most that the process held), `size_mb` (on disk), `max_difference`. Nothing without answers.
+        found: what else there is to know: versions, signatures, and what each check measured.
+    """
+
+    blessed: bool
+    complaints: tuple[str, ...]
+    examples: int
+    max_difference: float | None
+    allowed_difference: float
+    facts: dict[str, float] = field(default_factory=dict)
+    found: dict[str, object] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Writes `certificate.json` and the empty file that bears the verdict, as TFX does."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (folder / "certificate.json").write_text(text + "\n", encoding="utf-8")
+        (folder / ("INFRA_BLESSED" if self.blessed else "INFRA_NOT_BLESSED")).touch()
+
+
+def prove(
+    saved_model: Path,
+    *,
+    images: Sequence[bytes],
+    expected: Mapping[str, np.ndarray],
+    pixels: np.ndarray,
+    settings: Serving,
+) -> Certificate:
+    """Checks a SavedModel's files, loads it with TensorFlow alone, sends it the images, and compares.
+
+    Args:
+        saved_model: the folder.
+        images: encoded canary images.
+        expected: output name -> what the trained network answers for them.
+        pixels: float32 (M, H, W, C) in [0, 255]: the first of the images, decoded.
+        settings: how close the answers must be.
+    """
+    complaints, signatures = check_contract(saved_model)
+    if BYTES_SIGNATURE not in signatures:
+        return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
+    with tempfile.TemporaryDirectory() as scratch:
+        answers = Path(scratch)
+        failure = _ask(saved_model, images, pixels, answers, settings.latency_queries)
+        if failure:
+            complaints.append(failure)
+            return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
+        found = json.loads((answers / "found.json").read_text(encoding="utf-8"))
+        received = {file.stem: dict(np.load(file)) for file in answers.glob("*.npz")}
+    differences = []
+    for name, part in received.items():
+        asked = slice(len(pixels) if name == "pixels" else None)
+        told, largest = compare(part, {key: rows[asked] for key, rows in expected.items()}, settings.max_difference)
+        complaints += [f"asked with {name}: {one}" for one in told]
+        differences.append(largest)
+    refused = int((~received["bytes"].get(VALID, np.ones(len(images), bool))).sum())
+    if refused:
+        complaints.append(f"{refused} of {len(images)} images are taken for none")
+    complaints += check_findings(found, settings.max_difference)
+    found["container"], told = _in_a_container(saved_model, images, expected, settings)
+    complaints += told
+    facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
+    facts["max_difference"] = max(differences)
+    return Certificate(
+        not complaints, tuple(complaints), len(images), max(differences), settings.max_difference, facts,
+        {**found, "signatures": signatures},
+    )  # fmt: skip
+
+
+def compare(
+    received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], allowed: float
+) -> tuple[list[str], float]:
+    """Complaints about outputs that differ, and the largest difference of a number.
+
+    >>> compare({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
+    (['scores differ by up to 0.25 (allowed: 1e-05)'], 0.25)
+    """
+    complaints, largest = [], 0.0
+    for name, wanted in expected.items():
+        got = received.get(name)
+        if got is None or got.shape != wanted.shape:
+            complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
+        elif wanted.dtype.kind == "f":
+            # A NaN compares as different, whatever stands on the other side.
+            difference = float(np.max(np.nan_to_num(np.abs(got - wanted), nan=np.inf, posinf=np.inf), initial=0.0))
+            largest = max(largest, difference)
+            if difference > allowed:
+                complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
+        else:
+            differ = (got.astype(str) != probe.text(wanted)).reshape(len(wanted), -1).any(axis=1).sum()
+            if differ > len(wanted) // ROWS_PER_SWAPPED_TEXT:
+                complaints.append(f"{name} differ in {differ} of {len(wanted)} rows")
+    return complaints, largest
+
+
+def check_findings(found: Mapping[str, object], allowed: float) -> list[str]:
+    """Complaints about what the fresh process saw: batches, bad rows, JSON, and what it had to import."""
+    complaints = [found["bad_row"]] if found["bad_row"] else []
+    gap = found["batch_difference"]
+    if gap is None or gap > allowed:
+        complaints.append(f"the answer to an image depends on how many are asked at once (numbers differ by {gap})")
+    for form, difference in found["rest"].items():
+        if difference is None or isinstance(difference, str) or difference > allowed:
+            complaints.append(f"answers do not survive REST with `{form}`: {difference}")
+    if found["kerasvision_imported"]:
+        complaints.append("loading it imported kerasvision")
+    return complaints
+
+
+def _in_a_container(
+    saved_model: Path, images: Sequence[bytes], expected: Mapping[str, np.ndarray], settings: Serving
+) -> tuple[str, list[str]]:
+    """What came of asking TensorFlow Serving itself, and complaints."""
+    missing = why_no_container(settings.container)
+    if missing:
+        return f"not asked: {missing}", []
+    try:
+        received = ask_container(saved_model, image=settings.container, images=images)
+    except ExportError as error:
+        return "failed", [f"in a container: {error}"]
+    complaints, largest = compare(received, expected, settings.max_difference)
+    return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
+
+
+def _facts(found: Mapping, *, size: int) -> dict[str, float]:
+    return {
+        **{f"latency_{name}_ms": value for name, value in found["latency_ms"].items()},
+        **{name: found[name] for name in ("images_per_second", "start_seconds", "memory_mb")},
+        "size_mb": size / 2**20,
+    }
+
+
+def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers: Path, latency_queries: int) -> str:
+    """Runs the probe; returns what went wrong, or nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        requests = Path(scratch)
+        with tf.io.TFRecordWriter(str(requests / "images.tfrecord")) as writer:
+            for image in images:
+                writer.write(image)
+        np.save(requests / "pixels.npy", pixels)
+        # Where a server would look for it: a folder whose name is the version.
+        version = requests / "model" / "1"
+        version.parent.mkdir()
+        version.symlink_to(saved_model.absolute(), target_is_directory=True)
+        # -I: no user site, no PYTHONPATH, no current folder on the import path.
+        command = [sys.executable, "-I", probe.__file__, str(version), str(requests), str(answers), str(latency_queries)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"no answer within {PROBE_TIMEOUT_SECONDS} seconds"
+    if done.returncode:
+        last = next(reversed(done.stderr.strip().splitlines()), "")
+        return f"a fresh process with TensorFlow alone cannot use it (exit code {done.returncode}): {last}"
+    return ""

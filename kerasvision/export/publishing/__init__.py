@@ -1,0 +1,1 @@
+"""Versions of a model where servers look, each with its card."""

@@ -1,0 +1,268 @@
+"""What a person should know of a pushed model, as a page beside it: data, scores, verdict, proof, lineage, use, limits.
+
+After "Model Cards for Model Reporting" (Mitchell et al., 2019, https://arxiv.org/abs/1810.03993).
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from kerasvision.export.publishing.markdown import bullets, escape, table
+
+# Fewer test images than these say little of a class.
+FEW_IMAGES = 30
+MOST_ROWS = 50
+MOST_METRICS = 4
+
+Data = Mapping[str, object]
+
+USE = """```python
+from pathlib import Path
+
+import tensorflow as tf
+
+model = tf.saved_model.load(".")  # in this folder; TensorFlow alone is enough
+answer = model.signatures["serving_default"](image_bytes=tf.constant([Path("photo.jpg").read_bytes()]))
+print({name: value.numpy() for name, value in answer.items()})
+```
+
+```bash
+kerasvision predict saved_models/NAME photo.jpg
+kerasvision serve saved_models/NAME
+curl -d "{\\"instances\\": [{\\"b64\\": \\"$(base64 -w0 photo.jpg)\\"}]}" http://localhost:8501/v1/models/NAME:predict
+```
+"""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the stages before wrote, as plain data; empty where a stage was left out.
+
+    Attributes:
+        name: of the model.
+        pushed: by whom and when: `by`, `at`.
+        verdict: `verdict.json`.
+        certificate: `certificate.json`.
+        settings: `settings.json` of the training.
+        lineage: what `lineage_of` gives.
+        statistics: `statistics.json`.
+        scores: `scores.json`.
+        slices: rows of `slices.csv`.
+        exported: `export.json`.
+        simple: what the best of the simplest models reaches: `accuracy`, `model`.
+        forced: where a person pushed it although it was not blessed: `by`, `at`, `reason`.
+    """
+
+    name: str
+    pushed: Data
+    verdict: Data
+    certificate: Data
+    settings: Data
+    lineage: Data
+    statistics: Data = field(default_factory=dict)
+    scores: Data = field(default_factory=dict)
+    slices: tuple[Data, ...] = ()
+    exported: Data = field(default_factory=dict)
+    simple: Data = field(default_factory=dict)
+    forced: Data | None = None
+
+    @classmethod
+    def read(cls, files: Mapping[str, Path], **known: object) -> Self:
+        """From files: field name -> path; those that do not exist are left out."""
+        found = {name: file for name, file in files.items() if file.is_file()}
+        return cls(**known, **{name: _read(file) for name, file in found.items()})
+
+
+def model_card(facts: CardFacts) -> str:
+    """The page, in Markdown. Names, labels and reasons are escaped."""
+    sections = {
+        "Data": _data(facts),
+        "Scores": _scores(facts),
+        "Slices of the test images": _slices(facts),
+        "Gate": _gate(facts),
+        "Proof": _proof(facts),
+        "How to ask it": USE.replace("NAME", facts.name),
+        "Limits": bullets(_limits(facts)),
+        "Settings": table(["setting", "value"], _flat(facts.settings)),
+        "Lineage": _lineage(facts),
+    }
+    body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items() if text)
+    return f"# {escape(facts.name)}\n\n{_head(facts)}{body}"
+
+
+def _head(facts: CardFacts) -> str:
+    told = f"Pushed by {escape(facts.pushed['by'])}, {escape(facts.pushed['at'])}"
+    run = facts.lineage.get("run")
+    told += f", by run {escape(run)} of {escape(facts.lineage.get('pipeline'))}.\n" if run else ".\n"
+    if facts.forced:
+        by, reason = escape(facts.forced["by"]), escape(facts.forced["reason"])
+        told = f"> **Pushed although it was not blessed**, by {by}: {reason}\n\n{told}"
+    network = facts.settings.get("model")
+    if isinstance(network, Mapping):
+        told += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
+    return told
+
+
+def _data(facts: CardFacts) -> str:
+    counts: Mapping[str, Mapping[str, int]] = facts.statistics.get("counts", {})
+    sources = (execution["settings"] for execution in facts.lineage.get("executions", ()))
+    source = [(key, value) for settings in sources for key, value in settings.items() if key.startswith("source.")]
+    text = table(["source", "value"], [(key.removeprefix("source."), value) for key, value in source])
+    text += "\n" + table(["split", "images"], [(split, sum(of.values())) for split, of in counts.items()])
+    classes = list(facts.statistics.get("classes", ()))
+    rows = [(name, *(of.get(name, 0) for of in counts.values())) for name in classes[:MOST_ROWS]]
+    text += "\n" + table(["class", *counts], rows)
+    if len(classes) > MOST_ROWS:
+        text += f"\nand {len(classes) - MOST_ROWS} more classes, see `assets/labels.txt`.\n"
+    left_out = facts.statistics.get("quarantined", {})
+    if left_out:
+        text += f"\n{len(left_out)} images could not be used and were left out.\n"
+    return text.strip() + "\n" if text.strip() else ""
+
+
+def _scores(facts: CardFacts) -> str:
+    splits: Mapping[str, Data] = facts.scores.get("splits", {})
+    rows = [
+        (metric, split, one["count"], found["score"], _interval(found))
+        for split, one in splits.items()
+        for metric, found in one["scores"].items()
+        if "[" not in metric
+    ]
+    confidence = 100 * float(facts.scores.get("confidence", 0.95))
+    text = table(["metric", "split", "images", "score", f"{confidence:g} % interval"], rows)
+    text += _scores_of_classes(splits.get("test", {}).get("scores", {}))
+    if facts.simple:
+        told = ", ".join(f"{escape(name)} {escape(value)}" for name, value in facts.simple.items())
+        text += f"\nThe best of the simplest models on the same images: {told}.\n"
+    human = facts.scores.get("human") or {}
+    for metric, value in (human.get("scores") or {}).items():
+        text += f"\nPeople reach {escape(metric)} {escape(value)} ({escape(human.get('source') or 'no source given')}).\n"
+    return text if rows else ""
+
+
+def _scores_of_classes(scores: Mapping[str, Data]) -> str:
+    """A row per class, a column per metric that is named `metric[class]`."""
+    named = [(match, found) for name, found in scores.items() if (match := re.fullmatch(r"(\w+)\[(.+)\]", name, re.DOTALL))]
+    metrics = list(dict.fromkeys(match[1] for match, _ in named))
+    classes: dict[str, dict[str, str]] = {}
+    for match, found in named:
+        interval = _interval(found)
+        classes.setdefault(match[2], {})[match[1]] = f"{found['score']:.4f}" + (f" ({interval})" if interval else "")
+    rows = [(name, *(of.get(metric) for metric in metrics)) for name, of in classes.items()]
+    more = f"\nand {len(rows) - MOST_ROWS} more classes, in the run's report.\n" if len(rows) > MOST_ROWS else ""
+    return f"\n{table(['class, on test', *map(escape, metrics)], rows[:MOST_ROWS])}{more}" if rows else ""
+
+
+def _slices(facts: CardFacts) -> str:
+    """A row per slice, a column per metric of the whole."""
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in facts.slices:
+        if row.get("split", "test") == "test" and "[" not in row["metric"]:
+            value = f"{row['value']} ({row['range']})" if row.get("range") else row["value"]
+            found.setdefault((row["slice"], value, row["count"]), {})[row["metric"]] = float(row["score"])
+    metrics = list(dict.fromkeys(metric for scores in found.values() for metric in scores))[:MOST_METRICS]
+    rows = [
+        (f"{kind}={value}", int(count), *(scores.get(metric) for metric in metrics))
+        for (kind, value, count), scores in found.items()
+    ]
+    text = table(["slice", "images", *map(escape, metrics)], rows[:MOST_ROWS])
+    return text + (f"\nand {len(rows) - MOST_ROWS} more slices.\n" if len(rows) > MOST_ROWS else "")
+
+
+def _gate(facts: CardFacts) -> str:
+    verdict = facts.verdict
+    rules = [
+        (rule["rule"], rule["outcome"], rule["value"], rule["bound"], rule.get("baseline"), rule.get("reason"))
+        for rule in verdict.get("rules", ())
+    ]
+    text = f"**{escape(verdict['verdict'])}**: {escape(verdict['reason'])}.\n\n"
+    text += "".join(f"{escape(remark)}\n\n" for remark in verdict.get("remarks") or ())
+    # Of many rules the card holds those that did not pass before the others.
+    rules = sorted(rules, key=lambda rule: rule[1] == "passed") if len(rules) > MOST_ROWS else rules
+    text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules[:MOST_ROWS])
+    text += f"\nand {len(rules) - MOST_ROWS} more rules, in the run's report.\n" if len(rules) > MOST_ROWS else ""
+    if verdict.get("baseline"):
+        identity = ", ".join(f"{escape(key)} {escape(value)}" for key, value in verdict["baseline"].items())
+        text += f"\nCompared with the last blessed model: {identity}.\n"
+    return text
+
+
+def _proof(facts: CardFacts) -> str:
+    certificate = facts.certificate
+    text = "**{}**".format("INFRA_BLESSED" if certificate["blessed"] else "INFRA_NOT_BLESSED")
+    text += "".join(f"; {escape(complaint)}" for complaint in certificate.get("complaints", ())) + ".\n\n"
+    measured = [
+        ("canary images asked as bytes in a fresh process", certificate.get("examples")),
+        ("largest difference from the trained network", certificate.get("max_difference")),
+        ("allowed difference", certificate.get("allowed_difference")),
+    ]
+    measured += [(name, value) for name, value in certificate.get("facts", {}).items() if name != "max_difference"]
+    return text + table(["measured", "value"], measured)
+
+
+def _limits(facts: CardFacts) -> Iterator[str]:
+    if facts.forced or facts.verdict["verdict"] != "BLESSED":
+        yield f"It did not pass its gate: {escape(facts.verdict['reason'])}."
+    yield (
+        "Its scores are of test images from the same source as its training images; of other cameras, places and times they "
+        "say nothing."
+    )
+    yield "It answers for every image, also for one that shows nothing that it was trained on."
+    tested = facts.statistics.get("counts", {}).get("test", {})
+    few = [name for name, images in tested.items() if images < FEW_IMAGES]
+    if few:
+        more = f" and {len(few) - 10} more" if len(few) > 10 else ""
+        yield f"Fewer than {FEW_IMAGES} test images: {', '.join(map(escape, few[:10]))}{more}. Their scores are uncertain."
+    if facts.exported.get("temperature") is None:
+        yield "Its scores were not calibrated on validation images."
+    for split, one in facts.scores.get("splits", {}).items():
+        for metric, why in list(one.get("left_out", {}).items())[:10]:
+            yield f"{escape(metric)} is not known on {escape(split)}: {escape(why)}."
+
+
+def _lineage(facts: CardFacts) -> str:
+    lineage = facts.lineage
+    if not lineage:
+        return ""
+    artifacts = {artifact["id"]: artifact for artifact in lineage["artifacts"]}
+    executions = [
+        (one["node"], one["id"], one["started"], one["code"][:12], _names(one["outputs"].values(), artifacts))
+        for one in lineage["executions"]
+    ]
+    text = f"Run {escape(lineage['run'])}, execution {lineage['execution']} of {escape(lineage['node'])}.\n\n"
+    text += table(["stage", "execution", "started", "code", "wrote"], executions)
+    rows = [(f"{one['type']} {one['id']}", one["digest"], one["uri"]) for one in lineage["artifacts"]]
+    text += "\n" + table(["artifact", "SHA-256 of its content", "below runs/"], rows)
+    versions = {name: version for one in lineage["executions"] for name, version in one["versions"].items()}
+    return text + "\n" + table(["package", "version"], sorted(versions.items()))
+
+
+def _names(ids: Iterable[int], artifacts: Mapping[int, Data]) -> str:
+    return ", ".join(f"{artifacts[number]['type']} {number}" for number in ids if number in artifacts)
+
+
+def _interval(found: Data) -> str:
+    return f"{found['low']:.4f} to {found['high']:.4f}" if "low" in found else ""
+
+
+def _kind(task: object) -> object:
+    return task.get("kind") if isinstance(task, Mapping) else task
+
+
+def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """(path, value) of everything that is set."""
+    if isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    elif value is not None:
+        yield path, value
+
+
+def _read(file: Path) -> object:
+    text = file.read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines())) if file.suffix == ".csv" else json.loads(text)

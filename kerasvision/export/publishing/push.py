@@ -1,0 +1,239 @@
+"""Copy a model to where servers look: `<folder>/<version>/`, never over an existing version, never half; and go back."""
+
+import getpass
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from filelock import FileLock
+
+from kerasvision.errors import ConfigError, ExportError
+from kerasvision.export.publishing.markdown import escape
+from kerasvision.export.publishing.versions import (
+    CARD,
+    MAIN,
+    RECORD,
+    complaint,
+    describe_file,
+    describe_files,
+    find_version,
+    read_record,
+    versions,
+)
+
+NO_CARD = "This version was pushed without a card.\n"
+
+
+def push(
+    saved_model: Path,
+    *,
+    folder: Path,
+    card: str = NO_CARD,
+    facts: Mapping[str, object] | None = None,
+    token: str = "",
+) -> int:
+    """Copies a SavedModel to the next version of a model's folder.
+
+    It is copied under a name that is no number, which servers pass over, `saved_model.pb` last, flushed to the disk, and
+    renamed when it is whole. The copy lies in the same folder as the version, so the rename is one step also where the model
+    came from another disk. One push at a time per folder: the next one waits, and clears away what a killed one left.
+
+    Args:
+        saved_model: the folder to copy.
+        folder: `saved_models/<name>`; made where it does not exist.
+        card: the text of `model_card.md`.
+        facts: what `version.json` says beside the files: where the model came from, by whom it was pushed.
+        token: of this push. Where a whole version bears it already, the push was made by a process that did not live to
+            tell, and that version is the answer.
+
+    Returns:
+        The version: one more than the highest there is, 1 for the first.
+
+    Raises:
+        ExportError: the folder cannot be written, or what is to be copied is no whole SavedModel.
+    """
+    wrong = complaint(saved_model)
+    if wrong:
+        raise ExportError(f"{saved_model} cannot be pushed: {wrong}")
+    with _alone(folder):
+        made = next(_bearing(token, folder), None) if token else None
+        return made or _add(saved_model, folder, card, {**(facts or {}), "push": token})
+
+
+def roll_back(folder: Path, *, to: int | None = None, reason: str = "") -> tuple[int, int]:
+    """Makes an earlier version the newest again: its content is pushed once more, as the highest version.
+
+    No version is deleted or changed, so a server that serves the highest number goes over to it, and one that was told a
+    number keeps that. The version that is left stays, and can be gone back to.
+
+    Args:
+        folder: `saved_models/<name>`.
+        to: the version; by default the one before the newest. Where the newest is itself a rollback, the one before that
+            which it went back to.
+        reason: for the record.
+
+    Returns:
+        (the new version, the version whose content it has)
+
+    Raises:
+        ConfigError: there is no such version, or it is the newest already.
+        ExportError: it is not whole, or the folder cannot be written.
+    """
+    find_version(folder, to)
+    with _alone(folder):
+        newest = versions(folder)[-1]
+        chosen = find_version(folder, _version_before(folder, newest) if to is None else to)
+        if chosen.name == str(newest):
+            raise ConfigError(f"version {newest} of {folder.name} is the newest already")
+        wrong = complaint(chosen, thorough=True)
+        if wrong:
+            raise ExportError(f"{chosen} cannot be gone back to: {wrong}", hint="choose another version with --to")
+        told = {"to": int(chosen.name), "from": newest, **who_and_when(), "reason": reason}
+        facts = {key: value for key, value in read_record(chosen).items() if key not in ("files", "version", "push")}
+        card = (chosen / CARD).read_text(encoding="utf-8") if (chosen / CARD).is_file() else NO_CARD
+        return _add(chosen, folder, _rollback_note(told) + card, {**facts, "rolled_back": told}), int(chosen.name)
+
+
+def record_push(record: Path, *, destination: Path, version: int, forced: Mapping[str, str] | None = None) -> None:
+    """Writes where a model went, relative to the record's folder, so that the root can be moved; and who forced it there."""
+    relative = os.path.relpath(destination, record.parent)
+    told = {"forced": dict(forced)} if forced else {}
+    _write(record, {"pushed": True, "version": version, "destination": relative, **told})
+
+
+def record_refusal(record: Path, *, why: str) -> None:
+    """Writes why a model was not pushed."""
+    _write(record, {"pushed": False, "why": why})
+
+
+def push_token(work: Path) -> str:
+    """What marks the versions of one push, however often it is begun: kept in a folder that outlives the process.
+
+    The folder is the work folder of a stage: an execution that follows a killed one finds it as it was, and one that follows
+    a finished one, or is forced, finds it empty.
+    """
+    file = work / "push_token"
+    if not file.is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        part = work / "push_token.part"
+        part.write_text(secrets.token_hex(16), encoding="utf-8")
+        _flush_one(part)
+        part.rename(file)
+        _flush_one(work)
+    return file.read_text(encoding="utf-8")
+
+
+def who_and_when() -> dict[str, str]:
+    """`by`, the user's name on this machine, and `at`, the time in UTC."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a user id without a name, as in a container
+        name = f"user {os.getuid()}"
+    return {"by": name, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other push to this folder goes on within. What cannot be written is told in our words, and nothing half stays."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            try:
+                yield
+            finally:
+                shutil.rmtree(_part(folder), ignore_errors=True)
+    except OSError as error:
+        # copytree gathers what went wrong in an error of its own, which has no strerror.
+        why = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror or error
+        raise ExportError(f"{folder} cannot be written: {why}") from error
+
+
+def _part(folder: Path) -> Path:
+    return folder / ".copying"
+
+
+def _bearing(token: str, folder: Path) -> Iterator[int]:
+    """Whole versions that were pushed under this token, the newest first."""
+    for version in reversed(versions(folder)):
+        place = folder / str(version)
+        if _told(place).get("push") == token and not complaint(place, thorough=True):
+            yield version
+
+
+def _told(version: Path) -> dict[str, object]:
+    """The record of a version; nothing where it is damaged."""
+    try:
+        return read_record(version)
+    except ValueError:
+        return {}
+
+
+def _add(content: Path, folder: Path, card: str, facts: Mapping[str, object]) -> int:
+    """Copies and publishes; the lock is held. What is there already, put there by whomever, is left as it is."""
+    part, main = _part(folder), content / MAIN
+    shutil.rmtree(part, ignore_errors=True)
+    left = {MAIN, RECORD, CARD}
+    shutil.copytree(
+        content, part, copy_function=shutil.copyfile, ignore=lambda at, names: left if Path(at) == content else ()
+    )
+    part.chmod(0o755)  # copytree made it as little to be written as what it copied
+    (part / CARD).write_text(card, encoding="utf-8")
+    described = dict(sorted({**describe_files(part), MAIN: describe_file(main)}.items()))
+    for version in count(max(versions(folder), default=0) + 1):
+        _write(part / RECORD, {"name": folder.name, "version": version, **facts, "files": described})
+        shutil.copyfile(main, part / MAIN)
+        _flush(part)
+        try:
+            part.rename(folder / str(version))
+        except OSError:
+            if not (folder / str(version)).exists():
+                raise
+        else:
+            _flush_one(folder)
+            return version
+    raise AssertionError  # there is always one more
+
+
+def _version_before(folder: Path, version: int) -> int:
+    """What was newest before a version was; a rollback counts as that which it went back to.
+
+    Raises:
+        ConfigError: nothing was.
+    """
+    first = version
+    while told := _told(folder / str(first)).get("rolled_back"):
+        first = int(told["to"])
+    earlier = [one for one in versions(folder) if one < first]
+    if not earlier:
+        there = ", ".join(map(str, versions(folder)))
+        raise ConfigError(f"{folder.name} has no version before {first}", hint=f"choose one with --to; there are {there}")
+    return earlier[-1]
+
+
+def _rollback_note(told: Mapping[str, object]) -> str:
+    because = f": {escape(told['reason'])}" if told["reason"] else ""
+    places = f"from version {told['from']} to version {told['to']}"
+    return f"> **Rolled back** {places} by {escape(told['by'])}, {told['at']}{because}\n\n"
+
+
+def _flush(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _flush_one(path)
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(record: Path, data: Mapping[str, object]) -> None:
+    record.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""A trained network becomes a SavedModel or a file of another format."""

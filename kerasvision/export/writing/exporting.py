@@ -1,0 +1,76 @@
+"""What the exporter stage writes, all of it: the SavedModel, the other formats, and a record of both."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from kerasvision.config.stages import ExporterSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.names import class_names
+from kerasvision.data.schema import DataSchema
+from kerasvision.data.splits import VALIDATION
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
+from kerasvision.export.writing.formats.writing import write_formats
+from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.models.saved import load_network
+from kerasvision.tasks.base import Task, Temperature, make_task
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class TrainedFiles:
+    """What an export is made from.
+
+    Attributes:
+        model: the trained `.keras` file.
+        examples: the prepared data set.
+        schema: `schema.json`.
+        transform: `transform.json`.
+    """
+
+    model: Path
+    examples: Path
+    schema: Path
+    transform: Path
+
+
+def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> None:
+    """Writes `Format-Serving`, the other formats that are asked for, and `export.json`.
+
+    `export.json` holds the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
+    effect on the validation images; null where none was asked for), and the `formats`, each as `write_formats` found it.
+
+    Args:
+        files: the trained network, and the data to calibrate with.
+        settings: the task, and what is asked for.
+        folder: of the SavedModel artifact; exists.
+    """
+    asked = settings.export
+    network, transform = load_network(files.model), ImageTransform.load(files.transform)
+    examples = ExampleSet(files.examples)
+    task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
+    fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
+    temperature = fitted.value if fitted else 1.0
+    signatures = export_saved_model(
+        network, task=task, transform=transform, folder=folder / "Format-Serving",
+        temperature=temperature, max_pixels=asked.max_pixels,
+    )  # fmt: skip
+    predict, formats = task.predictor(network, temperature=temperature), {}
+    if asked.formats:
+        formats = write_formats(asked.formats, predict=predict, transform=transform, examples=examples, folder=folder)
+    record = {"signatures": signatures, "temperature": asdict(fitted) if fitted else None, "formats": formats}
+    (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _fit_temperature(network: keras.Model, *, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
+    if not examples.count(VALIDATION):
+        raise ConfigError("export.temperature is fitted on the validation split, and it is empty",
+                          hint="raise splits.validation, or leave export.temperature out")  # fmt: skip
+    batches = examples.dataset(VALIDATION).batch(BATCH_SIZE)
+    images = ((tf.map_fn(transform, batch["image"], fn_output_signature=tf.float32), task.truth(batch)) for batch in batches)
+    return task.fit_temperature(network, images)

@@ -1,0 +1,142 @@
+"""A SavedModel from image bytes to answers: transform, network and labels in one graph of stock TensorFlow operations."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasvision.data.transform import ImageTransform
+from kerasvision.export.writing.graph import read_graph, signatures
+from kerasvision.export.writing.rows import decoded_rows
+from kerasvision.export.writing.warmup import Filled, write_warmup_requests
+from kerasvision.tasks.base import Further, Predictions, Task
+
+BYTES_SIGNATURE = "serving_default"
+TENSOR_SIGNATURE = "serve_tensor"
+BYTES_INPUT = "image_bytes"
+TENSOR_INPUT = "image"
+VALID = "valid"
+MAX_PIXELS = 100_000_000
+
+
+def export_saved_model(
+    model: keras.Model,
+    *,
+    task: Task,
+    transform: ImageTransform,
+    folder: Path,
+    temperature: float = 1.0,
+    max_pixels: int = MAX_PIXELS,
+) -> dict[str, object]:
+    """Writes a SavedModel that loads with TensorFlow alone.
+
+    Signatures, each with a free batch dimension and the task's named outputs:
+        `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows are
+            answers: one that is no image has false there, zeros and empty texts in the other outputs, and disturbs no other.
+        `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
+        those of `Task.further`, if any: `(image_bytes: string [None], ...)`, with an output `valid` likewise.
+
+    Beside the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this text as data,
+    with what each output is; `assets.extra/tf_serving_warmup_requests`.
+
+    Args:
+        model: the trained network.
+        task: gives the outputs.
+        transform: what the network was trained behind.
+        folder: where to; made here.
+        temperature: what the network's outputs are divided by, see `Task.fit_temperature`.
+        max_pixels: an image whose header claims more is bad, and not decoded.
+
+    Returns:
+        What `signatures.json` says.
+    """
+    predict, further = task.predictor(model, temperature=temperature), task.further(model, temperature=temperature)
+    shape = transform.settings.image_shape
+
+    def of_bytes(one: Further) -> tf.types.experimental.PolymorphicFunction:
+        @partial(tf.function, autograph=False)
+        def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
+            images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
+            return {**{name: _blank(rows, ~valid) for name, rows in one.answer(images, **inputs).items()}, VALID: valid}
+
+        specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
+        return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
+
+    @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
+    def serve_tensor(image: tf.Tensor) -> Predictions:
+        return predict(transform.scaled(image))
+
+    # Not Keras' ExportArchive: it passes over assets.
+    served = tf.Module()
+    served.weights = [variable.value for variable in model.variables]
+    with _without_notices(), tempfile.TemporaryDirectory() as scratch:
+        served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
+        endpoints = {name: of_bytes(one) for name, one in {BYTES_SIGNATURE: Further({}, predict), **further}.items()}
+        tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
+    write_warmup_requests(folder, requests=_warmup_requests(shape, further))
+    described = describe_signatures(folder, task=task, further=further)
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
+    return described
+
+
+def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Further]) -> dict[str, object]:
+    """Signature -> inputs and outputs -> name -> type, shape (None: free) and meaning, read from the SavedModel itself."""
+    meaning = {
+        BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
+        TENSOR_INPUT: "an image of this size, its pixels in [0, 255]",
+        VALID: "false where the row is no image that can be read; its other outputs mean nothing then",
+        **task.output_descriptions(),
+    }
+    own = {name: one.descriptions for name, one in further.items()}
+    return {
+        name: {
+            part: {
+                key: {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
+                for key, (dtype, shape) in tensors.items()
+            }
+            for part, tensors in one.items()
+        }
+        for name, one in signatures(read_graph(folder)).items()
+    }
+
+
+def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, Further]) -> dict[str, dict[str, Filled]]:
+    """Grey pictures; of whatever else a signature takes, zeros or empty texts, one where an axis is free."""
+    grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
+    requests = {BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())}, TENSOR_SIGNATURE: {TENSOR_INPUT: (128.0, shape)}}
+    for signature, one in further.items():
+        empty = {name: b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0) for name, spec in one.inputs.items()}
+        rows = {name: tuple(side or 1 for side in spec.shape[1:]) for name, spec in one.inputs.items()}
+        requests[signature] = {BYTES_INPUT: (grey, ()), **{name: (empty[name], rows[name]) for name in rows}}
+    return requests
+
+
+def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
+    """The rows of an output with zeros, or empty texts, in some. Never NaN, which is no JSON."""
+    mask = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
+    return tf.where(mask, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
+
+
+def _write_labels(file: Path, labels: tuple[str, ...]) -> Path:
+    # A label is a line here, whatever it holds.
+    file.write_text("".join(" ".join(label.splitlines()) + "\n" for label in labels), encoding="utf-8")
+    return file
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """TensorFlow tells where it wrote the assets: a folder that is about to be renamed."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

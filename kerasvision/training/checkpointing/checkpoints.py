@@ -1,0 +1,265 @@
+"""The state of a training on disk: whole or not at all, the newest two kept.
+
+    <folder>/step-00001200/    (see checkpoint_files)
+             step-00001234/
+
+A checkpoint is written under another name, flushed to the disk and renamed; the oldest goes when the new one is there. So
+a kill or a full disk at any moment leaves one that can be read.
+"""
+
+import errno
+import json
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from kerasvision.config.base import canonical_json
+from kerasvision.dotted import changes
+from kerasvision.errors import ConfigError, StageError
+from kerasvision.training.checkpointing.checkpoint_files import (
+    FORMAT,
+    Damaged,
+    flush_folder,
+    read_contents,
+    read_manifest,
+    write_checkpoint,
+)
+
+# The step; an old one in the middle of being replaced; one half written or half removed.
+NAME = r"step-(\d+)(\.old)?(\.tmp)?"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training after `step` steps.
+
+    Attributes:
+        step: steps done, over all epochs.
+        arrays: name -> array.
+        state: what else was saved.
+        notes: newer ones that were passed over because they are damaged, a sentence each.
+    """
+
+    step: int
+    arrays: dict[str, np.ndarray]
+    state: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class Checkpoints:
+    """The checkpoints of one training.
+
+    One process at a time saves: it holds a lock from its first `save` until `release`, the end of a `with`, or its death.
+    What goes wrong and need not stop the training is a warning, and a note.
+
+    Args:
+        folder: where they lie.
+        identity: JSON-able; what must be equal for a checkpoint to be this training's.
+        keep: how many are kept.
+
+    Attributes:
+        notes: what went wrong so far, a sentence each.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder), identity={"seed": 0}) as checkpoints:
+    ...     checkpoints.save({"weight": np.ones(2)}, {"epoch": 1}, step=10).name
+    ...     found = checkpoints.latest()
+    'step-00000010'
+    >>> found.step, found.state, found.arrays
+    (10, {'epoch': 1}, {'weight': array([1., 1.])})
+    """
+
+    def __init__(self, folder: Path, *, identity: Mapping[str, Any], keep: int = 2) -> None:
+        if keep < 1:
+            raise ConfigError("at least one checkpoint must be kept", received=keep)
+        self.folder, self.identity, self.keep = folder, json.loads(canonical_json(identity)), keep
+        self.notes: list[str] = []
+        self._failed = 0
+        self._lock = FileLock(folder / ".lock", thread_local=False)
+
+    def __enter__(self) -> Self:
+        self.claim()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        if self._failed:
+            self._note(f"{self._failed} checkpoints of this training could not be saved in {self.folder}.")
+
+    def claim(self) -> None:
+        """Makes the folder, and keeps other processes from saving there.
+
+        Raises:
+            StageError: another does, or the folder cannot be written.
+        """
+        if self._lock.is_locked:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            flush_folder(self.folder.parent)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StageError(
+                f"another training is at work in {self.folder}", hint="wait for it, or end its process"
+            ) from error
+        except OSError as error:
+            raise StageError(f"{self.folder} cannot be written: {error.strerror}", hint=_way_out(error)) from error
+
+    def release(self) -> None:
+        """Lets others save there."""
+        self._lock.release()
+
+    def save(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> Path:
+        """Writes the checkpoint of a step, and then removes those that are not kept any more.
+
+        Checkpoints of later steps are of a future that did not happen; they are removed too.
+
+        Args:
+            arrays: numbers, booleans and strings, of any shape.
+            state: JSON-able.
+            step: steps done.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            StageError: it could not be written, and those before are as they were; or another process saves here.
+        """
+        self.claim()
+        final = self.folder / f"step-{step:08d}"
+        try:
+            self._write(final, arrays, state, step=step)
+        except OSError as error:
+            with suppress(OSError):
+                _remove(_beside(final, ".tmp"))
+            raise StageError(
+                f"the checkpoint of step {step} could not be saved in {self.folder}: {error.strerror}",
+                hint=f"{_way_out(error)}; the checkpoints before it are as they were",
+            ) from error
+        self._remove_others(step)
+        return final
+
+    def try_save(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> Path | None:
+        """`save`, but a disk that cannot be written is a warning: a training of days must not end for it.
+
+        The end of a `with` says again how often that was.
+
+        Raises:
+            StageError: another process saves here, or something that a checkpoint cannot hold.
+        """
+        self.claim()
+        try:
+            return self.save(arrays, state, step=step)
+        except StageError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            self._failed += 1
+            self._note(str(error))
+            return None
+
+    def latest(self) -> Checkpoint | None:
+        """The newest one that is whole; None where there is none. Those that are damaged are passed over, with a warning.
+
+        Raises:
+            ConfigError: it is of another training, or of another version of kerasvision.
+            StageError: it cannot be read now.
+        """
+        passed_over: list[str] = []
+        found = None
+        for folder in self._folders():
+            try:
+                found = self._read(folder, tuple(passed_over))
+                break
+            except Damaged as damage:
+                passed_over.append(f"The checkpoint {folder} is damaged ({damage}), and was passed over.")
+                self._note(passed_over[-1])
+            except OSError as error:
+                raise StageError(f"{folder} cannot be read: {error.strerror}", hint=_way_out(error)) from error
+        return found
+
+    def _note(self, note: str) -> None:
+        self.notes.append(note)
+        warnings.warn(note, stacklevel=3)
+
+    def _write(self, final: Path, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> None:
+        written, old = _beside(final, ".tmp"), _beside(final, ".old")
+        _remove(written)
+        write_checkpoint(written, arrays, state, step=step, identity=self.identity)
+        if final.exists():
+            # No folder takes another's place in one step: until the new one has the name, the old one goes by this.
+            _remove(old)
+            final.rename(old)
+        written.rename(final)
+        flush_folder(self.folder)
+
+    def _read(self, folder: Path, notes: tuple[str, ...]) -> Checkpoint:
+        manifest = read_manifest(folder)
+        if manifest["format"] != FORMAT:
+            raise ConfigError(
+                f"this version of kerasvision reads checkpoints of format {FORMAT}, and {folder} is of another",
+                received=manifest["format"],
+                hint="go on with the version that wrote it, or remove the folder and train anew",
+            )
+        if manifest["identity"] != self.identity:
+            raise ConfigError(
+                f"the checkpoints in {self.folder} are of another training: "
+                + "; ".join(changes(manifest["identity"], self.identity)),
+                hint="set that back, or remove the folder and train anew",
+            )
+        arrays, state = read_contents(folder, manifest)
+        return Checkpoint(manifest["step"], arrays, state, notes)
+
+    def _folders(self) -> list[Path]:
+        """Newest first; of one step, the one that took the other's place."""
+        if not self.folder.is_dir():
+            return []
+        found = {path: re.fullmatch(NAME, path.name) for path in self.folder.iterdir()}
+        places = {path: (int(match[1]), not match[2]) for path, match in found.items() if match and not match[3]}
+        return sorted(places, key=places.get, reverse=True)
+
+    def _remove_others(self, step: int) -> None:
+        """All but the newest up to this step, and what failed and killed saves left."""
+        newest = [path for path in self._folders() if path.suffix != ".old" and int(path.name[5:]) <= step][: self.keep]
+        for path in self.folder.iterdir():
+            if re.fullmatch(NAME, path.name) and path not in newest:
+                try:
+                    _discard(path)
+                except OSError as error:
+                    self._note(f"{path} is not needed any more and could not be removed: {error.strerror}.")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _discard(path: Path) -> None:
+    """Removes a checkpoint. Half removed, it no longer has the name of one."""
+    if path.suffix != ".tmp":
+        _remove(_beside(path, ".tmp"))
+        path = path.rename(_beside(path, ".tmp"))
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+
+
+def _way_out(error: OSError) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space on that disk"
+        case errno.EMFILE | errno.ENFILE:
+            return "raise the limit of open files (`ulimit -n`)"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "make the folder writable, or choose another place with --root"
+        case _:
+            return "look whether that disk is in order"

@@ -1,0 +1,103 @@
+"""Named arrays as one run of bytes and back, bit for bit: numbers of every kind, booleans and strings.
+
+No pickle: reading such bytes runs no code, and any tool can read them that knows the index, which is plain JSON.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import ml_dtypes
+import numpy as np
+
+from kerasvision.errors import StageError
+
+# Every array begins at a multiple of so many bytes, as TensorFlow likes its memory.
+ALIGNMENT = 64
+# What TensorFlow's strings are called here; NumPy has them as objects.
+BYTE_STRINGS = "byte strings"
+
+Index = list[dict[str, object]]
+
+
+def index_of(arrays: Mapping[str, np.ndarray]) -> Index:
+    """Where each array will lie in the bytes: `name`, `dtype`, `shape`, `offset` and `size` in bytes.
+
+    Raises:
+        StageError: an array of another kind, such as one of Python objects.
+
+    >>> index_of({"bias": np.zeros(2, "float32")})
+    [{'name': 'bias', 'dtype': '<f4', 'shape': [2], 'offset': 0, 'size': 8}]
+    """
+    index, offset = [], 0
+    for name, array in arrays.items():
+        size = len(_payload(name, array))
+        index.append({"name": name, "dtype": _dtype_name(array), "shape": list(array.shape), "offset": offset, "size": size})
+        offset += size + -size % ALIGNMENT
+    return index
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
+    """The bytes, piece by piece.
+
+    >>> [bytes(piece)[:4] for piece in pack({"count": np.int32(7)})]
+    [b'\\x07\\x00\\x00\\x00', b'\\x00\\x00\\x00\\x00']
+    """
+    for name, array in arrays.items():
+        payload = _payload(name, array)
+        yield payload
+        yield bytes(-len(payload) % ALIGNMENT)
+
+
+def unpack(data: np.ndarray, index: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:
+    """The arrays again. They share the memory of `data`.
+
+    Args:
+        data: uint8 (N,), what `pack` gave.
+        index: what `index_of` gave.
+
+    Raises:
+        ValueError, KeyError, TypeError or AttributeError: an index that does not fit.
+
+    >>> arrays = {"half": np.array([0.5], ml_dtypes.bfloat16), "name": np.array([b"a", b""], object)}
+    >>> unpack(np.frombuffer(b"".join(pack(arrays)), np.uint8), index_of(arrays))
+    {'half': array([0.5], dtype=bfloat16), 'name': array([b'a', b''], dtype=object)}
+    """
+    return {entry["name"]: _array(data, entry) for entry in index}
+
+
+def _payload(name: str, array: np.ndarray) -> memoryview | bytes:
+    if array.dtype == object:
+        return _string_payload(name, array)
+    if array.dtype.kind == "V" and array.dtype.isbuiltin != 2:
+        raise StageError(f"a checkpoint holds numbers, booleans and strings; {name} is of {array.dtype}")
+    if not array.nbytes:
+        return b""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _string_payload(name: str, array: np.ndarray) -> bytes:
+    strings = array.reshape(-1).tolist()
+    if not all(isinstance(string, bytes) for string in strings):
+        raise StageError(f"a checkpoint holds numbers, booleans and strings; {name} holds Python objects")
+    return json.dumps([string.hex() for string in strings]).encode()
+
+
+def _dtype_name(array: np.ndarray) -> str:
+    if array.dtype == object:
+        return BYTE_STRINGS
+    # NumPy calls the types that others registered, such as bfloat16, all by one name.
+    return array.dtype.name if array.dtype.isbuiltin == 2 else array.dtype.str
+
+
+def _array(data: np.ndarray, entry: Mapping[str, object]) -> np.ndarray:
+    shape, offset = tuple(entry["shape"]), entry["offset"]
+    payload = data[offset : offset + entry["size"]]
+    if len(payload) != entry["size"]:
+        raise ValueError(f"{entry['name']} ends after the last byte")
+    if entry["dtype"] == BYTE_STRINGS:
+        strings = np.empty(shape, object)
+        strings.reshape(-1)[:] = [bytes.fromhex(text) for text in json.loads(payload.tobytes())]
+        return strings
+    is_known = entry["dtype"][0] in "<>|="
+    dtype = np.dtype(entry["dtype"] if is_known else getattr(ml_dtypes, entry["dtype"]))
+    return np.empty(shape, dtype) if not payload.size else payload.view(dtype).reshape(shape)

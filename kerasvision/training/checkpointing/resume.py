@@ -1,0 +1,77 @@
+"""Checkpoints of the training loop: what it saves, when, and how it goes on from there."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kerasvision.errors import Interrupted
+from kerasvision.training.checkpointing.callback_state import CallbackStates
+from kerasvision.training.checkpointing.checkpoints import Checkpoints
+from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoints
+from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.loop import Progress, Unsaved
+
+_CALLBACKS = "callbacks/"
+
+
+class Saving(Unsaved):
+    """Checkpoints after each epoch, after so many minutes, and before the process ends.
+
+    Args:
+        checkpoints: where to save.
+        variables: all that change while training.
+        callbacks: their states, made before they began.
+        minutes: after so many a checkpoint is due.
+        is_asked_to_stop: whether the process is to end.
+        agree: what of several workers' answers, of which this is one, all of them go by.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints | SharedCheckpoints,
+        *,
+        variables: Mapping[str, Any],
+        callbacks: CallbackStates,
+        minutes: float,
+        is_asked_to_stop: Callable[[], bool],
+        agree: Callable[[bool], bool] = bool,
+    ) -> None:
+        super().__init__()
+        self._checkpoints, self._variables, self._callbacks = checkpoints, variables, callbacks
+        self._seconds, self._is_asked_to_stop, self._agree = 60 * minutes, is_asked_to_stop, agree
+        self._found = checkpoints.latest()
+        self._saved_at = time.monotonic()
+        if self._found is not None:
+            self.start = Progress(self._found.step, self._found.state["history"], self._found.state["stopped"])
+            self.last = str(checkpoints.folder / f"step-{self._found.step:08d}")
+
+    def restore(self) -> None:
+        """Puts variables and callbacks where they were; nothing where there is no checkpoint."""
+        if self._found is None:
+            return
+        arrays = self._found.arrays
+        assign_values(self._variables, {name: array for name, array in arrays.items() if not name.startswith(_CALLBACKS)})
+        self._callbacks.restore(self._found.state["callbacks"], arrays)
+        self._found = None  # as large as the network, several times over
+
+    def is_due(self) -> bool:
+        """Whether it is time to save, or to end."""
+        return self._agree(self._is_asked_to_stop() or time.monotonic() - self._saved_at >= self._seconds)
+
+    def save(self, progress: Progress) -> None:
+        """Saves; a disk that cannot be written is a warning.
+
+        Raises:
+            Interrupted: the process is to end, and the training is saved.
+        """
+        states, arrays = self._callbacks.save()
+        state = {"history": dict(progress.history), "stopped": progress.stopped, "callbacks": states}
+        saved = self._checkpoints.try_save({**values_of(self._variables), **arrays}, state, step=progress.step)
+        self._saved_at = time.monotonic()
+        if saved is not None:
+            self.last = str(saved)
+        if self._agree(self._is_asked_to_stop()):
+            raise Interrupted(
+                f"the training was asked to stop after step {progress.step}; its last checkpoint is {self.last}",
+                hint="run the same command again to go on",
+            )

@@ -1,0 +1,1 @@
+"""What a person and other programs see of a training: progress, history, TensorBoard."""

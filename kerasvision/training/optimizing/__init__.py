@@ -1,0 +1,1 @@
+"""Optimizers, learning rates, averages of weights: how a step changes the weights."""

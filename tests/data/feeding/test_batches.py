@@ -1,0 +1,379 @@
+"""Batches in an order that seed and epoch alone decide, each image at most once per epoch."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.config.augmentation import ColorJitter, CutMix, MixUp, PadCrop, RandomFlip, RandomResizedCrop
+from kerasvision.data.feeding import stream
+from kerasvision.data.feeding.batches import evaluation_batches, training_batches
+from kerasvision.data.feeding.in_memory import training_examples
+from kerasvision.data.png import encode_png
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
+
+COUNT = 11
+RANDOM = np.random.default_rng(0)
+PIXELS = {f"t{number:02d}": RANDOM.integers(0, 256, (6, 5, 3), np.uint8) for number in range(COUNT)}
+OTHERS = {f"v{number}": RANDOM.integers(0, 256, (6, 5, 3), np.uint8) for number in range(5)}
+TRANSFORM = ImageTransform(c.Transform(image_size=(6, 5)), (0.5,) * 3, (2.0,) * 3)
+
+# GB. The encoded images take 2.1 kB, decoded they take 4.0.
+MEMORY, ENCODED, DISK = 4.0, 3e-6, 1e-9
+
+
+def encode(batch):
+    """The id goes along as the target, so that the tests see which image a row is."""
+    return batch["image"], {"id": batch["id"], "label": batch["label"]}
+
+
+@pytest.fixture(scope="module")
+def example_set(make_examples, tmp_path_factory):
+    return make_examples(
+        tmp_path_factory.mktemp("examples") / "data",
+        train=[(name, pixels, "ab"[int(name[1:]) % 2]) for name, pixels in PIXELS.items()],
+        validation=[(name, pixels, "b") for name, pixels in OTHERS.items()],
+    )
+
+
+def make(example_set, *, budget, batch_size=3, epochs=2, seed=0, augment=(), encode=encode, transform=TRANSFORM, **options):
+    return training_batches(
+        example_set, transform=transform, encode=encode, augment=augment, batch_size=batch_size, epochs=epochs,
+        seed=seed, memory_budget_gb=budget, **options,
+    )  # fmt: skip
+
+
+def epochs_of(example_set, **options):
+    """Per epoch, the ids in their order."""
+    batches, steps = make(example_set, **options)
+    ids = [targets["id"].numpy().tolist() for _, targets in batches]
+    assert len(ids) == steps * options.get("epochs", 2)
+    return [[name.decode() for name in itertools.chain(*ids[i : i + steps])] for i in range(0, len(ids), steps)]
+
+
+modes = pytest.mark.parametrize("budget", [MEMORY, ENCODED, DISK], ids=["decoded", "encoded", "disk"])
+
+
+@modes
+def test_an_epoch_is_a_permutation_of_the_training_images(budget, example_set):
+    for epoch in epochs_of(example_set, budget=budget, batch_size=1, epochs=3):
+        assert sorted(epoch) == sorted(PIXELS)
+
+
+@modes
+def test_an_epoch_drops_what_does_not_fill_a_batch(budget, example_set):
+    epochs = epochs_of(example_set, budget=budget, batch_size=3, epochs=20)
+    assert all(len(set(epoch)) == 9 for epoch in epochs)
+    # 20 epochs that all left out the same two images would be one in 55**19.
+    assert set(itertools.chain(*epochs)) == set(PIXELS)
+
+
+@modes
+def test_epochs_differ_and_the_same_seed_gives_the_same(budget, example_set):
+    first = epochs_of(example_set, budget=budget, epochs=3, seed=1)
+    assert len({tuple(epoch) for epoch in first}) == 3
+    assert epochs_of(example_set, budget=budget, epochs=3, seed=1) == first
+    assert epochs_of(example_set, budget=budget, epochs=3, seed=2) != first
+
+
+@modes
+def test_a_longer_training_begins_like_a_shorter_one(budget, example_set):
+    assert epochs_of(example_set, budget=budget, epochs=4)[:2] == epochs_of(example_set, budget=budget, epochs=2)
+
+
+@modes
+def test_no_epoch_of_one_seed_is_an_epoch_of_another(budget, example_set):
+    orders = [tuple(epoch) for seed in range(3) for epoch in epochs_of(example_set, budget=budget, epochs=3, seed=seed)]
+    assert len(set(orders)) == 9
+
+
+@modes
+def test_tensorflows_own_seed_does_not_matter(budget, example_set):
+    tf.random.set_seed(1)
+    first = epochs_of(example_set, budget=budget)
+    tf.random.set_seed(2)
+    assert epochs_of(example_set, budget=budget) == first
+
+
+@modes
+def test_pixels_and_labels_are_those_of_the_image(budget, example_set):
+    batches, _ = make(example_set, budget=budget)
+    for images, targets in batches:
+        for image, name, label in zip(images, targets["id"].numpy(), targets["label"], strict=True):
+            expected = (PIXELS[name.decode()] / 255 - 0.5) / 2
+            np.testing.assert_allclose(image, expected, rtol=1e-6, atol=1e-6)
+            assert label == int(name[1:]) % 2
+
+
+@modes
+def test_every_batch_and_epoch_is_augmented_anew(budget, example_set):
+    batches, steps = make(example_set, budget=budget, augment=(c.RandomFlip(),), batch_size=COUNT, epochs=4)
+    assert steps == 1
+    flips = []
+    for images, targets in batches:
+        by_name = dict(zip(targets["id"].numpy(), np.asarray(images), strict=True))
+        plain = {name: (PIXELS[name.decode()] / 255 - 0.5) / 2 for name in by_name}
+        for name, image in by_name.items():
+            assert np.allclose(image, plain[name], atol=1e-6) or np.allclose(image, plain[name][:, ::-1], atol=1e-6)
+        flips.append(tuple(np.allclose(by_name[name], plain[name], atol=1e-6) for name in sorted(by_name)))
+    assert len(set(flips)) == 4
+
+
+@modes
+def test_augmentation_is_the_same_for_the_same_seed(budget, example_set):
+    def images(seed):
+        batches, _ = make(example_set, budget=budget, augment=(c.PadCrop(pad=2), c.RandomFlip()), seed=seed)
+        return np.stack([np.asarray(images) for images, _ in batches])
+
+    np.testing.assert_array_equal(images(1), images(1))
+    assert not np.array_equal(images(1), images(2))
+
+
+@modes
+def test_the_network_sees_the_shape_of_an_image(budget, example_set):
+    batches, _ = make(example_set, budget=budget)
+    assert batches.element_spec[0].shape.as_list()[1:] == [6, 5, 3]
+
+
+def test_a_batch_may_hold_the_whole_split_and_no_more(example_set):
+    assert make(example_set, budget=MEMORY, batch_size=COUNT)[1] == 1
+    with pytest.raises(ConfigError, match="must not exceed the number of training images, 11; received 12"):
+        make(example_set, budget=MEMORY, batch_size=COUNT + 1)
+
+
+def test_images_are_kept_decoded_else_encoded_else_not_at_all(example_set):
+    def source(budget, augment=()):
+        return training_examples(example_set, TRANSFORM, augment=augment, memory_budget_gb=budget)
+
+    assert [(source(b).decoded, source(b).held is None) for b in (MEMORY, ENCODED, DISK)] == [
+        (True, False), (False, False), (False, True),
+    ]  # fmt: skip
+    assert not source(MEMORY, (RandomResizedCrop(),)).decoded
+
+
+def test_decoded_and_encoded_images_come_in_the_same_order(example_set):
+    assert epochs_of(example_set, budget=MEMORY) == epochs_of(example_set, budget=ENCODED)
+
+
+# --- Taking up in the middle, sharing out, the last epochs
+
+AUGMENT = (RandomResizedCrop(area=(0.3, 1.0)), RandomFlip(), ColorJitter())
+
+
+def recorded(example_set, **options):
+    batches, _ = make(example_set, **options)
+    return [(images.numpy(), targets["id"].numpy().tolist()) for images, targets in batches]
+
+
+def assert_same(one, other):
+    assert [ids for _, ids in one] == [ids for _, ids in other]
+    for (images, _), (expected, _) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(images, expected)
+
+
+@pytest.mark.parametrize(
+    ("budget", "augment"), [(MEMORY, AUGMENT[1:]), (ENCODED, AUGMENT), (DISK, AUGMENT)], ids=["decoded", "encoded", "disk"]
+)
+def test_a_training_goes_on_where_it_stopped(budget, augment, example_set):
+    whole = recorded(example_set, budget=budget, augment=augment, epochs=3, plain_epochs=1)
+    assert len(whole) == 9
+    for start in (4, 7, 9):
+        rest = recorded(example_set, budget=budget, augment=augment, epochs=3, plain_epochs=1, start_step=start)
+        assert_same(rest, whole[start:])
+
+
+@pytest.mark.parametrize(
+    ("budget", "augment"),
+    [(MEMORY, AUGMENT[1:]), (ENCODED, AUGMENT), (DISK, AUGMENT), (MEMORY, (RandomFlip(), MixUp(), CutMix()))],
+    ids=["decoded", "encoded", "disk", "mixed"],
+)
+def test_workers_share_every_batch(budget, augment, example_set):
+    options = {"budget": budget, "augment": augment, "batch_size": 4, "epochs": 2}
+    alone = recorded(example_set, **options)
+    parts = zip(*(recorded(example_set, shard=(number, 2), **options) for number in range(2)), strict=True)
+    together = [(np.concatenate([a, b]), ids + more) for (a, ids), (b, more) in parts]
+    assert_same(together, alone)
+
+
+def test_a_batch_must_be_divisible_by_the_workers(example_set):
+    with pytest.raises(ConfigError, match="batch_size must be a multiple of the number of workers, 2; received 3"):
+        make(example_set, budget=MEMORY, shard=(0, 2))
+    with pytest.raises(ConfigError, match="number of the worker from 0, number of workers"):
+        make(example_set, budget=MEMORY, shard=(2, 2))
+
+
+@modes
+def test_the_last_epochs_see_the_images_as_evaluation_does(budget, example_set):
+    batches = recorded(example_set, budget=budget, augment=(ColorJitter(),), epochs=3, plain_epochs=2, batch_size=COUNT)
+    unchanged = []
+    for images, ids in batches:
+        expected = np.stack([(PIXELS[name.decode()] / 255 - 0.5) / 2 for name in ids])
+        unchanged.append(np.allclose(images, expected, atol=1e-6))
+    assert unchanged == [False, True, True]
+    # And in the order that they would have come in anyway.
+    usual = recorded(example_set, budget=budget, augment=(ColorJitter(),), epochs=3, batch_size=COUNT)
+    assert [ids for _, ids in batches] == [ids for _, ids in usual]
+
+
+@pytest.mark.parametrize("budget", [MEMORY, ENCODED], ids=["decoded", "encoded"])
+def test_one_image_at_a_time_and_a_batch_at_a_time_are_the_same(budget, example_set, monkeypatch):
+    augment = (RandomFlip(direction="both"), ColorJitter(hue=0.1), PadCrop(pad=2))
+    in_batches = recorded(example_set, budget=budget, augment=augment)
+    monkeypatch.setattr(stream, "LARGE_IMAGE", 1)
+    assert_same(recorded(example_set, budget=budget, augment=augment), in_batches)
+
+
+def test_mixed_labels_are_shares_of_the_classes(example_set):
+    batches, _ = make(
+        example_set, budget=MEMORY, augment=(MixUp(),), encode=lambda batch: (batch["image"], batch["label_shares"])
+    )
+    for _, shares in batches:
+        assert shares.shape == (3, 2)
+        np.testing.assert_allclose(np.sum(shares, axis=1), 1, rtol=1e-6)
+
+
+def test_mixed_epochs_and_plain_ones_make_one_training_of_whole_targets(example_set):
+    from kerasvision.tasks.base import make_task
+
+    task = make_task(c.Classification(), ("a", "b"))
+    batches, steps = make(
+        example_set, budget=MEMORY, augment=(MixUp(alpha=1.0),), epochs=2, plain_epochs=1, batch_size=COUNT,
+        encode=task.encode,
+    )  # fmt: skip
+    shares = np.stack([targets for _, targets in batches])
+    np.testing.assert_allclose(shares.sum(axis=-1), 1.0, rtol=1e-6)
+    assert not np.isin(shares[:steps], (0, 1)).all()
+    assert np.isin(shares[steps:], (0, 1)).all()
+
+
+def test_mixing_without_labels_is_refused(make_examples, tmp_path):
+    unlabelled = make_examples(tmp_path / "data", train=[(name, pixels, "") for name, pixels in PIXELS.items()])
+    with pytest.raises(ConfigError, match="MixUp mixes labels, and these examples have none"):
+        make(unlabelled, budget=MEMORY, augment=(MixUp(),))
+
+
+# --- Evaluation
+
+
+def evaluated(example_set, batch_size, *, split="validation", budget=0.0):
+    batches = evaluation_batches(
+        example_set, split=split, transform=TRANSFORM, encode=encode, batch_size=batch_size, memory_budget_gb=budget
+    )
+    return [(images.numpy(), targets["id"].numpy().tolist(), weights.numpy()) for images, targets, weights in batches]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "weights"), [(5, [[1] * 5]), (2, [[1, 1], [1, 1], [1, 0]]), (8, [[1, 1, 1, 1, 1, 0, 0, 0]])]
+)
+def test_the_last_batch_is_filled_up_at_weight_zero(batch_size, weights, example_set):
+    batches = evaluated(example_set, batch_size)
+    assert [batch[2].tolist() for batch in batches] == weights
+    assert all(len(images) == len(ids) == batch_size for images, ids, _ in batches)
+
+
+def test_every_image_counts_once_and_is_the_right_one(example_set):
+    counted = []
+    for images, ids, weights in evaluated(example_set, 3):
+        for image, name, weight in zip(images, ids, weights, strict=True):
+            np.testing.assert_allclose(image, (OTHERS[name.decode()] / 255 - 0.5) / 2, rtol=1e-6, atol=1e-6)
+            counted += [name.decode()] * int(weight)
+    assert sorted(counted) == sorted(OTHERS)
+
+
+def test_what_fills_up_is_the_batchs_first_image(example_set):
+    _, ids, weights = evaluated(example_set, 4)[-1]
+    assert weights.tolist() == [1, 0, 0, 0]
+    assert ids == [ids[0]] * 4
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 8])
+def test_images_kept_in_memory_are_evaluated_as_those_that_are_read(batch_size, example_set):
+    for read, kept in zip(evaluated(example_set, batch_size), evaluated(example_set, batch_size, budget=1.0), strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, read, kept)
+
+
+def test_who_trains_again_on_the_same_open_examples_reads_nothing_again(example_set, monkeypatch):
+    def train_and_evaluate():
+        batches, _ = make(example_set, budget=MEMORY, batch_size=2)
+        return [images.numpy() for images, _ in batches], evaluated(example_set, 2, budget=1.0)
+
+    before = train_and_evaluate()
+    monkeypatch.setattr(ImageTransform, "prepared", None)
+    tf.nest.map_structure(np.testing.assert_array_equal, before, train_and_evaluate())
+
+
+def test_evaluation_has_the_same_order_every_time(example_set):
+    first, second = evaluated(example_set, 2, split="train"), evaluated(example_set, 2, split="train")
+    assert [ids for _, ids, _ in first] == [ids for _, ids, _ in second]
+
+
+# --- Images without labels, with captions, with objects
+
+
+def mask(height, width):
+    return encode_png(np.full((height, width), 255, np.uint8))
+
+
+@pytest.fixture(scope="module")
+def scenes(make_examples, tmp_path_factory):
+    """Five images without labels; image k has k captions and k objects, the first of which fills the upper half."""
+    boxes = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0), (0.2, 0.2, 0.4, 0.4), (0.1, 0.1, 0.9, 0.9)]
+    rows = [
+        (
+            f"s{k}", RANDOM.integers(0, 256, (6, 5, 3), np.uint8), "", [f"caption {n}" for n in range(k)],
+            [{"bbox": box, "label": "xy"[n % 2], "mask": mask(6, 5)} for n, box in enumerate(boxes[:k])],
+        )
+        for k in range(5)
+    ]  # fmt: skip
+    return make_examples(tmp_path_factory.mktemp("scenes") / "data", train=rows, validation=rows)
+
+
+def check_scene(name, captions, objects):
+    k = int(name.decode()[1:])
+    assert captions.numpy().tolist() == [f"caption {n}".encode() for n in range(k)] + [b""] * (4 - k)
+    assert objects["label"].numpy().tolist() == [n % 2 for n in range(k)] + [-1] * (4 - k)
+    assert objects["bbox"].shape == (4, 4) and not np.any(objects["bbox"][k:])
+    assert objects["mask"].shape == (4, 6, 5)
+    assert np.all(objects["mask"][:k] == 1) and not np.any(objects["mask"][k:])
+    if k:
+        np.testing.assert_allclose(objects["bbox"][0], [0, 0, 0.5, 1])
+
+
+def everything(batch):
+    assert "label" not in batch
+    return batch["image"], {key: batch[key] for key in ("id", "captions", "objects")}
+
+
+def each_scene(targets):
+    for number, name in enumerate(targets["id"].numpy()):
+        objects = {key: part[number] for key, part in targets["objects"].items()}
+        yield name, targets["captions"][number], objects
+
+
+@modes
+def test_captions_and_objects_are_filled_up_in_training(budget, scenes):
+    batches, _ = make(scenes, budget=budget, batch_size=2, encode=everything)
+    for _, targets in batches:
+        for name, captions, objects in each_scene(targets):
+            check_scene(name, captions, objects)
+
+
+def test_captions_and_objects_are_filled_up_in_evaluation(scenes):
+    names = []
+    for _, targets, weights in evaluation_batches(
+        scenes, split="validation", transform=TRANSFORM, encode=everything, batch_size=2
+    ):
+        for (name, captions, objects), weight in zip(each_scene(targets), weights, strict=True):
+            check_scene(name, captions, objects)
+            names += [name] * int(weight)
+    assert sorted(names) == [b"s0", b"s1", b"s2", b"s3", b"s4"]
+
+
+def test_objects_follow_a_flip(scenes):
+    flip = RandomFlip(direction="vertical")
+    batches, _ = make(scenes, budget=MEMORY, batch_size=5, epochs=1, encode=everything, augment=(flip,))
+    upper = {tuple(targets["objects"]["bbox"][n, 0].numpy()) for _, targets in batches for n in range(5)} - {(0, 0, 0, 0)}
+    assert upper <= {(0, 0, 0.5, 1), (0.5, 0, 1, 1)}

@@ -1,0 +1,60 @@
+"""The bench measures every step, and names the one that takes longest."""
+
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision import lookup
+from kerasvision.config.augmentation import Augmentation, RandomFlip, RandomResizedCrop
+from kerasvision.data.feeding.bench import Step, bench_input, cores_to_feed, slowest
+from kerasvision.data.transform import ImageTransform
+
+TRANSFORM = ImageTransform(c.Transform(image_size=(16, 16)), (0.5,) * 3, (2.0,) * 3)
+
+
+class Slow(Augmentation):
+    """Two milliseconds of a processor for each image, whatever TensorFlow and the machine are like."""
+
+    implementation = f"{__name__}:slow"
+
+
+def slow(batch, *, numbers, settings):
+    def wait(images):
+        until = time.thread_time() + 0.002 * len(images)
+        while time.thread_time() < until:
+            pass
+        return images
+
+    return {**batch, "image": tf.ensure_shape(tf.py_function(wait, [batch["image"]], tf.float32), batch["image"].shape)}
+
+
+@pytest.fixture(scope="module")
+def example_set(make_examples, tmp_path_factory):
+    random = np.random.default_rng(0)
+    rows = [(f"{k}", random.integers(0, 256, (20, 20, 3), np.uint8), "a") for k in range(12)]
+    return make_examples(tmp_path_factory.mktemp("examples") / "data", train=rows)
+
+
+def test_the_slowest_step_is_named(example_set, monkeypatch):
+    monkeypatch.setattr(lookup, "load", lambda path, load=lookup.load: slow if path == Slow.implementation else load(path))
+    steps = bench_input(example_set, transform=TRANSFORM, augment=(RandomFlip(), Slow()), batch_size=4, seconds=1)
+    assert [step.name for step in steps] == [
+        "reading", "decoding, resizing", "batching", "1. RandomFlip", "2. Slow", "scaling"
+    ]  # fmt: skip
+    assert slowest(steps).name == "2. Slow"
+    assert 1.5 < slowest(steps).milliseconds < 6
+    assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)
+
+
+def test_a_random_crop_is_part_of_decoding(example_set):
+    steps = bench_input(example_set, transform=TRANSFORM, augment=(RandomResizedCrop(),), batch_size=20, seconds=0.2)
+    assert [step.name for step in steps] == ["reading", "decoding, random crop", "batching", "scaling"]
+
+
+def test_the_cores_that_feed_an_accelerator_follow_from_the_sum():
+    steps = [Step("reading", 0.2, 5000.0), Step("decoding", 0.8, 1000.0), Step("scaling", 0.5, 700.0)]
+    assert cores_to_feed(steps) == pytest.approx(4.5)  # 1.5 ms of a core each, 3,000 times per second
+    assert cores_to_feed(steps, images_per_second=100) == pytest.approx(0.15)

@@ -1,0 +1,69 @@
+"""Devices that are named must be there; which settings need a process of their own. (test_replicas has the rest.)"""
+
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError
+from kerasvision.training.devices.strategy import logical_devices, make_strategy, needs_own_process, workers_of
+
+
+def mirrored(**training):
+    return c.Training(strategy="mirrored", batch_size=32, **training)
+
+
+@pytest.fixture
+def two_cpus(monkeypatch):
+    """TensorFlow says that there are two CPU devices, and makes no strategy of them."""
+    devices = [tf.config.LogicalDevice(f"/device:CPU:{number}", "CPU") for number in range(2)]
+    monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind: devices if kind == "CPU" else [])
+    made = []
+    monkeypatch.setattr("tensorflow.distribute.MirroredStrategy", lambda devices, **_: made.append(devices))
+    return made
+
+
+@pytest.mark.parametrize(("name", "here"), [("GPU:0", "CPU:0, CPU:1"), ("CPU:7", "CPU:0, CPU:1")])
+def test_a_device_that_is_not_there_is_named_with_those_that_are(two_cpus, name, here):
+    with pytest.raises(ConfigError, match=rf"training.devices: {name} is not there; here are {here}; received"):
+        make_strategy(mirrored(devices=(name,)))
+
+
+def test_the_named_devices_are_taken_and_no_others(two_cpus):
+    make_strategy(mirrored(devices=("CPU:1",)))
+    make_strategy(mirrored(devices=("CPU:1", "CPU:0")))
+    assert two_cpus == [["/device:CPU:1"], ["/device:CPU:1", "/device:CPU:0"]]
+
+
+def test_devices_of_two_kinds_are_refused(monkeypatch):
+    monkeypatch.setattr(
+        "tensorflow.config.list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"/device:{kind}:0", kind)]
+    )
+    with pytest.raises(ConfigError, match=r"training.devices must be of one kind"):
+        make_strategy(mirrored(devices=("CPU:0", "GPU:0")))
+
+
+def test_micro_batches_that_do_not_divide_over_all_devices_are_refused(two_cpus):
+    # The settings alone do not know how many devices there are.
+    with pytest.raises(ConfigError, match=r"must be a multiple of 2 replicas x 2 micro-batches; received 34"):
+        make_strategy(c.Training(strategy="mirrored", batch_size=34, micro_batches=2))
+
+
+@pytest.mark.parametrize(
+    ("training", "devices", "own_process"),
+    [
+        (c.Training(), 1, False),
+        (c.Training(strategy="multi_worker"), 1, True),
+        (mirrored(replicas=4), 4, True),
+        (mirrored(devices=("CPU:0",)), 1, False),
+        (mirrored(devices=("CPU:1",)), 2, True),
+        (mirrored(devices=("GPU:0", "GPU:1")), 1, False),
+    ],
+)
+def test_several_cpu_devices_and_several_workers_need_a_process_of_their_own(training, devices, own_process):
+    assert logical_devices(training) == devices
+    assert needs_own_process(training) == own_process
+
+
+def test_a_training_on_one_device_has_one_worker():
+    workers = workers_of(tf.distribute.get_strategy())
+    assert (workers.count, workers.number, workers.is_chief) == (1, 0, True)

@@ -1,0 +1,77 @@
+"""One worker of a small training: run by test_workers.py, several at a time.
+
+    TF_CONFIG=... python worker_cases.py HOW DATA SETTINGS.json FOLDER
+
+HOW is `fit`, or `train`, which is what the trainer stage runs, with a process of its own. DATA is a folder as the fixture
+`stripes` makes it. Leaves FOLDER/work, and from `fit` what this worker has in the end: FOLDER/worker-0.npz; from `train`
+FOLDER/model.keras and history.csv. The exit code is that of the command line.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main(how, data, settings, folder):
+    from kerasvision.config.stages import TrainerSettings
+    from kerasvision.errors import KerasvisionError
+
+    try:
+        {"fit": fit, "train": train}[how](TrainerSettings.parse(json.loads(settings.read_text())), data, folder)
+    except KerasvisionError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+
+
+def fit(settings, data, folder):
+    from kerasvision.training.devices.strategy import make_strategy
+
+    strategy = make_strategy(settings.training)  # before TensorFlow does anything
+
+    import numpy as np
+
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.schema import DataSchema
+    from kerasvision.data.transform import ImageTransform
+    from kerasvision.training.fit import fit
+
+    fitted = fit(
+        settings,
+        examples=ExampleSet(data / "data"),
+        classes=DataSchema.load(data / "schema.json").classes,
+        transform=ImageTransform.load(data / "transform.json"),
+        work=folder / "work",
+        strategy=strategy,
+    )
+    weights = {f"weight {number}": weight for number, weight in enumerate(fitted.model.get_weights())}
+    table = {f"history {name}": fitted.history[name].to_numpy() for name in fitted.history}
+    np.savez(folder / f"worker-{fitted.workers.number}.npz", **weights, **table)
+    fitted.workers.any(False)
+
+
+def train(settings, data, folder):
+    from kerasvision.training.session import TrainingFiles, train
+
+    files = TrainingFiles(
+        data / "data", data / "schema.json", data / "transform.json", folder / "model.keras", folder / "history.csv",
+        folder / "work",
+    )  # fmt: skip
+    print("wrote" if train(settings, files) else "took part", flush=True)
+
+
+def normalised(*, image_shape, num_classes, synchronized=False, rate=0.0):
+    """A small network with what a checkpoint must not forget: moving statistics, and a generator of dropout."""
+    import keras
+
+    image = keras.Input(image_shape)
+    x = keras.layers.Conv2D(6, 3, strides=2, use_bias=False)(image)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(synchronized=synchronized)(x))
+    x = keras.layers.Dropout(rate)(keras.layers.Flatten()(x))
+    return keras.Model(image, keras.layers.Dense(num_classes)(x))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(Path, sys.argv[2:]))
