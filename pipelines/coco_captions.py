@@ -22,8 +22,13 @@ EXPERIMENT = c.Experiment(
     task=c.Captioning(vocabulary=c.Words(min_count=5), max_length=24),
     model=c.Model(name="show_attend_tell", options={"backbone": "resnet18"}),
     training=c.Training(
-        epochs=20, batch_size=16, optimizer=c.AdamW(learning_rate=1e-3, weight_decay=0.02), schedule="cosine",
-        warmup_epochs=1, clip_norm=5.0, precision="auto",
+        epochs=20,
+        batch_size=16,
+        optimizer=c.AdamW(learning_rate=1e-3, weight_decay=0.02),
+        schedule="cosine",
+        warmup_epochs=1,
+        clip_norm=5.0,
+        precision="auto",
     ),
     gate=c.Gate(c.AtLeast("bleu_4", 0.2)),
-)  # fmt: skip
+)

@@ -11,7 +11,16 @@ EXPERIMENT = c.Experiment(
     source=c.Idx(
         path="data/fashion-mnist",
         class_names=(
-            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
         ),
     ),
     splits=c.Splits(validation=0),
@@ -29,4 +38,4 @@ EXPERIMENT = c.Experiment(
         precision="bfloat16",
     ),
     gate=c.Gate(c.AtLeast("accuracy", 0.93)),
-)  # fmt: skip
+)

@@ -10,7 +10,16 @@ EXPERIMENT = c.Experiment(
     source=c.Idx(
         path="data/fashion-mnist",
         class_names=(
-            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
         ),
     ),
     splits=c.Splits(validation=0),
@@ -19,4 +28,4 @@ EXPERIMENT = c.Experiment(
     model=c.Model(name="lenet5"),
     training=c.Training(epochs=10, batch_size=256, optimizer=c.Sgd(learning_rate=0.9)),
     gate=c.Gate(c.AtLeast("accuracy", 0.75)),
-)  # fmt: skip
+)

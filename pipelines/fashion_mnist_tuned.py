@@ -13,7 +13,16 @@ EXPERIMENT = c.Experiment(
     source=c.Idx(
         path="data/fashion-mnist",
         class_names=(
-            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
         ),
     ),
     splits=c.Splits(validation=0.1),
@@ -38,4 +47,4 @@ EXPERIMENT = c.Experiment(
         seeds=3,
     ),
     gate=c.Gate(c.AtLeast("accuracy", 0.88)),
-)  # fmt: skip
+)

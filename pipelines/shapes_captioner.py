@@ -21,7 +21,12 @@ EXPERIMENT = c.Experiment(
     model=c.Model(
         name="show_attend_tell",
         options={
-            "backbone": "resnet9", "width": 0.25, "embedding": 64, "units": 128, "attention": 64, "dropout": 0.15,
+            "backbone": "resnet9",
+            "width": 0.25,
+            "embedding": 64,
+            "units": 128,
+            "attention": 64,
+            "dropout": 0.15,
         },
     ),
     training=c.Training(
@@ -34,4 +39,4 @@ EXPERIMENT = c.Experiment(
         precision="bfloat16",
     ),
     gate=c.Gate(c.AtLeast("bleu_4", 0.5)),
-)  # fmt: skip
+)

@@ -129,7 +129,13 @@ def trained(stripes, stripes_settings, tmp_path_factory):
     exported = TrainedFiles(files.model, stripes.examples, stripes.schema, stripes.transform)
     export(exported, settings=ExporterSettings(task=settings.task, export=c.Export()), folder=folder)
     return SimpleNamespace(
-        model=files.model, history=files.history, settings=folder / "settings.json", saved_model=folder / "Format-Serving",
-        record=folder / "export.json", network=network, task=task, transform=transform,
+        model=files.model,
+        history=files.history,
+        settings=folder / "settings.json",
+        saved_model=folder / "Format-Serving",
+        record=folder / "export.json",
+        network=network,
+        task=task,
+        transform=transform,
         examples=ExampleSet(stripes.examples),
-    )  # fmt: skip
+    )

@@ -36,14 +36,22 @@ SHOWN = {
 COMMANDS = r"(kerasvision|python|pip|tensorboard|source) "
 # Inline code of others, that only looks like a setting or a call of ours.
 OF_OTHERS = {
-    "model.predict", "tf.function", "tf.image.resize(antialias=True)", "TF_NUM_INTRAOP_THREADS=1", "kill -9",
-    "POST /v1/models/digits:predict", '{"b64": ...}',
-}  # fmt: skip
+    "model.predict",
+    "tf.function",
+    "tf.image.resize(antialias=True)",
+    "TF_NUM_INTRAOP_THREADS=1",
+    "kill -9",
+    "POST /v1/models/digits:predict",
+    '{"b64": ...}',
+}
 # What a served model answers, and the signatures that tests/export checks.
 SERVED = {
-    "valid=false", "serving_default(image_bytes)", "serve_tensor(image)", "explain(image_bytes)",
+    "valid=false",
+    "serving_default(image_bytes)",
+    "serve_tensor(image)",
+    "explain(image_bytes)",
     "score_captions(image_bytes, captions)",
-}  # fmt: skip
+}
 FILES = {".py", ".json", ".md", ".sqlite", ".png"}
 
 

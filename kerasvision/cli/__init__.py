@@ -87,5 +87,6 @@ def _current_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise ConfigError("the folder that this command was given in does not exist any more",
-                          hint="change to one that does") from None  # fmt: skip
+        raise ConfigError(
+            "the folder that this command was given in does not exist any more", hint="change to one that does"
+        ) from None

@@ -15,8 +15,9 @@ from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, DataError
 
-app = typer.Typer(help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True,
-                  rich_markup_mode=None)  # fmt: skip
+app = typer.Typer(
+    help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True, rich_markup_mode=None
+)
 
 MOST_CLASSES = 30
 # What a picture can be drawn as.

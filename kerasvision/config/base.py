@@ -135,9 +135,10 @@ class Dependent(Config):
                 yield f"depends_on/{path.as_posix()}", path
             elif not lookup.module_exists(name):
                 raise ConfigError(
-                    "depends_on names files, folders or modules", received=name,
+                    "depends_on names files, folders or modules",
+                    received=name,
                     hint=f"there is no file, folder or module of that name (looked in {Path.cwd()})",
-                )  # fmt: skip
+                )
 
     def names_dependencies(self) -> bool:
         """Whether `depends_on` names anything, here or further in."""

@@ -148,8 +148,19 @@ class Captioning(Task):
 
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
-        return ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "meteor", "cider_d", "exact_match", "perplexity",
-                "mean_words", "distinct_captions")  # fmt: skip
+        return (
+            "bleu_1",
+            "bleu_2",
+            "bleu_3",
+            "bleu_4",
+            "rouge_l",
+            "meteor",
+            "cider_d",
+            "exact_match",
+            "perplexity",
+            "mean_words",
+            "distinct_captions",
+        )
 
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch, where the network knows the true tokens before."""
@@ -191,10 +202,12 @@ class Captioning(Task):
         if model.options.get("max_length", self.max_length) != self.max_length:
             raise ConfigError(
                 f"model.options.max_length must be task.max_length, {self.max_length}",
-                received=model.options["max_length"], hint="leave it out",
-            )  # fmt: skip
+                received=model.options["max_length"],
+                hint="leave it out",
+            )
         if self.attention_penalty and not model.options.get("attention_maps"):
             raise ConfigError(
-                "task.attention_penalty needs a network that tells where it looks", received=model.name,
+                "task.attention_penalty needs a network that tells where it looks",
+                received=model.name,
                 hint="set model.name='show_attend_tell' and model.options.attention_maps=True",
-            )  # fmt: skip
+            )

@@ -48,9 +48,10 @@ class Evaluation(Config):
         "that are moved by a sixteenth of it",
     )
     ensemble: tuple[Path, ...] = Field(
-        default=(), description="also measure the mean answer of this model and of those in these SavedModel folders or "
+        default=(),
+        description="also measure the mean answer of this model and of those in these SavedModel folders or "
         ".keras files; a .keras file is asked behind this experiment's transform",
-    )  # fmt: skip
+    )
     human: dict[str, float] = Field(default_factory=dict, description="metric -> what people reach on such images")
     human_source: str = Field(default="", description="where those figures come from")
 

@@ -80,10 +80,12 @@ class Transform(Config):
     image_size: tuple[Side, Side] = Field(description="height, width in pixels")
     color_mode: Literal["rgb", "grayscale"] = "rgb"
     significant_bits: int = Field(
-        default=16, ge=8, le=16,
+        default=16,
+        ge=8,
+        le=16,
         description="how many bits of the values in 16-bit PNG files are used: 12 for X-rays stored as 0 to 4,095; the "
         "upper 8 of them are kept, and greater values become white",
-    )  # fmt: skip
+    )
     fit: Literal["stretch", "crop", "pad"] = Field(
         default="stretch", description="what happens to the aspect ratio: ignore it, cut the ends off, or add borders"
     )
@@ -136,9 +138,10 @@ class Model(Dependent):
         if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras")):
             return weights
         raise ConfigError(
-            "weights are 'imagenet', or a .h5 or .keras file", received=weights,
+            "weights are 'imagenet', or a .h5 or .keras file",
+            received=weights,
             hint="a SavedModel cannot be used; a training leaves its network in Format-Keras/model.keras of its folder",
-        )  # fmt: skip
+        )
 
     @model_validator(mode="after")
     def _weights_are_published(self) -> "Model":
@@ -349,8 +352,9 @@ class Experiment(Config):
         if path == "model.weights":
             raise ConfigError(
                 'search.space["model.weights"]: a search cannot vary the weights to start from, because changes of their '
-                "files would go unnoticed", hint="run the pipeline once for each of them"
-            )  # fmt: skip
+                "files would go unnoticed",
+                hint="run the pipeline once for each of them",
+            )
 
     @model_validator(mode="after")
     def _search_space_fits(self) -> "Experiment":

@@ -12,9 +12,15 @@ from kerasvision.errors import ConfigError
 
 # What infra_validator measures of a served model, in the unit of its name; a rule may name them like metrics.
 FACTS = (
-    "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "images_per_second", "start_seconds", "memory_mb", "size_mb",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "images_per_second",
+    "start_seconds",
+    "memory_mb",
+    "size_mb",
     "max_difference",
-)  # fmt: skip
+)
 
 
 class Rule(Component):

@@ -139,8 +139,10 @@ def _cells(path: Path, column: str | None) -> Iterator[str]:
                 raise
             continue
         return (str(value if value is not None else "") for _, (value,) in rows)
-    raise ConfigError(f"{path} must have a column {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}",
-                      hint="say which column holds the paths: --column NAME, or predict.column")  # fmt: skip
+    raise ConfigError(
+        f"{path} must have a column {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}",
+        hint="say which column holds the paths: --column NAME, or predict.column",
+    )
 
 
 def _reader(path: Path) -> Callable[[str], Iterator[tuple[int, tuple[object, ...]]]]:

@@ -12,17 +12,51 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".heic", ".avif",
-})  # fmt: skip
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".avif",
+    }
+)
 
 # What operating systems and storage devices leave in folders, in lower case. Names that begin with a dot are hidden anyway.
-LEFTOVERS = frozenset({
-    "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "zbthumbnail.info", "picasa.ini", "desktop.ini",
-    "$recycle.bin", "system volume information", "found.000", "lost+found", "__macosx", "icon\r",
-    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@snapshot", "@sharebin", "#recycle", "#snapshot",
-    "__pycache__",
-})  # fmt: skip
+LEFTOVERS = frozenset(
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "zbthumbnail.info",
+        "picasa.ini",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "found.000",
+        "lost+found",
+        "__macosx",
+        "icon\r",
+        "@eadir",
+        "@tmp",
+        "@recycle",
+        "@recently-snapshot",
+        "@snapshot",
+        "@sharebin",
+        "#recycle",
+        "#snapshot",
+        "__pycache__",
+    }
+)
 
 LOOP = "cannot be read: the link leads back to a folder above it"
 EMPTY = "the folder is empty"

@@ -279,8 +279,10 @@ class Coco(Source):
             )
         for folder, files in found.items():
             if not is_folder(folder):
-                raise DataError(f"there is no folder {folder}, whose images {next(iter(files.values()))} describes",
-                                hint="fetch the images, or move the file away")  # fmt: skip
+                raise DataError(
+                    f"there is no folder {folder}, whose images {next(iter(files.values()))} describes",
+                    hint="fetch the images, or move the file away",
+                )
         return sorted(found.items())
 
     def files(self) -> Iterator[tuple[str, Path]]:
@@ -336,8 +338,10 @@ class TfRecord(Source):
             if is_file(path) and not any(map(is_passed_over, path.parts[start:]))
         ]
         if not paths:
-            raise DataError(f"there is no file {self.path} (looked in {Path.cwd()})",
-                            hint="set source.path to a file or a pattern such as 'data/train-*'")  # fmt: skip
+            raise DataError(
+                f"there is no file {self.path} (looked in {Path.cwd()})",
+                hint="set source.path to a file or a pattern such as 'data/train-*'",
+            )
         return paths
 
     def files(self) -> Iterator[tuple[str, Path]]:

@@ -99,8 +99,15 @@ class Classification(Task):
 
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
-        return ("accuracy", f"top_{self.top_k}_accuracy", "log_loss", "expected_calibration_error", "majority_accuracy",
-                "roc_auc", "average_precision")  # fmt: skip
+        return (
+            "accuracy",
+            f"top_{self.top_k}_accuracy",
+            "log_loss",
+            "expected_calibration_error",
+            "majority_accuracy",
+            "roc_auc",
+            "average_precision",
+        )
 
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; top-k accuracy only where there are more than k classes."""

@@ -192,12 +192,15 @@ class Training(Config):
             task: what is learned.
             validation: whether there is a validation split.
         """
-        wanted = {"early_stopping": self.early_stopping and self.early_stopping.metric,
-                  "keep='best'": self.best_by if self.keep == "best" else None}  # fmt: skip
+        wanted = {
+            "early_stopping": self.early_stopping and self.early_stopping.metric,
+            "keep='best'": self.best_by if self.keep == "best" else None,
+        }
         for setting, metric in wanted.items():
             if metric is not None and not validation:
-                raise ConfigError(f"training.{setting} needs a validation split, and there is none",
-                                  hint="set splits.validation above 0")  # fmt: skip
+                raise ConfigError(
+                    f"training.{setting} needs a validation split, and there is none", hint="set splits.validation above 0"
+                )
             measured = task.training_metric_names()
             if metric is not None and measured and metric not in measured:
                 hint = lookup.did_you_mean(metric, measured)

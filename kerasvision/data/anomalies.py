@@ -24,36 +24,77 @@ MOST_TOLD = 10
 Severity = Literal["error", "warning", "info"]
 
 # Every code and its severity where the schema does not say another.
-CODES: Mapping[str, Severity] = MappingProxyType({
-    # images that were left out
-    "corrupt": "warning", "unreadable": "warning", "unsupported": "warning", "oversized": "warning",
-    "path_outside": "warning", "no_label": "warning", "conflicting_rows": "warning", "bad_annotation": "warning",
-    "bad_value": "warning",
-    "leakage_removed": "warning", "outside_classes": "warning", "not_listed": "warning", "quarantined": "warning",
-    "left_out": "info",
-    # labels
-    "one_class": "error", "unlabelled": "error", "unseen_label": "error", "missing_label": "error",
-    "too_few_examples": "error", "label_variants": "warning", "label_missing_in_split": "warning", "imbalance": "warning",
-    "unseen_object_class": "error", "missing_object_class": "warning", "object_class_variants": "warning",
-    "group_variants": "warning",
-    # splits that the source gives
-    "labels_like_splits": "warning", "split_missing": "warning",
-    # images that are used
-    "blank_image": "warning", "tiny_image": "warning", "small_image": "warning", "large_image": "warning",
-    "extreme_aspect": "warning", "unseen_mode": "warning", "wrong_extension": "warning", "few_levels": "warning",
-    "changed_by_decoding": "info", "linked_outside": "info",
-    # captions, boxes, masks
-    "empty_caption": "warning", "uncaptioned": "error", "few_captions": "warning", "long_caption": "warning",
-    "box_clipped": "warning", "box_dropped": "warning", "bad_mask": "warning",
-    "other_size_annotated": "warning",
-    # copies
-    "leakage": "error", "group_leakage": "error", "near_leakage": "warning", "contradiction": "warning",
-    "near_contradiction": "warning", "duplicates": "info", "near_duplicates": "info",
-    # drift between splits, and since the last run
-    "label_drift": "warning", "feature_drift": "warning", "label_drift_since_last_run": "warning",
-    "feature_drift_since_last_run": "warning", "class_appeared": "info", "class_vanished": "warning",
-    "fewer_images": "warning",
-})  # fmt: skip
+CODES: Mapping[str, Severity] = MappingProxyType(
+    {
+        # images that were left out
+        "corrupt": "warning",
+        "unreadable": "warning",
+        "unsupported": "warning",
+        "oversized": "warning",
+        "path_outside": "warning",
+        "no_label": "warning",
+        "conflicting_rows": "warning",
+        "bad_annotation": "warning",
+        "bad_value": "warning",
+        "leakage_removed": "warning",
+        "outside_classes": "warning",
+        "not_listed": "warning",
+        "quarantined": "warning",
+        "left_out": "info",
+        # labels
+        "one_class": "error",
+        "unlabelled": "error",
+        "unseen_label": "error",
+        "missing_label": "error",
+        "too_few_examples": "error",
+        "label_variants": "warning",
+        "label_missing_in_split": "warning",
+        "imbalance": "warning",
+        "unseen_object_class": "error",
+        "missing_object_class": "warning",
+        "object_class_variants": "warning",
+        "group_variants": "warning",
+        # splits that the source gives
+        "labels_like_splits": "warning",
+        "split_missing": "warning",
+        # images that are used
+        "blank_image": "warning",
+        "tiny_image": "warning",
+        "small_image": "warning",
+        "large_image": "warning",
+        "extreme_aspect": "warning",
+        "unseen_mode": "warning",
+        "wrong_extension": "warning",
+        "few_levels": "warning",
+        "changed_by_decoding": "info",
+        "linked_outside": "info",
+        # captions, boxes, masks
+        "empty_caption": "warning",
+        "uncaptioned": "error",
+        "few_captions": "warning",
+        "long_caption": "warning",
+        "box_clipped": "warning",
+        "box_dropped": "warning",
+        "bad_mask": "warning",
+        "other_size_annotated": "warning",
+        # copies
+        "leakage": "error",
+        "group_leakage": "error",
+        "near_leakage": "warning",
+        "contradiction": "warning",
+        "near_contradiction": "warning",
+        "duplicates": "info",
+        "near_duplicates": "info",
+        # drift between splits, and since the last run
+        "label_drift": "warning",
+        "feature_drift": "warning",
+        "label_drift_since_last_run": "warning",
+        "feature_drift_since_last_run": "warning",
+        "class_appeared": "info",
+        "class_vanished": "warning",
+        "fewer_images": "warning",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -45,5 +45,9 @@ def in_order(counts: Counter[str]) -> pd.DataFrame:
     {'word': ['a', 'cat', 'dog'], 'count': [2, 1, 1]}
     """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return pd.DataFrame({"word": pd.Series([word for word, _ in ordered], dtype="str"),
-                         "count": pd.Series([count for _, count in ordered], dtype="int64")})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "word": pd.Series([word for word, _ in ordered], dtype="str"),
+            "count": pd.Series([count for _, count in ordered], dtype="int64"),
+        }
+    )

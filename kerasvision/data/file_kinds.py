@@ -7,21 +7,35 @@ HEAD = 1024
 
 # Image formats that TensorFlow does not decode, by how their files begin.
 FOREIGN: Mapping[bytes, str] = {
-    b"\xff\x0a": "JPEG XL", b"\x00\x00\x00\x0cJXL ": "JPEG XL", b"\x00\x00\x01\x00": "ICO", b"8BPS": "PSD", b"%!PS": "EPS",
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"\x00\x00\x01\x00": "ICO",
+    b"8BPS": "PSD",
+    b"%!PS": "EPS",
     b"\x76\x2f\x31\x01": "OpenEXR",
-}  # fmt: skip
+}
 
 # The brand of an ISO media file, behind its "ftyp".
 BRANDS: Mapping[bytes, str] = {
-    b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF",
-}  # fmt: skip
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"hevc": "HEIC",
+    b"heim": "HEIC",
+    b"mif1": "HEIC",
+    b"msf1": "HEIC",
+    b"avif": "AVIF",
+}
 
 # What is no image at all.
 OTHER: Mapping[bytes, str] = {
-    b"PK\x03\x04": "a ZIP archive; unpack it", b"\x1f\x8b": "a gzip archive; unpack it", b"Rar!": "a RAR archive; unpack it",
-    b"7z\xbc\xaf": "a 7z archive; unpack it", b"%PDF": "a PDF document; save its pages as PNG",
-    b"version https://git-lfs": "a pointer of Git LFS; run `git lfs pull`", b"\x93NUMPY": "a NumPy array; save it as PNG",
-}  # fmt: skip
+    b"PK\x03\x04": "a ZIP archive; unpack it",
+    b"\x1f\x8b": "a gzip archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"%PDF": "a PDF document; save its pages as PNG",
+    b"version https://git-lfs": "a pointer of Git LFS; run `git lfs pull`",
+    b"\x93NUMPY": "a NumPy array; save it as PNG",
+}
 MARKUP = {b"<svg": "SVG", b"<!doctype html": "HTML", b"<html": "HTML", b"<?xml": "XML"}
 UNKNOWN = "no image in a known format"
 

@@ -21,8 +21,11 @@ TURNED = "the annotations ignore the EXIF orientation, so the boxes were turned 
 ROUNDING_PIXELS = 1.0
 # EXIF orientations that swap the sides. Those that do not leave the size as it is, so nothing tells whether they were seen.
 _TURNS = {
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def fitted_objects(record: Record, data: bytes, *, width: int, height: int) -> tuple[tuple[Object, ...], list[str], str]:

@@ -154,8 +154,9 @@ def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
     for split in (TRAIN, TEST):
         if split not in used:
             left_out = f"; {len(bad)} were left out:{_named(bad)}" if len(bad) else ""
-            raise DataError(f"no image is left for the {split} split ({len(table)} read)",
-                            hint=f"add images, or change splits{left_out}")  # fmt: skip
+            raise DataError(
+                f"no image is left for the {split} split ({len(table)} read)", hint=f"add images, or change splits{left_out}"
+            )
 
 
 def _named(bad: pd.DataFrame) -> str:

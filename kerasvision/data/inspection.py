@@ -31,9 +31,13 @@ from kerasvision.ops.readable import misread
 READABLE = {"JPEG": b"\xff\xd8", "MPO": b"\xff\xd8", "PNG": b"\x89PNG", "GIF": b"GIF8", "BMP": b"BM", "WEBP": b"RIFF"}
 # How the names of their files end.
 SUFFIXES = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "MPO": {".jpg", ".jpeg", ".mpo"}, "PNG": {".png", ".apng"}, "GIF": {".gif"},
-    "BMP": {".bmp", ".dib"}, "WEBP": {".webp"},
-}  # fmt: skip
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "PNG": {".png", ".apng"},
+    "GIF": {".gif"},
+    "BMP": {".bmp", ".dib"},
+    "WEBP": {".webp"},
+}
 ORIENTATION_TAG = 0x0112
 # Where else a few programs look for an orientation: in XMP, plain or packed, and in ImageMagick's text chunk.
 OTHER_MARKS = (b"tiff:Orientation", b"XML:com.adobe.xmp", b"Raw profile type exif")

@@ -119,8 +119,10 @@ def _count_words(captions: tf.RaggedTensor, found: Measurements) -> np.ndarray:
 
 def _refuse_missing(ids: pd.Index) -> None:
     if len(ids):
-        raise DataError(f"the manifest names images that the data set does not hold: {', '.join(ids[:MOST_NAMED])}",
-                        hint="the two must come from one ingest; run example_gen again")  # fmt: skip
+        raise DataError(
+            f"the manifest names images that the data set does not hold: {', '.join(ids[:MOST_NAMED])}",
+            hint="the two must come from one ingest; run example_gen again",
+        )
 
 
 def _table(ids: pd.Series, colour: np.ndarray, caption_words: np.ndarray) -> pd.DataFrame:

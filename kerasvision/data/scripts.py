@@ -37,8 +37,12 @@ def _class_of(ranges: tuple[tuple[int, int], ...]) -> str:
 
 def _mark_ranges() -> tuple[tuple[int, int], ...]:
     """Where Unicode has marks (category M), in two stretches beyond which there are none."""
-    marks = [code for start, end in ((0x0300, 0x1F000), (0xE0100, 0xE01F0)) for code in range(start, end)
-             if unicodedata.category(chr(code))[0] == "M"]  # fmt: skip
+    marks = [
+        code
+        for start, end in ((0x0300, 0x1F000), (0xE0100, 0xE01F0))
+        for code in range(start, end)
+        if unicodedata.category(chr(code))[0] == "M"
+    ]
     starts = [code for code, before in zip(marks, [None, *marks], strict=False) if before != code - 1]
     ends = [code for code, after in zip(marks, [*marks[1:], None], strict=True) if after != code + 1]
     return tuple(zip(starts, ends, strict=True))

@@ -19,11 +19,38 @@ SPLIT_NAMES: Mapping[str, str] = {
 }  # fmt: skip
 
 # Words that a split's name may hold besides, and that say nothing: `test_images`, `training-set`.
-_PLAIN = frozenset({
-    "set", "data", "dataset", "split", "part", "fold", "subset", "folder", "dir", "full", "all",
-    "image", "images", "img", "imgs", "pic", "pics", "picture", "pictures", "photo", "photos", "file", "files",
-    "sample", "samples", "example", "examples", "v",
-})  # fmt: skip
+_PLAIN = frozenset(
+    {
+        "set",
+        "data",
+        "dataset",
+        "split",
+        "part",
+        "fold",
+        "subset",
+        "folder",
+        "dir",
+        "full",
+        "all",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "pic",
+        "pics",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "file",
+        "files",
+        "sample",
+        "samples",
+        "example",
+        "examples",
+        "v",
+    }
+)
 
 # In one word, too: `trainset`, `testdata`.
 _JOINED = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})({'|'.join(sorted(_PLAIN - {'v'}))})")

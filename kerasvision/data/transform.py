@@ -100,9 +100,7 @@ class ImageTransform:
 
     def save(self, file: Path) -> None:
         """Writes settings and fitted numbers as JSON."""
-        data = {
-            "settings": self.settings.to_data(), "offset": self.offset, "divisor": self.divisor, "axes": self.axes
-        }  # fmt: skip
+        data = {"settings": self.settings.to_data(), "offset": self.offset, "divisor": self.divisor, "axes": self.axes}
         file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     @classmethod

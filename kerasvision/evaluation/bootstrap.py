@@ -67,9 +67,11 @@ def intervals(
         return found
     scores = judgement.resampled(rows, np.ones((len(rows), 1)))
     for name, values in _resampled((judgement,), rows, resamples)[0].items():
-        ends = None if name in found else score_interval(
-            values, score=float(scores[name][0]), evidence=evidence.get(name), confidence=confidence
-        )  # fmt: skip
+        ends = (
+            None
+            if name in found
+            else score_interval(values, score=float(scores[name][0]), evidence=evidence.get(name), confidence=confidence)
+        )
         if ends is not None:
             found[name] = ends
     return found
@@ -173,8 +175,9 @@ def _unseen_weights(resamples: int, count: int) -> np.ndarray:
 
 def _resampled(judgements: tuple[Judgement, ...], rows: np.ndarray, resamples: int) -> tuple[Mapping[str, np.ndarray], ...]:
     """The scores of each judgement, all on the same resamples."""
-    chunks = [[one.resampled(rows, counts) for one in judgements]
-              for counts in resample_counts(len(rows), resamples=resamples)]  # fmt: skip
+    chunks = [
+        [one.resampled(rows, counts) for one in judgements] for counts in resample_counts(len(rows), resamples=resamples)
+    ]
     return tuple(
         {name: np.concatenate([chunk[number][name] for chunk in chunks]) for name in chunks[0][number]}
         for number in range(len(judgements))

@@ -116,8 +116,9 @@ def _answer(rule: Rule, case: Case) -> RuleResult:
     if not isinstance(result, RuleResult) or said not in OUTCOMES:
         raise ConfigError(
             f"the rule {_name(rule)} for {case.name} must return a RuleResult whose outcome is one of {', '.join(OUTCOMES)}",
-            received=said, hint=f"correct {rule.implementation}",
-        )  # fmt: skip
+            received=said,
+            hint=f"correct {rule.implementation}",
+        )
     if result.outcome == "passed" and not (_is_number(result.value) and not math.isnan(result.value)):
         return replace(result, outcome=UNSURE, value=math.nan, reason=result.reason or "its value is not a number")
     return result

@@ -74,9 +74,12 @@ def write_evaluation_page(
     judged = findings.evaluated[TEST]
     evaluated = dict(sorted(findings.evaluated.items(), key=lambda item: item[0] != TEST))  # what is judged comes first
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     page = environment.get_template("evaluation.html").render(
         verdict=findings.verdict,
         rules=urgent_rules(findings.verdict.rules, outcome=lambda rule: rule.outcome),
@@ -128,12 +131,17 @@ def rivals(findings: Findings) -> list[tuple[str, str, Cell]]:
     simple = () if findings.simple is None else findings.simple.itertuples()
     for one in simple:
         rows.append((f"{one.model} on {one.features}", "accuracy", Cell(one.accuracy, *_ends(one.low, one.high))))
-    rows += [(f"people ({findings.settings.human_source})", metric, Cell(value))
-             for metric, value in findings.settings.human.items()]  # fmt: skip
+    rows += [
+        (f"people ({findings.settings.human_source})", metric, Cell(value))
+        for metric, value in findings.settings.human.items()
+    ]
     metrics = list(dict.fromkeys(metric for _, metric, _ in rows))
     scores = judged.judgement.scores
-    rows += [("this model", metric, Cell(scores[metric], *judged.intervals.get(metric, ())))
-             for metric in metrics if metric in scores]  # fmt: skip
+    rows += [
+        ("this model", metric, Cell(scores[metric], *judged.intervals.get(metric, ())))
+        for metric in metrics
+        if metric in scores
+    ]
     for one in findings.variants.itertuples():
         if one.metric in metrics:
             rows.append((f"this model, {one.variant}", one.metric, Cell(one.score, *_ends(one.low, one.high))))
@@ -146,10 +154,14 @@ def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, s
     groups = {}
     for name, group in table.groupby("slice", sort=False):
         parts = [
-            (value, part["range"].iloc[0], int(part["count"].iloc[0]),
-             {row.metric: Cell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()})
+            (
+                value,
+                part["range"].iloc[0],
+                int(part["count"].iloc[0]),
+                {row.metric: Cell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()},
+            )
             for value, part in group.groupby("value", sort=False)
-        ]  # fmt: skip
+        ]
         groups[name] = (list(dict.fromkeys(group["metric"])), parts)
     return groups
 
@@ -179,8 +191,10 @@ def top_losses(
     """(picture, what the task says of it, whether that was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
     found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE, significant_bits=significant_bits)
-    return [(found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
-            for _, row in worst.iterrows()]  # fmt: skip
+    return [
+        (found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
+        for _, row in worst.iterrows()
+    ]
 
 
 def wrong_answers(judgement: Judgement) -> int | None:

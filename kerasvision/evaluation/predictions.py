@@ -70,8 +70,10 @@ class ServedModel:
         """
         known = self._loaded.signatures
         if signature not in known:
-            raise ExportError(f"{self._folder} has no signature {signature!r}; it has {', '.join(known) or 'none'}",
-                              hint="export the model with this version of kerasvision")  # fmt: skip
+            raise ExportError(
+                f"{self._folder} has no signature {signature!r}; it has {', '.join(known) or 'none'}",
+                hint="export the model with this version of kerasvision",
+            )
         return known[signature](**inputs)
 
 
@@ -178,9 +180,12 @@ def _joined(batches: list[np.ndarray]) -> np.ndarray:
     largest = np.max([batch.shape[1:] for batch in batches], axis=0)
     empty = b"" if batches[0].dtype == object else 0
     pads = [[(0, 0), *((0, int(gap)) for gap in largest - batch.shape[1:])] for batch in batches]
-    return np.concatenate([
-        np.pad(batch, pad, constant_values=empty) if np.any(pad) else batch for batch, pad in zip(batches, pads, strict=True)
-    ])  # fmt: skip
+    return np.concatenate(
+        [
+            np.pad(batch, pad, constant_values=empty) if np.any(pad) else batch
+            for batch, pad in zip(batches, pads, strict=True)
+        ]
+    )
 
 
 def _dense(images: Any) -> tf.Tensor:
@@ -193,5 +198,7 @@ def _refuse_invalid(ids: Iterable[str], valid: np.ndarray | None) -> None:
         return
     bad = [name for name, is_valid in zip(ids, valid, strict=True) if not is_valid]
     named = ", ".join(bad[:MOST_NAMED]) + (" and others" if len(bad) > MOST_NAMED else "")
-    raise StageError(f"the served model cannot read {len(bad)} images that were trained on like others: {named}",
-                     hint="look at these files; ingest.quarantine_file leaves them out")  # fmt: skip
+    raise StageError(
+        f"the served model cannot read {len(bad)} images that were trained on like others: {named}",
+        hint="look at these files; ingest.quarantine_file leaves them out",
+    )

@@ -55,9 +55,12 @@ def write_report(run: RunFacts, file: Path) -> None:
         file: where the page goes. It replaces what was there when it is whole.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update(plain=plain, words=words)
     environment.globals.update(
         link=lambda path: os.path.relpath(path, file.parent), below_root=lambda path: os.path.relpath(path, run.root)
@@ -136,8 +139,9 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
         badges.append(("serves as trained" if good else "does not serve as trained", "good" if good else "bad"))
     if pushed is not None:
         good = pushed.properties.get("pushed") == 1
-        badges.append((f"pushed: {pushed.properties.get('pushed_destination')}" if good else "not pushed",
-                       "good" if good else "open"))  # fmt: skip
+        badges.append(
+            (f"pushed: {pushed.properties.get('pushed_destination')}" if good else "not pushed", "good" if good else "open")
+        )
     return badges
 
 

@@ -229,9 +229,15 @@ def _bounded(rule: Bound, case: Case, sign: str, holds: Callable[[float], bool])
     elif outcome == "failed" and (few := _why_too_few(rule, case, sign, value, holds)):
         outcome, why = UNSURE, f"{why}; {few}"
     return RuleResult(
-        text, outcome, value, rule.value, why,
-        baseline=case.baseline_score, interval=interval, examples=case.examples,
-    )  # fmt: skip
+        text,
+        outcome,
+        value,
+        rule.value,
+        why,
+        baseline=case.baseline_score,
+        interval=interval,
+        examples=case.examples,
+    )
 
 
 def _why_no_interval(case: Case) -> str:

@@ -78,8 +78,11 @@ def samples(
     )
     with_parts = [one.id for one in shown if one.parts][:MOST_WITH_PARTS]
     encoded = encoded_images(examples, with_parts)
-    looks = {one.id: _looks(one.parts[:MOST_PARTS], transform.pixels(tf.constant(encoded[one.id])).numpy())
-             for one in shown if one.id in encoded}  # fmt: skip
+    looks = {
+        one.id: _looks(one.parts[:MOST_PARTS], transform.pixels(tf.constant(encoded[one.id])).numpy())
+        for one in shown
+        if one.id in encoded
+    }
     return [Sample(one, found[one.id], looks.get(one.id, ())) for one in shown]
 
 

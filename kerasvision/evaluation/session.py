@@ -71,18 +71,27 @@ class Evaluator:
     def evaluate(self, predicted: PredictedSplit, split: str) -> Evaluated:
         """What they are worth."""
         return evaluate(
-            predicted, split=split, task=self.task, slices=self.slices[split], settings=self.settings.evaluation,
+            predicted,
+            split=split,
+            task=self.task,
+            slices=self.slices[split],
+            settings=self.settings.evaluation,
             expected=self.expected,
-        )  # fmt: skip
+        )
 
     def variants(
         self, model: ServedModel, predicted: PredictedSplit, alone: Evaluated, *, transform: ImageTransform
     ) -> pd.DataFrame:
         """What the model reaches with further views and other models; see `variant_table`."""
         found = judge_variants(
-            model, predicted, split=TEST, task=self.task, examples=self.examples, transform=transform,
+            model,
+            predicted,
+            split=TEST,
+            task=self.task,
+            examples=self.examples,
+            transform=transform,
             settings=self.settings.evaluation,
-        )  # fmt: skip
+        )
         return variant_table(alone.judgement, found, self.settings.evaluation)
 
 
@@ -121,9 +130,13 @@ def evaluate_model(
         say(f"{TEST}: {remark}")
     # Before anything is written: a rule may be of what was not measured.
     verdict = judge(
-        settings.gate, task=evaluator.task, evaluated=evaluated[TEST], baseline=baseline, facts=_facts(files.certificate),
+        settings.gate,
+        task=evaluator.task,
+        evaluated=evaluated[TEST],
+        baseline=baseline,
+        facts=_facts(files.certificate),
         baseline_identity=baseline_identity,
-    )  # fmt: skip
+    )
     transform = ImageTransform.load(files.transform)
     variants = evaluator.variants(model, answers[TEST], evaluated[TEST], transform=transform)
     findings = Findings(
@@ -139,9 +152,12 @@ def evaluate_model(
     )
     save_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
     write_evaluation_page(
-        findings, task=evaluator.task, examples=evaluator.examples, file=folder / "evaluation.html",
+        findings,
+        task=evaluator.task,
+        examples=evaluator.examples,
+        file=folder / "evaluation.html",
         significant_bits=transform.settings.significant_bits,
-    )  # fmt: skip
+    )
     return verdict, evaluated[TEST]
 
 

@@ -34,9 +34,7 @@ SEED = 0
 CONFIDENCE = 0.95
 BATCH_SIZE = 256
 GREY = {"L", "LA", "1", "I", "I;16", "F"}
-COLUMNS = (
-    "model", "features", "accuracy", "low", "high", "train_examples", "test_examples", "seconds", "notes"
-)  # fmt: skip
+COLUMNS = ("model", "features", "accuracy", "low", "high", "train_examples", "test_examples", "seconds", "notes")
 
 
 def score_simple_models(
@@ -64,9 +62,11 @@ def score_simple_models(
     if not examples.count(TEST):
         raise DataError("there is no test split to score simple models on", hint="set splits.test above 0")
     options = {
-        "task": task, "side": min(settings.max_side, schema.max_side), "is_grey": set(schema.modes) <= GREY,
+        "task": task,
+        "side": min(settings.max_side, schema.max_side),
+        "is_grey": set(schema.modes) <= GREY,
         "significant_bits": significant_bits,
-    }  # fmt: skip
+    }
     train = small_images(examples, split=TRAIN, most=settings.max_train, **options)
     test = small_images(examples, split=TEST, most=None, **options)
     components = min(settings.components, *train[0].shape)

@@ -58,8 +58,10 @@ def described_examples(
     table = manifest.set_index("id").reindex(list(ids))
     missing = table.index[table["sha256"].isna()]
     if len(missing):
-        raise DataError(f"the manifest does not name {len(missing)} examples of {split}, {missing[0]!r} among them",
-                        hint="the two must come from one ingest; run example_gen again")  # fmt: skip
+        raise DataError(
+            f"the manifest does not name {len(missing)} examples of {split}, {missing[0]!r} among them",
+            hint="the two must come from one ingest; run example_gen again",
+        )
     if "pixels" in slices:
         table["pixels"] = table["width"] * table["height"]
     if "brightness" in slices:

@@ -58,9 +58,12 @@ def judge_variants(
 
     def asked(view: View) -> PredictedSplit:
         return predict_split_from_pixels(
-            examples, split=split, task=task, transform=transform,
+            examples,
+            split=split,
+            task=task,
+            transform=transform,
             predict=lambda pixels: model(TENSOR_SIGNATURE, image=view(pixels)),
-        )  # fmt: skip
+        )
 
     found = {}
     for name in settings.test_time:

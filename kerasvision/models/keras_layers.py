@@ -15,7 +15,7 @@ VGG = (
     (r"block(\d)_conv(\d)", r"block\1_conv\2"),
     (r"fc([12])", r"hidden\1_dense"),
     *HEAD,
-)  # fmt: skip
+)
 
 RESNET = (
     (r"conv1_conv", "stem_conv"),
@@ -25,13 +25,13 @@ RESNET = (
     (r"conv(\d)_block(\d+)_([123])_conv", r"stage\1_block\2_conv\3"),
     (r"conv(\d)_block(\d+)_([123])_bn", r"stage\1_block\2_norm\3"),
     *HEAD,
-)  # fmt: skip
+)
 
 RESNET_V2 = (
     (r"conv(\d)_block(\d+)_preact_bn", r"stage\1_block\2_preact_norm"),
     (r"post_bn", "final_norm"),
     *RESNET,
-)  # fmt: skip
+)
 
 DENSENET = (
     (r"conv1[_/]conv", "stem_conv"),  # with a slash in the files, with an underscore in today's source
@@ -44,7 +44,7 @@ DENSENET = (
     (r"pool(\d)_conv", r"transition\1_conv"),
     (r"bn", "final_norm"),
     *HEAD,
-)  # fmt: skip
+)
 
 # The units of each module of Inception v3, in the order in which keras.applications makes them.
 _STEM = ("conv1", "conv2", "conv3", "conv4", "conv5")

@@ -384,7 +384,19 @@ class InferenceResult(Artifact):
 TYPES: dict[str, type[Artifact]] = {
     cls.TYPE_NAME: cls
     for cls in (
-        Examples, ExampleStatistics, Schema, ExampleAnomalies, TransformGraph, HyperParameters, Model, SavedModel,
-        SimpleScores, ModelEvaluation, ModelBlessing, InfraBlessing, PushedModel, InferenceResult,
+        Examples,
+        ExampleStatistics,
+        Schema,
+        ExampleAnomalies,
+        TransformGraph,
+        HyperParameters,
+        Model,
+        SavedModel,
+        SimpleScores,
+        ModelEvaluation,
+        ModelBlessing,
+        InfraBlessing,
+        PushedModel,
+        InferenceResult,
     )
-}  # fmt: skip
+}

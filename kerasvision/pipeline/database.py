@@ -26,8 +26,11 @@ UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 def check_path(folder: Path) -> None:
     """Raises StoreError if the path is not UTF-8: SQLite and TensorFlow cannot use it, and the store keeps paths as text."""
     if storable(str(folder)) != str(folder):
-        raise StoreError("the path of the folder that holds runs must be UTF-8", received=str(folder),
-                         hint="rename it, or give the whole path of another with --root")  # fmt: skip
+        raise StoreError(
+            "the path of the folder that holds runs must be UTF-8",
+            received=str(folder),
+            hint="rename it, or give the whole path of another with --root",
+        )
 
 
 def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:

@@ -144,11 +144,19 @@ def differences(old: dict[str, dict[str, object]], new: Fingerprint) -> list[str
     ['setting epochs: 2 -> 3']
     """
     lines = []
-    for part, noun in (("inputs", "input"), ("settings", "setting"), ("files", "file"), ("code", "source file"),
-                       ("versions", "version of")):  # fmt: skip
+    for part, noun in (
+        ("inputs", "input"),
+        ("settings", "setting"),
+        ("files", "file"),
+        ("code", "source file"),
+        ("versions", "version of"),
+    ):
         before, after = old.get(part, {}), getattr(new, part)
-        lines += [_difference(part, noun, name, before, after) for name in sorted(before.keys() | after.keys())
-                  if before.get(name) != after.get(name)]  # fmt: skip
+        lines += [
+            _difference(part, noun, name, before, after)
+            for name in sorted(before.keys() | after.keys())
+            if before.get(name) != after.get(name)
+        ]
     return lines
 
 
@@ -215,8 +223,9 @@ def _notebook_code(node: Node) -> dict[str, str]:
     try:
         source = inspect.getsource(node.function)
     except (OSError, TypeError):
-        raise GraphError(f"the source of stage {node.name} cannot be read, so its changes would go unseen",
-                         hint="define it in a file") from None  # fmt: skip
+        raise GraphError(
+            f"the source of stage {node.name} cannot be read, so its changes would go unseen", hint="define it in a file"
+        ) from None
     return {node.function.__qualname__: hashlib.sha256(source.encode()).hexdigest()}
 
 

@@ -216,9 +216,14 @@ def _run_recorded(
     store, run = context.store, context.run
     # 4. Register RUNNING, so that a kill from here on leaves a trace.
     execution = store.start(
-        pipeline=run.pipeline, run=run.id, node=node.name, fingerprint=print_.to_data(), key=print_.key, inputs=inputs,
+        pipeline=run.pipeline,
+        run=run.id,
+        node=node.name,
+        fingerprint=print_.to_data(),
+        key=print_.key,
+        inputs=inputs,
         above=_highest_number(_base(node, context)),
-    )  # fmt: skip
+    )
     try:
         _execute(node, execution, inputs, print_, context, began)
     except BaseException as error:
@@ -262,9 +267,14 @@ def _execute(
 
 
 def _call(
-    node: Node, inputs: dict[str, ArtifactRecord], written: dict[str, Artifact], *, root: Path, work: Path,
+    node: Node,
+    inputs: dict[str, ArtifactRecord],
+    written: dict[str, Artifact],
+    *,
+    root: Path,
+    work: Path,
     lineage: Callable[[], dict[str, object]] = dict,
-) -> None:  # fmt: skip
+) -> None:
     """Runs the stage's function."""
     arguments = {key: record.open() for key, record in inputs.items()} | written
     if node.settings is not None:

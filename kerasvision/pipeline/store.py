@@ -76,8 +76,9 @@ class Store:
             if version > SCHEMA_VERSION:
                 raise StoreError(
                     f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours "
-                    f"{SCHEMA_VERSION})", hint="update kerasvision, or choose another --root"
-                )  # fmt: skip
+                    f"{SCHEMA_VERSION})",
+                    hint="update kerasvision, or choose another --root",
+                )
             if version < SCHEMA_VERSION:
                 self._create()
             if not self.read_only:
@@ -99,9 +100,16 @@ class Store:
 
     @_in_store
     def start(
-        self, *, pipeline: str, run: str, node: str, fingerprint: dict[str, object], key: str,
-        inputs: dict[str, ArtifactRecord], above: int = 0,
-    ) -> int:  # fmt: skip
+        self,
+        *,
+        pipeline: str,
+        run: str,
+        node: str,
+        fingerprint: dict[str, object],
+        key: str,
+        inputs: dict[str, ArtifactRecord],
+        above: int = 0,
+    ) -> int:
         """Registers a RUNNING execution of this process; returns its id, higher than all others and than `above`."""
         told = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
         return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, told, above=above)
@@ -142,8 +150,14 @@ class Store:
 
     @_in_store
     def reuse(
-        self, *, pipeline: str, run: str, node: str, inputs: dict[str, ArtifactRecord], outputs: dict[str, ArtifactRecord],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        pipeline: str,
+        run: str,
+        node: str,
+        inputs: dict[str, ArtifactRecord],
+        outputs: dict[str, ArtifactRecord],
+    ) -> None:
         """Registers a CACHED execution: this run has these artifacts, and another execution made them."""
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
         for key, artifact in outputs.items():
@@ -183,8 +197,10 @@ class Store:
     ) -> list[tuple[int, dict[str, dict[str, object]]]]:
         """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
         rows = self._executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
-        return [(row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
-                for row in rows[:limit]]  # fmt: skip
+        return [
+            (row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
+            for row in rows[:limit]
+        ]
 
     @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> dict[str, dict[str, object]] | None:
@@ -282,15 +298,27 @@ class Store:
     # Rows.
 
     def _new_execution(
-        self, pipeline: str, run: str, node: str, state: int, key: str, inputs: dict[str, ArtifactRecord],
-        properties: dict[str, str], *, above: int = 0,
-    ) -> int:  # fmt: skip
+        self,
+        pipeline: str,
+        run: str,
+        node: str,
+        state: int,
+        key: str,
+        inputs: dict[str, ArtifactRecord],
+        properties: dict[str, str],
+        *,
+        above: int = 0,
+    ) -> int:
         type_id = t.type_id(node, t.EXECUTION_TYPE)
         newest = t.ExecutionRow.select(pw.fn.MAX(t.ExecutionRow.id)).scalar() or 0
         number = max(newest, above) + 1
         row = t.ExecutionRow.create(force_insert=True, id=number, type_id=type_id, last_known_state=state)
-        contexts = {"pipeline": pipeline, "pipeline_run": f"{pipeline}/{run}", "node": f"{pipeline}.{node}",
-                    **({"execution_cache": key} if key else {})}  # fmt: skip
+        contexts = {
+            "pipeline": pipeline,
+            "pipeline_run": f"{pipeline}/{run}",
+            "node": f"{pipeline}.{node}",
+            **({"execution_cache": key} if key else {}),
+        }
         for kind, name in contexts.items():
             t.Association.create(context_id=self._context(kind, name), execution_id=row.id)
         for name, value in {**properties, "node": node}.items():

@@ -19,9 +19,12 @@ class Measures:
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("kerasvision_requests", "Requests.", ["route", "status"], registry=registry)
         self.seconds = Histogram(
-            "kerasvision_request_seconds", "From a request's head to its reply.", ["route"],
-            buckets=SECONDS, registry=registry,
-        )  # fmt: skip
+            "kerasvision_request_seconds",
+            "From a request's head to its reply.",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
+        )
         self.batch_rows = Histogram(
             "kerasvision_batch_rows", "Rows that the model was asked for at once.", buckets=ROWS, registry=registry
         )

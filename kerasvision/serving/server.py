@@ -110,9 +110,10 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = str(error.strerror).partition(" (while")[0]  # it tells the address too
         raise ConfigError(
-            f"the address must be free and of this machine: {why}", received=f"{host}:{port}",
+            f"the address must be free and of this machine: {why}",
+            received=f"{host}:{port}",
             hint="choose another with --port or --host",
-        ) from error  # fmt: skip
+        ) from error
     # Connections inherit it; asyncio sets it only on sockets made with the protocol's number. Without it, the second half of
     # an answer waits until the client acknowledges the first: 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -267,8 +267,10 @@ class Task(ABC):
         Raises:
             ConfigError: answers of this kind have no average.
         """
-        raise ConfigError(f"the answers of {type(self).__name__} have no average",
-                          hint="leave evaluation.test_time and evaluation.ensemble out")  # fmt: skip
+        raise ConfigError(
+            f"the answers of {type(self).__name__} have no average",
+            hint="leave evaluation.test_time and evaluation.ensemble out",
+        )
 
     def simple_models(self) -> dict[str, Any]:
         """name -> untrained scikit-learn estimator from rows of features, float32 (N, D), to the truth; none by default."""

@@ -102,9 +102,16 @@ def fit(
     workers = workers_of(strategy)
     with workers.noticing_deaths(), _folder(work, workers) as own_work:
         return _fitted(
-            settings, examples=examples, classes=classes, transform=transform, work=own_work, strategy=strategy,
-            workers=workers, until_epoch=until_epoch, should_stop=should_stop,
-        )  # fmt: skip
+            settings,
+            examples=examples,
+            classes=classes,
+            transform=transform,
+            work=own_work,
+            strategy=strategy,
+            workers=workers,
+            until_epoch=until_epoch,
+            should_stop=should_stop,
+        )
 
 
 def _fitted(

@@ -79,9 +79,13 @@ def _held_out(settings: pd.DataFrame, ranks: np.ndarray, tried: np.ndarray) -> t
         forest = _forest().fit(settings.iloc[seen], ranks[seen])
         error += np.square(forest.predict(settings.iloc[held]) - ranks[held]).sum()
         found = permutation_importance(
-            forest, settings.iloc[held], ranks[held],
-            scoring="neg_mean_squared_error", n_repeats=REPEATS, random_state=0,
-        )  # fmt: skip
+            forest,
+            settings.iloc[held],
+            ranks[held],
+            scoring="neg_mean_squared_error",
+            n_repeats=REPEATS,
+            random_state=0,
+        )
         gains += found.importances_mean * len(held)
     return gains / len(ranks) / ranks.var(), error / len(ranks) / ranks.var()
 

@@ -34,9 +34,14 @@ def draw_best_so_far(result: SearchResult) -> Figure:
     if not scored.all():
         edge = np.zeros((~scored).sum())
         axes.scatter(
-            minutes[~scored], edge, marker="x", color="#777", label="no score", transform=axes.get_xaxis_transform(),
+            minutes[~scored],
+            edge,
+            marker="x",
+            color="#777",
+            label="no score",
+            transform=axes.get_xaxis_transform(),
             clip_on=False,
-        )  # fmt: skip
+        )
     axes.set_xlabel("minutes, all trials together")
     _finish(axes, result)
     axes.legend()

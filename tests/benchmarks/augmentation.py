@@ -5,9 +5,9 @@
 
 Every pipeline yields batches of 32 float32 images of 224 x 224. Ours augments each image in a parallel map and then makes
 the batch, as `kerasvision.data.feeding.batches` does; Keras' layers get batches, as they are used. All take turns, one pass
-each in every round, so that what disturbs the machine disturbs all; medians over the rounds. Beside images per second on the
-clock stand those per second that a processor worked, which another tenant of the machine changes less. Without augmentation there
-remain copying an image and making batches.
+each in every round, so that what disturbs the machine disturbs all; medians over the rounds. Beside images per second on
+the clock stand those per second that a processor worked, which another tenant of the machine changes less. Without
+augmentation there remain copying an image and making batches.
 """
 
 import argparse

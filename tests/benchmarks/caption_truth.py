@@ -75,9 +75,9 @@ def one_seed(arguments: argparse.Namespace, overrides: list[str], root: Path) ->
 
 def truth(answers: pd.DataFrame, source: Shapes, *, show: int) -> dict[str, float]:
     """The share of true captions, and its interval; `answers` has the columns id and caption."""
-    true = np.array([
-        is_true(caption, scene_of(name, source)) for name, caption in zip(answers["id"], answers["caption"], strict=True)
-    ])  # fmt: skip
+    true = np.array(
+        [is_true(caption, scene_of(name, source)) for name, caption in zip(answers["id"], answers["caption"], strict=True)]
+    )
     for row in np.argsort(true, kind="stable")[:show]:
         print(f"    {'true ' if true[row] else 'FALSE'} {answers['id'][row]} {answers['caption'][row]}")
     ends = binomtest(int(true.sum()), len(true)).proportion_ci(0.95, method="wilson")

@@ -38,9 +38,11 @@ def main() -> None:
     }
     task = make_task(settings["beam_search"], names)
     options = {
-        "backbone": arguments.backbone, "max_length": arguments.max_length, "units": arguments.units,
+        "backbone": arguments.backbone,
+        "max_length": arguments.max_length,
+        "units": arguments.units,
         "embedding": arguments.units,
-    }  # fmt: skip
+    }
     network = models.build(arguments.model, image_shape=shape, num_classes=len(names), **options)
     transform = ImageTransform(c.Transform(image_size=shape[:2]), (0.0,) * 3, (1.0,) * 3)
     pixels = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)

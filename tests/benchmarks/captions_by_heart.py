@@ -59,9 +59,7 @@ def main() -> None:
 def read(path: Path, count: int, folder: Path) -> ExampleSet:
     """The first photos with captions, all for training."""
     records = (record for record in read_coco(c.Coco(path=path, annotations=("captions",))) if record.captions)
-    rows = [
-        Example(record.name, record.load(), captions=record.captions) for record in itertools.islice(records, count)
-    ]  # fmt: skip
+    rows = [Example(record.name, record.load(), captions=record.captions) for record in itertools.islice(records, count)]
     write_examples(lambda _: rows, splits=("train",), classes=(), folder=folder, captions=True)
     return ExampleSet(folder)
 

@@ -64,9 +64,13 @@ def child(count: int, side: int, folder: Path) -> None:
     figures = [0.0, peak_gb()]
     began = time.perf_counter()
     ingest(
-        Noise(count=count, side=side), splits=c.Splits(), policy=c.Ingest(), data=folder / "data",
-        manifest=folder / "manifest.parquet", span=folder / "span.json",
-    )  # fmt: skip
+        Noise(count=count, side=side),
+        splits=c.Splits(),
+        policy=c.Ingest(),
+        data=folder / "data",
+        manifest=folder / "manifest.parquet",
+        span=folder / "span.json",
+    )
     figures += [time.perf_counter() - began, peak_gb()]
     compute_statistics(ExampleSet(folder / "data"), pd.read_parquet(folder / "manifest.parquet"))
     figures += [time.perf_counter() - began, peak_gb()]

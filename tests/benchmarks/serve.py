@@ -263,18 +263,23 @@ def hostile_requests(path: str) -> list[tuple[bytes, bool]]:
         b'{"signature_name": "serve_tensor", "instances": [[1]]}', *map(as_body, images),
     ]  # fmt: skip
     raw = [
-        garbage, b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000, b"POST " + b"/x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        garbage,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"A" * 100_000,
+        b"POST " + b"/x" * 20_000 + b" HTTP/1.1\r\n\r\n",
         b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n" % path.encode(),
         b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" % path.encode(),
         b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n" % path.encode(),
         b"GET /v1/models/%00%ff/../.. HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /v1/models/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-    ]  # fmt: skip
+    ]
     open_ended = [
-        b"", b"POST ", b"POST %b HTTP/1.1\r\nHost: x\r\n" % path.encode(),
+        b"",
+        b"POST ",
+        b"POST %b HTTP/1.1\r\nHost: x\r\n" % path.encode(),
         b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{" % path.encode(),
         b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{" % path.encode(),
-    ]  # fmt: skip
+    ]
     ended = [(request(path, body), True) for body in bodies] + [(data, True) for data in raw]
     return ended + [(data, False) for data in open_ended]
 

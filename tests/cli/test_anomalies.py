@@ -16,10 +16,13 @@ from kerasvision.pipeline.artifacts import ExampleAnomalies
 def validated(tmp_path):
     """A result of the example validator that found three things."""
     save_anomalies(
-        [anomaly("unseen_label", "label 'owl' is not in the schema", ["owl/1.jpg"]),
-         anomaly("corrupt", "1 image was left out: truncated or corrupt JPEG", ["cat/[bold].jpg"]),
-         anomaly("duplicates", "1 image is an exact copy of others in their split")], tmp_path / "anomalies.json",
-    )  # fmt: skip
+        [
+            anomaly("unseen_label", "label 'owl' is not in the schema", ["owl/1.jpg"]),
+            anomaly("corrupt", "1 image was left out: truncated or corrupt JPEG", ["cat/[bold].jpg"]),
+            anomaly("duplicates", "1 image is an exact copy of others in their split"),
+        ],
+        tmp_path / "anomalies.json",
+    )
     facts = {"errors": 1, "warnings": 1}
     outputs = {"anomalies": SimpleNamespace(properties=facts, open=lambda: ExampleAnomalies(tmp_path, facts))}
     return SimpleNamespace(node="example_validator", reused=False, seconds=0.1, took_part=False, outputs=outputs)

@@ -97,7 +97,7 @@ def is_told(answer):
         (EXPERIMENT + "def pipeline(): pass", "does not give a pipeline: TypeError: pipeline() takes 0 positional"),
         (EXPERIMENT + "def pipeline(experiment): pass", "must return a Pipeline; received None."),
     ],
-)  # fmt: skip
+)
 def test_mistake_in_a_pipeline_file_names_its_line(ask, tmp_path, content, message):
     file = tmp_path / "mine.py"
     file.write_bytes(content) if isinstance(content, bytes) else file.write_text(content)
@@ -134,10 +134,19 @@ def test_pipeline_file_that_may_not_be_read_is_told(ask, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [["runs", "list"], ["runs", "show"], ["runs", "lineage"], ["runs", "why", "trainer"], ["report"], ["plan", DIGITS],
-     ["run", DIGITS], ["data", "show", DIGITS], ["tune", "--show"]],
+    [
+        ["runs", "list"],
+        ["runs", "show"],
+        ["runs", "lineage"],
+        ["runs", "why", "trainer"],
+        ["report"],
+        ["plan", DIGITS],
+        ["run", DIGITS],
+        ["data", "show", DIGITS],
+        ["tune", "--show"],
+    ],
     ids=lambda command: " ".join(map(str, command[:2])),
-)  # fmt: skip
+)
 def test_root_that_is_a_file_or_no_text_is_told(ask, tmp_path, command):
     (tmp_path / "file").write_text("")
     assert "Choose another place with --root." in is_told(ask(*command, "--root", "file"))
@@ -183,7 +192,7 @@ def test_run_list_shows_what_came_of_runs_and_whose_they_are(ask, root):
         (errno.EACCES, "cannot be written: Permission denied. Write the report elsewhere"),
         (errno.ENOSPC, "cannot be written: No space left on device. Free some space on that disk."),
     ],
-)  # fmt: skip
+)
 def test_report_that_cannot_be_written_is_told_with_the_way_out(ask, root, monkeypatch, tmp_path, number, message):
     write = Path.write_text
 

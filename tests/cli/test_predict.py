@@ -52,9 +52,14 @@ def test_json_holds_all_outputs(model, photos):
     answer = json.loads(line)
     assert answer.pop("captions") == ["hell", 'ganz dunkel, "schwarz"']
     assert answer == {
-        "path": f"{photos}/light.png", "classes": "hell", "scores": [0.0, 1.0], "top_classes": ["hell", 'dunkel, "schwarz"'],
-        "top_scores": [1.0, 0.0], "label_count": 2, "fault": "",
-    }  # fmt: skip
+        "path": f"{photos}/light.png",
+        "classes": "hell",
+        "scores": [0.0, 1.0],
+        "top_classes": ["hell", 'dunkel, "schwarz"'],
+        "top_scores": [1.0, 0.0],
+        "label_count": 2,
+        "fault": "",
+    }
 
 
 def test_json_holds_as_many_of_the_best_labels_as_asked_for(model, photos):

@@ -83,12 +83,18 @@ CAPTIONER = {"task": c.Captioning(), "model": c.Model(name="show_and_tell"), "au
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"source": c.Coco(path="coco")}, "Classification requires labels, and this Coco source gives none. "
-                                          "Set source.label='largest'."),
-        ({"source": c.Coco(path="coco", label="largest", annotations=("captions",))},
-         "this Coco source gives none. Add 'instances' to source.annotations."),
-        ({"source": c.Coco(path="coco", label="largest", captions="captions.json")},
-         "this Coco source gives none. Set source.instances to the file of instances."),
+        (
+            {"source": c.Coco(path="coco")},
+            "Classification requires labels, and this Coco source gives none. Set source.label='largest'.",
+        ),
+        (
+            {"source": c.Coco(path="coco", label="largest", annotations=("captions",))},
+            "this Coco source gives none. Add 'instances' to source.annotations.",
+        ),
+        (
+            {"source": c.Coco(path="coco", label="largest", captions="captions.json")},
+            "this Coco source gives none. Set source.instances to the file of instances.",
+        ),
         ({"source": c.Table(path="a.csv", label=None)}, "Set source.label to the column that holds the labels."),
         ({"source": c.Tfds(name="coco_captions", label_key=None)}, "Set source.label_key to the feature that holds the"),
         ({"source": c.TfRecord(path="a", label_key=None)}, "Set source.label_key to the feature that holds the labels."),
@@ -100,7 +106,7 @@ CAPTIONER = {"task": c.Captioning(), "model": c.Model(name="show_and_tell"), "au
         (CAPTIONER | {"source": c.TfRecord(path="a", caption_key=None)}, "Set source.caption_key to the feature"),
         (CAPTIONER | {"source": c.Coco(path="a", annotations=("instances",))}, "Add 'captions' to source.annotations."),
     ],
-)  # fmt: skip
+)
 def test_a_source_that_does_not_give_what_the_task_requires_is_refused_when_the_file_loads(fields, message):
     with pytest.raises(ConfigError) as raised:
         experiment(**fields)
@@ -110,12 +116,17 @@ def test_a_source_that_does_not_give_what_the_task_requires_is_refused_when_the_
 @pytest.mark.parametrize(
     "fields",
     [
-        {"source": c.Coco(path="coco", label="largest")}, {"source": c.Table(path="a")}, {"source": c.TfRecord(path="a")},
-        {"source": c.Coco(path="coco", label="largest", instances="i.json")}, {"source": c.Shapes()},
-        CAPTIONER | {"source": c.Coco(path="coco", annotations=("captions",))}, CAPTIONER | {"source": c.TfRecord(path="a")},
-        CAPTIONER | {"source": c.Table(path="a.csv", label=None, captions=("text",))}, CAPTIONER | {"source": c.Shapes()},
+        {"source": c.Coco(path="coco", label="largest")},
+        {"source": c.Table(path="a")},
+        {"source": c.TfRecord(path="a")},
+        {"source": c.Coco(path="coco", label="largest", instances="i.json")},
+        {"source": c.Shapes()},
+        CAPTIONER | {"source": c.Coco(path="coco", annotations=("captions",))},
+        CAPTIONER | {"source": c.TfRecord(path="a")},
+        CAPTIONER | {"source": c.Table(path="a.csv", label=None, captions=("text",))},
+        CAPTIONER | {"source": c.Shapes()},
     ],
-)  # fmt: skip
+)
 def test_a_source_that_may_give_what_the_task_requires_is_taken(fields):
     assert experiment(**fields).task.requires
 

@@ -11,9 +11,13 @@ from kerasvision.errors import ConfigError
 
 def experiment(**fields):
     return c.Experiment(
-        name="x", source=c.Digits(), transform=c.Transform(image_size=(8, 8)), task=c.Classification(),
-        model=c.Model(name="lenet5"), **fields,
-    )  # fmt: skip
+        name="x",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(8, 8)),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+        **fields,
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,8 +63,10 @@ def test_the_content_of_an_ensemble_is_brought_in_and_not_its_place(tmp_path):
     here, there = (c.Evaluation(ensemble=(tmp_path / place / "3", tmp_path / "last.keras")) for place in ("here", "there"))
     assert here.identity() == there.identity()
     assert [name for name, _ in here.files()] == [
-        "ensemble 0/saved_model.pb", "ensemble 0/variables/variables.index", "ensemble 1",
-    ]  # fmt: skip
+        "ensemble 0/saved_model.pb",
+        "ensemble 0/variables/variables.index",
+        "ensemble 1",
+    ]
     settings = stage_settings(experiment(evaluation=here))
     assert dict(settings["evaluator"].files()) == dict(here.files())
     assert not [name for stage in ("trainer", "exporter", "simple_models") for name, _ in settings[stage].files()]

@@ -31,8 +31,14 @@ def test_what_can_be_seen_to_be_wrong_is_refused_before_anything_is_trained(rule
 
 def test_an_experiment_checks_its_gate():
     with pytest.raises(ConfigError, match="did you mean 'accuracy'"):
-        c.Experiment(name="x", source=c.Digits(), transform=c.Transform(image_size=(8, 8)), task=c.Classification(),
-                     model=c.Model(name="lenet5"), gate=c.Gate(c.AtLeast("acuracy", 1)))  # fmt: skip
+        c.Experiment(
+            name="x",
+            source=c.Digits(),
+            transform=c.Transform(image_size=(8, 8)),
+            task=c.Classification(),
+            model=c.Model(name="lenet5"),
+            gate=c.Gate(c.AtLeast("acuracy", 1)),
+        )
 
 
 def test_mcnemar_is_for_accuracy():

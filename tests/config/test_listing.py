@@ -42,8 +42,11 @@ def test_linked_folders_and_files_are_followed_at_every_depth(tmp_path):
     (tmp_path / "data" / "dog" / "4.jpg").symlink_to(tmp_path / "data" / "dog" / "3.jpg")
     found = list(list_folder(tmp_path / "data"))
     assert [(one.name, one.is_outside) for one in found] == [
-        ("cat/1.jpg", True), ("dog/3.jpg", False), ("dog/4.jpg", False), ("dog/deep/more/2.jpg", True),
-    ]  # fmt: skip
+        ("cat/1.jpg", True),
+        ("dog/3.jpg", False),
+        ("dog/4.jpg", False),
+        ("dog/deep/more/2.jpg", True),
+    ]
     assert [one.path.read_bytes() for one in found] == [b"cats/1.jpg", b"dog/3.jpg", b"dog/3.jpg", b"more/2.jpg"]
 
 

@@ -102,12 +102,31 @@ def test_settings_that_cannot_be_made_are_told(value, message):
 
 
 PATHS = st.one_of(
-    st.sampled_from(["name", "source", "transform.image_size", "augment", "augment.0", "augment.0.pad", "model.options",
-                     "model.options.activation", "training.optimizer", "training.steps_per_call", "gate", "gate.rules",
-                     "gate.rules.0", "search", "predict", "evaluation.slices", "export.formats", "task"]),
+    st.sampled_from(
+        [
+            "name",
+            "source",
+            "transform.image_size",
+            "augment",
+            "augment.0",
+            "augment.0.pad",
+            "model.options",
+            "model.options.activation",
+            "training.optimizer",
+            "training.steps_per_call",
+            "gate",
+            "gate.rules",
+            "gate.rules.0",
+            "search",
+            "predict",
+            "evaluation.slices",
+            "export.formats",
+            "task",
+        ]
+    ),
     st.text(max_size=9),
     st.sampled_from(["augment.²", "augment.00", "augment.-1", "augment." + "9" * 5000, "augment[", "a.b" * 2000, "epochs"]),
-)  # fmt: skip
+)
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just("choice"))
 KEYS = st.one_of(st.text(max_size=3), st.sampled_from(["kind", "space", "rules", "values", "low", "name", "when"]))
 DATA = st.recursive(PLAIN, lambda data: st.lists(data, max_size=3) | st.dictionaries(KEYS, data, max_size=3), max_leaves=6)
@@ -154,14 +173,16 @@ def test_every_text_gives_settings_or_an_error_in_words(path, value):
         ("gate=0.9", "gate.rules.0.value=0.9"),
         ("gate.rules.0=0.9", "gate.rules.0.value=0.9"),
         ("augment.00.pad=3", "augment.0.pad=3"),
-        ("training.optimizer=0.5", "training.optimizer.learning_rate=0.5 or training.optimizer.weight_decay=0.5 or "
-         "training.optimizer.momentum=0.5"),
+        (
+            "training.optimizer=0.5",
+            "training.optimizer.learning_rate=0.5 or training.optimizer.weight_decay=0.5 or training.optimizer.momentum=0.5",
+        ),
         # Too many would do, or any text would.
         ("training=3", None),
         ("evaluation=None", None),
         ("zzz=3", None),
     ],
-)  # fmt: skip
+)
 def test_error_names_the_assignment_that_may_have_been_meant(assignment, meant):
     with pytest.raises(ConfigError) as raised:
         with_overrides(DIGITS, [assignment])
@@ -191,8 +212,20 @@ def test_key_with_dots_stands_in_brackets():
 
 
 def test_time_grows_no_faster_than_the_number_of_assignments(monkeypatch):
-    numbers = ("epochs", "batch_size", "micro_batches", "warmup_epochs", "clip_norm", "worker_timeout_seconds", "seed",
-               "checkpoint_minutes", "memory_budget_gb", "l2", "plain_epochs", "replicas")  # fmt: skip
+    numbers = (
+        "epochs",
+        "batch_size",
+        "micro_batches",
+        "warmup_epochs",
+        "clip_norm",
+        "worker_timeout_seconds",
+        "seed",
+        "checkpoint_minutes",
+        "memory_budget_gb",
+        "l2",
+        "plain_epochs",
+        "replicas",
+    )
     parsed = []
     parse = c.Training.__dict__.get("parse", c.Config.parse).__func__
     monkeypatch.setattr(c.Training, "parse", classmethod(lambda cls, value: (parsed.append(1), parse(cls, value))[1]))

@@ -210,10 +210,20 @@ def test_rounds_need_an_epoch_to_compare_trials_after_and_more_for_the_best(algo
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("trials", 0), ("epochs", 0), ("factor", 1), ("minutes", 0), ("minutes", -1), ("total_epochs", 0), ("retries", -1),
-        ("trial_minutes", 0), ("parallel_trials", 0), ("seeds", -1), ("seed", -1), ("algorithm", "hyperbend"),
+        ("trials", 0),
+        ("epochs", 0),
+        ("factor", 1),
+        ("minutes", 0),
+        ("minutes", -1),
+        ("total_epochs", 0),
+        ("retries", -1),
+        ("trial_minutes", 0),
+        ("parallel_trials", 0),
+        ("seeds", -1),
+        ("seed", -1),
+        ("algorithm", "hyperbend"),
     ],
-)  # fmt: skip
+)
 def test_a_budget_that_allows_nothing_is_refused(field, value):
     with pytest.raises(ConfigError, match=rf"Search\.{field}: .*received '?{value}"):
         c.Search(space={MOMENTUM: c.Float(0, 0.9)}, **{field: value})

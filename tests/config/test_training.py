@@ -10,10 +10,24 @@ from kerasvision.config import training as t
 from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError
 
-OPTIMIZERS = {"sgd": t.Sgd, "adagrad": t.Adagrad, "rmsprop": t.RmsProp, "adam": t.Adam, "adamw": t.AdamW, "lion": t.Lion,
-              "muon": t.Muon}  # fmt: skip
-SCHEDULES = {"constant": t.Constant, "step": t.Step, "exponential": t.Exponential, "inverse_time": t.InverseTime,
-             "polynomial": t.Polynomial, "cosine": t.Cosine, "one_cycle": t.OneCycle}  # fmt: skip
+OPTIMIZERS = {
+    "sgd": t.Sgd,
+    "adagrad": t.Adagrad,
+    "rmsprop": t.RmsProp,
+    "adam": t.Adam,
+    "adamw": t.AdamW,
+    "lion": t.Lion,
+    "muon": t.Muon,
+}
+SCHEDULES = {
+    "constant": t.Constant,
+    "step": t.Step,
+    "exponential": t.Exponential,
+    "inverse_time": t.InverseTime,
+    "polynomial": t.Polynomial,
+    "cosine": t.Cosine,
+    "one_cycle": t.OneCycle,
+}
 
 
 @pytest.mark.parametrize(("name", "kind"), OPTIMIZERS.items())
@@ -47,10 +61,21 @@ def test_schedule_may_be_a_name_or_have_settings_of_its_own():
 
 def test_settings_survive_json():
     original = t.Training(
-        epochs=20, batch_size=64, optimizer=t.Muon(weight_decay=0.1), schedule=t.Step(at_epochs=(5, 8.5)), clip_norm=1.0,
-        micro_batches=4, early_stopping=t.EarlyStopping(metric="accuracy"), keep="best", best_metric="log_loss",
-        steps_per_call=8, strategy="mirrored", devices=("GPU:0", "GPU:1"), precision="auto", average_decay=0.99,
-    )  # fmt: skip
+        epochs=20,
+        batch_size=64,
+        optimizer=t.Muon(weight_decay=0.1),
+        schedule=t.Step(at_epochs=(5, 8.5)),
+        clip_norm=1.0,
+        micro_batches=4,
+        early_stopping=t.EarlyStopping(metric="accuracy"),
+        keep="best",
+        best_metric="log_loss",
+        steps_per_call=8,
+        strategy="mirrored",
+        devices=("GPU:0", "GPU:1"),
+        precision="auto",
+        average_decay=0.99,
+    )
     assert t.Training.parse(json.loads(json.dumps(original.to_data()))) == original
 
 
@@ -137,12 +162,14 @@ def test_best_epoch_goes_by_its_own_metric_then_by_that_of_early_stopping_then_b
 @pytest.mark.parametrize(
     ("training", "message"),
     [
-        ({"early_stopping": t.EarlyStopping(metric="acuracy")},
-         "training.early_stopping: no metric 'acuracy' is measured after each epoch; did you mean 'accuracy'?"),
+        (
+            {"early_stopping": t.EarlyStopping(metric="acuracy")},
+            "training.early_stopping: no metric 'acuracy' is measured after each epoch; did you mean 'accuracy'?",
+        ),
         # A metric of the task, but of the evaluation alone.
         ({"keep": "best", "best_metric": "majority_accuracy"}, "training.keep='best': no metric 'majority_accuracy'"),
     ],
-)  # fmt: skip
+)
 def test_metric_that_no_epoch_measures_is_refused(training, message):
     with pytest.raises(ConfigError) as raised:
         t.Training(**training).check_metrics(c.Classification(), validation=True)

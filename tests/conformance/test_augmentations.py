@@ -115,9 +115,10 @@ def part(batch, number):
 
 def test_every_augmentation_has_a_row():
     offered = {
-        cls for _, cls in inspect.getmembers(a, inspect.isclass)
+        cls
+        for _, cls in inspect.getmembers(a, inspect.isclass)
         if issubclass(cls, a.Augmentation) and cls not in (a.Augmentation, a.Mixing)
-    }  # fmt: skip
+    }
     # The crop takes undecoded images, and has tests of its own.
     assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop}
 

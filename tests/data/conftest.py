@@ -51,14 +51,24 @@ def manifest_of():
             for example in examples.dataset(split).as_numpy_iterator():
                 width, height, _, colour = np.frombuffer(example["image"][16:26], ">u4,>u4,u1,u1")[0]
                 rows.append(
-                    {"id": example["id"].decode(), "path": "", "split": split, "size": len(example["image"]),
-                     "label": examples.classes[example["label"]] if examples.classes else "", "group": "",
-                     "width": int(width), "height": int(height),
-                     "sha256": hashlib.sha256(example["image"]).hexdigest(), "format": "PNG",
-                     "mode": {0: "L", 2: "RGB"}[int(colour)], "notes": "", "fault": "",
-                     "captions": len(example.get("captions", ())),
-                     "objects": len(example["objects"]["label"]) if "objects" in example else 0}
-                )  # fmt: skip
+                    {
+                        "id": example["id"].decode(),
+                        "path": "",
+                        "split": split,
+                        "size": len(example["image"]),
+                        "label": examples.classes[example["label"]] if examples.classes else "",
+                        "group": "",
+                        "width": int(width),
+                        "height": int(height),
+                        "sha256": hashlib.sha256(example["image"]).hexdigest(),
+                        "format": "PNG",
+                        "mode": {0: "L", 2: "RGB"}[int(colour)],
+                        "notes": "",
+                        "fault": "",
+                        "captions": len(example.get("captions", ())),
+                        "objects": len(example["objects"]["label"]) if "objects" in example else 0,
+                    }
+                )
         return pd.DataFrame([*rows, *extra])
 
     return make

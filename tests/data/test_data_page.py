@@ -89,8 +89,14 @@ def test_a_thumbnail_of_12_bits_fills_the_range(make_examples, tmp_path):
 
 def table(count, classes):
     labels = [f"class {number % classes}" for number in range(count)]
-    return pd.DataFrame({"id": [str(n) for n in range(count)], "sha256": [f"{n:05}" for n in range(count)], "split": "train",
-                         "label": labels})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": [str(n) for n in range(count)],
+            "sha256": [f"{n:05}" for n in range(count)],
+            "split": "train",
+            "label": labels,
+        }
+    )
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 12), (100, 6), (1_000, 1)])

@@ -18,18 +18,20 @@ def table(count, *, seed, split="train", start=0, shares=(0.5, 0.3, 0.2), bright
     """So many images of random brightness, size and label, as `compute_statistics` lists them."""
     random = np.random.default_rng(seed)
     width = random.choice([375, 500, 640], count)
-    rows = pd.DataFrame({
-        "id": [f"{number}.jpg" for number in range(start, start + count)],
-        "sha256": [f"{seed}-{number}" for number in range(start, start + count)],
-        "split": split,
-        "group": "",
-        "label": random.choice(["cat", "dog", "owl"], count, p=shares),
-        "width": width,
-        "height": random.choice([375, 500], count),
-        "size": random.lognormal(10, 0.5, count).astype(int),
-        "brightness": random.normal(brightness, 30, count),
-        "contrast": random.gamma(4, 10, count),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "id": [f"{number}.jpg" for number in range(start, start + count)],
+            "sha256": [f"{seed}-{number}" for number in range(start, start + count)],
+            "split": split,
+            "group": "",
+            "label": random.choice(["cat", "dog", "owl"], count, p=shares),
+            "width": width,
+            "height": random.choice([375, 500], count),
+            "size": random.lognormal(10, 0.5, count).astype(int),
+            "brightness": random.normal(brightness, 30, count),
+            "contrast": random.gamma(4, 10, count),
+        }
+    )
     return rows.assign(aspect=rows["width"] / rows["height"], **columns)
 
 
@@ -38,9 +40,20 @@ def statistics(images):
     crossed = pd.crosstab(images["split"], images["label"])
     counts = {split: {name: int(count) for name, count in row.items()} for split, row in crossed.iterrows()}
     return Statistics(
-        classes=sorted(set(images["label"])), counts=counts, modes={}, formats={}, min_side=1, max_side=1, channel_mean=[],
-        channel_deviation=[], quarantined={}, notes={}, duplicates=[], contradictions=[], shared_between_splits=[],
-    )  # fmt: skip
+        classes=sorted(set(images["label"])),
+        counts=counts,
+        modes={},
+        formats={},
+        min_side=1,
+        max_side=1,
+        channel_mean=[],
+        channel_deviation=[],
+        quarantined={},
+        notes={},
+        duplicates=[],
+        contradictions=[],
+        shared_between_splits=[],
+    )
 
 
 def codes(found):

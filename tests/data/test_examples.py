@@ -124,8 +124,10 @@ def test_labels_alone_are_read_without_captions_and_objects(make_examples, tmp_p
     examples = make_examples(tmp_path / "data", train=[("1", np.zeros((2, 2)), "a"), ("2", np.ones((2, 2)), "b")])
     assert (examples.has_captions, examples.has_masks, examples.object_classes) == (False, False, ())
     assert examples.dataset("train").element_spec == {
-        "image": tf.TensorSpec((), tf.string), "label": tf.TensorSpec((), tf.int64), "id": tf.TensorSpec((), tf.string)
-    }  # fmt: skip
+        "image": tf.TensorSpec((), tf.string),
+        "label": tf.TensorSpec((), tf.int64),
+        "id": tf.TensorSpec((), tf.string),
+    }
 
 
 def test_encoded_bytes_is_the_length_of_the_records(make_examples, tmp_path):

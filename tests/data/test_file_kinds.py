@@ -84,9 +84,15 @@ def test_a_download_that_stopped_and_was_filled_up_with_zeros_is_corrupt(make_im
 @pytest.mark.parametrize(
     ("name", "image_format", "wrong"),
     [
-        ("a.jpg", "JPEG", False), ("a.JPEG", "MPO", False), ("a.jfif", "JPEG", False), ("a.png", "JPEG", True),
-        ("a.txt", "PNG", True), ("a", "PNG", False), ("a.b/c", "GIF", False), ("a.tif", "TIFF", False),
+        ("a.jpg", "JPEG", False),
+        ("a.JPEG", "MPO", False),
+        ("a.jfif", "JPEG", False),
+        ("a.png", "JPEG", True),
+        ("a.txt", "PNG", True),
+        ("a", "PNG", False),
+        ("a.b/c", "GIF", False),
+        ("a.tif", "TIFF", False),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_ends_otherwise_than_its_format_is_seen(tmp_path, name, image_format, wrong):
     assert has_wrong_suffix(tmp_path / name, image_format) is wrong

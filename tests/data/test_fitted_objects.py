@@ -43,10 +43,14 @@ def test_objects_of_the_right_size_or_of_none_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("size", "box"),   # of a box that is drawn on 200 x 160 at 20..60 across and 16..48 down
-    [((100, 80), (8, 10, 24, 30)), ((400, 320), (32, 40, 96, 120)), ((20, 16), (1.6, 2, 4.8, 6)),
-     ((201, 161), (16.1, 20.1, 48.3, 60.3))],
-)  # fmt: skip
+    ("size", "box"),  # of a box that is drawn on 200 x 160 at 20..60 across and 16..48 down
+    [
+        ((100, 80), (8, 10, 24, 30)),
+        ((400, 320), (32, 40, 96, 120)),
+        ((20, 16), (1.6, 2, 4.8, 6)),
+        ((201, 161), (16.1, 20.1, 48.3, 60.3)),
+    ],
+)
 def test_boxes_of_a_resized_image_are_scaled(size, box):
     (found,), notes, fault = fitted_objects(record((160, 200), (16, 20, 48, 60)), b"", width=size[0], height=size[1])
     assert found.box == pytest.approx(box)
@@ -98,13 +102,20 @@ def test_what_is_written_lies_on_the_pixels_that_it_was_drawn_on(tmp_path):
         picture.resize((20, 15), Image.Resampling.NEAREST).save(tmp_path / f"photos/{number}.png")
         data["images"].append({"id": number, "file_name": f"{number}.png", "width": 40, "height": 30})
         outline = [[8, 6, 20, 6, 20, 12, 8, 12]]
-        data["annotations"].append({"id": number, "image_id": number, "category_id": 1, "bbox": [8, 6, 12, 6],
-                                    "segmentation": outline})  # fmt: skip
+        data["annotations"].append(
+            {"id": number, "image_id": number, "category_id": 1, "bbox": [8, 6, 12, 6], "segmentation": outline}
+        )
     (tmp_path / "annotations" / "instances_photos.json").write_text(json.dumps(data))
     out = tmp_path / "out"
     out.mkdir()
-    told = ingest(c.Coco(path=tmp_path), splits=c.Splits(), policy=c.Ingest(), data=out / "data",
-                  manifest=out / "manifest.parquet", span=out / "span.json")  # fmt: skip
+    told = ingest(
+        c.Coco(path=tmp_path),
+        splits=c.Splits(),
+        policy=c.Ingest(),
+        data=out / "data",
+        manifest=out / "manifest.parquet",
+        span=out / "span.json",
+    )
     assert set(told.manifest["notes"]) == {SCALED}
     for example in ExampleSet(out / "data").dataset("train").take(2).as_numpy_iterator():
         white = opened(example["image"]) > 128

@@ -100,9 +100,11 @@ def test_links_lead_to_classes_splits_and_images_and_say_so_where_they_lead_out(
     (tmp_path / "data" / "val").symlink_to(tmp_path / "disk2" / "val")
     (tmp_path / "data" / "train" / "dog" / "4.jpg").symlink_to(tmp_path / "data" / "train" / "dog" / "3.jpg")
     assert [(r.name, r.label, r.split, r.notes) for r in read_image_folder(source)] == [
-        ("train/cat/1.jpg", "cat", "train", (LINKED_OUT,)), ("train/dog/3.jpg", "dog", "train", ()),
-        ("train/dog/4.jpg", "dog", "train", ()), ("val/dog/2.jpg", "dog", "validation", (LINKED_OUT,)),
-    ]  # fmt: skip
+        ("train/cat/1.jpg", "cat", "train", (LINKED_OUT,)),
+        ("train/dog/3.jpg", "dog", "train", ()),
+        ("train/dog/4.jpg", "dog", "train", ()),
+        ("val/dog/2.jpg", "dog", "validation", (LINKED_OUT,)),
+    ]
     assert [name for name, _ in source.files()] == [record.name for record in read_image_folder(source)]
 
 
@@ -126,8 +128,9 @@ def test_folders_of_any_bytes_become_labels_that_can_be_written(tmp_path):
     (tmp_path / os.fsdecode(b"\xe9t\xe9")).mkdir()
     (tmp_path / "\udce9t\udce9" / "\udcff.jpg").touch()
     assert read(touch(tmp_path, "dog/1.jpg")) == [
-        ("dog/1.jpg", "dog", None), (r"\udce9t\udce9/\udcff.jpg", r"\udce9t\udce9", None)
-    ]  # fmt: skip
+        ("dog/1.jpg", "dog", None),
+        (r"\udce9t\udce9/\udcff.jpg", r"\udce9t\udce9", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -166,8 +169,9 @@ def test_a_closed_folder_beside_the_splits_and_a_loop_there_are_named_alone(tmp_
     assert read(source) == [
         ("loop", "cannot be read: the link leads back to a folder above it"),
         ("private", "cannot be read: Permission denied"),
-        ("test/cat/2.jpg", "cat", "test"), ("train/cat/1.jpg", "cat", "train"),
-    ]  # fmt: skip
+        ("test/cat/2.jpg", "cat", "test"),
+        ("train/cat/1.jpg", "cat", "train"),
+    ]
 
 
 def test_a_folder_above_that_is_closed_is_told_as_such(tmp_path, monkeypatch):

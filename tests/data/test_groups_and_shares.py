@@ -17,11 +17,13 @@ STRATIFIED = c.Splits(stratify=True)
 # Few contents and few groups, so that they often meet: (content, group, given split, class).
 IMAGES = st.lists(
     st.tuples(
-        st.sampled_from(["", *"abcdefgh"]), st.sampled_from(["", "", "tom", "ann", "eve"]),
-        st.sampled_from([None, *SPLITS]), st.sampled_from("xy"),
+        st.sampled_from(["", *"abcdefgh"]),
+        st.sampled_from(["", "", "tom", "ann", "eve"]),
+        st.sampled_from([None, *SPLITS]),
+        st.sampled_from("xy"),
     ),
     max_size=30,
-)  # fmt: skip
+)
 
 
 def assign(images, splits, **more):
@@ -121,8 +123,11 @@ def test_a_copy_that_was_left_out_is_no_leakage():
 # --- Shares that are exact
 
 
-@given(fresh=st.integers(0, 60), there=st.fixed_dictionaries({name: st.integers(0, 20) for name in SPLITS}),
-       percent=st.sampled_from([(20, 20), (10, 15), (0, 30), (33, 33)]))  # fmt: skip
+@given(
+    fresh=st.integers(0, 60),
+    there=st.fixed_dictionaries({name: st.integers(0, 20) for name in SPLITS}),
+    percent=st.sampled_from([(20, 20), (10, 15), (0, 30), (33, 33)]),
+)
 def test_every_split_gets_its_share_to_within_one_where_there_is_room(fresh, there, percent):
     validation, test = percent
     quotas = share_out(fresh, there, {TEST: test / 100, VALIDATION: validation / 100})
@@ -153,10 +158,16 @@ def test_every_class_gets_its_exact_share():
     decided = assign(images, STRATIFIED)
     counts = Counter((label, split) for (_, _, _, label), (split, _) in zip(images, decided, strict=True))
     assert counts == {
-        ("cat", TRAIN): 30, ("cat", VALIDATION): 10, ("cat", TEST): 10,
-        ("rare", TRAIN): 6, ("rare", VALIDATION): 2, ("rare", TEST): 2,
-        ("dog", TRAIN): 21, ("dog", VALIDATION): 7, ("dog", TEST): 7,
-    }  # fmt: skip
+        ("cat", TRAIN): 30,
+        ("cat", VALIDATION): 10,
+        ("cat", TEST): 10,
+        ("rare", TRAIN): 6,
+        ("rare", VALIDATION): 2,
+        ("rare", TEST): 2,
+        ("dog", TRAIN): 21,
+        ("dog", VALIDATION): 7,
+        ("dog", TEST): 7,
+    }
 
 
 def test_a_rare_class_reaches_the_test_split_where_chance_alone_may_leave_it_out():

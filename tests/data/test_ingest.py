@@ -206,7 +206,10 @@ def test_a_copy_of_a_test_image_leaves_the_train_split(make_images, tmp_path):
     assert manifest.loc["train/dog/copy.jpg", "fault"] == "leakage: the same bytes lie in test"
     assert [name for name, (_, image, _) in written(data).items() if image == copied] == ["test/cat/cat_000.jpg"]
     assert {name.partition("/")[0]: split for name, (split, _, _) in written(data).items()} == {
-        "train": "train", "val": "validation", "test": "test"}  # fmt: skip
+        "train": "train",
+        "val": "validation",
+        "test": "test",
+    }
 
 
 def test_without_a_validation_share_there_is_no_validation_split(make_images, tmp_path):
@@ -274,7 +277,8 @@ def test_someone_elses_source_is_read_like_our_own(tmp_path):
     contents = [lambda number=number: png(number) for number in range(12)]
     manifest, data = run(give(contents), tmp_path, max_bad_fraction=0.0)
     assert {name: image for name, (_, image, _) in written(data).items()} == {
-        f"{number:02d}": png(number) for number in range(12)}  # fmt: skip
+        f"{number:02d}": png(number) for number in range(12)
+    }
     assert set(manifest["path"]) == {""}
 
 

@@ -46,9 +46,14 @@ def run(records, folder, *, splits=None, previous=None, **policy):
     RECORDS[:] = records
     folder.mkdir(parents=True, exist_ok=True)
     done = ingest(
-        Own(), splits=splits or c.Splits(), policy=c.Ingest(**policy), data=folder / "data",
-        manifest=folder / "manifest.parquet", span=folder / "span.json", previous=previous,
-    )  # fmt: skip
+        Own(),
+        splits=splits or c.Splits(),
+        policy=c.Ingest(**policy),
+        data=folder / "data",
+        manifest=folder / "manifest.parquet",
+        span=folder / "span.json",
+        previous=previous,
+    )
     return done, done.manifest.set_index("id")
 
 
@@ -138,9 +143,11 @@ def test_pipes_folders_and_devices_are_named_and_nothing_waits_for_them(tmp_path
     records = [record(number) for number in range(20)] + [Record(path.name, path, "x") for path in paths]
     _, manifest = run(records, tmp_path / "out", policy="report")
     assert manifest["fault"].iloc[-4:].tolist() == [
-        "cannot be read: it is a pipe, a socket or a device", "cannot be read: Is a directory",
-        "cannot be read: it is a pipe, a socket or a device", "cannot be read: No such file or directory",
-    ]  # fmt: skip
+        "cannot be read: it is a pipe, a socket or a device",
+        "cannot be read: Is a directory",
+        "cannot be read: it is a pipe, a socket or a device",
+        "cannot be read: No such file or directory",
+    ]
 
 
 def test_a_file_larger_than_any_image_of_the_allowed_size_is_named_and_never_read(tmp_path, monkeypatch):
@@ -152,8 +159,9 @@ def test_a_file_larger_than_any_image_of_the_allowed_size_is_named_and_never_rea
     _, manifest = run(records, tmp_path / "out", policy="report")
     assert "huge.png" not in read
     assert (manifest.loc["huge.png", "fault"], manifest.loc["huge.png", "sha256"]) == (
-        "the file has 60,000,000,000 bytes, over the limit of 864,000,000 for an image of 100,000,000 pixels", "",
-    )  # fmt: skip
+        "the file has 60,000,000,000 bytes, over the limit of 864,000,000 for an image of 100,000,000 pixels",
+        "",
+    )
     assert fault_code(manifest.loc["huge.png", "fault"]) == "oversized"
 
 
@@ -166,10 +174,13 @@ def test_a_file_name_that_is_no_text_is_kept_escaped(tmp_path):
     assert written(tmp_path / "out")[r"caf\udce9.png"]["image"] == png(77)
 
 
-@pytest.mark.parametrize(("records", "message"), [
-    ([], "the source holds no images"),
-    ([record(1), record(2), record(1)], "1 are taken twice, '01' among them"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "the source holds no images"),
+        ([record(1), record(2), record(1)], "1 are taken twice, '01' among them"),
+    ],
+)
 def test_a_source_without_images_or_with_two_of_a_name_is_refused(tmp_path, records, message):
     with pytest.raises(DataError, match=message):
         run(records, tmp_path)
@@ -220,9 +231,10 @@ def test_what_the_quarantine_file_names_is_left_out_and_does_not_count_as_bad(tm
         file.write("gone.jpg,,\n")
     done, manifest = run(records, tmp_path / "second", policy="fail", quarantine_file=tmp_path / "quarantine.csv")
     assert manifest.loc[["00", "05", "09"], "fault"].tolist() == [
-        "left out by the quarantine file: empty", "left out by the quarantine file: blurred",
+        "left out by the quarantine file: empty",
+        "left out by the quarantine file: blurred",
         "left out by the quarantine file",
-    ]  # fmt: skip
+    ]
     assert {"00", "05", "09"}.isdisjoint(written(tmp_path / "second"))
     assert done.unmatched == ["gone.jpg"]
     assert done.span.counts["added"] == 17

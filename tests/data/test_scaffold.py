@@ -12,8 +12,28 @@ from kerasvision import config as c
 from kerasvision.data.scaffold import write_pipeline_file
 from kerasvision.errors import DataError
 
-NAMES = ["photos", "C:\\Users\\ann", "old\\network", 'say """hi"""', 'ends with "', "it's", "\\", "\\'", "tab\\x", "a\nb",
-         "${path}", "$", "{}", "größe", "猫", "\x1b[31m", "\u2028", "caf\udce9", "#", "%s"]  # fmt: skip
+NAMES = [
+    "photos",
+    "C:\\Users\\ann",
+    "old\\network",
+    'say """hi"""',
+    'ends with "',
+    "it's",
+    "\\",
+    "\\'",
+    "tab\\x",
+    "a\nb",
+    "${path}",
+    "$",
+    "{}",
+    "größe",
+    "猫",
+    "\x1b[31m",
+    "\u2028",
+    "caf\udce9",
+    "#",
+    "%s",
+]
 
 
 def photos(folder, *places):

@@ -10,10 +10,20 @@ from kerasvision.data.statistics import Statistics
 from kerasvision.errors import ConfigError
 
 STATISTICS = Statistics(
-    classes=["cat", "dog"], counts={"train": {"cat": 5, "dog": 5}}, modes={"RGB": 6, "L": 4}, formats={"PNG": 10},
-    min_side=20, max_side=31, channel_mean=[1.0, 2.0, 3.0], channel_deviation=[1.0, 1.0, 1.0], quarantined={},
-    notes={}, duplicates=[], contradictions=[], shared_between_splits=[],
-)  # fmt: skip
+    classes=["cat", "dog"],
+    counts={"train": {"cat": 5, "dog": 5}},
+    modes={"RGB": 6, "L": 4},
+    formats={"PNG": 10},
+    min_side=20,
+    max_side=31,
+    channel_mean=[1.0, 2.0, 3.0],
+    channel_deviation=[1.0, 1.0, 1.0],
+    quarantined={},
+    notes={},
+    duplicates=[],
+    contradictions=[],
+    shared_between_splits=[],
+)
 
 
 def test_an_inferred_schema_says_what_there_is():

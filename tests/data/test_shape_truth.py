@@ -90,11 +90,27 @@ def test_false_captions_are_not(caption):
 
 @pytest.mark.parametrize(
     "caption",
-    ["", "a", "a heart", "red", "a red heart", "an large red heart on a dark background", "a orange star at the bottom",
-     "a large red heart on a dark", "a large red heart on a dark background on a dark background", "there is only",
-     "a large large red heart on a dark background", "three shapes:", "on a dark background", "ein rotes Herz", "赤いハート",
-     "a red heart in the upper left corner and more", "the largest shape is the largest shape", "a dog on a sofa"],
-)  # fmt: skip
+    [
+        "",
+        "a",
+        "a heart",
+        "red",
+        "a red heart",
+        "an large red heart on a dark background",
+        "a orange star at the bottom",
+        "a large red heart on a dark",
+        "a large red heart on a dark background on a dark background",
+        "there is only",
+        "a large large red heart on a dark background",
+        "three shapes:",
+        "on a dark background",
+        "ein rotes Herz",
+        "赤いハート",
+        "a red heart in the upper left corner and more",
+        "the largest shape is the largest shape",
+        "a dog on a sofa",
+    ],
+)
 def test_what_is_no_sentence_about_shapes_is_not_true(caption):
     assert not is_true(caption, SCENE)
 

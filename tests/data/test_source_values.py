@@ -52,8 +52,11 @@ def dictionary(values):
     ids=lambda column: str(column.type),
 )
 def test_a_column_of_texts_gives_the_texts_whatever_its_type(column, rows):
-    found = rows(label=column, group=column, text=column, source={"group": "group", "captions": ("text",)}) \
-        if not pa.types.is_list(column.type) else rows(label=column)  # fmt: skip
+    found = (
+        rows(label=column, group=column, text=column, source={"group": "group", "captions": ("text",)})
+        if not pa.types.is_list(column.type)
+        else rows(label=column)
+    )
     assert [record.label for record in found] == ANIMALS
     assert {record.fault for record in found} == {""}
     if not pa.types.is_list(column.type):
@@ -72,12 +75,18 @@ def test_a_column_of_bytes_names_the_split_too(rows):
 
 @pytest.mark.parametrize(
     "column",
-    [pa.array([3, 0]), pa.array([3, 0], pa.uint8()), pa.array([3.0, 0.0]), pa.array([3.0, 0.0], pa.float32()),
-     pa.array([Decimal("3.00"), Decimal("0.00")]), pa.array([[0, 0, 0, 1], [1, 0, 0, 0]]),
-     pa.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]], pa.list_(pa.float32(), 4)),
-     pa.array([[False, False, False, True], [True, False, False, False]])],
+    [
+        pa.array([3, 0]),
+        pa.array([3, 0], pa.uint8()),
+        pa.array([3.0, 0.0]),
+        pa.array([3.0, 0.0], pa.float32()),
+        pa.array([Decimal("3.00"), Decimal("0.00")]),
+        pa.array([[0, 0, 0, 1], [1, 0, 0, 0]]),
+        pa.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]], pa.list_(pa.float32(), 4)),
+        pa.array([[False, False, False, True], [True, False, False, False]]),
+    ],
     ids=lambda column: str(column.type),
-)  # fmt: skip
+)
 def test_a_column_of_whole_numbers_gives_the_numbers_whatever_its_type(column, rows):
     assert [(record.label, record.fault) for record in rows(label=column)] == [("3", ""), ("0", "")]
 
@@ -95,8 +104,11 @@ def test_a_column_of_whole_numbers_gives_the_numbers_whatever_its_type(column, r
 @pytest.mark.parametrize("use", ["label", "group", "split", "captions"])
 def test_a_column_of_another_kind_is_refused_with_its_place_and_the_way_out(use, column, shown, rows):
     source = {"label": None} | ({use: ("said",)} if use == "captions" else {use: "said"})
-    with pytest.raises(DataError, match=rf"column 'said' of .*t.parquet must hold texts or whole numbers; row 0 holds "
-                                        rf"{shown}.*Write each value as one text or one whole number."):  # fmt: skip
+    with pytest.raises(
+        DataError,
+        match=rf"column 'said' of .*t.parquet must hold texts or whole numbers; row 0 holds "
+        rf"{shown}.*Write each value as one text or one whole number.",
+    ):
         rows(said=column, source=source)
 
 
@@ -122,8 +134,13 @@ def test_one_bad_value_is_a_fault_of_its_image_alone(rows):
     found = rows(label=pa.array([1.0, 0.5, None, float("nan"), float("inf"), 2.0**60]))
     assert [record.label for record in found] == ["1", "", "", "", "", ""]
     assert [record.fault.partition(" holds ")[2] for record in found] == [
-        "", "0.5 in row 1, neither a text nor a whole number", "", "", "inf in row 4, neither a text nor a whole number",
-        "1.152921504606847e+18 in row 5, neither a text nor a whole number"]  # fmt: skip
+        "",
+        "0.5 in row 1, neither a text nor a whole number",
+        "",
+        "",
+        "inf in row 4, neither a text nor a whole number",
+        "1.152921504606847e+18 in row 5, neither a text nor a whole number",
+    ]
     assert [record.fault for record in found][2:4] == ["no label", "no label"]
     bad, good = rows(label=pa.array([b"\xff\xfe", b"cat"]))
     assert (good.label, good.fault, bad.label) == ("cat", "", "")
@@ -170,8 +187,11 @@ def test_names_that_are_no_list_of_texts_are_no_names(names, rows):
 
 
 def feature(values):
-    kinds = {bytes: ("bytes_list", tf.train.BytesList), int: ("int64_list", tf.train.Int64List),
-             float: ("float_list", tf.train.FloatList)}  # fmt: skip
+    kinds = {
+        bytes: ("bytes_list", tf.train.BytesList),
+        int: ("int64_list", tf.train.Int64List),
+        float: ("float_list", tf.train.FloatList),
+    }
     field, kind = kinds[type(values[0])]
     return tf.train.Feature(**{field: kind(value=values)})
 
@@ -192,8 +212,9 @@ def test_a_one_hot_feature_gives_as_many_classes_as_it_is_long(tmp_path):
 
 @pytest.mark.parametrize("values", [[0, 5], [1, 1, 0], [b"indoor", b"cat"], [0.2, 0.8]])
 def test_a_feature_of_several_labels_is_refused_with_its_record(values, tmp_path):
-    with pytest.raises(DataError, match="feature 'image/class/label' must hold one label for each image; record 0 of .*"
-                                        "a.tfrecord holds"):  # fmt: skip
+    with pytest.raises(
+        DataError, match="feature 'image/class/label' must hold one label for each image; record 0 of .*a.tfrecord holds"
+    ):
         labels_of(tmp_path, values)
 
 

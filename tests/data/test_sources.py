@@ -272,4 +272,8 @@ def test_every_source_of_the_house_can_be_read_twice_with_the_same_result(tmp_pa
     for source in sources:
         for first, second in itertools.islice(zip(read(source), read(source), strict=True), 50):
             assert (first.name, first.label, first.split, first.load()) == (
-                second.name, second.label, second.split, second.load())  # fmt: skip
+                second.name,
+                second.label,
+                second.split,
+                second.load(),
+            )

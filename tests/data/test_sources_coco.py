@@ -74,14 +74,15 @@ def test_the_published_layout_is_found_by_itself(coco):
     source = coco(
         {
             "captions_train2017": {
-                "images": [image(1), image(2)], "annotations": [caption(2, "a"), caption(1, "b"), caption(2, "c")],
+                "images": [image(1), image(2)],
+                "annotations": [caption(2, "a"), caption(1, "b"), caption(2, "c")],
             },
             "instances_train2017": instances(thing(1, 1, category=7), images=(1, 3)),
             "instances_val2017": instances(images=(9,)),
             "instances_test-dev2017": instances(images=(5,)),
         },
         images=[*(f"train2017/{number}.jpg" for number in range(1, 5)), "val2017/9.jpg", "test-dev2017/5.jpg"],
-    )  # fmt: skip
+    )
     told = [(r.name, r.split, r.captions, [o.label for o in r.objects], r.label, r.fault) for r in read(source)]
     assert told == [
         ("test-dev2017/5.jpg", "test", (), [], "", ""),
@@ -126,10 +127,10 @@ def test_the_label_can_be_the_class_of_the_largest_box(coco):
 @pytest.mark.parametrize("size", [{}, {"height": None, "width": None}])
 def test_only_what_lies_in_the_image_decides_its_label(size, coco, tmp_path):
     objects = [
-        thing(1, category=7, box=(100, 100, 300, 300)),       # nowhere in it
-        thing(2, category=7, box=(5, 3, 500, 500)),           # 1 x 1 of it
+        thing(1, category=7, box=(100, 100, 300, 300)),  # nowhere in it
+        thing(2, category=7, box=(5, 3, 500, 500)),  # 1 x 1 of it
         thing(3, box=(1, 1, 2, 2)),
-    ]  # fmt: skip
+    ]
     files = {"instances_x": instances(*objects, images=[image(1) | size])}
     source = coco(files, images=["x/1.jpg"], label="largest")
     Image.new("RGB", (6, 4)).save(tmp_path / "x" / "1.jpg")
@@ -144,9 +145,22 @@ def test_a_crowd_that_is_kept_does_not_decide_the_label(coco):
 
 @pytest.mark.parametrize(
     ("value", "is_crowd"),
-    [(0, False), (False, False), (None, False), (0.0, False), ("0", False), ("false", False), (" False ", False),
-     (1, True), (True, True), (1.0, True), ("1", True), ("true", True), ("TRUE", True)],
-)  # fmt: skip
+    [
+        (0, False),
+        (False, False),
+        (None, False),
+        (0.0, False),
+        ("0", False),
+        ("false", False),
+        (" False ", False),
+        (1, True),
+        (True, True),
+        (1.0, True),
+        ("1", True),
+        ("true", True),
+        ("TRUE", True),
+    ],
+)
 def test_a_crowd_is_read_in_all_spellings(value, is_crowd, coco):
     record = one(coco, thing(1, iscrowd=value))
     assert (len(record.objects), record.fault) == (0 if is_crowd else 1, "")
@@ -165,8 +179,11 @@ def test_categories_of_one_name_are_one_class_but_not_across_supercategories(coc
 
 def test_boxes_in_shares_of_the_sides_are_refused(coco):
     boxes = [(0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 0.25, 0.5)]
-    with pytest.raises(DataError, match=r"must give boxes in pixels; 2 of its 3 boxes lie within the first pixel, such as "
-                                        r"\[0.1, 0.2, 0.3, 0.4\]. Multiply x and width"):  # fmt: skip
+    with pytest.raises(
+        DataError,
+        match=r"must give boxes in pixels; 2 of its 3 boxes lie within the first pixel, such as "
+        r"\[0.1, 0.2, 0.3, 0.4\]. Multiply x and width",
+    ):
         one(coco, *(thing(number, box=box) for number, box in enumerate(boxes)))
 
 
@@ -326,8 +343,9 @@ def test_a_mask_needs_the_size_of_its_image(size, fault, coco):
 
 
 def test_a_mask_has_the_size_of_its_image_in_every_spelling(coco):
-    files = {"instances_x": instances(thing(1, segmentation=[[0, 0, 6, 0, 6, 4, 0, 4]]),
-                                      images=[image(1, height="4", width=6.0)])}  # fmt: skip
+    files = {
+        "instances_x": instances(thing(1, segmentation=[[0, 0, 6, 0, 6, 4, 0, 4]]), images=[image(1, height="4", width=6.0)])
+    }
     ((drawn,),) = (record.objects for record in read(coco(files, images=["x/1.jpg"])))
     with Image.open(io.BytesIO(drawn.mask())) as mask:
         assert (mask.size, mask.getextrema()) == ((6, 4), (255, 255))
@@ -340,7 +358,13 @@ def test_images_that_are_missing_or_outside_are_faults(coco, tmp_path):
     files = {"instances_x": instances(images=listed)}
     outside = f"the path leads out of {tmp_path / 'x'}"
     assert [record.fault for record in read(coco(files, images=["x/1.jpg"]))] == [
-        "", "there is no such file", outside, outside, "the path is empty", "the path holds a NUL character"]  # fmt: skip
+        "",
+        "there is no such file",
+        outside,
+        outside,
+        "the path is empty",
+        "the path holds a NUL character",
+    ]
 
 
 def test_whole_paths_below_the_folder_and_backslashes_are_read(coco, tmp_path):

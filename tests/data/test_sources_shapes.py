@@ -15,8 +15,16 @@ from kerasvision.errors import ConfigError
 
 CLASSES = ("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart")
 # What the words mean, by hue in degrees: written from the colour wheel, not from the code.
-HUES = {"red": (350, 10), "orange": (20, 40), "yellow": (45, 60), "green": (120, 150), "turquoise": (170, 190),
-        "blue": (220, 240), "purple": (270, 290), "pink": (320, 345)}  # fmt: skip
+HUES = {
+    "red": (350, 10),
+    "orange": (20, 40),
+    "yellow": (45, 60),
+    "green": (120, 150),
+    "turquoise": (170, 190),
+    "blue": (220, 240),
+    "purple": (270, 290),
+    "pink": (320, 345),
+}
 
 
 def read(**fields):
@@ -120,9 +128,15 @@ def facts(record):
 A_SHAPE = rf"an? (?:(large|medium-sized|small) )?({'|'.join(HUES)}) ({'|'.join(CLASSES)})"
 A_PLACE = "(?:in|at|on) the (?:(upper|lower) )?(left|right|top|bottom|middle)(?: corner)?"
 # By word: axis, from, to, of 64 pixels.
-PLACES = {"upper": [(0, 0, 22)], "top": [(0, 0, 22), (1, 21, 43)],
-          "lower": [(0, 42, 64)], "bottom": [(0, 42, 64), (1, 21, 43)],
-          "left": [(1, 0, 22)], "right": [(1, 42, 64)], "middle": [(0, 21, 43), (1, 21, 43)]}  # fmt: skip
+PLACES = {
+    "upper": [(0, 0, 22)],
+    "top": [(0, 0, 22), (1, 21, 43)],
+    "lower": [(0, 42, 64)],
+    "bottom": [(0, 42, 64), (1, 21, 43)],
+    "left": [(1, 0, 22)],
+    "right": [(1, 42, 64)],
+    "middle": [(0, 21, 43), (1, 21, 43)],
+}
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4}
 
 
@@ -181,8 +195,17 @@ def test_every_caption_is_true_of_its_picture(scenes):
 
 
 def test_the_check_of_captions_can_fail(scenes):
-    turned = {"left of": "right of", "right of": "left of", "dark": "light", "light": "dark", "left": "right",
-              "two": "three", "above": "below", "small": "large", "red": "blue"}  # fmt: skip
+    turned = {
+        "left of": "right of",
+        "right of": "left of",
+        "dark": "light",
+        "light": "dark",
+        "left": "right",
+        "two": "three",
+        "above": "below",
+        "small": "large",
+        "red": "blue",
+    }
     wrong = 0
     for record in scenes[:100]:
         for caption in record.captions:

@@ -50,8 +50,9 @@ def test_a_plain_table_needs_no_settings(tmp_path):
 
 def test_every_column_has_its_place(tmp_path):
     text = "file,kind,part,person,de,en\n1.jpg,cat,Val,anna,Katze,a cat\n2.jpg,dog,,,Hund,\n"
-    source = make(tmp_path, text, "1.jpg", "2.jpg",
-                  image="file", label="kind", split="part", group="person", captions=("en", "de"))  # fmt: skip
+    source = make(
+        tmp_path, text, "1.jpg", "2.jpg", image="file", label="kind", split="part", group="person", captions=("en", "de")
+    )
     one, two = read(source)
     assert (one.label, one.split, one.group, one.captions) == ("cat", "validation", "anna", ("a cat", "Katze"))
     assert (two.label, two.split, two.group, two.captions) == ("dog", None, "", ("", "Hund"))
@@ -61,7 +62,9 @@ def test_the_captions_of_an_image_on_several_rows_are_gathered_in_order(tmp_path
     text = 'image,caption\n1.jpg,a dog\n2.jpg,a cat\n./1.jpg,"a dog, running"\n1.jpg,"a ""good"" dog"\n'
     source = make(tmp_path, text, "1.jpg", "2.jpg", label=None, captions=("caption",))
     assert [(record.name, record.captions, record.fault) for record in read(source)] == [
-        ("1.jpg", ("a dog", "a dog, running", 'a "good" dog'), ""), ("2.jpg", ("a cat",), "")]  # fmt: skip
+        ("1.jpg", ("a dog", "a dog, running", 'a "good" dog'), ""),
+        ("2.jpg", ("a cat",), ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,10 @@ def test_hugging_face_class_names_are_used(tmp_path):
     images = [{"bytes": b"x", "path": "1.jpg"}] * 3
     path = make_parquet(tmp_path, metadata=names, image=images, label=[1, 0, -1])
     assert [(record.label, record.fault) for record in read(Table(path=path))] == [
-        ("dog", ""), ("cat", ""), ("", "no label")]  # fmt: skip
+        ("dog", ""),
+        ("cat", ""),
+        ("", "no label"),
+    ]
 
 
 def test_a_row_without_bytes_cannot_be_read_and_says_so(tmp_path):
@@ -229,8 +235,11 @@ def test_a_long_text_that_a_dictionary_repeats_is_refused_before_it_is_unpacked(
     path = packed_table(tmp_path / "table.parquet")(image=["1.jpg"] * 1000, label=label, caption=said)
     pool = pyarrow.default_memory_pool()
     before = pool.bytes_allocated()
-    with pytest.raises(DataError, match=r"column '(label|caption)(.list.element)?' of .* must hold values of at most "
-                                        r"1,000,000 bytes; one has 3,000,000"):  # fmt: skip
+    with pytest.raises(
+        DataError,
+        match=r"column '(label|caption)(.list.element)?' of .* must hold values of at most "
+        r"1,000,000 bytes; one has 3,000,000",
+    ):
         read(Table(path=path, captions=() if column == "label" else ("caption",)))
     assert pool.bytes_allocated() - before < 10_000_000
 
@@ -248,8 +257,11 @@ def test_a_long_text_that_is_spelt_by_the_one_before_is_refused_with_its_row(tmp
 def test_a_column_that_unpacks_a_thousandfold_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("kerasvision.config.parquet_batches.SUSPECT_BYTES", 1_000_000)
     path = packed_table(tmp_path / "table.parquet", use_dictionary=False)(image=[b"\0" * 900_000] * 30)
-    with pytest.raises(OSError, match=r"column 'image' of .* must not unpack to more than 1,000 times its size; [0-9,]+ "
-                                      r"bytes unpack to 27,"):  # fmt: skip
+    with pytest.raises(
+        OSError,
+        match=r"column 'image' of .* must not unpack to more than 1,000 times its size; [0-9,]+ "
+        r"bytes unpack to 27,",
+    ):
         read(Table(path=path, label=None))[0].load()
 
 
@@ -325,8 +337,14 @@ def test_parquet_paths_are_held_to_the_same(path, fault, hostile):
 
 def test_whole_paths_below_the_folder_and_backslashes_are_read_like_others(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
-    written = [f"{tmp_path}/img/0.jpg", f"{tmp_path}/link/img/1.jpg", "img\\2.jpg", ".\\img\\3.jpg", "img/a\\b.jpg",
-               f"{tmp_path}/x/../img/4.jpg"]  # fmt: skip
+    written = [
+        f"{tmp_path}/img/0.jpg",
+        f"{tmp_path}/link/img/1.jpg",
+        "img\\2.jpg",
+        ".\\img\\3.jpg",
+        "img/a\\b.jpg",
+        f"{tmp_path}/x/../img/4.jpg",
+    ]
     names = ["img/0.jpg", "img/1.jpg", "img/2.jpg", "img/3.jpg", "img/a\\b.jpg", "img/4.jpg"]
     source = make(tmp_path, "image,label\n" + "".join(f"{path},cat\n" for path in written), *names)
     assert faults(source) == dict.fromkeys(names, "")
@@ -343,10 +361,12 @@ def test_whole_paths_below_the_folder_and_backslashes_are_read_like_others(tmp_p
         ("{root}x/secret.jpg", "the path leads out of {root}"),
         ("/etc/hostname", "the path leads out of {root}"),
         ("{root}", "not a regular file"),
-        ("C:\\photos\\1.jpg", "there is no such file (a drive letter belongs to a Windows machine: write the path below "
-                               "the folder)"),
+        (
+            "C:\\photos\\1.jpg",
+            "there is no such file (a drive letter belongs to a Windows machine: write the path below the folder)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_whole_paths_and_backslashes_lead_no_further_than_others(path, fault, hostile):
     path = path.format(root=hostile)
     (record,) = read(make(hostile, f"image,label\n{path},cat\n"))
@@ -395,7 +415,7 @@ def test_a_missing_label_is_a_fault_of_its_image(tmp_path):
         ('image,label\n1.jpg,"cat\n2.jpg,dog\n', {}, DataError, "line 3, cannot be read as CSV: unexpected end of data"),
         ('image,label\n1.jpg,"cat"s\n', {}, DataError, "line 2, cannot be read as CSV: ',' expected after"),
     ],
-)  # fmt: skip
+)
 def test_a_table_that_does_not_fit_is_told_with_its_line(text, fields, error, message, tmp_path):
     with pytest.raises(error, match=message):
         read(make(tmp_path, text, "1.jpg", **fields))
@@ -424,8 +444,11 @@ def test_rows_that_do_not_fit_are_left_to_the_reading(tmp_path):
 def test_a_wrong_root_is_told_after_a_thousand_rows(tmp_path):
     text = "image,label\n" + "".join(f"photos/{number}.jpg,cat\n" for number in range(2000))
     source = make(tmp_path, text)
-    with pytest.raises(DataError, match=r"1,000 of the first 1,000 rows .* the first of them has 'photos/0.jpg': "
-                                        r"there is no such file. Set source.root"):  # fmt: skip
+    with pytest.raises(
+        DataError,
+        match=r"1,000 of the first 1,000 rows .* the first of them has 'photos/0.jpg': "
+        r"there is no such file. Set source.root",
+    ):
         read(source)
     assert len(list(source.files())) == 1
 
@@ -454,7 +477,8 @@ BEHIND_A_HEADER = {
     "rows of nonsense": (lambda: b"".join(b"%d,x\n" % number for number in range(100_000)), "1,000 of the first 1,000"),
 }
 CASES = {name: (b"", *case) for name, case in GARBAGE.items()} | {
-    f"{name} behind a header": (b"image,label\n", *case) for name, case in BEHIND_A_HEADER.items()}  # fmt: skip
+    f"{name} behind a header": (b"image,label\n", *case) for name, case in BEHIND_A_HEADER.items()
+}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -36,8 +36,9 @@ def prepared(tmp_path_factory):
     """A TFDS data folder with the data set `examples`: class "night" is dark, class "day" is light."""
     data_dir = tmp_path_factory.mktemp("tfds")
     images = {"train": [("a", 10, "night"), ("b", 200, "day"), ("c", 20, "night")], "test": [("d", 210, "day")]}
-    rows = {split: [(name, png(value), label) for name, value, label in split_images]
-            for split, split_images in images.items()}  # fmt: skip
+    rows = {
+        split: [(name, png(value), label) for name, value, label in split_images] for split, split_images in images.items()
+    }
     write_examples(lambda split: rows[split], splits=rows, classes=["day", "night"], folder=data_dir / "examples" / "1.0.0")
     return data_dir
 
@@ -76,8 +77,10 @@ class KvArrays(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        features = {"image": tfds.features.Tensor(shape=(2, 3, 1), dtype=np.uint8),
-                    "label": tfds.features.ClassLabel(names=["zero", "one"])}  # fmt: skip
+        features = {
+            "image": tfds.features.Tensor(shape=(2, 3, 1), dtype=np.uint8),
+            "label": tfds.features.ClassLabel(names=["zero", "one"]),
+        }
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
     def _split_generators(self, dl_manager):
@@ -97,7 +100,9 @@ def test_arrays_become_images_and_a_missing_label_is_told(tmp_path, monkeypatch)
     monkeypatch.setattr(KvArrays, "_split_generators", lambda self, _: {"train": self._generate_examples([0, 1])})
     records = read(c.Tfds(name="kv_arrays", data_dir=tmp_path))
     assert {(r.label, pixels(r.load()).shape, pixels(r.load()).max()) for r in records} == {
-        ("zero", (2, 3), 7), ("one", (2, 3), 14)}  # fmt: skip
+        ("zero", (2, 3), 7),
+        ("one", (2, 3), 14),
+    }
 
 
 class KvCaptioned(tfds.core.GeneratorBasedBuilder):
@@ -107,8 +112,12 @@ class KvCaptioned(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         text = tfds.features.Text()
-        features = {"image": tfds.features.Image(shape=(4, 6, 3)), "title": text, "texts": tfds.features.Sequence(text),
-                    "captions": tfds.features.Sequence({"id": np.int64, "text": text})}  # fmt: skip
+        features = {
+            "image": tfds.features.Image(shape=(4, 6, 3)),
+            "title": text,
+            "texts": tfds.features.Sequence(text),
+            "captions": tfds.features.Sequence({"id": np.int64, "text": text}),
+        }
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
     def _split_generators(self, dl_manager):

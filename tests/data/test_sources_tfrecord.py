@@ -48,9 +48,11 @@ def read(source):
 def test_files_of_a_pattern_give_splits_labels_and_captions(tmp_path):
     write(tmp_path / "birds-train-00000-of-00002", example(image__encoded=[b"one"], image__class__label=[3]))
     write(tmp_path / "birds-train-00001-of-00002")
-    write(tmp_path / "birds-validation-00000-of-00001",
-          example(image__encoded=[b"two"], image__class__label=[0], image__caption=[b"a", "ö".encode()]),
-          example(image__encoded=[b"three"]))  # fmt: skip
+    write(
+        tmp_path / "birds-validation-00000-of-00001",
+        example(image__encoded=[b"two"], image__class__label=[0], image__caption=[b"a", "ö".encode()]),
+        example(image__encoded=[b"three"]),
+    )
     source = TfRecord(path=tmp_path / "birds-*-of-*")
     told = [(r.name, r.load(), r.label, r.split, r.captions, r.objects, r.fault) for r in read(source)]
     assert told == [
@@ -59,7 +61,10 @@ def test_files_of_a_pattern_give_splits_labels_and_captions(tmp_path):
         ("birds-validation-00000-of-00001/000001", b"three", "", "validation", (), (), ""),
     ]
     assert [name for name, _ in source.files()] == [
-        "birds-train-00000-of-00002", "birds-train-00001-of-00002", "birds-validation-00000-of-00001"]  # fmt: skip
+        "birds-train-00000-of-00002",
+        "birds-train-00001-of-00002",
+        "birds-validation-00000-of-00001",
+    ]
 
 
 def test_files_of_one_name_in_several_folders_stay_apart_and_folders_say_the_split(tmp_path):
@@ -69,9 +74,11 @@ def test_files_of_one_name_in_several_folders_stay_apart_and_folders_say_the_spl
     (tmp_path / "extra" / "Thumbs.db").write_bytes(b"no TFRecord")
     source = TfRecord(path=tmp_path / "*" / "*")
     assert [(r.name, r.load(), r.split) for r in read(source)] == [
-        ("Val2017/00000.tfrecord/000000", b"two", "validation"), ("extra/00000.tfrecord/000000", b"three", None),
-        ("test_set/00000.tfrecord/000000", b"four", "test"), ("train/00000.tfrecord/000000", b"one", "train"),
-    ]  # fmt: skip
+        ("Val2017/00000.tfrecord/000000", b"two", "validation"),
+        ("extra/00000.tfrecord/000000", b"three", None),
+        ("test_set/00000.tfrecord/000000", b"four", "test"),
+        ("train/00000.tfrecord/000000", b"one", "train"),
+    ]
     assert [name for name, _ in source.files()] == [
         f"{folder}/00000.tfrecord" for folder in ("Val2017", "extra", "test_set", "train")
     ]
@@ -112,10 +119,11 @@ def test_labels_get_their_names_or_are_texts_already(tmp_path):
     write(file, *(example(image__encoded=[b"x"], image__class__label=[label], text=["héron".encode()]) for label in labels))
     named = read(TfRecord(path=file, class_names=("duck", "goose")))
     assert [(record.label, record.fault) for record in named] == [
-        ("goose", ""), ("duck", ""),
+        ("goose", ""),
+        ("duck", ""),
         ("", "label 2 has no name in source.class_names, which has 2"),
         ("", "label -1 has no name in source.class_names, which has 2"),
-    ]  # fmt: skip
+    ]
     assert {record.label for record in read(TfRecord(path=file, label_key="text"))} == {"héron"}
     assert {record.label for record in read(TfRecord(path=file, label_key=None))} == {""}
 
@@ -127,8 +135,12 @@ def test_boxes_become_pixels_and_masks_become_0_and_255(tmp_path):
     Image.fromarray(mask).save(buffer, "PNG")
     box = {"ymin": [0.25, 0.0], "xmin": [0.5, -0.5], "ymax": [0.75, 1.0], "xmax": [1.0, 2.0]}
     named = {f"image__object__bbox__{side}": values for side, values in box.items()}
-    record = example(image__encoded=[png(4, 6)], image__object__class__text=[b"cat", b"dog"],
-                     image__object__mask=[buffer.getvalue(), png(4, 6, "L", 0)], **named)  # fmt: skip
+    record = example(
+        image__encoded=[png(4, 6)],
+        image__object__class__text=[b"cat", b"dog"],
+        image__object__mask=[buffer.getvalue(), png(4, 6, "L", 0)],
+        **named,
+    )
     (found,) = read(write(tmp_path / "a", record))
     # Of 4 rows and 6 columns.
     assert [(o.box, o.label) for o in found.objects] == [((1, 3, 3, 6), "cat"), ((0, -3, 4, 12), "dog")]
@@ -139,8 +151,10 @@ def test_boxes_become_pixels_and_masks_become_0_and_255(tmp_path):
 def test_boxes_of_a_turned_photo_are_parts_of_what_one_sees(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    sides = {f"image__object__bbox__{side}": [value] for side, value in
-             {"ymin": 0.0, "xmin": 0.0, "ymax": 1.0, "xmax": 1.0}.items()}  # fmt: skip
+    sides = {
+        f"image__object__bbox__{side}": [value]
+        for side, value in {"ymin": 0.0, "xmin": 0.0, "ymax": 1.0, "xmax": 1.0}.items()
+    }
     record = example(image__encoded=[png(4, 6, exif=exif)], image__object__class__text=[b"all"], **sides)
     assert read(write(tmp_path / "a", record))[0].objects[0].box == (0, 0, 6, 4)
 

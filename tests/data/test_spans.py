@@ -33,9 +33,15 @@ def saved(tmp_path):
 def test_the_first_span_counts_and_leaves_the_names_to_the_manifest(saved):
     span, files = saved(manifest(("a", "1"), ("b", "2"), ("bad", "3", "x", "the file is empty")))
     assert json.loads(files.span.read_text()) == {
-        "span": 1, "added": 2, "removed": 0, "changed": 0, "relabelled": 0, "unchanged": 0, "ids": {},
+        "span": 1,
+        "added": 2,
+        "removed": 0,
+        "changed": 0,
+        "relabelled": 0,
+        "unchanged": 0,
+        "ids": {},
         "splits": {"validation": 0.2, "test": 0.2, "salt": "", "stratify": False},
-    }  # fmt: skip
+    }
     assert Span.load(files.span) == span
 
 

@@ -26,7 +26,7 @@ ALIKE = {
     "a whole number": ("1", "1.0", "01", "+1", "1.", "001.00"),
     "a negative number": ("-1", "-1.0", "-01"),
     "a number and a mark": ("7", "07\u200b"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", ALIKE)

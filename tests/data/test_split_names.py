@@ -39,9 +39,12 @@ def test_a_split_grown_together_with_other_letters_is_another_word(split, letter
 
 
 @given(
-    st.sampled_from(sorted(SPLIT_NAMES)), st.sampled_from(["", "_", "-", " ", "."]), st.integers(0, 10**6),
-    st.sampled_from(["", "_set", "-images", " data", "_v2"]), st.sampled_from([str.lower, str.upper, str.title]),
-)  # fmt: skip
+    st.sampled_from(sorted(SPLIT_NAMES)),
+    st.sampled_from(["", "_", "-", " ", "."]),
+    st.integers(0, 10**6),
+    st.sampled_from(["", "_set", "-images", " data", "_v2"]),
+    st.sampled_from([str.lower, str.upper, str.title]),
+)
 def test_numbers_signs_plain_words_and_case_change_nothing(split, sign, number, ending, case):
     assert split_of(case(f"{split}{sign}{number}{ending}")) == SPLIT_NAMES[split]
 

@@ -31,8 +31,20 @@ IMAGES = {
     ],
     "test": [("h", colour(12, 4, low=200), "cat")],
 }
-BAD_ROW = {"id": "bad", "path": "", "split": "train", "label": "dog", "sha256": "0", "size": 0, "width": 70_000,
-           "height": 1, "format": "TIFF", "mode": "CMYK", "notes": "ignored", "fault": "the file is empty"}  # fmt: skip
+BAD_ROW = {
+    "id": "bad",
+    "path": "",
+    "split": "train",
+    "label": "dog",
+    "sha256": "0",
+    "size": 0,
+    "width": 70_000,
+    "height": 1,
+    "format": "TIFF",
+    "mode": "CMYK",
+    "notes": "ignored",
+    "fault": "the file is empty",
+}
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +173,14 @@ def test_images_without_labels_have_statistics(of_described):
 
 def test_captions_are_counted_by_image_and_by_word(of_described):
     statistics, images = of_described
-    assert statistics.captions == {"images_without": 1, "least": 0, "most": 2, "mean_words": 10 / 4, "max_words": 5,
-                                   "vocabulary": 5}  # fmt: skip
+    assert statistics.captions == {
+        "images_without": 1,
+        "least": 0,
+        "most": 2,
+        "mean_words": 10 / 4,
+        "max_words": 5,
+        "vocabulary": 5,
+    }
     words = images.set_index("id")["caption_words"]
     assert words.drop("2").to_dict() == {"1": 2.0, "3": 5.0, "4": 1.0}
     assert np.isnan(words["2"])

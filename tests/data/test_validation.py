@@ -20,10 +20,19 @@ from kerasvision.errors import DataError
 CLEAN = Statistics(
     classes=["cat", "dog"],
     counts={"train": {"cat": 40, "dog": 60}, "validation": {"cat": 5, "dog": 5}, "test": {"cat": 5, "dog": 5}},
-    modes={"RGB": 120}, formats={"JPEG": 120}, min_side=20, max_side=30, channel_mean=[100.0, 100.0, 100.0],
-    channel_deviation=[50.0, 50.0, 50.0], quarantined={}, notes={}, duplicates=[], contradictions=[],
-    shared_between_splits=[], images={"train": 100, "validation": 10, "test": 10},
-)  # fmt: skip
+    modes={"RGB": 120},
+    formats={"JPEG": 120},
+    min_side=20,
+    max_side=30,
+    channel_mean=[100.0, 100.0, 100.0],
+    channel_deviation=[50.0, 50.0, 50.0],
+    quarantined={},
+    notes={},
+    duplicates=[],
+    contradictions=[],
+    shared_between_splits=[],
+    images={"train": 100, "validation": 10, "test": 10},
+)
 SCHEMA = DataSchema.infer(CLEAN)
 
 
@@ -131,8 +140,18 @@ def test_each_anomaly_is_found_alone(changed, normal, expected):
 def test_ten_thousand_classes_are_summed_up():
     names = [f"class {number:05d}" for number in range(10_000)]
     statistics = replace(CLEAN, classes=names, counts=counts(dict.fromkeys(names, 1), dict.fromkeys(names, 0)))
-    images = pd.DataFrame({"id": names, "label": names, "split": "train", "sha256": names, "notes": "", "mode": "RGB",
-                           "width": 20, "height": 30})  # fmt: skip
+    images = pd.DataFrame(
+        {
+            "id": names,
+            "label": names,
+            "split": "train",
+            "sha256": names,
+            "notes": "",
+            "mode": "RGB",
+            "width": 20,
+            "height": 30,
+        }
+    )
     anomalies = [
         *find_anomalies(statistics, SCHEMA),
         *find_anomalies(CLEAN, schema(classes=tuple(names))),
@@ -217,16 +236,28 @@ def test_each_kind_of_fault_has_a_code():
 
 
 # 120 images as `compute_statistics` lists them: no two alike, each with two captions.
-IMAGES = pd.DataFrame({
-    "id": [f"{number:03d}.jpg" for number in range(120)],
-    "sha256": [f"{number:064x}" for number in range(120)],
-    "split": ["train"] * 100 + ["validation"] * 10 + ["test"] * 10,
-    "label": ["cat"] * 40 + ["dog"] * 60 + ["cat", "dog"] * 10,
-    "group": "", "notes": "", "mode": "RGB", "width": 30, "height": 20, "size": 1000, "aspect": 1.5, "objects": 0,
-    "captions": 2, "caption_words": 9.0, "brightness": 100.0, "contrast": 40.0,
-    **{f"mean_{colour}": 100.0 for colour in ("red", "green", "blue")},
-    **{f"square_{colour}": 100.0**2 + 40.0**2 for colour in ("red", "green", "blue")},
-})  # fmt: skip
+IMAGES = pd.DataFrame(
+    {
+        "id": [f"{number:03d}.jpg" for number in range(120)],
+        "sha256": [f"{number:064x}" for number in range(120)],
+        "split": ["train"] * 100 + ["validation"] * 10 + ["test"] * 10,
+        "label": ["cat"] * 40 + ["dog"] * 60 + ["cat", "dog"] * 10,
+        "group": "",
+        "notes": "",
+        "mode": "RGB",
+        "width": 30,
+        "height": 20,
+        "size": 1000,
+        "aspect": 1.5,
+        "objects": 0,
+        "captions": 2,
+        "caption_words": 9.0,
+        "brightness": 100.0,
+        "contrast": 40.0,
+        **{f"mean_{colour}": 100.0 for colour in ("red", "green", "blue")},
+        **{f"square_{colour}": 100.0**2 + 40.0**2 for colour in ("red", "green", "blue")},
+    }
+)
 CAPTIONS = {"images_without": 0, "least": 2, "most": 2, "mean_words": 9.0, "max_words": 12, "vocabulary": 300}
 
 
@@ -379,9 +410,11 @@ def test_saved_anomalies_are_counted_by_severity(tmp_path):
     data = json.loads(file.read_text())
     assert data["counts"] == {"error": 1, "warning": 0, "info": 1}
     assert data["anomalies"][0] == {
-        "severity": "error", "code": "leakage", "examples": ["a", "b"],
+        "severity": "error",
+        "code": "leakage",
+        "examples": ["a", "b"],
         "message": "2 images lie in two splits, byte for byte: a = b",
-    }  # fmt: skip
+    }
 
 
 def test_errors_are_refused_by_their_messages(tmp_path):

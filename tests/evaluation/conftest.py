@@ -13,11 +13,25 @@ def manifest_of(examples):
     for split in examples.splits:
         for example in examples.dataset(split).as_numpy_iterator():
             width, height = Image.open(io.BytesIO(example["image"])).size
-            rows.append({
-                "id": example["id"].decode(), "path": "", "split": split, "label": examples.classes[example["label"]],
-                "group": "", "sha256": example["id"].decode(), "size": len(example["image"]), "width": width,
-                "height": height, "format": "PNG", "mode": "L", "notes": "", "fault": "", "captions": 0, "objects": 0,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "id": example["id"].decode(),
+                    "path": "",
+                    "split": split,
+                    "label": examples.classes[example["label"]],
+                    "group": "",
+                    "sha256": example["id"].decode(),
+                    "size": len(example["image"]),
+                    "width": width,
+                    "height": height,
+                    "format": "PNG",
+                    "mode": "L",
+                    "notes": "",
+                    "fault": "",
+                    "captions": 0,
+                    "objects": 0,
+                }
+            )
     return pd.DataFrame(rows)
 
 

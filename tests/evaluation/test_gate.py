@@ -158,7 +158,9 @@ def test_a_bound_can_hold_for_one_slice(verdict):
 def test_a_bound_for_every_slice_is_judged_slice_by_slice(verdict):
     judged = verdict(c.AtLeast("accuracy", 0.8, slice="label"))
     assert {result.rule: result.outcome for result in judged.rules} == {
-        "accuracy of label=cat >= 0.8": "passed", "accuracy of label=dog >= 0.8": "failed"}  # fmt: skip
+        "accuracy of label=cat >= 0.8": "passed",
+        "accuracy of label=dog >= 0.8": "failed",
+    }
     assert judged.verdict == "NOT_BLESSED"
 
 
@@ -231,9 +233,16 @@ def own(answer, verdict, monkeypatch):
 
 @pytest.mark.parametrize(
     ("answer", "shown"),
-    [(RuleResult("own", "Failed", 0.1, None), "'Failed'"), (RuleResult("own", None, 0.1, None), "None"), (False, "False"),
-     (True, "True"), (None, "None"), ("passed", "'passed'"), ([], "[]")],
-)  # fmt: skip
+    [
+        (RuleResult("own", "Failed", 0.1, None), "'Failed'"),
+        (RuleResult("own", None, 0.1, None), "None"),
+        (False, "False"),
+        (True, "True"),
+        (None, "None"),
+        ("passed", "'passed'"),
+        ([], "[]"),
+    ],
+)
 def test_a_rule_that_answers_with_no_known_outcome_stops_the_run(answer, shown, verdict, monkeypatch):
     with pytest.raises(ConfigError) as error:
         own(answer, verdict, monkeypatch)
@@ -393,10 +402,15 @@ def test_a_tolerance_makes_few_images_enough(verdict):
 @pytest.mark.parametrize("test", ["bootstrap", "mcnemar"])
 def test_models_that_answer_alike_are_not_proven_to_be_alike(test, verdict):
     now, before = counted(200, 200), counted(200, 200)
-    judged = [verdict(rule, of=now, baseline=before) for rule in (
-        c.NoWorse("accuracy", 0.02, test=test), c.NoWorse("accuracy", 0.01, test=test), c.NoWorse("accuracy", test=test),
-        c.Better("accuracy", test=test),
-    )]  # fmt: skip
+    judged = [
+        verdict(rule, of=now, baseline=before)
+        for rule in (
+            c.NoWorse("accuracy", 0.02, test=test),
+            c.NoWorse("accuracy", 0.01, test=test),
+            c.NoWorse("accuracy", test=test),
+            c.Better("accuracy", test=test),
+        )
+    ]
     # 1 - 0.025 ** (1 / 200) = 0.0183.
     assert [one.verdict for one in judged] == ["BLESSED", "UNDECIDED", "UNDECIDED", "UNDECIDED"]
     assert judged[1].rules[0].reason.endswith("models that answer alike pass with 368 images")
@@ -494,14 +508,32 @@ def test_a_saved_verdict_holds_every_rule_with_its_value_bound_baseline_and_reas
         "verdict": "NOT_BLESSED",
         "reason": "accuracy >= 0.95 failed with 0.9",
         "rules": [
-            {"rule": "accuracy >= 0.95", "outcome": "failed", "value": 0.9, "bound": 0.95, "reason": "0.9 is not >= 0.95",
-             "baseline": 0.8, "interval": [0.85, 0.94], "p_value": None, "examples": 100},
-            {"rule": "log_loss no worse than the last blessed model's by more than 0.25", "outcome": "passed", "value": 0.3,
-             "bound": 0.75, "reason": "0.3 after 0.5", "baseline": 0.5, "interval": None, "p_value": None, "examples": 100},
+            {
+                "rule": "accuracy >= 0.95",
+                "outcome": "failed",
+                "value": 0.9,
+                "bound": 0.95,
+                "reason": "0.9 is not >= 0.95",
+                "baseline": 0.8,
+                "interval": [0.85, 0.94],
+                "p_value": None,
+                "examples": 100,
+            },
+            {
+                "rule": "log_loss no worse than the last blessed model's by more than 0.25",
+                "outcome": "passed",
+                "value": 0.3,
+                "bound": 0.75,
+                "reason": "0.3 after 0.5",
+                "baseline": 0.5,
+                "interval": None,
+                "p_value": None,
+                "examples": 100,
+            },
         ],
         "baseline": identity,
         "remarks": [],
-    }  # fmt: skip
+    }
 
 
 def test_a_saved_verdict_is_json_even_where_a_score_is_not_a_number(verdict, tmp_path):

@@ -67,10 +67,12 @@ def picture_at(address):
 def example_set(tmp_path_factory):
     """Four training and four test images, two of each class; the names of the files are as evil as the class."""
     rows = {
-        split: [(f"{split}/<img src=x onerror=alert({n})>.png", encode_png(np.full((4, 6, 3), 60 * n, np.uint8)),
-                 CLASSES[n % 2]) for n in range(4)]
+        split: [
+            (f"{split}/<img src=x onerror=alert({n})>.png", encode_png(np.full((4, 6, 3), 60 * n, np.uint8)), CLASSES[n % 2])
+            for n in range(4)
+        ]
         for split in ("train", "test")
-    }  # fmt: skip
+    }
     folder = tmp_path_factory.mktemp("evil") / "data"
     write_examples(lambda split: rows[split], splits=rows, classes=CLASSES, folder=folder)
     return ExampleSet(folder)
@@ -111,12 +113,23 @@ def evaluation_page(example_set, folder, *, wrong=2, labels=0):
 
 def statistics_page(example_set, folder):
     rows = [
-        {"id": example["id"].decode(), "path": "", "split": split, "label": CLASSES[example["label"]],
-         "sha256": f"{split}{n}", "size": 1, "width": 6, "height": 4, "format": "PNG", "mode": "RGB", "notes": "",
-         "fault": ""}
+        {
+            "id": example["id"].decode(),
+            "path": "",
+            "split": split,
+            "label": CLASSES[example["label"]],
+            "sha256": f"{split}{n}",
+            "size": 1,
+            "width": 6,
+            "height": 4,
+            "format": "PNG",
+            "mode": "RGB",
+            "notes": "",
+            "fault": "",
+        }
         for split in example_set.splits
         for n, example in enumerate(example_set.dataset(split).as_numpy_iterator())
-    ]  # fmt: skip
+    ]
     rows.append(rows[0] | {"id": "<b onclick=x()>bad</b>.jpg", "fault": "<i>the file is empty</i>"})
     statistics, images = compute_statistics(example_set, pd.DataFrame(rows))
     file = folder / "statistics.html"
@@ -179,8 +192,10 @@ def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):
 
 
 def test_the_statistics_page_shows_every_training_image(example_set, tmp_path):
-    shades = [picture_at(address).convert("RGB").getpixel((0, 0))[0]
-              for address in statistics_page(example_set, tmp_path).addresses[-4:]]  # fmt: skip
+    shades = [
+        picture_at(address).convert("RGB").getpixel((0, 0))[0]
+        for address in statistics_page(example_set, tmp_path).addresses[-4:]
+    ]
     assert sorted(shades) == [0, 60, 120, 180]
 
 

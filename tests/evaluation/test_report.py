@@ -81,22 +81,50 @@ def stages(tmp_path):
     sheets = f'<h3>{escaped(EVIL)} <small>2</small></h3><div><img src="{PIXEL}" title="{escaped(EVIL_FILE)}"></div>'
     examples = artifact(tmp_path, 1, "Examples", manifest__parquet="not read")
     statistics = artifact(
-        tmp_path, 2, "ExampleStatistics", statistics__html=STATISTICS.format(sheets=sheets),
-        statistics__json={"classes": [EVIL, "dog"], "counts": {"train": {EVIL: 2, "dog": 1}, "test": {EVIL: 1, "dog": 0}},
-                          "quarantined": {EVIL_FILE: EVIL}, "min_side": 6, "max_side": 9, "formats": {"PNG": 4}},
-    )  # fmt: skip
+        tmp_path,
+        2,
+        "ExampleStatistics",
+        statistics__html=STATISTICS.format(sheets=sheets),
+        statistics__json={
+            "classes": [EVIL, "dog"],
+            "counts": {"train": {EVIL: 2, "dog": 1}, "test": {EVIL: 1, "dog": 0}},
+            "quarantined": {EVIL_FILE: EVIL},
+            "min_side": 6,
+            "max_side": 9,
+            "formats": {"PNG": 4},
+        },
+    )
     leak = {"severity": "warning", "code": "near_leakage", "message": f"{EVIL_FILE} lies in two splits"}
     anomalies = artifact(tmp_path, 3, "ExampleAnomalies", anomalies__json={"anomalies": [leak]})
-    model = artifact(tmp_path, 4, "Model", settings__json={"training": {"epochs": 2}},
-                     history__csv="epoch,loss,val_loss\n1,1.0,0.75\n2,0.5,0.0625\n")  # fmt: skip
-    evaluation = artifact(tmp_path, 5, "ModelEvaluation", {"accuracy": 0.75},
-                          evaluation__html=EVALUATION.format(evil=escaped(EVIL)))  # fmt: skip
-    blessing = artifact(tmp_path, 6, "ModelBlessing", {"verdict": "NOT_BLESSED", "blessed": 0}, verdict__json={
-        "verdict": "NOT_BLESSED", "reason": f"recall[{EVIL}] is too low",
-        "rules": [{"rule": f"recall[{EVIL}] >= 0.9", "outcome": "failed", "value": 0.123456, "bound": 0.9}]})  # fmt: skip
+    model = artifact(
+        tmp_path,
+        4,
+        "Model",
+        settings__json={"training": {"epochs": 2}},
+        history__csv="epoch,loss,val_loss\n1,1.0,0.75\n2,0.5,0.0625\n",
+    )
+    evaluation = artifact(
+        tmp_path, 5, "ModelEvaluation", {"accuracy": 0.75}, evaluation__html=EVALUATION.format(evil=escaped(EVIL))
+    )
+    blessing = artifact(
+        tmp_path,
+        6,
+        "ModelBlessing",
+        {"verdict": "NOT_BLESSED", "blessed": 0},
+        verdict__json={
+            "verdict": "NOT_BLESSED",
+            "reason": f"recall[{EVIL}] is too low",
+            "rules": [{"rule": f"recall[{EVIL}] >= 0.9", "outcome": "failed", "value": 0.123456, "bound": 0.9}],
+        },
+    )
     facts = {"latency_p50_ms": 2.5, EVIL: [EVIL]}
-    proof = artifact(tmp_path, 7, "InfraBlessing", {"blessed": 1},
-                     certificate__json={"blessed": True, "max_difference": 1.5e-07, "facts": facts})  # fmt: skip
+    proof = artifact(
+        tmp_path,
+        7,
+        "InfraBlessing",
+        {"blessed": 1},
+        certificate__json={"blessed": True, "max_difference": 1.5e-07, "facts": facts},
+    )
     pushed = artifact(tmp_path, 8, "PushedModel", {"pushed": 0, "reason": EVIL}, pushed__json={"pushed": False, "why": EVIL})
     return (
         stage(1, "example_gen", examples, settings={"source.path": EVIL_FILE, "splits.test": 0.2}),
@@ -211,10 +239,14 @@ def test_the_curves_of_a_training_that_was_not_evaluated_are_drawn(stages, tmp_p
 
 
 DAMAGED = {
-    "2/statistics.json": "data", "3/anomalies.json": "data", "4/settings.json": "training",
-    "5/evaluation.html": "evaluation", "6/verdict.json": "verdict", "7/certificate.json": "serving",
+    "2/statistics.json": "data",
+    "3/anomalies.json": "data",
+    "4/settings.json": "training",
+    "5/evaluation.html": "evaluation",
+    "6/verdict.json": "verdict",
+    "7/certificate.json": "serving",
     "8/pushed.json": "serving",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("content", [b"", b'{"verd', b"[1]", b"\xff\xfe", b"{}"])

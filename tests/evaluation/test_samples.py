@@ -30,8 +30,10 @@ class Telling(ClassificationTask):
     def illustrations(self, rows, *, ask):
         told = ask("explain")
         parts = [() if told is None else (Part(EVIL, weights),) for weights in (told or {"at": rows["id"]})["at"]]
-        return [Illustration(row.id, row.answer, (row.truth, "قطة"), looks)
-                for row, looks in zip(rows.itertuples(), parts, strict=True)]  # fmt: skip
+        return [
+            Illustration(row.id, row.answer, (row.truth, "قطة"), looks)
+            for row, looks in zip(rows.itertuples(), parts, strict=True)
+        ]
 
     def caption(self, row):
         return f"{row['truth']} → {row['answer']}"
@@ -139,9 +141,12 @@ def test_a_map_without_weight_and_a_grey_image_can_be_shown():
 def test_answers_that_are_neither_right_nor_wrong_have_a_page(judgement, example_set, tmp_path):
     known = Evaluated("test", judgement, intervals={}, slices=pd.DataFrame(columns=[*SLICE_COLUMNS, "range"]))
     findings = Findings(
-        evaluated={"test": known}, verdict=judge(c.Gate(), task=TASK, evaluated=known), settings=c.Evaluation(),
-        history=pd.DataFrame({"epoch": [1], "loss": [1.0]}), samples=drawn(judgement, example_set),
-    )  # fmt: skip
+        evaluated={"test": known},
+        verdict=judge(c.Gate(), task=TASK, evaluated=known),
+        settings=c.Evaluation(),
+        history=pd.DataFrame({"epoch": [1], "loss": [1.0]}),
+        samples=drawn(judgement, example_set),
+    )
     file = tmp_path / "evaluation.html"
     write_evaluation_page(findings, task=TASK, examples=example_set, file=file)
     page = file.read_text(encoding="utf-8")

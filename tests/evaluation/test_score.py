@@ -38,18 +38,26 @@ def files(trained, stripes, manifest, tmp_path_factory):
         "linear softmax,pixels,0.5,0.4,0.6,96,24,0.1,\n"
     )
     return EvaluationFiles(
-        examples=stripes.examples, manifest=folder / "manifest.parquet", schema=stripes.schema,
-        transform=stripes.transform, history=trained.history, saved_model=trained.saved_model,
-        baseline=trained.saved_model, simple_scores=folder / "simple.csv",
-    )  # fmt: skip
+        examples=stripes.examples,
+        manifest=folder / "manifest.parquet",
+        schema=stripes.schema,
+        transform=stripes.transform,
+        history=trained.history,
+        saved_model=trained.saved_model,
+        baseline=trained.saved_model,
+        simple_scores=folder / "simple.csv",
+    )
 
 
 @pytest.fixture(scope="module")
 def settings():
     evaluation = c.Evaluation(
-        slices=("label", "brightness", "pixels"), resamples=100, test_time=("flip",), human={"accuracy": 0.9},
+        slices=("label", "brightness", "pixels"),
+        resamples=100,
+        test_time=("flip",),
+        human={"accuracy": 0.9},
         human_source="one <person>",
-    )  # fmt: skip
+    )
     gate = c.Gate(c.AtLeast("accuracy", 0.5), c.NoWorse("log_loss"), c.AtLeast("accuracy", 0.1, slice="brightness"))
     return EvaluatorSettings(task=c.Classification(), evaluation=evaluation, gate=gate)
 
@@ -121,8 +129,12 @@ def test_the_slices_of_a_split_add_up_to_it(evaluated):
 
 def test_the_page_compares_with_simple_models_people_and_further_views(evaluated):
     text = (evaluated[2] / "evaluation.html").read_text(encoding="utf-8")
-    for words in ("people (one &lt;person&gt;)", "linear softmax on pixels", "this model, flip",
-                  "All test images are alike in pixels"):  # fmt: skip
+    for words in (
+        "people (one &lt;person&gt;)",
+        "linear softmax on pixels",
+        "this model, flip",
+        "All test images are alike in pixels",
+    ):
         assert words in text
 
 
@@ -150,9 +162,13 @@ def save(folder, outputs):
 
 def test_images_that_the_served_model_cannot_read_are_named(trained, tmp_path):
     first = next(iter(trained.examples.dataset("test")))
-    model = save(tmp_path / "m", {
-        "scores": lambda image: tf.zeros((tf.size(image), 3)), "valid": lambda image: image != first["image"],
-    })  # fmt: skip
+    model = save(
+        tmp_path / "m",
+        {
+            "scores": lambda image: tf.zeros((tf.size(image), 3)),
+            "valid": lambda image: image != first["image"],
+        },
+    )
     name = first["id"].numpy().decode()
     with pytest.raises(StageError, match=f"cannot read 1 images .*: {name}"):
         predict_split_from_bytes(trained.examples, split="test", task=trained.task, saved_model=model)

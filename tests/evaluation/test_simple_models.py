@@ -56,8 +56,9 @@ def test_images_of_12_bits_fill_the_range(trained, tmp_path):
 
 
 def test_a_part_of_the_images_is_drawn_the_same_every_time(trained):
-    drawn = [small_images(trained.examples, split="train", most=10, task=trained.task, side=4, is_grey=False)
-             for _ in range(2)]  # fmt: skip
+    drawn = [
+        small_images(trained.examples, split="train", most=10, task=trained.task, side=4, is_grey=False) for _ in range(2)
+    ]
     assert drawn[0][0].shape == (10, 4 * 4 * 3)
     np.testing.assert_array_equal(drawn[0][0], drawn[1][0])
 

@@ -29,8 +29,9 @@ def test_bands_hold_about_as_many_each_and_everything_once():
 def test_many_equal_numbers_make_fewer_bands():
     parts = cut(pd.DataFrame({"width": [64] * 8 + [128] * 2}), bands=4)
     assert [(part.value, len(part.rows), part.range) for part in parts] == [
-        ("1 of 2", 8, "up to 64"), ("2 of 2", 2, "above 64"),
-    ]  # fmt: skip
+        ("1 of 2", 8, "up to 64"),
+        ("2 of 2", 2, "above 64"),
+    ]
 
 
 def test_a_column_with_one_value_divides_nothing():

@@ -43,9 +43,14 @@ def predicted(trained, served):
 
 def variants(trained, served, predicted, **settings):
     return judge_variants(
-        served, predicted, split="test", task=trained.task, examples=trained.examples, transform=trained.transform,
+        served,
+        predicted,
+        split="test",
+        task=trained.task,
+        examples=trained.examples,
+        transform=trained.transform,
         settings=c.Evaluation(resamples=100, **settings),
-    )  # fmt: skip
+    )
 
 
 def test_a_flipped_answer_is_the_mean_of_both_views(trained, served, predicted):

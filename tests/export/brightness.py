@@ -21,11 +21,14 @@ class Brightness(tf.Module):
         best = tf.argsort(scores, direction="DESCENDING")
         labels = tf.gather(tf.constant(['dunkel, "schwarz"', "hell"]), best)
         return {
-            "classes": labels[:, 0], "top_classes": labels,
-            "scores": scores, "top_scores": tf.sort(scores, direction="DESCENDING"),
-            "captions": tf.stack([labels[:, 0], tf.strings.join(["ganz ", labels[:, 1]])], axis=1), "valid": valid,
+            "classes": labels[:, 0],
+            "top_classes": labels,
+            "scores": scores,
+            "top_scores": tf.sort(scores, direction="DESCENDING"),
+            "captions": tf.stack([labels[:, 0], tf.strings.join(["ganz ", labels[:, 1]])], axis=1),
+            "valid": valid,
             "label_count": tf.fill(tf.shape(mean), 2),
-        }  # fmt: skip
+        }
 
 
 def saved(folder, **options):

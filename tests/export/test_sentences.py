@@ -42,9 +42,16 @@ def network():
     """Random weights, larger than those that training begins with: it says different things of different images."""
     keras.utils.set_random_seed(3)
     made = models.build(
-        "show_attend_tell", image_shape=(32, 32, 3), num_classes=len(NAMES), backbone="resnet9", width=0.125,
-        max_length=LENGTH, embedding=8, units=8, attention=8,
-    )  # fmt: skip
+        "show_attend_tell",
+        image_shape=(32, 32, 3),
+        num_classes=len(NAMES),
+        backbone="resnet9",
+        width=0.125,
+        max_length=LENGTH,
+        embedding=8,
+        units=8,
+        attention=8,
+    )
     random = np.random.default_rng(1)
     for layer in made.layers:
         if layer.name.startswith("decoder") or layer.name == "logits":
@@ -100,17 +107,22 @@ def test_the_signatures_are_those_of_the_contract(exported):
     complaints, signatures = check_contract(exported.folder)
     assert complaints == []
     assert signatures["serving_default"]["outputs"] == {
-        "captions": ["string", [None, 2]], "scores": ["float32", [None, 2]], "valid": ["bool", [None]],
-    }  # fmt: skip
+        "captions": ["string", [None, 2]],
+        "scores": ["float32", [None, 2]],
+        "valid": ["bool", [None]],
+    }
     assert signatures["score_captions"] == {
         "inputs": {"captions": ["string", [None, None]], "image_bytes": ["string", [None]]},
         "outputs": {
-            "log_likelihoods": ["float32", [None, None]], "tokens": ["int32", [None, None]], "valid": ["bool", [None]],
+            "log_likelihoods": ["float32", [None, None]],
+            "tokens": ["int32", [None, None]],
+            "valid": ["bool", [None]],
         },
-    }  # fmt: skip
+    }
     assert signatures["explain"]["outputs"]["words"] == ["string", [None, LENGTH + 1]]
-    meanings = [one["meaning"] for signature in exported.described.values() for part in signature.values()
-                for one in part.values()]  # fmt: skip
+    meanings = [
+        one["meaning"] for signature in exported.described.values() for part in signature.values() for one in part.values()
+    ]
     assert all(meanings)
 
 
@@ -143,8 +155,9 @@ def test_the_words_are_explained_by_places_of_the_image(served, exported, images
 
 def test_samples_are_the_same_whether_an_image_is_alone_or_not(network, images, exported):
     sample = task_of(c.Sample(temperature=1.5, top_k=4, seed=3))
-    predict = tf.function(sample.predictor(network), autograph=False,
-                          input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])  # fmt: skip
+    predict = tf.function(
+        sample.predictor(network), autograph=False, input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)]
+    )
     together = answers(predict, images, exported.transform)
     alone = [answers(predict, [image], exported.transform) for image in images]
     assert texts(together["captions"]) == [texts(one["captions"])[0] for one in alone]

@@ -15,9 +15,13 @@ def look_at(source, folder, *, policy=None, splits=None):
 
     folder.mkdir(parents=True)
     manifest = ingest(
-        source, splits=splits or c.Splits(), policy=policy or c.Ingest(policy="report"), data=folder / "data",
-        manifest=folder / "manifest.parquet", span=folder / "span.json",
-    ).manifest  # fmt: skip
+        source,
+        splits=splits or c.Splits(),
+        policy=policy or c.Ingest(policy="report"),
+        data=folder / "data",
+        manifest=folder / "manifest.parquet",
+        span=folder / "span.json",
+    ).manifest
     statistics, images = compute_statistics(ExampleSet(folder / "data"), manifest)
     return SimpleNamespace(manifest=manifest, statistics=statistics, images=images)
 

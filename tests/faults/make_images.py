@@ -254,8 +254,15 @@ def clean_coco(root):
 def _coco_object(number):
     x, y = 2 + number % 20, 3 + number % 15
     outline = [x, y, x + 12, y, x + 12, y + 10, x, y + 10]
-    return {"id": number, "image_id": number, "category_id": 1 + number % 2, "bbox": [x, y, 12, 10], "iscrowd": 0,
-            "area": 120, "segmentation": [outline]}  # fmt: skip
+    return {
+        "id": number,
+        "image_id": number,
+        "category_id": 1 + number % 2,
+        "bbox": [x, y, 12, 10],
+        "iscrowd": 0,
+        "area": 120,
+        "segmentation": [outline],
+    }
 
 
 def plain_png():

@@ -69,10 +69,11 @@ FILES = {
     ("cmyk_jpeg", "new.jpg"): {"unseen_mode": "colour mode CMYK", "changed_by_decoding": "CMYK converted to RGB"},
     ("blank_jpeg", "new.jpg"): {"blank_image": "1 image of one flat colour"},
     ("tiny_jpeg", "new.jpg"): {
-        "tiny_image": "a side below 0.1 of the usual 40 pixels", "small_image": "a side is 3 pixels, below 40",
+        "tiny_image": "a side below 0.1 of the usual 40 pixels",
+        "small_image": "a side is 3 pixels, below 40",
     },
     ("long_jpeg", "new.jpg"): {"extreme_aspect": "over 5 times as long", "large_image": "a side is 240 pixels, above 48"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -196,15 +197,21 @@ SETS = {
         lambda root: shutil.rmtree(root / "val" / "dog"),
         {"label_missing_in_split": "the validation split has no image of dog"},
     ),
-    "a class with one training image": (lambda root: keep(root / "train/dog", 1), {
-        "too_few_examples": "class 'dog' has 1 training image; at least 2",
-        "imbalance": "'cat' has 24 training images, and 'dog' 1",
-    }),
+    "a class with one training image": (
+        lambda root: keep(root / "train/dog", 1),
+        {
+            "too_few_examples": "class 'dog' has 1 training image; at least 2",
+            "imbalance": "'cat' has 24 training images, and 'dog' 1",
+        },
+    ),
     "splits that became classes": (
         lambda root: split_the_classes(root),
-        {"labels_like_splits": "labels 'cat_test', 'cat_train', 'dog_test', 'dog_train' are named like splits",
-         "unseen_label": "label 'dog_train' is not in the schema", "missing_label": "'cat'",
-         "label_missing_in_split": "has no image of"},
+        {
+            "labels_like_splits": "labels 'cat_test', 'cat_train', 'dog_test', 'dog_train' are named like splits",
+            "unseen_label": "label 'dog_train' is not in the schema",
+            "missing_label": "'cat'",
+            "label_missing_in_split": "has no image of",
+        },
     ),
     "splits that one class has and the other has not": (
         split_one_class,
@@ -231,7 +238,7 @@ SETS = {
         {"unreadable": "1 image was left out: cannot be read: the link leads back to a folder above it train/cat/loop"},
     ),
     "a dark test split": (lambda root: darken(root / "test"), {"feature_drift": "brightness is"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -320,22 +327,28 @@ def test_the_quarantine_file_is_honoured(find, make_images, tmp_path):
 REFUSED = {
     "an empty class folder": (lambda root: (root / "train" / "owl").mkdir(), {}, "class folder .*train/owl is empty"),
     "no class folders": (
-        lambda root: [shutil.rmtree(root / part) for part in ("train", "val", "test")], {}, "no class folders",
+        lambda root: [shutil.rmtree(root / part) for part in ("train", "val", "test")],
+        {},
+        "no class folders",
     ),
     "no folder at all": (shutil.rmtree, {}, "there is no folder"),
     "one bad file, policy fail": (
-        lambda root: (root / NEW).write_bytes(b""), {"policy": c.Ingest(policy="fail")}, f"{NEW}: the file is empty",
+        lambda root: (root / NEW).write_bytes(b""),
+        {"policy": c.Ingest(policy="fail")},
+        f"{NEW}: the file is empty",
     ),
     "too many bad files": (
-        lambda root: (root / NEW).write_bytes(b""), {"policy": c.Ingest(max_bad_fraction=0.01)},
+        lambda root: (root / NEW).write_bytes(b""),
+        {"policy": c.Ingest(max_bad_fraction=0.01)},
         rf"1 of 73 images cannot be used \(1.4%; the limit is 1.0%\)(.|\n)*{NEW}: the file is empty",
     ),
     "no test image can be used": (
-        lambda root: [file.write_bytes(b"") for file in (root / "test").rglob("*.jpg")], {},
+        lambda root: [file.write_bytes(b"") for file in (root / "test").rglob("*.jpg")],
+        {},
         "no image is left for the test split",
     ),
     "no quarantine file": (lambda root: None, {"policy": c.Ingest(quarantine_file=Path("gone.csv"))}, "gone.csv"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -350,5 +363,7 @@ def test_what_is_saved_of_it_is_a_verdict(find, clean, tmp_path):
 
     save_anomalies(find_anomalies(clean.statistics, clean.schema, images=clean.images), tmp_path / "anomalies.json")
     assert json.loads((tmp_path / "anomalies.json").read_text()) == {
-        "verdict": "pass", "counts": {"error": 0, "warning": 0, "info": 0}, "anomalies": []
-    }  # fmt: skip
+        "verdict": "pass",
+        "counts": {"error": 0, "warning": 0, "info": 0},
+        "anomalies": [],
+    }

@@ -192,29 +192,33 @@ REFUSED = {
         "captions_train2017.json, line 1, is no JSON",
     ),
     "bytes": (
-        lambda root: (root / "annotations/captions_train2017.json").write_bytes(b"\xff\xd8" * 99), "is no JSON: not UTF-8",
+        lambda root: (root / "annotations/captions_train2017.json").write_bytes(b"\xff\xd8" * 99),
+        "is no JSON: not UTF-8",
     ),
     "another JSON": (
         lambda root: (root / "annotations/captions_train2017.json").write_text('{"shapes": []}'),
         r"captions_train2017.json must hold a list 'images'.*received \['shapes'\]",
     ),
     "an unknown category": (
-        annotation(2, category_id=9), r"instances_train2017.json: 1 annotations .*category_id.* 2 \(",
+        annotation(2, category_id=9),
+        r"instances_train2017.json: 1 annotations .*category_id.* 2 \(",
     ),
     "an unknown image": (annotation(2, image_id=999), r"instances_train2017.json: 1 annotations .*image_id.* 2 \("),
     "one id for two images": (image(2, id=3), "must list each image once; several rows have the same id: 3"),
     "one file for two images": (
-        image(2, file_name="003.jpg"), "must list each image once; several rows have the same file_name: '003.jpg'",
+        image(2, file_name="003.jpg"),
+        "must list each image once; several rows have the same file_name: '003.jpg'",
     ),
     "one category of two names": (
         edited("instances", lambda data: data["categories"].append(data["categories"][0] | {"name": "mug"})),
         "instances_train2017.json gives category [0-9]+ two names: '.*' and 'mug'",
     ),
     "no annotations": (
-        lambda root: [file.unlink() for file in (root / "annotations").iterdir()], "annotations holds no captions_",
+        lambda root: [file.unlink() for file in (root / "annotations").iterdir()],
+        "annotations holds no captions_",
     ),
     "no images": (lambda root: (root / "train2017").rename(root / "photos"), "there is no folder .*train2017, whose images"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", REFUSED)

@@ -162,13 +162,15 @@ REFUSED = {
     "a missing column": (replaced("image,label", "image,lable"), ConfigError, "no column 'label'.*did you mean 'lable'"),
     "a column twice": (replaced("person,caption", "label,caption"), ConfigError, "label"),
     "no rows": (
-        lambda root: (root / "table.csv").write_text("image,label,split,person,caption\n"), DataError, "has no rows",
+        lambda root: (root / "table.csv").write_text("image,label,split,person,caption\n"),
+        DataError,
+        "has no rows",
     ),
     "a ragged row": (replaced("person 3,", "person 3,,,"), DataError, "line 8, has 7 values, .* names 5 columns"),
     "an unknown split": (replaced("cat,val", "cat,vall"), DataError, "row 50: no split is named 'vall'; did you mean 'val'"),
     "no table": (lambda root: (root / "table.csv").unlink(), DataError, "there is no file .*table.csv"),
     "another folder": (lambda root: (root / "images").rename(root / "photos"), DataError, "no image is left for the train"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", REFUSED)

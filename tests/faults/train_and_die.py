@@ -59,11 +59,18 @@ def settings():
         task=c.Classification(),
         model=c.Model(name="train_and_die:small_network"),
         training=c.Training(
-            epochs=EPOCHS, batch_size=8, optimizer=c.Sgd(learning_rate=0.05, momentum=0.9), schedule="cosine",
-            clip_norm=1.0, average_decay=0.9, keep="best", steps_per_call=1, checkpoint_minutes=1e-4,
+            epochs=EPOCHS,
+            batch_size=8,
+            optimizer=c.Sgd(learning_rate=0.05, momentum=0.9),
+            schedule="cosine",
+            clip_norm=1.0,
+            average_decay=0.9,
+            keep="best",
+            steps_per_call=1,
+            checkpoint_minutes=1e-4,
         ),
         augment=(c.PadCrop(pad=1), c.RandomFlip()),
-    )  # fmt: skip
+    )
 
 
 def train(data, work, result):

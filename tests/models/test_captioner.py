@@ -8,9 +8,7 @@ from keras import ops
 from kerasvision.errors import ConfigError
 from kerasvision.models import build
 
-SMALL = {
-    "backbone": "resnet9", "width": 0.125, "max_length": 4, "embedding": 6, "units": 5, "dropout": 0.0
-}  # fmt: skip
+SMALL = {"backbone": "resnet9", "width": 0.125, "max_length": 4, "embedding": 6, "units": 5, "dropout": 0.0}
 IMAGE_SHAPE, WORDS = (16, 24, 3), 9
 CAPTIONERS = ["show_and_tell", "show_attend_tell"]
 
@@ -81,8 +79,23 @@ def sigmoid(x):
 
 def attended_by_hand(model, places, words):
     """(logits (T, V), attention (T, L)) of one caption, from equations 1 to 9 and section 4.2.1 of Xu et al., in NumPy."""
-    dense = {name: kernel_and_bias(model, name) for name in ("h1", "c1", "keys", "query", "gate", "attention", "words",
-             "lstm1_input", "lstm1_context", "lstm1_state", "state_output", "context_output")}  # fmt: skip
+    dense = {
+        name: kernel_and_bias(model, name)
+        for name in (
+            "h1",
+            "c1",
+            "keys",
+            "query",
+            "gate",
+            "attention",
+            "words",
+            "lstm1_input",
+            "lstm1_context",
+            "lstm1_state",
+            "state_output",
+            "context_output",
+        )
+    }
     logits_kernel, logits_bias = (ops.convert_to_numpy(weight) for weight in model.get_layer("logits").weights)
     mean = places.mean(axis=0)
     h, c = (np.tanh(mean @ dense[name][0] + dense[name][1]) for name in ("h1", "c1"))

@@ -19,9 +19,16 @@ KINDS = [
 def captioner(name, **options):
     keras.utils.set_random_seed(0)
     return build(
-        name, image_shape=(16, 24, 3), num_classes=WORDS, backbone="resnet9", width=0.125, max_length=STEPS - 1,
-        embedding=6, units=5, **{"dropout": 0.0, **options},
-    )  # fmt: skip
+        name,
+        image_shape=(16, 24, 3),
+        num_classes=WORDS,
+        backbone="resnet9",
+        width=0.125,
+        max_length=STEPS - 1,
+        embedding=6,
+        units=5,
+        **{"dropout": 0.0, **options},
+    )
 
 
 @pytest.fixture

@@ -160,8 +160,9 @@ def test_activations_keep_their_size_through_all_modules_at_the_start(small):
 
 @pytest.mark.parametrize("synchronized", [False, True])
 def test_batch_norm_follows_every_convolution_and_takes_the_place_of_its_bias(synchronized):
-    model = googlenet(image_shape=(65, 65, 3), num_classes=10, auxiliary_heads=True, batch_norm=True,
-                      synchronized=synchronized)  # fmt: skip
+    model = googlenet(
+        image_shape=(65, 65, 3), num_classes=10, auxiliary_heads=True, batch_norm=True, synchronized=synchronized
+    )
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert len(norms) == len(convolutions) == 3 + 9 * 6 + 2

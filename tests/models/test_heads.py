@@ -16,8 +16,13 @@ from kerasvision.models.saved import load_network, save_network
 OLD = ("cat", "dog", "fox")
 LENET = {"name": "lenet5", "image_shape": (28, 28, 1)}
 CAPTIONER = {
-    "name": "show_and_tell", "image_shape": (16, 16, 1), "backbone": "lenet5", "embedding": 6, "units": 5, "max_length": 3,
-}  # fmt: skip
+    "name": "show_and_tell",
+    "image_shape": (16, 16, 1),
+    "backbone": "lenet5",
+    "embedding": 6,
+    "units": 5,
+    "max_length": 3,
+}
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,10 @@ def loaded(model, source):
     return {
         layer.name
         for layer in model.layers
-        if layer.weights and layer.name in theirs
+        if layer.weights
+        and layer.name in theirs
         and all(a.shape == b.shape and (a == b).all() for a, b in zip(layer.get_weights(), theirs[layer.name], strict=True))
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,11 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("name", ["show_and_tell", "show_attend_tell"])
 def test_a_classifiers_backbone_is_loaded_and_nothing_else(name, classifier):
     source, file = classifier
-    backbone = {layer.name for layer in build("resnet9", image_shape=IMAGE_SHAPE, num_classes=None, width=0.125).layers
-                if layer.weights}  # fmt: skip
+    backbone = {
+        layer.name
+        for layer in build("resnet9", image_shape=IMAGE_SHAPE, num_classes=None, width=0.125).layers
+        if layer.weights
+    }
     assert loaded(captioner(name, weights=file), source) == backbone
 
 

@@ -17,8 +17,13 @@ def test_notebook_runs_from_top_to_bottom(file):
         output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
     )
     assert "BLESSED {'accuracy >= 0.97': 'passed'}" in printed
-    pictures = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
-                if "image/png" in output.get("data", {})]  # fmt: skip
+    pictures = [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
     assert len(pictures) >= 5
 
 

@@ -119,9 +119,7 @@ def test_everything_else_goes_kerass_way(shape, options, training):
 def test_masked_pixels_do_not_count():
     ours, keras_own = pair()
     mask = np.random.default_rng(3).random((4, 5, 6)) < 0.5
-    np.testing.assert_array_equal(
-        ours(maps(), training=True, mask=mask), keras_own(maps(), training=True, mask=mask)
-    )  # fmt: skip
+    np.testing.assert_array_equal(ours(maps(), training=True, mask=mask), keras_own(maps(), training=True, mask=mask))
     np.testing.assert_array_equal(ours.moving_mean, keras_own.moving_mean)
 
 

@@ -38,9 +38,13 @@ def photos(tmp_path):
 
 def experiment(**fields):
     return c.Experiment(
-        name="photos", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
-        model=c.Model(name="lenet5"), **fields,
-    )  # fmt: skip
+        name="photos",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+        **fields,
+    )
 
 
 def inferred(brightness, photos, tmp_path, **blessing):
@@ -77,8 +81,9 @@ def test_the_stage_is_there_where_the_file_asks_for_it(photos):
     assert "bulk_inferrer" not in standard_pipeline(experiment()).nodes
     node = standard_pipeline(experiment(predict=c.Predict(path=photos))).nodes["bulk_inferrer"]
     assert {key: channel.producer for key, channel in node.inputs.items()} == {
-        "saved_model": "exporter", "model_blessing": "evaluator",
-    }  # fmt: skip
+        "saved_model": "exporter",
+        "model_blessing": "evaluator",
+    }
 
 
 def test_a_folder_that_is_empty_stops_the_run_before_its_first_stage(tmp_path):
@@ -98,9 +103,11 @@ def test_new_images_are_answered_and_nothing_else_runs_anew(photos, tmp_path):
         pipeline = Pipeline("photos")
         made = pipeline.add(make_model)
         pipeline.add(
-            "bulk_inferrer", saved_model=made.saved_model, model_blessing=made.blessing,
+            "bulk_inferrer",
+            saved_model=made.saved_model,
+            model_blessing=made.blessing,
             settings=BulkInferrerSettings(predict=c.Predict(path=photos)),
-        )  # fmt: skip
+        )
         result = run(pipeline, root=tmp_path)
         table = pd.read_parquet(result.artifact("bulk_inferrer", "inference_result").predictions)
         return [stage.reused for stage in result.stages], len(table)

@@ -52,9 +52,12 @@ def project(tmp_path, monkeypatch):
 
 def trainer(**model):
     experiment = c.Experiment(
-        name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        name="test",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
         model=c.Model(name="my_net:net", **model),
-    )  # fmt: skip
+    )
     return standard_pipeline(experiment).nodes["trainer"]
 
 
@@ -109,8 +112,9 @@ def test_compiled_module_of_the_user_counts(project):
         file.write_bytes(b"machine code")
     project()
     assert changed(folder, lambda: [file.write_bytes(b"other machine code") for file in files]) == [
-        "source file my_fast: content changed", "source file my_space.inner: content changed",
-    ]  # fmt: skip
+        "source file my_fast: content changed",
+        "source file my_space.inner: content changed",
+    ]
 
 
 def test_installed_package_that_a_users_module_imports_counts_with_its_version(project, monkeypatch):
@@ -157,10 +161,11 @@ def test_file_folder_and_module_that_depends_on_names_count_by_their_content(pro
         (folder / "my_table.py").write_text("VALUE = 2\n")
 
     assert changed(folder, change, depends_on=named) == [
-        "file depends_on/data/new.json: new", "file depends_on/data/widths.json: content changed",
+        "file depends_on/data/new.json: new",
+        "file depends_on/data/widths.json: content changed",
         "file depends_on/top.txt: content changed",
         "source file my_table: content changed",
-    ]  # fmt: skip
+    ]
 
 
 def test_hidden_and_linked_files_of_a_folder_that_depends_on_names_count(project):
@@ -175,8 +180,9 @@ def test_hidden_and_linked_files_of_a_folder_that_depends_on_names_count(project
         (folder / "far" / ".widths").write_text("2")
 
     assert changed(folder, change, depends_on=("data",)) == [
-        "file depends_on/data/.widths: content changed", "file depends_on/data/linked/.widths: content changed",
-    ]  # fmt: skip
+        "file depends_on/data/.widths: content changed",
+        "file depends_on/data/linked/.widths: content changed",
+    ]
 
 
 def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
@@ -184,9 +190,13 @@ def test_every_component_of_a_users_code_may_name_what_it_depends_on(project):
     (folder / "a.txt").write_text("a")
     trained = c.Training(optimizer=c.Sgd(depends_on=("a.txt",)))
     experiment = c.Experiment(
-        name="test", source=c.Digits(depends_on=("a.txt",)), transform=c.Transform(image_size=(32, 32)),
-        task=c.Classification(), model=c.Model(name="lenet5"), training=trained,
-    )  # fmt: skip
+        name="test",
+        source=c.Digits(depends_on=("a.txt",)),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+        training=trained,
+    )
     settings = stage_settings(experiment)
     for stage in ("example_gen", "trainer"):
         assert [name for name, _ in settings[stage].files()][-1] == "depends_on/a.txt"
@@ -256,10 +266,17 @@ def keras_home(tmp_path, monkeypatch):
 def test_keras_settings_that_change_results_are_refused(setting, message, keras_home):
     keras_home("{" + setting + "}")
     with pytest.raises(ConfigError, match=message):
-        check_pipeline(standard_pipeline(c.Experiment(
-            name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
-            model=c.Model(name="lenet5"),
-        )))  # fmt: skip
+        check_pipeline(
+            standard_pipeline(
+                c.Experiment(
+                    name="test",
+                    source=c.Digits(),
+                    transform=c.Transform(image_size=(32, 32)),
+                    task=c.Classification(),
+                    model=c.Model(name="lenet5"),
+                )
+            )
+        )
 
 
 def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(keras_home, monkeypatch):

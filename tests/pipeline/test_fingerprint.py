@@ -24,8 +24,10 @@ def digests_of(folder, *, stage="stage"):
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); from kerasvision.pipeline.fingerprint import code_digests"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; import json; print(json.dumps(code_digests([{stage!r}])))"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return __import__("json").loads(done.stdout)
 
 
@@ -85,9 +87,13 @@ def test_planning_a_user_module_does_not_import_it(tmp_path):
 def test_what_only_some_settings_need_counts_with_its_version_there_alone(tmp_path):
     def versions(*formats):
         experiment = c.Experiment(
-            name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
-            model=c.Model(name="lenet5"), export=c.Export(formats=formats),
-        )  # fmt: skip
+            name="test",
+            source=c.Digits(),
+            transform=c.Transform(image_size=(32, 32)),
+            task=c.Classification(),
+            model=c.Model(name="lenet5"),
+            export=c.Export(formats=formats),
+        )
         nodes = standard_pipeline(experiment).nodes
         with opened(tmp_path / "runs") as store:
             return [set(fingerprint(nodes[name], {}, store).versions) for name in ("exporter", "trainer")]
@@ -99,9 +105,12 @@ def test_what_only_some_settings_need_counts_with_its_version_there_alone(tmp_pa
 
 def test_trainer_depends_on_the_chosen_network_alone():
     experiment = c.Experiment(
-        name="test", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        name="test",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
         model=c.Model(name="lenet5"),
-    )  # fmt: skip
+    )
     chosen = {path.partition(":")[0] for path in stage_settings(experiment)["trainer"].code_paths()}
     code = code_digests(chosen | {"kerasvision.pipeline.stages.trainer"})
     assert "kerasvision.models.lenet" in code
@@ -180,9 +189,12 @@ def test_names_of_any_bytes_and_files_that_vanish_end_nothing(tmp_path):
 def test_a_file_without_permission_stops_no_check_before_the_run(tmp_path, monkeypatch):
     source = photos(tmp_path / "data", "cat/1.jpg", "dog/2.jpg")
     experiment = c.Experiment(
-        name="test", source=source, transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+        name="test",
+        source=source,
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Classification(),
         model=c.Model(name="lenet5"),
-    )  # fmt: skip
+    )
     stat = Path.stat
 
     def refuse(path, **choices):

@@ -104,9 +104,18 @@ def experiment(**fields):
 
 def test_standard_graph_has_tfx_stages_in_tfx_order():
     assert list(standard_pipeline(experiment()).nodes) == [
-        "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "exporter",
-        "simple_models", "evaluator", "infra_validator", "pusher",
-    ]  # fmt: skip
+        "example_gen",
+        "statistics_gen",
+        "schema_gen",
+        "example_validator",
+        "transform",
+        "trainer",
+        "exporter",
+        "simple_models",
+        "evaluator",
+        "infra_validator",
+        "pusher",
+    ]
 
 
 def test_tuner_is_there_only_with_a_search_space():

@@ -47,9 +47,7 @@ def test_any_sqlite_client_reads_mlmd_tables(toy, number, tmp_path):
         "WHERE is_index_step = 0 ORDER BY Event.id"
     ).fetchall()
     database.close()
-    assert rows == [
-        ("Examples", 2, "artifacts/toy/read/examples/1"), ("Model", 2, "artifacts/toy/multiply/model/2")
-    ]  # fmt: skip
+    assert rows == [("Examples", 2, "artifacts/toy/read/examples/1"), ("Model", 2, "artifacts/toy/multiply/model/2")]
     # MLMD: INPUT is 3, OUTPUT is 4.
     assert events == [(4, "examples"), (3, "examples"), (4, "model")]
 

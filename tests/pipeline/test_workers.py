@@ -84,11 +84,15 @@ def test_without_tf_config_nothing_is_begun(on_all, number, tmp_path, monkeypatc
 
 def test_of_the_standard_graph_the_trainer_and_the_tuner_are_shared():
     experiment = c.Experiment(
-        name="digits", source=c.Digits(), transform=c.Transform(image_size=(32, 32), color_mode="grayscale"),
-        task=c.Classification(), model=c.Model(name="lenet5"), gate=c.Gate(c.AtLeast("accuracy", 0.5)),
+        name="digits",
+        source=c.Digits(),
+        transform=c.Transform(image_size=(32, 32), color_mode="grayscale"),
+        task=c.Classification(),
+        model=c.Model(name="lenet5"),
+        gate=c.Gate(c.AtLeast("accuracy", 0.5)),
         training=c.Training(strategy="multi_worker"),
         search=c.Search(space={"training.batch_size": c.Choice(values=(32, 64))}, objective="accuracy"),
-    )  # fmt: skip
+    )
     shared = {name: getattr(one, "shared_by", None) for name, one in stage_settings(experiment).items()}
     assert {name: by for name, by in shared.items() if by} == {"trainer": "tf_config", "tuner": "keras_tuner"}
 

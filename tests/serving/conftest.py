@@ -29,15 +29,19 @@ def signatures(tf, offset):
         grey = tf.io.encode_png(tf.zeros((1, 1, 3), tf.uint8))
         pictures = tf.map_fn(
             lambda data: tf.reduce_mean(tf.cast(tf.io.decode_png(data, 3), tf.float32), (0, 1)),
-            tf.where(valid, image_bytes, grey), fn_output_signature=tf.TensorSpec([3], tf.float32),
-        )  # fmt: skip
+            tf.where(valid, image_bytes, grey),
+            fn_output_signature=tf.TensorSpec([3], tf.float32),
+        )
         scores = tf.where(valid[:, None], pictures / 255.0 + module.offset, 0.0)
         top, order = tf.math.top_k(scores, 2)
         labels = tf.constant(["red", "green", "<b>blue</b>"])
         return {
-            "scores": scores, "top_scores": top, "top_classes": tf.gather(labels, order), "valid": valid,
+            "scores": scores,
+            "top_scores": top,
+            "top_classes": tf.gather(labels, order),
+            "valid": valid,
             "classes": tf.where(valid, tf.gather(labels, order[:, 0]), ""),
-        }  # fmt: skip
+        }
 
     @function(tf.TensorSpec([None, 2, 2], tf.float32, name="image"))
     def total(image):

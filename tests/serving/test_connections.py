@@ -112,10 +112,17 @@ def test_an_idle_connection_may_ask_once_more_and_does_not_hold_up_the_end(model
 @pytest.mark.parametrize(
     ("address", "is_reached"),
     [
-        ("127.0.0.1", False), ("127.9.9.9", False), ("::1", False), ("::ffff:127.0.0.1", False),
-        ("0.0.0.0", True), ("::", True), ("192.168.0.7", True), ("fe80::1%eth0", True), ("::ffff:10.0.0.1", True),
+        ("127.0.0.1", False),
+        ("127.9.9.9", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("192.168.0.7", True),
+        ("fe80::1%eth0", True),
+        ("::ffff:10.0.0.1", True),
     ],
-)  # fmt: skip
+)
 def test_an_address_that_others_reach_is_warned_of(address, is_reached):
     assert ("there is no authentication" in exposure(address)) == is_reached
 
@@ -202,11 +209,12 @@ def until(happens, seconds=20):
         (b"GET / HTTP/1.1\r\n\r\n", 400, "Missing mandatory Host: header"),
         (HEAD % (PREDICT.encode(), 1) + b"{" + b"garbage\r\n\r\n", 400, "illegal request line"),
         (
-            b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n" % PREDICT.encode(), 400,
+            b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n" % PREDICT.encode(),
+            400,
             "illegal chunk header",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_http_is_told_in_json(data, status, message, server, caplog):
     caplog.set_level(logging.ERROR)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:

@@ -19,8 +19,12 @@ def answer(server, **body):
 
 
 RED = {
-    "scores": [1.0, 0.0, 0.0], "top_scores": [1.0, 0.0], "top_classes": ["red", "green"], "valid": True, "classes": "red",
-}  # fmt: skip
+    "scores": [1.0, 0.0, 0.0],
+    "top_scores": [1.0, 0.0],
+    "top_classes": ["red", "green"],
+    "valid": True,
+    "classes": "red",
+}
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -210,14 +214,15 @@ def test_the_metadata_are_those_of_tensorflow_serving(server):
     assert pair == {
         "inputs": {
             "x": {
-                "dtype": "DT_FLOAT", "name": "pair_x:0",
+                "dtype": "DT_FLOAT",
+                "name": "pair_x:0",
                 "tensor_shape": {"dim": [{"size": "2", "name": ""}], "unknown_rank": False},
             }
         },
         "outputs": {"y": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [], "unknown_rank": False}}},
         "method_name": "tensorflow/serving/predict",
         "defaults": {},
-    }  # fmt: skip
+    }
 
 
 def test_the_measures_count_requests_by_status(server):

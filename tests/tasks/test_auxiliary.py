@@ -206,9 +206,11 @@ def test_network_of_any_kind_is_trained_as_it_is(name):
 def test_sequential_network_of_a_user_is_fitted(stripes, precision):
     given = settings(epochs=1, precision=precision).model_copy(update={"model": c.Model(name="small_network:stacked")})
     model = fit(
-        given, examples=ExampleSet(stripes.examples), classes=stripes.classes,
+        given,
+        examples=ExampleSet(stripes.examples),
+        classes=stripes.classes,
         transform=ImageTransform.load(stripes.transform),
-    ).model  # fmt: skip
+    ).model
     assert type(model) is keras.Sequential
     assert model(np.zeros((2, 16, 16, 1), "float32")).dtype == "float32"
 

@@ -142,8 +142,10 @@ def test_the_pairs_most_confused_come_first_with_their_share():
     answered = np.eye(3)[[1, 1, 0, 2, 0, 1, 2]]
     table = confused_pairs(confusion_table(Answers(labels, answered, CLASSES, 2)))
     assert table.reset_index().to_numpy().tolist() == [
-        ["ant", "bee", 2, 0.5], ["bee", "ant", 1, 0.5], ["ant", "cow", 1, 0.25],
-    ]  # fmt: skip
+        ["ant", "bee", 2, 0.5],
+        ["bee", "ant", 1, 0.5],
+        ["ant", "cow", 1, 0.25],
+    ]
 
 
 def test_without_mistakes_no_pair_is_confused():

@@ -34,14 +34,26 @@ STEP_CASES = {
     "partial batch": {"rows": 37},
     "normalisation": {"normalised": True},
     "everything": {
-        "clip_norm": 0.3, "micro_batches": 2, "weighted": True, "rows": 37, "normalised": True, "l2": 1e-2, "decay": 0.9,
+        "clip_norm": 0.3,
+        "micro_batches": 2,
+        "weighted": True,
+        "rows": 37,
+        "normalised": True,
+        "l2": 1e-2,
+        "decay": 0.9,
         "heads": True,
     },
-}  # fmt: skip
+}
 OPTIMIZERS = {
-    "Sgd": c.Sgd(), "momentum": c.Sgd(momentum=0.9), "RmsProp with momentum": c.RmsProp(momentum=0.9), "Adam": c.Adam(),
-    "RmsProp": c.RmsProp(), "Adagrad": c.Adagrad(), "Lion": c.Lion(), "Muon": c.Muon(),
-}  # fmt: skip
+    "Sgd": c.Sgd(),
+    "momentum": c.Sgd(momentum=0.9),
+    "RmsProp with momentum": c.RmsProp(momentum=0.9),
+    "Adam": c.Adam(),
+    "RmsProp": c.RmsProp(),
+    "Adagrad": c.Adagrad(),
+    "Lion": c.Lion(),
+    "Muon": c.Muon(),
+}
 
 
 def main(out, wanted):
@@ -71,9 +83,15 @@ def trained(
         goal, optimizer = objective(), keras.optimizers.SGD(0.1, momentum=0.9)
     averages = None if decay is None else WeightAverages(network, decay=decay, strategy=strategy)
     step = TrainStep(
-        network, objective=goal, optimizer=optimizer, strategy=strategy, micro_batches=micro_batches,
-        clip_norm=clip_norm, l2=l2, averages=averages,
-    )  # fmt: skip
+        network,
+        objective=goal,
+        optimizer=optimizer,
+        strategy=strategy,
+        micro_batches=micro_batches,
+        clip_norm=clip_norm,
+        l2=l2,
+        averages=averages,
+    )
     data = batches(rows=rows, weighted=weighted)
     losses = step.run(iter(step.share_out(data.repeat(), batch_size=16)), STEPS)
     found = {"losses": losses, **{f"training {name}": value for name, value in step.results().items()}}
@@ -212,8 +230,10 @@ def values(strategy):
         update()
         update_there()
         one, other = values_of(here), values_of(there)
-        same.append({name: array.tobytes() for name, array in one.items()}
-                    == {name: array.tobytes() for name, array in other.items()})  # fmt: skip
+        same.append(
+            {name: array.tobytes() for name, array in one.items()}
+            == {name: array.tobytes() for name, array in other.items()}
+        )
     return {"same": np.array(same), **arrays}
 
 

@@ -85,8 +85,10 @@ def test_validation_values_are_those_of_every_image_counted_once(fitted, stripes
 def train_only(stripes, tmp_path_factory):
     """The training images of `stripes` alone."""
     examples = ExampleSet(stripes.examples)
-    rows = [(row["id"].decode(), row["image"], stripes.classes[row["label"]])
-            for row in examples.dataset("train").as_numpy_iterator()]  # fmt: skip
+    rows = [
+        (row["id"].decode(), row["image"], stripes.classes[row["label"]])
+        for row in examples.dataset("train").as_numpy_iterator()
+    ]
     folder = tmp_path_factory.mktemp("train_only") / "data"
     write_examples(lambda split: rows, splits=["train"], classes=stripes.classes, folder=folder)
     return folder
@@ -119,9 +121,15 @@ def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, strip
         run(settings)
     number, names = re.search(r"at step (\d) of epoch 1. Its images: (.*) and 8 more", str(lost.value)).groups()
     batches, _ = training_batches(
-        ExampleSet(stripes.examples), transform=ImageTransform.load(stripes.transform), augment=AUGMENT, batch_size=16,
-        encode=lambda batch: (batch["id"], batch["id"]), epochs=4, seed=0, memory_budget_gb=4.0,
-    )  # fmt: skip
+        ExampleSet(stripes.examples),
+        transform=ImageTransform.load(stripes.transform),
+        augment=AUGMENT,
+        batch_size=16,
+        encode=lambda batch: (batch["id"], batch["id"]),
+        epochs=4,
+        seed=0,
+        memory_budget_gb=4.0,
+    )
     ids, _ = list(batches.as_numpy_iterator())[int(number) - 1]
     assert names == ", ".join(name.decode() for name in ids[:8])
 
@@ -130,9 +138,12 @@ def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, s
     settings = stripes_settings(optimizer=c.Sgd(learning_rate=1e30), steps_per_call=1, checkpoint_minutes=1e-6)
     with pytest.raises(StageError) as lost:
         fit(
-            settings, examples=ExampleSet(stripes.examples), classes=stripes.classes,
-            transform=ImageTransform.load(stripes.transform), work=tmp_path,
-        )  # fmt: skip
+            settings,
+            examples=ExampleSet(stripes.examples),
+            classes=stripes.classes,
+            transform=ImageTransform.load(stripes.transform),
+            work=tmp_path,
+        )
     number, named = re.search(r"at step (\d) of epoch 1. .*Last checkpoint: (\S+?)\. Lower", str(lost.value)).groups()
     assert named == str(tmp_path / "checkpoints" / f"step-{int(number) - 1:08d}")
     arrays, _ = read_contents(Path(named), read_manifest(Path(named)))  # which compares the hashes
@@ -205,9 +216,12 @@ def test_a_training_that_gets_no_better_stops_early(run, stripes_settings):
 def test_a_training_that_is_done_is_not_done_again(stripes, stripes_settings, tmp_path, monkeypatch):
     def trained():
         return fit(
-            stripes_settings(epochs=2), examples=ExampleSet(stripes.examples), classes=stripes.classes,
-            transform=ImageTransform.load(stripes.transform), work=tmp_path,
-        )  # fmt: skip
+            stripes_settings(epochs=2),
+            examples=ExampleSet(stripes.examples),
+            classes=stripes.classes,
+            transform=ImageTransform.load(stripes.transform),
+            work=tmp_path,
+        )
 
     once = trained()
     monkeypatch.setattr(TrainStep, "run", lambda *_: pytest.fail("a step was made"))
@@ -256,11 +270,14 @@ def test_a_warm_up_may_be_part_of_an_epoch_or_all_of_them():
     ("settings", "kind", "fields"),
     [
         (c.Sgd(learning_rate=0.1, momentum=0.9, nesterov=True), keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
-        (c.Adam(beta_1=0.8, beta_2=0.9, epsilon=1e-3), keras.optimizers.Adam,
-         {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}),
+        (
+            c.Adam(beta_1=0.8, beta_2=0.9, epsilon=1e-3),
+            keras.optimizers.Adam,
+            {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3},
+        ),
         (c.AdamW(weight_decay=0.3), keras.optimizers.AdamW, {"weight_decay": 0.3, "beta_1": 0.9}),
     ],
-)  # fmt: skip
+)
 def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind, fields):
     optimizer = make_optimizer(c.Training(optimizer=settings), steps_per_epoch=10)
     assert type(optimizer) is kind

@@ -33,9 +33,12 @@ def make_step(model, **options):
         return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
     return TrainStep(
-        model, objective=Objective(losses, metrics()), optimizer=keras.optimizers.SGD(0.5, momentum=0.9),
-        strategy=tf.distribute.get_strategy(), **options,
-    )  # fmt: skip
+        model,
+        objective=Objective(losses, metrics()),
+        optimizer=keras.optimizers.SGD(0.5, momentum=0.9),
+        strategy=tf.distribute.get_strategy(),
+        **options,
+    )
 
 
 def batches(start=0):
@@ -48,20 +51,33 @@ def validation():
 
 def ours(model, callbacks=(), **options):
     return train_loop(
-        make_step(model), batches(), epochs=EPOCHS, steps_per_epoch=STEPS, validation=validation(), callbacks=callbacks,
+        make_step(model),
+        batches(),
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        validation=validation(),
+        callbacks=callbacks,
         **options,
-    )  # fmt: skip
+    )
 
 
 def theirs(model, callbacks=(), steps_per_call=1):
     model.compile(
-        keras.optimizers.SGD(0.5, momentum=0.9), keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=metrics(), jit_compile=False, steps_per_execution=steps_per_call,
-    )  # fmt: skip
+        keras.optimizers.SGD(0.5, momentum=0.9),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=metrics(),
+        jit_compile=False,
+        steps_per_execution=steps_per_call,
+    )
     return model.fit(
-        batches().repeat(), epochs=EPOCHS, steps_per_epoch=STEPS, validation_data=validation(), callbacks=callbacks,
-        verbose=0, shuffle=False,
-    )  # fmt: skip
+        batches().repeat(),
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        validation_data=validation(),
+        callbacks=callbacks,
+        verbose=0,
+        shuffle=False,
+    )
 
 
 class Diary(keras.callbacks.Callback):
@@ -140,8 +156,11 @@ def test_callbacks_are_called_when_and_with_what_keras_calls_them(steps_per_call
     assert ours_said == theirs_said
 
 
-@pytest.mark.parametrize("make", [None, halved, plateau, lambda: StopAt(2), lambda: StopAt(4)],
-                         ids=["none", "schedule", "plateau", "stopped", "stopped at the end"])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [None, halved, plateau, lambda: StopAt(2), lambda: StopAt(4)],
+    ids=["none", "schedule", "plateau", "stopped", "stopped at the end"],
+)
 def test_history_and_weights_are_those_of_keras(make):
     one, other = network(), network()
     mine = ours(one, [make()] if make else [])
@@ -171,7 +190,7 @@ def test_averages_are_what_is_validated_and_what_is_left():
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((model.get_weights(), logs)))
     history = train_loop(
         step, batches(), epochs=EPOCHS, steps_per_epoch=STEPS, validation=validation(), callbacks=[note]
-    ).history  # fmt: skip
+    ).history
     for left, right in zip(seen[-1][0], model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
     assert step.evaluate(validation())["loss"] == history["val_loss"][-1]
@@ -209,9 +228,15 @@ def run(*, start=0, callbacks=(), **memory):
     saving = Memory(step, **memory)
     try:
         history = train_loop(
-            step, batches(start), epochs=EPOCHS, steps_per_epoch=STEPS, validation=validation(), saving=saving,
-            callbacks=callbacks, steps_per_call=1,
-        ).history  # fmt: skip
+            step,
+            batches(start),
+            epochs=EPOCHS,
+            steps_per_epoch=STEPS,
+            validation=validation(),
+            saving=saving,
+            callbacks=callbacks,
+            steps_per_call=1,
+        ).history
     except KeyboardInterrupt:
         history = None
     return model.get_weights(), history, saving.saved

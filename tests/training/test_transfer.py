@@ -226,8 +226,10 @@ def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(st
     training = c.Training(epochs=1, batch_size=16, optimizer=c.Sgd(learning_rate=1e-9), freeze="backbone")
     begun = fit(
         TrainerSettings(task=c.Classification(), model=model, training=training, augment=()),
-        examples=ExampleSet(tmp_path / "data"), classes=classes, transform=ImageTransform.load(stripes.transform),
-    )  # fmt: skip
+        examples=ExampleSet(tmp_path / "data"),
+        classes=classes,
+        transform=ImageTransform.load(stripes.transform),
+    )
     known = pd.read_csv(trained.history)["val_accuracy"].iloc[-1]
     assert known > 0.8
     assert begun.history["val_accuracy"].iloc[-1] == pytest.approx(known, abs=1e-6)
@@ -243,9 +245,14 @@ def test_two_replicas_freeze_as_one_device_does(stripes, tmp_path, features):
             stripes.examples, stripes.schema, stripes.transform, tmp_path / f"{name}.keras", tmp_path / f"{name}.csv"
         )
         training = c.Training(
-            epochs=1, batch_size=16, optimizer=c.Sgd(learning_rate=0.02, momentum=0.9), seed=3,
-            freeze="backbone", features=features, **devices,
-        )  # fmt: skip
+            epochs=1,
+            batch_size=16,
+            optimizer=c.Sgd(learning_rate=0.02, momentum=0.9),
+            seed=3,
+            freeze="backbone",
+            features=features,
+            **devices,
+        )
         train(TrainerSettings(task=c.Classification(), model=LENET, training=training, augment=()), files)
         return keras.models.load_model(files.model, compile=False)
 
@@ -262,8 +269,10 @@ def test_levels_are_the_backbones_and_their_layers_the_networks():
     # By hand, from the tables in lenet.py and resnet.py.
     assert map_makers(LENET, image_shape=(28, 28, 1)) == {"c1": "pool1", "c2": "pool2"}
     assert map_makers(RESNET, image_shape=(32, 32, 3)) == {
-        "c0": "stage0_block3_relu2", "c1": "stage1_block3_relu2", "c2": "stage2_block3_relu2",
-    }  # fmt: skip
+        "c0": "stage0_block3_relu2",
+        "c1": "stage1_block3_relu2",
+        "c2": "stage2_block3_relu2",
+    }
 
 
 def test_the_frozen_part_computes_the_backbones_map():

@@ -62,9 +62,15 @@ def test_maps_taken_once_end_at_the_weights_of_maps_taken_in_each_step(run, name
     each_step, once = (run(name, freeze="backbone", features=features) for features in ("each_step", "once"))
     assert [tuple(part.shape) for part in once.inputs] == [(None, 16, 16, 1), (None, None, 5)]
     keras.utils.set_random_seed(3)
-    start = by_layer(models.build(
-        name, image_shape=(16, 16, 1), num_classes=8, max_length=4, **SMALL | ({"attention": 4} if "attend" in name else {})
-    ))  # fmt: skip
+    start = by_layer(
+        models.build(
+            name,
+            image_shape=(16, 16, 1),
+            num_classes=8,
+            max_length=4,
+            **SMALL | ({"attention": 4} if "attend" in name else {}),
+        )
+    )
     moved = set()
     for layer, weights in by_layer(once).items():
         for weight, same, before in zip(weights, by_layer(each_step)[layer], start[layer], strict=True):
@@ -93,5 +99,8 @@ def test_a_captioner_that_looks_at_an_inner_level_is_frozen_up_to_it():
     model = c.Model(name="show_attend_tell", options=options)
     frozen = freeze(network, model=model, level="backbone", image_shape=(16, 16, 3))
     assert frozen.output.shape == (None, 4, 4, 32)
-    assert not [layer.name for layer in network.layers if layer.weights and layer.trainable
-                and not layer.name.startswith(("decoder_", "logits"))]  # fmt: skip
+    assert not [
+        layer.name
+        for layer in network.layers
+        if layer.weights and layer.trainable and not layer.name.startswith(("decoder_", "logits"))
+    ]

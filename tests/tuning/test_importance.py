@@ -15,9 +15,11 @@ def searched(count, score, *, direction="max", seed=0, **fields):
     trials = []
     for number in range(count):
         values = {
-            RATE: float(random.uniform()), DEPTH: int(random.integers(1, 9)),
-            KIND: str(random.choice(["a", "b", "c"])), NOISE: float(random.uniform()),
-        }  # fmt: skip
+            RATE: float(random.uniform()),
+            DEPTH: int(random.integers(1, 9)),
+            KIND: str(random.choice(["a", "b", "c"])),
+            NOISE: float(random.uniform()),
+        }
         result = score(values, random)
         trials.append(TrialRecord(f"{number:04d}", "COMPLETED", result, 1.0, 1, 1, values, **fields))
     return SearchResult({}, tuple(trials), "val_accuracy", direction)

@@ -11,8 +11,11 @@ from kerasvision.tuning.plots import draw_best_so_far, draw_epochs, draw_paralle
 from kerasvision.tuning.records import SearchResult, SeedScore, TrialRecord
 
 RATE, KIND, MOMENTUM, PAD = (
-    "training.optimizer.learning_rate", "training.optimizer", "training.optimizer.momentum", "augment.0.pad",
-)  # fmt: skip
+    "training.optimizer.learning_rate",
+    "training.optimizer",
+    "training.optimizer.momentum",
+    "augment.0.pad",
+)
 SEARCH = c.Search(
     space={
         MOMENTUM: c.Float(0.5, 0.99, when={KIND: "sgd"}),

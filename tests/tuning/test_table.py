@@ -12,9 +12,15 @@ RATE, PAD, KIND = "training.optimizer.learning_rate", "augment.0.pad", "training
 
 def trial(number, score, *, status="COMPLETED", error="", **values):
     return TrialRecord(
-        f"{number:04d}", status, score, seconds=12.0, epochs=3, attempts=1, error=error,
+        f"{number:04d}",
+        status,
+        score,
+        seconds=12.0,
+        epochs=3,
+        attempts=1,
+        error=error,
         values={path: values[name] for path, name in ((RATE, "rate"), (PAD, "pad"), (KIND, "kind")) if name in values},
-    )  # fmt: skip
+    )
 
 
 TRIALS = (
@@ -30,8 +36,18 @@ def test_best_comes_first_and_trials_without_a_score_last(direction, order):
     table = trials_table(SearchResult({}, TRIALS, "val_accuracy", direction))
     assert list(table["trial"]) == order.split()
     assert list(table.columns) == [
-        "trial", "status", "score", "seconds", "epochs", "attempts", "parent", RATE, PAD, KIND, "error",
-    ]  # fmt: skip
+        "trial",
+        "status",
+        "score",
+        "seconds",
+        "epochs",
+        "attempts",
+        "parent",
+        RATE,
+        PAD,
+        KIND,
+        "error",
+    ]
 
 
 def test_a_setting_that_was_not_varied_is_missing_and_the_others_keep_their_type(tmp_path):

@@ -124,8 +124,9 @@ def _moved_boxes(boxes, maps, *, image_size):
     a, b, s, c, d, t = (maps[:, row, column, None, None] for row in range(2) for column in range(3))
     x, y, determinant = x - s, y - t, a * d - b * c
     x, y = (d * x - b * y) / determinant / width, (a * y - c * x) / determinant / height
-    lowest, highest = (tf.stack([extreme(y, axis=-1), extreme(x, axis=-1)], axis=-1)
-                       for extreme in (tf.reduce_min, tf.reduce_max))  # fmt: skip
+    lowest, highest = (
+        tf.stack([extreme(y, axis=-1), extreme(x, axis=-1)], axis=-1) for extreme in (tf.reduce_min, tf.reduce_max)
+    )
     return tf.cast(tf.clip_by_value(tf.concat([lowest, highest], axis=-1) + 0.5, 0.0, 1.0), tf.float32)
 
 

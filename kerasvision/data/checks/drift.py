@@ -23,9 +23,14 @@ from kerasvision.data.statistics import Statistics
 
 SIGNIFICANCE = 1e-3
 FEATURES = {
-    "brightness": "brightness", "contrast": "contrast", "aspect": "aspect ratio", "pixels": "size in pixels",
-    "size": "size of the file", "caption_words": "words per caption", "objects": "objects per image",
-}  # fmt: skip
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "aspect": "aspect ratio",
+    "pixels": "size in pixels",
+    "size": "size of the file",
+    "caption_words": "words per caption",
+    "objects": "objects per image",
+}
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,11 @@ def _filled(x: np.ndarray, y: np.ndarray, height: int, width: int) -> np.ndarray
 
 def _is_polygon(polygon: object) -> bool:
     return (
-        isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
+        isinstance(polygon, list)
+        and len(polygon) >= 6
+        and len(polygon) % 2 == 0
         and all(isinstance(number, int | float) and abs(number) < 1e6 for number in polygon)
-    )  # fmt: skip
+    )
 
 
 def _runs_fault(outline: dict, height: int, width: int) -> str:

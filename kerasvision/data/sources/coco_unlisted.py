@@ -27,10 +27,10 @@ def unlisted_images(folder: Path, *, listed: Collection[str], files: Collection[
     """
     folders = set(map(posixpath.dirname, listed))
     left = [
-        found for found in list_folder(folder)
-        if found.is_named_like_an_image and found.name not in listed
-        and (is_own or posixpath.dirname(found.name) in folders)
-    ]  # fmt: skip
+        found
+        for found in list_folder(folder)
+        if found.is_named_like_an_image and found.name not in listed and (is_own or posixpath.dirname(found.name) in folders)
+    ]
     if not left:
         return []
     others = {other for file in files for other in file.parent.glob("*.json")} - set(files)

@@ -55,8 +55,11 @@ class _Features:
         # TFDS gives -1 where there is no label, and lists of labels as numbers.
         self.labels = Labels(
             f"feature {settings.label_key!r} of {builder.name}",
-            names=names, named_in="its ClassLabel", missing=-1, one_hot=False,
-        )  # fmt: skip
+            names=names,
+            named_in="its ClassLabel",
+            missing=-1,
+            one_hot=False,
+        )
         self.captions = Values(f"feature {settings.caption_key!r} of {builder.name}")
 
     def record(self, example: dict, name: str, content: Callable[[], bytes], split: str) -> Record:

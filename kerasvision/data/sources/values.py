@@ -162,8 +162,10 @@ class Labels(Values):
                 f"{whole}",
             )
         if self._length not in (None, length):
-            raise DataError(f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and the rows before "
-                            f"hold {_kind(self._length)}")  # fmt: skip
+            raise DataError(
+                f"{self.noun} must hold values of one kind; {row} holds {_kind(length)}, and the rows before "
+                f"hold {_kind(self._length)}"
+            )
         self._length = length
         return several[0] if length == 1 else several.index(1)
 

@@ -86,9 +86,15 @@ def predict_to_file(
     with _writable(out), _held(parts, out):
         listing, count = _write_listing(_of_others(images(), out, parts), parts)
         begun = {
-            "model": _tree_digest(model.folder), "files": listing, "images": count, "columns": str(columns.schema),
-            "batch_size": batch_size, "max_pixels": max_pixels, "part_rows": PART_ROWS, "tensorflow": tf.__version__,
-        }  # fmt: skip
+            "model": _tree_digest(model.folder),
+            "files": listing,
+            "images": count,
+            "columns": str(columns.schema),
+            "batch_size": batch_size,
+            "max_pixels": max_pixels,
+            "part_rows": PART_ROWS,
+            "tensorflow": tf.__version__,
+        }
         _keep_or_clear(parts, begun)
         went_on_from = _answer(model, columns, parts, count, batch_size=batch_size, max_pixels=max_pixels)
         summary = _join(parts, out, columns.schema, went_on_from)

@@ -135,10 +135,11 @@ class ServedModel:
         _check_rows(outputs, len(images), self.folder)
         valid = outputs.pop(VALID) if self.has_valid else np.ones(len(images), bool)
         return [
-            ("", {name: outputs[name][row] for name in self.outputs}) if valid[row]
+            ("", {name: outputs[name][row] for name in self.outputs})
+            if valid[row]
             else (_why(image, "the saved model cannot decode it"), None)
             for row, image in enumerate(images)
-        ]  # fmt: skip
+        ]
 
 
 def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:

@@ -97,9 +97,14 @@ def prove(
     facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
     facts["max_difference"] = max(differences)
     return Certificate(
-        not complaints, tuple(complaints), len(images), max(differences), settings.max_difference, facts,
+        not complaints,
+        tuple(complaints),
+        len(images),
+        max(differences),
+        settings.max_difference,
+        facts,
         {**found, "signatures": signatures},
-    )  # fmt: skip
+    )
 
 
 def compare(

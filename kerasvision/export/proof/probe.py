@@ -39,8 +39,10 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
     save(f"{answers}/bytes.npz", every)
     if "serve_tensor" in loaded.signatures:
         pixels = np.load(f"{requests}/pixels.npy")
-        batches = [loaded.signatures["serve_tensor"](image=tf.constant(pixels[start : start + BATCH_SIZE]))
-                   for start in range(0, len(pixels), BATCH_SIZE)]  # fmt: skip
+        batches = [
+            loaded.signatures["serve_tensor"](image=tf.constant(pixels[start : start + BATCH_SIZE]))
+            for start in range(0, len(pixels), BATCH_SIZE)
+        ]
         save(f"{answers}/pixels.npz", joined(batches))
     found = {
         "tensorflow": tf.__version__,

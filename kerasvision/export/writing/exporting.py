@@ -57,9 +57,13 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
     fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
     temperature = fitted.value if fitted else 1.0
     signatures = export_saved_model(
-        network, task=task, transform=transform, folder=folder / "Format-Serving",
-        temperature=temperature, max_pixels=asked.max_pixels,
-    )  # fmt: skip
+        network,
+        task=task,
+        transform=transform,
+        folder=folder / "Format-Serving",
+        temperature=temperature,
+        max_pixels=asked.max_pixels,
+    )
     predict, formats = task.predictor(network, temperature=temperature), {}
     if asked.formats:
         formats = write_formats(asked.formats, predict=predict, transform=transform, examples=examples, folder=folder)
@@ -69,8 +73,10 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
 
 def _fit_temperature(network: keras.Model, *, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
     if not examples.count(VALIDATION):
-        raise ConfigError("export.temperature is fitted on the validation split, and it is empty",
-                          hint="raise splits.validation, or leave export.temperature out")  # fmt: skip
+        raise ConfigError(
+            "export.temperature is fitted on the validation split, and it is empty",
+            hint="raise splits.validation, or leave export.temperature out",
+        )
     batches = examples.dataset(VALIDATION).batch(BATCH_SIZE)
     images = ((tf.map_fn(transform, batch["image"], fn_output_signature=tf.float32), task.truth(batch)) for batch in batches)
     return task.fit_temperature(network, images)

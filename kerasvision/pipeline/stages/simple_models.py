@@ -14,8 +14,11 @@ def simple_models(examples: Examples, schema: Schema, scores: Out[SimpleScores],
     known = DataSchema.load(schema.file)
     task = make_task(settings.task, known.classes)
     table = score_simple_models(
-        ExampleSet(examples.data), task=task, schema=known, settings=settings.simple_models,
+        ExampleSet(examples.data),
+        task=task,
+        schema=known,
+        settings=settings.simple_models,
         significant_bits=settings.significant_bits,
-    )  # fmt: skip
+    )
     save_simple_scores(table, folder=scores.uri)
     scores.properties.update(best_simple_model(table))

@@ -57,16 +57,26 @@ def further(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict
         attention = attended(decoder.step, memory, decoder.start(memory), words)
         return {"words": tf.where(words == PADDING, "", codec.names(words)), "attention": attention}
 
-    found = {SCORE: Further({"captions": tf.TensorSpec([None, None], tf.string)}, score, {
-        "captions": "sentences about each image, as many for each: fill up with empty ones",
-        "log_likelihoods": "the log probability of each, its end included; 0 where it is empty",
-        "tokens": "how many tokens each is, its end included; 0 where it is empty",
-    })}  # fmt: skip
+    found = {
+        SCORE: Further(
+            {"captions": tf.TensorSpec([None, None], tf.string)},
+            score,
+            {
+                "captions": "sentences about each image, as many for each: fill up with empty ones",
+                "log_likelihoods": "the log probability of each, its end included; 0 where it is empty",
+                "tokens": "how many tokens each is, its end included; 0 where it is empty",
+            },
+        )
+    }
     if decoder.attends:
-        found[EXPLAIN] = Further({}, explain, {
-            "words": f"the tokens of the best caption, in order; empty after the last of at most {length - 1}",
-            "attention": "where the network looked for each: shares of the image, top to bottom, which sum to 1; then zeros",
-        })  # fmt: skip
+        found[EXPLAIN] = Further(
+            {},
+            explain,
+            {
+                "words": f"the tokens of the best caption, in order; empty after the last of at most {length - 1}",
+                "attention": "where it looked for each: shares of the image, top to bottom, which sum to 1; then zeros",
+            },
+        )
     return found
 
 
@@ -85,13 +95,15 @@ def _decoder(model: keras.Model, codec: Codec, settings: c.Captioning) -> Decode
     if decoder.num_classes != codec.size:
         raise ConfigError(
             f"a network answers with the vocabulary that it was trained with: it knows {decoder.num_classes} tokens, "
-            f"and this vocabulary has {codec.size}", hint="take the transform of the run that trained it",
-        )  # fmt: skip
+            f"and this vocabulary has {codec.size}",
+            hint="take the transform of the run that trained it",
+        )
     if decoder.max_length != settings.max_length:
         raise ConfigError(
             f"the network was built for captions of at most {decoder.max_length} tokens",
-            received=settings.max_length, hint=f"set task.max_length to {decoder.max_length}",
-        )  # fmt: skip
+            received=settings.max_length,
+            hint=f"set task.max_length to {decoder.max_length}",
+        )
     return decoder
 
 
@@ -101,12 +113,20 @@ def _decoded(decoder: Decoder, memory: tuple[tf.Tensor, ...], images: tf.Tensor,
     begun = decoder.step, memory, decoder.start(memory)
     if isinstance(way, c.BeamSearch):
         return beam_search(
-            *begun, max_length=length, width=way.width, captions=settings.captions, length_norm=way.length_norm,
+            *begun,
+            max_length=length,
+            width=way.width,
+            captions=settings.captions,
+            length_norm=way.length_norm,
             no_repeat=way.no_repeat,
-        )  # fmt: skip
+        )
     if isinstance(way, c.Sample):
         return sampled(
-            *begun, max_length=length, seeds=row_seeds(images, way.seed), captions=settings.captions,
-            temperature=way.temperature, top_k=way.top_k,
-        )  # fmt: skip
+            *begun,
+            max_length=length,
+            seeds=row_seeds(images, way.seed),
+            captions=settings.captions,
+            temperature=way.temperature,
+            top_k=way.top_k,
+        )
     return greedy(*begun, max_length=length)

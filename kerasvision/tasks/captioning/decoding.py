@@ -78,8 +78,11 @@ def sampled(
         top_k: draw among so many of the likeliest only.
     """
     memory, states = repeated(memory, captions), repeated(states, captions)
-    drawn = tf.map_fn(lambda seed: tf.random.stateless_uniform([captions, max_length + 1], seed), seeds,
-                      fn_output_signature=tf.TensorSpec([captions, max_length + 1], tf.float32))  # fmt: skip
+    drawn = tf.map_fn(
+        lambda seed: tf.random.stateless_uniform([captions, max_length + 1], seed),
+        seeds,
+        fn_output_signature=tf.TensorSpec([captions, max_length + 1], tf.float32),
+    )
     drawn = tf.reshape(drawn, [-1, max_length + 1])
 
     def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
@@ -209,13 +212,19 @@ def _said(
         return place + 1, chosen, open_rows & (chosen != END), tuple(states), tokens, told
 
     loop = (
-        tf.constant(0), tf.fill([count], START), tf.ones([count], tf.bool), tuple(states),
-        tf.fill([count, max_length + 1], PADDING), tf.zeros([count]),
-    )  # fmt: skip
+        tf.constant(0),
+        tf.fill([count], START),
+        tf.ones([count], tf.bool),
+        tuple(states),
+        tf.fill([count, max_length + 1], PADDING),
+        tf.zeros([count]),
+    )
     *_, tokens, told = tf.while_loop(
         lambda place, last, open_rows, *_: (place <= max_length) & tf.reduce_any(open_rows),
-        body, loop, shape_invariants=free_rows(loop),
-    )  # fmt: skip
+        body,
+        loop,
+        shape_invariants=free_rows(loop),
+    )
     lengths = tf.reduce_sum(tf.cast(tokens != PADDING, tf.int32), axis=1)
     divisors = tf.gather(length_divisors(max_length + 1, length_norm), tf.maximum(lengths, 1) - 1)
     return tokens, told / divisors

@@ -40,9 +40,12 @@ def trained_pieces(words: Counter[str], settings: c.Subwords) -> tuple[str, ...]
     # decides between pieces that are equally common. Those that it is told have their numbers.
     within = sorted({WITHIN + letter for word in words for letter in word[1:]})
     trainer = trainers.WordPieceTrainer(
-        vocab_size=settings.size, min_frequency=settings.min_count, special_tokens=[*SPECIAL, *within],
-        continuing_subword_prefix=WITHIN, show_progress=False,
-    )  # fmt: skip
+        vocab_size=settings.size,
+        min_frequency=settings.min_count,
+        special_tokens=[*SPECIAL, *within],
+        continuing_subword_prefix=WITHIN,
+        show_progress=False,
+    )
     tokenizer.train_from_iterator((f"{word} " * count for word, count in sorted(words.items())), trainer)
     numbers = tokenizer.get_vocab()
     return tuple(sorted(numbers, key=numbers.__getitem__))

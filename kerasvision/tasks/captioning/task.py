@@ -40,8 +40,10 @@ class CaptioningTask(Task):
             ConfigError: images were mixed.
         """
         if "captions" not in batch:
-            raise DataError("captioning needs captions for every image, and these have none",
-                            hint="choose a source with captions, or another task")  # fmt: skip
+            raise DataError(
+                "captioning needs captions for every image, and these have none",
+                hint="choose a source with captions, or another task",
+            )
         if "label_shares" in batch:
             raise ConfigError("captions cannot be mixed", hint="leave augmentations out that mix images")
         tokens, targets = self.codec.encode(batch["captions"])
@@ -56,9 +58,13 @@ class CaptioningTask(Task):
         self.settings.check_model(model)
         options = {**model.options, "max_length": self.settings.max_length}
         self._plain = network = models.build(
-            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights,
-            classes=self.classes, **options,
-        )  # fmt: skip
+            model.name,
+            image_shape=image_shape,
+            num_classes=len(self.classes),
+            weights=model.weights,
+            classes=self.classes,
+            **options,
+        )
         return taught_network(network, self.settings) if self.settings.scheduled_sampling else network
 
     def trained(self, model: keras.Model) -> keras.Model:

@@ -28,13 +28,17 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
         DataError: a training or validation image has no caption with a word in it.
     """
     if not examples.has_captions:
-        raise DataError("captioning needs captions for every image, and these have none",
-                        hint="choose a source with captions, or another task")  # fmt: skip
+        raise DataError(
+            "captioning needs captions for every image, and these have none",
+            hint="choose a source with captions, or another task",
+        )
     words, without, longest = _words_and_images_without(settings, examples, TRAIN)
     without += _words_and_images_without(settings, examples, VALIDATION)[1]
     if isinstance(settings, c.Words) and any(CHARACTER.match(word) for word in words):
-        say("captions in a script without spaces are cut into characters; the longest training caption has "
-            f"{longest} tokens, and task.max_length cuts off what is longer")  # fmt: skip
+        say(
+            "captions in a script without spaces are cut into characters; the longest training caption has "
+            f"{longest} tokens, and task.max_length cuts off what is longer"
+        )
     if without:
         raise DataError(
             f"every image to learn from needs a caption with a word in it, and {len(without)} have none: "

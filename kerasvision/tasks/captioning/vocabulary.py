@@ -25,8 +25,9 @@ def fit_words(settings: c.Words, examples: ExampleSet) -> tuple[str, ...]:
         best = ordered.iloc[0]
         raise DataError(
             f"no word occurs in {settings.min_count} places of the training captions; the commonest is {best['word']!r}",
-            received=int(best["count"]), hint="lower task.vocabulary.min_count, or add captions",
-        )  # fmt: skip
+            received=int(best["count"]),
+            hint="lower task.vocabulary.min_count, or add captions",
+        )
     return (*SPECIAL, *kept)[: settings.max_size]
 
 

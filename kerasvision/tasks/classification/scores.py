@@ -177,8 +177,9 @@ def _resampled_classes(chosen: Answers, counts: np.ndarray) -> dict[str, np.ndar
         "f1": np.where(is_there, 2 * right / np.maximum(support + predicted, 1), np.nan),
     }
     if counts.shape[1] == 1 or len(counts) * classes <= MOST_RANKED:
-        ranked = [ranking_scores(chosen.probabilities[:, number], chosen.labels == number, counts)
-                  for number in range(classes)]  # fmt: skip
+        ranked = [
+            ranking_scores(chosen.probabilities[:, number], chosen.labels == number, counts) for number in range(classes)
+        ]
         for place, metric in enumerate(("roc_auc", "average_precision")):
             per_class[metric] = np.stack([both[place] for both in ranked])
             scores[metric] = per_class[metric].mean(axis=0)
@@ -199,10 +200,14 @@ def confused_pairs(confusion: pd.DataFrame) -> pd.DataFrame:
     counts = confusion.to_numpy()
     true, answered = np.nonzero(counts * (1 - np.eye(len(counts), dtype=int)))
     count = counts[true, answered]
-    table = pd.DataFrame({
-        "label": confusion.index.to_numpy()[true], "answered": confusion.columns.to_numpy()[answered], "count": count,
-        "share_of_label": count / counts.sum(axis=1)[true],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "label": confusion.index.to_numpy()[true],
+            "answered": confusion.columns.to_numpy()[answered],
+            "count": count,
+            "share_of_label": count / counts.sum(axis=1)[true],
+        }
+    )
     return table.sort_values(["count", "share_of_label"], ascending=False, kind="stable").set_index("label")
 
 

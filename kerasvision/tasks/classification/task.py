@@ -53,8 +53,10 @@ class ClassificationTask(Task):
             DataError: the examples have no labels.
         """
         if "label" not in batch:
-            raise DataError("classification needs a label for every image, and these have none",
-                            hint="choose a source with labels (source.label), or another task")  # fmt: skip
+            raise DataError(
+                "classification needs a label for every image, and these have none",
+                hint="choose a source with labels (source.label), or another task",
+            )
         shares = batch.get("label_shares")
         return batch["image"], tf.one_hot(batch["label"], len(self.classes)) if shares is None else shares
 
@@ -62,9 +64,13 @@ class ClassificationTask(Task):
         """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""
         options = training_options(model)
         return models.build(
-            model.name, image_shape=image_shape, num_classes=len(self.classes), weights=model.weights,
-            classes=self.classes, **options,
-        )  # fmt: skip
+            model.name,
+            image_shape=image_shape,
+            num_classes=len(self.classes),
+            weights=model.weights,
+            classes=self.classes,
+            **options,
+        )
 
     def trained(self, model: keras.Model) -> keras.Model:
         """The network without its auxiliary heads."""

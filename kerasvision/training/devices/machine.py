@@ -41,9 +41,10 @@ def examine(root: Path) -> list[Finding]:
         _processor(),
         _memory(),
         _place(root),
-        Finding("ok", "network", "reached") if host_answers(NETWORK)
+        Finding("ok", "network", "reached")
+        if host_answers(NETWORK)
         else Finding("note", "network", "none: Tfds sources must be on this machine already"),
-    ]  # fmt: skip
+    ]
 
 
 def _packages() -> list[Finding]:

@@ -231,9 +231,10 @@ def _lines(check: GradientCheck) -> Iterator[str]:
         if table[reason].sum():
             yield f"{int(table[reason].sum())} comparisons could not be decided: {cause}"
     for verdict, what in (
-        ("differs", "gradients differ"), ("undecided", "too little could be decided (try another seed)"),
+        ("differs", "gradients differ"),
+        ("undecided", "too little could be decided (try another seed)"),
         ("flat", "the outputs do not depend on it"),
-    ):  # fmt: skip
+    ):
         names = table.loc[table["verdict"] == verdict, "layer"].tolist()
         if names:
             yield f"{what}: {', '.join(names)}"

@@ -42,9 +42,14 @@ class Prepared:
 def steady(settings: TrainerSettings) -> TrainerSettings:
     """The settings with a learning rate that stays, on one device, without averages, and without kept feature maps."""
     plain = {
-        "schedule": c.Constant(), "warmup_epochs": 0.0, "average_decay": None, "features": "each_step",
-        "strategy": "one_device", "replicas": None, "devices": None,
-    }  # fmt: skip
+        "schedule": c.Constant(),
+        "warmup_epochs": 0.0,
+        "average_decay": None,
+        "features": "each_step",
+        "strategy": "one_device",
+        "replicas": None,
+        "devices": None,
+    }
     return with_value(settings, "training", c.Training(**{**dict(settings.training), **plain}))
 
 

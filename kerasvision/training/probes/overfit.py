@@ -34,8 +34,11 @@ OTHER_OPTIMIZER = c.Adam(learning_rate=1e-3)
 # Settings of tasks that are there to prevent what is wanted here.
 _HINDRANCES = ("label_smoothing", "scheduled_sampling", "attention_penalty")
 _DROPOUTS = (
-    keras.layers.Dropout, keras.layers.GaussianDropout, keras.layers.AlphaDropout, keras.layers.GaussianNoise,
-)  # fmt: skip
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianNoise,
+)
 
 
 @dataclass(frozen=True)
@@ -182,11 +185,15 @@ def _about_curve(table: pd.DataFrame) -> list[str]:
     if last > first:
         return [f"the loss rose, from {first:.4g} to {last:.4g}: the learning rate is too high"]
     if last > 0.95 * first:
-        return [f"the loss hardly moved, from {first:.4g} to {last:.4g}: the learning rate is too low, or nothing reaches "
-                "the weights"]  # fmt: skip
+        return [
+            f"the loss hardly moved, from {first:.4g} to {last:.4g}: the learning rate is too low, or nothing reaches "
+            "the weights"
+        ]
     if last < 0.95 * before:
-        return [f"the loss was still falling, from {before:.4g} to {last:.4g} in the last {tenth} steps: more steps or a "
-                "higher learning rate may do"]  # fmt: skip
+        return [
+            f"the loss was still falling, from {before:.4g} to {last:.4g} in the last {tenth} steps: more steps or a "
+            "higher learning rate may do"
+        ]
     return [f"the loss fell from {first:.4g} to {last:.4g} and stayed there"]
 
 

@@ -93,9 +93,14 @@ def replica_run(
     strategy = make_strategy(parsed.training)
     known = ExampleSet(examples)
     step, random, batches = _prepared(
-        parsed, known, ImageTransform.load(transform), classes=class_names(transform, labels=known.classes),
-        strategy=strategy, dtype=dtype, steps=steps,
-    )  # fmt: skip
+        parsed,
+        known,
+        ImageTransform.load(transform),
+        classes=class_names(transform, labels=known.classes),
+        strategy=strategy,
+        dtype=dtype,
+        steps=steps,
+    )
     iterator = step.share_out(batches)
     before = values_of(step.variables())
     outputs = _outputs(step.network, next(iter(iterator)), strategy)
@@ -137,17 +142,24 @@ def _prepared(
         strategy=strategy,
         micro_batches=training.micro_batches,
         clip_norm=training.clip_norm,
-        averages=None if training.average_decay is None
+        averages=None
+        if training.average_decay is None
         else WeightAverages(network, decay=training.average_decay, strategy=strategy),
         l2=training.l2,
-    )  # fmt: skip
+    )
     if dtype == "float64":
         # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
         step._divided = False
     batches, _ = training_batches(
-        examples, transform=transform, encode=task.encode, augment=settings.augment, batch_size=training.batch_size,
-        epochs=-(-steps // per_epoch), seed=training.seed, memory_budget_gb=training.memory_budget_gb,
-    )  # fmt: skip
+        examples,
+        transform=transform,
+        encode=task.encode,
+        augment=settings.augment,
+        batch_size=training.batch_size,
+        epochs=-(-steps // per_epoch),
+        seed=training.seed,
+        memory_budget_gb=training.memory_budget_gb,
+    )
     return step, random, batches
 
 

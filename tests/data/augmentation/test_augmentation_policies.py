@@ -62,8 +62,12 @@ def test_autocontrast_equals_its_formula_in_whole_numbers_and_pillows_to_one(ima
 @given(image=IMAGES, factor=st.floats(0.125, 1.875, width=32))
 @pytest.mark.parametrize("name", ["color", "contrast", "brightness", "sharpness"])
 def test_enhancers_equal_pillows(name, image, factor):
-    enhancer = {"color": ImageEnhance.Color, "contrast": ImageEnhance.Contrast, "brightness": ImageEnhance.Brightness,
-                "sharpness": ImageEnhance.Sharpness}[name]  # fmt: skip
+    enhancer = {
+        "color": ImageEnhance.Color,
+        "contrast": ImageEnhance.Contrast,
+        "brightness": ImageEnhance.Brightness,
+        "sharpness": ImageEnhance.Sharpness,
+    }[name]
     result = getattr(pillow_operations, name)(tf.constant(image), factor=tf.constant(factor, tf.float32))
     np.testing.assert_array_equal(result, pillows(image, lambda picture: enhancer(picture).enhance(factor)))
 

@@ -41,9 +41,16 @@ def example_set(make_examples, tmp_path_factory):
 
 def make(example_set, *, budget, batch_size=3, epochs=2, seed=0, augment=(), encode=encode, transform=TRANSFORM, **options):
     return training_batches(
-        example_set, transform=transform, encode=encode, augment=augment, batch_size=batch_size, epochs=epochs,
-        seed=seed, memory_budget_gb=budget, **options,
-    )  # fmt: skip
+        example_set,
+        transform=transform,
+        encode=encode,
+        augment=augment,
+        batch_size=batch_size,
+        epochs=epochs,
+        seed=seed,
+        memory_budget_gb=budget,
+        **options,
+    )
 
 
 def epochs_of(example_set, **options):
@@ -149,8 +156,10 @@ def test_images_are_kept_decoded_else_encoded_else_not_at_all(example_set):
         return training_examples(example_set, TRANSFORM, augment=augment, memory_budget_gb=budget)
 
     assert [(source(b).decoded, source(b).held is None) for b in (MEMORY, ENCODED, DISK)] == [
-        (True, False), (False, False), (False, True),
-    ]  # fmt: skip
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
     assert not source(MEMORY, (RandomResizedCrop(),)).decoded
 
 
@@ -240,9 +249,14 @@ def test_mixed_epochs_and_plain_ones_make_one_training_of_whole_targets(example_
 
     task = make_task(c.Classification(), ("a", "b"))
     batches, steps = make(
-        example_set, budget=MEMORY, augment=(MixUp(alpha=1.0),), epochs=2, plain_epochs=1, batch_size=COUNT,
+        example_set,
+        budget=MEMORY,
+        augment=(MixUp(alpha=1.0),),
+        epochs=2,
+        plain_epochs=1,
+        batch_size=COUNT,
         encode=task.encode,
-    )  # fmt: skip
+    )
     shares = np.stack([targets for _, targets in batches])
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, rtol=1e-6)
     assert not np.isin(shares[:steps], (0, 1)).all()
@@ -323,11 +337,14 @@ def scenes(make_examples, tmp_path_factory):
     boxes = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0), (0.2, 0.2, 0.4, 0.4), (0.1, 0.1, 0.9, 0.9)]
     rows = [
         (
-            f"s{k}", RANDOM.integers(0, 256, (6, 5, 3), np.uint8), "", [f"caption {n}" for n in range(k)],
+            f"s{k}",
+            RANDOM.integers(0, 256, (6, 5, 3), np.uint8),
+            "",
+            [f"caption {n}" for n in range(k)],
             [{"bbox": box, "label": "xy"[n % 2], "mask": mask(6, 5)} for n, box in enumerate(boxes[:k])],
         )
         for k in range(5)
-    ]  # fmt: skip
+    ]
     return make_examples(tmp_path_factory.mktemp("scenes") / "data", train=rows, validation=rows)
 
 

@@ -42,8 +42,13 @@ def test_the_slowest_step_is_named(example_set, monkeypatch):
     monkeypatch.setattr(lookup, "load", lambda path, load=lookup.load: slow if path == Slow.implementation else load(path))
     steps = bench_input(example_set, transform=TRANSFORM, augment=(RandomFlip(), Slow()), batch_size=4, seconds=1)
     assert [step.name for step in steps] == [
-        "reading", "decoding, resizing", "batching", "1. RandomFlip", "2. Slow", "scaling"
-    ]  # fmt: skip
+        "reading",
+        "decoding, resizing",
+        "batching",
+        "1. RandomFlip",
+        "2. Slow",
+        "scaling",
+    ]
     assert slowest(steps).name == "2. Slow"
     assert 1.5 < slowest(steps).milliseconds < 6
     assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)

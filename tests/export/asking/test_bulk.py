@@ -67,12 +67,26 @@ def listed(folder):
 def test_every_file_gets_a_row_with_answer_or_fault(model, photos, tmp_path):
     summary = predict_to_file(model, listed(photos), out=tmp_path / "answers.parquet")
     table = pd.read_parquet(tmp_path / "answers.parquet").set_index("path")
-    assert list(table.index) == ["0.png", "1.png", "2.png", "3.png", "3a.png", "4.png", "5.png", "5a.txt", "6.png", "6a.gif",
-                                 "more/7.png", "more/8.png", "more/9.png"]  # fmt: skip
+    assert list(table.index) == [
+        "0.png",
+        "1.png",
+        "2.png",
+        "3.png",
+        "3a.png",
+        "4.png",
+        "5.png",
+        "5a.txt",
+        "6.png",
+        "6a.gif",
+        "more/7.png",
+        "more/8.png",
+        "more/9.png",
+    ]
     assert table["fault"][table["fault"] != ""].to_dict() == {
-        "3a.png": "truncated or corrupt PNG", "5a.txt": "no image in a known format",
+        "3a.png": "truncated or corrupt PNG",
+        "5a.txt": "no image in a known format",
         "6a.gif": "the saved model cannot decode it",
-    }  # fmt: skip
+    }
     assert (summary.images, summary.faults) == (13, 3)
     assert dict(summary.named) == table["fault"][table["fault"] != ""].to_dict()
     # 25 of 255 is 0.098: dark by 0.902.

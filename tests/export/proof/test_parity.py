@@ -87,10 +87,16 @@ def certificates(trained, stripes, images, expected, tmp_path_factory):
 
     with ThreadPoolExecutor(2) as pool:
         real = pool.submit(
-            prove_on_canaries, model_file=trained.model, model_settings=trained.settings,
-            saved_model=trained.saved_model, record=trained.record, examples=stripes.examples, schema=stripes.schema,
-            transform=stripes.transform, settings=MANY,
-        )  # fmt: skip
+            prove_on_canaries,
+            model_file=trained.model,
+            model_settings=trained.settings,
+            saved_model=trained.saved_model,
+            record=trained.record,
+            examples=stripes.examples,
+            schema=stripes.schema,
+            transform=stripes.transform,
+            settings=MANY,
+        )
         return dict(zip(saved_models, pool.map(proven, saved_models.values()), strict=True)) | {"real": real.result()}
 
 
@@ -111,9 +117,15 @@ def test_the_certificate_tells_version_times_and_signatures(certificates):
 def test_the_facts_are_numbers_that_a_gate_can_bound(certificates):
     facts = certificates["real"].facts
     assert facts.keys() == {
-        "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "start_seconds", "memory_mb", "size_mb", "images_per_second",
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "latency_p99_ms",
+        "start_seconds",
+        "memory_mb",
+        "size_mb",
+        "images_per_second",
         "max_difference",
-    }  # fmt: skip
+    }
     assert 0 < facts["latency_p50_ms"] <= facts["latency_p95_ms"] <= facts["latency_p99_ms"]
     # A process with TensorFlow in it holds some 500 MB; LeNet-5's 20,000 weights and graph are a part of one.
     assert 100 < facts["memory_mb"] < 2000
@@ -257,8 +269,11 @@ def test_usable_signatures_have_no_complaint():
 
 
 FINE = {
-    "bad_row": "", "batch_difference": 0.0, "rest": {"instances": 0.0, "inputs": 0.0}, "kerasvision_imported": False,
-}  # fmt: skip
+    "bad_row": "",
+    "batch_difference": 0.0,
+    "rest": {"instances": 0.0, "inputs": 0.0},
+    "kerasvision_imported": False,
+}
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,13 @@ VERDICT = {
                "baseline": 0.91, "interval": [0.9, 0.95], "p_value": None, "examples": 40}],
 }  # fmt: skip
 CERTIFICATE = {
-    "blessed": True, "complaints": [], "examples": 500, "max_difference": 1.5e-7, "allowed_difference": 1e-5,
+    "blessed": True,
+    "complaints": [],
+    "examples": 500,
+    "max_difference": 1.5e-7,
+    "allowed_difference": 1e-5,
     "facts": {"latency_p95_ms": 12.5, "size_mb": 44.8, "max_difference": 1.5e-7},
-}  # fmt: skip
+}
 SCORES = {
     "confidence": 0.95,
     "splits": {
@@ -47,9 +51,10 @@ SCORES = {
     "human": {"scores": {"accuracy": 0.98}, "source": "two botanists"},
 }
 STATISTICS = {
-    "classes": ["daisy", "a|b <i>*x*</i>"], "quarantined": {"bad.jpg": "cut off"},
+    "classes": ["daisy", "a|b <i>*x*</i>"],
+    "quarantined": {"bad.jpg": "cut off"},
     "counts": {"train": {"daisy": 100, "a|b <i>*x*</i>": 20}, "test": {"daisy": 35, "a|b <i>*x*</i>": 5}},
-}  # fmt: skip
+}
 SLICE_COLUMNS = ("split", "slice", "value", "count", "metric", "score", "range")
 SLICES = tuple(
     dict(zip(SLICE_COLUMNS, row, strict=True))
@@ -151,7 +156,10 @@ def test_files_that_were_not_written_are_left_out(tmp_path):
     files = {name: tmp_path / f"{name}.json" for name in ("verdict", "statistics")} | {"slices": tmp_path / "slices.csv"}
     read = CardFacts.read(files, name="x", pushed={}, certificate={}, settings={}, lineage={})
     assert (read.verdict, read.statistics, read.slices) == (
-        {"verdict": "BLESSED"}, {}, ({"slice": "label", "value": "a,b"},))  # fmt: skip
+        {"verdict": "BLESSED"},
+        {},
+        ({"slice": "label", "value": "a,b"},),
+    )
 
 
 def test_the_way_to_ask_it_runs_as_it_stands_on_the_card(trained, stripes, tmp_path, monkeypatch, capsys):

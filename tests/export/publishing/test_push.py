@@ -170,14 +170,12 @@ def test_a_push_is_recorded_relative_to_its_record(tmp_path):
     record = tmp_path / "runs" / "7" / "pushed.json"
     record.parent.mkdir(parents=True)
     record_push(record, destination=tmp_path / "saved_models" / "flowers" / "3", version=3)
-    assert json.loads(record.read_text()) == {
-        "pushed": True, "version": 3, "destination": "../../saved_models/flowers/3"}  # fmt: skip
+    assert json.loads(record.read_text()) == {"pushed": True, "version": 3, "destination": "../../saved_models/flowers/3"}
 
 
 def test_a_refusal_is_recorded_with_its_reason(tmp_path):
     record_refusal(tmp_path / "pushed.json", why="accuracy >= 0.9 failed with 0.8")
-    assert json.loads((tmp_path / "pushed.json").read_text()) == {
-        "pushed": False, "why": "accuracy >= 0.9 failed with 0.8"}  # fmt: skip
+    assert json.loads((tmp_path / "pushed.json").read_text()) == {"pushed": False, "why": "accuracy >= 0.9 failed with 0.8"}
 
 
 def test_the_latest_version_is_the_highest_number(saved_model, tmp_path):
@@ -236,10 +234,15 @@ def test_a_version_names_its_files_with_size_and_hash(saved_model, tmp_path):
     record = read_record(version)
     # printf first | sha256sum
     assert record["files"]["saved_model.pb"] == {
-        "bytes": 5, "sha256": "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"}  # fmt: skip
+        "bytes": 5,
+        "sha256": "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e",
+    }
     assert list(record["files"]) == [
-        "model_card.md", "saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index",
-    ]  # fmt: skip
+        "model_card.md",
+        "saved_model.pb",
+        "variables/variables.data-00000-of-00001",
+        "variables/variables.index",
+    ]
     assert (record["name"], record["version"], record["lineage"]) == ("flowers", 1, {"run": "r1"})
     assert (version / "model_card.md").read_text() == "# flowers\n"
     assert complaint(version, thorough=True) == ""
@@ -393,7 +396,10 @@ def test_a_rollback_is_a_new_version_with_the_content_of_an_old_one(three):
     assert latest_version(three) == three / "4"
     told = read_record(three / "4")
     assert {key: told["rolled_back"][key] for key in ("to", "from", "reason")} == {
-        "to": 1, "from": 3, "reason": "daisies\nare wrong"}  # fmt: skip
+        "to": 1,
+        "from": 3,
+        "reason": "daisies\nare wrong",
+    }
     assert (told["version"], told["lineage"]) == (4, {})
     note, _, card = (three / "4" / "model_card.md").read_text().partition("\n\n")
     assert note.startswith("> **Rolled back** from version 3 to version 1 by ")

@@ -50,9 +50,11 @@ def test_there_is_a_signature_for_bytes_and_one_for_pixels(loaded):
     assert specs(of_bytes.structured_input_signature[1]) == {"image_bytes": (tf.string, [None])}
     assert specs(of_pixels.structured_input_signature[1]) == {"image": (tf.float32, [None, 16, 16, 1])}
     of_both = {
-        "scores": (tf.float32, [None, 3]), "classes": (tf.string, [None]), "top_classes": (tf.string, [None, 3]),
+        "scores": (tf.float32, [None, 3]),
+        "classes": (tf.string, [None]),
+        "top_classes": (tf.string, [None, 3]),
         "top_scores": (tf.float32, [None, 3]),
-    }  # fmt: skip
+    }
     assert specs(of_pixels.structured_outputs) == of_both
     assert specs(of_bytes.structured_outputs) == of_both | {"valid": (tf.bool, [None])}
 

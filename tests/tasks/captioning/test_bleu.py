@@ -32,8 +32,10 @@ def test_a_resample_scores_as_a_data_set_in_which_rows_are_repeated():
     ours = bleu_scores(COUNTS.T @ counts)
     for column in range(2):
         repeated = np.repeat(np.arange(30), counts[:, column])
-        expected = [corpus_bleu([REFERENCES[row] for row in repeated], [ANSWERS[row] for row in repeated], weights=weights)
-                    for weights in WEIGHTS]  # fmt: skip
+        expected = [
+            corpus_bleu([REFERENCES[row] for row in repeated], [ANSWERS[row] for row in repeated], weights=weights)
+            for weights in WEIGHTS
+        ]
         assert ours[:, column] == pytest.approx(expected)
 
 

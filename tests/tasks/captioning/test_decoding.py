@@ -56,8 +56,11 @@ def beams_in_python(model, image, *, max_length, width, captions=1, length_norm=
             each = told + model.told[image, state, last]
             if words:
                 finished.append((words, each[END] / np.float32((place + 1) ** length_norm)))
-            going += [((*words, word), each[word], model.next[state, last]) for word in model.words
-                      if not says_again((*words, word), no_repeat)]  # fmt: skip
+            going += [
+                ((*words, word), each[word], model.next[state, last])
+                for word in model.words
+                if not says_again((*words, word), no_repeat)
+            ]
         finished = sorted(finished, key=lambda one: -one[1])[:captions]
         unfinished = sorted(going, key=lambda one: -one[1])[:width]
     return finished
@@ -187,8 +190,11 @@ def test_greedy_takes_the_likeliest_token_each_time(max_length):
 def test_the_special_tokens_are_never_said():
     loves_them = Automaton(vocabulary=8, logits=np.where(np.arange(8) < END, 9.0, 0.0))
     seeds = row_seeds(tf.random.stateless_normal([IMAGES, 4], [0, 0]), 1)
-    decoded = [greedy(*loves_them.begun, max_length=5), beam_search(*loves_them.begun, max_length=5, width=3, captions=3),
-               sampled(*loves_them.begun, max_length=5, seeds=seeds, captions=3)]  # fmt: skip
+    decoded = [
+        greedy(*loves_them.begun, max_length=5),
+        beam_search(*loves_them.begun, max_length=5, width=3, captions=3),
+        sampled(*loves_them.begun, max_length=5, seeds=seeds, captions=3),
+    ]
     for one in decoded:
         assert all(words and min(words) >= FIRST_WORD for image in captions_of(one) for words, _ in image)
 

@@ -46,9 +46,12 @@ def test_a_row_tells_truth_answer_score_and_loss_and_not_whether_it_is_right():
     rows = judged(likelihood=-6.0).rows
     assert list(rows) == ["id", "captions", "caption", "score", "loss"]
     assert rows.loc[0].to_dict() == {
-        "id": "0.jpg", "captions": "A red cat sat on a mat. | a cat", "caption": "a red cat sat on a mat", "score": -0.5,
+        "id": "0.jpg",
+        "captions": "A red cat sat on a mat. | a cat",
+        "caption": "a red cat sat on a mat",
+        "score": -0.5,
         "loss": 1.5,
-    }  # fmt: skip
+    }
 
 
 def test_the_best_of_several_captions_is_judged():
@@ -104,9 +107,12 @@ def test_rules_of_a_gate_work_on_them():
     good = judged(TRUTH * 10, ("a red cat sat on a mat", "a black dog ran to the left", "two birds in the sky") * 10)
     bad = judged(TRUTH * 10, ("a dog", "a black dog", "a dog") * 10, likelihood=-4.0)
     rules = c.Gate(
-        c.AtLeast("cider_d", 1.0, end="low"), c.AtLeast("bleu_4", 0.5), c.AtMost("perplexity", 2.0),
-        c.NoWorse("cider_d", test="bootstrap"), c.Better("perplexity"),
-    )  # fmt: skip
+        c.AtLeast("cider_d", 1.0, end="low"),
+        c.AtLeast("bleu_4", 0.5),
+        c.AtMost("perplexity", 2.0),
+        c.NoWorse("cider_d", test="bootstrap"),
+        c.Better("perplexity"),
+    )
     rules.check(TASK.settings)
     verdict = judge(rules, task=TASK, evaluated=known(good), baseline=known(bad))
     assert [rule.outcome for rule in verdict.rules] == ["passed"] * 5

@@ -67,8 +67,11 @@ def test_losses_of_16_bit_logits_are_taken_in_32_bits():
 def test_attention_penalty_is_the_mean_square_of_what_places_lack_or_have_too_much():
     expected = []
     for captions, of_captions in zip(TARGETS, ATTENTION, strict=True):
-        each = [np.mean((1 - maps[tokens > 0].sum(axis=0)) ** 2)
-                for tokens, maps in zip(captions, of_captions, strict=True) if tokens.any()]  # fmt: skip
+        each = [
+            np.mean((1 - maps[tokens > 0].sum(axis=0)) ** 2)
+            for tokens, maps in zip(captions, of_captions, strict=True)
+            if tokens.any()
+        ]
         expected.append(np.mean(each))
     present = tf.constant(TARGETS > 0, tf.float32)
     np.testing.assert_allclose(uneven_attention(tf.constant(ATTENTION), present), expected, rtol=1e-5)
@@ -89,8 +92,10 @@ def test_attention_penalty_is_of_training_alone():
 def test_measures_are_of_all_tokens_of_images_that_count(weights):
     of_images, right = by_loops(TARGETS, LOGITS)
     kept = [number for number in range(2) if weights is None or weights[number]]
-    expected = {"perplexity": np.exp(np.mean(np.concatenate([of_images[number] for number in kept]))),
-                "token_accuracy": np.mean(np.concatenate([right[number] for number in kept]))}  # fmt: skip
+    expected = {
+        "perplexity": np.exp(np.mean(np.concatenate([of_images[number] for number in kept]))),
+        "token_accuracy": np.mean(np.concatenate([right[number] for number in kept])),
+    }
     for metric in (Perplexity(), TokenAccuracy()):
         metric.update_state(
             tf.constant(TARGETS), tf.constant(LOGITS, tf.float32), None if weights is None else tf.constant(weights)

@@ -70,8 +70,9 @@ def built(task, *, seed=0):
 
 
 def step_of(network, task):
-    return TrainStep(network, objective=task.objective(), optimizer=keras.optimizers.Adam(0.01),
-                     strategy=tf.distribute.get_strategy())  # fmt: skip
+    return TrainStep(
+        network, objective=task.objective(), optimizer=keras.optimizers.Adam(0.01), strategy=tf.distribute.get_strategy()
+    )
 
 
 def batches(task):

@@ -7,8 +7,19 @@ from kerasvision.tasks.captioning.scores import Captions, caption_scores, resamp
 
 RANDOM = np.random.default_rng(5)
 VOCABULARY = ["a", "red", "blue", "cat", "dog", "sat", "on", "the", "mat"]
-NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "meteor", "cider_d", "exact_match", "perplexity", "mean_words",
-         "distinct_captions")  # fmt: skip
+NAMES = (
+    "bleu_1",
+    "bleu_2",
+    "bleu_3",
+    "bleu_4",
+    "rouge_l",
+    "meteor",
+    "cider_d",
+    "exact_match",
+    "perplexity",
+    "mean_words",
+    "distinct_captions",
+)
 
 
 def sentence():
@@ -16,8 +27,7 @@ def sentence():
 
 
 TRUTH = [tuple(sentence() for _ in range(1 + n % 3)) for n in range(20)]
-ANSWERS = [captions[0] if n % 4 == 0 else f"{captions[0]} cat" if n % 2 else sentence()
-           for n, captions in enumerate(TRUTH)]  # fmt: skip
+ANSWERS = [captions[0] if n % 4 == 0 else f"{captions[0]} cat" if n % 2 else sentence() for n, captions in enumerate(TRUTH)]
 TOKENS = np.array([sum(len(caption.split()) + 1 for caption in captions) for captions in TRUTH], float)
 CAPTIONS = Captions(TRUTH, ANSWERS, -RANDOM.uniform(1, 3, 20) * TOKENS, TOKENS)
 EVERY = np.arange(20)
@@ -77,8 +87,12 @@ def test_case_and_punctuation_make_no_difference():
 
 
 def test_an_image_without_captions_counts_only_in_what_is_said_of_the_answers():
-    more = Captions([*TRUTH, (), ("...",)], [*ANSWERS, "dog", "dog"], np.append(CAPTIONS.log_likelihoods, [0, 0]),
-                    np.append(TOKENS, [0, 0]))  # fmt: skip
+    more = Captions(
+        [*TRUTH, (), ("...",)],
+        [*ANSWERS, "dog", "dog"],
+        np.append(CAPTIONS.log_likelihoods, [0, 0]),
+        np.append(TOKENS, [0, 0]),
+    )
     of_answers = ("mean_words", "distinct_captions")
     assert without(caption_scores(more), *of_answers) == pytest.approx(without(caption_scores(CAPTIONS), *of_answers))
     assert caption_scores(more)["mean_words"] == pytest.approx((20 * caption_scores(CAPTIONS)["mean_words"] + 2) / 22)

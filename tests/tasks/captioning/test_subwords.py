@@ -16,9 +16,14 @@ from kerasvision.tasks.captioning.text import words_of
 from kerasvision.tasks.captioning.tokens import SPECIAL
 
 CAPTIONS = [
-    "A dog and two doghouses.", "Dogs, cats and a cat's house!", "Hunde und Häuser: eine Hundehütte", "一只狗在房子里",
-    "two houses, one unhoused cat", "कुत्ता और घर", "a housedog",
-]  # fmt: skip
+    "A dog and two doghouses.",
+    "Dogs, cats and a cat's house!",
+    "Hunde und Häuser: eine Hundehütte",
+    "一只狗在房子里",
+    "two houses, one unhoused cat",
+    "कुत्ता और घर",
+    "a housedog",
+]
 
 
 @pytest.fixture(scope="module")

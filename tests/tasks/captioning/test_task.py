@@ -31,8 +31,9 @@ def learned(task):
     """A captioner that knows three images by heart."""
     keras.utils.set_random_seed(0)
     network = task.build(c.Model(name="show_and_tell", options=OPTIONS), image_shape=(32, 32, 3))
-    step = TrainStep(network, objective=task.objective(), optimizer=keras.optimizers.Adam(0.02),
-                     strategy=tf.distribute.get_strategy())  # fmt: skip
+    step = TrainStep(
+        network, objective=task.objective(), optimizer=keras.optimizers.Adam(0.02), strategy=tf.distribute.get_strategy()
+    )
     data = tf.data.Dataset.from_tensors(batch()).map(task.encode).repeat()
     step.run(iter(data), 80)
     return network, step.evaluate(data.take(1))

@@ -120,11 +120,13 @@ def test_a_script_without_spaces_is_said_to_be_cut_into_characters(captioned, ca
 
 
 def test_frequent_words_of_the_training_captions_are_tokens_the_commonest_first(captioned):
-    examples = captioned({
-        "train": [("1", ["A dog, a dog!", "a cat"]), ("2", ["Dog. Bird", ""]), ("3", ["a bird"])],
-        "validation": [("4", ["zebra zebra zebra"])],
-        "test": [("5", ["lion lion lion"]), ("6", [])],
-    })  # fmt: skip
+    examples = captioned(
+        {
+            "train": [("1", ["A dog, a dog!", "a cat"]), ("2", ["Dog. Bird", ""]), ("3", ["a bird"])],
+            "validation": [("4", ["zebra zebra zebra"])],
+            "test": [("5", ["lion lion lion"]), ("6", [])],
+        }
+    )
     assert fit_words(c.Words(min_count=2), examples) == (*SPECIAL, "a", "dog", "bird")
     assert fit_words(c.Words(min_count=1), examples) == (*SPECIAL, "a", "dog", "bird", "cat")
     assert fit_words(c.Words(min_count=1, max_size=6), examples) == (*SPECIAL, "a", "dog")
@@ -239,8 +241,12 @@ def test_impossible_settings_are_refused(fields, message):
 
 
 def experiment(**fields):
-    given = {"source": c.Shapes(), "transform": c.Transform(image_size=(64, 64)), "task": c.Captioning(),
-             "model": c.Model(name="show_and_tell")}  # fmt: skip
+    given = {
+        "source": c.Shapes(),
+        "transform": c.Transform(image_size=(64, 64)),
+        "task": c.Captioning(),
+        "model": c.Model(name="show_and_tell"),
+    }
     return c.Experiment(name="captions", **{**given, **fields})
 
 

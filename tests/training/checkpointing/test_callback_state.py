@@ -148,13 +148,28 @@ class Everything(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     "value",
     [
-        None, True, 3, -0.0, "text", [1, [2.5, None]], (1, (2, "a")), {"a": {"b": [1]}}, {1: "int", (2, 3): "pair"}, [],
-        (), {}, {"array": "callbacks/0/values"}, {"tuple": [1]},
-        np.float32(0.1), np.int64(7), np.array([[1, 2]], np.int16), [np.zeros((0, 2)), np.ones(1, np.float16)],
+        None,
+        True,
+        3,
+        -0.0,
+        "text",
+        [1, [2.5, None]],
+        (1, (2, "a")),
+        {"a": {"b": [1]}},
+        {1: "int", (2, 3): "pair"},
+        [],
+        (),
+        {},
+        {"array": "callbacks/0/values"},
+        {"tuple": [1]},
+        np.float32(0.1),
+        np.int64(7),
+        np.array([[1, 2]], np.int16),
+        [np.zeros((0, 2)), np.ones(1, np.float16)],
         np.array("a string"),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_plain_data_of_every_kind_come_back(value):
     before, after = Everything(), Everything()
     states = CallbackStates([before])

@@ -35,9 +35,11 @@ def assert_same_bits(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert (one[name].dtype, one[name].shape) == (other[name].dtype, other[name].shape), name
-        same = one[name].tolist() == other[name].tolist() if one[name].dtype == object else (
-            one[name].tobytes() == other[name].tobytes()
-        )  # fmt: skip
+        same = (
+            one[name].tolist() == other[name].tolist()
+            if one[name].dtype == object
+            else (one[name].tobytes() == other[name].tobytes())
+        )
         assert same, name
 
 
@@ -72,10 +74,15 @@ def test_arrays_of_every_kind_come_back_bit_for_bit(checkpoints):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(arrays_of.arrays(
-    st.one_of(arrays_of.scalar_dtypes(), arrays_of.unicode_string_dtypes(), arrays_of.byte_string_dtypes()),
-    arrays_of.array_shapes(min_dims=0, min_side=0, max_side=4),
-), max_size=4))  # fmt: skip
+@given(
+    st.lists(
+        arrays_of.arrays(
+            st.one_of(arrays_of.scalar_dtypes(), arrays_of.unicode_string_dtypes(), arrays_of.byte_string_dtypes()),
+            arrays_of.array_shapes(min_dims=0, min_side=0, max_side=4),
+        ),
+        max_size=4,
+    )
+)
 def test_packing_loses_nothing(drawn):
     arrays = {str(number): array for number, array in enumerate(drawn)}
     index = json.loads(json.dumps(index_of(arrays)))
@@ -212,8 +219,9 @@ def test_when_all_are_damaged_there_is_none_and_the_notes_name_each(two):
         cut(folder / "variables.bin")
     assert two.latest() is None
     assert [note.split(" is ")[0] for note in two.notes] == [
-        f"The checkpoint {two.folder / 'step-00000020'}", f"The checkpoint {two.folder / 'step-00000010'}"
-    ]  # fmt: skip
+        f"The checkpoint {two.folder / 'step-00000020'}",
+        f"The checkpoint {two.folder / 'step-00000010'}",
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:The checkpoint .* is damaged")
@@ -326,8 +334,12 @@ def test_variables_that_do_not_fit_are_named_and_none_is_changed():
     del arrays["name"]
     with pytest.raises(StageError) as refused:
         assign_values(here, arrays)
-    for part in ("it lacks name", "it holds unknown besides", "weight is float32 (3, 2) there and float32 (2, 3) here",
-                 "half is float16 (2,) there and bfloat16 (2,) here"):  # fmt: skip
+    for part in (
+        "it lacks name",
+        "it holds unknown besides",
+        "weight is float32 (3, 2) there and float32 (2, 3) here",
+        "half is float16 (2,) there and bfloat16 (2,) here",
+    ):
         assert part in str(refused.value)
     assert int(here["count"]) == 0
 

@@ -67,8 +67,9 @@ def test_a_wrong_tf_config_is_told(variables, message):
 
 def test_the_chief_is_the_first_of_all_or_else_the_first_worker():
     jobs = {"worker": ["two:2", "three:3"], "chief": ["one:1"]}
-    chief, last = (read_cluster(environment(jobs, task={"type": job, "index": index})) for job, index in
-                   (("chief", 0), ("worker", 1)))  # fmt: skip
+    chief, last = (
+        read_cluster(environment(jobs, task={"type": job, "index": index})) for job, index in (("chief", 0), ("worker", 1))
+    )
     assert chief == Cluster(("one:1", "two:2", "three:3"), number=0)
     assert chief.is_chief
     assert (last.number, last.is_chief, last.others) == (2, False, ("one:1", "two:2"))
@@ -209,9 +210,11 @@ def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, n
     codes, _, errors = ended(started(stripes, tmp_path, how="fit"), tmp_path)
     assert codes == [0, 0], errors
     one = fit(
-        settings(strategy="one_device"), examples=ExampleSet(stripes.examples), classes=stripes.classes,
+        settings(strategy="one_device"),
+        examples=ExampleSet(stripes.examples),
+        classes=stripes.classes,
         transform=ImageTransform.load(stripes.transform),
-    )  # fmt: skip
+    )
     for number in range(2):
         with np.load(tmp_path / f"worker-{number}.npz") as found:
             for place, weight in enumerate(one.model.get_weights()):
@@ -221,15 +224,25 @@ def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, n
                 np.testing.assert_allclose(found[f"history {name}"], one.history[name], rtol=1e-6, err_msg=name)
     # The chief alone wrote.
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "settings.json", "work", "worker-0.log", "worker-0.npz", "worker-1.log", "worker-1.npz",
-    ]  # fmt: skip
+        "settings.json",
+        "work",
+        "worker-0.log",
+        "worker-0.npz",
+        "worker-1.log",
+        "worker-1.npz",
+    ]
     assert len(pd.read_csv(tmp_path / "work" / "logs" / "history.csv")) == 3
 
 
 LONG = {
-    "rate": 0.3, "epochs": 12, "checkpoint_minutes": 1e-6, "average_decay": 0.9, "keep": "best",
-    "early_stopping": c.EarlyStopping(patience=50), "schedule": "cosine",
-}  # fmt: skip
+    "rate": 0.3,
+    "epochs": 12,
+    "checkpoint_minutes": 1e-6,
+    "average_decay": 0.9,
+    "keep": "best",
+    "early_stopping": c.EarlyStopping(patience=50),
+    "schedule": "cosine",
+}
 
 
 def newest_step(folder):

@@ -56,9 +56,13 @@ def train(settings, data, folder):
     from kerasvision.training.session import TrainingFiles, train
 
     files = TrainingFiles(
-        data / "data", data / "schema.json", data / "transform.json", folder / "model.keras", folder / "history.csv",
+        data / "data",
+        data / "schema.json",
+        data / "transform.json",
+        folder / "model.keras",
+        folder / "history.csv",
         folder / "work",
-    )  # fmt: skip
+    )
     print("wrote" if train(settings, files) else "took part", flush=True)
 
 

@@ -37,9 +37,12 @@ def trained(*, decay):
     averages = WeightAverages(model, decay=decay)
     objective = Objective(lambda targets, outputs, training: tf.reduce_sum((outputs - targets) ** 2, axis=1), [])
     step = TrainStep(
-        model, objective=objective, optimizer=keras.optimizers.SGD(0.01), strategy=tf.distribute.get_strategy(),
+        model,
+        objective=objective,
+        optimizer=keras.optimizers.SGD(0.01),
+        strategy=tf.distribute.get_strategy(),
         averages=averages,
-    )  # fmt: skip
+    )
     generator = np.random.default_rng(0)
     data = (generator.normal(3, 2, (8, 4)).astype("float32"), generator.normal(size=(8, 2)).astype("float32"))
     seen = []

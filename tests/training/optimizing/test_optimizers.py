@@ -203,10 +203,14 @@ def test_without_decay_keras_is_told_of_none():
         (t.Adam(learning_rate=0.3, beta_1=0.8, beta_2=0.9, epsilon=0.1), keras.optimizers.Adam),
         (t.AdamW(learning_rate=0.3, weight_decay=0.2), keras.optimizers.AdamW),
         (t.Lion(learning_rate=0.3, beta_1=0.8, beta_2=0.7), keras.optimizers.Lion),
-        (t.Muon(learning_rate=0.3, momentum=0.9, nesterov=False, ns_steps=3, adam_beta_1=0.8, adam_beta_2=0.7, epsilon=0.1),
-         keras.optimizers.Muon),
+        (
+            t.Muon(
+                learning_rate=0.3, momentum=0.9, nesterov=False, ns_steps=3, adam_beta_1=0.8, adam_beta_2=0.7, epsilon=0.1
+            ),
+            keras.optimizers.Muon,
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind):
     optimizer = make_optimizer(t.Training(optimizer=settings), steps_per_epoch=10)
     assert isinstance(optimizer, kind)

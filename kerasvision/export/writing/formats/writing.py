@@ -96,9 +96,14 @@ def compare_numbers(received: Mapping[str, np.ndarray], wanted: Mapping[str, np.
 
 
 def _write(
-    name: str, numbers: Callable[[tf.Tensor], Predictions], file: Path, *, shape: tuple[int, ...],
-    examples: ExampleSet, transform: ImageTransform,
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:  # fmt: skip
+    name: str,
+    numbers: Callable[[tf.Tensor], Predictions],
+    file: Path,
+    *,
+    shape: tuple[int, ...],
+    examples: ExampleSet,
+    transform: ImageTransform,
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Writes one format; returns what asks it."""
     spec = tf.TensorSpec([None if name == "onnx" else 1, *shape], tf.float32, name=TENSOR_INPUT)
     function = tf.function(numbers, autograph=False, input_signature=[spec])
