@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from kerasvision import lookup
-from kerasvision.cli.pipelines import Overrides, Root
+from kerasvision.cli.options import Overrides, Root
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, KerasvisionError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasvision import lookup
-from kerasvision.cli.pipelines import stage_lines
+from kerasvision.cli.stage_lines import stage_lines
 
 
 @dataclass(frozen=True)

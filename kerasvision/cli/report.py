@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kerasvision.cli.pipelines import Root
-from kerasvision.cli.runs import RunId
+from kerasvision.cli.options import Root, RunId
 from kerasvision.errors import KerasvisionError
 
 

@@ -9,13 +9,10 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kerasvision.cli.pipelines import Root
+from kerasvision.cli.options import Root, RunId
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="What happened before.", no_args_is_help=True)
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest: the newest run of a pipeline.")
-]
 
 
 @app.command("list")

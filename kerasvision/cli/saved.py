@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from kerasvision import lookup
-from kerasvision.cli.pipelines import Root
+from kerasvision.cli.options import Root
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(help="The models that were pushed.", no_args_is_help=True)

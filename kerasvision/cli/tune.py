@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from kerasvision import lookup
-from kerasvision.cli.pipelines import Overrides, Root, stage_lines
+from kerasvision.cli.options import Overrides, Root
 from kerasvision.cli.prepared import prepared
+from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError
 

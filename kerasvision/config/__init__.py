@@ -28,9 +28,10 @@ from kerasvision.config.augmentation import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
 from kerasvision.config.evaluation import Evaluation, SimpleModels
-from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Export, Ingest, Serving, Splits, Transform
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.inference import Predict
+from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space

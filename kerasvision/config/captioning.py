@@ -1,19 +1,17 @@
 """Captioning as a task: the vocabulary, how it is learned, how a sentence is found, and what is measured."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
+from kerasvision.config.model import Model
 from kerasvision.config.sources import Said
-from kerasvision.config.tasks import Names, Task
+from kerasvision.config.tasks import Names, Surroundings, Task
 from kerasvision.errors import ConfigError
-
-if TYPE_CHECKING:
-    from kerasvision.config.experiment import Experiment, Model
 
 
 class Vocabulary(Names):
@@ -175,7 +173,7 @@ class Captioning(Task):
         """Loss and perplexity are better when smaller, everything else when larger."""
         return "min" if metric in ("loss", "perplexity") else "max"
 
-    def check_experiment(self, experiment: "Experiment") -> None:
+    def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError where images are mixed, answers must be numbers, or the network says no sentences."""
         self.check_model(experiment.model)
         mixing = [one.kind for one in experiment.augment if isinstance(one, Mixing)]
@@ -191,7 +189,7 @@ class Captioning(Task):
             if wanted:
                 raise ConfigError(f"captioning goes without {what}", hint=f"leave {what.partition(',')[0]} out")
 
-    def check_model(self, model: "Model") -> None:
+    def check_model(self, model: Model) -> None:
         """Raises ConfigError where the network says no sentences, or lacks what the loss needs."""
         known = lookup.keywords(lookup.MODELS.path(model.name))
         if known is not None and "max_length" not in known:

@@ -10,7 +10,6 @@ from kerasvision import lookup
 from kerasvision.config.base import Config
 from kerasvision.config.keras_files import file_fault
 from kerasvision.config.listing import list_files
-from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
 
 # By what images can be divided into slices: columns of the manifest, and two measures of an image.
@@ -76,11 +75,6 @@ class Evaluation(Config):
         if self.human and not self.human_source:
             raise ValueError(f"human figures need a human_source, which says where they come from; received {self.human}")
         return self
-
-    def check(self, task: Task) -> None:
-        """Raises ConfigError where a human figure is of what the task does not measure."""
-        for metric in self.human:
-            task.check_metric(metric)
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Everything in the folders and files of the ensemble.

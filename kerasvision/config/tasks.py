@@ -2,20 +2,55 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from kerasvision import lookup
+from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
+from kerasvision.config.evaluation import Evaluation
+from kerasvision.config.model import Model
 from kerasvision.config.sources import Said
 from kerasvision.errors import ConfigError
 
-if TYPE_CHECKING:
-    from kerasvision.config.experiment import Experiment
-
 # The metrics of a single class, which bear its name in brackets.
 OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
+
+
+class ExportSurroundings(Protocol):
+    """What a task may look at of an experiment's export."""
+
+    @property
+    def temperature(self) -> bool:
+        """Whether the scores are divided by a fitted number."""
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """The formats besides the SavedModel."""
+
+
+class Surroundings(Protocol):
+    """What a task may look at of the experiment that holds it: an `Experiment`, seen from below.
+
+    An experiment knows its task, so a task cannot import `Experiment`.
+    """
+
+    @property
+    def augment(self) -> Sequence[Augmentation]:
+        """What happens to the training images."""
+
+    @property
+    def model(self) -> Model:
+        """The network that is trained."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What is measured."""
+
+    @property
+    def export(self) -> ExportSurroundings:
+        """What is made of the trained network."""
 
 
 class Names(Component):
@@ -42,7 +77,7 @@ class Task(Component):
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""
 
-    def check_experiment(self, experiment: "Experiment") -> None:
+    def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError where another part of an experiment does not go with this task."""
 
     def training_metric_names(self) -> Sequence[str]:

@@ -1,0 +1,67 @@
+"""A line on the screen for each stage of a run, as it happens, with what it found wrong with the images."""
+
+import json
+
+from rich.console import Console
+from rich.markup import escape
+
+from kerasvision.cli.anomalies import print_anomalies
+
+
+def stage_lines(*, anomalies: bool = True) -> object:
+    """A listener that prints one line per stage on standard error, as it happens.
+
+    Args:
+        anomalies: whether to print what was found wrong with the images below the line of the stage that found it.
+    """
+    from kerasvision.errors import Interrupted
+    from kerasvision.pipeline.local import Listener
+
+    console = Console(stderr=True, highlight=False)
+
+    class Lines(Listener):
+        """One line per stage on standard error, as it happens."""
+
+        def started(self, node: str) -> None:
+            console.print(f"[dim]{node} ...[/]")
+
+        def waiting(self, node: str) -> None:
+            console.print(f"another run is at {node}; waiting for it")
+
+        def remark(self, node: str, sentence: str) -> None:
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
+
+        def finished(self, result: object) -> None:
+            word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
+            word += "; the chief has the result, and goes on" if result.took_part else ""
+            console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
+            if anomalies:
+                _print_anomalies(result, console)
+
+        def failed(self, node: str, error: BaseException) -> None:
+            how = "was stopped" if isinstance(error, (KeyboardInterrupt, Interrupted)) else "failed"
+            console.print(
+                f"[red]{node} {how}[/]. What finished before it is kept: run the same command again to go on from there.",
+                soft_wrap=True,
+            )
+
+    return Lines()
+
+
+def _print_anomalies(result: object, console: Console) -> None:
+    """The errors and warnings that a stage wrote; what should only be known is on its page."""
+    from kerasvision.pipeline.artifacts import ExampleAnomalies
+
+    for artifact in (record.open() for record in result.outputs.values()):
+        if isinstance(artifact, ExampleAnomalies):
+            found = json.loads(artifact.file.read_text(encoding="utf-8"))["anomalies"]
+            print_anomalies([one for one in found if one["severity"] != "info"], artifact.file, console)
+
+
+def _facts(result: object) -> str:
+    """What a stage said of its artifacts, in a few words."""
+    facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
+    # Reasons are told at the end.
+    facts = {name: value for name, value in facts.items() if name != "reason" and not name.startswith("forced_")}
+    shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
+    return escape(f" ({shown})") if shown else ""

@@ -1,0 +1,102 @@
+"""Which network is trained, with which options, and what its weights start from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from kerasvision import lookup
+from kerasvision.config.base import Dependent
+from kerasvision.config.keras_files import file_fault, hdf5_fault
+from kerasvision.config.published import IMAGENET, PUBLISHED
+from kerasvision.config.search import Scalar
+from kerasvision.errors import ConfigError
+
+
+class Model(Dependent):
+    """A network of `kerasvision.models` by name, or any builder by its dotted path, with its options.
+
+    >>> Model(name="lenet5", options={"activatoin": "relu"})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: lenet5 has no option 'activatoin'; did you mean 'activation'?
+    """
+
+    name: str
+    weights: str | None = Field(
+        default=None,
+        description="what it starts from: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or "
+        "of the .keras file of an earlier training; else it starts freshly initialised",
+    )
+    options: dict[str, Scalar] = Field(default_factory=dict)
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_of_a_kind(cls, weights: str | None) -> str | None:
+        if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras")):
+            return weights
+        raise ConfigError(
+            "weights are 'imagenet', or a .h5 or .keras file",
+            received=weights,
+            hint="a SavedModel cannot be used; a training leaves its network in Format-Keras/model.keras of its folder",
+        )
+
+    @model_validator(mode="after")
+    def _weights_are_published(self) -> "Model":
+        if self.backbone is not self:
+            return self  # made just now, it has checked them
+        name = lookup.MODELS.name(lookup.MODELS.path(self.name))
+        if self.weights == IMAGENET and name not in PUBLISHED:
+            raise ConfigError(
+                f"no weights are published for {name}; {lookup.did_you_mean(name, PUBLISHED)}",
+                hint=f"there are weights for {', '.join(PUBLISHED)}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_exist(self) -> "Model":
+        known = lookup.keywords(lookup.MODELS.path(self.name))
+        for option in self.options:
+            if known is not None and option not in known - {"image_shape", "num_classes"}:
+                hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})
+                another = "" if hint.endswith("?") else "set model.options={} to drop the options of another network"
+                raise ConfigError(f"{self.name} has no option {option!r}; {hint}", hint=another)
+        return self
+
+    @property
+    def backbone(self) -> "Model":
+        """The network that this one looks through, with its share of the options; itself where it takes none."""
+        found = lookup.backbone_of(self.name, self.options)
+        return self if found is None else Model(name=found[0], weights=self.weights, options=found[1])
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file that `weights` names; None where it names none."""
+        return None if self.weights in (None, IMAGENET) else Path(self.weights)
+
+    def identity(self) -> dict[str, Any]:
+        """A file of weights counts by its content, wherever it lies."""
+        return {**super().identity(), "weights": "a file" if self.weights_file else self.weights}
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The file of weights, if there is one.
+
+        Raises:
+            ConfigError: it does not exist, or is no file of weights, as far as its beginning and its list of contents tell.
+        """
+        if self.weights_file is None:
+            return
+        if not self.weights_file.exists():
+            raise ConfigError(
+                f"there is no weights file {self.weights_file} (looked in {Path.cwd()})",
+                hint="set model.weights to a file, to 'imagenet', or to None",
+            )
+        fault = (file_fault if self.weights_file.suffix == ".keras" else hdf5_fault)(self.weights_file)
+        if fault is not None:
+            raise ConfigError(f"the weights file {self.weights_file} {fault.reason}", hint=fault.hint)
+        yield "weights", self.weights_file
+
+    def code_paths(self) -> frozenset[str]:
+        """The builder's, and its backbone's."""
+        return frozenset({lookup.MODELS.path(self.name), lookup.MODELS.path(self.backbone.name)})
