@@ -18,12 +18,16 @@ def test_import_contracts_are_kept():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_stray_folder_breaks_a_contract(tmp_path):
-    """The check can fail: a module with no floor is found."""
+def test_stray_folder_and_circle_break_their_contracts(tmp_path):
+    """The checks can fail: a module with no floor is found, and so are two modules of a folder that import each other."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "kerasvision", copy / "kerasvision")
     shutil.copy(ROOT / "pyproject.toml", copy)
     (copy / "kerasvision" / "utils.py").write_text("")
+    circle = "\nif 0:\n    import kerasvision.config.{}\n"
+    for name, other in (("published", "literals"), ("literals", "published")):
+        with (copy / "kerasvision" / "config" / f"{name}.py").open("a") as file:
+            file.write(circle.format(other))
     done = subprocess.run(
         [sys.executable, "-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"],
         cwd=copy,
@@ -34,6 +38,11 @@ def test_stray_folder_breaks_a_contract(tmp_path):
     )
     assert done.returncode == 1
     assert "kerasvision.utils" in done.stdout
+    assert "No cycles are allowed in kerasvision.config." in done.stdout
+    assert {line for line in done.stdout.splitlines() if line.startswith("- .")} <= {
+        "- .published -> .literals (1 import)",
+        "- .literals -> .published (1 import)",
+    }
 
 
 @pytest.mark.parametrize(
