@@ -61,8 +61,8 @@ def stripes(tmp_path_factory):
     from kerasvision import config as c
     from kerasvision.data.examples import ExampleSet, write_examples
     from kerasvision.data.png import encode_png
-    from kerasvision.data.schema import DataSchema
     from kerasvision.data.transform import ImageTransform
+    from kerasvision.data.validating.schema import DataSchema
 
     random = np.random.default_rng(0)
     classes = ("across", "along", "über Kreuz")

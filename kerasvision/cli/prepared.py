@@ -30,7 +30,7 @@ class Prepared:
         return {name: read[name]() for name in names}
 
     def _classes(self) -> tuple[str, ...]:
-        labels = lookup.load("kerasvision.data.schema:DataSchema").load(self.schema).classes
+        labels = lookup.load("kerasvision.data.validating.schema:DataSchema").load(self.schema).classes
         return lookup.load("kerasvision.data.names:class_names")(self.transform, labels=labels)
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kerasvision.config.evaluation import Evaluation
-from kerasvision.data.contact_sheets import THUMBNAIL_SIDE, Picture, pictures
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures
 from kerasvision.data.splits import TEST
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict

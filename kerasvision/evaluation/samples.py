@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.data.contact_sheets import THUMBNAIL_SIDE, Picture, pictures, thumbnail_url
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures, thumbnail_url
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
 from kerasvision.evaluation.predictions import ServedModel

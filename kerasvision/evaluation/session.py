@@ -10,9 +10,9 @@ import pandas as pd
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge

@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 
 from kerasvision.config.evaluation import SimpleModels
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST, TRAIN
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
 from kerasvision.evaluation.exact import share_interval
 from kerasvision.ops.images import decode_image

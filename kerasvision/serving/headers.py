@@ -3,7 +3,7 @@
 Only images are looked at. Whatever else stands in a string input is for the model to judge.
 """
 
-from kerasvision.data.inspection import READABLE, read_header, wrong_pixels
+from kerasvision.data.inspecting.inspection import READABLE, read_header, wrong_pixels
 from kerasvision.serving.limits import Refused
 
 # A progressive JPEG has about ten. Each is a pass over the whole picture, and a file of a megabyte could ask for 100,000.

@@ -15,8 +15,8 @@ from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import StageError
 from kerasvision.models.saved import save_network
 from kerasvision.training import child

@@ -85,8 +85,8 @@ class Trainer:
 
         from kerasvision.data.examples import ExampleSet
         from kerasvision.data.names import class_names
-        from kerasvision.data.schema import DataSchema
         from kerasvision.data.transform import ImageTransform
+        from kerasvision.data.validating.schema import DataSchema
         from kerasvision.training.devices.strategy import make_logical_devices
 
         if setup.threads is not None:

@@ -42,8 +42,8 @@ import resource, sys, time
 from pathlib import Path
 import pandas as pd
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.page import write_statistics_page
-from kerasvision.data.statistics import compute_statistics, save_tables
+from kerasvision.data.measuring.page import write_statistics_page
+from kerasvision.data.measuring.statistics import compute_statistics, save_tables
 folder = Path(sys.argv[1])
 began = time.perf_counter()
 examples = ExampleSet(folder / "data")

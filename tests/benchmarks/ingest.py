@@ -58,8 +58,8 @@ def child(count: int, side: int, folder: Path) -> None:
     import pandas as pd
 
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.ingest import ingest
-    from kerasvision.data.statistics import compute_statistics
+    from kerasvision.data.ingesting.ingest import ingest
+    from kerasvision.data.measuring.statistics import compute_statistics
 
     figures = [0.0, peak_gb()]
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How many altered copies `kerasvision.data.near_duplicates` finds, and which different images it takes for copies.
+"""How many altered copies `kerasvision.data.measuring.near_duplicates` finds, and which different images it confuses.
 
     python tests/benchmarks/near_duplicates.py ../shared/data/flowers ../shared/data/coco-open ../shared/data/fashion-mnist
 
@@ -17,7 +17,14 @@ from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
 from kerasvision.config.sources import Idx
-from kerasvision.data.near_duplicates import LOOK_SIDE, MOST_BITS, _alike_at_random, _Levels, fingerprints, near_groups
+from kerasvision.data.measuring.near_duplicates import (
+    LOOK_SIDE,
+    MOST_BITS,
+    _alike_at_random,
+    _Levels,
+    fingerprints,
+    near_groups,
+)
 from kerasvision.data.png import encode_png
 from kerasvision.data.sources.idx import read_idx
 from kerasvision.ops.images import decode_image

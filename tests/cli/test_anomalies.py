@@ -8,7 +8,7 @@ from rich.console import Console
 
 from kerasvision.cli.anomalies import print_anomalies
 from kerasvision.cli.pipelines import stage_lines
-from kerasvision.data.anomalies import anomaly, save_anomalies
+from kerasvision.data.validating.anomalies import anomaly, save_anomalies
 from kerasvision.pipeline.artifacts import ExampleAnomalies
 
 

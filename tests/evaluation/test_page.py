@@ -12,9 +12,9 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.data.page import write_statistics_page
+from kerasvision.data.measuring.page import write_statistics_page
+from kerasvision.data.measuring.statistics import compute_statistics
 from kerasvision.data.png import encode_png
-from kerasvision.data.statistics import compute_statistics
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
 from kerasvision.evaluation.page import Findings, draw_history, top_losses, write_evaluation_page

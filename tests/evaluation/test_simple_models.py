@@ -10,7 +10,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.data.schema import DataSchema
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.evaluation.simple_models import save_simple_scores, score_simple_models, small_images
 
 

@@ -10,8 +10,8 @@ def look_at(source, folder, *, policy=None, splits=None):
     """The manifest, the statistics and the table of images of a source, as the stages up to statistics_gen make them."""
     from kerasvision import config as c
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.ingest import ingest
-    from kerasvision.data.statistics import compute_statistics
+    from kerasvision.data.ingesting.ingest import ingest
+    from kerasvision.data.measuring.statistics import compute_statistics
 
     folder.mkdir(parents=True)
     manifest = ingest(
@@ -32,7 +32,7 @@ def clean_set(tmp_path_factory, make_images):
     made = {}
 
     def make(maker, source_of):
-        from kerasvision.data.schema import DataSchema
+        from kerasvision.data.validating.schema import DataSchema
 
         if maker not in made:
             root = getattr(make_images, maker)(tmp_path_factory.mktemp(maker) / "set")
@@ -51,7 +51,7 @@ def planted(clean_set, tmp_path_factory):
     """
 
     def plant(maker, source_of, change, *, schema=None, previous=False, **choices):
-        from kerasvision.data.validation import PreviousRun, find_anomalies
+        from kerasvision.data.validating.validation import PreviousRun, find_anomalies
 
         clean = clean_set(maker, source_of)
         root = tmp_path_factory.mktemp("planted") / "set"

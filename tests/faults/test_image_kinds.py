@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from kerasvision.config.inference import Listed
-from kerasvision.data.inspection import inspect_image
+from kerasvision.data.inspecting.inspection import inspect_image
 from kerasvision.export.asking.predict import ServedModel
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.ops.images import decode_image, decode_part, open_image

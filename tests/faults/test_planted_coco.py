@@ -8,7 +8,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.config.sources import Coco
-from kerasvision.data.validation import find_anomalies
+from kerasvision.data.validating.validation import find_anomalies
 from kerasvision.errors import DataError
 
 

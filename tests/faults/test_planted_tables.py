@@ -7,7 +7,7 @@ import pytest
 
 from kerasvision import config as c
 from kerasvision.config.sources import Table
-from kerasvision.data.validation import find_anomalies
+from kerasvision.data.validating.validation import find_anomalies
 from kerasvision.errors import ConfigError, DataError
 
 

@@ -31,8 +31,8 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import KerasvisionError
 from kerasvision.training import fit as fit_module
 from kerasvision.training.checkpointing.checkpoints import Checkpoints

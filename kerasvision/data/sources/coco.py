@@ -9,12 +9,12 @@ from pathlib import Path
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Coco
-from kerasvision.data.descriptions import kept_objects
+from kerasvision.data.inspecting.descriptions import kept_objects
+from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.records import UNLISTED, Object, Record, class_name
 from kerasvision.data.sources.coco_fields import corners, crowd, is_share, size_of
 from kerasvision.data.sources.coco_masks import mask_fault, mask_png, packed
 from kerasvision.data.sources.coco_unlisted import unlisted_images
-from kerasvision.data.sources.headers import upright_size
 from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.split_names import split_within

@@ -14,7 +14,7 @@ from kerasvision.data.sources.text import clean
 from kerasvision.errors import DataError, shown
 from kerasvision.lookup import shortened
 
-# What the faults of single values say, by which `kerasvision.data.checks.images` knows them.
+# What the faults of single values say, by which `kerasvision.data.validating.images` knows them.
 NEITHER = "neither a text nor a whole number"
 NOT_UTF8 = "not UTF-8 text"
 NO_SUCH_NAME = "is not among the"

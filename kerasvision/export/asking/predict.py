@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.inference import Listed
-from kerasvision.data.inspection import inspect_header, inspect_image, oversized
+from kerasvision.data.inspecting.inspection import inspect_header, inspect_image, oversized
 from kerasvision.errors import ExportError
 from kerasvision.export.asking.loading import load_saved_model
 from kerasvision.export.publishing.versions import find_saved_model

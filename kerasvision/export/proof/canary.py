@@ -14,9 +14,9 @@ from kerasvision.config.experiment import Serving
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.export.proof.parity import Certificate, prove
 from kerasvision.export.writing.exporting import BATCH_SIZE
 from kerasvision.export.writing.formats.writing import format_complaints

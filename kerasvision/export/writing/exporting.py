@@ -10,9 +10,9 @@ import tensorflow as tf
 from kerasvision.config.stages import ExporterSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
-from kerasvision.data.schema import DataSchema
 from kerasvision.data.splits import VALIDATION
 from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.formats.writing import write_formats
 from kerasvision.export.writing.saved_model import export_saved_model

@@ -6,8 +6,8 @@ from kerasvision.pipeline.artifacts import Examples, Out
 
 def example_gen(examples: Out[Examples], previous: Examples | None = None, *, settings: ExampleGenSettings) -> None:
     """Source -> Examples, and what is new in them since the examples before."""
-    from kerasvision.data.ingest import ingest
-    from kerasvision.data.spans import PreviousExamples
+    from kerasvision.data.ingesting.ingest import ingest
+    from kerasvision.data.ingesting.spans import PreviousExamples
 
     ingested = ingest(
         settings.source,

@@ -12,10 +12,10 @@ def example_validator(
     """ExampleStatistics, Schema -> ExampleAnomalies. Compared with the statistics of the run before, where there is one."""
     import pandas as pd
 
-    from kerasvision.data.quarantine import write_quarantine
-    from kerasvision.data.schema import DataSchema
-    from kerasvision.data.statistics import Statistics
-    from kerasvision.data.validation import PreviousRun, find_anomalies, save_anomalies, suspects
+    from kerasvision.data.ingesting.quarantine import write_quarantine
+    from kerasvision.data.measuring.statistics import Statistics
+    from kerasvision.data.validating.schema import DataSchema
+    from kerasvision.data.validating.validation import PreviousRun, find_anomalies, save_anomalies, suspects
 
     computed, images = Statistics.load(statistics.summary), pd.read_parquet(statistics.images)
     previous = None

@@ -6,8 +6,8 @@ from kerasvision.pipeline.artifacts import ExampleStatistics, Out, Schema
 
 def schema_gen(statistics: ExampleStatistics, schema: Out[Schema], *, settings: SchemaGenSettings) -> None:
     """ExampleStatistics -> Schema."""
-    from kerasvision.data.schema import DataSchema
-    from kerasvision.data.statistics import Statistics
+    from kerasvision.data.measuring.statistics import Statistics
+    from kerasvision.data.validating.schema import DataSchema
 
     if settings.schema_file is not None:
         chosen = DataSchema.load(settings.schema_file)

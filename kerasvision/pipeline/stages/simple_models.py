@@ -7,7 +7,7 @@ from kerasvision.pipeline.artifacts import Examples, Out, Schema, SimpleScores
 def simple_models(examples: Examples, schema: Schema, scores: Out[SimpleScores], *, settings: SimpleModelsSettings) -> None:
     """Examples -> SimpleScores."""
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.schema import DataSchema
+    from kerasvision.data.validating.schema import DataSchema
     from kerasvision.evaluation.simple_models import best_simple_model, save_simple_scores, score_simple_models
     from kerasvision.tasks.base import make_task
 

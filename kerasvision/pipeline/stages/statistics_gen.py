@@ -8,8 +8,8 @@ def statistics_gen(examples: Examples, statistics: Out[ExampleStatistics]) -> No
     import pandas as pd
 
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.page import write_statistics_page
-    from kerasvision.data.statistics import compute_statistics, save_tables
+    from kerasvision.data.measuring.page import write_statistics_page
+    from kerasvision.data.measuring.statistics import compute_statistics, save_tables
 
     example_set = ExampleSet(examples.data)
     computed, images = compute_statistics(example_set, pd.read_parquet(examples.manifest))

@@ -34,8 +34,8 @@ def fit(settings, data, folder):
     import numpy as np
 
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.schema import DataSchema
     from kerasvision.data.transform import ImageTransform
+    from kerasvision.data.validating.schema import DataSchema
     from kerasvision.training.fit import fit
 
     fitted = fit(

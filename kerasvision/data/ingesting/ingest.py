@@ -1,0 +1,224 @@
+"""From a source to examples on disk: every image is looked at once, and what cannot be used is named.
+
+The source is read twice, and no image stays in memory: once to look at the images, once to write those that can be used.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kerasvision import lookup
+from kerasvision.config.experiment import Ingest, Splits
+from kerasvision.config.listing import printable
+from kerasvision.config.sources import Source
+from kerasvision.data.examples import Example, ExampleWriter
+from kerasvision.data.ingesting.manifest import CHUNK_ROWS, Scanned, scan
+from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
+from kerasvision.data.ingesting.spans import PreviousExamples, Span, compare
+from kerasvision.data.inspecting.descriptions import kept_captions, kept_objects, placed_objects
+from kerasvision.data.inspecting.fitted_objects import fitted_objects
+from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
+from kerasvision.data.splits import TEST, TRAIN, assign_splits
+from kerasvision.errors import DataError, StageError
+from kerasvision.progress import bar
+
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What an ingest tells beside the files that it writes.
+
+    Attributes:
+        manifest: a row per image of the source, `fault` empty for those that were written.
+        span: what is new since the examples before.
+        unmatched: what the quarantine file names and the source does not hold.
+    """
+
+    manifest: pd.DataFrame
+    span: Span
+    unmatched: list[str]
+
+
+def ingest(
+    source: Source,
+    *,
+    splits: Splits,
+    policy: Ingest,
+    data: Path,
+    manifest: Path,
+    span: Path,
+    previous: PreviousExamples | None = None,
+) -> Ingested:
+    """Reads a source, splits it, writes the usable images, and lists all of them.
+
+    Args:
+        source: what to read.
+        splits: how to split it.
+        policy: how many bad images are bearable, how large an image may be, and which ones to leave out.
+        data: folder for the prepared data set; made here.
+        manifest: Parquet file for the list.
+        span: JSON file for what is new.
+        previous: what the last ingest of this source wrote.
+
+    Raises:
+        DataError: too many images cannot be used, or none is left to train on or to judge by; the quarantine file cannot
+            be read.
+        StageError: the source or an image changed while it was read.
+    """
+    if previous is not None and not previous.span.exists():
+        previous = None  # examples of a version that knew no spans: this one is the first
+    read = lookup.load(source.implementation)
+    scanned = scan(read(source), max_pixels=policy.max_pixels)
+    table = scanned.table
+    sound = table["fault"] == ""
+    unmatched = _leave_out(table, policy.quarantine_file)
+    _split(table, splits, sound, previous)
+    _refuse_if_too_bad(table, policy)
+    _refuse_if_nothing_is_left(table)
+    _write(read(source), scanned, data)
+    table.to_parquet(manifest, index=False)
+    new = compare(table, previous, splits)
+    new.save(span)
+    return Ingested(table, new, unmatched)
+
+
+def class_order(labels: Iterable[str]) -> list[str]:
+    """Distinct labels in the order of their numbers: sorted, and digits within a label by value.
+
+    >>> class_order(["10", "9", "9", "a"])
+    ['9', '10', 'a']
+    """
+
+    def number(digits: str) -> tuple[int, int, str]:
+        # By length and then by letter, which is the order of the values: Python refuses numbers of over 4,300 digits.
+        plain = "".join(str(unicodedata.decimal(digit)) for digit in digits).lstrip("0")
+        return 0, len(plain), plain
+
+    def natural(label: str) -> list[tuple[int, int, str]]:
+        return [number(part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", label) if part]
+
+    return sorted(set(labels), key=lambda label: (natural(label), label))
+
+
+def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
+    """Takes out what the quarantine file names, and says what it names in vain."""
+    if file is None:
+        return []
+    quarantine = read_quarantine(file)
+    faults = quarantine.faults(table["id"], table["sha256"])
+    table["fault"] = faults.where(faults != "", table["fault"])
+    return quarantine.unmatched(table["id"], table["sha256"])
+
+
+def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: PreviousExamples | None) -> None:
+    """Puts every image into a split, and takes out what would lie in two. Bytes that are no image tie nothing together."""
+    decided = assign_splits(
+        table["sha256"].where(sound, "").tolist(),
+        [split or None for split in table["split"]],
+        splits,
+        groups=table["group"].tolist(),
+        labels=table["label"].tolist(),
+        used=(table["fault"] == "").tolist(),
+        previous=previous.placed(splits) if previous is not None and splits.stratify else None,
+    )
+    table["split"] = pd.Series([split for split, _ in decided], dtype="str")
+    leaked = pd.Series([fault for _, fault in decided], dtype="str")
+    table["fault"] = table["fault"].where(leaked == "", leaked)
+
+
+def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
+    """What was left out as leakage, by its place or by a person is not bad: nothing is wrong with such an image."""
+    # What the source does not mean to be read is no part of the whole either: among such images, bad ones would get lost.
+    table = table[~table["fault"].str.startswith((OUTSIDE, UNLISTED))]
+    bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT))]
+    limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
+    if len(bad) <= limit * len(table):
+        return
+    way_out = "raise ingest.max_bad_fraction" if policy.policy == "quarantine" else "set ingest.policy to 'quarantine'"
+    raise DataError(
+        f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is {limit:.1%})",
+        hint=f"mend or remove them, or {way_out} to leave them out:{_named(bad)}",
+    )
+
+
+def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
+    bad = table[table["fault"] != ""]
+    used = set(table.loc[table["fault"] == "", "split"])
+    for split in (TRAIN, TEST):
+        if split not in used:
+            left_out = f"; {len(bad)} were left out:{_named(bad)}" if len(bad) else ""
+            raise DataError(
+                f"no image is left for the {split} split ({len(table)} read)", hint=f"add images, or change splits{left_out}"
+            )
+
+
+def _named(bad: pd.DataFrame) -> str:
+    """A line for each of the first bad images, with its fault."""
+    named = "".join(f"\n  {row.id}: {row.fault}" for row in bad.head(MOST_NAMED).itertuples())
+    return named + (f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else "")
+
+
+def _write(records: Iterable[Record], scanned: Scanned, data: Path) -> None:
+    """Writes every usable image. It is read again, and must be what it was when it was looked at."""
+    table = scanned.table
+    good = table["fault"] == ""
+    notes: dict[int, str] = {}
+    writer = ExampleWriter(
+        data,
+        classes=class_order(label for label in table["label"].unique() if label),
+        object_classes=class_order(scanned.object_classes),
+        captions=bool((table.loc[good, "captions"] > 0).any()),
+        masks=scanned.masks,
+    )
+    with writer, bar("writing examples", total=int(good.sum())) as advance:
+        for record, row in _pairs(records, table):
+            if row.fault:
+                continue
+            example, found = _example(record, row, masks=scanned.masks)
+            if found:
+                notes[row.Index] = "; ".join(filter(None, (row.notes, *found)))
+            writer.write(row.split, example)
+            advance(1)
+    table.loc[list(notes), "notes"] = list(notes.values())
+
+
+def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Record, Any]]:
+    """Each record with its row of the table.
+
+    Raises:
+        StageError: the source gives other records than at first.
+    """
+    chunks = (table.iloc[start : start + CHUNK_ROWS] for start in range(0, len(table), CHUNK_ROWS))
+    rows = (row for chunk in chunks for row in chunk.itertuples())
+    for record, row in zip_longest(records, rows):
+        if record is None or row is None or printable(record.name) != row.id:
+            raise StageError("the source changed while it was read: it lists other images than at first", hint="run again")
+        yield record, row
+
+
+def _example(record: Record, row: Any, *, masks: bool) -> tuple[Example, list[str]]:
+    """What is written of a record, and notes on its masks."""
+    data = _unchanged(record, row.sha256)
+    captions, _ = kept_captions(record.captions)
+    fitted, _, _ = fitted_objects(record, data, width=row.width, height=row.height)
+    kept, _ = kept_objects(fitted, width=row.width, height=row.height)
+    objects, notes = placed_objects(kept, width=row.width, height=row.height, masks=masks)
+    return Example(row.id, data, row.label, captions, objects), notes
+
+
+def _unchanged(record: Record, digest: str) -> bytes:
+    try:
+        data = record.load()
+    except OSError as error:
+        message = f"{record.name} could be read at first, and then not: {error.strerror}"
+        raise StageError(message, hint="run again") from error
+    if sha256(data) != digest:
+        raise StageError(f"{record.name} changed while it was read", hint="run again")
+    return data

@@ -1,0 +1,155 @@
+"""The list of all images of a source: what each one is, and what is wrong with it, from one look at every image."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from kerasvision.config.listing import printable
+from kerasvision.data.inspecting.descriptions import kept_captions, kept_objects, object_class
+from kerasvision.data.inspecting.fitted_objects import fitted_objects
+from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, oversized
+from kerasvision.data.records import Object, Record, class_name, sha256
+from kerasvision.data.sources.values import UnusableValue, Values
+from kerasvision.errors import DataError
+from kerasvision.progress import bar
+
+NO_LABEL = "no label"
+# A source of one's own may give a label or a group as a number; ours have made texts of them.
+_LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
+
+# Rows become columns so many at a time: as objects they take several times the memory.
+CHUNK_ROWS = 4096
+
+
+@dataclass
+class Scanned:
+    """What one look at every image of a source gives.
+
+    Attributes:
+        table: the manifest, with the splits that the source gives ("" for none) and the faults of single images.
+        object_classes: class names of all objects.
+        masks: whether any object has a mask.
+    """
+
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    object_classes: set[str] = field(default_factory=set)
+    masks: bool = False
+
+
+def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
+    """Looks at every image of a source once, and keeps nothing of it but a row.
+
+    Args:
+        records: what the source gives.
+        max_pixels: images whose headers claim more cannot be used.
+
+    Raises:
+        DataError: there are no images, or two have one name.
+    """
+    found = Scanned()
+
+    def rows() -> Iterator[dict[str, object]]:
+        with bar("looking at images") as advance:
+            for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
+                row = _row(record, data, facts, fault)
+                if not row["fault"]:
+                    found.object_classes.update(object_class(thing.label) for thing in record.objects)
+                    found.masks = found.masks or any(thing.mask is not None for thing in record.objects)
+                yield row
+                advance(1)
+
+    found.table = table = in_columns(rows())
+    _refuse_names(table)
+    # Where no image has a label, none is missing.
+    if (table["label"] != "").any():
+        table.loc[(table["label"] == "") & (table["fault"] == ""), "fault"] = NO_LABEL
+    return found
+
+
+def in_columns(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
+    """Rows as a table, with few of them in memory as objects at a time.
+
+    >>> in_columns([{"id": "a"}, {"id": "b"}, {"id": "c"}], chunk_rows=2)["id"].tolist()
+    ['a', 'b', 'c']
+    """
+    chunks, waiting = [], []
+    for row in rows:
+        waiting.append(row)
+        if len(waiting) == chunk_rows:
+            chunks.append(pd.DataFrame(waiting))
+            waiting.clear()
+    return pd.concat([*chunks, pd.DataFrame(waiting)] if waiting or not chunks else chunks, ignore_index=True)
+
+
+def _as_texts(records: Iterable[Record]) -> Iterator[Record]:
+    """The records, each with a text as its label and as its group.
+
+    Raises:
+        DataError: a label or group that is neither a text nor a number.
+    """
+    for record in records:
+        if type(record.label) is str and type(record.group) is str:
+            yield record
+            continue
+        try:
+            label, group = _LABELS.text(record.label, record.name), _GROUPS.text(record.group, record.name)
+            yield replace(record, label=label, group=group)
+        except UnusableValue as unusable:
+            yield replace(record, label="", group="", fault=record.fault or str(unusable))
+
+
+def _loaded(records: Iterable[Record], max_pixels: int) -> Iterator[tuple[tuple[Record, str], bytes]]:
+    """((record, why it was not read), bytes) of each."""
+    for record in _as_texts(records):
+        fault, data = record.fault or oversized(record.file_size(), max_pixels=max_pixels) or "", b""
+        if not fault:
+            try:
+                data = record.load()
+            except OSError as error:
+                fault = f"cannot be read: {error.strerror or error}"
+        yield (record, fault), data
+
+
+def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[str, object]:
+    fault = not_read or facts.fault or ""
+    notes, captions, objects, fault = ([], (), [], fault) if fault else _described(record, data, facts)
+    return {
+        "id": printable(record.name),
+        "path": printable(str(record.content)) if isinstance(record.content, Path) else "",
+        "split": record.split or "",
+        "source_split": record.split or "",
+        "label": class_name(record.label),
+        "group": record.group,
+        "sha256": "" if not_read else sha256(data),
+        "size": len(data),
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "mode": facts.mode,
+        "notes": "; ".join(notes),
+        "fault": fault,
+        "captions": len(captions),
+        "objects": len(objects),
+    }
+
+
+def _described(record: Record, data: bytes, facts: ImageFacts) -> tuple[list[str], tuple[str, ...], list[Object], str]:
+    """Notes on a usable image, its captions and objects, and a fault of these."""
+    captions, on_captions = kept_captions(record.captions)
+    fitted, on_size, fault = fitted_objects(record, data, width=facts.width, height=facts.height)
+    objects, on_objects = kept_objects(fitted, width=facts.width, height=facts.height)
+    named_wrong = isinstance(record.content, Path) and has_wrong_suffix(record.content, facts.format)
+    notes = [*record.notes, *facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
+    return ([], (), [], fault) if fault else (notes, captions, objects, "")
+
+
+def _refuse_names(table: pd.DataFrame) -> None:
+    if table.empty:
+        raise DataError("the source holds no images")
+    twice = table.loc[table["id"].duplicated(), "id"]
+    if not twice.empty:
+        raise DataError(
+            f"every image of a source needs a name of its own; {len(twice)} are taken twice, {twice.iloc[0]!r} among them"
+        )

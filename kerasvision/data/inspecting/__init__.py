@@ -1,0 +1,1 @@
+"""Whether an image file and what is said of it can be used."""

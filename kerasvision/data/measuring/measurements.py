@@ -1,0 +1,134 @@
+"""One look at the pixels and the captions of every example: what statistics are made of."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from kerasvision.data.captions import words
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.near_duplicates import LOOK_SIDE, THUMBNAIL_VALUES, fingerprints
+from kerasvision.errors import DataError
+from kerasvision.ops.images import decode_image
+from kerasvision.ops.resize import resize_image
+from kerasvision.progress import bar
+
+COLOURS = ("red", "green", "blue")
+BATCH_SIZE = 256
+MOST_NAMED = 10
+
+
+@dataclass
+class Measurements:
+    """What one look gives.
+
+    Attributes:
+        table: id; `brightness` and `contrast`, mean and deviation of all values of an image, in [0, 255]; `mean_red`,
+            `square_red` and so on, mean and mean square of a colour; `caption_words`, mean words of an image's captions, NaN
+            where it has none.
+        hashes, thumbnails: see `near_duplicates.fingerprints`; a row per row of the table.
+        words: word -> how often, over all captions.
+        caption_counts: captions of an image -> how many images have so many.
+        max_words: words of the longest caption.
+        object_counts: int64 (object classes,).
+    """
+
+    table: pd.DataFrame
+    hashes: np.ndarray
+    thumbnails: np.ndarray
+    words: Counter[str] = field(default_factory=Counter)
+    caption_counts: Counter[int] = field(default_factory=Counter)
+    max_words: int = 0
+    object_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
+    """Decodes every image once. What it keeps of each, besides its id, takes less than 1 kB.
+
+    Args:
+        examples: the data set.
+        ids: which of its images the table is to hold, in this order.
+
+    Raises:
+        DataError: the data set does not hold all of them.
+    """
+    index = pd.Index(ids)
+    colour = np.full((len(index), 2, 3), np.nan)
+    caption_words = np.full(len(index), np.nan)
+    found = Measurements(
+        table=pd.DataFrame(),
+        hashes=np.empty(len(index), np.uint64),
+        thumbnails=np.empty((len(index), THUMBNAIL_VALUES), np.uint8),
+        object_counts=np.zeros(len(examples.object_classes), np.int64),
+    )
+    for batch in _batches(examples):
+        rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
+        known = rows >= 0
+        colour[rows[known]] = batch["colour"].numpy()[known]
+        hashes, thumbnails = fingerprints(batch["look"].numpy())
+        found.hashes[rows[known]], found.thumbnails[rows[known]] = hashes[known], thumbnails[known]
+        if "captions" in batch:
+            caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
+        if "objects" in batch:
+            labels = batch["objects"].flat_values.numpy()
+            found.object_counts += np.bincount(labels, minlength=len(found.object_counts))
+    _refuse_missing(index[np.isnan(colour[:, 0, 0])])
+    found.table = _table(ids, colour, caption_words)
+    return found
+
+
+def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTensor]]:
+    def measure(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        pixels = decode_image(example["image"], color_mode="rgb")
+        exact = tf.cast(pixels, tf.float64)
+        look = resize_image(pixels, image_size=(LOOK_SIDE, LOOK_SIDE), fit="stretch")
+        measured = {
+            "id": example["id"],
+            "colour": tf.stack([tf.reduce_mean(exact, axis=(0, 1)), tf.reduce_mean(exact**2, axis=(0, 1))]),
+            "look": tf.cast(tf.round(look), tf.uint8),
+        }
+        if "captions" in example:
+            measured["captions"] = example["captions"]
+        if "objects" in example:
+            measured["objects"] = example["objects"]["label"]
+        return measured
+
+    with bar("measuring images", total=sum(examples.count(split) for split in examples.splits)) as advance:
+        for split in examples.splits:
+            measured = examples.dataset(split).map(measure, num_parallel_calls=tf.data.AUTOTUNE)
+            for batch in measured.ragged_batch(BATCH_SIZE).prefetch(1):
+                yield batch
+                advance(len(batch["id"]))
+
+
+def _count_words(captions: tf.RaggedTensor, found: Measurements) -> np.ndarray:
+    """Counts the words of a batch, and gives the mean number of words of each image's captions; NaN without captions."""
+    said = [words(caption.decode()) for caption in captions.flat_values.numpy()]
+    found.words.update(word for caption in said for word in caption)
+    counts = np.array([len(caption) for caption in said], np.int64)
+    found.max_words = max(found.max_words, int(counts.max(initial=0)))
+    per_image = captions.row_lengths().numpy()
+    found.caption_counts.update(per_image.tolist())
+    image = np.repeat(np.arange(len(per_image)), per_image)
+    total = np.bincount(image, weights=counts, minlength=len(per_image))
+    return np.divide(total, per_image, out=np.full(len(per_image), np.nan), where=per_image > 0)
+
+
+def _refuse_missing(ids: pd.Index) -> None:
+    if len(ids):
+        raise DataError(
+            f"the manifest names images that the data set does not hold: {', '.join(ids[:MOST_NAMED])}",
+            hint="the two must come from one ingest; run example_gen again",
+        )
+
+
+def _table(ids: pd.Series, colour: np.ndarray, caption_words: np.ndarray) -> pd.DataFrame:
+    mean, square = colour[:, 0], colour[:, 1]
+    variance = square.mean(axis=1) - mean.mean(axis=1) ** 2
+    table = pd.DataFrame({"id": ids.array, "brightness": mean.mean(axis=1), "contrast": np.sqrt(np.maximum(variance, 0.0))})
+    for number, name in enumerate(COLOURS):
+        table[f"mean_{name}"], table[f"square_{name}"] = mean[:, number], square[:, number]
+    return table.assign(caption_words=caption_words)

@@ -1,0 +1,139 @@
+"""The statistics of a data set as one page that opens without a network."""
+
+from collections import Counter
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from kerasvision.data.captions import vocabulary_table
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.charts import Histogram, histogram
+from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, chosen_ids, pictures
+from kerasvision.data.measuring.statistics import Statistics, channel_deviations, channel_means
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
+
+MOST_CLASSES = 60
+MOST_GROUPS = 24
+MOST_IN_GROUP = 6
+MOST_NAMED = 5
+MOST_WORDS = 40
+HISTOGRAMS = {
+    "width": "width, pixels",
+    "height": "height, pixels",
+    "aspect": "aspect, width / height",
+    "size": "file size, bytes",
+    "brightness": "brightness, 0 to 255",
+    "contrast": "contrast, deviation",
+    "caption_words": "words per caption",
+    "objects": "objects per image",
+}
+
+
+def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, file: Path) -> None:
+    """Writes counts, colour, copies, what was left out, and contact sheets. Names of files and labels are escaped.
+
+    Args:
+        statistics, images: from `compute_statistics`.
+        examples: the data set that they are of.
+        file: where the page goes. Pictures lie within it; their number is bounded, however many classes there are.
+    """
+    splits = [split for split in (TRAIN, VALIDATION, TEST) if (images["split"] == split).any()]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("statistics.html").render(
+        statistics=statistics,
+        total=len(images),
+        splits=splits,
+        classes=_shown(statistics.classes, {name: _count(statistics, name) for name in statistics.classes}),
+        most=max((count for counts in statistics.counts.values() for count in counts.values()), default=0),
+        histograms=_histograms(statistics, images, splits),
+        colour=[_colour(split, images[images["split"] == split]) for split in splits],
+        faults=faults_table(statistics.quarantined),
+        objects=_shown(statistics.object_classes, statistics.object_counts),
+        words=vocabulary_table(examples) if statistics.captions else None,
+        most_words=MOST_WORDS,
+        groups=_copies(statistics, images, examples),
+        most_groups=MOST_GROUPS,
+        sheets=contact_sheets(statistics, images, examples),
+    )
+    file.write_text(page, encoding="utf-8")
+
+
+def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[Picture]]:
+    """Class -> some of its training images; under "" where there are no classes."""
+    chosen = chosen_ids(images, statistics.classes)
+    side = LARGE_SIDE if statistics.captions or statistics.object_classes else THUMBNAIL_SIDE
+    found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side)
+    return {label: [found[name] for name in ids] for label, ids in chosen.items()}
+
+
+def faults_table(quarantined: dict[str, str]) -> list[tuple[str, int, list[str]]]:
+    """(fault, how many images, some of their ids), the commonest first.
+
+    >>> faults_table({"a.jpg": "empty", "b.jpg": "cut off", "c.jpg": "empty"})
+    [('empty', 2, ['a.jpg', 'c.jpg']), ('cut off', 1, ['b.jpg'])]
+    """
+    counts = Counter(quarantined.values())
+    named: dict[str, list[str]] = {fault: [] for fault in counts}
+    for name, fault in quarantined.items():
+        if len(named[fault]) < MOST_NAMED:
+            named[fault].append(name)
+    return [(fault, count, named[fault]) for fault, count in counts.most_common()]
+
+
+def _count(statistics: Statistics, name: str) -> int:
+    return sum(counts[name] for counts in statistics.counts.values())
+
+
+def _shown(names: list[str], counts: dict[str, int]) -> list[str]:
+    """All names; of many, the most and the least frequent."""
+    if len(names) <= MOST_CLASSES:
+        return names
+    ordered = sorted(names, key=lambda name: -counts[name])
+    return ordered[: MOST_CLASSES // 2] + ordered[-MOST_CLASSES // 2 :]
+
+
+def _histograms(statistics: Statistics, images: pd.DataFrame, splits: list[str]) -> list[Histogram]:
+    columns = [name for name in HISTOGRAMS if name != "objects" or statistics.object_classes]
+    drawn = (histogram(images, name, title=HISTOGRAMS[name], splits=splits) for name in columns)
+    return [one for one in drawn if one is not None]
+
+
+def _colour(split: str, images: pd.DataFrame) -> dict[str, object]:
+    means, deviations = channel_means(images), channel_deviations(images)
+    return {
+        "split": split,
+        "images": len(images),
+        "brightness": images["brightness"].mean(),
+        "contrast": images["contrast"].mean(),
+        "means": means.tolist(),
+        "deviations": deviations.tolist(),
+        "swatch": "#" + "".join(f"{round(value):02x}" for value in means),
+    }
+
+
+def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[dict[str, object]]]:
+    """ "exact" and "near" -> the groups to show: first those that lie in several splits or have several labels."""
+    by_id = images.set_index("id")[["split", "label"]]
+    kinds = {"exact": statistics.duplicates, "near": statistics.near_duplicates}
+    urgent = {
+        tuple(ids)
+        for groups in (statistics.shared_between_splits, statistics.near_shared_between_splits, statistics.contradictions)
+        for ids in groups
+    }
+    shown = {kind: sorted(groups, key=lambda ids: tuple(ids) not in urgent)[:MOST_GROUPS] for kind, groups in kinds.items()}
+    named = {name for groups in shown.values() for ids in groups for name in ids[:MOST_IN_GROUP]}
+    found = pictures(examples, named, side=THUMBNAIL_SIDE)
+
+    def described(ids: list[str]) -> dict[str, object]:
+        rows = by_id.loc[ids]
+        return {
+            "members": [(found[name], *by_id.loc[name]) for name in ids[:MOST_IN_GROUP]],
+            "more": max(0, len(ids) - MOST_IN_GROUP),
+            "several_splits": rows["split"].nunique() > 1,
+            "several_labels": rows["label"].nunique() > 1,
+        }
+
+    return {kind: [described(ids) for ids in groups] for kind, groups in shown.items()}

@@ -1,0 +1,196 @@
+"""What a data set looks like in numbers: counts, sizes, colour, copies."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from kerasvision.data.captions import vocabulary_table
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.measurements import COLOURS, Measurements, measure_examples
+from kerasvision.data.measuring.near_duplicates import near_groups
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
+
+T = TypeVar("T", pd.Series, pd.DataFrame)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers about all images of a source.
+
+    Attributes:
+        classes: class names in the order of their numbers.
+        counts: split -> class -> how many examples.
+        modes: Pillow's colour mode -> how many.
+        formats: file format -> how many.
+        min_side, max_side: smallest and largest width or height, in pixels.
+        channel_mean, channel_deviation: mean colour of the training images and deviation of pixels, in [0, 255], as RGB.
+        quarantined: id -> fault, of images that were left out.
+        notes: what decoding changes (an alpha channel dropped, say) -> how many.
+        duplicates: groups of ids with the same bytes.
+        contradictions: groups of ids with the same bytes and different labels.
+        shared_between_splits: groups of ids with the same bytes in different splits; leakage, which ingest prevents.
+        object_classes: class names of the objects in the images, in the order of their numbers.
+        near_duplicates: groups of ids that look alike and differ in their bytes.
+        near_shared_between_splits: those of them that lie in several splits; leakage that no hash of bytes sees.
+        captions: `images_without`, `least` and `most` captions of an image, `mean_words`, `max_words`, and the size of the
+            `vocabulary`; empty where the data set has no captions.
+        object_counts: object class -> how many objects.
+        images: split -> how many examples, whether they have labels or not.
+    """
+
+    classes: list[str]
+    counts: dict[str, dict[str, int]]
+    modes: dict[str, int]
+    formats: dict[str, int]
+    min_side: int
+    max_side: int
+    channel_mean: list[float]
+    channel_deviation: list[float]
+    quarantined: dict[str, str]
+    notes: dict[str, int]
+    duplicates: list[list[str]]
+    contradictions: list[list[str]]
+    shared_between_splits: list[list[str]]
+    object_classes: list[str] = field(default_factory=list)
+    near_duplicates: list[list[str]] = field(default_factory=list)
+    near_shared_between_splits: list[list[str]] = field(default_factory=list)
+    captions: dict[str, float] = field(default_factory=dict)
+    object_counts: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+
+    def save(self, file: Path) -> None:
+        """Writes them as JSON."""
+        file.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """What `save` wrote."""
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[Statistics, pd.DataFrame]:
+    """Statistics of a data set, and a row per usable image.
+
+    Args:
+        examples: the data set.
+        manifest: what ingest wrote beside it.
+
+    Returns:
+        The statistics; and the manifest's rows without a fault with, besides its columns, those of `Measurements.table`,
+        `aspect` (width over height) and `near_group` (position in `Statistics.near_duplicates`, or -1).
+
+    Raises:
+        DataError: the manifest names an image that the data set does not hold.
+    """
+    good = manifest[manifest["fault"] == ""]
+    measured = measure_examples(examples, good["id"])
+    images = _joined(good, measured)
+    train = images[images["split"] == TRAIN]
+    notes = good["notes"][good["notes"] != ""].str.split("; ").explode()
+    statistics = Statistics(
+        classes=list(examples.classes),
+        counts=_counts(good, examples.classes),
+        modes=_frequencies(good["mode"]),
+        formats=_frequencies(good["format"]),
+        min_side=int(good[["width", "height"]].min().min()),
+        max_side=int(good[["width", "height"]].max().max()),
+        channel_mean=channel_means(train).tolist(),
+        channel_deviation=channel_deviations(train).tolist(),
+        quarantined=dict(manifest[manifest["fault"] != ""][["id", "fault"]].itertuples(index=False)),
+        notes=_frequencies(notes),
+        duplicates=_groups(images, "sha256"),
+        contradictions=_groups(images, "sha256", differ="label"),
+        shared_between_splits=_groups(images, "sha256", differ="split"),
+        object_classes=list(examples.object_classes),
+        near_duplicates=_groups(images[images["near_group"] >= 0], "near_group"),
+        near_shared_between_splits=_groups(images[images["near_group"] >= 0], "near_group", differ="split"),
+        captions=_caption_statistics(measured) if examples.has_captions else {},
+        images={split: int(count) for split, count in _in_order(good["split"].value_counts()).items()},
+        object_counts=dict(zip(examples.object_classes, measured.object_counts.tolist(), strict=True)),
+    )
+    return statistics, images
+
+
+def save_tables(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, folder: Path) -> None:
+    """Writes `labels.parquet` (split, label, count), `vocabulary.parquet` (word, count) and `duplicates.parquet`.
+
+    Args:
+        statistics, images: from `compute_statistics`.
+        examples: the data set, whose captions are read again.
+        folder: where the files go.
+    """
+    labels_table(statistics).to_parquet(folder / "labels.parquet", index=False)
+    vocabulary_table(examples).to_parquet(folder / "vocabulary.parquet", index=False)
+    duplicates_table(statistics, images).to_parquet(folder / "duplicates.parquet", index=False)
+
+
+def labels_table(statistics: Statistics) -> pd.DataFrame:
+    """How many images each class has in each split, as rows; none where there are no labels."""
+    rows = [(split, label, count) for split, counts in statistics.counts.items() for label, count in counts.items()]
+    return pd.DataFrame(rows, columns=["split", "label", "count"]).astype({"split": "str", "label": "str", "count": "int64"})
+
+
+def duplicates_table(statistics: Statistics, images: pd.DataFrame) -> pd.DataFrame:
+    """The images of every group of copies, as rows: kind "exact" or "near", the group's number within its kind."""
+    groups = [("exact", statistics.duplicates), ("near", statistics.near_duplicates)]
+    rows = [(kind, number, name) for kind, found in groups for number, ids in enumerate(found) for name in ids]
+    table = pd.DataFrame(rows, columns=["kind", "group", "id"]).astype({"kind": "str", "group": "int64", "id": "str"})
+    return table.merge(images[["id", "split", "label"]], on="id", how="left", validate="many_to_one")
+
+
+def channel_means(images: pd.DataFrame) -> np.ndarray:
+    """float64 (3,): mean red, green and blue, every image weighing the same whatever its size; NaN of no images."""
+    return images[[f"mean_{colour}" for colour in COLOURS]].mean().to_numpy()
+
+
+def channel_deviations(images: pd.DataFrame) -> np.ndarray:
+    """float64 (3,): deviation of the values of red, green and blue, every image weighing the same; NaN of no images."""
+    squares = images[[f"square_{colour}" for colour in COLOURS]].mean().to_numpy()
+    return np.sqrt(np.maximum(squares - channel_means(images) ** 2, 0.0))
+
+
+def _joined(good: pd.DataFrame, measured: Measurements) -> pd.DataFrame:
+    images = good.merge(measured.table, on="id", how="left", validate="one_to_one")
+    contents, _ = pd.factorize(images["sha256"])
+    groups = near_groups(measured.hashes, measured.thumbnails, contents=contents)
+    return images.assign(aspect=images["width"] / images["height"], near_group=groups)
+
+
+def _caption_statistics(measured: Measurements) -> dict[str, float]:
+    counts = measured.caption_counts
+    captions = sum(number * count for number, count in counts.items())
+    return {
+        "images_without": counts[0],
+        "least": min(counts, default=0),
+        "most": max(counts, default=0),
+        "mean_words": measured.words.total() / captions if captions else 0.0,
+        "max_words": measured.max_words,
+        "vocabulary": len(measured.words),
+    }
+
+
+def _counts(table: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    crossed = pd.crosstab(table["split"], table["label"]).reindex(columns=list(classes), fill_value=0)
+    crossed = _in_order(crossed)
+    return {split: {name: int(n) for name, n in row.items()} for split, row in crossed.iterrows()}
+
+
+def _in_order(by_split: T) -> T:
+    """The rows in the order train, validation, test."""
+    return by_split.reindex([split for split in (TRAIN, VALIDATION, TEST) if split in by_split.index])
+
+
+def _frequencies(column: pd.Series) -> dict[str, int]:
+    return {str(value): int(count) for value, count in column.value_counts().items()}
+
+
+def _groups(table: pd.DataFrame, key: str, *, differ: str = "") -> list[list[str]]:
+    """Ids of the rows that agree in a column, and differ in another where it is named."""
+    repeated = table[table.duplicated(key, keep=False)]
+    if differ:
+        repeated = repeated[repeated.groupby(key)[differ].transform("nunique") > 1]
+    return [sorted(ids) for _, ids in repeated.groupby(key)["id"]]

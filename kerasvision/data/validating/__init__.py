@@ -1,0 +1,1 @@
+"""What is normal for a data set, and what is wrong with it."""

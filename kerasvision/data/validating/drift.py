@@ -1,0 +1,183 @@
+"""Differences between splits, and between this run and the last, that chance does not explain.
+
+A difference is told where it is both large and certain. Large: for labels the L-infinity distance of two distributions (the
+largest difference of one class's share, as in TensorFlow Data Validation's drift comparator), for numbers the two-sample
+Kolmogorov-Smirnov distance, each above the schema's limit. Certain: chance alone would bring it with a probability below
+0.001 divided by the number of comparisons (Bonferroni). For the share of a class that probability is Fisher's exact test's;
+for numbers it is bounded by the two-sample Dvoretzky-Kiefer-Wolfowitz inequality (Wei and Dudley, 2012,
+https://arxiv.org/abs/1107.5356), which holds for a handful of images too, where the usual approximation calls anything
+certain. So fewer than one clean data set in 1,000 raises an alarm, however small, and in a large one no trifle does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
+from kerasvision.data.validating.anomalies import Anomaly, anomaly, ids_by_label
+from kerasvision.data.validating.schema import DataSchema
+
+SIGNIFICANCE = 1e-3
+FEATURES = {
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "aspect": "aspect ratio",
+    "pixels": "size in pixels",
+    "size": "size of the file",
+    "caption_words": "words per caption",
+    "objects": "objects per image",
+}
+
+
+@dataclass(frozen=True)
+class PreviousRun:
+    """What the run before found.
+
+    Attributes:
+        statistics: its statistics.
+        images: its row per usable image.
+    """
+
+    statistics: Statistics
+    images: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sets of images to be compared, as `independent` gives them, with their names."""
+
+    first: str
+    first_images: pd.DataFrame
+    second: str
+    second_images: pd.DataFrame
+
+
+def split_drift(images: pd.DataFrame, schema: DataSchema) -> Iterator[Anomaly]:
+    """Validation and test images that differ from the training images."""
+    train = independent(images[images["split"] == TRAIN])
+    for split in (VALIDATION, TEST):
+        other = independent(images[images["split"] == split])
+        if len(other) and len(train):
+            pair = Pair(f"the {TRAIN} split", train, f"the {split} split", other)
+            yield from compare(pair, schema, codes=("label_drift", "feature_drift"))
+
+
+def drift_since(
+    previous: PreviousRun, statistics: Statistics, images: pd.DataFrame, schema: DataSchema
+) -> Iterator[Anomaly]:
+    """What changed since the last run: classes, how many images there are, and what the new ones look like."""
+    yield from _class_changes(_used(previous.statistics), _used(statistics), images)
+    old = previous.images
+    if len(images) < (1 - schema.max_shrinkage) * len(old):
+        yield anomaly("fewer_images", f"there are {len(images)} usable images; in the last run there were {len(old)}")
+    # Images that both runs share cannot differ: those that were added show a change first.
+    added = images[~images["sha256"].isin(old["sha256"])]
+    codes = ("label_drift_since_last_run", "feature_drift_since_last_run")
+    before = independent(old)
+    pair = Pair("the last run", before, "the images added since", independent(added))
+    found = list(compare(pair, schema, codes=codes)) if len(added) else []
+    told = {one.code for one in found}
+    whole = compare(Pair("the last run", before, "this run", independent(images)), schema, codes=codes)
+    yield from found
+    yield from (one for one in whole if one.code not in told)
+
+
+def compare(pair: Pair, schema: DataSchema, *, codes: tuple[str, str]) -> Iterator[Anomaly]:
+    """The differences between two sets of images that are both large and certain.
+
+    Args:
+        pair: the two sets.
+        schema: how large a difference may be.
+        codes: of a difference in labels, and of one in numbers.
+    """
+    first, second = pair.first_images, pair.second_images
+    features = [name for name in FEATURES if name in first and name in second]
+    classes = set(first["label"]) | set(second["label"])
+    # Twice: validation and test are both compared with train, and added images and all images with the last run.
+    certain = SIGNIFICANCE / (2 * (len(features) + len(classes)))
+    name, counts = most_different_label(first["label"], second["label"])
+    shares = counts[:, 0] / counts.sum(axis=1)
+    if abs(shares[0] - shares[1]) > schema.max_label_drift and stats.fisher_exact(counts).pvalue < certain:
+        message = f"label {name!r} is {shares[0]:.1%} of {pair.first}, and {shares[1]:.1%} of {pair.second}"
+        ids = second.loc[second["label"] == name, "id"]
+        yield anomaly(codes[0], f"{message} (limit of the difference: {schema.max_label_drift:.1%})", ids)
+    for feature in features:
+        a, b = first[feature].dropna().to_numpy(), second[feature].dropna().to_numpy()
+        distance, chance = feature_difference(a, b)
+        if distance > schema.max_feature_drift and chance < certain:
+            medians = f"{np.median(a):.4g} in {pair.first} and {np.median(b):.4g} in {pair.second}"
+            limit = f"Kolmogorov-Smirnov distance {distance:.2f}, limit {schema.max_feature_drift:g}"
+            yield anomaly(codes[1], f"{FEATURES[feature]} is {medians}, by the median ({limit})")
+
+
+def most_different_label(first: pd.Series, second: pd.Series) -> tuple[str, np.ndarray]:
+    """The label whose share differs most, and int (2, 2) counts: a row for each set, of images with and without it.
+
+    >>> most_different_label(pd.Series(list("aaab")), pd.Series(list("abbbb")))
+    ('a', array([[3, 1],
+                 [1, 4]]))
+    """
+    codes, names = pd.factorize(pd.concat([first, second]), sort=True)
+    counts = np.stack([np.bincount(part, minlength=len(names)) for part in np.split(codes, [len(first)])])
+    totals = counts.sum(axis=1)
+    shares = counts / totals[:, None]
+    worst = int(np.abs(shares[0] - shares[1]).argmax())
+    return str(names[worst]), np.stack([counts[:, worst], totals - counts[:, worst]], axis=1)
+
+
+def feature_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Kolmogorov-Smirnov distance D in [0, 1] of two samples, and a bound on the probability that chance brings so much.
+
+    The bound is exp(1 - 2 D**2 m n / (m + n)) for samples of m and n. Wei and Dudley prove it for m = n; for m != n they
+    found a stricter one to hold, computing it for all m < n <= 200.
+
+    >>> distance, chance = feature_difference(np.arange(20.0), np.arange(20.0) + 15)
+    >>> distance, round(chance, 6)   # exp(1 - 2 * 0.75**2 * 10)
+    (0.75, 3.5e-05)
+    """
+    if not len(first) or not len(second):
+        return 0.0, 1.0
+    points = np.concatenate([first, second])
+    cumulated = [np.searchsorted(np.sort(sample), points, side="right") / len(sample) for sample in (first, second)]
+    distance = float(np.abs(cumulated[0] - cumulated[1]).max())
+    size = len(first) * len(second) / len(points)
+    return distance, min(1.0, float(np.exp(1 - 2 * distance**2 * size)))
+
+
+def independent(images: pd.DataFrame) -> pd.DataFrame:
+    """One row per image, or per group and label where a group holds several: id, label, and the mean of each feature.
+
+    Copies, and the images of one person or scene, differ less than chance would have it; counted one by one they would make
+    any difference look certain.
+    """
+    images = images[~images["sha256"].duplicated()]
+    images = images.assign(pixels=images["width"] * images["height"])
+    features = [name for name in FEATURES if name in images]
+    if "group" not in images or not images["group"].any():
+        return images[["id", "label", *features]]
+    lone = images["group"] == ""
+    keep = {"id": "first", **dict.fromkeys(features, "mean")}
+    grouped = images[~lone].groupby(["group", "label"], as_index=False).agg(keep)
+    return pd.concat([images.loc[lone, ["id", "label", *features]], grouped.drop(columns="group")], ignore_index=True)
+
+
+def _class_changes(before: dict[str, int], now: dict[str, int], images: pd.DataFrame) -> Iterator[Anomaly]:
+    named = ids_by_label(images)
+    for name in sorted(now.keys() - before.keys()):
+        yield anomaly("class_appeared", f"label {name!r} was not there in the last run", named.get(name, ()))
+    for name in sorted(before.keys() - now.keys()):
+        message = f"label {name!r} had {before[name]} images in the last run, and has none now"
+        yield anomaly("class_vanished", message)
+
+
+def _used(statistics: Statistics) -> dict[str, int]:
+    """Class -> how many images, of classes that have any."""
+    total: dict[str, int] = {}
+    for counts in statistics.counts.values():
+        for name, count in counts.items():
+            total[name] = total.get(name, 0) + count
+    return {name: count for name, count in total.items() if count}

@@ -1,0 +1,79 @@
+"""Labels that are missing, new, written in two ways, or rare."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.splits import TRAIN
+from kerasvision.data.validating.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, counted, ids_by_label
+from kerasvision.data.validating.schema import DataSchema
+from kerasvision.data.validating.spelling import shown_apart, spelt_alike
+from kerasvision.lookup import shortened
+
+DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
+
+
+def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
+    """The labels against those of the schema. Where neither knows any, there is nothing to look for."""
+    present = {name for counts in statistics.counts.values() for name, count in counts.items() if count}
+    if not present and not schema.classes:
+        if "labels" in schema.requires:
+            yield anomaly("unlabelled", "the task requires labels, and no usable image has one")
+        return
+    if schema.classes and not statistics.classes:
+        yield anomaly("unlabelled", f"the schema has {len(schema.classes)} classes, and no image has a label")
+        return
+    if len(present) < 2:
+        only = f"only {next(iter(present))!r} has images" if present else "no class has images"
+        yield anomaly("one_class", f"there must be at least two classes, and {only}")
+    # Looked up once: with 10,000 new labels, a search through the images for each would take minutes.
+    named = ids_by_label(images)
+    for name in sorted(present - set(schema.classes)):
+        yield anomaly("unseen_label", f"label {name!r} is not in the schema", named.get(name, ()))
+    for name in sorted(set(schema.classes) - present):
+        yield anomaly("missing_label", f"no usable image has the label {name!r} of the schema")
+    for names in spelt_alike(present):
+        yield anomaly("label_variants", _variants("labels", names))
+
+
+def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
+    """Classes with too few images: to train on, to judge by, or beside the largest."""
+    train = statistics.counts.get(TRAIN, {})
+    for name, count in train.items():
+        if count < schema.min_train_examples:
+            has = counted(count, "training image", "training images")
+            yield anomaly("too_few_examples", f"class {name!r} has {has}; at least {schema.min_train_examples} are needed")
+    for split, counts in statistics.counts.items():
+        missing = [name for name, count in counts.items() if not count]
+        if split != TRAIN and missing:
+            named = shortened(missing, most=MOST_OF_A_KIND)
+            yield anomaly("label_missing_in_split", f"the {split} split has no image of {named}")
+    smallest = min(train, key=train.__getitem__, default="")
+    if train and train[smallest] and max(train.values()) / train[smallest] > schema.max_imbalance:
+        largest = max(train, key=train.__getitem__)
+        message = f"{largest!r} has {train[largest]} training images, and {smallest!r} {train[smallest]}"
+        yield anomaly("imbalance", f"{message}: more than {schema.max_imbalance:g} times as many")
+
+
+def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
+    """The classes of the objects in the images against those of the schema."""
+    present = {name for name, count in statistics.object_counts.items() if count}
+    for name in sorted(present - set(schema.object_classes)):
+        count = counted(statistics.object_counts[name], "object is", "objects are")
+        yield anomaly("unseen_object_class", f"{count} of class {name!r}, which is not in the schema")
+    for name in sorted(set(schema.object_classes) - present):
+        yield anomaly("missing_object_class", f"no object is of class {name!r} of the schema")
+    for names in spelt_alike(present):
+        yield anomaly("object_class_variants", _variants("object classes", names))
+
+
+def group_anomalies(images: pd.DataFrame) -> Iterator[Anomaly]:
+    """Groups written in two ways: splits would tear apart what belongs together."""
+    for names in spelt_alike(set(images["group"]) - {""} if "group" in images else ()):
+        ids = images.loc[images["group"].isin(names), "id"]
+        yield anomaly("group_variants", _variants("groups", names), ids)
+
+
+def _variants(noun: str, names: list[str]) -> str:
+    return f"{noun} {shown_apart(names)} {DIFFERENCE}"

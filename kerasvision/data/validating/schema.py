@@ -1,0 +1,69 @@
+"""What is normal for a data set: inferred from its statistics, or written by a person."""
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator
+
+from kerasvision import lookup
+from kerasvision.config.base import Config
+from kerasvision.config.sources import Said
+from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.validating.anomalies import CODES
+from kerasvision.errors import ConfigError
+
+
+class DataSchema(Config):
+    """What the examples should look like. A person may edit the JSON file, commit it and name it in `schema_file`.
+
+    A field that the file leaves out has the value given here, so a schema of an older version still loads.
+    """
+
+    classes: tuple[str, ...] = Field(description="class names in the order of their numbers; none for unlabelled images")
+    object_classes: tuple[str, ...] = Field(default=(), description="likewise, of the objects in the images")
+    requires: tuple[Said, ...] = Field(default=(), description="what the task requires of the images; schema_gen sets it")
+    modes: tuple[str, ...] = Field(description="Pillow's colour modes that are expected: L, RGB, ...")
+    min_side: int = Field(ge=1, description="smallest width or height in pixels")
+    max_side: int = Field(ge=1, description="largest width or height in pixels")
+    tiny_share: float = Field(
+        default=0.1, ge=0, le=1, description="an image whose shorter side is below this share of the median's is tiny"
+    )
+    max_aspect: float = Field(default=5.0, ge=1, description="longer side over shorter side")
+    # The least varied of 500 photos of flowers has 26, of 10,000 of Fashion-MNIST 18, of 1,797 digits 77.
+    min_contrast: float = Field(
+        default=3.0, ge=0, description="deviation of the most varied colour, in [0, 255]; below it an image is blank"
+    )
+    min_train_examples: int = Field(default=2, ge=1, description="of every class")
+    max_imbalance: float = Field(default=20.0, ge=1, description="largest class over smallest, in the train split")
+    min_captions: int = Field(default=0, ge=0, description="of every image")
+    max_caption_words: int = Field(default=100, ge=1, description="of every caption")
+    max_near_duplicates: float = Field(default=0.0, ge=0, le=1, description="share of images that look like another one")
+    max_label_drift: float = Field(
+        default=0.1, ge=0, le=1, description="largest difference of a class's share between two splits, or two runs"
+    )
+    max_feature_drift: float = Field(
+        default=0.25, ge=0, le=1, description="largest Kolmogorov-Smirnov distance of brightness, size and such between them"
+    )
+    max_shrinkage: float = Field(default=0.5, ge=0, le=1, description="share of the last run's images that may be missing")
+    severities: dict[str, Literal["error", "warning", "info", "ignore"]] = Field(
+        default_factory=dict, description="code of an anomaly -> its severity here, where it differs from the usual one"
+    )
+
+    @field_validator("severities", mode="before")
+    @classmethod
+    def _codes_exist(cls, value: object) -> object:
+        for code in value if isinstance(value, dict) else ():
+            if code not in CODES:
+                raise ConfigError(f"no anomaly has the code {code!r}; {lookup.did_you_mean(str(code), CODES)}")
+        return value
+
+    @classmethod
+    def infer(cls, statistics: Statistics) -> Self:
+        """The schema that these statistics fit. What is never normal (a blank image, say) keeps its usual limit."""
+        return cls(
+            classes=tuple(statistics.classes),
+            object_classes=tuple(statistics.object_classes),
+            modes=tuple(sorted(statistics.modes)),
+            min_side=statistics.min_side,
+            max_side=statistics.max_side,
+            min_captions=1 if statistics.captions else 0,
+        )

@@ -1,0 +1,74 @@
+"""What is wrong with a data set: every anomaly named, with a severity, and a verdict."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.validating.anomalies import (
+    CODES,
+    SEVERITIES,
+    Anomaly,
+    refuse_errors,
+    save_anomalies,
+    summed_up,
+    suspects,
+    verdict,
+)
+from kerasvision.data.validating.copies import copy_anomalies
+from kerasvision.data.validating.drift import PreviousRun, drift_since, split_drift
+from kerasvision.data.validating.images import (
+    caption_anomalies,
+    fault_anomalies,
+    note_anomalies,
+    pixel_anomalies,
+    size_anomalies,
+)
+from kerasvision.data.validating.labels import balance_anomalies, group_anomalies, label_anomalies, object_anomalies
+from kerasvision.data.validating.layout import layout_anomalies
+from kerasvision.data.validating.schema import DataSchema
+
+__all__ = ["CODES", "Anomaly", "PreviousRun", "find_anomalies", "refuse_errors", "save_anomalies", "suspects", "verdict"]
+
+
+def find_anomalies(
+    statistics: Statistics,
+    schema: DataSchema,
+    *,
+    images: pd.DataFrame | None = None,
+    previous: PreviousRun | None = None,
+) -> list[Anomaly]:
+    """Everything in which the data differ from the schema, from common sense or from the last run, worst first.
+
+    Args:
+        statistics: of the data set.
+        schema: what is normal; it may also give a kind of anomaly another severity, or have it ignored.
+        images: a row per usable image, as `compute_statistics` gives it. Without it only the statistics are looked at: blank
+            images, drift and such go unseen, and few anomalies name images.
+        previous: what the run before found; None where there was none.
+    """
+    found = [
+        *label_anomalies(statistics, schema, images),
+        *balance_anomalies(statistics, schema),
+        *object_anomalies(statistics, schema),
+        *layout_anomalies(statistics, images),
+        *fault_anomalies(statistics),
+        *size_anomalies(statistics, schema, images),
+        *note_anomalies(statistics, images),
+        *copy_anomalies(statistics, schema, images),
+    ]
+    if images is not None:
+        found += group_anomalies(images)
+        found += pixel_anomalies(images, schema)
+        found += caption_anomalies(statistics, schema, images)
+        found += split_drift(images, schema)
+    if images is not None and previous is not None:
+        found += drift_since(previous, statistics, images, schema)
+    return _by_severity(found, schema)
+
+
+def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
+    """As severe as the schema says, worst first; without those to be ignored."""
+    severity = {**CODES, **schema.severities}
+    kept = [replace(one, severity=severity[one.code]) for one in summed_up(found) if severity[one.code] != "ignore"]
+    return sorted(kept, key=lambda one: SEVERITIES.index(one.severity))
