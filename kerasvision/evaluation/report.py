@@ -19,6 +19,7 @@ from kerasvision import lookup
 from kerasvision.evaluation.bound_pages import bound_page, training_pictures
 from kerasvision.evaluation.run_facts import RunFacts
 from kerasvision.evaluation.shown_rules import urgent_rules
+from kerasvision.whole_files import write_whole
 
 MOST_CLASSES = 40
 MOST_ROWS = 20
@@ -77,12 +78,11 @@ def write_report(run: RunFacts, file: Path) -> None:
         failed=[stage for stage in run.stages if stage.error],
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(page, encoding="utf-8", errors="replace")
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(
+        file,
+        lambda beside: beside.write_text(page, encoding="utf-8", errors="replace"),
+        suffix=f".{os.getpid()}.tmp",  # several processes may report on one run
+    )
 
 
 def flat(value: object, prefix: str = "") -> dict[str, object]:

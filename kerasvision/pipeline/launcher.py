@@ -5,7 +5,6 @@
 the same node clears away. One process at a time launches a node: the second waits, and then finds the result.
 """
 
-import os
 import shutil
 import tempfile
 import time
@@ -26,6 +25,7 @@ from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 from kerasvision.pipeline.store import ITS_PROCESS_ENDED, Store
 from kerasvision.pipeline.tables import CANCELED, FAILED
 from kerasvision.pipeline.unfinished import LOGS, unfinished_work, work_folder
+from kerasvision.whole_files import flush_tree, rename_into_place
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
@@ -256,9 +256,8 @@ def _execute(
     # 6. Flush, hash, rename: after a power cut the name stands for the whole content or does not exist.
     published = {}
     for key, artifact in written.items():
-        _flush(artifact.uri)
-        artifact.uri.rename(final[key].uri)
-        _flush_folder(final[key].uri.parent)
+        flush_tree(artifact.uri)
+        rename_into_place(artifact.uri, final[key].uri)
         final[key].properties.update(artifact.properties)
         published[ids[key]] = (final[key], _digest(final[key], store))
     # 7. COMPLETE and LIVE, in one transaction.
@@ -364,23 +363,6 @@ def _remove(paths: list[Path]) -> None:
 
 def _digest(artifact: Artifact, store: Store) -> str:
     return tree_digest([artifact.uri, *artifact.external_paths()], store)
-
-
-def _flush(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        if path.is_dir():
-            _flush_folder(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,8 +20,8 @@ from pathlib import Path
 from kerasvision.config.base import canonical_json
 from kerasvision.dotted import changes
 from kerasvision.errors import ConfigError
-from kerasvision.training.checkpointing.checkpoint_files import flush_folder
 from kerasvision.tuning.records import TrialRecord
+from kerasvision.whole_files import write_whole
 
 IDENTITY, RESULT, CLOCK, CHECKPOINTS = "search.json", "result.json", "clock.json", "checkpoints"
 
@@ -106,13 +106,8 @@ def forget_checkpoints(folder: Path) -> None:
 
 def write_json(file: Path, data: object) -> None:
     """Writes a file that is whole or not there, also after a power cut."""
-    written = file.with_name(file.name + ".tmp")
-    with written.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(data, indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    written.rename(file)
-    flush_folder(file.parent)
+    text = json.dumps(data, indent=2) + "\n"
+    write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def _read(file: Path) -> dict | None:

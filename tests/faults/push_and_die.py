@@ -142,7 +142,7 @@ def all_kills(folder):
         resumed = run(pipeline(), root=root)
         record = json.loads(resumed.artifact("pusher", "pushed_model").record.read_text())
         third = run(pipeline(), root=root)
-        leavings = [path.name for path in root.rglob("*") if path.name.endswith((".tmp", ".copying", ".part"))]
+        leavings = [path.name for path in root.rglob("*") if path.name.endswith((".tmp", ".copying"))]
         results.append([operation, after_kill, state(root), record["version"], third.stages[-1].reused, leavings])
         number += 1
 

@@ -22,7 +22,7 @@ def test_every_step_of_a_push_was_a_moment_to_die(kills):
     copied = [moment for moment in moments if moment.startswith("copy half of")]
     # `saved_model.pb` comes last. After the rename the version is there, and the store does not know it until it publishes.
     assert copied[-1] == "copy half of saved_model.pb"
-    steps = ["rename push_token.part", copied[0], copied[-1], "rename .copying", "publish", "after publishing"]
+    steps = ["rename push_token.tmp", copied[0], copied[-1], "rename .copying", "publish", "after publishing"]
     assert sorted(steps, key=moments.index) == steps
 
 

@@ -72,7 +72,7 @@ KILLS = {
     "before registering": lambda: killed_before(Store, "start"),
     "after registering": lambda: killed_after(Store, "start"),
     "after promising outputs": lambda: killed_after(Store, "promise"),
-    "before flushing": lambda: killed_before(launcher, "_flush"),
+    "before flushing": lambda: killed_before(launcher, "flush_tree"),
     "before renaming": lambda: killed_before(Path, "rename"),
     "after renaming": lambda: killed_after(Path, "rename"),
     "before publishing": lambda: killed_before(Store, "publish"),

@@ -12,7 +12,6 @@ rename. The images of a batch never lie in two parts, so the answers do not depe
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking.columns import FAULT, PATH, Columns
 from kerasvision.export.asking.predict import BATCH_SIZE, MAX_PIXELS, ServedModel
 from kerasvision.progress import bar, say
+from kerasvision.whole_files import write_whole
 
 PART_ROWS = 1_000
 MOST_NAMED = 20
@@ -162,7 +162,7 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
             say(f"begun anew: since the last, unfinished run, this changed: {', '.join(changed)}")
         for path in parts.glob("[0-9]*.parquet*"):
             path.unlink()
-        _write_whole(parts / BEGUN, lambda file: file.write_text(json.dumps(begun, indent=2) + "\n", encoding="utf-8"))
+        write_whole(parts / BEGUN, lambda file: file.write_text(json.dumps(begun, indent=2) + "\n", encoding="utf-8"))
     (parts / (LISTING + ".new")).replace(parts / LISTING)
 
 
@@ -183,7 +183,7 @@ def _answer(model: ServedModel, columns: Columns, parts: Path, count: int, *, ba
                 rows.append(row)
                 advance(1)
             table = columns.table(rows)
-            _write_whole(part, lambda file, table=table: pq.write_table(table, file))
+            write_whole(part, lambda file, table=table: pq.write_table(table, file))
     return ready
 
 
@@ -201,7 +201,7 @@ def _join(parts: Path, out: Path, schema: pa.Schema, went_on_from: int) -> Summa
                 named.extend((row[PATH], row[FAULT]) for row in bad.slice(0, MOST_NAMED - len(named)).to_pylist())
                 add(table)
 
-    _write_whole(out, write)
+    write_whole(out, write)
     return Summary(images, faults, tuple(named), went_on_from)
 
 
@@ -271,18 +271,6 @@ def _tree_digest(folder: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _write_whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Writes beside, flushes and renames: the name stands for the whole content or for what was there."""
-    beside = file.with_name(file.name + ".tmp")
-    write(beside)
-    descriptor = os.open(beside, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.replace(file)
 
 
 @contextmanager

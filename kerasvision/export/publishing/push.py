@@ -26,6 +26,7 @@ from kerasvision.export.publishing.versions import (
     read_record,
     versions,
 )
+from kerasvision.whole_files import flush, flush_tree, write_whole
 
 NO_CARD = "This version was pushed without a card.\n"
 
@@ -121,11 +122,7 @@ def push_token(work: Path) -> str:
     file = work / "push_token"
     if not file.is_file():
         work.mkdir(parents=True, exist_ok=True)
-        part = work / "push_token.part"
-        part.write_text(secrets.token_hex(16), encoding="utf-8")
-        _flush_one(part)
-        part.rename(file)
-        _flush_one(work)
+        write_whole(file, lambda beside: beside.write_text(secrets.token_hex(16), encoding="utf-8"))
     return file.read_text(encoding="utf-8")
 
 
@@ -188,14 +185,14 @@ def _add(content: Path, folder: Path, card: str, facts: Mapping[str, object]) ->
     for version in count(max(versions(folder), default=0) + 1):
         _write(part / RECORD, {"name": folder.name, "version": version, **facts, "files": described})
         shutil.copyfile(main, part / MAIN)
-        _flush(part)
+        flush_tree(part)
         try:
             part.rename(folder / str(version))
         except OSError:
             if not (folder / str(version)).exists():
                 raise
         else:
-            _flush_one(folder)
+            flush(folder)
             return version
     raise AssertionError  # there is always one more
 
@@ -220,19 +217,6 @@ def _rollback_note(told: Mapping[str, object]) -> str:
     because = f": {escape(told['reason'])}" if told["reason"] else ""
     places = f"from version {told['from']} to version {told['to']}"
     return f"> **Rolled back** {places} by {escape(told['by'])}, {told['at']}{because}\n\n"
-
-
-def _flush(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(record: Path, data: Mapping[str, object]) -> None:

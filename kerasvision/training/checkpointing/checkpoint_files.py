@@ -18,6 +18,7 @@ import numpy as np
 from kerasvision.config.base import canonical_json
 from kerasvision.errors import StageError
 from kerasvision.training.checkpointing.packing import index_of, pack, unpack
+from kerasvision.whole_files import flush, flush_stream
 
 FORMAT = 1
 VARIABLES, STATE, MANIFEST = "variables.bin", "state.json", "manifest.json"
@@ -50,7 +51,7 @@ def write_checkpoint(
     files = {VARIABLES: _write(folder / VARIABLES, pack(arrays)), STATE: _write(folder / STATE, [text.encode()])}
     manifest = {"format": FORMAT, "step": step, "identity": identity, "files": files, "arrays": index}
     _write(folder / MANIFEST, [json.dumps({"sha256": _digest(manifest), **manifest}).encode()])
-    flush_folder(folder)
+    flush(folder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -81,15 +82,6 @@ def read_contents(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, 
     return unpack(data[VARIABLES], manifest["arrays"]), json.loads(data[STATE].tobytes())
 
 
-def flush_folder(folder: Path) -> None:
-    """After a power cut the folder holds the names that it holds now."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
@@ -104,8 +96,7 @@ def _write(file: Path, pieces: Iterable[memoryview | bytes]) -> dict[str, int | 
             stream.write(piece)
             digest.update(piece)
             size += len(piece)
-        stream.flush()
-        os.fsync(stream.fileno())
+        flush_stream(stream)
     return {"size": size, "sha256": digest.hexdigest()}
 
 

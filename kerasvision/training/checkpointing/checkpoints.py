@@ -27,11 +27,11 @@ from kerasvision.errors import ConfigError, StageError
 from kerasvision.training.checkpointing.checkpoint_files import (
     FORMAT,
     Damaged,
-    flush_folder,
     read_contents,
     read_manifest,
     write_checkpoint,
 )
+from kerasvision.whole_files import flush, rename_into_place
 
 # The step; an old one in the middle of being replaced; one half written or half removed.
 NAME = r"step-(\d+)(\.old)?(\.tmp)?"
@@ -104,7 +104,7 @@ class Checkpoints:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            flush_folder(self.folder.parent)
+            flush(self.folder.parent)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise StageError(
@@ -197,8 +197,7 @@ class Checkpoints:
             # No folder takes another's place in one step: until the new one has the name, the old one goes by this.
             _remove(old)
             final.rename(old)
-        written.rename(final)
-        flush_folder(self.folder)
+        rename_into_place(written, final)
 
     def _read(self, folder: Path, notes: tuple[str, ...]) -> Checkpoint:
         manifest = read_manifest(folder)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import time
 import warnings
 from abc import abstractmethod
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
+from kerasvision.whole_files import flush_stream, write_whole
 
 # A row: "epoch" from 1, "time" in seconds since 1970, and the history's values.
 Row = dict[str, float | int]
@@ -86,11 +87,8 @@ class CsvHistory(EpochLog):
         """Writes the whole file beside, and puts it in its place. A value that a row does not have is left empty."""
         self._columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "time"]
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        written = self._file.with_name(self._file.name + ".tmp")
-        with written.open("wb") as stream:
-            stream.write("".join(map(self._line, [dict(zip(self._columns, self._columns, strict=True)), *rows])).encode())
-            _flush(stream)
-        written.rename(self._file)
+        text = "".join(map(self._line, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
+        write_whole(self._file, lambda beside: beside.write_bytes(text.encode()))
 
     def add(self, row: Row) -> None:
         """Appends a line; where it has new columns, the whole file is written anew."""
@@ -99,14 +97,9 @@ class CsvHistory(EpochLog):
             return
         with self._file.open("ab") as stream:
             stream.write(self._line(row).encode())
-            _flush(stream)
+            flush_stream(stream)
 
     def _line(self, row: Mapping[str, object]) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow([row.get(name, "") for name in self._columns])
         return text.getvalue()
-
-
-def _flush(stream: io.BufferedWriter) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())

@@ -129,7 +129,7 @@ class Killed(BaseException):
 
 def dies_at(monkeypatch, step):
     """The run dies at the `step`-th write: before it where even, after it where odd."""
-    whole, steps = bulk._write_whole, count()
+    whole, steps = bulk.write_whole, count()
 
     def write(file, content):
         if next(steps) == step:
@@ -138,7 +138,7 @@ def dies_at(monkeypatch, step):
         if next(steps) == step:
             raise Killed
 
-    monkeypatch.setattr(bulk, "_write_whole", write)
+    monkeypatch.setattr(bulk, "write_whole", write)
 
 
 def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(model, photos, tmp_path, monkeypatch, small_parts):
@@ -173,12 +173,12 @@ def test_kill_9_in_the_middle_loses_one_part_at_most(model, photos, tmp_path, sm
         "from pathlib import Path\n"
         "from kerasvision.export.asking import bulk\n"
         "bulk.PART_ROWS = 3\n"
-        "whole, written = bulk._write_whole, []\n"
+        "whole, written = bulk.write_whole, []\n"
         "def write(file, content):\n"
         "    whole(file, content)\n"
         "    written.append(file)\n"
         "    if len(written) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "bulk._write_whole = write\n"
+        "bulk.write_whole = write\n"
         "bulk.predict_to_file(Path(sys.argv[1]), bulk_images, out=Path(sys.argv[3]))\n"
     ).replace("bulk_images", "__import__('kerasvision.config.inference').config.inference.Predict(path=sys.argv[2]).listed")
     done = subprocess.run([sys.executable, "-c", code, model, photos, out], capture_output=True, text=True, check=False)

@@ -105,7 +105,7 @@ def test_a_disk_that_is_full_for_a_while_loses_no_row(file, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kerasvision.training.logs.history._flush", full)
+        patch.setattr("kerasvision.training.logs.history.flush_stream", full)
         with pytest.warns(UserWarning, match="epoch 2 could not be logged: No space left on device"):
             epochs(history, 1, 2)
     epochs(history, 2, 5)
