@@ -4,7 +4,39 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kerasvision.shortened import first_lines
+
 MOST_CHANGES = 8
+
+
+def leaves(data: object, *, lists: bool = True, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of everything that nothing lies below: plain values, and empty mappings and lists.
+
+    Args:
+        data: nested mappings and lists, as JSON has them.
+        lists: whether the entries of a list have paths of their own; otherwise a list is a value.
+        path: where the data lie themselves.
+
+    >>> list(leaves({"training": {"epochs": 3}, "augment": [{"pad": 2}], "options": {}}))
+    [('training.epochs', 3), ('augment.0.pad', 2), ('options', {})]
+    >>> list(leaves({"split": {"size": [32, 32]}}, lists=False))
+    [('split.size', [32, 32])]
+    """
+    children = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) and lists else None
+    if not data or children is None:
+        yield path, data
+        return
+    for name, child in children:
+        yield from leaves(child, lists=lists, path=f"{path}.{name}" if path else str(name))
+
+
+def set_leaves(data: object) -> dict[str, Any]:
+    """Those leaves that say something: neither None nor an empty mapping or list.
+
+    >>> set_leaves({"training": {"epochs": 3, "clip_norm": None}, "options": {}, "augment": [{"kind": "random_flip"}]})
+    {'training.epochs': 3, 'augment.0.kind': 'random_flip'}
+    """
+    return {path: value for path, value in leaves(data) if value is not None and value != {} and value != []}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -13,17 +45,11 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     >>> changes({"training": {"epochs": 3, "seed": 0}}, {"training": {"epochs": 5, "seed": 0}, "source": "a"})
     ['source: absent -> "a"', 'training.epochs: 3 -> 5']
     """
-    before, after = dict(_fields(old)), dict(_fields(new))
+    before, after = _as_json(old), _as_json(new)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     lines = [f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}" for name in changed]
-    rest = len(lines) - MOST_CHANGES
-    return lines if rest <= 0 else [*lines[:MOST_CHANGES], f"and {rest} more"]
+    return first_lines(lines, most=MOST_CHANGES)
 
 
-def _fields(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted path, JSON) of every leaf."""
-    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    if not children or not value:
-        yield path, json.dumps(value, ensure_ascii=False)
-    for name, child in children:
-        yield from _fields(child, f"{path}.{name}" if path else str(name))
+def _as_json(data: object) -> dict[str, str]:
+    return {path: json.dumps(value, ensure_ascii=False) for path, value in leaves(data)}

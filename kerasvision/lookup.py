@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kerasvision.errors import ConfigError, shown
+from kerasvision.shortened import shortened
 
 # How many names an error message lists to choose from: all networks, say, but not all of 10,000 classes.
 MOST_CHOICES = 50
@@ -41,17 +42,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     # Of a long text the beginning will do: the time to compare grows with the square of the length.
     close = difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "choose from " + shortened(names, most=MOST_CHOICES)
-
-
-def shortened(names: Iterable[object], *, most: int, separator: str = ", ") -> str:
-    """A list in a message: the first names, and how many more there are.
-
-    >>> shortened(["a", "b", "c", "d"], most=2)
-    'a, b and 2 more'
-    """
-    names = [str(name) for name in names]
-    more = len(names) - most
-    return separator.join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def load(path: str) -> object:

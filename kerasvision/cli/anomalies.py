@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from kerasvision.shortened import and_more
+
 COLOURS = {"error": "red", "warning": "yellow", "info": "dim", "fail": "red", "warn": "yellow", "pass": "green"}
 # A screen has some 50 lines, and each anomaly may name a few images below its sentence.
 MOST_SHOWN = 20
@@ -25,5 +27,5 @@ def print_anomalies(anomalies: Sequence[dict[str, object]], file: Path, console:
         lines = [f"[{COLOURS[severity]}]{severity}[/] {anomaly['code']}: {escape(anomaly['message'])}"]
         lines += [f"    {escape(name)}" for name in anomaly["examples"]]
         console.print("\n".join(lines), soft_wrap=True)
-    if len(anomalies) > MOST_SHOWN:
-        console.print(f"and {len(anomalies) - MOST_SHOWN} more: {escape(os.path.relpath(file))}", soft_wrap=True)
+    if more := and_more(len(anomalies), most=MOST_SHOWN):
+        console.print(f"{more}: {escape(os.path.relpath(file))}", soft_wrap=True)

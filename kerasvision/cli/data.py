@@ -15,6 +15,7 @@ from kerasvision.cli.prepared import prepared
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, DataError
+from kerasvision.shortened import and_more
 
 app = typer.Typer(
     help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True, rich_markup_mode=None
@@ -133,8 +134,8 @@ def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> 
     names = list(next(iter(counts.values()), {}))
     for name in names[:MOST_CLASSES]:
         table.add_row(escape(name), *(str(split[name]) for split in counts.values()))
-    if len(names) > MOST_CLASSES:
-        table.add_row(f"and {len(names) - MOST_CLASSES} more")
+    if more := and_more(len(names), most=MOST_CLASSES):
+        table.add_row(more)
     table.add_row("[bold]all[/]", *(f"[bold]{count}[/]" for count in images.values()))
     print_whole(table)
 

@@ -12,6 +12,7 @@ from kerasvision.cli.options import Force, Overrides, PipelineFile, Root
 from kerasvision.cli.report import tell_report
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.shortened import first_lines
 
 
 def run(
@@ -82,10 +83,8 @@ def plan(
     words = {"reuse": "[green]reuse[/]", "run": "[yellow]run[/]", "depends": "[dim]depends[/]"}
     table = table_of("stage", "would", "because")
     for planned in plan_pipeline(load_pipeline(pipeline_file, overrides=overrides), root=root):
-        shown = [escape(line) for line in planned.why[:MOST_REASONS]]
-        if len(planned.why) > MOST_REASONS:
-            shown.append(f"and {len(planned.why) - MOST_REASONS} more")
-        table.add_row(planned.node, words[planned.action], "\n".join(shown))
+        shown = first_lines(planned.why, most=MOST_REASONS)
+        table.add_row(planned.node, words[planned.action], escape("\n".join(shown)))
     print_whole(table)
 
 

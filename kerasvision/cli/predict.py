@@ -14,6 +14,7 @@ from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.config.listing import printable, storable
 from kerasvision.errors import ConfigError, DataError
+from kerasvision.shortened import and_more
 
 # On a screen: so many lines at a time, and so many of the labels that come after the best.
 LINES = 100
@@ -93,8 +94,8 @@ def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | Non
         else:
             _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
     if bad:
-        more = f"; and {bad - len(named)} more" if bad > len(named) else ""
-        raise DataError(f"{bad} of {count} files cannot be used: {'; '.join(named)}{more}", hint=FORMATS)
+        shown_faults = "; ".join(filter(None, (*named, and_more(bad, most=len(named)))))
+        raise DataError(f"{bad} of {count} files cannot be used: {shown_faults}", hint=FORMATS)
 
 
 def _print_table(answers: list, columns: object, *, shown: int) -> None:

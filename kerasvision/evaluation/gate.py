@@ -13,6 +13,7 @@ from kerasvision.config.gate import FACTS, Gate, Rule
 from kerasvision.errors import ConfigError, KerasvisionError, StageError
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.rules import OUTCOMES, UNSURE, Case, RuleResult
+from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Task
 
 MOST_REASONS = 5
@@ -177,7 +178,7 @@ def _shown(value: object) -> str:
 
 def _few(reasons: list[str]) -> str:
     where = ", see verdict.json" if len(reasons) > MOST_REASONS else ""
-    return lookup.shortened(reasons, most=MOST_REASONS, separator="; ") + where
+    return shortened(reasons, most=MOST_REASONS, separator="; ") + where
 
 
 def _plain(value: object) -> object:

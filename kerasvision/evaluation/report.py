@@ -7,7 +7,7 @@ and files of JSON become tables. Of a run that stopped half-way it shows what th
 import csv
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from kerasvision import lookup
+from kerasvision.dotted import leaves
 from kerasvision.evaluation.bound_pages import bound_page, training_pictures
 from kerasvision.evaluation.run_facts import RunFacts
 from kerasvision.evaluation.shown_rules import urgent_rules
@@ -85,16 +86,14 @@ def write_report(run: RunFacts, file: Path) -> None:
     )
 
 
-def flat(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested data by dotted path.
+def flat(data: object) -> dict[str, object]:
+    """Nested data by dotted path, each list as a text.
 
-    >>> flat({"a": {"b": 1}, "c": [2, 3]})
+    >>> flat({"a": {"b": 1}, "c": [2, 3], "d": {}})
     {'a.b': 1, 'c': '2, 3'}
     """
-    if isinstance(value, Mapping):
-        items = (flat(item, f"{prefix}.{name}" if prefix else str(name)) for name, item in value.items())
-        return {path: item for found in items for path, item in found.items()}
-    return {prefix: ", ".join(map(str, value)) if isinstance(value, list) else value}
+    found = leaves(data, lists=False)
+    return {path: ", ".join(map(str, value)) if isinstance(value, list) else value for path, value in found if value != {}}
 
 
 def plain(value: object) -> str:

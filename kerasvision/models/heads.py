@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import shortened
 from kerasvision.models.weight_files import Stored
 from kerasvision.progress import say
+from kerasvision.shortened import shortened
 
 # How many classes a line names.
 MOST_NAMED = 8

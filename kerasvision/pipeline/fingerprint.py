@@ -24,9 +24,11 @@ from typing import Protocol
 from kerasvision import lookup
 from kerasvision.config.base import canonical_json
 from kerasvision.config.listing import printable
+from kerasvision.dotted import leaves
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.code import Code, code_digests, code_of, distribution_of
 from kerasvision.pipeline.graph import Node
+from kerasvision.shortened import shortened
 
 __all__ = [
     "FileState",
@@ -106,7 +108,7 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
     return Fingerprint(
         stage=f"{node.name}={node.function.__qualname__}",
         inputs=inputs,
-        settings=_flat(settings.identity()) if settings else {},
+        settings=dict(leaves(settings.identity())) if settings else {},
         files=file_digests(settings.files(), memo) if settings else {},
         code=_notebook_code(node) | code.digests,
         versions=versions() | _versions_of_extras(node) | _versions_of_packages(code),
@@ -132,7 +134,7 @@ def unseen_loads(node: Node) -> str:
     places = stage_code(node).unseen
     if not places:
         return ""
-    shown = lookup.shortened(places, most=MOST_PLACES, separator="; ")
+    shown = shortened(places, most=MOST_PLACES, separator="; ")
     return f"a change of what this code loads goes unnoticed: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
 
 
@@ -239,14 +241,6 @@ def _state(path: Path) -> FileState:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested settings as dotted paths, so that a difference names the field."""
-    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else None
-    if items is None or not value:
-        return {prefix: value}
-    return {k: v for name, item in items for k, v in _flat(item, f"{prefix}.{name}" if prefix else str(name)).items()}
 
 
 def _difference(part: str, noun: str, name: str, before: dict, after: dict) -> str:

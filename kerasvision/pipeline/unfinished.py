@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasvision.lookup import shortened
 from kerasvision.pipeline.fingerprint import Fingerprint, differences
 from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.store import Store
+from kerasvision.shortened import shortened
 
 # What a stage puts into this part of its work folder stays there when it is done.
 LOGS = "logs"

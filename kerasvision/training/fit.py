@@ -19,8 +19,9 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.batches import Encode, evaluation_batches, training_batches
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
-from kerasvision.lookup import shortened
+from kerasvision.dotted import set_leaves
 from kerasvision.progress import bar, say
+from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.checkpointing.best_weights import BestWeights
 from kerasvision.training.checkpointing.callback_state import CallbackStates
@@ -34,7 +35,7 @@ from kerasvision.training.devices.workers import Workers
 from kerasvision.training.interruption import sigterm_noticed
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
-from kerasvision.training.logs.tensorboard_log import TensorBoardLog, flat_settings
+from kerasvision.training.logs.tensorboard_log import TensorBoardLog
 from kerasvision.training.loop import Unsaved, train_loop
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
@@ -272,7 +273,7 @@ def _callbacks(settings: TrainerSettings, work: Path | None) -> list[keras.callb
     if work is not None:
         logs = work / "logs"
         callbacks.append(CsvHistory(logs / "history.csv"))
-        callbacks.append(TensorBoardLog(logs, hyperparameters=flat_settings(settings.to_data())))
+        callbacks.append(TensorBoardLog(logs, hyperparameters=set_leaves(settings.to_data())))
     return callbacks
 
 

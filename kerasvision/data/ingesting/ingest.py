@@ -27,6 +27,7 @@ from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
 from kerasvision.progress import bar
+from kerasvision.shortened import first_lines
 
 MOST_NAMED = 10
 
@@ -161,8 +162,8 @@ def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
 
 def _named(bad: pd.DataFrame) -> str:
     """A line for each of the first bad images, with its fault."""
-    named = "".join(f"\n  {row.id}: {row.fault}" for row in bad.head(MOST_NAMED).itertuples())
-    return named + (f"\n  and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else "")
+    lines = first_lines([f"{row.id}: {row.fault}" for row in bad.itertuples()], most=MOST_NAMED)
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def _write(records: Iterable[Record], scanned: Scanned, data: Path) -> None:

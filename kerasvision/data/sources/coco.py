@@ -19,7 +19,7 @@ from kerasvision.data.sources.text import clean
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import DataError, shown
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 # How many ids an error message names.
 NAMED = 5

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasvision.data.sources.text import clean
 from kerasvision.errors import DataError, shown
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 # What the faults of single values say, by which `kerasvision.data.validating.images` knows them.
 NEITHER = "neither a text nor a whole number"

@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from kerasvision.errors import DataError
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 SEVERITIES = ("error", "warning", "info")
 MOST_NAMED = 5

@@ -9,7 +9,7 @@ from kerasvision.data.splits import TRAIN
 from kerasvision.data.validating.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, counted, ids_by_label
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.data.validating.spelling import shown_apart, spelt_alike
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
 

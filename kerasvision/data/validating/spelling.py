@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 # How many spellings of one name a message lists.
 MOST_SPELLINGS = 10

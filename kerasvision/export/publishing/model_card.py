@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
+from kerasvision.shortened import and_more, shortened
 
 # Fewer test images than these say little of a class.
 FEW_IMAGES = 30
@@ -87,7 +89,7 @@ def model_card(facts: CardFacts) -> str:
         "Proof": _proof(facts),
         "How to ask it": USE.replace("NAME", facts.name),
         "Limits": bullets(_limits(facts)),
-        "Settings": table(["setting", "value"], _flat(facts.settings)),
+        "Settings": table(["setting", "value"], set_leaves(facts.settings).items()),
         "Lineage": _lineage(facts),
     }
     body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items() if text)
@@ -116,8 +118,8 @@ def _data(facts: CardFacts) -> str:
     classes = list(facts.statistics.get("classes", ()))
     rows = [(name, *(of.get(name, 0) for of in counts.values())) for name in classes[:MOST_ROWS]]
     text += "\n" + table(["class", *counts], rows)
-    if len(classes) > MOST_ROWS:
-        text += f"\nand {len(classes) - MOST_ROWS} more classes, see `assets/labels.txt`.\n"
+    if more := and_more(len(classes), most=MOST_ROWS, noun="classes"):
+        text += f"\n{more}, see `assets/labels.txt`.\n"
     left_out = facts.statistics.get("quarantined", {})
     if left_out:
         text += f"\n{len(left_out)} images could not be used and were left out.\n"
@@ -153,8 +155,9 @@ def _scores_of_classes(scores: Mapping[str, Data]) -> str:
         interval = _interval(found)
         classes.setdefault(match[2], {})[match[1]] = f"{found['score']:.4f}" + (f" ({interval})" if interval else "")
     rows = [(name, *(of.get(metric) for metric in metrics)) for name, of in classes.items()]
-    more = f"\nand {len(rows) - MOST_ROWS} more classes, in the run's report.\n" if len(rows) > MOST_ROWS else ""
-    return f"\n{table(['class, on test', *map(escape, metrics)], rows[:MOST_ROWS])}{more}" if rows else ""
+    more = and_more(len(rows), most=MOST_ROWS, noun="classes")
+    text = f"\n{table(['class, on test', *map(escape, metrics)], rows[:MOST_ROWS])}" if rows else ""
+    return text + (f"\n{more}, in the run's report.\n" if more else "")
 
 
 def _slices(facts: CardFacts) -> str:
@@ -170,7 +173,8 @@ def _slices(facts: CardFacts) -> str:
         for (kind, value, count), scores in found.items()
     ]
     text = table(["slice", "images", *map(escape, metrics)], rows[:MOST_ROWS])
-    return text + (f"\nand {len(rows) - MOST_ROWS} more slices.\n" if len(rows) > MOST_ROWS else "")
+    more = and_more(len(rows), most=MOST_ROWS, noun="slices")
+    return text + (f"\n{more}.\n" if more else "")
 
 
 def _gate(facts: CardFacts) -> str:
@@ -184,7 +188,8 @@ def _gate(facts: CardFacts) -> str:
     # Of many rules the card holds those that did not pass before the others.
     rules = sorted(rules, key=lambda rule: rule[1] == "passed") if len(rules) > MOST_ROWS else rules
     text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules[:MOST_ROWS])
-    text += f"\nand {len(rules) - MOST_ROWS} more rules, in the run's report.\n" if len(rules) > MOST_ROWS else ""
+    if more := and_more(len(rules), most=MOST_ROWS, noun="rules"):
+        text += f"\n{more}, in the run's report.\n"
     if verdict.get("baseline"):
         identity = ", ".join(f"{escape(key)} {escape(value)}" for key, value in verdict["baseline"].items())
         text += f"\nCompared with the last blessed model: {identity}.\n"
@@ -215,8 +220,8 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     tested = facts.statistics.get("counts", {}).get("test", {})
     few = [name for name, images in tested.items() if images < FEW_IMAGES]
     if few:
-        more = f" and {len(few) - 10} more" if len(few) > 10 else ""
-        yield f"Fewer than {FEW_IMAGES} test images: {', '.join(map(escape, few[:10]))}{more}. Their scores are uncertain."
+        named = shortened(map(escape, few), most=10)
+        yield f"Fewer than {FEW_IMAGES} test images: {named}. Their scores are uncertain."
     if facts.exported.get("temperature") is None:
         yield "Its scores were not calibrated on validation images."
     for split, one in facts.scores.get("splits", {}).items():
@@ -251,16 +256,6 @@ def _interval(found: Data) -> str:
 
 def _kind(task: object) -> object:
     return task.get("kind") if isinstance(task, Mapping) else task
-
-
-def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """(path, value) of everything that is set."""
-    if isinstance(value, Mapping | list):
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in items:
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
-    elif value is not None:
-        yield path, value
 
 
 def _read(file: Path) -> object:

@@ -10,8 +10,8 @@ from kerasvision.data.captions import CHARACTER
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.errors import DataError
-from kerasvision.lookup import shortened
 from kerasvision.progress import say
+from kerasvision.shortened import shortened
 from kerasvision.tasks.captioning.text import words_of
 
 # How many images an error names.

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.auxiliary import (
     main_head_only,

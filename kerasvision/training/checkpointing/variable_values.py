@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.errors import StageError
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 
 MOST_NAMED = 5
 

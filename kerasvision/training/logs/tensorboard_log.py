@@ -6,9 +6,8 @@
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import Message
@@ -33,7 +32,7 @@ class TensorBoardLog(EpochLog):
 
     Args:
         folder: what to give to `tensorboard --logdir`, or one of several below it.
-        hyperparameters: what the HPARAMS page compares (see `flat_settings`).
+        hyperparameters: what the HPARAMS page compares (see `kerasvision.dotted.set_leaves`).
     """
 
     def __init__(self, folder: Path, *, hyperparameters: Mapping[str, Scalar]) -> None:
@@ -93,20 +92,3 @@ def _append(file: Path, events: list[Event]) -> None:
     with file.open("ab") as stream:
         for event in events:
             RecordWriter(stream).write(event.SerializeToString())
-
-
-def flat_settings(data: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Settings by their dotted paths; those that are None are left out.
-
-    >>> flat_settings({"training": {"epochs": 3, "clip_norm": None}, "augment": [{"kind": "random_flip"}]})
-    {'training.epochs': 3, 'augment.0.kind': 'random_flip'}
-    """
-    return {path: value for path, value in _leaves(data, "") if value is not None}
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping | list):
-        for name, child in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _leaves(child, f"{path}.{name}" if path else str(name))
-    else:
-        yield path, value

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.lookup import shortened
+from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Objective
 
 MOST_NAMED = 6
