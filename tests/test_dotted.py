@@ -15,6 +15,6 @@ def test_what_is_false_but_set_stays():
 
 
 def test_of_many_changes_the_first_eight_are_named():
-    lines = changes({}, {f"field_{number}": number for number in range(10)})
+    lines = changes({"same": 1}, {"same": 1, **{f"field_{number}": number for number in range(10)}})
     assert lines == [*(f"field_{number}: absent -> {number}" for number in range(8)), "and 2 more"]
-    assert len(changes({}, {f"field_{number}": number for number in range(8)})) == 8
+    assert len(changes({"same": 1}, {"same": 1, **{f"field_{number}": number for number in range(8)}})) == 8
