@@ -20,6 +20,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from kerasvision.errors import ConfigError, shown
 from kerasvision.shortened import shortened
@@ -44,7 +45,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "choose from " + shortened(names, most=MOST_CHOICES)
 
 
-def load(path: str) -> object:
+def load(path: str) -> Any:
     """The object at `"module:attribute"`, importing the module now.
 
     Raises:
@@ -183,7 +184,7 @@ class Table:
         """The short name of a path, or the path itself where it is not in the table."""
         return next((name for name, entry in self._entries.items() if entry == path), path)
 
-    def load(self, name: str) -> object:
+    def load(self, name: str) -> Any:
         """The object behind a name, importing its module now."""
         return load(self.path(name))
 

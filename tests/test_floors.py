@@ -45,10 +45,32 @@ def test_stray_folder_and_circle_break_their_contracts(tmp_path):
     }
 
 
+EVERY_HELP = """
+import importlib, pkgutil
+from kerasvision import cli
+from typer.main import get_command
+from typer.testing import CliRunner
+
+for module in pkgutil.iter_modules(cli.__path__, "kerasvision.cli."):
+    importlib.import_module(module.name)
+
+def commands(command, *words):
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *words, name)
+
+asked = list(commands(get_command(cli.app)))
+assert {("run",), ("runs", "why"), ("data", "bench"), ("serve",)} < set(asked)
+for words in asked:
+    result = CliRunner().invoke(cli.app, [*words, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output, (words, result.output)
+"""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
-        "import kerasvision.cli",
+        EVERY_HELP,
         "from kerasvision.pipeline.local import plan; from kerasvision.pipeline.standard import load_pipeline\n"
         "for path in __import__('pathlib').Path('pipelines').glob('*.py'): load_pipeline(path)",
         "from kerasvision.pipeline.local import plan; from kerasvision.pipeline.standard import load_pipeline\n"

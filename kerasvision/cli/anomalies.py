@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +15,16 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "dim", "fail": "red", "w
 MOST_SHOWN = 20
 
 
-def print_anomalies(anomalies: Sequence[dict[str, object]], file: Path, console: Console) -> None:
+class ShownAnomaly(TypedDict):
+    """One entry of anomalies.json."""
+
+    severity: str
+    code: str
+    message: str
+    examples: list[str]
+
+
+def print_anomalies(anomalies: Sequence[ShownAnomaly], file: Path, console: Console) -> None:
     """The worst anomalies with some of the images concerned, and where the others are.
 
     Args:

@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from kerasvision import lookup
 from kerasvision.cli.anomalies import COLOURS, print_anomalies
 from kerasvision.cli.options import Overrides, PipelineFile, Root
 from kerasvision.cli.prepared import prepared
@@ -38,7 +37,9 @@ def new(
     folder: Annotated[Path, typer.Option("--folder", help="Where the file goes.")] = Path("pipelines"),
 ) -> None:
     """Look at a folder of images and write a pipeline file for it."""
-    file = lookup.load("kerasvision.data.scaffold:write_pipeline_file")(name, images=images, folder=folder)
+    from kerasvision.data.scaffold import write_pipeline_file
+
+    file = write_pipeline_file(name, images=images, folder=folder)
     typer.echo(f"wrote {file}; look it over, then: kerasvision run {file}")
 
 
@@ -79,14 +80,16 @@ def show(
 
     if augmented is not None and augmented.suffix.lower() not in PICTURES:
         raise ConfigError(f"--augmented draws to a file that ends in {', '.join(PICTURES)}", received=str(augmented))
-    asks = {"overrides": overrides, "root": root, "purpose": "data show"}
-    found = scan_images(pipeline_file, **asks, listener=stage_lines())
+    purpose = "data show"
+    found = scan_images(pipeline_file, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
     _print_counts(found.counts, found.images)
     print_whole(escape(_span_line(found.span)))
     typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
-        ready = prepared(pipeline_file, **asks).opened(("settings", "examples", "transform"))
-        lookup.load("kerasvision.data.feeding.preview:draw_augmented")(**ready, file=augmented)
+        from kerasvision.data.feeding.preview import draw_augmented
+
+        ready = prepared(pipeline_file, overrides=overrides, root=root, purpose=purpose)
+        draw_augmented(settings=ready.settings, examples=ready.examples(), transform=ready.transform(), file=augmented)
         typer.echo(f"wrote {augmented}")
 
 
@@ -104,20 +107,22 @@ def bench(
 
     3,000 images/s is what one H200 takes when it trains a ResNet-50.
     """
+    from kerasvision.data.feeding.bench import bench_input, cores_to_feed, slowest
+
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="data bench")
-    settings = ready.settings
-    steps = lookup.load("kerasvision.data.feeding.bench:bench_input")(
-        **ready.opened(("examples", "transform")),
-        augment=settings.augment,
-        batch_size=settings.training.batch_size,
+    steps = bench_input(
+        ready.examples(),
+        transform=ready.transform(),
+        augment=ready.settings.augment,
+        batch_size=ready.settings.training.batch_size,
         seconds=seconds,
     )
     table = table_of("step", "ms per image", "images/s up to here", right=("ms per image", "images/s up to here"))
     for step in steps:
         table.add_row(step.name, f"{step.milliseconds:.3f}", f"{step.images_per_second:,.0f}")
     print_whole(table)
-    slow = lookup.load("kerasvision.data.feeding.bench:slowest")(steps)
-    cores = lookup.load("kerasvision.data.feeding.bench:cores_to_feed")(steps, images_per_second=target)
+    slow = slowest(steps)
+    cores = cores_to_feed(steps, images_per_second=target)
     each = sum(step.milliseconds for step in steps)
     typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
@@ -140,7 +145,7 @@ def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> 
     print_whole(table)
 
 
-def _span_line(span: dict[str, object]) -> str:
+def _span_line(span: dict[str, Any]) -> str:
     """What is new since the examples before, in a line."""
     if span["span"] == 1:
         return f"span 1: {span['added']} images, the first that were read here"

@@ -1,16 +1,18 @@
 """`doctor`: whether this machine can do the work, and whether an experiment is sound before it is trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from kerasvision import lookup
 from kerasvision.cli.options import Overrides, Root
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, KerasvisionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # So many rows of a long table are shown.
 MOST_ROWS = 12
@@ -50,7 +52,9 @@ def doctor(
 
 
 def _examine_machine(root: Path) -> None:
-    findings = lookup.load("kerasvision.training.devices.machine:examine")(root)
+    from kerasvision.training.devices.machine import examine
+
+    findings = examine(root)
     table = table_of("", "what", "found")
     for finding in findings:
         mark = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}[finding.state]
@@ -70,9 +74,15 @@ def _refuse_idle_options(
 
 
 def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root: Path) -> bool:
+    from kerasvision.training.probes import overfit
+
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="doctor")
-    found = lookup.load("kerasvision.training.probes.overfit:overfit")(
-        **ready.opened(), **({"steps": steps} if steps else {})
+    found = overfit.overfit(
+        ready.settings,
+        examples=ready.examples(),
+        classes=ready.classes(),
+        transform=ready.transform(),
+        steps=steps or overfit.STEPS,
     )
     _print_rows(found.table)
     typer.echo(found.text)
@@ -81,18 +91,18 @@ def _overfits(pipeline_file: Path, steps: int | None, overrides: list[str], root
 
 def _agrees(pipeline_file: Path, steps: int | None, replicas: int | None, overrides: list[str], root: Path) -> bool:
     from kerasvision.config.loading import load_experiment
+    from kerasvision.training.probes.agreement import agreement
 
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="doctor")
     asked = {name: value for name, value in {"steps": steps, "replicas": replicas}.items() if value}
-    found = lookup.load("kerasvision.training.probes.agreement:agreement")(
-        load_experiment(pipeline_file, overrides=overrides), ready.examples, ready.transform.parent, **asked
-    )
+    experiment = load_experiment(pipeline_file, overrides=overrides)
+    found = agreement(experiment, ready.examples_folder, ready.transform_file.parent, **asked)
     _print_rows(found.table)
     typer.echo(found.text)
     return found.agrees
 
 
-def _print_rows(table: object) -> None:
+def _print_rows(table: "pd.DataFrame") -> None:
     """Some rows of a pandas table, equally far apart, with the first and the last."""
     shown = sorted({round(place * (len(table) - 1) / (MOST_ROWS - 1)) for place in range(MOST_ROWS)}) if len(table) else []
     printed = table_of(*table.columns, right=tuple(table.columns))

@@ -1,8 +1,8 @@
 """`models list|show|check`: which networks there are, what they are made of, and whether their gradients are right."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +20,10 @@ app = typer.Typer(help="The networks.", no_args_is_help=True)
 @app.command("list")
 def list_() -> None:
     """Every network by family, with its source."""
+    from kerasvision.models.table import NETWORKS
+
     table = table_of("name", "family", "least side", "source", right=("least side",))
-    for row in lookup.load("kerasvision.models.table:NETWORKS"):
+    for row in NETWORKS:
         table.add_row(row.name, row.family, str(row.smallest_side), row.source)
     print_whole(table)
 
@@ -34,28 +36,28 @@ def show(
     option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
 ) -> None:
     """Layer by layer: output shape, weights, memory, multiply-adds; and which published figures the sums equal."""
-    usual = lookup.load("kerasvision.models.table:usual")
+    from kerasvision.models import build
+    from kerasvision.models.summary import agreement, layer_table
+    from kerasvision.models.table import published, usual
+
     options = _options(name, option or [])
-    asked = {
-        "image_shape": _shape(image_shape) if image_shape else usual(name).image_shape,
-        "num_classes": classes or usual(name).num_classes,
-    }
-    build = lookup.load("kerasvision.models:build")
+    shape = _shape(image_shape) if image_shape else usual(name).image_shape
+    num_classes = classes or usual(name).num_classes
     with _in_memory(name):
-        summary = lookup.load("kerasvision.models.summary:layer_table")(build(name, **asked, **options))
+        summary = layer_table(build(name, image_shape=shape, num_classes=num_classes, **options))
     table = table_of("layer", "type", "output", "weights", "KiB", "multiply-adds", right=("weights", "KiB", "multiply-adds"))
     for row in summary.rows:
         kib = f"{row.output_bytes / 1024:,.0f}"
         table.add_row(row.name, row.type, _shapes(row.output_shape), f"{row.weights:,}", kib, f"{row.multiply_adds:,}")
     print_whole(table)
     typer.echo(
-        f"{name} at {' x '.join(map(str, asked['image_shape']))}, {asked['num_classes']} classes: "
+        f"{name} at {' x '.join(map(str, shape))}, {num_classes} classes: "
         f"{summary.trainable_weights:,} trainable weights, {summary.total_weights:,} in all "
         f"({summary.total_weights * 4 / 2**20:,.1f} MiB in float32), {summary.output_bytes / 2**20:,.1f} MiB of outputs for "
         f"one image, {summary.multiply_adds:,} multiply-adds"
     )
-    figures = lookup.load("kerasvision.models.table:published")(name, **asked)
-    for line in lookup.load("kerasvision.models.summary:agreement")(summary, figures):
+    figures = published(name, image_shape=shape, num_classes=num_classes)
+    for line in agreement(summary, figures):
         typer.echo(line)
     if not figures:
         typer.echo("no size was published for these images and classes")
@@ -75,10 +77,12 @@ def check(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and what is compared.")] = 0,
 ) -> None:
     """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 where one is not shown right."""
-    row = lookup.load("kerasvision.models.table:find")(lookup.MODELS.name(lookup.MODELS.path(name)))
+    from kerasvision.models.table import find
+    from kerasvision.training.probes.gradient_check import check_builder
+
+    row = find(lookup.MODELS.name(lookup.MODELS.path(name)))
     side = image_side or (row.smallest_side if row else 32)
     depth = channels or (row.figures[0].image_shape[2] if row else 3)
-    check_builder = lookup.load("kerasvision.training.probes.gradient_check:check_builder")
     options = _options(name, option or [])
     with _in_memory(name):
         found = check_builder(name, image_shape=(side, side, depth), num_classes=classes, seed=seed, **options)
@@ -86,7 +90,7 @@ def check(
     table = table_of("layer", *numbers, "verdict", right=numbers)
     for line in found.table.itertuples():
         counts = (f"{line.weights:,}", str(line.checked), str(line.kinks), str(line.rounding), f"{line.error:.1e}")
-        table.add_row(line.layer, *counts, line.verdict)
+        table.add_row(str(line.layer), *counts, str(line.verdict))
     print_whole(table)
     typer.echo(found.text)
     if not found.passed:
@@ -108,14 +112,15 @@ def _in_memory(name: str) -> Iterator[None]:
         ) from error
 
 
-def _options(name: str, assignments: list[str]) -> dict[str, object]:
-    with_overrides = lookup.load("kerasvision.config.overrides:with_overrides")
-    model = lookup.load("kerasvision.config:Model")(name=name)
-    return dict(with_overrides(model, [f"options.{assignment}" for assignment in assignments]).options)
+def _options(name: str, assignments: list[str]) -> dict[str, Any]:
+    from kerasvision.config.model import Model
+    from kerasvision.config.overrides import with_overrides
+
+    return dict(with_overrides(Model(name=name), [f"options.{assignment}" for assignment in assignments]).options)
 
 
-def _shapes(output: object) -> str:
-    if isinstance(output, dict):
+def _shapes(output: Mapping[str, Any] | Sequence[Any]) -> str:
+    if isinstance(output, Mapping):
         return ", ".join(f"{level}: {_shapes(shape)}" for level, shape in output.items())
     if output and isinstance(output[0], tuple | list):
         return ", ".join(map(_shapes, output))
@@ -127,4 +132,5 @@ def _shape(text: str) -> tuple[int, int, int]:
     parts = [part.strip() for part in text.replace("x", ",").split(",")]
     if len(parts) != 3 or not all(part.isdecimal() and len(part) < MOST_DIGITS for part in parts):
         raise ConfigError("--image-shape has the form height,width,channels", received=text)
-    return tuple(int(part) for part in parts)
+    height, width, channels = map(int, parts)
+    return height, width, channels

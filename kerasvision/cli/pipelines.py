@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,9 @@ from kerasvision.cli.report import tell_report
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.shortened import first_lines
+
+if TYPE_CHECKING:
+    from kerasvision.pipeline.local import RunResult
 
 
 def run(
@@ -65,7 +68,7 @@ def push(
         raise ConfigError("--force and --reason go together: who overrules the gate says why")
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    pipeline = overruled(pipeline, reason=reason) if force else pipeline
+    pipeline = pipeline if reason is None else overruled(pipeline, reason=reason)
     result = run_pipeline(pipeline, root=root, only=push_node(pipeline).name, listener=stage_lines())
     _print_result(result, root, time.monotonic() - began)
     _refuse_unblessed(result, pipeline_file)
@@ -99,7 +102,7 @@ def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  #
 MOST_REASONS = 8
 
 
-def _print_result(result: object, root: Path, seconds: float) -> None:
+def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
     table = table_of("stage", "", "seconds", "where to look", right=("seconds",))
     for done in result.stages:
         fronts = "\n".join(escape(os.path.relpath(record.open().front, root)) for record in done.outputs.values())
@@ -110,7 +113,7 @@ def _print_result(result: object, root: Path, seconds: float) -> None:
     tell_report(result, root)
 
 
-def _refuse_unblessed(result: object, pipeline_file: Path) -> None:
+def _refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:
     """Exit code 4 where a model was judged, and not blessed; a line where it was pushed all the same."""
     from kerasvision.errors import NotBlessedError
 

@@ -2,19 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.config.listing import printable, storable
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.shortened import and_more
+
+if TYPE_CHECKING:
+    from kerasvision.config.inference import Listed
+    from kerasvision.export.asking.bulk import Summary
+    from kerasvision.export.asking.columns import Columns
+    from kerasvision.export.asking.predict import Answer
 
 # On a screen: so many lines at a time, and so many of the labels that come after the best.
 LINES = 100
@@ -44,16 +49,17 @@ def predict(
 ) -> None:
     """Ask a saved model about images: a line each, or a file for thousands of them."""
 
-    def listed() -> Iterator:
-        files = lookup.load("kerasvision.config.inference:asked_for")
-        return files(what, column=column, images=images, recursive=recursive)
+    from kerasvision.config.inference import asked_for
+
+    def listed() -> "Iterator[Listed]":
+        return asked_for(what, column=column, images=images, recursive=recursive)
 
     if out is not None:
         if as_json:
             raise ConfigError("--json prints and --out writes a file; give one of them")
-        summary = lookup.load("kerasvision.export.asking.bulk:predict_to_file")(
-            saved_model, listed, out=out, top=top, batch_size=batch_size
-        )
+        from kerasvision.export.asking.bulk import predict_to_file
+
+        summary = predict_to_file(saved_model, listed, out=out, top=top, batch_size=batch_size)
         _tell(summary, out, strict=strict)
         return
     if strict:
@@ -61,7 +67,7 @@ def predict(
     _print(saved_model, listed(), as_json=as_json, top=top, batch_size=batch_size)
 
 
-def _tell(summary: object, out: Path, *, strict: bool) -> None:
+def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
     """What came of it; faults by name, as many as a screen holds."""
     before = f", {summary.went_on_from:,} of them by an earlier run" if summary.went_on_from else ""
     typer.echo(f"{out}: {summary.images - summary.faults:,} of {summary.images:,} images answered{before}")
@@ -76,14 +82,17 @@ def _tell(summary: object, out: Path, *, strict: bool) -> None:
     typer.echo(f"{count}" + (f" ({more:,} more than shown)" if more else "") + "; see the column fault", err=True)
 
 
-def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | None, batch_size: int) -> None:
+def _print(saved_model: Path, images: "Iterable[Listed]", *, as_json: bool, top: int | None, batch_size: int) -> None:
     """A line for each image, as the answers come, and at the end what could not be used."""
-    module = "kerasvision.export.asking.predict:"
-    model = lookup.load(f"{module}ServedModel")(saved_model)
-    columns = lookup.load("kerasvision.export.asking.columns:Columns").of(model.outputs, top=top)
+    from kerasvision.export.asking.columns import Columns
+    from kerasvision.export.asking.predict import ServedModel, predict_listed
+
+    model = ServedModel(saved_model)
+    columns = Columns.of(model.outputs, top=top)
     shown = top or 1 + MOST_NEXT
-    answers = lookup.load(f"{module}predict_listed")(model, images, batch_size=batch_size)
-    count, bad, named = 0, 0, []
+    answers = predict_listed(model, images, batch_size=batch_size)
+    count, bad = 0, 0
+    named: list[str] = []
     while some := list(islice(answers, LINES)):
         faults = [f"{_name(answer)}: {answer.fault}" for answer in some if answer.fault]
         count, bad, named = count + len(some), bad + len(faults), (named + faults)[:MOST_NAMED]
@@ -98,7 +107,7 @@ def _print(saved_model: Path, images: Iterable, *, as_json: bool, top: int | Non
         raise DataError(f"{bad} of {count} files cannot be used: {shown_faults}", hint=FORMATS)
 
 
-def _print_table(answers: list, columns: object, *, shown: int) -> None:
+def _print_table(answers: "Sequence[Answer]", columns: "Columns", *, shown: int) -> None:
     if not answers:
         return
     if columns.top:
@@ -115,7 +124,7 @@ def _print_table(answers: list, columns: object, *, shown: int) -> None:
     print_whole(table)
 
 
-def _name(answer: object) -> str:
+def _name(answer: "Answer") -> str:
     return printable(str(answer.path))
 
 

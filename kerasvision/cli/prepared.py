@@ -3,48 +3,74 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from kerasvision import lookup
 from kerasvision.cli.stage_lines import stage_lines
+from kerasvision.errors import GraphError
+
+if TYPE_CHECKING:
+    from kerasvision.config.stages import TrainerSettings
+    from kerasvision.data.examples import ExampleSet
+    from kerasvision.data.transform import ImageTransform
+    from kerasvision.pipeline.graph import Pipeline
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The pipeline's name, the trainer's settings, and what the stages before it wrote."""
+    """The pipeline's name, the trainer's settings, and where the stages before it wrote what it reads."""
 
     name: str
-    settings: Any
-    examples: Path
-    schema: Path
-    transform: Path
+    settings: "TrainerSettings"
+    examples_folder: Path
+    schema_file: Path
+    transform_file: Path
 
-    def opened(self, names: Sequence[str] = ("settings", "examples", "classes", "transform")) -> dict[str, Any]:
-        """What functions of the library take under these names, read from the files."""
-        read = {
-            "settings": lambda: self.settings,
-            "examples": lambda: lookup.load("kerasvision.data.examples:ExampleSet")(self.examples),
-            "classes": self._classes,
-            "transform": lambda: lookup.load("kerasvision.data.transform:ImageTransform").load(self.transform),
-        }
-        return {name: read[name]() for name in names}
+    def examples(self) -> "ExampleSet":
+        """The images of every split."""
+        from kerasvision.data.examples import ExampleSet
 
-    def _classes(self) -> tuple[str, ...]:
-        labels = lookup.load("kerasvision.data.validating.schema:DataSchema").load(self.schema).classes
-        return lookup.load("kerasvision.data.names:class_names")(self.transform, labels=labels)
+        return ExampleSet(self.examples_folder)
+
+    def transform(self) -> "ImageTransform":
+        """What every image goes through."""
+        from kerasvision.data.transform import ImageTransform
+
+        return ImageTransform.load(self.transform_file)
+
+    def classes(self) -> tuple[str, ...]:
+        """The names of what is told apart, in the order of their numbers."""
+        from kerasvision.data.names import class_names
+        from kerasvision.data.validating.schema import DataSchema
+
+        return class_names(self.transform_file, labels=DataSchema.load(self.schema_file).classes)
 
 
 def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path, purpose: str) -> Prepared:
-    """Runs the stages of a pipeline up to its transform, those whose results are not there yet, for the command named."""
+    """Runs the stages of a pipeline up to its transform, those whose results are not there yet, for the command named.
+
+    Raises:
+        GraphError: the pipeline has no stage `trainer`, or one that is set up in its own way.
+    """
+    from kerasvision.pipeline.artifacts import Examples, Schema, TransformGraph
     from kerasvision.pipeline.local import run
     from kerasvision.pipeline.standard import load_pipeline
 
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
+    settings = _trainer_settings(pipeline, purpose)
     result = run(pipeline, root=root, until="transform", purpose=purpose, listener=stage_lines())
     return Prepared(
         name=pipeline.name,
-        settings=pipeline.node("trainer").settings,
-        examples=result.artifact("example_gen", "examples").data,
-        schema=result.artifact("schema_gen", "schema").file,
-        transform=result.artifact("transform", "transform_graph").file,
+        settings=settings,
+        examples_folder=Examples(result.artifact("example_gen", "examples").uri).data,
+        schema_file=Schema(result.artifact("schema_gen", "schema").uri).file,
+        transform_file=TransformGraph(result.artifact("transform", "transform_graph").uri).file,
     )
+
+
+def _trainer_settings(pipeline: "Pipeline", purpose: str) -> "TrainerSettings":
+    from kerasvision.config.stages import TrainerSettings
+
+    settings = pipeline.node("trainer").settings
+    if not isinstance(settings, TrainerSettings):
+        raise GraphError(f"`kerasvision {purpose}` requires a stage trainer with TrainerSettings", received=settings)
+    return settings

@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from kerasvision.cli.options import Root, RunId
 from kerasvision.errors import KerasvisionError
+
+if TYPE_CHECKING:
+    from kerasvision.pipeline.local import RunResult
 
 
 def report(
@@ -22,7 +25,7 @@ def report(
     typer.echo(_shown(report_run(run, root=root, file=out), root))
 
 
-def tell_report(result: object, root: Path) -> None:
+def tell_report(result: "RunResult", root: Path) -> None:
     """At the end of a run: writes its report where it made something to report, and says where it is.
 
     A report that cannot be written is told, and the run is what it was without it.

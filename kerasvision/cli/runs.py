@@ -3,7 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,10 @@ from rich.tree import Tree
 
 from kerasvision.cli.options import Root, RunId
 from kerasvision.cli.tables import print_whole, table_of
+
+if TYPE_CHECKING:
+    from kerasvision.pipeline.history import Ancestry
+    from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 
 app = typer.Typer(help="What happened before.", no_args_is_help=True)
 
@@ -58,7 +62,7 @@ def lineage(run: RunId = "latest", root: Root = Path()) -> None:
     typer.echo(_heading(record))
     shown: set[int] = set()
 
-    def grow(branch: Tree, ancestry: object) -> None:
+    def grow(branch: Tree, ancestry: "Ancestry") -> None:
         for key, parent in ancestry.inputs.items():
             again = parent.artifact.id in shown
             text = f"{parent.artifact.type} {parent.artifact.id}, see above" if again else _ancestor(parent, root)
@@ -88,18 +92,18 @@ def why(
         typer.echo(f"  {line}")
 
 
-def _heading(run: object) -> str:
+def _heading(run: "RunRecord") -> str:
     purpose = "" if run.purpose == "run" else f", for `{run.purpose}`"
     return f"run {run.id} of {run.pipeline}{purpose}, {_time(run.started_ms)}: {run.outcome}"
 
 
-def _artifact(artifact: object, root: Path) -> str:
+def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
     told = artifact.properties
     forced = f"  forced by {told['forced_by']}: {told['forced_reason']}" if told.get("forced") else ""
     return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{forced}"
 
 
-def _ancestor(ancestry: object, root: Path) -> str:
+def _ancestor(ancestry: "Ancestry", root: Path) -> str:
     by = f"  by {ancestry.producer.node}, {_time(ancestry.producer.started_ms)}" if ancestry.producer else ""
     return _artifact(ancestry.artifact, root) + by
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from kerasvision import lookup
 from kerasvision.cli.options import Root
 from kerasvision.cli.tables import print_whole, table_of
 
@@ -77,9 +76,10 @@ def _folder(name: str, root: Path) -> Path:
 def _load(folder: Path) -> None:
     """Ends with exit code 1 where a version that has no record cannot be served."""
     from kerasvision.errors import ExportError, KerasvisionError
+    from kerasvision.export.asking.loading import load_saved_model
 
     try:
-        lookup.load("kerasvision.export.asking.loading:load_saved_model")(folder)
+        load_saved_model(folder)
     except ExportError as error:
         typer.echo(error, err=True)
         raise typer.Exit(KerasvisionError.exit_code) from error

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from kerasvision import lookup
 from kerasvision.extras import extra_of, missing
 
 
@@ -24,14 +23,8 @@ def serve(
 ) -> None:
     """Serve a saved model by TensorFlow Serving's REST protocol, with a page to try it on; new versions are taken up."""
     try:
-        limits = lookup.load("kerasvision.serving.limits:Limits")(
-            max_body_bytes=int(max_body_mib * 2**20),
-            max_instances=max_instances,
-            max_pixels=int(max_megapixels * 1e6),
-            max_batch_size=max_batch_size,
-            max_delay_seconds=max_delay_ms / 1000,
-        )
-        run = lookup.load("kerasvision.serving.server:serve")
+        from kerasvision.serving.limits import Limits
+        from kerasvision.serving.server import serve as serve_versions
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if extra_of(package) is None:
@@ -39,4 +32,12 @@ def serve(
         raise missing("`kerasvision serve`", [package]) from error
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kerasvision").setLevel(logging.INFO)
-    run(saved_model, host=host, port=port, limits=limits, ready=lambda url: typer.echo(f"serving {saved_model} at {url}"))
+    limits = Limits(
+        max_body_bytes=int(max_body_mib * 2**20),
+        max_instances=max_instances,
+        max_pixels=int(max_megapixels * 1e6),
+        max_batch_size=max_batch_size,
+        max_delay_seconds=max_delay_ms / 1000,
+    )
+    ready = f"serving {saved_model} at"
+    serve_versions(saved_model, host=host, port=port, limits=limits, ready=lambda url: typer.echo(f"{ready} {url}"))

@@ -1,14 +1,19 @@
 """A line on the screen for each stage of a run, as it happens, with what it found wrong with the images."""
 
 import json
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from kerasvision.cli.anomalies import print_anomalies
 
+if TYPE_CHECKING:
+    from kerasvision.pipeline.launcher import Result
+    from kerasvision.pipeline.local import Listener
 
-def stage_lines(*, anomalies: bool = True) -> object:
+
+def stage_lines(*, anomalies: bool = True) -> "Listener":
     """A listener that prints one line per stage on standard error, as it happens.
 
     Args:
@@ -31,7 +36,7 @@ def stage_lines(*, anomalies: bool = True) -> object:
         def remark(self, node: str, sentence: str) -> None:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
-        def finished(self, result: object) -> None:
+        def finished(self, result: "Result") -> None:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
             word += "; the chief has the result, and goes on" if result.took_part else ""
             console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
@@ -48,7 +53,7 @@ def stage_lines(*, anomalies: bool = True) -> object:
     return Lines()
 
 
-def _print_anomalies(result: object, console: Console) -> None:
+def _print_anomalies(result: "Result", console: Console) -> None:
     """The errors and warnings that a stage wrote; what should only be known is on its page."""
     from kerasvision.pipeline.artifacts import ExampleAnomalies
 
@@ -58,7 +63,7 @@ def _print_anomalies(result: object, console: Console) -> None:
             print_anomalies([one for one in found if one["severity"] != "info"], artifact.file, console)
 
 
-def _facts(result: object) -> str:
+def _facts(result: "Result") -> str:
     """What a stage said of its artifacts, in a few words."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
     # Reasons are told at the end.

@@ -3,22 +3,35 @@
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from kerasvision import lookup
 from kerasvision.cli.options import Overrides, Root
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError
 
+if TYPE_CHECKING:
+    from kerasvision.pipeline.artifacts import HyperParameters
+
 # So many trials are printed; the page has them all.
 MOST_ROWS = 10
 EXAMPLE = 'search=c.Search(space={"training.optimizer.learning_rate": c.LogUniform(1e-4, 1e-1)}, trials=20)'
+
+
+@dataclass(frozen=True)
+class Finder:
+    """The options of --find-learning-rate; None where one was left out."""
+
+    steps: int | None
+    lowest: float | None
+    highest: float | None
+    folder: Path | None
 
 
 def tune(
@@ -47,7 +60,7 @@ def tune(
     --steps, --lowest, --highest and --folder go with --find-learning-rate.
     """
     budget = {"--trials": trials, "--minutes": minutes}
-    finder = {"--steps": steps, "--lowest": lowest, "--highest": highest, "--folder": folder}
+    finder = Finder(steps, lowest, highest, folder)
     _refuse_idle_options(show, find_learning_rate, budget=budget, finder=finder, overrides=overrides)
     if show:
         _show(pipeline_file, root)
@@ -60,12 +73,12 @@ def tune(
 
 
 def _refuse_idle_options(
-    show: bool, find: bool, *, budget: Mapping[str, object], finder: Mapping[str, object], overrides: list[str]
+    show: bool, find: bool, *, budget: Mapping[str, object], finder: Finder, overrides: list[str]
 ) -> None:
     if show and find:
         raise ConfigError("--show and --find-learning-rate exclude each other")
     mode = "--show" if show else "--find-learning-rate"
-    if not find and (given := _given(finder)):
+    if not find and (given := _given({f"--{name}": value for name, value in vars(finder).items()})):
         raise ConfigError(f"{given} requires --find-learning-rate")
     if (show or find) and (given := _given(budget)):
         raise ConfigError(f"{given} goes with a search, and {mode} makes none")
@@ -80,6 +93,7 @@ def _given(options: Mapping[str, object]) -> str:
 
 def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[str], root: Path) -> None:
     from kerasvision.config.loading import load_experiment
+    from kerasvision.pipeline.artifacts import HyperParameters
     from kerasvision.pipeline.local import run
     from kerasvision.pipeline.standard import load_pipeline
 
@@ -94,7 +108,7 @@ def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[s
     result = run(pipeline, root=root, until="tuner", purpose="tune", listener=stage_lines())
     if result.stages[-1].took_part:
         return  # the chief has the trials
-    _print_trials(result.artifact("tuner", "best_hyperparameters"))
+    _print_trials(HyperParameters(result.artifact("tuner", "best_hyperparameters").uri))
     # The same settings, or the search would be another one, and run again.
     given = [word for override in [*overrides, *asked] for word in ("--set", override)]
     given += ["--root", str(root)] if root != Path() else []
@@ -102,6 +116,7 @@ def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[s
 
 
 def _show(pipeline_file: Path | None, root: Path) -> None:
+    from kerasvision.pipeline.artifacts import HyperParameters
     from kerasvision.pipeline.history import list_runs
     from kerasvision.pipeline.standard import load_pipeline
 
@@ -109,7 +124,7 @@ def _show(pipeline_file: Path | None, root: Path) -> None:
     for run, executions in list_runs(root):
         for execution in executions:
             found = execution.outputs.get("best_hyperparameters") if name in (None, run.pipeline) else None
-            if found is not None and (artifact := found.open()).trials.is_file():
+            if found is not None and (artifact := HyperParameters(found.uri)).trials.is_file():
                 typer.echo(f"search of {run.pipeline}, as run {run.id} has it")
                 _print_trials(artifact)
                 return
@@ -118,9 +133,11 @@ def _show(pipeline_file: Path | None, root: Path) -> None:
     raise ConfigError(f"no search{of} has finished here", hint=f"make one with `kerasvision tune {where}`")
 
 
-def _print_trials(artifact: object) -> None:
-    trials = lookup.load("kerasvision.tuning.table:read_table")(artifact.trials)
-    heads, rows = lookup.load("kerasvision.tuning.table:printed")(trials, most=MOST_ROWS)
+def _print_trials(artifact: "HyperParameters") -> None:
+    from kerasvision.tuning.table import printed, read_table
+
+    trials = read_table(artifact.trials)
+    heads, rows = printed(trials, most=MOST_ROWS)
     # A setting may be called as another one, or as a fact.
     table = table_of(*map(escape, heads), right=tuple(heads[1:]))
     for row in rows:
@@ -130,12 +147,20 @@ def _print_trials(artifact: object) -> None:
     typer.echo(f"{best}{len(trials)} trials; see {os.path.relpath(artifact.front)}")
 
 
-def _find_learning_rate(pipeline_file: Path, finder: Mapping[str, object], overrides: list[str], root: Path) -> None:
+def _find_learning_rate(pipeline_file: Path, finder: Finder, overrides: list[str], root: Path) -> None:
+    from kerasvision.training.probes import learning_rate_finder as rates
+
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="tune --find-learning-rate")
-    names = {"--steps": "steps", "--lowest": "lowest", "--highest": "highest"}
-    asked = {name: finder[option] for option, name in names.items() if finder[option] is not None}
-    found = lookup.load("kerasvision.training.probes.learning_rate_finder:find_learning_rate")(**ready.opened(), **asked)
-    files = found.save(finder["--folder"] or root / "runs" / "reports" / ready.name)
+    found = rates.find_learning_rate(
+        ready.settings,
+        examples=ready.examples(),
+        classes=ready.classes(),
+        transform=ready.transform(),
+        lowest=rates.LOWEST if finder.lowest is None else finder.lowest,
+        highest=rates.HIGHEST if finder.highest is None else finder.highest,
+        steps=rates.STEPS if finder.steps is None else finder.steps,
+    )
+    files = found.save(finder.folder or root / "runs" / "reports" / ready.name)
     typer.echo(found.text)
     if found.suggestion is not None:
         typer.echo(f"to try it: --set training.optimizer.learning_rate={found.suggestion:.2g}")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kerasvision import config as c
 from kerasvision.config.listing import is_file, is_folder
@@ -46,17 +47,17 @@ class Scan:
         return len(self._summary()["quarantined"])
 
     @property
-    def span(self) -> dict[str, object]:
+    def span(self) -> dict[str, Any]:
         """What is new since the examples before."""
-        return json.loads(self.examples.span.read_text(encoding="utf-8"))
+        return _read(self.examples.span)
 
     @property
-    def verdict(self) -> dict[str, object]:
+    def verdict(self) -> dict[str, Any]:
         """`verdict`, and `anomalies`: severity, code, message and some ids each, worst first."""
-        return json.loads(self.anomalies.file.read_text(encoding="utf-8"))
+        return _read(self.anomalies.file)
 
-    def _summary(self) -> dict[str, object]:
-        return json.loads(self.statistics.summary.read_text(encoding="utf-8"))
+    def _summary(self) -> dict[str, Any]:
+        return _read(self.statistics.summary)
 
 
 def scan(
@@ -87,6 +88,11 @@ def scan(
         )
     pipeline = _pipeline_of_folder(target, overrides) if is_folder(target) else load_pipeline(target, overrides=overrides)
     return _scan_of(run(pipeline, root=root, until="example_validator", purpose=purpose, listener=listener))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def _scan_of(result: RunResult) -> Scan:

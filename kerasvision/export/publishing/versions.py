@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from kerasvision.config.listing import is_passed_over
 from kerasvision.errors import ConfigError, ExportError
@@ -139,7 +140,7 @@ def complaint(version: Path, *, thorough: bool = False) -> str:
         return f"{Path(error.filename or version).name} cannot be read: {error.strerror}"
 
 
-def read_record(version: Path) -> dict[str, object]:
+def read_record(version: Path) -> dict[str, Any]:
     """What was written about a version when it was pushed; nothing where something else made it.
 
     Raises:
