@@ -102,7 +102,8 @@ def train_loop(
     """Trains to the end of the last epoch, or until a callback sets `stop_training`.
 
     Callbacks are called as Keras calls them: around several steps where one call makes several, and `on_epoch_end` with
-    the averages of the weights in place, where there are averages. In the end the network has these for good.
+    the averages of the weights in place, where there are averages. In the end the network has these for good. It has the
+    optimizer only until then: what is saved of it later is the weights.
 
     Args:
         step: what to do with a batch.
@@ -139,7 +140,7 @@ def train_loop(
         saving.save(loop.progress)
     if step.averages is not None:
         step.averages.keep()
-    loop.hooks.on_train_end(logs)
+    loop.end(logs)
     return loop.history
 
 
@@ -179,6 +180,7 @@ class _Loop:
 
     def begin(self, saving: Unsaved) -> None:
         start, network = saving.start, self._step.network
+        self._networks_own = getattr(network, "optimizer", None)
         network.optimizer, network.stop_training = self._step.optimizer, False
         self.hooks.on_train_begin()
         self._done, self._stopped = start.step, start.stopped
@@ -215,6 +217,14 @@ class _Loop:
             self.hooks.on_epoch_end(self._end // self._steps_per_epoch - 1, logs)
         self._stopped = self._step.network.stop_training
         return logs
+
+    def end(self, logs: dict[str, float] | None) -> None:
+        self.hooks.on_train_end(logs)
+        network = self._step.network
+        # Only callbacks need it there, and Keras saves a network with all that it keeps of the weights.
+        del network.optimizer
+        if self._networks_own is not None:
+            network.optimizer = self._networks_own
 
     @property
     def _epoch(self) -> int:

@@ -196,6 +196,19 @@ def test_averages_are_what_is_validated_and_what_is_left():
     assert step.evaluate(validation())["loss"] == history["val_loss"][-1]
 
 
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_callbacks_find_the_optimizer_at_the_network_and_later_there_is_what_was_before(is_compiled):
+    model, seen = network(), []
+    if is_compiled:
+        model.compile("adam", "mse")
+    before = getattr(model, "optimizer", None)
+    step = make_step(model)
+    note = keras.callbacks.LambdaCallback(on_train_end=lambda logs: seen.append(model.optimizer))
+    train_loop(step, batches(), epochs=1, steps_per_epoch=STEPS, callbacks=[note])
+    assert seen == [step.optimizer]
+    assert getattr(model, "optimizer", None) is before
+
+
 # --- Resumed
 
 
