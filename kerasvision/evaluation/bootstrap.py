@@ -65,7 +65,7 @@ def intervals(
     found = {name: scaled_interval(one, confidence=confidence) for name, one in evidence.items() if isinstance(one, Share)}
     if len(rows) < LEAST_ROWS:
         return found
-    scores = judgement.resampled(rows, np.ones((len(rows), 1)))
+    scores = judgement.weighted_scores(rows, np.ones((len(rows), 1)))
     for name, values in _resampled((judgement,), rows, resamples)[0].items():
         ends = (
             None
@@ -176,7 +176,8 @@ def _unseen_weights(resamples: int, count: int) -> np.ndarray:
 def _resampled(judgements: tuple[Judgement, ...], rows: np.ndarray, resamples: int) -> tuple[Mapping[str, np.ndarray], ...]:
     """The scores of each judgement, all on the same resamples."""
     chunks = [
-        [one.resampled(rows, counts) for one in judgements] for counts in resample_counts(len(rows), resamples=resamples)
+        [one.weighted_scores(rows, counts) for one in judgements]
+        for counts in resample_counts(len(rows), resamples=resamples)
     ]
     return tuple(
         {name: np.concatenate([chunk[number][name] for chunk in chunks]) for name in chunks[0][number]}

@@ -122,11 +122,11 @@ def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluat
     where a slice is too small for an interval. Within one label, metrics of single classes say nothing, and are left out.
     """
     rows = []
-    within_label = replace(judgement, resampled=judgement.within_label or judgement.resampled)
+    within_label = replace(judgement, weighted_scores=judgement.within_label or judgement.weighted_scores)
     for part in slices:
         ones = np.ones((len(part.rows), 1))
         measured = within_label if part.name == "label" else judgement
-        scores = {name: float(value[0]) for name, value in measured.resampled(part.rows, ones).items()}
+        scores = {name: float(value[0]) for name, value in measured.weighted_scores(part.rows, ones).items()}
         ends = intervals(measured, rows=part.rows, resamples=settings.resamples, confidence=settings.confidence)
         for metric, score in scores.items():
             if not np.isnan(score) and not (part.name == "label" and "[" in metric):

@@ -17,8 +17,8 @@ from kerasvision.errors import ConfigError
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
-# (rows int (M,), counts int (M, R)) -> metric -> float64 (R,): the scores where row i counts so many times, R times over.
-Resampled = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+# (rows int (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores where row i counts as much, R times over.
+WeightedScores = Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]]
 # signature -> what a served model answers about some images, as arrays; None where it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
 
@@ -72,8 +72,8 @@ class Judgement:
             answer is right or wrong.
         tables: further tables by name, a confusion matrix say. One whose columns have a name is a matrix of counts.
         left_out: metric -> why it has no value here.
-        resampled: the scores of some rows, each counted as often as told; NaN where they have none. Both the bootstrap and
-            the slices are made of it.
+        weighted_scores: the scores of some rows, each counted as much as its weight; NaN where they have none. Both the
+            bootstrap and the slices are made of it.
         within_label: the same for rows of one label, without metrics of single classes, which say nothing there.
         evidence: rows int (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
             bootstrap's interval, or none where all resamples agree.
@@ -84,8 +84,8 @@ class Judgement:
     rows: pd.DataFrame
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    resampled: Resampled = field(default=lambda rows, counts: {}, repr=False, compare=False)
-    within_label: Resampled | None = field(default=None, repr=False, compare=False)
+    weighted_scores: WeightedScores = field(default=lambda rows, weights: {}, repr=False, compare=False)
+    within_label: WeightedScores | None = field(default=None, repr=False, compare=False)
     evidence: Callable[[np.ndarray], Mapping[str, Evidence]] = field(default=lambda rows: {}, repr=False, compare=False)
     remarks: tuple[str, ...] = ()
 

@@ -18,7 +18,9 @@ from kerasvision.evaluation.bootstrap import (
     score_interval,
 )
 from kerasvision.tasks.base import Bounded, Judgement, Share, make_task
-from kerasvision.tasks.classification.scores import Answers, evidence, resampled_scores
+from kerasvision.tasks.classification.answers import Answers
+from kerasvision.tasks.classification.evidence import evidence
+from kerasvision.tasks.classification.scores import scores_of_rows
 
 
 def judgement(values, *, ids=None):
@@ -30,7 +32,7 @@ def judgement(values, *, ids=None):
         return {"mean": mean, "never": np.full(len(mean), np.nan)}
 
     rows = pd.DataFrame({"id": list(map(str, range(len(values)) if ids is None else ids)), "loss": values})
-    return Judgement({"mean": values.mean()}, rows, resampled=resampled)
+    return Judgement({"mean": values.mean()}, rows, weighted_scores=resampled)
 
 
 def test_every_resample_draws_as_many_rows_as_there_are():
@@ -101,7 +103,9 @@ def test_an_interval_holds_its_score_even_where_resampling_moves_it():
         return {"error": np.array([0.1]) if counts.shape[1] == 1 else 0.2 + 0.01 * np.arange(counts.shape[1])}
 
     rows = pd.DataFrame({"id": list("abcdefghijkl")})
-    (low, high) = intervals(Judgement({"error": 0.1}, rows, resampled=resampled), resamples=100, confidence=0.9)["error"]
+    (low, high) = intervals(Judgement({"error": 0.1}, rows, weighted_scores=resampled), resamples=100, confidence=0.9)[
+        "error"
+    ]
     assert (low, high) == (0.1, pytest.approx(0.2 + 0.01 * 94.05))
 
 
@@ -190,8 +194,8 @@ def test_intervals_hold_the_truth_of_a_good_model_as_often_as_they_say(count):
         scores = np.where(answers[:, None] == np.arange(3), surest, (1 - surest) / 2)
         asked = Answers(labels, scores, "abc", top_k=2)
         rows = pd.DataFrame({"id": range(count)})
-        measured = partial(resampled_scores, asked, single_classes=False)
-        judged = Judgement({}, rows, resampled=measured, evidence=partial(evidence, asked))
+        measured = partial(scores_of_rows, asked, within_label=True)
+        judged = Judgement({}, rows, weighted_scores=measured, evidence=partial(evidence, asked))
         found = intervals(judged, resamples=100, confidence=0.95)
         for name, value in truth.items():
             held[name] += found[name][0] - 1e-9 <= value <= found[name][1]

@@ -44,7 +44,7 @@ def answered(correct, *, ids=None, labels=()):
     def resampled(positions, counts):
         return {"accuracy": correct[positions] @ counts / counts.sum(axis=0)}
 
-    judgement = Judgement({"accuracy": correct.mean()}, rows, resampled=resampled)
+    judgement = Judgement({"accuracy": correct.mean()}, rows, weighted_scores=resampled)
     if len(labels):
         rows["slice_label"] = labels
     of = {label: np.asarray(labels) == label for label in labels}

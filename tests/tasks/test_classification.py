@@ -10,8 +10,10 @@ from sklearn import metrics
 from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.tasks.base import make_task
+from kerasvision.tasks.classification.answers import Answers
+from kerasvision.tasks.classification.confusion import confusion_table
 from kerasvision.tasks.classification.remarks import one_answer_remarks
-from kerasvision.tasks.classification.scores import Answers, classification_scores, confusion_table
+from kerasvision.tasks.classification.scores import classification_scores
 
 CLASSES = ("ant", "bee", "cow", "doe")
 RANDOM = np.random.default_rng(0)
@@ -210,7 +212,7 @@ def test_a_judgement_holds_the_scores_and_the_confusion():
 def test_a_judgement_scores_parts_of_itself():
     judgement = judged(LABELS, PROBABILITIES)
     rows = np.arange(50)
-    part = {name: value[0] for name, value in judgement.resampled(rows, np.ones((50, 1))).items()}
+    part = {name: value[0] for name, value in judgement.weighted_scores(rows, np.ones((50, 1))).items()}
     assert part == pytest.approx(judged(LABELS[:50], PROBABILITIES[:50]).scores)
 
 

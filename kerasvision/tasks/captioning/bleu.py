@@ -9,13 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 from nltk.translate.bleu_score import closest_ref_length, modified_precision
 
+from kerasvision.tasks.metrics import Floats, quotient
+
 MOST_WORDS = 4
 COUNTS = 2 * MOST_WORDS + 2
 
 Words = Sequence[str]
 
 
-def bleu_counts(references: Sequence[Words], answer: Words) -> np.ndarray:
+def bleu_counts(references: Sequence[Words], answer: Words) -> Floats:
     """What BLEU-1 to BLEU-4 need to know of one caption, float64 (10,).
 
     For n = 1 to 4: its n-grams that references have too, each at most as often as the reference that has most of it; and all
@@ -33,8 +35,8 @@ def bleu_counts(references: Sequence[Words], answer: Words) -> np.ndarray:
     return np.array([*found, *all_of_them, len(answer), closest_ref_length(references, len(answer))], np.float64)
 
 
-def bleu_scores(sums: np.ndarray) -> np.ndarray:
-    """BLEU-1 to BLEU-4, float64 (4, R) in [0, 1], of sums of counts, float64 (10, R).
+def bleu_scores(sums: Floats) -> Floats:
+    """BLEU-1 to BLEU-4, float64 (4, R) in [0, 1], of weighted sums of counts, float64 (10, R).
 
     The geometric mean of the shares found, and less where the captions are shorter than what people wrote. Not smoothed:
     BLEU-n is 0 where no n-gram was found.
@@ -42,10 +44,11 @@ def bleu_scores(sums: np.ndarray) -> np.ndarray:
     >>> bleu_scores(bleu_counts([["the", "cat", "sat"], ["a", "cat"]], ["the", "the", "cat"])[:, None]).round(3).tolist()
     [[0.667], [0.577], [0.0], [0.0]]
     """
-    found, all_of_them = sums[:MOST_WORDS], np.maximum(sums[MOST_WORDS : 2 * MOST_WORDS], 1)
+    shares = quotient(sums[:MOST_WORDS], sums[MOST_WORDS : 2 * MOST_WORDS], without=0.0)
     length, wanted = sums[2 * MOST_WORDS], sums[2 * MOST_WORDS + 1]
-    penalty = np.where(length > 0, np.exp(np.minimum(0.0, 1 - wanted / np.maximum(length, 1))), 0.0)
+    penalty = np.where(length > 0, np.exp(np.minimum(0.0, 1 - quotient(wanted, length, without=0.0))), 0.0)
     with np.errstate(divide="ignore"):  # log 0 is -inf, and its exponential 0
-        logs = np.log(found / all_of_them)
+        logs = np.log(shares)
     means = np.cumsum(logs, axis=0) / np.arange(1, MOST_WORDS + 1)[:, None]
-    return penalty * np.exp(means)
+    scores: Floats = penalty * np.exp(means)
+    return scores

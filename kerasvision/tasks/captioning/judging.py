@@ -9,7 +9,8 @@ import pandas as pd
 
 from kerasvision.errors import DataError, StageError
 from kerasvision.tasks.base import Judgement
-from kerasvision.tasks.captioning.scores import Captions, caption_scores, evidence, resampled_scores
+from kerasvision.tasks.captioning.captions import Captions
+from kerasvision.tasks.captioning.scores import caption_scores, evidence, scores_of_rows
 
 BETWEEN = " | "
 MOST_REPEATED = 100
@@ -49,7 +50,7 @@ def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mappi
         rows=_rows(ids, captions, predictions["scores"][:, 0]),
         tables={"repeated_captions": repeated_captions(captions.answers)},
         left_out=_left_out(captions),
-        resampled=partial(resampled_scores, captions),
+        weighted_scores=partial(scores_of_rows, captions),
         evidence=partial(evidence, captions),
         remarks=one_caption_remarks(captions),
     )

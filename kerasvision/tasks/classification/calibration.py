@@ -4,16 +4,21 @@ Source: Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxi
 of equal width over (0, 1], and the expected calibration error as the gaps of the bins, weighted by their shares.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+
+from kerasvision.tasks.metrics import Floats
 
 BINS = 15
 # Inner ends of the bins, each of which belongs to the bin below it.
 _ENDS = np.linspace(0, 1, BINS + 1)[1:-1]
 
 
-def bins_of(confidence: np.ndarray) -> np.ndarray:
+def bins_of(confidence: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
     """The bin, 0 to 14, of each confidence in [0, 1]; bin m holds what is above m / 15 and at most (m + 1) / 15.
 
     >>> bins_of(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist()
@@ -22,7 +27,7 @@ def bins_of(confidence: np.ndarray) -> np.ndarray:
     return np.searchsorted(_ENDS, confidence, side="left")
 
 
-def calibration_error(confidence: np.ndarray, correct: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool], weights: Floats) -> Floats:
     """The expected calibration error, float64 (R,), in [0, 1], R times over.
 
     The share of a bin times its gap |accuracy - confidence| is |sum of (correct - confidence)| over the number of answers.
@@ -30,17 +35,18 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, counts: np.nd
     Args:
         confidence: float (N,), the score of the answer.
         correct: bool (N,), whether it was right.
-        counts: float64 (N, R), how often each counts.
+        weights: float64 (N, R), how much each counts.
 
     >>> calibration_error(np.array([0.9, 0.9, 0.6]), np.array([True, False, True]), np.ones((3, 1))).round(3)  # 1.2 / 3
     array([0.4])
     """
     gaps, bins = correct - confidence.astype(np.float64), bins_of(confidence)
-    sums = np.stack([gaps[bins == number] @ counts[bins == number] for number in range(BINS)])
-    return np.abs(sums).sum(axis=0) / counts.sum(axis=0)
+    sums: Floats = np.stack([gaps[bins == number] @ weights[bins == number] for number in range(BINS)])
+    error: Floats = np.abs(sums).sum(axis=0) / weights.sum(axis=0)
+    return error
 
 
-def calibration_error_by_chance(confidence: np.ndarray) -> tuple[float, float]:
+def calibration_error_by_chance(confidence: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
     """Mean and deviation of the calibration error that so few answers give to a perfectly calibrated model.
 
     In each bin the right answers less the confidence have mean 0 and the variance of the sum of p (1 - p). The size of a
@@ -55,7 +61,7 @@ def calibration_error_by_chance(confidence: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(2 / np.pi * variance).sum()), float(np.sqrt((1 - 2 / np.pi) * variance.sum()))
 
 
-def calibration_table(confidence: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
+def calibration_table(confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool]) -> pd.DataFrame:
     """A row per bin that holds an answer: its ends, how many, their mean confidence, and the share that was right."""
     bins = bins_of(confidence)
     answers = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct}).astype(np.float64)

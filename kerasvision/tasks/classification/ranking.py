@@ -1,19 +1,26 @@
 """How well the scores of a class rank its examples before all others, under many weightings of the examples at once."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+
+from kerasvision.tasks.metrics import Floats, quotient
 
 
-def ranking_scores(scores: np.ndarray, positive: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ranking_scores(
+    scores: npt.NDArray[np.floating[Any]], positive: npt.NDArray[np.bool], weights: Floats
+) -> tuple[Floats, Floats]:
     """The area under the ROC curve and the average precision, float64 (R,) each, by scikit-learn's definitions.
 
     The area is the share of pairs of a positive and another example that are ranked right, ties counting half; the average
     precision is the precision at the score of each positive, averaged. Only the rows of positives are looked at once the
-    counts are summed up, so that R weightings cost little more than R cumulative sums.
+    weights are summed up, so that R weightings cost little more than R cumulative sums.
 
     Args:
         scores: float (N,), of one class.
         positive: bool (N,), which examples are of it.
-        counts: float64 (N, R), how often each example counts.
+        weights: float64 (N, R), how much each example counts.
 
     Returns:
         Both, NaN where no positive counts; the area also where no other example does.
@@ -22,27 +29,23 @@ def ranking_scores(scores: np.ndarray, positive: np.ndarray, counts: np.ndarray)
     (array([0.5]), array([0.83333333]))
     """
     order = np.argsort(-scores, kind="stable")
-    falling, is_positive, counts = -scores[order], positive[order], counts[order]
+    falling, is_positive, weights = -scores[order], positive[order], weights[order]
     places = np.flatnonzero(is_positive)
     # Of each positive: what lies before the ties that it is in, and what lies up to their end.
     before = np.searchsorted(falling, falling[places], side="left")
     end = np.searchsorted(falling, falling[places], side="right")
-    own = counts[places]
-    all_sums, positive_sums = _sums(counts), _sums(own)
+    own = weights[places]
+    all_sums, positive_sums = _sums(weights), _sums(own)
     positives_up_to = np.concatenate([[0], np.cumsum(is_positive)])
     true_before, true_end = positive_sums[positives_up_to[before]], positive_sums[positives_up_to[end]]
     positives = positive_sums[-1]
     negatives = all_sums[-1] - positives
     false_ties = (all_sums[before] - true_before + all_sums[end] - true_end) / 2
     pairs = (own * (negatives - false_ties)).sum(axis=0)
-    precision = np.divide(true_end, all_sums[end], out=np.zeros_like(true_end), where=all_sums[end] > 0)
-    return _quotient(pairs, positives * negatives), _quotient((own * precision).sum(axis=0), positives)
+    precision = quotient(true_end, all_sums[end], without=0.0)
+    return quotient(pairs, positives * negatives), quotient((own * precision).sum(axis=0), positives)
 
 
-def _sums(counts: np.ndarray) -> np.ndarray:
+def _sums(weights: Floats) -> Floats:
     """(N + 1, R): sums of the first rows, none to all."""
-    return np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
-
-
-def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    return np.concatenate([np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)])

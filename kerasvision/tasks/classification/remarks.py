@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasvision.tasks.classification.scores import Answers
+from kerasvision.tasks.classification.answers import Answers
 
 # From this share of the images on, one answer is worth a sentence, where far fewer images are of that class.
 NEARLY_ALL = 0.99
@@ -20,7 +20,7 @@ def one_answer_remarks(answers: Answers) -> tuple[str, ...]:
     """
     count, found = len(answers.labels), []
     said = np.bincount(answers.predicted, minlength=len(answers.classes))
-    name, most = answers.classes[said.argmax()], int(said.max())
+    name, most = answers.classes[int(said.argmax())], int(said.max())
     right = int((answers.labels == said.argmax()).sum())
     if count > 1 and most >= NEARLY_ALL * count and right < NEARLY_ALL * most:
         share = "every image" if most == count else "nearly every image"

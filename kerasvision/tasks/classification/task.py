@@ -15,6 +15,7 @@ from kerasvision import models
 from kerasvision.errors import DataError, StageError
 from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
+from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.auxiliary import (
     main_head_only,
     main_logits,
@@ -22,16 +23,11 @@ from kerasvision.tasks.classification.auxiliary import (
     with_auxiliary_losses,
 )
 from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
+from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
+from kerasvision.tasks.classification.evidence import evidence
 from kerasvision.tasks.classification.losses import answer_logits, example_losses
 from kerasvision.tasks.classification.remarks import one_answer_remarks
-from kerasvision.tasks.classification.scores import (
-    Answers,
-    classification_scores,
-    confused_pairs,
-    confusion_table,
-    evidence,
-    resampled_scores,
-)
+from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
 
@@ -166,8 +162,8 @@ class ClassificationTask(Task):
                 "calibration": calibration_table(answers.confidence, answers.correct),
             },
             left_out=left_out,
-            resampled=partial(resampled_scores, answers),
-            within_label=partial(resampled_scores, answers, single_classes=False),
+            weighted_scores=partial(scores_of_rows, answers),
+            within_label=partial(scores_of_rows, answers, within_label=True),
             evidence=partial(evidence, answers),
             remarks=one_answer_remarks(answers),
         )

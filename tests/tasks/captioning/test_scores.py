@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kerasvision.tasks.captioning.scores import Captions, caption_scores, resampled_scores
+from kerasvision.tasks.captioning.captions import Captions
+from kerasvision.tasks.captioning.scores import caption_scores, scores_of_rows
 
 RANDOM = np.random.default_rng(5)
 VOCABULARY = ["a", "red", "blue", "cat", "dog", "sat", "on", "the", "mat"]
@@ -48,7 +49,7 @@ def test_all_metrics_have_a_value():
 
 def test_a_resample_scores_as_the_data_set_in_which_rows_are_repeated():
     counts = RANDOM.integers(0, 3, (20, 2)).astype(float)
-    ours = resampled_scores(CAPTIONS, EVERY, counts)
+    ours = scores_of_rows(CAPTIONS, EVERY, counts)
     for column in range(2):
         rows = np.repeat(EVERY, counts[:, column].astype(int))
         # CIDEr-D keeps the weights of the whole; a resample has no distinct captions.
@@ -56,15 +57,22 @@ def test_a_resample_scores_as_the_data_set_in_which_rows_are_repeated():
         assert without({name: value[column] for name, value in ours.items()}, "cider_d") == pytest.approx(expected)
 
 
+def test_only_the_proportions_of_weights_count():
+    weights = RANDOM.choice([0.0, 1.0, 3.0], (20, 2))
+    ours, tiny = (scores_of_rows(CAPTIONS, EVERY, scale * weights) for scale in (1.0, 2.0**-20))
+    for name, values in ours.items():
+        np.testing.assert_allclose(tiny[name], values, err_msg=name)
+
+
 def test_cider_of_a_part_keeps_the_weights_of_the_whole():
     parts = (EVERY[:8], EVERY[8:])
-    first, second = (resampled_scores(CAPTIONS, rows, np.ones((len(rows), 1)))["cider_d"][0] for rows in parts)
+    first, second = (scores_of_rows(CAPTIONS, rows, np.ones((len(rows), 1)))["cider_d"][0] for rows in parts)
     assert (8 * first + 12 * second) / 20 == pytest.approx(caption_scores(CAPTIONS)["cider_d"])
 
 
 def test_the_scores_of_some_rows_are_those_of_a_smaller_data_set():
     rows = EVERY[3:11]
-    ours = {name: value[0] for name, value in resampled_scores(CAPTIONS, rows, np.ones((8, 1))).items()}
+    ours = {name: value[0] for name, value in scores_of_rows(CAPTIONS, rows, np.ones((8, 1))).items()}
     assert without(ours, "cider_d") == pytest.approx(without(caption_scores(of_rows(rows)), "cider_d"))
 
 
@@ -101,14 +109,14 @@ def test_an_image_without_captions_counts_only_in_what_is_said_of_the_answers():
 
 def test_a_resample_of_images_without_captions_says_nan_and_nothing_warns():
     captions = Captions([(), ("a cat",)], ["dog", "cat"], np.array([0.0, -1]), np.array([0.0, 3]))
-    scores = resampled_scores(captions, np.arange(2), np.array([[2.0], [0.0]]))
+    scores = scores_of_rows(captions, np.arange(2), np.array([[2.0], [0.0]]))
     assert sorted(name for name, value in scores.items() if np.isnan(value[0])) == sorted(NAMES[:9])
 
 
 def test_distinct_captions_are_counted_and_not_resampled():
     captions = Captions([("a cat",)] * 4, ["a cat", "a cat", "a dog", "a cat"], np.full(4, -1.0), np.full(4, 3.0))
     assert caption_scores(captions)["distinct_captions"] == 0.5
-    assert "distinct_captions" not in resampled_scores(captions, np.arange(4), np.ones((4, 2)))
+    assert "distinct_captions" not in scores_of_rows(captions, np.arange(4), np.ones((4, 2)))
 
 
 @pytest.mark.parametrize("written", ["word " * 1000, "一只红色的猫", "قطة حمراء على السجادة", "🙂 cat", "a\u0000b"])

@@ -1,0 +1,130 @@
+"""What a classifier said of a data set, and the sums of it that metrics are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from kerasvision.tasks.classification.ranking import ranking_scores
+from kerasvision.tasks.metrics import Floats
+
+LEAST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier said of a data set.
+
+    Attributes:
+        labels: int (N,), true class numbers.
+        probabilities: float (N, C), rows that sum to 1.
+        classes: the C names.
+        top_k: the k of top-k accuracy.
+    """
+
+    labels: npt.NDArray[np.integer[Any]]
+    probabilities: npt.NDArray[np.floating[Any]]
+    classes: Sequence[str]
+    top_k: int
+
+    @cached_property
+    def predicted(self) -> npt.NDArray[np.intp]:
+        """int (N,), the class with the largest score."""
+        return np.argmax(self.probabilities, axis=1)
+
+    @cached_property
+    def correct(self) -> npt.NDArray[np.bool]:
+        """bool (N,)."""
+        return np.equal(self.predicted, self.labels)
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.floating[Any]]:
+        """float (N,), the score of the answer."""
+        return np.max(self.probabilities, axis=1)
+
+    @cached_property
+    def losses(self) -> Floats:
+        """float64 (N,), -log of the true class's score; at most 27.6."""
+        return -np.log(np.clip(self._of_truth.astype(np.float64), LEAST_PROBABILITY, 1.0))
+
+    @cached_property
+    def among_top_k(self) -> npt.NDArray[np.bool]:
+        """bool (N,), whether fewer than k classes score higher than the true one."""
+        return np.count_nonzero(self.probabilities > self._of_truth[:, None], axis=1) < self.top_k
+
+    @property
+    def _of_truth(self) -> npt.NDArray[np.floating[Any]]:
+        return self.probabilities[np.arange(len(self.labels)), self.labels]
+
+    def of(self, rows: npt.NDArray[np.integer[Any]]) -> "Answers":
+        """Those of some rows."""
+        return Answers(self.labels[rows], self.probabilities[rows], self.classes, self.top_k)
+
+
+@dataclass(frozen=True)
+class WeightedAnswers:
+    """Answers of which each counts as much as its weight, R times over. Sums are worked out once, for all metrics.
+
+    Attributes:
+        answers: to N images of C classes.
+        weights: float64 (N, R), at least 0, and not all 0 in a column.
+    """
+
+    answers: Answers
+    weights: Floats
+
+    @cached_property
+    def total(self) -> Floats:
+        """float64 (R,), the sum of all weights."""
+        return np.sum(self.weights, axis=0)
+
+    def mean(self, values: npt.NDArray[Any]) -> Floats:
+        """float64 (R,), the weighted mean of one value per image, (N,)."""
+        sums: Floats = values @ self.weights
+        return sums / self.total
+
+    @cached_property
+    def support(self) -> Floats:
+        """float64 (C, R), what the images of each class weigh."""
+        return self._per_class(self.answers.labels)
+
+    @cached_property
+    def answered(self) -> Floats:
+        """float64 (C, R), what the images weigh that are taken for each class."""
+        return self._per_class(self.answers.predicted)
+
+    @cached_property
+    def hits(self) -> Floats:
+        """float64 (C, R), what the images of each class weigh that are taken for it."""
+        return self._per_class(self.answers.labels, of=self.answers.correct)
+
+    @cached_property
+    def most_common(self) -> Floats:
+        """float64 (R,), what the images of the class weigh that weighs most."""
+        # Of the classes that are here: within one label that is one of perhaps a thousand.
+        labels, places = np.unique(self.answers.labels, return_inverse=True)
+        return np.max(_sums(places, len(labels), self.weights), axis=0)
+
+    @cached_property
+    def ranking(self) -> tuple[Floats, Floats]:
+        """The area under the ROC curve and the average precision of each class, float64 (C, R) each."""
+        scores, labels = self.answers.probabilities, self.answers.labels
+        ranked = [ranking_scores(scores[:, n], np.equal(labels, n), self.weights) for n in range(scores.shape[1])]
+        return np.stack([area for area, _ in ranked]), np.stack([precision for _, precision in ranked])
+
+    def _per_class(self, numbers: npt.NDArray[np.integer[Any]], *, of: npt.NDArray[np.bool] | None = None) -> Floats:
+        return _sums(numbers, self.answers.probabilities.shape[1], self.weights, of=of)
+
+
+def _sums(
+    numbers: npt.NDArray[np.integer[Any]], classes: int, weights: Floats, *, of: npt.NDArray[np.bool] | None = None
+) -> Floats:
+    """float64 (C, R): sums of the weights of the rows of each class; of some rows alone where `of` says which."""
+    rows = len(numbers)
+    counted = np.ones(rows) if of is None else of.astype(np.float64)
+    sums: Floats = sparse.csr_array((counted, (numbers, np.arange(rows))), shape=(classes, rows)) @ weights
+    return sums

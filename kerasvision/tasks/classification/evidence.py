@@ -1,0 +1,52 @@
+"""How each metric of a classifier is measured on some images: what its interval is made of."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerasvision.tasks.base import Bounded, Evidence, Share
+from kerasvision.tasks.classification.answers import LEAST_PROBABILITY, Answers
+from kerasvision.tasks.classification.calibration import calibration_error_by_chance
+
+
+def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]]) -> dict[str, Evidence]:
+    """How each metric is measured on some rows, int (M,); those of a class that has no example there are left out.
+
+    F1 is 2 s / (1 + s) of the share s of right answers among the images that are of a class or are taken for it.
+    """
+    chosen, size = answers.of(rows), len(answers.classes)
+    support, predicted = (np.bincount(of, minlength=size).tolist() for of in (chosen.labels, chosen.predicted))
+    right = np.bincount(chosen.labels[chosen.correct], minlength=size).tolist()
+    count, rarest = len(rows), min(support)
+    found: dict[str, Evidence] = {
+        "accuracy": Share(sum(right), count),
+        f"top_{answers.top_k}_accuracy": Share(int(chosen.among_top_k.sum()), count),
+        "majority_accuracy": Share(max(support), count),
+        "log_loss": Bounded(0.0, _worst_loss(chosen), count),
+        "expected_calibration_error": Bounded(0.0, 1.0, count, by_chance=calibration_error_by_chance(chosen.confidence)),
+        # An image that is taken for another class spoils the ranks of both.
+        "roc_auc": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
+        "average_precision": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
+    }
+    for number in np.unique(chosen.labels).tolist():
+        name, has, hit, said = answers.classes[number], support[number], right[number], predicted[number]
+        found[f"precision[{name}]"] = Share(hit, said)
+        found[f"recall[{name}]"] = Share(hit, has)
+        found[f"f1[{name}]"] = Share(hit, has + said - hit, _f1_of_share)
+        found[f"roc_auc[{name}]"] = Bounded(0.0, 1.0, min(has, count - has))
+        found[f"average_precision[{name}]"] = Bounded(0.0, 1.0, has)
+    return found
+
+
+def _worst_loss(chosen: Answers) -> float:
+    """A loss has no end above: the worst that was seen or, if that is more, the surest answer's had it been wrong, and its
+    second class right."""
+    if chosen.probabilities.shape[1] < 2:
+        return float(chosen.losses.max())
+    second = np.partition(chosen.probabilities, -2, axis=1)[:, -2].astype(np.float64)
+    return float(max(chosen.losses.max(), -np.log(max(second.min(), LEAST_PROBABILITY))))
+
+
+def _f1_of_share(share: float) -> float:
+    return 2 * share / (1 + share)

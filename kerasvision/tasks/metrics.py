@@ -1,0 +1,93 @@
+"""What a metric is: a function of weighted examples. One table per task gives scores, their resamples and their slices.
+
+The weights of the examples say what is measured: 1 each gives the score, how often a bootstrap drew each gives that of a
+resample, and the rows of a slice its score. A metric answers for R weightings at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+class Weighted(Protocol):
+    """Examples with weights: what a task knows of them besides is its own matter.
+
+    Attributes:
+        weights: float64 (N, R), at least 0, and not all 0 in a column.
+    """
+
+    @property
+    def weights(self) -> Floats: ...
+
+
+W = TypeVar("W", bound=Weighted)
+
+
+def _always(weighted: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Metric(Generic[W]):
+    """One row of a task's table.
+
+    Attributes:
+        measure: weighted examples -> float64 (R,), NaN where the metric has no value; or (C, R), a value for each class.
+        applies: whether the metric is measured of these examples under these weightings; always by default.
+        compares_classes: whether it tells classes apart, and so says nothing of examples that all have one label.
+    """
+
+    measure: Callable[[W], Floats]
+    applies: Callable[[W], bool] = _always
+    compares_classes: bool = False
+
+
+def weighted_scores(
+    table: Mapping[str, Metric[W]], weighted: W, *, classes: Sequence[str] = (), within_label: bool = False
+) -> dict[str, Floats]:
+    """metric -> float64 (R,), NaN where it has no value, of all rows of a table that apply.
+
+    Args:
+        table: name -> metric. A name that ends in `[class]` is that of one value for each class.
+        weighted: the examples.
+        classes: their names, for `recall[daisy]`.
+        within_label: leave out what tells classes apart.
+
+    >>> class Two:
+    ...     weights = np.array([[1.0, 3.0], [1.0, 1.0]])
+    >>> table = {"mean": Metric(lambda two: np.array([5.0, 9.0]) @ two.weights / two.weights.sum(axis=0))}
+    >>> weighted_scores(table, Two())["mean"].tolist()  # (5 + 9) / 2, and (5 + 5 + 5 + 9) / 4
+    [7.0, 6.0]
+    """
+    scores: dict[str, Floats] = {}
+    for name, metric in table.items():
+        if not metric.applies(weighted) or (within_label and metric.compares_classes):
+            continue
+        values = metric.measure(weighted)
+        if name.endswith(OF_A_CLASS):
+            scores |= {of_class(name, one): row for one, row in zip(classes, values, strict=True)}
+        else:
+            scores[name] = values
+    return scores
+
+
+OF_A_CLASS = "[class]"
+
+
+def of_class(name: str, label: str) -> str:
+    """The name of a metric of one class: `recall[daisy]` of `recall[class]`."""
+    return f"{name.removesuffix(OF_A_CLASS)}[{label}]"
+
+
+def quotient(numerator: Floats, denominator: Floats, *, without: float = np.nan) -> Floats:
+    """The quotients, and `without` where nothing is counted.
+
+    >>> quotient(np.array([1.0, 0.0]), np.array([4.0, 0.0])).tolist()
+    [0.25, nan]
+    """
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, without), where=denominator > 0)
