@@ -282,7 +282,7 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(stages, tmp_path,
     page_of(stages, tmp_path)
     (file,) = (tmp_path / "runs" / "reports").iterdir()
     before = file.read_text()
-    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("no space")))
+    monkeypatch.setattr(Path, "rename", lambda self, target: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
         page_of(stages[:2], tmp_path)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
