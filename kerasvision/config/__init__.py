@@ -28,7 +28,8 @@ from kerasvision.config.augmentation import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
 from kerasvision.config.evaluation import Evaluation, SimpleModels
-from kerasvision.config.experiment import Experiment, Export, Ingest, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
+from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.inference import Predict
 from kerasvision.config.model import Model
@@ -42,10 +43,11 @@ from kerasvision.config.training import EarlyStopping, Training
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
-    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Gate",
+    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Format", "Gate",
     "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
-    "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Optimizer", "PadCrop", "Polynomial",
-    "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample",
-    "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
-    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary", "Words", "Zoom",
+    "LiteRt", "LiteRtInt8", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
+    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
+    "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space",
+    "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary",
+    "Words", "Zoom",
 ]  # fmt: skip

@@ -178,12 +178,13 @@ class Captioning(Task):
         self.check_model(experiment.model)
         mixing = [one.kind for one in experiment.augment if isinstance(one, Mixing)]
         export, evaluation = experiment.export, experiment.evaluation
+        formats = [one.kind for one in export.formats]
         refused = {
             f"{' and '.join(mixing)} in augment, as there is no caption between two": mixing,
             "evaluation.test_time, as captions have no average": evaluation.test_time,
             "evaluation.ensemble, as captions have no average": evaluation.ensemble,
             "export.temperature, as a caption's score is no share of right answers": export.temperature,
-            f"{' and '.join(export.formats)} in export.formats, which hold no text": export.formats,
+            f"{' and '.join(formats)} in export.formats, which hold no text": formats,
         }
         for what, wanted in refused.items():
             if wanted:

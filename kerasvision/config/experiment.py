@@ -10,6 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
+from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.model import Model
@@ -112,44 +113,6 @@ class Transform(Config):
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of what the network receives."""
         return (*self.image_size, 3 if self.color_mode == "rgb" else 1)
-
-
-# What the other formats are written and asked with: the extra `formats`.
-PACKAGES = {
-    "litert": frozenset({"ai_edge_litert"}),
-    "litert_int8": frozenset({"ai_edge_litert"}),
-    "onnx": frozenset({"onnx", "onnxruntime", "tf2onnx"}),
-}
-
-
-class Export(Config):
-    """What is made of a trained network beside the SavedModel, and how sure of itself it may be.
-
-    The other formats take decoded images, float32 in [0, 255], and give the scores; they need the extra `formats`.
-    """
-
-    temperature: bool = Field(
-        default=False,
-        description="divide the network's outputs by the number that makes the validation images likeliest, so that a score "
-        "of 0.9 is right nine times in ten",
-    )
-    max_pixels: int = Field(
-        default=100_000_000, ge=1, description="the served model refuses larger images by their header, undecoded"
-    )
-    formats: tuple[Literal["litert", "litert_int8", "onnx"], ...] = Field(
-        default=(), description="litert: phones and small computers; litert_int8: the same in whole numbers; onnx"
-    )
-
-    def packages(self) -> frozenset[str]:
-        """What Python must be able to import for the other formats, see `PACKAGES`."""
-        return frozenset().union(*(PACKAGES[name] for name in self.formats))
-
-    @field_validator("formats", mode="after")
-    @classmethod
-    def _each_once(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(formats)) < len(formats):
-            raise ValueError(f"each format stands there once; received {formats}")
-        return formats
 
 
 class Serving(Config):

@@ -24,6 +24,8 @@ def value_of(text: str) -> object:
     ([64, 64], (64, 64), None, 'adam', 'adam')
     >>> value_of("c.Adam(learning_rate=0.1)").learning_rate
     0.1
+    >>> value_of("[onnx, litert]")
+    ['onnx', 'litert']
     """
     try:
         return json.loads(text)
@@ -41,9 +43,11 @@ def _evaluated(node: ast.expr | None) -> object:
     """The value of an expression; `**other` in a dictionary has no key, and is refused."""
     if isinstance(node, ast.Constant) and isinstance(node.value, PLAIN):
         return node.value
-    if isinstance(node, ast.Tuple | ast.List):
-        items = [_evaluated(item) for item in node.elts]
-        return tuple(items) if isinstance(node, ast.Tuple) else items
+    if isinstance(node, ast.Tuple):
+        return tuple(_evaluated(item) for item in node.elts)
+    if isinstance(node, ast.List):
+        # A shell takes the quotes out of ["onnx"].
+        return [item.id if isinstance(item, ast.Name) else _evaluated(item) for item in node.elts]
     if isinstance(node, ast.Dict):
         return {_evaluated(key): _evaluated(item) for key, item in zip(node.keys, node.values, strict=True)}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

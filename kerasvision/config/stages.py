@@ -12,7 +12,8 @@ from pydantic import field_validator, model_validator
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
-from kerasvision.config.experiment import Experiment, Export, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.search import Search

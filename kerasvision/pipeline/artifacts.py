@@ -213,7 +213,7 @@ class SavedModel(Artifact):
     ```
     Format-Serving/              a SavedModel from image bytes to answers, loads with TensorFlow alone
     Format-LiteRT/               model.tflite, model_int8.tflite: where they were asked for
-    Format-ONNX/                 model.onnx: where it was asked for
+    Format-ONNX/                 model.onnx: where it was asked for; and likewise a user's own formats
     export.json                  the signatures, the temperature, and how close the other formats' answers are
     ```
     """
@@ -225,16 +225,6 @@ class SavedModel(Artifact):
     def saved_model(self) -> Path:
         """The SavedModel itself."""
         return self.uri / "Format-Serving"
-
-    @property
-    def litert(self) -> Path:
-        """The LiteRT models, where they were asked for."""
-        return self.uri / "Format-LiteRT"
-
-    @property
-    def onnx(self) -> Path:
-        """The ONNX model, where it was asked for."""
-        return self.uri / "Format-ONNX"
 
     @property
     def record(self) -> Path:

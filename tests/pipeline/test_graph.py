@@ -156,10 +156,16 @@ def test_a_format_whose_package_is_missing_is_told_before_anything_runs(monkeypa
         check_pipeline(standard_pipeline(experiment(export=c.Export(formats=("onnx",)))))
 
 
+class TheSameFile(c.Onnx):
+    """A format of a user that forgets to name a file of its own."""
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"export": {"formats": ["onnx", "onnx"]}}, "each format stands there once"),
+        ({"export": {"formats": ["onnx", "onnx"]}}, "each format stands there once; received onnx more than once"),
+        ({"export": {"formats": ["onnxx"]}}, "no format is named 'onnxx'; did you mean 'onnx'?"),
+        ({"export": {"formats": [c.Onnx(), TheSameFile()]}}, "writes a file of its own; received 'Format-ONNX/model.onnx'"),
         ({"export": {"temperature": True}, "splits": {"validation": 0}}, "fitted on the validation split"),
     ],
 )

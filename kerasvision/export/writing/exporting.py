@@ -55,18 +55,25 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
     examples = ExampleSet(files.examples)
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
     fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
-    temperature = fitted.value if fitted else 1.0
+    temperature, saved_model = fitted.value if fitted else 1.0, folder / "Format-Serving"
     signatures = export_saved_model(
         network,
         task=task,
         transform=transform,
-        folder=folder / "Format-Serving",
+        folder=saved_model,
         temperature=temperature,
         max_pixels=asked.max_pixels,
     )
-    predict, formats = task.predictor(network, temperature=temperature), {}
+    formats = {}
     if asked.formats:
-        formats = write_formats(asked.formats, predict=predict, transform=transform, examples=examples, folder=folder)
+        formats = write_formats(
+            asked.formats,
+            predict=task.predictor(network, temperature=temperature),
+            transform=transform,
+            examples=examples,
+            saved_model=saved_model,
+            folder=folder,
+        )
     record = {"signatures": signatures, "temperature": asdict(fitted) if fitted else None, "formats": formats}
     (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """What is exported beside the SavedModel: a temperature, and other formats that are proven to answer the same."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,21 +9,28 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.config.stages import ExporterSettings, TrainerSettings
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.writing.exporting import TrainedFiles, export
 from kerasvision.export.writing.formats.writing import compare_numbers, format_complaints
 
 
 @pytest.fixture(scope="module")
-def exported(trained, stripes, tmp_path_factory):
+def export_to(trained, stripes):
+    """Exports the trained network to a folder; gives what `export.json` says."""
+
+    def exported(folder, **settings):
+        files = TrainedFiles(trained.model, stripes.examples, stripes.schema, stripes.transform)
+        task = TrainerSettings.load(trained.settings).task
+        export(files, settings=ExporterSettings(task=task, export=c.Export(**settings)), folder=folder)
+        return json.loads((folder / "export.json").read_text())
+
+    return exported
+
+
+@pytest.fixture(scope="module")
+def exported(export_to, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    files = TrainedFiles(trained.model, stripes.examples, stripes.schema, stripes.transform)
-    settings = ExporterSettings(
-        task=TrainerSettings.load(trained.settings).task,
-        export=c.Export(temperature=True, formats=("litert", "litert_int8", "onnx")),
-    )
-    export(files, settings=settings, folder=folder)
-    return folder, json.loads((folder / "export.json").read_text())
+    return folder, export_to(folder, temperature=True, formats=("litert", "litert_int8", c.Onnx(opset=16)))
 
 
 def test_the_temperature_makes_validation_images_no_less_likely(exported):
@@ -49,6 +57,12 @@ def test_another_format_answers_the_same(name, bound, exported):
     assert (folder / found["file"]).stat().st_size > 10_000
 
 
+def test_onnx_is_written_for_the_operators_that_are_asked_for(exported):
+    import onnx
+
+    assert onnx.load(exported[0] / "Format-ONNX" / "model.onnx").opset_import[0].version == 16
+
+
 def test_int8_is_smaller(exported):
     folder, record = exported
     sizes = {name: (folder / one["file"]).stat().st_size for name, one in record["formats"].items()}
@@ -60,6 +74,61 @@ def test_a_format_that_answers_otherwise_is_complained_about():
     assert found["max_difference"] == np.inf
     failed = {"onnx": {**found, "allowed_difference": 1e-4, "passed": False}}
     assert format_complaints(failed) == ["onnx: numbers differ by up to inf (allowed: 0.0001)"]
+
+
+@pytest.fixture
+def own_formats(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+
+
+def test_a_format_of_a_user_is_written_and_proven_like_the_others(own_formats, export_to, tmp_path):
+    (proof,) = export_to(tmp_path, formats=("frozen_format:FrozenGraph",))["formats"].items()
+    kind, found = proof
+    assert (kind, found["file"]) == ("frozen_format:FrozenGraph", "Format-Frozen/graph.pb")
+    assert (found["examples"], found["passed"], found["same_answers"]) == (24, True, 1.0)
+    assert found["max_difference"] <= 1e-5
+    assert (tmp_path / "Format-Frozen" / "graph.pb").stat().st_size > 10_000
+
+
+def test_a_format_of_a_user_that_answers_otherwise_is_complained_about(own_formats, export_to, tmp_path):
+    asked = {"kind": "frozen_format:FrozenGraph", "brighter": 40.0}
+    found = export_to(tmp_path, formats=(asked,))["formats"]
+    assert found["frozen_format:FrozenGraph"]["max_difference"] > 1e-4
+    (complaint,) = format_complaints(found)
+    assert complaint.startswith("frozen_format:FrozenGraph: numbers differ by up to")
+    lenient = export_to(tmp_path / "again", formats=({**asked, "max_difference": 1.0},))["formats"]
+    assert format_complaints(lenient) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            "frozen_format:Forgetful",
+            r"must write Format-Forgetful/model, and there is no such file after `write`. Cor",
+        ),
+        (
+            {"kind": "frozen_format:Silent", "output": "other"},
+            r"answer with an output scores .*; received {.other.: \(24, 1\)}. Cor",
+        ),
+        (
+            {"kind": "frozen_format:Silent", "output": "scores"},
+            r"an output scores of shape \(24, 3\); received {.scores.: \(24, 1\)}",
+        ),
+    ],
+)
+def test_a_format_of_a_user_that_breaks_its_contract_is_told(asked, message, own_formats, export_to, tmp_path):
+    with pytest.raises(ExportError, match=message):
+        export_to(tmp_path, formats=(asked,))
+
+
+def test_code_and_packages_of_a_chosen_format_count(own_formats):
+    settings = ExporterSettings(task=c.Classification(), export=c.Export(formats=("frozen_format:FrozenGraph", "litert")))
+    code = settings.code_paths()
+    assert {"frozen_format:FrozenGraph", "frozen_format:FrozenGraphConverter"} <= code
+    assert "kerasvision.export.writing.formats.litert:LiteRtConverter" in code
+    assert not any("onnx" in path for path in code)
+    assert settings.packages() == {"ai_edge_litert"}
 
 
 def test_nothing_else_is_written_unless_it_is_asked_for(trained):

@@ -4,34 +4,59 @@ Source: https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/pos
 activations become int8, by scales that calibration images give; inputs and outputs stay float32.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from kerasvision.config.export import LiteRt, LiteRtInt8
+from kerasvision.export.writing.formats.converter import Exported
+
 SIGNATURE = "serving_default"  # so the converter names it
 
 
-def write_litert(
-    function: tf.types.experimental.GenericFunction, file: Path, *, calibration: Iterable[np.ndarray] | None
-) -> None:
-    """Writes a model that takes one image.
+class LiteRtConverter:
+    """Writes and asks models that take one image at a time."""
 
-    Args:
-        function: of `image` float32 (1, H, W, C), with named outputs.
-        file: where to.
-        calibration: images, float32 (1, H, W, C), by which the scales of int8 are chosen; None leaves it in float32.
-    """
+    def __init__(self, settings: LiteRt) -> None:
+        pass  # it has none of its own
+
+    def write(self, exported: Exported, file: Path) -> None:
+        """Writes a model in float32."""
+        file.write_bytes(converter_of(exported).convert())
+
+    def load(self, file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """The file as a function: images float32 (N, H, W, C) to named outputs."""
+        return ask_litert(file)
+
+
+class LiteRtInt8Converter:
+    """Likewise, in whole numbers."""
+
+    def __init__(self, settings: LiteRtInt8) -> None:
+        self._count = settings.calibration_images
+
+    def write(self, exported: Exported, file: Path) -> None:
+        """Writes a model in int8, its scales chosen on images of the train split."""
+        converter = converter_of(exported)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in exported.calibration(self._count))
+        file.write_bytes(converter.convert())
+
+    def load(self, file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """The file as a function: images float32 (N, H, W, C) to named outputs."""
+        return ask_litert(file)
+
+
+def converter_of(exported: Exported) -> "tf.lite.TFLiteConverter":
+    """TensorFlow's converter of a network that takes one image."""
+    function = exported.function(1)
     module, concrete = tf.Module(), function.get_concrete_function()
     # Without an owner of function and weights the converter leaves the signature out.
     module.serve, module.weights = function, list(concrete.variables)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image] for image in calibration)
-    file.write_bytes(converter.convert())
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
 
 
 def ask_litert(file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

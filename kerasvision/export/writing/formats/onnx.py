@@ -5,23 +5,31 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import tensorflow as tf
 import tf2onnx
 
-OPSET = 18
+from kerasvision.config.export import Onnx
+from kerasvision.export.writing.formats.converter import TENSOR_INPUT, Exported
 
 
-def write_onnx(function: tf.types.experimental.GenericFunction, file: Path) -> None:
-    """Writes a tf.function of `image` float32 (None, H, W, C), with its named outputs."""
-    tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET, output_path=str(file))
+class OnnxConverter:
+    """Writes and asks models that take batches of any size."""
 
+    def __init__(self, settings: Onnx) -> None:
+        self._opset = settings.opset
 
-def ask_onnx(file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The file as a function: images float32 (N, H, W, C) to named outputs."""
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
+    def write(self, exported: Exported, file: Path) -> None:
+        """Writes a model of `image` float32 (N, H, W, C), with named outputs."""
+        function = exported.function(None)
+        tf2onnx.convert.from_function(
+            function, input_signature=function.input_signature, opset=self._opset, output_path=str(file)
+        )
 
-    def ask(images: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+    def load(self, file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """The file as a function: images float32 (N, H, W, C) to named outputs."""
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
 
-    return ask
+        def ask(images: np.ndarray) -> dict[str, np.ndarray]:
+            return dict(zip(names, session.run(names, {TENSOR_INPUT: images}), strict=True))
+
+        return ask

@@ -2,50 +2,81 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.config.export import Format
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.transform import ImageTransform
-from kerasvision.export.writing.saved_model import TENSOR_INPUT
+from kerasvision.errors import ExportError
+from kerasvision.export.writing.formats.converter import Exported, make_converter
 from kerasvision.tasks.base import Predictions
 
 BATCH_SIZE = 32
 PARITY_EXAMPLES = 512
-CALIBRATION_EXAMPLES = 128
-FILES = {
-    "litert": "Format-LiteRT/model.tflite",
-    "litert_int8": "Format-LiteRT/model_int8.tflite",
-    "onnx": "Format-ONNX/model.onnx",
-}
-# The largest difference of a number. Whole numbers of 8 bits round: LeNet-5's scores moved by 0.003.
-ALLOWED = {"litert": 1e-4, "litert_int8": 0.15, "onnx": 1e-4}
+
+Numbers = Mapping[str, np.ndarray]
+
+
+class Differences(TypedDict):
+    """How far two models' numbers lie apart.
+
+    Attributes:
+        examples: rows that were compared.
+        max_difference, mean_difference: of a number, absolute; of the output where they are largest.
+        same_answers: the share of rows whose largest number stands at the same place.
+    """
+
+    examples: int
+    max_difference: float
+    mean_difference: float
+    same_answers: float
+
+
+class FormatProof(Differences):
+    """What `export.json` says of a format.
+
+    Attributes:
+        file: where it lies in the artifact.
+        allowed_difference: the bound of `max_difference`.
+        passed: whether it was kept.
+    """
+
+    file: str
+    allowed_difference: float
+    passed: bool
 
 
 def write_formats(
-    formats: Sequence[str],
+    formats: Sequence[Format],
     *,
     predict: Callable[[tf.Tensor], Predictions],
     transform: ImageTransform,
     examples: ExampleSet,
+    saved_model: Path,
     folder: Path,
-) -> dict[str, dict[str, object]]:
-    """Writes each format, asks it about images of the test split, and compares.
+) -> dict[str, FormatProof]:
+    """Writes each format, asks it about images of the test split, and compares with the trained network.
 
     What is written takes `image`, decoded images of the network's size, float32 (N, H, W, C) in [0, 255] (LiteRT: one at a
     time), and gives the numbers of the predictor: these formats know no texts, or not all of them do.
 
     Args:
-        formats: names in `FILES`.
+        formats: what is asked for.
         predict: scaled images to named outputs.
         transform: what the network was trained behind.
         examples: the test split proves, the training split calibrates.
+        saved_model: what was exported of the network.
         folder: of the SavedModel artifact.
 
     Returns:
-        format -> `file`, what `compare_numbers` found, `allowed_difference`, and whether it `passed`.
+        kind of the format -> what came of it.
+
+    Raises:
+        ExportError: a converter leaves no file, or its file answers with other outputs than the network.
     """
 
     def numbers(image: tf.Tensor) -> Predictions:
@@ -54,21 +85,25 @@ def write_formats(
     images = np.stack(list(_pixels(examples, TEST, transform, PARITY_EXAMPLES)))
     batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
     wanted = _joined([{name: value.numpy() for name, value in numbers(tf.constant(batch)).items()} for batch in batches])
-    written = {}
-    for name in formats:
-        file = folder / FILES[name]
-        file.parent.mkdir(exist_ok=True)
-        ask = _write(name, numbers, file, shape=images.shape[1:], examples=examples, transform=transform)
-        found = compare_numbers(_joined([ask(batch) for batch in batches]), wanted)
-        bounds = {"allowed_difference": ALLOWED[name], "passed": found["max_difference"] <= ALLOWED[name]}
-        written[name] = {"file": FILES[name], **found, **bounds}
-    return written
+    exported = Exported(
+        numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
+    )
+    proofs: dict[str, FormatProof] = {}
+    for settings in formats:
+        received = _written_and_asked(settings, exported, folder / settings.file, batches)
+        _check_outputs(settings, received, wanted)
+        found = compare_numbers(received, wanted)
+        allowed = settings.max_difference
+        bounds = {"allowed_difference": allowed, "passed": found["max_difference"] <= allowed}
+        proofs[settings.kind] = {"file": settings.file, **found, **bounds}
+    return proofs
 
 
-def format_complaints(formats: Mapping[str, Mapping]) -> list[str]:
+def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
     """A complaint for each format that did not pass, as `write_formats` left them.
 
-    >>> format_complaints({"onnx": {"passed": False, "max_difference": 0.5, "allowed_difference": 0.0001}})
+    >>> proof = {"passed": False, "max_difference": 0.5, "allowed_difference": 0.0001}
+    >>> format_complaints({"onnx": proof})
     ['onnx: numbers differ by up to 0.5 (allowed: 0.0001)']
     """
     return [
@@ -78,8 +113,8 @@ def format_complaints(formats: Mapping[str, Mapping]) -> list[str]:
     ]
 
 
-def compare_numbers(received: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Rows, the largest and the mean difference, and the share of rows whose largest number stands at the same place.
+def compare_numbers(received: Numbers, wanted: Numbers) -> Differences:
+    """How far the numbers of two models lie apart; they have the same outputs, of the same shapes.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
     {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'same_answers': 0.0}
@@ -95,29 +130,27 @@ def compare_numbers(received: Mapping[str, np.ndarray], wanted: Mapping[str, np.
     }
 
 
-def _write(
-    name: str,
-    numbers: Callable[[tf.Tensor], Predictions],
-    file: Path,
-    *,
-    shape: tuple[int, ...],
-    examples: ExampleSet,
-    transform: ImageTransform,
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """Writes one format; returns what asks it."""
-    spec = tf.TensorSpec([None if name == "onnx" else 1, *shape], tf.float32, name=TENSOR_INPUT)
-    function = tf.function(numbers, autograph=False, input_signature=[spec])
-    # Each format's packages are imported where it is asked for, and only there.
-    if name == "onnx":
-        from kerasvision.export.writing.formats.onnx import ask_onnx, write_onnx
+def _written_and_asked(settings: Format, exported: Exported, file: Path, batches: Sequence[np.ndarray]) -> Numbers:
+    converter = make_converter(settings)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    converter.write(exported, file)
+    if not file.exists():
+        raise ExportError(
+            f"the format {settings.kind} must write {settings.file}, and there is no such file after `write`",
+            hint=f"correct {settings.implementation}",
+        )
+    ask = converter.load(file)
+    return _joined([ask(batch) for batch in batches])
 
-        write_onnx(function, file)
-        return ask_onnx(file)
-    from kerasvision.export.writing.formats.litert import ask_litert, write_litert
 
-    images = (image[np.newaxis] for image in _pixels(examples, TRAIN, transform, CALIBRATION_EXAMPLES))
-    write_litert(function, file, calibration=images if name == "litert_int8" else None)
-    return ask_litert(file)
+def _check_outputs(settings: Format, received: Numbers, wanted: Numbers) -> None:
+    for name, rows in wanted.items():
+        if name not in received or received[name].shape != rows.shape:
+            raise ExportError(
+                f"a file of the format {settings.kind} must answer with an output {name} of shape {rows.shape}",
+                received={output: values.shape for output, values in received.items()},
+                hint=f"correct {settings.implementation}",
+            )
 
 
 def _pixels(examples: ExampleSet, split: str, transform: ImageTransform, count: int) -> Iterator[np.ndarray]:
@@ -125,5 +158,5 @@ def _pixels(examples: ExampleSet, split: str, transform: ImageTransform, count: 
         yield transform.pixels(example["image"]).numpy()
 
 
-def _joined(batches: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _joined(batches: Sequence[Numbers]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

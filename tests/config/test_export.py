@@ -1,0 +1,43 @@
+"""Formats that a pipeline file asks for: by name, by settings, or a user's own by its path."""
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.config.overrides import with_overrides
+from kerasvision.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "formats",
+    [("onnx",), (c.Onnx(),), [{"kind": "onnx"}], ("kerasvision.config.export:Onnx",)],
+)
+def test_a_format_is_a_name_or_settings_or_a_path(formats):
+    assert c.Export(formats=formats).formats == (c.Onnx(),)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ('formats=["litert_int8"]', (c.LiteRtInt8(),)),
+        ("formats=[onnx]", (c.Onnx(),)),  # what a shell leaves of formats=["onnx"]
+        ("formats=('litert', 'onnx')", (c.LiteRt(), c.Onnx())),
+        ("formats=(c.LiteRt(), c.Onnx(opset=16))", (c.LiteRt(), c.Onnx(opset=16))),
+    ],
+)
+def test_formats_are_set_as_they_stand_in_a_pipeline_file(assignment, expected):
+    assert with_overrides(c.Export(), [assignment]).formats == expected
+
+
+def test_a_setting_of_a_format_is_set_by_its_path():
+    export = with_overrides(c.Export(formats=("litert", "litert_int8")), ["formats.1.calibration_images=64"])
+    assert export.formats == (c.LiteRt(), c.LiteRtInt8(calibration_images=64))
+
+
+def test_settings_come_back_from_what_was_recorded():
+    export = c.Export(formats=("litert", c.Onnx(opset=15, max_difference=0.01)))
+    assert c.Export.parse(export.to_data()) == export
+
+
+def test_a_name_without_a_format_is_told_with_the_closest():
+    with pytest.raises(ConfigError, match="no format is named 'onxn'; did you mean 'onnx'?"):
+        c.Export(formats=("onxn",))
