@@ -3,40 +3,32 @@
 Of this project and of the user's modules every file counts that they import, wherever the import stands; of installed
 packages, those versions that a user's module imports. What a module loads while it runs (a file that it opens, a module
 whose name it computes) cannot be read off. Such places are listed, so that a person can name what lies behind them.
+
+A file counts by its syntax tree: see `kerasvision.pipeline.syntax`. Where any of the files reads docstrings or source
+text, the bytes of all of them count too. A compiled module counts by its bytes alone.
 """
 
-import ast
 import hashlib
 import importlib.util
-import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from importlib.machinery import EXTENSION_SUFFIXES
-from itertools import chain
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 
 from kerasvision import lookup
-
-# An import begins a line, or else stands behind one of these signs.
-_FIRST_IN_LINE = re.compile(rb"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?import\b[ \t]*(?:\([^()]*\)|[^\n]*))", re.MULTILINE)
-_ELSEWHERE = re.compile(rb"(?:[;:\\][^\n]*|\\\r?\n[ \t]*)\bimport\b")
+from kerasvision.pipeline import source, syntax
+from kerasvision.pipeline.digests import Memo, path_key, read_changed
+from kerasvision.pipeline.source import Source, read_source
 
 _FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platlib", "purelib"))
 
-_IMPORTERS = ("import_module", "__import__")
-# Calls that bring something in that no import statement names.
-_UNSEEN = (
-    "exec", "eval", "open", "read_text", "read_bytes", "read_file", "read_csv", "read_json", "load_model", "load_weights",
-    "run_path", "run_module", "spec_from_file_location", "loadtxt", "genfromtxt", "fromfile", "memmap", "read_parquet",
-    "read_pickle", "read_excel", "read_table", "imread", "GFile", "get_data", "iter_modules", "entry_points", "CDLL",
-)  # fmt: skip
-# A method of many things is called `load`; these are the modules whose function of that name opens a file.
-_LOADERS = ("np", "numpy", "joblib", "torch", "pickle", "lookup")
+# What was read in this process: (module, file) -> (what the module was loaded from at that time, what its file says).
+_READ: dict[tuple[str, Path], tuple[ModuleSpec | None, Source]] = {}
 
 
 @dataclass
@@ -44,7 +36,8 @@ class Code:
     """What the code of some modules is made of.
 
     Attributes:
-        digests: module -> SHA-256 of its source.
+        digests: module -> "syntax:" and the SHA-256 of its syntax tree; where some module reads docstrings or source
+            text, followed by " text:" and the SHA-256 of its bytes. Of a compiled module, "text:" and its bytes alone.
         packages: installed packages that a user's modules import, by the names under which Python imports them.
         unseen: places in a user's modules that load something whose changes go unseen: "net.py, line 3, calls open".
     """
@@ -54,49 +47,38 @@ class Code:
     unseen: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Module:
-    digest: str
-    imports: tuple[str, ...]
-    unseen: tuple[str, ...] = ()
-
-
-def code_of(modules: Iterable[str]) -> Code:
+def code_of(modules: Iterable[str], memo: Memo | None = None) -> Code:
     """The code of modules and of all that they import. Imports inside functions count.
+
+    Args:
+        modules: their names.
+        memo: remembers what unchanged files say.
 
     >>> "kerasvision.lookup" in code_of(["kerasvision.config.base"]).digests
     True
     """
-    found = Code()
-    waiting, seen = [(name, True) for name in sorted(modules)], set()
-    while waiting:
-        name, is_users = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        top = name.partition(".")[0]
-        if not top or top == "__main__" or top in sys.stdlib_module_names:
-            continue
-        if _is_installed(top):
-            found.packages |= {top} if is_users and distribution_of(top) else set()
-            continue
-        is_users = top != "kerasvision"
-        file = lookup.module_file(name) if is_users else _our_file(name)
-        if file is None:
-            compiled = _compiled(name) if is_users else None
-            if compiled is not None:
-                found.digests[name] = hashlib.sha256(compiled.read_bytes()).hexdigest()
-            continue
-        module = _read_module(file, name, is_users=is_users)
-        found.digests[name] = module.digest
-        found.unseen += module.unseen
-        waiting += [(other, is_users) for other in (*module.imports, *_parent(name))]
-    found.digests = dict(sorted(found.digests.items()))
-    return found
+    sources: dict[str, Source] = {}
+    compiled: dict[str, str] = {}
+    by_users, seen, wave = set(modules), set[str](), set(modules)
+    while wave:
+        seen |= wave
+        read = _read(_files(wave), memo)
+        sources |= read
+        compiled |= (made := _compiled_digests(wave - read.keys()))
+        by_users |= {other for name, said in read.items() if not _is_ours(name) for other in said.imports}
+        imported = {other for said in read.values() for other in said.imports}
+        wave = (imported | {parent for name in (*read, *made) for parent in _parent(name)}) - seen
+    reads_text = any(said.reads_text for said in sources.values())
+    written = {name: said.digest(with_text=reads_text) for name, said in sources.items()}
+    return Code(
+        digests=dict(sorted((written | compiled).items())),
+        packages={top for top in map(_top, by_users) if _is_foreign(top) and distribution_of(top)},
+        unseen=[place for name, said in sorted(sources.items()) if not _is_ours(name) for place in said.unseen],
+    )
 
 
 def code_digests(modules: Iterable[str]) -> dict[str, str]:
-    """Module name -> SHA-256 of its source; see `code_of`."""
+    """Module name -> digest of its source; see `Code`."""
     return code_of(modules).digests
 
 
@@ -121,8 +103,79 @@ def distribution_of(top: str) -> str | None:
 _our_file = cache(lookup.module_file)
 
 
+def _files(names: Iterable[str]) -> dict[str, Path]:
+    """The source files of those modules that are ours or a user's."""
+    files = ((name, _our_file(name) if _is_ours(name) else lookup.module_file(name)) for name in names if _is_read(name))
+    return {name: file for name, file in files if file is not None}
+
+
+def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
+    """What files say, by module. What was loaded in this process is what runs, even if its file changed since."""
+    found = {name: said for name, file in files.items() if (said := _said_before(name, file)) is not None}
+    keys = {f"{_reader()}\n{name}\n{path_key(file)}": name for name, file in files.items() if name not in found}
+    if not keys:
+        return found
+    read = read_changed(
+        "source",
+        {key: files[name] for key, name in keys.items()},
+        lambda key, file: read_source(file, keys[key]).to_text(),
+        memo,
+    )
+    for key, text in read.items():
+        if isinstance(text, OSError):
+            raise text
+        name = keys[key]
+        found[name] = Source.from_text(text)
+        _READ[name, files[name]] = _loaded_from(name), found[name]
+    return found
+
+
+def _said_before(name: str, file: Path) -> Source | None:
+    """What a file said when it was read in this process, if that still holds.
+
+    Of a user's file it holds as long as the module stays loaded. Before it is loaded, and after `importlib.reload`, what
+    counts is the file as it is now.
+    """
+    if (name, file) not in _READ:
+        return None
+    loaded_from, said = _READ[name, file]
+    still_holds = loaded_from is not None and loaded_from is _loaded_from(name)
+    return said if still_holds or _is_ours(name) else None
+
+
+def _loaded_from(name: str) -> ModuleSpec | None:
+    """An object that is another one after each load of a module; None where it is not loaded."""
+    return getattr(sys.modules.get(name), "__spec__", None)
+
+
+@cache
+def _reader() -> str:
+    """Who reads: what another version of Python, or of these files, said does not count."""
+    parts = [Path(module.__file__).read_bytes() for module in (source, syntax) if module.__file__]
+    return hashlib.sha256(b"\n".join([sys.version.encode(), *parts])).hexdigest()
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def _parent(name: str) -> tuple[str, ...]:
     return (name.rpartition(".")[0],) if "." in name else ()
+
+
+def _is_ours(name: str) -> bool:
+    return _top(name) == "kerasvision"
+
+
+def _is_foreign(top: str) -> bool:
+    """Whether a top-level module is neither Python's own nor ours nor a user's."""
+    return bool(top) and top != "__main__" and top not in sys.stdlib_module_names and _is_installed(top)
+
+
+def _is_read(name: str) -> bool:
+    """Whether a module is ours or a user's."""
+    top = _top(name)
+    return bool(top) and top != "__main__" and top not in sys.stdlib_module_names and not _is_installed(top)
 
 
 @cache
@@ -132,6 +185,12 @@ def _is_installed(top: str) -> bool:
         return False
     places = _places(top)
     return not places or any(Path(place).resolve().is_relative_to(folder) for place in places for folder in _FOREIGN_FOLDERS)
+
+
+def _compiled_digests(names: Iterable[str]) -> dict[str, str]:
+    """Of those names that are modules of a user which a compiler made."""
+    files = ((name, _compiled(name)) for name in names if _is_read(name) and not _is_ours(name))
+    return {name: f"text:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in files if file is not None}
 
 
 def _compiled(name: str) -> Path | None:
@@ -157,91 +216,3 @@ def _places(top: str) -> list[str]:
     if spec is None:
         return []
     return [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or ())
-
-
-@cache
-def _read_module(file: Path, name: str, *, is_users: bool) -> _Module:
-    source = file.read_bytes()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    digest = hashlib.sha256(source).hexdigest()
-    if not is_users:
-        return _Module(digest, tuple(_imports(_import_statements(source), package)))
-    nodes = list(ast.walk(lookup.parsed(file)))
-    return _Module(digest, (*_imports(nodes, package), *_imports_by_call(nodes, package)), tuple(_unseen(nodes, file)))
-
-
-def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = _absolute("." * node.level + base, package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _imports_by_call(nodes: Sequence[ast.AST], package: str) -> Iterator[str]:
-    """`import_module("a.b")`, `__import__("a.b")`: imports whose name is written out."""
-    renamed = _renamed(nodes)
-    for node in nodes:
-        name = _name_imported(node) if _called(node, renamed) in _IMPORTERS else None
-        if name:
-            yield _absolute(name, package) if name.startswith(".") else name
-
-
-def _unseen(nodes: Sequence[ast.AST], file: Path) -> Iterator[str]:
-    renamed = _renamed(nodes)
-    for node in nodes:
-        called = _called(node, renamed)
-        if called in _UNSEEN or _is_loader(node) or (called in _IMPORTERS and _name_imported(node) is None):
-            yield f"{file.name}, line {node.lineno}, calls {called}"
-
-
-def _renamed(nodes: Iterable[ast.AST]) -> dict[str, str]:
-    """The names that `from importlib import import_module as load` gives -> their own."""
-    imports = (node for node in nodes if isinstance(node, ast.ImportFrom))
-    return {alias.asname: alias.name for node in imports for alias in node.names if alias.asname}
-
-
-def _called(node: ast.AST, renamed: Mapping[str, str]) -> str:
-    """The last name of what is called: "import_module" of `importlib.import_module(...)`."""
-    function = node.func if isinstance(node, ast.Call) else None
-    name = getattr(function, "id", "")
-    return getattr(function, "attr", renamed.get(name, name))
-
-
-def _is_loader(node: ast.AST) -> bool:
-    """Whether it calls `np.load` or the like."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return getattr(function, "attr", "") == "load" and getattr(function.value, "id", "") in _LOADERS
-
-
-def _name_imported(call: ast.Call) -> str | None:
-    """The module that a call imports, where it is written out."""
-    first = call.args[0] if call.args else None
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
-
-
-def _absolute(name: str, package: str) -> str:
-    """A relative name from a package on.
-
-    >>> _absolute("..b", "top.a"), _absolute(".", "top.a")
-    ('top.b', 'top.a')
-    """
-    rest = name.lstrip(".")
-    parts = package.split(".")
-    parents = parts[: len(parts) - (len(name) - len(rest)) + 1]
-    return ".".join([*parents, rest] if rest else parents)
-
-
-def _import_statements(source: bytes) -> Iterator[ast.AST]:
-    """All imports of a file, and perhaps some that only stand in a text of it.
-
-    To parse whole files would take most of the time in which a run finds that nothing has changed.
-    """
-    if not _ELSEWHERE.search(source):
-        with suppress(SyntaxError):
-            return chain.from_iterable([ast.parse(found[1]).body for found in _FIRST_IN_LINE.finditer(source)])
-    return ast.walk(ast.parse(source))

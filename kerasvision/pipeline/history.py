@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasvision.errors import ConfigError
-from kerasvision.pipeline.fingerprint import Fingerprint, differences
+from kerasvision.pipeline.changes import fingerprint_changes
+from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.local import RUNS_FOLDER
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 from kerasvision.pipeline.store import opened
@@ -81,6 +82,6 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
     if len(prints) == 1:
         return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had never run before"]
     (newer, after), (older, before) = prints
-    changed = differences(before, Fingerprint(**after))
+    changed = fingerprint_changes(before, Fingerprint(**after))
     title = f"execution {newer} of {node} in {pipeline}, against execution {older}"
     return title, changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]

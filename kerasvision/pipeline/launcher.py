@@ -17,12 +17,14 @@ from pathlib import Path
 
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.fingerprint import Fingerprint, differences, file_digests, fingerprint, tree_digest, unseen_loads
+from kerasvision.pipeline.changes import fingerprint_changes
+from kerasvision.pipeline.digests import file_digests, tree_digest
+from kerasvision.pipeline.fingerprint import Fingerprint, fingerprint, unseen_loads
 from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
 from kerasvision.pipeline.lineage import lineage_of
 from kerasvision.pipeline.locks import alone
-from kerasvision.pipeline.records import ArtifactRecord, RunRecord
-from kerasvision.pipeline.store import ITS_PROCESS_ENDED, Store
+from kerasvision.pipeline.records import ITS_PROCESS_ENDED, ArtifactRecord, RunRecord
+from kerasvision.pipeline.store import Store
 from kerasvision.pipeline.tables import CANCELED, FAILED
 from kerasvision.pipeline.unfinished import LOGS, unfinished_work, work_folder
 from kerasvision.whole_files import flush_tree, rename_into_place
@@ -176,7 +178,7 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
     if found is not None:
         return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
     earlier = store.fingerprints(pipeline, node.name, limit=1)
-    return differences(earlier[0][1], print_) if earlier else ["it has not finished here before"]
+    return fingerprint_changes(earlier[0][1], print_) if earlier else ["it has not finished here before"]
 
 
 def log_file(node: Node, context: Launch) -> Path:
@@ -203,7 +205,7 @@ def _highest_number(base: Path) -> int:
 
 def _remark_unseen(node: Node, context: Launch) -> None:
     """Says once what the code of several stages loads unseen."""
-    sentence = unseen_loads(node)
+    sentence = unseen_loads(node, context.store)
     if sentence and sentence not in context.remarked:
         context.remarked.add(sentence)
         context.remark(node.name, sentence)

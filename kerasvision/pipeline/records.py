@@ -7,6 +7,8 @@ from kerasvision.pipeline.artifacts import TYPES, Artifact
 
 # What a run was made for, where it was made to run a pipeline; other runs bear the name of their command.
 PIPELINE = "run"
+# The error of an execution that could not record its own end.
+ITS_PROCESS_ENDED = "its process ended before the stage did"
 
 
 @dataclass(frozen=True)

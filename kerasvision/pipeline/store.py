@@ -13,16 +13,18 @@ from typing import Concatenate, ParamSpec, TypeVar
 import peewee as pw
 
 from kerasvision.errors import ConfigError, StoreError
+from kerasvision.pipeline import memo
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.database import UNUSABLE, check_path, open_database, unusable
-from kerasvision.pipeline.fingerprint import FileState, Fingerprint
+from kerasvision.pipeline.digests import FileState, Finding
+from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.locks import alone
-from kerasvision.pipeline.processes import KILLED, Process, fate_of, this_process
+from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
+from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record
 
 SCHEMA_VERSION = 1
-ITS_PROCESS_ENDED = "its process ended before the stage did"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -82,9 +84,10 @@ class Store:
             if version < SCHEMA_VERSION:
                 self._create()
             if not self.read_only:
-                # Earlier versions wrote no properties of runs, and ignore this table.
-                self.database.create_tables([t.ContextProperty])
+                # Earlier versions wrote no properties of runs and no sources, and ignore these tables.
+                self.database.create_tables([t.ContextProperty, t.SourceFile])
             self._tells_of_runs = t.ContextProperty.table_exists()
+            self._knows_sources = t.SourceFile.table_exists()
 
     def _create(self) -> None:
         with self.database.atomic("IMMEDIATE"):
@@ -143,7 +146,7 @@ class Store:
         if killed:
             t.set_property(t.ExecutionProperty, "execution_id", execution, KILLED, 1)
         t.update(t.ExecutionRow, execution, last_known_state=state)
-        promised = list(self._artifacts(execution, t.OUTPUT).values())
+        promised = list(artifacts(execution, t.OUTPUT, self.folder).values())
         for artifact in promised:
             t.update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
         return [artifact.uri for artifact in promised]
@@ -180,8 +183,8 @@ class Store:
     @_in_store
     def finished(self, key: str) -> tuple[int, dict[str, ArtifactRecord]] | None:
         """(execution id, outputs) of the newest COMPLETE execution with this key, all of whose outputs are LIVE."""
-        for row in self._executions_in("execution_cache", key, t.COMPLETE):
-            outputs = self._artifacts(row.id, t.OUTPUT)
+        for row in executions_in("execution_cache", key, t.COMPLETE):
+            outputs = artifacts(row.id, t.OUTPUT, self.folder)
             if all(artifact.state == t.LIVE for artifact in outputs.values()):
                 return row.id, outputs
         return None
@@ -189,14 +192,14 @@ class Store:
     @_in_store
     def running(self, pipeline: str, node: str) -> list[int]:
         """Executions of a node that never ended. Whoever holds the node's lock knows that their processes are gone."""
-        return [row.id for row in self._executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
+        return [row.id for row in executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
 
     @_in_store
     def fingerprints(
         self, pipeline: str, node: str, *, limit: int | None = 2
     ) -> list[tuple[int, dict[str, dict[str, object]]]]:
         """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
-        rows = self._executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
+        rows = executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
         return [
             (row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
             for row in rows[:limit]
@@ -205,7 +208,7 @@ class Store:
     @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> dict[str, dict[str, object]] | None:
         """The fingerprint of the node's newest execution, reuses aside, if that failed or was stopped; else None."""
-        rows = self._executions_in("node", f"{pipeline}.{node}")
+        rows = executions_in("node", f"{pipeline}.{node}")
         newest = next((row for row in rows if row.last_known_state != t.CACHED), None)
         if newest is None or newest.last_known_state == t.COMPLETE:
             return None
@@ -216,7 +219,7 @@ class Store:
         """(key of the fingerprint, LIVE outputs) of a node's COMPLETE executions, newest first."""
         found = []
         for execution, parts in self.fingerprints(pipeline, node, limit=None):
-            outputs = {key: a for key, a in self._artifacts(execution, t.OUTPUT).items() if a.state == t.LIVE}
+            outputs = {key: a for key, a in artifacts(execution, t.OUTPUT, self.folder).items() if a.state == t.LIVE}
             found.append((Fingerprint(**parts).key, outputs))
         return found
 
@@ -224,10 +227,10 @@ class Store:
     def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:
         """SavedModels of a pipeline that were blessed and are still LIVE, newest first."""
         models = {}
-        for row in self._executions_in("pipeline", pipeline, t.COMPLETE):
-            outputs = self._artifacts(row.id, t.OUTPUT)
+        for row in executions_in("pipeline", pipeline, t.COMPLETE):
+            outputs = artifacts(row.id, t.OUTPUT, self.folder)
             if any(a.type == "ModelBlessing" and a.properties.get("blessed") == 1 for a in outputs.values()):
-                for artifact in self._artifacts(row.id, t.INPUT).values():
+                for artifact in artifacts(row.id, t.INPUT, self.folder).values():
                     if artifact.type == "SavedModel" and artifact.state == t.LIVE:
                         models.setdefault(artifact.id, artifact)
                         break
@@ -239,7 +242,7 @@ class Store:
         kind = t.Type.get_or_none(name="pipeline_run", type_kind=t.CONTEXT_TYPE)
         of_kind = t.ContextRow.type_id == (kind.id if kind else None)
         rows = t.ContextRow.select().where(of_kind).order_by(t.ContextRow.id.desc())
-        return [self._run(row) for row in rows]
+        return [run_record(row, tells=self._tells_of_runs) for row in rows]
 
     def run(self, run_id: str) -> RunRecord:
         """The run whose id begins with this text; `latest` is the newest that was made to run a pipeline.
@@ -260,8 +263,8 @@ class Store:
     @_in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:
         """What happened in a run, in order."""
-        rows = self._executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
-        return [self._execution(row) for row in reversed(rows)]
+        rows = executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
+        return [execution_record(row, self.folder) for row in reversed(rows)]
 
     @_in_store
     def producer(self, artifact: int) -> ExecutionRecord | None:
@@ -272,28 +275,23 @@ class Store:
             .where(t.Event.artifact_id == artifact, t.Event.type == t.OUTPUT, t.ExecutionRow.last_known_state == t.COMPLETE)
             .first()
         )
-        return self._execution(row) if row else None
+        return execution_record(row, self.folder) if row else None
 
-    # The memo of file hashes (see fingerprint.Memo).
-
-    @_in_store
-    def recall(self, paths: list[str]) -> dict[str, tuple[FileState, str, int]]:
-        """path -> (state, sha256, time of hashing) for those that are known."""
-        found = {}
-        for chunk in pw.chunked(paths, 500):
-            for row in t.FileDigest.select().where(t.FileDigest.path.in_(chunk)):
-                state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
-                found[row.path] = (state, row.sha256, row.recorded_ns)
-        return found
+    # What was found in files (see digests.Memo).
 
     @_in_store
-    def remember(self, rows: list[tuple[str, FileState, str, int]]) -> None:
-        """Keeps the hashes of files. A store that is only read forgets them."""
-        if self.read_only:
-            return
-        values = [(path, s.size, s.mtime_ns, s.ctime_ns, s.inode, digest, at) for path, s, digest, at in rows]
-        for chunk in pw.chunked(values, 100):
-            t.FileDigest.replace_many(chunk, fields=list(t.FileDigest._meta.sorted_fields)).execute()
+    def recall(self, finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
+        """key -> (state, what was found, time of reading) of those that are known."""
+        return memo.recall(finding, keys) if self._remembers(finding) else {}
+
+    @_in_store
+    def remember(self, finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
+        """Keeps what was found in files. A store that is only read forgets it."""
+        if not self.read_only:
+            memo.remember(finding, rows)
+
+    def _remembers(self, finding: Finding) -> bool:
+        return finding == "digest" or self._knows_sources
 
     # Rows.
 
@@ -344,59 +342,6 @@ class Store:
         for name, value in told.items():
             t.set_property(t.ContextProperty, "context_id", context, name, value)
 
-    def _run(self, row: t.ContextRow) -> RunRecord:
-        pipeline, run = row.name.split("/", 1)
-        told = t.properties(t.ContextProperty, "context_id", row.id) if self._tells_of_runs else {}
-        state = told.get("state", t.COMPLETE)
-        if "state" not in told and (newest := self._executions_in("pipeline_run", row.name)[:1]):
-            state = newest[0].last_known_state  # a run of an earlier version: only its stages have a state
-        outcome = _outcome(state, told)
-        outcome = "finished" if outcome in ("ran", "reused") else outcome
-        return RunRecord(run, pipeline, row.create_time_since_epoch, told.get("purpose", PIPELINE), outcome)
-
-    def _executions_in(self, kind: str, name: str, state: int | None = None) -> list[t.ExecutionRow]:
-        """Executions of a context, newest first."""
-        query = (
-            t.ExecutionRow.select()
-            .join(t.Association, on=(t.Association.execution_id == t.ExecutionRow.id))
-            .join(t.ContextRow, on=(t.ContextRow.id == t.Association.context_id))
-            .join(t.Type, on=(t.Type.id == t.ContextRow.type_id))
-            .where(t.Type.name == kind, t.Type.type_kind == t.CONTEXT_TYPE, t.ContextRow.name == name)
-            .order_by(t.ExecutionRow.id.desc())
-        )
-        return list(query if state is None else query.where(t.ExecutionRow.last_known_state == state))
-
-    def _execution(self, row: t.ExecutionRow) -> ExecutionRecord:
-        told = t.properties(t.ExecutionProperty, "execution_id", row.id)
-        outcome = _outcome(row.last_known_state, told)
-        return ExecutionRecord(
-            id=row.id,
-            node=told["node"],
-            state=row.last_known_state,
-            outcome=outcome,
-            started_ms=row.create_time_since_epoch,
-            seconds=told.get("seconds", 0.0),
-            error=told.get("error", ITS_PROCESS_ENDED if outcome == KILLED else ""),
-            inputs=self._artifacts(row.id, t.INPUT),
-            outputs=self._artifacts(row.id, t.OUTPUT),
-        )
-
-    def _artifacts(self, execution: int, event_type: int) -> dict[str, ArtifactRecord]:
-        query = (
-            t.ArtifactRow.select(t.ArtifactRow, t.EventPath.step_key, t.Type.name.alias("type_name"))
-            .join(t.Event, on=(t.Event.artifact_id == t.ArtifactRow.id))
-            .join(t.EventPath, on=((t.EventPath.event_id == t.Event.id) & (t.EventPath.is_index_step == False)))  # noqa: E712
-            .join(t.Type, on=(t.Type.id == t.ArtifactRow.type_id))
-            .where(t.Event.execution_id == execution, t.Event.type == event_type)
-            .order_by(t.Event.id)
-        )
-        return {row["step_key"]: self._artifact(row) for row in query.dicts()}
-
-    def _artifact(self, row: dict) -> ArtifactRecord:
-        properties = t.properties(t.ArtifactProperty, "artifact_id", row["id"])
-        digest = properties.pop("digest", "")
-        return ArtifactRecord(row["id"], row["type_name"], self.folder / row["uri"], row["state"], digest, properties)
-
 
 @contextmanager
 def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
@@ -406,10 +351,3 @@ def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _outcome(state: int, told: dict[str, int | float | str]) -> str:
-    """A recorded state in a word; where no end was recorded, its process is looked at."""
-    if state == t.RUNNING:
-        return fate_of(Process.from_text(told["process"]) if "process" in told else None)
-    return KILLED if KILLED in told else t.STATE_NAMES.get(state, f"state {state}")

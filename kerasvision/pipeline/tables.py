@@ -1,7 +1,7 @@
-"""The tables of the metadata store: ML Metadata's, and one of our own.
+"""The tables of the metadata store: ML Metadata's, and two of our own.
 
 Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that somebody who knows TFX
-can read the file with any SQLite client. One table is our own: `FileDigest`, the hashes of files by their state.
+can read the file with any SQLite client. Two tables are our own: `FileDigest` and `SourceFile`, what was found in files.
 
 Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeline>.<node>`) and `execution_cache` (a key).
 """
@@ -181,9 +181,24 @@ class FileDigest(_Row):
         table_name = "FileDigest"
 
 
+class SourceFile(_Row):
+    """What a source file says (see `source.Source`), by its reader, module and path; and what the file system said of it."""
+
+    path = pw.TextField(primary_key=True)
+    size = pw.BigIntegerField()
+    mtime_ns = pw.BigIntegerField()
+    ctime_ns = pw.BigIntegerField()
+    inode = pw.BigIntegerField()
+    source = pw.TextField()
+    recorded_ns = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "SourceFile"
+
+
 TABLES = [
     Type, ArtifactRow, ExecutionRow, ContextRow, ArtifactProperty, ExecutionProperty, ContextProperty, Event, EventPath,
-    Association, Attribution, FileDigest,
+    Association, Attribution, FileDigest, SourceFile,
 ]  # fmt: skip
 
 

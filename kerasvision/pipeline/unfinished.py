@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasvision.pipeline.fingerprint import Fingerprint, differences
+from kerasvision.pipeline.changes import fingerprint_changes
+from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.store import Store
 from kerasvision.shortened import shortened
@@ -71,7 +72,7 @@ def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str
         return None
     before = work_folder(node, Fingerprint(**parts).key, store, pipeline)
     what = _work_in(before)
-    return Unfinished(before, what, tuple(differences(parts, print_))) if what else None
+    return Unfinished(before, what, tuple(fingerprint_changes(parts, print_))) if what else None
 
 
 def work_folder(node: Node, key: str, store: Store, pipeline: str) -> Path:

@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import sqlite3
 import sys
 import textwrap
+from contextlib import closing
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
@@ -14,9 +16,10 @@ from kerasvision.config.stages import stage_settings
 from kerasvision.errors import ConfigError
 from kerasvision.models import build
 from kerasvision.pipeline import code
+from kerasvision.pipeline.changes import fingerprint_changes
 from kerasvision.pipeline.checks import check_pipeline
 from kerasvision.pipeline.code import code_of, distribution_of
-from kerasvision.pipeline.fingerprint import differences, fingerprint, unseen_loads
+from kerasvision.pipeline.fingerprint import fingerprint, unseen_loads
 from kerasvision.pipeline.standard import standard_pipeline
 from kerasvision.pipeline.store import opened
 
@@ -31,7 +34,7 @@ def net(*, image_shape, num_classes):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Writes modules into a folder of the import path, and forgets what was read of them before."""
+    """Writes modules into a folder of the import path."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
@@ -41,7 +44,6 @@ def project(tmp_path, monkeypatch):
             file.parent.mkdir(exist_ok=True)
             file.write_text(textwrap.dedent(source))
         importlib.invalidate_caches()
-        code._read_module.cache_clear()
         code._is_installed.cache_clear()
         return tmp_path
 
@@ -70,8 +72,7 @@ def changed(folder, change, **model):
     """What `runs why` would say after a change."""
     before = print_of(folder, **model).to_data()
     change()
-    code._read_module.cache_clear()
-    return differences(before, print_of(folder, **model))
+    return fingerprint_changes(before, print_of(folder, **model))
 
 
 # --- What is found
@@ -142,6 +143,126 @@ def test_module_that_is_no_python_is_named(project):
     for read in (lambda: code_of(["my_net"]), lambda: c.Model(name="my_net:net")):
         with pytest.raises(ConfigError, match=f"{folder}/my_net.py, line 1, is not valid Python: "):
             read()
+
+
+# --- What counts of a file
+
+DOCUMENTED = '"""Networks."""\nimport my_layers\n\n\ndef net(*, image_shape, num_classes):\n    return my_layers.dense()\n'
+LAYERS = 'WIDTH = 8  # units\n\n\ndef dense():\n    """A layer."""\n    return WIDTH\n'
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("my_net", '"""Networks."""', '"""Two networks."""'),
+        ("my_net", "import my_layers\n", "import my_layers  # by hand\n\n"),
+        ("my_layers", "# units", "# neurons"),
+        ("my_layers", '"""A layer."""', '"""A dense layer."""'),
+        ("my_layers", "WIDTH = 8 ", "WIDTH = (8)"),
+    ],
+)
+def test_comments_docstrings_and_layout_of_a_users_code_do_not_count(module, old, new, project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    file = folder / f"{module}.py"
+    assert changed(folder, lambda: file.write_text(file.read_text().replace(old, new))) == []
+    assert new in file.read_text()
+
+
+@pytest.mark.parametrize(("old", "new"), [("WIDTH = 8", "WIDTH = 9"), ("def dense():", "@staticmethod\ndef dense():")])
+def test_edit_that_can_change_what_runs_counts_and_its_file_is_named(old, new, project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    file = folder / "my_layers.py"
+    edit = lambda: file.write_text(file.read_text().replace(old, new))  # noqa: E731
+    assert changed(folder, edit) == ["source file my_layers: content changed"]
+
+
+def test_docstrings_count_where_some_of_the_code_reads_them(project):
+    folder = project(my_net=DOCUMENTED + "\n\nTITLE = net.__doc__\n", my_layers=LAYERS)
+    edit = lambda: (folder / "my_layers.py").write_text(LAYERS.replace("A layer.", "A dense layer."))  # noqa: E731
+    assert changed(folder, edit) == ["source file my_layers: content changed"]
+
+
+def test_code_that_begins_to_read_docstrings_is_named(project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    edit = lambda: (folder / "my_net.py").write_text(DOCUMENTED + "\n\nTITLE = net.__doc__\n")  # noqa: E731
+    assert changed(folder, edit) == [
+        "source files: code now reads docstrings or source text, so comments and layout count",
+        "source file my_net: content changed",
+    ]
+
+
+def test_result_of_an_earlier_version_is_refused_in_words(project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    parts = print_of(folder).to_data()
+    parts["code"] = {name: "0" * 64 for name in parts["code"] if name != "my_layers"}
+    assert fingerprint_changes(parts, print_of(folder)) == [
+        "source files counted byte by byte in an earlier version of kerasvision, and count by their syntax trees now: "
+        "the stage runs once more",
+        "source file my_layers: new",
+    ]
+
+
+# --- When a file is read
+
+
+def forget():
+    """As in a new process."""
+    code._READ.clear()
+
+
+def read_files(monkeypatch):
+    """The names of the modules that are read from now on."""
+    read, real = [], code.read_source
+    monkeypatch.setattr(code, "read_source", lambda file, name: read.append(name) or real(file, name))
+    return read
+
+
+def test_file_is_read_anew_only_after_it_changed(project, monkeypatch):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    # As if no file had been touched shortly before it was read.
+    monkeypatch.setattr("kerasvision.pipeline.digests.SETTLED_NS", -1)
+    forget()
+    before = print_of(folder)
+    forget()
+    read = read_files(monkeypatch)
+    assert print_of(folder) == before
+    assert read == []
+    forget()
+    (folder / "my_layers.py").write_text(LAYERS.replace("8", "9"))
+    assert fingerprint_changes(before.to_data(), print_of(folder)) == ["source file my_layers: content changed"]
+    assert read == ["my_layers"]
+
+
+def test_what_another_reader_said_does_not_count(project, monkeypatch):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    monkeypatch.setattr("kerasvision.pipeline.digests.SETTLED_NS", -1)
+    forget()
+    print_of(folder)
+    forget()
+    monkeypatch.setattr(code, "_reader", lambda: "another version of Python")
+    read = read_files(monkeypatch)
+    print_of(folder)
+    assert {"my_net", "my_layers", "kerasvision.training.fit"} <= set(read)
+
+
+def test_store_that_knows_no_sources_yet_is_read(project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    before = print_of(folder)
+    with closing(sqlite3.connect(folder / "runs" / "metadata.sqlite")) as database:
+        database.execute("DROP TABLE SourceFile")
+    forget()
+    with opened(folder / "runs", read_only=True) as store:
+        assert fingerprint(trainer(), {}, store) == before
+
+
+def test_edit_before_a_module_is_loaded_counts_and_afterwards_only_with_a_reload(project):
+    folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
+    layers = folder / "my_layers.py"
+    name_of_edit = ["source file my_layers: content changed"]
+    assert changed(folder, lambda: layers.write_text(LAYERS.replace("8", "9"))) == name_of_edit
+    loaded = importlib.import_module("my_layers")
+    assert changed(folder, lambda: layers.write_text(LAYERS.replace("8", "10"))) == []
+    assert changed(folder, lambda: importlib.reload(loaded)) == name_of_edit
 
 
 # --- What a person names

@@ -14,14 +14,16 @@ from kerasvision import config as c
 from kerasvision.config.base import canonical_json
 from kerasvision.config.stages import stage_settings
 from kerasvision.pipeline.checks import check_pipeline
-from kerasvision.pipeline.fingerprint import code_digests, file_digests, fingerprint
+from kerasvision.pipeline.code import code_digests
+from kerasvision.pipeline.digests import file_digests
+from kerasvision.pipeline.fingerprint import fingerprint
 from kerasvision.pipeline.standard import standard_pipeline
 from kerasvision.pipeline.store import opened
 
 
 def digests_of(folder, *, stage="stage"):
     """Code digests of a module in a folder, in a fresh process that has never seen it."""
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from kerasvision.pipeline.fingerprint import code_digests"
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from kerasvision.pipeline.code import code_digests"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; import json; print(json.dumps(code_digests([{stage!r}])))"],
         capture_output=True,

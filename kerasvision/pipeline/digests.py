@@ -1,0 +1,112 @@
+"""SHA-256 of files and folders. A file is read only where its size, times or inode changed since the last time."""
+
+import errno
+import hashlib
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from kerasvision.config.base import canonical_json
+from kerasvision.config.listing import printable
+
+# File systems round times (FAT to 2 s). A file touched so shortly before it was read may change again unseen.
+SETTLED_NS = 2_000_000_000
+
+# What is remembered of a file: its SHA-256, or what its source says (see source.py).
+Finding = Literal["digest", "source"]
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What the file system says of a file without reading it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Memo(Protocol):
+    """Remembers what was found in a file as long as its state is the same. The store is one."""
+
+    def recall(self, finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
+        """key -> (state, what was found, time of reading in ns)."""
+
+    def remember(self, finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
+        """Keeps (key, state, what was found, time of reading in ns)."""
+
+
+def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
+    """SHA-256 of whole folders: names and contents of all files, in order.
+
+    Raises:
+        FileNotFoundError: one of the paths does not exist.
+    """
+    files: list[tuple[str, Path]] = []
+    for number, root in enumerate(paths):
+        if not root.exists():
+            raise FileNotFoundError(root)
+        found = (path for path in root.rglob("*") if path.is_file())
+        files += [(f"{number}/{path.relative_to(root).as_posix()}", path) for path in found]
+    return hashlib.sha256(canonical_json(file_digests(files, memo)).encode()).hexdigest()
+
+
+def file_digests(files: Iterable[tuple[str, Path]], memo: Memo) -> dict[str, str]:
+    """name -> SHA-256 of each file, or why it cannot be read, so that a change of its permissions is a change too."""
+    named = [(name, path, path_key(path)) for name, path in files]
+    found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: _digest(path), memo)
+    return {name: _told(found[key]) for name, _, key in named}
+
+
+def read_changed(
+    finding: Finding, files: Mapping[str, Path], read: Callable[[str, Path], str], memo: Memo | None
+) -> dict[str, str | OSError]:
+    """key -> what reading each file finds, or why it cannot be read. Unchanged files are not read.
+
+    Args:
+        finding: what is looked for.
+        files: key -> file.
+        read: finds it, from a key and a file.
+        memo: remembers what was found. Without one, every file is read.
+    """
+    known = memo.recall(finding, list(files)) if memo else {}
+    found: dict[str, str | OSError] = {}
+    fresh = []
+    for key, path in files.items():
+        try:
+            state = _state(path)
+            recorded, text, at_ns = known.get(key, (None, "", 0))
+            if recorded != state or at_ns - max(state.mtime_ns, state.ctime_ns) < SETTLED_NS:
+                at_ns = time.time_ns()
+                text = read(key, path)
+                fresh.append((key, state, text, at_ns))
+            found[key] = text
+        except OSError as error:
+            found[key] = error
+    if memo and fresh:
+        memo.remember(finding, fresh)
+    return found
+
+
+def path_key(path: Path) -> str:
+    """A file's absolute path as text that every database can keep."""
+    return printable(str(path.absolute()))
+
+
+def _told(found: str | OSError) -> str:
+    return f"cannot be read: {found.strerror}" if isinstance(found, OSError) else found
+
+
+def _state(path: Path) -> FileState:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")  # to open a pipe may take for ever
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

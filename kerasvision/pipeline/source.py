@@ -1,0 +1,148 @@
+"""What one source file says, read and not run: a digest of what it does, what it imports, and what it loads unseen."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kerasvision import lookup
+from kerasvision.pipeline.syntax import reads_own_text, syntax_digest
+
+_IMPORTERS = ("import_module", "__import__")
+# Calls that bring something in that no import statement names.
+_UNSEEN = (
+    "exec", "eval", "open", "read_text", "read_bytes", "read_file", "read_csv", "read_json", "load_model", "load_weights",
+    "run_path", "run_module", "spec_from_file_location", "loadtxt", "genfromtxt", "fromfile", "memmap", "read_parquet",
+    "read_pickle", "read_excel", "read_table", "imread", "GFile", "get_data", "iter_modules", "entry_points", "CDLL",
+)  # fmt: skip
+# A method of many things is called `load`; these are the modules whose function of that name opens a file.
+_LOADERS = ("np", "numpy", "joblib", "torch", "pickle", "lookup")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one file says.
+
+    Attributes:
+        syntax: SHA-256 of what Python makes of it (see `syntax_digest`).
+        text: SHA-256 of its bytes.
+        reads_text: whether it reads docstrings or source text, of its own or of another file.
+        imports: modules that it may import, with the names that it takes from them.
+        unseen: places that load something whose changes go unseen: "net.py, line 3, calls open".
+    """
+
+    syntax: str
+    text: str
+    reads_text: bool
+    imports: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    def digest(self, *, with_text: bool) -> str:
+        """`syntax:` and its hash; with the text, followed by ` text:` and its hash."""
+        return f"syntax:{self.syntax} text:{self.text}" if with_text else f"syntax:{self.syntax}"
+
+    def to_text(self) -> str:
+        """As one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Source":
+        """What `to_text` wrote."""
+        found = json.loads(text)
+        return cls(**found | {"imports": tuple(found["imports"]), "unseen": tuple(found["unseen"])})
+
+
+def read_source(file: Path, name: str) -> Source:
+    """What a file says.
+
+    Args:
+        file: a Python file.
+        name: the module's; relative imports count from there.
+
+    Raises:
+        ConfigError: it is not valid Python.
+
+    >>> from kerasvision import lookup
+    >>> read_source(lookup.module_file("kerasvision.disk"), "kerasvision.disk").imports
+    ('errno', 'pathlib', 'pathlib.Path', 'kerasvision.errors', 'kerasvision.errors.StoreError')
+    """
+    tree = lookup.parsed(file)
+    nodes = list(ast.walk(tree))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    renamed = _renamed(nodes)
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    return Source(
+        syntax=syntax_digest(tree),
+        text=hashlib.sha256(file.read_bytes()).hexdigest(),
+        reads_text=reads_own_text(nodes),
+        imports=tuple(dict.fromkeys((*_imports(nodes, package), *_imports_by_call(calls, renamed, package)))),
+        unseen=tuple(_unseen(calls, renamed, file)),
+    )
+
+
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = _absolute("." * node.level + base, package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _imports_by_call(calls: Iterable[ast.Call], renamed: Mapping[str, str], package: str) -> Iterator[str]:
+    """`import_module("a.b")`, `__import__("a.b")`: imports whose name is written out."""
+    for call in calls:
+        name = _name_imported(call) if _called(call, renamed) in _IMPORTERS else None
+        if name:
+            yield _absolute(name, package) if name.startswith(".") else name
+
+
+def _unseen(calls: Iterable[ast.Call], renamed: Mapping[str, str], file: Path) -> Iterator[str]:
+    for call in calls:
+        called = _called(call, renamed)
+        if called in _UNSEEN or _is_loader(call) or (called in _IMPORTERS and _name_imported(call) is None):
+            yield f"{file.name}, line {call.lineno}, calls {called}"
+
+
+def _renamed(nodes: Iterable[ast.AST]) -> dict[str, str]:
+    """The names that `from importlib import import_module as load` gives -> their own."""
+    imports = (node for node in nodes if isinstance(node, ast.ImportFrom))
+    return {alias.asname: alias.name for node in imports for alias in node.names if alias.asname}
+
+
+def _called(call: ast.Call, renamed: Mapping[str, str]) -> str:
+    """The last name of what is called: "import_module" of `importlib.import_module(...)`."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return renamed.get(call.func.id, call.func.id) if isinstance(call.func, ast.Name) else ""
+
+
+def _is_loader(call: ast.Call) -> bool:
+    """Whether it calls `np.load` or the like."""
+    function = call.func
+    if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
+        return False
+    return function.attr == "load" and function.value.id in _LOADERS
+
+
+def _name_imported(call: ast.Call) -> str | None:
+    """The module that a call imports, where it is written out."""
+    first = call.args[0] if call.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+
+
+def _absolute(name: str, package: str) -> str:
+    """A relative name from a package on.
+
+    >>> _absolute("..b", "top.a"), _absolute(".", "top.a")
+    ('top.b', 'top.a')
+    """
+    rest = name.lstrip(".")
+    parts = package.split(".")
+    parents = parts[: len(parts) - (len(name) - len(rest)) + 1]
+    return ".".join([*parents, rest] if rest else parents)
