@@ -11,7 +11,7 @@ from kerasvision.errors import ConfigError, Interrupted, StageError
 from kerasvision.training.devices.strategy import logical_devices
 from kerasvision.tuning.folder import SearchFolder
 from kerasvision.tuning.records import Scalar, TrialRecord
-from kerasvision.tuning.trials import Carriers, Job, Objective, Outcome, score_of, trial_settings
+from kerasvision.tuning.trials import Carriers, Job, Outcome, TunedMetric, score_of, trial_settings
 
 # So often at least it is looked whether to stop.
 SECONDS_PER_LOOK = 0.5
@@ -64,7 +64,7 @@ class Carrying:
     """
 
     settings: TunerSettings
-    objective: Objective
+    objective: TunedMetric
     workers: Carriers
     folder: SearchFolder
     is_asked_to_stop: Callable[[], bool] = lambda: False
@@ -153,5 +153,5 @@ class Carrying:
                 received=self.settings.search.objective,
                 hint="set search.objective to one of them",
             )
-        best_by = Objective(f"val_{training.best_by}", task.best_is(training.best_by))
+        best_by = TunedMetric(f"val_{training.best_by}", task.best_is(training.best_by))
         return float(score_of(rows, objective=self.objective, training=training, best_by=best_by))

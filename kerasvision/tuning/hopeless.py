@@ -7,13 +7,13 @@ of their values up to that epoch. https://doi.org/10.1145/3097983.3098043
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from kerasvision.tuning.trials import Objective, Rows
+from kerasvision.tuning.trials import Rows, TunedMetric
 
 # The median of fewer says little.
 LEAST_TRIALS = 3
 
 
-def thresholds(histories: Sequence[Rows], *, objective: Objective, epochs: int) -> tuple[float | None, ...]:
+def thresholds(histories: Sequence[Rows], *, objective: TunedMetric, epochs: int) -> tuple[float | None, ...]:
     """What a trial's best value must not be worse than after epoch 1, 2, ... `epochs`.
 
     Args:
@@ -25,9 +25,9 @@ def thresholds(histories: Sequence[Rows], *, objective: Objective, epochs: int) 
         A value per epoch; None where so few trials were measured that nothing is to be stopped.
 
     >>> earlier = [[{"val_loss": 3.0}, {"val_loss": 1.0}], [{"val_loss": 4.0}, {"val_loss": 2.0}], [{"val_loss": 5.0}]]
-    >>> thresholds(earlier, objective=Objective("val_loss", "min"), epochs=2)
+    >>> thresholds(earlier, objective=TunedMetric("val_loss", "min"), epochs=2)
     (4.0, 3.0)
-    >>> thresholds(earlier[:2], objective=Objective("val_loss", "min"), epochs=2)
+    >>> thresholds(earlier[:2], objective=TunedMetric("val_loss", "min"), epochs=2)
     (None, None)
     """
     measured = [values for values in map(objective.measured, histories) if values]
@@ -36,10 +36,10 @@ def thresholds(histories: Sequence[Rows], *, objective: Objective, epochs: int) 
     return tuple(median(fmean(values[:epoch]) for values in measured) for epoch in range(1, epochs + 1))
 
 
-def why_hopeless(rows: Rows, limits: Sequence[float | None], *, objective: Objective) -> str | None:
+def why_hopeless(rows: Rows, limits: Sequence[float | None], *, objective: TunedMetric) -> str | None:
     """Why a trial with this history is to be stopped now; None where it may go on.
 
-    >>> why_hopeless([{"val_loss": 4.5}], (4.0, 3.0), objective=Objective("val_loss", "min"))
+    >>> why_hopeless([{"val_loss": 4.5}], (4.0, 3.0), objective=TunedMetric("val_loss", "min"))
     'hopeless: after epoch 1 its best val_loss is 4.5, and the median of earlier trials 4'
     """
     limit = limits[len(rows) - 1] if len(rows) <= len(limits) else None

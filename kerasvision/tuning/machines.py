@@ -22,7 +22,7 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.errors import ConfigError, Interrupted, StageError
 from kerasvision.training.devices.strategy import logical_devices
 from kerasvision.tuning.role import ID, IP, PORT, Role
-from kerasvision.tuning.trials import Carriers, Job, Objective, Outcome
+from kerasvision.tuning.trials import Carriers, Job, Outcome, TunedMetric
 
 RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
 # A worker that is silent for so long has lost its trials; it speaks every few seconds.
@@ -48,7 +48,7 @@ class _Lent:
 
 @dataclass
 class Chief:
-    """Who carries out trials, to a search: workers on other machines. To be used in a `with`, which answers them.
+    """Runs trials on other machines, whose workers ask for them. Use it in a `with`, which answers them.
 
     Args:
         address: "host:port" to answer at.
@@ -293,7 +293,7 @@ def _job(data: Mapping[str, Any], *, folder: Path) -> Job:
             **data,
             "folder": folder / data["folder"],
             "parent": None if data["parent"] is None else folder / data["parent"],
-            "objective": Objective(**data["objective"]),
+            "objective": TunedMetric(**data["objective"]),
             "thresholds": tuple(data["thresholds"]),
         }
     )

@@ -21,7 +21,7 @@ from kerasvision.tuning.folder import SearchFolder, forget_checkpoints, write_js
 from kerasvision.tuning.hopeless import thresholds
 from kerasvision.tuning.oracles import IDLE, STOPPED, make_oracle, values_of
 from kerasvision.tuning.records import Scalar, SearchResult, SeedScore, TrialRecord
-from kerasvision.tuning.trials import Carriers, Objective
+from kerasvision.tuning.trials import Carriers, TunedMetric
 
 ROUNDS = ("hyperband", "halving")
 
@@ -50,7 +50,7 @@ def search(
     """
     identity = {"settings": settings.to_data(), "inputs": dict(inputs or {}), "keras_tuner": keras_tuner.__version__}
     kept = SearchFolder(folder, identity=identity)
-    objective = Objective(f"val_{settings.search.objective}", settings.task.best_is(settings.search.objective))
+    objective = TunedMetric(f"val_{settings.search.objective}", settings.task.best_is(settings.search.objective))
     run = _Search(settings, objective, kept, Carrying(settings, objective, workers, kept, is_asked_to_stop))
     run.all_trials()
     best = run.best()
@@ -64,7 +64,7 @@ class _Search:
     """The state of a search."""
 
     settings: TunerSettings
-    objective: Objective
+    objective: TunedMetric
     folder: SearchFolder
     carrying: Carrying
     trials: list[Trial] = field(default_factory=list)

@@ -15,7 +15,7 @@ from kerasvision.tuning.records import SearchResult
 from kerasvision.tuning.role import Role, read_role
 from kerasvision.tuning.trials import Carriers
 from kerasvision.tuning.worker import TrialData
-from kerasvision.tuning.workers import Workers
+from kerasvision.tuning.workers import TrialProcesses
 
 
 def tune(settings: TunerSettings, data: TrialData, *, folder: Path, artifact: Path) -> SearchResult | None:
@@ -59,9 +59,9 @@ def _carriers(role: Role | None, settings: TunerSettings, data: TrialData, folde
     return Chief(role.address, count=plan.parallel_trials, retries=plan.retries)
 
 
-def _processes(settings: TunerSettings, data: TrialData, folder: Path, *, count: int) -> Workers:
+def _processes(settings: TunerSettings, data: TrialData, folder: Path, *, count: int) -> TrialProcesses:
     plan = settings.search
-    return Workers(
+    return TrialProcesses(
         data,
         folder,
         count=count,

@@ -15,14 +15,14 @@ Rows = Sequence[Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What is compared.
+class TunedMetric:
+    """The metric by which a search compares trials.
 
     Attributes:
         name: the column of a history, "val_accuracy" say.
         direction: whether the least or the most of it is best.
 
-    >>> Objective("val_loss", "min").better(1.0, 2.0)
+    >>> TunedMetric("val_loss", "min").better(1.0, 2.0)
     True
     """
 
@@ -60,7 +60,7 @@ class Job:
     settings: Mapping[str, object]
     folder: Path
     until_epoch: int
-    objective: Objective
+    objective: TunedMetric
     parent: Path | None = None
     thresholds: tuple[float | None, ...] = ()
 
@@ -87,7 +87,7 @@ class Outcome:
 
 
 class Carriers(Protocol):
-    """Who carries out trials: `workers.Workers`, say.
+    """Runs trials: `TrialProcesses` on this machine, `Chief` on others.
 
     Attributes:
         free: how many more trials can begin.
@@ -120,7 +120,7 @@ def trial_settings(settings: TunerSettings, values: Mapping[str, Scalar], *, epo
     return with_values(base, {**alone, "training.epochs": epochs, **values})
 
 
-def score_of(rows: Rows, *, objective: Objective, training: c.Training, best_by: Objective) -> float:
+def score_of(rows: Rows, *, objective: TunedMetric, training: c.Training, best_by: TunedMetric) -> float:
     """The objective of the network that a training leaves: that of its last epoch, or of its best where that is kept.
 
     Args:
@@ -130,7 +130,7 @@ def score_of(rows: Rows, *, objective: Objective, training: c.Training, best_by:
         best_by: what `training.keep="best"` goes by.
 
     >>> rows = [{"val_loss": 0.3, "val_accuracy": 0.9}, {"val_loss": 0.5, "val_accuracy": 0.8}]
-    >>> accuracy, loss = Objective("val_accuracy", "max"), Objective("val_loss", "min")
+    >>> accuracy, loss = TunedMetric("val_accuracy", "max"), TunedMetric("val_loss", "min")
     >>> [score_of(rows, objective=accuracy, training=c.Training(keep=keep), best_by=loss) for keep in ("last", "best")]
     [0.8, 0.9]
     """

@@ -48,7 +48,7 @@ class _Worker:
 
 
 @dataclass
-class Workers:
+class TrialProcesses:
     """As many processes as trials run at a time; to be used in a `with`, which starts them.
 
     Args:

@@ -9,9 +9,9 @@ from kerasvision import config as c
 from kerasvision.errors import StageError
 from kerasvision.tuning.hopeless import thresholds, why_hopeless
 from kerasvision.tuning.search import search
-from kerasvision.tuning.trials import Objective, Outcome
+from kerasvision.tuning.trials import Outcome, TunedMetric
 
-LOSS = Objective("val_loss", "min")
+LOSS = TunedMetric("val_loss", "min")
 
 
 def rounds(result):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kerasvision.tuning.trials import Job, Objective
+from kerasvision.tuning.trials import Job, TunedMetric
 from kerasvision.tuning.worker import TrialData
-from kerasvision.tuning.workers import Workers
+from kerasvision.tuning.workers import TrialProcesses
 
 DATA = TrialData(Path("examples"), Path("schema.json"), Path("transform.json"))
 
@@ -20,13 +20,13 @@ def workers(tmp_path, monkeypatch):
     # New processes look for modules where this one does.
     monkeypatch.syspath_prepend(Path(__file__).parent)
     run = __import__("trials_that_do").run
-    yield lambda **options: Workers(DATA, tmp_path, run=run, **options)
+    yield lambda **options: TrialProcesses(DATA, tmp_path, run=run, **options)
     sys.modules.pop("trials_that_do")
 
 
 def job(folder, do, **settings):
     id = f"{len(list(folder.glob('*')))}-{do}"
-    return Job(id, {"do": do, **settings}, folder / id.replace(" ", "_"), 1, Objective("val_loss", "min"))
+    return Job(id, {"do": do, **settings}, folder / id.replace(" ", "_"), 1, TunedMetric("val_loss", "min"))
 
 
 def all_outcomes(workers, count, *, seconds=60):
