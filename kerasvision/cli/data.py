@@ -103,11 +103,11 @@ def bench(
     ] = 3000.0,
     root: Root = Path(),
 ) -> None:
-    """Measure how fast training images come, step by step, and name the slowest step.
+    """Measure how fast training images come, step by step, and name the slowest_step step.
 
     3,000 images/s is what one H200 takes when it trains a ResNet-50.
     """
-    from kerasvision.data.feeding.bench import bench_input, cores_to_feed, slowest
+    from kerasvision.data.feeding.bench import bench_input, cores_to_feed, slowest_step
 
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="data bench")
     steps = bench_input(
@@ -121,10 +121,12 @@ def bench(
     for step in steps:
         table.add_row(step.name, f"{step.milliseconds:.3f}", f"{step.images_per_second:,.0f}")
     print_whole(table)
-    slow = slowest(steps)
+    slow = slowest_step(steps)
     cores = cores_to_feed(steps, images_per_second=target)
     each = sum(step.milliseconds for step in steps)
-    typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
+    typer.echo(
+        f"the slowest_step step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image"
+    )
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
     typer.echo(f"an accelerator that takes {target:,.0f} images/s {needs}")
 

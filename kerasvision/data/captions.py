@@ -14,14 +14,14 @@ _LETTERS = rf"(?:(?![{SPACELESS}])[^\W_][{MARKS}]*)+"
 WORD = re.compile(rf"{CHARACTER.pattern}|{_LETTERS}(?:['’\-]{_LETTERS})*")
 
 
-def words(caption: str) -> list[str]:
+def words_in(caption: str) -> list[str]:
     """The words of a caption, in small letters and without punctuation: those of `c.Words`.
 
     In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character is one, with its marks.
 
-    >>> words("A child's T-shirt, red & WHITE.")
+    >>> words_in("A child's T-shirt, red & WHITE.")
     ['a', "child's", 't-shirt', 'red', 'white']
-    >>> words("iPhone 15を持つ人。")
+    >>> words_in("iPhone 15を持つ人。")
     ['iphone', '15', 'を', '持', 'つ', '人']
     """
     return WORD.findall(caption.lower())
@@ -34,14 +34,14 @@ def vocabulary_table(examples: ExampleSet) -> pd.DataFrame:
         batches = examples.dataset(split).map(lambda example: example["captions"]).ragged_batch(256)
         for batch in batches:
             for caption in batch.flat_values.numpy():
-                counts.update(words(caption.decode()))
-    return in_order(counts)
+                counts.update(words_in(caption.decode()))
+    return frequency_table(counts)
 
 
-def in_order(counts: Counter[str]) -> pd.DataFrame:
+def frequency_table(counts: Counter[str]) -> pd.DataFrame:
     """Words by falling count, and by letter among equals.
 
-    >>> in_order(Counter(["dog", "a", "cat", "a"])).to_dict("list")
+    >>> frequency_table(Counter(["dog", "a", "cat", "a"])).to_dict("list")
     {'word': ['a', 'cat', 'dog'], 'count': [2, 1, 1]}
     """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -14,7 +14,7 @@ NAME = "examples"
 VERSION = "1.0.0"
 
 
-class PlacedObject(TypedDict, total=False):
+class ExampleObject(TypedDict, total=False):
     """One thing in an image.
 
     `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `mask`:
@@ -27,13 +27,13 @@ class PlacedObject(TypedDict, total=False):
 
 
 class Example(NamedTuple):
-    """One image to be written: its id, its encoded bytes, and what is said of it."""
+    """One image to be written: its id, its encoded bytes, and its annotations."""
 
     id: str
     image: bytes
     label: str = ""
     captions: Sequence[str] = ()
-    objects: Sequence[PlacedObject] = ()
+    objects: Sequence[ExampleObject] = ()
 
 
 # An example, or its first fields.
@@ -48,11 +48,11 @@ class ExampleSet:
             captions and objects.
 
     Attributes:
-        held: what has been read into memory, by `held`, for all who train on this object one after the other.
+        cached: what has been read into memory, by `cached_split`, for all who train on this object one after the other.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.held: dict[object, object] = {}
+        self.cached: dict[object, object] = {}
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features
 

@@ -1,4 +1,4 @@
-"""What a source yields: one image of unknown quality, with what is said of it: label, captions, objects."""
+"""What a source yields: one image of unknown quality, with its annotations: label, captions, objects."""
 
 import errno
 import hashlib
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a source says of an image that it does not read, and notes of one that it does.
+# Faults of an image that a source does not read, and a note on one that it does.
 OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"

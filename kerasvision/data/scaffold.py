@@ -77,7 +77,7 @@ def _choices(name: str, images: Path, records: list[Record], counts: Counter) ->
     return {
         "name": name,
         "path": repr(str(images)),
-        "folder": in_docstring(str(images)),
+        "folder": escape_docstring(str(images)),
         "classes": len(counts),
         "images": len(records),
         "side": side,
@@ -92,10 +92,10 @@ def _choices(name: str, images: Path, records: list[Record], counts: Counter) ->
     }
 
 
-def in_docstring(text: str) -> str:
+def escape_docstring(text: str) -> str:
     """A text as it stands between three double quotes: backslashes, quotes and what cannot be printed are escaped.
 
-    >>> in_docstring('C:\\\\photos "new"')
+    >>> escape_docstring('C:\\\\photos "new"')
     'C:\\\\\\\\photos \\\\"new\\\\"'
     """
     # repr chooses double quotes for a text that holds a single one and no double one.

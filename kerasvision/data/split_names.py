@@ -111,15 +111,15 @@ def paired_splits(names: Iterable[str]) -> list[str]:
 
 def _taken_apart(name: str) -> tuple[str | None, tuple[str, ...]]:
     """(the split that a name says, its other words without the plain ones)."""
-    said, others = set(), []
+    splits, others = set(), []
     for word in _words(name):
         joined = _JOINED.fullmatch(word)
         split = SPLIT_NAMES.get(joined[1] if joined else word)
         if split is not None:
-            said.add(split)
+            splits.add(split)
         elif word not in _PLAIN:
             others.append(word)
-    return (said.pop() if len(said) == 1 else None), tuple(others)
+    return (splits.pop() if len(splits) == 1 else None), tuple(others)
 
 
 def _words(name: str) -> list[str]:

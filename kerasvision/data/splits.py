@@ -13,10 +13,10 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 STRICTNESS = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
-def place(sha256: str, splits: Splits) -> float:
+def split_position(sha256: str, splits: Splits) -> float:
     """Where an image stands on the line from 0 to 1: a number that its content and the salt alone decide.
 
-    >>> 0 <= place("ab" * 32, Splits()) < 1
+    >>> 0 <= split_position("ab" * 32, Splits()) < 1
     True
     """
     digest = hashlib.sha256(f"{splits.salt}:{sha256}".encode()).digest()
@@ -64,7 +64,7 @@ def assign_splits(
     used = used or [True] * len(digests)
     brought = set(given)
     shares = {TEST: 0.0 if TEST in brought else splits.test, VALIDATION: 0.0 if VALIDATION in brought else splits.validation}
-    units = tie_together(digests, groups)
+    units = unit_numbers(digests, groups)
     places = _places(units, digests, groups, splits)
     of_unit = {unit: _split_at(position, shares) for unit, position in places.items()}
     if splits.stratify:
@@ -76,10 +76,10 @@ def assign_splits(
     return list(zip(decided, _leakage(decided, digests, groups, used), strict=True))
 
 
-def tie_together(digests: Sequence[str], groups: Sequence[str]) -> list[int]:
+def unit_numbers(digests: Sequence[str], groups: Sequence[str]) -> list[int]:
     """The number of each image's unit: images that share bytes or a group, directly or through others, have one number.
 
-    >>> tie_together(["aa", "bb", "bb", "cc", ""], ["tom", "tom", "", "", ""])
+    >>> unit_numbers(["aa", "bb", "bb", "cc", ""], ["tom", "tom", "", "", ""])
     [0, 0, 0, 3, 4]
     """
     parent = list(range(len(digests)))
@@ -100,14 +100,14 @@ def tie_together(digests: Sequence[str], groups: Sequence[str]) -> list[int]:
 
 def _places(units: Sequence[int], digests: Sequence[str], groups: Sequence[str], splits: Splits) -> dict[int, float]:
     """Unit -> its place: that of its groups nearest to 0, or of its image where it has no group."""
-    of_group = {group: place(f"group:{group}", splits) for group in set(groups) if group}
+    of_group = {group: split_position(f"group:{group}", splits) for group in set(groups) if group}
     places: dict[int, float] = {}
     for unit, group in zip(units, groups, strict=True):
         if group:
             places[unit] = min(of_group[group], places.get(unit, 1.0))
     for unit, digest in zip(units, digests, strict=True):
         if unit not in places:
-            places[unit] = place(digest, splits)
+            places[unit] = split_position(digest, splits)
     return places
 
 
@@ -146,28 +146,28 @@ def _deal(
     for members in by_class.values():
         dealt |= {unit: pinned[unit] for unit in members if unit in pinned}
         fresh = [unit for unit in members if unit not in pinned]
-        quotas = share_out(len(fresh), Counter(pinned[unit] for unit in members if unit in pinned), shares)
+        quotas = split_quotas(len(fresh), Counter(pinned[unit] for unit in members if unit in pinned), shares)
         dealt |= dict(zip(fresh, _repeated(quotas), strict=True))
     return dealt
 
 
-def share_out(fresh: int, there: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
+def split_quotas(fresh: int, existing: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
     """How many of so many new units go to each split, by largest remainders.
 
     Args:
         fresh: how many there are to share out.
-        there: split -> how many it already has.
+        existing: split -> how many units it already has.
         shares: the fractions of test and validation; the rest is for train.
 
-    >>> share_out(7, {}, {"test": 0.2, "validation": 0.2})
+    >>> split_quotas(7, {}, {"test": 0.2, "validation": 0.2})
     {'test': 2, 'validation': 1, 'train': 4}
-    >>> share_out(5, {"train": 5}, {"test": 0.2, "validation": 0.2})
+    >>> split_quotas(5, {"train": 5}, {"test": 0.2, "validation": 0.2})
     {'test': 2, 'validation': 2, 'train': 1}
     """
     shares = {TEST: shares[TEST], VALIDATION: shares[VALIDATION]}
     shares[TRAIN] = 1 - sum(shares.values())
-    total = fresh + sum(there.values())
-    wanted = {split: max(share * total - there.get(split, 0), 0.0) for split, share in shares.items()}
+    total = fresh + sum(existing.values())
+    wanted = {split: max(share * total - existing.get(split, 0), 0.0) for split, share in shares.items()}
     scale = fresh / (sum(wanted.values()) or 1)
     # What floating point leaves below a whole number (0.2 * 35 is 7.000000000000001, 0.6 * 35 is 21) is none.
     exact = {split: round(scale * value, 9) for split, value in wanted.items()}

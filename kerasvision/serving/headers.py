@@ -3,7 +3,7 @@
 Only images are looked at. Whatever else stands in a string input is for the model to judge.
 """
 
-from kerasvision.data.inspecting.inspection import READABLE, read_header, wrong_pixels
+from kerasvision.data.inspecting.inspection import READABLE, misreading_fault, read_header
 from kerasvision.serving.limits import Refused
 
 # A progressive JPEG has about ten. Each is a pass over the whole picture, and a file of a megabyte could ask for 100,000.
@@ -32,7 +32,7 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
     if not data.startswith(tuple(READABLE.values())):
         return 0
     facts = read_header(data)
-    if facts.fault or facts.format not in READABLE or wrong_pixels(data, facts):
+    if facts.fault or facts.format not in READABLE or misreading_fault(data, facts):
         return NOT_DECODABLE
     pixels = facts.width * facts.height
     if facts.format == "GIF":

@@ -126,7 +126,7 @@ class FeatureMaps:
         _check_memory(frozen, count=sum(counts.values()), training=training)
         self._classes = examples.classes
         self._rows = {}
-        self.held: dict[object, object] = {}
+        self.cached: dict[object, object] = {}
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
                 encoded = examples.dataset(split)

@@ -30,7 +30,7 @@ from kerasvision.config.loading import experiment_of, load_pipeline_module
 from kerasvision.config.sources import Shapes
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.sources.shape_scenes import Scene, Shape, make_scene
-from kerasvision.data.sources.shape_truth import is_true, shape_meant
+from kerasvision.data.sources.shape_truth import is_true, shape_called
 from kerasvision.evaluation.predictions import ServedModel
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import load_pipeline
@@ -111,7 +111,7 @@ def attention_on_shapes(model: ServedModel, examples: ExampleSet, source: Shapes
 def named_shapes(said: list[str], scene: Scene) -> Iterator[tuple[int, Shape]]:
     """(place of the word, the shape that it names), for words that follow a colour and name a shape of that colour."""
     for place in range(1, len(said)):
-        shape = shape_meant(scene, f"a {said[place - 1]} {said[place]}") if said[place] else None
+        shape = shape_called(scene, f"a {said[place - 1]} {said[place]}") if said[place] else None
         if shape is not None:
             yield place, shape
 

@@ -23,7 +23,7 @@ from kerasvision.data.measuring.near_duplicates import (
     _alike_at_random,
     _Levels,
     fingerprints,
-    near_groups,
+    near_duplicate_groups,
 )
 from kerasvision.data.png import encode_png
 from kerasvision.data.sources.idx import read_idx
@@ -94,7 +94,7 @@ def measure(name: str, files: list[bytes]) -> None:
     hashes, thumbnails = fingerprints(own)
     hashing = 1e6 * (time.process_time() - began) / len(own)
     began = time.process_time()
-    clean = near_groups(hashes, thumbnails, contents=np.arange(len(own)))
+    clean = near_duplicate_groups(hashes, thumbnails, contents=np.arange(len(own)))
     searching = 1e6 * (time.process_time() - began) / len(own)
     groups = [np.flatnonzero(clean == number).tolist() for number in range(clean.max() + 1)]
     print(f"{name}: {len(own)} images; {hashing:.0f} us to hash one, {searching:.0f} us to compare it; groups: {groups}")
@@ -105,7 +105,7 @@ def measure(name: str, files: list[bytes]) -> None:
     originals = [rgb(data) for data in files[::step]]
     for change, alter in CHANGES.items():
         more_hashes, more_thumbnails = fingerprints(looks([alter(image) for image in originals]))
-        found = near_groups(
+        found = near_duplicate_groups(
             np.concatenate([hashes, more_hashes]),
             np.concatenate([thumbnails, more_thumbnails]),
             contents=np.arange(len(own) + len(originals)),

@@ -15,7 +15,7 @@ def make_examples():
     """(folder, split=[(id, pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
 
     Pixels are uint8, or the bytes of a file.
-    The class name and what follows may be left out; objects are as `kerasvision.data.examples.PlacedObject` says.
+    The class name and what follows may be left out; objects are as `kerasvision.data.examples.ExampleObject` says.
     """
 
     def file(pixels):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasvision import config as c
-from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits, share_out, tie_together
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits, split_quotas, unit_numbers
 
 SPLITS = (TRAIN, VALIDATION, TEST)
 STRICT = {TRAIN: 0, VALIDATION: 1, TEST: 2}
@@ -73,7 +73,7 @@ def by_hand(images):
 
 @given(images=IMAGES)
 def test_images_are_tied_together_directly_or_through_others(images):
-    units = tie_together([image[0] for image in images], [image[1] for image in images])
+    units = unit_numbers([image[0] for image in images], [image[1] for image in images])
     sets = by_hand(images)
     for one in range(len(images)):
         for other in range(len(images)):
@@ -88,7 +88,7 @@ def test_new_images_move_an_old_one_only_where_they_tie_groups_together_and_then
     before = assign(images, c.Splits())
     shuffled = assign([everything[number] for number in order], c.Splits())
     after = dict(zip(order, shuffled, strict=True))
-    old_units, units = (tie_together([i[0] for i in some], [i[1] for i in some]) for some in (images, everything))
+    old_units, units = (unit_numbers([i[0] for i in some], [i[1] for i in some]) for some in (images, everything))
     for number, ((split, _), unit) in enumerate(zip(before, old_units, strict=True)):
         tied = {images[other][1] for other in range(len(images)) if old_units[other] == unit} - {""}
         now_tied = {everything[other][1] for other in range(len(everything)) if units[other] == units[number]} - {""}
@@ -130,7 +130,7 @@ def test_a_copy_that_was_left_out_is_no_leakage():
 )
 def test_every_split_gets_its_share_to_within_one_where_there_is_room(fresh, there, percent):
     validation, test = percent
-    quotas = share_out(fresh, there, {TEST: test / 100, VALIDATION: validation / 100})
+    quotas = split_quotas(fresh, there, {TEST: test / 100, VALIDATION: validation / 100})
     assert sum(quotas.values()) == fresh and min(quotas.values()) >= 0
     total = fresh + sum(there.values())
     exact = {TEST: Fraction(test, 100), VALIDATION: Fraction(validation, 100)}
@@ -145,7 +145,7 @@ def test_every_split_gets_its_share_to_within_one_where_there_is_room(fresh, the
     [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (2, 0, 1)), (5, (3, 1, 1)), (35, (21, 7, 7)), (36, (22, 7, 7))],
 )
 def test_largest_remainders_by_hand(fresh, expected):
-    quotas = share_out(fresh, {}, {TEST: 0.2, VALIDATION: 0.2})
+    quotas = split_quotas(fresh, {}, {TEST: 0.2, VALIDATION: 0.2})
     assert (quotas[TRAIN], quotas[VALIDATION], quotas[TEST]) == expected
 
 

@@ -66,9 +66,9 @@ file_names = st.text(st.characters(blacklist_characters="/\0"), min_size=1).filt
 @given(file_names)
 @example("\udce9")
 def test_any_text_comes_back_from_between_the_quotes(name):
-    from kerasvision.data.scaffold import in_docstring
+    from kerasvision.data.scaffold import escape_docstring
 
-    assert ast.literal_eval(f'"""{in_docstring(name)}"""') == name
+    assert ast.literal_eval(f'"""{escape_docstring(name)}"""') == name
 
 
 def test_folders_of_splits_without_classes_are_refused_in_words(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kerasvision import config as c
 from kerasvision.data.split_names import SPLIT_NAMES
-from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits, place
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION, assign_splits, split_position
 
 SPLITS = (TRAIN, VALIDATION, TEST)
 
@@ -36,7 +36,7 @@ def test_copies_share_a_split_wherever_they_stand():
 
 def test_place_is_the_first_eight_bytes_of_the_salted_hash():
     digest = hashlib.sha256(b"salt:abc").hexdigest()
-    assert place("abc", c.Splits(salt="salt")) == int(digest[:16], 16) / 16**16
+    assert split_position("abc", c.Splits(salt="salt")) == int(digest[:16], 16) / 16**16
 
 
 def test_each_split_gets_its_share():

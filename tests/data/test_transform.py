@@ -14,7 +14,7 @@ from kerasvision.config.stages import TransformSettings
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
-from kerasvision.data.validating.validation import save_anomalies
+from kerasvision.data.validating.anomalies import save_anomalies
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.pipeline.stages.transform import transform as transform_stage

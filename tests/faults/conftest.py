@@ -51,7 +51,8 @@ def planted(clean_set, tmp_path_factory):
     """
 
     def plant(maker, source_of, change, *, schema=None, previous=False, **choices):
-        from kerasvision.data.validating.validation import PreviousRun, find_anomalies
+        from kerasvision.data.validating.drift import PreviousRun
+        from kerasvision.data.validating.validation import find_anomalies
 
         clean = clean_set(maker, source_of)
         root = tmp_path_factory.mktemp("planted") / "set"

@@ -359,7 +359,7 @@ def test_what_cannot_go_on_is_refused_with_the_place(name, find):
 
 
 def test_what_is_saved_of_it_is_a_verdict(find, clean, tmp_path):
-    from kerasvision.data.validating.validation import save_anomalies
+    from kerasvision.data.validating.anomalies import save_anomalies
 
     save_anomalies(find_anomalies(clean.statistics, clean.schema, images=clean.images), tmp_path / "anomalies.json")
     assert json.loads((tmp_path / "anomalies.json").read_text()) == {

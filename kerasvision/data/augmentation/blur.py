@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from kerasvision.config.augmentation import GaussianBlur
 from kerasvision.data.augmentation.chain import Batch
-from kerasvision.data.augmentation.draws import between
-from kerasvision.data.augmentation.per_image import each_image
+from kerasvision.data.augmentation.draws import uniform
+from kerasvision.data.augmentation.per_image import map_images
 
 
 def gaussian_blur(batch: Batch, *, numbers: tf.Tensor, settings: GaussianBlur) -> Batch:
@@ -17,11 +17,11 @@ def gaussian_blur(batch: Batch, *, numbers: tf.Tensor, settings: GaussianBlur) -
     def blurred(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         return tf.cond(
             numbers[0] < settings.probability,
-            lambda: blur(image, between(numbers[1], *settings.sigma), radius=radius),
+            lambda: blur(image, uniform(numbers[1], *settings.sigma), radius=radius),
             lambda: image,
         )
 
-    return {**batch, "image": each_image(blurred, batch["image"], numbers)}
+    return {**batch, "image": map_images(blurred, batch["image"], numbers)}
 
 
 def blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:

@@ -11,7 +11,7 @@ _STEP = 2.0**-24
 _BISECTIONS = 32
 
 
-def between(numbers: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
+def uniform(numbers: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
     """Uniform in [lowest, highest].
 
     Args:
@@ -20,13 +20,13 @@ def between(numbers: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
     Returns:
         float32 of that shape.
 
-    >>> between(tf.constant([0.0, 0.5]), -2, 4).numpy().tolist()
+    >>> uniform(tf.constant([0.0, 0.5]), -2, 4).numpy().tolist()
     [-2.0, 1.0]
     """
     return lowest + numbers * (highest - lowest)
 
 
-def whole(numbers: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
+def integers(numbers: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Each of 0 to count - 1 with the same probability.
 
     Args:
@@ -36,7 +36,7 @@ def whole(numbers: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     Returns:
         int32 of that shape.
 
-    >>> whole(tf.constant([0.0, 0.34, 0.99999994]), 3).numpy().tolist()
+    >>> integers(tf.constant([0.0, 0.34, 0.99999994]), 3).numpy().tolist()
     [0, 1, 2]
     """
     # The product may round up to `count` itself.

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from kerasvision.config.augmentation import PadCrop, RandomFlip, Rotate, Translate, Zoom
 from kerasvision.data.augmentation.chain import Batch
-from kerasvision.data.augmentation.draws import between, whole
-from kerasvision.data.augmentation.objects import affine, moved_objects, moved_pixels
+from kerasvision.data.augmentation.draws import integers, uniform
+from kerasvision.data.augmentation.objects import affine_map, moved_objects, moved_pixels
 
 
 def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
@@ -18,11 +18,11 @@ def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
     """
     images = batch["image"]
     shape = tf.shape(images)
-    shift = whole(numbers, 2 * settings.pad + 1) - settings.pad
+    shift = integers(numbers, 2 * settings.pad + 1) - settings.pad
     rows = tf.clip_by_value(tf.range(shape[1])[None] + shift[:, :1], 0, shape[1] - 1)
     columns = tf.clip_by_value(tf.range(shape[2])[None] + shift[:, 1:], 0, shape[2] - 1)
     moved = tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
-    return _with_objects(batch, moved, affine(1, 0, shift[:, 1], 0, 1, shift[:, 0]))
+    return _with_objects(batch, moved, affine_map(1, 0, shift[:, 1], 0, 1, shift[:, 0]))
 
 
 def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Batch:
@@ -30,32 +30,32 @@ def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Ba
     flips = numbers < 0.5
     across, down = flips[:, 0] & (settings.direction != "vertical"), flips[:, 1] & (settings.direction != "horizontal")
     images = _mirrored(batch["image"], down=down, across=across)
-    return _with_objects(batch, images, affine(tf.where(across, -1, 1), 0, 0, 0, tf.where(down, -1, 1), 0))
+    return _with_objects(batch, images, affine_map(tf.where(across, -1, 1), 0, 0, 0, tf.where(down, -1, 1), 0))
 
 
 def rotate(batch: Batch, *, numbers: tf.Tensor, settings: Rotate) -> Batch:
     """Every image turned about its middle by up to `degrees` either way."""
-    angle = tf.cast(between(numbers[:, 0], -settings.degrees, settings.degrees), tf.float64) * (math.pi / 180)
-    return _warped(batch, turn(angle), fill=settings.fill)
+    angle = tf.cast(uniform(numbers[:, 0], -settings.degrees, settings.degrees), tf.float64) * (math.pi / 180)
+    return _warped(batch, rotation_map(angle), fill=settings.fill)
 
 
 def translate(batch: Batch, *, numbers: tf.Tensor, settings: Translate) -> Batch:
     """Every image moved by up to `height` and `width`, shares of its sides, each way."""
     sides = tf.cast(tf.shape(batch["image"])[1:3], tf.float32)
-    down = between(numbers[:, 0], -settings.height, settings.height) * sides[0]
-    right = between(numbers[:, 1], -settings.width, settings.width) * sides[1]
-    return _warped(batch, affine(1, 0, -right, 0, 1, -down), fill=settings.fill)
+    down = uniform(numbers[:, 0], -settings.height, settings.height) * sides[0]
+    right = uniform(numbers[:, 1], -settings.width, settings.width) * sides[1]
+    return _warped(batch, affine_map(1, 0, -right, 0, 1, -down), fill=settings.fill)
 
 
 def zoom(batch: Batch, *, numbers: tf.Tensor, settings: Zoom) -> Batch:
     """Every image made larger or smaller about its middle, by one factor for both sides."""
-    factor = tf.cast(between(numbers[:, 0], *settings.factor), tf.float64)
-    return _warped(batch, affine(1 / factor, 0, 0, 0, 1 / factor, 0), fill=settings.fill)
+    factor = tf.cast(uniform(numbers[:, 0], *settings.factor), tf.float64)
+    return _warped(batch, affine_map(1 / factor, 0, 0, 0, 1 / factor, 0), fill=settings.fill)
 
 
-def turn(angle: tf.Tensor) -> tf.Tensor:
+def rotation_map(angle: tf.Tensor) -> tf.Tensor:
     """The map, float64 (N, 2, 3), that turns pictures clockwise by so many radians, float64 (N,)."""
-    return affine(tf.cos(angle), tf.sin(angle), 0, -tf.sin(angle), tf.cos(angle), 0)
+    return affine_map(tf.cos(angle), tf.sin(angle), 0, -tf.sin(angle), tf.cos(angle), 0)
 
 
 def _mirrored(images, *, down, across):

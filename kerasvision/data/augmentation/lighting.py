@@ -5,7 +5,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Grayscale, Lighting
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import normal
-from kerasvision.data.augmentation.per_image import each_image
+from kerasvision.data.augmentation.per_image import map_images
 from kerasvision.errors import ConfigError
 
 # ITU-R BT.601 luma as in kerasvision.ops.images, in 1/65536: float32 sums of whole brightnesses are exact.
@@ -37,7 +37,7 @@ def grayscale(batch: Batch, *, numbers: tf.Tensor, settings: Grayscale) -> Batch
     def grey(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         return tf.cond(numbers[0] < settings.probability, lambda: _grey(image), lambda: image)
 
-    return {**batch, "image": each_image(grey, images, numbers)}
+    return {**batch, "image": map_images(grey, images, numbers)}
 
 
 def _grey(image):

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from kerasvision.config.augmentation import CutMix, MixUp
 from kerasvision.data.augmentation.chain import Batch
-from kerasvision.data.augmentation.draws import beta, whole
-from kerasvision.data.augmentation.erasing import pasted
+from kerasvision.data.augmentation.draws import beta, integers
+from kerasvision.data.augmentation.erasing import paste_rectangles
 
 
 def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
@@ -32,7 +32,7 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
     side = tf.sqrt(1 - beta(numbers[:, 1], settings.alpha))
     # The released code takes whole pixels in the same way: half the side, cut off, on either side of the middle.
     half = tf.cast(side[:, None] * tf.cast(size, tf.float32)[None], tf.int32) // 2
-    middle = tf.stack([whole(numbers[:, 2], size[0]), whole(numbers[:, 3], size[1])], axis=1)
+    middle = tf.stack([integers(numbers[:, 2], size[0]), integers(numbers[:, 3], size[1])], axis=1)
     rectangles = tf.concat([tf.maximum(middle - half, 0), tf.minimum(middle + half, size)], axis=1)
     rectangles = tf.where(numbers[:, 4:] < settings.probability, rectangles, 0)
     area = tf.reduce_prod(rectangles[:, 2:] - rectangles[:, :2], axis=1)
@@ -40,7 +40,7 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
     other = partners(numbers[:, 0])
     return {
         **batch,
-        "image": pasted(images, rectangles, tf.gather(images, other)),
+        "image": paste_rectangles(images, rectangles, tf.gather(images, other)),
         "label_shares": _mixed_labels(batch["label_shares"], share, other),
     }
 

@@ -12,10 +12,10 @@ import tensorflow as tf
 _NOTHING = 1e-5
 
 
-def affine(a, b, s, c, d, t) -> tf.Tensor:
+def affine_map(a, b, s, c, d, t) -> tf.Tensor:
     """A map from its six coefficients: numbers, or tensors (N,), at least one of them a tensor.
 
-    >>> affine(1, 0, tf.constant([5.0, 6.0]), 0, 1, 0).shape
+    >>> affine_map(1, 0, tf.constant([5.0, 6.0]), 0, 1, 0).shape
     TensorShape([2, 2, 3])
     """
     shape = next(tf.shape(value) for value in (a, b, s, c, d, t) if isinstance(value, tf.Tensor))
@@ -64,13 +64,13 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
     """
     boxes = _moved_boxes(objects["bbox"], maps, image_size=image_size)
     visible = tf.reduce_all(boxes[..., 2:] - boxes[..., :2] > _NOTHING, axis=-1) & (objects["label"] >= 0)
-    moved = kept_objects({**objects, "bbox": boxes}, visible)
+    moved = keep_objects({**objects, "bbox": boxes}, visible)
     if "mask" in objects:
         moved["mask"] = _moved_masks(moved["mask"], maps)
     return moved
 
 
-def kept_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
+def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
     """The objects, those that are not `kept`, bool (N, M), taken out: label -1, zeros."""
     left = {
         **objects,

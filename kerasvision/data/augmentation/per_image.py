@@ -5,11 +5,11 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
-def each_image(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+def map_images(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     """`function(image, numbers)` of every row: float32 (N, H, W, C) images and (N, draws) numbers, to images again.
 
     >>> images, numbers = tf.ones((2, 1, 1, 1)), tf.constant([[2.0], [3.0]])
-    >>> each_image(lambda image, numbers: image * numbers[0], images, numbers).numpy().ravel().tolist()
+    >>> map_images(lambda image, numbers: image * numbers[0], images, numbers).numpy().ravel().tolist()
     [2.0, 3.0]
     """
     if images.shape[0] == 1:  # no loop, so that inside a parallel map the graph is plain

@@ -67,10 +67,10 @@ def solarize(image: tf.Tensor, *, threshold: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.bitwise_xor(image, tf.cast(above, tf.uint8) * tf.cast(flip, tf.uint8))
 
 
-def color(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
+def adjust_color(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     """More or less colour: the grey image where `factor` is 0, this one at 1. One channel stays as it is.
 
-    >>> color(tf.constant([[[200, 100, 0]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()  # grey: 119
+    >>> adjust_color(tf.constant([[[200, 100, 0]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()  # grey: 119
     [159, 109, 59]
     """
     if image.shape[-1] == 1:
@@ -78,10 +78,10 @@ def color(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     return _blend(tf.cast(_grey(image), tf.float32), image, factor)
 
 
-def contrast(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
+def adjust_contrast(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     """More or less contrast: plain grey of the mean brightness where `factor` is 0, this image at 1.
 
-    >>> contrast(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()
+    >>> adjust_contrast(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()
     [125, 175]
     """
     grey = image if image.shape[-1] == 1 else _grey(image)[..., :1]
@@ -91,20 +91,20 @@ def contrast(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     return _blend(tf.cast(mean, tf.float32), image, factor)
 
 
-def brightness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
+def adjust_brightness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     """Every value times `factor`.
 
-    >>> brightness(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(1.5)).numpy().ravel().tolist()
+    >>> adjust_brightness(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(1.5)).numpy().ravel().tolist()
     [150, 255]
     """
     return _blend(0.0, image, factor)
 
 
-def sharpness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
+def adjust_sharpness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     """Sharper or softer: slightly blurred where `factor` is 0, this image at 1. The border pixels stay.
 
     >>> spot = tf.constant([[[0]] * 3, [[0], [130], [0]], [[0]] * 3], tf.uint8)
-    >>> sharpness(spot, factor=tf.constant(0.0)).numpy()[1, 1].tolist()  # 130 * 5/13
+    >>> adjust_sharpness(spot, factor=tf.constant(0.0)).numpy()[1, 1].tolist()  # 130 * 5/13
     [50]
     """
     if min(image.shape[0] or 3, image.shape[1] or 3) < 3:

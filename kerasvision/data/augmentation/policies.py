@@ -14,9 +14,9 @@ import tensorflow as tf
 from kerasvision.config.augmentation import AugMix, RandAugment
 from kerasvision.data.augmentation import pillow_operations
 from kerasvision.data.augmentation.chain import Batch
-from kerasvision.data.augmentation.draws import between, exponential, sign, whole
-from kerasvision.data.augmentation.objects import affine, moved_objects, moved_pixels
-from kerasvision.data.augmentation.per_image import each_image
+from kerasvision.data.augmentation.draws import exponential, integers, sign, uniform
+from kerasvision.data.augmentation.objects import affine_map, moved_objects, moved_pixels
+from kerasvision.data.augmentation.per_image import map_images
 
 # uint8 (H, W, C) image, int32 operation, float32 signed strength in [-1, 1] -> uint8 (H, W, C).
 Operate = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -27,10 +27,10 @@ _POINTWISE = {
     "equalize": lambda image, strength, policy: pillow_operations.equalize(image),
     "posterize": lambda image, strength, policy: pillow_operations.posterize(image, bits=policy.bits(tf.abs(strength))),
     "solarize": lambda image, strength, policy: pillow_operations.solarize(image, threshold=_threshold(strength)),
-    "color": lambda image, strength, policy: pillow_operations.color(image, factor=1 + 0.9 * strength),
-    "contrast": lambda image, strength, policy: pillow_operations.contrast(image, factor=1 + 0.9 * strength),
-    "brightness": lambda image, strength, policy: pillow_operations.brightness(image, factor=1 + 0.9 * strength),
-    "sharpness": lambda image, strength, policy: pillow_operations.sharpness(image, factor=1 + 0.9 * strength),
+    "color": lambda image, strength, policy: pillow_operations.adjust_color(image, factor=1 + 0.9 * strength),
+    "contrast": lambda image, strength, policy: pillow_operations.adjust_contrast(image, factor=1 + 0.9 * strength),
+    "brightness": lambda image, strength, policy: pillow_operations.adjust_brightness(image, factor=1 + 0.9 * strength),
+    "sharpness": lambda image, strength, policy: pillow_operations.adjust_sharpness(image, factor=1 + 0.9 * strength),
 }
 MOVES = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 
@@ -65,7 +65,7 @@ AUG_MIX = Policy(
 def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> Batch:
     """Every image after some operations of the 14. The numbers, two for each of them: which one, and its sign."""
     count = len(RAND_AUGMENT.pointwise) + len(MOVES)
-    operations = whole(numbers[:, 0::2], count)
+    operations = integers(numbers[:, 0::2], count)
     strengths = sign(numbers[:, 1::2]) * (settings.magnitude / settings.strongest)
 
     def changed(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
@@ -76,8 +76,10 @@ def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> 
             image = operate(image, operations[step], strengths[step])
         return tf.cast(image, tf.float32)
 
-    drawn = tf.reshape(tf.stack([tf.cast(operations, tf.float32), strengths], axis=-1), [-1, settings.draws])
-    result = {**batch, "image": each_image(changed, batch["image"], drawn)}
+    operations_and_strengths = tf.reshape(
+        tf.stack([tf.cast(operations, tf.float32), strengths], axis=-1), [-1, settings.draws]
+    )
+    result = {**batch, "image": map_images(changed, batch["image"], operations_and_strengths)}
     if "objects" in batch:
         size = tf.shape(batch["image"])[1:3]
         for step in range(settings.operations):
@@ -104,7 +106,7 @@ def aug_mix(batch: Batch, *, numbers: tf.Tensor, settings: AugMix) -> Batch:
         mixed = tf.tensordot(tf.concat([[1 - numbers[0]], shares], axis=0), tf.stack([image, *results]), axes=1)
         return tf.clip_by_value(mixed, 0.0, 255.0)
 
-    return {**batch, "image": each_image(changed, batch["image"], numbers)}
+    return {**batch, "image": map_images(changed, batch["image"], numbers)}
 
 
 def operations_on(image: tf.Tensor, *, policy: Policy, fill: float) -> Operate:
@@ -148,12 +150,12 @@ def _traced(operate, image):
 
 
 def _chain(image, numbers, operate, settings):
-    length = 1 + whole(numbers[0], settings.depth)
+    length = 1 + integers(numbers[0], settings.depth)
     for step in range(settings.depth):
         which, level, direction = (numbers[1 + 3 * step + place] for place in range(3))
         # The identity, operation 0, is none of the paper's: it stands for the steps after the chain's end.
-        operation = 1 + whole(which, len(AUG_MIX.pointwise) - 1 + len(MOVES))
-        strength = sign(direction) * between(level, 0.01, settings.severity / 10)
+        operation = 1 + integers(which, len(AUG_MIX.pointwise) - 1 + len(MOVES))
+        strength = sign(direction) * uniform(level, 0.01, settings.severity / 10)
         image = operate(image, tf.where(step < length, operation, 0), strength)
     return image
 
@@ -166,7 +168,7 @@ def _maps(operations, strengths, size, *, policy):
     angle, shear_x, shear_y, right, down = tf.unstack(amounts, axis=1)
     height, width = tf.unstack(tf.cast(size, tf.float64))
     cosine, sine = tf.cos(angle), tf.sin(angle)
-    return affine(cosine, sine + shear_x, -right * width, shear_y - sine, cosine, -down * height)
+    return affine_map(cosine, sine + shear_x, -right * width, shear_y - sine, cosine, -down * height)
 
 
 def _threshold(strength):

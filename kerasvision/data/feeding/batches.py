@@ -8,9 +8,9 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.feeding.in_memory import decoded_gb, held, training_examples
+from kerasvision.data.feeding.in_memory import cached_split, decoded_gb, training_examples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Example, largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import Tensors, largest_shapes, padded_batches, rows_of
 from kerasvision.data.feeding.stream import augmented_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
@@ -19,7 +19,7 @@ from kerasvision.errors import ConfigError
 __all__ = ["Encode", "decoded_gb", "evaluation_batches", "training_batches"]
 
 # What a task does with a batch of {"image": float32 (N, H, W, C), "id": string (N,), and what the examples have besides}.
-Encode = Callable[[Example], tuple[object, object]]
+Encode = Callable[[Tensors], tuple[object, object]]
 
 
 def training_batches(
@@ -64,7 +64,7 @@ def training_batches(
         raise ConfigError(f"training.batch_size must not exceed the number of training images, {count}", received=batch_size)
 
     @tf.autograph.experimental.do_not_convert
-    def finish(batch: Example) -> tuple[object, object]:
+    def finish(batch: Tensors) -> tuple[object, object]:
         return encode({**batch, "image": transform.scaled(batch["image"])})
 
     if augment:
@@ -99,14 +99,14 @@ def evaluation_batches(
     """
     is_small = decoded_gb(examples.count(split), transform) <= memory_budget_gb
     if is_small:
-        batches = tf.data.Dataset.from_tensor_slices(held(examples, split, transform)).batch(batch_size)
+        batches = tf.data.Dataset.from_tensor_slices(cached_split(examples, split, transform)).batch(batch_size)
     else:
         encoded = examples.dataset(split)
         prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
         batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
 
     @tf.autograph.experimental.do_not_convert
-    def finish(batch: Example) -> tuple[object, object, tf.Tensor]:
+    def finish(batch: Tensors) -> tuple[object, object, tf.Tensor]:
         real = tf.shape(batch["id"])[0]
         batch = rows_of(batch, tf.where(tf.range(batch_size) < real, tf.range(batch_size), 0))
         inputs, targets = encode({**batch, "image": transform.scaled(batch["image"])})

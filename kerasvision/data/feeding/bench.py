@@ -25,7 +25,7 @@ _ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Step:
+class TimedStep:
     """One step of the input.
 
     Attributes:
@@ -46,7 +46,7 @@ def bench_input(
     augment: Sequence[Augmentation] = (),
     batch_size: int = 32,
     seconds: float = 20.0,
-) -> list[Step]:
+) -> list[TimedStep]:
     """Measures the steps from disk to the network's input, in their order, on up to 256 training images.
 
     Each pipeline of the first k steps runs in turn, several times; a step costs what it adds to the median of those before,
@@ -75,15 +75,15 @@ def bench_input(
     return _steps(runs)
 
 
-def slowest(steps: Sequence[Step]) -> Step:
+def slowest_step(steps: Sequence[TimedStep]) -> TimedStep:
     """The step that takes most time per image."""
     return max(steps, key=lambda step: step.milliseconds)
 
 
-def cores_to_feed(steps: Sequence[Step], *, images_per_second: float = 3000.0) -> float:
+def cores_to_feed(steps: Sequence[TimedStep], *, images_per_second: float = 3000.0) -> float:
     """How many cores of this kind an accelerator needs that takes so many images per second; 3,000: a ResNet-50 on one H200.
 
-    >>> cores_to_feed([Step("reading", 0.1, 10_000.0), Step("decoding", 0.9, 1_000.0)], images_per_second=2_000)
+    >>> cores_to_feed([TimedStep("reading", 0.1, 10_000.0), TimedStep("decoding", 0.9, 1_000.0)], images_per_second=2_000)
     2.0
     """
     return sum(step.milliseconds for step in steps) * images_per_second / 1000.0
@@ -132,8 +132,8 @@ def _steps(runs):
     for name, values in runs.items():
         processors, passed = (statistics.median(column) for column in zip(*values, strict=True))
         if name == READING:
-            steps.append(Step(name, passed, 1e3 / passed))
+            steps.append(TimedStep(name, passed, 1e3 / passed))
             continue
-        steps.append(Step(name, max(processors - before, 0.0), 1e3 / passed))
+        steps.append(TimedStep(name, max(processors - before, 0.0), 1e3 / passed))
         before = max(before, processors)
     return steps

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Example, largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import Tensors, largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 
@@ -21,32 +21,32 @@ class TrainingExamples:
     Attributes:
         examples: one by one, as `ExampleSet.dataset` gives them.
         shapes: their `largest_shapes`.
-        held: all of them as one batch, where that fits into memory.
-        decoded: whether those held are prepared (with pixels).
+        cached: all of them as one batch, where that fits into memory.
+        decoded: whether those cached are prepared (with pixels).
         num_classes: how many classes their labels have; 0 where they have none.
         transform: what prepares them.
     """
 
     examples: tf.data.Dataset
     shapes: Any
-    held: Example | None
+    cached: Tensors | None
     decoded: bool
     num_classes: int
     transform: ImageTransform
 
     def one_by_one(self, order: Order) -> tf.data.Dataset:
         """One at a time, in order, each with its "place", int64."""
-        if self.held is None:
+        if self.cached is None:
             return order.streamed(self.examples).map(lambda place, example: {**example, "place": place})
-        return order.batches().unbatch().map(self._held_rows, num_parallel_calls=tf.data.AUTOTUNE)
+        return order.batches().unbatch().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
     def in_batches(self, order: Order) -> tf.data.Dataset:
-        """A batch at a time, likewise; only where they are held."""
-        return order.batches().map(self._held_rows, num_parallel_calls=tf.data.AUTOTUNE)
+        """A batch at a time, likewise; only where they are cached."""
+        return order.batches().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
     @tf.autograph.experimental.do_not_convert
-    def _held_rows(self, places, rows):
-        return {**rows_of(self.held, rows), "place": places}
+    def _cached_rows(self, places, rows):
+        return {**rows_of(self.cached, rows), "place": places}
 
 
 def training_examples(
@@ -61,25 +61,25 @@ def training_examples(
     decoded = not is_cropped and decoded_gb(count, transform) <= memory_budget_gb
     rows = None
     if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:
-        rows = held(examples, TRAIN, transform if decoded else None)
+        rows = cached_split(examples, TRAIN, transform if decoded else None)
     num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
     return TrainingExamples(encoded, largest_shapes(encoded), rows, decoded, num_classes, transform)
 
 
-def held(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Example:
+def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Tensors:
     """A whole split as one batch in memory, prepared where there is a transform.
 
     It is read once: as long as `examples` is open, whoever asks again gets the same tensors.
     """
     key = (split, transform)
-    if key not in examples.held:
+    if key not in examples.cached:
         encoded = examples.dataset(split)
         wanted = encoded if transform is None else encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
         count, shapes = examples.count(split), largest_shapes(encoded)
-        examples.held[key] = padded_batches(
+        examples.cached[key] = padded_batches(
             wanted, batch_size=count, shapes=shapes, drop_remainder=False
         ).get_single_element()
-    return examples.held[key]
+    return examples.cached[key]
 
 
 def decoded_gb(count: int, transform: ImageTransform) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 # A dict of tensors, as `ExampleSet.dataset` and `kerasvision.data.augmentation` describe it: one example, or a batch.
-Example = dict[str, Any]
+Tensors = dict[str, Any]
 
 
 def largest_shapes(examples: tf.data.Dataset) -> Any:
@@ -45,7 +45,7 @@ def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, d
     return prepared.padded_batch(batch_size, counted, filling, drop_remainder=drop_remainder)
 
 
-def rows_of(batch: Example, rows: tf.Tensor) -> Example:
+def rows_of(batch: Tensors, rows: tf.Tensor) -> Tensors:
     """The rows of a batch with these numbers, int (K,); or one alone, int scalar."""
     return tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
 

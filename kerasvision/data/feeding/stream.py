@@ -9,7 +9,7 @@ from kerasvision.data.augmentation import Augmenter
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.feeding.in_memory import TrainingExamples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Example, padded_batches, rows_of
+from kerasvision.data.feeding.padding import Tensors, padded_batches, rows_of
 from kerasvision.data.transform import ImageTransform
 from kerasvision.ops.random import uniform_rows
 
@@ -38,7 +38,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
         batches = padded_batches(prepared, batch_size=whole.local_batch_size, shapes=source.shapes, drop_remainder=True)
 
     @tf.autograph.experimental.do_not_convert
-    def finish(batch: Example) -> Example:
+    def finish(batch: Tensors) -> Tensors:
         places = batch.pop("place")
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
         if augmenter.draws and not one_by_one:
@@ -53,11 +53,11 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
 def prepare_one(
     transform: ImageTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
-) -> Callable[[Example], Example]:
+) -> Callable[[Tensors], Tensors]:
     """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
 
     @tf.autograph.experimental.do_not_convert
-    def prepare(example: Example) -> Example:
+    def prepare(example: Tensors) -> Tensors:
         numbers = uniform_rows(seed, example["place"], rows=1, columns=max(augmenter.draws, 1))
         crop = augmenter.replaces_resize
         if crop is not None:

@@ -18,11 +18,11 @@ from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.examples import Example, ExampleWriter
-from kerasvision.data.ingesting.manifest import CHUNK_ROWS, Scanned, scan
+from kerasvision.data.ingesting.manifest import CHUNK_ROWS, ScannedSource, scan_source
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
-from kerasvision.data.ingesting.spans import PreviousExamples, Span, compare
-from kerasvision.data.inspecting.descriptions import kept_captions, kept_objects, placed_objects
-from kerasvision.data.inspecting.fitted_objects import fitted_objects
+from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
+from kerasvision.data.inspecting.annotations import clip_objects, encode_objects, nonempty_captions
+from kerasvision.data.inspecting.fitted_objects import fit_objects
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
@@ -76,7 +76,7 @@ def ingest(
     if previous is not None and not previous.span.exists():
         previous = None  # examples of a version that knew no spans: this one is the first
     read = lookup.load(source.implementation)
-    scanned = scan(read(source), max_pixels=policy.max_pixels)
+    scanned = scan_source(read(source), max_pixels=policy.max_pixels)
     table = scanned.table
     sound = table["fault"] == ""
     unmatched = _leave_out(table, policy.quarantine_file)
@@ -85,7 +85,7 @@ def ingest(
     _refuse_if_nothing_is_left(table)
     _write(read(source), scanned, data)
     table.to_parquet(manifest, index=False)
-    new = compare(table, previous, splits)
+    new = next_span(table, previous=previous, splits=splits)
     new.save(span)
     return Ingested(table, new, unmatched)
 
@@ -127,7 +127,7 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
         groups=table["group"].tolist(),
         labels=table["label"].tolist(),
         used=(table["fault"] == "").tolist(),
-        previous=previous.placed(splits) if previous is not None and splits.stratify else None,
+        previous=previous.split_by_sha256(splits) if previous is not None and splits.stratify else None,
     )
     table["split"] = pd.Series([split for split, _ in decided], dtype="str")
     leaked = pd.Series([fault for _, fault in decided], dtype="str")
@@ -166,7 +166,7 @@ def _named(bad: pd.DataFrame) -> str:
     return "".join(f"\n  {line}" for line in lines)
 
 
-def _write(records: Iterable[Record], scanned: Scanned, data: Path) -> None:
+def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> None:
     """Writes every usable image. It is read again, and must be what it was when it was looked at."""
     table = scanned.table
     good = table["fault"] == ""
@@ -207,10 +207,10 @@ def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Rec
 def _example(record: Record, row: Any, *, masks: bool) -> tuple[Example, list[str]]:
     """What is written of a record, and notes on its masks."""
     data = _unchanged(record, row.sha256)
-    captions, _ = kept_captions(record.captions)
-    fitted, _, _ = fitted_objects(record, data, width=row.width, height=row.height)
-    kept, _ = kept_objects(fitted, width=row.width, height=row.height)
-    objects, notes = placed_objects(kept, width=row.width, height=row.height, masks=masks)
+    captions, _ = nonempty_captions(record.captions)
+    fitted, _, _ = fit_objects(record, data, width=row.width, height=row.height)
+    kept, _ = clip_objects(fitted, width=row.width, height=row.height)
+    objects, notes = encode_objects(kept, width=row.width, height=row.height, masks=masks)
     return Example(row.id, data, row.label, captions, objects), notes
 
 

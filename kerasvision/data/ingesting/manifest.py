@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from kerasvision.config.listing import printable
-from kerasvision.data.inspecting.descriptions import kept_captions, kept_objects, object_class
-from kerasvision.data.inspecting.fitted_objects import fitted_objects
-from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, oversized
+from kerasvision.data.inspecting.annotations import clip_objects, nonempty_captions, object_class
+from kerasvision.data.inspecting.fitted_objects import fit_objects
+from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
 from kerasvision.data.records import Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
@@ -24,7 +24,7 @@ CHUNK_ROWS = 4096
 
 
 @dataclass
-class Scanned:
+class ScannedSource:
     """What one look at every image of a source gives.
 
     Attributes:
@@ -38,7 +38,7 @@ class Scanned:
     masks: bool = False
 
 
-def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
+def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
     """Looks at every image of a source once, and keeps nothing of it but a row.
 
     Args:
@@ -48,7 +48,7 @@ def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
     Raises:
         DataError: there are no images, or two have one name.
     """
-    found = Scanned()
+    found = ScannedSource()
 
     def rows() -> Iterator[dict[str, object]]:
         with bar("looking at images") as advance:
@@ -60,7 +60,7 @@ def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
                 yield row
                 advance(1)
 
-    found.table = table = in_columns(rows())
+    found.table = table = to_table(rows())
     _refuse_names(table)
     # Where no image has a label, none is missing.
     if (table["label"] != "").any():
@@ -68,10 +68,10 @@ def scan(records: Iterable[Record], *, max_pixels: int) -> Scanned:
     return found
 
 
-def in_columns(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
+def to_table(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
     """Rows as a table, with few of them in memory as objects at a time.
 
-    >>> in_columns([{"id": "a"}, {"id": "b"}, {"id": "c"}], chunk_rows=2)["id"].tolist()
+    >>> to_table([{"id": "a"}, {"id": "b"}, {"id": "c"}], chunk_rows=2)["id"].tolist()
     ['a', 'b', 'c']
     """
     chunks, waiting = [], []
@@ -103,7 +103,7 @@ def _as_texts(records: Iterable[Record]) -> Iterator[Record]:
 def _loaded(records: Iterable[Record], max_pixels: int) -> Iterator[tuple[tuple[Record, str], bytes]]:
     """((record, why it was not read), bytes) of each."""
     for record in _as_texts(records):
-        fault, data = record.fault or oversized(record.file_size(), max_pixels=max_pixels) or "", b""
+        fault, data = record.fault or size_fault(record.file_size(), max_pixels=max_pixels) or "", b""
         if not fault:
             try:
                 data = record.load()
@@ -137,9 +137,9 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[
 
 def _described(record: Record, data: bytes, facts: ImageFacts) -> tuple[list[str], tuple[str, ...], list[Object], str]:
     """Notes on a usable image, its captions and objects, and a fault of these."""
-    captions, on_captions = kept_captions(record.captions)
-    fitted, on_size, fault = fitted_objects(record, data, width=facts.width, height=facts.height)
-    objects, on_objects = kept_objects(fitted, width=facts.width, height=facts.height)
+    captions, on_captions = nonempty_captions(record.captions)
+    fitted, on_size, fault = fit_objects(record, data, width=facts.width, height=facts.height)
+    objects, on_objects = clip_objects(fitted, width=facts.width, height=facts.height)
     named_wrong = isinstance(record.content, Path) and has_wrong_suffix(record.content, facts.format)
     notes = [*record.notes, *facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
     return ([], (), [], fault) if fault else (notes, captions, objects, "")

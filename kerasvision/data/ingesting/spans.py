@@ -49,7 +49,7 @@ class PreviousExamples:
     manifest: Path
     span: Path
 
-    def placed(self, splits: Splits) -> dict[str, str]:
+    def split_by_sha256(self, splits: Splits) -> dict[str, str]:
         """SHA-256 -> the split that the image went to; nothing where that was decided by other settings."""
         if Span.load(self.span).splits != splits.to_data():
             return {}
@@ -57,7 +57,7 @@ class PreviousExamples:
         return dict(zip(used["sha256"], used["split"], strict=True))
 
 
-def compare(manifest: pd.DataFrame, previous: PreviousExamples | None, splits: Splits) -> Span:
+def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, splits: Splits) -> Span:
     """The span of a source that was just read.
 
     Args:

@@ -1,1 +1,1 @@
-"""Whether an image file and what is said of it can be used."""
+"""Whether an image file and its annotations can be used."""

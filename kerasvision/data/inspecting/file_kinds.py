@@ -1,4 +1,4 @@
-"""What a file is that is no image in a format that Pillow opens: told by its first bytes, with a way out."""
+"""What a file is that Pillow cannot open as an image, by its first bytes, and what to do with it."""
 
 from collections.abc import Mapping
 
@@ -40,12 +40,12 @@ MARKUP = {b"<svg": "SVG", b"<!doctype html": "HTML", b"<html": "HTML", b"<?xml":
 UNKNOWN = "no image in a known format"
 
 
-def unreadable_kind(data: bytes) -> str:
+def foreign_file_fault(data: bytes) -> str:
     """The fault of a file that is no image, or one of a format that cannot be decoded.
 
-    >>> unreadable_kind(b"%PDF-1.7")
+    >>> foreign_file_fault(b"%PDF-1.7")
     'no image in a known format: a PDF document; save its pages as PNG'
-    >>> unreadable_kind(b"\\x00\\x00\\x00\\x18ftypheic")
+    >>> foreign_file_fault(b"\\x00\\x00\\x00\\x18ftypheic")
     'HEIC cannot be read by TensorFlow: convert it to PNG or JPEG'
     """
     image_format = _begins(FOREIGN, data) or (data[4:8] == b"ftyp" and BRANDS.get(data[8:12])) or _markup(data)
@@ -53,12 +53,12 @@ def unreadable_kind(data: bytes) -> str:
         # What a server answers instead of the image that was asked for.
         return f"{UNKNOWN}: a page of {image_format}; fetch the image again"
     if image_format:
-        return cannot_read(image_format)
+        return unsupported_format_fault(image_format)
     other = _begins(OTHER, data) or ("a film; save its frames as images" if _is_film(data) else None)
     return f"{UNKNOWN}: {other}" if other else UNKNOWN
 
 
-def cannot_read(image_format: str) -> str:
+def unsupported_format_fault(image_format: str) -> str:
     """The fault of an image in a format that TensorFlow does not decode."""
     return f"{image_format} cannot be read by TensorFlow: convert it to PNG or JPEG"
 

@@ -28,7 +28,7 @@ _TURNS = {
 }
 
 
-def fitted_objects(record: Record, data: bytes, *, width: int, height: int) -> tuple[tuple[Object, ...], list[str], str]:
+def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tuple[tuple[Object, ...], list[str], str]:
     """The objects of a record in pixels of its upright image, notes on what was changed, and a fault.
 
     Args:
@@ -40,7 +40,7 @@ def fitted_objects(record: Record, data: bytes, *, width: int, height: int) -> t
         (objects, notes, fault): the fault is "" but where the two sizes have different aspect ratios.
 
     >>> record = Record("a", bytes, objects=(Object((0, 10, 20, 30), "cat"),), drawn_on=(100, 200))
-    >>> fitted_objects(record, b"", width=100, height=50)
+    >>> fit_objects(record, b"", width=100, height=50)
     ((Object(box=(0.0, 5.0, 10.0, 15.0), label='cat', mask=None),),
      ['the annotations claim another image size, so the boxes were scaled'], '')
     """
@@ -58,7 +58,7 @@ def fitted_objects(record: Record, data: bytes, *, width: int, height: int) -> t
     return (), [], f"the annotation file claims {claim}: its boxes cannot be placed"
 
 
-def turned_box(box: tuple[float, ...], orientation: int, *, width: float, height: float) -> tuple[float, ...]:
+def turn_box(box: tuple[float, ...], orientation: int, *, width: float, height: float) -> tuple[float, ...]:
     """A box of a picture as it is stored, in the upright picture.
 
     Args:
@@ -66,7 +66,7 @@ def turned_box(box: tuple[float, ...], orientation: int, *, width: float, height
         orientation: EXIF's, 5 to 8.
         width, height: of the picture as it is stored.
 
-    >>> turned_box((10, 20, 40, 60), 6, width=200, height=100)   # a quarter turn clockwise
+    >>> turn_box((10, 20, 40, 60), 6, width=200, height=100)   # a quarter turn clockwise
     (20, 60, 60, 90)
     """
     top, left, bottom, right = box
@@ -104,7 +104,7 @@ def _fitted(
     scales = np.array(size * 2) / (upright * 2)
 
     def fitted(thing: Object) -> Object:
-        box = turned_box(thing.box, turn, width=width, height=height) if turn else thing.box
+        box = turn_box(thing.box, turn, width=width, height=height) if turn else thing.box
         mask = None if thing.mask is None else partial(_fitted_mask, thing, turn, size)
         return Object(tuple((np.array(box) * scales).tolist()), thing.label, mask)
 

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.data.inspecting.file_kinds import UNKNOWN, cannot_read, unreadable_kind
+from kerasvision.data.inspecting.file_kinds import UNKNOWN, foreign_file_fault, unsupported_format_fault
 from kerasvision.ops.exif import exif_orientation, may_be_turned
 from kerasvision.ops.readable import misread
 
@@ -89,7 +89,7 @@ class ImageFacts:
     notes: tuple[str, ...] = ()
 
 
-def oversized(size: int, *, max_pixels: int) -> str | None:
+def size_fault(size: int, *, max_pixels: int) -> str | None:
     """Why a file is not to be read at all; None where it may be. It is asked before anything is read.
 
     A file may hold 8 bytes for each pixel (four channels of 16 bits, not compressed), and SPARE_BYTES.
@@ -98,7 +98,7 @@ def oversized(size: int, *, max_pixels: int) -> str | None:
         size: of the file, in bytes.
         max_pixels: the most that the image may have.
 
-    >>> oversized(64_000_800, max_pixels=100), oversized(64_000_801, max_pixels=100)
+    >>> size_fault(64_000_800, max_pixels=100), size_fault(64_000_801, max_pixels=100)
     (None, 'the file has 64,000,801 bytes, over the limit of 64,000,800 for an image of 100 pixels')
     """
     limit = 8 * max_pixels + SPARE_BYTES
@@ -140,7 +140,7 @@ def inspect_header(data: bytes, *, max_pixels: int) -> ImageFacts:
 def inspect_images(
     items: Iterable[tuple[K, bytes]], *, max_pixels: int, workers: int | None = None
 ) -> Iterator[tuple[K, bytes, ImageFacts]]:
-    """(key, bytes, facts) of many files, in order, several at a time; few are held in memory at once.
+    """(key, bytes, facts) of many files, in order, several at a time; few are in memory at once.
 
     Args:
         items: (key, bytes of a file).
@@ -194,7 +194,7 @@ def orientation_of(data: bytes, image_format: str) -> int:
 
 
 def read_header(data: bytes) -> ImageFacts:
-    """What the header claims, or a fault: nothing is decoded, nothing is held against it."""
+    """What the header claims, or a fault: nothing is decoded, and nothing it claims is judged."""
     try:
         with _opened(data) as image:
             return ImageFacts(image.format or "", image.mode, *image.size, None, tuple(_notes(image, data)))
@@ -216,7 +216,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 
 def _unknown(data: bytes) -> str:
-    fault = unreadable_kind(data)
+    fault = foreign_file_fault(data)
     if fault == UNKNOWN:
         fault = next((_broken(kind) for kind, start in READABLE.items() if data.startswith(start)), fault)
     return fault
@@ -252,13 +252,13 @@ def _too_large(facts: ImageFacts, max_pixels: int) -> str | None:
 
 def _unsupported(data: bytes, facts: ImageFacts) -> str | None:
     if facts.format not in READABLE:
-        return cannot_read(facts.format)
+        return unsupported_format_fault(facts.format)
     if facts.format == "WEBP" and (facts.mode == "RGBA" or ANIMATED in facts.notes):
         return "a WEBP with transparency or several frames cannot be read by TensorFlow: convert it to PNG"
-    return wrong_pixels(data, facts)
+    return misreading_fault(data, facts)
 
 
-def wrong_pixels(data: bytes, facts: ImageFacts) -> str | None:
+def misreading_fault(data: bytes, facts: ImageFacts) -> str | None:
     """Why TensorFlow would decode an image to wrong pixels without an error, or that its header is damaged; else None.
 
     Args:

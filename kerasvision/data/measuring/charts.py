@@ -49,17 +49,17 @@ def histogram(images: pd.DataFrame, column: str, *, title: str, splits: list[str
     return Histogram(
         title=title,
         outlines={split: _outline(share / highest) for split, share in shares.items()},
-        low=written(edges[0]),
-        middle=written(edges[BINS // 2]),
-        high=written(edges[-1]),
-        medians={split: written(by_split[split].median()) for split in shares},
+        low=short_number(edges[0]),
+        middle=short_number(edges[BINS // 2]),
+        high=short_number(edges[-1]),
+        medians={split: short_number(by_split[split].median()) for split in shares},
     )
 
 
-def written(value: float) -> str:
+def short_number(value: float) -> str:
     """A number as short as three digits allow.
 
-    >>> written(0.12345), written(12.34), written(1234567.0)
+    >>> short_number(0.12345), short_number(12.34), short_number(1234567.0)
     ('0.123', '12.3', '1,234,567')
     """
     if abs(value) >= 100:

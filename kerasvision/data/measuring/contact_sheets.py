@@ -33,7 +33,7 @@ class Picture:
         url: data URL of the thumbnail.
         width, height: of the thumbnail, in pixels.
         boxes: (class name, left, top, width, height) of its objects, the numbers in percent of the picture's sides.
-        captions: what is said of it.
+        captions: its captions.
     """
 
     id: str
@@ -44,13 +44,13 @@ class Picture:
     captions: tuple[str, ...] = ()
 
 
-def chosen_ids(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[str]]:
+def ids_to_show(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[str]]:
     """Class -> ids of training images to show, in an order that the bytes decide; all under "" where there are no classes.
 
     Where there are many classes, each shows fewer images, and of more than 600 only the first 600 are shown.
 
     >>> images = pd.DataFrame({"id": ["a", "b", "c"], "sha256": ["2", "1", "0"], "split": "train", "label": ["x", "x", "y"]})
-    >>> chosen_ids(images, ["x", "y"])
+    >>> ids_to_show(images, ["x", "y"])
     {'x': ['b', 'a'], 'y': ['c']}
     """
     train = images[images["split"] == TRAIN].drop_duplicates("sha256").sort_values("sha256")

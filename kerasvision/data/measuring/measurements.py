@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from kerasvision.data.captions import words
+from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.near_duplicates import LOOK_SIDE, THUMBNAIL_VALUES, fingerprints
 from kerasvision.errors import DataError
@@ -106,9 +106,9 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
 
 def _count_words(captions: tf.RaggedTensor, found: Measurements) -> np.ndarray:
     """Counts the words of a batch, and gives the mean number of words of each image's captions; NaN without captions."""
-    said = [words(caption.decode()) for caption in captions.flat_values.numpy()]
-    found.words.update(word for caption in said for word in caption)
-    counts = np.array([len(caption) for caption in said], np.int64)
+    split = [words_in(caption.decode()) for caption in captions.flat_values.numpy()]
+    found.words.update(word for words in split for word in words)
+    counts = np.array([len(words) for words in split], np.int64)
     found.max_words = max(found.max_words, int(counts.max(initial=0)))
     per_image = captions.row_lengths().numpy()
     found.caption_counts.update(per_image.tolist())

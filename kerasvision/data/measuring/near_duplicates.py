@@ -71,7 +71,7 @@ def fingerprints(looks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0], means.astype(np.uint8).reshape(len(looks), THUMBNAIL_VALUES)
 
 
-def near_groups(hashes: np.ndarray, thumbnails: np.ndarray, *, contents: np.ndarray) -> np.ndarray:
+def near_duplicate_groups(hashes: np.ndarray, thumbnails: np.ndarray, *, contents: np.ndarray) -> np.ndarray:
     """Numbers the groups of images that look alike and are not all the same file.
 
     Args:
@@ -85,7 +85,7 @@ def near_groups(hashes: np.ndarray, thumbnails: np.ndarray, *, contents: np.ndar
 
     >>> ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None, None] * 6, (32, 32, 3))
     >>> hashes, thumbnails = fingerprints(np.stack([ramp, ramp[:, ::-1].swapaxes(0, 1), ramp + 20]))
-    >>> near_groups(hashes, thumbnails, contents=np.arange(3)).tolist()  # the third is the first, lighter
+    >>> near_duplicate_groups(hashes, thumbnails, contents=np.arange(3)).tolist()  # the third is the first, lighter
     [0, -1, 0]
     """
     count = len(hashes)

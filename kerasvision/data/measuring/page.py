@@ -9,7 +9,7 @@ import pandas as pd
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.charts import Histogram, histogram
-from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, chosen_ids, pictures
+from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, ids_to_show, pictures
 from kerasvision.data.measuring.statistics import Statistics, channel_deviations, channel_means
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
@@ -63,7 +63,7 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
 
 def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[Picture]]:
     """Class -> some of its training images; under "" where there are no classes."""
-    chosen = chosen_ids(images, statistics.classes)
+    chosen = ids_to_show(images, statistics.classes)
     side = LARGE_SIDE if statistics.captions or statistics.object_classes else THUMBNAIL_SIDE
     found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side)
     return {label: [found[name] for name in ids] for label, ids in chosen.items()}

@@ -11,7 +11,7 @@ import pandas as pd
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.measurements import COLOURS, Measurements, measure_examples
-from kerasvision.data.measuring.near_duplicates import near_groups
+from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
 T = TypeVar("T", pd.Series, pd.DataFrame)
@@ -115,7 +115,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
     return statistics, images
 
 
-def save_tables(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, folder: Path) -> None:
+def save_statistics_tables(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, folder: Path) -> None:
     """Writes `labels.parquet` (split, label, count), `vocabulary.parquet` (word, count) and `duplicates.parquet`.
 
     Args:
@@ -156,7 +156,7 @@ def channel_deviations(images: pd.DataFrame) -> np.ndarray:
 def _joined(good: pd.DataFrame, measured: Measurements) -> pd.DataFrame:
     images = good.merge(measured.table, on="id", how="left", validate="one_to_one")
     contents, _ = pd.factorize(images["sha256"])
-    groups = near_groups(measured.hashes, measured.thumbnails, contents=contents)
+    groups = near_duplicate_groups(measured.hashes, measured.thumbnails, contents=contents)
     return images.assign(aspect=images["width"] / images["height"], near_group=groups)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Coco
-from kerasvision.data.inspecting.descriptions import kept_objects
+from kerasvision.data.inspecting.annotations import clip_objects
 from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.records import UNLISTED, Object, Record, class_name
-from kerasvision.data.sources.coco_fields import corners, crowd, is_share, size_of
-from kerasvision.data.sources.coco_masks import mask_fault, mask_png, packed
+from kerasvision.data.sources.coco_fields import is_relative_box, parse_box, parse_crowd, parse_size
+from kerasvision.data.sources.coco_masks import compact_outline, mask_fault, mask_png
 from kerasvision.data.sources.coco_unlisted import unlisted_images
-from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import DataError, shown
@@ -48,7 +48,7 @@ def read_coco(settings: Coco) -> Iterator[Record]:
             fault = found.fault(name) or image.fault
             path = found.path(name)
             yield Record(
-                clean(prefix + name),
+                replace_surrogates(prefix + name),
                 path,
                 "" if fault or settings.label == "none" else _largest(image, path),
                 split,
@@ -105,7 +105,7 @@ class _Annotations:
                 names = f"{row['file_name']!r}, and another file {image.file_name!r}"
                 raise DataError(f"{self.file} calls image {number} {names}")
             if self.kind == "instances":
-                image.size = size_of(row)
+                image.size = parse_size(row)
         self.images.clear()
         # Taken off the list one by one, so that the parsed text and what becomes of it are not both in memory.
         self.annotations.reverse()
@@ -122,20 +122,20 @@ class _Annotations:
 
     def _add_object(self, image: _Image, row: dict, settings: Coco) -> None:
         where = f"annotation {row.get('id')} of {self.file.name}"
-        is_crowd = crowd(row.get("iscrowd"))
+        is_crowd = parse_crowd(row.get("iscrowd"))
         if is_crowd is None:
             raise UnusableValue(f"{where} has iscrowd {shown(row['iscrowd'])}, neither 0 nor 1")
         if is_crowd and settings.crowds == "leave_out":
             return
-        if (box := corners(row.get("bbox"))) is None:
+        if (box := parse_box(row.get("bbox"))) is None:
             raise UnusableValue(f"{where} has no box of four numbers")
-        if is_share(row["bbox"]):
+        if is_relative_box(row["bbox"]):
             raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, and COCO's boxes are in pixels")
         outline, mask = row.get("segmentation"), None
         if outline and settings.masks == "keep":
             if fault := mask_fault(outline, image.size):
                 raise UnusableValue(f"{where} {fault}")
-            mask = partial(mask_png, packed(outline), *image.size)
+            mask = partial(mask_png, compact_outline(outline), *image.size)
         image.objects.append(Object(box, self.categories[row["category_id"]], mask))
         if not is_crowd:
             image.single.append(image.objects[-1])
@@ -155,7 +155,7 @@ class _Annotations:
         names: dict[int, str] = {}
         above: dict[str, object] = {}
         for row in rows:
-            number, name = row["id"], class_name(clean(row["name"]))
+            number, name = row["id"], class_name(replace_surrogates(row["name"]))
             if names.setdefault(number, name) != name:
                 raise DataError(
                     f"{self.file} gives category {number} two names: {names[number]!r} and {name!r}",
@@ -186,8 +186,8 @@ class _Annotations:
             raise DataError(f"{self.file}: {len(unknown)} annotations whose {key} the file does not list: {named}")
 
     def _refuse_shares(self) -> None:
-        boxes = [row["bbox"] for row in self.annotations if corners(row.get("bbox")) is not None]
-        shares = [box for box in boxes if is_share(box)]
+        boxes = [row["bbox"] for row in self.annotations if parse_box(row.get("bbox")) is not None]
+        shares = [box for box in boxes if is_relative_box(box)]
         if 2 * len(shares) > len(boxes):
             raise DataError(
                 f"{self.file} must give boxes in pixels; {len(shares)} of its {len(boxes)} boxes lie within the first "
@@ -222,7 +222,7 @@ def _largest(image: _Image, file: Path) -> str:
     size = image.size or (upright_size(file) if image.single else None)
     if size is None:
         return ""
-    kept, _ = kept_objects(image.single, width=size[1], height=size[0])
+    kept, _ = clip_objects(image.single, width=size[1], height=size[0])
 
     def area(thing: Object) -> float:
         y_min, x_min, y_max, x_max = thing.box

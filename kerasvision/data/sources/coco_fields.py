@@ -8,10 +8,10 @@ MOST_SIDE = 10**9
 _CROWD = {"0": False, "false": False, "1": True, "true": True}
 
 
-def corners(box: object) -> tuple[float, float, float, float] | None:
+def parse_box(box: object) -> tuple[float, float, float, float] | None:
     """COCO's [x, y, width, height] as y_min, x_min, y_max, x_max; None for anything but four finite numbers.
 
-    >>> corners([10, 20, 30, 40])
+    >>> parse_box([10, 20, 30, 40])
     (20.0, 10.0, 60.0, 40.0)
     """
     if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
@@ -23,22 +23,22 @@ def corners(box: object) -> tuple[float, float, float, float] | None:
     return (y, x, y + height, x + width) if all(map(math.isfinite, (x, y, x + width, y + height))) else None
 
 
-def is_share(box: object) -> bool:
+def is_relative_box(box: object) -> bool:
     """Whether a box lies within the first pixel, as one does whose numbers are shares of the image's sides.
 
     Four whole numbers are not taken for shares: [0, 0, 1, 1] is the first pixel itself.
 
-    >>> is_share([0.1, 0.2, 0.3, 0.4]), is_share([0, 0, 1, 1]), is_share([0.5, 0.5, 20, 30])
+    >>> is_relative_box([0.1, 0.2, 0.3, 0.4]), is_relative_box([0, 0, 1, 1]), is_relative_box([0.5, 0.5, 20, 30])
     (True, False, False)
     """
     numbers = isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
     return numbers and all(0 <= n <= 1 for n in box) and any(n != int(n) for n in box)
 
 
-def crowd(value: object) -> bool | None:
+def parse_crowd(value: object) -> bool | None:
     """Whether `iscrowd` says a crowd; None where it is neither 0 nor 1 in any spelling. Left out or null, it says none.
 
-    >>> crowd(0), crowd("0"), crowd("True"), crowd(None), crowd([])
+    >>> parse_crowd(0), parse_crowd("0"), parse_crowd("True"), parse_crowd(None), parse_crowd([])
     (False, False, True, False, None)
     """
     if value is None:
@@ -48,11 +48,11 @@ def crowd(value: object) -> bool | None:
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else None
 
 
-def size_of(image: dict) -> tuple[int, int] | None:
+def parse_size(image: dict) -> tuple[int, int] | None:
     """(height, width) that the JSON gives an image; None where it gives none, or one that no image can have.
 
-    >>> size_of({"height": 4, "width": 6.0}), size_of({"height": "4", "width": 6}), size_of({"height": 0, "width": 6})
-    ((4, 6), (4, 6), None)
+    >>> [parse_size({"height": height, "width": 6.0}) for height in (4, "4", 0)]
+    [(4, 6), (4, 6), None]
     """
     height, width = _side(image.get("height")), _side(image.get("width"))
     return (height, width) if height and width else None

@@ -31,7 +31,7 @@ def mask_fault(outline: object, size: tuple[int, int] | None) -> str:
     return "" if good else "has a mask that is neither polygons of three and more points nor runs"
 
 
-def packed(outline: list | dict) -> Outline:
+def compact_outline(outline: list | dict) -> Outline:
     """The same outline in a tenth of the memory: polygons as float32 arrays, runs as text or as an int64 array."""
     if isinstance(outline, list):
         return tuple(np.asarray(polygon, np.float32) for polygon in outline)
@@ -40,7 +40,7 @@ def packed(outline: list | dict) -> Outline:
 
 
 def mask_png(outline: Outline, height: int, width: int) -> bytes:
-    """PNG bytes of a grey (height, width) picture, 255 within the outline; see `packed`."""
+    """PNG bytes of a grey (height, width) picture, 255 within the outline; see `compact_outline`."""
     if isinstance(outline, tuple):
         mask = draw_polygons(outline, height=height, width=width)
     else:

@@ -28,8 +28,8 @@ def read_idx(settings: Idx) -> Iterator[Record]:
         DataError: a file is missing, cut short or of another format; more labels than class names.
     """
     for split, prefix in FILES.items():
-        images = read_array(settings.path / f"{prefix}-images-idx3-ubyte.gz", rank=3)
-        labels = read_array(settings.path / f"{prefix}-labels-idx1-ubyte.gz", rank=1)
+        images = read_idx_array(settings.path / f"{prefix}-images-idx3-ubyte.gz", rank=3)
+        labels = read_idx_array(settings.path / f"{prefix}-labels-idx1-ubyte.gz", rank=1)
         if len(images) != len(labels):
             raise DataError(f"{prefix} holds {len(images)} images and {len(labels)} labels")
         highest = int(labels.max(initial=0))
@@ -41,7 +41,7 @@ def read_idx(settings: Idx) -> Iterator[Record]:
             yield Record(f"{split}/{number:05d}.png", content, names[labels[number]], split)
 
 
-def read_array(path: Path, *, rank: int) -> np.ndarray:
+def read_idx_array(path: Path, *, rank: int) -> np.ndarray:
     """The uint8 array of one .gz file: (N,) labels (rank 1) or (N, H, W) images (rank 3).
 
     Raises:

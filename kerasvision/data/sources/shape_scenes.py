@@ -117,7 +117,7 @@ def make_scene(settings: Shapes, number: int) -> Scene:
             pixels[canvas.owner == len(words)] = np.multiply(COLOURS[colour], shade)
             words.append((name, colour, size))
             used.add(colour)
-    shapes = tuple(Shape(*said, canvas.owner == index) for index, said in enumerate(words))
+    shapes = tuple(Shape(*description, canvas.owner == index) for index, description in enumerate(words))
     return Scene(pixels, shapes, ground)
 
 

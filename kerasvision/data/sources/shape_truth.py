@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from kerasvision.data.captions import words
+from kerasvision.data.captions import words_in
 from kerasvision.data.sources.shape_captions import NUMBERS, plural, position_of, relation_of
 from kerasvision.data.sources.shape_outlines import OUTLINES
 from kerasvision.data.sources.shape_scenes import COLOURS, GROUNDS, SIZES, Scene, Shape
@@ -22,57 +22,57 @@ def is_true(caption: str, scene: Scene) -> bool:
     >>> is_true("a medium-sized orange star on a light background", scene), is_true("A star!", scene)
     (True, False)
     """
-    said = " ".join(words(caption))
-    if _WRONG_ARTICLE.search(said):
+    sentence = " ".join(words_in(caption))
+    if _WRONG_ARTICLE.search(sentence):
         return False
-    readings = ((pattern.fullmatch(said), holds) for pattern, holds in _SENTENCES.items())
+    readings = ((pattern.fullmatch(sentence), holds) for pattern, holds in _SENTENCES.items())
     return any(match is not None and holds(scene, *match.groups()) for match, holds in readings)
 
 
-def shape_meant(scene: Scene, said: str) -> Shape | None:
+def shape_called(scene: Scene, phrase: str) -> Shape | None:
     """The shape of the scene that "a small red star" or "a red star" can mean; None where there is none.
 
     Two shapes of a scene never have one colour.
     """
-    *size, colour, name = said.split()[1:]
+    *size, colour, name = phrase.split()[1:]
     for shape in scene.shapes:
         if (shape.colour, shape.name) == (colour, name) and size in ([], [shape.size]):
             return shape
     return None
 
 
-def _holds_one_on(scene: Scene, said: str, ground: str) -> bool:
-    return shape_meant(scene, said) is not None and scene.ground == ground
+def _holds_one_on(scene: Scene, phrase: str, ground: str) -> bool:
+    return shape_called(scene, phrase) is not None and scene.ground == ground
 
 
-def _holds_one_at(scene: Scene, said: str, position: str) -> bool:
-    shape = shape_meant(scene, said)
+def _holds_one_at(scene: Scene, phrase: str, position: str) -> bool:
+    shape = shape_called(scene, phrase)
     return shape is not None and position_of(shape, scene.pixels.shape) == position
 
 
-def _largest_is(scene: Scene, said: str) -> bool:
-    return shape_meant(scene, said) is scene.shapes[0]
+def _largest_is(scene: Scene, phrase: str) -> bool:
+    return shape_called(scene, phrase) is scene.shapes[0]
 
 
-def _is_only(scene: Scene, said: str) -> bool:
-    return len(scene.shapes) == 1 and _largest_is(scene, said)
+def _is_only(scene: Scene, phrase: str) -> bool:
+    return len(scene.shapes) == 1 and _largest_is(scene, phrase)
 
 
-def _lie_so(scene: Scene, said: str, relation: str, other: str) -> bool:
-    one, two = shape_meant(scene, said), shape_meant(scene, other)
+def _lie_so(scene: Scene, phrase: str, relation: str, other: str) -> bool:
+    one, two = shape_called(scene, phrase), shape_called(scene, other)
     return None not in (one, two) and relation_of(one, two, scene.pixels.shape) == relation
 
 
 def _are_all(scene: Scene, number: str, listed: str) -> bool:
-    meant = [shape_meant(scene, said) for said in re.findall(_SHAPE, listed)]
+    meant = [shape_called(scene, phrase) for phrase in re.findall(_SHAPE, listed)]
     each_once = all(sum(shape is found for found in meant) == 1 for shape in scene.shapes)
     return number == NUMBERS[len(scene.shapes)] and each_once and len(meant) == len(scene.shapes)
 
 
 def _are_so_many(scene: Scene, counted: str, ground: str) -> bool:
     counts = Counter(shape.name for shape in scene.shapes)
-    said = sorted(re.findall(_COUNT, counted))
-    return said == sorted(_count(name, count) for name, count in counts.items()) and scene.ground == ground
+    stated = sorted(re.findall(_COUNT, counted))
+    return stated == sorted(_count(name, count) for name, count in counts.items()) and scene.ground == ground
 
 
 def _count(name: str, count: int) -> str:

@@ -16,7 +16,7 @@ from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet
 from kerasvision.data.records import Record
-from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import SPLIT_NAMES, split_of
 from kerasvision.errors import DataError
@@ -75,11 +75,11 @@ def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
     """(line or row number, what it says). The image itself is not read where the table holds it."""
     in_table, images = settings.holds_bytes(), settings.images
     columns = settings.columns[1:] if in_table else settings.columns
-    said, bad, first = _Columns(settings), 0, ""
+    readers, bad, first = _ColumnReaders(settings), 0, ""
     with closing(settings.rows(columns) if columns else _numbers(settings.path)) as rows:
         for count, (number, values) in enumerate(rows, start=1):
             cells = dict(zip(columns, values, strict=True))
-            row = said.row(cells, f"row {number}")
+            row = readers.row(cells, f"row {number}")
             row.path = "" if in_table else images.name(str(cells[settings.image] or ""))
             bad, first = bad + bool(row.fault), first or row.fault
             yield number, row
@@ -87,8 +87,8 @@ def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
                 raise DataError(f"{bad:,} of the first {count:,} rows of {settings.path} cannot be used; the first: {first}")
 
 
-class _Columns:
-    """What each column but the image's says, as texts."""
+class _ColumnReaders:
+    """Reads every column but the image's as texts."""
 
     def __init__(self, settings: Table) -> None:
         self.settings = settings
@@ -121,10 +121,10 @@ def _noun(settings: Table, column: str | None) -> str:
 
 
 def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
-    """Name -> what is said of that image. An empty path is named by its line, so that each is told."""
+    """Name -> what the rows of that image say. An empty path is named by its line, so that each is reported."""
     images, found, bad, first = settings.images, {}, 0, None
     for count, (number, row) in enumerate(rows, start=1):
-        name = clean(row.path) if row.path.strip() else f"row {number}"
+        name = replace_surrogates(row.path) if row.path.strip() else f"row {number}"
         if name in found:
             found[name].add(row)
         else:
@@ -163,7 +163,11 @@ def _huggingface_names(settings: Table) -> list[str]:
         names = features[settings.label]["names"]
     except (ValueError, KeyError, TypeError):
         return []
-    return [clean(name) for name in names] if isinstance(names, list) and all(isinstance(n, str) for n in names) else []
+    return (
+        [replace_surrogates(name) for name in names]
+        if isinstance(names, list) and all(isinstance(n, str) for n in names)
+        else []
+    )
 
 
 def _numbers(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:

@@ -1,10 +1,10 @@
 """Text from a file becomes text that can be written again."""
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with U+FFFD in the place of half characters, which JSON can spell and no file can hold.
 
-    >>> clean("caf\\u00e9 \\ud83d!") == "caf\\u00e9 \\ufffd!"
+    >>> replace_surrogates("caf\\u00e9 \\ud83d!") == "caf\\u00e9 \\ufffd!"
     True
     """
     try:

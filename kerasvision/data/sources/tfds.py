@@ -35,7 +35,7 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
     # An image stays encoded where TFDS keeps it so; arrays (a `Tensor` feature) come as pixels.
     is_image = isinstance(builder.info.features[settings.image_key], tfds.features.Image)
     decoders = {settings.image_key: tfds.decode.SkipDecoding()} if is_image else None
-    said = _Features(builder, settings)
+    features = _Features(builder, settings)
     for split in sorted(builder.info.splits):
         examples = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
         if settings.max_examples is not None:
@@ -43,11 +43,11 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
         for number, example in enumerate(tfds.as_numpy(examples)):
             image = example[settings.image_key]
             content = partial(encode_png, image.squeeze()) if isinstance(image, np.ndarray) else partial(bytes, image)
-            yield said.record(example, f"{split}/{number:06d}", content, split)
+            yield features.record(example, f"{split}/{number:06d}", content, split)
 
 
 class _Features:
-    """How the features of all examples are read as texts."""
+    """Reads features of all examples as texts."""
 
     def __init__(self, builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
         self.builder, self.settings = builder, settings

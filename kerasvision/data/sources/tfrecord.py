@@ -42,7 +42,7 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
         DataError: no file, one that is cut short, corrupt or no TFRecord, or one whose records are no examples; or an
             example with several labels that are not one-hot.
     """
-    said = _Features(settings)
+    readers = _FeatureReaders(settings)
     for name, path in settings.named_paths():
         split = _split_of(name)
         for number, (offset, data) in enumerate(_records(path)):
@@ -50,7 +50,7 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
             if number == 0 and settings.image_key not in features:
                 hint = did_you_mean(settings.image_key, features)
                 raise ConfigError(f"{path} has no feature {settings.image_key!r}; {hint}")
-            example = _Example(said, path, offset, len(data), features)
+            example = _Example(readers, path, offset, len(data), features)
             yield example.record(f"{name}/{number:06d}", f"record {number} of {path}", split)
 
 
@@ -63,8 +63,8 @@ def _split_of(name: str) -> str | None:
     return next(filter(None, map(split_within, reversed(name.split("/")))), None)
 
 
-class _Features:
-    """How the features of all examples are read as texts."""
+class _FeatureReaders:
+    """Reads features of all examples as texts."""
 
     def __init__(self, settings: TfRecord) -> None:
         self.settings = settings
@@ -82,18 +82,18 @@ class _Features:
 class _Example:
     """One example: what it says, and where its bytes lie."""
 
-    def __init__(self, said: _Features, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
-        self.said, self.settings, self.features = said, said.settings, features
+    def __init__(self, readers: _FeatureReaders, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
+        self.readers, self.settings, self.features = readers, readers.settings, features
         self.again = partial(_read_again, path, offset, size)
 
     def record(self, name: str, where: str, split: str | None) -> Record:
-        label, fault = self.said.label.read(self._values(self.settings.label_key), where)
+        label, fault = self.readers.label.read(self._values(self.settings.label_key), where)
         image = self.features.get(self.settings.image_key, [])
         if len(image) != 1 or not isinstance(image[0], bytes):
             return Record(name, bytes, label, split, fault=f"it holds no encoded image in {self.settings.image_key!r}")
         captions, objects = (), ()
         try:
-            captions = self.said.caption.texts(self._values(self.settings.caption_key), where)
+            captions = self.readers.caption.texts(self._values(self.settings.caption_key), where)
             objects, wrong = self._objects(image[0], where)
             fault = fault or wrong
         except UnusableValue as unusable:
@@ -121,12 +121,12 @@ class _Example:
             return (), ""
         if any(len(side) != boxes for side in sides.values()) or len(labels) != boxes or len(masks) not in (0, boxes):
             counts = ", ".join(f"{len(side)} {name}" for name, side in sides.items())
-            said = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
-            return (), f"its boxes do not fit together: {counts}, {said}"
+            others = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
+            return (), f"its boxes do not fit together: {counts}, {others}"
         numbers = [number for side in sides.values() for number in side]
         if wrong := [number for number in numbers if isinstance(number, bytes) or abs(number) > MOST_SHARE]:
             return (), f"its boxes must be shares of the image's sides, in [0, 1]; received {wrong[0]!r}"
-        names = [self.said.object_label.name(label, where) for label in labels]
+        names = [self.readers.object_label.name(label, where) for label in labels]
         if (size := upright_size(io.BytesIO(image))) is None:
             return (), ""
         pixels = np.asarray([*sides.values()], np.float64).T * (size * 2)

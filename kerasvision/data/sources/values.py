@@ -10,7 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
-from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.errors import DataError, shown
 from kerasvision.shortened import shortened
 
@@ -52,7 +52,7 @@ class Values:
         if value is None or value != value:
             return ""
         if isinstance(value, str):
-            return clean(value).strip()
+            return replace_surrogates(value).strip()
         if isinstance(value, bytes):
             return self._decoded(value, row).strip()
         if isinstance(value, float | Decimal):

@@ -17,9 +17,9 @@ from kerasvision.shortened import shortened
 
 SEVERITIES = ("error", "warning", "info")
 MOST_NAMED = 5
-# How many anomalies of one kind are told each by itself, and how many errors one message repeats.
+# How many anomalies of one kind are listed one by one, and how many errors one message repeats.
 MOST_OF_A_KIND = 10
-MOST_TOLD = 10
+MOST_REPEATED = 10
 
 Severity = Literal["error", "warning", "info"]
 
@@ -125,24 +125,24 @@ def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Itera
     return Anomaly(CODES[code], code, message, tuple(ids)[:MOST_NAMED], tuple(suspects))
 
 
-def summed_up(found: Iterable[Anomaly]) -> list[Anomaly]:
+def summarize(found: Iterable[Anomaly]) -> list[Anomaly]:
     """The anomalies, those of one kind together; of a kind with many of them the first, and one that stands for the rest.
 
-    >>> [one.message for one in summed_up(anomaly("class_appeared", f"label {n}") for n in range(13))][9:]
+    >>> [one.message for one in summarize(anomaly("class_appeared", f"label {n}") for n in range(13))][9:]
     ['label 9', '3 more of this kind, the last: label 12']
     """
     by_code: dict[str, list[Anomaly]] = {}
     for one in found:
         by_code.setdefault(one.code, []).append(one)
-    told = []
+    summary = []
     for code, several in by_code.items():
         kept = several[: MOST_OF_A_KIND + 1] if len(several) == MOST_OF_A_KIND + 1 else several[:MOST_OF_A_KIND]
-        told += kept
+        summary += kept
         if rest := several[len(kept) :]:
             message = f"{len(rest):,} more of this kind, the last: {rest[-1].message}"
             suspected = (name for one in rest for name in one.suspects)
-            told.append(anomaly(code, message, rest[-1].examples, suspects=suspected))
-    return told
+            summary.append(anomaly(code, message, rest[-1].examples, suspects=suspected))
+    return summary
 
 
 def ids_by_label(images: pd.DataFrame | None) -> dict[str, list[str]]:
@@ -158,10 +158,10 @@ def ids_by_label(images: pd.DataFrame | None) -> dict[str, list[str]]:
     return found
 
 
-def counted(number: int, one: str, many: str) -> str:
+def count_phrase(number: int, one: str, many: str) -> str:
     """A number with what it counts.
 
-    >>> counted(1, "image is", "images are"), counted(2, "image is", "images are")
+    >>> count_phrase(1, "image is", "images are"), count_phrase(2, "image is", "images are")
     ('1 image is', '2 images are')
     """
     return f"{number} {one if number == 1 else many}"
@@ -193,11 +193,11 @@ def refuse_errors(file: Path) -> None:
     anomalies = json.loads(file.read_text(encoding="utf-8"))["anomalies"]
     errors = [found["message"] for found in anomalies if found["severity"] == "error"]
     if errors:
-        named = shortened(errors, most=MOST_TOLD, separator="; ")
+        named = shortened(errors, most=MOST_REPEATED, separator="; ")
         raise DataError(f"the data cannot be trained on: {named}", hint=f"all anomalies are in {file}")
 
 
-def suspects(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame:
+def suspect_images(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame:
     """The images that a person may want left out, to be looked through and named as `ingest.quarantine_file`.
 
     Args:
@@ -208,7 +208,7 @@ def suspects(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame
         A row per image, sorted by id: id, sha256, reason (the codes, joined by "; ").
 
     >>> images = pd.DataFrame({"id": ["a", "b"], "sha256": ["0", "1"]})
-    >>> suspects([anomaly("blank_image", "1 image is blank", suspects=["b"])], images).to_dict("records")
+    >>> suspect_images([anomaly("blank_image", "1 image is blank", suspects=["b"])], images).to_dict("records")
     [{'id': 'b', 'sha256': '1', 'reason': 'blank_image'}]
     """
     reasons: dict[str, list[str]] = {}

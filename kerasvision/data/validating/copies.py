@@ -6,7 +6,7 @@ import pandas as pd
 
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
-from kerasvision.data.validating.anomalies import Anomaly, anomaly, counted
+from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
 
 Groups = Sequence[Sequence[str]]
@@ -14,15 +14,17 @@ Groups = Sequence[Sequence[str]]
 
 def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
     """Copies byte for byte, copies by their looks, and groups that splits tear apart."""
-    split_of = dict(zip(images["id"], images["split"], strict=True)) if images is not None else {}
+    split_by_id = dict(zip(images["id"], images["split"], strict=True)) if images is not None else {}
     shared, near_shared = statistics.shared_between_splits, statistics.near_shared_between_splits
-    yield from _told("leakage", shared, "in two splits, byte for byte", _looser_copies(shared, split_of))
-    yield from _told("near_leakage", near_shared, "in two splits, by their looks", _looser_copies(near_shared, split_of))
+    yield from _copies("leakage", shared, "in two splits, byte for byte", _looser_copies(shared, split_by_id))
+    yield from _copies(
+        "near_leakage", near_shared, "in two splits, by their looks", _looser_copies(near_shared, split_by_id)
+    )
     contradictions = statistics.contradictions
-    yield from _told("contradiction", contradictions, "under two labels, byte for byte", _all(contradictions))
+    yield from _copies("contradiction", contradictions, "under two labels, byte for byte", _all(contradictions))
     if statistics.duplicates:
         copies = sum(len(ids) - 1 for ids in statistics.duplicates)
-        count = counted(copies, "image is an exact copy", "images are exact copies")
+        count = count_phrase(copies, "image is an exact copy", "images are exact copies")
         yield anomaly("duplicates", f"{count} of others in their split", statistics.duplicates[0])
     alike = {name for ids in statistics.near_duplicates for name in ids}
     total = sum(statistics.images.values()) if images is None else len(images)
@@ -30,14 +32,14 @@ def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
         yield anomaly("near_duplicates", f"{len(alike)} images look like another one", statistics.near_duplicates[0])
     if images is None:
         return
-    label_of = dict(zip(images["id"], images["label"], strict=True))
-    torn = [ids for ids in statistics.near_duplicates if len({label_of[name] for name in ids}) > 1]
-    yield from _told("near_contradiction", torn, "under two labels, by their looks", _all(torn))
+    label_by_id = dict(zip(images["id"], images["label"], strict=True))
+    torn = [ids for ids in statistics.near_duplicates if len({label_by_id[name] for name in ids}) > 1]
+    yield from _copies("near_contradiction", torn, "under two labels, by their looks", _all(torn))
     groups = _torn_groups(images)
-    yield from _told("group_leakage", groups, "of one group in two splits", _looser_copies(groups, split_of))
+    yield from _copies("group_leakage", groups, "of one group in two splits", _looser_copies(groups, split_by_id))
 
 
-def _told(code: str, groups: Groups, how: str, suspects: Sequence[str]) -> Iterator[Anomaly]:
+def _copies(code: str, groups: Groups, how: str, suspects: Sequence[str]) -> Iterator[Anomaly]:
     """One anomaly for all groups; the images of the first are its examples."""
     if groups:
         images = sum(len(ids) for ids in groups)
@@ -46,20 +48,20 @@ def _told(code: str, groups: Groups, how: str, suspects: Sequence[str]) -> Itera
 
 def _list(groups: Groups) -> str:
     first = " = ".join(sorted(groups[0])[:3])
-    return first if len(groups) == 1 else f"{first}, and {counted(len(groups) - 1, 'more group', 'more groups')}"
+    return first if len(groups) == 1 else f"{first}, and {count_phrase(len(groups) - 1, 'more group', 'more groups')}"
 
 
 def _all(groups: Groups) -> list[str]:
     return [name for ids in groups for name in ids]
 
 
-def _looser_copies(groups: Groups, split_of: Mapping[str, str]) -> list[str]:
+def _looser_copies(groups: Groups, split_by_id: Mapping[str, str]) -> list[str]:
     """Of each group, the images outside the strictest split: without them nothing that is judged on is trained on."""
     rank = {TRAIN: 0, VALIDATION: 1, TEST: 2}
     named = []
-    for ids in groups if split_of else ():
-        strictest = max(rank[split_of[name]] for name in ids)
-        named += [name for name in ids if rank[split_of[name]] < strictest]
+    for ids in groups if split_by_id else ():
+        strictest = max(rank[split_by_id[name]] for name in ids)
+        named += [name for name in ids if rank[split_by_id[name]] < strictest]
     return named
 
 

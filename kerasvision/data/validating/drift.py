@@ -1,12 +1,13 @@
 """Differences between splits, and between this run and the last, that chance does not explain.
 
-A difference is told where it is both large and certain. Large: for labels the L-infinity distance of two distributions (the
-largest difference of one class's share, as in TensorFlow Data Validation's drift comparator), for numbers the two-sample
-Kolmogorov-Smirnov distance, each above the schema's limit. Certain: chance alone would bring it with a probability below
-0.001 divided by the number of comparisons (Bonferroni). For the share of a class that probability is Fisher's exact test's;
-for numbers it is bounded by the two-sample Dvoretzky-Kiefer-Wolfowitz inequality (Wei and Dudley, 2012,
-https://arxiv.org/abs/1107.5356), which holds for a handful of images too, where the usual approximation calls anything
-certain. So fewer than one clean data set in 1,000 raises an alarm, however small, and in a large one no trifle does.
+A difference is reported where it is both large and certain. Large: for labels the L-infinity distance of two distributions
+(the largest difference of one class's share, as in TensorFlow Data Validation's drift comparator), for numbers the
+two-sample Kolmogorov-Smirnov distance, each above the schema's limit. Certain: chance alone would bring it with a
+probability below 0.001 divided by the number of comparisons (Bonferroni). For the share of a class that probability is
+Fisher's exact test's; for numbers it is bounded by the two-sample Dvoretzky-Kiefer-Wolfowitz inequality (Wei and Dudley,
+2012, https://arxiv.org/abs/1107.5356), which holds for a handful of images too, where the usual approximation calls
+anything certain. So fewer than one clean data set in 1,000 raises an alarm, however small, and in a large one no trifle
+does.
 """
 
 from collections.abc import Iterator
@@ -47,8 +48,8 @@ class PreviousRun:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two sets of images to be compared, as `independent` gives them, with their names."""
+class ComparedSets:
+    """Two sets of images to be compared, as `independent_rows` gives them, with their names."""
 
     first: str
     first_images: pd.DataFrame
@@ -58,12 +59,12 @@ class Pair:
 
 def split_drift(images: pd.DataFrame, schema: DataSchema) -> Iterator[Anomaly]:
     """Validation and test images that differ from the training images."""
-    train = independent(images[images["split"] == TRAIN])
+    train = independent_rows(images[images["split"] == TRAIN])
     for split in (VALIDATION, TEST):
-        other = independent(images[images["split"] == split])
+        other = independent_rows(images[images["split"] == split])
         if len(other) and len(train):
-            pair = Pair(f"the {TRAIN} split", train, f"the {split} split", other)
-            yield from compare(pair, schema, codes=("label_drift", "feature_drift"))
+            pair = ComparedSets(f"the {TRAIN} split", train, f"the {split} split", other)
+            yield from drift_between(pair, schema, codes=("label_drift", "feature_drift"))
 
 
 def drift_since(
@@ -77,16 +78,16 @@ def drift_since(
     # Images that both runs share cannot differ: those that were added show a change first.
     added = images[~images["sha256"].isin(old["sha256"])]
     codes = ("label_drift_since_last_run", "feature_drift_since_last_run")
-    before = independent(old)
-    pair = Pair("the last run", before, "the images added since", independent(added))
-    found = list(compare(pair, schema, codes=codes)) if len(added) else []
-    told = {one.code for one in found}
-    whole = compare(Pair("the last run", before, "this run", independent(images)), schema, codes=codes)
+    before = independent_rows(old)
+    pair = ComparedSets("the last run", before, "the images added since", independent_rows(added))
+    found = list(drift_between(pair, schema, codes=codes)) if len(added) else []
+    reported = {one.code for one in found}
+    whole = drift_between(ComparedSets("the last run", before, "this run", independent_rows(images)), schema, codes=codes)
     yield from found
-    yield from (one for one in whole if one.code not in told)
+    yield from (one for one in whole if one.code not in reported)
 
 
-def compare(pair: Pair, schema: DataSchema, *, codes: tuple[str, str]) -> Iterator[Anomaly]:
+def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, str]) -> Iterator[Anomaly]:
     """The differences between two sets of images that are both large and certain.
 
     Args:
@@ -148,7 +149,7 @@ def feature_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, fl
     return distance, min(1.0, float(np.exp(1 - 2 * distance**2 * size)))
 
 
-def independent(images: pd.DataFrame) -> pd.DataFrame:
+def independent_rows(images: pd.DataFrame) -> pd.DataFrame:
     """One row per image, or per group and label where a group holds several: id, label, and the mean of each feature.
 
     Copies, and the images of one person or scene, differ less than chance would have it; counted one by one they would make

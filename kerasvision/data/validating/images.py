@@ -7,13 +7,13 @@ import pandas as pd
 
 from kerasvision.data.ingesting.manifest import NO_LABEL
 from kerasvision.data.ingesting.quarantine import LEFT_OUT
-from kerasvision.data.inspecting.descriptions import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
+from kerasvision.data.inspecting.annotations import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
 from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.records import LINKED_OUT, OUTSIDE, UNLISTED
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
-from kerasvision.data.validating.anomalies import Anomaly, anomaly, counted
+from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
 
 # What the fault of an image that was left out holds -> its code. The first that fits counts.
@@ -87,7 +87,7 @@ def note_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Itera
     for note, count in statistics.notes.items():
         ids = images.loc[images["notes"].str.contains(note, regex=False), "id"] if images is not None else ()
         code = next((code for text, code in NOTES.items() if text in note), "changed_by_decoding")
-        yield anomaly(code, f"{counted(count, 'image', 'images')}: {note}", ids)
+        yield anomaly(code, f"{count_phrase(count, 'image', 'images')}: {note}", ids)
 
 
 def size_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
@@ -100,7 +100,7 @@ def size_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
         yield anomaly("large_image", f"a side is {statistics.max_side} pixels, above {schema.max_side}", ids)
     for mode in sorted(set(statistics.modes) - set(schema.modes)):
         ids = images.loc[images["mode"] == mode, "id"] if images is not None else ()
-        count = counted(statistics.modes[mode], "image has", "images have")
+        count = count_phrase(statistics.modes[mode], "image has", "images have")
         yield anomaly("unseen_mode", f"{count} colour mode {mode}", ids)
 
 
@@ -126,7 +126,7 @@ def caption_anomalies(statistics: Statistics, schema: DataSchema, images: pd.Dat
         return
     few = images.loc[images["captions"] < schema.min_captions, "id"]
     if len(few):
-        count = counted(len(few), "image has", "images have")
+        count = count_phrase(len(few), "image has", "images have")
         yield anomaly("few_captions", f"{count} fewer captions than {schema.min_captions}", few)
     if statistics.captions["max_words"] > schema.max_caption_words:
         # `caption_words` is the mean of an image's captions: a long one may hide behind short ones, but not in their sum.
@@ -151,11 +151,11 @@ def colour_variation(images: pd.DataFrame) -> np.ndarray:
 def _single_images(code: str, images: pd.DataFrame, chosen: pd.Series | np.ndarray, how: str) -> Iterator[Anomaly]:
     ids = images.loc[chosen, "id"]
     if len(ids):
-        yield anomaly(code, f"{counted(len(ids), 'image', 'images')} {how}", ids, suspects=ids)
+        yield anomaly(code, f"{count_phrase(len(ids), 'image', 'images')} {how}", ids, suspects=ids)
 
 
 def _were(ids: list[str]) -> str:
-    return counted(len(ids), "image was", "images were")
+    return count_phrase(len(ids), "image was", "images were")
 
 
 def _shorter(images: pd.DataFrame) -> pd.Series:

@@ -6,9 +6,9 @@ import pandas as pd
 
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.splits import TRAIN
-from kerasvision.data.validating.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, counted, ids_by_label
+from kerasvision.data.validating.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, count_phrase, ids_by_label
 from kerasvision.data.validating.schema import DataSchema
-from kerasvision.data.validating.spelling import shown_apart, spelt_alike
+from kerasvision.data.validating.spelling import show_differences, spelt_alike
 from kerasvision.shortened import shortened
 
 DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
@@ -42,7 +42,7 @@ def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[An
     train = statistics.counts.get(TRAIN, {})
     for name, count in train.items():
         if count < schema.min_train_examples:
-            has = counted(count, "training image", "training images")
+            has = count_phrase(count, "training image", "training images")
             yield anomaly("too_few_examples", f"class {name!r} has {has}; at least {schema.min_train_examples} are needed")
     for split, counts in statistics.counts.items():
         missing = [name for name, count in counts.items() if not count]
@@ -60,7 +60,7 @@ def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Ano
     """The classes of the objects in the images against those of the schema."""
     present = {name for name, count in statistics.object_counts.items() if count}
     for name in sorted(present - set(schema.object_classes)):
-        count = counted(statistics.object_counts[name], "object is", "objects are")
+        count = count_phrase(statistics.object_counts[name], "object is", "objects are")
         yield anomaly("unseen_object_class", f"{count} of class {name!r}, which is not in the schema")
     for name in sorted(set(schema.object_classes) - present):
         yield anomaly("missing_object_class", f"no object is of class {name!r} of the schema")
@@ -76,4 +76,4 @@ def group_anomalies(images: pd.DataFrame) -> Iterator[Anomaly]:
 
 
 def _variants(noun: str, names: list[str]) -> str:
-    return f"{noun} {shown_apart(names)} {DIFFERENCE}"
+    return f"{noun} {show_differences(names)} {DIFFERENCE}"

@@ -7,7 +7,7 @@ import pandas as pd
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.split_names import paired_splits, split_of, splits_among
 from kerasvision.data.splits import TRAIN
-from kerasvision.data.validating.anomalies import Anomaly, anomaly, counted
+from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 
 
 def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Iterator[Anomaly]:
@@ -24,7 +24,7 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
     if 0 < len(without) < len(images):
         others = ", ".join(sorted(set(images["source_split"]) - {""}))
         one, many = "image has no split", "images have no split"
-        message = f"{counted(len(without), one, many)} in the source, where the others have one ({others})"
+        message = f"{count_phrase(len(without), one, many)} in the source, where the others have one ({others})"
         yield anomaly("split_missing", f"{message}; the setting `splits` assigns one", without)
 
 
@@ -51,7 +51,7 @@ def _unread_splits(ids: pd.Series) -> Iterator[Anomaly]:
         if len(set(splits.values())) > 1:
             inside = {name for name, parts in folders.items() if len(parts) > level and parts[level] in splits}
             named = ids[ids.str.rpartition("/")[0].isin(inside)]
-            lie = counted(len(named), "image lies", "images lie")
+            lie = count_phrase(len(named), "image lies", "images lie")
             message = f"{lie} in folders named like splits ({', '.join(sorted(splits))}), and no split is read from them"
             yield anomaly("split_missing", message, named)
             return

@@ -30,10 +30,10 @@ def spelt_alike(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def shown_apart(names: Iterable[str]) -> str:
+def show_differences(names: Iterable[str]) -> str:
     r"""Names in a message, so that a reader sees where they differ.
 
-    >>> print(shown_apart(["cat", "cat\u200b"]), shown_apart(["caf\u00e9", "cafe\u0301"]))
+    >>> print(show_differences(["cat", "cat\u200b"]), show_differences(["caf\u00e9", "cafe\u0301"]))
     ['cat', 'cat\u200b'] ['caf\xe9', 'cafe\u0301']
     """
     names = list(names)

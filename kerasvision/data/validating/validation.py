@@ -5,16 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from kerasvision.data.measuring.statistics import Statistics
-from kerasvision.data.validating.anomalies import (
-    CODES,
-    SEVERITIES,
-    Anomaly,
-    refuse_errors,
-    save_anomalies,
-    summed_up,
-    suspects,
-    verdict,
-)
+from kerasvision.data.validating.anomalies import CODES, SEVERITIES, Anomaly, summarize
 from kerasvision.data.validating.copies import copy_anomalies
 from kerasvision.data.validating.drift import PreviousRun, drift_since, split_drift
 from kerasvision.data.validating.images import (
@@ -27,8 +18,6 @@ from kerasvision.data.validating.images import (
 from kerasvision.data.validating.labels import balance_anomalies, group_anomalies, label_anomalies, object_anomalies
 from kerasvision.data.validating.layout import layout_anomalies
 from kerasvision.data.validating.schema import DataSchema
-
-__all__ = ["CODES", "Anomaly", "PreviousRun", "find_anomalies", "refuse_errors", "save_anomalies", "suspects", "verdict"]
 
 
 def find_anomalies(
@@ -70,5 +59,5 @@ def find_anomalies(
 def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
     """As severe as the schema says, worst first; without those to be ignored."""
     severity = {**CODES, **schema.severities}
-    kept = [replace(one, severity=severity[one.code]) for one in summed_up(found) if severity[one.code] != "ignore"]
+    kept = [replace(one, severity=severity[one.code]) for one in summarize(found) if severity[one.code] != "ignore"]
     return sorted(kept, key=lambda one: SEVERITIES.index(one.severity))

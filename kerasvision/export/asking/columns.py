@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from kerasvision.config.listing import storable
-from kerasvision.data.sources.text import clean
+from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.asking.predict import Row, plain
 
@@ -66,7 +66,7 @@ class Columns:
 
     def table(self, rows: Sequence[Row]) -> pa.Table:
         """Answers as a table; where there is a fault, the cells of the outputs are empty."""
-        columns = {PATH: [storable(row.image.name) for row in rows], FAULT: [clean(row.fault) for row in rows]}
+        columns = {PATH: [storable(row.image.name) for row in rows], FAULT: [replace_surrogates(row.fault) for row in rows]}
         for rank in range(self.top):
             columns[_ranked("label", rank)] = _column(rows, lambda outputs, at=rank: plain(outputs[TOP_LABELS][at]))
             columns[_ranked("score", rank)] = _column(rows, lambda outputs, at=rank: outputs[TOP_SCORES][at])

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.inference import Listed
-from kerasvision.data.inspecting.inspection import inspect_header, inspect_image, oversized
+from kerasvision.data.inspecting.inspection import inspect_header, inspect_image, size_fault
 from kerasvision.errors import ExportError
 from kerasvision.export.asking.loading import load_saved_model
 from kerasvision.export.publishing.versions import find_saved_model
@@ -225,7 +225,7 @@ def _read(image: Listed, max_pixels: int) -> _Read:
         state = image.path.stat()
         if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
             return _Read(image, fault="not a regular file")
-        if fault := oversized(state.st_size, max_pixels=max_pixels):
+        if fault := size_fault(state.st_size, max_pixels=max_pixels):
             return _Read(image, fault=fault)
         data = image.path.read_bytes()
     except OSError as error:

@@ -14,8 +14,10 @@ def example_validator(
 
     from kerasvision.data.ingesting.quarantine import write_quarantine
     from kerasvision.data.measuring.statistics import Statistics
+    from kerasvision.data.validating.anomalies import save_anomalies, suspect_images
+    from kerasvision.data.validating.drift import PreviousRun
     from kerasvision.data.validating.schema import DataSchema
-    from kerasvision.data.validating.validation import PreviousRun, find_anomalies, save_anomalies, suspects
+    from kerasvision.data.validating.validation import find_anomalies
 
     computed, images = Statistics.load(statistics.summary), pd.read_parquet(statistics.images)
     previous = None
@@ -23,6 +25,6 @@ def example_validator(
         previous = PreviousRun(Statistics.load(previous_statistics.summary), pd.read_parquet(previous_statistics.images))
     found = find_anomalies(computed, DataSchema.load(schema.file), images=images, previous=previous)
     save_anomalies(found, anomalies.file)
-    write_quarantine(suspects(found, images), anomalies.quarantine)
+    write_quarantine(suspect_images(found, images), anomalies.quarantine)
     for severity in ("error", "warning"):
         anomalies.properties[f"{severity}s"] = sum(anomaly.severity == severity for anomaly in found)

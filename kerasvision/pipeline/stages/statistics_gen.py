@@ -9,11 +9,11 @@ def statistics_gen(examples: Examples, statistics: Out[ExampleStatistics]) -> No
 
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.measuring.page import write_statistics_page
-    from kerasvision.data.measuring.statistics import compute_statistics, save_tables
+    from kerasvision.data.measuring.statistics import compute_statistics, save_statistics_tables
 
     example_set = ExampleSet(examples.data)
     computed, images = compute_statistics(example_set, pd.read_parquet(examples.manifest))
     computed.save(statistics.summary)
     images.to_parquet(statistics.images, index=False)
-    save_tables(computed, images, examples=example_set, folder=statistics.uri)
+    save_statistics_tables(computed, images, examples=example_set, folder=statistics.uri)
     write_statistics_page(computed, images, examples=example_set, file=statistics.page)

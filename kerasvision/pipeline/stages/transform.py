@@ -18,7 +18,7 @@ def transform(
     from kerasvision.data.names import save_names
     from kerasvision.data.splits import TRAIN
     from kerasvision.data.transform import ImageTransform
-    from kerasvision.data.validating.validation import refuse_errors
+    from kerasvision.data.validating.anomalies import refuse_errors
 
     refuse_errors(anomalies.file)
     known = ExampleSet(examples.data)

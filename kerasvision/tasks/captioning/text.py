@@ -2,7 +2,7 @@
 
 Letters (with their marks) and digits are what Unicode says of them, so that every script has words. Where a script writes no
 spaces, each of its characters is a word of `c.Words`, as words would have to be guessed. `c.Subwords` finds pieces in the
-whole clause. `data.captions.words` is the same in plain Python.
+whole clause. `kerasvision.data.captions.words_in` is the same in plain Python.
 """
 
 import re

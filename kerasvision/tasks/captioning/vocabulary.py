@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.data.captions import in_order
+from kerasvision.data.captions import frequency_table
 from kerasvision.data.examples import ExampleSet
 from kerasvision.errors import DataError
 from kerasvision.tasks.captioning.fingerprints import Numbered
@@ -19,7 +19,7 @@ def fit_words(settings: c.Words, examples: ExampleSet) -> tuple[str, ...]:
     Raises:
         DataError: a training or validation image has no caption; or no word is that frequent.
     """
-    ordered = in_order(training_words(settings, examples))
+    ordered = frequency_table(training_words(settings, examples))
     kept = ordered.loc[ordered["count"] >= settings.min_count, "word"].tolist()
     if not kept:
         best = ordered.iloc[0]

@@ -75,7 +75,7 @@ def test_enhancers_equal_pillows(name, image, factor):
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 7, 1), (9, 2, 3)])
 def test_sharpness_leaves_an_image_that_is_all_border(shape):
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    np.testing.assert_array_equal(pillow_operations.sharpness(tf.constant(image), factor=tf.constant(0.1)), image)
+    np.testing.assert_array_equal(pillow_operations.adjust_sharpness(tf.constant(image), factor=tf.constant(0.1)), image)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))

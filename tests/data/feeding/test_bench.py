@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, RandomFlip, RandomResizedCrop
-from kerasvision.data.feeding.bench import Step, bench_input, cores_to_feed, slowest
+from kerasvision.data.feeding.bench import TimedStep, bench_input, cores_to_feed, slowest_step
 from kerasvision.data.transform import ImageTransform
 
 TRANSFORM = ImageTransform(c.Transform(image_size=(16, 16)), (0.5,) * 3, (2.0,) * 3)
@@ -49,8 +49,8 @@ def test_the_slowest_step_is_named(example_set, monkeypatch):
         "2. Slow",
         "scaling",
     ]
-    assert slowest(steps).name == "2. Slow"
-    assert 1.5 < slowest(steps).milliseconds < 6
+    assert slowest_step(steps).name == "2. Slow"
+    assert 1.5 < slowest_step(steps).milliseconds < 6
     assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)
 
 
@@ -60,6 +60,6 @@ def test_a_random_crop_is_part_of_decoding(example_set):
 
 
 def test_the_cores_that_feed_an_accelerator_follow_from_the_sum():
-    steps = [Step("reading", 0.2, 5000.0), Step("decoding", 0.8, 1000.0), Step("scaling", 0.5, 700.0)]
+    steps = [TimedStep("reading", 0.2, 5000.0), TimedStep("decoding", 0.8, 1000.0), TimedStep("scaling", 0.5, 700.0)]
     assert cores_to_feed(steps) == pytest.approx(4.5)  # 1.5 ms of a core each, 3,000 times per second
     assert cores_to_feed(steps, images_per_second=100) == pytest.approx(0.15)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from kerasvision import config as c
-from kerasvision.data.ingesting.spans import PreviousExamples, Span, compare
+from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
 
 
 def manifest(*rows):
@@ -22,7 +22,7 @@ def saved(tmp_path):
     def save(table, before=None, splits=None):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        span = compare(table, before, splits or c.Splits())
+        span = next_span(table, previous=before, splits=splits or c.Splits())
         span.save(folder / "span.json")
         table.to_parquet(folder / "manifest.parquet")
         return span, PreviousExamples(folder / "manifest.parquet", folder / "span.json")
@@ -72,5 +72,5 @@ def test_what_is_read_again_is_the_same_span(saved):
 
 def test_where_images_lay_counts_only_under_the_settings_that_put_them_there(saved):
     _, before = saved(manifest(("a", "1"), ("b", "2", "x", "no label")), splits=c.Splits(stratify=True))
-    assert before.placed(c.Splits(stratify=True)) == {"1": "train"}
-    assert before.placed(c.Splits(stratify=True, test=0.3)) == {}
+    assert before.split_by_sha256(c.Splits(stratify=True)) == {"1": "train"}
+    assert before.split_by_sha256(c.Splits(stratify=True, test=0.3)) == {}

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import ingest
-from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED, fitted_objects, turned_box
+from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED, fit_objects, turn_box
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
 
@@ -37,9 +37,9 @@ def opened(data):
 def test_objects_of_the_right_size_or_of_none_stay_as_they_are():
     for drawn_on in (None, (80, 100)):
         one = record(drawn_on, (1, 2, 3, 4))
-        assert fitted_objects(one, b"", width=100, height=80) == (one.objects, [], "")
+        assert fit_objects(one, b"", width=100, height=80) == (one.objects, [], "")
     # Without objects nothing can lie wrong.
-    assert fitted_objects(record((7, 9)), b"", width=100, height=80) == ((), [], "")
+    assert fit_objects(record((7, 9)), b"", width=100, height=80) == ((), [], "")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_objects_of_the_right_size_or_of_none_stay_as_they_are():
     ],
 )
 def test_boxes_of_a_resized_image_are_scaled(size, box):
-    (found,), notes, fault = fitted_objects(record((160, 200), (16, 20, 48, 60)), b"", width=size[0], height=size[1])
+    (found,), notes, fault = fit_objects(record((160, 200), (16, 20, 48, 60)), b"", width=size[0], height=size[1])
     assert found.box == pytest.approx(box)
     assert (notes, fault) == ([SCALED], "")
 
@@ -60,12 +60,12 @@ def test_boxes_of_a_resized_image_are_scaled(size, box):
 # 640 x 427 in whole pixels, as Pillow's thumbnail and most tools round it.
 @pytest.mark.parametrize("size", [(320, 213), (320, 214), (64, 43), (64, 42), (1280, 854), (1280, 853)])
 def test_rounding_to_whole_pixels_is_no_other_aspect_ratio(size):
-    assert fitted_objects(record((427, 640), (1, 2, 3, 4)), b"", width=size[0], height=size[1])[2] == ""
+    assert fit_objects(record((427, 640), (1, 2, 3, 4)), b"", width=size[0], height=size[1])[2] == ""
 
 
 @pytest.mark.parametrize("size", [(160, 160), (200, 150), (160, 200), (300, 160), (100, 90)])
 def test_another_aspect_ratio_is_a_fault(size):
-    objects, notes, fault = fitted_objects(record((160, 200), (16, 20, 48, 60)), jpeg(*size), width=size[0], height=size[1])
+    objects, notes, fault = fit_objects(record((160, 200), (16, 20, 48, 60)), jpeg(*size), width=size[0], height=size[1])
     assert (objects, notes) == ((), [])
     claim = f"200 x 160 pixels, and the image has {size[0]} x {size[1]}"
     assert fault == f"the annotation file claims {claim}: its boxes cannot be placed"
@@ -80,12 +80,12 @@ def test_a_box_is_turned_as_pillow_turns_the_pixels(orientation, scale):
     upright = np.asarray(ImageOps.exif_transpose(stored))
     rows, columns = np.nonzero(upright)
     expected = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
-    assert turned_box((1, 2, 4, 6), orientation, width=20, height=10) == expected
+    assert turn_box((1, 2, 4, 6), orientation, width=20, height=10) == expected
 
     mask = encode_png(np.asarray(stored))
     told = record((10, 20), (1, 2, 4, 6), mask=mask)
     data = jpeg(20 * scale, 10 * scale, orientation)
-    (found,), notes, fault = fitted_objects(told, data, width=10 * scale, height=20 * scale)
+    (found,), notes, fault = fit_objects(told, data, width=10 * scale, height=20 * scale)
     assert found.box == tuple(scale * side for side in expected)
     assert (opened(found.mask()) == upright.repeat(scale, axis=0).repeat(scale, axis=1)).all()
     assert (notes, fault) == ([TURNED] if scale == 1 else [TURNED, SCALED], "")
@@ -127,8 +127,8 @@ def test_what_is_written_lies_on_the_pixels_that_it_was_drawn_on(tmp_path):
 
 def test_an_annotator_who_saw_the_orientation_is_believed():
     one = record((20, 10), (1, 2, 4, 6))
-    assert fitted_objects(one, jpeg(20, 10, 6), width=10, height=20) == (one.objects, [], "")
+    assert fit_objects(one, jpeg(20, 10, 6), width=10, height=20) == (one.objects, [], "")
 
 
 def test_sides_that_are_swapped_without_an_orientation_are_a_fault():
-    assert "cannot be placed" in fitted_objects(record((20, 10), (1, 2, 4, 6)), jpeg(20, 10), width=20, height=10)[2]
+    assert "cannot be placed" in fit_objects(record((20, 10), (1, 2, 4, 6)), jpeg(20, 10), width=20, height=10)[2]

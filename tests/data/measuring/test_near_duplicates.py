@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_digits
 
-from kerasvision.data.measuring.near_duplicates import MOST_BITS, WINDOW, _candidates, fingerprints, near_groups
+from kerasvision.data.measuring.near_duplicates import MOST_BITS, WINDOW, _candidates, fingerprints, near_duplicate_groups
 
 RANDOM = np.random.default_rng(0)
 
@@ -42,7 +42,7 @@ def looks(images):
 
 def groups(images, contents=None):
     contents = np.arange(len(images)) if contents is None else np.asarray(contents)
-    return near_groups(*fingerprints(looks(images)), contents=contents).tolist()
+    return near_duplicate_groups(*fingerprints(looks(images)), contents=contents).tolist()
 
 
 def plain(level):
@@ -99,7 +99,7 @@ def test_among_pictures_that_are_alike_by_nature_only_nearly_equal_ones_are_copi
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_so_few_images_are_no_trouble(count):
     empty = np.zeros(count, np.uint64), np.zeros((count, 768), np.uint8)
-    assert near_groups(*empty, contents=np.zeros(count, np.int64)).tolist() == [-1] * count
+    assert near_duplicate_groups(*empty, contents=np.zeros(count, np.int64)).tolist() == [-1] * count
 
 
 def test_every_pair_of_hashes_within_6_bits_is_proposed_once_and_none_beyond_the_bound():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kerasvision.data.measuring.charts import HEIGHT, histogram
-from kerasvision.data.measuring.contact_sheets import MOST_PICTURES, PICTURES_OF_ALL, chosen_ids, pictures
+from kerasvision.data.measuring.contact_sheets import MOST_PICTURES, PICTURES_OF_ALL, ids_to_show, pictures
 from kerasvision.data.measuring.page import write_statistics_page
 from kerasvision.data.measuring.statistics import compute_statistics
 
@@ -101,18 +101,18 @@ def table(count, classes):
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 12), (100, 6), (1_000, 1)])
 def test_however_many_classes_there_are_the_pictures_are_bounded(classes, each):
-    chosen = chosen_ids(table(20_000, classes), [f"class {number}" for number in range(classes)])
+    chosen = ids_to_show(table(20_000, classes), [f"class {number}" for number in range(classes)])
     assert {len(ids) for ids in chosen.values()} == {each}
     assert sum(len(ids) for ids in chosen.values()) <= MOST_PICTURES
 
 
 def test_only_training_images_are_chosen_and_a_copy_once():
     images = table(4, 1).assign(split=["train", "train", "train", "test"], sha256=["0", "0", "1", "2"])
-    assert chosen_ids(images, ["class 0", "another"]) == {"class 0": ["0", "2"], "another": []}
+    assert ids_to_show(images, ["class 0", "another"]) == {"class 0": ["0", "2"], "another": []}
 
 
 def test_without_classes_there_is_one_sheet():
-    chosen = chosen_ids(table(100, 1), [])
+    chosen = ids_to_show(table(100, 1), [])
     assert list(chosen) == [""]
     assert len(chosen[""]) == PICTURES_OF_ALL
 

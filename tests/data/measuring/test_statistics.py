@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kerasvision.data.measuring.statistics import Statistics, compute_statistics, labels_table, save_tables
+from kerasvision.data.measuring.statistics import Statistics, compute_statistics, labels_table, save_statistics_tables
 from kerasvision.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -211,7 +211,7 @@ def test_aspect_is_width_over_height(computed):
 
 
 def test_tables_say_what_was_counted(of_described, described, computed, example_set, tmp_path):
-    save_tables(*of_described, examples=described, folder=tmp_path)
+    save_statistics_tables(*of_described, examples=described, folder=tmp_path)
     words = pd.read_parquet(tmp_path / "vocabulary.parquet")
     assert dict(zip(words["word"], words["count"], strict=True)) == {"a": 3, "cat": 3, "dog": 2, "and": 1, "red": 1}
     copies = pd.read_parquet(tmp_path / "duplicates.parquet")
@@ -219,7 +219,7 @@ def test_tables_say_what_was_counted(of_described, described, computed, example_
         {"kind": "near", "group": 0, "id": "3", "split": "train", "label": ""},
         {"kind": "near", "group": 0, "id": "4", "split": "test", "label": ""},
     ]
-    save_tables(*computed, examples=example_set, folder=tmp_path)
+    save_statistics_tables(*computed, examples=example_set, folder=tmp_path)
     labels = pd.read_parquet(tmp_path / "labels.parquet")
     assert labels.values.tolist() == [["train", "cat", 3], ["train", "dog", 4], ["test", "cat", 1], ["test", "dog", 0]]
     assert pd.read_parquet(tmp_path / "duplicates.parquet")["kind"].tolist() == ["exact"] * 4

@@ -5,7 +5,7 @@ import pytest
 
 from kerasvision.config.sources import Shapes
 from kerasvision.data.sources.shape_scenes import Scene, Shape, make_scene
-from kerasvision.data.sources.shape_truth import is_true, shape_meant
+from kerasvision.data.sources.shape_truth import is_true, shape_called
 from kerasvision.data.sources.shapes import read_shapes
 
 
@@ -130,9 +130,9 @@ def test_shapes_that_lie_close_are_neither_left_nor_right_of_each_other():
 
 
 def test_the_shape_meant_is_found_by_its_words():
-    assert shape_meant(SCENE, "a blue heart") is SCENE.shapes[2]
-    assert shape_meant(SCENE, "a small blue heart") is SCENE.shapes[2]
-    assert shape_meant(SCENE, "a large blue heart") is None
+    assert shape_called(SCENE, "a blue heart") is SCENE.shapes[2]
+    assert shape_called(SCENE, "a small blue heart") is SCENE.shapes[2]
+    assert shape_called(SCENE, "a large blue heart") is None
 
 
 CHANGES = {

@@ -383,11 +383,11 @@ def test_only_files_inside_the_folder_count_for_the_fingerprint(hostile):
 def test_half_a_character_in_a_path_or_caption_does_no_harm(tmp_path):
     # Such a text can stand in a Python string, and in no file name.
     from kerasvision.config.image_files import ImageFiles
-    from kerasvision.data.sources.text import clean
+    from kerasvision.data.sources.text import replace_surrogates
 
     assert ImageFiles(tmp_path).fault("a\udcff.jpg") in ("there is no such file", "the path is no valid text")
     assert ImageFiles(tmp_path).fault("a\ud83d.jpg") == "the path is no valid text"
-    assert clean("a\ud83d") == "a\ufffd"
+    assert replace_surrogates("a\ud83d") == "a\ufffd"
 
 
 def test_a_missing_label_is_a_fault_of_its_image(tmp_path):

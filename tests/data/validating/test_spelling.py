@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerasvision.data.validating.spelling import shown_apart, spelt_alike
+from kerasvision.data.validating.spelling import show_differences, spelt_alike
 
 ALIKE = {
     "case": ("cat", "Cat"),
@@ -40,7 +40,7 @@ def test_names_that_read_differently_are_apart():
 
 
 def test_what_does_not_show_is_written_out():
-    assert shown_apart(["cat", "cat\ufe0f"]) == r"['cat', 'cat\ufe0f']"
-    assert shown_apart(["café", "cafe\u0301"]) == r"['caf\xe9', 'cafe\u0301']"
-    assert shown_apart(["Äpfel", "äpfel"]) == "['Äpfel', 'äpfel']"
-    assert shown_apart(["a"] + ["A"] * 30).endswith("and 21 more]")
+    assert show_differences(["cat", "cat\ufe0f"]) == r"['cat', 'cat\ufe0f']"
+    assert show_differences(["café", "cafe\u0301"]) == r"['caf\xe9', 'cafe\u0301']"
+    assert show_differences(["Äpfel", "äpfel"]) == "['Äpfel', 'äpfel']"
+    assert show_differences(["a"] + ["A"] * 30).endswith("and 21 more]")

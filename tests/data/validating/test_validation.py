@@ -11,10 +11,10 @@ import pytest
 
 import kerasvision.data.validating
 from kerasvision.data.measuring.statistics import Statistics
-from kerasvision.data.validating.anomalies import CODES, anomaly, summed_up, suspects
+from kerasvision.data.validating.anomalies import CODES, anomaly, refuse_errors, save_anomalies, summarize, suspect_images
 from kerasvision.data.validating.labels import group_anomalies, label_anomalies
 from kerasvision.data.validating.schema import DataSchema
-from kerasvision.data.validating.validation import find_anomalies, refuse_errors, save_anomalies
+from kerasvision.data.validating.validation import find_anomalies
 from kerasvision.errors import DataError
 
 CLEAN = Statistics(
@@ -155,7 +155,7 @@ def test_ten_thousand_classes_are_summed_up():
     anomalies = [
         *find_anomalies(statistics, SCHEMA),
         *find_anomalies(CLEAN, schema(classes=tuple(names))),
-        *summed_up(label_anomalies(statistics, SCHEMA, images)),
+        *summarize(label_anomalies(statistics, SCHEMA, images)),
     ]
     assert sum(len(one.message) for one in anomalies) < 10_000
     rest = [one.message for one in anomalies if "more of this kind" in one.message]
@@ -185,7 +185,7 @@ def test_groups_that_read_alike_are_told():
 
 
 def test_of_a_kind_with_many_anomalies_all_suspects_are_kept():
-    found = summed_up(anomaly("blank_image", "blank", [str(n)], suspects=[str(n)]) for n in range(30))
+    found = summarize(anomaly("blank_image", "blank", [str(n)], suspects=[str(n)]) for n in range(30))
     assert [name for one in found for name in one.suspects] == [str(n) for n in range(30)]
 
 
@@ -369,7 +369,7 @@ def test_every_code_that_a_check_raises_is_known_and_every_known_code_is_raised(
     folder = Path(kerasvision.data.validating.__file__).parent
     source = "".join(file.read_text() for file in folder.glob("*.py") if file.name != "anomalies.py")
     assert [code for code in CODES if not re.search(f'"{code}"', source)] == []
-    assert set(re.findall(r'(?:anomaly|_told|_single_images)\("(\w+)"', source)) <= set(CODES)
+    assert set(re.findall(r'(?:anomaly|_copies|_single_images)\("(\w+)"', source)) <= set(CODES)
 
 
 def test_suspects_are_listed_once_with_every_reason():
@@ -377,9 +377,9 @@ def test_suspects_are_listed_once_with_every_reason():
     for (row, column), value in (FLAT | {(7, "width"): 101}).items():
         images.loc[row, column] = value
     several = find_anomalies(CLEAN, schema(max_side=999), images=images)
-    (row,) = suspects(several, images).itertuples(index=False)
+    (row,) = suspect_images(several, images).itertuples(index=False)
     assert tuple(row) == ("007.jpg", f"{7:064x}", "blank_image; extreme_aspect")
-    assert list(suspects([], images).columns) == ["id", "sha256", "reason"]
+    assert list(suspect_images([], images).columns) == ["id", "sha256", "reason"]
 
 
 def test_the_verdict_is_that_of_the_worst(tmp_path):

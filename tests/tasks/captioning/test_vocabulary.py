@@ -59,7 +59,7 @@ def said(caption, **fields):
 def test_words_are_letters_and_digits_of_every_script(caption, expected):
     assert said(caption) == expected
     if isinstance(caption, str):
-        assert counted.words(caption) == expected
+        assert counted.words_in(caption) == expected
 
 
 TEXT = st.one_of(st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters(categories=["Ll", "Lo", "Mn", "Mc", "Nd", "Po", "Zs"]))
@@ -68,7 +68,7 @@ TEXT = st.one_of(st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters
 @settings(max_examples=100, deadline=None)
 @given(st.text(TEXT))
 def test_words_are_those_that_the_statistics_and_the_scores_count(caption):
-    assert said(caption) == counted.words(caption)
+    assert said(caption) == counted.words_in(caption)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said of an image, made fit to be kept: captions with words in them, boxes inside the image, masks of its size."""
+"""Annotations of an image, checked and encoded: captions with words in them, boxes inside the image, masks of its size."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from kerasvision.data.examples import PlacedObject
+from kerasvision.data.examples import ExampleObject
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, class_name
 
@@ -22,24 +22,24 @@ MASK_UNREADABLE = "a mask that cannot be read was left out"
 ROUNDING_PIXELS = 0.05
 
 
-def kept_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """The captions that say something, and a note where there are others.
 
-    >>> kept_captions(("a cat", " "))
+    >>> nonempty_captions(("a cat", " "))
     (('a cat',), ['an empty caption was left out'])
     """
     kept = tuple(caption for caption in captions if caption.strip())
     return kept, [] if len(kept) == len(captions) else [EMPTY_CAPTION]
 
 
-def kept_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple[list[Object], list[str]]:
+def clip_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple[list[Object], list[str]]:
     """The objects whose boxes have an area inside the image, clipped to it, and notes on the others.
 
     Args:
         objects: as the source gives them.
         width, height: of the upright image.
 
-    >>> kept, notes = kept_objects([Object((-2, 0, 4, 8), "cat"), Object((0, 5, 9, 5), "dog")], width=8, height=6)
+    >>> kept, notes = clip_objects([Object((-2, 0, 4, 8), "cat"), Object((0, 5, 9, 5), "dog")], width=8, height=6)
     >>> kept[0].box, notes
     ((0.0, 0.0, 4.0, 8.0), ['a box reaches out of the image, and was clipped',
                             'a box without any area inside the image was left out'])
@@ -62,10 +62,10 @@ def object_class(label: str) -> str:
     return class_name(label) or "object"
 
 
-def placed_objects(
+def encode_objects(
     objects: Sequence[Object], *, width: int, height: int, masks: bool
-) -> tuple[list[PlacedObject], list[str]]:
-    """Objects that `kept_objects` kept, as `ExampleWriter` wants them, and notes on masks that cannot be kept.
+) -> tuple[list[ExampleObject], list[str]]:
+    """Objects that `clip_objects` kept, as `ExampleWriter` requires them, and notes on masks that cannot be kept.
 
     Args:
         objects: with boxes inside the image.
@@ -74,7 +74,7 @@ def placed_objects(
     """
     placed, notes = [], []
     for thing in objects:
-        one: PlacedObject = {"bbox": _shares(thing.box, width, height), "label": thing.label}
+        one: ExampleObject = {"bbox": _shares(thing.box, width, height), "label": thing.label}
         if masks:
             mask = thing.mask() if callable(thing.mask) else thing.mask
             note = None if mask is None else _mask_fault(mask, width, height)

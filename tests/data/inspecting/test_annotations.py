@@ -8,14 +8,14 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasvision.data.inspecting.descriptions import (
+from kerasvision.data.inspecting.annotations import (
     BOX_CLIPPED,
     BOX_DROPPED,
     MASK_SIZE,
     MASK_UNREADABLE,
-    kept_captions,
-    kept_objects,
-    placed_objects,
+    clip_objects,
+    encode_objects,
+    nonempty_captions,
 )
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object
@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 20, 12
 
 
 def kept(*boxes):
-    objects, notes = kept_objects([Object(box, "cat") for box in boxes], width=WIDTH, height=HEIGHT)
+    objects, notes = clip_objects([Object(box, "cat") for box in boxes], width=WIDTH, height=HEIGHT)
     return [thing.box for thing in objects], notes
 
 
@@ -55,8 +55,8 @@ coordinates = st.floats(-50, 50, allow_subnormal=False)
 
 @given(box=st.tuples(coordinates, coordinates, coordinates, coordinates))
 def test_shares_of_what_is_kept_lie_in_the_unit_square(box):
-    objects, _ = kept_objects([Object(box, "cat")], width=WIDTH, height=HEIGHT)
-    placed, _ = placed_objects(objects, width=WIDTH, height=HEIGHT, masks=False)
+    objects, _ = clip_objects([Object(box, "cat")], width=WIDTH, height=HEIGHT)
+    placed, _ = encode_objects(objects, width=WIDTH, height=HEIGHT, masks=False)
     for thing in placed:
         y_min, x_min, y_max, x_max = thing["bbox"]
         assert 0 <= y_min < y_max <= 1 and 0 <= x_min < x_max <= 1
@@ -64,7 +64,7 @@ def test_shares_of_what_is_kept_lie_in_the_unit_square(box):
 
 
 def test_an_object_without_a_name_is_an_object():
-    objects, _ = kept_objects([Object((0, 0, 1, 1), " "), Object((0, 0, 1, 1), " traffic \n light")], width=9, height=9)
+    objects, _ = clip_objects([Object((0, 0, 1, 1), " "), Object((0, 0, 1, 1), " traffic \n light")], width=9, height=9)
     assert [thing.label for thing in objects] == ["object", "traffic light"]
 
 
@@ -90,7 +90,7 @@ GOOD = mask_of((HEIGHT, WIDTH))
 )
 def test_a_mask_that_does_not_fit_becomes_an_empty_one(mask, note):
     thing = Object((0.0, 0.0, 3.0, 5.0), "cat", mask)
-    placed, notes = placed_objects([thing], width=WIDTH, height=HEIGHT, masks=True)
+    placed, notes = encode_objects([thing], width=WIDTH, height=HEIGHT, masks=True)
     assert notes == ([] if note is None else [note])
     pixels = tf.io.decode_png(placed[0]["mask"], channels=1).numpy()
     assert pixels.shape == (HEIGHT, WIDTH, 1)
@@ -99,6 +99,6 @@ def test_a_mask_that_does_not_fit_becomes_an_empty_one(mask, note):
 
 @given(st.lists(st.text(max_size=5)))
 def test_captions_stay_as_they_are_but_for_empty_ones(captions):
-    found, notes = kept_captions(captions)
+    found, notes = nonempty_captions(captions)
     assert list(found) == [caption for caption in captions if caption.split()]
     assert bool(notes) == (len(found) < len(captions))
