@@ -124,9 +124,7 @@ def bench(
     slow = slowest_step(steps)
     cores = cores_to_feed(steps, images_per_second=target)
     each = sum(step.milliseconds for step in steps)
-    typer.echo(
-        f"the slowest_step step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image"
-    )
+    typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
     typer.echo(f"an accelerator that takes {target:,.0f} images/s {needs}")
 

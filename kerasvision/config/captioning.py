@@ -9,7 +9,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
 from kerasvision.config.model import Model
-from kerasvision.config.sources import Said
+from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import Names, Surroundings, Task
 from kerasvision.errors import ConfigError
 
@@ -115,7 +115,7 @@ class Captioning(Task):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
-    requires: ClassVar[tuple[Said, ...]] = ("captions",)
+    requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
     has_simple_models: ClassVar[bool] = False
 
     vocabulary: Vocabulary = Words()

@@ -20,7 +20,7 @@ from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, re
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image besides its pixels.
-Said = Literal["labels", "captions"]
+AnnotationKind = Literal["labels", "captions"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
 
 
@@ -34,7 +34,7 @@ class Source(Component):
         """(name within the source, path) of every file whose content decides what is read, in any order."""
         return iter(())
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """How to make this source give labels or captions, as a hint; "" where it gives them, or may.
 
         >>> Coco(path="coco").way_to("labels")
@@ -51,7 +51,7 @@ class Digits(Source):
 
     implementation: ClassVar[str] = "kerasvision.data.sources.digits:read_digits"
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """These images have no captions."""
         return NO_CAPTIONS if what == "captions" else ""
 
@@ -73,7 +73,7 @@ class ImageFolder(Source):
         """Every visible file below the folder, by its path relative to it."""
         yield from list_files(existing_folder(self.path))
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """These images have no captions."""
         return NO_CAPTIONS if what == "captions" else ""
 
@@ -97,7 +97,7 @@ class Idx(Source):
             if found.name.endswith("-ubyte.gz"):
                 yield printable(found.name), found.path
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """These images have no captions."""
         return NO_CAPTIONS if what == "captions" else ""
 
@@ -121,7 +121,7 @@ class Tfds(Source):
     caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
     max_examples: int | None = Field(default=None, ge=1, description="read only so many of each split")
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
@@ -154,7 +154,7 @@ class Table(Source):
         default=None, min_length=1, max_length=1, description="between two values; else a tab in .tsv, a comma elsewhere"
     )
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the name of their column."""
         field = {"labels": "label", "captions": "captions"}[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that holds the {what}"
@@ -246,7 +246,7 @@ class Coco(Source):
         "the image does not count, nor do crowds",
     )
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """Labels are made of the boxes where `label` says so; either needs its kind of file."""
         if what == "labels" and self.label == "none":
             return "set source.label='largest'"
@@ -315,7 +315,7 @@ class TfRecord(Source):
     object_class_names: tuple[str, ...] | None = Field(default=None, description="names of the objects' labels 0, 1, ...")
     mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 where the object is not")
 
-    def way_to(self, what: Said) -> str:
+    def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""

@@ -17,7 +17,7 @@ from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.search import Search
-from kerasvision.config.sources import Said, Source
+from kerasvision.config.sources import AnnotationKind, Source
 from kerasvision.config.tasks import Names, Task
 from kerasvision.config.training import Training
 
@@ -36,7 +36,7 @@ class SchemaGenSettings(Config):
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
     schema_file: Path | None
-    requires: tuple[Said, ...] = ()
+    requires: tuple[AnnotationKind, ...] = ()
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The committed schema, so that an edit of it is seen."""

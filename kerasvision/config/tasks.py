@@ -11,7 +11,7 @@ from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.config.model import Model
-from kerasvision.config.sources import Said
+from kerasvision.config.sources import AnnotationKind
 from kerasvision.errors import ConfigError
 
 # The metrics of a single class, which bear its name in brackets.
@@ -68,7 +68,7 @@ class Task(Component):
     has_simple_models: ClassVar[bool] = True
 
     # What it requires of the images besides their pixels.
-    requires: ClassVar[tuple[Said, ...]] = ()
+    requires: ClassVar[tuple[AnnotationKind, ...]] = ()
 
     def names_to_fit(self) -> Names | None:
         """How the names of what is told apart are found; None where they are the classes of the labels."""
@@ -115,7 +115,7 @@ class Classification(Task):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
-    requires: ClassVar[tuple[Said, ...]] = ("labels",)
+    requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
 
     loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
-from kerasvision.config.sources import Said
+from kerasvision.config.sources import AnnotationKind
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.validating.anomalies import CODES
 from kerasvision.errors import ConfigError
@@ -20,7 +20,9 @@ class DataSchema(Config):
 
     classes: tuple[str, ...] = Field(description="class names in the order of their numbers; none for unlabelled images")
     object_classes: tuple[str, ...] = Field(default=(), description="likewise, of the objects in the images")
-    requires: tuple[Said, ...] = Field(default=(), description="what the task requires of the images; schema_gen sets it")
+    requires: tuple[AnnotationKind, ...] = Field(
+        default=(), description="what the task requires of the images; schema_gen sets it"
+    )
     modes: tuple[str, ...] = Field(description="Pillow's colour modes that are expected: L, RGB, ...")
     min_side: int = Field(ge=1, description="smallest width or height in pixels")
     max_side: int = Field(ge=1, description="largest width or height in pixels")

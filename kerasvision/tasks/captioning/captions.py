@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from kerasvision.data.captions import words
+from kerasvision.data.captions import words_in
 from kerasvision.tasks.captioning.bleu import COUNTS, bleu_counts
 from kerasvision.tasks.captioning.cider import CiderD
 from kerasvision.tasks.captioning.meteor import meteor
@@ -36,12 +36,12 @@ class Captions:
     @cached_property
     def references(self) -> list[list[list[str]]]:
         """The words of what people wrote, without captions that have none."""
-        return [[found for caption in captions if (found := words(caption))] for captions in self.truth]
+        return [[found for caption in captions if (found := words_in(caption))] for captions in self.truth]
 
     @cached_property
     def answered(self) -> list[list[str]]:
         """The words of the answers."""
-        return [words(answer) for answer in self.answers]
+        return [words_in(answer) for answer in self.answers]
 
     @cached_property
     def compared(self) -> npt.NDArray[np.bool]:
