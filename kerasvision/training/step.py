@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective
 from kerasvision.training.devices.dropout import differ_by_replica
 from kerasvision.training.devices.replicas import shared_out
@@ -22,7 +23,7 @@ from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_bat
 from kerasvision.training.measures import Measures
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
-from kerasvision.training.optimizing.optimizers import is_decayed
+from kerasvision.training.optimizing.optimizers import TrainingOptimizer, is_decayed
 
 
 class LostError(ArithmeticError):
@@ -48,7 +49,7 @@ class TrainStep:
     Args:
         network: built in the strategy's scope.
         objective: loss and metrics, made in that scope too.
-        optimizer: Keras' own, without clipping.
+        optimizer: Keras', without clipping; for several replicas one of `for_training`.
         strategy: of tf.distribute; `tf.distribute.get_strategy()` for one device.
         micro_batches: a step takes so many elements of its iterator for each replica, one after the other.
         clip_norm: the gradient of all weights together is made no longer than this.
@@ -80,9 +81,8 @@ class TrainStep:
         self._examples = ExampleLosses(network, objective, scale=None if loss_scale is None else lambda: loss_scale.value)
         # Where a replica sees the whole batch at once, dividing its loss divides all gradients.
         self._divided = self._replicas == micro_batches == 1
-        # Keras sums over the replicas when it applies gradients; ours are sums already.
-        optimizer._all_reduce_sum_gradients = lambda pairs: pairs
         if self._replicas > 1:
+            _refuse_to_sum_twice(optimizer)
             differ_by_replica(network)
         with strategy.scope():
             optimizer.build(network.trainable_variables)
@@ -234,3 +234,12 @@ class TrainStep:
 
     def _score(self, batch: Any) -> None:
         self._examples.losses(batch, measures=self._evaluated, training=False)
+
+
+def _refuse_to_sum_twice(optimizer: keras.optimizers.Optimizer) -> None:
+    if not isinstance(optimizer, TrainingOptimizer):
+        raise ConfigError(
+            "on several replicas the optimizer must take gradients that are summed over them, and Keras' own sum them again",
+            received=type(optimizer).__name__,
+            hint="make it with for_training(...), or with make_optimizer",
+        )

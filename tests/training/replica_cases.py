@@ -22,7 +22,7 @@ from kerasvision.training.checkpointing.variable_values import assign_values, va
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
-from kerasvision.training.optimizing.optimizers import make_optimizer
+from kerasvision.training.optimizing.optimizers import for_training, make_optimizer
 from kerasvision.training.step import TrainStep
 
 STEPS = 20
@@ -80,7 +80,7 @@ def trained(
     keras.utils.set_random_seed(0)
     with strategy.scope():
         network = convolutional(normalised=normalised, heads=heads, synchronized=strategy.num_replicas_in_sync > 1)
-        goal, optimizer = objective(), keras.optimizers.SGD(0.1, momentum=0.9)
+        goal, optimizer = objective(), for_training(keras.optimizers.SGD)(0.1, momentum=0.9)
     averages = None if decay is None else WeightAverages(network, decay=decay, strategy=strategy)
     step = TrainStep(
         network,
@@ -132,7 +132,7 @@ def overflow(strategy):
     """Two steps in float16; in the first, the gradient of the last row, so of the last replica, is beyond 65,504."""
     with strategy.scope():
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, dtype="mixed_float16")])
-        optimizer = keras.optimizers.SGD(0.5)
+        optimizer = for_training(keras.optimizers.SGD)(0.5)
     goal = Objective(lambda targets, outputs, training: tf.cast(outputs[:, 0], tf.float32), [])
     scale = LossScale(initial=2.0**11, strategy=strategy)
     step = TrainStep(network, objective=goal, optimizer=optimizer, strategy=strategy, loss_scale=scale)
@@ -154,7 +154,7 @@ def dropout(strategy):
     for name in ("keras", "ours"):
         with strategy.scope():
             network = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1)])
-            optimizer = keras.optimizers.SGD()
+            optimizer = for_training(keras.optimizers.SGD)()
         if name == "ours":
             TrainStep(network, objective=objective(), optimizer=optimizer, strategy=strategy)
         masks = strategy.run(lambda network=network: network.layers[0](tf.ones((1, 64)), training=True))
@@ -165,18 +165,13 @@ def dropout(strategy):
 def optimized(strategy, settings):
     """Three weights after four updates, on each replica, and the kernels that made them."""
     shapes = [(3, 3, 2, 8), (6, 4), (8,)]
-    replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         weights = [keras.Variable(np.ones(shape, "float32"), name="kernel") for shape in shapes]
         training = c.Training(optimizer=with_decay(settings), schedule="cosine", epochs=1)
         optimizer = make_optimizer(training, steps_per_epoch=10)
         optimizer.build(weights)
 
-    def apply(gradients):
-        # Each replica brings its share of the gradient, and Keras adds them up.
-        optimizer.apply([gradient / replicas for gradient in gradients], weights)
-
-    step = tf.function(lambda gradients: strategy.run(apply, args=(gradients,)))
+    step = tf.function(lambda gradients: strategy.run(lambda own: optimizer.apply(own, weights), args=(gradients,)))
     for number in range(4):
         random = np.random.default_rng(number)
         gradients = [tf.constant(random.normal(size=shape), tf.float32) for shape in shapes]

@@ -1,5 +1,7 @@
 """The training step on one device, against NumPy and against Keras' own fit where that is right."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -238,3 +240,9 @@ def test_a_step_with_anothers_variables_goes_on_as_that_one_to_the_bit():
     assert one.results() == other.results()
     for name, variable in one.variables().items():
         np.testing.assert_array_equal(variable, other.variables()[name], err_msg=name)
+
+
+def test_on_several_replicas_an_optimizer_that_sums_gradients_itself_is_refused():
+    objective, two = Objective(cross_entropy, []), SimpleNamespace(num_replicas_in_sync=2)
+    with pytest.raises(ConfigError, match=r"must take gradients that are summed .*'SGD'. Make it with for_training"):
+        TrainStep(linear(), objective=objective, optimizer=keras.optimizers.SGD(), strategy=two)

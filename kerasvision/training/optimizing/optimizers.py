@@ -1,17 +1,19 @@
 """Optimizers and learning rates from settings."""
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any, cast
 
 import keras
 
 from kerasvision import lookup
 from kerasvision.config.schedules import Constant
 from kerasvision.config.training import Muon, Training
-from kerasvision.training.optimizing.one_pass import one_pass
+from kerasvision.training.optimizing.one_pass import ONE_PASS
 from kerasvision.training.optimizing.schedules import Schedule
 
 
-def make_optimizer(training: Training, *, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def make_optimizer(training: Training, *, steps_per_epoch: int) -> "TrainingOptimizer":
     """The Keras optimizer of these settings, its learning rate a schedule over the steps where one is asked for.
 
     Of what the settings say beside, clipping, averages and L2 are the train step's.
@@ -25,12 +27,12 @@ def make_optimizer(training: Training, *, steps_per_epoch: int) -> keras.optimiz
     fields = settings.own_values()
     decay = fields.pop("weight_decay")
     fields["learning_rate"] = learning_rate(training, steps_per_epoch=steps_per_epoch)
-    optimizer = lookup.load(settings.implementation)(**fields)
+    optimizer = for_training(lookup.load(settings.implementation))(**fields)
     # None, not 0: Keras would go through all weights to take nothing away.
     optimizer.weight_decay = decay or None
     if isinstance(settings, Muon):
         optimizer.adam_weight_decay = decay or None
-    return one_pass(_without_decay_of_biases(optimizer))
+    return optimizer
 
 
 def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedule:
@@ -48,6 +50,39 @@ def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedu
     )
 
 
+class TrainingOptimizer(keras.optimizers.Optimizer):
+    """What the train step needs of an optimizer, beyond Keras' own: a mixin before Keras' class, see `for_training`.
+
+    Gradients come to it as sums over all replicas, where Keras would sum them. Weight decay shrinks the weights that
+    `is_decayed` names, where Keras would shrink all.
+    """
+
+    def build(self, variables: Iterable[keras.Variable]) -> None:
+        """Keras' method; now the weights are known that do not decay."""
+        variables = list(variables)
+        if not self.built:
+            self.exclude_from_weight_decay(var_list=[each for each in variables if not is_decayed(each)])
+        super().build(variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+        return grads_and_vars
+
+
+@cache
+def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimizer]:
+    """The optimizer of Keras, or of your own, as the train step needs it; in one pass where there is a kernel for it.
+
+    The class keeps its name, from which Keras makes names of variables and operations.
+
+    >>> [one.__name__ for one in for_training(keras.optimizers.SGD).__mro__[:5]]
+    ['SGD', 'TrainingOptimizer', 'Sgd', 'OnePass', 'SGD']
+    >>> [one.__name__ for one in for_training(keras.optimizers.Lion).__mro__[:3]]
+    ['Lion', 'TrainingOptimizer', 'Lion']
+    """
+    made = type(kind.__name__, (TrainingOptimizer, ONE_PASS.get(kind, kind)), {"__doc__": kind.__doc__})
+    return cast(type[TrainingOptimizer], made)  # what `type` makes has no type of its own
+
+
 def is_decayed(variable: keras.Variable) -> bool:
     """Whether weight decay and L2 shrink a weight: kernels yes; biases, and scales and shifts of normalisations, no.
 
@@ -60,17 +95,3 @@ def is_decayed(variable: keras.Variable) -> bool:
     """
     # The biases of attention heads have two dimensions.
     return len(variable.shape) > 1 and variable.name not in ("bias", "gamma", "beta")
-
-
-def _without_decay_of_biases(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The same optimizer, which, once it knows the variables, leaves those out that are not to decay."""
-    build = optimizer.build
-
-    def build_with_exclusions(variables: Iterable[keras.Variable]) -> None:
-        variables = list(variables)
-        if not optimizer.built:
-            optimizer.exclude_from_weight_decay(var_list=[each for each in variables if not is_decayed(each)])
-        build(variables)
-
-    optimizer.build = build_with_exclusions
-    return optimizer

@@ -7,25 +7,29 @@ import tensorflow as tf
 from keras import optimizers
 
 from kerasvision import config as c
-from kerasvision.training.optimizing.one_pass import one_pass
-from kerasvision.training.optimizing.optimizers import make_optimizer
+from kerasvision.training.optimizing.one_pass import ONE_PASS, Sgd
+from kerasvision.training.optimizing.optimizers import for_training, make_optimizer
 
 PLAIN, KERNEL = "ResourceApplyGradientDescent", "ResourceApplyKerasMomentum"
 CASES = pytest.mark.parametrize(
-    ("make", "kernel"),
+    ("kind", "options", "kernel"),
     [
-        (lambda: optimizers.SGD(0.1), PLAIN),
-        (lambda: optimizers.SGD(0.1, momentum=0.9), KERNEL),
-        (lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True), KERNEL),
-        (lambda: optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01, global_clipnorm=1.0), KERNEL),
-        (lambda: optimizers.SGD(optimizers.schedules.CosineDecay(0.1, 5), momentum=0.9), KERNEL),
-        (lambda: optimizers.RMSprop(0.01, momentum=0.8), "ResourceApplyRMSProp"),
-        (lambda: optimizers.RMSprop(0.01, momentum=0.8, centered=True, epsilon=0.1), "ResourceApplyCenteredRMSProp"),
-        (lambda: optimizers.Adam(0.01, beta_1=0.8, beta_2=0.9, epsilon=1e-3), "ResourceApplyAdam"),
-        (lambda: optimizers.AdamW(0.01, weight_decay=0.1), "ResourceApplyAdam"),
+        (optimizers.SGD, {"learning_rate": 0.1}, PLAIN),
+        (optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9}, KERNEL),
+        (optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}, KERNEL),
+        (optimizers.SGD, {"momentum": 0.9, "weight_decay": 0.01, "global_clipnorm": 1.0}, KERNEL),
+        (optimizers.SGD, {"learning_rate": optimizers.schedules.CosineDecay(0.1, 5), "momentum": 0.9}, KERNEL),
+        (optimizers.RMSprop, {"learning_rate": 0.01, "momentum": 0.8}, "ResourceApplyRMSProp"),
+        (optimizers.RMSprop, {"momentum": 0.8, "centered": True, "epsilon": 0.1}, "ResourceApplyCenteredRMSProp"),
+        (optimizers.Adam, {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}, "ResourceApplyAdam"),
+        (optimizers.AdamW, {"learning_rate": 0.01, "weight_decay": 0.1}, "ResourceApplyAdam"),
     ],
     ids=["plain", "momentum", "nesterov", "decay and clipping", "schedule", "rmsprop", "centred", "adam", "adamw"],
 )
+
+
+class MySgd(optimizers.SGD):
+    """A subclass may update in a way of its own."""
 
 
 def gradients(step):
@@ -44,26 +48,33 @@ def trained(optimizer, steps=5):
 
 
 @CASES
-def test_weights_and_state_are_kerass_after_five_steps(make, kernel):
-    ours, our_kernels = trained(one_pass(make()))
-    keras_own, keras_kernels = trained(make())
+def test_weights_and_state_are_kerass_after_five_steps(kind, options, kernel):
+    ours, our_kernels = trained(ONE_PASS[kind](**options))
+    keras_own, keras_kernels = trained(kind(**options))
     assert kernel in our_kernels
     assert kernel not in keras_kernels
     for a, b in zip(ours, keras_own, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: optimizers.Adam(0.1, amsgrad=True), optimizers.RMSprop, optimizers.Adagrad, optimizers.Lion]
-)
-def test_every_other_optimizer_is_left_as_it_is(make):
-    assert "update_step" not in vars(one_pass(make()))
+@pytest.mark.parametrize(("kind", "options"), [(optimizers.Adam, {"amsgrad": True}), (optimizers.RMSprop, {})])
+def test_options_without_a_kernel_go_kerass_way_bit_for_bit(kind, options):
+    ours, our_kernels = trained(ONE_PASS[kind](0.1, **options))
+    keras_own, keras_kernels = trained(kind(0.1, **options))
+    assert our_kernels == keras_kernels
+    for a, b in zip(ours, keras_own, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("make", [lambda: optimizers.SGD(0.5, momentum=0.9), lambda: optimizers.Adam(0.5)])
-def test_weight_in_another_precision_goes_kerass_way(make):
+@pytest.mark.parametrize("kind", [optimizers.Adagrad, optimizers.Lion, MySgd])
+def test_every_other_optimizer_updates_as_it_does(kind):
+    assert for_training(kind).update_step is kind.update_step
+
+
+@pytest.mark.parametrize(("kind", "options"), [(optimizers.SGD, {"momentum": 0.9}), (optimizers.Adam, {})])
+def test_weight_in_another_precision_goes_kerass_way(kind, options):
     weight = keras.Variable(np.ones(3), dtype="float64")
-    one_pass(make()).apply([tf.ones(3, tf.float64)], [weight])
+    ONE_PASS[kind](0.5, **options).apply([tf.ones(3, tf.float64)], [weight])
     # Adam's first step is the rate itself, but for epsilon; and Keras rounds its betas to float32.
     np.testing.assert_allclose(weight, [0.5, 0.5, 0.5], rtol=1e-4)
 
@@ -71,7 +82,7 @@ def test_weight_in_another_precision_goes_kerass_way(make):
 def test_sparse_gradient_goes_kerass_way():
     weight = keras.Variable(np.ones((3, 2), "float32"))
     gradient = tf.IndexedSlices(tf.ones((1, 2)), tf.constant([1]), tf.constant([3, 2]))
-    one_pass(optimizers.SGD(0.5, momentum=0.9)).apply([gradient], [weight])
+    Sgd(0.5, momentum=0.9).apply([gradient], [weight])
     np.testing.assert_array_equal(weight, [[1, 1], [0.5, 0.5], [1, 1]])
 
 
@@ -108,4 +119,4 @@ def test_so_they_do_where_keras_updates(on_replicas_in_each_case, kind):
 
 def test_training_takes_one_pass_updates():
     optimizer = make_optimizer(c.Training(optimizer=c.Sgd(momentum=0.9)), steps_per_epoch=1)
-    assert "update_step" in vars(optimizer)
+    assert isinstance(optimizer, Sgd)
