@@ -32,6 +32,7 @@ from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, T
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.inference import Predict
+from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
@@ -45,8 +46,8 @@ __all__ = [
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Format", "Gate",
     "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
-    "LiteRt", "LiteRtInt8", "LogUniform", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
-    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
+    "LiteRt", "LiteRtInt8", "LogUniform", "Metric", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Onnx",
+    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
     "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space",
     "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary",
     "Words", "Zoom",

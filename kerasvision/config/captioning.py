@@ -10,7 +10,7 @@ from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
-from kerasvision.config.tasks import Names, Surroundings, Task
+from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
 from kerasvision.errors import ConfigError
 
 
@@ -91,7 +91,7 @@ class Sample(Decoding):
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
-class Captioning(Task):
+class Captioning(MeasuredTask):
     """A sentence for an image. The loss of an image is the mean over all tokens, ends included, of all its captions of
     -log softmax(s)_y, where the network knows the tokens before.
 
@@ -106,7 +106,7 @@ class Captioning(Task):
     Metrics, with the captions of an image as its references: `bleu_1` to `bleu_4`, `rouge_l`, `meteor`, `cider_d`;
     `perplexity` of the true captions; `exact_match` with one of them; `distinct_captions`, the share of the answers that
     are unlike each other; `mean_words` of an answer. CIDEr-D lies in [0, 10]; METEOR is without synonyms, which need
-    WordNet; BLEU is not smoothed, and 0 where no n-gram was found.
+    WordNet; BLEU is not smoothed, and 0 where no n-gram was found. `metrics` adds metrics of your own, see `Metric`.
 
     >>> Captioning(captions=5)
     Traceback (most recent call last):
@@ -117,6 +117,7 @@ class Captioning(Task):
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
     has_simple_models: ClassVar[bool] = False
+    best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 
     vocabulary: Vocabulary = Words()
     max_length: int = Field(default=20, ge=1, le=1000, description="tokens of a caption; what is longer is cut off")
@@ -144,8 +145,8 @@ class Captioning(Task):
         """The vocabulary: a captioner tells tokens apart."""
         return self.vocabulary
 
-    def metric_names(self) -> Sequence[str]:
-        """The metrics of a whole data set."""
+    def built_in_metrics(self) -> Sequence[str]:
+        """The metrics of a whole data set, without those of `metrics`."""
         return (
             "bleu_1",
             "bleu_2",
@@ -168,10 +169,6 @@ class Captioning(Task):
         """Raises ConfigError where this task does not measure `name`."""
         if name not in self.metric_names():
             raise ConfigError(f"captioning has no metric {name!r}; {lookup.did_you_mean(name, self.metric_names())}")
-
-    def best_is(self, metric: str) -> Literal["max", "min"]:
-        """Loss and perplexity are better when smaller, everything else when larger."""
-        return "min" if metric in ("loss", "perplexity") else "max"
 
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError where images are mixed, answers must be numbers, or the network says no sentences."""

@@ -7,20 +7,9 @@ from pydantic import Field, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Component, Config
+from kerasvision.config.metrics import FACTS
 from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
-
-# What infra_validator measures of a served model, in the unit of its name; a rule may name them like metrics.
-FACTS = (
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "images_per_second",
-    "start_seconds",
-    "memory_mb",
-    "size_mb",
-    "max_difference",
-)
 
 
 class Rule(Component):

@@ -138,8 +138,8 @@ class BulkInferrerSettings(Config):
 
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     """The settings of every stage of the standard graph, by stage name; None for a stage that has none."""
-    e = experiment
-    trainer = {"task": e.task, "model": e.model, "training": e.training, "augment": e.augment}
+    e, task = experiment, experiment.task.without_added_metrics()
+    trainer = {"task": task, "model": e.model, "training": e.training, "augment": e.augment}
     settings: dict[str, Config | None] = {
         "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
         "statistics_gen": None,
@@ -147,14 +147,14 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
         "trainer": TrainerSettings(**trainer),
-        "exporter": ExporterSettings(task=e.task, export=e.export),
+        "exporter": ExporterSettings(task=task, export=e.export),
         "evaluator": EvaluatorSettings(task=e.task, evaluation=e.evaluation, gate=e.gate),
         "infra_validator": InfraValidatorSettings(serving=e.serving),
         "pusher": PusherSettings(name=e.name),
     }
     if e.simple_models is not None and e.task.has_simple_models:
         settings["simple_models"] = SimpleModelsSettings(
-            task=e.task, significant_bits=e.transform.significant_bits, simple_models=e.simple_models
+            task=task, significant_bits=e.transform.significant_bits, simple_models=e.simple_models
         )
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
+from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.errors import ConfigError
@@ -88,8 +89,47 @@ class Task(Component):
         """Whether more or less of a metric is better."""
         return "min" if metric == "loss" else "max"
 
+    def without_added_metrics(self) -> Self:
+        """What all stages but the evaluator receive, so that a changed metric trains nothing anew."""
+        return self
 
-class Classification(Task):
+
+class MeasuredTask(Task):
+    """Base of the tasks with a table of metrics, which a person may add to."""
+
+    # Of the metrics of the task and those of its training, which are better when smaller.
+    best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss"})
+
+    metrics: tuple[Metric, ...] = Field(default=(), description="metrics of your own, besides those of the task")
+
+    def built_in_metrics(self) -> Sequence[str]:
+        """The metrics of a whole data set that every such task has."""
+        return ()
+
+    def metric_names(self) -> Sequence[str]:
+        """The metrics of a whole data set."""
+        return (*self.built_in_metrics(), *(metric.name for metric in self.metrics))
+
+    def best_is(self, metric: str) -> Literal["max", "min"]:
+        """Whether more or less of a metric is better."""
+        chosen = {one.name: one.best for one in self.metrics}
+        return chosen.get(metric, "min" if metric in self.best_when_smaller else "max")
+
+    def without_added_metrics(self) -> Self:
+        """The same task, without `metrics`."""
+        return self.model_copy(update={"metrics": ()})
+
+    @model_validator(mode="after")
+    def _metrics_have_names_of_their_own(self) -> Self:
+        taken = {*self.built_in_metrics(), *self.training_metric_names()}
+        for metric in self.metrics:
+            if metric.name in taken:
+                raise ValueError(f"metrics need different names; received {metric.name!r} twice, see Metric(name=...)")
+            taken.add(metric.name)
+        return self
+
+
+class Classification(MeasuredTask):
     """One label per image. Every loss takes the network's N x C outputs s and the label y of an image:
 
     - `cross_entropy`: -log softmax(s)_y
@@ -105,7 +145,7 @@ class Classification(Task):
     Metrics: `accuracy`, `top_<k>_accuracy`, `log_loss`, `expected_calibration_error` (in 15 bins), `majority_accuracy` (what
     always answering the most frequent class would score), and per class, against all others, `precision[daisy]`,
     `recall[daisy]`, `f1[daisy]`, `roc_auc[daisy]`, `average_precision[daisy]`; `roc_auc` and `average_precision` are the
-    means of those. By scikit-learn's definitions, where it has one.
+    means of those. By scikit-learn's definitions, where it has one. `metrics` adds metrics of your own, see `Metric`.
 
     >>> Classification(loss="hinge", label_smoothing=0.1)
     Traceback (most recent call last):
@@ -116,6 +156,7 @@ class Classification(Task):
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
+    best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 
     loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(
@@ -132,8 +173,8 @@ class Classification(Task):
             )
         return self
 
-    def metric_names(self) -> Sequence[str]:
-        """The metrics of a whole data set."""
+    def built_in_metrics(self) -> Sequence[str]:
+        """The metrics of a whole data set, without those of `metrics`."""
         return (
             "accuracy",
             f"top_{self.top_k}_accuracy",
@@ -153,7 +194,3 @@ class Classification(Task):
         if name not in self.metric_names() and not re.fullmatch(rf"({'|'.join(OF_A_CLASS)})\[.+\]", name):
             known = (*self.metric_names(), *(f"{metric}[class]" for metric in OF_A_CLASS))
             raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, known)}")
-
-    def best_is(self, metric: str) -> Literal["max", "min"]:
-        """The losses and the calibration error are better when smaller, everything else when larger."""
-        return "min" if metric in ("loss", "log_loss", "expected_calibration_error") else "max"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from kerasvision import lookup
-from kerasvision.config.gate import FACTS, Gate, Rule
+from kerasvision.config.gate import Gate, Rule
+from kerasvision.config.metrics import FACTS
 from kerasvision.errors import ConfigError, KerasvisionError, StageError
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.rules import OUTCOMES, UNSURE, Case, RuleResult

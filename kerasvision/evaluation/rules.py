@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from kerasvision.config.gate import FACTS, Better, Bound, Change, NoWorse
+from kerasvision.config.gate import Better, Bound, Change, NoWorse
+from kerasvision.config.metrics import FACTS
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.evaluation import significance
 from kerasvision.evaluation.bootstrap import LEAST_ROWS, difference_evidence, paired_differences

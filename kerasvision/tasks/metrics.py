@@ -33,8 +33,8 @@ def _always(weighted: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Metric(Generic[W]):
-    """One row of a task's table.
+class Measure(Generic[W]):
+    """How a metric is measured: one row of a task's table.
 
     Attributes:
         measure: weighted examples -> float64 (R,), NaN where the metric has no value; or (C, R), a value for each class.
@@ -48,27 +48,27 @@ class Metric(Generic[W]):
 
 
 def weighted_scores(
-    table: Mapping[str, Metric[W]], weighted: W, *, classes: Sequence[str] = (), within_label: bool = False
+    table: Mapping[str, Measure[W]], weighted: W, *, classes: Sequence[str] = (), within_label: bool = False
 ) -> dict[str, Floats]:
     """metric -> float64 (R,), NaN where it has no value, of all rows of a table that apply.
 
     Args:
-        table: name -> metric. A name that ends in `[class]` is that of one value for each class.
+        table: name -> how it is measured. A name that ends in `[class]` is that of one value for each class.
         weighted: the examples.
         classes: their names, for `recall[daisy]`.
         within_label: leave out what tells classes apart.
 
     >>> class Two:
     ...     weights = np.array([[1.0, 3.0], [1.0, 1.0]])
-    >>> table = {"mean": Metric(lambda two: np.array([5.0, 9.0]) @ two.weights / two.weights.sum(axis=0))}
+    >>> table = {"mean": Measure(lambda two: np.array([5.0, 9.0]) @ two.weights / two.weights.sum(axis=0))}
     >>> weighted_scores(table, Two())["mean"].tolist()  # (5 + 9) / 2, and (5 + 5 + 5 + 9) / 4
     [7.0, 6.0]
     """
     scores: dict[str, Floats] = {}
-    for name, metric in table.items():
-        if not metric.applies(weighted) or (within_label and metric.compares_classes):
+    for name, how in table.items():
+        if not how.applies(weighted) or (within_label and how.compares_classes):
             continue
-        values = metric.measure(weighted)
+        values = how.measure(weighted)
         if name.endswith(OF_A_CLASS):
             scores |= {of_class(name, one): row for one, row in zip(classes, values, strict=True)}
         else:

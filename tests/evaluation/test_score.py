@@ -138,6 +138,28 @@ def test_the_page_compares_with_simple_models_people_and_further_views(evaluated
         assert words in text
 
 
+def test_a_metric_of_ones_own_is_in_every_table_and_on_the_page_and_the_gate_judges_it(files, tmp_path, monkeypatch):
+    (tmp_path / "my_hits.py").write_text(
+        "def hits(truth, scores, weights):\n    return (scores.argmax(axis=1) == truth) @ weights / weights.sum(axis=0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = EvaluatorSettings(
+        task=c.Classification(metrics=(c.Metric("my_hits:hits", name="my_accuracy", bounds=(0, 1)),)),
+        evaluation=c.Evaluation(slices=("brightness",), resamples=100),
+        gate=c.Gate(
+            c.AtLeast("my_accuracy", 0.5), c.NoWorse("my_accuracy"), c.AtLeast("my_accuracy", 0, slice="brightness")
+        ),
+    )
+    verdict, found = evaluate_model(files, settings, folder=tmp_path)
+    assert [rule.outcome for rule in verdict.rules] == ["passed"] * 5
+    scores = json.loads((tmp_path / "scores.json").read_text())["splits"]["test"]["scores"]
+    assert scores["my_accuracy"]["score"] == scores["accuracy"]["score"] == verdict.rules[0].value
+    assert scores["my_accuracy"]["low"] < scores["my_accuracy"]["score"] < scores["my_accuracy"]["high"]
+    slices = found.slices.set_index(["slice", "value", "metric"])["score"].unstack()
+    assert (slices["my_accuracy"] == slices["accuracy"]).all()
+    assert "<td>my accuracy</td>" in (tmp_path / "evaluation.html").read_text(encoding="utf-8")
+
+
 def test_without_a_test_split_there_is_nothing_to_score(files, settings, trained, tmp_path):
     rows = [("a", next(iter(trained.examples.dataset("train")))["image"].numpy(), "across")]
     write_examples(lambda split: rows, splits=["train"], classes=["across"], folder=tmp_path / "data")

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from kerasvision import config as c
 from kerasvision.errors import DataError, StageError
 from kerasvision.tasks.base import Judgement
 from kerasvision.tasks.captioning.captions import Captions
@@ -18,7 +19,13 @@ MOST_REPEATED = 100
 NEARLY_ALL = 0.99
 
 
-def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
+def judged_captions(
+    *,
+    ids: Sequence[str],
+    truth: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    added: Sequence[c.Metric] = (),
+) -> Judgement:
     """All of `Captioning.metric_names` that have a value; and the captions given most often.
 
     Images without captions count in what is said of the answers alone, and the judgement tells how many they are. `loss` of
@@ -29,9 +36,11 @@ def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mappi
         truth: object (N,), of each a tuple of captions.
         predictions: `captions`, object (N, K) of bytes, the best first; `scores`, float32 (N, K); and of each caption of the
             truth `log_likelihoods`, float32 (N, C), with the number of its `tokens`, (N, C), zeros where there is none.
+        added: metrics of a person's own.
 
     Raises:
-        StageError: a score or a likelihood is not a number.
+        StageError: a score or a likelihood is not a number; or a metric of `added` fails, see `added_metrics`.
+        ConfigError: such a metric returns something else than numbers.
         DataError: no image has a caption.
     """
     lost = int((~(np.isfinite(predictions["scores"]).all(1) & np.isfinite(predictions["log_likelihoods"]).all(1))).sum())
@@ -46,12 +55,12 @@ def judged_captions(*, ids: Sequence[str], truth: np.ndarray, predictions: Mappi
     if not captions.compared.any():
         raise DataError("captions are judged by what people wrote, and none of these images has a caption")
     return Judgement(
-        scores=caption_scores(captions),
+        scores=caption_scores(captions, added=added),
         rows=_rows(ids, captions, predictions["scores"][:, 0]),
         tables={"repeated_captions": repeated_captions(captions.answers)},
         left_out=_left_out(captions),
-        weighted_scores=partial(scores_of_rows, captions),
-        evidence=partial(evidence, captions),
+        weighted_scores=partial(scores_of_rows, captions, added=added),
+        evidence=partial(evidence, captions, added=added),
         remarks=one_caption_remarks(captions),
     )
 

@@ -5,6 +5,7 @@ of rows: 1,000 resamples are one product of matrices. Of 2,000 images with 5 cap
 processor time, and all intervals 0.2 s (time.process_time() around `judged_captions` and `intervals`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerasvision import config as c
+from kerasvision.tasks.added_metrics import TruthAndAnswers, added_measures
 from kerasvision.tasks.captioning.bleu import COUNTS, MOST_WORDS, bleu_scores
 from kerasvision.tasks.captioning.captions import MEANS, Captions
-from kerasvision.tasks.metrics import Floats, Metric, quotient
+from kerasvision.tasks.metrics import Floats, Measure, quotient
 
 # exp(700) is about the largest number that there is: so bad a model has a perplexity too.
 MOST_NATS = 700.0
@@ -56,8 +59,8 @@ class WeightedCaptions:
         return quotient(self.sums[COUNTS + 1 + place], self.compared)
 
 
-def metric_table() -> dict[str, Metric[WeightedCaptions]]:
-    """name -> metric, in the order of a page.
+def metric_table(added: Sequence[c.Metric] = ()) -> dict[str, Measure[WeightedCaptions]]:
+    """name -> how it is measured, in the order of a page.
 
     `bleu_1` to `bleu_4`, of the whole data set; `rouge_l`, `meteor`, `cider_d` and `exact_match` (an answer has the words of
     one of the image's captions), means over images that have captions; `perplexity`, the exponential of the mean negative
@@ -65,14 +68,26 @@ def metric_table() -> dict[str, Metric[WeightedCaptions]]:
 
     CIDEr-D weighs words as in the whole data set. `distinct_captions` is there for one weighting only: a resample repeats
     captions by itself.
+
+    Args:
+        added: metrics of a person's own.
     """
     return {
-        **{f"bleu_{n}": Metric(partial(_bleu, n=n)) for n in range(1, MOST_WORDS + 1)},
-        **{name: Metric(partial(WeightedCaptions.mean, place=place)) for place, name in enumerate(MEANS)},
-        "perplexity": Metric(_perplexity),
-        "mean_words": Metric(lambda one: quotient(one.sums[-1], one.sums[-2])),
-        "distinct_captions": Metric(_distinct_captions, applies=lambda one: one.weights.shape[1] == 1),
+        **{f"bleu_{n}": Measure(partial(_bleu, n=n)) for n in range(1, MOST_WORDS + 1)},
+        **{name: Measure(partial(WeightedCaptions.mean, place=place)) for place, name in enumerate(MEANS)},
+        "perplexity": Measure(_perplexity),
+        "mean_words": Measure(lambda one: quotient(one.sums[-1], one.sums[-2])),
+        "distinct_captions": Measure(_distinct_captions, applies=lambda one: one.weights.shape[1] == 1),
+        **added_measures(added, _truth_and_answers),
     }
+
+
+def _truth_and_answers(one: WeightedCaptions) -> TruthAndAnswers:
+    """object (M,) of tuples of str, and object (M,) of str."""
+    truth, answers = np.empty(len(one.rows), object), np.empty(len(one.rows), object)
+    truth[:] = [tuple(one.captions.truth[row]) for row in one.rows]
+    answers[:] = [one.captions.answers[row] for row in one.rows]
+    return truth, answers
 
 
 def _bleu(one: WeightedCaptions, *, n: int) -> Floats:

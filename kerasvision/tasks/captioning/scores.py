@@ -1,10 +1,13 @@
 """Scores of a captioner over a whole data set, of many weightings of it at once, and what their intervals are made of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kerasvision import config as c
+from kerasvision.tasks.added_metrics import added_evidence, check_added_scores
 from kerasvision.tasks.base import Bounded, Evidence, Share
 from kerasvision.tasks.captioning.bleu import COUNTS, MOST_WORDS
 from kerasvision.tasks.captioning.captions import MEANS, Captions
@@ -13,8 +16,11 @@ from kerasvision.tasks.captioning.metrics import MOST_NATS, WeightedCaptions, me
 from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
-def caption_scores(captions: Captions) -> dict[str, float]:
+def caption_scores(captions: Captions, *, added: Sequence[c.Metric] = ()) -> dict[str, float]:
     """metric -> value, of those of `metric_table` that have one.
+
+    Raises:
+        ConfigError, StageError: a metric of `added` raises an error, or its values are not what they must be.
 
     >>> scores = caption_scores(Captions(
     ...     [("A red cat sat.",), ("a dog", "a black dog ran")], ["a red cat sat", "a black cat"],
@@ -25,22 +31,29 @@ def caption_scores(captions: Captions) -> dict[str, float]:
     0.857
     """
     every = np.arange(len(captions.answers))
-    scores = scores_of_rows(captions, every, np.ones((len(every), 1)))
-    return {name: float(value[0]) for name, value in scores.items() if not np.isnan(value[0])}
+    measured = scores_of_rows(captions, every, np.ones((len(every), 1)), added=added)
+    scores = {name: float(value[0]) for name, value in measured.items()}
+    check_added_scores(added, scores, count=len(every))
+    return {name: value for name, value in scores.items() if not np.isnan(value)}
 
 
-def scores_of_rows(captions: Captions, rows: npt.NDArray[np.integer[Any]], weights: Floats) -> dict[str, Floats]:
+def scores_of_rows(
+    captions: Captions, rows: npt.NDArray[np.integer[Any]], weights: Floats, *, added: Sequence[c.Metric] = ()
+) -> dict[str, Floats]:
     """The same metrics where rows count as much as their weights, R times over: metric -> float64 (R,), NaN for no value.
 
     Args:
         captions: all of them.
         rows: int (M,), the positions of some.
         weights: float64 (M, R).
+        added: metrics of a person's own.
     """
-    return weighted_scores(metric_table(), WeightedCaptions(captions, rows, weights))
+    return weighted_scores(metric_table(added), WeightedCaptions(captions, rows, weights))
 
 
-def evidence(captions: Captions, rows: npt.NDArray[np.integer[Any]]) -> dict[str, Evidence]:
+def evidence(
+    captions: Captions, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()
+) -> dict[str, Evidence]:
     """How each metric is measured on some rows, int (M,): exact matches are counted, all else lies within bounds."""
     found = captions.statistics[rows]
     compared = found[:, COUNTS] > 0
@@ -57,4 +70,4 @@ def evidence(captions: Captions, rows: npt.NDArray[np.integer[Any]]) -> dict[str
         bounds["perplexity"] = Bounded(1.0, max(1.0, worst), count)
     if len(rows):
         bounds["mean_words"] = Bounded(float(lengths.min()), float(lengths.max()), len(rows))
-    return bounds
+    return bounds | added_evidence(added, len(rows))

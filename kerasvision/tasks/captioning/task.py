@@ -107,7 +107,7 @@ class CaptioningTask(Task):
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
         """All of `Captioning.metric_names` that have a value; see `judged_captions`."""
-        return judged_captions(ids=ids, truth=truth, predictions=predictions)
+        return judged_captions(ids=ids, truth=truth, predictions=predictions, added=self.settings.metrics)
 
     def caption(self, row: pd.Series) -> str:
         """The first thing that people wrote → what is answered."""

@@ -1,16 +1,19 @@
 """How each metric of a classifier is measured on some images: what its interval is made of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kerasvision import config as c
+from kerasvision.tasks.added_metrics import added_evidence
 from kerasvision.tasks.base import Bounded, Evidence, Share
 from kerasvision.tasks.classification.answers import LEAST_PROBABILITY, Answers
 from kerasvision.tasks.classification.calibration import calibration_error_by_chance
 
 
-def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]]) -> dict[str, Evidence]:
+def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()) -> dict[str, Evidence]:
     """How each metric is measured on some rows, int (M,); those of a class that has no example there are left out.
 
     F1 is 2 s / (1 + s) of the share s of right answers among the images that are of a class or are taken for it.
@@ -28,6 +31,7 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]]) -> dict[str, 
         # An image that is taken for another class spoils the ranks of both.
         "roc_auc": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
         "average_precision": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
+        **added_evidence(added, count),
     }
     for number in np.unique(chosen.labels).tolist():
         name, has, hit, said = answers.classes[number], support[number], right[number], predicted[number]

@@ -3,46 +3,50 @@
 By scikit-learn's definitions with `sample_weight`, where it has one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kerasvision import config as c
+from kerasvision.tasks.added_metrics import added_measures
 from kerasvision.tasks.classification.answers import WeightedAnswers
 from kerasvision.tasks.classification.calibration import calibration_error
-from kerasvision.tasks.metrics import Floats, Metric, quotient
+from kerasvision.tasks.metrics import Floats, Measure, quotient
 
 # Rows times classes up to which resamples are ranked anew. Of 10,000 rows and one class, 200 took 0.07 s of processor time
 # (time.process_time() around one call of ranking_scores): so 1,000 take about 7 s here, and the bands of a slice as long.
 MOST_RANKED = 200_000
 
 
-def metric_table(top_k: int) -> dict[str, Metric[WeightedAnswers]]:
-    """name -> metric, in the order of a page.
+def metric_table(top_k: int, *, added: Sequence[c.Metric] = ()) -> dict[str, Measure[WeightedAnswers]]:
+    """name -> how it is measured, in the order of a page.
 
     `roc_auc` and `average_precision` are means over the classes, each against all others. A class without an example has
     no value. The ranking metrics are there for one weighting, and for many where rows times classes are at most 200,000.
 
     Args:
         top_k: the k of top-k accuracy.
+        added: metrics of a person's own.
     """
     return {
-        "accuracy": Metric(lambda one: one.mean(one.answers.correct)),
-        f"top_{top_k}_accuracy": Metric(lambda one: one.mean(one.answers.among_top_k)),
-        "log_loss": Metric(lambda one: one.mean(one.answers.losses)),
-        "expected_calibration_error": Metric(_calibration_error),
-        "majority_accuracy": Metric(lambda one: one.most_common / one.total),
+        "accuracy": Measure(lambda one: one.mean(one.answers.correct)),
+        f"top_{top_k}_accuracy": Measure(lambda one: one.mean(one.answers.among_top_k)),
+        "log_loss": Measure(lambda one: one.mean(one.answers.losses)),
+        "expected_calibration_error": Measure(_calibration_error),
+        "majority_accuracy": Measure(lambda one: one.most_common / one.total),
         "roc_auc": _ranked(lambda one: np.mean(one.ranking[0], axis=0)),
         "average_precision": _ranked(lambda one: np.mean(one.ranking[1], axis=0)),
-        "precision[class]": Metric(_precision, compares_classes=True),
-        "recall[class]": Metric(lambda one: quotient(one.hits, one.support), compares_classes=True),
-        "f1[class]": Metric(_f1, compares_classes=True),
+        **added_measures(added, lambda one: (one.answers.labels, one.answers.probabilities)),
+        "precision[class]": Measure(_precision, compares_classes=True),
+        "recall[class]": Measure(lambda one: quotient(one.hits, one.support), compares_classes=True),
+        "f1[class]": Measure(_f1, compares_classes=True),
         "roc_auc[class]": _ranked(lambda one: one.ranking[0]),
         "average_precision[class]": _ranked(lambda one: one.ranking[1]),
     }
 
 
-def _ranked(measure: Callable[[WeightedAnswers], Floats]) -> Metric[WeightedAnswers]:
-    return Metric(measure, applies=_can_be_ranked, compares_classes=True)
+def _ranked(measure: Callable[[WeightedAnswers], Floats]) -> Measure[WeightedAnswers]:
+    return Measure(measure, applies=_can_be_ranked, compares_classes=True)
 
 
 def _can_be_ranked(one: WeightedAnswers) -> bool:

@@ -1,17 +1,27 @@
 """Scores of a classifier over a whole data set, and of many weightings of some of its images at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kerasvision import config as c
+from kerasvision.tasks.added_metrics import check_added_scores
 from kerasvision.tasks.classification.answers import Answers, WeightedAnswers
 from kerasvision.tasks.classification.metrics import metric_table
 from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
-def classification_scores(answers: Answers) -> tuple[dict[str, float], dict[str, str]]:
+def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -> tuple[dict[str, float], dict[str, str]]:
     """metric -> value; and metric -> why it has none: a class without an example, or one that all examples are of.
+
+    Args:
+        answers: to a whole data set.
+        added: metrics of a person's own.
+
+    Raises:
+        ConfigError, StageError: such a metric raises an error, or its values are not what they must be.
 
     >>> scores, left_out = classification_scores(Answers(
     ...     np.array([0, 1, 1]), np.array([[.9, .1], [.2, .8], [.6, .4]]), classes=("cat", "dog"), top_k=2))
@@ -19,13 +29,20 @@ def classification_scores(answers: Answers) -> tuple[dict[str, float], dict[str,
     (0.667, 0.5, 0.5, 1.0, {})
     """
     every = np.arange(len(answers.labels))
-    found = {name: float(value[0]) for name, value in scores_of_rows(answers, every, np.ones((len(every), 1))).items()}
+    measured = scores_of_rows(answers, every, np.ones((len(every), 1)), added=added)
+    found = {name: float(value[0]) for name, value in measured.items()}
+    check_added_scores(added, found, count=len(every))
     scores = {name: value for name, value in found.items() if not np.isnan(value)}
     return scores, {name: _why_left_out(name, found, answers) for name in found if name not in scores}
 
 
 def scores_of_rows(
-    answers: Answers, rows: npt.NDArray[np.integer[Any]], weights: Floats, *, within_label: bool = False
+    answers: Answers,
+    rows: npt.NDArray[np.integer[Any]],
+    weights: Floats,
+    *,
+    added: Sequence[c.Metric] = (),
+    within_label: bool = False,
 ) -> dict[str, Floats]:
     """The same metrics where rows count as much as their weights, R times over: metric -> float64 (R,), NaN for no value.
 
@@ -33,10 +50,11 @@ def scores_of_rows(
         answers: all of them.
         rows: int (M,), the positions of some.
         weights: float64 (M, R).
+        added: metrics of a person's own.
         within_label: without the metrics that tell classes apart.
     """
-    weighted = WeightedAnswers(answers.of(rows), weights)
-    return weighted_scores(metric_table(answers.top_k), weighted, classes=answers.classes, within_label=within_label)
+    table, weighted = metric_table(answers.top_k, added=added), WeightedAnswers(answers.of(rows), weights)
+    return weighted_scores(table, weighted, classes=answers.classes, within_label=within_label)
 
 
 def _why_left_out(name: str, found: dict[str, float], answers: Answers) -> str:

@@ -142,7 +142,9 @@ class ClassificationTask(Task):
         """All of `Classification.metric_names` that have a value; confusion, the pairs most confused, and calibration.
 
         Raises:
-            StageError: an answer is not a number. It would count as the first class, and as among the top k.
+            StageError: an answer is not a number. It would count as the first class, and as among the top k. Or a metric of
+                a person's own fails, see `added_metrics`.
+            ConfigError: such a metric returns something else than numbers.
             DataError: the answers are of other classes, as those of an earlier model may be.
         """
         probabilities = predictions["scores"]
@@ -150,8 +152,8 @@ class ClassificationTask(Task):
         if lost:
             raise StageError(f"{lost} of {len(truth)} answers of the network are not numbers", hint="train it anew")
         self._check_classes(probabilities, predictions["classes"])
-        answers = Answers(truth, probabilities, self.classes, self.settings.top_k)
-        scores, left_out = classification_scores(answers)
+        answers, added = Answers(truth, probabilities, self.classes, self.settings.top_k), self.settings.metrics
+        scores, left_out = classification_scores(answers, added=added)
         confusion = confusion_table(answers)
         return Judgement(
             scores=scores,
@@ -162,9 +164,9 @@ class ClassificationTask(Task):
                 "calibration": calibration_table(answers.confidence, answers.correct),
             },
             left_out=left_out,
-            weighted_scores=partial(scores_of_rows, answers),
-            within_label=partial(scores_of_rows, answers, within_label=True),
-            evidence=partial(evidence, answers),
+            weighted_scores=partial(scores_of_rows, answers, added=added),
+            within_label=partial(scores_of_rows, answers, added=added, within_label=True),
+            evidence=partial(evidence, answers, added=added),
             remarks=one_answer_remarks(answers),
         )
 
