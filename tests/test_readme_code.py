@@ -230,9 +230,12 @@ def test_every_path_of_a_setting_exists(code):
         assert hasattr(importlib.import_module(part), field)
         return
     annotation = c.Experiment.model_fields[part].annotation
-    # A source, a task: any of its kinds.
-    kinds = [annotation, *annotation.__subclasses__()]
-    assert any(field in kind.model_fields for kind in kinds), code
+    assert any(field in kind.model_fields for kind in kinds_of(annotation)), code
+
+
+def kinds_of(kind):
+    """A family of settings (a source, a task) and all its members."""
+    return [kind, *(member for child in kind.__subclasses__() for member in kinds_of(child))]
 
 
 @pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z_]+=.+", code)])
