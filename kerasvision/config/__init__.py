@@ -47,8 +47,8 @@ __all__ = [
     "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Format", "Gate",
     "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
     "LiteRt", "LiteRtInt8", "LogUniform", "Metric", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Onnx",
-    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
-    "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space",
-    "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary",
-    "Words", "Zoom",
+    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
+    "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source",
+    "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
+    "Vocabulary", "Words", "Zoom",
 ]  # fmt: skip
