@@ -85,7 +85,7 @@ def test_planning_imports_neither_tensorflow_nor_pandas(statement):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("folder", ["training", "evaluation", "export", "serving", "tuning", "cli"])
+@pytest.mark.parametrize("folder", ["served", "training", "evaluation", "export", "serving", "tuning", "cli"])
 def test_nothing_above_the_tasks_speaks_of_one(folder):
     spoken = re.compile(r"captions|captioning|captioner", re.IGNORECASE)
     files = [file for file in (ROOT / "kerasvision" / folder).rglob("*") if file.suffix in (".py", ".html")]

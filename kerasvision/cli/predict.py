@@ -85,9 +85,9 @@ def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
 def _print(saved_model: Path, images: "Iterable[Listed]", *, as_json: bool, top: int | None, batch_size: int) -> None:
     """A line for each image, as the answers come, and at the end what could not be used."""
     from kerasvision.export.asking.columns import Columns
-    from kerasvision.export.asking.predict import ServedModel, predict_listed
+    from kerasvision.export.asking.predict import ImagePredictor, predict_listed
 
-    model = ServedModel(saved_model)
+    model = ImagePredictor(saved_model)
     columns = Columns.of(model.outputs, top=top)
     shown = top or 1 + MOST_NEXT
     answers = predict_listed(model, images, batch_size=batch_size)

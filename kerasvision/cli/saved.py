@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name under 
 @app.command("list")
 def list_(root: Root = Path()) -> None:
     """Every version of every model, the newest first: when and by which run it was pushed, and whether it is whole."""
-    from kerasvision.export.publishing.versions import versions
+    from kerasvision.served.versions import versions
 
     table = table_of("model", "version", "pushed", "by", "run", "", right=("version",))
     saved = root / "saved_models"
@@ -37,7 +37,7 @@ def show(
     A version that something else made is loaded instead. Exit code 1 where that fails.
     """
     from kerasvision.errors import ExportError
-    from kerasvision.export.publishing.versions import CARD, complaint, find_version, read_record
+    from kerasvision.served.versions import CARD, complaint, find_version, read_record
 
     folder = find_version(_folder(name, root), version)
     wrong = complaint(folder, thorough=True)
@@ -76,10 +76,10 @@ def _folder(name: str, root: Path) -> Path:
 def _load(folder: Path) -> None:
     """Ends with exit code 1 where a version that has no record cannot be served."""
     from kerasvision.errors import ExportError, KerasvisionError
-    from kerasvision.export.asking.loading import load_saved_model
+    from kerasvision.served.model import ServedModel
 
     try:
-        load_saved_model(folder)
+        ServedModel(folder)
     except ExportError as error:
         typer.echo(error, err=True)
         raise typer.Exit(KerasvisionError.exit_code) from error
@@ -87,7 +87,7 @@ def _load(folder: Path) -> None:
 
 def _told(version: Path, *, is_newest: bool) -> tuple[str, str, str, str]:
     """When a version was pushed, by whom, by which run, and what else is to be said."""
-    from kerasvision.export.publishing.versions import complaint, read_record
+    from kerasvision.served.versions import complaint, read_record
 
     wrong = complaint(version)
     try:

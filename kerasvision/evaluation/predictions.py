@@ -16,11 +16,11 @@ from kerasvision.errors import ExportError, StageError
 from kerasvision.models.heads import class_list
 from kerasvision.models.saved import load_network
 from kerasvision.progress import bar, say
+from kerasvision.served.model import ServedModel
+from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 from kerasvision.tasks.base import Batch, Predictions, Task
 
 BATCH_SIZE = 64
-BYTES_SIGNATURE, TENSOR_SIGNATURE = "serving_default", "serve_tensor"
-VALID = "valid"
 MOST_NAMED = 10
 
 
@@ -37,44 +37,6 @@ class PredictedSplit:
     ids: list[str]
     truth: np.ndarray
     predictions: dict[str, np.ndarray]
-
-
-class ServedModel:
-    """A SavedModel, loaded once and asked through its named signatures.
-
-    Args:
-        folder: that of `saved_model.pb`.
-
-    Raises:
-        ExportError: there is no SavedModel, or only a part of one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            # Kept: the signatures of a model that was forgotten cannot be called.
-            self._loaded = tf.saved_model.load(str(folder))
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise ExportError(f"{folder} is no complete SavedModel: {str(error).splitlines()[0]}") from error
-        self._folder = folder
-
-    @property
-    def signatures(self) -> frozenset[str]:
-        """The names of what it can be asked."""
-        return frozenset(self._loaded.signatures)
-
-    def __call__(self, signature: str, **inputs: tf.Tensor) -> Predictions:
-        """Named outputs of a batch.
-
-        Raises:
-            ExportError: there is no such signature.
-        """
-        known = self._loaded.signatures
-        if signature not in known:
-            raise ExportError(
-                f"{self._folder} has no signature {signature!r}; it has {', '.join(known) or 'none'}",
-                hint="export the model with this version of kerasvision",
-            )
-        return known[signature](**inputs)
 
 
 def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel) -> PredictedSplit:

@@ -14,7 +14,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures, thumbnail_url
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
-from kerasvision.evaluation.predictions import ServedModel
+from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import Illustration, Judgement, Part, Task
 
 MOST_SAMPLES = 24

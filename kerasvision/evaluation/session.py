@@ -17,13 +17,14 @@ from kerasvision.errors import DataError
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge
 from kerasvision.evaluation.page import Findings, write_evaluation_page
-from kerasvision.evaluation.predictions import PredictedSplit, ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes
 from kerasvision.evaluation.samples import samples
 from kerasvision.evaluation.score import evaluate
 from kerasvision.evaluation.slices import EVERY, Slice, cut, described_examples, values_in
 from kerasvision.evaluation.tables import save_tables
 from kerasvision.evaluation.variants import judge_variants, variant_table
 from kerasvision.progress import say
+from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import Task, make_task
 
 

@@ -16,14 +16,14 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.evaluation.bootstrap import difference_evidence, intervals, paired_differences, score_interval
 from kerasvision.evaluation.predictions import (
-    TENSOR_SIGNATURE,
     PredictedSplit,
-    ServedModel,
     network_predictor,
     predict_split_from_bytes,
     predict_split_from_pixels,
 )
 from kerasvision.evaluation.score import judged
+from kerasvision.served.model import ServedModel
+from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Judgement, Task
 
 # A moved view is moved by this share of the image's side, and by a pixel at least.

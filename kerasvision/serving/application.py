@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from kerasvision.serving.batching import Batcher
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedModel, Signature
+from kerasvision.serving.loaded import ServedVersion, Signature
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.protocol import Asked, read_request, write_reply
 from kerasvision.serving.versions import Versions
@@ -145,7 +145,7 @@ class Application:
         path = request.url.path if len(request.url.path) <= 200 else request.url.path[:200] + "..."
         return _refusal(Refused(error.status_code, f"Malformed request: {request.method} {path}"))
 
-    def _asked_model(self, request: Request) -> ServedModel:
+    def _asked_model(self, request: Request) -> ServedVersion:
         version, current = self._version(request), self._versions.current
         if version not in (None, current.version):
             raise Refused(

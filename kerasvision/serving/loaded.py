@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
-from kerasvision.export.asking.loading import LOAD_ERRORS, load_saved_model
 from kerasvision.export.writing.graph import read_graph
-
-VALID = "valid"
+from kerasvision.served.model import LOAD_ERRORS, ServedModel, SignatureFunction
+from kerasvision.served.signatures import VALID
 
 Columns = Mapping[str, np.ndarray]
 
@@ -33,10 +32,10 @@ class Signature:
     inputs: Mapping[str, tf.TensorSpec]
     outputs: tuple[str, ...]
     joins: bool
-    function: object
+    function: SignatureFunction
 
     @classmethod
-    def of(cls, name: str, function: object) -> "Signature":
+    def of(cls, name: str, function: SignatureFunction) -> "Signature":
         """What a loaded SavedModel has under a name."""
         inputs = dict(function.structured_input_signature[1])
         outputs = function.structured_outputs
@@ -53,7 +52,7 @@ class Signature:
         return {name: value.numpy() for name, value in self.function(**given).items()}
 
 
-class ServedModel:
+class ServedVersion:
     """A version of a model, ready to answer.
 
     Args:
@@ -66,8 +65,8 @@ class ServedModel:
 
     def __init__(self, folder: Path, *, version: int) -> None:
         self.version = version
-        self._loaded = load_saved_model(folder)
-        self.signatures = {name: Signature.of(name, made) for name, made in self._loaded.signatures.items()}
+        self._served = ServedModel(folder)
+        self.signatures = {name: Signature.of(name, made) for name, made in self._served.signatures.items()}
         self.signature_definitions = _definitions(folder)
 
     def warm_up(self, max_batch_size: int) -> None:

@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 
 from kerasvision.errors import ExportError
-from kerasvision.export.publishing.versions import MAIN, find_saved_model, is_version_name, versions
+from kerasvision.served.versions import MAIN, find_saved_model, is_version_name, versions
 from kerasvision.serving.limits import Limits
-from kerasvision.serving.loaded import ServedModel
+from kerasvision.serving.loaded import ServedVersion
 from kerasvision.serving.measures import Measures
 
 log = logging.getLogger(__name__)
@@ -80,11 +80,11 @@ class Versions:
                 return True
         return False
 
-    def _only(self, folder: Path) -> ServedModel:
-        model = ServedModel(folder, version=int(folder.name) if is_version_name(folder.name) else 1)
+    def _only(self, folder: Path) -> ServedVersion:
+        model = ServedVersion(folder, version=int(folder.name) if is_version_name(folder.name) else 1)
         return self._warm(model)
 
-    def _first(self) -> ServedModel:
+    def _first(self) -> ServedVersion:
         there = versions(self._folder)
         for version in reversed(there):
             model = self._try(version)
@@ -92,7 +92,7 @@ class Versions:
                 return model
         raise ExportError(f"{self._folder} has no version that can be served: {self.faults[there[-1]]}")
 
-    def _try(self, version: int) -> ServedModel | None:
+    def _try(self, version: int) -> ServedVersion | None:
         """The version, or nothing where it cannot be served, or could not before and has not changed."""
         folder = self._folder / str(version)
         files = _files(folder)
@@ -100,7 +100,7 @@ class Versions:
             return None
         self.loading = version
         try:
-            model = ServedModel(folder, version=version)
+            model = ServedVersion(folder, version=version)
             if _files(folder) != files:
                 raise ExportError(f"{folder} was changed while it was loaded")
         except ExportError as error:
@@ -114,7 +114,7 @@ class Versions:
         self.faults.pop(version, None)
         return self._warm(model)
 
-    def _warm(self, model: ServedModel) -> ServedModel:
+    def _warm(self, model: ServedVersion) -> ServedVersion:
         model.warm_up(self._limits.max_batch_size)
         self._measures.version.set(model.version)
         return model

@@ -31,9 +31,9 @@ from kerasvision.config.sources import Shapes
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.sources.shape_scenes import Scene, Shape, make_scene
 from kerasvision.data.sources.shape_truth import is_true, shape_called
-from kerasvision.evaluation.predictions import ServedModel
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import load_pipeline
+from kerasvision.served.model import ServedModel
 
 # Of single captions, in the evaluation's scores.
 SCORES = ("bleu_1", "bleu_4", "rouge_l", "meteor", "cider_d", "perplexity", "exact_match", "distinct_captions")

@@ -14,10 +14,11 @@ from sklearn import metrics
 from kerasvision import config as c
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.errors import DataError, ExportError, StageError
-from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
+from kerasvision.errors import DataError, StageError
+from kerasvision.evaluation.predictions import predict_split_from_bytes
 from kerasvision.evaluation.score import worst_rows
 from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
+from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import Judgement
 
 
@@ -194,18 +195,6 @@ def test_images_that_the_served_model_cannot_read_are_named(trained, tmp_path):
     name = first["id"].numpy().decode()
     with pytest.raises(StageError, match=f"cannot read 1 images .*: {name}"):
         predict_split_from_bytes(trained.examples, split="test", task=trained.task, saved_model=model)
-
-
-def test_a_missing_signature_is_told_with_those_there_are(tmp_path):
-    model = save(tmp_path / "m", {"scores": lambda image: tf.zeros((tf.size(image), 3))})
-    with pytest.raises(ExportError, match="no signature 'serve_tensor'; it has serving_default"):
-        model("serve_tensor", image=tf.zeros((1, 16, 16, 1)))
-
-
-def test_half_a_saved_model_is_called_incomplete(trained, tmp_path):
-    (tmp_path / "saved_model.pb").write_bytes((trained.saved_model / "saved_model.pb").read_bytes()[:5000])
-    with pytest.raises(ExportError, match="is no complete SavedModel"):
-        ServedModel(tmp_path)
 
 
 def test_the_largest_losses_come_first():

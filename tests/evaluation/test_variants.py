@@ -8,9 +8,10 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.config.keras_files import add_names
 from kerasvision.errors import ExportError
-from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.predictions import predict_split_from_bytes
 from kerasvision.evaluation.score import judged
 from kerasvision.evaluation.variants import judge_variants, variant_table, views
+from kerasvision.served.model import ServedModel
 
 IMAGES = tf.reshape(tf.range(2 * 32 * 32, dtype=tf.float32), (2, 32, 32, 1))
 
@@ -79,7 +80,7 @@ def test_a_model_with_itself_answers_as_alone(trained, served, predicted):
 
 def test_a_member_that_is_damaged_is_named(trained, served, predicted, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(ExportError, match="is no complete SavedModel"):
+    with pytest.raises(ExportError, match="is half a saved model: its variables are missing"):
         variants(trained, served, predicted, ensemble=(tmp_path,))
 
 

@@ -17,13 +17,14 @@ from kerasvision.cli import app
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
-from kerasvision.evaluation.predictions import ServedModel, predict_split_from_bytes
+from kerasvision.evaluation.predictions import predict_split_from_bytes
 from kerasvision.export.proof.canary import answers
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.proof.parity import prove
 from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.served.model import ServedModel
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedModel as Server
+from kerasvision.serving.loaded import ServedVersion
 from kerasvision.serving.protocol import read_request
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.captioning.tokens import SPECIAL
@@ -228,7 +229,7 @@ def b64(data):
 
 
 def test_a_server_scores_sentences_whatever_they_begin_with(exported, images):
-    signatures = Server(exported.folder, version=1).signatures
+    signatures = ServedVersion(exported.folder, version=1).signatures
     rows = [{"image_bytes": b64(images[0]), "captions": ["BM is a dog", "a dog"]}]
     body = json.dumps({"signature_name": "score_captions", "instances": rows}).encode()
     asked = read_request(body, signatures, Limits())

@@ -16,11 +16,11 @@ from unittest import mock
 
 from kerasvision.config.stages import PusherSettings
 from kerasvision.export.publishing import push
-from kerasvision.export.publishing.versions import complaint, versions
 from kerasvision.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, Out, SavedModel
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.store import Store
+from kerasvision.served.versions import complaint, versions
 
 NAMES = ("mkdir", "rename", "rmdir", "chmod")
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision.config.inference import Listed
 from kerasvision.data.inspecting.inspection import inspect_image
-from kerasvision.export.asking.predict import ServedModel
+from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.readable import CMYK, NO_IMAGE, OTHER_BMP, PALETTE_BMP, SMALL_GIF, misread
@@ -79,7 +79,7 @@ def model(tmp_path_factory):
 
     module, folder = Decoder(), tmp_path_factory.mktemp("decoder")
     tf.saved_model.save(module, str(folder), {"serving_default": module.answer})
-    return ServedModel(folder)
+    return ImagePredictor(folder)
 
 
 def assert_equal(found, data, image_kinds):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedModel
+from kerasvision.serving.loaded import ServedVersion
 from kerasvision.serving.protocol import read_request, write_reply
 
 PREDICT = "/v1/models/colours:predict"
@@ -42,7 +42,7 @@ GOOD = [
 @pytest.fixture(scope="module")
 def answer(model_folder):
     """What a body gets, without the way over the network: a status."""
-    model = ServedModel(model_folder / "3", version=3)
+    model = ServedVersion(model_folder / "3", version=3)
 
     def get(body):
         try:

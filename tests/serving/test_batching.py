@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision.serving.batching import Batcher
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedModel, Signature
+from kerasvision.serving.loaded import ServedVersion, Signature
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.protocol import Asked
 
@@ -212,7 +212,7 @@ def test_what_waits_is_answered_before_the_end():
 
 
 def test_a_signature_is_one_graph_whatever_the_number_of_rows(saved_models):
-    total = ServedModel(saved_models[0], version=1).signatures["total"]
+    total = ServedVersion(saved_models[0], version=1).signatures["total"]
     # Such a function has the graph that it was saved with, and no way to trace another.
     assert isinstance(total.function, tf.types.experimental.ConcreteFunction)
     for rows in (1, 2, 3, 7, 32):

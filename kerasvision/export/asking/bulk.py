@@ -28,7 +28,7 @@ from pyarrow import compute, csv
 from kerasvision.config.inference import Listed
 from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking.columns import FAULT, PATH, Columns
-from kerasvision.export.asking.predict import BATCH_SIZE, MAX_PIXELS, ServedModel
+from kerasvision.export.asking.predict import BATCH_SIZE, MAX_PIXELS, ImagePredictor
 from kerasvision.progress import bar, say
 from kerasvision.whole_files import write_whole
 
@@ -72,7 +72,7 @@ def predict_to_file(
         out: `.parquet` or `.csv`; what was there is replaced when all is answered.
         parts: where the parts lie meanwhile; beside `out` where not given. A run that is killed goes on from there.
         top: label and score columns; as many as the model gives where None.
-        batch_size, max_pixels: see `ServedModel.rows`.
+        batch_size, max_pixels: see `ImagePredictor.rows`.
 
     Raises:
         ConfigError: there is no saved model, `out` ends otherwise, `top` is too large, or another process writes to `out`.
@@ -80,7 +80,7 @@ def predict_to_file(
         ExportError: the saved model is not whole or not what was pushed, or the file cannot be written.
     """
     check_out(out)
-    model = ServedModel(saved_model)
+    model = ImagePredictor(saved_model)
     columns = Columns.of(model.outputs, top=top)
     parts = parts or out.with_name(out.name + ".parts")
     with _writable(out), _held(parts, out):
@@ -166,7 +166,7 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
     (parts / (LISTING + ".new")).replace(parts / LISTING)
 
 
-def _answer(model: ServedModel, columns: Columns, parts: Path, count: int, *, batch_size: int, max_pixels: int) -> int:
+def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *, batch_size: int, max_pixels: int) -> int:
     """Writes the parts that are not there yet; returns how many images those answered that were."""
     ready = 0
     images = _read_listing(parts / LISTING)

@@ -23,7 +23,7 @@ class Columns:
     """The columns for the outputs of a model.
 
     Attributes:
-        outputs: output name -> (type, lengths of the axes after the first), as `ServedModel.outputs` says.
+        outputs: output name -> (type, lengths of the axes after the first), as `ImagePredictor.outputs` says.
         top: how many label and score columns there are; 0 where the model gives no such lists.
     """
 
@@ -35,7 +35,7 @@ class Columns:
         """The columns of a model that gives these outputs.
 
         Args:
-            outputs: as `ServedModel.outputs` says.
+            outputs: as `ImagePredictor.outputs` says.
             top: how many of the best labels; as many as the model gives where None.
 
         Raises:

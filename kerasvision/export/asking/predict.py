@@ -18,9 +18,9 @@ import tensorflow as tf
 from kerasvision.config.inference import Listed
 from kerasvision.data.inspecting.inspection import inspect_header, inspect_image, size_fault
 from kerasvision.errors import ExportError
-from kerasvision.export.asking.loading import load_saved_model
-from kerasvision.export.publishing.versions import find_saved_model
-from kerasvision.export.writing.saved_model import BYTES_INPUT, BYTES_SIGNATURE
+from kerasvision.served.model import ServedModel
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
+from kerasvision.served.versions import find_saved_model
 
 MAX_PIXELS = 100_000_000
 BATCH_SIZE = 32
@@ -28,8 +28,6 @@ BATCH_SIZE = 32
 MOST_BATCH_PIXELS = 50_000_000
 MOST_WAITING_BYTES = 64_000_000
 READERS = 4
-# The output that says whether a row is an answer.
-VALID = "valid"
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ class _Read:
     fault: str = ""
 
 
-class ServedModel:
-    """A SavedModel that takes image bytes.
+class ImagePredictor:
+    """Answers for image files, by a SavedModel that takes image bytes.
 
     Args:
         saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
@@ -81,10 +79,10 @@ class ServedModel:
 
     def __init__(self, saved_model: Path) -> None:
         self.folder = find_saved_model(saved_model)
-        self._loaded = load_saved_model(self.folder)
-        if BYTES_SIGNATURE not in self._loaded.signatures:
-            raise ExportError(f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self._loaded.signatures))
-        self._signature = self._loaded.signatures[BYTES_SIGNATURE]
+        self._served = ServedModel(self.folder)
+        if BYTES_SIGNATURE not in self._served.signatures:
+            raise ExportError(f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self._served.signatures))
+        self._signature = self._served.signatures[BYTES_SIGNATURE]
         _check_takes_bytes(self._signature.structured_input_signature[1], self.folder)
         specs = self._signature.structured_outputs
         shapeless = [name for name, spec in specs.items() if not spec.shape.rank]
@@ -151,13 +149,13 @@ def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int =
         batch_size: images per call.
 
     Raises:
-        ConfigError, ExportError: see `ServedModel`.
+        ConfigError, ExportError: see `ImagePredictor`.
     """
-    model = ServedModel(saved_model)
+    model = ImagePredictor(saved_model)
     yield from predict_listed(model, (Listed(str(path), path) for path in paths), batch_size=batch_size)
 
 
-def predict_listed(model: ServedModel, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
+def predict_listed(model: ImagePredictor, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
     """One answer per listed image, in order, as plain values."""
     for row in model.rows(images, batch_size=batch_size):
         outputs = {name: plain(value) for name, value in row.outputs.items()} if row.outputs is not None else {}

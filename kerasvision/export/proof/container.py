@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasvision.errors import ExportError
-from kerasvision.export.publishing.versions import RECORD, check_whole
+from kerasvision.served.versions import RECORD, check_whole
 
 ENGINES = ("docker", "podman")
 BATCH_SIZE = 32

@@ -13,8 +13,8 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from kerasvision.errors import ExportError
 from kerasvision.export.writing.graph import RUN_PYTHON, Signatures, operations, read_graph, signatures
-from kerasvision.export.writing.saved_model import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 from kerasvision.export.writing.warmup import WARMUP_FILE
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 
 MOST_WARMUP_REQUESTS = 1000
 

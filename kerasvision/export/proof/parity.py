@@ -16,7 +16,7 @@ from kerasvision.errors import ExportError
 from kerasvision.export.proof import probe
 from kerasvision.export.proof.container import ask_container, why_no_container
 from kerasvision.export.proof.contract import check_contract
-from kerasvision.export.writing.saved_model import BYTES_SIGNATURE, VALID
+from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 
 PROBE_TIMEOUT_SECONDS = 600
 # Where two scores are equal but for rounding, their labels may change places: in one row of so many.

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.publishing.markdown import escape
-from kerasvision.export.publishing.versions import (
+from kerasvision.served.versions import (
     CARD,
     MAIN,
     RECORD,

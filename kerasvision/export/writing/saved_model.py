@@ -15,13 +15,9 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 from kerasvision.tasks.base import Further, Predictions, Task
 
-BYTES_SIGNATURE = "serving_default"
-TENSOR_SIGNATURE = "serve_tensor"
-BYTES_INPUT = "image_bytes"
-TENSOR_INPUT = "image"
-VALID = "valid"
 MAX_PIXELS = 100_000_000
 
 

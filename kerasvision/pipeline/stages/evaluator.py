@@ -31,7 +31,7 @@ def evaluator(
 ) -> None:
     """SavedModel -> ModelEvaluation, ModelBlessing. `infra_blessing` only where a rule bounds what it measured."""
     from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
-    from kerasvision.export.publishing.versions import check_whole
+    from kerasvision.served.versions import check_whole
 
     for member in settings.evaluation.ensemble:
         if member.is_dir():

@@ -22,7 +22,7 @@ from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking import bulk
 from kerasvision.export.asking.bulk import predict_to_file
 from kerasvision.export.asking.columns import Columns
-from kerasvision.export.asking.predict import ServedModel
+from kerasvision.export.asking.predict import ImagePredictor
 
 TOP = {"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}
 
@@ -142,8 +142,8 @@ def dies_at(monkeypatch, step):
 
 
 def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(model, photos, tmp_path, monkeypatch, small_parts):
-    loaded = ServedModel(model)
-    monkeypatch.setattr(bulk, "ServedModel", lambda _: loaded)
+    loaded = ImagePredictor(model)
+    monkeypatch.setattr(bulk, "ImagePredictor", lambda _: loaded)
     expected = tmp_path / "expected.parquet"
     predict_to_file(model, listed(photos), out=expected)
     out, died = tmp_path / "answers.parquet", 0
@@ -234,13 +234,13 @@ def test_images_are_listed_as_they_are_needed(model, photos):
         for pulled in range(1, 1001):
             yield Listed(str(pulled), photos / "0.png")
 
-    for answered, _ in enumerate(ServedModel(model).rows(images(), batch_size=8)):
+    for answered, _ in enumerate(ImagePredictor(model).rows(images(), batch_size=8)):
         assert pulled - answered <= 8 + 2 * 8
 
 
 def test_a_batch_of_large_images_ends_early(model, photos, monkeypatch):
     asked = []
-    served = ServedModel(model)
+    served = ImagePredictor(model)
     ask = served._ask
     monkeypatch.setattr(served, "_ask", lambda images: asked.append(len(images)) or ask(images))
     monkeypatch.setattr("kerasvision.export.asking.predict.MOST_BATCH_PIXELS", 3 * 5 * 4)
@@ -270,7 +270,7 @@ def test_what_must_not_be_read_is_told(name, fault, model, tmp_path, make_images
             file.truncate(60_000_000_000)
     elif name == "bomb.png":
         path.write_bytes(make_images.giant_header_png())
-    (row,) = ServedModel(model).rows([Listed(name, path)])
+    (row,) = ImagePredictor(model).rows([Listed(name, path)])
     assert (row.outputs, row.fault) == (None, fault)
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.publishing.push import push, push_token, record_push, record_refusal, roll_back
-from kerasvision.export.publishing.versions import complaint, find_version, latest_version, read_record, versions
 from kerasvision.pipeline.stages.evaluator import evaluator
+from kerasvision.served.versions import complaint, find_version, latest_version, read_record, versions
 
 LARGE = 2_000_000
 

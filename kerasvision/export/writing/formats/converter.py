@@ -28,8 +28,7 @@ import tensorflow as tf
 
 from kerasvision import lookup
 from kerasvision.config.export import Format
-
-TENSOR_INPUT = "image"
+from kerasvision.served.signatures import TENSOR_INPUT
 
 
 @dataclass(frozen=True)

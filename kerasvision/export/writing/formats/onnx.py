@@ -8,7 +8,8 @@ import onnxruntime
 import tf2onnx
 
 from kerasvision.config.export import Onnx
-from kerasvision.export.writing.formats.converter import TENSOR_INPUT, Exported
+from kerasvision.export.writing.formats.converter import Exported
+from kerasvision.served.signatures import TENSOR_INPUT
 
 
 class OnnxConverter:
