@@ -18,8 +18,8 @@ import numpy as np
 from scipy import special
 
 from kerasvision.errors import DataError
-from kerasvision.evaluation.exact import scaled_interval
-from kerasvision.tasks.base import Bounded, Evidence, Judgement, Share
+from kerasvision.evaluation.exact import Interval, scaled_interval
+from kerasvision.tasks.base import Bounded, Counted, Evidence, Judgement
 
 SEED = 0
 # Fewer examples than these say too little of how examples differ.
@@ -27,8 +27,6 @@ LEAST_ROWS = 10
 # A metric that more resamples than these cannot give (no example of a class was drawn) has no interval.
 MOST_UNDEFINED = 0.1
 CHUNK_VALUES = 2_000_000
-
-Interval = tuple[float, float]
 
 
 def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
@@ -62,7 +60,7 @@ def intervals(
     """
     rows = np.arange(len(judgement.rows)) if rows is None else rows
     evidence = judgement.evidence(rows)
-    found = {name: scaled_interval(one, confidence=confidence) for name, one in evidence.items() if isinstance(one, Share)}
+    found = {name: scaled_interval(one, confidence=confidence) for name, one in evidence.items() if isinstance(one, Counted)}
     if len(rows) < LEAST_ROWS:
         return found
     scores = judgement.weighted_scores(rows, np.ones((len(rows), 1)))
@@ -149,7 +147,7 @@ def paired_differences(
 def difference_evidence(ours: Evidence | None, theirs: Evidence | None) -> Bounded | None:
     """How a difference of a metric between two models is measured: it lies within the width of the metric, either way.
 
-    >>> difference_evidence(Share(19, 20), Share(20, 20))
+    >>> difference_evidence(Counted(19, 20), Counted(20, 20))
     Bounded(least=-1.0, most=1.0, count=20, by_chance=(0.0, 0.0))
     """
     if ours is None or theirs is None:
@@ -160,11 +158,11 @@ def difference_evidence(ours: Evidence | None, theirs: Evidence | None) -> Bound
 
 
 def _range_of(one: Evidence) -> Interval:
-    return (one.scale(0.0), one.scale(1.0)) if isinstance(one, Share) else (one.least, one.most)
+    return (one.scale(0.0), one.scale(1.0)) if isinstance(one, Counted) else (one.least, one.most)
 
 
 def _count_of(one: Evidence) -> int:
-    return one.of if isinstance(one, Share) else one.count
+    return one.of if isinstance(one, Counted) else one.count
 
 
 def _unseen_weights(resamples: int, count: int) -> np.ndarray:

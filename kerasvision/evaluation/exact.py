@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 from scipy.optimize import brentq
 
-from kerasvision.tasks.base import Evidence, Share
+from kerasvision.tasks.base import Counted, Evidence
 
 Interval = tuple[float, float]
 
@@ -33,7 +33,7 @@ def share_interval(right: float, of: float, *, confidence: float) -> Interval:
     return float(low), float(high)
 
 
-def scaled_interval(share: Share, *, confidence: float) -> Interval:
+def scaled_interval(share: Counted, *, confidence: float) -> Interval:
     """The exact interval of a metric that rises with a share."""
     low, high = share_interval(share.right, share.of, confidence=confidence)
     return share.scale(low), share.scale(high)
@@ -42,11 +42,11 @@ def scaled_interval(share: Share, *, confidence: float) -> Interval:
 def best_ends(evidence: Evidence, count: float, *, confidence: float) -> Interval:
     """(the highest low end, the lowest high end) that `count` examples can give: all right, and all wrong.
 
-    >>> [round(end, 4) for end in best_ends(Share(9, 20), 20, confidence=0.95)]
+    >>> [round(end, 4) for end in best_ends(Counted(9, 20), 20, confidence=0.95)]
     [0.8316, 0.1684]
     """
     rest = ((1 - confidence) / 2) ** (1 / count) if count else 0.0
-    if isinstance(evidence, Share):
+    if isinstance(evidence, Counted):
         return evidence.scale(rest), evidence.scale(1 - rest)
     width = evidence.most - evidence.least
     return evidence.least + rest * width, evidence.most - rest * width
@@ -61,7 +61,7 @@ def needed_examples(evidence: Evidence, bound: float, *, end: str, confidence: f
         end: "low" or "high".
         confidence: of the interval.
 
-    >>> needed_examples(Share(20, 20), 0.99, end="low", confidence=0.95)    # log 0.025 / log 0.99 = 367.04
+    >>> needed_examples(Counted(20, 20), 0.99, end="low", confidence=0.95)    # log 0.025 / log 0.99 = 367.04
     368
     """
 

@@ -18,7 +18,7 @@ from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, p
 from kerasvision.data.splits import TEST
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
-from kerasvision.evaluation.samples import Sample
+from kerasvision.evaluation.samples import ShownExample
 from kerasvision.evaluation.score import worst_rows
 from kerasvision.evaluation.shown_rules import urgent_rules
 from kerasvision.tasks.base import Judgement, Task
@@ -52,11 +52,11 @@ class Findings:
     history: pd.DataFrame
     variants: pd.DataFrame = field(default_factory=pd.DataFrame)
     simple: pd.DataFrame | None = None
-    samples: Sequence[Sample] = ()
+    samples: Sequence[ShownExample] = ()
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScoreCell:
     """A score as the page shows it."""
 
     score: float
@@ -106,49 +106,49 @@ def write_evaluation_page(
     file.write_text(page, encoding="utf-8")
 
 
-def overall_table(evaluated: Mapping[str, Evaluated]) -> dict[str, dict[str, Cell]]:
+def overall_table(evaluated: Mapping[str, Evaluated]) -> dict[str, dict[str, ScoreCell]]:
     """metric -> split -> its cell, of metrics of the whole split; a split without one has none."""
-    table: dict[str, dict[str, Cell]] = {}
+    table: dict[str, dict[str, ScoreCell]] = {}
     for split, one in evaluated.items():
         for metric, score in one.judgement.scores.items():
             if "[" not in metric:
-                table.setdefault(metric, {})[split] = Cell(score, *one.intervals.get(metric, ()))
+                table.setdefault(metric, {})[split] = ScoreCell(score, *one.intervals.get(metric, ()))
     return table
 
 
-def per_class_table(one: Evaluated) -> dict[str, dict[str, Cell]]:
+def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
     """class -> metric -> cell, out of scores named `metric[class]`."""
-    table: dict[str, dict[str, Cell]] = {}
+    table: dict[str, dict[str, ScoreCell]] = {}
     for name, score in one.judgement.scores.items():
         if match := re.fullmatch(r"(\w+)\[(.+)\]", name, re.DOTALL):
-            table.setdefault(match[2], {})[match[1]] = Cell(score, *one.intervals.get(name, ()))
+            table.setdefault(match[2], {})[match[1]] = ScoreCell(score, *one.intervals.get(name, ()))
     return table
 
 
-def rivals(findings: Findings) -> list[tuple[str, str, Cell]]:
+def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
     """(who, metric, cell) of all that is measured by a metric of which people or simple models have a figure, best first."""
     judged, rows = findings.evaluated[TEST], []
     simple = () if findings.simple is None else findings.simple.itertuples()
     for one in simple:
-        rows.append((f"{one.model} on {one.features}", "accuracy", Cell(one.accuracy, *_ends(one.low, one.high))))
+        rows.append((f"{one.model} on {one.features}", "accuracy", ScoreCell(one.accuracy, *_ends(one.low, one.high))))
     rows += [
-        (f"people ({findings.settings.human_source})", metric, Cell(value))
+        (f"people ({findings.settings.human_source})", metric, ScoreCell(value))
         for metric, value in findings.settings.human.items()
     ]
     metrics = list(dict.fromkeys(metric for _, metric, _ in rows))
     scores = judged.judgement.scores
     rows += [
-        ("this model", metric, Cell(scores[metric], *judged.intervals.get(metric, ())))
+        ("this model", metric, ScoreCell(scores[metric], *judged.intervals.get(metric, ())))
         for metric in metrics
         if metric in scores
     ]
     for one in findings.variants.itertuples():
         if one.metric in metrics:
-            rows.append((f"this model, {one.variant}", one.metric, Cell(one.score, *_ends(one.low, one.high))))
+            rows.append((f"this model, {one.variant}", one.metric, ScoreCell(one.score, *_ends(one.low, one.high))))
     return sorted(rows, key=lambda row: (metrics.index(row[1]), -row[2].score))
 
 
-def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, str, int, dict[str, Cell]]]]]:
+def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, str, int, dict[str, ScoreCell]]]]]:
     """slice -> (metrics of whole splits that occur, and (value, range, count, metric -> cell) of each part)."""
     table = one.slices[~one.slices["metric"].str.contains("[", regex=False)] if len(one.slices) else one.slices
     groups = {}
@@ -158,7 +158,7 @@ def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, s
                 value,
                 part["range"].iloc[0],
                 int(part["count"].iloc[0]),
-                {row.metric: Cell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()},
+                {row.metric: ScoreCell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()},
             )
             for value, part in group.groupby("value", sort=False)
         ]

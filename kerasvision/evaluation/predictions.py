@@ -42,7 +42,7 @@ class PredictedSplit:
 def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel) -> PredictedSplit:
     """What a SavedModel says of every example of a split, from its bytes: as it will be asked when it is served.
 
-    With what it says to the further questions of `Task.asked`.
+    With what it answers to the extra signatures of `Task.evaluation_inputs`.
 
     Raises:
         StageError: it says of some examples that they are no images.
@@ -51,7 +51,7 @@ def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, sa
 
     def ask(batch: Batch) -> Predictions:
         answers = dict(saved_model(BYTES_SIGNATURE, image_bytes=batch["image"]))
-        for signature, inputs in task.asked(batch).items():
+        for signature, inputs in task.evaluation_inputs(batch).items():
             answers = {**saved_model(signature, image_bytes=batch["image"], **inputs), **answers}
         return answers
 

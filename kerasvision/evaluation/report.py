@@ -63,7 +63,7 @@ def write_report(run: RunFacts, file: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(plain=plain, words=words)
+    environment.filters.update(plain=shown_value, words=spaced)
     environment.globals.update(
         link=lambda path: os.path.relpath(path, file.parent), below_root=lambda path: os.path.relpath(path, run.root)
     )
@@ -96,11 +96,11 @@ def flat(data: object) -> dict[str, object]:
     return {path: ", ".join(map(str, value)) if isinstance(value, list) else value for path, value in found if value != {}}
 
 
-def plain(value: object) -> str:
+def shown_value(value: object) -> str:
     """A value as a page shows it.
 
-    >>> plain(1234), plain(0.123456), plain(True), plain(None), plain("<b>")
-    ('1,234', '0.1235', 'yes', 'none', '<b>')
+    >>> [shown_value(value) for value in (1234, 0.123456, True, None, "<b>")]
+    ['1,234', '0.1235', 'yes', 'none', '<b>']
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -109,7 +109,7 @@ def plain(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def words(name: object) -> str:
+def spaced(name: object) -> str:
     """A name as words: `log_loss` as `log loss`."""
     return str(name).replace("_", " ")
 

@@ -16,7 +16,7 @@ from kerasvision.evaluation import significance
 from kerasvision.evaluation.bootstrap import LEAST_ROWS, difference_evidence, paired_differences
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.exact import best_ends, needed_examples
-from kerasvision.tasks.base import Evidence, Share, Task
+from kerasvision.tasks.base import Counted, Evidence, Task
 
 # Fewer images than these are not enough to test a change.
 LEAST_EXAMPLES = 30
@@ -24,8 +24,8 @@ RESAMPLES = 1000
 
 UNKNOWN = (math.nan, math.nan)
 UNSURE = "not_enough_data"
-Outcome = Literal["passed", "failed", "no_baseline", "not_enough_data"]
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+RuleOutcome = Literal["passed", "failed", "no_baseline", "not_enough_data"]
+OUTCOMES: tuple[RuleOutcome, ...] = get_args(RuleOutcome)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class RuleResult:
     """
 
     rule: str
-    outcome: Outcome
+    outcome: RuleOutcome
     value: float
     bound: float | None
     reason: str = ""
@@ -156,7 +156,7 @@ class Case:
         """How the metric is measured on these images; None where that is not known."""
         return self.evaluated.judgement.evidence(self.rows).get(self.metric) if len(self.rows) else None
 
-    def change(self, rule: Change) -> significance.Change:
+    def change(self, rule: Change) -> significance.ScoreChange:
         """The change since the last blessed model, with its interval by the rule's test.
 
         Raises:
@@ -221,7 +221,7 @@ def _bounded(rule: Bound, case: Case, sign: str, holds: Callable[[float], bool])
     interval = None if case.metric in FACTS else case.interval
     value = case.score if rule.end == "score" else (interval or UNKNOWN)[("low", "high").index(rule.end)]
     text = f"{case.name if rule.end == 'score' else f'{rule.end} end of {case.name}'} {sign} {rule.value:g}"
-    outcome: Outcome = "passed" if holds(value) else "failed"
+    outcome: RuleOutcome = "passed" if holds(value) else "failed"
     why = f"{value:.6g} {'is' if holds(value) else 'is not'} {sign} {rule.value:g}"
     if math.isnan(value):
         # A fact that was not measured is no lack of images.
@@ -259,7 +259,7 @@ def _why_too_few(rule: Bound, case: Case, sign: str, value: float, holds: Callab
     # More images would not help a model whose whole interval breaks the bound.
     if not holds(case.interval[1] if hard_end == "low" else case.interval[0]):
         return ""
-    count = case.evidence.of if isinstance(case.evidence, Share) else case.evidence.count
+    count = case.evidence.of if isinstance(case.evidence, Counted) else case.evidence.count
     confidence = case.evaluated.confidence
     best = best_ends(case.evidence, count, confidence=confidence)[hard_end == "high"]
     if holds(best):
@@ -308,7 +308,7 @@ def _tested(
         why = f"the change of {case.metric} has no interval here: too few resamples give it a value, or all give the same"
         return RuleResult(text, UNSURE, reason=why, **common)
     low, high = sorted((direction * change.low, direction * change.high))
-    outcome: Outcome = "passed" if reached(low, least_gain) else UNSURE if reached(high, least_gain) else "failed"
+    outcome: RuleOutcome = "passed" if reached(low, least_gain) else UNSURE if reached(high, least_gain) else "failed"
     why = (
         f"the change lies between {change.low:+.4g} and {change.high:+.4g} with {100 * rule.confidence:g} % confidence "
         f"({rule.test}, {case.examples} images)"
@@ -323,7 +323,7 @@ def _why_undecided(rule: Change, case: Case, least_gain: float) -> str:
         return ""
     if not least_gain:
         return "; models that answer alike pass only with a tolerance"
-    unit = Share(case.examples or 0, case.examples or 0)
+    unit = Counted(case.examples or 0, case.examples or 0)
     needed = needed_examples(unit, 1 + least_gain, end="low", confidence=rule.confidence)
-    is_share = isinstance(case.evidence, Share) or rule.test == "mcnemar"
+    is_share = isinstance(case.evidence, Counted) or rule.test == "mcnemar"
     return f"; models that answer alike pass with {needed:,} images" if is_share and needed else ""

@@ -28,7 +28,7 @@ LEAST_BRIGHT = 80.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownExample:
     """An illustrated example as the page shows it.
 
     Attributes:
@@ -50,7 +50,7 @@ def samples(
     model: ServedModel,
     transform: ImageTransform,
     most: int = MOST_SAMPLES,
-) -> list[Sample]:
+) -> list[ShownExample]:
     """Some of the test images, in the order of the split; none where the task illustrates nothing.
 
     Args:
@@ -83,7 +83,7 @@ def samples(
         for one in shown
         if one.id in encoded
     }
-    return [Sample(one, found[one.id], looks.get(one.id, ())) for one in shown]
+    return [ShownExample(one, found[one.id], looks.get(one.id, ())) for one in shown]
 
 
 def encoded_images(examples: ExampleSet, ids: Iterable[str]) -> Mapping[str, bytes]:

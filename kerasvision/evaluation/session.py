@@ -20,8 +20,8 @@ from kerasvision.evaluation.page import Findings, write_evaluation_page
 from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes
 from kerasvision.evaluation.samples import samples
 from kerasvision.evaluation.score import evaluate
-from kerasvision.evaluation.slices import EVERY, Slice, cut, described_examples, values_in
-from kerasvision.evaluation.tables import save_tables
+from kerasvision.evaluation.slices import EVERY, Slice, cut_into_slices, described_examples, values_in
+from kerasvision.evaluation.tables import save_evaluation_tables
 from kerasvision.evaluation.variants import judge_variants, variant_table
 from kerasvision.progress import say
 from kerasvision.served.model import ServedModel
@@ -151,7 +151,7 @@ def evaluate_model(
             evaluated[TEST].judgement, task=evaluator.task, examples=evaluator.examples, model=model, transform=transform
         ),
     )
-    save_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
+    save_evaluation_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
     write_evaluation_page(
         findings,
         task=evaluator.task,
@@ -173,7 +173,7 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
         if examples.count(split):
             ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
             table = described_examples(examples, manifest, split=split, ids=ids, slices=wanted.slices)
-            slices[split] = cut(table, bands=wanted.bands, every=every)
+            slices[split] = cut_into_slices(table, bands=wanted.bands, every=every)
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)
     return Evaluator(make_task(settings.task, names), examples, slices, expected, settings)

@@ -11,7 +11,7 @@ from kerasvision.tasks.base import Evidence
 
 
 @dataclass(frozen=True)
-class Change:
+class ScoreChange:
     """By how much a score changed.
 
     Attributes:
@@ -26,7 +26,9 @@ class Change:
     p_value: float | None = None
 
 
-def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float, evidence: Evidence | None = None) -> Change:
+def bootstrap_change(
+    change: float, resampled: np.ndarray, *, confidence: float, evidence: Evidence | None = None
+) -> ScoreChange:
     """The paired bootstrap: images were drawn with replacement, each with both models' answers.
 
     Where few images differ, the interval is too narrow: 4 lost of 1,000 and none won looks like a change here, and
@@ -40,13 +42,13 @@ def bootstrap_change(change: float, resampled: np.ndarray, *, confidence: float,
             that answer 30 images alike may differ by 0.12 (see `score_interval`).
 
     >>> bootstrap_change(0.5, np.arange(101) / 128, confidence=0.5)
-    Change(change=0.5, low=0.1953125, high=0.5859375, p_value=None)
+    ScoreChange(change=0.5, low=0.1953125, high=0.5859375, p_value=None)
     """
     ends = score_interval(resampled, score=change, evidence=evidence, confidence=confidence)
-    return Change(change, *(ends or (float("nan"), float("nan"))))
+    return ScoreChange(change, *(ends or (float("nan"), float("nan"))))
 
 
-def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> Change:
+def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> ScoreChange:
     """McNemar's exact test: of the images on which one model alone is right, is it each model's turn half of the time?
 
     The interval of the change leaves zero out exactly where the two-sided p is below 1 - confidence, which takes 6 images or
@@ -68,4 +70,4 @@ def mcnemar_change(new: np.ndarray, old: np.ndarray, *, confidence: float) -> Ch
     won, lost = int((new & ~old).sum()), int((old & ~new).sum())
     p_value = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
     ends = change_interval(won, lost, len(new), confidence=confidence)
-    return Change((won - lost) / len(new), *ends, p_value)
+    return ScoreChange((won - lost) / len(new), *ends, p_value)

@@ -65,7 +65,7 @@ def described_examples(
     if "pixels" in slices:
         table["pixels"] = table["width"] * table["height"]
     if "brightness" in slices:
-        table["brightness"] = brightness(examples, split=split).reindex(table.index)
+        table["brightness"] = image_brightness(examples, split=split).reindex(table.index)
     return table[list(slices)]
 
 
@@ -76,7 +76,7 @@ def values_in(manifest: pd.DataFrame, *, splits: Collection[str], slices: Sequen
     return {name: tuple(sorted(set(used[name].dropna().astype(str)) - {""})) for name in texts}
 
 
-def brightness(examples: ExampleSet, *, split: str) -> pd.Series:
+def image_brightness(examples: ExampleSet, *, split: str) -> pd.Series:
     """id -> mean of all values of an image, in [0, 255], of every example of a split."""
 
     def measured(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,7 +90,7 @@ def brightness(examples: ExampleSet, *, split: str) -> pd.Series:
     )
 
 
-def cut(table: pd.DataFrame, *, bands: int, every: Collection[str] = EVERY) -> list[Slice]:
+def cut_into_slices(table: pd.DataFrame, *, bands: int, every: Collection[str] = EVERY) -> list[Slice]:
     """The slices of every column, a number's from low to high, others from the most frequent value to the rarest.
 
     Args:
@@ -99,9 +99,9 @@ def cut(table: pd.DataFrame, *, bands: int, every: Collection[str] = EVERY) -> l
         every: columns of which each value is a slice, even where there is only one. Of the others the rarest values beyond
             100 are one slice together, and a column with a single value gives no slices.
 
-    >>> [(one.value, one.rows.tolist()) for one in cut(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
+    >>> [(one.value, one.rows.tolist()) for one in cut_into_slices(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
     [('RGB', [1, 2]), ('L', [0])]
-    >>> [(one.value, one.range) for one in cut(pd.DataFrame({"width": [8, 16, 24, 64]}), bands=2)]
+    >>> [(one.value, one.range) for one in cut_into_slices(pd.DataFrame({"width": [8, 16, 24, 64]}), bands=2)]
     [('1 of 2', 'up to 20'), ('2 of 2', 'above 20')]
     """
     found = []

@@ -18,7 +18,9 @@ from kerasvision.data.splits import TEST
 from kerasvision.evaluation.evaluated import Evaluated
 
 
-def save_tables(evaluated: Mapping[str, Evaluated], variants: pd.DataFrame, *, settings: Evaluation, folder: Path) -> None:
+def save_evaluation_tables(
+    evaluated: Mapping[str, Evaluated], variants: pd.DataFrame, *, settings: Evaluation, folder: Path
+) -> None:
     """Writes all of them.
 
     Args:

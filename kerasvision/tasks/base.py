@@ -28,7 +28,7 @@ def _unscaled(share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Share:
+class Counted:
     """A metric that counts examples, whose interval is exact.
 
     Attributes:
@@ -59,7 +59,7 @@ class Bounded:
 
 
 # How a metric is measured: what its interval is made of.
-Evidence = Share | Bounded
+Evidence = Counted | Bounded
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class Temperature:
 
 
 @dataclass(frozen=True)
-class Further:
-    """One more thing that a served model answers, beside the predictions: a signature of its own.
+class ExtraSignature:
+    """A signature of a served model besides that of its predictions.
 
     Attributes:
-        inputs: what it takes beside the images: name -> specification, the first axis that of the images, and free.
+        inputs: what it takes besides the images: name -> specification, the first axis that of the images, and free.
         answer: (scaled images float32 (N, H, W, C), **inputs) -> named outputs of N rows, in stock TensorFlow operations.
         descriptions: what each of its inputs and outputs is, in a line.
     """
@@ -218,8 +218,8 @@ class Task(ABC):
         """What each of the predictor's outputs is, in a line; for whoever asks the served model."""
         return {}
 
-    def further(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, Further]:
-        """Signature -> what it answers beside the predictor; none by default.
+    def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
+        """Name -> what a served model answers besides the predictions; none by default.
 
         Args:
             model: the trained network.
@@ -227,8 +227,8 @@ class Task(ABC):
         """
         return {}
 
-    def asked(self, batch: Batch) -> dict[str, dict[str, tf.Tensor]]:
-        """Signatures of `further` that an evaluation asks about a batch of a data set -> their inputs beside the images.
+    def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
+        """Extra signatures that an evaluation calls for a batch of a data set -> their inputs besides the images.
 
         What they answer is joined to the predictions: a row per example, whose later axes may have another length in every
         batch; the shorter ones are filled with zeros.

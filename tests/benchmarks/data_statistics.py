@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from kerasvision.data.examples import Example, write_examples
 from kerasvision.data.png import encode_png
-from kerasvision.data.sources.idx import read_array
+from kerasvision.data.sources.idx import read_idx_array
 source, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-pixels = read_array(source / "train-images-idx3-ubyte.gz", rank=3)
+pixels = read_idx_array(source / "train-images-idx3-ubyte.gz", rank=3)
 random = np.random.default_rng(0)
 rows = []
 def examples(split):

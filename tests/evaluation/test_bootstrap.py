@@ -17,7 +17,7 @@ from kerasvision.evaluation.bootstrap import (
     resample_counts,
     score_interval,
 )
-from kerasvision.tasks.base import Bounded, Judgement, Share, make_task
+from kerasvision.tasks.base import Bounded, Counted, Judgement, make_task
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.evidence import evidence
 from kerasvision.tasks.classification.scores import scores_of_rows
@@ -203,7 +203,7 @@ def test_intervals_hold_the_truth_of_a_good_model_as_often_as_they_say(count):
 
 
 def test_models_that_never_differed_may_differ_on_an_image_that_was_not_seen():
-    known = difference_evidence(Share(30, 30), Share(30, 30))
+    known = difference_evidence(Counted(30, 30), Counted(30, 30))
     low, high = score_interval(np.zeros(1000), score=0.0, evidence=known, confidence=0.95)
     # 0 of 30: the exact upper end is 1 - 0.025 ** (1 / 30) = 0.1157.
     assert (low, high) == (pytest.approx(-0.1157, abs=0.001), pytest.approx(0.1157, abs=0.001))

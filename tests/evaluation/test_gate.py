@@ -15,7 +15,7 @@ from kerasvision.evaluation.bootstrap import intervals
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
 from kerasvision.evaluation.rules import RuleResult
-from kerasvision.evaluation.slices import cut, slice_table
+from kerasvision.evaluation.slices import cut_into_slices, slice_table
 from kerasvision.tasks.base import Judgement, make_task
 
 SCORES = {"accuracy": 0.9, "log_loss": 0.3, "recall[cat]": 0.8}
@@ -197,7 +197,7 @@ def by_label(counts, wrong=None):
     task, ids = make_task(c.Classification(), names), [str(number) for number in range(len(truth))]
     predictions = {"scores": scores, "classes": np.array(names)[answers].astype(bytes).astype(object)}
     judgement = task.judge(ids=ids, truth=truth, predictions=predictions)
-    parts = cut(pd.DataFrame({"label": np.array(names)[truth]}, index=ids), bands=3)
+    parts = cut_into_slices(pd.DataFrame({"label": np.array(names)[truth]}, index=ids), bands=3)
     known = Evaluated("test", judgement, {}, slice_table(judgement, parts, c.Evaluation(resamples=100)))
     return judge(c.Gate(c.AtLeast("accuracy", 0.8, slice="label")), task=task, evaluated=known)
 

@@ -211,7 +211,7 @@ def test_captions_of_any_number_are_batched(tmp_path, trained):
         def truth(self, batch):
             return np.array([len(captions) for captions in batch["captions"].to_list()])
 
-        def asked(self, batch):
+        def evaluation_inputs(self, batch):
             return {}
 
     model = save(tmp_path / "m", {"said": lambda image: image})

@@ -11,7 +11,15 @@ from sklearn import metrics
 from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.evaluation.score import with_slices
-from kerasvision.evaluation.slices import NOTHING, OTHERS, brightness, cut, described_examples, slice_table, values_in
+from kerasvision.evaluation.slices import (
+    NOTHING,
+    OTHERS,
+    cut_into_slices,
+    described_examples,
+    image_brightness,
+    slice_table,
+    values_in,
+)
 from kerasvision.tasks.base import make_task
 
 RANDOM = np.random.default_rng(0)
@@ -19,7 +27,7 @@ RANDOM = np.random.default_rng(0)
 
 def test_bands_hold_about_as_many_each_and_everything_once():
     values = RANDOM.normal(size=99)
-    parts = cut(pd.DataFrame({"brightness": values}), bands=3)
+    parts = cut_into_slices(pd.DataFrame({"brightness": values}), bands=3)
     assert [part.value for part in parts] == ["1 of 3", "2 of 3", "3 of 3"]
     assert [len(part.rows) for part in parts] == [33, 33, 33]
     assert sorted(np.concatenate([part.rows for part in parts])) == list(range(99))
@@ -27,7 +35,7 @@ def test_bands_hold_about_as_many_each_and_everything_once():
 
 
 def test_many_equal_numbers_make_fewer_bands():
-    parts = cut(pd.DataFrame({"width": [64] * 8 + [128] * 2}), bands=4)
+    parts = cut_into_slices(pd.DataFrame({"width": [64] * 8 + [128] * 2}), bands=4)
     assert [(part.value, len(part.rows), part.range) for part in parts] == [
         ("1 of 2", 8, "up to 64"),
         ("2 of 2", 2, "above 64"),
@@ -35,12 +43,12 @@ def test_many_equal_numbers_make_fewer_bands():
 
 
 def test_a_column_with_one_value_divides_nothing():
-    assert cut(pd.DataFrame({"width": [8, 8], "mode": ["L", "L"]}), bands=3) == []
+    assert cut_into_slices(pd.DataFrame({"width": [8, 8], "mode": ["L", "L"]}), bands=3) == []
 
 
 def test_an_empty_text_is_a_value_and_rare_values_are_one():
     names = ["often"] * 5 + [""] * 3 + [f"rare {number:03d}" for number in range(150)]
-    parts = cut(pd.DataFrame({"group": names}), bands=3)
+    parts = cut_into_slices(pd.DataFrame({"group": names}), bands=3)
     assert len(parts) == 101
     assert [(part.value, len(part.rows)) for part in parts[:2]] == [("often", 5), (NOTHING, 3)]
     assert (parts[-1].value, len(parts[-1].rows)) == (OTHERS, 52)
@@ -49,16 +57,16 @@ def test_an_empty_text_is_a_value_and_rare_values_are_one():
 def test_every_label_is_a_slice_however_many_there_are_and_so_is_each_value_that_is_asked_for():
     labels = [f"c{number:03d}" for number in range(150)]
     table = pd.DataFrame({"label": labels, "group": labels, "mode": "L"})
-    parts = cut(table, bands=3, every={"label", "group", "mode"})
+    parts = cut_into_slices(table, bands=3, every={"label", "group", "mode"})
     assert [part.value for part in parts] == [*labels, *labels, "L"]
 
 
 def test_images_without_labels_are_not_divided_by_label():
-    assert cut(pd.DataFrame({"label": ["", ""]}), bands=3) == []
+    assert cut_into_slices(pd.DataFrame({"label": ["", ""]}), bands=3) == []
 
 
 def test_images_without_a_number_are_a_slice():
-    parts = cut(pd.DataFrame({"width": [8, np.nan, 64]}), bands=2)
+    parts = cut_into_slices(pd.DataFrame({"width": [8, np.nan, 64]}), bands=2)
     assert [(part.value, part.rows.tolist()) for part in parts] == [("1 of 2", [0]), ("2 of 2", [2]), (NOTHING, [1])]
 
 
@@ -69,7 +77,7 @@ def test_the_values_of_all_splits_are_known_but_groups_which_are_in_one_split_on
 
 
 def test_brightness_is_the_mean_of_all_values(trained):
-    found = brightness(trained.examples, split="test")
+    found = image_brightness(trained.examples, split="test")
     for example in trained.examples.dataset("test").take(3).as_numpy_iterator():
         expected = np.asarray(Image.open(io.BytesIO(example["image"]))).mean()
         assert found[example["id"].decode()] == pytest.approx(expected)
@@ -107,7 +115,7 @@ SCORES = RANDOM.dirichlet([1, 1], 60)
 
 @pytest.fixture(scope="module")
 def parts():
-    return cut(pd.DataFrame({"label": np.array(CLASSES)[LABELS], "size": np.arange(60)}), bands=2)
+    return cut_into_slices(pd.DataFrame({"label": np.array(CLASSES)[LABELS], "size": np.arange(60)}), bands=2)
 
 
 @pytest.fixture(scope="module")

@@ -188,7 +188,7 @@ def test_a_vocabulary_that_is_not_the_networks_is_refused(network):
     with pytest.raises(ConfigError, match="knows 10 tokens, and this vocabulary has 11. Take the transform of the run"):
         larger.predictor(network)
     with pytest.raises(ConfigError, match="captions of at most 4 tokens; received 9. Set task.max_length to 4"):
-        make_task(c.Captioning(max_length=9), NAMES).further(network)
+        make_task(c.Captioning(max_length=9), NAMES).extra_signatures(network)
 
 
 # --- At the command line

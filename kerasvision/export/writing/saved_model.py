@@ -16,7 +16,7 @@ from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
-from kerasvision.tasks.base import Further, Predictions, Task
+from kerasvision.tasks.base import ExtraSignature, Predictions, Task
 
 MAX_PIXELS = 100_000_000
 
@@ -36,7 +36,7 @@ def export_saved_model(
         `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows are
             answers: one that is no image has false there, zeros and empty texts in the other outputs, and disturbs no other.
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
-        those of `Task.further`, if any: `(image_bytes: string [None], ...)`, with an output `valid` likewise.
+        those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, with an output `valid` likewise.
 
     Beside the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this text as data,
     with what each output is; `assets.extra/tf_serving_warmup_requests`.
@@ -52,10 +52,11 @@ def export_saved_model(
     Returns:
         What `signatures.json` says.
     """
-    predict, further = task.predictor(model, temperature=temperature), task.further(model, temperature=temperature)
+    predict = task.predictor(model, temperature=temperature)
+    further = task.extra_signatures(model, temperature=temperature)
     shape = transform.settings.image_shape
 
-    def of_bytes(one: Further) -> tf.types.experimental.PolymorphicFunction:
+    def of_bytes(one: ExtraSignature) -> tf.types.experimental.PolymorphicFunction:
         @partial(tf.function, autograph=False)
         def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
             images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
@@ -73,7 +74,7 @@ def export_saved_model(
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
-        endpoints = {name: of_bytes(one) for name, one in {BYTES_SIGNATURE: Further({}, predict), **further}.items()}
+        endpoints = {name: of_bytes(one) for name, one in {BYTES_SIGNATURE: ExtraSignature({}, predict), **further}.items()}
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further)
@@ -82,7 +83,7 @@ def export_saved_model(
     return described
 
 
-def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Further]) -> dict[str, object]:
+def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, ExtraSignature]) -> dict[str, object]:
     """Signature -> inputs and outputs -> name -> type, shape (None: free) and meaning, read from the SavedModel itself."""
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
@@ -103,7 +104,7 @@ def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Furth
     }
 
 
-def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, Further]) -> dict[str, dict[str, Filled]]:
+def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSignature]) -> dict[str, dict[str, Filled]]:
     """Grey pictures; of whatever else a signature takes, zeros or empty texts, one where an axis is free."""
     grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
     requests = {BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())}, TENSOR_SIGNATURE: {TENSOR_INPUT: (128.0, shape)}}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.errors import ConfigError
 from kerasvision.models.decoder import Decoder
-from kerasvision.tasks.base import Batch, Further, Predictions
+from kerasvision.tasks.base import Batch, ExtraSignature, Predictions
 from kerasvision.tasks.captioning.beam import beam_search
 from kerasvision.tasks.captioning.codec import Codec
 from kerasvision.tasks.captioning.decoding import Decoded, attended, greedy, log_likelihoods, row_seeds, sampled
@@ -37,7 +37,7 @@ def predictor(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> Ca
     return predict
 
 
-def further(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict[str, Further]:
+def extra_signatures(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict[str, ExtraSignature]:
     """`score_captions`: how likely given captions are; `explain`, of a network with attention: where it looks for each word.
 
     Raises:
@@ -58,7 +58,7 @@ def further(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict
         return {"words": tf.where(words == PADDING, "", codec.names(words)), "attention": attention}
 
     found = {
-        SCORE: Further(
+        SCORE: ExtraSignature(
             {"captions": tf.TensorSpec([None, None], tf.string)},
             score,
             {
@@ -69,7 +69,7 @@ def further(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict
         )
     }
     if decoder.attends:
-        found[EXPLAIN] = Further(
+        found[EXPLAIN] = ExtraSignature(
             {},
             explain,
             {
@@ -80,8 +80,8 @@ def further(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict
     return found
 
 
-def asked(batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
-    """What an evaluation asks besides: how likely the true captions are. Nothing of examples without captions."""
+def evaluation_inputs(batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
+    """What an evaluation calls besides the predictions: how likely the true captions are. Nothing without captions."""
     if "captions" not in batch:
         return {}
     rows = batch["captions"]

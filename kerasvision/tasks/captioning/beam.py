@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from kerasvision.tasks.captioning.decoding import (
     Decoded,
-    Step,
+    DecoderStep,
     Tensors,
     free_rows,
     length_divisors,
@@ -50,7 +50,7 @@ class _Search(NamedTuple):
 
 
 def beam_search(
-    step: Step,
+    step: DecoderStep,
     memory: Tensors,
     states: Tensors,
     *,

@@ -14,10 +14,8 @@ from kerasvision.tasks.metrics import Floats, quotient
 MOST_WORDS = 4
 COUNTS = 2 * MOST_WORDS + 2
 
-Words = Sequence[str]
 
-
-def bleu_counts(references: Sequence[Words], answer: Words) -> Floats:
+def bleu_counts(references: Sequence[Sequence[str]], answer: Sequence[str]) -> Floats:
     """What BLEU-1 to BLEU-4 need to know of one caption, float64 (10,).
 
     For n = 1 to 4: its n-grams that references have too, each at most as often as the reference that has most of it; and all

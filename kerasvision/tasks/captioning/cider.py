@@ -11,7 +11,6 @@ MOST_WORDS = 4
 SIGMA = 6.0
 SCALE = 10.0
 
-Words = Sequence[str]
 Ngram = tuple[str, ...]
 
 
@@ -29,13 +28,13 @@ class CiderD:
     7.5
     """
 
-    def __init__(self, references: Iterable[Sequence[Words]]) -> None:
+    def __init__(self, references: Iterable[Sequence[Sequence[str]]]) -> None:
         self._images, self._images_with = 0, Counter[Ngram]()
         for captions in references:
             self._images += 1
             self._images_with.update({ngram for words in captions for ngram in ngrams(words)})
 
-    def __call__(self, references: Sequence[Words], answer: Words) -> float:
+    def __call__(self, references: Sequence[Sequence[str]], answer: Sequence[str]) -> float:
         """In [0, 10]: ten times the mean over references and over n = 1 to 4.
 
         Args:
@@ -50,7 +49,7 @@ class CiderD:
             total += penalty * sum(_clipped_cosine(*pair) for pair in pairs)
         return SCALE * total / (MOST_WORDS * len(references))
 
-    def _weights(self, words: Words) -> list[dict[Ngram, float]]:
+    def _weights(self, words: Sequence[str]) -> list[dict[Ngram, float]]:
         """n-gram -> weight, for each n."""
         found: list[dict[Ngram, float]] = [{} for _ in range(MOST_WORDS)]
         for ngram, count in ngrams(words).items():
@@ -60,7 +59,7 @@ class CiderD:
         return found
 
 
-def ngrams(words: Words) -> Counter[Ngram]:
+def ngrams(words: Sequence[str]) -> Counter[Ngram]:
     """How often every run of one to four words occurs.
 
     >>> dict(ngrams(["a", "a"]))

@@ -19,7 +19,7 @@ import tensorflow as tf
 from kerasvision.tasks.captioning.tokens import END, PADDING, START
 
 Tensors = tuple[tf.Tensor, ...]
-Step = Callable[[Tensors, tf.Tensor, Tensors], tuple[tf.Tensor, Tensors, tf.Tensor | None]]
+DecoderStep = Callable[[Tensors, tf.Tensor, Tensors], tuple[tf.Tensor, Tensors, tf.Tensor | None]]
 # How finely the mean of an image tells it from others when random numbers are drawn for it: far above what rounding moves.
 SEEDS_PER_UNIT = 1024
 
@@ -36,7 +36,7 @@ class Decoded(NamedTuple):
     scores: tf.Tensor
 
 
-def greedy(step: Step, memory: Tensors, states: Tensors, *, max_length: int, length_norm: float = 1.0) -> Decoded:
+def greedy(step: DecoderStep, memory: Tensors, states: Tensors, *, max_length: int, length_norm: float = 1.0) -> Decoded:
     """The likeliest token after each token, the first of several: one caption per image.
 
     Args:
@@ -54,7 +54,7 @@ def greedy(step: Step, memory: Tensors, states: Tensors, *, max_length: int, len
 
 
 def sampled(
-    step: Step,
+    step: DecoderStep,
     memory: Tensors,
     states: Tensors,
     *,
@@ -129,7 +129,7 @@ def row_seeds(images: tf.Tensor, seed: int) -> tf.Tensor:
     return tf.stack([tf.fill(tf.shape(of_rows), seed), of_rows], axis=1)
 
 
-def attended(step: Step, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
+def attended(step: DecoderStep, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
     """float32 (N, T, h, w): where a network looked while it said these captions; zeros after the end.
 
     Args:
@@ -186,7 +186,7 @@ def length_divisors(steps: int, length_norm: float) -> tf.Tensor:
 
 
 def _said(
-    step: Step,
+    step: DecoderStep,
     memory: Tensors,
     states: Tensors,
     choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],

@@ -13,8 +13,6 @@ from functools import lru_cache
 from nltk.stem.porter import PorterStemmer
 from nltk.translate.meteor_score import meteor_score
 
-Words = Sequence[str]
-
 
 class _NoSynonyms:
     """Stands where nltk wants WordNet."""
@@ -33,7 +31,7 @@ class _Stems:
 _STEMS, _SYNONYMS = _Stems(), _NoSynonyms()
 
 
-def meteor(references: Sequence[Words], answer: Words) -> float:
+def meteor(references: Sequence[Sequence[str]], answer: Sequence[str]) -> float:
     """In [0, 1): that of the reference that fits best.
 
     Args:

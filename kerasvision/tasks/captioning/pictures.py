@@ -1,4 +1,4 @@
-"""Captions beside their images: a line, and the words of a caption with where the network looked for each."""
+"""Captions with their images: a line, and the words of a caption with where the network looked for each."""
 
 from collections.abc import Sequence
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-Words = Sequence[str]
-
 # Recall counts more than precision, by as much as in the figures of COCO's captions (Chen et al., 2015).
 BETA = 1.2
 
 
-def rouge_l(references: Sequence[Words], answer: Words) -> float:
+def rouge_l(references: Sequence[Sequence[str]], answer: Sequence[str]) -> float:
     """F-measure in [0, 1] of the longest common subsequence; 0 where nothing is common.
 
     Of several references, precision and recall are each the best (Lin & Och, 2004, https://aclanthology.org/P04-1077,
@@ -29,7 +27,7 @@ def rouge_l(references: Sequence[Words], answer: Words) -> float:
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
-def longest_common_subsequence(a: Words, b: Words) -> int:
+def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
     """How many words the two share in the same order, whatever stands between.
 
     >>> longest_common_subsequence("a red cat sat".split(), "a cat of red sat".split())

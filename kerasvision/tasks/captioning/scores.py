@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kerasvision import config as c
 from kerasvision.tasks.added_metrics import added_evidence, check_added_scores
-from kerasvision.tasks.base import Bounded, Evidence, Share
+from kerasvision.tasks.base import Bounded, Counted, Evidence
 from kerasvision.tasks.captioning.bleu import COUNTS, MOST_WORDS
 from kerasvision.tasks.captioning.captions import MEANS, Captions
 from kerasvision.tasks.captioning.cider import SCALE as MOST_CIDER_D
@@ -64,7 +64,7 @@ def evidence(
         most = {"cider_d": MOST_CIDER_D}
         bounded = [*(f"bleu_{n}" for n in range(1, MOST_WORDS + 1)), "rouge_l", "meteor", "cider_d"]
         bounds |= {name: Bounded(0.0, most.get(name, 1.0), count) for name in bounded}
-        bounds["exact_match"] = Share(int(matches.sum()), count)
+        bounds["exact_match"] = Counted(int(matches.sum()), count)
         # No end above: as of the image whose captions were least likely.
         worst = float(np.exp(min(captions.losses[rows][compared].max(), MOST_NATS)))
         bounds["perplexity"] = Bounded(1.0, max(1.0, worst), count)

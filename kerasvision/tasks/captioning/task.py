@@ -10,7 +10,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import ConfigError, DataError
-from kerasvision.tasks.base import Ask, Batch, Further, Illustration, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.base import Ask, Batch, ExtraSignature, Illustration, Judgement, Objective, Predictions, Task
 from kerasvision.tasks.captioning import answers, pictures
 from kerasvision.tasks.captioning.codec import Codec
 from kerasvision.tasks.captioning.judging import judged_captions
@@ -83,13 +83,13 @@ class CaptioningTask(Task):
         """What the predictor's outputs are."""
         return answers.DESCRIPTIONS
 
-    def further(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, Further]:
+    def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
         """How likely given captions are; and where the network looks, if it attends."""
-        return answers.further(model, codec=self.codec, settings=self.settings)
+        return answers.extra_signatures(model, codec=self.codec, settings=self.settings)
 
-    def asked(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
+    def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
         """How likely the true captions are."""
-        return answers.asked(batch)
+        return answers.evaluation_inputs(batch)
 
     def truth(self, batch: Batch) -> np.ndarray:
         """The captions of each image, object (N,) of tuples of str.

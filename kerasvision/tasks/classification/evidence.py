@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kerasvision import config as c
 from kerasvision.tasks.added_metrics import added_evidence
-from kerasvision.tasks.base import Bounded, Evidence, Share
+from kerasvision.tasks.base import Bounded, Counted, Evidence
 from kerasvision.tasks.classification.answers import LEAST_PROBABILITY, Answers
 from kerasvision.tasks.classification.calibration import calibration_error_by_chance
 
@@ -23,9 +23,9 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
     right = np.bincount(chosen.labels[chosen.correct], minlength=size).tolist()
     count, rarest = len(rows), min(support)
     found: dict[str, Evidence] = {
-        "accuracy": Share(sum(right), count),
-        f"top_{answers.top_k}_accuracy": Share(int(chosen.among_top_k.sum()), count),
-        "majority_accuracy": Share(max(support), count),
+        "accuracy": Counted(sum(right), count),
+        f"top_{answers.top_k}_accuracy": Counted(int(chosen.among_top_k.sum()), count),
+        "majority_accuracy": Counted(max(support), count),
         "log_loss": Bounded(0.0, _worst_loss(chosen), count),
         "expected_calibration_error": Bounded(0.0, 1.0, count, by_chance=calibration_error_by_chance(chosen.confidence)),
         # An image that is taken for another class spoils the ranks of both.
@@ -35,9 +35,9 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
     }
     for number in np.unique(chosen.labels).tolist():
         name, has, hit, said = answers.classes[number], support[number], right[number], predicted[number]
-        found[f"precision[{name}]"] = Share(hit, said)
-        found[f"recall[{name}]"] = Share(hit, has)
-        found[f"f1[{name}]"] = Share(hit, has + said - hit, _f1_of_share)
+        found[f"precision[{name}]"] = Counted(hit, said)
+        found[f"recall[{name}]"] = Counted(hit, has)
+        found[f"f1[{name}]"] = Counted(hit, has + said - hit, _f1_of_share)
         found[f"roc_auc[{name}]"] = Bounded(0.0, 1.0, min(has, count - has))
         found[f"average_precision[{name}]"] = Bounded(0.0, 1.0, has)
     return found

@@ -66,8 +66,8 @@ def test_three_images_are_learned_by_heart(task, learned):
 def test_judged_answers_of_a_network_that_knows_all_are_right(task, learned):
     images = batch()["image"]
     answers = {key: value.numpy() for key, value in task.predictor(learned[0])(images).items()}
-    for signature, inputs in task.asked(batch()).items():
-        told = task.further(learned[0])[signature].answer(images, **inputs)
+    for signature, inputs in task.evaluation_inputs(batch()).items():
+        told = task.extra_signatures(learned[0])[signature].answer(images, **inputs)
         answers |= {key: value.numpy() for key, value in told.items()}
     judgement = task.judge(ids=["1", "2", "3"], truth=task.truth(batch()), predictions=answers)
     assert set(judgement.scores) <= set(task.settings.metric_names())
