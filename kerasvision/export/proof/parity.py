@@ -85,7 +85,7 @@ def prove(
     differences = []
     for name, part in received.items():
         asked = slice(len(pixels) if name == "pixels" else None)
-        told, largest = compare(part, {key: rows[asked] for key, rows in expected.items()}, settings.max_difference)
+        told, largest = compare_outputs(part, {key: rows[asked] for key, rows in expected.items()}, settings.max_difference)
         complaints += [f"asked with {name}: {one}" for one in told]
         differences.append(largest)
     refused = int((~received["bytes"].get(VALID, np.ones(len(images), bool))).sum())
@@ -107,12 +107,12 @@ def prove(
     )
 
 
-def compare(
+def compare_outputs(
     received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], allowed: float
 ) -> tuple[list[str], float]:
     """Complaints about outputs that differ, and the largest difference of a number.
 
-    >>> compare({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
+    >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     (['scores differ by up to 0.25 (allowed: 1e-05)'], 0.25)
     """
     complaints, largest = [], 0.0
@@ -158,7 +158,7 @@ def _in_a_container(
         received = ask_container(saved_model, image=settings.container, images=images)
     except ExportError as error:
         return "failed", [f"in a container: {error}"]
-    complaints, largest = compare(received, expected, settings.max_difference)
+    complaints, largest = compare_outputs(received, expected, settings.max_difference)
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 

@@ -13,7 +13,7 @@ from kerasvision import models
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.export.proof.canary import WAYS, canaries, prove_on_canaries, rewritten
 from kerasvision.export.proof.contract import check_contract, check_signatures
-from kerasvision.export.proof.parity import check_findings, compare, prove
+from kerasvision.export.proof.parity import check_findings, compare_outputs, prove
 from kerasvision.export.writing.graph import read_graph
 from kerasvision.export.writing.saved_model import export_saved_model
 
@@ -194,18 +194,18 @@ def test_an_empty_file_bears_the_verdict(name, verdict, certificates, tmp_path):
 )
 def test_numbers_may_differ_by_as_much_as_is_allowed(received, complaints, largest):
     given = {} if received is None else {"scores": np.array(received)}
-    assert compare(given, {"scores": np.array([[0.5, 0.5]])}, 0.125) == (complaints, largest)
+    assert compare_outputs(given, {"scores": np.array([[0.5, 0.5]])}, 0.125) == (complaints, largest)
 
 
 def test_not_a_number_equals_nothing_not_even_itself():
     nan = {"scores": np.array([np.nan])}
-    assert compare(nan, nan, 1.0) == (["scores differ by up to inf (allowed: 1)"], np.inf)
+    assert compare_outputs(nan, nan, 1.0) == (["scores differ by up to inf (allowed: 1)"], np.inf)
 
 
 @pytest.mark.parametrize(("received", "complaints"), [(["ä", "b"], []), (["b", "ä"], ["classes differ in 2 of 2 rows"])])
 def test_labels_must_be_equal(received, complaints):
     wanted = {"classes": np.array(["ä".encode(), b"b"], object)}
-    assert compare({"classes": np.array(received)}, wanted, 1.0) == (complaints, 0.0)
+    assert compare_outputs({"classes": np.array(received)}, wanted, 1.0) == (complaints, 0.0)
 
 
 def signatures(**changed):
