@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kerasvision import config as c
 from kerasvision.config.stages import TrainerSettings, TunerSettings
 from kerasvision.errors import ConfigError, Interrupted, StageError
 from kerasvision.training.devices.strategy import logical_devices
@@ -32,7 +33,7 @@ class Trial:
         bracket, round: see `TrialRecord`.
         thresholds: see `Job`.
         of_oracle: KerasTuner's trial, where there is one.
-        settings: the trainer's; None where the values do not fit together.
+        training: how it is trained; None where it has not begun, or its values do not fit together.
         record: what came of it; None until it has ended.
     """
 
@@ -47,7 +48,7 @@ class Trial:
     round: int | None = None
     thresholds: tuple[float | None, ...] = ()
     of_oracle: Any = None
-    settings: TrainerSettings | None = None
+    training: c.Training | None = None
     record: TrialRecord | None = None
 
 
@@ -87,11 +88,12 @@ class Carrying:
             return
         self._at_work[trial.id] = trial
         try:
-            trial.settings = trial_settings(self.settings, trial.values, epochs=trial.epochs)
+            settings = trial_settings(self.settings, trial.values, epochs=trial.epochs)
         except ConfigError as error:
             self._note(Outcome(trial.id, attempts=0, error=str(error)))
             return
-        self.workers.begin(self._job(trial), devices=logical_devices(trial.settings.training))
+        trial.training = settings.training
+        self.workers.begin(self._job(trial, settings), devices=logical_devices(settings.training))
 
     def wait(self) -> None:
         """Waits a moment for trials to end, and notes those that did.
@@ -109,10 +111,10 @@ class Carrying:
         for outcome in self.workers.wait(SECONDS_PER_LOOK):
             self._note(outcome)
 
-    def _job(self, trial: Trial) -> Job:
+    def _job(self, trial: Trial, settings: TrainerSettings) -> Job:
         return Job(
             id=trial.id,
-            settings=trial.settings.to_data(),
+            settings=settings.to_data(),
             folder=trial.folder,
             until_epoch=trial.until_epoch,
             objective=self.objective,
@@ -123,8 +125,8 @@ class Carrying:
     def _note(self, outcome: Outcome) -> None:
         trial = self._at_work.pop(outcome.id)
         score, error = None, outcome.error
-        if not error:
-            score = self._score(trial, outcome)
+        if not error and trial.training is not None:
+            score = self._score(trial.training, outcome)
             if not math.isfinite(score):
                 # KerasTuner fails a trial whose score is NaN too, but does not say why; an infinite score could win.
                 score, error = None, f"{self.objective.name} is {score}"
@@ -144,8 +146,8 @@ class Carrying:
         )
         self.folder.save(trial.folder, trial.record)
 
-    def _score(self, trial: Trial, outcome: Outcome) -> float:
-        rows, training, task = outcome.rows, trial.settings.training, self.settings.task
+    def _score(self, training: c.Training, outcome: Outcome) -> float:
+        rows, task = outcome.rows, self.settings.task
         if self.objective.name not in rows[-1]:
             measured = [name.removeprefix("val_") for name in rows[-1] if name.startswith("val_")]
             raise ConfigError(

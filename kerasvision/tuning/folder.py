@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kerasvision.config.base import canonical_json
 from kerasvision.dotted import changes
@@ -110,8 +111,11 @@ def write_json(file: Path, data: object) -> None:
     write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def _read(file: Path) -> dict | None:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+def _read(file: Path) -> dict[str, Any] | None:
+    if not file.exists():
+        return None
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return data
 
 
 def _link(source: str, target: str) -> None:

@@ -4,7 +4,9 @@ A random forest: Breiman, 2001, https://doi.org/10.1023/A:1010933404324; there, 
 variable by permutation. Both are scikit-learn's. Trials are held out when their ranks are predicted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from kerasvision.tuning.records import SearchResult, TrialRecord
+from kerasvision.tuning.records import Scalar, SearchResult, TrialRecord
 from kerasvision.tuning.table import varied_paths
 
 FEWEST_TRIALS = 8
@@ -69,7 +71,7 @@ def setting_importance(result: SearchResult) -> Importance:
         reason = "the settings do not tell how an unseen trial ranks; there are too few trials, or they matter little"
         return Importance(explained=float(1 - error), trials=len(scored), reason=reason)
     shares = pd.Series(gains, settings.columns).clip(lower=0).sort_values(ascending=False, kind="stable")
-    return Importance({path: float(share) for path, share in shares.items()}, float(1 - error), len(scored))
+    return Importance({str(path): float(share) for path, share in shares.items()}, float(1 - error), len(scored))
 
 
 def _held_out(settings: pd.DataFrame, ranks: np.ndarray, tried: np.ndarray) -> tuple[np.ndarray, float]:
@@ -98,15 +100,18 @@ def _forest() -> Pipeline:
 
 def _settings(trials: list[TrialRecord]) -> pd.DataFrame:
     """A row per trial, a column per setting that varies: numbers as float64, texts as objects, none missing."""
-    columns = {path: [trial.values.get(path) for trial in trials] for path in varied_paths(trials)}
+    columns: dict[str, list[Scalar | None]] = {
+        path: [trial.values.get(path) for trial in trials] for path in varied_paths(trials)
+    }
     if any(trial.bracket is not None for trial in trials):
         columns[EPOCHS] = [len(trial.history) for trial in trials]
     whole = {path: _without_gaps(values) for path, values in columns.items()}
     return pd.DataFrame({path: values for path, values in whole.items() if values.nunique() > 1})
 
 
-def _without_gaps(values: list[object]) -> pd.Series:
+def _without_gaps(values: Sequence[Any]) -> pd.Series:
+    # Any: pandas' stubs know no column of bools, numbers and texts.
     known = [value for value in values if value is not None]
     if any(isinstance(value, str) for value in known):
         return pd.Series(values, dtype=object).fillna(pd.Series(known).mode()[0])
-    return pd.Series(values, dtype="float64").fillna(float(np.median(known)))
+    return pd.Series(values, dtype="float64").fillna(float(np.median([float(value) for value in known])))

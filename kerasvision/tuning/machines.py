@@ -227,7 +227,8 @@ class _Line:
     def renew(self, id: str) -> str:
         """Says that a trial is still at work."""
         request = protos.get_service().UpdateTrialRequest(trial_id=f"{id} {self._role.name}", metrics={}, step=0)
-        return Trial.from_proto(self._called(self._stub.UpdateTrial, request).trial).status
+        status: str = Trial.from_proto(self._called(self._stub.UpdateTrial, request).trial).status
+        return status
 
     def tell(self, outcome: Outcome) -> None:
         """Says what came of a trial."""
@@ -250,7 +251,9 @@ class _Line:
 def _servicer(chief: Chief) -> Any:
     """KerasTuner's service, answered by our chief."""
 
-    class Servicer(protos.get_service_grpc().OracleServicer):
+    base: Any = protos.get_service_grpc().OracleServicer
+
+    class Servicer(base):
         def CreateTrial(self, request: Any, context: object) -> Any:
             status, job = chief.lend(request.tuner_id)
             trial = _trial("" if job is None else job.id, status, None if job is None else _data(job))

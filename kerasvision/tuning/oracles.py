@@ -84,15 +84,16 @@ def values_of(trial: keras_tuner.engine.trial.Trial, plan: c.Search) -> dict[str
     return {path: _plain(values[path]) for path in plan.space if path in values}
 
 
-def _plain(value: object) -> Scalar:
-    return value.item() if hasattr(value, "item") else value
+def _plain(value: Any) -> Scalar:
+    plain: Scalar = value.item() if hasattr(value, "item") else value
+    return plain
 
 
 class _Grid(keras_tuner.oracles.GridSearchOracle):
     """Does not wait for a trial's result before it gives the next: no result changes a grid."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        found = super().populate_space(trial_id)
+        found: dict[str, Any] = super().populate_space(trial_id)
         if found["status"] == RUNNING and trial_id not in self._populate_next:
             self._populate_next.append(trial_id)
         return found
@@ -106,7 +107,7 @@ class _Rounds(keras_tuner.oracles.HyperbandOracle):
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        found = super().populate_space(trial_id)
+        found: dict[str, Any] = super().populate_space(trial_id)
         parent = (found.get("values") or {}).get("tuner/trial_id")
         if parent is not None:  # KerasTuner notes the newest bracket here
             found["values"]["tuner/bracket"] = self.trials[parent].hyperparameters.values["tuner/bracket"]
@@ -130,13 +131,14 @@ class _Rounds(keras_tuner.oracles.HyperbandOracle):
         return min(planned, self._survivors(before)) if is_full else planned
 
     def _planned_size(self, bracket_num: int, round_num: int) -> int:
-        return super()._get_size(bracket_num, round_num)
+        size: int = super()._get_size(bracket_num, round_num)
+        return size
 
     def _survivors(self, members: list[dict[str, str]]) -> int:
         return sum(self.trials[member["id"]].status != "FAILED" for member in members if member["id"] in self.trials)
 
     def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
-        found = super()._random_trial(trial_id, bracket)
+        found: dict[str, Any] = super()._random_trial(trial_id, bracket)
         if found["status"] == RUNNING or bracket.get("is_full"):
             return found
         bracket["is_full"] = True
@@ -158,13 +160,16 @@ class _Halving(_Rounds):
         super().__init__(**keywords)
 
     def _planned_size(self, bracket_num: int, round_num: int) -> int:
-        return math.ceil(self._begin / self.factor**round_num)
+        size: float = self._begin / self.factor**round_num
+        return math.ceil(size)
 
     def _get_epochs(self, bracket_num: int, round_num: int) -> int:
-        return math.ceil(self.max_epochs / self.factor ** (self._get_num_rounds(0) - 1 - round_num))
+        epochs: float = self.max_epochs / self.factor ** (self._get_num_rounds(0) - 1 - round_num)
+        return math.ceil(epochs)
 
     def _get_num_rounds(self, bracket_num: int) -> int:
-        return super()._get_num_brackets()
+        count: int = super()._get_num_brackets()
+        return count
 
     def _get_num_brackets(self) -> int:
         return 1

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 from pathlib import Path
 
 import jinja2
@@ -11,11 +10,9 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision.tuning.importance import setting_importance
 from kerasvision.tuning.plots import draw_best_so_far, draw_epochs, draw_parallel, draw_settings
-from kerasvision.tuning.records import Scalar, SearchResult, mean_and_deviation
-from kerasvision.tuning.table import ERROR, printed, short_names, trials_table, written
-
-# A best value in the outer twentieth of its range may have better ones beyond.
-EDGE = 0.05
+from kerasvision.tuning.records import SearchResult, mean_and_deviation
+from kerasvision.tuning.spaces import at_the_edge, extent
+from kerasvision.tuning.table import ERROR, printed, short_names, trials_table
 
 
 def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> None:
@@ -51,32 +48,6 @@ def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> 
         errors=[text.strip().splitlines()[-1] if text.strip() else "" for text in table[ERROR]],
     )
     file.write_text(page, encoding="utf-8")
-
-
-def extent(space: c.Space) -> str:
-    """What a setting could be, in words.
-
-    >>> extent(c.LogUniform(1e-4, 0.1)), extent(c.Choice("relu", "tanh"))
-    ('0.0001 to 0.1, by orders of magnitude', 'relu, tanh')
-    """
-    if isinstance(space, c.Choice):
-        return ", ".join(map(written, space.values))
-    by = ", by orders of magnitude" if isinstance(space, c.LogUniform) else ""
-    by = f" in steps of {space.step}" if isinstance(space, c.Int) and space.step > 1 else by
-    return f"{written(space.low)} to {written(space.high)}{by}"
-
-
-def at_the_edge(space: c.Space, value: Scalar) -> bool:
-    """Whether a value is so close to an end of its range that better ones may lie beyond.
-
-    >>> at_the_edge(c.LogUniform(1e-4, 1.0), 0.9), at_the_edge(c.Float(0.0, 1.0), 0.9), at_the_edge(c.Int(0, 4), 4)
-    (True, False, True)
-    """
-    if isinstance(space, c.Choice):
-        return False
-    scale = math.log if isinstance(space, c.LogUniform) else float
-    low, high, place = scale(space.low), scale(space.high), scale(value)
-    return min(place - low, high - place) < EDGE * (high - low)
 
 
 def _data_url(figure: Figure | None) -> str:

@@ -1,14 +1,17 @@
 """A search in pictures: the best so far, trials by epoch, parallel coordinates, the score against each setting."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kerasvision import config as c
-from kerasvision.tuning.records import Scalar, SearchResult, TrialRecord
+from kerasvision.tuning.records import Scalar, SearchResult
+from kerasvision.tuning.spaces import ends, place_within
 from kerasvision.tuning.table import short_names, written
 
 COLUMNS = 3
@@ -28,9 +31,9 @@ def draw_best_so_far(result: SearchResult) -> Figure:
     scores = np.array([np.nan if trial.score is None else trial.score for trial in result.trials])
     best = (np.fmin if result.direction == "min" else np.fmax).accumulate(scores)
     scored = np.isfinite(scores)
-    ends = _fence(scores, result.direction)
-    axes.step(minutes, np.clip(best, *ends), where="post", color=BEST, label="best so far")
-    axes.scatter(minutes[scored], np.clip(scores[scored], *ends), s=18, color="#3b76c4", label="trial", zorder=3)
+    limits = _fence(scores, result.direction)
+    axes.step(minutes, np.clip(best, *limits), where="post", color=BEST, label="best so far")
+    axes.scatter(minutes[scored], np.clip(scores[scored], *limits), s=18, color="#3b76c4", label="trial", zorder=3)
     if not scored.all():
         edge = np.zeros((~scored).sum())
         axes.scatter(
@@ -51,19 +54,20 @@ def draw_best_so_far(result: SearchResult) -> Figure:
 def draw_epochs(result: SearchResult) -> Figure | None:
     """The objective of each trial by epoch, the best one marked; None where no history holds it."""
     curves = {trial.id: [epoch.get(result.objective, np.nan) for epoch in trial.history] for trial in result.trials}
-    ranked = [trial for trial in result.ranked() if trial.score is not None and np.isfinite(curves[trial.id]).any()]
+    ranked = [trial for trial, _ in result.scored() if np.isfinite(curves[trial.id]).any()]
     if not ranked:
         return None
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
-    ends = _fence([value for trial in ranked for value in curves[trial.id]], result.direction)
+    limits = _fence([value for trial in ranked for value in curves[trial.id]], result.direction)
     for place, trial in reversed(list(enumerate(ranked))):
         epochs = [epoch["epoch"] for epoch in trial.history]
-        style = {"color": BEST, "linewidth": 2.2} if place == 0 else {"color": _colour(place, len(ranked)), "alpha": 0.6}
+        others = {"color": _colour(place, len(ranked)), "alpha": 0.6}
+        style: dict[str, Any] = {"color": BEST, "linewidth": 2.2} if place == 0 else others
         label = f"best, {trial.id}" if place == 0 else None
-        axes.plot(epochs, np.clip(curves[trial.id], *ends), marker=".", label=label, **style)
+        axes.plot(epochs, np.clip(curves[trial.id], *limits), marker=".", label=label, **style)
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _tick_whole_numbers(axes)
     _finish(axes, result)
     axes.legend()
     return figure
@@ -71,22 +75,23 @@ def draw_epochs(result: SearchResult) -> Figure | None:
 
 def draw_parallel(result: SearchResult, space: dict[str, c.Space]) -> Figure:
     """A line per trial through its settings to its score, the best on top; a setting that was not varied lies below."""
-    ranked = [trial for trial in result.ranked() if trial.score is not None]
+    ranked = result.scored()
     names = short_names(list(space))
     figure = Figure(figsize=(max(7.0, 1.9 * (len(space) + 1)), 4.2), layout="constrained")
     axes = figure.subplots()
     for at, (path, values) in enumerate(space.items()):
         _draw_axis(axes, at, names[path], *_ticks(values))
-    ends = _fence([trial.score for trial in ranked], result.direction)
-    worst, best = reversed(ends) if result.direction == "min" else ends
+    limits = _fence([score for _, score in ranked], result.direction)
+    worst, best = reversed(limits) if result.direction == "min" else limits
     _draw_axis(axes, len(space), _measure(result), (0.0, 1.0), (f"{worst:.4g}", f"{best:.4g}"))
-    for place, trial in reversed(list(enumerate(ranked))):
+    for place, (trial, score) in reversed(list(enumerate(ranked))):
         heights = [_place(values, trial.values.get(path)) for path, values in space.items()]
-        score = 0.5 if worst == best else (np.clip(trial.score, *ends) - worst) / (best - worst)
+        height = 0.5 if worst == best else float((np.clip(score, *limits) - worst) / (best - worst))
         # A little apart, or trials with one choice would hide each other.
         shift = 0.03 * (place / max(1, len(ranked) - 1) - 0.5)
-        style = {"color": BEST, "linewidth": 2.4} if place == 0 else {"color": _colour(place, len(ranked)), "alpha": 0.65}
-        axes.plot(range(len(space) + 1), [*(height + shift for height in heights), score], **style)
+        others = {"color": _colour(place, len(ranked)), "alpha": 0.65}
+        style: dict[str, Any] = {"color": BEST, "linewidth": 2.4} if place == 0 else others
+        axes.plot(range(len(space) + 1), [*(one + shift for one in heights), height], **style)
     axes.set_axis_off()
     axes.set_xlim(-0.35, len(space) + 0.35)
     axes.set_ylim(-0.2, 1.18)
@@ -108,24 +113,22 @@ def draw_settings(result: SearchResult, space: dict[str, c.Space]) -> Figure:
 
 
 def _draw_setting(axes: Axes, result: SearchResult, path: str, values: c.Space) -> None:
-    scored = [trial for trial in result.ranked() if trial.score is not None]
-    shown = [trial for trial in scored if path in trial.values]
-    scores = np.clip([trial.score for trial in shown], *_fence([trial.score for trial in scored], result.direction))
+    scored = result.scored()
+    shown = [(trial.values[path], score) for trial, score in scored if path in trial.values]
+    scores = np.clip([score for _, score in shown], *_fence([score for _, score in scored], result.direction))
+    across = [_across(values, value) for value, _ in shown]
     if isinstance(values, c.Choice):
-        across = [values.values.index(trial.values[path]) for trial in shown]
         axes.set_xticks(range(len(values.values)), [_cut(value) for value in values.values], parse_math=False)
         axes.set_xlim(-0.5, len(values.values) - 0.5)
     else:
-        across = [trial.values[path] for trial in shown]
         axes.set_xscale("log" if isinstance(values, c.LogUniform) else "linear")
         if isinstance(values, c.Int):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            _tick_whole_numbers(axes)
     colours = [_colour(place, len(shown)) for place in range(len(shown))]
     axes.scatter(across, scores, s=26, c=colours, alpha=0.8)
-    best = _best(result)
-    if best is not None and path in best.values:
-        at = values.values.index(best.values[path]) if isinstance(values, c.Choice) else best.values[path]
-        axes.scatter([at], [best.score], s=110, facecolors="none", edgecolors=BEST, linewidths=2)
+    if scored and path in scored[0][0].values:
+        best, score = scored[0]
+        axes.scatter([_across(values, best.values[path])], [score], s=110, facecolors="none", edgecolors=BEST, linewidths=2)
     _finish(axes, result)
 
 
@@ -138,19 +141,24 @@ def _draw_axis(axes: Axes, at: int, name: str, heights: tuple[float, ...], texts
 
 
 def _ticks(space: c.Space) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    values = space.values if isinstance(space, c.Choice) else (space.low, space.high)
+    values = space.values if isinstance(space, c.Choice) else ends(space)
     return tuple(_place(space, value) for value in values), tuple(_cut(value) for value in values)
 
 
 def _place(space: c.Space, value: Scalar | None) -> float:
     """Where on an axis from 0 to 1 a value lies."""
-    if value is None:
-        return BELOW
-    if isinstance(space, c.Choice):
-        return space.values.index(value) / (len(space.values) - 1) if len(space.values) > 1 else 0.5
-    scale = np.log if isinstance(space, c.LogUniform) else float
-    low, high = scale(space.low), scale(space.high)
-    return float((scale(value) - low) / (high - low))
+    return BELOW if value is None else place_within(space, value)
+
+
+def _across(space: c.Space, value: Scalar) -> float:
+    """Where on the axis of a setting a value lies: the number of a choice, or the value itself."""
+    return space.values.index(value) if isinstance(space, c.Choice) else float(value)
+
+
+def _tick_whole_numbers(axes: Axes) -> None:
+    locator = axes.xaxis.get_major_locator()
+    if isinstance(locator, MaxNLocator):
+        locator.set_params(integer=True)
 
 
 def _fence(values: Sequence[float] | np.ndarray, direction: str) -> tuple[float, float]:
@@ -167,11 +175,6 @@ def _fence(values: Sequence[float] | np.ndarray, direction: str) -> tuple[float,
 def _finish(axes: Axes, result: SearchResult) -> None:
     axes.set_ylabel(_measure(result), parse_math=False)
     axes.grid(alpha=0.3)
-
-
-def _best(result: SearchResult) -> TrialRecord | None:
-    best = result.ranked()[0]
-    return best if best.score is not None else None
 
 
 def _measure(result: SearchResult) -> str:

@@ -5,10 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = bool | int | float | str
 Status = Literal["COMPLETED", "STOPPED", "FAILED"]
+# Whether the least or the most is best.
+Direction = Literal["min", "max"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class TrialRecord:
         return asdict(self)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, object]) -> "TrialRecord":
+    def from_data(cls, data: Mapping[str, Any]) -> "TrialRecord":
         """The record of `to_data`."""
         return cls(**{**data, "history": tuple(data["history"])})
 
@@ -85,7 +87,7 @@ class SearchResult:
     best: Mapping[str, Scalar]
     trials: tuple[TrialRecord, ...]
     objective: str
-    direction: Literal["min", "max"]
+    direction: Direction
     seeds: tuple[SeedScore, ...] = field(default=())
     ended: str = ""
 
@@ -100,9 +102,15 @@ class SearchResult:
         sign = 1 if self.direction == "min" else -1
         return tuple(sorted(self.trials, key=lambda trial: math.inf if trial.score is None else sign * trial.score))
 
+    def scored(self) -> list[tuple[TrialRecord, float]]:
+        """(trial, score) of the trials that have one, best first."""
+        return [(trial, trial.score) for trial in self.ranked() if trial.score is not None]
+
     def summary(self) -> dict[str, int | float | str]:
         """What is to be known of it at a glance: how many trials, the best score, and that of several seeds."""
-        found = {"objective": self.objective, "trials": len(self.trials), "score": self.ranked()[0].score}
+        found: dict[str, int | float | str] = {"objective": self.objective, "trials": len(self.trials)}
+        if scored := self.scored():
+            found["score"] = scored[0][1]
         if self.seeds:
             found["seeds_mean"], found["seeds_deviation"] = mean_and_deviation(self.seeds)
         return found

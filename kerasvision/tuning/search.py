@@ -6,7 +6,7 @@ that was killed goes on by doing it all again, with the results that it has.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def search(
     run.all_trials()
     best = run.best()
     seeds = _seed_scores(settings, best.values, run.carrying, kept) if settings.search.seeds else ()
-    records = tuple(trial.record for trial in run.trials)
+    records = tuple(_ended(run.trials))
     return SearchResult(dict(best.values), records, objective.name, objective.direction, seeds, run.ended)
 
 
@@ -98,11 +98,12 @@ class _Search:
         with bar("trials", total=total) as advance:
             self.fill()
             while self.reported < len(self.trials):
-                if self.trials[self.reported].record is None:
+                trial = self.trials[self.reported]
+                if trial.record is None:
                     self.carrying.wait()
                     self.end_in_time()
                 else:
-                    self.report(self.trials[self.reported])
+                    self.report(trial, trial.record)
                     advance(1, note=self.best_so_far())
                 self.fill()
 
@@ -140,7 +141,7 @@ class _Search:
         until = given.get("tuner/epochs", values.get("training.epochs", self.plan.epochs))
         limits: tuple[float | None, ...] = ()
         if self.plan.stop_hopeless:
-            earlier = [one.record.history for one in self.trials[: self.reported]]
+            earlier = [record.history for record in _ended(self.trials[: self.reported])]
             limits = thresholds(earlier, objective=self.objective, epochs=until)
         return Trial(
             id=trial.trial_id,
@@ -167,9 +168,9 @@ class _Search:
         (self.folder.trial(id) / "trial.json").unlink()
         self.folder.trial(id).rmdir()
 
-    def report(self, begun: Trial) -> None:
+    def report(self, begun: Trial, record: TrialRecord) -> None:
         """Tells the oracle what came of a trial, and removes what nobody needs any more."""
-        trial, record = begun.of_oracle, begun.record
+        trial = begun.of_oracle
         trial.status = "FAILED" if record.score is None else "COMPLETED"
         trial.message = record.error or None
         if record.score is not None:
@@ -212,10 +213,10 @@ class _Search:
         Raises:
             StageError: none has a score.
         """
-        records = tuple(trial.record for trial in self.trials if trial.record is not None)
-        ranked = SearchResult({}, records, self.objective.name, self.objective.direction).ranked()
-        if ranked and ranked[0].score is not None:
-            return ranked[0]
+        records = tuple(_ended(self.trials))
+        scored = SearchResult({}, records, self.objective.name, self.objective.direction).scored()
+        if scored:
+            return scored[0][0]
         if not records:
             raise StageError("the budget of the search does not allow a single trial", hint="raise it")
         error = f", the first ({records[0].id}) with: {records[0].error}"
@@ -223,12 +224,17 @@ class _Search:
 
     def best_so_far(self) -> str:
         """For the progress bar."""
-        done = [trial.record for trial in self.trials[: self.reported] if trial.record.score is not None]
+        done = [(record.id, record.score) for record in _ended(self.trials[: self.reported]) if record.score is not None]
         if not done:
             return ""
-        score = self.objective.best([record.score for record in done])
-        id = next(record.id for record in done if record.score == score)
+        score = self.objective.best([score for _, score in done])
+        id = next(id for id, found in done if found == score)
         return f"best {self.objective.name} {score:.4f} (trial {id})"
+
+
+def _ended(trials: Iterable[Trial]) -> list[TrialRecord]:
+    """The records of those trials that have ended."""
+    return [trial.record for trial in trials if trial.record is not None]
 
 
 def _epochs(trial: Trial) -> int:
@@ -241,26 +247,28 @@ def _seed_scores(
 ) -> tuple[SeedScore, ...]:
     """Scores of the best settings, trained in full with several seeds; those that failed are left out, and told."""
     first, epochs = settings.training.seed, settings.training.epochs
-    trainings = [
-        Trial(
-            id=f"seed_{first + number}",
-            folder=folder.path / f"seed_{first + number}",
-            values={**best, "training.seed": first + number},
+    trainings = {
+        seed: Trial(
+            id=f"seed_{seed}",
+            folder=folder.path / f"seed_{seed}",
+            values={**best, "training.seed": seed},
             until_epoch=int(best.get("training.epochs", epochs)),
             epochs=epochs,
         )
-        for number in range(settings.search.seeds)
-    ]
+        for seed in range(first, first + settings.search.seeds)
+    }
     with bar("seeds", total=len(trainings)) as advance:
-        waiting = list(trainings)
-        while any(training.record is None for training in trainings):
+        waiting = list(trainings.values())
+        while len(_ended(trainings.values())) < len(trainings):
             while waiting and carrying.has_room:
                 carrying.begin(waiting.pop(0))
             carrying.wait()
             advance(0)
-    for training in trainings:
+    scores = []
+    for (seed, training), record in zip(trainings.items(), _ended(trainings.values()), strict=True):
         forget_checkpoints(training.folder)
-        if training.record.score is None:
-            say(f"the best settings failed with training.seed={training.values['training.seed']}: {training.record.error}")
-    done = [(training.values["training.seed"], training.record) for training in trainings]
-    return tuple(SeedScore(seed, record.score, record.seconds) for seed, record in done if record.score is not None)
+        if record.score is None:
+            say(f"the best settings failed with training.seed={seed}: {record.error}")
+        else:
+            scores.append(SeedScore(seed, record.score, record.seconds))
+    return tuple(scores)

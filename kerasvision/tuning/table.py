@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -101,7 +102,7 @@ def _column(values: list[object]) -> pd.Series:
     return pd.Series(values, dtype=kind)
 
 
-def _text(value: object, form: Callable[[object], str]) -> str:
+def _text(value: Any, form: Callable[[Any], str]) -> str:
     return "" if pd.isna(value) else form(value)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from kerasvision import config as c
 from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings, TunerSettings
-from kerasvision.tuning.records import Scalar
+from kerasvision.tuning.records import Direction, Scalar
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -27,7 +27,7 @@ class TunedMetric:
     """
 
     name: str
-    direction: str
+    direction: Direction
 
     def better(self, one: float, other: float) -> bool:
         """Whether the first is really better."""
@@ -87,13 +87,11 @@ class Outcome:
 
 
 class Carriers(Protocol):
-    """Runs trials: `TrialProcesses` on this machine, `Chief` on others.
+    """Runs trials: `TrialProcesses` on this machine, `Chief` on others."""
 
-    Attributes:
-        free: how many more trials can begin.
-    """
-
-    free: int
+    @property
+    def free(self) -> int:
+        """How many more trials can begin."""
 
     def begin(self, job: Job, *, devices: int = 1) -> None:
         """Begins a trial."""

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kerasvision.errors import Interrupted, KerasvisionError
 from kerasvision.training import child
 from kerasvision.tuning.trials import Job, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What a worker says: that a trial has begun, has ended an epoch, is done, was lost with this process (out of memory), or
 # was saved because the process is to end.
@@ -119,7 +123,7 @@ class Trainer:
     def _tried(self, job: Job, connection: Connection) -> Outcome:
         import tensorflow as tf
 
-        began, rows = time.monotonic(), []
+        began = time.monotonic()
         try:
             rows, stopped = self._fitted(job, connection)
             outcome = Outcome(job.id, rows=tuple(rows), stopped=stopped)
@@ -147,15 +151,15 @@ class Trainer:
             until_epoch=job.until_epoch,
             should_stop=_watch(job, connection),
         )
-        return fitted.history.to_dict("records"), fitted.stopped
+        return _rows(fitted.history), fitted.stopped
 
 
 def _watch(job: Job, connection: Connection) -> Callable[..., str | None]:
     """Tells the parent of each epoch, and asks whether the trial is to go on."""
     from kerasvision.tuning.hopeless import why_hopeless
 
-    def should_stop(history) -> str | None:
-        rows = history.to_dict("records")
+    def should_stop(history: "pd.DataFrame") -> str | None:
+        rows = _rows(history)
         connection.send((EPOCH, job.id, len(rows)))
         hopeless = why_hopeless(rows, job.thresholds, objective=job.objective)
         if hopeless is not None:
@@ -163,6 +167,11 @@ def _watch(job: Job, connection: Connection) -> Callable[..., str | None]:
         return "time was up" if connection.poll() and connection.recv() == STOP else None
 
     return should_stop
+
+
+def _rows(history: "pd.DataFrame") -> list[dict[str, float]]:
+    """A dict per epoch."""
+    return [{str(name): value for name, value in row.items()} for row in history.to_dict("records")]
 
 
 def resident_bytes() -> int:

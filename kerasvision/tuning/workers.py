@@ -96,14 +96,15 @@ class TrialProcesses:
 
     def wait(self, seconds: float) -> list[Outcome]:
         """The trials that ended within this time; comes back as soon as anything happened."""
-        busy = {worker.connection: worker for worker in self._workers if worker.task}
-        dead = {worker.process.sentinel: worker for worker in self._workers if worker.task}
-        ready = wait([*busy, *dead], timeout=min([seconds, *self._times_left()]))
+        busy = self._busy()
+        signs = [sign for worker, _ in busy for sign in (worker.connection, worker.process.sentinel)]
+        ready = wait(signs, timeout=min([seconds, *self._times_left()]))
         outcomes = []
-        for worker in {id(found): found for found in (busy.get(one) or dead[one] for one in ready)}.values():
-            outcomes += self._heard(worker)
-        for worker in [worker for worker in self._workers if worker.task and self._time_left(worker.task) <= 0]:
-            task = self._dismissed(worker)
+        for worker, task in busy:
+            if worker.connection in ready or worker.process.sentinel in ready:
+                outcomes += self._heard(worker, task)
+        for worker, task in [(worker, task) for worker, task in self._busy() if self._time_left(task) <= 0]:
+            self._dismiss(worker, task)
             outcomes.append(task.outcome(error=f"it took longer than search.trial_minutes={self.trial_minutes:g}"))
         return outcomes
 
@@ -122,10 +123,14 @@ class TrialProcesses:
         outcomes = []
         while any(worker.process.is_alive() for worker in self._workers):
             wait([worker.connection for worker in self._workers if worker.process.is_alive()], timeout=0.1)
-            outcomes += [outcome for worker in self._workers for outcome in _last_words(worker)]
+            outcomes += [outcome for worker, task in self._busy() for outcome in _last_words(worker, task)]
         return outcomes
 
-    def _heard(self, worker: _Worker) -> list[Outcome]:
+    def _busy(self) -> list[tuple[_Worker, _Task]]:
+        """The processes that have a trial, with it."""
+        return [(worker, worker.task) for worker in self._workers if worker.task is not None]
+
+    def _heard(self, worker: _Worker, task: _Task) -> list[Outcome]:
         """All that a worker has said, and whether it still lives."""
         while True:
             try:
@@ -135,15 +140,14 @@ class TrialProcesses:
             except (EOFError, OSError):
                 break
             if kind == BEGAN:
-                worker.task.began = time.monotonic()
+                task.began = time.monotonic()
             elif kind == DONE:
-                return [self._done(worker, *answer)]
+                return [self._done(worker, task, *answer)]
             elif kind in (LOST, SAVED):
-                return self._lost(worker, answer or "its process was asked to end")
-        return [] if worker.process.is_alive() else self._lost(worker, _how_it_ended(worker))
+                return self._lost(worker, task, answer or "its process was asked to end")
+        return [] if worker.process.is_alive() else self._lost(worker, task, _how_it_ended(worker))
 
-    def _done(self, worker: _Worker, outcome: Outcome, resident: int) -> Outcome:
-        task = worker.task
+    def _done(self, worker: _Worker, task: _Task, outcome: Outcome, resident: int) -> Outcome:
         worker.task = None
         worker.resident = worker.resident or resident
         if resident > GROWTH * worker.resident:
@@ -152,22 +156,21 @@ class TrialProcesses:
             self._start()
         return replace(outcome, seconds=task.seconds + outcome.seconds, attempts=task.attempts)
 
-    def _lost(self, worker: _Worker, why: str) -> list[Outcome]:
-        task = self._dismissed(worker)
+    def _lost(self, worker: _Worker, task: _Task, why: str) -> list[Outcome]:
+        self._dismiss(worker, task)
         if task.attempts > self.retries:
             return [task.outcome(error=f"{why}, {_times(task.attempts)}")]
         task.attempts += 1
         self._give(task, devices=worker.setup.devices)
         return []
 
-    def _dismissed(self, worker: _Worker) -> _Task:
-        """Ends a process at once, and gives the task that it had."""
-        task, worker.task = worker.task, None
+    def _dismiss(self, worker: _Worker, task: _Task) -> None:
+        """Ends a process at once; another one may take its task."""
+        worker.task = None
         task.seconds += 0.0 if task.began is None else time.monotonic() - task.began
         task.began = None
         self._end(worker, at_once=True)
         self._workers.remove(worker)
-        return task
 
     def _give(self, task: _Task, *, devices: int) -> None:
         idle = [worker for worker in self._workers if worker.task is None]
@@ -213,7 +216,7 @@ class TrialProcesses:
         worker.connection.close()
 
     def _times_left(self) -> list[float]:
-        return [max(0.0, self._time_left(worker.task)) for worker in self._workers if worker.task]
+        return [max(0.0, self._time_left(task)) for _, task in self._busy()]
 
     def _time_left(self, task: _Task) -> float:
         """Seconds until a trial has taken too long."""
@@ -228,19 +231,19 @@ def _send(worker: _Worker, message: object) -> None:
         worker.connection.send(message)
 
 
-def _last_words(worker: _Worker) -> list[Outcome]:
+def _last_words(worker: _Worker, task: _Task) -> list[Outcome]:
     """The outcome that a process sent before it ended, if it did."""
     with suppress(EOFError, OSError):
         while worker.connection.poll():
             kind, _, answer = worker.connection.recv()
             if kind == DONE:
-                return [replace(answer[0], attempts=worker.task.attempts)]
+                return [replace(answer[0], attempts=task.attempts)]
     return []
 
 
 def _how_it_ended(worker: _Worker) -> str:
     """The exit code or signal of a dead process, and the last line that it printed."""
-    code = worker.process.exitcode
+    code = worker.process.exitcode or 0
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     memory = " (which is what happens where memory runs out)" if code == -signal.SIGKILL else ""
     with worker.setup.output.open("rb") as stream:

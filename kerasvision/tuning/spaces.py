@@ -1,0 +1,64 @@
+"""The values that a setting may take, in words, and where in them a value lies."""
+
+import math
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError
+from kerasvision.tuning.records import Scalar
+from kerasvision.tuning.table import written
+
+# A best value in the outer twentieth of its range may have better ones beyond.
+EDGE = 0.05
+
+
+def extent(space: c.Space) -> str:
+    """What a setting could be, in words.
+
+    >>> extent(c.LogUniform(1e-4, 0.1)), extent(c.Choice("relu", "tanh"))
+    ('0.0001 to 0.1, by orders of magnitude', 'relu, tanh')
+    """
+    if isinstance(space, c.Choice):
+        return ", ".join(map(written, space.values))
+    by = ", by orders of magnitude" if isinstance(space, c.LogUniform) else ""
+    by = f" in steps of {space.step}" if isinstance(space, c.Int) and space.step > 1 else by
+    low, high = ends(space)
+    return f"{written(low)} to {written(high)}{by}"
+
+
+def at_the_edge(space: c.Space, value: Scalar) -> bool:
+    """Whether a value is so close to an end of its range that better ones may lie beyond.
+
+    >>> at_the_edge(c.LogUniform(1e-4, 1.0), 0.9), at_the_edge(c.Float(0.0, 1.0), 0.9), at_the_edge(c.Int(0, 4), 4)
+    (True, False, True)
+    """
+    if isinstance(space, c.Choice):
+        return False
+    place = place_within(space, value)
+    return min(place, 1 - place) < EDGE
+
+
+def ends(space: c.Space) -> tuple[float, float]:
+    """The least and the greatest value of a range.
+
+    Raises:
+        ConfigError: a space that is not a range of numbers.
+
+    >>> ends(c.Int(1, 8))
+    (1, 8)
+    """
+    if isinstance(space, c.Float | c.LogUniform | c.Int):
+        return space.low, space.high
+    raise ConfigError("a range must be Float, LogUniform or Int", received=space)
+
+
+def place_within(space: c.Space, value: Scalar) -> float:
+    """Where a value lies between the first (0) and the last (1) of a space.
+
+    >>> place_within(c.LogUniform(0.01, 1.0), 0.1), place_within(c.Int(0, 4), 1), place_within(c.Choice("a", "b"), "b")
+    (0.5, 0.25, 1.0)
+    """
+    if isinstance(space, c.Choice):
+        return space.values.index(value) / (len(space.values) - 1) if len(space.values) > 1 else 0.5
+    scale = math.log if isinstance(space, c.LogUniform) else float
+    low, high = map(scale, ends(space))
+    return (scale(float(value)) - low) / (high - low)
