@@ -1,11 +1,13 @@
-"""What the tests share: signals that mean the same everywhere, and the maker of bad, odd and learnable images."""
+"""What the tests share: signals that mean the same everywhere, quick processes, and makers of images."""
 
 import importlib.util
+import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +32,32 @@ def _module(folder, name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """`warm.run(code, *arguments)` runs a Python program in a process that begins with TensorFlow imported."""
+    process = _module(".", "warm").WarmProcess()
+    yield process
+    process.end()
+
+
+@pytest.fixture(scope="session")
+def once_for_all(tmp_path_factory):
+    """`once_for_all(name, make)`: a folder that `make(folder)` fills once, however many processes share the tests."""
+    in_processes = "PYTEST_XDIST_WORKER" in os.environ
+    shared = tmp_path_factory.getbasetemp().parent if in_processes else tmp_path_factory.getbasetemp()
+
+    def once(name, make):
+        folder, done = shared / f"once-{name}", shared / f"once-{name}.done"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")

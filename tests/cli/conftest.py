@@ -1,3 +1,5 @@
+"""The command line as a person gives it, and a folder in which pipelines/digits.py ran."""
+
 import os
 import subprocess
 import sys
@@ -6,27 +8,38 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent.parent
+MAIN = "from kerasvision.cli import main; main()"
+# The interpreter's option for it, -W, would come before any import.
+STRICT = "import sys, warnings; sys.warnoptions.append('error::UserWarning'); warnings.simplefilter('error', UserWarning); "
 
 
 @pytest.fixture(scope="session")
-def kerasvision():
-    """Runs the command line as a person does: a process, its exit code, what it prints."""
+def kerasvision(warm):
+    """Runs the command line in a process: its exit code, what it prints. A new interpreter reads variables of its own."""
 
     def run(*arguments, cwd=REPOSITORY, **environment):
-        command = [sys.executable, "-W", "error::UserWarning", "-c", "from kerasvision.cli import main; main()"]
-        command += map(str, arguments)
-        return subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
-        )
+        if environment:
+            return run_new(*arguments, cwd=cwd, **environment)
+        return warm.run(STRICT + MAIN, *arguments, folder=cwd)
 
     return run
 
 
+def run_new(*arguments, cwd=REPOSITORY, **environment):
+    """Runs the command line as a person does, from the start of the interpreter."""
+    command = [sys.executable, "-W", "error::UserWarning", "-c", MAIN, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
+    )
+
+
 @pytest.fixture(scope="session")
-def digits_root(tmp_path_factory, kerasvision):
+def digits_root(once_for_all):
     """A root in which pipelines/digits.py ran from nothing."""
-    root = tmp_path_factory.mktemp("digits")
-    done = kerasvision("run", "pipelines/digits.py", "--root", root)
-    assert done.returncode == 0, done.stderr
-    (root / "first_run.txt").write_text(done.stdout)
-    return root
+
+    def first_run(root):
+        done = run_new("run", "pipelines/digits.py", "--root", root)
+        assert done.returncode == 0, done.stderr
+        (root / "first_run.txt").write_text(done.stdout)
+
+    return once_for_all("digits", first_run)

@@ -113,7 +113,7 @@ def test_stage_without_its_inputs_exits_5(tmp_path, kerasvision):
     assert "example_gen has no result that fits these settings, and was left out of this run." in done.stderr
 
 
-def test_served_model_answers_with_tensorflow_alone(digits_root):
+def test_served_model_answers_with_tensorflow_alone(digits_root, warm):
     code = """
 import json, sys
 import tensorflow as tf
@@ -129,7 +129,7 @@ print(json.dumps({
 }))
 """
     model = digits_root / "saved_models" / "digits" / "1"
-    done = subprocess.run([sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True)
+    done = warm.run(code, model)
     assert json.loads(done.stdout) == {
         "ours": False,
         "shapes": {"scores": [3, 10], "classes": [3], "top_classes": [3, 5], "top_scores": [3, 5], "valid": [3]},

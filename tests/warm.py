@@ -1,0 +1,143 @@
+"""A process that has imported TensorFlow, and forks for each Python program that a test runs in a process of its own.
+
+To import TensorFlow takes a process five seconds, and hundreds of tests need a process each. A fork has it at once. In all
+else it is as fresh as an interpreter: no tensor was made, and nothing of kerasvision is imported, so that a program still
+shows what its own imports do. What depends on the import of TensorFlow itself, or on variables that TensorFlow reads then,
+needs an interpreter of its own.
+
+The tests have `WarmProcess`; run as a program, this file is the process. A line of JSON asks for a program: its `code`,
+`arguments`, `folder` and `environment`, and the files `stdout` and `stderr` for what it prints. Two lines answer: the number
+of its process, and, when it has ended, its exit code as `subprocess` writes it.
+"""
+
+import atexit
+import gc
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import types
+from pathlib import Path
+
+
+class WarmProcess:
+    """Runs Python programs one after the other, each in a fork."""
+
+    def __init__(self):
+        self.process = None
+
+    def run(self, code, *arguments, folder=".", timeout_seconds=300):
+        """What `python -c code arguments` prints, and its exit code, as from `subprocess.run(..., text=True)`."""
+        if self.process is None:
+            command = [sys.executable, __file__]
+            self.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with tempfile.TemporaryDirectory() as printed:
+            said = {name: str(Path(printed, name)) for name in ("stdout", "stderr")}
+            environment = dict(os.environ)
+            asked = {"code": code, "arguments": [str(argument) for argument in arguments]}
+            asked |= {"folder": str(Path(folder).resolve()), "environment": environment, **said}
+            self.process.stdin.write(json.dumps(asked).encode() + b"\n")
+            status = self._status(timeout_seconds)
+            # A process that the program left behind may still write to these files; what it writes is not waited for.
+            texts = [Path(path).read_text(encoding="utf-8", errors="backslashreplace") for path in said.values()]
+        return subprocess.CompletedProcess(["python", "-c", code, *arguments], status, *texts)
+
+    def run_script(self, script, *arguments, timeout_seconds=300):
+        """Likewise, of `python script arguments`."""
+        code = "import runpy, sys; del sys.argv[0]; sys.path[0] = sys.argv[0].rpartition('/')[0]; "
+        code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+        return self.run(code, script, *arguments, timeout_seconds=timeout_seconds)
+
+    def _status(self, timeout_seconds):
+        process = int(self.process.stdout.readline())
+        if not select.select([self.process.stdout], [], [], timeout_seconds)[0]:
+            os.kill(process, signal.SIGKILL)
+            self.process.stdout.readline()
+            raise subprocess.TimeoutExpired("python", timeout_seconds)
+        return int(self.process.stdout.readline())
+
+    def end(self):
+        """Ends the process."""
+        if self.process is not None:
+            with self.process:
+                self.process.stdin.close()
+
+
+def import_what_is_heavy():
+    """TensorFlow and its like, as the command line imports them; nothing of kerasvision stays imported."""
+    from kerasvision import quiet
+
+    quiet.install()
+    import keras  # noqa: F401
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    import tensorflow  # noqa: F401
+    import tensorflow_datasets  # noqa: F401
+
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "kerasvision":
+            del sys.modules[name]
+
+
+def next_program():
+    """The next program that is asked for, returned in a fork; None when no other will be."""
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            return json.loads(line)
+        print(process, flush=True)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+    return None
+
+
+def become(program):
+    """Turns this fork into what `python -c code arguments` is when it begins; returns the variables of its `__main__`."""
+    os.environ.clear()
+    os.environ.update(program["environment"])
+    os.chdir(program["folder"])
+    writing = os.O_CREAT | os.O_WRONLY
+    for number, (name, flags) in enumerate(((os.devnull, 0), (program["stdout"], writing), (program["stderr"], writing))):
+        opened = os.open(name, flags)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.argv, sys.path[0] = ["-c", *program["arguments"]], ""
+    # A module without a file: what multiprocessing spawns from here runs the file of __main__ anew, where there is one.
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    return vars(sys.modules["__main__"])
+
+
+def end_as_an_interpreter_does(run):
+    """Calls it, ends this process, and gives the exit code that the interpreter gives."""
+    code = 0
+    try:
+        run()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # An interpreter would now take every module of TensorFlow apart, for seconds: here it is gone at once.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    import_what_is_heavy()
+    gc.freeze()
+    program = next_program()
+    if program is not None:
+        namespace = become(program)
+        end_as_an_interpreter_does(lambda: exec(program["code"], namespace))
