@@ -42,13 +42,11 @@ def assert_equal_but_for_rounding(logits, expected):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def run_script(name, *arguments, **environment):
+def run_on_jax(script, folder):
     quiet = {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment = os.environ | quiet | environment
-    command = [sys.executable, str(HERE / name), *map(str, arguments)]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
+    command = [sys.executable, str(script), str(folder)]
+    environment = os.environ | quiet | {"KERAS_BACKEND": "jax"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
 
 
 def assert_trained_alike(run):
@@ -69,7 +67,7 @@ def together(networks):
 
 
 @pytest.fixture(scope="module")
-def saved_networks(networks, together, tmp_path_factory):
+def saved_networks(networks, together, tmp_path_factory, warm):
     """A folder with each row's network, its images, and its logits in plain Keras and on another backend."""
 
     @functools.cache
@@ -81,21 +79,23 @@ def saved_networks(networks, together, tmp_path_factory):
                 np.savez(folder / f"{network}.npz", *network.inputs())
         with ThreadPoolExecutor() as pool:
             scripts = [
-                pool.submit(run_script, "reload.py", folder),
-                pool.submit(run_script, "other_backend.py", folder, KERAS_BACKEND="jax"),
+                pool.submit(warm.run_script, HERE / "reload.py", folder, timeout_seconds=1500),
+                pool.submit(run_on_jax, HERE / "other_backend.py", folder),
             ]
         for script in scripts:
-            script.result()
+            assert script.result().returncode == 0, script.result().stderr
         return folder
 
     return lambda network: of(together(network))
 
 
 @pytest.fixture(scope="module")
-def replica_runs(together):
+def replica_runs(together, warm):
     @functools.cache
     def of(mode, names):
-        return json.loads(run_script("two_replicas.py", mode, *names))
+        done = warm.run_script(HERE / "two_replicas.py", mode, *names, timeout_seconds=1500)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     return lambda network, mode: of(mode, together(network))[str(network)]
 

@@ -3,10 +3,7 @@
 import csv
 import io
 import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +15,9 @@ SCRIPT = Path(__file__).with_name("train_and_die.py")
 EXIT_CODES = {"start": -9, "step": -9, "save": -9, "damage": -9, "terminate": 143, "None": 0}
 
 
-def trained(data, folder, moments, *, seed):
+def trained(warm, data, folder, moments, *, seed):
     """What the script tells: moment, exit code, newest step."""
-    command = [sys.executable, str(SCRIPT), str(data), str(folder), str(seed), *moments]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False, env=environment)
+    done = warm.run_script(SCRIPT, data, folder, seed, *moments, timeout_seconds=550)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -54,8 +49,8 @@ def assert_resumed_equals_whole(folder):
     assert [float(row["loss"]) for row in rows] == resumed["history loss"].tolist()
 
 
-def test_three_ends_and_a_damaged_checkpoint_change_nothing(stripes, tmp_path):
-    told = trained(stripes.examples.parent, tmp_path, ["save", "damage", "terminate"], seed=1)
+def test_three_ends_and_a_damaged_checkpoint_change_nothing(stripes, tmp_path, warm):
+    told = trained(warm, stripes.examples.parent, tmp_path, ["save", "damage", "terminate"], seed=1)
     # A process may be done before its moment comes.
     assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
     assert told[-1] == [None, 0, 48]
@@ -65,9 +60,9 @@ def test_three_ends_and_a_damaged_checkpoint_change_nothing(stripes, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_twenty_kills_at_random_moments_change_nothing(stripes, tmp_path, seed):
+def test_twenty_kills_at_random_moments_change_nothing(stripes, tmp_path, seed, warm):
     moments = random.Random(seed).choices(["start", "step", "save", "damage", "terminate"], [2, 8, 6, 2, 2], k=20)
-    told = trained(stripes.examples.parent, tmp_path, moments, seed=seed)
+    told = trained(warm, stripes.examples.parent, tmp_path, moments, seed=seed)
     assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
     assert told[-1] == [None, 0, 48]
     # So many of the kills met a training that was not at its end: the others are of no account.

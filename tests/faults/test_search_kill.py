@@ -1,9 +1,6 @@
 """A search that is killed, at whatever moment, goes on to the trials and the winner of an undisturbed one."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,18 +8,16 @@ import pytest
 SIGKILL, INTERRUPTED = -9, 143
 
 
-def run(*arguments):
+def run(warm, *arguments):
     script = Path(__file__).with_name("search_and_die.py")
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False, env=environment)
+    done = warm.run_script(script, *arguments, timeout_seconds=1500)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("algorithm", [pytest.param("random", marks=pytest.mark.slow), "halving"])
-def test_kills_between_any_two_operations_on_files_change_nothing(tmp_path, algorithm):
-    codes, whole, resumed = run("files", tmp_path, algorithm)
+def test_kills_between_any_two_operations_on_files_change_nothing(tmp_path, algorithm, warm):
+    codes, whole, resumed = run(warm, "files", tmp_path, algorithm)
     assert codes[-1] == 0
     assert set(codes[:-1]) == {SIGKILL}
     assert len(codes) > 5
@@ -33,8 +28,8 @@ def test_kills_between_any_two_operations_on_files_change_nothing(tmp_path, algo
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("algorithm", "seed"), [("random", 0), ("hyperband", 1)])
-def test_ten_ends_of_real_trainings_at_random_moments_change_nothing(stripes, tmp_path, algorithm, seed):
-    codes, whole, results = run("trainings", tmp_path, algorithm, seed, 10, stripes.examples.parent)
+def test_ten_ends_of_real_trainings_at_random_moments_change_nothing(stripes, tmp_path, algorithm, seed, warm):
+    codes, whole, results = run(warm, "trainings", tmp_path, algorithm, seed, 10, stripes.examples.parent)
     expected = {"search": (SIGKILL, 0), "worker": (0, SIGKILL), "terminate": (INTERRUPTED, 0), "": (0,)}
     assert all(code in expected[end] for end, code in codes), codes
     assert sum(code == SIGKILL for _, code in codes) >= 2, codes

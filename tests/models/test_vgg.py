@@ -1,8 +1,5 @@
 """The VGG networks against keras.applications, torchvision's counts and the figures of the paper."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -111,12 +108,12 @@ def test_eager_equals_graph_with_norms(training):
     np.testing.assert_allclose(logits, eager(images(), training=training), rtol=1e-3, atol=1e-3)
 
 
-def test_norms_load_in_a_process_without_kerasvision(tmp_path):
+def test_norms_load_in_a_process_without_kerasvision(tmp_path, warm):
     model = lived_in()
     model.save(tmp_path / "vgg11.keras")
     np.savez(tmp_path / "vgg11.npz", images())
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([sys.executable, RELOAD, tmp_path], env=environment, check=True, capture_output=True, timeout=300)
+    done = warm.run_script(RELOAD, tmp_path)
+    assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(np.load(tmp_path / "vgg11.out.npy"), model(images()), rtol=1e-4, atol=1e-5)
 
 

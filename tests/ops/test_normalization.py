@@ -194,8 +194,9 @@ print("equal")
 """
 
 
-def test_two_synchronised_replicas_normalise_by_the_whole_batch_far_from_zero_too():
-    assert run(TWO_REPLICAS) == "equal\n"
+def test_two_synchronised_replicas_normalise_by_the_whole_batch_far_from_zero_too(warm):
+    done = warm.run(TWO_REPLICAS)
+    assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr
 
 
 def test_another_backend_keeps_kerass_layer():

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from typing import ClassVar
 
@@ -144,28 +142,27 @@ print(json.dumps(sorted(found)))
 """
 
 
-def read_by_tfds_alone(data, how):
-    command = [sys.executable, "-I", "-c", READER, str(data), how]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def read_by_tfds_alone(warm, data, how):
+    done = warm.run(READER, data, how)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_tfds_alone_reads_the_encoded_images(ingested):
+def test_tfds_alone_reads_the_encoded_images(ingested, warm):
     manifest, data = ingested
     good = manifest[manifest["fault"] == ""]
     expected = [[row.Index, row.split, row.label, row.sha256] for row in good.itertuples()]
-    assert read_by_tfds_alone(data, "encoded") == sorted(expected)
+    assert read_by_tfds_alone(warm, data, "encoded") == sorted(expected)
 
 
-def test_tfds_alone_decodes_the_images(make_images, tmp_path):
+def test_tfds_alone_decodes_the_images(make_images, tmp_path, warm):
     # TFDS decodes all frames of a GIF and then trips over its own declaration: there is none here.
     root = make_images.class_folder(tmp_path / "photos", per_class=12, size=(12, 14))
     (root / "cat" / "grey.png").write_bytes(make_images.grey())
     (root / "cat" / "rgba.png").write_bytes(make_images.rgba())
     manifest, data = run(c.ImageFolder(path=root), tmp_path / "ingested")
     expected = [[row.Index, row.split, row.label, [row.height, row.width, 3]] for row in manifest.itertuples()]
-    assert read_by_tfds_alone(data, "decoded") == sorted(expected)
+    assert read_by_tfds_alone(warm, data, "decoded") == sorted(expected)
 
 
 def test_two_ingests_write_the_same_bytes(photos, ingested, tmp_path):

@@ -5,8 +5,6 @@ import io
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 
@@ -166,7 +164,7 @@ def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(model, photos, tm
     assert died == 2 * (1 + 5 + 1)
 
 
-def test_kill_9_in_the_middle_loses_one_part_at_most(model, photos, tmp_path, small_parts):
+def test_kill_9_in_the_middle_loses_one_part_at_most(model, photos, tmp_path, small_parts, warm):
     out = tmp_path / "answers.parquet"
     code = (
         "import os, signal, sys\n"
@@ -181,7 +179,7 @@ def test_kill_9_in_the_middle_loses_one_part_at_most(model, photos, tmp_path, sm
         "bulk.write_whole = write\n"
         "bulk.predict_to_file(Path(sys.argv[1]), bulk_images, out=Path(sys.argv[3]))\n"
     ).replace("bulk_images", "__import__('kerasvision.config.inference').config.inference.Predict(path=sys.argv[2]).listed")
-    done = subprocess.run([sys.executable, "-c", code, model, photos, out], capture_output=True, text=True, check=False)
+    done = warm.run(code, model, photos, out)
     assert done.returncode == -signal.SIGKILL, done.stderr
     summary = predict_to_file(model, listed(photos), out=out)
     assert summary.went_on_from == 9
