@@ -16,7 +16,7 @@ from kerasvision.config.base import Component
 from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless, names_in
 from kerasvision.config.listing import is_file, is_folder, is_passed_over, list_files, list_folder, printable
 from kerasvision.config.parquet_batches import open_parquet
-from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, read_parquet
+from kerasvision.config.table_files import Rows, holds_bytes, is_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image besides its pixels.
@@ -169,7 +169,7 @@ class Table(Source):
         """The folder that the paths start from."""
         return ImageFiles(self.root if self.root is not None else self.path.parent)
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[object, ...]]]:
+    def rows(self, columns: tuple[str, ...]) -> Rows:
         """(line of a text or row of a Parquet file, values) of every row.
 
         Raises:

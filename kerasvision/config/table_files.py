@@ -7,7 +7,7 @@ alike, and it bounds what a missing line break or an open quote can take of memo
 import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MOST_LINE_BYTES = 1_000_000
 ROWS_AT_A_TIME = 1_000
+# (number, values) of each row; closing it closes the file.
+Rows = Generator[tuple[int, tuple[object, ...]], None, None]
+
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 
 
@@ -35,7 +38,7 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in PARQUET_SUFFIXES
 
 
-def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Rows:
     """(line number, values of those columns) of every row; the header is checked before this returns.
 
     Args:
@@ -55,7 +58,7 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[
         raise DataError(f"{path} is empty", hint="its first line must name the columns")
     places = column_places([name.strip() for name in header], columns, path)
 
-    def values() -> Iterator[tuple[int, tuple[str, ...]]]:
+    def values() -> Rows:
         with closing(lines):  # an error keeps this frame alive, and with it the open file
             while (row := _next_row(rows, path)) is not None:
                 if len(row) != len(header):
@@ -68,7 +71,7 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Iterator[
     return values()
 
 
-def read_jsonl(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
+def read_jsonl(path: Path, *, columns: Sequence[str]) -> Rows:
     """(line number, values of those columns) of every line that is not blank, each a JSON object; see `read_csv`.
 
     Raises:
@@ -81,7 +84,7 @@ def read_jsonl(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tup
         raise DataError(f"{path} is empty", hint="each of its lines must be a JSON object")
     column_places(list(first[1]), columns, path)
 
-    def values() -> Iterator[tuple[int, tuple[object, ...]]]:
+    def values() -> Rows:
         with closing(objects):
             for number, one in chain([first], objects):
                 missing = [column for column in columns if column not in one]
@@ -129,13 +132,13 @@ def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
     raise ConfigError(f"column {column!r} of {path} must hold paths or encoded images", received=str(kind))
 
 
-def read_parquet(path: Path, *, columns: Sequence[str]) -> Iterator[tuple[int, tuple[object, ...]]]:
+def read_parquet(path: Path, *, columns: Sequence[str]) -> Rows:
     """(row number from 0, values of those columns) of every row, as Python objects; see `read_csv`."""
     import pyarrow
 
     column_places(open_parquet(path).schema_arrow.names, columns, path)
 
-    def values() -> Iterator[tuple[int, tuple[object, ...]]]:
+    def values() -> Rows:
         number = 0
         unique = list(dict.fromkeys(columns))
         try:
@@ -171,7 +174,7 @@ def _lines(path: Path) -> Iterator[str]:
                 raise DataError(f"{where} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from None
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def _objects(path: Path) -> Generator[tuple[int, dict[str, object]], None, None]:
     """(line number, object) of the lines of a JSONL file."""
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
