@@ -68,7 +68,7 @@ def test_enhancers_equal_pillows(name, image, factor):
         "brightness": ImageEnhance.Brightness,
         "sharpness": ImageEnhance.Sharpness,
     }[name]
-    result = getattr(pillow_operations, name)(tf.constant(image), factor=tf.constant(factor, tf.float32))
+    result = getattr(pillow_operations, f"adjust_{name}")(tf.constant(image), factor=tf.constant(factor, tf.float32))
     np.testing.assert_array_equal(result, pillows(image, lambda picture: enhancer(picture).enhance(factor)))
 
 
@@ -144,7 +144,7 @@ def test_magnitude_zero_leaves_the_image_but_where_there_is_no_strength(name):
 
 
 def test_rand_augment_draws_each_operation_as_often():
-    operations = policies.whole(tf.constant(np.random.default_rng(0).random(14000, np.float32)), len(NAMES))
+    operations = policies.integers(tf.constant(np.random.default_rng(0).random(14000, np.float32)), len(NAMES))
     assert list(policies.RAND_AUGMENT.pointwise + policies.MOVES) == NAMES
     # 1000 each, deviation 30.5.
     assert np.abs(np.bincount(operations, minlength=14) - 1000).max() < 4 * 30.5
