@@ -1,14 +1,18 @@
 """Examples on disk: a prepared TFDS data set of encoded images, written and read."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, Self, TypedDict
+from typing import NamedTuple, NotRequired, Self, TypedDict
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from numpy.typing import NDArray
 
+from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
+from kerasvision.data.tensors import Tensors
 
 NAME = "examples"
 VERSION = "1.0.0"
@@ -21,9 +25,27 @@ class ExampleObject(TypedDict, total=False):
     PNG bytes of a grey picture of the image's size, 255 where the object is; only where the data set has masks.
     """
 
-    bbox: tuple[float, float, float, float]
+    bbox: Box
     label: str
     mask: bytes
+
+
+class EncodedObjects(TypedDict):
+    """The objects of one image as NumPy gives them: boxes (M, 4) in [0, 1], class numbers (M,), and encoded masks (M,)."""
+
+    bbox: NDArray[np.float32]
+    label: NDArray[np.int64]
+    mask: NotRequired[NDArray[np.object_]]
+
+
+class EncodedExample(TypedDict):
+    """One example of `ExampleSet.dataset(...).as_numpy_iterator()`, the image encoded, texts in UTF-8."""
+
+    image: bytes
+    id: bytes
+    label: NotRequired[int]
+    captions: NotRequired[NDArray[np.object_]]
+    objects: NotRequired[EncodedObjects]
 
 
 class Example(NamedTuple):
@@ -48,11 +70,12 @@ class ExampleSet:
             captions and objects.
 
     Attributes:
-        cached: what has been read into memory, by `cached_split`, for all who train on this object one after the other.
+        cached: (split, transform) -> what `cached_split` has read into memory, for all who train on this object one after
+            the other.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.cached: dict[object, object] = {}
+        self.cached: dict[tuple[str, Hashable], Tensors] = {}
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features
 

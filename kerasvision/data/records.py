@@ -13,6 +13,10 @@ UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
 
 
+# y_min, x_min, y_max, x_max.
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """One thing in an image.
@@ -24,7 +28,7 @@ class Object:
         mask: PNG bytes of a grey (H, W) picture, 255 where the object is and 0 elsewhere; or a function that gives them.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     label: str
     mask: bytes | Callable[[], bytes] | None = None
 

@@ -36,8 +36,8 @@ def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, im
     return placed
 
 
-def _placed_mask(png, placement, *, image_size):
-    def placed():
+def _placed_mask(png: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
+    def placed() -> tf.Tensor:
         mask = tf.io.decode_png(png, channels=1)[tf.newaxis, :, :, 0]
         return tf.cast(place_masks(mask, placement, image_size=image_size)[0] > 127, tf.uint8)
 

@@ -68,7 +68,7 @@ def write_pipeline_file(name: str, *, images: Path, folder: Path) -> Path:
     return file
 
 
-def _choices(name: str, images: Path, records: list[Record], counts: Counter) -> dict[str, object]:
+def _choices(name: str, images: Path, records: list[Record], counts: Counter[str]) -> dict[str, str | float]:
     median_side, is_grey = _look(records)
     small = median_side <= SMALL_SIDE
     side = 32 if small else 128
@@ -106,7 +106,7 @@ def _look(records: list[Record]) -> tuple[float, bool]:
     """(median of the shorter side in pixels, whether all are grey) of some images spread over the source."""
     sides, modes = [], set()
     for record in records[:: max(1, len(records) // SAMPLED_IMAGES)]:
-        if not is_file(record.content):  # to open a pipe may take for ever
+        if not isinstance(record.content, Path) or not is_file(record.content):  # to open a pipe may take for ever
             continue
         try:
             with Image.open(record.content) as image:

@@ -1,18 +1,22 @@
 """The one function from image bytes to the network's input, in training, evaluation and serving alike."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from kerasvision.config.experiment import Transform
 from kerasvision.data.resized_objects import place_objects
+from kerasvision.data.tensors import Tensors
 from kerasvision.errors import DataError
+from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.images import decode_image, decode_part, open_image
-from kerasvision.ops.resize import fitted, moved, needed_part, place_image
+from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image
 
 # Resizing and summing leave up to 1e-7 where every pixel is the same.
 LEAST_DEVIATION = 1e-6
@@ -67,8 +71,8 @@ class ImageTransform:
         kept = tuple(map(_floats, axes)) if settings.scale == "whiten" and channels > 1 else ()
         return cls(settings, _floats(mean), deviation, kept)
 
-    @tf.autograph.experimental.do_not_convert
-    def prepared(self, example: dict[str, Any]) -> dict[str, Any]:
+    @without_autograph
+    def prepared(self, example: Tensors) -> Tensors:
         """An example of an ExampleSet with pixels, as those of `pixels`, and with its objects where they then are."""
         pixels, placement, of_whole, size = self._decoded(example["image"])
         image_size = self.settings.image_size
@@ -81,7 +85,7 @@ class ImageTransform:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation happens here."""
         return self.prepared({"image": image_bytes})["image"]
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
         """float32 of the same shape, (..., H, W, C): pixels in [0, 255] as the network expects them."""
         factor, shift = self._factor_and_shift()
@@ -93,7 +97,7 @@ class ImageTransform:
             pixels = self._per_channel(tf.multiply, pixels, factor)
         return self._per_channel(tf.add, pixels, shift) if any(shift) else pixels
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def __call__(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C): bytes to the network's input."""
         return self.scaled(self.pixels(image_bytes))
@@ -110,7 +114,7 @@ class ImageTransform:
         axes = tuple(tuple(axis) for axis in data.get("axes", ()))
         return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes)
 
-    def _decoded(self, image_bytes):
+    def _decoded(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, Placement, tf.Tensor]:
         """The pixels that are needed, where they go, where the whole image would, and its size."""
         settings, image_size = self.settings, self.settings.image_size
         if settings.fit != "crop":
@@ -123,14 +127,16 @@ class ImageTransform:
         part = needed_part(image.size, placement, image_size=image_size)
         return decode_part(image, part), moved(placement, part), placement, image.size
 
-    def _factor_and_shift(self):
+    def _factor_and_shift(self) -> tuple[list[float], list[float]]:
         """Per channel, or per axis, such that projecting, multiplying and adding is what the attributes say."""
         offset, divisor = np.asarray(self.offset), np.asarray(self.divisor)
         if self.axes:
             offset = np.asarray(self.axes) @ offset
         return (1.0 / (255.0 * divisor)).tolist(), (-offset / divisor).tolist()
 
-    def _per_channel(self, operation, pixels, numbers):
+    def _per_channel(
+        self, operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], pixels: tf.Tensor, numbers: list[float]
+    ) -> tf.Tensor:
         # A row of the image at a time: repeating three numbers over the last axis takes eight times as long.
         _, width, channels = self.settings.image_shape
         rows = tf.reshape(pixels, [-1, width * channels])
@@ -138,12 +144,12 @@ class ImageTransform:
         return tf.ensure_shape(tf.reshape(result, tf.shape(pixels)), pixels.shape)
 
 
-def _mean_and_covariance(settings, images):
+def _mean_and_covariance(settings: Transform, images: tf.data.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Over all pixels of all images, in [0, 1]: (C,) and (C, C); summed in float64, so that the count does not matter."""
     plain = ImageTransform(settings, (), ())
     channels = settings.image_shape[-1]
 
-    def moments(image_bytes):
+    def moments(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         unit = tf.reshape(tf.cast(plain.pixels(image_bytes), tf.float64) / 255.0, [-1, channels])
         count = tf.cast(tf.shape(unit)[0], tf.float64)
         return tf.reduce_mean(unit, axis=0), tf.matmul(unit, unit, transpose_a=True) / count
@@ -157,13 +163,14 @@ def _mean_and_covariance(settings, images):
     return mean, square - np.outer(mean, mean)
 
 
-def _principal_axes(covariance):
+def _principal_axes(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit vectors as rows, from the largest deviation to the smallest; the largest number of each is positive."""
     _, vectors = np.linalg.eigh(covariance)
     axes = vectors.T[::-1]
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, np.newaxis], axis=1)
-    return axes * np.sign(largest)
+    turned: NDArray[np.float64] = axes * np.sign(largest)
+    return turned
 
 
-def _floats(numbers):
+def _floats(numbers: np.ndarray) -> tuple[float, ...]:
     return tuple(np.asarray(numbers).tolist())

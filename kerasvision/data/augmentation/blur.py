@@ -49,7 +49,7 @@ def blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:
     return tf.ensure_shape(tf.clip_by_value(both[0], 0.0, 255.0), image.shape)
 
 
-def _mirrored(side, radius):
+def _mirrored(side: tf.Tensor, radius: int) -> tf.Tensor:
     """For each place from -radius to side + radius - 1, the one inside that its mirror image shows: 1 0 | 0 1 2 | 2 1."""
     # tf.pad mirrors once only, and refuses a radius beyond the image.
     place = tf.math.floormod(tf.range(-radius, side + radius), 2 * side)

@@ -1,17 +1,29 @@
 """All augmentations of an experiment as one: which numbers each gets, and when it is applied."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, Mixing, RandomResizedCrop, check_order
+from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
 
 # See the package's docstring for what it holds.
-Batch = dict[str, Any]
+Batch = Tensors
+
+
+class Augment(Protocol):
+    """The code of an augmentation."""
+
+    def __call__(self, batch: Batch, *, numbers: tf.Tensor, settings: Any) -> Batch:
+        """The batch changed; see the package's docstring."""
+
+
+# Function, settings, its columns of the numbers.
+_Step = tuple[Augment, Augmentation, slice]
 
 
 def make_augmentation(augment: Sequence[Augmentation]) -> "Augmenter":
@@ -43,8 +55,8 @@ class Augmenter:
 
     def __init__(self, augment: Sequence[Augmentation]) -> None:
         check_order(augment)
-        # Mixed images, or others -> (function, settings, its columns of the numbers).
-        self._steps: dict[bool, list[tuple]] = {True: [], False: []}
+        # Mixed images, or others -> their steps.
+        self._steps: dict[bool, list[_Step]] = {True: [], False: []}
         self.draws = 0
         for settings in augment:
             columns = slice(self.draws, self.draws + settings.draws)
@@ -82,14 +94,15 @@ class Augmenter:
         return batch
 
 
-def _function(path: str) -> Callable[..., Batch]:
+def _function(path: str) -> Augment:
     """The code of an augmentation. Ours needs no AutoGraph, whose reading takes half the start of a small training."""
-    function = lookup.load(path)
-    is_ours = path.startswith("kerasvision.")
-    return function if is_ours or not inspect.isfunction(function) else tf.autograph.to_graph(function)
+    function: Augment = lookup.load(path)
+    if not path.startswith("kerasvision.") and inspect.isfunction(function):
+        function = tf.autograph.to_graph(function)
+    return function
 
 
-def _applied(function, batch, *, numbers, settings):
+def _applied(function: Augment, batch: Batch, *, numbers: tf.Tensor, settings: Augmentation) -> Batch:
     result = function(batch, numbers=numbers, settings=settings)
     if not isinstance(result, dict) or "image" not in result:
         raise ConfigError(

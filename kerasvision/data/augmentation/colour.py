@@ -48,14 +48,15 @@ def color_jitter(batch: Batch, *, numbers: tf.Tensor, settings: ColorJitter) -> 
     return {**batch, "image": tf.ensure_shape(changed, images.shape)}
 
 
-def _factors(numbers, settings):
+def _factors(numbers: tf.Tensor, settings: ColorJitter) -> list[tf.Tensor]:
     """float32 (N,) each: brightness, contrast, saturation, hue."""
     reach = tf.constant([settings.brightness, settings.contrast, settings.saturation, settings.hue], tf.float32)
     factors = tf.constant([1.0, 1.0, 1.0, 0.0]) + (2.0 * numbers - 1.0) * reach
-    return tf.unstack(factors, axis=1)
+    unstacked: list[tf.Tensor] = tf.unstack(factors, axis=1)
+    return unstacked
 
 
-def _saturation_and_hue(saturation, turn, *, settings):
+def _saturation_and_hue(saturation: tf.Tensor, turn: tf.Tensor, *, settings: ColorJitter) -> tf.Tensor:
     """float32 (N, 3, 3), to be multiplied with a column of red, green, blue."""
     share = saturation[:, None, None]
     matrix = share * tf.eye(3) + (1.0 - share) * tf.constant(np.tile(LUMA, (3, 1)), tf.float32)
@@ -71,14 +72,14 @@ def _saturation_and_hue(saturation, turn, *, settings):
     return to_rgb @ rotation @ to_yiq @ matrix
 
 
-def _mean(images):
+def _mean(images: tf.Tensor) -> tf.Tensor:
     """float32 (N, C). Rows are summed first, which keeps pixels side by side in memory."""
     count, height, width, channels = tf.unstack(tf.shape(images))
     rows = tf.reduce_mean(tf.reshape(images, tf.stack([count, height, width * channels])), axis=1)
     return tf.reduce_mean(tf.reshape(rows, tf.stack([count, width, channels])), axis=1)
 
 
-def _multiplied(images, matrices):
+def _multiplied(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """(N, H, W, 3) images whose colours are multiplied by the (N, 3, 3) matrix of their image."""
     together = _PIXELS if images.shape[2] is not None and images.shape[2] % _PIXELS == 0 else 1
     # The matrix of several pixels side by side: copies of one along the diagonal.

@@ -1,19 +1,18 @@
 """RandomResizedCrop: a random part of an image file, decoded by itself and brought to the network's size."""
 
-from typing import Any
-
 import tensorflow as tf
 
 from kerasvision.config.augmentation import RandomResizedCrop
 from kerasvision.config.experiment import Transform
 from kerasvision.data.resized_objects import place_objects
+from kerasvision.data.tensors import Tensors
 from kerasvision.ops.images import decode_part, open_image
 from kerasvision.ops.resize import cut_out, place_image
 
 
 def random_resized_crop(
-    example: dict[str, Any], *, numbers: tf.Tensor, settings: RandomResizedCrop, transform: Transform
-) -> dict[str, Any]:
+    example: Tensors, *, numbers: tf.Tensor, settings: RandomResizedCrop, transform: Transform
+) -> Tensors:
     """An example with pixels, of a random part of its image, and with what that part holds of its objects.
 
     Args:

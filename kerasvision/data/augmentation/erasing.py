@@ -85,7 +85,7 @@ def paste_rectangles(images: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor
     return tf.ensure_shape(tf.reshape(chosen, tf.shape(images)), images.shape)
 
 
-def _noise(image, number):
+def _noise(image: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """float32 of the image's shape, uniform in [0, 255), from the bits of one number."""
     size = tf.size(image)
     values = uniform_rows(tf.bitcast(number, tf.int32), 0, rows=size // 4 + 1, columns=4)

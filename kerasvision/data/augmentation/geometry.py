@@ -58,7 +58,7 @@ def rotation_map(angle: tf.Tensor) -> tf.Tensor:
     return affine_map(tf.cos(angle), tf.sin(angle), 0, -tf.sin(angle), tf.cos(angle), 0)
 
 
-def _mirrored(images, *, down, across):
+def _mirrored(images: tf.Tensor, *, down: tf.Tensor, across: tf.Tensor) -> tf.Tensor:
     """Each image, upside down where `down`, bool (N,), and left to right where `across`."""
     if images.shape[0] == 1:
         # Much less work than choosing between images; and without the axis of the batch, TensorFlow has code of its own for
@@ -68,11 +68,11 @@ def _mirrored(images, *, down, across):
     return tf.where(down[:, None, None, None], tf.reverse(images, axis=[1]), images)
 
 
-def _warped(batch, maps, *, fill):
+def _warped(batch: Batch, maps: tf.Tensor, *, fill: float) -> Batch:
     return _with_objects(batch, moved_pixels(batch["image"], maps, fill=fill), maps)
 
 
-def _with_objects(batch, images, maps):
+def _with_objects(batch: Batch, images: tf.Tensor, maps: tf.Tensor) -> Batch:
     moved = {**batch, "image": tf.ensure_shape(images, batch["image"].shape)}
     if "objects" in batch:
         moved["objects"] = moved_objects(batch["objects"], maps, image_size=tf.shape(images)[1:3])

@@ -40,13 +40,13 @@ def grayscale(batch: Batch, *, numbers: tf.Tensor, settings: Grayscale) -> Batch
     return {**batch, "image": map_images(grey, images, numbers)}
 
 
-def _grey(image):
+def _grey(image: tf.Tensor) -> tf.Tensor:
     # Not a sum of three products, which a graph may add in another order.
     grey = tf.matmul(tf.reshape(image, [-1, 3]), tf.tile(tf.constant(LUMA)[:, None], [1, 3]))
     return tf.reshape(grey, tf.shape(image))
 
 
-def _colour(images, settings):
+def _colour(images: tf.Tensor, settings: Lighting | Grayscale) -> tf.Tensor:
     if images.shape[-1] != 3:
         raise ConfigError(
             f"{type(settings).__name__} changes colours, so its images have 3 channels",

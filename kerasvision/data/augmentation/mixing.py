@@ -54,5 +54,5 @@ def partners(numbers: tf.Tensor) -> tf.Tensor:
     return tf.argsort(numbers, stable=True)
 
 
-def _mixed_labels(shares, share, other):
+def _mixed_labels(shares: tf.Tensor, share: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     return share[:, None] * shares + (1 - share[:, None]) * tf.gather(shares, other)

@@ -5,14 +5,18 @@ A map is float64 (N, 2, 3), rows [[a, b, s], [c, d, t]]: what the result shows a
 """
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import tensorflow as tf
+
+# A number for all maps, or a tensor (N,).
+Coefficient: TypeAlias = float | tf.Tensor
 
 # What is thinner than this share of the picture came about by rounding.
 _NOTHING = 1e-5
 
 
-def affine_map(a, b, s, c, d, t) -> tf.Tensor:
+def affine_map(a: Coefficient, b: Coefficient, s: Coefficient, c: Coefficient, d: Coefficient, t: Coefficient) -> tf.Tensor:
     """A map from its six coefficients: numbers, or tensors (N,), at least one of them a tensor.
 
     >>> affine_map(1, 0, tf.constant([5.0, 6.0]), 0, 1, 0).shape
@@ -82,7 +86,7 @@ def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str,
     return left
 
 
-def _coefficients(maps, size):
+def _coefficients(maps: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """float32 (N, 8): the maps as TensorFlow wants them, from pixel number to pixel number, (0, 0) at the top left."""
     middle = tf.cast(size[::-1] - 1, tf.float64)[:, None] / 2
     linear = maps[:, :, :2]
@@ -91,7 +95,7 @@ def _coefficients(maps, size):
     return tf.cast(tf.pad(six, [[0, 0], [0, 2]]), tf.float32)
 
 
-def _nearest_pixels(images, coefficients, *, fill):
+def _nearest_pixels(images: tf.Tensor, coefficients: tf.Tensor, *, fill: float) -> tf.Tensor:
     """The same as ImageProjectiveTransformV3 with interpolation="NEAREST", in a third of its time."""
     height, width = tf.unstack(tf.shape(images)[1:3])
     x, y = tf.range(width, dtype=tf.float32)[None, None], tf.range(height, dtype=tf.float32)[None, :, None]
@@ -104,17 +108,17 @@ def _nearest_pixels(images, coefficients, *, fill):
     return tf.ensure_shape(tf.gather(pixels, row * (width + 2) + column, axis=1, batch_dims=1), images.shape)
 
 
-def _place(along, across, last):
+def _place(along: tf.Tensor, across: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
     """int32: the sum of both, held within 0 and `last`, its fraction cut off."""
     return tf.cast(tf.clip_by_value(along + across, 0.0, tf.cast(last, tf.float32)), tf.int32)
 
 
-def _times(matrices, vectors):
+def _times(matrices: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     """(N, 2, 2) times (2, K) or (N, 2, K), term by term: `tf.matmul` may round one image and many differently."""
     return matrices[..., :1] * vectors[..., :1, :] + matrices[..., 1:] * vectors[..., 1:, :]
 
 
-def _moved_boxes(boxes, maps, *, image_size):
+def _moved_boxes(boxes: tf.Tensor, maps: tf.Tensor, *, image_size: tf.Tensor) -> tf.Tensor:
     """float32 (N, M, 4) in [0, 1]: upright boxes around the moved corners, cut at the border."""
     height, width = tf.unstack(tf.cast(image_size, tf.float64))
     y_min, x_min, y_max, x_max = tf.unstack(tf.cast(boxes, tf.float64) - 0.5, axis=-1)
@@ -130,7 +134,7 @@ def _moved_boxes(boxes, maps, *, image_size):
     return tf.cast(tf.clip_by_value(tf.concat([lowest, highest], axis=-1) + 0.5, 0.0, 1.0), tf.float32)
 
 
-def _moved_masks(masks, maps):
+def _moved_masks(masks: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(masks)
     pictures = tf.reshape(masks, tf.concat([[shape[0] * shape[1]], shape[2:], [1]], axis=0))
     moved = moved_pixels(pictures, tf.repeat(maps, shape[1], axis=0), interpolation="NEAREST")

@@ -118,7 +118,7 @@ def adjust_sharpness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     return tf.concat([image[:1], middle, image[-1:]], axis=0)
 
 
-def _linear(image, factor, shift):
+def _linear(image: tf.Tensor, factor: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
     """image * factor + shift, float32 (C,) each, its fraction cut off; the result must lie in [0, 256)."""
     # Rows as one axis: TensorFlow is slow where it has to repeat three numbers.
     width = tf.shape(image)[1]
@@ -127,13 +127,13 @@ def _linear(image, factor, shift):
     return tf.reshape(changed, tf.shape(image))
 
 
-def _blend(degenerate, image, factor):
+def _blend(degenerate: float | tf.Tensor, image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """degenerate + factor * (image - degenerate), cut to [0, 255] and its fraction cut off."""
     mixed = degenerate + factor * (tf.cast(image, tf.float32) - degenerate)
     return tf.cast(tf.clip_by_value(mixed, 0.0, 255.0), tf.uint8)
 
 
-def _grey(image):
+def _grey(image: tf.Tensor) -> tf.Tensor:
     """The luma, rounded, uint8 in all three channels."""
     # Each product and sum is exact in float32, so the order in which the product of matrices adds does not matter.
     weights = tf.tile(tf.constant(LUMA)[:, None], [1, 3])
@@ -141,7 +141,7 @@ def _grey(image):
     return tf.cast(tf.reshape(grey, tf.shape(image)) + 0.5, tf.uint8)
 
 
-def _numbered(image):
+def _numbered(image: tf.Tensor) -> tf.Tensor:
     """int32 (H, W C): each value plus 256 times its channel's number, so that one table holds all channels'."""
     height, width, channels = tf.unstack(tf.shape(image))
     rows = tf.cast(tf.reshape(image, [height, width * channels]), tf.int32)

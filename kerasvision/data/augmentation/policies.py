@@ -144,12 +144,13 @@ def operations_on(image: tf.Tensor, *, policy: Policy, fill: float) -> Operate:
     return operate
 
 
-def _traced(operate, image):
+def _traced(operate: Operate, image: tf.Tensor) -> Callable[..., tf.Tensor]:
     specs = [tf.TensorSpec(image.shape, tf.uint8), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)]
-    return tf.function(operate, autograph=False).get_concrete_function(*specs)
+    traced: Callable[..., tf.Tensor] = tf.function(operate, autograph=False).get_concrete_function(*specs)
+    return traced
 
 
-def _chain(image, numbers, operate, settings):
+def _chain(image: tf.Tensor, numbers: tf.Tensor, operate: Operate, settings: AugMix) -> tf.Tensor:
     length = 1 + integers(numbers[0], settings.depth)
     for step in range(settings.depth):
         which, level, direction = (numbers[1 + 3 * step + place] for place in range(3))
@@ -160,7 +161,7 @@ def _chain(image, numbers, operate, settings):
     return image
 
 
-def _maps(operations, strengths, size, *, policy):
+def _maps(operations: tf.Tensor, strengths: tf.Tensor, size: tf.Tensor, *, policy: Policy) -> tf.Tensor:
     """float64 (N, 2, 3): how each operation, int32 (N,), moves the image at its strength, float32 (N,); most do not."""
     moves = tf.one_hot(operations - len(policy.pointwise), len(MOVES), dtype=tf.float64)
     most = tf.constant([math.radians(30), 0.3, 0.3, policy.translate, policy.translate], tf.float64)
@@ -171,10 +172,10 @@ def _maps(operations, strengths, size, *, policy):
     return affine_map(cosine, sine + shear_x, -right * width, shear_y - sine, cosine, -down * height)
 
 
-def _threshold(strength):
+def _threshold(strength: tf.Tensor) -> tf.Tensor:
     return tf.cast(256 * (1 - tf.abs(strength)), tf.int32)
 
 
-def _eight_bits(image):
+def _eight_bits(image: tf.Tensor) -> tf.Tensor:
     # Not tf.round, which is ten times slower and rounds halves to even.
     return tf.cast(image + 0.5, tf.uint8)

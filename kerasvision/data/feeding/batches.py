@@ -10,11 +10,13 @@ from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.in_memory import cached_split, decoded_gb, training_examples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Tensors, largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
 from kerasvision.data.feeding.stream import augmented_batches
 from kerasvision.data.splits import TRAIN
+from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
+from kerasvision.ops.autograph import without_autograph
 
 __all__ = ["Encode", "decoded_gb", "evaluation_batches", "training_batches"]
 
@@ -63,7 +65,7 @@ def training_batches(
     if count < batch_size:
         raise ConfigError(f"training.batch_size must not exceed the number of training images, {count}", received=batch_size)
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def finish(batch: Tensors) -> tuple[object, object]:
         return encode({**batch, "image": transform.scaled(batch["image"])})
 
@@ -105,7 +107,7 @@ def evaluation_batches(
         prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
         batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def finish(batch: Tensors) -> tuple[object, object, tf.Tensor]:
         real = tf.shape(batch["id"])[0]
         batch = rows_of(batch, tf.where(tf.range(batch_size) < real, tf.range(batch_size), 0))

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -89,11 +89,19 @@ def cores_to_feed(steps: Sequence[TimedStep], *, images_per_second: float = 3000
     return sum(step.milliseconds for step in steps) * images_per_second / 1000.0
 
 
-def _pipelines(examples, transform, augment, *, count, batch_size, epochs):
+def _pipelines(
+    examples: ExampleSet,
+    transform: ImageTransform,
+    augment: Sequence[Augmentation],
+    *,
+    count: int,
+    batch_size: int,
+    epochs: int,
+) -> dict[str, tf.data.Dataset]:
     """Name of the last step -> the data set of all steps up to it; reading is a pipeline of its own."""
     encoded = examples.dataset(TRAIN).take(count)
     source = TrainingExamples(
-        encoded.cache(), largest_shapes(encoded), None, decoded=False, num_classes=len(examples.classes), transform=transform
+        encoded.cache(), largest_shapes(encoded), {}, decoded=False, num_classes=len(examples.classes), transform=transform
     )
     order = Order(count, batch_size, seed=0, first_step=0, last_step=epochs * (count // batch_size))
     # A crop takes the place of resizing, so it is part of decoding.
@@ -114,7 +122,7 @@ def _pipelines(examples, transform, augment, *, count, batch_size, epochs):
     return {name: dataset.prefetch(tf.data.AUTOTUNE) for name, dataset in pipelines.items()}
 
 
-def _measured(dataset, *, count, seconds):
+def _measured(dataset: tf.data.Dataset, *, count: int, seconds: float) -> tuple[float, float]:
     """Milliseconds per image: of processors, and those that passed."""
     began, used, images = time.perf_counter(), time.process_time(), 0
     while not images or time.perf_counter() - began < seconds:
@@ -123,11 +131,11 @@ def _measured(dataset, *, count, seconds):
     return 1e3 * (time.process_time() - used) / images, 1e3 * (time.perf_counter() - began) / images
 
 
-def _run(dataset):
+def _run(dataset: tf.data.Dataset) -> None:
     dataset.reduce(0, lambda number, _: number).numpy()
 
 
-def _steps(runs):
+def _steps(runs: Mapping[str, Sequence[tuple[float, float]]]) -> list[TimedStep]:
     steps, before = [], 0.0
     for name, values in runs.items():
         processors, passed = (statistics.median(column) for column in zip(*values, strict=True))

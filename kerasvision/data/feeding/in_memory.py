@@ -9,9 +9,11 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Tensors, largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
+from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
+from kerasvision.ops.autograph import without_autograph
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class TrainingExamples:
     Attributes:
         examples: one by one, as `ExampleSet.dataset` gives them.
         shapes: their `largest_shapes`.
-        cached: all of them as one batch, where that fits into memory.
+        cached: all of them as one batch, where that fits into memory; else empty.
         decoded: whether those cached are prepared (with pixels).
         num_classes: how many classes their labels have; 0 where they have none.
         transform: what prepares them.
@@ -29,14 +31,14 @@ class TrainingExamples:
 
     examples: tf.data.Dataset
     shapes: Any
-    cached: Tensors | None
+    cached: Tensors
     decoded: bool
     num_classes: int
     transform: ImageTransform
 
     def one_by_one(self, order: Order) -> tf.data.Dataset:
         """One at a time, in order, each with its "place", int64."""
-        if self.cached is None:
+        if not self.cached:
             return order.streamed(self.examples).map(lambda place, example: {**example, "place": place})
         return order.batches().unbatch().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -44,8 +46,8 @@ class TrainingExamples:
         """A batch at a time, likewise; only where they are cached."""
         return order.batches().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
-    @tf.autograph.experimental.do_not_convert
-    def _cached_rows(self, places, rows):
+    @without_autograph
+    def _cached_rows(self, places: tf.Tensor, rows: tf.Tensor) -> Tensors:
         return {**rows_of(self.cached, rows), "place": places}
 
 
@@ -59,11 +61,11 @@ def training_examples(
     encoded, count = examples.dataset(TRAIN), examples.count(TRAIN)
     is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
     decoded = not is_cropped and decoded_gb(count, transform) <= memory_budget_gb
-    rows = None
+    cached: Tensors = {}
     if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:
-        rows = cached_split(examples, TRAIN, transform if decoded else None)
+        cached = cached_split(examples, TRAIN, transform if decoded else None)
     num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
-    return TrainingExamples(encoded, largest_shapes(encoded), rows, decoded, num_classes, transform)
+    return TrainingExamples(encoded, largest_shapes(encoded), cached, decoded, num_classes, transform)
 
 
 def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Tensors:

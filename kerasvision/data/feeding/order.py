@@ -101,10 +101,10 @@ class Order:
 
         return places.filter(is_mine)
 
-    def _epochs(self):
+    def _epochs(self) -> int:
         return -(-self.last_step // self.steps_per_epoch)
 
-    def _steps(self):
+    def _steps(self) -> int:
         return self.last_step - self.first_step
 
 

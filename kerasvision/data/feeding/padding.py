@@ -4,8 +4,10 @@ from typing import Any
 
 import tensorflow as tf
 
-# A dict of tensors, as `ExampleSet.dataset` and `kerasvision.data.augmentation` describe it: one example, or a batch.
-Tensors = dict[str, Any]
+from kerasvision.data.tensors import Tensors
+
+# The tf.TypeSpec of one part of an example, or those of its parts.
+Spec = Any
 
 
 def largest_shapes(examples: tf.data.Dataset) -> Any:
@@ -47,17 +49,18 @@ def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, d
 
 def rows_of(batch: Tensors, rows: tf.Tensor) -> Tensors:
     """The rows of a batch with these numbers, int (K,); or one alone, int scalar."""
-    return tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
+    picked: Tensors = tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
+    return picked
 
 
-def _counts(part, shapes):
+def _counts(part: Spec, shapes: Any) -> Any:
     """The shape of a prepared part: its unknown first axis as long as the longest of the undecoded ones."""
     if isinstance(part, dict):
         return {key: _counts(inner, shapes[key]) for key, inner in part.items()}
     return list(part.shape) if part.shape.is_fully_defined() else [*shapes[:1], *part.shape[1:]]
 
 
-def _filling(name, part):
+def _filling(name: str, part: Spec) -> Any:
     if isinstance(part, dict):
         # An object's class; an image's is always there.
         return {key: tf.constant(-1, tf.int64) if key == "label" else _filling(key, inner) for key, inner in part.items()}

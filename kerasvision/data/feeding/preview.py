@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,9 +59,9 @@ def _first_examples(
     return [{key: values[row] for key, values in batch.items()} for row in range(len(batch["image"]))]
 
 
-def _flat(batch: Mapping[str, object]) -> dict[str, np.ndarray]:
+def _flat(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """{"objects": {"bbox": x}} becomes {"objects.bbox": x}."""
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for key, value in batch.items():
         flat |= {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, Mapping) else {key: value}
     return flat

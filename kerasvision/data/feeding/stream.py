@@ -9,8 +9,10 @@ from kerasvision.data.augmentation import Augmenter
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.feeding.in_memory import TrainingExamples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import Tensors, padded_batches, rows_of
+from kerasvision.data.feeding.padding import padded_batches, rows_of
+from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
+from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.random import uniform_rows
 
 # Images of so many pixels are augmented one by one, by all processors at once; smaller ones a batch at a time, which saves
@@ -37,7 +39,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
         prepared = source.one_by_one(whole).map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
         batches = padded_batches(prepared, batch_size=whole.local_batch_size, shapes=source.shapes, drop_remainder=True)
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def finish(batch: Tensors) -> Tensors:
         places = batch.pop("place")
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
@@ -56,7 +58,7 @@ def prepare_one(
 ) -> Callable[[Tensors], Tensors]:
     """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
 
-    @tf.autograph.experimental.do_not_convert
+    @without_autograph
     def prepare(example: Tensors) -> Tensors:
         numbers = uniform_rows(seed, example["place"], rows=1, columns=max(augmenter.draws, 1))
         crop = augmenter.replaces_resize
@@ -70,11 +72,12 @@ def prepare_one(
             return example
         alone = tf.nest.map_structure(lambda part: part[tf.newaxis], example)
         changed = _changed(alone, lambda known: augmenter(known, numbers))
-        return tf.nest.map_structure(lambda part: part[0], changed)
+        prepared: Tensors = tf.nest.map_structure(lambda part: part[0], changed)
+        return prepared
 
     return prepare
 
 
-def _changed(batch, change):
+def _changed(batch: Tensors, change: Callable[[Tensors], Tensors]) -> Tensors:
     known = {key: part for key, part in batch.items() if key in _AUGMENTED}
     return {**batch, **change(known)}

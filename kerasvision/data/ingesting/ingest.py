@@ -18,11 +18,10 @@ from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.examples import Example, ExampleWriter
-from kerasvision.data.ingesting.manifest import CHUNK_ROWS, ScannedSource, scan_source
+from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedSource, scan_source
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
-from kerasvision.data.inspecting.annotations import clip_objects, encode_objects, nonempty_captions
-from kerasvision.data.inspecting.fitted_objects import fit_objects
+from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import DataError, StageError
@@ -190,28 +189,26 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
     table.loc[list(notes), "notes"] = list(notes.values())
 
 
-def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Record, Any]]:
+def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Record, IndexedRow]]:
     """Each record with its row of the table.
 
     Raises:
         StageError: the source gives other records than at first.
     """
     chunks = (table.iloc[start : start + CHUNK_ROWS] for start in range(0, len(table), CHUNK_ROWS))
-    rows = (row for chunk in chunks for row in chunk.itertuples())
+    rows: Iterator[Any] = (row for chunk in chunks for row in chunk.itertuples())
     for record, row in zip_longest(records, rows):
         if record is None or row is None or printable(record.name) != row.id:
             raise StageError("the source changed while it was read: it lists other images than at first", hint="run again")
         yield record, row
 
 
-def _example(record: Record, row: Any, *, masks: bool) -> tuple[Example, list[str]]:
+def _example(record: Record, row: IndexedRow, *, masks: bool) -> tuple[Example, list[str]]:
     """What is written of a record, and notes on its masks."""
     data = _unchanged(record, row.sha256)
-    captions, _ = nonempty_captions(record.captions)
-    fitted, _, _ = fit_objects(record, data, width=row.width, height=row.height)
-    kept, _ = clip_objects(fitted, width=row.width, height=row.height)
-    objects, notes = encode_objects(kept, width=row.width, height=row.height, masks=masks)
-    return Example(row.id, data, row.label, captions, objects), notes
+    usable = usable_annotations(record, data, width=row.width, height=row.height)
+    objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=masks)
+    return Example(row.id, data, row.label, usable.captions, objects), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

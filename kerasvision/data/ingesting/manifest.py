@@ -1,16 +1,16 @@
 """The list of all images of a source: what each one is, and what is wrong with it, from one look at every image."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, TypedDict
 
 import pandas as pd
 
 from kerasvision.config.listing import printable
-from kerasvision.data.inspecting.annotations import clip_objects, nonempty_captions, object_class
-from kerasvision.data.inspecting.fitted_objects import fit_objects
+from kerasvision.data.inspecting.annotations import Annotations, object_class, usable_annotations
 from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
-from kerasvision.data.records import Object, Record, class_name, sha256
+from kerasvision.data.records import Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
@@ -21,6 +21,46 @@ _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
 # Rows become columns so many at a time: as objects they take several times the memory.
 CHUNK_ROWS = 4096
+
+
+class ManifestRow(TypedDict):
+    """One image of a source: a row of `manifest.parquet`.
+
+    `id` is its name; `path`: where its file is, "" for one without a file; `split`: where it goes, `source_split`: where the
+    source puts it; `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`:
+    joined by "; "; `fault`: why it cannot be used, or ""; `captions`, `objects`: how many of them can be.
+    """
+
+    id: str
+    path: str
+    split: str
+    source_split: str
+    label: str
+    group: str
+    sha256: str
+    size: int
+    width: int
+    height: int
+    format: str
+    mode: str
+    notes: str
+    fault: str
+    captions: int
+    objects: int
+
+
+class IndexedRow(Protocol):
+    """A row of the manifest as `DataFrame.itertuples` gives it, with the fields that writing an example reads."""
+
+    Index: int
+    id: str
+    split: str
+    label: str
+    sha256: str
+    width: int
+    height: int
+    notes: str
+    fault: str
 
 
 @dataclass
@@ -50,7 +90,7 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
     """
     found = ScannedSource()
 
-    def rows() -> Iterator[dict[str, object]]:
+    def rows() -> Iterator[ManifestRow]:
         with bar("looking at images") as advance:
             for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
                 row = _row(record, data, facts, fault)
@@ -68,7 +108,7 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
     return found
 
 
-def to_table(rows: Iterable[dict[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
+def to_table(rows: Iterable[Mapping[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
     """Rows as a table, with few of them in memory as objects at a time.
 
     >>> to_table([{"id": "a"}, {"id": "b"}, {"id": "c"}], chunk_rows=2)["id"].tolist()
@@ -112,9 +152,9 @@ def _loaded(records: Iterable[Record], max_pixels: int) -> Iterator[tuple[tuple[
         yield (record, fault), data
 
 
-def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[str, object]:
+def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> ManifestRow:
     fault = not_read or facts.fault or ""
-    notes, captions, objects, fault = ([], (), [], fault) if fault else _described(record, data, facts)
+    usable = Annotations(fault=fault) if fault else _annotations(record, data, facts)
     return {
         "id": printable(record.name),
         "path": printable(str(record.content)) if isinstance(record.content, Path) else "",
@@ -128,21 +168,21 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> dict[
         "height": facts.height,
         "format": facts.format,
         "mode": facts.mode,
-        "notes": "; ".join(notes),
-        "fault": fault,
-        "captions": len(captions),
-        "objects": len(objects),
+        "notes": "; ".join(usable.notes),
+        "fault": usable.fault,
+        "captions": len(usable.captions),
+        "objects": len(usable.objects),
     }
 
 
-def _described(record: Record, data: bytes, facts: ImageFacts) -> tuple[list[str], tuple[str, ...], list[Object], str]:
-    """Notes on a usable image, its captions and objects, and a fault of these."""
-    captions, on_captions = nonempty_captions(record.captions)
-    fitted, on_size, fault = fit_objects(record, data, width=facts.width, height=facts.height)
-    objects, on_objects = clip_objects(fitted, width=facts.width, height=facts.height)
+def _annotations(record: Record, data: bytes, facts: ImageFacts) -> Annotations:
+    """What of a usable image's annotations can be used; the notes are those on the image too."""
+    usable = usable_annotations(record, data, width=facts.width, height=facts.height)
+    if usable.fault:
+        return Annotations(fault=usable.fault)
     named_wrong = isinstance(record.content, Path) and has_wrong_suffix(record.content, facts.format)
-    notes = [*record.notes, *facts.notes, *([WRONG_SUFFIX] if named_wrong else []), *on_captions, *on_size, *on_objects]
-    return ([], (), [], fault) if fault else (notes, captions, objects, "")
+    notes = (*record.notes, *facts.notes, *((WRONG_SUFFIX,) if named_wrong else ()), *usable.notes)
+    return replace(usable, notes=notes)
 
 
 def _refuse_names(table: pd.DataFrame) -> None:

@@ -3,14 +3,16 @@
 import io
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
 from kerasvision.data.examples import ExampleObject
+from kerasvision.data.inspecting.fitted_objects import fit_objects
 from kerasvision.data.png import encode_png
-from kerasvision.data.records import Object, class_name
+from kerasvision.data.records import Box, Object, Record, class_name
 
 EMPTY_CAPTION = "an empty caption was left out"
 BOX_CLIPPED = "a box reaches out of the image, and was clipped"
@@ -20,6 +22,42 @@ MASK_UNREADABLE = "a mask that cannot be read was left out"
 
 # A box that reaches out by less is rounded (COCO gives two decimals), not wrong.
 ROUNDING_PIXELS = 0.05
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What can be used of an image's annotations.
+
+    Attributes:
+        captions: those with words in them.
+        objects: in pixels of the upright image, with boxes inside it.
+        notes: what was changed or left out, one line each.
+        fault: why the image cannot be used with such annotations; else "".
+    """
+
+    captions: tuple[str, ...] = ()
+    objects: tuple[Object, ...] = ()
+    notes: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def usable_annotations(record: Record, data: bytes, *, width: int, height: int) -> Annotations:
+    """The captions and objects of a record that can be used, its objects fitted to the image and clipped to it.
+
+    Args:
+        record: the image as its source gives it.
+        data: the encoded image.
+        width, height: of the upright image.
+
+    >>> record = Record("a", bytes, captions=("a cat", ""), objects=(Object((0, 0, 2, 9), "cat"),))
+    >>> usable = usable_annotations(record, b"", width=4, height=4)
+    >>> usable.captions, usable.objects[0].box
+    (('a cat',), (0.0, 0.0, 2.0, 4.0))
+    """
+    captions, on_captions = nonempty_captions(record.captions)
+    fitted, on_size, fault = fit_objects(record, data, width=width, height=height)
+    objects, on_objects = clip_objects(fitted, width=width, height=height)
+    return Annotations(captions, tuple(objects), (*on_captions, *on_size, *on_objects), fault)
 
 
 def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -84,8 +122,9 @@ def encode_objects(
     return placed, sorted(set(notes))
 
 
-def _shares(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
-    return tuple(corner / side for corner, side in zip(box, (height, width, height, width), strict=True))
+def _shares(box: Box, width: int, height: int) -> Box:
+    y_min, x_min, y_max, x_max = box
+    return y_min / height, x_min / width, y_max / height, x_max / width
 
 
 def _mask_fault(mask: bytes, width: int, height: int) -> str | None:

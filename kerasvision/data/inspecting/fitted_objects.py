@@ -6,13 +6,14 @@ ignored by who drew them; as they stand, the boxes would lie on the wrong pixels
 
 import io
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from kerasvision.data.inspecting.inspection import orientation_of
-from kerasvision.data.records import Object, Record
+from kerasvision.data.records import Box, Object, Record
 
 SCALED = "the annotations claim another image size, so the boxes were scaled"
 TURNED = "the annotations ignore the EXIF orientation, so the boxes were turned with the image"
@@ -58,7 +59,7 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
     return (), [], f"the annotation file claims {claim}: its boxes cannot be placed"
 
 
-def turn_box(box: tuple[float, ...], orientation: int, *, width: float, height: float) -> tuple[float, ...]:
+def turn_box(box: Box, orientation: int, *, width: float, height: float) -> Box:
     """A box of a picture as it is stored, in the upright picture.
 
     Args:
@@ -105,15 +106,15 @@ def _fitted(
 
     def fitted(thing: Object) -> Object:
         box = turn_box(thing.box, turn, width=width, height=height) if turn else thing.box
-        mask = None if thing.mask is None else partial(_fitted_mask, thing, turn, size)
+        mask = None if thing.mask is None else partial(_fitted_mask, thing.mask, turn, size)
         return Object(tuple((np.array(box) * scales).tolist()), thing.label, mask)
 
     return tuple(map(fitted, objects))
 
 
-def _fitted_mask(thing: Object, turn: int | None, size: tuple[int, int]) -> bytes:
+def _fitted_mask(mask_png: bytes | Callable[[], bytes], turn: int | None, size: tuple[int, int]) -> bytes:
     buffer = io.BytesIO()
-    with Image.open(io.BytesIO(thing.mask() if callable(thing.mask) else thing.mask)) as mask:
+    with Image.open(io.BytesIO(mask_png() if callable(mask_png) else mask_png)) as mask:
         upright = mask.transpose(_TURNS[turn]) if turn else mask
         upright.resize(size[::-1], Image.Resampling.NEAREST).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 """How large an image is, by its header alone."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,11 +16,12 @@ _MOST_BYTES = 1 << 26
 def upright_size(image: Path | BinaryIO) -> tuple[int, int] | None:
     """(height, width) as decoding turns it; None where the header cannot be read: who looks at the image says why."""
     try:
-        with Image.open(image) as header:
+        opened = image.open("rb") if isinstance(image, Path) else nullcontext(image)
+        with opened as file, Image.open(file) as header:
             width, height = header.size
-            header.fp.seek(0)
+            file.seek(0)
             # Pillow looks for an orientation in more places than decoding does.
-            is_turned = orientation_of(header.fp.read(_MOST_BYTES), header.format or "") >= _TURNED
+            is_turned = orientation_of(file.read(_MOST_BYTES), header.format or "") >= _TURNED
             return (width, height) if is_turned else (height, width)
     except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
         return None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
-from kerasvision.data.examples import ExampleSet
+from kerasvision.data.examples import EncodedExample, EncodedObjects, ExampleSet
 from kerasvision.data.splits import TRAIN
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
@@ -22,6 +23,9 @@ PICTURES_PER_CLASS = 12
 MOST_PICTURES = 600
 PICTURES_OF_ALL = 36
 MOST_BOXES = 30
+
+# Class name, left, top, width, height.
+NamedBox = tuple[str, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Picture:
     url: str
     width: int
     height: int
-    boxes: tuple[tuple[str, float, float, float, float], ...] = ()
+    boxes: tuple[NamedBox, ...] = ()
     captions: tuple[str, ...] = ()
 
 
@@ -77,7 +81,7 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant
         return {}
     keys = tf.lookup.KeyValueTensorInitializer(tf.constant(wanted), tf.range(len(wanted), dtype=tf.int64))
     table = tf.lookup.StaticHashTable(keys, default_value=-1)
-    found = {}
+    found: dict[str, Picture] = {}
     for split in examples.splits:
         chosen = examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0)
         for example in chosen.as_numpy_iterator():
@@ -86,7 +90,7 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant
     return found
 
 
-def thumbnail_url(pixels: np.ndarray) -> str:
+def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
     """A data URL of uint8 (H, W, 3) pixels: PNG where they are few, else JPEG."""
     buffer = io.BytesIO()
     if max(pixels.shape) <= THUMBNAIL_SIDE // 2:
@@ -98,13 +102,9 @@ def thumbnail_url(pixels: np.ndarray) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _picture(example: dict[str, object], object_classes: tuple[str, ...], *, side: int, significant_bits: int) -> Picture:
+def _picture(example: EncodedExample, object_classes: tuple[str, ...], *, side: int, significant_bits: int) -> Picture:
     pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
-    objects = example.get("objects", {"bbox": (), "label": ()})
-    boxes = (
-        (object_classes[label], 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
-        for (y_min, x_min, y_max, x_max), label in zip(objects["bbox"], objects["label"], strict=True)
-    )
+    boxes = _boxes(example["objects"], object_classes) if "objects" in example else []
     return Picture(
         id=example["id"].decode(),
         url=thumbnail_url(pixels),
@@ -115,8 +115,16 @@ def _picture(example: dict[str, object], object_classes: tuple[str, ...], *, sid
     )
 
 
-def _small(pixels: tf.Tensor, *, side: int) -> np.ndarray:
+def _boxes(objects: EncodedObjects, object_classes: tuple[str, ...]) -> list[NamedBox]:
+    return [
+        (object_classes[label], 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
+        for (y_min, x_min, y_max, x_max), label in zip(objects["bbox"], objects["label"], strict=True)
+    ]
+
+
+def _small(pixels: tf.Tensor, *, side: int) -> NDArray[np.uint8]:
     height, width, _ = pixels.shape
     share = min(1.0, side / max(height, width))
     size = (max(1, round(height * share)), max(1, round(width * share)))
-    return np.rint(resize_image(pixels, image_size=size, fit="stretch").numpy()).astype(np.uint8)
+    small: NDArray[np.float32] = resize_image(pixels, image_size=size, fit="stretch").numpy()
+    return np.rint(small).astype(np.uint8)

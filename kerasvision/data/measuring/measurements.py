@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.measuring.near_duplicates import LOOK_SIDE, THUMBNAIL_VALUES, fingerprints
+from kerasvision.data.measuring.near_duplicates import LOOK_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
@@ -37,12 +38,12 @@ class Measurements:
     """
 
     table: pd.DataFrame
-    hashes: np.ndarray
-    thumbnails: np.ndarray
+    hashes: Hashes
+    thumbnails: Thumbnails
     words: Counter[str] = field(default_factory=Counter)
     caption_counts: Counter[int] = field(default_factory=Counter)
     max_words: int = 0
-    object_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    object_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
@@ -104,7 +105,7 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
                 advance(len(batch["id"]))
 
 
-def _count_words(captions: tf.RaggedTensor, found: Measurements) -> np.ndarray:
+def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.float64]:
     """Counts the words of a batch, and gives the mean number of words of each image's captions; NaN without captions."""
     split = [words_in(caption.decode()) for caption in captions.flat_values.numpy()]
     found.words.update(word for words in split for word in words)
@@ -114,7 +115,9 @@ def _count_words(captions: tf.RaggedTensor, found: Measurements) -> np.ndarray:
     found.caption_counts.update(per_image.tolist())
     image = np.repeat(np.arange(len(per_image)), per_image)
     total = np.bincount(image, weights=counts, minlength=len(per_image))
-    return np.divide(total, per_image, out=np.full(len(per_image), np.nan), where=per_image > 0)
+    means: NDArray[np.float64] = np.full(len(per_image), np.nan)
+    np.divide(total, per_image, out=means, where=per_image > 0)
+    return means
 
 
 def _refuse_missing(ids: pd.Index) -> None:
@@ -125,7 +128,7 @@ def _refuse_missing(ids: pd.Index) -> None:
         )
 
 
-def _table(ids: pd.Series, colour: np.ndarray, caption_words: np.ndarray) -> pd.DataFrame:
+def _table(ids: pd.Series, colour: NDArray[np.float64], caption_words: NDArray[np.float64]) -> pd.DataFrame:
     mean, square = colour[:, 0], colour[:, 1]
     variance = square.mean(axis=1) - mean.mean(axis=1) ** 2
     table = pd.DataFrame({"id": ids.array, "brightness": mean.mean(axis=1), "contrast": np.sqrt(np.maximum(variance, 0.0))})

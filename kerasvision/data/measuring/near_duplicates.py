@@ -28,6 +28,7 @@ from itertools import combinations
 
 import imagehash
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -44,6 +45,10 @@ MOST_BRIGHTER = 64.0
 PLAIN_CONTRAST = 4.0  # below this a thumbnail is noise around one colour, and only an equal one is like it
 ALIKE_BY_NATURE = 1e-3
 
+Hashes = NDArray[np.uint64]
+Thumbnails = NDArray[np.uint8]
+Places = NDArray[np.int64]
+
 # Of 8 bytes, 6 differing bits leave at least two whole, and 10 mostly do: near hashes agree in one of 28 pairs of bytes.
 BLOCKS = [0xFF << shift for shift in range(0, 64, 8)]
 # Images that agree in a pair of bytes are compared with so many next ones: linear however many look the same.
@@ -52,7 +57,7 @@ PAIRS_AT_ONCE = 1_024
 SAMPLED_PAIRS = 20_000
 
 
-def fingerprints(looks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fingerprints(looks: NDArray[np.uint8]) -> tuple[Hashes, Thumbnails]:
     """What is kept of images to compare them by.
 
     Args:
@@ -71,7 +76,7 @@ def fingerprints(looks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0], means.astype(np.uint8).reshape(len(looks), THUMBNAIL_VALUES)
 
 
-def near_duplicate_groups(hashes: np.ndarray, thumbnails: np.ndarray, *, contents: np.ndarray) -> np.ndarray:
+def near_duplicate_groups(hashes: Hashes, thumbnails: Thumbnails, *, contents: Places) -> Places:
     """Numbers the groups of images that look alike and are not all the same file.
 
     Args:
@@ -99,14 +104,14 @@ def near_duplicate_groups(hashes: np.ndarray, thumbnails: np.ndarray, *, content
     return _numbered(component, contents)
 
 
-def _first_equal(thumbnails: np.ndarray) -> np.ndarray:
+def _first_equal(thumbnails: Thumbnails) -> Places:
     """For every image the number of the first that has the same thumbnail."""
     firsts: dict[bytes, int] = {}
     digests = (hashlib.blake2b(row, digest_size=16).digest() for row in thumbnails)
     return np.fromiter((firsts.setdefault(digest, number) for number, digest in enumerate(digests)), np.int64)
 
 
-def _confirmed(hashes: np.ndarray, thumbnails: np.ndarray, distinct: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _confirmed(hashes: Hashes, thumbnails: Thumbnails, distinct: Places) -> Iterator[tuple[Places, Places]]:
     """Pairs of different thumbnails that look alike."""
     levels = _Levels(thumbnails)
     telling = distinct[levels.contrast[distinct] >= PLAIN_CONTRAST]
@@ -122,7 +127,7 @@ def _confirmed(hashes: np.ndarray, thumbnails: np.ndarray, distinct: np.ndarray)
             yield a[alike], b[alike]
 
 
-def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _candidates(hashes: Hashes) -> Iterator[tuple[Places, Places]]:
     """Positions of pairs of near hashes, each pair once."""
     for number, (one, other) in enumerate(combinations(BLOCKS, 2)):
         keys = hashes & np.uint64(one | other)
@@ -137,7 +142,7 @@ def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield order[same[near]], order[same[near] + step]
 
 
-def _first_agreement(different: np.ndarray) -> np.ndarray:
+def _first_agreement(different: Hashes) -> Places:
     """The first pair of blocks without a differing bit: it alone reports the pair, and the others keep still."""
     found = np.full(len(different), -1)
     for number, (one, other) in reversed(list(enumerate(combinations(BLOCKS, 2)))):
@@ -145,7 +150,7 @@ def _first_agreement(different: np.ndarray) -> np.ndarray:
     return found
 
 
-def _alike_at_random(hashes: np.ndarray, levels: "_Levels", telling: np.ndarray) -> float:
+def _alike_at_random(hashes: Hashes, levels: "_Levels", telling: Places) -> float:
     """Share of the pairs drawn at random that correlate though their hashes differ: copies do not count."""
     first, second = np.random.default_rng(0).choice(telling, (2, SAMPLED_PAIRS))
     apart = np.bitwise_count(hashes[first] ^ hashes[second]) > MOST_BITS
@@ -157,32 +162,35 @@ def _alike_at_random(hashes: np.ndarray, levels: "_Levels", telling: np.ndarray)
 class _Levels:
     """Thumbnails with their brightness and contrast."""
 
-    def __init__(self, thumbnails: np.ndarray) -> None:
+    def __init__(self, thumbnails: Thumbnails) -> None:
         self._thumbnails = thumbnails
         chunks = [thumbnails[start : start + PAIRS_AT_ONCE] for start in range(0, len(thumbnails), PAIRS_AT_ONCE)]
-        self.brightness = np.concatenate([chunk.mean(axis=1, dtype=np.float32) for chunk in chunks])
-        self.contrast = np.concatenate([chunk.std(axis=1, dtype=np.float32) for chunk in chunks])
+        self.brightness: NDArray[np.float32] = np.concatenate([chunk.mean(axis=1, dtype=np.float32) for chunk in chunks])
+        self.contrast: NDArray[np.float32] = np.concatenate([chunk.std(axis=1, dtype=np.float32) for chunk in chunks])
 
-    def correlation(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    def correlation(self, first: Places, second: Places) -> NDArray[np.float32]:
         """Of the values of two thumbnails, in [-1, 1]; none of them may be plain."""
         a = self._thumbnails[first] - self.brightness[first, np.newaxis]
         b = self._thumbnails[second] - self.brightness[second, np.newaxis]
-        return np.einsum("np,np->n", a, b) / (a.shape[1] * self.contrast[first] * self.contrast[second])
+        products: NDArray[np.float32] = np.einsum("np,np->n", a, b)
+        products /= a.shape[1] * self.contrast[first] * self.contrast[second]
+        return products
 
-    def alike(self, first: np.ndarray, second: np.ndarray, *, most_residual: float) -> np.ndarray:
+    def alike(self, first: Places, second: Places, *, most_residual: float) -> NDArray[np.bool_]:
         """Whether two thumbnails show the same, allowing for brightness and contrast."""
         correlation = np.minimum(self.correlation(first, second), 1.0)
         weaker = np.minimum(self.contrast[first], self.contrast[second])
         stronger = np.maximum(self.contrast[first], self.contrast[second])
-        return (
+        alike: NDArray[np.bool_] = (
             (correlation >= LEAST_CORRELATION)
             & (weaker * np.sqrt(1 - correlation**2) <= most_residual)
             & (weaker >= LEAST_CONTRAST_RATIO * stronger)
             & (np.abs(self.brightness[first] - self.brightness[second]) <= MOST_BRIGHTER)
         )
+        return alike
 
 
-def _numbered(component: np.ndarray, contents: np.ndarray) -> np.ndarray:
+def _numbered(component: Places, contents: Places) -> Places:
     """Components of several contents, numbered by their first image; -1 for the others."""
     count = int(component.max()) + 1 if len(component) else 0
     distinct = np.unique(np.stack([component, contents], axis=1), axis=0)[:, 0]

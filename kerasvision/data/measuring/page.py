@@ -1,6 +1,8 @@
 """The statistics of a data set as one page that opens without a network."""
 
 from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import jinja2
@@ -28,6 +30,38 @@ HISTOGRAMS = {
     "caption_words": "words per caption",
     "objects": "objects per image",
 }
+
+
+@dataclass(frozen=True)
+class SplitColour:
+    """The colour of a split's images: numbers in [0, 255], of red, green and blue where there are three.
+
+    `swatch` is the mean colour as CSS writes it.
+    """
+
+    split: str
+    images: int
+    brightness: float
+    contrast: float
+    means: list[float]
+    deviations: list[float]
+    swatch: str
+
+
+@dataclass(frozen=True)
+class CopyGroup:
+    """Images that are copies of each other.
+
+    Attributes:
+        members: (picture, split, label) of the first.
+        more: how many further ones there are.
+        several_splits, several_labels: whether they differ in these.
+    """
+
+    members: list[tuple[Picture, str, str]]
+    more: int
+    several_splits: bool
+    several_labels: bool
 
 
 def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, file: Path) -> None:
@@ -101,20 +135,20 @@ def _histograms(statistics: Statistics, images: pd.DataFrame, splits: list[str])
     return [one for one in drawn if one is not None]
 
 
-def _colour(split: str, images: pd.DataFrame) -> dict[str, object]:
+def _colour(split: str, images: pd.DataFrame) -> SplitColour:
     means, deviations = channel_means(images), channel_deviations(images)
-    return {
-        "split": split,
-        "images": len(images),
-        "brightness": images["brightness"].mean(),
-        "contrast": images["contrast"].mean(),
-        "means": means.tolist(),
-        "deviations": deviations.tolist(),
-        "swatch": "#" + "".join(f"{round(value):02x}" for value in means),
-    }
+    return SplitColour(
+        split=split,
+        images=len(images),
+        brightness=images["brightness"].mean(),
+        contrast=images["contrast"].mean(),
+        means=means.tolist(),
+        deviations=deviations.tolist(),
+        swatch="#" + "".join(f"{round(value):02x}" for value in means),
+    )
 
 
-def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[dict[str, object]]]:
+def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[CopyGroup]]:
     """ "exact" and "near" -> the groups to show: first those that lie in several splits or have several labels."""
     by_id = images.set_index("id")[["split", "label"]]
     kinds = {"exact": statistics.duplicates, "near": statistics.near_duplicates}
@@ -127,13 +161,14 @@ def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) 
     named = {name for groups in shown.values() for ids in groups for name in ids[:MOST_IN_GROUP]}
     found = pictures(examples, named, side=THUMBNAIL_SIDE)
 
-    def described(ids: list[str]) -> dict[str, object]:
+    def described(ids: list[str]) -> CopyGroup:
         rows = by_id.loc[ids]
-        return {
-            "members": [(found[name], *by_id.loc[name]) for name in ids[:MOST_IN_GROUP]],
-            "more": max(0, len(ids) - MOST_IN_GROUP),
-            "several_splits": rows["split"].nunique() > 1,
-            "several_labels": rows["label"].nunique() > 1,
-        }
+        shown_rows = zip(ids, rows["split"], rows["label"], strict=True)
+        return CopyGroup(
+            members=[(found[name], split, label) for name, split, label in islice(shown_rows, MOST_IN_GROUP)],
+            more=max(0, len(ids) - MOST_IN_GROUP),
+            several_splits=rows["split"].nunique() > 1,
+            several_labels=rows["label"].nunique() > 1,
+        )
 
     return {kind: [described(ids) for ids in groups] for kind, groups in shown.items()}

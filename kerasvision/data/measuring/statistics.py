@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TypedDict, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
@@ -15,6 +16,21 @@ from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
 T = TypeVar("T", pd.Series, pd.DataFrame)
+
+
+class CaptionStatistics(TypedDict, total=False):
+    """Numbers about captions: all of them, or none where a data set has no captions.
+
+    `images_without`, `least` and `most`: captions of an image; `mean_words`, `max_words`: words of a caption; `vocabulary`:
+    how many different words.
+    """
+
+    images_without: int
+    least: int
+    most: int
+    mean_words: float
+    max_words: int
+    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,7 @@ class Statistics:
         object_classes: class names of the objects in the images, in the order of their numbers.
         near_duplicates: groups of ids that look alike and differ in their bytes.
         near_shared_between_splits: those of them that lie in several splits; leakage that no hash of bytes sees.
-        captions: `images_without`, `least` and `most` captions of an image, `mean_words`, `max_words`, and the size of the
-            `vocabulary`; empty where the data set has no captions.
+        captions: see there; empty where the data set has no captions.
         object_counts: object class -> how many objects.
         images: split -> how many examples, whether they have labels or not.
     """
@@ -58,7 +73,7 @@ class Statistics:
     object_classes: list[str] = field(default_factory=list)
     near_duplicates: list[list[str]] = field(default_factory=list)
     near_shared_between_splits: list[list[str]] = field(default_factory=list)
-    captions: dict[str, float] = field(default_factory=dict)
+    captions: CaptionStatistics = field(default_factory=lambda: CaptionStatistics())
     object_counts: dict[str, int] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
 
@@ -109,7 +124,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         near_duplicates=_groups(images[images["near_group"] >= 0], "near_group"),
         near_shared_between_splits=_groups(images[images["near_group"] >= 0], "near_group", differ="split"),
         captions=_caption_statistics(measured) if examples.has_captions else {},
-        images={split: int(count) for split, count in _in_order(good["split"].value_counts()).items()},
+        images={str(split): int(count) for split, count in _in_order(good["split"].value_counts()).items()},
         object_counts=dict(zip(examples.object_classes, measured.object_counts.tolist(), strict=True)),
     )
     return statistics, images
@@ -142,15 +157,16 @@ def duplicates_table(statistics: Statistics, images: pd.DataFrame) -> pd.DataFra
     return table.merge(images[["id", "split", "label"]], on="id", how="left", validate="many_to_one")
 
 
-def channel_means(images: pd.DataFrame) -> np.ndarray:
+def channel_means(images: pd.DataFrame) -> NDArray[np.float64]:
     """float64 (3,): mean red, green and blue, every image weighing the same whatever its size; NaN of no images."""
     return images[[f"mean_{colour}" for colour in COLOURS]].mean().to_numpy()
 
 
-def channel_deviations(images: pd.DataFrame) -> np.ndarray:
+def channel_deviations(images: pd.DataFrame) -> NDArray[np.float64]:
     """float64 (3,): deviation of the values of red, green and blue, every image weighing the same; NaN of no images."""
     squares = images[[f"square_{colour}" for colour in COLOURS]].mean().to_numpy()
-    return np.sqrt(np.maximum(squares - channel_means(images) ** 2, 0.0))
+    deviations: NDArray[np.float64] = np.sqrt(np.maximum(squares - channel_means(images) ** 2, 0.0))
+    return deviations
 
 
 def _joined(good: pd.DataFrame, measured: Measurements) -> pd.DataFrame:
@@ -160,7 +176,7 @@ def _joined(good: pd.DataFrame, measured: Measurements) -> pd.DataFrame:
     return images.assign(aspect=images["width"] / images["height"], near_group=groups)
 
 
-def _caption_statistics(measured: Measurements) -> dict[str, float]:
+def _caption_statistics(measured: Measurements) -> CaptionStatistics:
     counts = measured.caption_counts
     captions = sum(number * count for number, count in counts.items())
     return {
@@ -176,7 +192,7 @@ def _caption_statistics(measured: Measurements) -> dict[str, float]:
 def _counts(table: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     crossed = pd.crosstab(table["split"], table["label"]).reindex(columns=list(classes), fill_value=0)
     crossed = _in_order(crossed)
-    return {split: {name: int(n) for name, n in row.items()} for split, row in crossed.iterrows()}
+    return {str(split): {str(name): int(n) for name, n in row.items()} for split, row in crossed.iterrows()}
 
 
 def _in_order(by_split: T) -> T:

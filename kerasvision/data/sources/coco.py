@@ -1,10 +1,11 @@
 """Photos in COCO's form (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
@@ -12,7 +13,17 @@ from kerasvision.config.sources import Coco
 from kerasvision.data.inspecting.annotations import clip_objects
 from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.records import UNLISTED, Object, Record, class_name
-from kerasvision.data.sources.coco_fields import is_relative_box, parse_box, parse_crowd, parse_size
+from kerasvision.data.sources.coco_fields import (
+    AnnotationRow,
+    CategoryRow,
+    ImageRow,
+    Polygons,
+    Runs,
+    is_relative_box,
+    parse_box,
+    parse_crowd,
+    parse_size,
+)
 from kerasvision.data.sources.coco_masks import compact_outline, mask_fault, mask_png
 from kerasvision.data.sources.coco_unlisted import unlisted_images
 from kerasvision.data.sources.text import replace_surrogates
@@ -83,17 +94,17 @@ class _Annotations:
     def __init__(self, file: Path, kind: str) -> None:
         self.file, self.kind = file, kind
         data = _parsed(file)
-        self.images = self._rows(data, "images", {"id": int, "file_name": str})
-        needed = {"image_id": int, "category_id": int} if kind == "instances" else {"image_id": int}
-        self.annotations = self._rows(data, "annotations", needed)
-        rows = self._rows(data, "categories", {"id": int, "name": str}) if kind == "instances" else []
+        self.images: list[ImageRow] = self._rows(data, "images", {"id": int, "file_name": str})
+        needed: dict[str, type] = {"image_id": int, "category_id": int} if kind == "instances" else {"image_id": int}
+        self.annotations: list[AnnotationRow] = self._rows(data, "annotations", needed)
+        rows: list[CategoryRow] = self._rows(data, "categories", {"id": int, "name": str}) if kind == "instances" else []
         self.categories = self._category_names(rows)
         self._texts = Values(f"'caption' in {file}")
         self._refuse_repeated("id")
         self._refuse_repeated("file_name")
         self._refuse_unknown("image_id", {row["id"] for row in self.images})
         if kind == "instances":
-            self._refuse_unknown("category_id", self.categories.keys())
+            self._refuse_unknown("category_id", set(self.categories))
             self._refuse_shares()
 
     def add_to(self, listed: dict[int, _Image], settings: Coco) -> None:
@@ -110,17 +121,17 @@ class _Annotations:
         # Taken off the list one by one, so that the parsed text and what becomes of it are not both in memory.
         self.annotations.reverse()
         while self.annotations:
-            row = self.annotations.pop()
-            image = listed[row["image_id"]]
+            annotation = self.annotations.pop()
+            image = listed[annotation["image_id"]]
             try:
                 if self.kind == "captions":
-                    image.captions.append(self._texts.text(row.get("caption"), f"annotation {row.get('id')}"))
+                    image.captions.append(self._texts.text(annotation.get("caption"), f"annotation {annotation.get('id')}"))
                 else:
-                    self._add_object(image, row, settings)
+                    self._add_object(image, annotation, settings)
             except UnusableValue as unusable:
                 image.fault = image.fault or str(unusable)
 
-    def _add_object(self, image: _Image, row: dict, settings: Coco) -> None:
+    def _add_object(self, image: _Image, row: AnnotationRow, settings: Coco) -> None:
         where = f"annotation {row.get('id')} of {self.file.name}"
         is_crowd = parse_crowd(row.get("iscrowd"))
         if is_crowd is None:
@@ -131,16 +142,14 @@ class _Annotations:
             raise UnusableValue(f"{where} has no box of four numbers")
         if is_relative_box(row["bbox"]):
             raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, and COCO's boxes are in pixels")
-        outline, mask = row.get("segmentation"), None
-        if outline and settings.masks == "keep":
-            if fault := mask_fault(outline, image.size):
-                raise UnusableValue(f"{where} {fault}")
-            mask = partial(mask_png, compact_outline(outline), *image.size)
+        outline = row.get("segmentation")
+        mask = _mask(outline, image.size, where) if outline and settings.masks == "keep" else None
         image.objects.append(Object(box, self.categories[row["category_id"]], mask))
         if not is_crowd:
             image.single.append(image.objects[-1])
 
-    def _rows(self, data: dict, key: str, fields: dict[str, type]) -> list[dict]:
+    def _rows(self, data: dict[str, Any], key: str, fields: dict[str, type]) -> list[Any]:
+        """The rows of a list, of which each has the fields."""
         rows = data.get(key)
         if not isinstance(rows, list):
             raise DataError(f"{self.file} must hold a list {key!r}, as COCO's {self.kind} do", received=sorted(data)[:10])
@@ -150,7 +159,7 @@ class _Annotations:
                     raise DataError(f"{self.file}: each of {key!r} needs {name!r}, {_NOUNS[kind]}", received=row)
         return rows
 
-    def _category_names(self, rows: list[dict]) -> dict[int, str]:
+    def _category_names(self, rows: list[CategoryRow]) -> dict[int, str]:
         """Id -> name. Two ids of one name are one class, unless the file puts them into different supercategories."""
         names: dict[int, str] = {}
         above: dict[str, object] = {}
@@ -169,9 +178,13 @@ class _Annotations:
                 )
         return names
 
-    def _refuse_repeated(self, key: str) -> None:
-        seen: set[object] = set()
-        twice = [value for value in (row[key] for row in self.images) if value in seen or seen.add(value)]
+    def _refuse_repeated(self, key: Literal["id", "file_name"]) -> None:
+        seen: set[int | str] = set()
+        twice = []
+        for row in self.images:
+            if row[key] in seen:
+                twice.append(row[key])
+            seen.add(row[key])
         if twice:
             raise DataError(
                 f"{self.file} must list each image once; several rows have the same {key}: "
@@ -179,7 +192,7 @@ class _Annotations:
                 hint="give each image file one row, with an id of its own",
             )
 
-    def _refuse_unknown(self, key: str, known: set[int]) -> None:
+    def _refuse_unknown(self, key: Literal["image_id", "category_id"], known: set[int]) -> None:
         unknown = [row for row in self.annotations if row.get(key) not in known]
         if unknown:
             named = shortened((f"{row.get('id')} ({key} {row.get(key)!r})" for row in unknown), most=NAMED)
@@ -199,7 +212,7 @@ class _Annotations:
 _NOUNS = {int: "a whole number", str: "a text"}
 
 
-def _parsed(file: Path) -> dict:
+def _parsed(file: Path) -> dict[str, Any]:
     with opened_file(file) as opened:
         text = opened.read()
     try:
@@ -215,6 +228,15 @@ def _parsed(file: Path) -> dict:
     if not isinstance(data, dict):
         raise DataError(f"{file} must hold a JSON object with 'images' and 'annotations'", received=data)
     return data
+
+
+def _mask(outline: Polygons | Runs, size: tuple[int, int] | None, where: str) -> Callable[[], bytes]:
+    """Draws the mask when it is called."""
+    if size is None:
+        raise UnusableValue(f"{where} has a mask, and the file gives its image no width and height in pixels")
+    if fault := mask_fault(outline, size):
+        raise UnusableValue(f"{where} {fault}")
+    return partial(mask_png, compact_outline(outline), *size)
 
 
 def _largest(image: _Image, file: Path) -> str:

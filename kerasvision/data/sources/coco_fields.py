@@ -1,11 +1,51 @@
 """Single fields of COCO's JSON, as the writers of such files write them."""
 
 import math
+from typing import NotRequired, TypedDict, TypeGuard
 
 # No image has a longer side; numbers of a file may be larger than any float.
 MOST_SIDE = 10**9
 # What `iscrowd` may be, but for numbers that equal 0 or 1: some writers make texts of it.
 _CROWD = {"0": False, "false": False, "1": True, "true": True}
+
+# x, y, x, y, ... of each polygon, in pixels.
+Polygons = list[list[float]]
+
+
+class Runs(TypedDict):
+    """A mask as run lengths, see `rle`: `size` is [height, width]."""
+
+    size: list[int]
+    counts: str | list[int]
+
+
+class ImageRow(TypedDict):
+    """One of `images`."""
+
+    id: int
+    file_name: str
+    height: NotRequired[object]
+    width: NotRequired[object]
+
+
+class AnnotationRow(TypedDict):
+    """One of `annotations`, of captions or instances. Only `image_id` and `category_id` are checked when a file is read."""
+
+    image_id: int
+    id: NotRequired[object]
+    caption: NotRequired[object]
+    category_id: NotRequired[int]
+    bbox: NotRequired[list[float]]
+    segmentation: NotRequired[Polygons | Runs | None]
+    iscrowd: NotRequired[object]
+
+
+class CategoryRow(TypedDict):
+    """One of `categories`."""
+
+    id: int
+    name: str
+    supercategory: NotRequired[object]
 
 
 def parse_box(box: object) -> tuple[float, float, float, float] | None:
@@ -14,7 +54,7 @@ def parse_box(box: object) -> tuple[float, float, float, float] | None:
     >>> parse_box([10, 20, 30, 40])
     (20.0, 10.0, 60.0, 40.0)
     """
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if not _is_box(box):
         return None
     try:
         x, y, width, height = map(float, box)
@@ -31,8 +71,7 @@ def is_relative_box(box: object) -> bool:
     >>> is_relative_box([0.1, 0.2, 0.3, 0.4]), is_relative_box([0, 0, 1, 1]), is_relative_box([0.5, 0.5, 20, 30])
     (True, False, False)
     """
-    numbers = isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
-    return numbers and all(0 <= n <= 1 for n in box) and any(n != int(n) for n in box)
+    return _is_box(box) and all(0 <= n <= 1 for n in box) and any(n != int(n) for n in box)
 
 
 def parse_crowd(value: object) -> bool | None:
@@ -48,23 +87,26 @@ def parse_crowd(value: object) -> bool | None:
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else None
 
 
-def parse_size(image: dict) -> tuple[int, int] | None:
+def parse_size(image: ImageRow) -> tuple[int, int] | None:
     """(height, width) that the JSON gives an image; None where it gives none, or one that no image can have.
 
-    >>> [parse_size({"height": height, "width": 6.0}) for height in (4, "4", 0)]
+    >>> [parse_size({"id": 1, "file_name": "a.jpg", "height": height, "width": 6.0}) for height in (4, "4", 0)]
     [(4, 6), (4, 6), None]
     """
     height, width = _side(image.get("height")), _side(image.get("width"))
     return (height, width) if height and width else None
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_box(box: object) -> TypeGuard[list[float]]:
+    return isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
 
 
 def _side(value: object) -> int | None:
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
         value = int(value)
-    is_side = is_number(value) and 0 < value <= MOST_SIDE and value == int(value)
-    return int(value) if is_side else None
+    return int(value) if is_number(value) and 0 < value <= MOST_SIDE and value == int(value) else None

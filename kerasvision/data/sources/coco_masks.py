@@ -1,27 +1,28 @@
 """COCO's outlines of objects become masks: polygons, and runs of pixels."""
 
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kerasvision.data.png import encode_png
+from kerasvision.data.sources.coco_fields import Polygons, Runs
 from kerasvision.data.sources.rle import decode_runs, expand_counts
 
 # A mask of more pixels than any image that is let in by default is a mistake in the file.
 MOST_PIXELS = 100_000_000
 
-Outline = tuple[np.ndarray, ...] | str | np.ndarray
+Outline = tuple[NDArray[np.float32], ...] | str | NDArray[np.int64]
 
 
-def mask_fault(outline: object, size: tuple[int, int] | None) -> str:
+def mask_fault(outline: object, size: tuple[int, int]) -> str:
     """What is wrong with an annotation's `segmentation`, as the end of a sentence; "" where nothing is.
 
     Args:
         outline: as it stands in the file.
-        size: (height, width) that the file gives its image; None where it gives none that an image can have.
+        size: (height, width) that the file gives its image.
     """
-    if size is None:
-        return "has a mask, and the file gives its image no width and height in pixels"
     height, width = size
     if height * width > MOST_PIXELS:
         return f"has a mask, and the file gives its image {width:,} x {height:,} pixels; a mask may have {MOST_PIXELS:,}"
@@ -31,7 +32,7 @@ def mask_fault(outline: object, size: tuple[int, int] | None) -> str:
     return "" if good else "has a mask that is neither polygons of three and more points nor runs"
 
 
-def compact_outline(outline: list | dict) -> Outline:
+def compact_outline(outline: Polygons | Runs) -> Outline:
     """The same outline in a tenth of the memory: polygons as float32 arrays, runs as text or as an int64 array."""
     if isinstance(outline, list):
         return tuple(np.asarray(polygon, np.float32) for polygon in outline)
@@ -49,7 +50,7 @@ def mask_png(outline: Outline, height: int, width: int) -> bytes:
     return encode_png(np.uint8(255) * mask)
 
 
-def draw_polygons(polygons: Sequence[np.ndarray], *, height: int, width: int) -> np.ndarray:
+def draw_polygons(polygons: Sequence[NDArray[Any]], *, height: int, width: int) -> NDArray[np.bool_]:
     """bool (height, width): the pixels whose centre lies in one of the polygons.
 
     Args:
@@ -72,7 +73,7 @@ def draw_polygons(polygons: Sequence[np.ndarray], *, height: int, width: int) ->
     return mask
 
 
-def _filled(x: np.ndarray, y: np.ndarray, height: int, width: int) -> np.ndarray:
+def _filled(x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
     """bool (height, width) of one polygon: from each side that a row's middle line crosses, in and out take turns."""
     next_x, next_y = np.roll(x, -1), np.roll(y, -1)
     first = np.clip(np.ceil(np.minimum(y, next_y) - 0.5), 0, height).astype(int)
@@ -83,7 +84,8 @@ def _filled(x: np.ndarray, y: np.ndarray, height: int, width: int) -> np.ndarray
     crossing = x[side] + (row + 0.5 - y[side]) * (next_x - x)[side] / (next_y - y)[side]
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
     turns = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
-    return np.cumsum(turns, axis=1)[:, :width] % 2 == 1
+    inside: NDArray[np.bool_] = np.cumsum(turns, axis=1)[:, :width] % 2 == 1
+    return inside
 
 
 def _is_polygon(polygon: object) -> bool:
@@ -95,13 +97,16 @@ def _is_polygon(polygon: object) -> bool:
     )
 
 
-def _runs_fault(outline: dict, height: int, width: int) -> str:
+def _runs_fault(outline: dict[str, object], height: int, width: int) -> str:
     counts = outline.get("counts")
     try:
         numbers = expand_counts(counts) if isinstance(counts, str) else counts
-        good = isinstance(numbers, list) and all(isinstance(number, int) and number >= 0 for number in numbers)
     except ValueError as error:
         return f"has a mask whose runs cannot be read: {error}"
-    if not good or outline.get("size") != [height, width] or sum(numbers) != height * width:
+    if not _are_runs(numbers) or outline.get("size") != [height, width] or sum(numbers) != height * width:
         return f"has a mask whose runs do not fill its image, {height} x {width}"
     return ""
+
+
+def _are_runs(numbers: object) -> TypeGuard[list[int]]:
+    return isinstance(numbers, list) and all(isinstance(number, int) and number >= 0 for number in numbers)

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kerasvision.config.sources import Idx
 from kerasvision.data.png import encode_png
@@ -41,7 +41,7 @@ def read_idx(settings: Idx) -> Iterator[Record]:
             yield Record(f"{split}/{number:05d}.png", content, names[labels[number]], split)
 
 
-def read_idx_array(path: Path, *, rank: int) -> np.ndarray:
+def read_idx_array(path: Path, *, rank: int) -> NDArray[np.uint8]:
     """The uint8 array of one .gz file: (N,) labels (rank 1) or (N, H, W) images (rank 3).
 
     Raises:
@@ -64,7 +64,7 @@ def read_idx_array(path: Path, *, rank: int) -> np.ndarray:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _at_most(size: int, file: BinaryIO) -> bytearray:
+def _at_most(size: int, file: gzip.GzipFile) -> bytearray:
     """The next bytes of a file. A header may claim any size, and a few bytes may unpack to gigabytes."""
     values = bytearray()
     while len(values) < size and (piece := file.read(min(PIECE_BYTES, size - len(values)))):

@@ -7,11 +7,12 @@ beginning with the length of the first run of zeros, which may be 0.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 _BITS, _MORE, _SIGN = 5, 0x20, 0x10
 
 
-def decode_runs(counts: Sequence[int], *, height: int, width: int) -> np.ndarray:
+def decode_runs(counts: Sequence[int], *, height: int, width: int) -> NDArray[np.bool_]:
     """bool (height, width) of run lengths.
 
     Raises:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-Coordinates = np.ndarray
-Outline = Callable[[Coordinates, Coordinates], np.ndarray]
+Coordinates = NDArray[np.float64]
+Pixels = NDArray[np.bool_]
+Outline = Callable[[Coordinates, Coordinates], Pixels]
 
 
-def shape_patch(name: str, *, radius: float, turn: float) -> np.ndarray:
+def shape_patch(name: str, *, radius: float, turn: float) -> Pixels:
     """bool (S, S), S = 2 ceil(radius) + 1: the pixels whose centre lies in the shape.
 
     Args:
@@ -28,43 +30,46 @@ def shape_patch(name: str, *, radius: float, turn: float) -> np.ndarray:
     return OUTLINES[name](cosine * x + sine * y, cosine * y - sine * x)
 
 
-def _circle(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _circle(x: Coordinates, y: Coordinates) -> Pixels:
     return x * x + y * y <= 1
 
 
-def _square(x: Coordinates, y: Coordinates) -> np.ndarray:
-    return np.maximum(np.abs(x), np.abs(y)) <= np.sqrt(0.5)
+def _square(x: Coordinates, y: Coordinates) -> Pixels:
+    inside: Pixels = np.maximum(np.abs(x), np.abs(y)) <= np.sqrt(0.5)
+    return inside
 
 
-def _triangle(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _triangle(x: Coordinates, y: Coordinates) -> Pixels:
     # Equilateral, on its base.
-    return (y <= 0.5) & (np.sqrt(3) * np.abs(x) - y <= 1)
+    inside: Pixels = (y <= 0.5) & (np.sqrt(3) * np.abs(x) - y <= 1)
+    return inside
 
 
-def _star(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _star(x: Coordinates, y: Coordinates) -> Pixels:
     # Five points; folded onto one half of one of them, the border is a straight line from (1, 0) to the inner corner.
     part = np.pi / 5
     angle = np.abs(np.mod(np.arctan2(x, -y) + part, 2 * part) - part)
     distance = np.hypot(x, y)
     inner_x, inner_y = _STAR_INNER * np.cos(part), _STAR_INNER * np.sin(part)
-    return inner_y * (distance * np.cos(angle) - 1) + (1 - inner_x) * distance * np.sin(angle) <= 0
+    inside: Pixels = inner_y * (distance * np.cos(angle) - 1) + (1 - inner_x) * distance * np.sin(angle) <= 0
+    return inside
 
 
-def _cross(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _cross(x: Coordinates, y: Coordinates) -> Pixels:
     small, large = np.minimum(np.abs(x), np.abs(y)), np.maximum(np.abs(x), np.abs(y))
     return (small <= 0.3) & (large <= 0.95)
 
 
-def _ring(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _ring(x: Coordinates, y: Coordinates) -> Pixels:
     distance = x * x + y * y
     return (distance <= 1) & (distance >= 0.55**2)
 
 
-def _crescent(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _crescent(x: Coordinates, y: Coordinates) -> Pixels:
     return (x * x + y * y <= 1) & ((x - 0.45) ** 2 + y * y >= 0.75**2)
 
 
-def _heart(x: Coordinates, y: Coordinates) -> np.ndarray:
+def _heart(x: Coordinates, y: Coordinates) -> Pixels:
     # The curve (u^2 + v^2 - 1)^3 = u^2 v^3, brought into the circle.
     u, v = 1.2 * x, 0.12 - 1.2 * y
     return (u * u + v * v - 1) ** 3 <= u * u * v**3

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kerasvision.config.sources import Shapes
 from kerasvision.data.sources.shape_outlines import shape_patch
@@ -34,6 +35,8 @@ MOST_TURN = np.pi / 12  # 15 degrees: a square is not yet a diamond
 LEAST_VISIBLE = 0.6  # of each shape's pixels
 TRIES = 12  # places to try before a shape is left out
 
+# In [-1, 1], or nearly.
+Texture = NDArray[np.floating[Any]]
 T = TypeVar("T")
 
 
@@ -49,7 +52,7 @@ class Shape:
     name: str
     colour: str
     size: str
-    visible: np.ndarray
+    visible: NDArray[np.bool_]
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -68,7 +71,7 @@ class Scene:
         ground: "dark" or "light".
     """
 
-    pixels: np.ndarray
+    pixels: NDArray[np.uint8]
     shapes: tuple[Shape, ...]
     ground: str
 
@@ -88,7 +91,7 @@ class Draws:
     def one_of(self, choices: Sequence[T]) -> T:
         return choices[self.below(len(choices))]
 
-    def grid(self, height: int, width: int) -> np.ndarray:
+    def grid(self, height: int, width: int) -> Texture:
         """float32 (height, width) in [-1, 1)."""
         return 2 * self._random((height, width), np.float32) - 1
 
@@ -107,7 +110,8 @@ def make_scene(settings: Shapes, number: int) -> Scene:
     pixels = make_ground(draws, settings.image_size, ground)
     canvas = _Canvas(settings.image_size)
     largest = draws.one_of(("large", "medium-sized"))
-    words, used = [], set()
+    words: list[tuple[str, str, str]] = []
+    used: set[str] = set()
     for turn in range(1 + draws.below(settings.max_objects)):
         # Each class has its turn as the largest shape.
         name = settings.classes[number % len(settings.classes)] if turn == 0 else draws.one_of(settings.classes)
@@ -149,11 +153,11 @@ class _Canvas:
     def _first_is_largest(areas: Sequence[int]) -> bool:
         return all(area < areas[0] for area in areas[1:])
 
-    def _pixels_of(self, owner: np.ndarray) -> np.ndarray:
+    def _pixels_of(self, owner: NDArray[np.int8]) -> NDArray[np.int64]:
         return np.bincount(owner.ravel() + 1, minlength=len(self._areas) + 1)[1:]
 
 
-def make_ground(draws: Draws, image_size: tuple[int, int], brightness: str) -> np.ndarray:
+def make_ground(draws: Draws, image_size: tuple[int, int], brightness: str) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): blotches, stripes, checks or grain of a dull colour, dull enough to set every shape off."""
     height, width = image_size
     texture = draws.one_of((_blotches, _stripes, _checks, _plain))(draws, height, width)
@@ -162,29 +166,31 @@ def make_ground(draws: Draws, image_size: tuple[int, int], brightness: str) -> n
     return (base + grey[:, :, None]).astype(np.uint8)
 
 
-def _blotches(draws: Draws, height: int, width: int) -> np.ndarray:
+def _blotches(draws: Draws, height: int, width: int) -> Texture:
     cells = 3 + draws.below(6)
     return _stretch(height, cells) @ draws.grid(cells, cells) @ _stretch(width, cells).T
 
 
-def _stripes(draws: Draws, height: int, width: int) -> np.ndarray:
+def _stripes(draws: Draws, height: int, width: int) -> Texture:
     angle, waves = draws.between(0, np.pi), draws.between(3, 9) * 2 * np.pi / min(height, width)
     start = draws.between(0, 2 * np.pi)
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return np.sin(start + waves * (np.cos(angle) * x[None, :] + np.sin(angle) * y[:, None]))
+    stripes: Texture = np.sin(start + waves * (np.cos(angle) * x[None, :] + np.sin(angle) * y[:, None]))
+    return stripes
 
 
-def _checks(draws: Draws, height: int, width: int) -> np.ndarray:
+def _checks(draws: Draws, height: int, width: int) -> Texture:
     cell = max(3, int(draws.between(0.08, 0.2) * min(height, width)))
     return np.where((np.arange(height)[:, None] // cell + np.arange(width)[None, :] // cell) % 2, 0.6, -0.6)
 
 
-def _plain(draws: Draws, height: int, width: int) -> np.ndarray:
+def _plain(draws: Draws, height: int, width: int) -> Texture:
     return np.zeros((height, width), np.float32)
 
 
 @lru_cache(maxsize=64)
-def _stretch(size: int, cells: int) -> np.ndarray:
+def _stretch(size: int, cells: int) -> NDArray[np.float32]:
     """(size, cells): the weights that lead evenly from each cell to the next."""
     place = np.linspace(0, cells - 1, size, dtype=np.float32)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32)))
+    weights: NDArray[np.float32] = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32)))
+    return weights

@@ -60,7 +60,7 @@ def _is_only(scene: Scene, phrase: str) -> bool:
 
 def _lie_so(scene: Scene, phrase: str, relation: str, other: str) -> bool:
     one, two = shape_called(scene, phrase), shape_called(scene, other)
-    return None not in (one, two) and relation_of(one, two, scene.pixels.shape) == relation
+    return one is not None and two is not None and relation_of(one, two, scene.pixels.shape) == relation
 
 
 def _are_all(scene: Scene, number: str, listed: str) -> bool:
@@ -99,15 +99,13 @@ _GROUND = f"({_either(*GROUNDS)})"
 _POSITION = r"(in the middle|(?:at|on) the \w+|in the \w+ \w+ corner)"
 
 # Sentence -> what must be so of the scene and of the parts in brackets.
-_SENTENCES: Mapping[re.Pattern[str], Callable[..., bool]] = {
-    re.compile(sentence): holds
-    for sentence, holds in {
-        rf"({_SHAPE}) on a {_GROUND} background": _holds_one_on,
-        rf"({_SHAPE}) {_POSITION}": _holds_one_at,
-        rf"the largest shape is ({_SHAPE})": _largest_is,
-        rf"(?:there is only|a picture of) ({_SHAPE})": _is_only,
-        rf"(?:there is )?({_SHAPE}) (left of|right of|above|below) ({_SHAPE})": _lie_so,
-        rf"({_either(*NUMBERS)}) shapes {_several(_SHAPE)}": _are_all,
-        rf"{_several(_COUNT)} on a {_GROUND} background": _are_so_many,
-    }.items()
+_HOLDS: Mapping[str, Callable[..., bool]] = {
+    rf"({_SHAPE}) on a {_GROUND} background": _holds_one_on,
+    rf"({_SHAPE}) {_POSITION}": _holds_one_at,
+    rf"the largest shape is ({_SHAPE})": _largest_is,
+    rf"(?:there is only|a picture of) ({_SHAPE})": _is_only,
+    rf"(?:there is )?({_SHAPE}) (left of|right of|above|below) ({_SHAPE})": _lie_so,
+    rf"({_either(*NUMBERS)}) shapes {_several(_SHAPE)}": _are_all,
+    rf"{_several(_COUNT)} on a {_GROUND} background": _are_so_many,
 }
+_SENTENCES = {re.compile(sentence): holds for sentence, holds in _HOLDS.items()}

@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import pyarrow
 
 from kerasvision.config.image_files import is_hopeless
 from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.config.sources import Table
-from kerasvision.config.table_files import ROWS_AT_A_TIME, is_parquet
+from kerasvision.config.table_files import ROWS_AT_A_TIME, Rows, is_parquet
 from kerasvision.data.records import Record
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
@@ -100,7 +101,7 @@ class _ColumnReaders:
     def row(self, cells: dict[str, object], where: str) -> _Row:
         """What a row says; a value that cannot be used is its fault."""
         settings = self.settings
-        label, fault = self._labels.read(cells.get(settings.label), where)
+        label, fault = self._labels.read(cells[settings.label], where) if settings.label is not None else ("", "")
         try:
             return _Row(
                 label=label,
@@ -122,7 +123,9 @@ def _noun(settings: Table, column: str | None) -> str:
 
 def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
     """Name -> what the rows of that image say. An empty path is named by its line, so that each is reported."""
-    images, found, bad, first = settings.images, {}, 0, None
+    images, bad = settings.images, 0
+    found: dict[str, _Row] = {}
+    first = _Row()
     for count, (number, row) in enumerate(rows, start=1):
         name = replace_surrogates(row.path) if row.path.strip() else f"row {number}"
         if name in found:
@@ -131,7 +134,7 @@ def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Ro
             row.fault = row.fault or images.fault(row.path)
             found[name] = row
         if found[name].fault:
-            bad, first = bad + 1, first or found[name]
+            bad, first = bad + 1, first if bad else found[name]
         if is_hopeless(bad, of=count):
             raise DataError(
                 f"{bad:,} of the first {count:,} rows of {settings.path} lead to no usable image in {images.root}; the "
@@ -163,15 +166,24 @@ def _huggingface_names(settings: Table) -> list[str]:
         names = features[settings.label]["names"]
     except (ValueError, KeyError, TypeError):
         return []
-    return (
-        [replace_surrogates(name) for name in names]
-        if isinstance(names, list) and all(isinstance(n, str) for n in names)
-        else []
-    )
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return []
+    return [replace_surrogates(name) for name in names]
 
 
-def _numbers(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
+def _numbers(path: Path) -> Rows:
     return ((number, ()) for number in range(open_parquet(path).metadata.num_rows))
+
+
+class _HuggingFaceImage(TypedDict):
+    """How Hugging Face writes an image into a table."""
+
+    bytes: "bytes | None"
+    path: NotRequired[str | None]
+
+
+Cell = bytes | _HuggingFaceImage | None
+_NO_CELLS = pyarrow.array([], pyarrow.binary())
 
 
 class _ParquetImages:
@@ -179,33 +191,34 @@ class _ParquetImages:
 
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._column = path, column
-        self._batches: Iterator | None = None
-        self._first, self._batch = 0, ()
+        self._batches: Iterator[pyarrow.RecordBatch] | None = None
+        self._first, self._cells = 0, _NO_CELLS
         self._damaged: tuple[int, str] | None = None  # the first row that cannot be read, and why
         self._lock = threading.Lock()
 
     def load(self, row: int) -> bytes:
         with self._lock:
             value = self._readable_cell(row)
-        value = value["bytes"] if isinstance(value, dict) else value
-        if value is None:
+        data = value["bytes"] if isinstance(value, dict) else value
+        if data is None:
             raise OSError(errno.ENODATA, "the row holds no bytes")
-        return value
+        return data
 
-    def _readable_cell(self, row: int) -> object:
+    def _readable_cell(self, row: int) -> Cell:
         """The cell; behind a damaged place, the same error for every row, without reading up to it again."""
         if self._damaged is None or row < self._damaged[0]:
             try:
                 return self._cell(row)
             except (pyarrow.ArrowException, DataError, OSError) as error:
-                self._damaged = self._first + len(self._batch), str(error).splitlines()[0]
+                self._damaged = self._first + len(self._cells), str(error).splitlines()[0]
         raise OSError(errno.EIO, f"the table is damaged after row {self._damaged[0]}: {self._damaged[1]}")
 
-    def _cell(self, row: int) -> object:
+    def _cell(self, row: int) -> Cell:
         if self._batches is None or row < self._first:
             self._batches = row_batches(self._path, [self._column], most_rows=ROWS_AT_A_TIME // 10)
-            self._first, self._batch = 0, ()
-        while row >= self._first + len(self._batch):
+            self._first, self._cells = 0, _NO_CELLS
+        while row >= self._first + len(self._cells):
             batch = next(self._batches)
-            self._first, self._batch = self._first + len(self._batch), batch
-        return self._batch.column(0)[row - self._first].as_py()
+            self._first, self._cells = self._first + len(self._cells), batch.column(0)
+        cell: Cell = self._cells[row - self._first].as_py()
+        return cell

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -62,7 +63,7 @@ class _Features:
         )
         self.captions = Values(f"feature {settings.caption_key!r} of {builder.name}")
 
-    def record(self, example: dict, name: str, content: Callable[[], bytes], split: str) -> Record:
+    def record(self, example: dict[str, Any], name: str, content: Callable[[], bytes], split: str) -> Record:
         label, fault = "", ""
         if self.settings.label_key is not None:
             label, fault = self.labels.read(_at(example, self.settings.label_key), name)
@@ -71,7 +72,7 @@ class _Features:
                     f"split {split!r} of {self.builder.name} holds images without a label",
                     hint="read it through a source of your own",
                 )
-        captions = ()
+        captions: tuple[str, ...] = ()
         if self.settings.caption_key is not None:
             try:
                 captions = self.captions.texts(_at(example, self.settings.caption_key), name)
@@ -108,7 +109,7 @@ def _is_text(feature: tfds.features.FeatureConnector) -> bool:
     return isinstance(inner, tfds.features.Text)
 
 
-def _at(features: object, key: str) -> object:
+def _at(features: Any, key: str) -> Any:
     """What lies at `captions/text`; None where nothing does."""
     for part in key.split("/"):
         if isinstance(features, tfds.features.Sequence):

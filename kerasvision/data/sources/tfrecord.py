@@ -5,7 +5,7 @@ Source of the keys: object_detection/dataset_tools/create_coco_tf_record.py of h
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,8 @@ _GZIP = b"\x1f\x8b"
 MOST_SHARE = 2.0
 
 Value = list[bytes] | list[int] | list[float]
+Features = dict[str, Value]
+ReadFeatures = Callable[[], Features]
 
 
 def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
@@ -82,7 +84,7 @@ class _FeatureReaders:
 class _Example:
     """One example: what it says, and where its bytes lie."""
 
-    def __init__(self, readers: _FeatureReaders, path: Path, offset: int, size: int, features: dict[str, Value]) -> None:
+    def __init__(self, readers: _FeatureReaders, path: Path, offset: int, size: int, features: Features) -> None:
         self.readers, self.settings, self.features = readers, readers.settings, features
         self.again = partial(_read_again, path, offset, size)
 
@@ -91,7 +93,8 @@ class _Example:
         image = self.features.get(self.settings.image_key, [])
         if len(image) != 1 or not isinstance(image[0], bytes):
             return Record(name, bytes, label, split, fault=f"it holds no encoded image in {self.settings.image_key!r}")
-        captions, objects = (), ()
+        captions: tuple[str, ...] = ()
+        objects: tuple[Object, ...] = ()
         try:
             captions = self.readers.caption.texts(self._values(self.settings.caption_key), where)
             objects, wrong = self._objects(image[0], where)
@@ -100,7 +103,7 @@ class _Example:
             fault = fault or str(unusable)
         return Record(
             name,
-            partial(_image, self.again, self.settings.image_key),
+            partial(_encoded, self.again, self.settings.image_key, 0),
             label,
             split,
             captions=captions,
@@ -116,7 +119,8 @@ class _Example:
         key = self.settings.box_key
         sides = {side: self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")}
         boxes, labels = max(map(len, sides.values())), self._values(self.settings.object_label_key)
-        masks = self._values(self.settings.mask_key)
+        mask_key = self.settings.mask_key
+        masks = self._values(mask_key)
         if not boxes:
             return (), ""
         if any(len(side) != boxes for side in sides.values()) or len(labels) != boxes or len(masks) not in (0, boxes):
@@ -131,7 +135,7 @@ class _Example:
             return (), ""
         pixels = np.asarray([*sides.values()], np.float64).T * (size * 2)
         return tuple(
-            Object(tuple(box), name, partial(_mask, self.again, self.settings.mask_key, at) if masks else None)
+            Object(tuple(box), name, partial(_mask, self.again, mask_key, at) if masks and mask_key else None)
             for at, (box, name) in enumerate(zip(pixels.tolist(), names, strict=True))
         ), ""
 
@@ -156,7 +160,7 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
         raise DataError(f"{path} {kind} (byte {offset:,})")
 
 
-def _features(data: bytes, where: str) -> dict[str, Value]:
+def _features(data: bytes, where: str) -> Features:
     try:
         example = tf.train.Example.FromString(data)
     except DecodeError:
@@ -165,7 +169,7 @@ def _features(data: bytes, where: str) -> dict[str, Value]:
     return {name: list(getattr(feature, kind).value) if kind else [] for name, feature, kind in kinds}
 
 
-def _read_again(path: Path, offset: int, size: int) -> dict[str, Value]:
+def _read_again(path: Path, offset: int, size: int) -> Features:
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read(size)
@@ -175,11 +179,15 @@ def _read_again(path: Path, offset: int, size: int) -> dict[str, Value]:
         raise OSError(0, f"{path} changed while it was read") from error
 
 
-def _image(again: partial, key: str) -> bytes:
-    return again()[key][0]
+def _encoded(again: ReadFeatures, key: str, place: int) -> bytes:
+    """The encoded image at a place of a feature, read again."""
+    value = again()[key][place]
+    if not isinstance(value, bytes):
+        raise OSError(0, f"feature {key!r} changed while it was read")
+    return value
 
 
-def _mask(again: partial, key: str, number: int) -> bytes:
+def _mask(again: ReadFeatures, key: str, place: int) -> bytes:
     """The mask as 0 and 255; the files of TensorFlow's Models have 0 and 1."""
-    with Image.open(io.BytesIO(again()[key][number])) as mask:
+    with Image.open(io.BytesIO(_encoded(again, key, place))) as mask:
         return encode_png(np.uint8(255) * (np.asarray(mask.convert("L")) > 0))

@@ -77,7 +77,7 @@ class Values:
             raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, bytes that are {NOT_UTF8}") from None
 
     def _whole(self, value: float | Decimal, row: str) -> int:
-        if value % 1 != 0 or abs(value) > MOST_EXACT_FLOAT:  # infinity % 1 is NaN
+        if value % 1 != 0 or not -MOST_EXACT_FLOAT <= value <= MOST_EXACT_FLOAT:  # infinity % 1 is NaN
             raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, {NEITHER}")
         return int(value)
 
@@ -176,8 +176,8 @@ def _plain(value: object) -> object:
 
 
 def _is_one_hot(values: list[object]) -> bool:
-    numbers = all(isinstance(value, Integral | float) and value in (0, 1) for value in values)
-    return numbers and sum(values) == 1
+    ones = [value == 1 for value in values if isinstance(value, Integral | float) and value in (0, 1)]
+    return len(ones) == len(values) and sum(ones) == 1
 
 
 def _kind(length: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kerasvision.data.ingesting.manifest import NO_LABEL
 from kerasvision.data.ingesting.quarantine import LEFT_OUT
@@ -136,7 +137,7 @@ def caption_anomalies(statistics: Statistics, schema: DataSchema, images: pd.Dat
         yield anomaly("long_caption", message, wordy.sort_values("caption_words", ascending=False)["id"])
 
 
-def colour_variation(images: pd.DataFrame) -> np.ndarray:
+def colour_variation(images: pd.DataFrame) -> NDArray[np.float64]:
     """Standard deviation of the most varied of the three colours of each image, in [0, 255].
 
     >>> flat_red = pd.DataFrame({f"{s}_{c}": [v] for c, m in (("red", 9.0), ("green", 0.0), ("blue", 0.0))
@@ -145,7 +146,8 @@ def colour_variation(images: pd.DataFrame) -> np.ndarray:
     [0.0]
     """
     variances = [images[f"square_{name}"] - images[f"mean_{name}"] ** 2 for name in ("red", "green", "blue")]
-    return np.sqrt(np.maximum(np.max(variances, axis=0), 0.0))
+    deviations: NDArray[np.float64] = np.sqrt(np.maximum(np.max(variances, axis=0), 0.0))
+    return deviations
 
 
 def _single_images(code: str, images: pd.DataFrame, chosen: pd.Series | np.ndarray, how: str) -> Iterator[Anomaly]:

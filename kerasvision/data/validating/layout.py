@@ -59,5 +59,5 @@ def _unread_splits(ids: pd.Series) -> Iterator[Anomaly]:
 
 def _folders_in(label: str, ids: pd.Series) -> int:
     """How many folders hold the images of a class folder, where they do not lie directly in it."""
-    inside = ids[ids.str.startswith(f"{label}/")].str.split("/")
-    return len({parts[1] for parts in inside}) if len(inside) and (inside.str.len() > 2).all() else 0
+    inside = [name.split("/") for name in ids[ids.str.startswith(f"{label}/")]]
+    return len({parts[1] for parts in inside}) if all(len(parts) > 2 for parts in inside) else 0

@@ -58,6 +58,10 @@ def find_anomalies(
 
 def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
     """As severe as the schema says, worst first; without those to be ignored."""
-    severity = {**CODES, **schema.severities}
-    kept = [replace(one, severity=severity[one.code]) for one in summarize(found) if severity[one.code] != "ignore"]
+    severities = {**CODES, **schema.severities}
+    kept = []
+    for one in summarize(found):
+        severity = severities[one.code]
+        if severity != "ignore":
+            kept.append(replace(one, severity=severity))
     return sorted(kept, key=lambda one: SEVERITIES.index(one.severity))

@@ -155,7 +155,7 @@ def test_images_are_kept_decoded_else_encoded_else_not_at_all(example_set):
     def source(budget, augment=()):
         return training_examples(example_set, TRANSFORM, augment=augment, memory_budget_gb=budget)
 
-    assert [(source(b).decoded, source(b).cached is None) for b in (MEMORY, ENCODED, DISK)] == [
+    assert [(source(b).decoded, not source(b).cached) for b in (MEMORY, ENCODED, DISK)] == [
         (True, False),
         (False, False),
         (False, True),
