@@ -263,3 +263,10 @@ def test_a_file_that_changed_meanwhile_cannot_be_read(tmp_path):
     (tmp_path / "a").write_bytes(b"\xff" * 10_000)
     with pytest.raises(OSError, match="changed while it was read"):
         last.load()
+
+
+def test_numbers_that_took_the_place_of_an_image_meanwhile_are_not_given_as_bytes(tmp_path):
+    (record,) = read(write(tmp_path / "a", example(image__encoded=[b"abc"])))
+    write(tmp_path / "a", example(image__encoded=[1, 2, 3]))  # as many bytes, another kind of feature
+    with pytest.raises(OSError, match="'image/encoded' changed while it was read"):
+        record.load()
