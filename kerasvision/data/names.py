@@ -1,4 +1,4 @@
-"""The names of what a task tells apart: words, say. Where settings ask for it, they are fitted with the transform.
+"""The names of what a task distinguishes: words, say. Where settings ask for it, they are fitted with the transform.
 
 Without such settings they are the classes that the labels have.
 """
@@ -13,13 +13,13 @@ FILE = "names.json"
 
 
 def save_names(names: Sequence[str], *, transform: Path) -> None:
-    """Writes them beside `transform.json`, in the order of their numbers."""
+    """Writes them into the folder of `transform.json`, in the order of their numbers."""
     text = json.dumps(list(names), indent=0, ensure_ascii=False)
     transform.with_name(FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def class_names(transform: Path, *, labels: Sequence[str]) -> tuple[str, ...]:
-    """What lies beside `transform.json`, or the labels' classes where no names do.
+    """The names in the folder of `transform.json`; where there are none, the labels' classes.
 
     Raises:
         DataError: the file holds something else.

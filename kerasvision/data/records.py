@@ -63,7 +63,7 @@ class Record:
     notes: tuple[str, ...] = ()
 
     def file_size(self) -> int:
-        """Bytes of the file; 0 where the content is none, or where it cannot be found: loading it says why."""
+        """Bytes of the file; 0 where the content is no file, or cannot be found: loading it says why."""
         try:
             return self.content.stat().st_size if isinstance(self.content, Path) else 0
         except (OSError, ValueError):
@@ -73,7 +73,7 @@ class Record:
         """The encoded bytes.
 
         Raises:
-            OSError: the file cannot be read, or is none: a pipe or a device may never come to an end.
+            OSError: the file cannot be read, or is a pipe or a device, which may never come to an end.
         """
         if not isinstance(self.content, Path):
             return self.content()

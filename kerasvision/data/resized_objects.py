@@ -8,7 +8,7 @@ Objects = dict[str, tf.Tensor]
 
 
 def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Objects:
-    """Boxes clipped to the result, masks decoded and moved. An object of which nothing is left gets label -1, and zeros.
+    """Boxes clipped to the result, masks decoded and moved. An object that lies outside the result gets label -1, and zeros.
 
     Args:
         objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and where

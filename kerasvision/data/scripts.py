@@ -36,7 +36,7 @@ def _class_of(ranges: tuple[tuple[int, int], ...]) -> str:
 
 
 def _mark_ranges() -> tuple[tuple[int, int], ...]:
-    """Where Unicode has marks (category M), in two stretches beyond which there are none."""
+    """Where Unicode has marks (category M); all of them lie in two ranges."""
     marks = [
         code
         for start, end in ((0x0300, 0x1F000), (0xE0100, 0xE01F0))

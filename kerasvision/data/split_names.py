@@ -79,7 +79,7 @@ def splits_among(names: Iterable[str]) -> dict[str, str]:
     """Name -> split, of the names that are splits of one data set: `seg_train` and `seg_test`, among others.
 
     What their names say besides must be the same for all, and there must be training data and another split; or all names
-    stand for splits. Else there are none: `cats_train` and `dogs_test` are not the splits of one data set.
+    stand for splits. Otherwise no name is a split: `cats_train` and `dogs_test` are not the splits of one data set.
 
     >>> splits_among(["seg_train", "seg_test", "seg_pred"])
     {'seg_train': 'train', 'seg_test': 'test'}

@@ -152,7 +152,7 @@ def _deal(
 
 
 def split_quotas(fresh: int, existing: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
-    """How many of so many new units go to each split, by largest remainders.
+    """How many of `fresh` new units go to each split, by largest remainders.
 
     Args:
         fresh: how many there are to share out.
@@ -169,7 +169,7 @@ def split_quotas(fresh: int, existing: Mapping[str, int], shares: Mapping[str, f
     total = fresh + sum(existing.values())
     wanted = {split: max(share * total - existing.get(split, 0), 0.0) for split, share in shares.items()}
     scale = fresh / (sum(wanted.values()) or 1)
-    # What floating point leaves below a whole number (0.2 * 35 is 7.000000000000001, 0.6 * 35 is 21) is none.
+    # What floating point leaves below a whole number (0.2 * 35 is 7.000000000000001, 0.6 * 35 is 21) is rounding.
     exact = {split: round(scale * value, 9) for split, value in wanted.items()}
     quotas = {split: int(value) for split, value in exact.items()}
     by_remainder = sorted(exact, key=lambda split: quotas[split] - exact[split])

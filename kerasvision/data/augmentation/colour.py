@@ -15,7 +15,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 # Source: the NTSC standard of 1953 (FCC); the numbers of Python's `colorsys.rgb_to_yiq`.
 YIQ = np.array([[0.30, 0.59, 0.11], [0.5990, -0.2773, -0.3217], [0.2130, -0.5251, 0.3121]])
 
-# So many pixels are multiplied at once: matrices of 3 x 3 are too small for the processor.
+# How many pixels are multiplied at once: matrices of 3 x 3 are too small for the processor.
 _PIXELS = 4
 
 

@@ -38,7 +38,7 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
     """int32 (4,): y, x, height and width of a random part of an image.
 
     The first number draws the area, evenly from the range; the second the logarithm of width over height, evenly from
-    those at which such an area fits into the image; the others the place, evenly. So nothing is ever drawn in vain,
+    those at which such an area fits into the image; the others the place, evenly. So every draw is used,
     where torchvision draws both anew until they fit, at most ten times. Areas that fit at no allowed ratio are not drawn;
     where none fits at all, as in a very long image, it is the largest part of the nearest ratio.
 

@@ -54,7 +54,7 @@ def zoom(batch: Batch, *, numbers: tf.Tensor, settings: Zoom) -> Batch:
 
 
 def rotation_map(angle: tf.Tensor) -> tf.Tensor:
-    """The map, float64 (N, 2, 3), that turns pictures clockwise by so many radians, float64 (N,)."""
+    """The map, float64 (N, 2, 3), that turns pictures clockwise by `angle` radians, float64 (N,)."""
     return affine_map(tf.cos(angle), tf.sin(angle), 0, -tf.sin(angle), tf.cos(angle), 0)
 
 

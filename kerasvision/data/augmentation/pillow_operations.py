@@ -85,7 +85,7 @@ def adjust_contrast(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
     [125, 175]
     """
     grey = image if image.shape[-1] == 1 else _grey(image)[..., :1]
-    # In whole numbers: a float32 sum of so many would not be exact.
+    # In whole numbers: a float32 sum of all pixels would not be exact.
     total = tf.reduce_sum(tf.cast(grey, tf.int32))
     mean = tf.floor(tf.cast(total, tf.float64) / tf.cast(tf.size(grey), tf.float64) + 0.5)
     return _blend(tf.cast(mean, tf.float32), image, factor)

@@ -1,4 +1,4 @@
-"""RandAugment and AugMix: operations drawn at random, one image at a time, of which only the drawn one runs.
+"""RandAugment and AugMix: operations drawn at random for one image at a time; only the drawn one runs.
 
 Keras' layers draw from their own generator. Its RandAugment computes all operations and keeps one, the same for the whole
 batch; its AugMix draws them in Python, so that in tf.data every batch gets the same ones. For the times of both see
@@ -154,7 +154,7 @@ def _chain(image: tf.Tensor, numbers: tf.Tensor, operate: Operate, settings: Aug
     length = 1 + integers(numbers[0], settings.depth)
     for step in range(settings.depth):
         which, level, direction = (numbers[1 + 3 * step + place] for place in range(3))
-        # The identity, operation 0, is none of the paper's: it stands for the steps after the chain's end.
+        # The paper has no identity, operation 0: it fills the steps after the chain's end.
         operation = 1 + integers(which, len(AUG_MIX.pointwise) - 1 + len(MOVES))
         strength = sign(direction) * uniform(level, 0.01, settings.severity / 10)
         image = operate(image, tf.where(step < length, operation, 0), strength)

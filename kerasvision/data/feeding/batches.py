@@ -53,7 +53,7 @@ def training_batches(
         seed: of order and augmentation.
         memory_budget_gb: decoded images up to this size are kept in memory; else encoded ones up to this size; else they
             are read in every epoch.
-        plain_epochs: so many epochs at the end see the images as evaluation does.
+        plain_epochs: how many epochs at the end see the images as evaluation does.
         start_step: how many batches of the training to leave out at its beginning: those that follow are the same.
         shard: (number of this worker from 0, number of workers): each gets its slice of every batch.
 

@@ -19,7 +19,7 @@ from kerasvision.data.transform import ImageTransform
 
 READING = "reading"
 
-# So many images are worked on again and again; they lie in memory, so that reading is measured by itself.
+# How many images are processed again and again; they lie in memory, so that reading is measured by itself.
 _SAMPLE = 256
 _ROUNDS = 3
 
@@ -81,7 +81,7 @@ def slowest_step(steps: Sequence[TimedStep]) -> TimedStep:
 
 
 def cores_to_feed(steps: Sequence[TimedStep], *, images_per_second: float = 3000.0) -> float:
-    """How many cores of this kind an accelerator needs that takes so many images per second; 3,000: a ResNet-50 on one H200.
+    """How many cores of this kind feed an accelerator that takes `images_per_second`; 3,000: a ResNet-50 on one H200.
 
     >>> cores_to_feed([TimedStep("reading", 0.1, 10_000.0), TimedStep("decoding", 0.9, 1_000.0)], images_per_second=2_000)
     2.0

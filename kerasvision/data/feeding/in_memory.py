@@ -71,7 +71,7 @@ def training_examples(
 def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Tensors:
     """A whole split as one batch in memory, prepared where there is a transform.
 
-    It is read once: as long as `examples` is open, whoever asks again gets the same tensors.
+    It is read once: as long as `examples` is open, a second call gives the same tensors.
     """
     key = (split, transform)
     if key not in examples.cached:
@@ -85,6 +85,6 @@ def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | N
 
 
 def decoded_gb(count: int, transform: ImageTransform) -> float:
-    """Memory that so many decoded images take, in GB."""
+    """Memory that `count` decoded images take, in GB."""
     height, width, channels = transform.settings.image_shape
     return count * height * width * channels * 4 / 1e9

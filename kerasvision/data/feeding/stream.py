@@ -15,7 +15,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.random import uniform_rows
 
-# Images of so many pixels are augmented one by one, by all processors at once; smaller ones a batch at a time, which saves
+# From this many pixels on, images are augmented one by one, by all processors at once; smaller ones in batches, which saves
 # the start of every operation for every image.
 LARGE_IMAGE = 96 * 96
 

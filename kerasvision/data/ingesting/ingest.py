@@ -33,7 +33,7 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingest tells beside the files that it writes.
+    """What an ingest returns besides the files that it writes.
 
     Attributes:
         manifest: a row per image of the source, `fault` empty for those that were written.
@@ -108,7 +108,7 @@ def class_order(labels: Iterable[str]) -> list[str]:
 
 
 def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
-    """Takes out what the quarantine file names, and says what it names in vain."""
+    """Takes out what the quarantine file names, and returns the entries that match no image."""
     if file is None:
         return []
     quarantine = read_quarantine(file)

@@ -19,7 +19,7 @@ NO_LABEL = "no label"
 # A source of one's own may give a label or a group as a number; ours have made texts of them.
 _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
-# Rows become columns so many at a time: as objects they take several times the memory.
+# How many rows become columns at a time: as objects they take several times the memory.
 CHUNK_ROWS = 4096
 
 

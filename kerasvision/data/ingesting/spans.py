@@ -62,7 +62,7 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
 
     Args:
         manifest: its list of images.
-        previous: the examples before; None where there are none.
+        previous: the examples before, or None.
         splits: the settings that it was split with.
     """
     now = _used(manifest)

@@ -14,7 +14,7 @@ _MOST_BYTES = 1 << 26
 
 
 def upright_size(image: Path | BinaryIO) -> tuple[int, int] | None:
-    """(height, width) as decoding turns it; None where the header cannot be read: who looks at the image says why."""
+    """(height, width) as decoding turns it; None where the header cannot be read: `inspect_image` says why."""
     try:
         opened = image.open("rb") if isinstance(image, Path) else nullcontext(image)
         with opened as file, Image.open(file) as header:

@@ -53,10 +53,10 @@ FEW_LEVELS = 64
 FEW_LEVELS_LEFT = "reducing 16 bits per channel to 8 leaves at most"
 ANIMATED = "first frame of an animation"
 
-# What a file may hold beside its pixels: a profile, a thumbnail, the further frames of an animation.
+# What a file may hold besides its pixels: a profile, a thumbnail, the further frames of an animation.
 SPARE_BYTES = 64_000_000
 
-# So many bytes may wait to be looked at: photos of 10 MB wait by the half-dozen, not by the dozen.
+# How many bytes may wait to be inspected: photos of 10 MB wait by the half-dozen, not by the dozen.
 MOST_WAITING_BYTES = 64_000_000
 
 # Handing a file to a thread takes about as long as looking at an image of 28 x 28.

@@ -1,4 +1,4 @@
-"""One look at the pixels and the captions of every example: what statistics are made of."""
+"""Measures the pixels and the captions of every example once: what statistics are made of."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ MOST_NAMED = 10
 
 @dataclass
 class Measurements:
-    """What one look gives.
+    """The measurements of a data set.
 
     Attributes:
         table: id; `brightness` and `contrast`, mean and deviation of all values of an image, in [0, 255]; `mean_red`,
@@ -32,7 +32,7 @@ class Measurements:
             where it has none.
         hashes, thumbnails: see `near_duplicates.fingerprints`; a row per row of the table.
         words: word -> how often, over all captions.
-        caption_counts: captions of an image -> how many images have so many.
+        caption_counts: number of captions -> how many images have that many.
         max_words: words of the longest caption.
         object_counts: int64 (object classes,).
     """

@@ -17,8 +17,8 @@ Copies found, of 226 photos (flowers and COCO) and of 200 pictures of Fashion-MN
     double, 224 x 224              100 %           99.5 %    colour x 1.5                   99.6 %      (grey)
     made grey                       43 %          (grey)     mirrored                         0            0
 
-Different images taken for copies: none of 676 photos, of 10,000 pictures of Fashion-MNIST and of 1,797 digits of 8 x 8; the
-4 and the 2 groups named there show one picture each, to the eye. Measured with
+Different images mistaken for copies: none of 676 photos, of 10,000 pictures of Fashion-MNIST and of 1,797 digits of 8 x 8;
+the 4 and the 2 groups named there show one picture each, to the eye. Measured with
 `python tests/benchmarks/near_duplicates.py ../shared/data/flowers ../shared/data/coco-open ../shared/data/fashion-mnist`.
 """
 
@@ -51,7 +51,7 @@ Places = NDArray[np.int64]
 
 # Of 8 bytes, 6 differing bits leave at least two whole, and 10 mostly do: near hashes agree in one of 28 pairs of bytes.
 BLOCKS = [0xFF << shift for shift in range(0, 64, 8)]
-# Images that agree in a pair of bytes are compared with so many next ones: linear however many look the same.
+# Images that agree in a pair of bytes are compared with this many next ones: linear however many look the same.
 WINDOW = 64
 PAIRS_AT_ONCE = 1_024
 SAMPLED_PAIRS = 20_000

@@ -92,7 +92,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
 
     Args:
         examples: the data set.
-        manifest: what ingest wrote beside it.
+        manifest: the list of images that ingest wrote with it.
 
     Returns:
         The statistics; and the manifest's rows without a fault with, besides its columns, those of `Measurements.table`,

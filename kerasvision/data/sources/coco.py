@@ -39,7 +39,7 @@ NAMED = 5
 def read_coco(settings: Coco) -> Iterator[Record]:
     """The images that the JSON files list, in the order of the files; then the others in their folders, each with a fault.
 
-    A box is passed on as it stands, even with a negative side: what looks at the images tells of it.
+    A box is passed on as it stands, even with a negative side: `clip_objects` notes it.
 
     Raises:
         DataError: a file that is missing or not in COCO's form, that gives one category two names or one image file two
@@ -149,7 +149,7 @@ class _Annotations:
             image.single.append(image.objects[-1])
 
     def _rows(self, data: dict[str, Any], key: str, fields: dict[str, type]) -> list[Any]:
-        """The rows of a list, of which each has the fields."""
+        """The rows of a list; each has these fields."""
         rows = data.get(key)
         if not isinstance(rows, list):
             raise DataError(f"{self.file} must hold a list {key!r}, as COCO's {self.kind} do", received=sorted(data)[:10])

@@ -66,7 +66,7 @@ def parse_box(box: object) -> tuple[float, float, float, float] | None:
 def is_relative_box(box: object) -> bool:
     """Whether a box lies within the first pixel, as one does whose numbers are shares of the image's sides.
 
-    Four whole numbers are not taken for shares: [0, 0, 1, 1] is the first pixel itself.
+    Four whole numbers do not count as shares: [0, 0, 1, 1] is the first pixel itself.
 
     >>> is_relative_box([0.1, 0.2, 0.3, 0.4]), is_relative_box([0, 0, 1, 1]), is_relative_box([0.5, 0.5, 20, 30])
     (True, False, False)
@@ -98,7 +98,7 @@ def parse_size(image: ImageRow) -> tuple[int, int] | None:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a number; true and false are none."""
+    """Whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -45,7 +45,7 @@ def read_idx_array(path: Path, *, rank: int) -> NDArray[np.uint8]:
     """The uint8 array of one .gz file: (N,) labels (rank 1) or (N, H, W) images (rank 3).
 
     Raises:
-        DataError: the file is missing, cut short, or no idx file of unsigned bytes in so many dimensions.
+        DataError: the file is missing, cut short, or no idx file of unsigned bytes in `rank` dimensions.
     """
     try:
         with gzip.open(path) as file:

@@ -20,7 +20,7 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     """Every file below a class folder, by name.
 
     An image elsewhere is given with a fault that says where it lies: directly in the folder, directly in a split folder, or
-    beside the split folders. Other files there (a licence, say) are left alone.
+    next to the split folders. Other files there (a licence, say) are left alone.
 
     Raises:
         DataError: no such folder, no class folders, or one that is empty or cannot be read.
@@ -44,7 +44,7 @@ class _Layout:
     """Where the class folders lie.
 
     Attributes:
-        splits: name of a split folder -> split; empty where there are none.
+        splits: name of a split folder -> split; empty where there are no split folders.
         split_at: 0 for `<split>/<class>/`, 1 for `<class>/<split>/`.
     """
 
@@ -55,14 +55,14 @@ class _Layout:
     def class_at(self) -> int:
         return 1 - self.split_at if self.splits else 0
 
-    def is_beside(self, folders: Folders) -> bool:
-        """Whether the first of the folders lies beside the split folders."""
+    def is_not_a_split(self, folders: Folders) -> bool:
+        """Whether the first of the folders lies next to the split folders, and is not one of them."""
         return bool(self.splits and self.split_at == 0 and folders and folders[0] not in self.splits)
 
     def class_folder(self, found: Found) -> Folders | None:
         """The class folder in which an entry lies, or which it is; None where it lies elsewhere."""
         folders = _folders(found)
-        return None if self.is_beside(folders) or len(folders) <= self.class_at else folders[: self.class_at + 1]
+        return None if self.is_not_a_split(folders) or len(folders) <= self.class_at else folders[: self.class_at + 1]
 
 
 def _layout(found: Sequence[Found]) -> _Layout:
@@ -105,7 +105,7 @@ def _dead_link(found: Found) -> str:
 
 def _where(found: Found, layout: _Layout) -> str:
     folders = _folders(found)
-    if layout.is_beside(folders):
+    if layout.is_not_a_split(folders):
         return f"{OUTSIDE}, in {printable(folders[0])}/, which is not a split"
     return f"{OUTSIDE}, directly in {printable('/'.join(folders) or str(found.root))}/"
 
@@ -122,7 +122,7 @@ def _refuse_unreadable(found: Sequence[Found], layout: _Layout) -> None:
     """Raises DataError for a class folder, or one above, that cannot be listed: nobody knows what is missing then."""
     for one in found:
         folders = _folders(one)
-        if one.fault not in ("", EMPTY, LOOP) and len(folders) <= layout.class_at + 1 and not layout.is_beside(folders):
+        if one.fault not in ("", EMPTY, LOOP) and len(folders) <= layout.class_at + 1 and not layout.is_not_a_split(folders):
             kind = "folder" if layout.class_folder(one) is None else "class folder"
             raise DataError(f"{kind} {one.path} {one.fault}", hint="change its permissions, or remove it")
 

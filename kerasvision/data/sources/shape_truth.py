@@ -30,7 +30,7 @@ def is_true(caption: str, scene: Scene) -> bool:
 
 
 def shape_called(scene: Scene, phrase: str) -> Shape | None:
-    """The shape of the scene that "a small red star" or "a red star" can mean; None where there is none.
+    """The shape of the scene that "a small red star" or "a red star" can mean, or None.
 
     Two shapes of a scene never have one colour.
     """

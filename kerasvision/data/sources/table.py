@@ -157,7 +157,7 @@ def _split(name: str, where: str) -> str | None:
 
 
 def _huggingface_names(settings: Table) -> list[str]:
-    """The class names that Hugging Face keeps beside a column of numbers; [] where there are none."""
+    """The class names that Hugging Face keeps for a column of numbers; [] where it keeps none."""
     if settings.label is None or not is_parquet(settings.path):
         return []
     metadata = open_parquet(settings.path).schema_arrow.metadata or {}

@@ -42,7 +42,7 @@ class Values:
         self.noun = noun
 
     def text(self, value: object, row: str) -> str:
-        """The value as text; "" for None and NaN. 1.0 and 1 are both "1": pandas makes floats of numbers beside a gap.
+        """The value as text; "" for None and NaN. 1.0 and 1 are both "1": pandas makes floats of a column with gaps.
 
         Raises:
             UnusableValue: a number that is not whole, or bytes that are not UTF-8.

@@ -126,7 +126,7 @@ def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Itera
 
 
 def summarize(found: Iterable[Anomaly]) -> list[Anomaly]:
-    """The anomalies, those of one kind together; of a kind with many of them the first, and one that stands for the rest.
+    """The anomalies, grouped by kind; of a kind with many, the first ones and one that sums up the rest.
 
     >>> [one.message for one in summarize(anomaly("class_appeared", f"label {n}") for n in range(13))][9:]
     ['label 9', '3 more of this kind, the last: label 12']

@@ -38,7 +38,7 @@ def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataF
 
 
 def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
-    """Classes with too few images: to train on, to judge by, or beside the largest."""
+    """Classes with too few images: to train on, to evaluate with, or compared with the largest class."""
     train = statistics.counts.get(TRAIN, {})
     for name, count in train.items():
         if count < schema.min_train_examples:

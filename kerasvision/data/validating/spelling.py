@@ -1,4 +1,4 @@
-"""Which names are one name to whoever reads them, and how to show where they differ."""
+"""Which names look the same to a reader, and how to show where they differ."""
 
 import re
 import unicodedata
