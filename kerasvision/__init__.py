@@ -8,6 +8,7 @@
 __version__ = "0.1.0"
 
 # What a notebook needs, imported on first use: `import kerasvision` alone must not import TensorFlow.
+# Editors find them in __init__.pyi: an import here, for editors alone, would still count as code of every stage.
 _LAZY = {
     "run": "kerasvision.pipeline.local:run",
     "load_pipeline": "kerasvision.pipeline.standard:load_pipeline",

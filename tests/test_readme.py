@@ -1,6 +1,8 @@
 """What the README says is so."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,33 @@ def test_ci_runs_the_test_command_of_the_readme():
     commands = [line for line in README.splitlines() if re.search(pattern, line)]
     assert len(commands) == 1
     assert commands[0].endswith("-m pytest -n 2 --dist loadfile")
+
+
+@pytest.mark.parametrize(("fails", "asked"), [("", 3), ("ruff format", 2), ("mypy", 3)])
+def test_ci_checks_style_and_types_before_the_tests(tmp_path, fails, asked):
+    """With tools that only write down how they were called, and a README whose command makes no environment."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    tool = tmp_path / "tool"
+    tool.write_text(
+        f'#!/bin/sh\necho "asked: $(basename $0) $*"\ncase "$(basename $0) $*" in "{fails or "none"}"*) exit 1;; esac\n'
+    )
+    tool.chmod(0o755)
+    install = 'mkdir -p "$VENV/bin" && cp tool "$VENV/bin/ruff" && cp tool "$VENV/bin/mypy"'
+    (tmp_path / "README.md").write_text(f"python3 -m venv --help > help.txt && {install} && echo asked: pytest\n")
+    done = subprocess.run([tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("asked: ")]
+    called = ["asked: ruff check", "asked: ruff format --check", "asked: mypy "]
+    assert lines == (called[:asked] if fails else [*called, "asked: pytest"])
+    assert done.returncode == (1 if fails else 0), done.stderr
+
+
+def test_checks_before_a_commit_are_those_of_ci():
+    hooks = re.findall(r"^ +entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), flags=re.MULTILINE)
+    script = (ROOT / ".ci" / "run").read_text()
+    checks = re.findall(r"""^ +'"\$VENV/bin/(\w+)"(.*)' \\$""", script, flags=re.MULTILINE)
+    assert hooks == [tool + arguments for tool, arguments in checks]
+    assert all(f"`{command}`" in README for command in hooks)
 
 
 @pytest.mark.parametrize("kind", ["run", "test"])

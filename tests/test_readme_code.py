@@ -41,6 +41,8 @@ OF_OTHERS = {
     "tf.image.resize(antialias=True)",
     "TF_NUM_INTRAOP_THREADS=1",
     "kill -9",
+    "ruff check",
+    "ruff format --check",
     "POST /v1/models/digits:predict",
     '{"b64": ...}',
 }
