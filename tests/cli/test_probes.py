@@ -10,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasvision.cli import app, doctor
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, GraphError
+from kerasvision.pipeline import standard
+from kerasvision.pipeline.artifacts import Examples, Out
+from kerasvision.pipeline.graph import Pipeline
 
 DIGITS = Path(__file__).parents[2] / "pipelines" / "digits.py"
 MODULE = """
@@ -114,13 +117,25 @@ def test_doctor_distribute_passes_its_options_on_and_exits_by_the_verdict(monkey
     stand_in = ModuleType("kerasvision.training.probes.agreement")
     stand_in.agreement = agreement
     monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
-    ready = SimpleNamespace(examples=tmp_path / "data", transform=tmp_path / "transform.json")
+    ready = SimpleNamespace(examples_folder=tmp_path / "data", transform_file=tmp_path / "transform.json")
     monkeypatch.setattr(doctor, "prepared", lambda *_, **__: ready)
     done = invoke("doctor", "--distribute", DIGITS, "--set", "training.epochs=3", "--replicas", "4")
     assert done.exit_code == code, done.output
     assert "conv1/kernel" in done.output
     assert "the outcome" in done.output
     assert asked == {"name": "digits", "epochs": 3, "folder": tmp_path, "replicas": 4}
+
+
+def test_trainer_with_settings_of_its_own_is_refused_before_anything_runs(monkeypatch, tmp_path):
+    def trainer(examples: Out[Examples]) -> None:
+        raise AssertionError
+
+    own = Pipeline("own")
+    own.add(trainer)
+    monkeypatch.setattr(standard, "load_pipeline", lambda *_, **__: own)
+    done = invoke("doctor", "--overfit", DIGITS, "--root", tmp_path)
+    assert isinstance(done.exception, GraphError)
+    assert "`kerasvision doctor` requires a stage trainer with TrainerSettings; received None" in str(done.exception)
 
 
 def test_images_that_are_too_small_are_refused():
