@@ -11,10 +11,12 @@ TIMEOUT_SECONDS = 4.0
 def host_answers(url: str) -> bool:
     """Whether the host of that address, or the proxy in front of it, can be reached in `TIMEOUT_SECONDS`.
 
-    >>> host_answers("http://127.0.0.1:1/")
-    False
+    >>> host_answers("http://127.0.0.1:1/"), host_answers("no-address")
+    (False, False)
     """
     parts = urlsplit(url)
+    if parts.hostname is None:
+        return False
     proxy = None if urllib.request.proxy_bypass(parts.hostname) else urllib.request.getproxies().get(parts.scheme)
     parts = urlsplit(proxy) if proxy else parts
     address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))

@@ -25,12 +25,15 @@ class Augmentation(Component):
     the pixels (see `kerasvision.data.augmentation`). `numbers` is float32 (N, draws) in [0, 1): all the chance there is.
     """
 
-    # How many random numbers an image needs. Where that depends on the fields: a property.
-    draws: ClassVar[int] = 1
     # Whether it is much faster for one image at a time, in parallel, than for a whole batch.
     per_image: ClassVar[bool] = False
     # Whether it lays differently moved images over each other, so that no box could say where a thing is.
     blends: ClassVar[bool] = False
+
+    @property
+    def draws(self) -> int:
+        """How many random numbers an image needs: `draws: ClassVar[int] = 2` in a class whose fields do not change that."""
+        return 1
 
 
 class PadCrop(Augmentation):

@@ -31,7 +31,8 @@ class Rule(Component):
         # A class's own fields come before those that it inherits.
         own = type(self).__annotations__
         names = sorted((n for n in type(self).model_fields if n not in Rule.model_fields), key=lambda name: name not in own)
-        super().__init__(metric=metric, **dict(zip(names, bounds, strict=False)), **fields)
+        given: dict[str, Any] = {"metric": metric, **dict(zip(names, bounds, strict=False))}
+        super().__init__(**given, **fields)
 
     def check(self, task: Task, *, slices: Iterable[str] | None = None) -> None:
         """Refuses what can be seen to be wrong before anything is trained.
@@ -44,7 +45,7 @@ class Rule(Component):
             ConfigError: an unknown metric or slice, or one that the rule can say nothing about.
         """
         if self.metric in FACTS:
-            if self.slice is not None or self.compares or getattr(self, "end", "score") != "score":
+            if self.slice is not None or self.compares or self._end() != "score":
                 raise ConfigError(
                     f"{self.metric} is one number of the served model, without slices, interval or a change that could be "
                     f"told; received {type(self).__name__} with {self._asked()}",
@@ -65,7 +66,11 @@ class Rule(Component):
     def _asked(self) -> str:
         if self.slice is not None:
             return f"slice={self.slice!r}"
-        return f"end={self.end!r}" if getattr(self, "end", "score") != "score" else "a comparison"
+        return f"end={self._end()!r}" if self._end() != "score" else "a comparison"
+
+    def _end(self) -> str:
+        """What is compared; a rule that is no `Bound` has no interval."""
+        return getattr(self, "end", "score")
 
 
 class Bound(Rule):

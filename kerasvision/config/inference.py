@@ -10,7 +10,8 @@ from pydantic import Field
 from kerasvision.config.base import Config
 from kerasvision.config.image_files import ImageFiles
 from kerasvision.config.listing import EMPTY, is_file, is_folder, list_folder, printable
-from kerasvision.config.table_files import holds_bytes, is_parquet, open_parquet, read_csv, read_jsonl, read_parquet
+from kerasvision.config.parquet_batches import open_parquet
+from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, read_jsonl, read_parquet
 from kerasvision.errors import ConfigError, DataError
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
@@ -58,10 +59,11 @@ class Predict(Config):
             ConfigError: a table has no such column, or holds no paths.
             DataError: there is no such file or folder, nothing in it, or a table that is none.
         """
-        found = False
+        is_empty = True
         for found in self._listed():
+            is_empty = False
             yield found
-        if not found:
+        if is_empty:
             raise DataError(f"{self.path} holds no files to predict", hint="name a folder of images, or a table of paths")
 
     def files(self) -> Iterator[tuple[str, Path]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", ("model.weights.h5", "model.weights.npz")
 NAMES = "kerasvision.json"
@@ -166,7 +167,7 @@ def _read(file: Path, entry: str) -> object:
         return Fault(f"has a damaged {entry}: {error}")
 
 
-def _layers(config: object) -> Iterator[dict]:
+def _layers(config: object) -> Iterator[dict[str, Any]]:
     """Everything in a description that names a class, outermost first."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
@@ -178,13 +179,13 @@ def _layers(config: object) -> Iterator[dict]:
             yield from _layers(value)
 
 
-def _is_keras(layer: dict) -> bool:
+def _is_keras(layer: dict[str, Any]) -> bool:
     """Whether the class is one of Keras' own. Inner descriptions without a module are Keras' own (a `__tensor__`, say)."""
     module = layer.get("module", "keras")
     return isinstance(module, str) and module.partition(".")[0] in ("keras", "builtins")
 
 
-def _class(layer: dict) -> str:
+def _class(layer: dict[str, Any]) -> str:
     """As its registration calls it: "package>Class"; or "module.Class" where it is not registered."""
     module = layer.get("module")
     return str(layer.get("registered_name") or (f"{module}.{layer['class_name']}" if module else layer["class_name"]))

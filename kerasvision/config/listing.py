@@ -109,7 +109,8 @@ def list_folder(root: Path, *, recursive: bool = True, hidden: bool = False) -> 
     """
     real = root.resolve()
     # A stack instead of recursion: a path may hold more folders than Python allows calls.
-    waiting = [(Found("", root, is_folder=True), frozenset(_identity(folder) for folder in (real, *real.parents)))]
+    above_root = frozenset(_identity(folder) for folder in (real, *real.parents))
+    waiting: list[tuple[Found, Above | None]] = [(Found("", root, is_folder=True), above_root)]
     while waiting:
         found, above = waiting.pop()
         if above is None:
@@ -190,7 +191,7 @@ def _below(
             yield (replace(found, fault=LOOP), None) if is_link and own in above else (found, above | {own})
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or to a place that may not be looked at: reading says so

@@ -3,6 +3,7 @@
 import ast
 import json
 import warnings
+from typing import Any
 
 from kerasvision import lookup
 from kerasvision.errors import ConfigError
@@ -52,7 +53,7 @@ def _evaluated(node: ast.expr | None) -> object:
         return {_evaluated(key): _evaluated(item) for key, item in zip(node.keys, node.values, strict=True)}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         number = _evaluated(node.operand)
-        if type(number) in (int, float):
+        if isinstance(number, int | float) and not isinstance(number, bool):
             return -number
     if isinstance(node, ast.Call):
         return _settings(node)
@@ -65,7 +66,7 @@ def _settings(call: ast.Call) -> object:
     if any(keyword.arg is None for keyword in call.keywords):  # **other
         raise _NoValue
     arguments = [_evaluated(argument) for argument in call.args]
-    fields = {keyword.arg: _evaluated(keyword.value) for keyword in call.keywords}
+    fields = {keyword.arg: _evaluated(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     try:
         return make(*arguments, **fields)
     except TypeError as error:
@@ -73,7 +74,7 @@ def _settings(call: ast.Call) -> object:
         raise ConfigError(f"c.{make.__name__}(...) cannot be made: {error}", hint=hint) from None
 
 
-def _class_of(name: ast.expr) -> type:
+def _class_of(name: ast.expr) -> type[Any]:
     """The class that `c.Name` names."""
     if not (isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) and name.value.id == "c"):
         raise _NoValue
@@ -81,7 +82,8 @@ def _class_of(name: ast.expr) -> type:
 
     if name.attr not in config.__all__:
         raise ConfigError(f"kerasvision.config has no {name.attr!r}; {lookup.did_you_mean(name.attr, config.__all__)}")
-    return getattr(config, name.attr)
+    found: type[Any] = getattr(config, name.attr)
+    return found
 
 
 def text_of(value: object) -> str:

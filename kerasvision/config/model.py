@@ -68,7 +68,7 @@ class Model(Dependent):
     def backbone(self) -> "Model":
         """The network that this one looks through, with its share of the options; itself where it takes none."""
         found = lookup.backbone_of(self.name, self.options)
-        return self if found is None else Model(name=found[0], weights=self.weights, options=found[1])
+        return self if found is None else Model.parse({"name": found[0], "weights": self.weights, "options": found[1]})
 
     @property
     def weights_file(self) -> Path | None:

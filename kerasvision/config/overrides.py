@@ -58,14 +58,14 @@ def with_values(settings: C, values: Mapping[str, object]) -> C:
     """
     changes = [_Change(path, _parts(path), value) for path, value in values.items()]
     try:
-        return _changed(settings, changes)
+        return _changed_config(settings, _by_part(changes))
     except ConfigError as error:
         raise _with_suggestion(error, settings, changes) from None
 
 
 def with_overrides(settings: C, assignments: Iterable[str]) -> C:
     """Equal settings but for each `path=value`, as `--set` takes them; of two with one path, the last one counts."""
-    values = {}
+    values: dict[str, object] = {}
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
         if not equals or not path:
@@ -133,9 +133,7 @@ def _with_suggestion(error: ConfigError, settings: Config, changes: list[_Change
 
 def _changed(node: object, changes: list[_Change]) -> object:
     """The object with all changes made; each of them lies somewhere below it."""
-    by_part: dict[str, list[_Change]] = {}
-    for change in changes:
-        by_part.setdefault(change.parts[0], []).append(change.below)
+    by_part = _by_part(changes)
     if isinstance(node, Config):
         return _changed_config(node, by_part)
     if isinstance(node, Mapping):
@@ -152,12 +150,20 @@ def _changed(node: object, changes: list[_Change]) -> object:
     return tuple(_choices(item, by_part[place])[0] if place in by_part else item for place, item in places.items())
 
 
+def _by_part(changes: Iterable[_Change]) -> dict[str, list[_Change]]:
+    """The first step of each path -> what changes below it."""
+    found: dict[str, list[_Change]] = {}
+    for change in changes:
+        found.setdefault(change.parts[0], []).append(change.below)
+    return found
+
+
 def _entry(held: object, changes: list[_Change]) -> object:
     """What comes under a key of a mapping. Nothing says there what a text is meant to be: what it can be read as."""
     return _changed(held, changes) if changes[-1].parts else _from_text(changes[-1].value)
 
 
-def _changed_config(node: Config, by_part: dict[str, list[_Change]]) -> Config:
+def _changed_config(node: C, by_part: Mapping[str, list[_Change]]) -> C:
     choices = {}
     for field, changes in by_part.items():
         if field not in type(node).model_fields:
@@ -172,7 +178,7 @@ def _changed_config(node: Config, by_part: dict[str, list[_Change]]) -> Config:
     return _first_that_fits(node, choices)
 
 
-def _first_that_fits(node: Config, choices: dict[str, tuple[object, ...]]) -> Config:
+def _first_that_fits(node: C, choices: Mapping[str, tuple[object, ...]]) -> C:
     """The settings with one of its choices in each field: the first combination that they accept."""
     fields = {name: getattr(node, name) for name in type(node).model_fields}
     # Most fields are decided one by one: the number of combinations doubles with each.

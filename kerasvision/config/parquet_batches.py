@@ -77,7 +77,8 @@ def _leaves(file: "ParquetFile", group: int, columns: Sequence[str]) -> list[int
 def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows: int, most_value_bytes: int | None) -> int:
     """How many bytes of a column one row may take, at worst where it has a dictionary, and else on average."""
     chunk = file.metadata.row_group(group).column(leaf)
-    unpacked = chunk.total_uncompressed_size
+    unpacked: int = chunk.total_uncompressed_size
+    values: int = chunk.num_values
     if unpacked > max(SUSPECT_BYTES, SUSPECT_RATIO * chunk.total_compressed_size):
         raise DataError(
             f"column {chunk.path_in_schema!r} of {path} must not unpack to more than {SUSPECT_RATIO:,} times its size; "
@@ -85,12 +86,12 @@ def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows
             hint="write the table anew, with a dictionary for values that repeat",
         )
     # No value is longer than all of its column.
-    if unpacked * most_rows <= MOST_BATCH_BYTES or not chunk.num_values:
+    if unpacked * most_rows <= MOST_BATCH_BYTES or not values:
         return 0
     if "DELTA_BYTE_ARRAY" in chunk.encodings:  # each value may repeat most of the one before
         return unpacked
     if not _DICTIONARIES & set(chunk.encodings):
-        return unpacked // chunk.num_values
+        return unpacked // values
     longest = _longest_in_dictionary(path, file, group, leaf, chunk)
     if most_value_bytes is not None and longest > most_value_bytes:
         raise DataError(
@@ -107,10 +108,12 @@ def _longest_in_dictionary(path: Path, file: "ParquetFile", group: int, leaf: in
     import pyarrow.compute
 
     if chunk.physical_type != "BYTE_ARRAY":
-        return max(file.schema.column(leaf).length, 16)
+        length: int = file.schema.column(leaf).length
+        return max(length, 16)
     name = chunk.path_in_schema
     apart = open_parquet(path, as_dictionaries=[name])
     column = next(apart.iter_batches(batch_size=1, row_groups=[group], columns=[name])).column(0)
     while not pyarrow.types.is_dictionary(column.type):
         column = column.field(0) if pyarrow.types.is_struct(column.type) else column.values
-    return pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py() or 0
+    longest: int | None = pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py()
+    return longest or 0

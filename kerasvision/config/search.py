@@ -58,7 +58,8 @@ class Float(_Range):
     """Any number in [low, high], each as likely."""
 
     def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
-        super().__init__(low=low, high=high, when=when or {}, **fields)
+        fields.update(low=low, high=high, when=when or {})
+        super().__init__(**fields)
 
 
 class LogUniform(_Range):
@@ -67,7 +68,8 @@ class LogUniform(_Range):
     low: float = Field(gt=0)
 
     def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
-        super().__init__(low=low, high=high, when=when or {}, **fields)
+        fields.update(low=low, high=high, when=when or {})
+        super().__init__(**fields)
 
 
 class Int(_Range):
@@ -78,7 +80,8 @@ class Int(_Range):
     step: int = Field(default=1, ge=1)
 
     def __init__(self, low: int, high: int, *, step: int = 1, when: Conditions | None = None, **fields: Any) -> None:
-        super().__init__(low=low, high=high, step=step, when=when or {}, **fields)
+        fields.update(low=low, high=high, step=step, when=when or {})
+        super().__init__(**fields)
 
     def examples(self) -> tuple[Scalar, ...]:
         """The first and the last of them."""
@@ -93,7 +96,8 @@ class Choice(Space):
     def __init__(
         self, *options: Scalar, values: tuple[Scalar, ...] = (), when: Conditions | None = None, **fields: Any
     ) -> None:
-        super().__init__(values=(*options, *values), when=when or {}, **fields)
+        fields.update(values=(*options, *values), when=when or {})
+        super().__init__(**fields)
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> "Choice":

@@ -12,10 +12,11 @@ from pydantic import field_validator, model_validator
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
-from kerasvision.config.experiment import Experiment, Ingest, Model, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
+from kerasvision.config.model import Model
 from kerasvision.config.search import Search
 from kerasvision.config.sources import AnnotationKind, Source
 from kerasvision.config.tasks import Names, Task
@@ -139,14 +140,13 @@ class BulkInferrerSettings(Config):
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     """The settings of every stage of the standard graph, by stage name; None for a stage that has none."""
     e, task = experiment, experiment.task.without_added_metrics()
-    trainer = {"task": task, "model": e.model, "training": e.training, "augment": e.augment}
     settings: dict[str, Config | None] = {
         "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
         "statistics_gen": None,
         "schema_gen": SchemaGenSettings(schema_file=e.schema_file, requires=e.task.requires),
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
-        "trainer": TrainerSettings(**trainer),
+        "trainer": TrainerSettings(task=task, model=e.model, training=e.training, augment=e.augment),
         "exporter": ExporterSettings(task=task, export=e.export),
         "evaluator": EvaluatorSettings(task=e.task, evaluation=e.evaluation, gate=e.gate),
         "infra_validator": InfraValidatorSettings(serving=e.serving),
@@ -159,5 +159,7 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)
     if e.search is not None:
-        settings["tuner"] = TunerSettings(**trainer, search=e.search)
+        settings["tuner"] = TunerSettings(
+            task=task, model=e.model, training=e.training, augment=e.augment, search=e.search
+        )
     return settings

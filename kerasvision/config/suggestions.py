@@ -70,7 +70,7 @@ def _held(settings: Config, parts: Sequence[str]) -> object:
     """What lies at a path."""
     held: object = settings
     for part in parts:
-        held = getattr(held, part) if isinstance(held, Config) else held[int(part)]
+        held = held[int(part)] if isinstance(held, tuple) else getattr(held, part)
     return held
 
 

@@ -7,7 +7,7 @@ alike, and it bounds what a missing line break or an open quote can take of memo
 import codecs
 import csv
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,8 @@ from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
 if TYPE_CHECKING:
+    from _csv import Reader
+
     from pyarrow.parquet import ParquetFile
 
 MOST_LINE_BYTES = 1_000_000
@@ -159,7 +161,7 @@ def _refuse_long_values(row: tuple[object, ...], where: str) -> None:
             raise DataError(f"{where} holds {len(value):,} bytes in a column of texts", hint="is it the right column?")
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Generator[str, None, None]:
     """The lines of a UTF-8 text, each checked before it is kept."""
     with opened_file(path) as file:
         number = 0
@@ -188,7 +190,7 @@ def _objects(path: Path) -> Generator[tuple[int, dict[str, object]], None, None]
         yield number, found
 
 
-def _next_row(rows: Iterator[list[str]], path: Path) -> list[str] | None:
+def _next_row(rows: "Reader", path: Path) -> list[str] | None:
     """The next row that is not blank; None at the end."""
     try:
         return next((row for row in rows if row), None)

@@ -126,8 +126,9 @@ class Training(Config):
     @field_validator("devices")
     @classmethod
     def _devices(cls, devices: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for device in devices or ():
-            if not re.fullmatch(r"(GPU|CPU):\d+", device) or devices.count(device) > 1:
+        names = devices or ()
+        for device in names:
+            if not re.fullmatch(r"(GPU|CPU):\d+", device) or names.count(device) > 1:
                 raise ValueError(f"devices takes different names such as 'GPU:0'; received {devices}")
         return devices
 
@@ -193,7 +194,7 @@ class Training(Config):
             validation: whether there is a validation split.
         """
         wanted = {
-            "early_stopping": self.early_stopping and self.early_stopping.metric,
+            "early_stopping": self.early_stopping.metric if self.early_stopping else None,
             "keep='best'": self.best_by if self.keep == "best" else None,
         }
         for setting, metric in wanted.items():
