@@ -5,15 +5,23 @@
 ...     advance(1)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
+class Advance(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, steps: int = 1, note: str | None = None) -> None:
+        """By so many steps, with a new note if one is given."""
+
+
 @contextmanager
-def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterator[Callable[..., None]]:
+def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterator[Advance]:
     """A progress bar on standard error that disappears when the work is done.
 
     Args:
@@ -22,7 +30,7 @@ def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterato
         done: how many of them were done before; the time left goes by those that follow.
 
     Yields:
-        `advance(steps, note="")`: moves the bar on, and shows a short note (the current loss, say) beside it.
+        `advance(steps, note)`: moves the bar on, and shows a short note behind it, such as the current loss.
     """
     console = Console(stderr=True)
     columns = (
@@ -34,7 +42,13 @@ def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterato
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total, completed=done, note="")
-        yield lambda steps=1, note=None: progress.update(task, advance=steps, **({} if note is None else {"note": note}))
+
+        def advance(steps: int = 1, note: str | None = None) -> None:
+            if note is not None:
+                progress.update(task, note=note)
+            progress.update(task, advance=steps)
+
+        yield advance
 
 
 def say(text: str) -> None:
