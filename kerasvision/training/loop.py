@@ -90,7 +90,6 @@ def train_loop(
     epochs: int,
     steps_per_epoch: int,
     until_epoch: int | None = None,
-    batch_size: int | None = None,
     validation: tf.data.Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     steps_per_call: int | Literal["auto"] = "auto",
@@ -111,7 +110,6 @@ def train_loop(
         epochs: all together.
         steps_per_epoch: batches of one epoch.
         until_epoch: after so many of them it ends for now; a later call goes on. None: after the last one.
-        batch_size: rows of a full batch, where `batches` do not say it themselves.
         validation: measured after each epoch under names that begin with `val_`.
         callbacks: Keras'.
         steps_per_call: "auto": those of about a quarter of a second; a single one where a callback looks at each step.
@@ -130,13 +128,13 @@ def train_loop(
     loop = _Loop(step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree)
     last = epochs if until_epoch is None else min(epochs, until_epoch)
     loop.begin(saving)
-    iterator = iter(step.share_out(batches, batch_size=batch_size))
+    iterator = iter(step.share_out(batches))
     logs = None
     while loop.goes_on(last, ends):
         for progress in loop.epoch(iterator, explain=explain):
             if saving.is_due():
                 saving.save(progress)
-        logs = loop.end_epoch(validation, batch_size=batch_size)
+        logs = loop.end_epoch(validation)
         saving.save(loop.progress)
     if step.averages is not None:
         step.averages.keep()
@@ -207,13 +205,13 @@ class _Loop:
             if self._done < self._end and not self._stopped:
                 yield self.progress
 
-    def end_epoch(self, validation: tf.data.Dataset | None, *, batch_size: int | None) -> dict[str, float]:
+    def end_epoch(self, validation: tf.data.Dataset | None) -> dict[str, float]:
         """What the epoch measured."""
         logs = self._step.results()
         averages = self._step.averages
         with nullcontext() if averages is None else averages.in_place():
             if validation is not None:
-                logs |= {f"val_{name}": value for name, value in self._validated(validation, batch_size).items()}
+                logs |= {f"val_{name}": value for name, value in self._validated(validation).items()}
             self.hooks.on_epoch_end(self._end // self._steps_per_epoch - 1, logs)
         self._stopped = self._step.network.stop_training
         return logs
@@ -242,10 +240,10 @@ class _Loop:
         self._done += steps
         self.hooks.on_train_batch_end((self._done - 1) % self._steps_per_epoch, self._step.results())
 
-    def _validated(self, validation: tf.data.Dataset, batch_size: int | None) -> dict[str, float]:
+    def _validated(self, validation: tf.data.Dataset) -> dict[str, float]:
         self.hooks.on_test_begin()
         self.hooks.on_test_batch_begin(0)
-        results = self._step.evaluate(validation, batch_size=batch_size)
+        results = self._step.evaluate(validation)
         self.hooks.on_test_batch_end(int(validation.cardinality()) - 1, results)
         self.hooks.on_test_end(results)
         return results

@@ -94,9 +94,9 @@ class TrainStep:
         self._run = tf.function(self._steps, autograph=False)
         self._evaluate = tf.function(self._scores, autograph=False)
 
-    def share_out(self, batches: tf.data.Dataset, *, batch_size: int | None = None) -> Any:
+    def share_out(self, batches: tf.data.Dataset) -> Any:
         """What `run` takes its steps from, once `iter` is called on it; see `shared_out`."""
-        return shared_out(batches, strategy=self._strategy, micro_batches=self._micro_batches, batch_size=batch_size)
+        return shared_out(batches, strategy=self._strategy, micro_batches=self._micro_batches)
 
     def run(self, iterator: Any, steps: int) -> np.ndarray:
         """Trains for some steps in one call of TensorFlow.
@@ -118,15 +118,14 @@ class TrainStep:
             raise LostError(len(losses) - 1, float(losses[-1]))
         return losses
 
-    def evaluate(self, batches: tf.data.Dataset, *, batch_size: int | None = None) -> dict[str, float]:
+    def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """`loss` and metrics over all batches, each example once; leaves the training's own alone.
 
         Args:
             batches: (inputs, targets) or (inputs, targets, weights). Where their number is not known, they are read twice.
-            batch_size: rows of a full batch, where `batches` do not say it themselves.
         """
         self._evaluated.reset()
-        shared = shared_out(batches, strategy=self._strategy, batch_size=batch_size)
+        shared = shared_out(batches, strategy=self._strategy)
         count = batches.cardinality()
         if count < 0:
             count = batches.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)

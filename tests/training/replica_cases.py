@@ -92,12 +92,13 @@ def trained(
         l2=l2,
         averages=averages,
     )
-    data = batches(rows=rows, weighted=weighted)
-    losses = step.run(iter(step.share_out(data.repeat(), batch_size=16)), STEPS)
+    is_cut = strategy.num_replicas_in_sync * micro_batches > 1
+    data = batches(rows=rows, weighted=weighted, filled=is_cut)
+    losses = step.run(iter(step.share_out(data.repeat())), STEPS)
     found = {"losses": losses, **{f"training {name}": value for name, value in step.results().items()}}
     if averages is not None:
         averages.keep()
-        found |= {f"validation {name}": value for name, value in step.evaluate(data, batch_size=16).items()}
+        found |= {f"validation {name}": value for name, value in step.evaluate(data).items()}
     return found | {f"weight {number}": weight for number, weight in enumerate(network.get_weights())}
 
 
@@ -120,12 +121,18 @@ def objective():
     )
 
 
-def batches(*, rows, weighted):
+def batches(*, rows, weighted, filled):
+    """Batches of 16. `filled`: the last one is filled up with copies of its first row at weight 0."""
     generator = np.random.default_rng(0)
     images = generator.normal(size=(rows, 4, 4, 2)).astype("float32")
     labels = np.eye(3, dtype="float32")[generator.integers(3, size=rows)]
     weights = generator.uniform(0, 2, rows).astype("float32")
-    return tf.data.Dataset.from_tensor_slices((images, labels, weights) if weighted else (images, labels)).batch(16)
+    if not filled:
+        return tf.data.Dataset.from_tensor_slices((images, labels, weights) if weighted else (images, labels)).batch(16)
+    missing = -rows % 16
+    places = [*range(rows), *[rows - rows % 16] * missing]
+    weights = np.append(weights if weighted else np.ones(rows), np.zeros(missing)).astype("float32")
+    return tf.data.Dataset.from_tensor_slices((images[places], labels[places], weights)).batch(16, drop_remainder=True)
 
 
 def overflow(strategy):

@@ -44,6 +44,14 @@ def batches(*, weighted=False, rows=8, arrays=(IMAGES, TARGETS)):
     return tf.data.Dataset.from_tensor_slices((*arrays, WEIGHTS) if weighted else arrays).batch(rows).repeat()
 
 
+def filled_batches(*, weighted=False):
+    """The same, the last one of 4 rows filled up to 8 with copies at weight 0: what can be cut into pieces."""
+    places = [*range(20), *[16] * 4]
+    weights = np.where(np.arange(24) < 20, WEIGHTS[places] if weighted else np.float32(1), np.float32(0))
+    data = tf.data.Dataset.from_tensor_slices((IMAGES[places], TARGETS[places], weights))
+    return data.batch(8, drop_remainder=True).repeat()
+
+
 def by_hand(network, *, steps, weighted=False, clip_norm=None, l2=0.0):
     """Softmax regression by SGD with momentum 0.9 and rate 0.5, whole batches of 8, 8 and 4 rows, in float64."""
     weights = [weight.astype(float) for weight in network.get_weights()]
@@ -86,7 +94,8 @@ def test_weights_and_losses_are_those_computed_by_hand(micro_batches, options):
     weights, losses = by_hand(network, steps=20, **options)
     of_step = {name: value for name, value in options.items() if name != "weighted"}
     step = make_step(network, micro_batches=micro_batches, **of_step)
-    found = step.run(iter(step.share_out(batches(weighted="weighted" in options), batch_size=8)), 20)
+    data = (batches if micro_batches == 1 else filled_batches)(weighted="weighted" in options)
+    found = step.run(iter(step.share_out(data)), 20)
     np.testing.assert_allclose(found, losses, rtol=2e-6)
     for weight, expected in zip(network.get_weights(), weights, strict=True):
         np.testing.assert_allclose(weight, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
@@ -117,7 +126,7 @@ def test_a_row_of_weight_zero_is_no_example():
 def test_what_layers_add_to_the_loss_is_added_once_as_keras_does(micro_batches):
     ours, theirs = (linear(kernel_regularizer=keras.regularizers.L2(0.3)) for _ in range(2))
     step = make_step(ours, micro_batches=micro_batches)
-    losses = step.run(iter(step.share_out(batches().take(2), batch_size=8)), 2)
+    losses = step.run(iter(step.share_out(filled_batches().take(2))), 2)
     theirs.compile(keras.optimizers.SGD(0.5, momentum=0.9), keras.losses.CategoricalCrossentropy(from_logits=True))
     shown = [theirs.train_on_batch(IMAGES[rows], TARGETS[rows]) for rows in (slice(0, 8), slice(8, 16))]
     for left, right in zip(ours.get_weights(), theirs.get_weights(), strict=True):
@@ -135,11 +144,6 @@ def test_a_weight_that_the_loss_does_not_depend_on_stays():
     )
     moved = [bool((left != right).any()) for left, right in zip(before, network.get_weights(), strict=True)]
     assert moved == [True, True, False, False]
-
-
-def test_a_batch_that_cannot_be_cut_into_equal_pieces_is_refused():
-    with pytest.raises(ConfigError, match="multiple of 1 replicas x 3 micro-batches, .* received 8"):
-        make_step(linear(), micro_batches=3).share_out(batches(), batch_size=8)
 
 
 # --- What is measured

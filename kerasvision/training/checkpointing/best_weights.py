@@ -1,6 +1,5 @@
 """The weights of the best epoch, beside those of the last."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import keras
@@ -17,14 +16,14 @@ class BestWeights(keras.callbacks.Callback):
     Args:
         metric: a name in the history, such as "val_accuracy".
         best_is: whether the smallest or the largest value is the best.
-        weights: gives copies of the weights to keep, at the end of an epoch; those of the model where it is left out.
 
     Attributes:
         best: the best value; None before the first.
         best_epoch: its epoch, from 1; 0 before the first.
-        best_weights: the weights of that epoch, in the order of `weights`.
+        best_weights: copies of the model's weights after that epoch.
 
-    >>> keeper = BestWeights("val_accuracy", best_is="max", weights=lambda: [np.ones(1)])
+    >>> keeper = BestWeights("val_accuracy", best_is="max")
+    >>> keeper.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
     >>> for epoch, accuracy in enumerate([0.5, 0.7, 0.6]):
     ...     keeper.on_epoch_end(epoch, {"val_accuracy": accuracy})
     >>> keeper.best, keeper.best_epoch
@@ -33,15 +32,12 @@ class BestWeights(keras.callbacks.Callback):
 
     remembers = ("best", "best_epoch", "best_weights")
 
-    def __init__(
-        self, metric: str, *, best_is: Literal["min", "max"], weights: Callable[[], list[np.ndarray]] | None = None
-    ) -> None:
+    def __init__(self, metric: str, *, best_is: Literal["min", "max"]) -> None:
         super().__init__()
         self.metric, self.best_is = metric, best_is
         self.best: float | None = None
         self.best_epoch = 0
         self.best_weights: list[np.ndarray] | None = None
-        self._weights = weights or (lambda: [np.array(array) for array in self.model.get_weights()])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Looks whether this epoch is the best.
@@ -53,7 +49,8 @@ class BestWeights(keras.callbacks.Callback):
             raise ConfigError(f"the history has {', '.join(logs or ()) or 'no metrics'}", received=self.metric)
         value = float(logs[self.metric])
         if self._is_better(value):
-            self.best, self.best_epoch, self.best_weights = value, epoch + 1, self._weights()
+            self.best, self.best_epoch = value, epoch + 1
+            self.best_weights = [np.array(array) for array in self.model.get_weights()]
 
     def _is_better(self, value: float) -> bool:
         if self.best is None:

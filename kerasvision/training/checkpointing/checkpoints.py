@@ -35,6 +35,8 @@ from kerasvision.whole_files import flush, rename_into_place
 
 # The step; an old one in the middle of being replaced; one half written or half removed.
 NAME = r"step-(\d+)(\.old)?(\.tmp)?"
+# Where the newest cannot be read, there is another.
+KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ class Checkpoints:
     Args:
         folder: where they lie.
         identity: JSON-able; what must be equal for a checkpoint to be this training's.
-        keep: how many are kept.
 
     Attributes:
         notes: what went wrong so far, a sentence each.
@@ -77,10 +78,8 @@ class Checkpoints:
     (10, {'epoch': 1}, {'weight': array([1., 1.])})
     """
 
-    def __init__(self, folder: Path, *, identity: Mapping[str, Any], keep: int = 2) -> None:
-        if keep < 1:
-            raise ConfigError("at least one checkpoint must be kept", received=keep)
-        self.folder, self.identity, self.keep = folder, json.loads(canonical_json(identity)), keep
+    def __init__(self, folder: Path, *, identity: Mapping[str, Any]) -> None:
+        self.folder, self.identity = folder, json.loads(canonical_json(identity))
         self.notes: list[str] = []
         self._failed = 0
         self._lock = FileLock(folder / ".lock", thread_local=False)
@@ -226,7 +225,7 @@ class Checkpoints:
 
     def _remove_others(self, step: int) -> None:
         """All but the newest up to this step, and what failed and killed saves left."""
-        newest = [path for path in self._folders() if path.suffix != ".old" and int(path.name[5:]) <= step][: self.keep]
+        newest = [path for path in self._folders() if path.suffix != ".old" and int(path.name[5:]) <= step][:KEPT]
         for path in self.folder.iterdir():
             if re.fullmatch(NAME, path.name) and path not in newest:
                 try:

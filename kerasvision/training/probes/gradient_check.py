@@ -24,6 +24,8 @@ from kerasvision.training.probes.layer_gradients import wrong_layers
 from kerasvision.training.probes.lines import Comparison, Function, compare
 
 BATCH_SIZE = 4
+# Single weights of each layer that are looked at, besides the direction of all of them.
+WEIGHTS_PER_LAYER = 3
 # Weights leave their initial values by noise of this deviation: no bias of 0 puts whole maps on the edge of a ReLU, and no
 # factor of 0 hides what comes before it.
 MOVED = 0.02
@@ -56,13 +58,12 @@ class GradientCheck:
         return "\n".join(_lines(self))
 
 
-def gradient_check(network: keras.Model, *, inputs: Any = None, weights_per_layer: int = 3, seed: int = 0) -> GradientCheck:
+def gradient_check(network: keras.Model, *, inputs: Any = None, seed: int = 0) -> GradientCheck:
     """Compares the gradients of a network with finite differences, where its weights are.
 
     Args:
         network: all float64; see `in_float64`. It is left as it was.
         inputs: what it is called with; by default four rows of normal noise.
-        weights_per_layer: so many single weights of each layer, beside the direction of all of them.
         seed: of noise, directions and choices.
 
     Raises:
@@ -86,7 +87,7 @@ def gradient_check(network: keras.Model, *, inputs: Any = None, weights_per_laye
     )
     if not np.isfinite(function.value()):
         raise ConfigError(f"the outputs of {network.name} must be finite", received=function.value())
-    table = _layer_table(network, function, random, weights_per_layer=weights_per_layer)
+    table = _layer_table(network, function, random)
     differ = (table["verdict"] == "differs").any()
     wrong = wrong_layers(network, inputs, random=random) if differ else {}
     for variable, value in zip(network.non_trainable_variables, before, strict=True):
@@ -167,9 +168,7 @@ def _noise_like(spec: keras.KerasTensor, network: keras.Model, random: np.random
     return tf.constant(random.normal(size=(BATCH_SIZE, *spec.shape[1:])))
 
 
-def _layer_table(
-    network: keras.Model, function: Function, random: np.random.Generator, *, weights_per_layer: int
-) -> pd.DataFrame:
+def _layer_table(network: keras.Model, function: Function, random: np.random.Generator) -> pd.DataFrame:
     gradients = function.gradients()
     layers: dict[str, list[int]] = {}
     for number, weight in enumerate(network.trainable_variables):
@@ -178,7 +177,7 @@ def _layer_table(
     rows = []
     with bar("comparing", total=len(layers)) as advance:
         for layer, numbers in layers.items():
-            found = _compared(function, gradients, numbers, random, singles=weights_per_layer)
+            found = _compared(function, gradients, numbers, random)
             weights = sum(gradients[number].size for number in numbers)
             rows.append({"layer": layer, "weights": weights, **_summed_up(found)})
             advance(1)
@@ -186,7 +185,7 @@ def _layer_table(
 
 
 def _compared(
-    function: Function, gradients: Sequence[np.ndarray], numbers: Sequence[int], random: np.random.Generator, *, singles: int
+    function: Function, gradients: Sequence[np.ndarray], numbers: Sequence[int], random: np.random.Generator
 ) -> list[Comparison]:
     """A direction of all weights of a layer, and single ones of each of its variables in turn."""
     nowhere: list[np.ndarray | None] = [None] * len(gradients)
@@ -198,7 +197,7 @@ def _compared(
     for number in numbers:
         together[number] = spread[number] * random.normal(size=gradients[number].shape)
     comparisons = [compare(function, gradients, together, usual=usual * np.sqrt(len(slopes)))]
-    for turn in range(min(singles, len(slopes))):
+    for turn in range(min(WEIGHTS_PER_LAYER, len(slopes))):
         number = numbers[turn % len(numbers)]
         alone = list(nowhere)
         alone[number] = np.zeros(gradients[number].shape)

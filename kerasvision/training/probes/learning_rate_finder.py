@@ -111,7 +111,7 @@ def find_learning_rate(
         memory_budget_gb=training.memory_budget_gb,
     )
     rates = np.geomspace(lowest, highest, steps)
-    losses, ended = _losses(ready, iter(ready.step.share_out(batches, batch_size=training.batch_size)), rates)
+    losses, ended = _losses(ready, iter(ready.step.share_out(batches)), rates)
     smooth = smoothed(losses, width=_width(steps))
     table = pd.DataFrame({"learning_rate": rates[: len(losses)], "loss": losses, "smoothed": smooth})
     return LearningRates(table, suggested(table), ended)

@@ -135,9 +135,8 @@ def _without_dropout(network: keras.Model) -> None:
 
 def _trained(ready: Prepared, batch: tuple[Any, Any], steps: int) -> tuple[pd.DataFrame, list[str]]:
     """A row per step until the batch is learned, and what ended it before its time."""
-    size = ready.settings.training.batch_size
     again = tf.data.Dataset.from_tensors(batch).repeat()
-    iterator = iter(ready.step.share_out(again, batch_size=size))
+    iterator = iter(ready.step.share_out(again))
     rows: list[dict[str, float]] = []
     with bar("learning a batch", total=steps) as advance:
         for number in range(1, steps + 1):

@@ -117,16 +117,6 @@ def test_the_newest_two_are_kept(checkpoints):
     assert checkpoints.latest().arrays["step"] == 1000000000
 
 
-def test_as_many_are_kept_as_asked_for(tmp_path):
-    for keep in (1, 3):
-        checkpoints = Checkpoints(tmp_path / str(keep), identity={}, keep=keep)
-        for step in range(1, 6):
-            checkpoints.save({}, {}, step=step)
-        assert len(names(checkpoints)) == keep
-    with pytest.raises(ConfigError, match="at least one checkpoint must be kept; received 0."):
-        Checkpoints(tmp_path, identity={}, keep=0)
-
-
 def test_saving_a_step_again_replaces_it(checkpoints):
     for mark in (1, 2):
         checkpoints.save({"mark": np.array(mark)}, {}, step=5)
