@@ -151,17 +151,8 @@ class Training(Config):
             raise ValueError(
                 f"replicas must be the number of devices; received replicas={self.replicas}, devices={self.devices}"
             )
-        replicas = self.replicas or len(self.devices or "1")
-        if self.batch_size % replicas:
-            raise ValueError(
-                "batch_size must be a multiple of replicas, so that every replica gets as many images; "
-                f"received batch_size={self.batch_size}, replicas={replicas}"
-            )
-        if self.batch_size % (replicas * self.micro_batches):
-            raise ValueError(
-                "batch_size must be a multiple of replicas times micro_batches, so that all parts are of one size; "
-                f"received batch_size={self.batch_size}, replicas={replicas}, micro_batches={self.micro_batches}"
-            )
+        if fault := self._uneven(self.replicas or len(self.devices or "1")):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")
@@ -171,6 +162,37 @@ class Training(Config):
         if self.best_metric is not None and self.keep != "best":
             raise ValueError(f"best_metric needs keep='best'; received keep={self.keep!r}")
         return self
+
+    def check_batch(self, *, replicas: int) -> None:
+        """Raises ConfigError where a batch has no equal parts for every micro-batch of every replica.
+
+        The one check of it. Settings that say their number of replicas are checked when they are made; where the machines
+        decide, `make_strategy` asks before it makes the replicas. All others rely on it.
+
+        Args:
+            replicas: of all workers together.
+
+        >>> Training(batch_size=30, micro_batches=5).check_batch(replicas=4)
+        Traceback (most recent call last):
+        ...
+        kerasvision.errors.ConfigError: training.batch_size must be a multiple of replicas, so that every replica gets ...
+        """
+        if fault := self._uneven(replicas):
+            raise ConfigError(f"training.{fault}")
+
+    def _uneven(self, replicas: int) -> str:
+        """What is wrong with the size of a batch for so many replicas; "" where nothing is."""
+        if self.batch_size % replicas:
+            return (
+                "batch_size must be a multiple of replicas, so that every replica gets as many images; "
+                f"received batch_size={self.batch_size}, replicas={replicas}"
+            )
+        if self.batch_size % (replicas * self.micro_batches):
+            return (
+                "batch_size must be a multiple of replicas times micro_batches, so that all parts are of one size; "
+                f"received batch_size={self.batch_size}, replicas={replicas}, micro_batches={self.micro_batches}"
+            )
+        return ""
 
     @property
     def best_by(self) -> str:

@@ -20,7 +20,7 @@ class Order:
 
     Attributes:
         count: examples of the split.
-        batch_size: examples of one step, over all workers.
+        batch_size: examples of one step, over all workers; a multiple of their number, see `Training.check_batch`.
         seed: of the order.
         first_step: the step to begin with, from 0.
         last_step: the one to stop before.
@@ -42,10 +42,6 @@ class Order:
         number, workers = self.shard
         if not 0 <= number < workers:
             raise ConfigError("shard is (number of the worker from 0, number of workers)", received=self.shard)
-        if self.batch_size % workers:
-            raise ConfigError(
-                f"training.batch_size must be a multiple of the number of workers, {workers}", received=self.batch_size
-            )
         if not 0 <= self.first_step <= self.last_step:
             raise ConfigError(f"a training of {self.last_step} steps begins at one of them", received=self.first_step)
 

@@ -28,10 +28,7 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
         StageError: another worker does not come.
     """
     if training.strategy == "multi_worker":
-        strategy = _over_workers(training, read_cluster(os.environ))
-        _keep_order_of_factors()
-        _check_batch(training, strategy.num_replicas_in_sync)
-        return strategy
+        return _over_workers(training, read_cluster(os.environ))
     gpus = _names("GPU")
     if training.strategy == "one_device" or (training.strategy == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -39,7 +36,7 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
     replicas = training.replicas or len(devices)
     if replicas > len(devices):
         raise ConfigError(f"training.replicas must not exceed the {len(devices)} devices here", received=replicas)
-    _check_batch(training, replicas)
+    training.check_batch(replicas=replicas)
     _keep_order_of_factors()
     # With one communication device there is no library of collectives to set up; results are the same.
     cross_device = None if "GPU" in devices[0] else tf.distribute.ReductionToOneDevice()
@@ -101,16 +98,6 @@ def _chosen(wanted: Sequence[str]) -> list[str]:
     return [here[name] for name in wanted]
 
 
-def _check_batch(training: Training, replicas: int) -> None:
-    if training.batch_size % replicas:
-        raise ConfigError(f"training.batch_size must be a multiple of the {replicas} replicas", received=training.batch_size)
-    if training.batch_size % (replicas * training.micro_batches):
-        raise ConfigError(
-            f"training.batch_size must be a multiple of {replicas} replicas x {training.micro_batches} micro-batches",
-            received=training.batch_size,
-        )
-
-
 def _keep_order_of_factors() -> None:
     """Turns off what would let the replicas' copies of a weight drift apart, by a rounding in each step.
 
@@ -122,16 +109,17 @@ def _keep_order_of_factors() -> None:
 
 def _over_workers(training: Training, cluster: Cluster) -> tf.distribute.Strategy:
     seconds = training.worker_timeout_seconds
-    if training.batch_size % len(cluster.addresses):
-        raise ConfigError(
-            f"training.batch_size must be a multiple of the {len(cluster.addresses)} workers", received=training.batch_size
-        )
+    # TensorFlow takes for granted that all workers have as many GPUs as this one. The list must not start it yet.
+    replicas = len(cluster.addresses) * max(1, len(tf.config.get_visible_devices("GPU")))
+    training.check_batch(replicas=replicas)
     wait_for_others(cluster, seconds=seconds)
     with _ending_after(seconds):
         try:
-            return tf.distribute.MultiWorkerMirroredStrategy()
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:  # TensorFlow is at work already
             raise StageError(f"multi_worker needs a process in which TensorFlow has not run anything: {error}") from error
+    _keep_order_of_factors()
+    return strategy
 
 
 @contextmanager

@@ -207,9 +207,7 @@ def test_workers_share_every_batch(budget, augment, example_set):
     assert_same(together, alone)
 
 
-def test_a_batch_must_be_divisible_by_the_workers(example_set):
-    with pytest.raises(ConfigError, match="batch_size must be a multiple of the number of workers, 2; received 3"):
-        make(example_set, budget=MEMORY, shard=(0, 2))
+def test_a_shard_that_does_not_exist_is_refused(example_set):
     with pytest.raises(ConfigError, match="number of the worker from 0, number of workers"):
         make(example_set, budget=MEMORY, shard=(2, 2))
 

@@ -1,5 +1,7 @@
 """Devices that are named must be there; which settings need a process of their own. (test_replicas has the rest.)"""
 
+import json
+
 import pytest
 import tensorflow as tf
 
@@ -44,8 +46,20 @@ def test_devices_of_two_kinds_are_refused(monkeypatch):
 
 def test_micro_batches_that_do_not_divide_over_all_devices_are_refused(two_cpus):
     # The settings alone do not know how many devices there are.
-    with pytest.raises(ConfigError, match=r"must be a multiple of 2 replicas x 2 micro-batches; received 34"):
+    with pytest.raises(ConfigError, match=r"multiple of replicas times .*batch_size=34, replicas=2, micro_batches=2"):
         make_strategy(c.Training(strategy="mirrored", batch_size=34, micro_batches=2))
+
+
+@pytest.mark.parametrize(("gpus", "replicas"), [(0, 2), (3, 6)])
+def test_a_batch_that_does_not_divide_over_all_workers_is_refused_before_they_wait_for_each_other(
+    monkeypatch, gpus, replicas
+):
+    cluster = {"cluster": {"worker": ["one:1", "two:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    monkeypatch.setattr("tensorflow.config.get_visible_devices", lambda kind: [kind] * gpus)
+    monkeypatch.setattr("kerasvision.training.devices.strategy.wait_for_others", lambda *_, **__: pytest.fail("it waits"))
+    with pytest.raises(ConfigError, match=rf"batch_size must be a multiple of replicas, .*=33, replicas={replicas}"):
+        make_strategy(c.Training(strategy="multi_worker", batch_size=33))
 
 
 @pytest.mark.parametrize(
