@@ -31,7 +31,7 @@ from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoi
 from kerasvision.training.devices.full_precision import in_float32
 from kerasvision.training.devices.precision import choose, uses_xla
 from kerasvision.training.devices.strategy import make_strategy, workers_of
-from kerasvision.training.devices.workers import Workers
+from kerasvision.training.devices.workers import WorkerGroup
 from kerasvision.training.interruption import sigterm_noticed
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
@@ -63,7 +63,7 @@ class Fitted:
 
     model: keras.Model
     history: pd.DataFrame
-    workers: Workers = field(default_factory=Workers)
+    workers: WorkerGroup = field(default_factory=WorkerGroup)
     stopped: str = ""
 
 
@@ -123,7 +123,7 @@ def _fitted(
     transform: ImageTransform,
     work: Path | None,
     strategy: tf.distribute.Strategy,
-    workers: Workers,
+    workers: WorkerGroup,
     until_epoch: int | None,
     should_stop: ShouldStop,
 ) -> Fitted:
@@ -228,7 +228,7 @@ def _batches(
 
 
 def _validation_batches(
-    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training, *, workers: Workers
+    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training, *, workers: WorkerGroup
 ) -> tf.data.Dataset | None:
     """(inputs, targets, weights) of the validation split: this worker's part of each batch. None without such a split."""
     if not examples.count(VALIDATION):
@@ -284,7 +284,7 @@ def _take_best(network: keras.Model, callbacks: Sequence[keras.callbacks.Callbac
 
 
 @contextmanager
-def _folder(work: Path | None, workers: Workers) -> Iterator[Path | None]:
+def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
     """Where this worker may write: only the chief's work is kept."""
     if work is None or workers.is_chief:
         yield work
@@ -301,7 +301,7 @@ def _saving(
     identity: dict[str, object],
     minutes: float,
     work: Path | None,
-    workers: Workers,
+    workers: WorkerGroup,
 ) -> Iterator[Unsaved]:
     """Checkpoints in the work folder, if there is one, and SIGTERM heard."""
     if work is None:

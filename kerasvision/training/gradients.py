@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision.tasks.base import Objective
-from kerasvision.training.measures import Measures
+from kerasvision.training.measures import EpochMeasures
 
 
 class Sums(NamedTuple):
@@ -41,7 +41,7 @@ class ExampleLosses:
         # Which weights the loss depends on is known when it has been computed once.
         self.used: list[keras.Variable] = []
 
-    def sums(self, batch: Any, *, measures: Measures, divided: bool) -> Sums:
+    def sums(self, batch: Any, *, measures: EpochMeasures, divided: bool) -> Sums:
         """Trains on a batch (inputs, targets) or (inputs, targets, weights).
 
         Args:
@@ -58,7 +58,7 @@ class ExampleLosses:
         self.used = [weight for weight, gradient in found if gradient is not None]
         return Sums([tf.convert_to_tensor(gradient) for _, gradient in found if gradient is not None], total, count)
 
-    def losses(self, batch: Any, *, measures: Measures, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def losses(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """(n,), weighted, and how many rows have a weight above 0; adds the batch to the measures."""
         inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = self._network(inputs, training=training)

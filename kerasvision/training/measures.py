@@ -4,14 +4,14 @@ import keras
 import tensorflow as tf
 
 
-class Measures:
+class EpochMeasures:
     """Mean loss and Keras metrics. Each replica adds up its own examples; a result is that of all of them together.
 
     Args:
         metrics: Keras metrics whose state is sums over examples, as all of Keras' own are.
         strategy: under which the metrics were made.
 
-    >>> measures = Measures([keras.metrics.BinaryAccuracy(name="accuracy")])
+    >>> measures = EpochMeasures([keras.metrics.BinaryAccuracy(name="accuracy")])
     >>> targets, answers = tf.constant([[1.0], [0.0], [0.0]]), tf.constant([[0.9], [0.8], [0.1]])
     >>> measures.update(tf.constant([0.1, 1.6, 0.1]), targets=targets, answers=answers, weights=tf.constant([1.0, 1.0, 0.0]))
     >>> {name: round(value, 3) for name, value in measures.results().items()}  # the third row has weight 0

@@ -20,7 +20,7 @@ from kerasvision.tasks.base import Objective
 from kerasvision.training.devices.dropout import differ_by_replica
 from kerasvision.training.devices.replicas import shared_out
 from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_batch
-from kerasvision.training.measures import Measures
+from kerasvision.training.measures import EpochMeasures
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import TrainingOptimizer, is_decayed
@@ -86,9 +86,9 @@ class TrainStep:
             differ_by_replica(network)
         with strategy.scope():
             optimizer.build(network.trainable_variables)
-            self._measures = Measures(objective.metrics, strategy=strategy)
+            self._measures = EpochMeasures(objective.metrics, strategy=strategy)
             copies = [type(metric).from_config(metric.get_config()) for metric in objective.metrics]
-            self._evaluated = Measures(copies, strategy=strategy)
+            self._evaluated = EpochMeasures(copies, strategy=strategy)
         if xla:
             self._sums = tf.function(self._sums, autograph=False, jit_compile=True)
         self._run = tf.function(self._steps, autograph=False)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision.tasks.base import Objective
 from kerasvision.tasks.classification.auxiliary import main_logits, with_auxiliary_losses
-from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
@@ -221,17 +221,17 @@ def with_decay(settings):
 
 
 def values(strategy):
-    """What `values_of` finds of variables that differ between replicas; and whether others that get it go on as they do."""
+    """What `read_values` finds of variables that differ between replicas; and whether others with it go on as they do."""
     here, update = differing(strategy)
     update()
-    arrays = values_of(here)
+    arrays = read_values(here)
     there, update_there = differing(strategy)
     assign_values(there, arrays)
     same = []
     for _ in range(3):
         update()
         update_there()
-        one, other = values_of(here), values_of(there)
+        one, other = read_values(here), read_values(there)
         same.append(
             {name: array.tobytes() for name, array in one.items()}
             == {name: array.tobytes() for name, array in other.items()}

@@ -8,7 +8,7 @@ from kerasvision.errors import Interrupted
 from kerasvision.training.checkpointing.callback_state import CallbackStates
 from kerasvision.training.checkpointing.checkpoints import Checkpoints
 from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoints
-from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.loop import Progress, Unsaved
 
 _CALLBACKS = "callbacks/"
@@ -66,7 +66,7 @@ class Saving(Unsaved):
         """
         states, arrays = self._callbacks.save()
         state = {"history": dict(progress.history), "stopped": progress.stopped, "callbacks": states}
-        saved = self._checkpoints.try_save({**values_of(self._variables), **arrays}, state, step=progress.step)
+        saved = self._checkpoints.try_save({**read_values(self._variables), **arrays}, state, step=progress.step)
         self._saved_at = time.monotonic()
         if saved is not None:
             self.last = str(saved)

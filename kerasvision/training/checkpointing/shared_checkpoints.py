@@ -15,7 +15,7 @@ import numpy as np
 from kerasvision.training.checkpointing.checkpoints import Checkpoint, Checkpoints
 from kerasvision.training.checkpointing.packing import index_of, pack, unpack
 from kerasvision.training.checkpointing.variable_values import of_replica, parts_of
-from kerasvision.training.devices.workers import Workers
+from kerasvision.training.devices.workers import WorkerGroup
 
 
 class SharedCheckpoints:
@@ -30,7 +30,7 @@ class SharedCheckpoints:
         folder: the chief's.
     """
 
-    def __init__(self, checkpoints: Checkpoints | None, *, workers: Workers, variables: Mapping[str, Any]) -> None:
+    def __init__(self, checkpoints: Checkpoints | None, *, workers: WorkerGroup, variables: Mapping[str, Any]) -> None:
         self._checkpoints, self._workers = checkpoints, workers
         self._counts = {name: len(parts_of(variable)) for name, variable in variables.items()}
         self._first = workers.number * max(self._counts.values(), default=1)

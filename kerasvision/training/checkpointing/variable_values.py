@@ -13,13 +13,13 @@ from kerasvision.shortened import shortened
 MOST_NAMED = 5
 
 
-def values_of(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def read_values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Copies of the values, by the same names.
 
     Where replicas do not have the same value, as of a metric's sum or of statistics that each keeps for itself, that of
     replica 1 is named "... of replica 1", and so on.
 
-    >>> values_of({"step": tf.Variable(3), "name": tf.Variable("a")})
+    >>> read_values({"step": tf.Variable(3), "name": tf.Variable("a")})
     {'step': array(3, dtype=int32), 'name': array(b'a', dtype=object)}
     """
     arrays = {}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kerasvision.config.training import Training
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.training.devices.cluster import Cluster, read_cluster, wait_for_others
-from kerasvision.training.devices.workers import SeveralWorkers, Workers
+from kerasvision.training.devices.workers import SeveralWorkers, WorkerGroup
 
 
 def make_strategy(training: Training) -> tf.distribute.Strategy:
@@ -43,11 +43,11 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices[:replicas], cross_device_ops=cross_device)
 
 
-def workers_of(strategy: tf.distribute.Strategy) -> Workers:
+def workers_of(strategy: tf.distribute.Strategy) -> WorkerGroup:
     """Who takes part in a training under a strategy of `make_strategy`."""
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return SeveralWorkers(read_cluster(os.environ), strategy)
-    return Workers()
+    return WorkerGroup()
 
 
 def needs_own_process(training: Training) -> bool:

@@ -22,10 +22,10 @@ from kerasvision.training.devices.cluster import Cluster, who_is_gone
 PIECES = (2**12, 2**23)
 
 
-class Workers:
+class WorkerGroup:
     """Those of a training that has one: what it says is what all say.
 
-    >>> alone = Workers()
+    >>> alone = WorkerGroup()
     >>> alone.is_chief, alone.any(False), alone.largest(2.5), alone.said_by(0, b"text"), alone.chiefs(lambda: {"step": 3})
     (True, False, 2.5, b'text', {'step': 3})
     """
@@ -86,7 +86,7 @@ class Workers:
             return {"error": [type(error).__name__, str(error)]}
 
 
-class SeveralWorkers(Workers):
+class SeveralWorkers(WorkerGroup):
     """Those of a cluster.
 
     Args:

@@ -62,10 +62,10 @@ class OnePass(optimizers.Optimizer):
         return variables[self._get_variable_index(variable)].value.handle
 
 
-class Sgd(OnePass, optimizers.SGD):
+class OnePassSgd(OnePass, optimizers.SGD):
     """SGD, with momentum, Nesterov's, or none.
 
-    >>> optimizer = Sgd(learning_rate=0.5, momentum=0.9)
+    >>> optimizer = OnePassSgd(learning_rate=0.5, momentum=0.9)
     >>> weight = keras.Variable([1.0])
     >>> for _ in range(2):
     ...     optimizer.apply([tf.constant([1.0])], [weight])
@@ -88,7 +88,7 @@ class Sgd(OnePass, optimizers.SGD):
         )
 
 
-class RmsProp(OnePass, optimizers.RMSprop):
+class OnePassRmsProp(OnePass, optimizers.RMSprop):
     """RMSprop with momentum; without it there is no kernel."""
 
     def has_kernel(self) -> bool:
@@ -117,7 +117,7 @@ class RmsProp(OnePass, optimizers.RMSprop):
             tf.raw_ops.ResourceApplyRMSProp(**arguments)
 
 
-class Adam(OnePass, optimizers.Adam):
+class OnePassAdam(OnePass, optimizers.Adam):
     """Adam; for its amsgrad variant there is no kernel.
 
     Source: Kingma & Ba, 2014, the form at the end of section 2, with epsilon added to the root of the plain v.
@@ -148,14 +148,14 @@ class Adam(OnePass, optimizers.Adam):
         )
 
 
-class AdamW(Adam, optimizers.AdamW):
+class OnePassAdamW(OnePassAdam, optimizers.AdamW):
     """Adam with weight decay."""
 
 
 # Keras' class -> the one here that does the same.
 ONE_PASS: dict[type[optimizers.Optimizer], type[optimizers.Optimizer]] = {
-    optimizers.SGD: Sgd,
-    optimizers.RMSprop: RmsProp,
-    optimizers.Adam: Adam,
-    optimizers.AdamW: AdamW,
+    optimizers.SGD: OnePassSgd,
+    optimizers.RMSprop: OnePassRmsProp,
+    optimizers.Adam: OnePassAdam,
+    optimizers.AdamW: OnePassAdamW,
 }

@@ -75,7 +75,7 @@ def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimiz
     The class keeps its name, from which Keras makes names of variables and operations.
 
     >>> [one.__name__ for one in for_training(keras.optimizers.SGD).__mro__[:5]]
-    ['SGD', 'TrainingOptimizer', 'Sgd', 'OnePass', 'SGD']
+    ['SGD', 'TrainingOptimizer', 'OnePassSgd', 'OnePass', 'SGD']
     >>> [one.__name__ for one in for_training(keras.optimizers.Lion).__mro__[:3]]
     ['Lion', 'TrainingOptimizer', 'Lion']
     """

@@ -90,10 +90,10 @@ def agreement(
     return _judged(runs, replicas=replicas, steps=steps)
 
 
-def differences(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
+def relative_differences(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
     """By how much of its largest value each array differs.
 
-    >>> differences({"bias": np.array([1.0, -4.0])}, {"bias": np.array([1.0, -3.0])})
+    >>> relative_differences({"bias": np.array([1.0, -4.0])}, {"bias": np.array([1.0, -3.0])})
     {'bias': 0.25}
     """
     return {
@@ -120,13 +120,13 @@ def _is_rounding(runs: Mapping[str, tuple[ReplicaRun, ReplicaRun]]) -> bool:
 
 def _first_apart(one: ReplicaRun, several: ReplicaRun) -> str | None:
     """The first layer that says something else of the first images."""
-    apart = differences(one.outputs, several.outputs)
+    apart = relative_differences(one.outputs, several.outputs)
     return next((name for name, value in apart.items() if value > ALLOWED["float64"]), None)
 
 
 def _largest(one: ReplicaRun, several: ReplicaRun) -> tuple[str, float]:
     """The weight that differs most, and by how much."""
-    found = differences(one.weights, several.weights)
+    found = relative_differences(one.weights, several.weights)
     return max(found.items(), key=lambda item: item[1])
 
 
@@ -134,7 +134,7 @@ def _judged(runs: Mapping[str, tuple[ReplicaRun, ReplicaRun]], *, replicas: int,
     weights = runs["float32"][0].weights
     table = pd.DataFrame({"weight": map(_plain, weights), "values": [value.size for value in weights.values()]})
     for dtype, (one, several) in runs.items():
-        table[dtype] = list(differences(one.weights, several.weights).values())
+        table[dtype] = list(relative_differences(one.weights, several.weights).values())
     name, largest = _largest(*runs["float32"])
     seen = (
         f"After {steps} steps on 1 device and on {replicas} replicas (float32, without dropout) the weights differ by at "
@@ -170,7 +170,7 @@ def _reasons(one: ReplicaRun, several: ReplicaRun, *, replicas: int) -> Iterator
 
 
 def _losses(one: ReplicaRun, several: ReplicaRun) -> float:
-    return differences({"": one.losses}, {"": several.losses})[""]
+    return relative_differences({"": one.losses}, {"": several.losses})[""]
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ from kerasvision import models
 from kerasvision.errors import ConfigError
 from kerasvision.progress import bar
 from kerasvision.training.probes.layer_gradients import wrong_layers
-from kerasvision.training.probes.lines import Comparison, Function, compare
+from kerasvision.training.probes.lines import Function, SlopeComparison, compare_with_slope
 
 BATCH_SIZE = 4
 # Single weights of each layer that are looked at, besides the direction of all of them.
@@ -186,7 +186,7 @@ def _layer_table(network: keras.Model, function: Function, random: np.random.Gen
 
 def _compared(
     function: Function, gradients: Sequence[np.ndarray], numbers: Sequence[int], random: np.random.Generator
-) -> list[Comparison]:
+) -> list[SlopeComparison]:
     """A direction of all weights of a layer, and single ones of each of its variables in turn."""
     nowhere: list[np.ndarray | None] = [None] * len(gradients)
     # A line goes as far as the weights are from 0.
@@ -196,17 +196,17 @@ def _compared(
     together = list(nowhere)
     for number in numbers:
         together[number] = spread[number] * random.normal(size=gradients[number].shape)
-    comparisons = [compare(function, gradients, together, usual=usual * np.sqrt(len(slopes)))]
+    comparisons = [compare_with_slope(function, gradients, together, usual=usual * np.sqrt(len(slopes)))]
     for turn in range(min(WEIGHTS_PER_LAYER, len(slopes))):
         number = numbers[turn % len(numbers)]
         alone = list(nowhere)
         alone[number] = np.zeros(gradients[number].shape)
         alone[number].flat[random.integers(gradients[number].size)] = spread[number]
-        comparisons.append(compare(function, gradients, alone, usual=usual))
+        comparisons.append(compare_with_slope(function, gradients, alone, usual=usual))
     return comparisons
 
 
-def _summed_up(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def _summed_up(comparisons: Sequence[SlopeComparison]) -> dict[str, Any]:
     verdicts = [each.verdict for each in comparisons]
     undecided = {reason: verdicts.count(reason) for reason in ("kink", "rounding")}
     decided = [each.error for each in comparisons if each.verdict not in undecided]

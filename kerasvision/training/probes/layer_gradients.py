@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.training.probes.lines import Function, compare
+from kerasvision.training.probes.lines import Function, compare_with_slope
 
 # So often a layer is asked, in other directions: the edge of a ReLU unit may spoil one of them.
 TRIES = 3
@@ -60,7 +60,7 @@ def _error(layer: keras.Layer, call: tuple[tuple, dict], random: np.random.Gener
     gradients = function.gradients()
     for _ in range(TRIES):
         directions = [random.normal(size=variable.shape) for variable in function.variables]
-        found = compare(function, gradients, directions, usual=0.0)
+        found = compare_with_slope(function, gradients, directions, usual=0.0)
         if found.verdict in ("agrees", "differs"):
             return found.error if found.verdict == "differs" else None
     return None

@@ -21,7 +21,7 @@ from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.progress import bar
-from kerasvision.training.probes.one_device import Prepared, prepared, steady
+from kerasvision.training.probes.one_device import PreparedStep, prepare_step, steady
 from kerasvision.training.step import LostError
 
 LOWEST, HIGHEST = 1e-6, 10.0
@@ -99,7 +99,7 @@ def find_learning_rate(
         raise ConfigError("a search for the learning rate needs at least 20 steps", received=steps)
     settings = steady(settings)
     training = settings.training
-    ready = prepared(settings, examples=examples, classes=tuple(classes), transform=transform)
+    ready = prepare_step(settings, examples=examples, classes=tuple(classes), transform=transform)
     batches, _ = training_batches(
         examples,
         transform=transform,
@@ -117,7 +117,7 @@ def find_learning_rate(
     return LearningRates(table, suggested(table), ended)
 
 
-def _losses(ready: Prepared, iterator: object, rates: np.ndarray) -> tuple[list[float], str]:
+def _losses(ready: PreparedStep, iterator: object, rates: np.ndarray) -> tuple[list[float], str]:
     """The loss of each step until it blows up, and how that ended."""
     losses: list[float] = []
     best = math.inf

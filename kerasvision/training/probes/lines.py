@@ -21,7 +21,7 @@ Verdict = Literal["agrees", "differs", "kink", "rounding", "flat"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SlopeComparison:
     """The gradient along a line, and the slope by differences."""
 
     by_gradient: float
@@ -82,9 +82,9 @@ class Function:
         return value, size
 
 
-def compare(
+def compare_with_slope(
     function: Function, gradients: Sequence[np.ndarray], directions: Sequence[np.ndarray | None], *, usual: float
-) -> Comparison:
+) -> SlopeComparison:
     """Walks along a line through where the variables are, and leaves them there.
 
     Args:
@@ -111,7 +111,7 @@ def compare(
     return _judged(by_gradient, slope.value, doubt=slope.doubt, because=slope.because, usual=usual)
 
 
-def _judged(by_gradient: float, by_differences: float, *, doubt: float, because: Verdict, usual: float) -> Comparison:
+def _judged(by_gradient: float, by_differences: float, *, doubt: float, because: Verdict, usual: float) -> SlopeComparison:
     difference, larger = abs(by_gradient - by_differences), max(abs(by_gradient), abs(by_differences))
     scale = max(larger, SMALL * usual)
     error = difference / scale if scale else 0.0
@@ -123,4 +123,4 @@ def _judged(by_gradient: float, by_differences: float, *, doubt: float, because:
         verdict = "agrees"
     else:
         verdict = "differs" if difference > CERTAIN * doubt else because
-    return Comparison(by_gradient, by_differences, error, verdict)
+    return SlopeComparison(by_gradient, by_differences, error, verdict)

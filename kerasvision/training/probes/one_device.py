@@ -21,7 +21,7 @@ from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStep:
     """An experiment that can be trained by hand.
 
     Attributes:
@@ -53,9 +53,9 @@ def steady(settings: TrainerSettings) -> TrainerSettings:
     return with_value(settings, "training", c.Training(**{**dict(settings.training), **plain}))
 
 
-def prepared(
+def prepare_step(
     settings: TrainerSettings, *, examples: ExampleSet, classes: tuple[str, ...], transform: ImageTransform
-) -> Prepared:
+) -> PreparedStep:
     """Builds the network and the train step; same settings, same weights.
 
     Args:
@@ -83,4 +83,4 @@ def prepared(
         clip_norm=training.clip_norm,
         l2=training.l2,
     )
-    return Prepared(settings, part, objective, step, task)
+    return PreparedStep(settings, part, objective, step, task)

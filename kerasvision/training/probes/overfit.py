@@ -22,7 +22,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.progress import bar
 from kerasvision.training.probes.batch_faults import batch_faults, lost_weights, unmoved_layers
-from kerasvision.training.probes.one_device import Prepared, prepared, steady
+from kerasvision.training.probes.one_device import PreparedStep, prepare_step, steady
 from kerasvision.training.step import LostError
 
 STEPS = 500
@@ -88,7 +88,7 @@ def overfit(
         raise ConfigError("steps must be at least 1", received=steps)
     settings = unhindered(settings)
     data = {"examples": examples, "classes": tuple(classes), "transform": transform}
-    ready = prepared(settings, **data)
+    ready = prepare_step(settings, **data)
     _without_dropout(ready.network)
     batch, ids = _first_batch(ready, examples, transform)
     faults = [*batch_faults(batch, ids=ids), *lost_weights(ready.network)]
@@ -112,7 +112,7 @@ def unhindered(settings: TrainerSettings) -> TrainerSettings:
     return settings
 
 
-def _first_batch(ready: Prepared, examples: ExampleSet, transform: ImageTransform) -> tuple[tuple[Any, Any], list[str]]:
+def _first_batch(ready: PreparedStep, examples: ExampleSet, transform: ImageTransform) -> tuple[tuple[Any, Any], list[str]]:
     training = ready.settings.training
     batches, _ = training_batches(
         examples,
@@ -133,7 +133,7 @@ def _without_dropout(network: keras.Model) -> None:
             setattr(layer, "stddev" if isinstance(layer, keras.layers.GaussianNoise) else "rate", 0.0)
 
 
-def _trained(ready: Prepared, batch: tuple[Any, Any], steps: int) -> tuple[pd.DataFrame, list[str]]:
+def _trained(ready: PreparedStep, batch: tuple[Any, Any], steps: int) -> tuple[pd.DataFrame, list[str]]:
     """A row per step until the batch is learned, and what ended it before its time."""
     again = tf.data.Dataset.from_tensors(batch).repeat()
     iterator = iter(ready.step.share_out(again))
@@ -165,7 +165,7 @@ def _is_learned(losses: pd.Series) -> bool:
     return bool(last <= max(SHARE * first, NEARLY_NOTHING))
 
 
-def _died(ready: Prepared, batch: tuple[Any, Any]) -> list[str]:
+def _died(ready: PreparedStep, batch: tuple[Any, Any]) -> list[str]:
     """What the network has become: without gradients, or with one answer for everything."""
     seen = [f"in the end, {sentence}" for sentence in unmoved_layers(ready.network, ready.objective, batch)]
     answers = np.asarray(ready.objective.answers(ready.network(batch[0], training=True)), "float64")
@@ -197,7 +197,7 @@ def _about_curve(table: pd.DataFrame) -> list[str]:
 
 
 def _with_other_optimizer(settings: TrainerSettings, data: dict[str, Any], batch: tuple[Any, Any], steps: int) -> str:
-    other = prepared(with_value(settings, "training.optimizer", OTHER_OPTIMIZER), **data)
+    other = prepare_step(with_value(settings, "training.optimizer", OTHER_OPTIMIZER), **data)
     _without_dropout(other.network)
     table, _ = _trained(other, batch, steps)
     rate = f"Adam at a learning rate of {OTHER_OPTIMIZER.learning_rate:g}"

@@ -20,7 +20,7 @@ from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
 from kerasvision.tasks.base import Objective, make_task
-from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.dropout import seed_generators
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.fit import model_for_training
@@ -102,7 +102,7 @@ def replica_run(
         steps=steps,
     )
     iterator = step.share_out(batches)
-    before = values_of(step.variables())
+    before = read_values(step.variables())
     outputs = _outputs(step.network, next(iter(iterator)), strategy)
     assign_values(step.variables(), before)
     try:
@@ -110,7 +110,7 @@ def replica_run(
     except LostError as lost:
         raise StageError(f"the loss or its gradient became infinite or not a number at step {lost.position + 1}") from lost
     named = {f"{number:04d} {weight.path}": weight for number, weight in enumerate(step.network.variables)}
-    values = values_of({name: weight for name, weight in named.items() if "seed_generator" not in name})
+    values = read_values({name: weight for name, weight in named.items() if "seed_generator" not in name})
     weights = {name: value for name, value in values.items() if " of replica " not in name}
     apart = dict.fromkeys(name.split(" of replica ")[0] for name in values.keys() - weights.keys())
     return ReplicaRun(losses, weights, tuple(apart), outputs, random)

@@ -16,7 +16,7 @@ from kerasvision.errors import ConfigError, StageError
 from kerasvision.training.checkpointing import checkpoint_files
 from kerasvision.training.checkpointing.checkpoints import Checkpoints
 from kerasvision.training.checkpointing.packing import index_of, pack, unpack
-from kerasvision.training.checkpointing.variable_values import assign_values, values_of
+from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 
 STATE = {"epoch": 3, "history": {"loss": [0.1, float("inf")]}, "best": None, "name": "über"}
 
@@ -304,14 +304,14 @@ def test_variables_come_back_through_a_checkpoint(checkpoints):
     here["half"].assign([0.1, -2.0])
     here["count"].assign(2**40)
     here["name"].assign(["a\0", "ü"])
-    checkpoints.save(values_of(here), {}, step=1)
+    checkpoints.save(read_values(here), {}, step=1)
     assign_values(there, checkpoints.latest().arrays)
-    assert_same_bits(values_of(here), values_of(there))
+    assert_same_bits(read_values(here), read_values(there))
 
 
 def test_values_are_copies(checkpoints):
     weight = keras.Variable(np.zeros(1000, np.float32))
-    before = values_of({"weight": weight})["weight"]
+    before = read_values({"weight": weight})["weight"]
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.apply([tf.ones(1000)], [weight])
     assert not before.any()
@@ -319,7 +319,7 @@ def test_values_are_copies(checkpoints):
 
 def test_variables_that_do_not_fit_are_named_and_none_is_changed():
     here = variables()
-    arrays = {**values_of(here), "unknown": np.ones(1), "half": np.ones(2, np.float16), "count": np.array(7, np.int64)}
+    arrays = {**read_values(here), "unknown": np.ones(1), "half": np.ones(2, np.float16), "count": np.array(7, np.int64)}
     arrays["weight"] = np.ones((3, 2), np.float32)
     del arrays["name"]
     with pytest.raises(StageError) as refused:

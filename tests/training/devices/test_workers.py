@@ -20,7 +20,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.training.devices.cluster import Cluster, read_cluster, wait_for_others, who_is_gone
-from kerasvision.training.devices.workers import SeveralWorkers, Workers
+from kerasvision.training.devices.workers import SeveralWorkers, WorkerGroup
 from kerasvision.training.fit import fit
 
 SCRIPT = Path(__file__).with_name("worker_cases.py")
@@ -133,7 +133,7 @@ def test_who_is_gone_are_those_that_do_not_answer():
 
 
 def test_an_error_of_the_chief_is_raised_on_all_with_its_class_and_text():
-    class Second(Workers):
+    class Second(WorkerGroup):
         count, number = 2, 1
 
         def said_by(self, number, message):

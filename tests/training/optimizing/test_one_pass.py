@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import optimizers
 
 from kerasvision import config as c
-from kerasvision.training.optimizing.one_pass import ONE_PASS, Sgd
+from kerasvision.training.optimizing.one_pass import ONE_PASS, OnePassSgd
 from kerasvision.training.optimizing.optimizers import for_training, make_optimizer
 
 PLAIN, KERNEL = "ResourceApplyGradientDescent", "ResourceApplyKerasMomentum"
@@ -82,7 +82,7 @@ def test_weight_in_another_precision_goes_kerass_way(kind, options):
 def test_sparse_gradient_goes_kerass_way():
     weight = keras.Variable(np.ones((3, 2), "float32"))
     gradient = tf.IndexedSlices(tf.ones((1, 2)), tf.constant([1]), tf.constant([3, 2]))
-    Sgd(0.5, momentum=0.9).apply([gradient], [weight])
+    OnePassSgd(0.5, momentum=0.9).apply([gradient], [weight])
     np.testing.assert_array_equal(weight, [[1, 1], [0.5, 0.5], [1, 1]])
 
 
@@ -119,4 +119,4 @@ def test_so_they_do_where_keras_updates(on_replicas_in_each_case, kind):
 
 def test_training_takes_one_pass_updates():
     optimizer = make_optimizer(c.Training(optimizer=c.Sgd(momentum=0.9)), steps_per_epoch=1)
-    assert isinstance(optimizer, Sgd)
+    assert isinstance(optimizer, OnePassSgd)

@@ -7,7 +7,7 @@ import pytest
 
 from kerasvision import config as c
 from kerasvision.errors import ConfigError
-from kerasvision.training.probes.agreement import agreement, differences
+from kerasvision.training.probes.agreement import agreement, relative_differences
 
 
 @pytest.fixture
@@ -98,4 +98,4 @@ def test_a_comparison_with_nothing_to_compare_is_refused(found, replicas, steps)
 def test_differences_are_relative_to_the_largest_value_and_never_to_rounding():
     one = {"kernel": np.array([2.0, -4.0]), "bias": np.array([1e-9]), "none": np.zeros((0, 3))}
     other = {"kernel": np.array([2.0, -4.2]), "bias": np.array([-1e-9]), "none": np.zeros((0, 3))}
-    assert differences(one, other) == pytest.approx({"kernel": 0.05, "bias": 2e-6, "none": 0.0})
+    assert relative_differences(one, other) == pytest.approx({"kernel": 0.05, "bias": 2e-6, "none": 0.0})
