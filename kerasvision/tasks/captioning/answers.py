@@ -43,12 +43,34 @@ def extra_signatures(model: keras.Model, *, codec: Codec, settings: c.Captioning
     Raises:
         ConfigError: as for `predictor`.
     """
-    decoder, length = _decoder(model, codec, settings), settings.max_length + 1
+    decoder = _decoder(model, codec, settings)
+    found = {SCORE: _scoring(model, codec)}
+    if decoder.attends:
+        found[EXPLAIN] = _explaining(decoder, codec, settings)
+    return found
+
+
+def _scoring(model: keras.Model, codec: Codec) -> ExtraSignature:
+    """How likely given captions are."""
 
     def score(images: tf.Tensor, captions: tf.Tensor) -> Predictions:
         tokens, targets = codec.encode(captions)
         told, counts = log_likelihoods(logits_of(model([images, tokens], training=False)), targets)
         return {"log_likelihoods": told, "tokens": counts}
+
+    return ExtraSignature(
+        {"captions": tf.TensorSpec([None, None], tf.string)},
+        score,
+        {
+            "captions": "sentences about each image, as many for each: fill up with empty ones",
+            "log_likelihoods": "the log probability of each, its end included; 0 where it is empty",
+            "tokens": "how many tokens each is, its end included; 0 where it is empty",
+        },
+    )
+
+
+def _explaining(decoder: Decoder, codec: Codec, settings: c.Captioning) -> ExtraSignature:
+    """Where the network looks for each word of its best caption."""
 
     def explain(images: tf.Tensor) -> Predictions:
         memory = decoder.encode(images)
@@ -57,27 +79,14 @@ def extra_signatures(model: keras.Model, *, codec: Codec, settings: c.Captioning
         attention = attended(decoder.step, memory, decoder.start(memory), words)
         return {"words": tf.where(words == PADDING, "", codec.names(words)), "attention": attention}
 
-    found = {
-        SCORE: ExtraSignature(
-            {"captions": tf.TensorSpec([None, None], tf.string)},
-            score,
-            {
-                "captions": "sentences about each image, as many for each: fill up with empty ones",
-                "log_likelihoods": "the log probability of each, its end included; 0 where it is empty",
-                "tokens": "how many tokens each is, its end included; 0 where it is empty",
-            },
-        )
-    }
-    if decoder.attends:
-        found[EXPLAIN] = ExtraSignature(
-            {},
-            explain,
-            {
-                "words": f"the tokens of the best caption, in order; empty after the last of at most {length - 1}",
-                "attention": "where it looked for each: shares of the image, top to bottom, which sum to 1; then zeros",
-            },
-        )
-    return found
+    return ExtraSignature(
+        {},
+        explain,
+        {
+            "words": f"the tokens of the best caption, in order; empty after the last of at most {settings.max_length}",
+            "attention": "where it looked for each: shares of the image, top to bottom, which sum to 1; then zeros",
+        },
+    )
 
 
 def evaluation_inputs(batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:

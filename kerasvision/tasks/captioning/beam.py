@@ -9,6 +9,7 @@ al., 2016, https://arxiv.org/abs/1609.08144, section 7, in the simpler form that
 et al., 2017, https://arxiv.org/abs/1705.04304, section 2.5.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -71,23 +72,13 @@ def beam_search(
         no_repeat: no caption says the same so many tokens twice; 0 for no such rule.
     """
     divisors = length_divisors(max_length + 1, length_norm)
-
-    def filled(search: _Search, logits: tf.Tensor, states: Tensors) -> _Search:
-        logits = tf.cast(logits, tf.float32)
-        allowed = logits + sayable(logits.shape[-1], search.place)
-        # Of a row's logits the order is that of its probabilities: only those of the best are worked out.
-        of_all = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
-        ends = tf.reshape(allowed[:, END, tf.newaxis] - of_all, [-1, width])
-        words, chosen = tf.math.top_k(_words_only(allowed, search, no_repeat), k=min(width, logits.shape[-1]))
-        lost = search.lost | tf.reduce_any(tf.math.is_nan(ends), axis=1)
-        finished = _with_ended(search, ends, divisors)
-        return _continued(search._replace(states=tuple(states), lost=lost), words - of_all, chosen, finished)
+    filled = partial(_filled, divisors=divisors, no_repeat=no_repeat)
 
     def advance(*loop: tf.Tensor) -> _Search:
         search = _Search(*loop)
         last = tf.gather(search.tokens, search.place - 1, axis=2)
         logits, states, _ = step(of_beams, tf.reshape(last, [-1]), search.states)
-        return filled(search, logits, states)
+        return filled(search._replace(states=tuple(states)), logits)
 
     def goes_on(*loop: tf.Tensor) -> tf.Tensor:
         search = _Search(*loop)
@@ -98,13 +89,9 @@ def beam_search(
     # All beams of an image begin alike: one step for all of them.
     count = tf.shape(memory[0])[0]
     logits, states, _ = step(memory, tf.fill([count], START), states)
-    of_beams, (logits, *states) = repeated(memory, width), repeated((logits, *states), width)
-    loop = filled(_begun(count, tuple(states), width, captions, max_length + 1), logits, tuple(states))
-    search = _Search(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Search(*free_rows(tuple(loop)))))
-    exists = search.scores > NEVER
-    scores = tf.where(exists, search.scores, 0.0)
-    scores = tf.where(search.lost[:, tf.newaxis], float("nan"), scores)
-    return Decoded(tf.where(exists[:, :, tf.newaxis], search.ended, PADDING), scores)
+    of_beams, logits, states = repeated(memory, width), tf.repeat(logits, width, axis=0), repeated(states, width)
+    loop = filled(_begun(count, states, width, captions, max_length + 1), logits)
+    return _decoded(_Search(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Search(*free_rows(tuple(loop))))))
 
 
 def _begun(count: tf.Tensor, states: Tensors, width: int, captions: int, length: int) -> _Search:
@@ -118,6 +105,33 @@ def _begun(count: tf.Tensor, states: Tensors, width: int, captions: int, length:
         scores=tf.fill([count, captions], NEVER),
         lost=tf.zeros([count], tf.bool),
     )
+
+
+def _filled(search: _Search, logits: tf.Tensor, *, divisors: tf.Tensor, no_repeat: int) -> _Search:
+    """The search with its place filled: some captions end there, the likeliest of the others go on.
+
+    Args:
+        search: with the states after this place.
+        logits: float32 (N * W, V), for the token at this place.
+        divisors: of the log probability of a caption of each length.
+        no_repeat: as for `beam_search`.
+    """
+    width, logits = search.tokens.shape[1], tf.cast(logits, tf.float32)
+    allowed = logits + sayable(logits.shape[-1], search.place)
+    # Of a row's logits the order is that of its probabilities: only those of the best are worked out.
+    of_all = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
+    ends = tf.reshape(allowed[:, END, tf.newaxis] - of_all, [-1, width])
+    words, chosen = tf.math.top_k(_words_only(allowed, search, no_repeat), k=min(width, logits.shape[-1]))
+    lost = search.lost | tf.reduce_any(tf.math.is_nan(ends), axis=1)
+    return _continued(search._replace(lost=lost), words - of_all, chosen, _with_ended(search, ends, divisors))
+
+
+def _decoded(search: _Search) -> Decoded:
+    """What a search found: padding and 0 where there are fewer captions, NaN where the network gave no numbers."""
+    exists = search.scores > NEVER
+    scores = tf.where(exists, search.scores, 0.0)
+    scores = tf.where(search.lost[:, tf.newaxis], float("nan"), scores)
+    return Decoded(tf.where(exists[:, :, tf.newaxis], search.ended, PADDING), scores)
 
 
 def _with_ended(search: _Search, ends: tf.Tensor, divisors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,7 +11,7 @@ making. A caption is 1 to `max_length` tokens and its end, T = max_length + 1 in
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -139,7 +139,7 @@ def attended(step: DecoderStep, memory: Tensors, states: Tensors, tokens: tf.Ten
     count, length = tf.shape(tokens)[0], tokens.shape[1]
     before = tf.concat([tf.fill([count, 1], START), tokens[:, :-1]], axis=1)
 
-    def body(place: tf.Tensor, states: Tensors, seen: tf.TensorArray) -> tuple:
+    def body(place: tf.Tensor, states: Tensors, seen: tf.TensorArray) -> tuple[tf.Tensor, Tensors, tf.TensorArray]:
         _, states, attention = step(memory, before[:, place], states)
         return place + 1, tuple(states), seen.write(place, tf.cast(attention, tf.float32))
 
@@ -185,6 +185,26 @@ def length_divisors(steps: int, length_norm: float) -> tf.Tensor:
     return tf.constant(np.arange(1, steps + 1) ** np.float64(length_norm), tf.float32)
 
 
+class _Sentences(NamedTuple):
+    """M captions in the making, before a place is filled.
+
+    Attributes:
+        place: int32, how many tokens they have.
+        last: int32 (M,), the token before.
+        is_open: bool (M,), whether they have not ended.
+        states: of their steps.
+        tokens: int32 (M, T), padding from the place on.
+        told: float32 (M,), their log probabilities.
+    """
+
+    place: tf.Tensor
+    last: tf.Tensor
+    is_open: tf.Tensor
+    states: Tensors
+    tokens: tf.Tensor
+    told: tf.Tensor
+
+
 def _said(
     step: DecoderStep,
     memory: Tensors,
@@ -198,43 +218,56 @@ def _said(
 
     `choose` receives logits float32 (M, V), -inf for what may not be said, and the place in the caption.
     """
-    count, places = tf.shape(memory[0])[0], tf.range(max_length + 1)
 
-    def body(place: tf.Tensor, last: tf.Tensor, open_rows: tf.Tensor, states: Tensors, tokens: tf.Tensor, told: tf.Tensor):
-        logits, states, _ = step(memory, last, states)
-        logits = tf.cast(logits, tf.float32)
-        # A caption that is as long as may be ends here.
-        chosen = tf.where(place == max_length, END, choose(logits + sayable(logits.shape[-1], place), place))
-        chosen = tf.where(open_rows, chosen, PADDING)
-        each = tf.gather(logits, chosen, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
-        told += tf.where(open_rows, each, 0.0)
-        tokens = tf.where(places == place, chosen[:, tf.newaxis], tokens)
-        return place + 1, chosen, open_rows & (chosen != END), tuple(states), tokens, told
+    def goes_on(*loop: tf.Tensor) -> tf.Tensor:
+        said = _Sentences(*loop)
+        return (said.place <= max_length) & tf.reduce_any(said.is_open)
 
-    loop = (
-        tf.constant(0),
-        tf.fill([count], START),
-        tf.ones([count], tf.bool),
-        tuple(states),
-        tf.fill([count, max_length + 1], PADDING),
-        tf.zeros([count]),
+    def advance(*loop: tf.Tensor) -> _Sentences:
+        said = _Sentences(*loop)
+        logits, states, _ = step(memory, said.last, said.states)
+        return _with_token(said._replace(states=tuple(states)), tf.cast(logits, tf.float32), choose, max_length=max_length)
+
+    count = tf.shape(memory[0])[0]
+    loop = _Sentences(
+        place=tf.constant(0),
+        last=tf.fill([count], START),
+        is_open=tf.ones([count], tf.bool),
+        states=tuple(states),
+        tokens=tf.fill([count, max_length + 1], PADDING),
+        told=tf.zeros([count]),
     )
-    *_, tokens, told = tf.while_loop(
-        lambda place, last, open_rows, *_: (place <= max_length) & tf.reduce_any(open_rows),
-        body,
-        loop,
-        shape_invariants=free_rows(loop),
-    )
-    lengths = tf.reduce_sum(tf.cast(tokens != PADDING, tf.int32), axis=1)
+    said = _Sentences(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Sentences(*free_rows(tuple(loop)))))
+    lengths = tf.reduce_sum(tf.cast(said.tokens != PADDING, tf.int32), axis=1)
     divisors = tf.gather(length_divisors(max_length + 1, length_norm), tf.maximum(lengths, 1) - 1)
-    return tokens, told / divisors
+    return said.tokens, said.told / divisors
 
 
-def free_rows(loop: tuple) -> tuple:
+def _with_token(
+    said: _Sentences, logits: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *, max_length: int
+) -> _Sentences:
+    """The captions with one more token, by logits float32 (M, V); padding for those that have ended."""
+    # A caption that is as long as may be ends here.
+    chosen = choose(logits + sayable(logits.shape[-1], said.place), said.place)
+    chosen = tf.where(said.place == max_length, END, chosen)
+    chosen = tf.where(said.is_open, chosen, PADDING)
+    each = tf.gather(logits, chosen, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
+    return _Sentences(
+        place=said.place + 1,
+        last=chosen,
+        is_open=said.is_open & (chosen != END),
+        states=said.states,
+        tokens=tf.where(tf.range(max_length + 1) == said.place, chosen[:, tf.newaxis], said.tokens),
+        told=said.told + tf.where(said.is_open, each, 0.0),
+    )
+
+
+def free_rows(loop: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shapes of a loop's variables, the number of rows left open: it is not known in a graph."""
-    return tf.nest.map_structure(
+    shapes: tuple[Any, ...] = tf.nest.map_structure(
         lambda one: tf.TensorShape([None, *one.shape[1:]] if one.shape.rank else []) if tf.is_tensor(one) else None, loop
     )
+    return shapes
 
 
 def repeated(rows: Tensors, times: int) -> Tensors:
