@@ -50,7 +50,7 @@ def test_a_higher_version_takes_the_place_of_the_old_one_which_still_answers_and
     add(saved_models[1], folder, 10)
     assert (model.look(), model.look(), model.current.version) == (True, False, 10)
     assert [total_of_zeros(old), total_of_zeros(model.current)] == [0.0, 1.0]
-    freed = weakref.ref(old._loaded)
+    freed = weakref.ref(old._served._loaded)
     del old
     gc.collect()
     assert freed() is None
