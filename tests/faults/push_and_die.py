@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from kerasvision.config.stages import PusherSettings
-from kerasvision.export.publishing import push
+from kerasvision.export.publishing import publish as publishing
 from kerasvision.pipeline.artifacts import InfraBlessing, Model, ModelBlessing, Out, SavedModel
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.local import run
@@ -59,7 +59,7 @@ def watched(act):
         if begun:
             act(operation, path)
 
-    def begin(work, original=push.push_token):
+    def begin(work, original=publishing.push_token):
         begun.append(work)
         return original(work)
 
@@ -96,7 +96,7 @@ def watched(act):
     stack.enter_context(mock.patch.object(shutil, "copyfile", copied))
     # To flush for real takes milliseconds each time, and no power is cut here.
     stack.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
-    stack.enter_context(mock.patch.object(push, "push_token", begin))
+    stack.enter_context(mock.patch.object(publishing, "push_token", begin))
     stack.enter_context(mock.patch.object(Store, "publish", publish))
     return stack
 
