@@ -159,7 +159,5 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)
     if e.search is not None:
-        settings["tuner"] = TunerSettings(
-            task=task, model=e.model, training=e.training, augment=e.augment, search=e.search
-        )
+        settings["tuner"] = TunerSettings(task=task, model=e.model, training=e.training, augment=e.augment, search=e.search)
     return settings

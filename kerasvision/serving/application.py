@@ -140,10 +140,11 @@ class Application:
     async def _show_page(self, request: Request) -> Response:
         return self._page
 
-    async def _unknown(self, request: Request, error: HTTPException) -> Response:
-        self._measures.requests.labels(route="unknown", status=str(error.status_code)).inc()
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        self._measures.requests.labels(route="unknown", status=str(status)).inc()
         path = request.url.path if len(request.url.path) <= 200 else request.url.path[:200] + "..."
-        return _refusal(Refused(error.status_code, f"Malformed request: {request.method} {path}"))
+        return _refusal(Refused(status, f"Malformed request: {request.method} {path}"))
 
     def _asked_model(self, request: Request) -> ServedVersion:
         version, current = self._version(request), self._versions.current

@@ -27,6 +27,9 @@ from kerasvision.serving.protocol import Asked
 
 log = logging.getLogger(__name__)
 
+# Who waits, and what comes of it.
+Answered = tuple[asyncio.Future[Columns], Columns | Exception]
+
 
 @dataclass(eq=False)
 class _Request:
@@ -34,7 +37,7 @@ class _Request:
 
     asked: Asked
     rows: int
-    future: asyncio.Future
+    future: asyncio.Future[Columns]
     taken: int = 0
     parts: list[Columns] = field(default_factory=list)
 
@@ -97,7 +100,7 @@ class Batcher:
             self._change.notify()
         self._thread.join()
 
-    async def answer(self, asked: Asked) -> dict[str, np.ndarray]:
+    async def answer(self, asked: Asked) -> Columns:
         """Output name -> values, of these rows alone.
 
         Raises:
@@ -157,7 +160,8 @@ class Batcher:
         """At least a row, and as many as the limits allow, each request's in one piece."""
         if not queue[0].asked.signature.joins:
             return [_Piece(queue.popleft(), 0, None)]
-        pieces, room, pixels = [], self._limits.max_batch_size, self._limits.max_pixels
+        room, pixels = self._limits.max_batch_size, self._limits.max_pixels
+        pieces: list[_Piece] = []
         for _ in range(len(queue)):
             request = queue[0]
             start = stop = request.taken
@@ -172,7 +176,7 @@ class Batcher:
                 queue.append(request)
         return pieces
 
-    def _outcomes(self, pieces: Sequence[_Piece]) -> list[Columns | Exception]:
+    def _outcomes(self, pieces: Sequence[_Piece]) -> Sequence[Columns | Exception]:
         """For each piece its outputs, or why there are none."""
         try:
             return _ask(pieces[0].request.asked.signature, pieces)
@@ -183,7 +187,7 @@ class Batcher:
             return [*self._outcomes(pieces[:middle]), *self._outcomes(pieces[middle:])]
 
     def _hand_out(self, pieces: Sequence[_Piece], outcomes: Sequence[Columns | Exception]) -> None:
-        ready: list[tuple[asyncio.Future, object]] = []
+        ready: list[Answered] = []
         for piece, outcome in zip(pieces, outcomes, strict=True):
             request = piece.request
             if isinstance(outcome, Exception):
@@ -201,8 +205,8 @@ class Batcher:
     def _drop_rest(self, request: _Request) -> None:
         """What remains of a request that failed is not asked for."""
         with self._change:
-            queue = self._queues.get(request.key, ())
-            if request in queue:
+            queue = self._queues.get(request.key)
+            if queue is not None and request in queue:
                 queue.remove(request)
                 self._count(request.taken - request.rows)
                 if not queue:
@@ -256,7 +260,7 @@ def _reason(text: str) -> str:
     return lines[max(nodes[0] - 1, 0) if nodes else 0] if lines else ""
 
 
-def _deliver(ready: Sequence[tuple[asyncio.Future, object]]) -> None:
+def _deliver(ready: Sequence[Answered]) -> None:
     for future, outcome in ready:
         if future.done():
             continue

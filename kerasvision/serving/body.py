@@ -8,6 +8,7 @@ and where it can be cut. Each piece is then parsed by itself, which takes millis
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,8 @@ FEW_VALUES = 10_000
 CONTINUED = "\x00"
 CLOSING = str.maketrans("[{", "]}")
 
-Container = list | dict
+# What a bracket or a brace holds, as plain data.
+Container = list[Any] | dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Piece:
     values: int
 
 
-def parse_body(body: bytes, limits: Limits) -> dict[str, object]:
+def parse_body(body: bytes, limits: Limits) -> dict[str, Any]:
     """The object that a body holds.
 
     Args:
@@ -130,14 +132,15 @@ def cut(text: bytes, piece_bytes: int = PIECE_BYTES, *, max_depth: int = 64) -> 
     yield Piece(start, len(text), at_start, depth, keys, values)
 
 
-def parse_pieces(text: bytes, pieces: list[Piece]) -> object:
+def parse_pieces(text: bytes, pieces: list[Piece]) -> Any:
     """What a JSON text says, parsed piece by piece.
 
     Raises:
         ValueError: it is no JSON.
         Refused: 400, an object names a key twice.
     """
-    root, continued = None, f"{{{json.dumps(CONTINUED)}:"
+    root: Any = None
+    continued = f"{{{json.dumps(CONTINUED)}:"
     for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
         before = piece.opened[:-1].replace("{", continued) + piece.opened[-1:]
         closing = after.opened[::-1].translate(CLOSING) if after else ""
@@ -168,7 +171,7 @@ def _open_at(last: int, opened: str, marks: np.ndarray, opens: np.ndarray, depth
     return kept + "".join(chr(marks[place[0]]) for place in places if len(place))
 
 
-def _innermost(root: object, depth: int) -> object:
+def _innermost(root: Any, depth: int) -> Any:
     """The container that is so many levels deep at the end of what was parsed."""
     for _ in range(depth - 1):
         root = root[-1] if isinstance(root, list) else next(reversed(root.values()))
@@ -177,7 +180,8 @@ def _innermost(root: object, depth: int) -> object:
 
 def _joined(root: Container, value: Container, depth: int) -> Container:
     """The whole, with a piece at its end: the first of each level but the last continues the last one before."""
-    here, there = root, value
+    here: Any = root
+    there: Any = value
     chain = [(here, there)]
     for _ in range(depth - 1):
         here = here[-1] if isinstance(here, list) else next(reversed(here.values()))
@@ -217,7 +221,15 @@ def _counted(body: bytes, limits: Limits) -> list[Piece]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise Refused(400, f"an object may name a key once; received {json.dumps(twice[:40])} twice")
+        raise Refused(400, f"an object may name a key once; received {json.dumps(_repeated(pairs)[:40])} twice")
     return made
+
+
+def _repeated(pairs: list[tuple[str, object]]) -> str:
+    """The first key that was there before."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""

@@ -14,6 +14,7 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -35,7 +36,8 @@ class Protocol(H11Protocol):
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    # asyncio gives a stream's protocol a Transport, and uvicorn's own expects one too.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came."""
         super().connection_made(transport)
         # Writing is paused as soon as, and as long as, the system does not take all.
@@ -52,7 +54,8 @@ class Protocol(H11Protocol):
         elif self._head_timer is None:
             self._await_head()
 
-    def eof_received(self) -> bool:
+    # uvicorn's own returns nothing; asyncio asks for a truth value.
+    def eof_received(self) -> bool:  # type: ignore[override]
         """It says no more. Whether the connection stays open: requests that are whole are answered first."""
         self._says_no_more = True
         return self._await_last_answer()
@@ -100,7 +103,8 @@ class Protocol(H11Protocol):
         error = sys.exc_info()[1]
         status = HTTPStatus(getattr(error, "error_status_hint", 400))
         body = json.dumps({"error": f"Malformed request: {error or msg}"}).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), CLOSE_HEADER]
+        length = str(len(body)).encode()
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", length), CLOSE_HEADER]
         response = h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
         for event in (response, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))
@@ -152,10 +156,10 @@ class Server(uvicorn.Server):
         loop.remove_reader(listening)
         await asyncio.sleep(0.01)  # asyncio ends what it was about to accept
 
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+
         def connection() -> asyncio.Protocol:
-            return self.config.http_protocol_class(
-                config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
-            )
+            return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop)
 
         with suppress(BlockingIOError):
             while True:

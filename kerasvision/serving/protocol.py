@@ -12,6 +12,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 import tensorflow as tf
@@ -113,7 +114,7 @@ def _by_rows(instances: object, signature: Signature, limits: Limits) -> dict[st
     if not any(named):
         return {_only_input(signature, "instances"): instances}
     for number, instance in enumerate(instances):
-        if not named[number] or instance.keys() != signature.inputs.keys():
+        if not _is_named(instance) or instance.keys() != signature.inputs.keys():
             raise Refused(400, f"instance {number} must be an object with the keys {', '.join(sorted(signature.inputs))}")
     return {name: [instance[name] for instance in instances] for name in signature.inputs}
 
@@ -128,7 +129,8 @@ def _by_columns(inputs: object, signature: Signature) -> dict[str, object]:
     return inputs
 
 
-def _is_named(value: object) -> bool:
+def _is_named(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value names others, and is not the bytes of one."""
     return isinstance(value, dict) and not (len(value) == 1 and isinstance(value.get(B64), str))
 
 
@@ -158,9 +160,9 @@ def _texts(value: object, name: str) -> np.ndarray:
     return array.reshape(shape)
 
 
-def _leaves(value: object, shape: Sequence[int], name: str) -> list[object]:
+def _leaves(value: object, shape: Sequence[int], name: str) -> list[Any]:
     """What nested lists of that shape hold, in order."""
-    leaves = [value]
+    leaves: list[Any] = [value]
     for length in shape:
         if any(not isinstance(item, list) or len(item) != length for item in leaves):
             raise Refused(400, f"input {name} has lists of unequal lengths")
@@ -264,7 +266,7 @@ def _image_pixels(texts: np.ndarray, name: str, signature: Signature, limits: Li
     return counted
 
 
-def _plain(name: str, values: np.ndarray) -> object:
+def _plain(name: str, values: np.ndarray) -> Any:
     """Nested lists of what JSON has."""
     if values.dtype.kind in "OSU":
         write = _as_b64 if name.endswith(BYTES_SUFFIX) else _as_text
@@ -275,7 +277,7 @@ def _plain(name: str, values: np.ndarray) -> object:
     return values.tolist()
 
 
-def _mapped(write: Callable[[bytes], object], value: object) -> object:
+def _mapped(write: Callable[[bytes], object], value: Any) -> object:
     return [_mapped(write, item) for item in value] if isinstance(value, list) else write(value)
 
 

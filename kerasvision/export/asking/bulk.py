@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -182,14 +183,14 @@ def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *,
             for row in model.rows(chosen, batch_size=batch_size, max_pixels=max_pixels):
                 rows.append(row)
                 advance(1)
-            table = columns.table(rows)
-            write_whole(part, lambda file, table=table: pq.write_table(table, file))
+            write_whole(part, partial(pq.write_table, columns.table(rows)))
     return ready
 
 
 def _join(parts: Path, out: Path, schema: pa.Schema, went_on_from: int) -> Summary:
     """All parts as one file, which appears under its name when it is whole."""
-    images, faults, named = 0, 0, []
+    images, faults = 0, 0
+    named: list[tuple[str, str]] = []
 
     def write(file: Path) -> None:
         nonlocal images, faults
@@ -247,7 +248,7 @@ def _read_listing(file: Path) -> Iterator[Listed]:
 
 def _rows_in(part: Path) -> int:
     try:
-        return pq.read_metadata(part).num_rows
+        return int(pq.read_metadata(part).num_rows)
     except (OSError, pa.ArrowException):
         return -1
 

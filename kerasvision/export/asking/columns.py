@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,21 +67,25 @@ class Columns:
 
     def table(self, rows: Sequence[Row]) -> pa.Table:
         """Answers as a table; where there is a fault, the cells of the outputs are empty."""
-        columns = {PATH: [storable(row.image.name) for row in rows], FAULT: [replace_surrogates(row.fault) for row in rows]}
+        columns: dict[str, list[Any]] = {
+            PATH: [storable(row.image.name) for row in rows],
+            FAULT: [replace_surrogates(row.fault) for row in rows],
+        }
+        answers = [row.outputs for row in rows]
         for rank in range(self.top):
-            columns[_ranked("label", rank)] = _column(rows, lambda outputs, at=rank: plain(outputs[TOP_LABELS][at]))
-            columns[_ranked("score", rank)] = _column(rows, lambda outputs, at=rank: outputs[TOP_SCORES][at])
+            columns[_ranked("label", rank)] = [None if one is None else plain(one[TOP_LABELS][rank]) for one in answers]
+            columns[_ranked("score", rank)] = [None if one is None else one[TOP_SCORES][rank] for one in answers]
         for name in self._others:
-            columns[_own_name(name)] = _column(rows, lambda outputs, name=name: _cell(outputs[name]))
+            columns[_own_name(name)] = [None if one is None else _cell(one[name]) for one in answers]
         arrays = [pa.array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def best(self, outputs: Mapping[str, object]) -> list[tuple[str, float]]:
+    def best(self, outputs: Mapping[str, Any]) -> list[tuple[str, float]]:
         """(label, score) of an answer in plain values, best first; nothing where the model gives no such lists."""
         labels, scores = outputs.get(TOP_LABELS, []), outputs.get(TOP_SCORES, [])
         return list(zip(labels, scores, strict=False))[: self.top]
 
-    def cut(self, outputs: Mapping[str, object]) -> dict[str, object]:
+    def cut(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """An answer in plain values with its `top` best labels and their scores; everything else as it is.
 
         >>> columns = Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}, top=1)
@@ -122,10 +127,6 @@ def _arrow_type(name: str, dtype: str, shape: tuple[int | None, ...]) -> pa.Data
     for _ in shape:
         found = pa.list_(found)
     return found
-
-
-def _column(rows: Sequence[Row], cell: object) -> list[object]:
-    return [None if row.outputs is None else cell(row.outputs) for row in rows]
 
 
 def _cell(value: object) -> object:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -41,7 +42,7 @@ class Answer:
     """
 
     path: Path
-    outputs: dict[str, object]
+    outputs: dict[str, Any]
     fault: str = ""
 
 
@@ -162,7 +163,7 @@ def predict_listed(model: ImagePredictor, images: Iterable[Listed], *, batch_siz
         yield Answer(row.image.path, outputs, row.fault)
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """A NumPy value as Python's own, bytes as text.
 
     >>> plain(np.array([b"a", b"b"], object)), plain(np.float32(0.5))

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,8 @@ def ask_container(saved_model: Path, *, image: str, images: Sequence[bytes]) -> 
 def _running(saved_model: Path, image: str) -> Iterator[str]:
     """The address of a server that has loaded the model."""
     engine = _engine()
+    if engine is None:
+        raise ExportError("neither docker nor podman is installed")
     mount = f"{saved_model.resolve()}:/models/model/1:ro"
     command = ["run", "--rm", "-d", "-p", "127.0.0.1::8501", "-v", mount, "-e", "MODEL_NAME=model", image]
     container = _said(engine, *command)
@@ -92,11 +95,12 @@ def _is_available(address: str) -> bool:
     return any(state["state"] == "AVAILABLE" for state in states)
 
 
-def _asked(url: str, body: object = None) -> dict:
+def _asked(url: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     try:
         with urllib.request.urlopen(url, data, timeout=SECONDS_TO_ANSWER) as reply:
-            return json.load(reply)
+            answer: dict[str, Any] = json.load(reply)
+            return answer
     except urllib.error.HTTPError as error:
         with error:
             raise ExportError(f"TensorFlow Serving refuses: {error.read().decode(errors='replace')[:300]}") from error

@@ -3,7 +3,6 @@
 Source: https://www.tensorflow.org/tfx/serving/architecture, /serving_basic, /api_rest and /saved_model_warmup.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -79,7 +78,7 @@ def check_operations(graph: MetaGraphDef) -> list[str]:
     return [*complaints, f"operations that run Python: {', '.join(python)}"] if python else complaints
 
 
-def check_warmup(saved_model: Path, given: Mapping[str, Mapping]) -> list[str]:
+def check_warmup(saved_model: Path, given: Signatures) -> list[str]:
     """Complaints about warm-up requests that cannot be read, are too many, or ask for what there is not."""
     file = saved_model / WARMUP_FILE
     if not file.is_file():

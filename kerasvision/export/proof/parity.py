@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,33 @@ from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 PROBE_TIMEOUT_SECONDS = 600
 # Where two scores are equal but for rounding, their labels may change places: in one row of so many.
 ROWS_PER_SWAPPED_TEXT = 500
+
+
+class Findings(TypedDict):
+    """What the probe writes to `found.json`.
+
+    Attributes:
+        tensorflow: its version.
+        load_seconds, start_seconds: from the start of Python until the model was loaded, and had answered once.
+        batch_difference: of a number, between batches of several sizes; None where a text or a shape differs.
+        bad_row: what is wrong with the answer to bytes that are no image; empty where nothing is.
+        rest: form of the request -> the difference after a way through JSON, or why it cannot go that way.
+        latency_ms: p50, p95, p99 of single images.
+        images_per_second: in batches of 32.
+        memory_mb: the most that the process held.
+        kerasvision_imported: whether the model could not do without.
+    """
+
+    tensorflow: str
+    load_seconds: float
+    start_seconds: float
+    batch_difference: float | None
+    bad_row: str
+    rest: dict[str, float | str | None]
+    latency_ms: dict[str, float]
+    images_per_second: float
+    memory_mb: float
+    kerasvision_imported: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +108,7 @@ def prove(
         if failure:
             complaints.append(failure)
             return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
-        found = json.loads((answers / "found.json").read_text(encoding="utf-8"))
+        found: Findings = json.loads((answers / "found.json").read_text(encoding="utf-8"))
         received = {file.stem: dict(np.load(file)) for file in answers.glob("*.npz")}
     differences = []
     for name, part in received.items():
@@ -92,7 +120,7 @@ def prove(
     if refused:
         complaints.append(f"{refused} of {len(images)} images are taken for none")
     complaints += check_findings(found, settings.max_difference)
-    found["container"], told = _in_a_container(saved_model, images, expected, settings)
+    container, told = _in_a_container(saved_model, images, expected, settings)
     complaints += told
     facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
     facts["max_difference"] = max(differences)
@@ -103,7 +131,7 @@ def prove(
         max(differences),
         settings.max_difference,
         facts,
-        {**found, "signatures": signatures},
+        {**found, "container": container, "signatures": signatures},
     )
 
 
@@ -133,7 +161,7 @@ def compare_outputs(
     return complaints, largest
 
 
-def check_findings(found: Mapping[str, object], allowed: float) -> list[str]:
+def check_findings(found: Findings, allowed: float) -> list[str]:
     """Complaints about what the fresh process saw: batches, bad rows, JSON, and what it had to import."""
     complaints = [found["bad_row"]] if found["bad_row"] else []
     gap = found["batch_difference"]
@@ -162,10 +190,12 @@ def _in_a_container(
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
-def _facts(found: Mapping, *, size: int) -> dict[str, float]:
+def _facts(found: Findings, *, size: int) -> dict[str, float]:
     return {
         **{f"latency_{name}_ms": value for name, value in found["latency_ms"].items()},
-        **{name: found[name] for name in ("images_per_second", "start_seconds", "memory_mb")},
+        "images_per_second": found["images_per_second"],
+        "start_seconds": found["start_seconds"],
+        "memory_mb": found["memory_mb"],
         "size_mb": size / 2**20,
     }
 

@@ -15,6 +15,7 @@ import base64  # noqa: E402 - the start-up is measured from here
 import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -25,6 +26,9 @@ BATCH_SIZES = (1, 7, 32)
 # So many images are sent in these sizes.
 COMPARED = 64
 THROUGHPUT_BATCHES = 10
+
+Ask = Callable[..., Mapping[str, tf.Tensor]]
+Arrays = dict[str, np.ndarray]
 
 
 def main(saved_model: str, requests: str, answers: str, latency_queries: int) -> None:
@@ -60,23 +64,23 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
         json.dump(found, file)
 
 
-def asked(ask, images: list, size: int) -> dict:
+def asked(ask: Ask, images: list[bytes], size: int) -> Arrays:
     """The answers to encoded images, so many at a time."""
     return joined([ask(image_bytes=tf.constant(images[start : start + size])) for start in range(0, len(images), size)])
 
 
-def joined(batches: list) -> dict:
+def joined(batches: Sequence[Mapping[str, tf.Tensor]]) -> Arrays:
     """name -> array over all rows."""
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
 
-def batch_difference(ask, images: list) -> float | None:
+def batch_difference(ask: Ask, images: list[bytes]) -> float | None:
     """The largest difference of a number between requests of 1, of 7 and of 32 images; None where a text differs."""
     first, *others = (asked(ask, images, size) for size in BATCH_SIZES)
     return largest([difference(other, first) for other in others])
 
 
-def bad_row(ask, image: bytes) -> str:
+def bad_row(ask: Ask, image: bytes) -> str:
     """What is wrong with the answer to an image, bytes that are none, and an image; empty where nothing is."""
     try:
         mixed = ask(image_bytes=tf.constant([image, b"no image", image]))
@@ -92,7 +96,7 @@ def bad_row(ask, image: bytes) -> str:
     return "" if apart is not None and apart < 1e-4 else "a row that is no image changes the answers to the others"
 
 
-def rest_difference(ask, images: list, form: str) -> float | str | None:
+def rest_difference(ask: Ask, images: list[bytes], form: str) -> float | str | None:
     """The largest difference after a way through TensorFlow Serving's JSON and back; a text says what JSON cannot carry."""
     encoded = [{"b64": base64.b64encode(image).decode("ascii")} for image in images]
     body = {"instances": [{"image_bytes": one} for one in encoded]} if form == "instances" else {"inputs": encoded}
@@ -112,7 +116,7 @@ def rest_difference(ask, images: list, form: str) -> float | str | None:
     return difference(back, {name: text(value) for name, value in answer.items()})
 
 
-def latencies(ask, images: list, queries: int) -> dict:
+def latencies(ask: Ask, images: list[bytes], queries: int) -> dict[str, float]:
     """p50, p95, p99 of queries of one image, in milliseconds."""
     milliseconds = []
     for number in range(queries + 1):
@@ -124,7 +128,7 @@ def latencies(ask, images: list, queries: int) -> dict:
     return {f"p{p}": float(np.percentile(milliseconds[1:], p)) for p in (50, 95, 99)}
 
 
-def throughput(ask, images: list) -> float:
+def throughput(ask: Ask, images: list[bytes]) -> float:
     """Images per second, in batches of 32."""
     batch = tf.constant([images[number % len(images)] for number in range(BATCH_SIZE)])
     began = time.perf_counter()
@@ -143,7 +147,7 @@ def most_memory() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def difference(one: dict, other: dict) -> float | None:
+def difference(one: Arrays, other: Arrays) -> float | None:
     """The largest difference of a number, infinite for NaN; None where anything else differs, or a shape."""
     apart = 0.0
     for name, value in other.items():
@@ -157,14 +161,15 @@ def difference(one: dict, other: dict) -> float | None:
     return apart
 
 
-def largest(gaps: list) -> float | None:
+def largest(gaps: list[float | None]) -> float | None:
     """The largest, or None where one is."""
-    return None if None in gaps else max(gaps)
+    known = [gap for gap in gaps if gap is not None]
+    return max(known) if len(known) == len(gaps) else None
 
 
-def save(file: str, arrays: dict) -> None:
+def save(file: str, arrays: Arrays) -> None:
     """Texts as text: NumPy would pickle objects."""
-    np.savez(file, **{name: text(value) for name, value in arrays.items()})
+    np.savez(file, allow_pickle=False, **{name: text(value) for name, value in arrays.items()})
 
 
 def text(array: np.ndarray) -> np.ndarray:
@@ -174,4 +179,4 @@ def text(array: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
@@ -20,7 +20,8 @@ FEW_IMAGES = 30
 MOST_ROWS = 50
 MOST_METRICS = 4
 
-Data = Mapping[str, object]
+# What other stages wrote as JSON.
+Data = Mapping[str, Any]
 
 USE = """```python
 from pathlib import Path
@@ -73,7 +74,7 @@ class CardFacts:
     forced: Data | None = None
 
     @classmethod
-    def read(cls, files: Mapping[str, Path], **known: object) -> Self:
+    def read(cls, files: Mapping[str, Path], **known: Any) -> Self:
         """From files: field name -> path; those that do not exist are left out."""
         found = {name: file for name, file in files.items() if file.is_file()}
         return cls(**known, **{name: _read(file) for name, file in found.items()})
@@ -258,6 +259,6 @@ def _kind(task: object) -> object:
     return task.get("kind") if isinstance(task, Mapping) else task
 
 
-def _read(file: Path) -> object:
+def _read(file: Path) -> Any:
     text = file.read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines())) if file.suffix == ".csv" else json.loads(text)

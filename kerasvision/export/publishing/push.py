@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -163,7 +164,7 @@ def _bearing(token: str, folder: Path) -> Iterator[int]:
             yield version
 
 
-def _told(version: Path) -> dict[str, object]:
+def _told(version: Path) -> dict[str, Any]:
     """The record of a version; nothing where it is damaged."""
     try:
         return read_record(version)

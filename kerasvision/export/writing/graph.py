@@ -9,7 +9,10 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from kerasvision.errors import ExportError
 
-Signatures = dict[str, dict[str, dict[str, list]]]
+# A type's name and a shape, in which None is a free dimension; of an unknown rank no shape is known.
+Spec = tuple[str, list[int | None] | None]
+# Signature -> `inputs` and `outputs` -> name -> what it is.
+Signatures = dict[str, dict[str, dict[str, Spec]]]
 
 # Operations that a stock server registers and that yet run Python, which a server has not.
 RUN_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset", "NumpyFunction"})
@@ -35,7 +38,7 @@ def read_graph(folder: Path) -> MetaGraphDef:
 
 
 def signatures(graph: MetaGraphDef) -> Signatures:
-    """Signature -> `inputs` and `outputs` -> name -> [type, shape]; None in a shape is a free dimension."""
+    """Signature -> `inputs` and `outputs` -> name -> (type, shape); None in a shape is a free dimension."""
     return {
         name: {
             "inputs": {key: _spec(tensor) for key, tensor in sorted(one.inputs.items())},
@@ -54,7 +57,7 @@ def operations(graph: MetaGraphDef) -> set[str]:
     return {node.op for node in nodes} - own
 
 
-def _spec(tensor: TensorInfo) -> list:
+def _spec(tensor: TensorInfo) -> Spec:
     shape = tensor.tensor_shape
     sizes = None if shape.unknown_rank else [size.size if size.size >= 0 else None for size in shape.dim]
-    return [tf.dtypes.as_dtype(tensor.dtype).name, sizes]
+    return tf.dtypes.as_dtype(tensor.dtype).name, sizes

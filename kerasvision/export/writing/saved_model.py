@@ -107,7 +107,10 @@ def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Extra
 def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSignature]) -> dict[str, dict[str, Filled]]:
     """Grey pictures; of whatever else a signature takes, zeros or empty texts, one where an axis is free."""
     grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
-    requests = {BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())}, TENSOR_SIGNATURE: {TENSOR_INPUT: (128.0, shape)}}
+    requests: dict[str, dict[str, Filled]] = {
+        BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())},
+        TENSOR_SIGNATURE: {TENSOR_INPUT: (128.0, shape)},
+    }
     for signature, one in further.items():
         empty = {name: b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0) for name, spec in one.inputs.items()}
         rows = {name: tuple(side or 1 for side in spec.shape[1:]) for name, spec in one.inputs.items()}

@@ -110,7 +110,7 @@ def test_the_networks_own_saved_model_is_blessed(certificates):
 def test_the_certificate_tells_version_times_and_signatures(certificates):
     found = certificates["real"].found
     assert found["tensorflow"] == tf.__version__
-    assert found["signatures"]["serving_default"]["inputs"] == {"image_bytes": ["string", [None]]}
+    assert found["signatures"]["serving_default"]["inputs"] == {"image_bytes": ("string", [None])}
     assert found["kerasvision_imported"] is False
 
 

@@ -92,10 +92,13 @@ def write_formats(
     for settings in formats:
         received = _written_and_asked(settings, exported, folder / settings.file, batches)
         _check_outputs(settings, received, wanted)
-        found = compare_numbers(received, wanted)
-        allowed = settings.max_difference
-        bounds = {"allowed_difference": allowed, "passed": found["max_difference"] <= allowed}
-        proofs[settings.kind] = {"file": settings.file, **found, **bounds}
+        found, allowed = compare_numbers(received, wanted), settings.max_difference
+        proofs[settings.kind] = {
+            "file": settings.file,
+            **found,
+            "allowed_difference": allowed,
+            "passed": found["max_difference"] <= allowed,
+        }
     return proofs
 
 
