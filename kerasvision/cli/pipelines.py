@@ -26,6 +26,14 @@ def run(
     only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage alone.")] = None,
     force: Force = False,
     root: Root = Path(),
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            help="How many stages may run at the same time; without it, as many as cores and memory allow, at most 4.",
+        ),
+    ] = None,
 ) -> None:
     """Run a pipeline: every stage whose result is not there yet."""
     from kerasvision.pipeline.local import run as run_pipeline
@@ -33,7 +41,8 @@ def run(
 
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    result = run_pipeline(pipeline, root=root, start=start, until=until, only=only, force=force, listener=stage_lines())
+    chosen = {"start": start, "until": until, "only": only, "force": force}
+    result = run_pipeline(pipeline, root=root, **chosen, listener=stage_lines(), workers=workers)
     _print_result(result, root, time.monotonic() - began)
     _refuse_unblessed(result, pipeline_file)
 

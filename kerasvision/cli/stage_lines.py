@@ -20,7 +20,7 @@ def stage_lines(*, anomalies: bool = True) -> "Listener":
         anomalies: whether to print what was found wrong with the images below the line of the stage that found it.
     """
     from kerasvision.errors import Interrupted
-    from kerasvision.pipeline.local import Listener
+    from kerasvision.pipeline.listener import Listener
 
     console = Console(stderr=True, highlight=False)
 

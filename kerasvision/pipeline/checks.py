@@ -2,14 +2,15 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from kerasvision.config.base import Config
 from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.listing import is_file
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.extras import missing
-from kerasvision.pipeline.graph import Node, Pipeline
+from kerasvision.pipeline.graph import Pipeline
 
 
 def check_pipeline(pipeline: Pipeline) -> None:
@@ -28,8 +29,8 @@ def check_pipeline(pipeline: Pipeline) -> None:
             for _, path in node.settings.files():
                 if _is_missing(path):
                     raise DataError(f"{node.name} reads {path}, and there is no such file")
-            check_source(node)
-            check_packages(node)
+            check_source(node.settings)
+            check_packages(node.name, node.settings)
 
 
 def _is_missing(path: Path) -> bool:
@@ -42,19 +43,19 @@ def _is_missing(path: Path) -> bool:
     return not is_file(path)
 
 
-def check_source(node: Node) -> None:
+def check_source(settings: Config) -> None:
     """A source that is a folder holds at least one file."""
-    source = getattr(node.settings, "source", None)
+    source = getattr(settings, "source", None)
     path = getattr(source, "path", None)
-    if path is not None and next(iter(source.files()), None) is None:
+    if isinstance(source, Config) and path is not None and next(iter(source.files()), None) is None:
         raise DataError(f"{type(source).__name__} found nothing to read in {path}")
 
 
-def check_packages(node: Node) -> None:
-    """What the settings need beyond the core is installed. Nothing is imported."""
-    absent = [name for name in node.settings.packages() if importlib.util.find_spec(name) is None]
+def check_packages(node: str, settings: Config) -> None:
+    """What the settings of a node need beyond the core is installed. Nothing is imported."""
+    absent = [name for name in settings.packages() if importlib.util.find_spec(name) is None]
     if absent:
-        raise missing(f"the stage {node.name} with these settings", absent)
+        raise missing(f"the stage {node} with these settings", absent)
 
 
 def selected(
@@ -87,7 +88,7 @@ def selected(
     return names
 
 
-def needed(pipeline: Pipeline, names: list[str]) -> list[str]:
+def needed(pipeline: Pipeline, names: Collection[str]) -> list[str]:
     """The given nodes and everything that they need, in the pipeline's order."""
     wanted = {*names, *(ancestor for name in names for ancestor in _ancestors(pipeline, name))}
     return [name for name in pipeline.nodes if name in wanted]

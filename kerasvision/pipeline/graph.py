@@ -16,6 +16,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
@@ -107,16 +108,22 @@ class Signature:
 
 @dataclass(frozen=True)
 class Node:
-    """A stage at its place in a pipeline. Its outputs are attributes: `node.examples` is a Channel."""
+    """A stage at its place in a pipeline. Its outputs are attributes: `node.examples` is a Channel.
+
+    Where `alone` is true, no other stage runs at the same time: the result depends on how long things take.
+    """
 
     name: str
     function: Callable[..., None]
     signature: Signature
     inputs: dict[str, Input]
     settings: Config | None = None
+    alone: bool = False
 
     def __getattr__(self, key: str) -> Channel:
-        if key.startswith("__") or key not in self.signature.outputs:
+        if key.startswith("__"):  # a copy, made before it has a signature, is asked for its methods
+            raise AttributeError(key)
+        if key not in self.signature.outputs:
             raise GraphError(f"{self.name} has no output {key!r}; {lookup.did_you_mean(key, self.signature.outputs)}")
         return Channel(self.name, key, self.signature.outputs[key])
 
@@ -125,6 +132,33 @@ class Node:
         """The names of the nodes that must have run before."""
         channels = (c.other_than if isinstance(c, LatestBlessed) else c for c in self.inputs.values())
         return tuple(dict.fromkeys(channel.producer for channel in channels if channel.producer != self.name))
+
+
+Stage = TypeVar("Stage", bound=Callable[..., None])
+
+
+def prepared_by(prepare: Callable[[], None]) -> Callable[[Stage], Stage]:
+    """Marks a stage that can begin before its inputs are there: another process to be started, say.
+
+    Args:
+        prepare: what can be done then. It returns at once, may be called long before the stage or without it, and in a
+            process that executes other stages meanwhile. Where stages run one after the other, it is never called.
+    """
+
+    def mark(stage: Stage) -> Stage:
+        setattr(stage, _PREPARED, prepare)
+        return stage
+
+    return mark
+
+
+def preparation_of(node: Node) -> Callable[[], None] | None:
+    """What can be done for a stage before its inputs are there."""
+    found: Callable[[], None] | None = getattr(node.function, _PREPARED, None)
+    return found
+
+
+_PREPARED = "__kerasvision_prepared_by__"
 
 
 @dataclass
@@ -151,6 +185,7 @@ class Pipeline:
         *,
         name: str | None = None,
         settings: Config | None = None,
+        alone: bool = False,
         **inputs: Input | None,
     ) -> Node:
         """Adds a stage and returns its node.
@@ -159,6 +194,7 @@ class Pipeline:
             stage: the function, its short name, or its dotted path.
             name: the node's name; the function's own where not given.
             settings: of the type that the function's `settings` parameter names.
+            alone: whether no other stage may run at the same time, since it measures how long things take.
             **inputs: channels of nodes added before; None leaves an optional input out.
 
         Raises:
@@ -167,7 +203,7 @@ class Pipeline:
         function = lookup.STAGES.load(stage) if isinstance(stage, str) else stage
         signature = Signature.of(function)
         given = {key: channel for key, channel in inputs.items() if channel is not None}
-        node = Node(name or function.__name__, function, signature, given, settings)
+        node = Node(name or function.__name__, function, signature, given, settings, alone)
         self._check(node)
         self.nodes[node.name] = node
         return node
@@ -217,7 +253,8 @@ class Pipeline:
     def _promised(self, node: Node, previous: Previous) -> Channel:
         """What a former execution made is of the type that the next one makes."""
         producer = node if previous.producer == node.name else self.node(previous.producer)
-        return getattr(producer, previous.key)
+        channel: Channel = getattr(producer, previous.key)
+        return channel
 
 
 def _check_name(name: str) -> None:

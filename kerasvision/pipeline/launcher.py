@@ -17,19 +17,17 @@ from pathlib import Path
 
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.changes import fingerprint_changes
-from kerasvision.pipeline.digests import file_digests, tree_digest
+from kerasvision.pipeline.digests import file_digests
 from kerasvision.pipeline.fingerprint import Fingerprint, fingerprint, unseen_loads
-from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
+from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.lineage import lineage_of
-from kerasvision.pipeline.locks import alone
+from kerasvision.pipeline.locks import alone, alone_now
 from kerasvision.pipeline.records import ITS_PROCESS_ENDED, ArtifactRecord, RunRecord
+from kerasvision.pipeline.resolving import Outputs, content_digest, resolve_history, resolve_inputs, reusable
 from kerasvision.pipeline.store import Store
 from kerasvision.pipeline.tables import CANCELED, FAILED
 from kerasvision.pipeline.unfinished import LOGS, unfinished_work, work_folder
 from kerasvision.whole_files import flush_tree, rename_into_place
-
-Outputs = dict[str, dict[str, ArtifactRecord]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,9 @@ class Result:
     took_part: bool = False
 
 
-def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
+def launch(
+    node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool, known: Fingerprint | None = None
+) -> Result:
     """Runs a stage, or finds that it need not run.
 
     Args:
@@ -81,6 +81,7 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         context: the store and the run.
         may_execute: False where only a reuse is allowed.
         force: run even where a result could be reused.
+        known: the fingerprint that `reuse` gave, where another process asked it just now.
 
     Raises:
         KerasvisionError: what the stage itself raised of ours.
@@ -92,93 +93,69 @@ def launch(node: Node, done: Outputs, context: Launch, *, may_execute: bool, for
         # The chief holds the lock while this stage runs on all.
         return _take_part(node, done, context, may_execute=may_execute, force=force)
     # Only one process at a time launches this node.
-    name = f"{run.pipeline}.{node.name}"
-    with alone(store.folder, name, waiting=lambda: context.waiting(node.name)):
-        _clear_leavings(node, context)
-        # 1. Resolve inputs: channels become artifacts that exist.
-        inputs = resolve_inputs(node, done, store, run.pipeline)
-        # 2. Fingerprint: all that the result depends on.
-        print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
-        _remark_unseen(node, context)
-        # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
-        outputs = None if force else reusable(node, print_.key, store)
-        if outputs is not None:
-            store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
-            return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
-        if not may_execute:
-            raise _left_out(node)
+    with alone(store.folder, _lock(node, context), waiting=lambda: context.waiting(node.name)):
+        found = _looked_up(node, done, context, may_execute=may_execute, force=force, known=known)
+        if isinstance(found, Result):
+            return found
+        inputs, print_ = found
         if force:
             _remove([work_folder(node, print_.key, store, run.pipeline)])
         elif (left := unfinished_work(node, print_, store, run.pipeline)) is not None:
             context.remark(node.name, left.sentence(node.name))
-        inputs |= resolve_history(node, print_.key, done, context)
+        inputs |= resolve_history(node, print_.key, done, store, run.pipeline)
         outputs = _run_recorded(node, inputs, print_, context, began)
     return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
 
 
-def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
-    """The artifacts that a node reads. A baseline that does not exist yet is left out."""
-    inputs = {}
-    for key, source in node.inputs.items():
-        if isinstance(source, Channel):
-            inputs[key] = done[source.producer][source.key]
-        elif isinstance(source, LatestBlessed):
-            exported = done[source.other_than.producer][source.other_than.key]
-            blessed = (model for model in store.blessed_models(pipeline) if model.digest != exported.digest)
-            newest = next((model for model in blessed if intact(model, store)), None)
-            if newest is not None:
-                inputs[key] = newest
-    return inputs
+def reuse(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result | Fingerprint | None:
+    """Steps 1 to 3 of a launch, for a process that has others execute stages.
 
+    Returns:
+        The result that is reused; else the fingerprint of the execution to come; None while another process is at this node.
 
-def resolve_history(node: Node, key: str, done: Outputs, context: Launch) -> dict[str, ArtifactRecord]:
-    """The artifacts of before that a node about to execute reads; those that do not exist are left out.
-
-    Args:
-        node: the stage.
-        key: of its fingerprint.
-        done: outputs of the nodes before.
-        context: the store and the run.
+    Raises:
+        StageError: there is nothing to reuse, and the stage may not execute.
     """
-    store, found = context.store, {}
-    for name, source in node.inputs.items():
-        if not isinstance(source, Previous):
-            continue
-        now = done[source.producer][source.key].digest if source.producer in done else None
-        for earlier, outputs in store.earlier_outputs(context.run.pipeline, source.producer):
-            artifact = outputs.get(source.key)
-            same = artifact is None or (artifact.digest == now if now else earlier == key)
-            if not same and intact(artifact, store):
-                found[name] = artifact
-                break
-    return found
+    with alone_now(context.store.folder, _lock(node, context)) as is_alone:
+        if not is_alone:
+            return None
+        found = _looked_up(node, done, context, may_execute=may_execute, force=force, known=None)
+    return found if isinstance(found, Result) else found[1]
 
 
-def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | None:
-    """The outputs of an execution with this key, if every file of theirs is as it was written."""
-    found = store.finished(key)
-    if found is None or found[1].keys() != node.signature.outputs.keys():
-        return None
-    if not all(intact(artifact, store) for artifact in found[1].values()):
-        return None
-    return found[1]
+def record_end(node: Node, error: BaseException, context: Launch) -> None:
+    """Records why executions of this node have no result whose process ended before it could say so itself."""
+    with alone(context.store.folder, _lock(node, context)):
+        for execution in context.store.running(context.run.pipeline, node.name):
+            _record_failure(node, execution, error, context)
 
 
-def intact(artifact: ArtifactRecord, store: Store) -> bool:
-    """Whether an artifact is there and its content is what was published."""
-    try:
-        return _digest(artifact.open(), store) == artifact.digest
-    except (OSError, ValueError, KeyError):
-        return False
+def _looked_up(
+    node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool, known: Fingerprint | None
+) -> Result | tuple[dict[str, ArtifactRecord], Fingerprint]:
+    """The result that is reused, or the inputs and the fingerprint of the execution to come. This process holds the lock."""
+    began = time.monotonic()
+    store, run = context.store, context.run
+    _clear_leavings(node, context)
+    # 1. Resolve inputs: channels become artifacts that exist.
+    inputs = resolve_inputs(node, done, store, run.pipeline)
+    # 2. Fingerprint: all that the result depends on.
+    digests = {key: artifact.digest for key, artifact in inputs.items()}
+    if known is None or known.inputs != digests:
+        known = fingerprint(node, digests, store)
+        _remark_unseen(node, context)
+    # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
+    outputs = None if force else reusable(node, known.key, store)
+    if outputs is not None:
+        store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
+        return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
+    if not may_execute:
+        raise _left_out(node)
+    return inputs, known
 
 
-def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:
-    """What changed since the node's newest finished execution, a line each; says so where there is none."""
-    found = store.finished(print_.key)
-    if found is not None:
-        return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
-    earlier = store.fingerprints(pipeline, node.name, limit=1)
-    return fingerprint_changes(earlier[0][1], print_) if earlier else ["it has not finished here before"]
+def _lock(node: Node, context: Launch) -> str:
+    return f"{context.run.pipeline}.{node.name}"
 
 
 def log_file(node: Node, context: Launch) -> Path:
@@ -235,8 +212,10 @@ def _run_recorded(
         if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
             raise
         raise _failed(node, error, context) from error
-    _, outputs = store.finished(print_.key)
-    return outputs
+    found = store.finished(print_.key)
+    if found is None:
+        raise StageError(f"the result of {node.name} was gone as soon as it was there", hint="run again")
+    return found[1]
 
 
 def _execute(
@@ -261,7 +240,7 @@ def _execute(
         flush_tree(artifact.uri)
         rename_into_place(artifact.uri, final[key].uri)
         final[key].properties.update(artifact.properties)
-        published[ids[key]] = (final[key], _digest(final[key], store))
+        published[ids[key]] = (final[key], content_digest(final[key], store))
     # 7. COMPLETE and LIVE, in one transaction.
     store.publish(execution, published, seconds=time.monotonic() - began)
     _remove([path for path in work.glob("*") if path.name != LOGS])
@@ -277,7 +256,7 @@ def _call(
     lineage: Callable[[], dict[str, object]] = dict,
 ) -> None:
     """Runs the stage's function."""
-    arguments = {key: record.open() for key, record in inputs.items()} | written
+    arguments: dict[str, object] = {**{key: record.open() for key, record in inputs.items()}, **written}
     if node.settings is not None:
         arguments["settings"] = node.settings
     places = {"root": lambda: root, "work": lambda: work, "lineage": lineage}
@@ -301,7 +280,7 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
         return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
     if not may_execute:
         raise _left_out(node)
-    inputs |= resolve_history(node, print_.key, done, context)
+    inputs |= resolve_history(node, print_.key, done, store, run.pipeline)
     with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
         written = {key: kind(Path(folder) / key) for key, kind in node.signature.outputs.items()}
         for artifact in written.values():
@@ -326,7 +305,7 @@ def _clear_leavings(node: Node, context: Launch) -> None:
 
 def _record_failure(node: Node, execution: int, error: BaseException, context: Launch) -> None:
     by_hand = isinstance(error, KeyboardInterrupt)
-    text = "stopped by Ctrl-C" if by_hand else f"{type(error).__name__}: {_first_line(error)}"
+    text = (str(error) or "stopped by Ctrl-C") if by_hand else f"{type(error).__name__}: {_first_line(error)}"
     _remove(context.store.fail(execution, text, state=ending_state(error)))
     _write_log(node, error, context)
 
@@ -361,10 +340,6 @@ def _remove(paths: list[Path]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def _digest(artifact: Artifact, store: Store) -> str:
-    return tree_digest([artifact.uri, *artifact.external_paths()], store)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Run a pipeline on this machine, one stage after the other; or say what a run would do."""
+"""Run a pipeline on this machine, or say what a run would do."""
 
 import os
 import secrets
@@ -9,23 +9,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kerasvision.errors import StoreError
+from kerasvision.errors import ConfigError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.launcher import (
     Launch,
-    Outputs,
     Result,
     ending_state,
     launch,
-    resolve_inputs,
-    reusable,
     shared_by,
-    why_not_reusable,
 )
+from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.records import PIPELINE, RunRecord
+from kerasvision.pipeline.resolving import Outputs, resolve_inputs, reusable, why_not_reusable
+from kerasvision.pipeline.side_by_side import SideBySide
+from kerasvision.pipeline.stage_processes import StageProcesses, can_be_sent
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.pipeline.unfinished import unfinished_work
@@ -67,25 +68,6 @@ class PlannedStage:
     why: tuple[str, ...] = ()
 
 
-class Listener:
-    """Is told what a run does. The base says nothing."""
-
-    def started(self, node: str) -> None:
-        """A stage is about to be launched."""
-
-    def waiting(self, node: str) -> None:
-        """Another run is at this stage; this one waits for it."""
-
-    def remark(self, node: str, sentence: str) -> None:
-        """Something about a stage that a person should read."""
-
-    def finished(self, result: Result) -> None:
-        """A stage ran or was reused."""
-
-    def failed(self, node: str, error: BaseException) -> None:
-        """A stage failed or was interrupted, and the run ends."""
-
-
 def run(
     pipeline: Pipeline,
     *,
@@ -96,8 +78,12 @@ def run(
     force: bool = False,
     purpose: str = PIPELINE,
     listener: Listener | None = None,
+    workers: int | None = 1,
 ) -> RunResult:
-    """Runs a pipeline: every stage whose result is not there yet, in order.
+    """Runs a pipeline: every stage whose result is not there yet.
+
+    With one worker, stages execute one after the other, in this process. With several, stages that do not need each other
+    execute at the same time, each in a process of its own; what they write is the same.
 
     Where a stage trains or searches on several machines, each of them runs the same command, on a root of its own or on a
     shared one. All run that stage at once; the chief publishes its result and goes on, and the others are done.
@@ -110,13 +96,17 @@ def run(
         only: execute this stage alone.
         force: execute the chosen stages even where their results could be reused.
         purpose: where the run is not made to run a pipeline, but some stages of it are needed: the command that needs them.
-        listener: is told what happens.
+        listener: receives what happens.
+        workers: how many stages may execute at the same time; None: as many as this machine is good for.
 
     Raises:
-        ConfigError: a stage runs on several machines, and the environment does not say well which they are.
+        ConfigError: a stage runs on several machines, and the environment does not say well which they are; or several
+            workers are asked for, and a stage is defined where another process cannot import it, such as in a notebook.
         KerasvisionError: the first failure; what was finished stays, and the next run goes on from there.
     """
     listener = listener or Listener()
+    if workers is not None and workers < 1:
+        raise ConfigError("workers must be at least 1", received=workers)
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
@@ -124,8 +114,25 @@ def run(
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         with _registered(record, store):
-            results = _launched(pipeline, chosen, context, listener, force=force)
+            if (count := _useful_workers(pipeline, chosen, workers)) > 1:
+                with StageProcesses(pipeline, store.folder, record, count, has_gpus(os.environ)) as processes:
+                    results = SideBySide(pipeline, chosen, context, listener, processes, force).run()
+            else:
+                results = _launched(pipeline, chosen, context, listener, force=force)
     return RunResult(record.id, results)
+
+
+def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | None) -> int:
+    """How many stages may execute at the same time.
+
+    One where only one stage may execute, and where a stage runs on several machines at once: each runs the same command,
+    and they must come to that stage in the same way.
+    """
+    if len(chosen) == 1 or any(shared_by(pipeline.nodes[name]) for name in chosen):
+        return 1
+    if asked is None:
+        return default_workers() if can_be_sent(pipeline) else 1
+    return asked
 
 
 def _launched(

@@ -21,20 +21,54 @@ def alone(folder: Path, name: str, *, waiting: Callable[[], None] = lambda: None
     Raises:
         StoreError: the folder cannot be written.
     """
-    lock = FileLock(folder / "locks" / f"{name}.lock")
-    try:
-        (folder / "locks").mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
+        lock = _lock(folder, name)
         try:
             lock.acquire(timeout=0.2)
         except Timeout:
             waiting()
             lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def alone_now(folder: Path, name: str) -> Iterator[bool]:
+    """As `alone`, but does not wait: gives False where another process is within `alone` for the same folder and name.
+
+    Args:
+        folder: where runs are kept.
+        name: of what is done alone.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    is_alone = True
+    with _writing(folder):
+        lock = _lock(folder, name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            is_alone = False
+    try:
+        yield is_alone
+    finally:
+        lock.release()
+
+
+def _lock(folder: Path, name: str) -> FileLock:
+    (folder / "locks").mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "locks" / f"{name}.lock")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"runs are kept in {folder}, and it cannot be written: {error.strerror}",
             hint="choose another place with --root",
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -15,7 +15,8 @@ from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
 from kerasvision.pipeline.graph import Pipeline
-from kerasvision.pipeline.local import Listener, RunResult, run
+from kerasvision.pipeline.listener import Listener
+from kerasvision.pipeline.local import RunResult, run
 from kerasvision.pipeline.standard import load_pipeline, standard_pipeline
 
 

@@ -8,7 +8,7 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import GraphError
-from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
+from kerasvision.pipeline.graph import Input, LatestBlessed, Node, Pipeline, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
@@ -19,8 +19,12 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     pipeline = Pipeline(experiment.name)
     settings = stage_settings(experiment)
 
-    def add(stage: str, **inputs: object) -> Node:
-        return pipeline.add(lookup.STAGES.path(stage), settings=settings[stage], **inputs)
+    # A rule that bounds how fast the model is must not depend on which other stages run at the same time.
+    alone = {"infra_validator"} if experiment.gate.needs_facts else set()
+
+    def add(stage: str, **inputs: Input | None) -> Node:
+        path = lookup.STAGES.path(stage)
+        return pipeline.add(path, name=None, settings=settings[stage], alone=stage in alone, **inputs)
 
     examples = add("example_gen", previous=Previous("example_gen", "examples")).examples
     statistics = add("statistics_gen", examples=examples).statistics

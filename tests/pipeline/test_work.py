@@ -9,7 +9,8 @@ from kerasvision.errors import StageError
 from kerasvision.pipeline import fingerprint
 from kerasvision.pipeline.artifacts import Examples, Out
 from kerasvision.pipeline.graph import Pipeline
-from kerasvision.pipeline.local import Listener, run
+from kerasvision.pipeline.listener import Listener
+from kerasvision.pipeline.local import run
 
 
 class CountSettings(Config):

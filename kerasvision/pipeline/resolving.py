@@ -1,0 +1,83 @@
+"""Which artifacts a stage reads, whether its result is there already, and why not."""
+
+from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.changes import fingerprint_changes
+from kerasvision.pipeline.digests import tree_digest
+from kerasvision.pipeline.fingerprint import Fingerprint
+from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
+from kerasvision.pipeline.records import ArtifactRecord
+from kerasvision.pipeline.store import Store
+
+Outputs = dict[str, dict[str, ArtifactRecord]]
+
+
+def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
+    """The artifacts that a node reads. A baseline that does not exist yet is left out."""
+    inputs = {}
+    for key, source in node.inputs.items():
+        if isinstance(source, Channel):
+            inputs[key] = done[source.producer][source.key]
+        elif isinstance(source, LatestBlessed):
+            exported = done[source.other_than.producer][source.other_than.key]
+            blessed = (model for model in store.blessed_models(pipeline) if model.digest != exported.digest)
+            newest = next((model for model in blessed if intact(model, store)), None)
+            if newest is not None:
+                inputs[key] = newest
+    return inputs
+
+
+def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
+    """The artifacts of before that a node about to execute reads; those that do not exist are left out.
+
+    Args:
+        node: the stage.
+        key: of its fingerprint.
+        done: outputs of the nodes before.
+        store: where runs are kept.
+        pipeline: the pipeline's name.
+    """
+    found: dict[str, ArtifactRecord] = {}
+    for name, source in node.inputs.items():
+        if not isinstance(source, Previous):
+            continue
+        now = done[source.producer][source.key].digest if source.producer in done else None
+        for earlier, outputs in store.earlier_outputs(pipeline, source.producer):
+            artifact = outputs.get(source.key)
+            if artifact is None or (artifact.digest == now if now else earlier == key):
+                continue
+            if intact(artifact, store):
+                found[name] = artifact
+                break
+    return found
+
+
+def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | None:
+    """The outputs of an execution with this key, if every file of theirs is as it was written."""
+    found = store.finished(key)
+    if found is None or found[1].keys() != node.signature.outputs.keys():
+        return None
+    if not all(intact(artifact, store) for artifact in found[1].values()):
+        return None
+    return found[1]
+
+
+def intact(artifact: ArtifactRecord, store: Store) -> bool:
+    """Whether an artifact is there and its content is what was published."""
+    try:
+        return content_digest(artifact.open(), store) == artifact.digest
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:
+    """What changed since the node's newest finished execution, a line each; says so where there is none."""
+    found = store.finished(print_.key)
+    if found is not None:
+        return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
+    earlier = store.fingerprints(pipeline, node.name, limit=1)
+    return fingerprint_changes(earlier[0][1], print_) if earlier else ["it has not finished here before"]
+
+
+def content_digest(artifact: Artifact, store: Store) -> str:
+    """The digest of everything that an artifact holds, in its folder and outside."""
+    return tree_digest([artifact.uri, *artifact.external_paths()], store)

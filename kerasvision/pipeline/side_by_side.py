@@ -1,0 +1,313 @@
+"""Which stages of a run execute at the same time, each in a process of its own.
+
+A stage executes as soon as everything is there that it would find if the stages ran one after the other. This process
+finds out what can be reused, and gives the rest to the others; with nothing to execute, none is started.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from kerasvision.errors import Interrupted, StageError, StoreError
+from kerasvision.pipeline.checks import needed
+from kerasvision.pipeline.fingerprint import Fingerprint
+from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous, preparation_of
+from kerasvision.pipeline.launcher import Launch, Result, record_end, reuse
+from kerasvision.pipeline.listener import Listener
+from kerasvision.pipeline.resolving import Outputs
+from kerasvision.pipeline.stage_process import Failure, Message, Remark, Task
+from kerasvision.pipeline.stage_processes import StageProcess, StageProcesses
+from kerasvision.progress import BarState, Board
+
+# Stages that compute nothing on a GPU. The others, a user's own among them, run where the GPUs are, one at a time.
+WITHOUT_GPU = frozenset(
+    f"kerasvision.pipeline.stages.{name}:{name}" for name in ("example_gen", "schema_gen", "simple_models", "pusher")
+)
+# How often another run that holds a stage is asked whether it is done.
+SECONDS_BETWEEN_LOOKS = 0.2
+# How long a stage that was asked to stop may take. A training finishes its step and saves itself.
+SECONDS_TO_STOP = 60.0
+
+
+@dataclass
+class SideBySide:
+    """A run whose stages execute in several processes.
+
+    Args:
+        pipeline: the pipeline.
+        chosen: the stages that may execute.
+        context: the store and the run.
+        listener: receives what happens.
+        processes: they execute the stages.
+        force: execute the chosen stages even where their results could be reused.
+    """
+
+    pipeline: Pipeline
+    chosen: Collection[str]
+    context: Launch
+    listener: Listener
+    processes: StageProcesses
+    force: bool
+    _order: list[str] = field(init=False)
+    _context: Launch = field(init=False)
+    _board: Board = field(default_factory=Board)
+    _results: dict[str, Result] = field(default_factory=dict)
+    # Stages to be executed, for which no process is free yet.
+    _known: dict[str, Fingerprint] = field(default_factory=dict)
+    _announced: dict[str, None] = field(default_factory=dict)
+    _waiting: set[str] = field(default_factory=set)
+    _failures: list[tuple[str, BaseException]] = field(default_factory=list)
+    _asked_to_stop: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._order = needed(self.pipeline, self.chosen)
+        self._context = replace(self.context, remark=self._remark)
+
+    def run(self) -> tuple[Result, ...]:
+        """What came of each stage, in the pipeline's order.
+
+        Raises:
+            KerasvisionError: the first failure, or Interrupted after SIGTERM. The other stages were stopped.
+        """
+        try:
+            with self._sigterm_heard():
+                while len(self._results) < len(self._order):
+                    self._begin_what_can_begin()
+                    if not self._is_over:
+                        self._hear(SECONDS_BETWEEN_LOOKS if self._waiting else None)
+                    if self._is_over:
+                        self._stop(signal.SIGTERM)
+                        raise self._error()
+        except KeyboardInterrupt as error:
+            self._asked_to_stop.append(signal.SIGINT)
+            self._stop(signal.SIGINT)
+            self._failures.append((next(reversed(self._announced), self._order[0]), error))
+            self._tell_of_failure()
+            raise
+        finally:
+            self._board.hide()
+        return tuple(self._results[name] for name in self._order)
+
+    @property
+    def _is_over(self) -> bool:
+        return bool(self._failures or self._asked_to_stop)
+
+    # What begins.
+
+    def _begin_what_can_begin(self) -> None:
+        """Gives stages to free processes; goes on as long as reused results let further ones begin."""
+        went_on = True
+        while went_on and not self._is_over:
+            at_work = {one.node for one in self.processes.busy}
+            ready = [name for name in self._order if name not in at_work and self._is_ready(name)]
+            went_on = False
+            for name in ready:
+                went_on = self._begin(name) or went_on
+        self._prepare()
+
+    def _is_ready(self, name: str) -> bool:
+        if name in self._results:
+            return False
+        return all(other in self._results for other in waits_for(self.pipeline, name) if other in self._order)
+
+    def _begin(self, name: str) -> bool:
+        """Whether the stage has its result now."""
+        node, is_chosen = self.pipeline.nodes[name], name in self.chosen
+        if name not in self._known:
+            try:
+                found = reuse(node, self._done, self._context, may_execute=is_chosen, force=self.force and is_chosen)
+            except Exception as error:
+                self._announce(name)
+                self._failures.append((name, error))
+                return False
+            if found is None:
+                self._wait_for_other_run(name)
+                return False
+            self._waiting.discard(name)
+            if isinstance(found, Result):
+                self._finish(found)
+                return True
+            self._known[name] = found
+        process = self.processes.free(name, needs_gpus=needs_gpus(node))
+        if process is not None:
+            self._announce(name)
+            process.give(Task(name, self._done, self.force, self._known.pop(name)))
+        return False
+
+    def _prepare(self) -> None:
+        """Has idle processes begin what can begin before its inputs are there, once something executes."""
+        for name in self._order:
+            node = self.pipeline.nodes[name]
+            is_open = self.processes.busy and name in self.chosen and name not in self._results
+            if not is_open or preparation_of(node) is None or any(name in one.prepared for one in self.processes.all):
+                continue
+            process = self.processes.free(name, needs_gpus=needs_gpus(node))
+            if process is not None:
+                process.prepare(name)
+
+    @property
+    def _done(self) -> Outputs:
+        return {name: result.outputs for name, result in self._results.items()}
+
+    # What is heard.
+
+    def _hear(self, seconds: float | None) -> None:
+        """Waits until a process says something; at most so long."""
+        if not self.processes.busy and not self._waiting:
+            return
+        for process in self.processes.wait(seconds):
+            node = process.node
+            for message in process.messages():
+                self._take(process, node, message)
+            if not process.process.is_alive():
+                self._lost(process)
+        self._show_output()
+
+    def _take(self, process: StageProcess, node: str | None, message: Message) -> None:
+        if isinstance(message, BarState):
+            self._board.show(node or "", message)
+            return
+        if isinstance(message, Remark):
+            self._board.hide()
+            if message.sentence is None:
+                self.listener.waiting(message.node)
+            else:
+                self.listener.remark(message.node, message.sentence)
+            return
+        if node is not None:
+            self._board.forget(node)
+        self._board.hide()
+        process.print_held(whole_lines=False)
+        if isinstance(message, Failure):
+            message.error.add_note(f"In the process that executed {message.node}:\n{message.story}")
+            self._failures.append((message.node, message.error))
+        else:
+            self._finish(message)
+
+    def _lost(self, process: StageProcess) -> None:
+        """A process is gone; its stage, if it had one, has failed."""
+        node, how = process.node, process.how_it_ended()
+        self._board.hide()
+        process.print_held(whole_lines=False)
+        self.processes.remove(process)
+        if node is None:
+            return
+        self._board.forget(node)
+        error: BaseException = StageError(f"{node} failed: {how}", hint="run again: what finished before it is kept")
+        if self._is_over:
+            error = KeyboardInterrupt("asked to stop")
+        with suppress(StoreError, OSError):
+            record_end(self.pipeline.nodes[node], error, self.context)
+        self._failures.append((node, error))
+
+    def _show_output(self) -> None:
+        """Shows what the stage has printed that is at work longest; that of the others follows when its turn comes."""
+        foreground = next(iter(self.processes.busy), None)
+        if foreground is not None and foreground.held:
+            self._board.hide()
+            foreground.print_held(whole_lines=True)
+
+    # What is said.
+
+    def _announce(self, name: str) -> None:
+        if name not in self._announced:
+            self._announced[name] = None
+            self._board.hide()
+            self.listener.started(name)
+
+    def _remark(self, name: str, sentence: str) -> None:
+        """What this process finds out of a stage before another one executes it."""
+        self._announce(name)
+        self._board.hide()
+        self.listener.remark(name, sentence)
+
+    def _wait_for_other_run(self, name: str) -> None:
+        if name not in self._waiting:
+            self._announce(name)
+            self._waiting.add(name)
+            self.listener.waiting(name)
+
+    def _finish(self, result: Result) -> None:
+        self._announce(result.node)
+        self._results[result.node] = result
+        self.listener.finished(result)
+
+    # How it ends early.
+
+    @contextmanager
+    def _sigterm_heard(self) -> Iterator[None]:
+        """A first SIGTERM asks all stages to stop; a second ends the run at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def hear(number: int, _: object) -> None:
+            self._asked_to_stop.append(number)
+            if len(self._asked_to_stop) > 1:
+                raise Interrupted("the run was asked twice to stop", hint=AGAIN)
+            for process in self.processes.busy:
+                process.stop(signal.SIGTERM)
+
+        before = signal.signal(signal.SIGTERM, hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _stop(self, number: signal.Signals) -> None:
+        """Has all stages stop, and waits until they have recorded it; those that take too long are ended."""
+        for process in self.processes.busy:
+            process.stop(number)
+        end = time.monotonic() + SECONDS_TO_STOP
+        while self.processes.busy and (left := end - time.monotonic()) > 0:
+            self._hear(left)
+        for process in self.processes.busy:
+            process.process.kill()
+            self._lost(process)
+
+    def _error(self) -> BaseException:
+        """What the run ends with: the first failure that is one, or that it was asked to stop."""
+        failure = self._tell_of_failure()
+        if failure is not None and not isinstance(failure, KeyboardInterrupt):
+            return failure
+        return Interrupted("the run was asked to stop", hint=AGAIN)
+
+    def _tell_of_failure(self) -> BaseException | None:
+        """Names the first failure, once; a stage that was stopped because of it is none."""
+        failures = sorted(self._failures, key=lambda failure: isinstance(failure[1], KeyboardInterrupt))
+        if not failures:
+            return None
+        self._board.hide()
+        self.listener.failed(*failures[0])
+        return failures[0][1]
+
+
+AGAIN = "run the same command again to go on from there"
+
+
+def waits_for(pipeline: Pipeline, name: str) -> Iterator[str]:
+    """The stages that must be done before a stage begins, so that it finds what it would find if all ran one by one.
+
+    Those are the stages that it reads from, and, of the stages added before it, those whose history it reads, those that
+    bless models if it looks for the newest blessed one, and those that change the same folder outside `runs/`.
+    """
+    node = pipeline.nodes[name]
+    yield from node.upstream
+    sources = node.inputs.values()
+    histories = {source.producer for source in sources if isinstance(source, Previous)}
+    looks_for_blessed = any(isinstance(source, LatestBlessed) for source in sources)
+    for earlier in pipeline.nodes.values():
+        if earlier.name == name:
+            return
+        blesses = any(kind.TYPE_NAME == "ModelBlessing" for kind in earlier.signature.outputs.values())
+        reach_out = "root" in node.signature.places and "root" in earlier.signature.places
+        if earlier.name in histories or (looks_for_blessed and blesses) or reach_out or earlier.alone or node.alone:
+            yield earlier.name
+
+
+def needs_gpus(node: Node) -> bool:
+    """Whether a stage may compute on a GPU, if there is one."""
+    return f"{node.function.__module__}:{node.function.__qualname__}" not in WITHOUT_GPU

@@ -1,0 +1,251 @@
+"""The processes that execute stages of a run: started when they are needed, and ended with it.
+
+They are copies of a process that has imported TensorFlow and computed nothing, so that each is there within a moment, and
+the import, which takes seconds, happens once.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Self, TextIO
+
+from kerasvision.errors import ConfigError
+from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.launcher import Result
+from kerasvision.pipeline.records import RunRecord
+from kerasvision.pipeline.stage_process import Failure, Message, Preparation, Setup, Task, main
+
+IMPORTED = "kerasvision.pipeline.stages.imports"
+# The prefix that `load_pipeline_module` gives to the modules of pipeline files.
+PIPELINE_MODULE = "kerasvision_pipeline_"
+SECONDS_TO_LEAVE = 2.0
+
+
+@dataclass
+class StageProcess:
+    """One of the processes.
+
+    Attributes:
+        process, connection: the process, and the end of the connection to it.
+        sees_gpus: whether it may use the GPUs.
+        streams: what it prints: the ends of pipes, and where it goes.
+        node: the stage that it executes now.
+        prepared: stages for which it has done what can be done before.
+        held: what its stage printed and nobody saw yet: bytes, and where they go.
+        began: when that stage began, by the monotonic clock.
+    """
+
+    process: ForkServerProcess
+    connection: Connection
+    sees_gpus: bool
+    streams: dict[Connection, TextIO]
+    node: str | None = None
+    prepared: set[str] = field(default_factory=set)
+    held: list[tuple[TextIO, bytes]] = field(default_factory=list)
+    began: float = 0.0
+    _is_asked_to_stop: bool = False
+
+    def give(self, task: Task) -> None:
+        """Has it execute a stage."""
+        self.node, self.began, self._is_asked_to_stop = task.node, time.monotonic(), False
+        self._send(task)
+
+    def prepare(self, node: str) -> None:
+        """Has it do for a stage what can be done before its inputs are there."""
+        self.prepared.add(node)
+        self._send(Preparation(node))
+
+    def stop(self, number: signal.Signals) -> None:
+        """Asks it to stop its stage, if it was not asked before: a training ends at once when it is asked twice."""
+        if self._is_asked_to_stop:
+            return
+        self._is_asked_to_stop = True
+        with suppress(ProcessLookupError):
+            if self.process.pid is not None and self.process.is_alive():
+                os.kill(self.process.pid, number)
+
+    def messages(self) -> Iterator[Message]:
+        """What it has said since, in order. The last message of a stage frees the process."""
+        with suppress(EOFError, OSError):
+            while self.connection.poll():
+                message: Message = self.connection.recv()
+                if isinstance(message, Result | Failure):
+                    self._read_all()
+                    self.node = None
+                yield message
+
+    def read(self, stream: Connection) -> None:
+        """Keeps what it has printed since; `print_held` shows it."""
+        printed = os.read(stream.fileno(), 2**16) if stream.poll() else b""
+        if printed:
+            self.held.append((self.streams[stream], printed))
+
+    def print_held(self, *, whole_lines: bool) -> None:
+        """Shows what was kept; of a stage that goes on, only whole lines."""
+        kept = {}
+        for target in dict.fromkeys(target for target, _ in self.held):
+            text = b"".join(printed for owner, printed in self.held if owner is target)
+            cut = text.rfind(b"\n") + 1 if whole_lines else len(text)
+            target.write(text[:cut].decode(errors="replace"))
+            target.flush()
+            kept[target] = text[cut:]
+        self.held = [(target, rest) for target, rest in kept.items() if rest]
+
+    def how_it_ended(self) -> str:
+        """The exit code or signal of a process that is gone."""
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"its process ended with exit code {code}"
+        memory = " (which is what happens where memory runs out)" if code == -signal.SIGKILL else ""
+        return f"its process was ended by {signal.Signals(-code).name}{memory}"
+
+    def leave(self) -> None:
+        """Asks it to end; `end` waits for that."""
+        self._send(None)
+
+    def end(self, *, wait_seconds: float = 0.0) -> None:
+        """Ends it, where it does not end by itself within that time."""
+        self.process.join(wait_seconds)
+        self.process.kill()
+        self.process.join()
+        for stream in (self.connection, *self.streams):
+            stream.close()
+
+    def _send(self, asked: Task | Preparation | None) -> None:
+        with suppress(OSError):  # it is gone, and the sentinel says so
+            self.connection.send(asked)
+
+    def _read_all(self) -> None:
+        for stream in self.streams:
+            with suppress(OSError):
+                while stream.poll():
+                    before = len(self.held)
+                    self.read(stream)
+                    if len(self.held) == before:
+                        break
+
+
+@dataclass
+class StageProcesses:
+    """All of them; to be used in a `with`, which ends them.
+
+    Args:
+        pipeline: whose stages they execute.
+        folder: where runs are kept.
+        run: the run.
+        count: how many there are at most.
+        gpus: whether this machine has GPUs; one of the processes sees them then.
+    """
+
+    pipeline: Pipeline
+    folder: Path
+    run: RunRecord
+    count: int
+    gpus: bool
+    all: list[StageProcess] = field(default_factory=list)
+    _pickled: bytes = b""
+
+    def __enter__(self) -> Self:
+        self._pickled = pickled(self.pipeline)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for one in self.all:
+            if kind is None:
+                one.leave()
+        for one in self.all:
+            one.end(wait_seconds=SECONDS_TO_LEAVE if kind is None else 0.0)
+
+    @property
+    def busy(self) -> list[StageProcess]:
+        """Those that execute a stage, the one first that has done so longest."""
+        return sorted((one for one in self.all if one.node is not None), key=lambda one: one.began)
+
+    def free(self, node: str, *, needs_gpus: bool) -> StageProcess | None:
+        """A process that can take a stage, started where there are less than there may be; None if all are at work.
+
+        Args:
+            node: the stage; a process that has prepared it comes first.
+            needs_gpus: whether it must see the GPUs, if there are any.
+        """
+        fitting = [one for one in self.all if one.node is None and (one.sees_gpus or not (needs_gpus and self.gpus))]
+        if fitting:
+            return max(fitting, key=lambda one: node in one.prepared)
+        sees_gpus = not any(one.sees_gpus for one in self.all) if self.gpus else True
+        if len(self.all) >= self.count or (needs_gpus and not sees_gpus):
+            return None
+        return self._start(sees_gpus=sees_gpus)
+
+    def _start(self, *, sees_gpus: bool) -> StageProcess:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([IMPORTED])
+        ours, theirs = context.Pipe()
+        streams = {context.Pipe(duplex=False): stream for stream in (sys.stdout, sys.stderr)}
+        setup = Setup(self._pickled, files_of(self._pickled), self.folder, self.run, dict(os.environ), sees_gpus)
+        written = [writer for _, writer in streams]
+        process = context.Process(target=main, args=(theirs, *written, setup), name=f"stages-{len(self.all)}")
+        process.start()
+        for end in (theirs, *written):
+            end.close()
+        one = StageProcess(process, ours, sees_gpus, {reader: stream for (reader, _), stream in streams.items()})
+        self.all.append(one)
+        return one
+
+    def remove(self, one: StageProcess) -> None:
+        """Forgets a process that is gone."""
+        one.end()
+        self.all.remove(one)
+
+    def wait(self, seconds: float | None) -> list[StageProcess]:
+        """Those that said something or are gone, within this time, if it is limited; what they printed is kept."""
+        of: dict[Connection | int, StageProcess] = {}
+        for one in self.all:
+            of |= dict.fromkeys((one.connection, one.process.sentinel, *one.streams), one)
+        ready = [end for end in wait(list(of), timeout=seconds) if isinstance(end, Connection | int)]
+        for stream in ready:
+            if isinstance(stream, Connection) and stream in of[stream].streams:
+                with suppress(OSError):
+                    of[stream].read(stream)
+        return list({id(of[one]): of[one] for one in ready}.values())
+
+
+def pickled(pipeline: Pipeline) -> bytes:
+    """The pipeline, for another process.
+
+    Raises:
+        ConfigError: a stage or its settings are defined where another process cannot import them, in a notebook or in a
+            function.
+    """
+    try:
+        return pickle.dumps(pipeline)
+    except Exception as error:
+        raise ConfigError(
+            f"several workers require stages and settings that another process can import: {error}",
+            hint="define them in a module or in the pipeline file, or run with one worker",
+        ) from error
+
+
+def files_of(pickled_pipeline: bytes) -> tuple[Path, ...]:
+    """The pipeline files that define stages or settings of a pickled pipeline."""
+    loaded = {name: module for name, module in sys.modules.items() if name.startswith(PIPELINE_MODULE)}
+    files = [module.__file__ for name, module in loaded.items() if name.encode() in pickled_pipeline]
+    return tuple(Path(file).absolute() for file in files if file is not None)
+
+
+def can_be_sent(pipeline: Pipeline) -> bool:
+    """Whether other processes can execute the stages of a pipeline."""
+    try:
+        pickled(pipeline)
+    except ConfigError:
+        return False
+    return True
