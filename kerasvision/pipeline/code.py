@@ -10,9 +10,10 @@ text, the bytes of all of them count too. A compiled module counts by its bytes 
 
 import hashlib
 import importlib.util
+import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 
+import kerasvision
 from kerasvision import lookup
 from kerasvision.pipeline import source, syntax
 from kerasvision.pipeline.digests import Memo, path_key, read_changed
@@ -66,8 +68,7 @@ def code_of(modules: Iterable[str], memo: Memo | None = None) -> Code:
         sources |= read
         compiled |= (made := _compiled_digests(wave - read.keys()))
         by_users |= {other for name, said in read.items() if not _is_ours(name) for other in said.imports}
-        imported = {other for said in read.values() for other in said.imports}
-        wave = (imported | {parent for name in (*read, *made) for parent in _parent(name)}) - seen
+        wave = set[str]().union(*map(_parent, made), *(_reached(name, said) for name, said in read.items())) - seen
     reads_text = any(said.reads_text for said in sources.values())
     written = {name: said.digest(with_text=reads_text) for name, said in sources.items()}
     return Code(
@@ -99,14 +100,29 @@ def distribution_of(top: str) -> str | None:
     return named or next(iter(metadata.packages_distributions().get(top, ())), None)
 
 
-# Every stage reaches much the same modules of ours, which stay where they are; a user's may be written while this runs.
-_our_file = cache(lookup.module_file)
+def _reached(name: str, said: Source) -> Set[str]:
+    """Names that a module may import. Of those that are not modules, some are left out."""
+    names = {*said.imports, *_parent(name)}
+    return names & _our_files().keys() if _is_ours(name) else names
 
 
 def _files(names: Iterable[str]) -> dict[str, Path]:
     """The source files of those modules that are ours or a user's."""
-    files = ((name, _our_file(name) if _is_ours(name) else lookup.module_file(name)) for name in names if _is_read(name))
+    ours = _our_files()
+    files = ((name, ours[name] if name in ours else lookup.module_file(name)) for name in names if _is_read(name))
     return {name: file for name, file in files if file is not None}
+
+
+@cache
+def _our_files() -> dict[str, Path]:
+    """Module -> file of this project. They stay where they are; a user's may be written while this runs."""
+    package = Path(kerasvision.__file__).parent
+    found: dict[str, Path] = {}
+    for folder, _, names in os.walk(package):
+        module = ".".join((package.name, *Path(folder).relative_to(package).parts))
+        files = {name.removesuffix(".py"): Path(folder, name) for name in names if name.endswith(".py")}
+        found |= {module if name == "__init__" else f"{module}.{name}": file for name, file in files.items()}
+    return found
 
 
 def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
@@ -169,13 +185,17 @@ def _is_ours(name: str) -> bool:
 
 def _is_foreign(top: str) -> bool:
     """Whether a top-level module is neither Python's own nor ours nor a user's."""
-    return bool(top) and top != "__main__" and top not in sys.stdlib_module_names and _is_installed(top)
+    return not _is_pythons(top) and _is_installed(top)
 
 
 def _is_read(name: str) -> bool:
     """Whether a module is ours or a user's."""
     top = _top(name)
-    return bool(top) and top != "__main__" and top not in sys.stdlib_module_names and not _is_installed(top)
+    return top == "kerasvision" or (not _is_pythons(top) and not _is_installed(top))
+
+
+def _is_pythons(top: str) -> bool:
+    return top in ("", "__main__") or top in sys.stdlib_module_names
 
 
 @cache

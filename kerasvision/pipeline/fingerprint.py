@@ -12,9 +12,11 @@ import ast
 import hashlib
 import inspect
 import platform
-from dataclasses import asdict, dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
 from importlib import metadata
+from typing import Any
 
 from kerasvision import lookup
 from kerasvision.config.base import canonical_json
@@ -46,14 +48,19 @@ class Fingerprint:
     code: dict[str, str]
     versions: dict[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of all parts, 64 hex digits."""
-        return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(self.to_data()).encode()).hexdigest()
 
     def to_data(self) -> dict[str, object]:
         """Plain JSON data."""
-        return asdict(self)
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Fingerprint":
+        """The fingerprint of `to_data`."""
+        return cls(**data)
 
 
 def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:

@@ -82,6 +82,6 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
     if len(prints) == 1:
         return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had never run before"]
     (newer, after), (older, before) = prints
-    changed = fingerprint_changes(before, Fingerprint(**after))
+    changed = fingerprint_changes(before, Fingerprint.from_data(after))
     title = f"execution {newer} of {node} in {pipeline}, against execution {older}"
     return title, changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]

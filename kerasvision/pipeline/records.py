@@ -11,6 +11,10 @@ PIPELINE = "run"
 ITS_PROCESS_ENDED = "its process ended before the stage did"
 
 
+# What a stage said of its artifact, or the store of an execution or a run.
+Properties = dict[str, int | float | str]
+
+
 @dataclass(frozen=True)
 class ArtifactRecord:
     """One artifact as the store knows it."""
@@ -20,7 +24,7 @@ class ArtifactRecord:
     uri: Path
     state: int
     digest: str
-    properties: dict[str, int | float | str]
+    properties: Properties
 
     def open(self) -> Artifact:
         """The artifact itself."""

@@ -8,6 +8,21 @@ from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.processes import KILLED, Process, fate_of
 from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 
+# By hand: peewee takes longer to write these statements than SQLite to answer them.
+_EXECUTIONS = """
+    SELECT Execution.* FROM Execution
+    JOIN Association ON Association.execution_id = Execution.id
+    JOIN Context ON Context.id = Association.context_id
+    JOIN Type ON Type.id = Context.type_id
+    WHERE Type.name = ? AND Type.type_kind = ? AND Context.name = ?"""
+_ARTIFACTS = """
+    SELECT Artifact.id, Artifact.uri, Artifact.state, Type.name AS type_name, EventPath.step_key FROM Artifact
+    JOIN Event ON Event.artifact_id = Artifact.id
+    JOIN EventPath ON EventPath.event_id = Event.id AND NOT EventPath.is_index_step
+    JOIN Type ON Type.id = Artifact.type_id
+    WHERE Event.execution_id = ? AND Event.type = ?
+    ORDER BY Event.id"""
+
 
 def executions_in(kind: str, name: str, state: int | None = None) -> list[t.ExecutionRow]:
     """Executions of a context, newest first.
@@ -17,15 +32,10 @@ def executions_in(kind: str, name: str, state: int | None = None) -> list[t.Exec
         name: the context's.
         state: only executions in this state.
     """
-    query = (
-        t.ExecutionRow.select()
-        .join(t.Association, on=(t.Association.execution_id == t.ExecutionRow.id))
-        .join(t.ContextRow, on=(t.ContextRow.id == t.Association.context_id))
-        .join(t.Type, on=(t.Type.id == t.ContextRow.type_id))
-        .where(t.Type.name == kind, t.Type.type_kind == t.CONTEXT_TYPE, t.ContextRow.name == name)
-        .order_by(t.ExecutionRow.id.desc())
-    )
-    return list(query if state is None else query.where(t.ExecutionRow.last_known_state == state))
+    is_asked = " AND Execution.last_known_state = ?" if state is not None else ""
+    query = f"{_EXECUTIONS}{is_asked} ORDER BY Execution.id DESC"
+    parameters = (kind, t.CONTEXT_TYPE, name, *(() if state is None else (state,)))
+    return list(t.ExecutionRow.raw(query, *parameters))
 
 
 def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, ArtifactRecord]:
@@ -36,15 +46,8 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
         event_type: INPUT or OUTPUT.
         folder: that artifacts are kept in.
     """
-    query = (
-        t.ArtifactRow.select(t.ArtifactRow, t.EventPath.step_key, t.Type.name.alias("type_name"))
-        .join(t.Event, on=(t.Event.artifact_id == t.ArtifactRow.id))
-        .join(t.EventPath, on=((t.EventPath.event_id == t.Event.id) & (t.EventPath.is_index_step == False)))  # noqa: E712
-        .join(t.Type, on=(t.Type.id == t.ArtifactRow.type_id))
-        .where(t.Event.execution_id == execution, t.Event.type == event_type)
-        .order_by(t.Event.id)
-    )
-    return {row["step_key"]: _artifact_record(row, folder) for row in query.dicts()}
+    rows = t.ArtifactRow.raw(_ARTIFACTS, execution, event_type)
+    return {row["step_key"]: _artifact_record(row, folder) for row in rows.dicts()}
 
 
 def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:
@@ -53,12 +56,12 @@ def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:
     outcome = _outcome(row.last_known_state, told)
     return ExecutionRecord(
         id=row.id,
-        node=told["node"],
+        node=str(told["node"]),
         state=row.last_known_state,
         outcome=outcome,
         started_ms=row.create_time_since_epoch,
-        seconds=told.get("seconds", 0.0),
-        error=told.get("error", ITS_PROCESS_ENDED if outcome == KILLED else ""),
+        seconds=float(told.get("seconds", 0.0)),
+        error=str(told.get("error", ITS_PROCESS_ENDED if outcome == KILLED else "")),
         inputs=artifacts(row.id, t.INPUT, folder),
         outputs=artifacts(row.id, t.OUTPUT, folder),
     )
@@ -73,22 +76,22 @@ def run_record(row: t.ContextRow, *, tells: bool) -> RunRecord:
     """
     pipeline, run = row.name.split("/", 1)
     told = t.properties(t.ContextProperty, "context_id", row.id) if tells else {}
-    state = told.get("state", t.COMPLETE)
+    state = int(told.get("state", t.COMPLETE))
     if "state" not in told and (newest := executions_in("pipeline_run", row.name)[:1]):
         state = newest[0].last_known_state  # a run of an earlier version: only its stages have a state
     outcome = _outcome(state, told)
     outcome = "finished" if outcome in ("ran", "reused") else outcome
-    return RunRecord(run, pipeline, row.create_time_since_epoch, told.get("purpose", PIPELINE), outcome)
+    return RunRecord(run, pipeline, row.create_time_since_epoch, str(told.get("purpose", PIPELINE)), outcome)
 
 
 def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:
     properties = t.properties(t.ArtifactProperty, "artifact_id", row["id"])
-    digest = properties.pop("digest", "")
+    digest = str(properties.pop("digest", ""))
     return ArtifactRecord(row["id"], row["type_name"], folder / row["uri"], row["state"], digest, properties)
 
 
 def _outcome(state: int, told: Mapping[str, int | float | str]) -> str:
     """A recorded state in a word; where no end was recorded, its process is looked at."""
     if state == t.RUNNING:
-        return fate_of(Process.from_text(told["process"]) if "process" in told else None)
+        return fate_of(Process.from_text(str(told["process"])) if "process" in told else None)
     return KILLED if KILLED in told else t.STATE_NAMES.get(state, f"state {state}")

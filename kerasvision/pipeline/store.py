@@ -4,11 +4,11 @@ Everything that changes the store is one transaction. `tables.py` says what the 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import peewee as pw
 
@@ -21,10 +21,12 @@ from kerasvision.pipeline.digests import FileState, Finding
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.processes import KILLED, this_process
-from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
+from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, Properties, RunRecord
 from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record
 
 SCHEMA_VERSION = 1
+# A fingerprint as plain data.
+Parts = Mapping[str, Any]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -33,13 +35,17 @@ def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concaten
     """Runs a method against this store's file, in one transaction, and turns SQLite's errors into ours."""
 
     @wraps(method)
-    def bound(self: "Store", *args: P.args, **kwargs: P.kwargs) -> R:
+    def bound(self: "Store", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            t.bind(self.database)
             # IMMEDIATE: take the write lock at the start; a read that turns into a write cannot wait for it.
-            with self.database.bind_ctx(t.TABLES), self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
+            with self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
                 return method(self, *args, **kwargs)
-        except UNUSABLE as error:
-            raise unusable(self.file, error) from error
+        except BaseException as error:
+            self._types = {}  # the transaction, and what it made of them, is taken back
+            if isinstance(error, UNUSABLE):
+                raise unusable(self.file, error) from error
+            raise
 
     return bound
 
@@ -59,6 +65,7 @@ class Store:
         self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
+        self._types: dict[tuple[str, int], int] = {}
         check_path(self.folder)
         # SQLite fails, and does not wait, where two turn one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
@@ -73,21 +80,22 @@ class Store:
                 raise
 
     def _check_schema(self) -> None:
-        with self.database.bind_ctx(t.TABLES):
-            version = self.database.pragma("user_version")
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours "
-                    f"{SCHEMA_VERSION})",
-                    hint="update kerasvision, or choose another --root",
-                )
-            if version < SCHEMA_VERSION:
-                self._create()
-            if not self.read_only:
-                # Earlier versions wrote no properties of runs and no sources, and ignore these tables.
-                self.database.create_tables([t.ContextProperty, t.SourceFile])
-            self._tells_of_runs = t.ContextProperty.table_exists()
-            self._knows_sources = t.SourceFile.table_exists()
+        t.bind(self.database)
+        version = self.database.pragma("user_version")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours {SCHEMA_VERSION})",
+                hint="update kerasvision, or choose another --root",
+            )
+        if version < SCHEMA_VERSION:
+            self._create()
+        # Earlier versions wrote no properties of runs and no sources, and ignore these tables.
+        there = self.database.get_tables()
+        missing = [table for table in (t.ContextProperty, t.SourceFile) if table._meta.table_name not in there]
+        if not self.read_only:
+            self.database.create_tables(missing)
+        self._tells_of_runs = not self.read_only or t.ContextProperty not in missing
+        self._knows_sources = not self.read_only or t.SourceFile not in missing
 
     def _create(self) -> None:
         with self.database.atomic("IMMEDIATE"):
@@ -163,14 +171,13 @@ class Store:
     ) -> None:
         """Registers a CACHED execution: this run has these artifacts, and another execution made them."""
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
-        for key, artifact in outputs.items():
-            t.new_event(artifact.id, execution, t.OUTPUT, key)
+        t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
 
     @_in_store
     def start_run(self, run: RunRecord) -> None:
         """Registers a run, so that it is listed even if its first stage fails."""
-        self._context("pipeline", run.pipeline)
-        told = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
+        self._contexts({"pipeline": run.pipeline})
+        told: Properties = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
         self._tell_of_run(run, told)
 
     @_in_store
@@ -195,24 +202,19 @@ class Store:
         return [row.id for row in executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
 
     @_in_store
-    def fingerprints(
-        self, pipeline: str, node: str, *, limit: int | None = 2
-    ) -> list[tuple[int, dict[str, dict[str, object]]]]:
-        """(execution id, fingerprint) of a node's COMPLETE executions, newest first."""
+    def fingerprints(self, pipeline: str, node: str, *, limit: int | None = 2) -> list[tuple[int, Parts]]:
+        """(execution id, fingerprint as plain data) of a node's COMPLETE executions, newest first."""
         rows = executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
-        return [
-            (row.id, json.loads(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
-            for row in rows[:limit]
-        ]
+        return [(row.id, _fingerprint(row)) for row in rows[:limit]]
 
     @_in_store
-    def unfinished_fingerprint(self, pipeline: str, node: str) -> dict[str, dict[str, object]] | None:
+    def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:
         """The fingerprint of the node's newest execution, reuses aside, if that failed or was stopped; else None."""
         rows = executions_in("node", f"{pipeline}.{node}")
         newest = next((row for row in rows if row.last_known_state != t.CACHED), None)
         if newest is None or newest.last_known_state == t.COMPLETE:
             return None
-        return json.loads(t.properties(t.ExecutionProperty, "execution_id", newest.id)["fingerprint"])
+        return _fingerprint(newest)
 
     @_in_store
     def earlier_outputs(self, pipeline: str, node: str) -> list[tuple[str, dict[str, ArtifactRecord]]]:
@@ -220,13 +222,13 @@ class Store:
         found = []
         for execution, parts in self.fingerprints(pipeline, node, limit=None):
             outputs = {key: a for key, a in artifacts(execution, t.OUTPUT, self.folder).items() if a.state == t.LIVE}
-            found.append((Fingerprint(**parts).key, outputs))
+            found.append((Fingerprint.from_data(parts).key, outputs))
         return found
 
     @_in_store
     def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:
         """SavedModels of a pipeline that were blessed and are still LIVE, newest first."""
-        models = {}
+        models: dict[int, ArtifactRecord] = {}
         for row in executions_in("pipeline", pipeline, t.COMPLETE):
             outputs = artifacts(row.id, t.OUTPUT, self.folder)
             if any(a.type == "ModelBlessing" and a.properties.get("blessed") == 1 for a in outputs.values()):
@@ -307,7 +309,7 @@ class Store:
         *,
         above: int = 0,
     ) -> int:
-        type_id = t.type_id(node, t.EXECUTION_TYPE)
+        type_id = self._type_id(node, t.EXECUTION_TYPE)
         newest = t.ExecutionRow.select(pw.fn.MAX(t.ExecutionRow.id)).scalar() or 0
         number = max(newest, above) + 1
         row = t.ExecutionRow.create(force_insert=True, id=number, type_id=type_id, last_known_state=state)
@@ -317,28 +319,36 @@ class Store:
             "node": f"{pipeline}.{node}",
             **({"execution_cache": key} if key else {}),
         }
-        for kind, name in contexts.items():
-            t.Association.create(context_id=self._context(kind, name), execution_id=row.id)
+        of_contexts = [{"context_id": context, "execution_id": row.id} for context in self._contexts(contexts)]
+        t.Association.insert_many(of_contexts).execute()
         for name, value in {**properties, "node": node}.items():
             t.set_property(t.ExecutionProperty, "execution_id", row.id, name, value)
-        for name, artifact in inputs.items():
-            t.new_event(artifact.id, row.id, t.INPUT, name)
+        t.new_events(row.id, t.INPUT, {name: artifact.id for name, artifact in inputs.items()})
         return row.id
 
     def _new_artifact(self, execution: int, key: str, artifact: Artifact) -> int:
         uri = artifact.uri.relative_to(self.folder).as_posix()
-        type_id = t.type_id(artifact.TYPE_NAME, t.ARTIFACT_TYPE)
+        type_id = self._type_id(artifact.TYPE_NAME, t.ARTIFACT_TYPE)
         row = t.ArtifactRow.create(type_id=type_id, uri=uri, state=t.PENDING)
-        t.new_event(row.id, execution, t.OUTPUT, key)
+        t.new_events(execution, t.OUTPUT, {key: row.id})
         for association in t.Association.select().where(t.Association.execution_id == execution):
             t.Attribution.create(context_id=association.context_id, artifact_id=row.id)
         return row.id
 
-    def _context(self, kind: str, name: str) -> int:
-        return t.ContextRow.get_or_create(type_id=t.type_id(kind, t.CONTEXT_TYPE), name=name)[0].id
+    def _contexts(self, contexts: Mapping[str, str]) -> list[int]:
+        """The ids of contexts, kind -> name."""
+        return t.context_ids([(self._type_id(kind, t.CONTEXT_TYPE), name) for kind, name in contexts.items()])
 
-    def _tell_of_run(self, run: RunRecord, told: dict[str, int | str]) -> None:
-        context = self._context("pipeline_run", f"{run.pipeline}/{run.id}")
+    def _type_id(self, name: str, kind: int) -> int:
+        """The id of a type, made where it is new."""
+        if (name, kind) not in self._types:
+            self._types = t.type_ids()
+        if (name, kind) not in self._types:
+            self._types[name, kind] = t.Type.create(name=name, type_kind=kind).id
+        return self._types[name, kind]
+
+    def _tell_of_run(self, run: RunRecord, told: Properties) -> None:
+        (context,) = self._contexts({"pipeline_run": f"{run.pipeline}/{run.id}"})
         for name, value in told.items():
             t.set_property(t.ContextProperty, "context_id", context, name, value)
 
@@ -351,3 +361,8 @@ def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def _fingerprint(row: t.ExecutionRow) -> Parts:
+    parts: Parts = json.loads(str(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
+    return parts

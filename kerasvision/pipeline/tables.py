@@ -7,6 +7,7 @@ Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeli
 """
 
 import time
+from collections.abc import Collection, Mapping
 
 import peewee as pw
 
@@ -24,6 +25,9 @@ def now_ms() -> int:
 
 
 class _Row(pw.Model):
+    # Only where no other field is the primary key.
+    id = pw.AutoField()
+
     class Meta:
         legacy_table_names = False
 
@@ -202,31 +206,48 @@ TABLES = [
 ]  # fmt: skip
 
 
-def type_id(name: str, kind: int) -> int:
-    """The id of a type, made where it is new."""
-    return Type.get_or_create(name=name, type_kind=kind)[0].id
+def bind(database: pw.SqliteDatabase) -> None:
+    """From now on the tables are those of this database."""
+    if Type._meta.database is not database:
+        database.bind(TABLES, bind_refs=False, bind_backrefs=False)
 
 
-def new_event(artifact: int, execution: int, event_type: int, key: str) -> None:
-    """An execution read or wrote an artifact under a key."""
-    event = Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
-    EventPath.create(event_id=event.id, is_index_step=False, step_key=key)
-    EventPath.create(event_id=event.id, is_index_step=True, step_index=0)
+def type_ids() -> dict[tuple[str, int], int]:
+    """(name, kind) -> id of every type."""
+    return {(row.name, row.type_kind): row.id for row in Type.select()}
 
 
-def update(table: type[pw.Model], row_id: int, **fields: int) -> None:
+def context_ids(contexts: Collection[tuple[int, str]]) -> list[int]:
+    """The ids of contexts, each (type, name); made where they are new."""
+    rows = ContextRow.select().where(ContextRow.name.in_([name for _, name in contexts]))
+    known = {(row.type_id, row.name): row.id for row in rows}
+    return [known.get((type_id, name)) or ContextRow.create(type_id=type_id, name=name).id for type_id, name in contexts]
+
+
+def new_events(execution: int, event_type: int, artifacts: Mapping[str, int]) -> None:
+    """An execution read or wrote artifacts, key -> id."""
+    steps = []
+    for key, artifact in artifacts.items():
+        event = Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
+        steps += [(event.id, False, None, key), (event.id, True, 0, None)]
+    if steps:
+        EventPath.insert_many(steps, fields=list(EventPath._meta.sorted_fields)).execute()
+
+
+def update(table: type[_Row], row_id: int, **fields: int) -> None:
     """Changes fields of one row, and says when."""
     table.update(**fields, last_update_time_since_epoch=now_ms()).where(table.id == row_id).execute()
 
 
-def set_property(table: type[pw.Model], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
+def set_property(table: type[_Property], owner: str, owner_id: int, name: str, value: int | float | str) -> None:
     """Sets a custom property of an artifact, execution or context."""
     column = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
-    table.replace(**{owner: owner_id, "name": name, "is_custom_property": True, column: value}).execute()
+    row = {owner: owner_id, "name": name, "is_custom_property": True, column: value}
+    table.insert(row).on_conflict_replace().execute()
 
 
-def properties(table: type[pw.Model], owner: str, owner_id: int) -> dict[str, int | float | str]:
+def properties(table: type[_Property], owner: str, owner_id: int) -> dict[str, int | float | str]:
     """The properties of an artifact, execution or context by name."""
-    rows = table.select().where(getattr(table, owner) == owner_id)
-    values = ((row.name, (row.int_value, row.double_value, row.string_value)) for row in rows)
-    return {name: next(value for value in three if value is not None) for name, three in values}
+    query = f'SELECT name, int_value, double_value, string_value FROM "{table._meta.table_name}" WHERE {owner} = ?'
+    rows = table._meta.database.execute_sql(query, (owner_id,))
+    return {name: next(value for value in three if value is not None) for name, *three in rows}

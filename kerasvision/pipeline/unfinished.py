@@ -70,7 +70,7 @@ def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str
     parts = store.unfinished_fingerprint(pipeline, node.name)
     if parts is None:
         return None
-    before = work_folder(node, Fingerprint(**parts).key, store, pipeline)
+    before = work_folder(node, Fingerprint.from_data(parts).key, store, pipeline)
     what = _work_in(before)
     return Unfinished(before, what, tuple(fingerprint_changes(parts, print_))) if what else None
 
