@@ -37,7 +37,7 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
     """A connection to the file, or to an empty database in memory if it is only read and does not exist."""
     if not read_only:
         # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
-        return pw.SqliteDatabase(file, timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
+        return pw.SqliteDatabase(str(file), timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
     if not file.exists():
         root = file.parent.parent
         if root.exists() and not root.is_dir():
@@ -57,7 +57,7 @@ def _copied(file: Path) -> pw.SqliteDatabase:
         for part in (file, file.with_name(f"{file.name}-wal")):
             shutil.copyfile(part, Path(folder) / part.name)
         with closing(sqlite3.connect(Path(folder) / file.name)) as source:
-            source.backup(copy.connection())
+            source.backup(copy.connection())  # type: ignore[no-untyped-call]  # peewee's types leave it out
     return copy
 
 

@@ -11,7 +11,7 @@ from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.launcher import Result
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
-from kerasvision.pipeline.store import Store, opened
+from kerasvision.pipeline.store import Parts, Store, opened
 
 # A run that made one of these has something to report of its own accord.
 WORTH_A_REPORT = frozenset({"ModelEvaluation", "ModelBlessing", "InfraBlessing", "PushedModel", "InferenceResult"})
@@ -44,7 +44,9 @@ def report_run(run_id: str = "latest", *, root: Path | str = ".", file: Path | N
     try:
         write_report(facts, file)
     except OSError as error:
-        raise refused(error, file=file, hint=elsewhere) from error
+        if (told := refused(error, file=file, hint=elsewhere)) is None:
+            raise
+        raise told from error
     return file
 
 
@@ -60,7 +62,7 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
         ConfigError: no such run.
     """
     run = store.run(run_id)
-    settings: dict[str, Mapping[int, dict]] = {}
+    settings: dict[str, dict[int, Parts]] = {}
 
     def stage(execution: ExecutionRecord) -> StageFacts:
         if execution.node not in settings:

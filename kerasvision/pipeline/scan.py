@@ -35,17 +35,19 @@ class Scan:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Split -> class -> how many usable images."""
-        return self._summary()["counts"]
+        counts: dict[str, dict[str, int]] = _json(self.statistics.summary)["counts"]
+        return counts
 
     @property
     def images(self) -> dict[str, int]:
         """Split -> how many usable images, with labels or without."""
-        return self._summary()["images"]
+        images: dict[str, int] = _json(self.statistics.summary)["images"]
+        return images
 
     @property
     def left_out(self) -> int:
         """How many images cannot be used."""
-        return len(self._summary()["quarantined"])
+        return len(_json(self.statistics.summary)["quarantined"])
 
     @property
     def span(self) -> dict[str, Any]:
@@ -98,10 +100,15 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _scan_of(result: RunResult) -> Scan:
     return Scan(
-        examples=result.artifact("example_gen", "examples"),
-        statistics=result.artifact("statistics_gen", "statistics"),
-        anomalies=result.artifact("example_validator", "anomalies"),
+        examples=Examples(result.artifact("example_gen", "examples").uri),
+        statistics=ExampleStatistics(result.artifact("statistics_gen", "statistics").uri),
+        anomalies=ExampleAnomalies(result.artifact("example_validator", "anomalies").uri),
     )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return data
 
 
 def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:

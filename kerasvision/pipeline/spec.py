@@ -3,7 +3,7 @@
 import json
 
 from kerasvision.config.listing import storable
-from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous
+from kerasvision.pipeline.graph import Input, LatestBlessed, Node, Pipeline, Previous
 
 
 def compile_pipeline(pipeline: Pipeline) -> str:
@@ -27,7 +27,7 @@ def _node(node: Node) -> dict[str, object]:
     }
 
 
-def _channel(channel: object) -> str:
+def _channel(channel: Input) -> str:
     if isinstance(channel, LatestBlessed):
         return f"latest blessed other than {_channel(channel.other_than)}"
     if isinstance(channel, Previous):
