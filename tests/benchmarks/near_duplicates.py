@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 
 from kerasvision.config.sources import Idx
 from kerasvision.data.measuring.near_duplicates import (
-    LOOK_SIDE,
+    HASHED_SIDE,
     MOST_BITS,
     _alike_at_random,
     _Levels,
@@ -74,11 +74,11 @@ CHANGES = {
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
 def look(data: tf.Tensor) -> tf.Tensor:
-    pixels = resize_image(decode_image(data, color_mode="rgb"), image_size=(LOOK_SIDE, LOOK_SIDE), fit="stretch")
+    pixels = resize_image(decode_image(data, color_mode="rgb"), image_size=(HASHED_SIDE, HASHED_SIDE), fit="stretch")
     return tf.cast(tf.round(pixels), tf.uint8)
 
 
-def looks(files: list[bytes]) -> np.ndarray:
+def stretched(files: list[bytes]) -> np.ndarray:
     return np.stack([look(data).numpy() for data in files])
 
 
@@ -89,7 +89,7 @@ def rgb(data: bytes) -> Image.Image:
 
 
 def measure(name: str, files: list[bytes]) -> None:
-    own = looks(files)
+    own = stretched(files)
     began = time.process_time()
     hashes, thumbnails = fingerprints(own)
     hashing = 1e6 * (time.process_time() - began) / len(own)
@@ -104,7 +104,7 @@ def measure(name: str, files: list[bytes]) -> None:
     step = max(1, len(files) // COPIES)
     originals = [rgb(data) for data in files[::step]]
     for change, alter in CHANGES.items():
-        more_hashes, more_thumbnails = fingerprints(looks([alter(image) for image in originals]))
+        more_hashes, more_thumbnails = fingerprints(stretched([alter(image) for image in originals]))
         found = near_duplicate_groups(
             np.concatenate([hashes, more_hashes]),
             np.concatenate([thumbnails, more_thumbnails]),

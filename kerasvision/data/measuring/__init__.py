@@ -1,1 +1,1 @@
-"""What a data set looks like: one look at every example, statistics, and a page of them."""
+"""What a data set looks like: measurements of every example, statistics, and a page of them."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.measuring.near_duplicates import LOOK_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
+from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
@@ -69,7 +69,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
         known = rows >= 0
         colour[rows[known]] = batch["colour"].numpy()[known]
-        hashes, thumbnails = fingerprints(batch["look"].numpy())
+        hashes, thumbnails = fingerprints(batch["small"].numpy())
         found.hashes[rows[known]], found.thumbnails[rows[known]] = hashes[known], thumbnails[known]
         if "captions" in batch:
             caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
@@ -85,11 +85,11 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
     def measure(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         pixels = decode_image(example["image"], color_mode="rgb")
         exact = tf.cast(pixels, tf.float64)
-        look = resize_image(pixels, image_size=(LOOK_SIDE, LOOK_SIDE), fit="stretch")
+        small = resize_image(pixels, image_size=(HASHED_SIDE, HASHED_SIDE), fit="stretch")
         measured = {
             "id": example["id"],
             "colour": tf.stack([tf.reduce_mean(exact, axis=(0, 1)), tf.reduce_mean(exact**2, axis=(0, 1))]),
-            "look": tf.cast(tf.round(look), tf.uint8),
+            "small": tf.cast(tf.round(small), tf.uint8),
         }
         if "captions" in example:
             measured["captions"] = example["captions"]

@@ -33,7 +33,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-LOOK_SIDE = 32  # what imagehash.phash shrinks to by itself: given this size, it only hashes
+HASHED_SIDE = 32  # what imagehash.phash shrinks to by itself: given this size, it only hashes
 THUMBNAIL_SIDE = 16
 THUMBNAIL_VALUES = THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
 
@@ -57,11 +57,11 @@ PAIRS_AT_ONCE = 1_024
 SAMPLED_PAIRS = 20_000
 
 
-def fingerprints(looks: NDArray[np.uint8]) -> tuple[Hashes, Thumbnails]:
+def fingerprints(images: NDArray[np.uint8]) -> tuple[Hashes, Thumbnails]:
     """What is kept of images to compare them by.
 
     Args:
-        looks: uint8 (N, 32, 32, 3), whole images stretched to this size.
+        images: uint8 (N, 32, 32, 3), whole images stretched to this size.
 
     Returns:
         uint64 (N,) perceptual hashes, and uint8 (N, 768) thumbnails of 16 x 16 in colour.
@@ -70,10 +70,10 @@ def fingerprints(looks: NDArray[np.uint8]) -> tuple[Hashes, Thumbnails]:
     >>> (hashes[0] == hashes[1]).item(), thumbnails.shape
     (True, (2, 768))
     """
-    bits = [imagehash.phash(Image.fromarray(look)).hash.ravel() for look in looks]
-    rows = looks[:, ::2].astype(np.uint16) + looks[:, 1::2]
+    bits = [imagehash.phash(Image.fromarray(image)).hash.ravel() for image in images]
+    rows = images[:, ::2].astype(np.uint16) + images[:, 1::2]
     means = (rows[:, :, ::2] + rows[:, :, 1::2] + 2) // 4
-    return np.packbits(bits, axis=1).view(np.uint64)[:, 0], means.astype(np.uint8).reshape(len(looks), THUMBNAIL_VALUES)
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0], means.astype(np.uint8).reshape(len(images), THUMBNAIL_VALUES)
 
 
 def near_duplicate_groups(hashes: Hashes, thumbnails: Thumbnails, *, contents: Places) -> Places:

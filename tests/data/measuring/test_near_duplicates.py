@@ -36,13 +36,13 @@ CHANGES = {
 }
 
 
-def looks(images):
+def stretched(images):
     return np.stack([np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)) for image in images])
 
 
 def groups(images, contents=None):
     contents = np.arange(len(images)) if contents is None else np.asarray(contents)
-    return near_duplicate_groups(*fingerprints(looks(images)), contents=contents).tolist()
+    return near_duplicate_groups(*fingerprints(stretched(images)), contents=contents).tolist()
 
 
 def plain(level):
