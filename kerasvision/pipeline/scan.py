@@ -35,19 +35,19 @@ class Scan:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Split -> class -> how many usable images."""
-        counts: dict[str, dict[str, int]] = _json(self.statistics.summary)["counts"]
+        counts: dict[str, dict[str, int]] = _read(self.statistics.summary)["counts"]
         return counts
 
     @property
     def images(self) -> dict[str, int]:
         """Split -> how many usable images, with labels or without."""
-        images: dict[str, int] = _json(self.statistics.summary)["images"]
+        images: dict[str, int] = _read(self.statistics.summary)["images"]
         return images
 
     @property
     def left_out(self) -> int:
         """How many images cannot be used."""
-        return len(_json(self.statistics.summary)["quarantined"])
+        return len(_read(self.statistics.summary)["quarantined"])
 
     @property
     def span(self) -> dict[str, Any]:
@@ -58,9 +58,6 @@ class Scan:
     def verdict(self) -> dict[str, Any]:
         """`verdict`, and `anomalies`: severity, code, message and some ids each, worst first."""
         return _read(self.anomalies.file)
-
-    def _summary(self) -> dict[str, Any]:
-        return _read(self.statistics.summary)
 
 
 def scan(
@@ -104,11 +101,6 @@ def _scan_of(result: RunResult) -> Scan:
         statistics=ExampleStatistics(result.artifact("statistics_gen", "statistics").uri),
         anomalies=ExampleAnomalies(result.artifact("example_validator", "anomalies").uri),
     )
-
-
-def _json(file: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return data
 
 
 def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:
