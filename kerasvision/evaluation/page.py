@@ -1,21 +1,20 @@
 """An evaluation as one page that opens without a network: verdict, scores, slices, curves, plots, samples, top losses."""
 
-import base64
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures
 from kerasvision.data.splits import TEST
+from kerasvision.evaluation.curves import data_url, draw_history
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
 from kerasvision.evaluation.samples import ShownExample
@@ -94,7 +93,7 @@ def write_evaluation_page(
         most_slices=MOST_SLICES,
         left_out={split: one.judgement.left_out for split, one in evaluated.items()},
         slices=slice_groups(judged),
-        curves=data_url(draw_history(findings.history)),
+        curves=data_url(draw_history({str(name): values.tolist() for name, values in findings.history.items()})),
         figures={title: data_url(figure) for title, figure in task.figures(judged.judgement).items()},
         tables=judged.judgement.tables,
         most_columns=MOST_COLUMNS,
@@ -127,10 +126,10 @@ def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
 
 def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
     """(who, metric, cell) of all that is measured by a metric of which people or simple models have a figure, best first."""
-    judged, rows = findings.evaluated[TEST], []
-    simple = () if findings.simple is None else findings.simple.itertuples()
-    for one in simple:
-        rows.append((f"{one.model} on {one.features}", "accuracy", ScoreCell(one.accuracy, *_ends(one.low, one.high))))
+    judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
+    for one in [] if findings.simple is None else findings.simple.to_dict("records"):
+        cell = ScoreCell(one["accuracy"], *_ends(one["low"], one["high"]))
+        rows.append((f"{one['model']} on {one['features']}", "accuracy", cell))
     rows += [
         (f"people ({findings.settings.human_source})", metric, ScoreCell(value))
         for metric, value in findings.settings.human.items()
@@ -142,47 +141,34 @@ def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
         for metric in metrics
         if metric in scores
     ]
-    for one in findings.variants.itertuples():
-        if one.metric in metrics:
-            rows.append((f"this model, {one.variant}", one.metric, ScoreCell(one.score, *_ends(one.low, one.high))))
+    for one in findings.variants.to_dict("records"):
+        if one["metric"] in metrics:
+            cell = ScoreCell(one["score"], *_ends(one["low"], one["high"]))
+            rows.append((f"this model, {one['variant']}", one["metric"], cell))
     return sorted(rows, key=lambda row: (metrics.index(row[1]), -row[2].score))
 
 
-def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[tuple[str, str, int, dict[str, ScoreCell]]]]]:
-    """slice -> (metrics of whole splits that occur, and (value, range, count, metric -> cell) of each part)."""
+# (value, range, count, metric -> cell) of a slice.
+SliceRow = tuple[str, str, int, dict[str, ScoreCell]]
+
+
+def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[SliceRow]]]:
+    """slice -> (metrics of whole splits that occur, and a row for each part)."""
     table = one.slices[~one.slices["metric"].str.contains("[", regex=False)] if len(one.slices) else one.slices
-    groups = {}
-    for name, group in table.groupby("slice", sort=False):
-        parts = [
-            (
-                value,
-                part["range"].iloc[0],
-                int(part["count"].iloc[0]),
-                {row.metric: ScoreCell(row.score, *_ends(row.low, row.high)) for row in part.itertuples()},
-            )
-            for value, part in group.groupby("value", sort=False)
-        ]
-        groups[name] = (list(dict.fromkeys(group["metric"])), parts)
-    return groups
+    return {
+        str(name): (
+            list(dict.fromkeys(group["metric"])),
+            [_slice_row(part.to_dict("records")) for _, part in group.groupby("value", sort=False)],
+        )
+        for name, group in table.groupby("slice", sort=False)
+    }
 
 
-def draw_history(history: pd.DataFrame) -> Figure:
-    """Loss and each metric by epoch, training and validation in one plot."""
-    names = [name for name in history.columns if name != "epoch" and not name.startswith("val_")]
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
-    for number, name in enumerate(names, 1):
-        axes = figure.add_subplot(rows, columns, number)
-        axes.plot(history["epoch"], history[name], label="training")
-        if f"val_{name}" in history:
-            axes.plot(history["epoch"], history[f"val_{name}"], label="validation")
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_title(name)
-        axes.legend()
-        axes.grid(alpha=0.3)
-    return figure
+def _slice_row(records: list[dict[Hashable, Any]]) -> SliceRow:
+    """That of a part, of which each metric is a record."""
+    first = records[0]
+    cells = {record["metric"]: ScoreCell(record["score"], *_ends(record["low"], record["high"])) for record in records}
+    return first["value"], first["range"], int(first["count"]), cells
 
 
 def top_losses(
@@ -200,13 +186,6 @@ def top_losses(
 def wrong_answers(judgement: Judgement) -> int | None:
     """How many answers were wrong; None where answers are neither right nor wrong."""
     return int((~judgement.rows["correct"]).sum()) if "correct" in judgement.rows else None
-
-
-def data_url(figure: Figure) -> str:
-    """A plot as the address of an image that lies within the page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _ends(low: float, high: float) -> tuple[float, ...]:

@@ -6,16 +6,17 @@ and files of JSON become tables. Of a run that stopped half-way it shows what th
 
 import csv
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from kerasvision import lookup
 from kerasvision.dotted import leaves
 from kerasvision.evaluation.bound_pages import bound_page, training_pictures
 from kerasvision.evaluation.run_facts import RunFacts
@@ -232,11 +233,13 @@ def _serving(run: RunFacts) -> dict[str, object] | None:
         "Push": ("PushedModel", "pushed.json"),
         "Predictions": ("InferenceResult", "inference.json"),
     }
-    found = {title: (run.newest(kind), name) for title, (kind, name) in files.items()}
-    records = {title: _json(made.folder / name) for title, (made, name) in found.items() if made}
-    if "Push" in records and "destination" in records["Push"]:
-        # Its record says it relative to itself; a person wants it relative to the root.
-        records["Push"]["destination"] = found["Push"][0].properties.get("pushed_destination", "")
+    records: dict[str, object] = {}
+    for title, (kind, name) in files.items():
+        if (made := run.newest(kind)) is not None:
+            record = records[title] = _json(made.folder / name)
+            if title == "Push" and "destination" in record:
+                # Its record says it relative to itself; a person wants it relative to the root.
+                record["destination"] = made.properties.get("pushed_destination", "")
     return records or None
 
 
@@ -255,13 +258,20 @@ SECTIONS = {
 
 
 def _curves(history: Path) -> str:
-    """Learning curves as the evaluator draws them. What that imports is not needed for a run that has an evaluation."""
-    table = lookup.load("pandas:read_csv")(history)
-    page = "kerasvision.evaluation.page"
-    return lookup.load(f"{page}:data_url")(lookup.load(f"{page}:draw_history")(table)) if len(table) else ""
+    """Learning curves as the evaluator draws them."""
+    # A run that has an evaluation does without this import.
+    from kerasvision.evaluation.curves import data_url, draw_history
+
+    rows = _rows(history, most=None)
+    columns = {name: [_number_or_nan(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    return data_url(draw_history(columns)) if rows else ""
 
 
-def _json(file: Path) -> dict:
+def _number_or_nan(cell: object) -> float:
+    return float(cell) if isinstance(cell, int | float) else math.nan
+
+
+def _json(file: Path) -> dict[str, Any]:
     found = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError(f"{file} holds no JSON object")
@@ -274,8 +284,11 @@ def _rows(file: Path, *, most: int | None = MOST_ROWS) -> list[dict[str, object]
         return [{name: _number(cell) for name, cell in row.items()} for row in islice(csv.DictReader(lines), most)]
 
 
-def _number(cell: str | None) -> object:
+def _number(cell: str | list[str] | None) -> object:
+    """The cell as a number, if it is one. A short row has None for what it lacks, a long one a list of what is too much."""
+    if not isinstance(cell, str):
+        return cell or ""
     try:
         return int(cell) if cell.isdecimal() else float(cell)
-    except (AttributeError, ValueError):
-        return cell or ""
+    except ValueError:
+        return cell

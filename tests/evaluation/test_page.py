@@ -15,9 +15,10 @@ from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.measuring.page import write_statistics_page
 from kerasvision.data.measuring.statistics import compute_statistics
 from kerasvision.data.png import encode_png
+from kerasvision.evaluation.curves import draw_history
 from kerasvision.evaluation.evaluated import SLICE_COLUMNS, Evaluated
 from kerasvision.evaluation.gate import judge
-from kerasvision.evaluation.page import Findings, draw_history, top_losses, write_evaluation_page
+from kerasvision.evaluation.page import Findings, top_losses, write_evaluation_page
 from kerasvision.tasks.base import make_task
 
 EVIL = "<script>alert(1)</script>"

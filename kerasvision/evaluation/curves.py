@@ -1,0 +1,41 @@
+"""Learning curves as a picture, and any picture as a part of a page."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+MOST_COLUMNS = 3
+EPOCH, OF_VALIDATION = "epoch", "val_"
+
+
+def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Loss and each metric by epoch, training and validation in one plot.
+
+    Args:
+        history: column of `history.csv` -> its values, one for each epoch.
+    """
+    names = [name for name in history if name != EPOCH and not name.startswith(OF_VALIDATION)]
+    columns = min(MOST_COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
+    for number, name in enumerate(names, 1):
+        axes = figure.add_subplot(rows, columns, number)
+        axes.plot(history[EPOCH], history[name], label="training")
+        if f"{OF_VALIDATION}{name}" in history:
+            axes.plot(history[EPOCH], history[f"{OF_VALIDATION}{name}"], label="validation")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
+        axes.set_title(name)
+        axes.legend()
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def data_url(figure: Figure) -> str:
+    """A plot as the address of an image that lies within the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
