@@ -78,7 +78,7 @@ class Metric(Dependent):
     )
 
     def __init__(self, function: str = "", **fields: Any) -> None:
-        super().__init__(function=function, **{"name": str(function).rpartition(":")[2], **fields})
+        super().__init__(**{"function": function, "name": str(function).rpartition(":")[2], **fields})
 
     @model_validator(mode="wrap")
     @classmethod

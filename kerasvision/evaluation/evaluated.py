@@ -37,4 +37,4 @@ class Evaluated:
     def parts(self) -> Mapping[tuple[str, str], pd.DataFrame]:
         """(slice, value) -> its rows of `slices`, one for each metric."""
         keys = [self.slices["slice"].astype(str), self.slices["value"].astype(str)]
-        return dict(iter(self.slices.groupby(keys, sort=False)))
+        return {(str(kind), str(value)): part for (kind, value), part in self.slices.groupby(keys, sort=False)}

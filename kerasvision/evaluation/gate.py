@@ -18,6 +18,7 @@ from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Task
 
 MOST_REASONS = 5
+VerdictWord = Literal["BLESSED", "NOT_BLESSED", "UNDECIDED"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Verdict:
         remarks: what a person should know of the model first, whatever the rules say.
     """
 
-    verdict: Literal["BLESSED", "NOT_BLESSED", "UNDECIDED"]
+    verdict: VerdictWord
     reason: str
     rules: tuple[RuleResult, ...]
     baseline: Mapping[str, object] | None = None
@@ -159,7 +160,7 @@ def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, 
     yield from ((kind, name) for name in ([value] if equals else wanted))
 
 
-def _decide(results: tuple[RuleResult, ...]) -> tuple[str, str]:
+def _decide(results: tuple[RuleResult, ...]) -> tuple[VerdictWord, str]:
     """The verdict and why."""
     failed = [f"{r.rule} failed with {_shown(r.value)}" for r in results if r.outcome == "failed"]
     if failed:

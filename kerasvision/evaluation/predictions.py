@@ -86,7 +86,10 @@ def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> C
     predict = task.predictor(network)
     # The last batch is smaller: one trace for all sizes.
     spec = tf.TensorSpec((None, *shape), tf.float32)
-    return tf.function(lambda pixels: predict(transform.scaled(pixels)), input_signature=[spec])
+    answer: Callable[[tf.Tensor], Predictions] = tf.function(
+        lambda pixels: predict(transform.scaled(pixels)), input_signature=[spec]
+    )
+    return answer
 
 
 def _in_order(network: keras.Model, file: Path, *, classes: Sequence[str]) -> keras.Model:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, get_args
+from functools import cached_property, partial
+from typing import Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ LEAST_EXAMPLES = 30
 RESAMPLES = 1000
 
 UNKNOWN = (math.nan, math.nan)
-UNSURE = "not_enough_data"
+UNSURE: Final = "not_enough_data"
 RuleOutcome = Literal["passed", "failed", "no_baseline", "not_enough_data"]
 OUTCOMES: tuple[RuleOutcome, ...] = get_args(RuleOutcome)
 
@@ -160,9 +160,14 @@ class Case:
         """The change since the last blessed model, with its interval by the rule's test.
 
         Raises:
-            ConfigError: the metric is not resampled.
+            ConfigError: the metric is not resampled, or there is no blessed model with a score for it.
             StageError: that model was asked about other images.
         """
+        if self.baseline is None or self.baseline_score is None:
+            raise ConfigError(
+                f"{self.name} of the last blessed model is not known, so there is no change",
+                hint="ask for `case.baseline_score` first",
+            )
         now, before = self.evaluated.judgement, self.baseline.judgement
         if now.rows["id"].tolist() != before.rows["id"].tolist():
             raise StageError("a change is tested on the same images, and the last blessed model was asked about others")
@@ -242,8 +247,9 @@ def _bounded(rule: Bound, case: Case, sign: str, holds: Callable[[float], bool])
 
 
 def _why_no_interval(case: Case) -> str:
-    if case.examples < LEAST_ROWS:
-        return f"{case.examples} images are too few for an interval of {case.metric}; {LEAST_ROWS} are needed"
+    count = case.examples or 0
+    if count < LEAST_ROWS:
+        return f"{count} images are too few for an interval of {case.metric}; {LEAST_ROWS} are needed"
     return f"{case.metric} has no interval here, as too few resamples give it a value or all give the same"
 
 
@@ -279,34 +285,34 @@ def _compared(
         why = why if case.baseline is None else f"the last blessed model has no {case.name}"
         return RuleResult(text, "no_baseline", case.score, None, why, examples=case.examples)
     bound = before + direction * least_gain
-    common = {"value": case.score, "bound": bound, "baseline": before, "examples": case.examples}
+    count = case.examples or 0
+    says = partial(RuleResult, text, value=case.score, bound=bound, baseline=before, examples=count)
     if math.isnan(case.score) or math.isnan(before):
         why = case.why_unknown if math.isnan(case.score) else "the last blessed model's value is not a number"
-        return RuleResult(text, UNSURE, reason=why, **common)
+        return says(outcome=UNSURE, reason=why)
     if rule.test is None:
         # Compared with the bound as it is reported, so that rounding cannot make the two disagree.
         holds = reached(direction * case.score, direction * bound)
-        return RuleResult(text, "passed" if holds else "failed", reason=f"{case.score:.6g} after {before:.6g}", **common)
-    if case.examples < LEAST_EXAMPLES:
-        why = f"{case.examples} images are too few to test a change; {LEAST_EXAMPLES} are needed"
-        return RuleResult(text, UNSURE, reason=why, **common)
-    return _tested(rule, case, text, least_gain=least_gain, reached=reached, common=common)
+        return says(outcome="passed" if holds else "failed", reason=f"{case.score:.6g} after {before:.6g}")
+    if count < LEAST_EXAMPLES:
+        why = f"{count} images are too few to test a change; {LEAST_EXAMPLES} are needed"
+        return says(outcome=UNSURE, reason=why)
+    return _tested(rule, case, says, least_gain=least_gain, reached=reached)
 
 
 def _tested(
     rule: Change,
     case: Case,
-    text: str,
+    says: Callable[..., RuleResult],
     *,
     least_gain: float,
     reached: Callable[[float, float], bool],
-    common: Mapping[str, float | int | None],
 ) -> RuleResult:
-    """Passed or failed where the whole interval of the change is."""
+    """Passed or failed where the whole interval of the change is. `says` lacks the outcome and what speaks for it."""
     change, direction = case.change(rule), 1 if case.more_is_better else -1
     if math.isnan(change.low):
         why = f"the change of {case.metric} has no interval here: too few resamples give it a value, or all give the same"
-        return RuleResult(text, UNSURE, reason=why, **common)
+        return says(outcome=UNSURE, reason=why)
     low, high = sorted((direction * change.low, direction * change.high))
     outcome: RuleOutcome = "passed" if reached(low, least_gain) else UNSURE if reached(high, least_gain) else "failed"
     why = (
@@ -314,7 +320,7 @@ def _tested(
         f"({rule.test}, {case.examples} images)"
     )
     why += f": this may or may not be enough{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
-    return RuleResult(text, outcome, reason=why, interval=(change.low, change.high), p_value=change.p_value, **common)
+    return says(outcome=outcome, reason=why, interval=(change.low, change.high), p_value=change.p_value)
 
 
 def _why_undecided(rule: Change, case: Case, least_gain: float) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from kerasvision.config.evaluation import Evaluation
@@ -46,7 +47,7 @@ def evaluate(
     )
 
 
-def judged(task: Task, predicted: PredictedSplit, predictions: Mapping[str, object] | None = None) -> Judgement:
+def judged(task: Task, predicted: PredictedSplit, predictions: Mapping[str, np.ndarray] | None = None) -> Judgement:
     """The task's judgement of these answers, or of others to the same examples."""
     answers = predicted.predictions if predictions is None else predictions
     return task.judge(ids=predicted.ids, truth=predicted.truth, predictions=answers)

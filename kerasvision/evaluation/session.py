@@ -18,7 +18,7 @@ from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge
 from kerasvision.evaluation.page import Findings, write_evaluation_page
 from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes
-from kerasvision.evaluation.samples import samples
+from kerasvision.evaluation.samples import ShownExample, samples
 from kerasvision.evaluation.score import evaluate
 from kerasvision.evaluation.slices import EVERY, Slice, cut_into_slices, described_examples, values_in
 from kerasvision.evaluation.tables import save_evaluation_tables
@@ -95,6 +95,21 @@ class Evaluator:
         )
         return variant_table(alone.judgement, found, self.settings.evaluation)
 
+    def samples(self, model: ServedModel, known: Evaluated, *, transform: ImageTransform) -> list[ShownExample]:
+        """Some test images as the task illustrates them."""
+        return samples(known.judgement, task=self.task, examples=self.examples, model=model, transform=transform)
+
+    def write(self, findings: Findings, *, folder: Path, transform: ImageTransform) -> None:
+        """Writes the tables and the page."""
+        save_evaluation_tables(findings.evaluated, findings.variants, settings=self.settings.evaluation, folder=folder)
+        write_evaluation_page(
+            findings,
+            task=self.task,
+            examples=self.examples,
+            file=folder / "evaluation.html",
+            significant_bits=transform.settings.significant_bits,
+        )
+
 
 def evaluate_model(
     files: EvaluationFiles,
@@ -139,27 +154,18 @@ def evaluate_model(
         baseline_identity=baseline_identity,
     )
     transform = ImageTransform.load(files.transform)
-    variants = evaluator.variants(model, answers[TEST], evaluated[TEST], transform=transform)
+    known = evaluated[TEST]
     findings = Findings(
         evaluated=evaluated,
         verdict=verdict,
         settings=settings.evaluation,
-        variants=variants,
+        variants=evaluator.variants(model, answers[TEST], known, transform=transform),
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
         history=pd.read_csv(files.history),
-        samples=samples(
-            evaluated[TEST].judgement, task=evaluator.task, examples=evaluator.examples, model=model, transform=transform
-        ),
+        samples=evaluator.samples(model, known, transform=transform),
     )
-    save_evaluation_tables(evaluated, variants, settings=settings.evaluation, folder=folder)
-    write_evaluation_page(
-        findings,
-        task=evaluator.task,
-        examples=evaluator.examples,
-        file=folder / "evaluation.html",
-        significant_bits=transform.settings.significant_bits,
-    )
-    return verdict, evaluated[TEST]
+    evaluator.write(findings, folder=folder, transform=transform)
+    return verdict, known
 
 
 def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator:
@@ -168,7 +174,8 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
     if not examples.count(TEST):
         raise DataError("there is no test split to evaluate on", hint="set splits.test above 0")
     manifest, wanted = pd.read_parquet(files.manifest), settings.evaluation
-    slices, every = {}, EVERY | {kind for kind, _ in settings.gate.slices()}
+    every = EVERY | {kind for kind, _ in settings.gate.slices()}
+    slices: dict[str, list[Slice]] = {}
     for split in wanted.splits:
         if examples.count(split):
             ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
@@ -180,4 +187,7 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
 
 
 def _facts(certificate: Path | None) -> dict[str, float] | None:
-    return None if certificate is None else json.loads(certificate.read_text(encoding="utf-8"))["facts"]
+    if certificate is None:
+        return None
+    facts: dict[str, float] = json.loads(certificate.read_text(encoding="utf-8"))["facts"]
+    return facts

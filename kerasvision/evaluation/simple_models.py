@@ -7,6 +7,7 @@ components. Time is bounded by the number of training images and their size.
 import json
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,15 @@ def score_simple_models(
         return pd.DataFrame(columns=COLUMNS)
     if not examples.count(TEST):
         raise DataError("there is no test split to score simple models on", hint="set splits.test above 0")
-    options = {
-        "task": task,
-        "side": min(settings.max_side, schema.max_side),
-        "is_grey": set(schema.modes) <= GREY,
-        "significant_bits": significant_bits,
-    }
-    train = small_images(examples, split=TRAIN, most=settings.max_train, **options)
-    test = small_images(examples, split=TEST, most=None, **options)
+    small = partial(
+        small_images,
+        examples,
+        task=task,
+        side=min(settings.max_side, schema.max_side),
+        is_grey=set(schema.modes) <= GREY,
+        significant_bits=significant_bits,
+    )
+    train, test = small(split=TRAIN, most=settings.max_train), small(split=TEST, most=None)
     components = min(settings.components, *train[0].shape)
     rows = []
     with bar("simple models", total=2 * len(estimators)) as advance:

@@ -135,15 +135,15 @@ def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluat
     return pd.DataFrame(rows, columns=[*SLICE_COLUMNS, "range"])
 
 
-def _values(column: pd.Series, *, most: int) -> Iterator[tuple[str, np.ndarray]]:
+def _values(column: pd.Series, *, most: int) -> Iterator[tuple[str, np.ndarray, str]]:
     named = column.fillna("").astype(str).replace("", NOTHING)
     counts = named.value_counts(sort=True)
     counts = counts.sort_index().sort_values(ascending=False, kind="stable")
     positions = named.groupby(named, sort=False).indices
     for value in counts.index[:most]:
-        yield value, positions[value]
+        yield str(value), np.asarray(positions[value]), ""
     if len(counts) > most:
-        yield OTHERS, np.flatnonzero(named.isin(counts.index[most:]))
+        yield OTHERS, np.flatnonzero(named.isin(counts.index[most:])), ""
 
 
 def _bands(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray, str]]:

@@ -65,10 +65,10 @@ def judge_variants(
             predict=lambda pixels: model(TENSOR_SIGNATURE, image=view(pixels)),
         )
 
-    found = {}
+    found: dict[str, Judgement] = {}
     for name in settings.test_time:
-        answers = [predicted, *(asked(view) for view in views(name))]
-        found[name] = judged(task, predicted, task.averaged([one.predictions for one in answers]))
+        answers = [predicted.predictions, *(asked(view).predictions for view in views(name))]
+        found[name] = judged(task, predicted, task.averaged(answers))
     if settings.ensemble:
         others = _members(settings.ensemble, split=split, task=task, examples=examples, transform=transform)
         answers = [predicted.predictions, *others]

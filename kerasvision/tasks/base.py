@@ -296,4 +296,5 @@ class Task(ABC):
 
 def make_task(settings: c.Task, classes: Sequence[str]) -> Task:
     """The task of these settings."""
-    return lookup.load(settings.implementation)(settings, classes)
+    task: Task = lookup.load(settings.implementation)(settings, classes)
+    return task

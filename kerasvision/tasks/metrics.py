@@ -90,4 +90,5 @@ def quotient(numerator: Floats, denominator: Floats, *, without: float = np.nan)
     >>> quotient(np.array([1.0, 0.0]), np.array([4.0, 0.0])).tolist()
     [0.25, nan]
     """
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, without), where=denominator > 0)
+    found: Floats = np.divide(numerator, denominator, out=np.full(numerator.shape, without), where=denominator > 0)
+    return found

@@ -1,6 +1,6 @@
 """Captions with their images: a line, and the words of a caption with where the network looked for each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,12 @@ def illustrations(rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
         ask: what the served model says of the images of these rows.
     """
     explained = ask(EXPLAIN)
-    parts = [()] * len(rows) if explained is None else map(_parts, explained["words"], explained["attention"])
+    parts: Iterable[tuple[Part, ...]] = [()] * len(rows)
+    if explained is not None:
+        parts = map(_parts, explained["words"], explained["attention"])
     return [
-        Illustration(id=row.id, answer=row.caption, truth=tuple(filter(None, row.captions.split(BETWEEN))), parts=looks)
-        for row, looks in zip(rows.itertuples(), parts, strict=True)
+        Illustration(row["id"], row["caption"], truth=tuple(filter(None, row["captions"].split(BETWEEN))), parts=looks)
+        for row, looks in zip(rows.to_dict("records"), parts, strict=True)
     ]
 
 

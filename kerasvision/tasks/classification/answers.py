@@ -34,17 +34,20 @@ class Answers:
     @cached_property
     def predicted(self) -> npt.NDArray[np.intp]:
         """int (N,), the class with the largest score."""
-        return np.argmax(self.probabilities, axis=1)
+        predicted: npt.NDArray[np.intp] = np.argmax(self.probabilities, axis=1)
+        return predicted
 
     @cached_property
     def correct(self) -> npt.NDArray[np.bool]:
         """bool (N,)."""
-        return np.equal(self.predicted, self.labels)
+        correct: npt.NDArray[np.bool] = np.equal(self.predicted, self.labels)
+        return correct
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.floating[Any]]:
         """float (N,), the score of the answer."""
-        return np.max(self.probabilities, axis=1)
+        confidence: npt.NDArray[np.floating[Any]] = np.max(self.probabilities, axis=1)
+        return confidence
 
     @cached_property
     def losses(self) -> Floats:
@@ -54,11 +57,13 @@ class Answers:
     @cached_property
     def among_top_k(self) -> npt.NDArray[np.bool]:
         """bool (N,), whether fewer than k classes score higher than the true one."""
-        return np.count_nonzero(self.probabilities > self._of_truth[:, None], axis=1) < self.top_k
+        better: npt.NDArray[np.intp] = np.count_nonzero(self.probabilities > self._of_truth[:, None], axis=1)
+        return better < self.top_k
 
     @property
     def _of_truth(self) -> npt.NDArray[np.floating[Any]]:
-        return self.probabilities[np.arange(len(self.labels)), self.labels]
+        scores: npt.NDArray[np.floating[Any]] = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return scores
 
     def of(self, rows: npt.NDArray[np.integer[Any]]) -> "Answers":
         """Those of some rows."""
@@ -80,7 +85,8 @@ class WeightedAnswers:
     @cached_property
     def total(self) -> Floats:
         """float64 (R,), the sum of all weights."""
-        return np.sum(self.weights, axis=0)
+        total: Floats = np.sum(self.weights, axis=0)
+        return total
 
     def mean(self, values: npt.NDArray[Any]) -> Floats:
         """float64 (R,), the weighted mean of one value per image, (N,)."""
@@ -107,7 +113,8 @@ class WeightedAnswers:
         """float64 (R,), what the images of the class weigh that weighs most."""
         # Of the classes that are here: within one label that is one of perhaps a thousand.
         labels, places = np.unique(self.answers.labels, return_inverse=True)
-        return np.max(_sums(places, len(labels), self.weights), axis=0)
+        most: Floats = np.max(_sums(places, len(labels), self.weights), axis=0)
+        return most
 
     @cached_property
     def ranking(self) -> tuple[Floats, Floats]:

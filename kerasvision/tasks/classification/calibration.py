@@ -40,7 +40,8 @@ def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.ND
     >>> calibration_error(np.array([0.9, 0.9, 0.6]), np.array([True, False, True]), np.ones((3, 1))).round(3)  # 1.2 / 3
     array([0.4])
     """
-    gaps, bins = correct - confidence.astype(np.float64), bins_of(confidence)
+    gaps: Floats = correct - confidence.astype(np.float64)
+    bins = bins_of(confidence)
     sums: Floats = np.stack([gaps[bins == number] @ weights[bins == number] for number in range(BINS)])
     error: Floats = np.abs(sums).sum(axis=0) / weights.sum(axis=0)
     return error

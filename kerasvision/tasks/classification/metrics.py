@@ -50,8 +50,8 @@ def _ranked(measure: Callable[[WeightedAnswers], Floats]) -> Measure[WeightedAns
 
 
 def _can_be_ranked(one: WeightedAnswers) -> bool:
-    rows, weightings = one.weights.shape
-    return weightings == 1 or rows * one.answers.probabilities.shape[1] <= MOST_RANKED
+    weightings: int = one.weights.shape[1]
+    return weightings == 1 or len(one.weights) * len(one.answers.classes) <= MOST_RANKED
 
 
 def _calibration_error(one: WeightedAnswers) -> Floats:

@@ -136,7 +136,8 @@ class ClassificationTask(Task):
         """
         if "label" not in batch:
             raise DataError("classification is judged by labels, and these examples have none")
-        return batch["label"].numpy()
+        labels: np.ndarray = batch["label"].numpy()
+        return labels
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
         """All of `Classification.metric_names` that have a value; confusion, the pairs most confused, and calibration.
