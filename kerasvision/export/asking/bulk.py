@@ -86,25 +86,15 @@ def predict_to_file(
     parts = parts or out.with_name(out.name + ".parts")
     with _writable(out), _held(parts, out):
         listing, count = _write_listing(_of_others(images(), out, parts), parts)
-        begun = {
-            "model": _tree_digest(model.folder),
-            "files": listing,
-            "images": count,
-            "columns": str(columns.schema),
-            "batch_size": batch_size,
-            "max_pixels": max_pixels,
-            "part_rows": PART_ROWS,
-            "tensorflow": tf.__version__,
-        }
-        _keep_or_clear(parts, begun)
+        belongs_to = {"files": listing, "images": count, "batch_size": batch_size, "max_pixels": max_pixels}
+        _keep_or_clear(parts, _begun(model, columns) | belongs_to)
         went_on_from = _answer(model, columns, parts, count, batch_size=batch_size, max_pixels=max_pixels)
         summary = _join(parts, out, columns.schema, went_on_from)
         shutil.rmtree(parts)
     if summary.faults == summary.images:
-        raise DataError(
-            f"none of {summary.images:,} files can be used, such as {summary.named[0][0]}: {summary.named[0][1]}",
-            hint=f"all are listed in {out}",
-        )
+        path, fault = summary.named[0]
+        told = f"none of {summary.images:,} files can be used, such as {path}: {fault}"
+        raise DataError(told, hint=f"all are listed in {out}")
     return summary
 
 
@@ -149,6 +139,16 @@ def _write_listing(images: Iterable[Listed], parts: Path) -> tuple[str, int]:
             digest.update(f"{line} {_state(image)}\n".encode("ascii"))
             count += 1
     return digest.hexdigest(), count
+
+
+def _begun(model: ImagePredictor, columns: Columns) -> dict[str, object]:
+    """What the answers depend on, apart from the images and how they are asked about."""
+    return {
+        "model": _tree_digest(model.folder),
+        "columns": str(columns.schema),
+        "part_rows": PART_ROWS,
+        "tensorflow": tf.__version__,
+    }
 
 
 def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,8 +20,10 @@ from kerasvision.export.proof.contract import check_contract
 from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 
 PROBE_TIMEOUT_SECONDS = 600
-# Where two scores are equal but for rounding, their labels may change places: in one row of so many.
+# Where two scores are equal but for rounding, their labels may change places: in one of this many rows.
 ROWS_PER_SWAPPED_TEXT = 500
+
+Arrays = Mapping[str, np.ndarray]
 
 
 class Findings(TypedDict):
@@ -86,7 +88,7 @@ def prove(
     saved_model: Path,
     *,
     images: Sequence[bytes],
-    expected: Mapping[str, np.ndarray],
+    expected: Arrays,
     pixels: np.ndarray,
     settings: Serving,
 ) -> Certificate:
@@ -100,44 +102,24 @@ def prove(
         settings: how close the answers must be.
     """
     complaints, signatures = check_contract(saved_model)
+    allowed = settings.max_difference
+    unproven = Certificate(False, tuple(complaints), len(images), None, allowed)
     if BYTES_SIGNATURE not in signatures:
-        return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
+        return unproven
     with tempfile.TemporaryDirectory() as scratch:
-        answers = Path(scratch)
-        failure = _ask(saved_model, images, pixels, answers, settings.latency_queries)
+        failure = _ask(saved_model, images, pixels, Path(scratch), settings.latency_queries)
         if failure:
-            complaints.append(failure)
-            return Certificate(False, tuple(complaints), len(images), None, settings.max_difference)
-        found: Findings = json.loads((answers / "found.json").read_text(encoding="utf-8"))
-        received = {file.stem: dict(np.load(file)) for file in answers.glob("*.npz")}
-    differences = []
-    for name, part in received.items():
-        asked = slice(len(pixels) if name == "pixels" else None)
-        told, largest = compare_outputs(part, {key: rows[asked] for key, rows in expected.items()}, settings.max_difference)
-        complaints += [f"asked with {name}: {one}" for one in told]
-        differences.append(largest)
-    refused = int((~received["bytes"].get(VALID, np.ones(len(images), bool))).sum())
-    if refused:
-        complaints.append(f"{refused} of {len(images)} images are taken for none")
-    complaints += check_findings(found, settings.max_difference)
-    container, told = _in_a_container(saved_model, images, expected, settings)
-    complaints += told
-    facts = _facts(found, size=sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file()))
-    facts["max_difference"] = max(differences)
-    return Certificate(
-        not complaints,
-        tuple(complaints),
-        len(images),
-        max(differences),
-        settings.max_difference,
-        facts,
-        {**found, "container": container, "signatures": signatures},
-    )
+            return replace(unproven, complaints=(*complaints, failure))
+        found, received = _read_answers(Path(scratch))
+    differing, largest = _compare_answers(received, expected, pixels=len(pixels), allowed=allowed)
+    container, differing_there = _in_a_container(saved_model, images, expected, settings)
+    complaints += [*differing, *check_findings(found, allowed), *differing_there]
+    facts = {**_facts(found, saved_model), "max_difference": largest}
+    everything = {**found, "container": container, "signatures": signatures}
+    return Certificate(not complaints, tuple(complaints), len(images), largest, allowed, facts, everything)
 
 
-def compare_outputs(
-    received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], allowed: float
-) -> tuple[list[str], float]:
+def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple[list[str], float]:
     """Complaints about outputs that differ, and the largest difference of a number.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
@@ -176,7 +158,7 @@ def check_findings(found: Findings, allowed: float) -> list[str]:
 
 
 def _in_a_container(
-    saved_model: Path, images: Sequence[bytes], expected: Mapping[str, np.ndarray], settings: Serving
+    saved_model: Path, images: Sequence[bytes], expected: Arrays, settings: Serving
 ) -> tuple[str, list[str]]:
     """What came of asking TensorFlow Serving itself, and complaints."""
     missing = why_no_container(settings.container)
@@ -190,7 +172,31 @@ def _in_a_container(
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
-def _facts(found: Findings, *, size: int) -> dict[str, float]:
+def _read_answers(folder: Path) -> tuple[Findings, dict[str, Arrays]]:
+    """What the probe found, and what it received when it asked with `bytes` and with `pixels`."""
+    found: Findings = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    return found, {file.stem: dict(np.load(file)) for file in folder.glob("*.npz")}
+
+
+def _compare_answers(
+    received: Mapping[str, Arrays], expected: Arrays, *, pixels: int, allowed: float
+) -> tuple[list[str], float]:
+    """Complaints about the answers to bytes and to pixels, of which there are fewer; the largest difference."""
+    complaints, differences = [], []
+    for name, answers in received.items():
+        rows = slice(pixels if name == "pixels" else None)
+        differing, largest = compare_outputs(answers, {key: all_[rows] for key, all_ in expected.items()}, allowed)
+        complaints += [f"asked with {name}: {one}" for one in differing]
+        differences.append(largest)
+    images = len(next(iter(expected.values())))
+    rejected = int((~received["bytes"].get(VALID, np.ones(images, bool))).sum())
+    if rejected:
+        complaints.append(f"{rejected} of {images} images were rejected as unreadable")
+    return complaints, max(differences)
+
+
+def _facts(found: Findings, saved_model: Path) -> dict[str, float]:
+    size = sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file())
     return {
         **{f"latency_{name}_ms": value for name, value in found["latency_ms"].items()},
         "images_per_second": found["images_per_second"],

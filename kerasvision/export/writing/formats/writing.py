@@ -88,18 +88,7 @@ def write_formats(
     exported = Exported(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
-    proofs: dict[str, FormatProof] = {}
-    for settings in formats:
-        received = _written_and_asked(settings, exported, folder / settings.file, batches)
-        _check_outputs(settings, received, wanted)
-        found, allowed = compare_numbers(received, wanted), settings.max_difference
-        proofs[settings.kind] = {
-            "file": settings.file,
-            **found,
-            "allowed_difference": allowed,
-            "passed": found["max_difference"] <= allowed,
-        }
-    return proofs
+    return {one.kind: _prove(one, exported, folder, batches, wanted) for one in formats}
 
 
 def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
@@ -131,6 +120,17 @@ def compare_numbers(received: Numbers, wanted: Numbers) -> Differences:
         "mean_difference": float(max(gap.mean() for gap in gaps.values())),
         "same_answers": float(min((np.mean(here == there) for here, there in places), default=1.0)),
     }
+
+
+def _prove(
+    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers
+) -> FormatProof:
+    """Writes one format, asks its file, and compares."""
+    received = _written_and_asked(settings, exported, folder / settings.file, batches)
+    _check_outputs(settings, received, wanted)
+    found, allowed = compare_numbers(received, wanted), settings.max_difference
+    passed = found["max_difference"] <= allowed
+    return {"file": settings.file, **found, "allowed_difference": allowed, "passed": passed}
 
 
 def _written_and_asked(settings: Format, exported: Exported, file: Path, batches: Sequence[np.ndarray]) -> Numbers:
