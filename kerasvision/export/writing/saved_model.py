@@ -56,15 +56,6 @@ def export_saved_model(
     further = task.extra_signatures(model, temperature=temperature)
     shape = transform.settings.image_shape
 
-    def of_bytes(one: ExtraSignature) -> tf.types.experimental.PolymorphicFunction:
-        @partial(tf.function, autograph=False)
-        def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
-            images, valid = decoded_rows(image_bytes, transform, shape=shape, max_pixels=max_pixels)
-            return {**{name: _blank(rows, ~valid) for name, rows in one.answer(images, **inputs).items()}, VALID: valid}
-
-        specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
-        return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
-
     @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
         return predict(transform.scaled(image))
@@ -74,13 +65,28 @@ def export_saved_model(
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
-        endpoints = {name: of_bytes(one) for name, one in {BYTES_SIGNATURE: ExtraSignature({}, predict), **further}.items()}
+        of_bytes = {BYTES_SIGNATURE: ExtraSignature({}, predict), **further}
+        endpoints = {name: _from_bytes(one, transform, max_pixels=max_pixels) for name, one in of_bytes.items()}
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further)
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
     return described
+
+
+def _from_bytes(
+    one: ExtraSignature, transform: ImageTransform, *, max_pixels: int
+) -> "tf.types.experimental.ConcreteFunction":
+    """A function of encoded images, and of what else it takes; rows that are no images are blank."""
+
+    @partial(tf.function, autograph=False)
+    def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
+        images, valid = decoded_rows(image_bytes, transform, shape=transform.settings.image_shape, max_pixels=max_pixels)
+        return {**{name: _blank(rows, ~valid) for name, rows in one.answer(images, **inputs).items()}, VALID: valid}
+
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
+    return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
 
 
 def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, ExtraSignature]) -> dict[str, object]:
