@@ -13,13 +13,13 @@ from kerasvision.config.base import Component, Config
 
 
 class Format(Component):
-    """Base of the formats beside the SavedModel. All are proven alike: on images of the test split, against the network.
+    """Base of the formats besides the SavedModel. All are proven alike: on images of the test split, against the network.
 
-    `implementation` is a class that follows `kerasvision.export.writing.formats.converter.Converter`. Packages that it needs
-    beyond the core belong into `packages`.
+    `implementation` is a class that follows `kerasvision.export.writing.formats.converter.Converter`. `packages` names
+    the packages that it needs beyond the core.
     """
 
-    # Where its file lies in the folder of the SavedModel artifact; other files of its own lie beside it.
+    # Where its file lies in the folder of the SavedModel artifact; it may have more files next to that one.
     file: ClassVar[str] = ""
 
     max_difference: float = Field(
@@ -71,7 +71,7 @@ class Onnx(Format):
 
 
 class Export(Config):
-    """What is made of a trained network beside the SavedModel, and how sure of itself it may be.
+    """What is made of a trained network besides the SavedModel, and how sure of itself it may be.
 
     The other formats take decoded images, float32 in [0, 255], and give the scores. Those of kerasvision need the extra
     `formats`; a format of your own is a subclass of `Format`, named by its path, `"module:name"`.

@@ -26,7 +26,7 @@ CARD = "model_card.md"
 
 
 def versions(folder: Path) -> list[int]:
-    """The versions in a model's folder, in order. What is no whole number is none.
+    """The versions in a model's folder, in order. A name that is not a whole number is not a version.
 
     >>> versions(Path("/nowhere"))
     []

@@ -76,7 +76,7 @@ class Batcher:
 
     Args:
         limits: how large a batch may be, how long one may wait, how many may.
-        measures: what is told to Prometheus.
+        measures: what Prometheus reads.
     """
 
     def __init__(self, limits: Limits, measures: Measures) -> None:

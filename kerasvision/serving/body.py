@@ -172,7 +172,7 @@ def _open_at(last: int, opened: str, marks: np.ndarray, opens: np.ndarray, depth
 
 
 def _innermost(root: Any, depth: int) -> Any:
-    """The container that is so many levels deep at the end of what was parsed."""
+    """The container that is `depth` levels deep at the end of what was parsed."""
     for _ in range(depth - 1):
         root = root[-1] if isinstance(root, list) else next(reversed(root.values()))
     return root

@@ -1,8 +1,8 @@
 """Which version of a model is served: the highest that is whole, taken up while the server runs.
 
-A new one is loaded and warmed up beside the old one, then it takes its place; what the old one is still asked is answered by
-it. A version that is half copied or damaged is refused, told in the log and in the status, and tried again when its files
-change. Where the served version is taken away, the highest that is left takes its place.
+A new one is loaded and warmed up while the old one answers, then it takes its place; the old one still answers what it was
+asked. A version that is half copied or damaged is refused, named in the log and in the status, and tried again when its
+files change. Where the served version is taken away, the highest that is left takes its place.
 """
 
 import gc
@@ -27,7 +27,7 @@ class Versions:
     Args:
         folder: `saved_models/<name>`, or one SavedModel, which is served and no other.
         limits: how often to look, and the batch to warm up with.
-        measures: what is told to Prometheus.
+        measures: what Prometheus reads.
 
     Attributes:
         name: of the model: the folder's.

@@ -38,6 +38,6 @@ def test_settings_come_back_from_what_was_recorded():
     assert c.Export.parse(export.to_data()) == export
 
 
-def test_a_name_without_a_format_is_told_with_the_closest():
+def test_a_name_without_a_format_is_refused_with_the_closest():
     with pytest.raises(ConfigError, match="no format is named 'onxn'; did you mean 'onnx'?"):
         c.Export(formats=("onxn",))

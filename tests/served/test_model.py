@@ -1,4 +1,4 @@
-"""One way to load a SavedModel: its files are compared first, and what is wrong with it is told."""
+"""One way to load a SavedModel: its files are compared first, and an error says what is wrong with it."""
 
 import gc
 
@@ -30,7 +30,7 @@ def test_it_answers_also_when_nothing_else_holds_the_model(folder):
     assert model("serving_default", image_bytes=tf.constant([b"ab", b""]))["sizes"].numpy().tolist() == [4, 0]
 
 
-def test_a_missing_signature_is_told_with_those_there_are(folder):
+def test_a_missing_signature_is_named_with_those_that_exist(folder):
     with pytest.raises(ExportError, match="no signature 'serve_tensor'; it has serving_default. Export the model"):
         ServedModel(folder)("serve_tensor", image=tf.zeros((1, 16, 16, 1)))
 
@@ -48,7 +48,7 @@ def test_what_was_changed_since_the_push_is_refused_before_it_is_loaded(folder, 
         ServedModel(version)
 
 
-def test_a_part_of_a_saved_model_is_told(folder, tmp_path):
+def test_a_part_of_a_saved_model_is_refused(folder, tmp_path):
     half = tmp_path / "half"
     half.mkdir()
     (half / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes())

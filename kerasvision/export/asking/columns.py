@@ -53,7 +53,7 @@ class Columns:
             says = f"gives {given} labels for an image" if given else "gives no list of the best labels"
             raise ConfigError(f"this saved model {says}; received top={top}", hint="train with a larger task.top_k")
         made = cls(outputs, given if top is None else top)
-        made.schema  # noqa: B018 - an output that no table holds is told before the first image
+        made.schema  # noqa: B018 - refuses an output that no table holds before the first image
         return made
 
     @property

@@ -1,8 +1,8 @@
 """Ask a saved model about image files: read and checked ahead by threads, answered in batches, in order.
 
 The saved model decodes the images itself, several at a time. What is checked here is the header alone, so that nothing is
-decoded that claims to be too large; a file that turns out to be damaged behind its header is told by the model (`valid`), or
-by asking about each image of its batch alone.
+decoded that claims to be too large; that a file is damaged behind its header, the model says (`valid`), or the answer to
+each image of its batch alone.
 """
 
 import stat
@@ -25,7 +25,7 @@ from kerasvision.served.versions import find_saved_model
 
 MAX_PIXELS = 100_000_000
 BATCH_SIZE = 32
-# What may be in memory at once beside the network: a batch of photos ends early, whatever its size was to be.
+# What may be in memory at once, apart from the network: a batch of large photos ends early.
 MOST_BATCH_PIXELS = 50_000_000
 MOST_WAITING_BYTES = 64_000_000
 READERS = 4
@@ -95,7 +95,7 @@ class ImagePredictor:
         }
 
     def rows(self, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE, max_pixels: int = MAX_PIXELS) -> Iterator[Row]:
-        """One answer per image, in order. A file that is no image does not disturb the others.
+        """One answer per image, in order. A file that is not an image does not disturb the others.
 
         Args:
             images: the files; at most a batch or two of them is in memory at a time.
@@ -142,7 +142,7 @@ class ImagePredictor:
 
 
 def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
-    """One answer per file, in order. A file that is no image is told by name and does not disturb the others.
+    """One answer per file, in order. A file that is not an image is named in its fault and does not disturb the others.
 
     Args:
         saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
@@ -190,7 +190,7 @@ def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> Non
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray], count: int, folder: Path) -> None:
-    """Raises ExportError where an output has not a row for each image."""
+    """Raises ExportError where an output does not have a row for each image."""
     for name, values in outputs.items():
         if len(values) != count:
             raise ExportError(

@@ -23,7 +23,7 @@ from kerasvision.export.writing.formats.writing import format_complaints
 from kerasvision.models.saved import load_network
 from kerasvision.tasks.base import Predictions, make_task
 
-# So many of them are also sent as pixels.
+# How many of them are also sent as pixels.
 AS_PIXELS = 64
 ORIENTATION_TAG = 0x0112
 

@@ -66,7 +66,7 @@ def check_signatures(given: Signatures) -> list[str]:
 
 
 def check_operations(graph: MetaGraphDef) -> list[str]:
-    """Complaints about operations that a stock server has not.
+    """Complaints about operations that a stock server does not have.
 
     TensorFlow's own registry stands in for the server's, which is built of the same kernels; what others registered in this
     process does not count.
@@ -74,7 +74,7 @@ def check_operations(graph: MetaGraphDef) -> list[str]:
     used = operations(graph)
     foreign = sorted(name for name in used if not hasattr(tf.raw_ops, name))
     python = sorted(used & RUN_PYTHON)
-    complaints = [f"operations that TensorFlow has not: {', '.join(foreign)}"] if foreign else []
+    complaints = [f"operations that TensorFlow does not have: {', '.join(foreign)}"] if foreign else []
     return [*complaints, f"operations that run Python: {', '.join(python)}"] if python else complaints
 
 
@@ -92,7 +92,7 @@ def check_warmup(saved_model: Path, given: Signatures) -> list[str]:
     requests = [log.predict_log.request for log in logs]
     asked = {(request.model_spec.signature_name, name) for request in requests for name in request.inputs}
     unknown = sorted(pair for pair in asked if pair[1] not in given.get(pair[0], {}).get("inputs", {}))
-    complaints = [f"a warm-up request asks {signature}({name}), which there is not" for signature, name in unknown]
+    complaints = [f"a warm-up request asks {signature}({name}), which does not exist" for signature, name in unknown]
     if len(logs) > MOST_WARMUP_REQUESTS:
         complaints.append(f"{len(logs)} warm-up requests; a server takes {MOST_WARMUP_REQUESTS}")
     return complaints

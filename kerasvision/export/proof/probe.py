@@ -23,7 +23,7 @@ import tensorflow as tf  # noqa: E402
 BATCH_SIZE = 32
 # Requests are joined to batches of any size, and cut again: 7 divides none of the others.
 BATCH_SIZES = (1, 7, 32)
-# So many images are sent in these sizes.
+# How many images are sent in these sizes.
 COMPARED = 64
 THROUGHPUT_BATCHES = 10
 
@@ -65,7 +65,7 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
 
 
 def asked(ask: Ask, images: list[bytes], size: int) -> Arrays:
-    """The answers to encoded images, so many at a time."""
+    """The answers to encoded images, asked about in batches of `size`."""
     return joined([ask(image_bytes=tf.constant(images[start : start + size])) for start in range(0, len(images), size)])
 
 
@@ -81,7 +81,7 @@ def batch_difference(ask: Ask, images: list[bytes]) -> float | None:
 
 
 def bad_row(ask: Ask, image: bytes) -> str:
-    """What is wrong with the answer to an image, bytes that are none, and an image; empty where nothing is."""
+    """What is wrong with the answer to an image, bytes that are not one, and an image; empty where nothing is."""
     try:
         mixed = ask(image_bytes=tf.constant([image, b"no image", image]))
     except tf.errors.OpError as error:
@@ -89,7 +89,7 @@ def bad_row(ask: Ask, image: bytes) -> str:
     if "valid" not in mixed:
         return "there is no output `valid` that tells a row that is no image"
     if mixed["valid"].numpy().tolist() != [True, False, True]:
-        return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are none, and an image"
+        return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are not one, and an image"
     alone = ask(image_bytes=tf.constant([image]))
     around = {name: value.numpy()[::2] for name, value in mixed.items()}
     apart = difference(around, {name: np.repeat(value.numpy(), 2, axis=0) for name, value in alone.items()})

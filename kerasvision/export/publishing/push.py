@@ -71,8 +71,8 @@ def push(
 def roll_back(folder: Path, *, to: int | None = None, reason: str = "") -> tuple[int, int]:
     """Makes an earlier version the newest again: its content is pushed once more, as the highest version.
 
-    No version is deleted or changed, so a server that serves the highest number goes over to it, and one that was told a
-    number keeps that. The version that is left stays, and can be gone back to.
+    No version is deleted or changed, so a server that serves the highest number goes over to it, and one that serves a
+    fixed number keeps that. The version that is left stays, and can be gone back to.
 
     Args:
         folder: `saved_models/<name>`.
@@ -138,7 +138,7 @@ def who_and_when() -> dict[str, str]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """No other push to this folder goes on within. What cannot be written is told in our words, and nothing half stays."""
+    """No other push to this folder goes on within. A system's error becomes an ExportError, and nothing half stays."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):

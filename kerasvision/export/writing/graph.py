@@ -14,7 +14,7 @@ Spec = tuple[str, list[int | None] | None]
 # Signature -> `inputs` and `outputs` -> name -> what it is.
 Signatures = dict[str, dict[str, dict[str, Spec]]]
 
-# Operations that a stock server registers and that yet run Python, which a server has not.
+# Operations that a stock server registers although they run Python, which it does not have.
 RUN_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset", "NumpyFunction"})
 
 

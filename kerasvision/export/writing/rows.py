@@ -48,7 +48,7 @@ def decoded_rows(
 
 
 def claimed_pixels(data: tf.Tensor) -> tf.Tensor:
-    """int64 scalar: width times height as the header of a JPEG, PNG, GIF, BMP or WebP file says, 0 where it is none.
+    """int64 scalar: width times height as the header of a JPEG, PNG, GIF, BMP or WebP file says; 0 for any other file.
 
     Raises:
         tf.errors.InvalidArgumentError: a JPEG without a size.

@@ -117,7 +117,7 @@ def test_a_format_of_a_user_that_answers_otherwise_is_complained_about(own_forma
         ),
     ],
 )
-def test_a_format_of_a_user_that_breaks_its_contract_is_told(asked, message, own_formats, export_to, tmp_path):
+def test_a_format_of_a_user_that_breaks_its_contract_is_refused(asked, message, own_formats, export_to, tmp_path):
     with pytest.raises(ExportError, match=message):
         export_to(tmp_path, formats=(asked,))
 

@@ -40,7 +40,7 @@ class Exported:
             operations. The texts among the answers are left out: few formats hold texts.
         image_shape: (H, W, C).
         saved_model: the SavedModel; its signature `serve_tensor` answers with these numbers, and the texts.
-        calibration: how many -> images of the train split, at most so many, float32 (H, W, C) in [0, 255].
+        calibration: a count -> at most that many images of the train split, float32 (H, W, C) in [0, 255].
     """
 
     numbers: Callable[[tf.Tensor], dict[str, tf.Tensor]]
