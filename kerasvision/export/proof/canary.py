@@ -17,6 +17,7 @@ from kerasvision.data.names import class_names
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
+from kerasvision.export.proof.fresh_process import start_early
 from kerasvision.export.proof.parity import Certificate, prove
 from kerasvision.export.writing.exporting import BATCH_SIZE
 from kerasvision.export.writing.formats.writing import format_complaints
@@ -51,6 +52,7 @@ def prove_on_canaries(
         transform: `transform.json`.
         settings: how many images, and how close the answers must be.
     """
+    start_early()
     images = canaries(ExampleSet(examples), count=settings.canary_examples)
     names = class_names(transform, labels=DataSchema.load(schema).classes)
     task = make_task(TrainerSettings.load(model_settings).task, names)

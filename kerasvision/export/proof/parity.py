@@ -1,8 +1,6 @@
 """The proof that a SavedModel answers as the trained network did: the same images, as bytes, in a fresh process."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,9 +15,9 @@ from kerasvision.errors import ExportError
 from kerasvision.export.proof import probe
 from kerasvision.export.proof.container import ask_container, why_no_container
 from kerasvision.export.proof.contract import check_contract
+from kerasvision.export.proof.fresh_process import Request, take
 from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 
-PROBE_TIMEOUT_SECONDS = 600
 # Where two scores are equal but for rounding, their labels may change places: in one of this many rows.
 ROWS_PER_SWAPPED_TEXT = 500
 
@@ -218,13 +216,4 @@ def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers
         version = requests / "model" / "1"
         version.parent.mkdir()
         version.symlink_to(saved_model.absolute(), target_is_directory=True)
-        # -I: no user site, no PYTHONPATH, no current folder on the import path.
-        command = [sys.executable, "-I", probe.__file__, str(version), str(requests), str(answers), str(latency_queries)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            return f"no answer within {PROBE_TIMEOUT_SECONDS} seconds"
-    if done.returncode:
-        last = next(reversed(done.stderr.strip().splitlines()), "")
-        return f"a fresh process with TensorFlow alone cannot use it (exit code {done.returncode}): {last}"
-    return ""
+        return take().ask(Request(str(version), str(requests), str(answers), latency_queries))

@@ -2,8 +2,16 @@
 
 from kerasvision.config.stages import InfraValidatorSettings
 from kerasvision.pipeline.artifacts import Examples, InfraBlessing, Model, Out, SavedModel, Schema, TransformGraph
+from kerasvision.pipeline.graph import prepared_by
 
 
+def _start_early() -> None:
+    from kerasvision.export.proof.fresh_process import start_early
+
+    start_early()
+
+
+@prepared_by(_start_early)
 def infra_validator(
     examples: Examples,
     schema: Schema,
