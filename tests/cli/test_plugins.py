@@ -1,4 +1,4 @@
-"""A user's own source, network, augmentation and stage, by their paths, with no change to the toolkit."""
+"""A user's own source, network, augmentation, metric and stage, by their paths, with no change to the toolkit."""
 
 import re
 
@@ -50,6 +50,11 @@ def count_files(examples: Examples, schema: Out[Schema]) -> None:
     schema.properties["files"] = len(list(examples.uri.rglob("*")))
 '''
 
+METRIC = """
+def hits(truth, scores, weights):
+    return (scores.argmax(axis=1) == truth) @ weights / weights.sum(axis=0)
+"""
+
 PIPELINE = """
 from kerasvision import config as c
 from kerasvision.pipeline.standard import standard_pipeline
@@ -59,10 +64,10 @@ EXPERIMENT = c.Experiment(
     source={"kind": "mine:Halves", "count": 120},
     transform=c.Transform(image_size=(16, 16), color_mode="grayscale", scale="standardize"),
     augment=({"kind": "mine:Darken", "factor": 0.95},),
-    task=c.Classification(top_k=2),
+    task=c.Classification(top_k=2, metrics=("my_metric:hits",)),
     model=c.Model(name="mine:one_layer"),
     training=c.Training(epochs=5, batch_size=8),
-    gate=c.Gate(c.AtLeast("accuracy", 0.9)),
+    gate=c.Gate(c.AtLeast("hits", 0.9)),
     serving=c.Serving(latency_queries=5, canary_examples=12),
     simple_models=None,
 )
@@ -77,12 +82,17 @@ def pipeline(experiment):
 
 def test_own_parts_are_found_used_and_watched_for_changes(kerasvision, tmp_path):
     (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "my_metric.py").write_text(METRIC)
     (tmp_path / "halves.py").write_text(PIPELINE)
     done = kerasvision("run", "halves.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "count_files ran" in re.sub(r"\s+", " ", done.stderr)
     assert (tmp_path / "saved_models" / "halves" / "1" / "saved_model.pb").is_file()
     assert "0 of 11 stages executed" in kerasvision("run", "halves.py", cwd=tmp_path).stdout
+    (tmp_path / "my_metric.py").write_text(METRIC.replace("argmax", "argmin"))
+    planned = kerasvision("plan", "halves.py", cwd=tmp_path).stdout
+    assert re.search(r"evaluator\s+run\s+source file my_metric: content changed", planned)
+    assert set(re.findall(r"(\w+)\s+reuse\b", planned)) >= {"example_gen", "trainer", "exporter"}
     (tmp_path / "mine.py").write_text(MODULE.replace("* settings.factor", "* settings.factor + 1"))
     planned = kerasvision("plan", "halves.py", cwd=tmp_path).stdout
     assert re.search(r"example_gen\s+run\s+source file mine: content changed", planned)
