@@ -30,7 +30,7 @@ CHUNK_VALUES = 2_000_000
 
 
 def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
-    """How often each of `count` rows was drawn: float64 (count, R), in chunks of which R sums to `resamples`.
+    """How often each of `count` rows was drawn: float64 (count, R), in chunks whose R sum to `resamples`.
 
     >>> drawn = np.hstack(list(resample_counts(5, resamples=3)))
     >>> drawn.shape, drawn.sum(axis=0).tolist()

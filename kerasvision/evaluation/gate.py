@@ -184,7 +184,7 @@ def _few(reasons: list[str]) -> str:
 
 
 def _plain(value: object) -> object:
-    """JSON has no number for what is none."""
+    """JSON has no NaN and no infinity: they become null."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

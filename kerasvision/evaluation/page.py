@@ -125,7 +125,7 @@ def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
 
 
 def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
-    """(who, metric, cell) of all that is measured by a metric of which people or simple models have a figure, best first."""
+    """(who, metric, cell) of each metric for which there is a figure of people or of simple models, best first."""
     judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
     for one in [] if findings.simple is None else findings.simple.to_dict("records"):
         cell = ScoreCell(one["accuracy"], *_ends(one["low"], one["high"]))
@@ -165,7 +165,7 @@ def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[SliceRow]]]:
 
 
 def _slice_row(records: list[dict[Hashable, Any]]) -> SliceRow:
-    """That of a part, of which each metric is a record."""
+    """The row of a part, from one record per metric."""
     first = records[0]
     cells = {record["metric"]: ScoreCell(record["score"], *_ends(record["low"], record["high"])) for record in records}
     return first["value"], first["range"], int(first["count"]), cells

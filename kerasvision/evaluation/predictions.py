@@ -154,7 +154,7 @@ def _joined(batches: list[np.ndarray]) -> np.ndarray:
 
 
 def _dense(images: Any) -> tf.Tensor:
-    """Images of one shape are one tensor; `ragged_batch` is for texts and boxes, of which each image has its number."""
+    """Images of one shape are one tensor; `ragged_batch` is for texts and boxes, whose number varies."""
     return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
 
 

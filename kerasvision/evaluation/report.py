@@ -1,7 +1,7 @@
 """A whole run as one page that opens without a network: data, training, verdict, evaluation, proof, push, lineage.
 
 It knows stages by what they wrote, not what was learned: the evaluation's page is bound in, the statistics' pictures too,
-and files of JSON become tables. Of a run that stopped half-way it shows what there is; what cannot be read is told there.
+and files of JSON become tables. Of a run that stopped half-way it shows what there is; and says what cannot be read.
 """
 
 import csv
@@ -82,7 +82,7 @@ def write_report(run: RunFacts, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(
         file,
-        lambda beside: beside.write_text(page, encoding="utf-8", errors="replace"),
+        lambda temporary: temporary.write_text(page, encoding="utf-8", errors="replace"),
         suffix=f".{os.getpid()}.tmp",  # several processes may report on one run
     )
 

@@ -178,7 +178,7 @@ class Case:
         resampled = paired_differences(now, before, rows=positions, resamples=RESAMPLES).get(self.metric)
         if resampled is None:
             raise ConfigError(
-                f"{self.metric} is not resampled for so many images, so its change cannot be tested",
+                f"{self.metric} is not resampled for {len(positions):,} images, so its change cannot be tested",
                 hint="leave `test` out of the rule, or test another metric",
             )
         evidence = difference_evidence(self.evidence, before.evidence(positions).get(self.metric))

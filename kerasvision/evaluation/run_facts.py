@@ -1,4 +1,4 @@
-"""What a report is told of a run: plain facts, gathered by whoever knows where runs are kept."""
+"""What a report knows of a run: plain facts, gathered by the pipeline, which knows where runs are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

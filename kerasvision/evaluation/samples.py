@@ -94,7 +94,7 @@ def encoded_images(examples: ExampleSet, ids: Iterable[str]) -> Mapping[str, byt
 
 
 def faded(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """An image of which only that stands out which has weight.
+    """An image in which only the places with weight stand out.
 
     Args:
         pixels: float (H, W, 1 or 3) in [0, 255].

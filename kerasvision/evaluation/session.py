@@ -130,7 +130,7 @@ def evaluate_model(
         The verdict, and what is known of the model on the test split.
 
     Raises:
-        ConfigError: a slice or a rule is of what there is not.
+        ConfigError: a rule or a slice names what was not measured.
         DataError: there is no test split.
         StageError: the model cannot read some images.
         ExportError: a SavedModel is damaged.

@@ -91,7 +91,7 @@ def small_images(
 
     Args:
         examples, split: which images.
-        most: so many of them, drawn by a fixed seed; all where it is None.
+        most: how many of them, drawn by a fixed seed; all where it is None.
         task: gives the truth.
         side: of the small images, in pixels.
         is_grey: one channel, or three.

@@ -96,7 +96,7 @@ def cut_into_slices(table: pd.DataFrame, *, bands: int, every: Collection[str] =
     Args:
         table: a row per example, a column per way to divide them.
         bands: into how many parts a column of numbers is cut.
-        every: columns of which each value is a slice, even where there is only one. Of the others the rarest values beyond
+        every: columns whose values are a slice each, even where there is only one. Of the others the rarest values beyond
             100 are one slice together, and a column with a single value gives no slices.
 
     >>> [(one.value, one.rows.tolist()) for one in cut_into_slices(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
@@ -118,8 +118,9 @@ def cut_into_slices(table: pd.DataFrame, *, bands: int, every: Collection[str] =
 def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluation) -> pd.DataFrame:
     """The scores of every slice in long form: the columns of `Evaluated.slices`, and `range`.
 
-    Metrics that a slice does not have (there is no second class to be told from, say) are left out; `low` and `high` are NaN
-    where a slice is too small for an interval. Within one label, metrics of single classes say nothing, and are left out.
+    Metrics that a slice does not have (such as the area under the ROC curve where there is one class) are left out; `low`
+    and `high` are NaN where a slice is too small for an interval. Within one label, metrics of single classes say nothing,
+    and are left out.
     """
     rows = []
     within_label = replace(judgement, weighted_scores=judgement.within_label or judgement.weighted_scores)

@@ -17,7 +17,7 @@ from kerasvision.errors import ConfigError
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
-# (rows int (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores where row i counts as much, R times over.
+# (rows int (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores of some rows under R weightings.
 WeightedScores = Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]]
 # signature -> what a served model answers about some images, as arrays; None where it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
@@ -72,8 +72,8 @@ class Judgement:
             answer is right or wrong.
         tables: further tables by name, a confusion matrix say. One whose columns have a name is a matrix of counts.
         left_out: metric -> why it has no value here.
-        weighted_scores: the scores of some rows, each counted as much as its weight; NaN where they have none. Both the
-            bootstrap and the slices are made of it.
+        weighted_scores: the scores of some rows under many weightings at once; NaN where a metric has no value. Both the
+            bootstrap and the slices use it.
         within_label: the same for rows of one label, without metrics of single classes, which say nothing there.
         evidence: rows int (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
             bootstrap's interval, or none where all resamples agree.
@@ -92,7 +92,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Objective:
-    """What training makes small, and what it shows meanwhile.
+    """The loss that training minimizes, and the metrics that it shows.
 
     Attributes:
         losses: (targets, outputs, training=whether it is for training) -> float32 (N,), the loss of each example.
@@ -166,7 +166,7 @@ class Illustration:
 
 
 class Task(ABC):
-    """One kind of thing to be learned.
+    """What a network learns: one label per image, or a sentence.
 
     Args:
         settings: the task's part of the pipeline file.
@@ -215,7 +215,7 @@ class Task(ABC):
         """
 
     def output_descriptions(self) -> dict[str, str]:
-        """What each of the predictor's outputs is, in a line; for whoever asks the served model."""
+        """What each of the predictor's outputs is, in a line; for users of the served model."""
         return {}
 
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:

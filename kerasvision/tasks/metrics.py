@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Weighted(Protocol):
-    """Examples with weights: what a task knows of them besides is its own matter.
+    """Examples under R weightings. A task adds what its metrics need.
 
     Attributes:
         weights: float64 (N, R), at least 0, and not all 0 in a column.

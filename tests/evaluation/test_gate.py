@@ -442,7 +442,7 @@ def test_a_metric_that_is_not_resampled_cannot_be_tested(verdict):
     now, before = changed(both=40, won=2, lost=2)
     for model in (now, before):
         model.judgement.scores["roc_auc"] = 0.5
-    with pytest.raises(ConfigError, match="roc_auc is not resampled for so many images"):
+    with pytest.raises(ConfigError, match="roc_auc is not resampled for 44 images"):
         verdict(c.NoWorse("roc_auc", test="bootstrap"), of=now, baseline=before)
 
 

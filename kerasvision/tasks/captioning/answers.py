@@ -11,7 +11,7 @@ from kerasvision.models.decoder import Decoder
 from kerasvision.tasks.base import Batch, ExtraSignature, Predictions
 from kerasvision.tasks.captioning.beam import beam_search
 from kerasvision.tasks.captioning.codec import Codec
-from kerasvision.tasks.captioning.decoding import Decoded, attended, greedy, log_likelihoods, row_seeds, sampled
+from kerasvision.tasks.captioning.decoding import Decoded, attention_maps, greedy, log_likelihoods, row_seeds, sampled
 from kerasvision.tasks.captioning.losses import logits_of
 from kerasvision.tasks.captioning.tokens import END, PADDING
 
@@ -55,8 +55,8 @@ def _scoring(model: keras.Model, codec: Codec) -> ExtraSignature:
 
     def score(images: tf.Tensor, captions: tf.Tensor) -> Predictions:
         tokens, targets = codec.encode(captions)
-        told, counts = log_likelihoods(logits_of(model([images, tokens], training=False)), targets)
-        return {"log_likelihoods": told, "tokens": counts}
+        found, counts = log_likelihoods(logits_of(model([images, tokens], training=False)), targets)
+        return {"log_likelihoods": found, "tokens": counts}
 
     return ExtraSignature(
         {"captions": tf.TensorSpec([None, None], tf.string)},
@@ -76,7 +76,7 @@ def _explaining(decoder: Decoder, codec: Codec, settings: c.Captioning) -> Extra
         memory = decoder.encode(images)
         best = _decoded(decoder, memory, images, settings).tokens[:, 0]
         words = tf.where(best == END, PADDING, best)
-        attention = attended(decoder.step, memory, decoder.start(memory), words)
+        attention = attention_maps(decoder.step, memory, decoder.start(memory), words)
         return {"words": tf.where(words == PADDING, "", codec.names(words)), "attention": attention}
 
     return ExtraSignature(

@@ -21,7 +21,7 @@ from kerasvision.tasks.captioning.decoding import (
     free_rows,
     length_divisors,
     repeated,
-    sayable,
+    token_mask,
 )
 from kerasvision.tasks.captioning.tokens import END, PADDING, START
 
@@ -34,7 +34,7 @@ class _Search(NamedTuple):
     Attributes:
         place: int32, how many tokens the unfinished captions have.
         tokens: int32 (N, W, T), the unfinished captions, likeliest first.
-        told: float32 (N, W), their log probabilities; -inf where there are fewer.
+        log_probabilities: float32 (N, W), their log probabilities; -inf where there are fewer.
         states: of their N * W steps.
         ended: int32 (N, K, T), the finished captions, best first.
         scores: float32 (N, K), -inf where there are fewer.
@@ -43,7 +43,7 @@ class _Search(NamedTuple):
 
     place: tf.Tensor
     tokens: tf.Tensor
-    told: tf.Tensor
+    log_probabilities: tf.Tensor
     states: Tensors
     ended: tf.Tensor
     scores: tf.Tensor
@@ -69,7 +69,7 @@ def beam_search(
         step, memory, states, max_length, length_norm: as for `greedy`.
         width: how many unfinished captions are kept. 1 is greedy, but for the captions that end on the way.
         captions: K, at most `width`.
-        no_repeat: no caption says the same so many tokens twice; 0 for no such rule.
+        no_repeat: no caption has the same n-gram of this size twice; 0 for no such rule.
     """
     divisors = length_divisors(max_length + 1, length_norm)
     filled = partial(_filled, divisors=divisors, no_repeat=no_repeat)
@@ -83,7 +83,7 @@ def beam_search(
     def goes_on(*loop: tf.Tensor) -> tf.Tensor:
         search = _Search(*loop)
         # A log probability only falls, and the longest caption divides it by most.
-        could_win = tf.reduce_max(search.told, axis=1) / divisors[-1] > search.scores[:, -1]
+        could_win = tf.reduce_max(search.log_probabilities, axis=1) / divisors[-1] > search.scores[:, -1]
         return (search.place <= max_length) & tf.reduce_any(could_win)
 
     # All beams of an image begin alike: one step for all of them.
@@ -99,7 +99,7 @@ def _begun(count: tf.Tensor, states: Tensors, width: int, captions: int, length:
     return _Search(
         place=tf.constant(0),
         tokens=tf.fill([count, width, length], PADDING),
-        told=tf.tile(tf.constant([[0.0] + [NEVER] * (width - 1)]), [count, 1]),
+        log_probabilities=tf.tile(tf.constant([[0.0] + [NEVER] * (width - 1)]), [count, 1]),
         states=states,
         ended=tf.fill([count, captions, length], PADDING),
         scores=tf.fill([count, captions], NEVER),
@@ -117,7 +117,7 @@ def _filled(search: _Search, logits: tf.Tensor, *, divisors: tf.Tensor, no_repea
         no_repeat: as for `beam_search`.
     """
     width, logits = search.tokens.shape[1], tf.cast(logits, tf.float32)
-    allowed = logits + sayable(logits.shape[-1], search.place)
+    allowed = logits + token_mask(logits.shape[-1], search.place)
     # Of a row's logits the order is that of its probabilities: only those of the best are worked out.
     of_all = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
     ends = tf.reshape(allowed[:, END, tf.newaxis] - of_all, [-1, width])
@@ -137,7 +137,7 @@ def _decoded(search: _Search) -> Decoded:
 def _with_ended(search: _Search, ends: tf.Tensor, divisors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The best of the finished captions and of those that end here: tokens and scores."""
     here = tf.where(tf.range(search.tokens.shape[2]) == search.place, END, search.tokens)
-    scores = tf.concat([search.scores, (search.told + ends) / divisors[search.place]], axis=1)
+    scores = tf.concat([search.scores, (search.log_probabilities + ends) / divisors[search.place]], axis=1)
     scores, best = tf.math.top_k(scores, k=search.scores.shape[1])
     return tf.gather(tf.concat([search.ended, here], axis=1), best, batch_dims=1), scores
 
@@ -155,7 +155,7 @@ def _words_only(allowed: tf.Tensor, search: _Search, no_repeat: int) -> tf.Tenso
 
 
 def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Tensor:
-    """int32 (M, T - size + 1): the tokens that would make the last `size` tokens of a caption ones that it has said before.
+    """int32 (M, T - size + 1): the tokens that would make the last `size` tokens of a caption n-grams that it already has.
 
     Args:
         tokens: int32 (M, T), captions of `place` tokens, then padding.
@@ -190,13 +190,13 @@ def _continued(search: _Search, words: tf.Tensor, chosen: tf.Tensor, finished: t
         finished: tokens and scores.
     """
     width, length, best_words = search.tokens.shape[1], search.tokens.shape[2], chosen.shape[1]
-    told = search.told[:, :, tf.newaxis] + tf.reshape(words, [-1, width, best_words])
-    told, best = tf.math.top_k(tf.reshape(told, [-1, width * best_words]), k=width)
+    log_probabilities = search.log_probabilities[:, :, tf.newaxis] + tf.reshape(words, [-1, width, best_words])
+    log_probabilities, best = tf.math.top_k(tf.reshape(log_probabilities, [-1, width * best_words]), k=width)
     parents = best // best_words
     chosen = tf.gather(tf.reshape(chosen, [-1, width * best_words]), best, batch_dims=1)
     tokens = tf.gather(search.tokens, parents, batch_dims=1)
     tokens = tf.where(tf.range(length) == search.place, chosen[:, :, tf.newaxis], tokens)
     # Captions stay with their image, so that its memory need not move.
-    rows = tf.reshape(parents + width * tf.range(tf.shape(told)[0])[:, tf.newaxis], [-1])
+    rows = tf.reshape(parents + width * tf.range(tf.shape(log_probabilities)[0])[:, tf.newaxis], [-1])
     states = tuple(tf.gather(state, rows) for state in search.states)
-    return _Search(search.place + 1, tokens, told, states, *finished, search.lost)
+    return _Search(search.place + 1, tokens, log_probabilities, states, *finished, search.lost)

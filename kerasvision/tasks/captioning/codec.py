@@ -8,7 +8,7 @@ from kerasvision import config as c
 from kerasvision.errors import DataError
 from kerasvision.tasks.captioning.subwords import WITHIN, PieceIds
 from kerasvision.tasks.captioning.text import CLOSING, is_tight, words_of
-from kerasvision.tasks.captioning.tokens import SPECIAL, heard_and_said
+from kerasvision.tasks.captioning.tokens import SPECIAL, inputs_and_targets
 from kerasvision.tasks.captioning.vocabulary import WordIds
 
 
@@ -40,12 +40,12 @@ class Codec:
         self._is_tight = [*[False] * len(SPECIAL), *map(is_tight, said)]
 
     def encode(self, captions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(tokens, targets), both int32 (..., max_length + 1), of captions string (...); see `heard_and_said`."""
+        """(tokens, targets), both int32 (..., max_length + 1), of captions string (...); see `inputs_and_targets`."""
         length = self._settings.max_length
         ids = self._ids(words_of(tf.reshape(captions, [-1]), self._settings.vocabulary))
         shape = tf.concat([tf.shape(captions), [length + 1]], axis=0)
         static = [*captions.shape, length + 1]
-        both = (tf.reshape(rows, shape) for rows in heard_and_said(ids, max_length=length))
+        both = (tf.reshape(rows, shape) for rows in inputs_and_targets(ids, max_length=length))
         tokens, targets = (tf.ensure_shape(rows, static) for rows in both)
         return tokens, targets
 

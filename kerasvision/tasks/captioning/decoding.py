@@ -4,9 +4,9 @@ Everything is one graph of stock TensorFlow operations over a `step`, which is a
 
     step(memory, tokens int32 (M,), states) -> (logits float32 (M, V), states, attention float32 (M, h, w) or None)
 
-`memory` (what the encoder said of the images) and `states` are tuples of tensors of M rows, one for each caption in the
+`memory` (the encoder's output for the images) and `states` are tuples of tensors of M rows, one for each caption in the
 making. A caption is 1 to `max_length` tokens and its end, T = max_length + 1 in all, and [padding] after that. [padding],
-[unknown] and [start] are never said. A score is the log probability of the whole caption, its end included, over
+[unknown] and [start] are never generated. A score is the log probability of the whole caption, its end included, over
 (its number of tokens with the end) ** `length_norm`: 0 gives the log probability itself, 1 its mean per token.
 """
 
@@ -49,7 +49,7 @@ def greedy(step: DecoderStep, memory: Tensors, states: Tensors, *, max_length: i
     def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         return tf.argmax(logits, axis=1, output_type=tf.int32)
 
-    tokens, scores = _said(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
+    tokens, scores = _decode(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
     return Decoded(tokens[:, tf.newaxis], scores[:, tf.newaxis])
 
 
@@ -75,7 +75,7 @@ def sampled(
         seeds: int32 (N, 2), see `row_seeds`: the same seeds give the same random numbers, whatever the other rows are.
         captions: K.
         temperature: what the logits are divided by; above 1 makes captions more various, towards 0 greedy.
-        top_k: draw among so many of the likeliest only.
+        top_k: draw among this number of the likeliest tokens only.
     """
     memory, states = repeated(memory, captions), repeated(states, captions)
     drawn = tf.map_fn(
@@ -88,7 +88,7 @@ def sampled(
     def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         return sampled_tokens(logits / temperature, drawn[:, place], top_k=top_k)
 
-    tokens, scores = _said(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
+    tokens, scores = _decode(step, memory, states, choose, max_length=max_length, length_norm=length_norm)
     scores, order = tf.math.top_k(tf.reshape(scores, [-1, captions]), k=captions)
     return Decoded(tf.gather(tf.reshape(tokens, [-1, captions, max_length + 1]), order, batch_dims=1), scores)
 
@@ -99,7 +99,7 @@ def sampled_tokens(logits: tf.Tensor, drawn: tf.Tensor, *, top_k: int | None = N
     Args:
         logits: float32 (M, V); -inf for what must not be drawn.
         drawn: float32 (M,) in [0, 1).
-        top_k: among so many of the likeliest only; of equal ones the first.
+        top_k: draw among this number of the likeliest tokens only; of equal ones the first.
 
     >>> logits = tf.math.log([[0.25, 0.0, 0.5, 0.25]])
     >>> [int(sampled_tokens(logits, tf.constant([number]))[0]) for number in (0.0, 0.2, 0.3, 0.7, 0.8)]
@@ -129,8 +129,8 @@ def row_seeds(images: tf.Tensor, seed: int) -> tf.Tensor:
     return tf.stack([tf.fill(tf.shape(of_rows), seed), of_rows], axis=1)
 
 
-def attended(step: DecoderStep, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
-    """float32 (N, T, h, w): where a network looked while it said these captions; zeros after the end.
+def attention_maps(step: DecoderStep, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
+    """float32 (N, T, h, w): where a network looked at each token of these captions; zeros after the end.
 
     Args:
         step, memory, states: as for `greedy`; its step must give the attention.
@@ -165,15 +165,15 @@ def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, t
     >>> round(float(tf.exp(found)[0]), 6), int(tokens[0])
     (0.375, 2)
     """
-    told = -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
+    found = -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
     counted = targets != PADDING
-    return tf.reduce_sum(tf.where(counted, told, 0.0), axis=-1), tf.reduce_sum(tf.cast(counted, tf.int32), axis=-1)
+    return tf.reduce_sum(tf.where(counted, found, 0.0), axis=-1), tf.reduce_sum(tf.cast(counted, tf.int32), axis=-1)
 
 
-def sayable(vocabulary_size: int, place: tf.Tensor) -> tf.Tensor:
-    """float32 (V,): 0 for what may be said, -inf for [padding], [unknown] and [start]; and for [end] at the first place.
+def token_mask(vocabulary_size: int, place: tf.Tensor) -> tf.Tensor:
+    """float32 (V,): 0 for tokens that may come next, -inf for [padding], [unknown], [start], and [end] at first.
 
-    >>> sayable(5, tf.constant(0)).numpy().tolist(), sayable(5, tf.constant(1)).numpy().tolist()
+    >>> token_mask(5, tf.constant(0)).numpy().tolist(), token_mask(5, tf.constant(1)).numpy().tolist()
     ([-inf, -inf, -inf, -inf, 0.0], [-inf, -inf, -inf, 0.0, 0.0])
     """
     first = tf.where(place == 0, END + 1, END)
@@ -194,7 +194,7 @@ class _Sentences(NamedTuple):
         is_open: bool (M,), whether they have not ended.
         states: of their steps.
         tokens: int32 (M, T), padding from the place on.
-        told: float32 (M,), their log probabilities.
+        log_probabilities: float32 (M,), their log probabilities.
     """
 
     place: tf.Tensor
@@ -202,10 +202,10 @@ class _Sentences(NamedTuple):
     is_open: tf.Tensor
     states: Tensors
     tokens: tf.Tensor
-    told: tf.Tensor
+    log_probabilities: tf.Tensor
 
 
-def _said(
+def _decode(
     step: DecoderStep,
     memory: Tensors,
     states: Tensors,
@@ -216,17 +216,19 @@ def _said(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """(int32 (M, T), float32 (M,)): tokens and scores, a token at a time until all rows have ended.
 
-    `choose` receives logits float32 (M, V), -inf for what may not be said, and the place in the caption.
+    `choose` receives logits float32 (M, V), -inf for tokens that may not come next, and the place in the caption.
     """
 
     def goes_on(*loop: tf.Tensor) -> tf.Tensor:
-        said = _Sentences(*loop)
-        return (said.place <= max_length) & tf.reduce_any(said.is_open)
+        sentences = _Sentences(*loop)
+        return (sentences.place <= max_length) & tf.reduce_any(sentences.is_open)
 
     def advance(*loop: tf.Tensor) -> _Sentences:
-        said = _Sentences(*loop)
-        logits, states, _ = step(memory, said.last, said.states)
-        return _with_token(said._replace(states=tuple(states)), tf.cast(logits, tf.float32), choose, max_length=max_length)
+        sentences = _Sentences(*loop)
+        logits, states, _ = step(memory, sentences.last, sentences.states)
+        return _with_token(
+            sentences._replace(states=tuple(states)), tf.cast(logits, tf.float32), choose, max_length=max_length
+        )
 
     count = tf.shape(memory[0])[0]
     loop = _Sentences(
@@ -235,30 +237,30 @@ def _said(
         is_open=tf.ones([count], tf.bool),
         states=tuple(states),
         tokens=tf.fill([count, max_length + 1], PADDING),
-        told=tf.zeros([count]),
+        log_probabilities=tf.zeros([count]),
     )
-    said = _Sentences(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Sentences(*free_rows(tuple(loop)))))
-    lengths = tf.reduce_sum(tf.cast(said.tokens != PADDING, tf.int32), axis=1)
+    sentences = _Sentences(*tf.while_loop(goes_on, advance, loop, shape_invariants=_Sentences(*free_rows(tuple(loop)))))
+    lengths = tf.reduce_sum(tf.cast(sentences.tokens != PADDING, tf.int32), axis=1)
     divisors = tf.gather(length_divisors(max_length + 1, length_norm), tf.maximum(lengths, 1) - 1)
-    return said.tokens, said.told / divisors
+    return sentences.tokens, sentences.log_probabilities / divisors
 
 
 def _with_token(
-    said: _Sentences, logits: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *, max_length: int
+    sentences: _Sentences, logits: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *, max_length: int
 ) -> _Sentences:
     """The captions with one more token, by logits float32 (M, V); padding for those that have ended."""
     # A caption that is as long as may be ends here.
-    chosen = choose(logits + sayable(logits.shape[-1], said.place), said.place)
-    chosen = tf.where(said.place == max_length, END, chosen)
-    chosen = tf.where(said.is_open, chosen, PADDING)
+    chosen = choose(logits + token_mask(logits.shape[-1], sentences.place), sentences.place)
+    chosen = tf.where(sentences.place == max_length, END, chosen)
+    chosen = tf.where(sentences.is_open, chosen, PADDING)
     each = tf.gather(logits, chosen, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
     return _Sentences(
-        place=said.place + 1,
+        place=sentences.place + 1,
         last=chosen,
-        is_open=said.is_open & (chosen != END),
-        states=said.states,
-        tokens=tf.where(tf.range(max_length + 1) == said.place, chosen[:, tf.newaxis], said.tokens),
-        told=said.told + tf.where(said.is_open, each, 0.0),
+        is_open=sentences.is_open & (chosen != END),
+        states=sentences.states,
+        tokens=tf.where(tf.range(max_length + 1) == sentences.place, chosen[:, tf.newaxis], sentences.tokens),
+        log_probabilities=sentences.log_probabilities + tf.where(sentences.is_open, each, 0.0),
     )
 
 
@@ -271,5 +273,5 @@ def free_rows(loop: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def repeated(rows: Tensors, times: int) -> Tensors:
-    """Each row so many times in a row: what belongs to an image, for each of its captions."""
+    """Each row repeated `times` times in a row: what belongs to an image, for each of its captions."""
     return tuple(rows) if times == 1 else tuple(tf.repeat(one, times, axis=0) for one in rows)

@@ -35,7 +35,7 @@ class Numbered:
             raise DataError("each token of a vocabulary must have a fingerprint of its own", received=pair)
 
     def __call__(self, strings: tf.Tensor) -> tf.Tensor:
-        """int32 of the same shape: the number of each string, and -1 where it is none of the names."""
+        """int32 of the same shape: the number of each string, and -1 where it is not one of the names."""
         flat = tf.reshape(strings, [-1])
         # Constants inside of what is called: what is captured from outside is an input to converters.
         places = tf.searchsorted(tf.constant(self._fingerprints), tf.strings.to_hash_bucket_fast(flat, BUCKETS))

@@ -25,7 +25,7 @@ MOST_NATS = 700.0
 
 @dataclass(frozen=True)
 class WeightedCaptions:
-    """Images with their captions, of which each counts as much as its weight, R times over.
+    """Images with their captions under R weightings.
 
     Attributes:
         captions: of the whole data set.

@@ -40,7 +40,7 @@ def caption_scores(captions: Captions, *, added: Sequence[c.Metric] = ()) -> dic
 def scores_of_rows(
     captions: Captions, rows: npt.NDArray[np.integer[Any]], weights: Floats, *, added: Sequence[c.Metric] = ()
 ) -> dict[str, Floats]:
-    """The same metrics where rows count as much as their weights, R times over: metric -> float64 (R,), NaN for no value.
+    """The same metrics of some rows under R weightings: metric -> float64 (R,), NaN where a metric has no value.
 
     Args:
         captions: all of them.

@@ -37,7 +37,7 @@ def trained_pieces(words: Counter[str], settings: c.Subwords) -> tuple[str, ...]
     tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN], max_input_chars_per_word=LONGEST_WORD))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     # The trainer numbers letters within words in an order of its own, another in every process, and by their numbers it
-    # decides between pieces that are equally common. Those that it is told have their numbers.
+    # decides between pieces that are equally common. Those in its list have their numbers.
     within = sorted({WITHIN + letter for word in words for letter in word[1:]})
     trainer = trainers.WordPieceTrainer(
         vocab_size=settings.size,

@@ -33,7 +33,7 @@ class CaptioningTask(Task):
         self._plain: keras.Model | None = None
 
     def encode(self, batch: Batch) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """((images, tokens int32 (N, K, T)), targets int32 (N, K, T)) with T = max_length + 1; see `heard_and_said`.
+        """((images, tokens int32 (N, K, T)), targets int32 (N, K, T)) with T = max_length + 1; see `inputs_and_targets`.
 
         Raises:
             DataError: the examples have no captions.
@@ -68,7 +68,7 @@ class CaptioningTask(Task):
         return taught_network(network, self.settings) if self.settings.scheduled_sampling else network
 
     def trained(self, model: keras.Model) -> keras.Model:
-        """The captioner itself, which hears what it is told."""
+        """The captioner itself, without scheduled sampling."""
         return model if self._plain is None else self._plain
 
     def objective(self) -> Objective:

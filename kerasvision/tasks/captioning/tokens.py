@@ -9,8 +9,8 @@ PADDING, UNKNOWN, START, END = range(4)
 SILENT = (PADDING, UNKNOWN, START)
 
 
-def heard_and_said(ids: tf.RaggedTensor, *, max_length: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """What a decoder hears at each step of a caption, and what it should say then.
+def inputs_and_targets(ids: tf.RaggedTensor, *, max_length: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The input of a decoder at each step of a caption, and the token that it should predict there.
 
     Args:
         ids: int32 (R, words), the captions; a longer one is cut after `max_length` tokens.
@@ -20,7 +20,7 @@ def heard_and_said(ids: tf.RaggedTensor, *, max_length: int) -> tuple[tf.Tensor,
         tokens int32 (R, L + 1): [start, w1, ..., wn, 0, ...]; targets int32 (R, L + 1): [w1, ..., wn, end, 0, ...]. Rows
         without words are all zeros in both.
 
-    >>> tokens, targets = heard_and_said(tf.ragged.constant([[7, 8, 9], [5], []], dtype=tf.int32), max_length=2)
+    >>> tokens, targets = inputs_and_targets(tf.ragged.constant([[7, 8, 9], [5], []], dtype=tf.int32), max_length=2)
     >>> tokens.numpy().tolist()
     [[2, 7, 8], [2, 5, 0], [0, 0, 0]]
     >>> targets.numpy().tolist()

@@ -72,7 +72,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class WeightedAnswers:
-    """Answers of which each counts as much as its weight, R times over. Sums are worked out once, for all metrics.
+    """Answers under R weightings. Each sum is worked out once, for all metrics.
 
     Attributes:
         answers: to N images of C classes.

@@ -44,7 +44,7 @@ def scores_of_rows(
     added: Sequence[c.Metric] = (),
     within_label: bool = False,
 ) -> dict[str, Floats]:
-    """The same metrics where rows count as much as their weights, R times over: metric -> float64 (R,), NaN for no value.
+    """The same metrics of some rows under R weightings: metric -> float64 (R,), NaN where a metric has no value.
 
     Args:
         answers: all of them.

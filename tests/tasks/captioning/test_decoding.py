@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from kerasvision.tasks.captioning.beam import beam_search
-from kerasvision.tasks.captioning.decoding import attended, greedy, log_likelihoods, row_seeds, sampled, sampled_tokens
+from kerasvision.tasks.captioning.decoding import attention_maps, greedy, log_likelihoods, row_seeds, sampled, sampled_tokens
 
 START, END, FIRST_WORD = 2, 3, 4
 IMAGES, STATES = 9, 5
@@ -284,7 +284,7 @@ def test_attention_is_that_of_each_token_and_nothing_after_the_end():
     model = Automaton(vocabulary=7)
     tokens = tf.constant([[5, 6, END, 0], [4, END, 0, 0], [END, 0, 0, 0], [0, 0, 0, 0]])
     step, memory, states = model.begun
-    seen = attended(step, (memory[0][:4],), (states[0][:4],), tokens).numpy()
+    seen = attention_maps(step, (memory[0][:4],), (states[0][:4],), tokens).numpy()
     assert seen.shape == (4, 4, 3, 3)
     # An image looks at the place of its own number.
     assert seen.sum(axis=(2, 3)).tolist() == [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
