@@ -79,7 +79,7 @@ def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimiz
     >>> [one.__name__ for one in for_training(keras.optimizers.Lion).__mro__[:3]]
     ['Lion', 'TrainingOptimizer', 'Lion']
     """
-    made = type(kind.__name__, (TrainingOptimizer, ONE_PASS.get(kind, kind)), {"__doc__": kind.__doc__})
+    made = type(kind.__name__, (TrainingOptimizer, ONE_PASS.get(kind, kind)), {})
     return cast(type[TrainingOptimizer], made)  # what `type` makes has no type of its own
 
 
