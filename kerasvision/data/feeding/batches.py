@@ -7,14 +7,13 @@ import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.data.augmentation import make_augmentation
-from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.in_memory import cached_split, decoded_gb, training_examples
+from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
 from kerasvision.data.feeding.stream import augmented_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
-from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.ops.autograph import without_autograph
 
@@ -25,9 +24,9 @@ Encode = Callable[[Tensors], tuple[object, object]]
 
 
 def training_batches(
-    examples: ExampleSet,
+    examples: SplitExamples,
     *,
-    transform: ImageTransform,
+    transform: InputTransform,
     encode: Encode,
     augment: Sequence[Augmentation] = (),
     batch_size: int,
@@ -85,10 +84,10 @@ def training_batches(
 
 
 def evaluation_batches(
-    examples: ExampleSet,
+    examples: SplitExamples,
     *,
     split: str,
-    transform: ImageTransform,
+    transform: InputTransform,
     encode: Encode,
     batch_size: int,
     memory_budget_gb: float = 0.0,

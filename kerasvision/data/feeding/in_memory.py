@@ -1,5 +1,6 @@
 """Examples in memory, as much of them as the budget allows: decoded, else encoded, else nothing."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
-from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
-from kerasvision.data.transform import ImageTransform
 from kerasvision.ops.autograph import without_autograph
 
 
@@ -34,7 +34,7 @@ class TrainingExamples:
     cached: Tensors
     decoded: bool
     num_classes: int
-    transform: ImageTransform
+    transform: InputTransform
 
     def one_by_one(self, order: Order) -> tf.data.Dataset:
         """One at a time, in order, each with its "place", int64."""
@@ -52,7 +52,7 @@ class TrainingExamples:
 
 
 def training_examples(
-    examples: ExampleSet, transform: ImageTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
+    examples: SplitExamples, transform: InputTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
 ) -> TrainingExamples:
     """Opens the train split, and reads it where it fits into the memory budget.
 
@@ -68,7 +68,7 @@ def training_examples(
     return TrainingExamples(encoded, largest_shapes(encoded), cached, decoded, num_classes, transform)
 
 
-def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | None) -> Tensors:
+def cached_split(examples: SplitExamples, split: str, transform: InputTransform | None) -> Tensors:
     """A whole split as one batch in memory, prepared where there is a transform.
 
     It is read once: as long as `examples` is open, a second call gives the same tensors.
@@ -84,7 +84,7 @@ def cached_split(examples: ExampleSet, split: str, transform: ImageTransform | N
     return examples.cached[key]
 
 
-def decoded_gb(count: int, transform: ImageTransform) -> float:
+def decoded_gb(count: int, transform: InputTransform) -> float:
     """Memory that `count` decoded images take, in GB."""
-    height, width, channels = transform.settings.image_shape
-    return count * height * width * channels * 4 / 1e9
+    image_shape: tuple[int, int, int] = transform.settings.image_shape
+    return count * math.prod(image_shape) * 4 / 1e9

@@ -8,10 +8,10 @@ import tensorflow as tf
 from kerasvision.data.augmentation import Augmenter
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.feeding.in_memory import TrainingExamples
+from kerasvision.data.feeding.inputs import InputTransform
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import padded_batches, rows_of
 from kerasvision.data.tensors import Tensors
-from kerasvision.data.transform import ImageTransform
 from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.random import uniform_rows
 
@@ -54,7 +54,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
 
 def prepare_one(
-    transform: ImageTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
+    transform: InputTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
 ) -> Callable[[Tensors], Tensors]:
     """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
 
