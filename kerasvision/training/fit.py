@@ -2,10 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
@@ -102,32 +103,52 @@ def fit(
     strategy = strategy or make_strategy(settings.training)
     workers = workers_of(strategy)
     with workers.noticing_deaths(), _folder(work, workers) as own_work:
-        return _fitted(
-            settings,
-            examples=examples,
-            classes=classes,
-            transform=transform,
-            work=own_work,
-            strategy=strategy,
-            workers=workers,
-            until_epoch=until_epoch,
-            should_stop=should_stop,
-        )
+        parts = _parts(settings, examples=examples, classes=classes, transform=transform, strategy=strategy, workers=workers)
+        callbacks, end = _callbacks(settings, own_work), _End(should_stop)
+        history = _train(parts, callbacks, work=own_work, until_epoch=until_epoch, end=end)
+        _take_best(parts.step.network, callbacks)
+        return Fitted(_model(parts), _table(history), workers, end.reason)
 
 
-def _fitted(
+@dataclass(frozen=True)
+class _Parts:
+    """What is trained, on what, and by which steps.
+
+    Attributes:
+        settings: task, network, training and augmentation.
+        task: made of them.
+        network: whole, as the task builds it.
+        step: of the part of it that learns.
+        steps_per_epoch: how many.
+        batches: makes those of the train split; keywords as `_batches` has them.
+        validation: (inputs, targets, weights) of this worker; None without such a split.
+        workers: who takes part.
+        identity: JSON-able; what must be equal for a checkpoint to be of this training.
+        policy: Keras' name of the precision.
+    """
+
+    settings: TrainerSettings
+    task: Task
+    network: keras.Model
+    step: TrainStep
+    steps_per_epoch: int
+    batches: Callable[..., tf.data.Dataset]
+    validation: tf.data.Dataset | None
+    workers: WorkerGroup
+    identity: Mapping[str, Any]
+    policy: str
+
+
+def _parts(
     settings: TrainerSettings,
     *,
     examples: ExampleSet,
     classes: Sequence[str],
     transform: ImageTransform,
-    work: Path | None,
     strategy: tf.distribute.Strategy,
     workers: WorkerGroup,
-    until_epoch: int | None,
-    should_stop: ShouldStop,
-) -> Fitted:
-    training, stopped = settings.training, []
+) -> _Parts:
+    training = settings.training
     keras.utils.set_random_seed(training.seed)
     task, policy = make_task(settings.task, classes), _dtype_policy(training)
     identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
@@ -137,34 +158,67 @@ def _fitted(
         network = task.build(model, image_shape=transform.settings.image_shape)
         part, examples, transform = part_to_train(network, settings=settings, examples=examples, transform=transform)
     steps = max(1, examples.count(TRAIN) // training.batch_size)  # none: the batches will say so
-    step = _train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps)
-    validation = _validation_batches(examples, transform, task, training, workers=workers)
-    batches = partial(_batches, examples, settings=settings, transform=transform)
-    callbacks = _callbacks(settings, work)
+    return _Parts(
+        settings=settings,
+        task=task,
+        network=network,
+        step=_train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps),
+        steps_per_epoch=steps,
+        batches=partial(_batches, examples, settings=settings, transform=transform),
+        validation=_validation_batches(examples, transform, task, training, workers=workers),
+        workers=workers,
+        identity=identity,
+        policy=policy,
+    )
+
+
+def _train(
+    parts: _Parts,
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    work: Path | None,
+    until_epoch: int | None,
+    end: "_End",
+) -> Mapping[str, Sequence[float]]:
+    """Runs the loop from where the training stands in `work`, and gives the history of all its epochs."""
+    training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
     with (
-        _saving(
-            step, callbacks, identity=identity, minutes=training.checkpoint_minutes, work=work, workers=workers
-        ) as saving,
+        _saving(parts, callbacks, work=work) as saving,
         bar("training", total=training.epochs * steps, done=saving.start.step) as advance,
     ):
         history = train_loop(
-            step,
-            batches(encode=task.encode, start_step=saving.start.step, shard=(workers.number, workers.count)),
+            parts.step,
+            parts.batches(encode=parts.task.encode, start_step=saving.start.step, shard=(workers.number, workers.count)),
             epochs=training.epochs,
             steps_per_epoch=steps,
             until_epoch=until_epoch,
-            validation=validation,
+            validation=parts.validation,
             callbacks=[*callbacks, TrainingBar(advance, batch_size=training.batch_size, epochs=training.epochs)],
             steps_per_call=training.steps_per_call,
             saving=saving,
-            explain=lambda number: f"Its images: {_ids(number, batches=batches)}. Last checkpoint: {saving.last}",
+            explain=lambda step: f"Its images: {_ids(step, batches=parts.batches)}. Last checkpoint: {saving.last}",
             agree=workers.largest,
-            ends=lambda history: bool(stopped.append(should_stop(_table(history)) or "") or stopped[-1]),
+            ends=end.is_reached,
         )
-    _take_best(part, callbacks)
-    model = task.trained(network)
-    model = model if policy == "float32" else in_float32(model)
-    return Fitted(model, _table(history.history), workers, stopped[-1] if stopped else "")
+    found: Mapping[str, Sequence[float]] = history.history
+    return found
+
+
+class _End:
+    """Asks `should_stop` after an epoch, and keeps its reason."""
+
+    def __init__(self, should_stop: ShouldStop) -> None:
+        self._should_stop, self.reason = should_stop, ""
+
+    def is_reached(self, history: Mapping[str, Sequence[float]]) -> bool:
+        self.reason = self._should_stop(_table(history)) or ""
+        return bool(self.reason)
+
+
+def _model(parts: _Parts) -> keras.Model:
+    """The network to be kept: in float32, and without what only training needs."""
+    model = parts.task.trained(parts.network)
+    return model if parts.policy == "float32" else in_float32(model)
 
 
 def _table(history: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -294,28 +348,21 @@ def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _saving(
-    step: TrainStep,
-    callbacks: Sequence[keras.callbacks.Callback],
-    *,
-    identity: dict[str, object],
-    minutes: float,
-    work: Path | None,
-    workers: WorkerGroup,
-) -> Iterator[Unsaved]:
+def _saving(parts: _Parts, callbacks: Sequence[keras.callbacks.Callback], *, work: Path | None) -> Iterator[Unsaved]:
     """Checkpoints in the work folder, if there is one, and SIGTERM heard."""
     if work is None:
         yield Unsaved()
         return
-    own = Checkpoints(work / "checkpoints", identity=identity) if workers.is_chief else nullcontext()
-    with own as checkpoints, sigterm_noticed() as is_asked_to_stop:
-        if workers.count > 1:
-            checkpoints = SharedCheckpoints(checkpoints, workers=workers, variables=step.variables())
+    workers, variables = parts.workers, parts.step.variables()
+    with ExitStack() as stack:
+        checkpoints = Checkpoints(work / "checkpoints", identity=parts.identity)
+        own = stack.enter_context(checkpoints) if workers.is_chief else None
+        is_asked_to_stop = stack.enter_context(sigterm_noticed())
         yield Saving(
-            checkpoints,
-            variables=step.variables(),
+            SharedCheckpoints(own, workers=workers, variables=variables) if workers.count > 1 else checkpoints,
+            variables=variables,
             callbacks=CallbackStates(callbacks),
-            minutes=minutes,
+            minutes=parts.settings.training.checkpoint_minutes,
             is_asked_to_stop=is_asked_to_stop,
             agree=workers.any,
         )

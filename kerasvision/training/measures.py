@@ -54,8 +54,8 @@ class EpochMeasures:
             for number, variable in enumerate(metric.variables)
         }
 
-    def _all(self):
+    def _all(self) -> tuple[keras.metrics.Metric, ...]:
         return (self._loss, *self._metrics)
 
-    def _results_now(self):
+    def _results_now(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self._all()}

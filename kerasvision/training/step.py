@@ -89,8 +89,7 @@ class TrainStep:
             self._measures = EpochMeasures(objective.metrics, strategy=strategy)
             copies = [type(metric).from_config(metric.get_config()) for metric in objective.metrics]
             self._evaluated = EpochMeasures(copies, strategy=strategy)
-        if xla:
-            self._sums = tf.function(self._sums, autograph=False, jit_compile=True)
+        self._sums = tf.function(self._sums_now, autograph=False, jit_compile=True) if xla else self._sums_now
         self._run = tf.function(self._steps, autograph=False)
         self._evaluate = tf.function(self._scores, autograph=False)
 
@@ -113,10 +112,10 @@ class TrainStep:
                 loss scale can still fall: that step changes nothing.
         """
         losses, done, lost = self._run(iterator, tf.constant(steps, tf.int32))
-        losses = losses.numpy()[: done.numpy()]
+        found: np.ndarray = losses.numpy()[: done.numpy()]
         if lost.numpy():
-            raise LostError(len(losses) - 1, float(losses[-1]))
-        return losses
+            raise LostError(len(found) - 1, float(found[-1]))
+        return found
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """`loss` and metrics over all batches, each example once; leaves the training's own alone.
@@ -157,7 +156,7 @@ class TrainStep:
     def _steps(self, iterator: Any, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=())
 
-        def one(number: tf.Tensor, lost: tf.Tensor, losses: tf.TensorArray) -> tuple:
+        def one(number: tf.Tensor, lost: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
             loss, lost = self._step(iterator)
             return number + 1, lost, losses.write(number, tf.cast(loss, tf.float32))
 
@@ -213,11 +212,12 @@ class TrainStep:
 
     # --- Within a replica
 
-    def _sums(self, batch: Any) -> Sums:
+    def _sums_now(self, batch: Any) -> Sums:
         return self._examples.sums(batch, measures=self._measures, divided=self._divided)
 
     def _added(self, sums: Sums, batch: Any) -> Sums:
-        return tf.nest.map_structure(tf.add, sums, self._sums(batch))
+        added: Sums = tf.nest.map_structure(tf.add, sums, self._sums(batch))
+        return added
 
     def _whole(self, sums: Sums) -> Whole:
         if self._replicas > 1:

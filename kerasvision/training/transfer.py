@@ -8,7 +8,9 @@ A frozen layer keeps every weight, and its batch normalisation goes by the movin
 features="once" the maps stand where the images stood: same order, same batches, and so the same weights in the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import keras
 import numpy as np
@@ -29,7 +31,7 @@ from kerasvision.progress import bar
 
 def part_to_train(
     network: keras.Model, *, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform
-) -> tuple[keras.Model, "ExampleSet | FeatureMaps", "ImageTransform | Unchanged"]:
+) -> tuple[keras.Model, ExampleSet, ImageTransform]:
     """What is to be fitted, on what, and through which transform: the network on the images, unless its maps are kept.
 
     The part shares its layers with the network: when it has learned, the network has.
@@ -51,7 +53,9 @@ def part_to_train(
     if training.features == "each_step":
         return network, examples, transform
     maps = FeatureMaps(frozen, examples=examples, transform=transform, training=training)
-    return _head(network, frozen, level=training.freeze), maps, Unchanged(frozen.output.shape[1:])
+    unchanged = Unchanged(frozen.output.shape[1:])
+    # They answer all that batches ask of examples and of a transform, and are no files that could be opened.
+    return _head(network, frozen, level=training.freeze), cast(ExampleSet, maps), cast(ImageTransform, unchanged)
 
 
 def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -201,7 +205,7 @@ def _check_memory(frozen: keras.Model, *, count: int, training: c.Training) -> N
         )
 
 
-def _with_maps(frozen: keras.Model, batches: tf.data.Dataset, *, advance: object) -> dict[str, np.ndarray]:
+def _with_maps(frozen: keras.Model, batches: tf.data.Dataset, *, advance: Callable[..., None]) -> dict[str, np.ndarray]:
     """The rows of the batches, with maps in place of the images."""
     run = tf.function(lambda images: frozen(images, training=False), reduce_retracing=True)
     rows: dict[str, list[np.ndarray]] = {}

@@ -45,8 +45,9 @@ class BestWeights(keras.callbacks.Callback):
         Raises:
             ConfigError: the history has no such metric.
         """
-        if self.metric not in (logs or {}):
-            raise ConfigError(f"the history has {', '.join(logs or ()) or 'no metrics'}", received=self.metric)
+        logs = logs or {}
+        if self.metric not in logs:
+            raise ConfigError(f"the history has {', '.join(logs) or 'no metrics'}", received=self.metric)
         value = float(logs[self.metric])
         if self._is_better(value):
             self.best, self.best_epoch = value, epoch + 1

@@ -54,7 +54,7 @@ class CallbackStates:
 
         The names of the arrays begin with "callbacks/".
         """
-        states, arrays = [], {}
+        states, arrays = [], dict[str, np.ndarray]()
         for number, (callback, made) in enumerate(zip(self._callbacks, self._made, strict=True)):
             changed = {
                 name: value
@@ -111,14 +111,14 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, dict):
         return type(value) is dict and all(map(_is_plain, [*value.keys(), *value.values()]))
     if isinstance(value, np.ndarray):
-        return value.dtype != object
+        return bool(value.dtype != object)
     if isinstance(value, FunctionType):
         return value.__module__.split(".")[0] == "keras" and "<" not in value.__qualname__
     return value is None or isinstance(value, bool | int | float | str | np.generic) or _is_tensor(value)
 
 
 def _is_tensor(value: object) -> bool:
-    return isinstance(value, tf.Tensor) and hasattr(value, "numpy") and value.dtype.is_numpy_compatible
+    return bool(isinstance(value, tf.Tensor) and hasattr(value, "numpy") and value.dtype.is_numpy_compatible)
 
 
 def _copy(value: Any) -> Any:
@@ -131,9 +131,11 @@ def _copy(value: Any) -> Any:
 
 
 def _equal(one: object, other: object) -> bool:
-    if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
+    if isinstance(one, np.ndarray | np.generic) and isinstance(other, np.ndarray | np.generic):
         same_kind = type(one) is type(other) and (one.dtype, one.shape) == (other.dtype, other.shape)
         return same_kind and one.tobytes() == other.tobytes()
+    if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
+        return False
     if isinstance(one, list | tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
@@ -185,4 +187,5 @@ def _function(path: str) -> FunctionType:
     # Whatever a tampered file says, only Keras is looked into.
     if module.split(".")[0] != "keras":
         raise StageError("a callback's state names functions of Keras only", received=path)
-    return getattr(importlib.import_module(module), name)
+    function: FunctionType = getattr(importlib.import_module(module), name)
+    return function

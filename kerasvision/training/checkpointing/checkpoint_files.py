@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         OSError: it cannot be read now.
     """
     try:
-        manifest = json.loads(_read(folder / MANIFEST).tobytes())
+        manifest: dict[str, Any] = json.loads(_read(folder / MANIFEST).tobytes())
         is_intact = manifest.pop("sha256") == _digest(manifest)
     except (ValueError, KeyError, TypeError, AttributeError):
         is_intact = False
@@ -104,7 +104,7 @@ def _checked(file: Path, *, size: int, sha256: str) -> np.ndarray:
     data = _read(file)
     if len(data) != size:
         raise Damaged(f"{file.name} has {len(data)} bytes, and had {size}")
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if hashlib.sha256(data.data).hexdigest() != sha256:
         raise Damaged(f"{file.name} is not as it was written")
     return data
 
@@ -114,7 +114,7 @@ def _read(file: Path) -> np.ndarray:
     try:
         with file.open("rb") as stream:
             data = np.empty(os.fstat(stream.fileno()).st_size, np.uint8)
-            return data[: stream.readinto(data)]
+            return data[: stream.readinto(data.data)]
     except OSError as error:
         if error.errno not in DAMAGE:
             raise

@@ -221,7 +221,7 @@ class Checkpoints:
             return []
         found = {path: re.fullmatch(NAME, path.name) for path in self.folder.iterdir()}
         places = {path: (int(match[1]), not match[2]) for path, match in found.items() if match and not match[3]}
-        return sorted(places, key=places.get, reverse=True)
+        return sorted(places, key=lambda path: places[path], reverse=True)
 
     def _remove_others(self, step: int) -> None:
         """All but the newest up to this step, and what failed and killed saves left."""

@@ -5,6 +5,7 @@ No pickle: reading such bytes runs no code, and any tool can read them that know
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypedDict
 
 import ml_dtypes
 import numpy as np
@@ -16,10 +17,18 @@ ALIGNMENT = 64
 # What TensorFlow's strings are called here; NumPy has them as objects.
 BYTE_STRINGS = "byte strings"
 
-Index = list[dict[str, object]]
+
+class Entry(TypedDict):
+    """Where an array lies: its bytes from `offset` on, `size` of them."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+    offset: int
+    size: int
 
 
-def index_of(arrays: Mapping[str, np.ndarray]) -> Index:
+def index_of(arrays: Mapping[str, np.ndarray]) -> list[Entry]:
     """Where each array will lie in the bytes: `name`, `dtype`, `shape`, `offset` and `size` in bytes.
 
     Raises:
@@ -28,7 +37,7 @@ def index_of(arrays: Mapping[str, np.ndarray]) -> Index:
     >>> index_of({"bias": np.zeros(2, "float32")})
     [{'name': 'bias', 'dtype': '<f4', 'shape': [2], 'offset': 0, 'size': 8}]
     """
-    index, offset = [], 0
+    index, offset = list[Entry](), 0
     for name, array in arrays.items():
         size = len(_payload(name, array))
         index.append({"name": name, "dtype": _dtype_name(array), "shape": list(array.shape), "offset": offset, "size": size})
@@ -48,7 +57,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
         yield bytes(-len(payload) % ALIGNMENT)
 
 
-def unpack(data: np.ndarray, index: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:
+def unpack(data: np.ndarray, index: Sequence[Entry]) -> dict[str, np.ndarray]:
     """The arrays again. They share the memory of `data`.
 
     Args:
@@ -89,7 +98,7 @@ def _dtype_name(array: np.ndarray) -> str:
     return array.dtype.name if array.dtype.isbuiltin == 2 else array.dtype.str
 
 
-def _array(data: np.ndarray, entry: Mapping[str, object]) -> np.ndarray:
+def _array(data: np.ndarray, entry: Entry) -> np.ndarray:
     shape, offset = tuple(entry["shape"]), entry["offset"]
     payload = data[offset : offset + entry["size"]]
     if len(payload) != entry["size"]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasvision.errors import StageError
 from kerasvision.training.checkpointing.checkpoints import Checkpoint, Checkpoints
 from kerasvision.training.checkpointing.packing import index_of, pack, unpack
 from kerasvision.training.checkpointing.variable_values import of_replica, parts_of
@@ -34,7 +35,7 @@ class SharedCheckpoints:
         self._checkpoints, self._workers = checkpoints, workers
         self._counts = {name: len(parts_of(variable)) for name, variable in variables.items()}
         self._first = workers.number * max(self._counts.values(), default=1)
-        self.folder = Path(workers.chiefs(lambda: str(checkpoints.folder)))
+        self.folder = Path(workers.chiefs(lambda: str(self._chiefs.folder)))
 
     def latest(self) -> Checkpoint | None:
         """The chief's newest that is whole, with this worker's own values.
@@ -45,7 +46,7 @@ class SharedCheckpoints:
         found: list[Checkpoint] = []
 
         def header() -> dict[str, Any] | None:
-            found.extend(filter(None, [self._checkpoints.latest()]))
+            found.extend(filter(None, [self._chiefs.latest()]))
             return {"step": found[0].step, "state": found[0].state} if found else None
 
         told = self._workers.chiefs(header)
@@ -63,10 +64,16 @@ class SharedCheckpoints:
         everything = {**arrays, **self._others(arrays)}
 
         def saved() -> str:
-            return str(self._checkpoints.try_save(everything, state, step=step) or "")
+            return str(self._chiefs.try_save(everything, state, step=step) or "")
 
         path = self._workers.chiefs(saved)
         return Path(path) if path else None
+
+    @property
+    def _chiefs(self) -> Checkpoints:
+        if self._checkpoints is None:
+            raise StageError("only the chief reads and writes checkpoints")
+        return self._checkpoints
 
     def _own(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a checkpoint has for this worker, under the names that a single process would give it."""

@@ -9,9 +9,10 @@ import json
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from kerasvision import lookup
 from kerasvision.errors import ConfigError, StageError
@@ -114,7 +115,14 @@ def who_is_gone(cluster: Cluster) -> str:
     return _named(cluster, missing) if missing else ""
 
 
-def _parsed(text: str | None) -> Mapping[str, object]:
+class TfConfig(TypedDict):
+    """TF_CONFIG as far as `_parsed` has looked at it."""
+
+    cluster: dict[str, list[str]]
+    task: dict[str, Any]
+
+
+def _parsed(text: str | None) -> TfConfig:
     if not text:
         raise ConfigError(
             f"training.strategy='multi_worker' needs the environment variable {VARIABLE}, and it is not set",
@@ -126,11 +134,11 @@ def _parsed(text: str | None) -> Mapping[str, object]:
         raise ConfigError(f"{VARIABLE} must be JSON, such as {EXAMPLE}, and is not ({error})", received=text) from error
     if not isinstance(found, dict) or not isinstance(found.get("cluster"), dict) or not isinstance(found.get("task"), dict):
         raise ConfigError(f"{VARIABLE} must have a cluster and a task, such as {EXAMPLE}", received=text)
-    return found
+    return {"cluster": found["cluster"], "task": found["task"]}
 
 
-def _jobs(found: Mapping[str, object]) -> dict[str, list[str]]:
-    """Job -> addresses."""
+def _jobs(found: TfConfig) -> dict[str, list[str]]:
+    """Job -> addresses, each looked at."""
     jobs = found["cluster"]
     for job, addresses in jobs.items():
         if job not in JOBS:
@@ -140,7 +148,7 @@ def _jobs(found: Mapping[str, object]) -> dict[str, list[str]]:
         if not isinstance(addresses, list) or not addresses:
             raise ConfigError(f"{VARIABLE}: cluster.{job} must be a list of addresses", received=addresses)
         for number, address in enumerate(addresses):
-            _check_address(address, place=f"cluster.{job}[{number}]")
+            _host_and_port(address, place=f"cluster.{job}[{number}]")
     if not jobs:
         raise ConfigError(f"{VARIABLE}: the cluster names no worker", received=jobs)
     if len(jobs.get("chief", ())) > 1:
@@ -148,16 +156,17 @@ def _jobs(found: Mapping[str, object]) -> dict[str, list[str]]:
     return jobs
 
 
-def _check_address(address: object, *, place: str) -> None:
+def _host_and_port(address: object, *, place: str) -> tuple[str, int]:
     match = re.fullmatch(ADDRESS, address) if isinstance(address, str) else None
     if match is None or not 0 < int(match["port"]) < 2**16:
         raise ConfigError(f"{VARIABLE}: {place} must be host:port, with a port from 1 to 65535", received=address)
+    return match["host"].strip("[]"), int(match["port"])
 
 
-def _number(found: Mapping[str, object], jobs: Mapping[str, list[str]]) -> int:
+def _number(found: TfConfig, jobs: Mapping[str, list[str]]) -> int:
     task = found["task"]
     job, index = task.get("type"), task.get("index")
-    if job not in jobs:
+    if not isinstance(job, str) or job not in jobs:
         raise ConfigError(f"{VARIABLE}: task.type must be one of the cluster's jobs, {', '.join(jobs)}", received=job)
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(jobs[job]):
         raise ConfigError(
@@ -168,9 +177,9 @@ def _number(found: Mapping[str, object], jobs: Mapping[str, list[str]]) -> int:
 
 
 @contextmanager
-def _answering(cluster: Cluster):
+def _answering(cluster: Cluster) -> Iterator[None]:
     """While this lasts, connections to this worker's port are taken: TensorFlow's server, which does so later, is not up."""
-    port = int(re.fullmatch(ADDRESS, cluster.addresses[cluster.number])["port"])
+    _, port = _host_and_port(cluster.addresses[cluster.number], place="the address of this worker")
     try:
         listener = socket.create_server(("", port), backlog=max(16, 4 * len(cluster.addresses)))
     except OSError as error:
@@ -187,10 +196,10 @@ def _silent(addresses: tuple[str, ...], deadline: float) -> tuple[str, ...]:
 
 
 def _answers(address: str, deadline: float) -> bool:
-    match = re.fullmatch(ADDRESS, address)
+    host_and_port = _host_and_port(address, place="the address of a worker")
     seconds = min(SECONDS_PER_TRY, max(0.05, deadline - time.monotonic()))
     try:
-        socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=seconds).close()
+        socket.create_connection(host_and_port, timeout=seconds).close()
     except OSError:
         return False
     return True

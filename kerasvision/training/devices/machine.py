@@ -17,13 +17,14 @@ from kerasvision.connection import host_answers
 from kerasvision.data.sources.tfds import NETWORK
 
 LEAST_FREE_GB = 2.0
+State = Literal["ok", "note", "wrong"]
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing looked at: `ok`, `note` (works, and should be known) or `wrong`."""
 
-    state: Literal["ok", "note", "wrong"]
+    state: State
     what: str
     found: str
 
@@ -59,7 +60,7 @@ def _packages() -> list[Finding]:
         except metadata.PackageNotFoundError:
             findings.append(Finding("wrong", wanted.name, f"not installed; needs {wanted.specifier}"))
             continue
-        state = "ok" if wanted.specifier.contains(version, prereleases=True) else "wrong"
+        state: State = "ok" if wanted.specifier.contains(version, prereleases=True) else "wrong"
         findings.append(Finding(state, wanted.name, f"{version} (tested with {wanted.specifier})"))
     return findings
 

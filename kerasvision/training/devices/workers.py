@@ -143,7 +143,8 @@ class SeveralWorkers(WorkerGroup):
             ) from error
 
     def _sum(self, values: np.ndarray) -> np.ndarray:
-        return self._summed(tf.constant(values, tf.int64)).numpy()
+        summed: np.ndarray = self._summed(tf.constant(values, tf.int64)).numpy()
+        return summed
 
     def _summed_now(self, values: tf.Tensor) -> tf.Tensor:
         def own(values: tf.Tensor) -> tf.Tensor:

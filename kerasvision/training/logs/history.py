@@ -32,7 +32,7 @@ class EpochLog(keras.callbacks.Callback):
         self.rows: list[Row] = []
         self._is_open = False
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Begins with no rows."""
         self.rows, self._is_open = [], False
 
@@ -87,7 +87,8 @@ class CsvHistory(EpochLog):
         """Writes the whole file beside, and puts it in its place. A value that a row does not have is left empty."""
         self._columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "time"]
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(map(self._line, [dict(zip(self._columns, self._columns, strict=True)), *rows]))
+        heads = dict(zip(self._columns, self._columns, strict=True))
+        text = "".join([self._line(heads), *map(self._line, rows)])
         write_whole(self._file, lambda beside: beside.write_bytes(text.encode()))
 
     def add(self, row: Row) -> None:

@@ -61,11 +61,11 @@ class TrainingBar(keras.callbacks.Callback):
         self._since: float | None = None
         self._is_first_call = True
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """A new epoch."""
         self._epoch, self._since = epoch + 1, None
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """The first step of a call."""
         self._first = batch
         if self._since is None:
@@ -74,7 +74,7 @@ class TrainingBar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """The last step of a call; several steps may be one call."""
         steps, now = batch - self._first + 1, self._clock()
-        if not self._is_first_call:
+        if self._since is not None and not self._is_first_call:
             self._pace.add(steps * self._batch_size, now - self._since)
         self._since, self._is_first_call = now, False
         self._advance(steps, self._note((logs or {}).get("loss")))

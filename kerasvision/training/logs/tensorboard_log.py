@@ -46,7 +46,7 @@ class TensorBoardLog(EpochLog):
         rate = {} if optimizer is None else {"learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate))}
         super().on_epoch_end(epoch, {**(logs or {}), **rate})
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Says on the HPARAMS page that this training is done."""
         if self._files:
             _append(self._files[""], [_event(session_end_pb(api_pb2.STATUS_SUCCESS), step=0, seconds=time.time())])
@@ -74,7 +74,7 @@ class TensorBoardLog(EpochLog):
             part = VALIDATION if name.startswith("val_") else TRAIN
             if name not in ("epoch", "time"):
                 summary = scalar_pb(name.removeprefix("val_"), value)
-                events.setdefault(part, []).append(_event(summary, step=row["epoch"], seconds=row["time"]))
+                events.setdefault(part, []).append(_event(summary, step=int(row["epoch"]), seconds=row["time"]))
         if not events.keys() <= self._files.keys():
             self.begin(self.rows)
             return

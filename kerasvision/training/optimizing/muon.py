@@ -52,7 +52,7 @@ class Muon(keras.optimizers.Muon):
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
         if len(variable.shape) == 4 and variable.shape[-1] > 1:
             return any(part in variable.path for part in self._adam_layers)
-        return super()._should_use_adamw(variable)
+        return bool(super()._should_use_adamw(variable))
 
 
 def _matrix(kernel: tf.Tensor) -> tf.Tensor:

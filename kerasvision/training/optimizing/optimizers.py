@@ -9,6 +9,7 @@ import keras
 from kerasvision import lookup
 from kerasvision.config.schedules import Constant
 from kerasvision.config.training import Muon, Training
+from kerasvision.errors import ConfigError
 from kerasvision.training.optimizing.one_pass import ONE_PASS
 from kerasvision.training.optimizing.schedules import Schedule
 
@@ -41,13 +42,14 @@ def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedu
     warmup = round(training.warmup_epochs * steps_per_epoch)
     if isinstance(settings, Constant) and not warmup:
         return training.optimizer.learning_rate
-    return lookup.load(settings.implementation)(
+    schedule: Schedule = lookup.load(settings.implementation)(
         training.optimizer.learning_rate,
         steps=training.epochs * steps_per_epoch,
         steps_per_epoch=steps_per_epoch,
         warmup_steps=warmup,
         **settings.own_values(),
     )
+    return schedule
 
 
 class TrainingOptimizer(keras.optimizers.Optimizer):
@@ -74,11 +76,18 @@ def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimiz
 
     The class keeps its name, from which Keras makes names of variables and operations.
 
+    Raises:
+        ConfigError: it is no class of an optimizer.
+
     >>> [one.__name__ for one in for_training(keras.optimizers.SGD).__mro__[:5]]
     ['SGD', 'TrainingOptimizer', 'OnePassSgd', 'OnePass', 'SGD']
     >>> [one.__name__ for one in for_training(keras.optimizers.Lion).__mro__[:3]]
     ['Lion', 'TrainingOptimizer', 'Lion']
     """
+    if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
+        raise ConfigError(
+            "the implementation of an optimizer must be a class below keras.optimizers.Optimizer", received=kind
+        )
     made = type(kind.__name__, (TrainingOptimizer, ONE_PASS.get(kind, kind)), {})
     return cast(type[TrainingOptimizer], made)  # what `type` makes has no type of its own
 

@@ -7,15 +7,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from kerasvision.config.experiment import Experiment
-from kerasvision.config.stages import stage_settings
+from kerasvision.config.stages import TrainerSettings, stage_settings
 from kerasvision.errors import ConfigError
-from kerasvision.training.probes.replica_run import ReplicaRun, plain_settings, prepare_process, replica_run
+from kerasvision.training.probes.replica_run import Dtype, ReplicaRun, plain_settings, prepare_process, replica_run
 
 # Of a weight's largest value. The order of a float32 sum decides its last bits, and the steps add up.
 ALLOWED = {"float32": 1e-5, "float64": 1e-9}
@@ -69,15 +69,16 @@ def agreement(
     """
     if replicas < 2 or steps < 1:
         raise ConfigError("a comparison takes at least 2 replicas and 1 step", received=(replicas, steps))
-    settings = stage_settings(experiment)["trainer"]
+    # Every experiment has a trainer; the table of all stages does not say of which kind the settings of one are.
+    settings = cast(TrainerSettings, stage_settings(experiment)["trainer"])
     asked = [json.dumps(plain_settings(settings, replicas=count).to_data()) for count in (1, replicas)]
     with ExitStack() as stack:
         # A process can be split into devices once, so each number of replicas has its own; spawned, as TensorFlow needs.
         pools = [stack.enter_context(_process(count)) for count in (1, replicas)]
 
-        def both(dtype: str) -> tuple[ReplicaRun, ReplicaRun]:
+        def both(dtype: Dtype) -> tuple[ReplicaRun, ReplicaRun]:
             files = (examples_folder, transform_folder / "transform.json")
-            begun: list[Future] = [
+            begun: list[Future[ReplicaRun]] = [
                 pool.submit(replica_run, text, *files, steps=steps, dtype=dtype)
                 for pool, text in zip(pools, asked, strict=True)
             ]

@@ -73,7 +73,8 @@ def unmoved_layers(network: keras.Model, objective: Objective, batch: tuple[Any,
 
 
 def _layer(weight: keras.Variable, network: keras.Model) -> str:
-    return weight.path.removeprefix(f"{network.name}/").rpartition("/")[0]
+    path: str = weight.path
+    return path.removeprefix(f"{network.name}/").rpartition("/")[0]
 
 
 def _rows(part: Any) -> list[list[np.ndarray]]:

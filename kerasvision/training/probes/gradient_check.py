@@ -199,9 +199,9 @@ def _compared(
     comparisons = [compare_with_slope(function, gradients, together, usual=usual * np.sqrt(len(slopes)))]
     for turn in range(min(WEIGHTS_PER_LAYER, len(slopes))):
         number = numbers[turn % len(numbers)]
-        alone = list(nowhere)
-        alone[number] = np.zeros(gradients[number].shape)
-        alone[number].flat[random.integers(gradients[number].size)] = spread[number]
+        alone, single = list(nowhere), np.zeros(gradients[number].shape)
+        single.flat[random.integers(gradients[number].size)] = spread[number]
+        alone[number] = single
         comparisons.append(compare_with_slope(function, gradients, alone, usual=usual))
     return comparisons
 
@@ -237,7 +237,7 @@ def _lines(check: GradientCheck) -> Iterator[str]:
         names = table.loc[table["verdict"] == verdict, "layer"].tolist()
         if names:
             yield f"{what}: {', '.join(names)}"
-    for layer, error in check.wrong.items():
-        yield f"the layer {layer} has a wrong gradient of its own: off by {error:.1%}"
+    for layer, off_by in check.wrong.items():
+        yield f"the layer {layer} has a wrong gradient of its own: off by {off_by:.1%}"
     if (table["verdict"] == "differs").any() and not check.wrong:
         yield "each layer by itself has the right gradient: what stands between them has not"

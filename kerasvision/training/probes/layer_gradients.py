@@ -13,6 +13,9 @@ from kerasvision.training.probes.lines import Function, compare_with_slope
 # So often a layer is asked, in other directions: the edge of a ReLU unit may spoil one of them.
 TRIES = 3
 
+# What a layer was called with: args, kwargs.
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
 
 def wrong_layers(network: keras.Model, inputs: Any, *, random: np.random.Generator) -> dict[str, float]:
     """Layers whose gradient, by their inputs or weights, is not the slope of their outputs: name -> relative error.
@@ -36,10 +39,11 @@ def wrong_layers(network: keras.Model, inputs: Any, *, random: np.random.Generat
 
 
 def _name(layer: keras.Layer, network: keras.Model) -> str:
-    return (layer.path or layer.name).removeprefix(f"{network.name}/")
+    path: str = layer.path or layer.name
+    return path.removeprefix(f"{network.name}/")
 
 
-def _error(layer: keras.Layer, call: tuple[tuple, dict], random: np.random.Generator) -> float | None:
+def _error(layer: keras.Layer, call: Call, random: np.random.Generator) -> float | None:
     """None where the gradient agrees, or nothing can be said."""
     values = keras.tree.flatten(call)
     received = {
@@ -66,12 +70,12 @@ def _error(layer: keras.Layer, call: tuple[tuple, dict], random: np.random.Gener
     return None
 
 
-def _calls(network: keras.Model, inputs: Any) -> list[tuple[keras.Layer, tuple[tuple, dict]]]:
+def _calls(network: keras.Model, inputs: Any) -> list[tuple[keras.Layer, Call]]:
     """The last call of each layer that is no network: (layer, (args, kwargs))."""
-    seen: dict[int, tuple[keras.Layer, tuple[tuple, dict]]] = {}
+    seen: dict[int, tuple[keras.Layer, Call]] = {}
     layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
 
-    def watched(layer: keras.Layer, call: Callable) -> Callable:
+    def watched(layer: keras.Layer, call: Callable[..., Any]) -> Callable[..., Any]:
         def kept(*args: Any, **kwargs: Any) -> Any:
             seen[id(layer)] = layer, (args, kwargs)
             return call(*args, **kwargs)
@@ -84,7 +88,9 @@ def _calls(network: keras.Model, inputs: Any) -> list[tuple[keras.Layer, tuple[t
 
 
 @contextmanager
-def _replaced_calls(layers: list[keras.Layer], replace: Callable) -> Iterator[None]:
+def _replaced_calls(
+    layers: list[keras.Layer], replace: Callable[[keras.Layer, Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
     before = {id(layer): layer.__dict__.get("call") for layer in layers}
     for layer in layers:
         layer.call = replace(layer, layer.call)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ def find_learning_rate(
     return LearningRates(table, suggested(table), ended)
 
 
-def _losses(ready: PreparedStep, iterator: object, rates: np.ndarray) -> tuple[list[float], str]:
+def _losses(ready: PreparedStep, iterator: Any, rates: np.ndarray) -> tuple[list[float], str]:
     """The loss of each step until it blows up, and how that ended."""
     losses: list[float] = []
     best = math.inf
@@ -149,7 +150,8 @@ def smoothed(losses: Sequence[float], *, width: int) -> np.ndarray:
     >>> smoothed([5.0, 4.0, 3.0, 2.0, 1.0], width=2)[2].round(6).item()
     3.0
     """
-    return gaussian_filter1d(np.asarray(losses, "float64"), sigma=width / 2, mode="nearest")
+    found: np.ndarray = gaussian_filter1d(np.asarray(losses, "float64"), sigma=width / 2, mode="nearest")
+    return found
 
 
 def _width(steps: int) -> int:

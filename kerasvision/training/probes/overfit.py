@@ -4,8 +4,9 @@ Source: https://cs231n.github.io/neural-networks-3/#sanitycheck, "overfit a tiny
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -87,8 +88,8 @@ def overfit(
     if steps < 1:
         raise ConfigError("steps must be at least 1", received=steps)
     settings = unhindered(settings)
-    data = {"examples": examples, "classes": tuple(classes), "transform": transform}
-    ready = prepare_step(settings, **data)
+    ready_for = partial(prepare_step, examples=examples, classes=tuple(classes), transform=transform)
+    ready = ready_for(settings)
     _without_dropout(ready.network)
     batch, ids = _first_batch(ready, examples, transform)
     faults = [*batch_faults(batch, ids=ids), *lost_weights(ready.network)]
@@ -98,7 +99,7 @@ def overfit(
         return Overfit(True, table, tuple(faults))
     findings = [*faults, *(unmoved or _died(ready, batch)), *end, *_about_curve(table)]
     if not faults:
-        findings.append(_with_other_optimizer(settings, data, batch, steps))
+        findings.append(_with_other_optimizer(settings, ready_for, batch, steps))
     return Overfit(False, table, tuple(findings))
 
 
@@ -196,8 +197,10 @@ def _about_curve(table: pd.DataFrame) -> list[str]:
     return [f"the loss fell from {first:.4g} to {last:.4g} and stayed there"]
 
 
-def _with_other_optimizer(settings: TrainerSettings, data: dict[str, Any], batch: tuple[Any, Any], steps: int) -> str:
-    other = prepare_step(with_value(settings, "training.optimizer", OTHER_OPTIMIZER), **data)
+def _with_other_optimizer(
+    settings: TrainerSettings, ready_for: Callable[[TrainerSettings], PreparedStep], batch: tuple[Any, Any], steps: int
+) -> str:
+    other = ready_for(with_value(settings, "training.optimizer", OTHER_OPTIMIZER))
     _without_dropout(other.network)
     table, _ = _trained(other, batch, steps)
     rate = f"Adam at a learning rate of {OTHER_OPTIMIZER.learning_rate:g}"

@@ -32,6 +32,7 @@ from kerasvision.training.transfer import part_to_train
 
 # What Keras' random layers have at 0 when they change nothing.
 STRENGTHS = ("rate", "stddev")
+Dtype = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,7 @@ def plain_settings(settings: TrainerSettings, *, replicas: int) -> TrainerSettin
     return with_value(settings, "training", c.Training(**{**dict(settings.training), **plain}))
 
 
-def replica_run(
-    settings: str, examples: Path, transform: Path, *, steps: int, dtype: Literal["float32", "float64"]
-) -> ReplicaRun:
+def replica_run(settings: str, examples: Path, transform: Path, *, steps: int, dtype: Dtype) -> ReplicaRun:
     """Trains and tells.
 
     Args:
@@ -123,7 +122,7 @@ def _prepared(
     *,
     classes: tuple[str, ...],
     strategy: tf.distribute.Strategy,
-    dtype: str,
+    dtype: Dtype,
     steps: int,
 ) -> tuple[TrainStep, tuple[str, ...], tf.data.Dataset]:
     training, task = settings.training, make_task(settings.task, classes)

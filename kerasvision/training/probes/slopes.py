@@ -5,7 +5,7 @@ edge of a ReLU unit or of a maximum it is the mean of two slopes, and no smaller
 steps, ten times smaller each: the two that agree best give the slope, and what they and the two sides differ by, its doubt.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,19 +56,23 @@ def slope_at_zero(line: Callable[[float], float], *, size: float | None = None) 
     middle = line(0.0)
     size = abs(middle) if size is None else size
     rungs: list[_Rung] = []
-    best: Slope | None = None
+    found: list[Slope] = []
     for step in STEPS:
         ahead, behind = line(step), line(-step)
         if rungs and ahead == behind == middle and any(rung.central for rung in rungs):
             # A staircase, on which so short a step leads nowhere: somewhere there are fewer digits.
-            return replace(best or Slope(rungs[0].central, abs(rungs[0].central), "rounding"), because="rounding")
+            one_step = Slope(rungs[0].central, abs(rungs[0].central), "rounding")
+            return replace(_surest(found) if found else one_step, because="rounding")
         rungs.append(_Rung((ahead - behind) / (2 * step), (ahead - 2 * middle + behind) / step, ROUNDING * size / step))
         if len(rungs) > 1:
-            found = _of_two(rungs[-2], rungs[-1])
-            best = found if best is None or found.doubt < best.doubt else best
-            if best.doubt <= ENOUGH * abs(best.value):
+            found.append(_of_two(rungs[-2], rungs[-1]))
+            if _surest(found).doubt <= ENOUGH * abs(_surest(found).value):
                 break
-    return best
+    return _surest(found)
+
+
+def _surest(slopes: Sequence[Slope]) -> Slope:
+    return min(slopes, key=lambda slope: slope.doubt)
 
 
 def _of_two(longer: _Rung, shorter: _Rung) -> Slope:

@@ -54,6 +54,7 @@ def environment(cluster=None, *, task=None):
         (environment({"chief": ["one:1"], "worker": ["one:1"]}), r"every worker needs an address of its own"),
         (environment({"chief": ["one:1", "two:2"]}), r"a cluster has one chief; received \['one:1', 'two:2'\]"),
         (environment(task={"type": "evaluator", "index": 0}), r"task.type must be one of .*, worker; received 'evaluator'"),
+        (environment(task={"type": ["worker"], "index": 0}), r"task.type must be one of .*; received \['worker'\]"),
         (environment(task={"type": "worker", "index": 2}), r"task.index must be the place .* 0 to 1; received 2"),
         (environment(task={"type": "worker", "index": "0"}), r"task.index must be the place .*; received '0'"),
         (environment(task={"type": "worker", "index": True}), r"task.index must be the place .*; received True"),
