@@ -1,11 +1,13 @@
 """What the tests of training share: results of several replicas, which need a process with several devices."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 # Everything that the tests which are not slow ask for: one process makes it all.
 FOR_ALL = [
@@ -18,12 +20,22 @@ FOR_ALL = [
 
 
 def run_cases(wanted, out):
-    """The results of such cases: {case: {name: array}}; see replica_cases.py."""
+    """Makes the results of such cases; see replica_cases.py."""
     script = Path(__file__).with_name("replica_cases.py")
     done = subprocess.run(
         [sys.executable, str(script), str(out), *wanted], capture_output=True, text=True, timeout=550, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def shared_results(wanted, name, tmp_path_factory):
+    """What came of such cases: {case: {name: array}}. It takes half a minute, so the processes of pytest-xdist share it."""
+    own = tmp_path_factory.getbasetemp()
+    out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"{name}.npz"
+    with FileLock(out.with_suffix(".lock")):
+        if not out.exists():
+            run_cases(wanted, out.with_suffix(".tmp.npz"))
+            out.with_suffix(".tmp.npz").rename(out)
     found = {what: {} for what in wanted}
     with np.load(out) as arrays:
         for name in arrays:
@@ -35,7 +47,7 @@ def run_cases(wanted, out):
 @pytest.fixture(scope="session")
 def on_replicas(tmp_path_factory):
     """What came of the cases that the tests share, by "number of replicas, case"."""
-    return run_cases(FOR_ALL, tmp_path_factory.mktemp("replicas") / "cases.npz")
+    return shared_results(FOR_ALL, "replica-cases", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -45,4 +57,4 @@ def on_replicas_in_each_case(tmp_path_factory):
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
     wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)]
-    return run_cases(wanted, tmp_path_factory.mktemp("replicas") / "each.npz")
+    return shared_results(wanted, "replica-cases-each", tmp_path_factory)

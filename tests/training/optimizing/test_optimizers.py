@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasvision import models
 from kerasvision.config import training as t
+from kerasvision.errors import ConfigError
 from kerasvision.training.optimizing.muon import Muon
 from kerasvision.training.optimizing.optimizers import is_decayed, make_optimizer
 
@@ -185,7 +186,7 @@ def test_bias_of_an_attention_head_does_not_decay_though_it_has_two_dimensions()
     assert any(len(variable.shape) == 2 for variable in layer.weights if variable.name == "bias")
 
 
-def test_without_decay_keras_is_told_of_none():
+def test_without_decay_keras_goes_through_no_weights():
     assert make_optimizer(t.Training(optimizer=t.AdamW(weight_decay=0)), steps_per_epoch=1).weight_decay is None
     muon = make_optimizer(t.Training(optimizer="muon"), steps_per_epoch=1)
     assert (muon.weight_decay, muon.adam_weight_decay) == (None, None)
@@ -234,6 +235,16 @@ def test_own_optimizer_is_taken_by_its_path():
     optimizer = make_optimizer(t.Training(optimizer=Nadam(weight_decay=0.25)), steps_per_epoch=1)
     assert isinstance(optimizer, keras.optimizers.Nadam)
     assert (optimizer.beta_1, optimizer.weight_decay) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("path", ["keras.optimizers:get", "keras.layers:Dense"])
+def test_an_implementation_that_is_no_class_of_an_optimizer_is_refused(path):
+    class Wrong(t.Optimizer):
+        implementation = path
+        learning_rate: float = 0.1
+
+    with pytest.raises(ConfigError, match=r"must be a class below keras.optimizers.Optimizer; received <"):
+        make_optimizer(t.Training(optimizer=Wrong()), steps_per_epoch=1)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 3, 2, 4), (4,)])
