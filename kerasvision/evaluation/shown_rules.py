@@ -1,12 +1,13 @@
 """Which rules of a verdict a page shows: all or, of very many, the failed ones first."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 MOST_RULES = 100
+Rule = TypeVar("Rule")
 
 
-def urgent_rules(rules: Sequence[Any], *, outcome: Callable[[Any], str]) -> list[Any]:
+def urgent_rules(rules: Sequence[Rule], *, outcome: Callable[[Rule], str]) -> list[Rule]:
     """The rules that a page shows: all in their order or, of more than 100, the first 100 with the failed ones in front.
 
     >>> urgent_rules(["passed"] * 100 + ["failed"], outcome=str)[:2]
