@@ -5,11 +5,16 @@
 """
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
 from kerasvision.config.base import Component, Config
+from kerasvision.errors import ConfigError
+
+# Where the SavedModel lies in the artifact; no format writes there.
+SAVED_MODEL_FOLDER = "Format-Serving"
 
 
 class Format(Component):
@@ -96,6 +101,14 @@ class Export(Config):
             raise ValueError(f"each format stands there once; received {repeated} more than once")
         if repeated := _repeated([one.file for one in formats]):
             raise ValueError(f"each format writes a file of its own; received {repeated!r} more than once")
+        for one in formats:
+            folder, *below = PurePosixPath(one.file).parts or ("",)
+            if not below or ".." in below or folder in ("/", "..", SAVED_MODEL_FOLDER):
+                raise ConfigError(
+                    f"the file of the format {one.kind} must lie in a folder of its own",
+                    received=one.file,
+                    hint='name it, as in file: ClassVar[str] = "Format-Mine/model.bin"',
+                )
         return formats
 
 

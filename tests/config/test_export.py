@@ -38,6 +38,16 @@ def test_settings_come_back_from_what_was_recorded():
     assert c.Export.parse(export.to_data()) == export
 
 
+@pytest.mark.parametrize("file", ["", "model.bin", "/tmp/model.bin", "../mine/model.bin", "Mine/../x", "Format-Serving/x"])
+def test_a_format_whose_file_has_no_folder_of_its_own_is_refused(file):
+    class Mine(c.Format):
+        implementation = "mine:Converter"
+
+    Mine.file = file
+    with pytest.raises(ConfigError, match=r"Mine must lie in a folder of its own; received .* Name it, as in file"):
+        c.Export(formats=(Mine(),))
+
+
 def test_a_name_without_a_format_is_refused_with_the_closest():
     with pytest.raises(ConfigError, match="no format is named 'onxn'; did you mean 'onnx'?"):
         c.Export(formats=("onxn",))

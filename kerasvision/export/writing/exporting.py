@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from kerasvision.config.export import SAVED_MODEL_FOLDER
 from kerasvision.config.stages import ExporterSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
@@ -55,7 +56,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
     examples = ExampleSet(files.examples)
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
     fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
-    temperature, saved_model = fitted.value if fitted else 1.0, folder / "Format-Serving"
+    temperature, saved_model = fitted.value if fitted else 1.0, folder / SAVED_MODEL_FOLDER
     signatures = export_saved_model(
         network,
         task=task,
