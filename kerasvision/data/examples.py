@@ -76,6 +76,7 @@ class ExampleSet:
 
     def __init__(self, folder: Path) -> None:
         self.cached: dict[tuple[str, Hashable], Tensors] = {}
+        self._datasets: dict[str, tf.data.Dataset] = {}
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features
 
@@ -119,6 +120,12 @@ class ExampleSet:
         (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,)},
         and with masks "mask": string (M,), encoded too.
         """
+        # To put one together takes TFDS a tenth of a second, and a page reads each split several times.
+        if split not in self._datasets:
+            self._datasets[split] = self._new_dataset(split)
+        return self._datasets[split]
+
+    def _new_dataset(self, split: str) -> tf.data.Dataset:
         decoders = {"image": tfds.decode.SkipDecoding()}
         if self.has_masks:
             decoders["objects"] = {"mask": tfds.decode.SkipDecoding()}

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasvision.errors import ConfigError
 from kerasvision.ops.exif import exif_orientation, may_be_turned
 from kerasvision.ops.headers import begins, byte_values
+from kerasvision.ops.tracing import without_autograph
 
 COLOR_MODES = ("rgb", "grayscale")
 
@@ -31,6 +32,7 @@ _UPRIGHT = (
 )
 
 
+@without_autograph
 def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> tf.Tensor:
     r"""Pixels of a JPEG, PNG, GIF, BMP or WebP file, turned upright as its EXIF orientation says.
 
@@ -92,6 +94,7 @@ class OpenImage(NamedTuple):
     whole: tf.Tensor
 
 
+@without_autograph
 def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> OpenImage:
     """The file with its size, for `decode_part`. Arguments and errors as those of `decode_image`."""
     channels = 3 if _checked(color_mode) == "rgb" else 1
@@ -109,6 +112,7 @@ def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int
     return OpenImage(image_bytes, size, is_upright_jpeg, whole)
 
 
+@without_autograph
 def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
     """What `decode_image` gives, cut out; of an upright JPEG, less is decoded than all.
 
@@ -142,6 +146,7 @@ def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.cond(image.is_upright_jpeg, from_file, from_pixels), [None, None, channels])
 
 
+@without_autograph
 def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """A picture turned upright, as its EXIF orientation says.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
+from kerasvision.ops.tracing import without_autograph
 
 FITS = ("stretch", "crop", "pad")
 
@@ -26,6 +27,7 @@ class Placement(NamedTuple):
     translation: tf.Tensor
 
 
+@without_autograph
 def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0) -> tf.Tensor:
     """A picture brought to a given size, by linear interpolation that averages over all source pixels when it shrinks.
 
@@ -63,6 +65,7 @@ def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, cro
     return place_image(image[y : y + height, x : x + width], moved(placement, part), image_size=image_size)
 
 
+@without_autograph
 def fitted(size: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0) -> Placement:
     """Where `resize_image` puts a picture of a given size, int32 (2,)."""
     if fit not in FITS:
@@ -78,6 +81,7 @@ def fitted(size: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fract
     return Placement(scale, tf.cast(tf.truncatediv(image_size - scaled, 2), tf.float32))
 
 
+@without_autograph
 def cut_out(part: tf.Tensor, *, image_size: tuple[int, int]) -> Placement:
     """The placement that fills the result with one part of the picture, (4,) y, x, height and width in pixels.
 
@@ -89,6 +93,7 @@ def cut_out(part: tf.Tensor, *, image_size: tuple[int, int]) -> Placement:
     return Placement(scale, -part[:2] * scale)
 
 
+@without_autograph
 def needed_part(size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
     """int32 (4,): y, x, height and width of the part of a picture that the result depends on."""
     reach = tf.maximum(1.0 / placement.scale, 1.0) + _MARGIN
@@ -104,6 +109,7 @@ def moved(placement: Placement, part: tf.Tensor) -> Placement:
     return Placement(placement.scale, placement.translation + tf.cast(part[:2], tf.float32) * placement.scale)
 
 
+@without_autograph
 def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
     """A picture brought to its place; black where it does not reach.
 
@@ -132,6 +138,7 @@ def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int
     return tf.minimum(placed, 255.0)
 
 
+@without_autograph
 def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
     """Boxes that follow their picture, clipped to the result.
 
@@ -153,6 +160,7 @@ def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, imag
     return tf.clip_by_value(boxes * tf.tile(scale, [2]) + tf.tile(translation, [2]), 0.0, 1.0)
 
 
+@without_autograph
 def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
     """Masks that follow their picture: each pixel of the result shows the one that its middle comes from, 0 outside.
 

@@ -126,5 +126,8 @@ def _small(pixels: tf.Tensor, *, side: int) -> NDArray[np.uint8]:
     height, width, _ = pixels.shape
     share = min(1.0, side / max(height, width))
     size = (max(1, round(height * share)), max(1, round(width * share)))
-    small: NDArray[np.float32] = resize_image(pixels, image_size=size, fit="stretch").numpy()
+    if size == (height, width):
+        small: NDArray[np.float32] = pixels.numpy()
+    else:
+        small = resize_image(pixels, image_size=size, fit="stretch").numpy()
     return np.rint(small).astype(np.uint8)

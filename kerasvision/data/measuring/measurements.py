@@ -97,9 +97,11 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
             measured["objects"] = example["objects"]["label"]
         return measured
 
+    # Traced once for all splits.
+    traced = tf.function(measure, autograph=False)
     with bar("measuring images", total=sum(examples.count(split) for split in examples.splits)) as advance:
         for split in examples.splits:
-            measured = examples.dataset(split).map(measure, num_parallel_calls=tf.data.AUTOTUNE)
+            measured = examples.dataset(split).map(traced, num_parallel_calls=tf.data.AUTOTUNE)
             for batch in measured.ragged_batch(BATCH_SIZE).prefetch(1):
                 yield batch
                 advance(len(batch["id"]))

@@ -1,12 +1,29 @@
-"""What most stages import: processes that execute stages begin as copies of one that has imported it already.
+"""What the stages of the standard graph import: processes that execute stages begin as copies of one that has it all.
 
 Nothing may be computed here: a copy of a TensorFlow that is at work hangs.
 """
+
+import gc
+import importlib
 
 from kerasvision import quiet
 
 if not quiet.is_installed():
     quiet.install()
 
-import kerasvision.data.ingesting.ingest
-import kerasvision.data.measuring.statistics  # noqa: F401
+USED = (
+    "kerasvision.data.ingesting.ingest",
+    "kerasvision.data.measuring.page",
+    "kerasvision.data.measuring.statistics",
+    "kerasvision.data.validating.validation",
+    "kerasvision.training.session",
+    "kerasvision.export.writing.exporting",
+    "kerasvision.export.proof.canary",
+    "kerasvision.evaluation.session",
+    "kerasvision.evaluation.simple_models",
+)
+for name in USED:
+    importlib.import_module(name)
+# A collection of garbage would write to every object, and so to a copy of nearly all memory in each process.
+gc.collect()
+gc.freeze()
