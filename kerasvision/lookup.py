@@ -107,19 +107,16 @@ def module_exists(name: str) -> bool:
 def keywords(path: str) -> frozenset[str] | None:
     """The keyword arguments that a function takes, read from its source; None where it takes any.
 
-    Reading instead of importing lets a pipeline file be checked without importing Keras.
+    Reading instead of importing lets a pipeline file be checked without importing Keras. A builder that is decorated with
+    `options_of(family)` (see `kerasvision.models.families`) takes those of `family`.
 
     >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
     ['activation', 'image_shape', 'num_classes', 'pooling']
+    >>> keywords("kerasvision.models.vgg:vgg16") == keywords("kerasvision.models.vgg:vgg")
+    True
     """
-    file = module_file(path)
-    attribute = path.partition(":")[2]
-    if file is None:
-        return None
-    for node in parsed(file).body:
-        if isinstance(node, ast.FunctionDef) and node.name == attribute and node.args.kwarg is None:
-            return frozenset(a.arg for a in node.args.args + node.args.kwonlyargs)
-    return None
+    found = _declared(path)
+    return None if found is None else frozenset(a.arg for a in found.args + found.kwonlyargs)
 
 
 def defaults(path: str) -> dict[str, object]:
@@ -128,14 +125,21 @@ def defaults(path: str) -> dict[str, object]:
     >>> defaults("kerasvision.models.lenet:lenet5")
     {'activation': 'sigmoid', 'pooling': 'average'}
     """
+    found = _declared(path)
+    pairs = zip(found.kwonlyargs, found.kw_defaults, strict=True) if found else ()
+    return {argument.arg: default.value for argument, default in pairs if isinstance(default, ast.Constant)}
+
+
+def _declared(path: str) -> ast.arguments | None:
+    """What a function takes, or the family whose options it takes; None where that cannot be read."""
     file = module_file(path)
-    found: dict[str, object] = {}
-    for node in parsed(file).body if file else ():
-        if isinstance(node, ast.FunctionDef) and node.name == path.partition(":")[2]:
-            for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-                if isinstance(default, ast.Constant):
-                    found[argument.arg] = default.value
-    return found
+    functions = {node.name: node for node in parsed(file).body if isinstance(node, ast.FunctionDef)} if file else {}
+    found = functions.get(path.partition(":")[2])
+    for decorator in found.decorator_list if found else ():
+        match decorator:
+            case ast.Call(func=ast.Name(id="options_of"), args=[ast.Name(id=family)]):
+                found = functions.get(family)
+    return found.args if found and found.args.kwarg is None else None
 
 
 def parsed(file: Path) -> ast.Module:
@@ -232,10 +236,10 @@ MODELS = Table(
 HANDED_ON = ("width", "layout", "synchronized")
 
 
-def backbone_of(name: str, options: Mapping[str, object]) -> tuple[str, dict[str, object]] | None:
+def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     """The backbone of a network that takes one as its option `backbone`, and the backbone's share of the options.
 
-    A backbone without normalisation has no `synchronized`, and is not told of it.
+    A backbone without normalisation has no `synchronized`, and does not get it.
 
     Args:
         name: of the network, in `MODELS`, or "module:attribute".
@@ -255,7 +259,11 @@ def backbone_of(name: str, options: Mapping[str, object]) -> tuple[str, dict[str
     path = MODELS.path(name)
     if "backbone" not in (keywords(path) or ()):
         return None
-    backbone = str(options.get("backbone", defaults(path).get("backbone")))
+    return backbone_with_options(str(options.get("backbone", defaults(path).get("backbone"))), options)
+
+
+def backbone_with_options(backbone: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A backbone, and its share of the options of the network around it; errors as of `backbone_of`."""
     chosen = {option: options[option] for option in HANDED_ON if options.get(option) not in (None, False)}
     known = keywords(MODELS.path(backbone))
     if "backbone" in (known or ()):

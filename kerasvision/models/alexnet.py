@@ -67,7 +67,7 @@ def no_norm(x: KerasTensor, *, name: str) -> KerasTensor:
     return x
 
 
-def convolutions(image: KerasTensor, *, groups: int, norm: Callable) -> dict[str, KerasTensor]:
+def convolutions(image: KerasTensor, *, groups: int, norm: Callable[..., KerasTensor]) -> dict[str, KerasTensor]:
     """Figure 2 up to the last pooling. Returns, by level, the last map of each size."""
     x = conv_relu(image, width=96, kernel=11, stride=4, padding="valid", name="layer1")
     c2 = norm(x, name="layer1_norm")

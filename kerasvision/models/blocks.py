@@ -161,6 +161,6 @@ def check_share(option: str, value: float) -> None:
 
 def check_choice(network: str, option: str, value: object, choices: Iterable[object]) -> None:
     """Raises ConfigError, with the closest choice, unless the value is among them."""
-    choices = [str(choice) for choice in choices]
-    if str(value) not in choices:
-        raise ConfigError(f"{network} has no {option} {value!r}; {did_you_mean(str(value), choices)}")
+    names = [str(choice) for choice in choices]
+    if str(value) not in names:
+        raise ConfigError(f"{network} has no {option} {value!r}; {did_you_mean(str(value), names)}")

@@ -10,13 +10,13 @@ All layers are stock Keras, and the file of a network loads where kerasvision do
 names that they have in the backbone itself; the decoder's begin with "decoder_", and the last is "logits".
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import keras
 from keras import KerasTensor, layers, ops
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import backbone_of, did_you_mean
+from kerasvision.lookup import backbone_with_options, did_you_mean
 from kerasvision.models import build
 from kerasvision.models.blocks import check_choice, check_share, logits_layer
 from kerasvision.models.recurrence import GATES, PREFIX, STATES, Kind, Steps, cell_layers
@@ -131,7 +131,7 @@ def show_attend_tell(
         return network
     places = keras.layers.Reshape((-1, seen.shape[-1]), name=f"{PREFIX}annotations")(seen)
     memory = (places, keras.layers.Dense(attention, name=f"{PREFIX}keys")(places))
-    shared = {"embedding": embedding, "units": units, "cell": cell, "count": layers, "dropout": dropout}
+    shared: _DecoderSizes = {"embedding": embedding, "units": units, "cell": cell, "count": layers, "dropout": dropout}
     parts = _decoder_layers(num_classes, **shared) | _attention_layers(attention, **shared)
     tokens = keras.Input((None, max_length + 1), dtype="int32", name="tokens")
     outputs, looked = all_steps(Steps(parts), tokens, memory)
@@ -173,6 +173,14 @@ def attention_maps_of(looked: list[KerasTensor], seen: KerasTensor) -> KerasTens
     return ops.cast(ops.stack(rows, axis=-2), "float32")
 
 
+class _DecoderSizes(TypedDict):
+    embedding: int
+    units: int
+    cell: Kind
+    count: int
+    dropout: float
+
+
 def _decoder_layers(
     num_classes: int, *, embedding: int, units: int, cell: Kind, count: int, dropout: float
 ) -> dict[str, keras.Layer]:
@@ -212,7 +220,7 @@ def _backbone(backbone: str | keras.Model, image_shape: tuple[int, int, int], **
     """Its own, or one built by name, told of those options that were chosen."""
     if isinstance(backbone, keras.Model):
         return backbone
-    name, chosen = backbone_of("show_and_tell", {"backbone": backbone, **options})
+    name, chosen = backbone_with_options(backbone, options)
     return build(name, image_shape=image_shape, num_classes=None, **chosen)
 
 

@@ -67,7 +67,9 @@ def taught(network: keras.Model, choose: Callable[[list[KerasTensor]], KerasTens
         Model of the same inputs and outputs.
     """
     steps, memory, tokens = _steps(network), _memory(network), network.inputs[1]
-    states, logits, looked = of_each_caption(steps.start(memory), tokens), [], []
+    states = of_each_caption(steps.start(memory), tokens)
+    logits: list[KerasTensor] = []
+    looked: list[KerasTensor | None] = []
     for true in ops.unstack(tokens, tokens.shape[-1], axis=2):
         read_token = choose([true, logits[-1]]) if logits else true
         embedded, read = steps.words(read_token)

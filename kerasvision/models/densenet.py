@@ -22,15 +22,18 @@ keras.applications (1.001e-5, 0.99). The graph is the same.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models import blocks
 from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, norm_relu, pooled_network
+from kerasvision.models.families import options_of
 
 Layout = Literal["torchvision", "keras"]
+# float32 (N, H, W, C), and a name -> float32 (N, H, W, growth).
+Layer = Callable[..., KerasTensor]
 
 GROWTH = 32
 
@@ -61,7 +64,7 @@ def plain_layer(x: KerasTensor, *, norm: Norm, bias: bool, name: str) -> KerasTe
     return conv(x, width=GROWTH, kernel=3, bias=bias, name=f"{name}_conv1")
 
 
-def stage(x: KerasTensor, *, level: int, count: int, layer: Callable) -> KerasTensor:
+def stage(x: KerasTensor, *, level: int, count: int, layer: Layer) -> KerasTensor:
     """`count` layers, each beside all that came before it: 32 * count channels more."""
     for number in range(1, count + 1):
         name = f"stage{level}_layer{number}"
@@ -77,7 +80,7 @@ def transition(x: KerasTensor, *, norm: Norm, bias: bool, name: str) -> tuple[Ke
 
 
 def dense_maps(
-    image: KerasTensor, *, counts: tuple[int, int, int, int], norm: Norm, layer: Callable, bias: bool = False
+    image: KerasTensor, *, counts: tuple[int, int, int, int], norm: Norm, layer: Layer, bias: bool = False
 ) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 224 x 224 with 6, 12, 24 and 16 layers, DenseNet-121:
 
@@ -105,7 +108,21 @@ def dense_maps(
     return {"c2": c2, "c3": c3, "c4": c4, "c5": norm_relu(x, norm=norm, name="final")}
 
 
-def densenet121(
+class Depth(NamedTuple):
+    """A column of table 1.
+
+    Attributes:
+        name: of the network.
+        counts: how many layers the stages 2 to 5 have.
+    """
+
+    name: str
+    counts: tuple[int, int, int, int]
+
+
+def densenet(
+    depth: Depth,
+    /,
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
@@ -113,11 +130,10 @@ def densenet121(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """DenseNet-121: 7,978,856 trainable weights and 2.834 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    Of 8,062,504 weights in all.
+    """The network of a column of table 1, with the options that all of them take.
 
     Args:
+        depth: which one.
         image_shape: (height, width, channels), at least 29 x 29 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision" or "keras" (keras.applications): the constants of the norms.
@@ -127,54 +143,47 @@ def densenet121(
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
-        strides 4, 8, 16, 32 and 256, 512, 1024, 1024 channels, after norm and ReLU.
+        strides 4, 8, 16, 32, after norm and ReLU.
 
     Raises:
         ConfigError: another layout; dropout outside [0, 1).
+    """
+    check_choice(depth.name, "layout", layout, get_args(Layout))
+    norm = batch_norm(synchronized=synchronized, **(KERAS_NORM if layout == "keras" else {}))
+    layer = partial(bottleneck_layer, norm=norm)
+    image = keras.Input(image_shape, name="image")
+    maps = dense_maps(image, counts=depth.counts, norm=norm, layer=layer)
+    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+
+
+@options_of(densenet)
+def densenet121(**options: Any) -> keras.Model:
+    """DenseNet-121: 7,978,856 trainable weights and 2.834 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    Of 8,062,504 weights in all. The maps have 256, 512, 1024, 1024 channels.
 
     >>> densenet121(image_shape=(64, 64, 3), num_classes=None).output["c5"].shape
     (None, 2, 2, 1024)
     """
-    norm, layer = _parts("densenet121", layout, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = dense_maps(image, counts=(6, 12, 24, 16), norm=norm, layer=layer)
-    return pooled_network("densenet121", image, maps, num_classes=num_classes, dropout=dropout)
+    return densenet(Depth("densenet121", (6, 12, 24, 16)), **options)
 
 
-def densenet169(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """DenseNet-169: 14,149,480 trainable weights and 3.360 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet121`.
+@options_of(densenet)
+def densenet169(**options: Any) -> keras.Model:
+    """DenseNet-169: 14,149,480 trainable weights and 3.360 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet`.
 
     Of 14,307,880 weights in all. The maps have 256, 512, 1280, 1664 channels.
     """
-    norm, layer = _parts("densenet169", layout, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = dense_maps(image, counts=(6, 12, 32, 32), norm=norm, layer=layer)
-    return pooled_network("densenet169", image, maps, num_classes=num_classes, dropout=dropout)
+    return densenet(Depth("densenet169", (6, 12, 32, 32)), **options)
 
 
-def densenet201(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """DenseNet-201: 20,013,928 trainable weights and 4.291 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet121`.
+@options_of(densenet)
+def densenet201(**options: Any) -> keras.Model:
+    """DenseNet-201: 20,013,928 trainable weights and 4.291 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet`.
 
     Of 20,242,984 weights in all. The maps have 256, 512, 1792, 1920 channels.
     """
-    norm, layer = _parts("densenet201", layout, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = dense_maps(image, counts=(6, 12, 48, 32), norm=norm, layer=layer)
-    return pooled_network("densenet201", image, maps, num_classes=num_classes, dropout=dropout)
+    return densenet(Depth("densenet201", (6, 12, 48, 32)), **options)
 
 
 def densenet_small(
@@ -213,10 +222,3 @@ def densenet_small(
     image = keras.Input(image_shape, name="image")
     maps = dense_maps(image, counts=(4, 4, 4, 4), norm=norm, layer=layer, bias=bias)
     return pooled_network("densenet_small", image, maps, num_classes=num_classes, dropout=dropout)
-
-
-def _parts(network: str, layout: Layout, synchronized: bool) -> tuple[Norm, Callable]:
-    """What the options change: the norm, and the layer with it."""
-    check_choice(network, "layout", layout, get_args(Layout))
-    norm = batch_norm(synchronized=synchronized, **(KERAS_NORM if layout == "keras" else {}))
-    return norm, partial(bottleneck_layer, norm=norm)

@@ -26,6 +26,9 @@ from kerasvision.errors import ConfigError
 from kerasvision.models import blocks
 from kerasvision.models.blocks import check_share, conv_norm_relu, conv_relu, dense_relu, logits, pooled_logits
 
+# A convolution and what follows it: float32 (N, H, W, C), and keywords -> float32 (N, H', W', width).
+Unit = Callable[..., KerasTensor]
+
 # Table 1: channels of #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
 WIDTHS = {
     "3a": (64, 96, 128, 16, 32, 32),
@@ -43,7 +46,7 @@ AUXILIARY_DROPOUT = 0.7
 AUXILIARY_LEAST_SIDE = 65
 
 
-def inception(x: KerasTensor, *, widths: tuple[int, int, int, int, int, int], unit: Callable, name: str) -> KerasTensor:
+def inception(x: KerasTensor, *, widths: tuple[int, int, int, int, int, int], unit: Unit, name: str) -> KerasTensor:
     """Four branches over one map, concatenated.
 
     Args:
@@ -66,7 +69,7 @@ def inception(x: KerasTensor, *, widths: tuple[int, int, int, int, int, int], un
     return layers.Concatenate(name=name)([branch1, branch2, branch3, branch4])
 
 
-def stage(x: KerasTensor, *, level: int, modules: str, unit: Callable) -> dict[str, KerasTensor]:
+def stage(x: KerasTensor, *, level: int, modules: str, unit: Unit) -> dict[str, KerasTensor]:
     """Halves the map, then one Inception module per letter; each one's map by its name in table 1."""
     x = halve(x, name=f"pool{level}")
     maps = {}
@@ -81,7 +84,7 @@ def halve(x: KerasTensor, *, name: str) -> KerasTensor:
     return layers.MaxPooling2D(3, strides=2, padding="same", name=name)(x)
 
 
-def inception_maps(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTensor]:
+def inception_maps(image: KerasTensor, *, unit: Unit) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 224 x 224:
 
         conv1   112 x 112 x   64    7x7 convolution                     level c1
@@ -107,7 +110,7 @@ def inception_maps(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTens
     return {"conv1": conv1, "conv2": conv2, **third, **fourth, **fifth}
 
 
-def auxiliary_logits(x: KerasTensor, *, num_classes: int, dropout: float, unit: Callable, name: str) -> KerasTensor:
+def auxiliary_logits(x: KerasTensor, *, num_classes: int, dropout: float, unit: Unit, name: str) -> KerasTensor:
     """A head for training only (section 5): average pooling to 4 x 4 at 224 x 224, 1x1 convolution, 1024, logits."""
     x = layers.AveragePooling2D(5, strides=3, name=f"{name}_pool")(x)
     x = unit(x, width=128, kernel=1, name=f"{name}_1x1")
@@ -181,7 +184,7 @@ def check_auxiliary_side(image_shape: tuple[int, int, int], *, least: int) -> No
         )
 
 
-def _unit(batch_norm: bool, synchronized: bool) -> Callable:
+def _unit(batch_norm: bool, synchronized: bool) -> Unit:
     """What makes a convolution, its norm if there is one, and its ReLU."""
     if batch_norm:
         return partial(conv_norm_relu, norm=blocks.batch_norm(synchronized=synchronized))

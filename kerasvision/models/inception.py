@@ -5,20 +5,19 @@ The modules of GoogLeNet with their large convolutions taken apart into small on
 made in its order too, so that those it publishes fit one by one.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models.blocks import batch_norm, check_share, conv_norm_relu, logits, pooled_logits
-from kerasvision.models.googlenet import check_auxiliary_side
+from kerasvision.models.googlenet import Unit, check_auxiliary_side
 
 # 107 pixels leave 5 of "mixed7", as many as the pooling of the auxiliary head needs.
 AUXILIARY_LEAST_SIDE = 107
 
 
-def factorized_5x5(x: KerasTensor, *, width_of_pool: int, unit: Callable, name: str) -> KerasTensor:
+def factorized_5x5(x: KerasTensor, *, width_of_pool: int, unit: Unit, name: str) -> KerasTensor:
     """Figure 5: besides 1x1 and pooling a 5x5 convolution, and another one as two of 3x3; 224 + `width_of_pool` channels.
 
     The figure has the second kind only; the first stands in the authors' code.
@@ -33,7 +32,7 @@ def factorized_5x5(x: KerasTensor, *, width_of_pool: int, unit: Callable, name: 
     return layers.Concatenate(name=name)([branch1, branch2, branch3, branch4])
 
 
-def factorized_7x7(x: KerasTensor, *, width: int, unit: Callable, name: str) -> KerasTensor:
+def factorized_7x7(x: KerasTensor, *, width: int, unit: Unit, name: str) -> KerasTensor:
     """Figure 6 with n = 7: one 7x7 convolution and two in a row, each as 1x7 and 7x1 of `width`; 768 channels."""
     branch1 = unit(x, width=192, kernel=1, name=f"{name}_1x1")
     branch2 = unit(x, width=width, kernel=1, name=f"{name}_7x7_reduce")
@@ -48,7 +47,7 @@ def factorized_7x7(x: KerasTensor, *, width: int, unit: Callable, name: str) -> 
     return layers.Concatenate(name=name)([branch1, branch2, branch3, branch4])
 
 
-def expanded(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
+def expanded(x: KerasTensor, *, unit: Unit, name: str) -> KerasTensor:
     """Figure 7: on the coarsest map 1x3 and 3x1 stand side by side instead of in a row; 2048 channels."""
     branch1 = unit(x, width=320, kernel=1, name=f"{name}_1x1")
     branch2 = unit(x, width=384, kernel=1, name=f"{name}_3x3_reduce")
@@ -60,20 +59,20 @@ def expanded(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
     return layers.Concatenate(name=name)([branch1, branch2, branch3, branch4])
 
 
-def side_by_side(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
+def side_by_side(x: KerasTensor, *, unit: Unit, name: str) -> KerasTensor:
     """A 1x3 and a 3x1 convolution of the same map, concatenated to 768 channels."""
     across = unit(x, width=384, kernel=(1, 3), name=f"{name}_1x3")
     along = unit(x, width=384, kernel=(3, 1), name=f"{name}_3x1")
     return layers.Concatenate(name=f"{name}_expanded")([across, along])
 
 
-def pooled(x: KerasTensor, *, width: int, unit: Callable, name: str) -> KerasTensor:
+def pooled(x: KerasTensor, *, width: int, unit: Unit, name: str) -> KerasTensor:
     """The branch that all three kinds share: 3x3 average pooling and a 1x1 convolution."""
     x = layers.AveragePooling2D(3, strides=1, padding="same", name=f"{name}_pool")(x)
     return unit(x, width=width, kernel=1, name=f"{name}_pool_proj")
 
 
-def halved_to_17(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
+def halved_to_17(x: KerasTensor, *, unit: Unit, name: str) -> KerasTensor:
     """Figure 10: convolutions with stride 2 beside a pooling with stride 2, so that nothing is squeezed; 768 channels."""
     branch1 = unit(x, width=384, kernel=3, stride=2, padding="valid", name=f"{name}_3x3")
     branch2 = unit(x, width=64, kernel=1, name=f"{name}_double_reduce")
@@ -83,7 +82,7 @@ def halved_to_17(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
     return layers.Concatenate(name=name)([branch1, branch2, branch3])
 
 
-def halved_to_8(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
+def halved_to_8(x: KerasTensor, *, unit: Unit, name: str) -> KerasTensor:
     """Figure 10 once more, with a 7x7 in front of one of the convolutions; 1280 channels."""
     branch1 = unit(x, width=192, kernel=1, name=f"{name}_3x3_reduce")
     branch1 = unit(branch1, width=320, kernel=3, stride=2, padding="valid", name=f"{name}_3x3")
@@ -95,7 +94,7 @@ def halved_to_8(x: KerasTensor, *, unit: Callable, name: str) -> KerasTensor:
     return layers.Concatenate(name=name)([branch1, branch2, branch3])
 
 
-def stem(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTensor]:
+def stem(image: KerasTensor, *, unit: Unit) -> dict[str, KerasTensor]:
     """The first six rows of table 1, as far as the first Inception module; levels c1 and c2."""
     x = unit(image, width=32, kernel=3, stride=2, padding="valid", name="conv1")
     x = unit(x, width=32, kernel=3, padding="valid", name="conv2")
@@ -106,7 +105,7 @@ def stem(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTensor]:
     return {"c1": c1, "c2": c2}
 
 
-def inception_maps(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTensor]:
+def inception_maps(image: KerasTensor, *, unit: Unit) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 299 x 299:
 
         conv1-3    147 x 147 x   64    3x3 convolutions                   level c1
@@ -135,7 +134,7 @@ def inception_maps(image: KerasTensor, *, unit: Callable) -> dict[str, KerasTens
     return {**maps, "c5": x}
 
 
-def auxiliary_logits(x: KerasTensor, *, num_classes: int, unit: Callable) -> KerasTensor:
+def auxiliary_logits(x: KerasTensor, *, num_classes: int, unit: Unit) -> KerasTensor:
     """A head for training only (figure 8): at 299 x 299 pooled to 5 x 5, and to one pixel by the second convolution."""
     x = layers.AveragePooling2D(5, strides=3, name="auxiliary_pool")(x)
     x = unit(x, width=128, kernel=1, name="auxiliary_1x1")

@@ -102,4 +102,5 @@ def _by_order(theirs: list[str]) -> dict[str, str]:
 
 def _number(name: str) -> int:
     """Of "conv2d_17": 17; of "conv2d", the first in a process: 0."""
-    return int(re.search(r"(?:_(\d+))?$", name).group(1) or 0)
+    number = name.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0

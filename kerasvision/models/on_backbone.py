@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from kerasvision.config.keras_files import names_in
+from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, load
 from kerasvision.models.heads import by_name, say_fresh, say_head, shared_rows
 from kerasvision.models.pretrained import Held, check_same_layers, check_settings, load_layers, pretrained
@@ -23,7 +24,7 @@ from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored, is_keras_archive
 
 # The layers whose size is the number of words, and where in each of their weights it stands.
-OF_THE_WORDS = {"decoder_words": [(0,)], "logits": [(1,), (0,)]}
+OF_THE_WORDS: dict[str, list[tuple[int, ...]]] = {"decoder_words": [(0,)], "logits": [(1,), (0,)]}
 
 
 def pretrained_on_backbone(
@@ -50,7 +51,10 @@ def pretrained_on_backbone(
         ExportError: the `.keras` file is damaged or hostile.
     """
     make = partial(load(MODELS.path(name)), image_shape=image_shape)
-    backbone, chosen = backbone_of(name, options)
+    found = backbone_of(name, options)
+    if found is None:
+        raise ConfigError("weights for a backbone need a network that takes one", received=name)
+    backbone, chosen = found
     if Path(weights).exists() and is_keras_archive(Path(weights)):
         source = load_network(Path(weights))
         if source.name == MODELS.name(MODELS.path(name)):
@@ -75,10 +79,11 @@ def _with_own_weights(
     knows = source.get_layer("logits").units
     # All layers, whatever is asked for: those of the file must be among them.
     whole = make(num_classes=num_classes or knows, **{**options, "backbone": maps})
+    stored: dict[str, Sequence[Stored]]
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(whole, stored, file)
     if words is None:
-        left_out = () if num_classes in (knows, None) else OF_THE_WORDS
+        left_out: Sequence[str] = () if num_classes in (knows, None) else tuple(OF_THE_WORDS)
     else:
         stored, left_out = _words_by_name(whole, stored, file, words=words)
     load_layers([layer for layer in whole.layers if layer.weights and layer.name not in left_out], stored, file)

@@ -129,6 +129,7 @@ def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classe
     in_front = scaling_of(source)
     if in_front is not None:
         model = scaled(model, in_front)
+    stored: dict[str, Sequence[Stored]]
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(model if num_classes else make(num_classes=1), stored, file)
     if num_classes is None or classes is None:
@@ -212,7 +213,8 @@ class Held:
         self.shape = tuple(weight.shape)
 
     def read(self) -> np.ndarray:
-        return keras.ops.convert_to_numpy(self._weight)
+        array: np.ndarray = keras.ops.convert_to_numpy(self._weight)
+        return array
 
 
 class _LessBias:
@@ -223,7 +225,8 @@ class _LessBias:
         self.shape = mean.shape
 
     def read(self) -> np.ndarray:
-        return self._mean.read() - self._bias.read()
+        array: np.ndarray = self._mean.read() - self._bias.read()
+        return array
 
 
 def _folded(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]]) -> dict[str, Sequence[Stored]]:

@@ -12,7 +12,7 @@ its steps is one large product then, before the first step, instead of a small o
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import keras
 from keras import KerasTensor, layers, ops
@@ -100,8 +100,8 @@ class Steps:
     def __init__(self, parts: Mapping[str, keras.Layer]) -> None:
         self._parts = {name.removeprefix(PREFIX): layer for name, layer in parts.items() if name.startswith(PREFIX)}
         self._logits = parts["logits"]
-        found = (re.fullmatch(r"(lstm|gru|rnn)(\d+)_input", name) for name in self._parts)
-        names = sorted((int(match[2]), match[1]) for match in found if match)
+        found = [(kind, re.fullmatch(rf"{kind}(\d+)_input", name)) for kind in get_args(Kind) for name in self._parts]
+        names: list[tuple[int, Kind]] = sorted((int(match[1]), kind) for kind, match in found if match)
         self.cells = [
             Cell(kind, *(self._parts.get(f"{kind}{number}_{part}") for part in ("input", "state", "context")))
             for number, kind in names
@@ -145,9 +145,9 @@ class Steps:
             memory: of the image; see `start`.
         """
         context = looked = None
-        if self.attends:
+        if (of_context := self.cells[0].context) is not None:
             context, looked = self._look(states[0], memory)
-            read = read + self.cells[0].context(context)
+            read = read + of_context(context)
         after: list[States] = []
         for number, cell in enumerate(self.cells):
             if after:

@@ -28,18 +28,21 @@ a block in all three.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, conv, pooled_network
+from kerasvision.models.families import options_of
 
 Layout = Literal["torchvision", "paper", "keras"]
+# float32 (N, H, W, C), and keywords -> float32 (N, H / stride, W / stride, width).
+Block = Callable[..., KerasTensor]
 
 
 def basic_block(
-    x: KerasTensor, *, width: int, stride: int, shortcut: Callable, norm: Norm, last_gamma: str, name: str
+    x: KerasTensor, *, width: int, stride: int, shortcut: Block, norm: Norm, last_gamma: str, name: str
 ) -> KerasTensor:
     """Two 3x3 convolutions and a way around them: relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
 
@@ -70,7 +73,7 @@ def bottleneck(
     *,
     width: int,
     stride: int,
-    shortcut: Callable,
+    shortcut: Block,
     norm: Norm,
     last_gamma: str,
     layout: Layout,
@@ -105,7 +108,7 @@ def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str
     return norm(name=f"{name}_norm")(x)
 
 
-def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, block: Callable) -> KerasTensor:
+def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, block: Block) -> KerasTensor:
     """`blocks` blocks of one width; the first of them takes the stride."""
     for number in range(1, blocks + 1):
         x = block(x, width=width, stride=stride if number == 1 else 1, name=f"stage{level}_block{number}")
@@ -113,7 +116,7 @@ def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, b
 
 
 def imagenet_maps(
-    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Callable
+    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Block
 ) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 224 x 224 with basic blocks, and four times the channels with bottlenecks:
 
@@ -139,7 +142,23 @@ def imagenet_maps(
     return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
-def resnet18(
+class Depth(NamedTuple):
+    """A column of table 1.
+
+    Attributes:
+        name: of the network.
+        blocks: how many blocks the stages 2 to 5 have.
+        bottlenecks: whether these are bottlenecks, and not basic blocks.
+    """
+
+    name: str
+    blocks: tuple[int, int, int, int]
+    bottlenecks: bool
+
+
+def resnet(
+    depth: Depth,
+    /,
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
@@ -148,12 +167,10 @@ def resnet18(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """ResNet-18: 11,689,512 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    Shortcuts are projections where the shape changes (option B), every convolution is without bias and every one has a
-    norm. 9,600 moving statistics make 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds.
+    """The network of a column of table 1, with the options that all of them take.
 
     Args:
+        depth: which one.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision", "paper" or "keras" (keras.applications): see the top of this file. Without bottlenecks
@@ -164,101 +181,71 @@ def resnet18(
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
-        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels.
+        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, with bottlenecks four times as many.
 
     Raises:
         ConfigError: another layout; dropout outside [0, 1).
+    """
+    check_choice(depth.name, "layout", layout, get_args(Layout))
+    norm = layout_norm(layout, synchronized=synchronized)
+    unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
+    block = partial(unit, shortcut=partial(projection, norm=norm), norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block)
+    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+
+
+@options_of(resnet)
+def resnet18(**options: Any) -> keras.Model:
+    """ResNet-18: 11,689,512 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    Shortcuts are projections where the shape changes (option B), every convolution is without bias and every one has a
+    norm. 9,600 moving statistics make 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds.
 
     >>> resnet18(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
     """
-    norm, block = _parts("resnet18", basic_block, layout, zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(2, 2, 2, 2), norm=norm, block=block)
-    return pooled_network("resnet18", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet(Depth("resnet18", (2, 2, 2, 2), bottlenecks=False), **options)
 
 
-def resnet34(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-34: 21,797,672 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet18`.
+@options_of(resnet)
+def resnet34(**options: Any) -> keras.Model:
+    """ResNet-34: 21,797,672 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet`.
 
     Of 21,814,696 weights in all. The paper counts 3.6 * 10^9 multiply-adds: this network without its projections.
     """
-    norm, block = _parts("resnet34", basic_block, layout, zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), norm=norm, block=block)
-    return pooled_network("resnet34", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet(Depth("resnet34", (3, 4, 6, 3), bottlenecks=False), **options)
 
 
-def resnet50(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-50: 25,557,032 trainable weights and 4.089 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet18`.
+@options_of(resnet)
+def resnet50(**options: Any) -> keras.Model:
+    """ResNet-50: 25,557,032 trainable weights and 4.089 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet`.
 
     Of 25,610,152 weights in all. Layout "paper" or "keras": 3.858 GMACs (the paper: 3.8 * 10^9). The convolutions of
     keras.applications have a bias besides, which the norm behind it takes away: 25,636,712 weights.
 
-    Returns:
-        As `resnet18`; the maps have 256, 512, 1024, 2048 channels.
-
     >>> resnet50(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c5"].shape
     (None, 2, 2, 2048)
     """
-    norm, block = _parts("resnet50", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), norm=norm, block=block)
-    return pooled_network("resnet50", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet(Depth("resnet50", (3, 4, 6, 3), bottlenecks=True), **options)
 
 
-def resnet101(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
+@options_of(resnet)
+def resnet101(**options: Any) -> keras.Model:
     """ResNet-101: 44,549,160 trainable weights and 7.801 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
 
     Of 44,654,504 weights in all. Layout "paper" or "keras": 7.570 GMACs (the paper: 7.6 * 10^9).
     """
-    norm, block = _parts("resnet101", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 23, 3), norm=norm, block=block)
-    return pooled_network("resnet101", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet(Depth("resnet101", (3, 4, 23, 3), bottlenecks=True), **options)
 
 
-def resnet152(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
+@options_of(resnet)
+def resnet152(**options: Any) -> keras.Model:
     """ResNet-152: 60,192,808 trainable weights and 11.514 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
 
     Of 60,344,232 weights in all. Layout "paper" or "keras": 11.282 GMACs (the paper: 11.3 * 10^9).
     """
-    norm, block = _parts("resnet152", partial(bottleneck, layout=layout), layout, zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 8, 36, 3), norm=norm, block=block)
-    return pooled_network("resnet152", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet(Depth("resnet152", (3, 8, 36, 3), bottlenecks=True), **options)
 
 
 def layout_norm(layout: Layout, *, synchronized: bool) -> Norm:
@@ -269,13 +256,3 @@ def layout_norm(layout: Layout, *, synchronized: bool) -> Norm:
 def last_gamma(zero_init: bool) -> str:
     """The initializer of the last norm's scale."""
     return "zeros" if zero_init else "ones"
-
-
-def _parts(
-    network: str, block: Callable, layout: Layout, zero_init_last_gamma: bool, synchronized: bool
-) -> tuple[Norm, Callable]:
-    """What the options change: the norm, and the block with it."""
-    check_choice(network, "layout", layout, get_args(Layout))
-    norm = layout_norm(layout, synchronized=synchronized)
-    shortcut = partial(projection, norm=norm)
-    return norm, partial(block, shortcut=shortcut, norm=norm, last_gamma=last_gamma(zero_init_last_gamma))

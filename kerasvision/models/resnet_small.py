@@ -6,14 +6,15 @@ blocks: 6 n + 2 layers. Shortcuts have no weights (option A), so each network ha
 Table 6 has these sizes, in millions of weights: 0.27, 0.46, 0.66, 0.85, 1.7.
 """
 
-from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models.blocks import Norm, batch_norm, conv, pooled_network
-from kerasvision.models.resnet import basic_block, last_gamma, stage
+from kerasvision.models.families import options_of
+from kerasvision.models.resnet import Block, basic_block, last_gamma, stage
 
 
 def zero_padding(x: KerasTensor, *, width: int, stride: int, name: str) -> KerasTensor:
@@ -28,7 +29,7 @@ def zero_padding(x: KerasTensor, *, width: int, stride: int, name: str) -> Keras
     return x
 
 
-def cifar_maps(image: KerasTensor, *, blocks: int, norm: Norm, block: Callable) -> dict[str, KerasTensor]:
+def cifar_maps(image: KerasTensor, *, blocks: int, norm: Norm, block: Block) -> dict[str, KerasTensor]:
     """The first table of section 4.2, of 6 n + 2 layers where n = `blocks`; at 32 x 32:
 
         stem    32 x 32 x 16    3x3 convolution
@@ -47,7 +48,21 @@ def cifar_maps(image: KerasTensor, *, blocks: int, norm: Norm, block: Callable) 
     return {"c0": c0, "c1": c1, "c2": c2}
 
 
-def resnet20(
+class Depth(NamedTuple):
+    """A depth of section 4.2.
+
+    Attributes:
+        name: of the network.
+        blocks: n, of 6 n + 2 layers: how many blocks each of the three stages has.
+    """
+
+    name: str
+    blocks: int
+
+
+def cifar_resnet(
+    depth: Depth,
+    /,
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
@@ -55,9 +70,10 @@ def resnet20(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """ResNet-20 for CIFAR-10: 269,722 trainable weights and 40.6 MMACs at 32 x 32 x 3 and 10 classes.
+    """The network of that depth, with the options that all of them take.
 
     Args:
+        depth: which one.
         image_shape: (height, width, channels), at least 4 x 4 pixels.
         num_classes: how many logits; None gives the backbone.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
@@ -70,80 +86,46 @@ def resnet20(
 
     Raises:
         ConfigError: dropout outside [0, 1).
+    """
+    norm = batch_norm(synchronized=synchronized)
+    block = partial(basic_block, shortcut=zero_padding, norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
+    image = keras.Input(image_shape, name="image")
+    maps = cifar_maps(image, blocks=depth.blocks, norm=norm, block=block)
+    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+
+
+@options_of(cifar_resnet)
+def resnet20(**options: Any) -> keras.Model:
+    """ResNet-20 for CIFAR-10: 269,722 trainable weights and 40.6 MMACs at 32 x 32 x 3 and 10 classes.
 
     >>> resnet20(image_shape=(32, 32, 3), num_classes=None).output["c2"].shape
     (None, 8, 8, 64)
     """
-    norm, block = _parts(zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=3, norm=norm, block=block)
-    return pooled_network("resnet20", image, maps, num_classes=num_classes, dropout=dropout)
+    return cifar_resnet(Depth("resnet20", blocks=3), **options)
 
 
-def resnet32(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-32 for CIFAR-10: 464,154 trainable weights and 68.9 MMACs at 32 x 32 x 3 and 10 classes; see `resnet20`."""
-    norm, block = _parts(zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=5, norm=norm, block=block)
-    return pooled_network("resnet32", image, maps, num_classes=num_classes, dropout=dropout)
+@options_of(cifar_resnet)
+def resnet32(**options: Any) -> keras.Model:
+    """ResNet-32 for CIFAR-10: 464,154 trainable weights and 68.9 MMACs at 32 x 32 x 3, 10 classes; see `cifar_resnet`."""
+    return cifar_resnet(Depth("resnet32", blocks=5), **options)
 
 
-def resnet44(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-44 for CIFAR-10: 658,586 trainable weights and 97.2 MMACs at 32 x 32 x 3 and 10 classes; see `resnet20`."""
-    norm, block = _parts(zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=7, norm=norm, block=block)
-    return pooled_network("resnet44", image, maps, num_classes=num_classes, dropout=dropout)
+@options_of(cifar_resnet)
+def resnet44(**options: Any) -> keras.Model:
+    """ResNet-44 for CIFAR-10: 658,586 trainable weights and 97.2 MMACs at 32 x 32 x 3, 10 classes; see `cifar_resnet`."""
+    return cifar_resnet(Depth("resnet44", blocks=7), **options)
 
 
-def resnet56(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-56 for CIFAR-10: 853,018 trainable weights and 125.5 MMACs at 32 x 32 x 3 and 10 classes; see `resnet20`."""
-    norm, block = _parts(zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=9, norm=norm, block=block)
-    return pooled_network("resnet56", image, maps, num_classes=num_classes, dropout=dropout)
+@options_of(cifar_resnet)
+def resnet56(**options: Any) -> keras.Model:
+    """ResNet-56 for CIFAR-10: 853,018 trainable weights and 125.5 MMACs at 32 x 32 x 3, 10 classes; see `cifar_resnet`."""
+    return cifar_resnet(Depth("resnet56", blocks=9), **options)
 
 
-def resnet110(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    zero_init_last_gamma: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-110 for CIFAR-10: 1,727,962 trainable weights and 252.9 MMACs at 32 x 32 x 3 and 10 classes; see `resnet20`.
+@options_of(cifar_resnet)
+def resnet110(**options: Any) -> keras.Model:
+    """ResNet-110 for CIFAR-10: 1,727,962 trainable weights and 252.9 MMACs at 32 x 32 x 3, 10 classes; see `cifar_resnet`.
 
     The paper trains its first 400 or so steps at a learning rate of 0.01: at 0.1 it took epochs to start to converge.
     """
-    norm, block = _parts(zero_init_last_gamma, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=18, norm=norm, block=block)
-    return pooled_network("resnet110", image, maps, num_classes=num_classes, dropout=dropout)
-
-
-def _parts(zero_init_last_gamma: bool, synchronized: bool) -> tuple[Norm, Callable]:
-    """What the options change: the norm, and the block with it."""
-    norm = batch_norm(synchronized=synchronized)
-    return norm, partial(basic_block, shortcut=zero_padding, norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
+    return cifar_resnet(Depth("resnet110", blocks=18), **options)

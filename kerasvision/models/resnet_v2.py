@@ -25,15 +25,15 @@ Of those biases, those of the blocks have no gradient: all that reads the sum su
 weights from keras.applications.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models.blocks import Norm, check_choice, conv, he_normal, norm_relu, pooled_network
-from kerasvision.models.resnet import Layout, layout_norm
+from kerasvision.models.families import options_of
+from kerasvision.models.resnet import Block, Depth, Layout, layout_norm
 
 
 def basic_block(
@@ -108,7 +108,7 @@ def shortcut(x: KerasTensor, activated: KerasTensor, *, width: int, stride: int,
 
 
 def stage(
-    x: KerasTensor, *, level: int, blocks: int, width: int, strided: int | None, norm: Norm, block: Callable
+    x: KerasTensor, *, level: int, blocks: int, width: int, strided: int | None, norm: Norm, block: Block
 ) -> tuple[KerasTensor, list[KerasTensor]]:
     """`blocks` blocks of one width, of which number `strided` takes a stride of 2.
 
@@ -127,7 +127,7 @@ def stage(
 
 
 def imagenet_maps(
-    image: KerasTensor, *, blocks: tuple[int, int, int, int], layout: Layout, norm: Norm, block: Callable
+    image: KerasTensor, *, blocks: tuple[int, int, int, int], layout: Layout, norm: Norm, block: Block
 ) -> dict[str, KerasTensor]:
     """The stages of `resnet.imagenet_maps`; at 224 x 224 with bottlenecks, and a quarter of the channels without:
 
@@ -153,7 +153,9 @@ def imagenet_maps(
     return {"c2": c2, "c3": c3, "c4": c4, "c5": norm_relu(x, norm=norm, name="final")}
 
 
-def resnet18_v2(
+def resnet_v2(
+    depth: Depth,
+    /,
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
@@ -162,11 +164,10 @@ def resnet18_v2(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """ResNet-18 with pre-activation: 11,687,720 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    Of 11,695,528 weights in all.
+    """The network of that depth, with the options that all of them take.
 
     Args:
+        depth: which one.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision", "paper" or "keras": see the top of this file. Without bottlenecks the stride is in the
@@ -179,103 +180,72 @@ def resnet18_v2(
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
-        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, after norm and ReLU.
+        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, with bottlenecks four times as many, after norm and ReLU.
 
     Raises:
         ConfigError: another layout; dropout outside [0, 1).
+    """
+    check_choice(depth.name, "layout", layout, get_args(Layout))
+    norm = layout_norm(layout, synchronized=synchronized)
+    unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
+    block = partial(unit, norm=norm, bias=layout == "keras", zero_init=zero_init_last_conv)
+    image = keras.Input(image_shape, name="image")
+    maps = imagenet_maps(image, blocks=depth.blocks, layout=layout, norm=norm, block=block)
+    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+
+
+@options_of(resnet_v2)
+def resnet18_v2(**options: Any) -> keras.Model:
+    """ResNet-18 with pre-activation: 11,687,720 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    Of 11,695,528 weights in all.
 
     >>> resnet18_v2(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
     """
-    norm, block = _parts("resnet18_v2", basic_block, layout, zero_init_last_conv, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(2, 2, 2, 2), layout=layout, norm=norm, block=block)
-    return pooled_network("resnet18_v2", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet_v2(Depth("resnet18_v2", (2, 2, 2, 2), bottlenecks=False), **options)
 
 
-def resnet34_v2(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_conv: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
+@options_of(resnet_v2)
+def resnet34_v2(**options: Any) -> keras.Model:
     """ResNet-34 with pre-activation: 21,795,880 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    Of 21,811,112 weights in all. See `resnet18_v2`.
+    Of 21,811,112 weights in all. See `resnet_v2`.
     """
-    norm, block = _parts("resnet34_v2", basic_block, layout, zero_init_last_conv, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), layout=layout, norm=norm, block=block)
-    return pooled_network("resnet34_v2", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet_v2(Depth("resnet34_v2", (3, 4, 6, 3), bottlenecks=False), **options)
 
 
-def resnet50_v2(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_conv: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
-    """ResNet-50 with pre-activation: 25,549,352 trainable weights at 1000 classes; see `resnet18_v2`.
+@options_of(resnet_v2)
+def resnet50_v2(**options: Any) -> keras.Model:
+    """ResNet-50 with pre-activation: 25,549,352 trainable weights at 1000 classes; see `resnet_v2`.
 
     Of 25,594,792 weights in all. 224 x 224 x 3 takes 4.089 GMACs, in layout "paper" 3.858, in "keras" 3.482 (there
     25,613,800 weights in all).
 
-    Returns:
-        As `resnet18_v2`; the maps have 256, 512, 1024, 2048 channels.
-
     >>> resnet50_v2(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c2"].shape
     (None, 16, 16, 256)
     """
-    norm, block = _parts("resnet50_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 6, 3), layout=layout, norm=norm, block=block)
-    return pooled_network("resnet50_v2", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet_v2(Depth("resnet50_v2", (3, 4, 6, 3), bottlenecks=True), **options)
 
 
-def resnet101_v2(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_conv: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
+@options_of(resnet_v2)
+def resnet101_v2(**options: Any) -> keras.Model:
     """ResNet-101 with pre-activation: 44,541,480 trainable weights at 1000 classes; see `resnet50_v2`.
 
     Of 44,639,144 weights in all. 224 x 224 x 3 takes 7.801 GMACs, in layout "paper" 7.570, in "keras" 7.194 (there
     44,675,560 weights in all).
     """
-    norm, block = _parts("resnet101_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 4, 23, 3), layout=layout, norm=norm, block=block)
-    return pooled_network("resnet101_v2", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet_v2(Depth("resnet101_v2", (3, 4, 23, 3), bottlenecks=True), **options)
 
 
-def resnet152_v2(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    layout: Layout = "torchvision",
-    zero_init_last_conv: bool = False,
-    dropout: float = 0.0,
-    synchronized: bool = False,
-) -> keras.Model:
+@options_of(resnet_v2)
+def resnet152_v2(**options: Any) -> keras.Model:
     """ResNet-152 with pre-activation: 60,185,128 trainable weights at 1000 classes; see `resnet50_v2`.
 
     Of 60,328,872 weights in all. 224 x 224 x 3 takes 11.514 GMACs, in layout "paper" 11.282, in "keras" 10.907 (there
     60,380,648 weights in all).
     """
-    norm, block = _parts("resnet152_v2", partial(bottleneck, layout=layout), layout, zero_init_last_conv, synchronized)
-    image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=(3, 8, 36, 3), layout=layout, norm=norm, block=block)
-    return pooled_network("resnet152_v2", image, maps, num_classes=num_classes, dropout=dropout)
+    return resnet_v2(Depth("resnet152_v2", (3, 8, 36, 3), bottlenecks=True), **options)
 
 
 def strided_block(*, level: int, blocks: int, layout: Layout) -> int | None:
@@ -289,12 +259,3 @@ def last_conv(x: KerasTensor, *, width: int, kernel: int, bias: bool, zero_init:
     """As `conv`, or with a kernel of zeros."""
     start = "zeros" if zero_init else he_normal()
     return layers.Conv2D(width, kernel, padding="same", use_bias=bias, kernel_initializer=start, name=name)(x)
-
-
-def _parts(
-    network: str, block: Callable, layout: Layout, zero_init_last_conv: bool, synchronized: bool
-) -> tuple[Norm, Callable]:
-    """What the options change: the norm, and the block with it."""
-    check_choice(network, "layout", layout, get_args(Layout))
-    norm = layout_norm(layout, synchronized=synchronized)
-    return norm, partial(block, norm=norm, bias=layout == "keras", zero_init=zero_init_last_conv)

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.models.table import Figure
+from kerasvision.models.figures import Figure
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4}
 _COUNTED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
@@ -151,7 +151,8 @@ def _multiply_adds(layer: keras.Layer, outputs: list[Any]) -> int:
         return len(outputs) * sum(_multiply_adds(inner, _outputs(layer, inner)) for inner in layer.layers)
     if not isinstance(layer, _COUNTED):
         return 0
-    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(layer.kernel.shape[:-1])
+    kernel: tuple[int, ...] = layer.kernel.shape
+    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(kernel[:-1])
 
 
 def _numbers(tensor: KerasTensor) -> int:

@@ -15,12 +15,15 @@ Five blocks of 3x3 convolutions, each ended by a pooling that halves the map, an
 The norms came later (Ioffe & Szegedy, 2015); with them these are torchvision's "vgg11_bn", "vgg13_bn" and so on.
 """
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import Norm, check_share, conv, dense_logits
 from kerasvision.models.blocks import batch_norm as make_batch_norm
+from kerasvision.models.families import options_of
 
 
 def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
@@ -56,7 +59,21 @@ def blocks(
     return maps
 
 
-def vgg11(
+class Column(NamedTuple):
+    """A column of table 1.
+
+    Attributes:
+        name: of the network.
+        repeats: how many convolutions each of the five blocks has.
+    """
+
+    name: str
+    repeats: tuple[int, int, int, int, int]
+
+
+def vgg(
+    column: Column,
+    /,
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
@@ -65,11 +82,10 @@ def vgg11(
     dropout: float = 0.5,
     synchronized: bool = False,
 ) -> keras.Model:
-    """VGG-11, column A: 132,863,336 trainable weights and 7.609 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`.
+    """The network of a column of table 1, with the options that all of them take.
 
     Args:
+        column: which one.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         batch_norm: normalise between each convolution and its ReLU.
@@ -84,91 +100,62 @@ def vgg11(
 
     Raises:
         ConfigError: dropout outside [0, 1), or width under 1/64.
-
-    >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 7, 7, 128)
     """
-    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
-    return _vgg("vgg11", (1, 1, 2, 2, 2), image_shape=image_shape, num_classes=num_classes, **options)
-
-
-def vgg13(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    batch_norm: bool = False,
-    width: float = 1.0,
-    dropout: float = 0.5,
-    synchronized: bool = False,
-) -> keras.Model:
-    """VGG-13, column B: 133,047,848 trainable weights and 11.308 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    With norms 133,053,736, and 5,888 moving statistics. Arguments, maps and errors are those of `vgg11`.
-
-    >>> vgg13(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
-    """
-    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
-    return _vgg("vgg13", (2, 2, 2, 2, 2), image_shape=image_shape, num_classes=num_classes, **options)
-
-
-def vgg16(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    batch_norm: bool = False,
-    width: float = 1.0,
-    dropout: float = 0.5,
-    synchronized: bool = False,
-) -> keras.Model:
-    """VGG-16, column D: 138,357,544 trainable weights and 15.470 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    With norms 138,365,992, and 8,448 moving statistics. Arguments, maps and errors are those of `vgg11`.
-
-    >>> vgg16(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
-    """
-    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
-    return _vgg("vgg16", (2, 2, 3, 3, 3), image_shape=image_shape, num_classes=num_classes, **options)
-
-
-def vgg19(
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    batch_norm: bool = False,
-    width: float = 1.0,
-    dropout: float = 0.5,
-    synchronized: bool = False,
-) -> keras.Model:
-    """VGG-19, column E: 143,667,240 trainable weights and 19.632 GMACs at 224 x 224 x 3 and 1000 classes.
-
-    With norms 143,678,248, and 11,008 moving statistics. Arguments, maps and errors are those of `vgg11`.
-
-    >>> vgg19(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
-    """
-    options = {"batch_norm": batch_norm, "width": width, "dropout": dropout, "synchronized": synchronized}
-    return _vgg("vgg19", (2, 2, 4, 4, 4), image_shape=image_shape, num_classes=num_classes, **options)
-
-
-def _vgg(
-    name: str,
-    repeats: tuple[int, int, int, int, int],
-    *,
-    image_shape: tuple[int, int, int],
-    num_classes: int | None,
-    batch_norm: bool,
-    width: float,
-    dropout: float,
-    synchronized: bool,
-) -> keras.Model:
     check_share("dropout", dropout)
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the first block has 64 times as many channels", received=width)
     image = keras.Input(image_shape, name="image")
     norm = make_batch_norm(synchronized=synchronized) if batch_norm else None
-    maps = blocks(image, repeats=repeats, width=width, norm=norm)
+    maps = blocks(image, repeats=column.repeats, width=width, norm=norm)
     if num_classes is None:
-        return keras.Model(image, maps, name=name)
-    return keras.Model(image, dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout), name=name)
+        return keras.Model(image, maps, name=column.name)
+    logits = dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout)
+    return keras.Model(image, logits, name=column.name)
+
+
+@options_of(vgg)
+def vgg11(**options: Any) -> keras.Model:
+    """VGG-11, column A: 132,863,336 trainable weights and 7.609 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`.
+
+    >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 7, 7, 128)
+    """
+    return vgg(Column("vgg11", (1, 1, 2, 2, 2)), **options)
+
+
+@options_of(vgg)
+def vgg13(**options: Any) -> keras.Model:
+    """VGG-13, column B: 133,047,848 trainable weights and 11.308 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 133,053,736, and 5,888 moving statistics. Arguments, maps and errors are those of `vgg`.
+
+    >>> vgg13(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    return vgg(Column("vgg13", (2, 2, 2, 2, 2)), **options)
+
+
+@options_of(vgg)
+def vgg16(**options: Any) -> keras.Model:
+    """VGG-16, column D: 138,357,544 trainable weights and 15.470 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 138,365,992, and 8,448 moving statistics. Arguments, maps and errors are those of `vgg`.
+
+    >>> vgg16(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    return vgg(Column("vgg16", (2, 2, 3, 3, 3)), **options)
+
+
+@options_of(vgg)
+def vgg19(**options: Any) -> keras.Model:
+    """VGG-19, column E: 143,667,240 trainable weights and 19.632 GMACs at 224 x 224 x 3 and 1000 classes.
+
+    With norms 143,678,248, and 11,008 moving statistics. Arguments, maps and errors are those of `vgg`.
+
+    >>> vgg19(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
+    (None, 2, 2, 128)
+    """
+    return vgg(Column("vgg19", (2, 2, 4, 4, 4)), **options)

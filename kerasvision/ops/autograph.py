@@ -1,4 +1,4 @@
-"""Functions of tensors that run as they stand, without TensorFlow's AutoGraph reading them first."""
+"""Functions of tensors that TensorFlow runs as they stand: not read by AutoGraph first, or not inlined."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,3 +16,20 @@ def without_autograph(function: F) -> F:
     """
     plain: F = tf.autograph.experimental.do_not_convert(function)
     return plain
+
+
+def not_inlined(function: F) -> F:
+    """A function of one scalar string, as a graph that is called as a whole.
+
+    Where a branch skips it, none of its operations is stepped through; inlined, all of them would be.
+
+    >>> not_inlined(tf.strings.length)(tf.constant("three")).numpy().item()
+    5
+    """
+    graph: F = tf.function(
+        function,
+        input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
+    return graph

@@ -6,6 +6,7 @@ JPEG keeps the header in a segment, PNG and WebP keep it in a chunk; what it hol
 
 import tensorflow as tf
 
+from kerasvision.ops.autograph import not_inlined
 from kerasvision.ops.headers import begins, byte_values, find_segment, number
 
 # A segment of a JPEG, which its length limits.
@@ -21,7 +22,6 @@ _TURNING_ENTRY = (
 _JPEG_MARK = r"Exif\x00\x00"
 # eXIf of PNG, EXIF of WebP: what both have is searched for at the speed of memory.
 _CHUNK_NAME = r"XI[fF]"
-_SCALAR_STRING = tf.TensorSpec([], tf.string)
 
 
 def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -49,7 +49,7 @@ def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 # Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through.
-@tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
+@not_inlined
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     r"""The orientation in the EXIF header of a JPEG, PNG or WebP file.
 
@@ -82,12 +82,12 @@ def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     return _directory_orientation(tf.strings.substr(directory, start, tf.strings.length(directory)))
 
 
-def _holds(text, pattern):
+def _holds(text: tf.Tensor, pattern: str) -> tf.Tensor:
     # Replacing starts at the literal text, which is found at the speed of memory; matching the whole would not.
     return tf.strings.regex_replace(text, pattern, "", replace_global=False) != text
 
 
-def _exif_segment(jpeg):
+def _exif_segment(jpeg: tf.Tensor) -> tf.Tensor:
     """The payload of the first Exif segment, behind the text "Exif"; empty where there is none."""
     segment, position = find_segment(jpeg, _is_exif)
     # Empty where the walk ended at something else.
@@ -95,11 +95,11 @@ def _exif_segment(jpeg):
     return tf.strings.substr(jpeg, tf.minimum(position + 10, tf.strings.length(jpeg)), size)
 
 
-def _is_exif(segment):
+def _is_exif(segment: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(tf.gather(segment, [0, 2, 3, 4]) == [0xFFE1, 0x4578, 0x6966, 0x0000])
 
 
-def _exif_chunk(image_bytes):
+def _exif_chunk(image_bytes: tf.Tensor) -> tf.Tensor:
     """The payload of the EXIF chunk of a PNG or WebP; empty where there is none."""
     is_png, size = begins(image_bytes, b"\x89PNG\r\n\x1a\n"), tf.strings.length(image_bytes)
     # A walk that begins at the end of the file is over at once.
@@ -115,7 +115,9 @@ def _exif_chunk(image_bytes):
     return tf.strings.substr(image_bytes, tf.minimum(position + 8, size), length)
 
 
-def _chunk(image_bytes, position, is_png):
+def _chunk(
+    image_bytes: tf.Tensor, position: tf.Tensor, is_png: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Bytes to the next chunk (0 ends the walk); name, length and position of this one."""
     size = tf.strings.length(image_bytes)
     position = tf.minimum(position, size)
@@ -129,14 +131,14 @@ def _chunk(image_bytes, position, is_png):
     return tf.where(goes_on, skipped, 0), name, length, position
 
 
-def _announces_exif(image_bytes):
+def _announces_exif(image_bytes: tf.Tensor) -> tf.Tensor:
     """Whether it is a WebP in the extended format whose flags speak of an EXIF chunk."""
     head = byte_values(image_bytes, 0, 21)
     is_extended = tf.strings.regex_full_match(tf.strings.substr(image_bytes, 0, 16), r"RIFF\C{4}WEBPVP8X")
     return is_extended & (tf.bitwise.bitwise_and(head[20], 0x08) != 0)
 
 
-def _directory_orientation(directory_bytes):
+def _directory_orientation(directory_bytes: tf.Tensor) -> tf.Tensor:
     """The orientation in a TIFF directory (the payload of an Exif segment), or 1."""
     size = tf.strings.length(directory_bytes)
     header = byte_values(directory_bytes, 0, 8)

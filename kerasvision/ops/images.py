@@ -174,13 +174,13 @@ def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return upright
 
 
-def _stored_pixels(image_bytes, significant_bits):
+def _stored_pixels(image_bytes: tf.Tensor, significant_bits: int) -> tf.Tensor:
     """uint8 (H, W, 3) as they are stored, not yet upright."""
 
-    def of_any_file():
+    def of_any_file() -> tf.Tensor:
         return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
 
-    def of_deep_png():
+    def of_deep_png() -> tf.Tensor:
         values = tf.io.decode_png(image_bytes, channels=3, dtype=tf.uint16)
         used = tf.minimum(values, tf.constant(2**significant_bits - 1, tf.uint16))
         return tf.cast(tf.bitwise.right_shift(used, tf.constant(significant_bits - 8, tf.uint16)), tf.uint8)
@@ -191,23 +191,23 @@ def _stored_pixels(image_bytes, significant_bits):
     return image
 
 
-def _is_deep_png(image_bytes):
+def _is_deep_png(image_bytes: tf.Tensor) -> tf.Tensor:
     """Source: PNG (third edition), section 11.2.1: the bit depth is the ninth byte of the first chunk's content."""
     return begins(image_bytes, b"\x89PNG") & (byte_values(image_bytes, 24, 1)[0] == 16)
 
 
-def _checked(color_mode):
+def _checked(color_mode: str) -> str:
     if color_mode not in COLOR_MODES:
         raise ConfigError("color_mode must be 'rgb' or 'grayscale'", received=color_mode)
     return color_mode
 
 
-def _luma(image):
+def _luma(image: tf.Tensor) -> tf.Tensor:
     red, green, blue = (tf.cast(channel, tf.float32) for channel in tf.split(image, 3, axis=-1))
     return tf.cast(_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue + 0.5, tf.uint8)
 
 
-def _turn(image, orientation):
+def _turn(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     swap, flip_rows, flip_columns = tf.unstack(tf.gather(tf.constant(_UPRIGHT), orientation))
     image = tf.transpose(image, tf.where(swap, [1, 0, 2], [0, 1, 2]))
     return tf.raw_ops.Reverse(tensor=image, dims=tf.stack([flip_rows, flip_columns, False]))

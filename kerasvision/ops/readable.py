@@ -8,6 +8,7 @@ tests/faults/test_image_kinds.py holds every kind of file that people have again
 
 import tensorflow as tf
 
+from kerasvision.ops.autograph import not_inlined
 from kerasvision.ops.headers import begins, byte_values, find_segment, number
 
 NO_IMAGE = "no JPEG, PNG, GIF, BMP or WebP"
@@ -19,7 +20,6 @@ SMALL_GIF = "a GIF whose first frame does not fill its canvas is misread by Tens
 # A block of a GIF takes as long as a segment of a JPEG; a picture's description in XMP takes some hundred blocks.
 _MAX_BLOCKS = 4096
 _FRAME, _EXTENSION = 0x2C, 0x21
-_SCALAR_STRING = tf.TensorSpec([], tf.string)
 
 
 def only_readable(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -55,32 +55,32 @@ def misread(image_bytes: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _fault_of_jpeg(image_bytes):
+def _fault_of_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
     has_four_channels = tf.image.extract_jpeg_shape(image_bytes)[2] == 4
     return tf.cond(has_four_channels, lambda: _fault_of_cmyk(image_bytes), lambda: tf.constant(""))
 
 
 # Not inlined: the many small operations of what is rare would be stepped through for every image.
-@tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
-def _fault_of_cmyk(image_bytes):
+@not_inlined
+def _fault_of_cmyk(image_bytes: tf.Tensor) -> tf.Tensor:
     segment, _ = find_segment(image_bytes, _is_adobe)
     return tf.where(_is_adobe(segment), "", CMYK)
 
 
-def _is_adobe(segment):
+def _is_adobe(segment: tf.Tensor) -> tf.Tensor:
     """Whether a segment is APP14 with the text "Adobe" and whole: the sixth byte of text is the first of its content."""
     text = (segment[2] == 0x4164) & (segment[3] == 0x6F62) & (segment[4] // 256 == 0x65)
     return (segment[0] == 0xFFEE) & (segment[1] >= 14) & text
 
 
-@tf.function(input_signature=[_SCALAR_STRING], autograph=False, experimental_attributes={"_noinline": True})
-def _fault_of_others(image_bytes):
+@not_inlined
+def _fault_of_others(image_bytes: tf.Tensor) -> tf.Tensor:
     is_webp = tf.strings.regex_full_match(tf.strings.substr(image_bytes, 0, 12), r"RIFF\C{4}WEBP")
     other = tf.cond(begins(image_bytes, b"BM"), lambda: _fault_of_bmp(image_bytes), lambda: tf.where(is_webp, "", NO_IMAGE))
     return tf.cond(begins(image_bytes, b"GIF8"), lambda: _fault_of_gif(image_bytes), lambda: other)
 
 
-def _fault_of_bmp(image_bytes):
+def _fault_of_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     """Source: [MS-WMF], section 2.2.2: BitmapInfoHeader, its Compression and its Colors."""
     head = byte_values(image_bytes, 0, 66)
     header, bits, compression = number(head[14:18]), number(head[28:30]), number(head[30:34])
@@ -92,7 +92,7 @@ def _fault_of_bmp(image_bytes):
     return tf.where((header >= 40) & (is_plain | is_grey), "", fault)
 
 
-def _is_grey_palette(image_bytes, header, colours):
+def _is_grey_palette(image_bytes: tf.Tensor, header: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
     """Whether every colour of the palette is its own index, so that the indices are the pixels."""
     colours = tf.where((colours > 0) & (colours < 256), colours, 256)
     palette = tf.reshape(byte_values(image_bytes, tf.maximum(14 + header, 0), 1024), [256, 4])[:, :3]
@@ -100,7 +100,7 @@ def _is_grey_palette(image_bytes, header, colours):
     return tf.reduce_all((palette == index) | (index >= colours))
 
 
-def _fault_of_gif(image_bytes):
+def _fault_of_gif(image_bytes: tf.Tensor) -> tf.Tensor:
     """Source: GIF89a specification, sections 18 to 26."""
     head = byte_values(image_bytes, 0, 13)
     # The colours that all frames share.
@@ -114,10 +114,10 @@ def _fault_of_gif(image_bytes):
     return tf.where(is_right, "", SMALL_GIF)
 
 
-def _to_first_frame(image_bytes, start):
+def _to_first_frame(image_bytes: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Bytes to the next block (0 where the walk came to its end), and the position of this one."""
 
-    def block(position, in_chain):
+    def block(position: tf.Tensor, in_chain: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         value = byte_values(image_bytes, position, 1)[0]
         begins_chain = ~in_chain & (value == _EXTENSION)
         # A chain of blocks, each behind its length, ends at the length 0.

@@ -182,14 +182,14 @@ def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int
     return masks
 
 
-def _rows(picture, count, *, scale, translation):
+def _rows(picture: tf.Tensor, count: int, *, scale: tf.Tensor, translation: tf.Tensor) -> tf.Tensor:
     """float32 (1, count, 1, C): `count` rows interpolated from those of (1, H, 1, C)."""
     return tf.raw_ops.ScaleAndTranslate(
         images=picture, size=[count, 1], scale=scale, translation=translation, kernel_type="triangle", antialias=True
     )
 
 
-def _scaled_size(size, *, image_size, fit, crop_fraction):
+def _scaled_size(size: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float) -> tf.Tensor:
     """int32 (2,): height and width of the whole picture after scaling, before the crop or the padding."""
     if fit == "stretch":
         return tf.constant(image_size)

@@ -1,0 +1,39 @@
+"""Builders of one family share the declaration of their options: each of them states its own size, and nothing twice."""
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any, Concatenate, ParamSpec
+
+import keras
+
+Options = ParamSpec("Options")
+Builder = Callable[..., keras.Model]
+
+
+def options_of(
+    family: Callable[Concatenate[Any, Options], keras.Model],
+) -> Callable[[Builder], Callable[Options, keras.Model]]:
+    """A decorator for a builder that takes the keywords of `family`, and hands them on to it.
+
+    `help` and editors show these keywords with their types and defaults, and `kerasvision.lookup.keywords` reads them
+    without importing Keras; for that, `family` must be a function of the same file, named in the decorator.
+
+    Args:
+        family: a function of one positional argument, the size, and of the keywords that all sizes take.
+
+    >>> def chain(depth: int, /, *, width: int = 8) -> keras.Model:
+    ...     return keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(width) for _ in range(depth))])
+    >>> @options_of(chain)
+    ... def chain3(**options):
+    ...     return chain(3, **options)
+    >>> str(signature(chain3)), chain3(width=2).count_params()
+    ('(*, width: int = 8) -> keras...Model', 18)
+    """
+    declared = signature(family)
+    keywords = [keyword for keyword in declared.parameters.values() if keyword.kind is Parameter.KEYWORD_ONLY]
+
+    def decorate(builder: Builder) -> Callable[Options, keras.Model]:
+        builder.__signature__ = declared.replace(parameters=keywords)  # type: ignore[attr-defined]  # what `inspect` reads
+        return builder
+
+    return decorate
