@@ -14,9 +14,9 @@ from kerasvision.config.experiment import Transform
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import DataError
-from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image
+from kerasvision.ops.tracing import without_autograph
 
 # Resizing and summing leave up to 1e-7 where every pixel is the same.
 LEAST_DEVIATION = 1e-6

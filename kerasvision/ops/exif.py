@@ -6,8 +6,8 @@ JPEG keeps the header in a segment, PNG and WebP keep it in a chunk; what it hol
 
 import tensorflow as tf
 
-from kerasvision.ops.autograph import not_inlined
 from kerasvision.ops.headers import begins, byte_values, find_segment, number
+from kerasvision.ops.tracing import not_inlined
 
 # A segment of a JPEG, which its length limits.
 _SEGMENT_BYTES = 65536

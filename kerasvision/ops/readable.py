@@ -8,8 +8,8 @@ tests/faults/test_image_kinds.py holds every kind of file that people have again
 
 import tensorflow as tf
 
-from kerasvision.ops.autograph import not_inlined
 from kerasvision.ops.headers import begins, byte_values, find_segment, number
+from kerasvision.ops.tracing import not_inlined
 
 NO_IMAGE = "no JPEG, PNG, GIF, BMP or WebP"
 CMYK = "a CMYK JPEG without Adobe's marker is misread by TensorFlow: convert it to RGB"

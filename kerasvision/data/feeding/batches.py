@@ -15,7 +15,7 @@ from kerasvision.data.feeding.stream import augmented_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
-from kerasvision.ops.autograph import without_autograph
+from kerasvision.ops.tracing import without_autograph
 
 __all__ = ["Encode", "decoded_gb", "evaluation_batches", "training_batches"]
 

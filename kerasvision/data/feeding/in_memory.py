@@ -13,7 +13,7 @@ from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
-from kerasvision.ops.autograph import without_autograph
+from kerasvision.ops.tracing import without_autograph
 
 
 @dataclass(frozen=True)

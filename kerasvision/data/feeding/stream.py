@@ -12,8 +12,8 @@ from kerasvision.data.feeding.inputs import InputTransform
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import padded_batches, rows_of
 from kerasvision.data.tensors import Tensors
-from kerasvision.ops.autograph import without_autograph
 from kerasvision.ops.random import uniform_rows
+from kerasvision.ops.tracing import without_autograph
 
 # From this many pixels on, images are augmented one by one, by all processors at once; smaller ones in batches, which saves
 # the start of every operation for every image.
