@@ -110,12 +110,16 @@ def run(
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
+    # Where nothing has run, something will.
+    will_execute = force or not (Path(root) / RUNS_FOLDER).exists()
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         with _registered(record, store):
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 with StageProcesses(pipeline, store.folder, record, count, has_gpus(os.environ)) as processes:
+                    if will_execute:
+                        processes.begin_imports()
                     results = SideBySide(pipeline, chosen, context, listener, processes, force).run()
             else:
                 results = _launched(pipeline, chosen, context, listener, force=force)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -159,6 +160,11 @@ class StageProcesses:
         self._pickled = pickled(self.pipeline)
         return self
 
+    def begin_imports(self) -> None:
+        """Has the process that the others are copies of begin its imports; does not wait for them."""
+        multiprocessing.get_context("forkserver").set_forkserver_preload([IMPORTED])
+        forkserver.ensure_running()
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for one in self.all:
             if kind is None:
@@ -187,8 +193,8 @@ class StageProcesses:
         return self._start(sees_gpus=sees_gpus)
 
     def _start(self, *, sees_gpus: bool) -> StageProcess:
+        self.begin_imports()
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([IMPORTED])
         ours, theirs = context.Pipe()
         streams = {context.Pipe(duplex=False): stream for stream in (sys.stdout, sys.stderr)}
         setup = Setup(self._pickled, files_of(self._pickled), self.folder, self.run, dict(os.environ), sees_gpus)

@@ -5,13 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+from zipfile import ZipFile
 
 import pytest
+
+from kerasvision.pipeline.store import opened
 
 STAGES = [
     "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "exporter",
     "simple_models", "evaluator", "infra_validator", "pusher",
 ]  # fmt: skip
+# What holds how long something took, or when it was.
+WITH_TIMES = {"SimpleScores", "ModelEvaluation", "Model", "SavedModel"}
 
 
 def what_happened(stdout):
@@ -33,6 +38,25 @@ def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
     assert len(places) == len(STAGES) + 2
     assert places[-1].startswith("runs/reports/")
     assert all((digits_root / place).exists() for place in places)
+
+
+def test_two_workers_write_the_same_bytes_as_one(kerasvision, tmp_path):
+    """Of what holds neither times nor numbers of objects in memory, as a `.keras` file does beside its weights."""
+    digests, weights = {}, {}
+    for workers in (1, 2):
+        root = tmp_path / str(workers)
+        few = ["--set", "training.epochs=1", "--set", "gate.rules.0.value=0", "--until", "evaluator"]
+        done = kerasvision("run", "pipelines/digits.py", *few, "--root", root, "--workers", workers)
+        assert done.returncode == 0, done.stderr
+        with opened(root / "runs", read_only=True) as store:
+            artifacts = [a for e in store.executions(store.run("latest")) for a in e.outputs.values()]
+        (model,) = (artifact.open() for artifact in artifacts if artifact.type == "Model")
+        with ZipFile(model.keras_file) as file:
+            weights[workers] = (file.read("model.weights.h5"), model.history.read_text())
+        digests[workers] = {artifact.type: artifact.digest for artifact in artifacts if artifact.type not in WITH_TIMES}
+    assert set(digests[1]) >= {"Examples", "ExampleStatistics", "Schema", "TransformGraph", "ModelBlessing"}
+    assert digests[1] == digests[2]
+    assert weights[1] == weights[2]
 
 
 def test_second_run_executes_nothing_and_imports_no_tensorflow(digits_root):
