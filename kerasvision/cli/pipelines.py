@@ -41,8 +41,16 @@ def run(
 
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
-    chosen = {"start": start, "until": until, "only": only, "force": force}
-    result = run_pipeline(pipeline, root=root, **chosen, listener=stage_lines(), workers=workers)
+    result = run_pipeline(
+        pipeline,
+        root=root,
+        start=start,
+        until=until,
+        only=only,
+        force=force,
+        listener=stage_lines(),
+        workers=workers,
+    )
     _print_result(result, root, time.monotonic() - began)
     _refuse_unblessed(result, pipeline_file)
 

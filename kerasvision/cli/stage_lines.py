@@ -10,7 +10,7 @@ from kerasvision.cli.anomalies import print_anomalies
 
 if TYPE_CHECKING:
     from kerasvision.pipeline.launcher import Result
-    from kerasvision.pipeline.local import Listener
+    from kerasvision.pipeline.listener import Listener
 
 
 def stage_lines(*, anomalies: bool = True) -> "Listener":

@@ -10,6 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
+from kerasvision.config.export import Export
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
@@ -17,18 +18,6 @@ from kerasvision.errors import ConfigError
 
 # The metrics of a single class, which bear its name in brackets.
 OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
-
-
-class ExportSurroundings(Protocol):
-    """What a task may look at of an experiment's export."""
-
-    @property
-    def temperature(self) -> bool:
-        """Whether the scores are divided by a fitted number."""
-
-    @property
-    def formats(self) -> Sequence[str]:
-        """The formats besides the SavedModel."""
 
 
 class Surroundings(Protocol):
@@ -50,7 +39,7 @@ class Surroundings(Protocol):
         """What is measured."""
 
     @property
-    def export(self) -> ExportSurroundings:
+    def export(self) -> Export:
         """What is made of the trained network."""
 
 
