@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.served.signatures import BYTES_INPUT
 from kerasvision.serving.body import parse_body, refuse_overflow
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 from kerasvision.serving.limits import Limits, Refused
@@ -25,8 +26,6 @@ from kerasvision.serving.loaded import Columns, Signature
 DEFAULT_SIGNATURE = "serving_default"
 B64 = "b64"
 BYTES_SUFFIX = "_bytes"
-# What our own models call their images.
-IMAGE = "image_bytes"
 # How the base64 text of an image begins (JPEG, PNG, GIF, WebP), with or without the head of a data URL.
 BASE64_IMAGES = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "data:image/")
 
@@ -172,7 +171,7 @@ def _leaves(value: object, shape: Sequence[int], name: str) -> list[Any]:
 
 def _text(item: object, name: str) -> bytes:
     if isinstance(item, str):
-        if name == IMAGE and item.startswith(BASE64_IMAGES):
+        if name == BYTES_INPUT and item.startswith(BASE64_IMAGES):
             told = f'input {name} takes the base64 text of an image as {{"b64": "..."}}; received {_shown(item)}'
             raise Refused(400, told)
         return item.encode("utf-8", "surrogatepass")
@@ -235,7 +234,7 @@ def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[in
     total = [0] * rows
     for name, array in columns.items():
         # Beside an input that holds images, a text is a text, however it begins: "BMW" is no bitmap.
-        if array.dtype == object and (name == IMAGE or IMAGE not in columns):
+        if array.dtype == object and (name == BYTES_INPUT or BYTES_INPUT not in columns):
             each = array.size // max(rows, 1)
             for number, pixels in enumerate(_image_pixels(array.reshape(-1), name, signature, limits)):
                 if rows:
