@@ -1,5 +1,6 @@
 """Training: the same seed gives the same weights, and what the history says is true."""
 
+import functools
 import math
 import re
 from pathlib import Path
@@ -24,6 +25,12 @@ from kerasvision.training.step import TrainStep
 AUGMENT = (c.PadCrop(pad=1), c.RandomFlip())
 
 
+@functools.cache
+def opened(examples):
+    """The data set, opened once for all trainings here: a quarter of each was reading the same images."""
+    return ExampleSet(examples)
+
+
 @pytest.fixture(scope="module")
 def run(stripes):
     """Settings -> Fitted, on `stripes` or on another data set."""
@@ -31,7 +38,7 @@ def run(stripes):
     def fitted(settings, examples=None):
         return fit(
             settings,
-            examples=ExampleSet(examples or stripes.examples),
+            examples=opened(examples or stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),
         )
@@ -51,6 +58,7 @@ def assert_equal_weights(one, other):
 
 def test_the_same_seed_gives_the_same_weights_and_history_bit_for_bit(run, fitted, stripes_settings):
     keras.utils.set_random_seed(99)  # what happened before does not matter
+    opened.cache_clear()
     again = run(stripes_settings(epochs=2, augment=AUGMENT, schedule="cosine", warmup_epochs=1, seed=3))
     assert_equal_weights(fitted, again)
     pd.testing.assert_frame_equal(fitted.history, again.history, check_exact=True)
@@ -69,7 +77,7 @@ def test_the_history_has_a_row_per_epoch_for_training_and_validation(fitted):
 
 def test_validation_values_are_those_of_every_image_counted_once(fitted, stripes):
     # 24 images in batches of 16: the last batch is half filled up with copies, which must not count.
-    examples, transform = ExampleSet(stripes.examples), ImageTransform.load(stripes.transform)
+    examples, transform = opened(stripes.examples), ImageTransform.load(stripes.transform)
     rows = list(examples.dataset("validation").as_numpy_iterator())
     logits = fitted.model(tf.stack([transform(row["image"]) for row in rows]), training=False).numpy().astype(float)
     labels = np.array([row["label"] for row in rows])
@@ -84,7 +92,7 @@ def test_validation_values_are_those_of_every_image_counted_once(fitted, stripes
 @pytest.fixture(scope="module")
 def train_only(stripes, tmp_path_factory):
     """The training images of `stripes` alone."""
-    examples = ExampleSet(stripes.examples)
+    examples = opened(stripes.examples)
     rows = [
         (row["id"].decode(), row["image"], stripes.classes[row["label"]])
         for row in examples.dataset("train").as_numpy_iterator()
@@ -121,7 +129,7 @@ def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, strip
         run(settings)
     number, names = re.search(r"at step (\d) of epoch 1. Its images: (.*) and 8 more", str(lost.value)).groups()
     batches, _ = training_batches(
-        ExampleSet(stripes.examples),
+        opened(stripes.examples),
         transform=ImageTransform.load(stripes.transform),
         augment=AUGMENT,
         batch_size=16,
@@ -139,7 +147,7 @@ def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, s
     with pytest.raises(StageError) as lost:
         fit(
             settings,
-            examples=ExampleSet(stripes.examples),
+            examples=opened(stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),
             work=tmp_path,
@@ -177,7 +185,7 @@ def test_micro_batches_change_nothing_but_rounding(run, stripes_settings):
 
 def loss_of(fitted, stripes):
     """Of the model that came out, on the validation images."""
-    rows = list(ExampleSet(stripes.examples).dataset("validation").as_numpy_iterator())
+    rows = list(opened(stripes.examples).dataset("validation").as_numpy_iterator())
     transform = ImageTransform.load(stripes.transform)
     logits = fitted.model(tf.stack([transform(row["image"]) for row in rows]), training=False)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits([row["label"] for row in rows], logits)
@@ -217,7 +225,7 @@ def test_a_training_that_is_done_is_not_done_again(stripes, stripes_settings, tm
     def trained():
         return fit(
             stripes_settings(epochs=2),
-            examples=ExampleSet(stripes.examples),
+            examples=opened(stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),
             work=tmp_path,
@@ -291,7 +299,7 @@ def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind, field
 def fitted_in(folder, stripes, settings, **more):
     return fit(
         settings,
-        examples=ExampleSet(stripes.examples),
+        examples=opened(stripes.examples),
         classes=stripes.classes,
         transform=ImageTransform.load(stripes.transform),
         work=folder,

@@ -1,5 +1,7 @@
 """Transfer: what is frozen stays, what is not learns, and features taken once give the same weights."""
 
+import functools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -51,6 +53,12 @@ def small_networks(tmp_path_factory):
         yield
 
 
+@functools.cache
+def opened(examples):
+    """The data set, opened once for all trainings here: a quarter of each was reading the same images."""
+    return ExampleSet(examples)
+
+
 @pytest.fixture(scope="module")
 def run(stripes):
     """Fits on `stripes`, two epochs where not said otherwise."""
@@ -62,7 +70,7 @@ def run(stripes):
         )
         return fit(
             settings,
-            examples=ExampleSet(stripes.examples),
+            examples=opened(stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),
             work=work,
@@ -219,7 +227,7 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
 def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(stripes, trained, tmp_path):
     """The same images under the same names, numbered otherwise: nothing is learned, and everything is known."""
     classes = tuple(reversed(stripes.classes))
-    examples = ExampleSet(stripes.examples)
+    examples = opened(stripes.examples)
 
     def rows(split):
         for one in examples.dataset(split):
