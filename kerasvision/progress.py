@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:  # a run that has nothing to do draws nothing, and need not wait for the import
+    from rich.progress import Progress, TaskID
 
 # A bar is reported and drawn at most this often.
 SECONDS_BETWEEN_DRAWINGS = 0.1
@@ -123,10 +126,13 @@ class Board:
     """
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._progress = _progress(console, refreshes_itself=False)
+        self._console = Console(stderr=True)
         self._tasks: dict[tuple[str, int], TaskID] = {}
         self._is_shown, self._drawn = False, 0.0
+
+    @cached_property
+    def _progress(self) -> "Progress":
+        return _progress(self._console, refreshes_itself=False)
 
     def show(self, owner: str, state: BarState) -> None:
         """Draws a bar in its new state.
@@ -174,7 +180,9 @@ class Board:
         self._drawn = time.monotonic()
 
 
-def _progress(console: Console, *, refreshes_itself: bool = True) -> Progress:
+def _progress(console: Console, *, refreshes_itself: bool = True) -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("  {task.description}"),
         BarColumn(),

@@ -25,8 +25,6 @@ from kerasvision.pipeline.launcher import (
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.records import PIPELINE, RunRecord
 from kerasvision.pipeline.resolving import Outputs, resolve_inputs, reusable, why_not_reusable
-from kerasvision.pipeline.side_by_side import SideBySide
-from kerasvision.pipeline.stage_processes import StageProcesses, can_be_sent
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.pipeline.unfinished import unfinished_work
@@ -117,10 +115,9 @@ def run(
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         with _registered(record, store):
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
-                with StageProcesses(pipeline, store.folder, record, count, has_gpus(os.environ)) as processes:
-                    if will_execute:
-                        processes.begin_imports()
-                    results = SideBySide(pipeline, chosen, context, listener, processes, force).run()
+                results = _launched_side_by_side(
+                    pipeline, chosen, context, listener, force=force, count=count, will_execute=will_execute
+                )
             else:
                 results = _launched(pipeline, chosen, context, listener, force=force)
     return RunResult(record.id, results)
@@ -135,8 +132,31 @@ def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | No
     if len(chosen) == 1 or any(shared_by(pipeline.nodes[name]) for name in chosen):
         return 1
     if asked is None:
+        from kerasvision.pipeline.stage_processes import can_be_sent
+
         return default_workers() if can_be_sent(pipeline) else 1
     return asked
+
+
+def _launched_side_by_side(
+    pipeline: Pipeline,
+    chosen: Collection[str],
+    context: Launch,
+    listener: Listener,
+    *,
+    force: bool,
+    count: int,
+    will_execute: bool,
+) -> tuple[Result, ...]:
+    """What came of each stage, in order; `count` of them execute at the same time."""
+    # Imported here: `plan` answers sooner.
+    from kerasvision.pipeline.side_by_side import SideBySide
+    from kerasvision.pipeline.stage_processes import StageProcesses
+
+    with StageProcesses(pipeline, context.store.folder, context.run, count, has_gpus(os.environ)) as processes:
+        if will_execute:
+            processes.begin_imports()
+        return SideBySide(pipeline, chosen, context, listener, processes, force).run()
 
 
 def _launched(
