@@ -42,6 +42,21 @@ def warm():
     process.end()
 
 
+@pytest.fixture
+def shapes_only():
+    """Networks that the test builds have weights with a shape and no values, which take most of the time to build one.
+
+    For what counts, names and measures layers. An answer to an image would be drawn at random.
+    """
+    import keras
+    from keras.src.backend.common import global_state
+
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    # Or else Keras would give them values when it next leaves such a scope.
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
 @pytest.fixture(scope="session")
 def once_for_all(tmp_path_factory):
     """`once_for_all(name, make)`: a folder that `make(folder)` fills once, however many processes share the tests."""

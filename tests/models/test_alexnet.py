@@ -107,12 +107,14 @@ def test_response_norm_keeps_its_divisor_precise_under_a_mixed_policy():
         ("layer5_pool", (5, 5, 256), 0),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_each_layer_has_the_shape_and_the_weights_of_d2l(layer, output_shape, weights):
     layer = alexnet(image_shape=(224, 224, 1), num_classes=None).get_layer(layer)
     assert layer.output.shape[1:] == output_shape
     assert layer.count_params() == weights
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_single_stream_costs_what_a_hand_count_says():
     model = alexnet(image_shape=(224, 224, 3), num_classes=1000)
     first = 54**2 * 96 * (11 * 11 * 3) + 26**2 * 256 * (5 * 5 * 96)
@@ -122,6 +124,7 @@ def test_single_stream_costs_what_a_hand_count_says():
     assert round((first + others + dense) / 1e9, 3) == 1.010
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_network_of_2012_has_the_weights_and_the_cost_of_a_hand_count():
     # Every second channel belongs to the other group, which layers 2, 4 and 5 do not see.
     kernels = {1: (55, 11 * 11 * 3, 96), 2: (27, 5 * 5 * 48, 256), 3: (13, 3 * 3 * 256, 384)}

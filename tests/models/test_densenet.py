@@ -34,6 +34,7 @@ def dense_stage(side, channels, count):
     return sum(side**2 * ((channels + 32 * i) * 128 + 3 * 3 * 128 * 32) for i in range(count))
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_densenet121_costs_what_a_hand_count_and_torchvision_say():
     table = layer_table(densenet121(image_shape=(224, 224, 3), num_classes=1000))
     stem = 112 * 112 * 64 * (7 * 7 * 3)
@@ -44,6 +45,7 @@ def test_densenet121_costs_what_a_hand_count_and_torchvision_say():
 
 
 @pytest.mark.parametrize("name", ["densenet121", "densenet169"])
+@pytest.mark.usefixtures("shapes_only")
 def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
     model = build(name, image_shape=(32, 32, 3), num_classes=10)
     weighted = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
@@ -57,6 +59,7 @@ def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
         ("densenet_small", {"c2": (56, 56, 192), "c3": (28, 28, 224), "c4": (14, 14, 240), "c5": (7, 7, 248)}),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_have_the_shapes_of_table_1(name, shapes):
     maps = build(name, image_shape=(224, 224, 3), num_classes=None).output
     assert {level: feature_map.shape[1:] for level, feature_map in maps.items()} == shapes
@@ -67,6 +70,7 @@ def test_maps_have_the_shapes_of_table_1(name, shapes):
     ("name", "channels"),
     [("densenet121", (128, 256, 512)), ("densenet169", (128, 256, 640)), ("densenet201", (128, 256, 896))],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_transition_halves_channels_and_pixels(name, channels):
     backbone = build(name, image_shape=(64, 64, 3), num_classes=None)
     outputs = [backbone.get_layer(f"transition{level}_pool").output.shape[1:] for level in (2, 3, 4)]
@@ -150,6 +154,7 @@ def test_convolutions_start_as_he_normal_of_their_fan_in_as_torchvisions():
         ("densenet_small", {"synchronized": True}, (0.9, 1e-5, True)),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_options_reach_every_norm(name, options, constants):
     model = build(name, image_shape=(32, 32, 3), num_classes=10, **options)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -157,6 +162,7 @@ def test_options_reach_every_norm(name, options, constants):
 
 
 @DENSENETS
+@pytest.mark.usefixtures("shapes_only")
 def test_dropout_reaches_the_head(builder):
     assert builder(image_shape=(32, 32, 3), num_classes=10, dropout=0.3).get_layer("dropout").rate == 0.3
 

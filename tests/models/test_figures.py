@@ -1,8 +1,5 @@
 """Every network has the size that was published of it."""
 
-import gc
-
-import keras
 import pytest
 
 from kerasvision.models import build
@@ -13,20 +10,20 @@ FIGURES = [pytest.param(row.name, figure, id=f"{row.name}-{i}") for row in NETWO
 
 
 @pytest.mark.parametrize(("name", "figure"), FIGURES)
+@pytest.mark.usefixtures("shapes_only")
 def test_size_equals_the_published_one(name, figure):
     model = build(name, image_shape=figure.image_shape, num_classes=figure.num_classes, **figure.options)
     assert agreement(layer_table(model), [figure])[0].startswith("equal to ")
-    del model
-    gc.collect()
-    keras.backend.clear_session()
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_another_size_is_said_to_be_another():
     table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=11))
     assert agreement(table, [usual("lenet5")]) == ["unlike Dive into Deep Learning: 61,706 trainable weights"]
     assert agreement(table, []) == []
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_two_sizes_from_one_source_do_not_hide_each_other():
     plain, normed = find("vgg11").figures[:2]
     assert plain.source == normed.source

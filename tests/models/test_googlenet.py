@@ -75,6 +75,7 @@ def test_every_module_has_the_weights_and_the_cost_of_a_hand_count(backbone):
         assert sum(row.multiply_adds for row in own) == side * side * kernels
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_the_whole_costs_1_58_giga_multiply_adds_by_hand():
     # The paper says "1.5 billion" (section 1): its table counts 34 M for the first convolution, which takes 118 M.
     stem = 112 * 112 * 64 * (7 * 7 * 3) + 56 * 56 * (64 * 64 + 192 * 9 * 64)
@@ -87,6 +88,7 @@ def test_the_whole_costs_1_58_giga_multiply_adds_by_hand():
     assert round(table.multiply_adds / 1e9, 2) == 1.58
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_auxiliary_heads_have_the_weights_of_section_5():
     model = googlenet(image_shape=(224, 224, 3), num_classes=1000, auxiliary_heads=True)
     assert {name: logits.shape for name, logits in model.output.items()} == dict.fromkeys(
@@ -159,6 +161,7 @@ def test_activations_keep_their_size_through_all_modules_at_the_start(small):
 
 
 @pytest.mark.parametrize("synchronized", [False, True])
+@pytest.mark.usefixtures("shapes_only")
 def test_batch_norm_follows_every_convolution_and_takes_the_place_of_its_bias(synchronized):
     model = googlenet(
         image_shape=(65, 65, 3), num_classes=10, auxiliary_heads=True, batch_norm=True, synchronized=synchronized
@@ -174,12 +177,14 @@ def test_batch_norm_follows_every_convolution_and_takes_the_place_of_its_bias(sy
     ("options", "rates"),
     [({}, [0.4, 0.7, 0.7]), ({"dropout": 0.2}, [0.2, 0.7, 0.7]), ({"dropout": 0.0}, [0.0, 0.0, 0.0])],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_dropout_is_the_papers_and_zero_turns_off_that_of_the_heads_too(options, rates):
     model = googlenet(image_shape=(65, 65, 1), num_classes=2, auxiliary_heads=True, **options)
     names = ["dropout", "auxiliary1_dropout", "auxiliary2_dropout"]
     assert [model.get_layer(name).rate for name in names] == rates
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_backbone_has_no_heads():
     model = googlenet(image_shape=(32, 32, 3), num_classes=None, auxiliary_heads=True)
     assert set(model.output) == {"c1", "c2", "c3", "c4", "c5"}
@@ -187,6 +192,7 @@ def test_backbone_has_no_heads():
 
 
 @pytest.mark.parametrize("image_shape", [(64, 65, 3), (65, 64, 3)])
+@pytest.mark.usefixtures("shapes_only")
 def test_image_that_leaves_an_auxiliary_head_nothing_to_pool_is_refused(image_shape):
     with pytest.raises(ConfigError, match=r"at least 65 x 65 pixels; received .*\. Resize .* set auxiliary_heads=False"):
         googlenet(image_shape=image_shape, num_classes=10, auxiliary_heads=True)

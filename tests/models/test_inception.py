@@ -47,6 +47,7 @@ def test_with_the_weights_of_keras_applications_in_their_order_the_logits_are_th
 # --- Sizes and shapes
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_have_the_shapes_of_table_1():
     backbone = inception_v3(image_shape=(299, 299, 3), num_classes=None)
     assert {level: feature_map.shape[1:] for level, feature_map in backbone.output.items()} == {
@@ -63,6 +64,7 @@ def test_maps_have_the_shapes_of_table_1():
     assert [backbone.get_layer(f"mixed{number}").output.shape[-1] for number in range(11)] == channels
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_weights_with_the_auxiliary_head_are_torchvisions_less_the_scales():
     model = inception_v3(image_shape=(299, 299, 3), num_classes=1000, auxiliary_heads=True)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -75,6 +77,7 @@ def test_weights_with_the_auxiliary_head_are_torchvisions_less_the_scales():
     assert model.get_layer("auxiliary_5x5_relu").output.shape[1:] == (1, 1, 768)
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_are_rectangles_where_the_image_is_one():
     maps = inception_v3(image_shape=(75, 139, 1), num_classes=None).output
     # 139 - 75 pixels are 64: 64 / 32 more at level 5.
@@ -87,6 +90,7 @@ def test_maps_are_rectangles_where_the_image_is_one():
 @pytest.mark.parametrize(
     ("side", "pooled", "kernel"), [(107, 1, (1, 1)), (203, 3, (3, 3)), (299, 5, (5, 5)), (395, 7, (5, 5))]
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_kernel_of_the_auxiliary_head_is_no_larger_than_its_map(side, pooled, kernel):
     head = inception_v3(image_shape=(side, side, 3), num_classes=2, auxiliary_heads=True)
     assert head.get_layer("auxiliary_pool").output.shape[1:3] == (pooled, pooled)
@@ -108,6 +112,7 @@ def test_image_that_leaves_the_auxiliary_head_nothing_to_pool_is_refused():
         inception_v3(image_shape=(106, 120, 3), num_classes=10, auxiliary_heads=True)
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_backbone_has_no_heads():
     model = inception_v3(image_shape=(75, 75, 3), num_classes=None, auxiliary_heads=True)
     assert not [layer.name for layer in model.layers if "auxiliary" in layer.name]
@@ -125,6 +130,7 @@ def test_norms_have_no_scale_and_follow_the_option(small):
         assert seen == {(0.9, 1e-3, False, True, option)}
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_dropout_stands_before_the_logits():
     model = inception_v3(image_shape=(75, 75, 1), num_classes=2, dropout=0.5)
     assert model.get_layer("dropout").rate == 0.5

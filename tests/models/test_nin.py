@@ -56,6 +56,7 @@ def test_logits_equal_numpys():
         ("logits", (10,), 0),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_each_block_has_the_shape_and_the_weights_of_d2l(part, output_shape, weights):
     rows = [row for row in layer_table(nin(image_shape=(224, 224, 1), num_classes=10)).rows if row.name.startswith(part)]
     rows = [row for row in rows if part.endswith("pool") or not row.name.endswith("pool")]
@@ -63,6 +64,7 @@ def test_each_block_has_the_shape_and_the_weights_of_d2l(part, output_shape, wei
     assert sum(row.weights for row in rows) == weights
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_nin_costs_what_a_hand_count_says():
     table = layer_table(nin(image_shape=(224, 224, 3), num_classes=1000))
     blocks = [

@@ -23,6 +23,7 @@ def random_images(side, count=4):
     return np.random.default_rng(0).normal(size=(count, side, side, 3)).astype("float32")
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_resnet18_holds_9600_statistics_besides_torchvisions_weights():
     model = resnet18(image_shape=(224, 224, 3), num_classes=1000)
     assert model.count_params() == 11_689_512 + 9_600 == 11_699_112
@@ -55,6 +56,7 @@ def small_multiply_adds(n):
         ("resnet110", 18, 1_727_962, "1.7", "252.9"),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_small_resnets_have_the_size_of_table_6_and_of_a_hand_count(name, n, weights, millions_in_table_6, mmacs):
     table = layer_table(build(name, image_shape=(32, 32, 3), num_classes=10))
     assert table.trainable_weights == small_weights(n) == weights
@@ -73,6 +75,7 @@ def bottleneck_stage(side, width, blocks, *, channels, first_side):
 
 # In the paper's layout the first 1x1 convolution of a stage already has the stride. Its table 1 says 3.8, cut off.
 @pytest.mark.parametrize(("layout", "gmacs"), [("torchvision", "4.089"), ("paper", "3.858")])
+@pytest.mark.usefixtures("shapes_only")
 def test_resnet50_costs_what_a_hand_count_says(layout, gmacs):
     strided = layout == "paper"
     stem = 112 * 112 * 64 * (7 * 7 * 3)
@@ -97,12 +100,14 @@ def test_docstring_states_the_published_size(name):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet20", "resnet32", "resnet56"])
+@pytest.mark.usefixtures("shapes_only")
 def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
     model = build(name, image_shape=(32, 32, 3), num_classes=10)
     weighted = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
     assert len([name for name in weighted if "shortcut" not in name]) == int(name.removeprefix("resnet"))
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_of_resnet18_have_the_shapes_of_table_1():
     maps = resnet18(image_shape=(224, 224, 3), num_classes=None).output
     shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
@@ -110,6 +115,7 @@ def test_maps_of_resnet18_have_the_shapes_of_table_1():
 
 
 @pytest.mark.parametrize("layout", ["torchvision", "paper"])
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_of_resnet50_have_the_shapes_of_table_1(layout):
     maps = resnet50(image_shape=(224, 224, 3), num_classes=None, layout=layout).output
     shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
@@ -120,6 +126,7 @@ def test_maps_of_resnet50_have_the_shapes_of_table_1(layout):
 @pytest.mark.parametrize(
     ("layout", "strides"), [("torchvision", [1, 2, 1, 2]), ("paper", [2, 1, 1, 2]), ("keras", [2, 1, 1, 2])]
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_layout_says_which_convolution_of_a_bottleneck_strides(layout, strides):
     backbone = resnet50(image_shape=(32, 32, 3), num_classes=None, layout=layout)
     for level in (3, 4, 5):
@@ -147,6 +154,7 @@ def test_another_layout_is_refused_by_name():
         resnet50(image_shape=(32, 32, 3), num_classes=10, layout="kers")
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_of_resnet20_have_the_shapes_of_section_4_2():
     maps = resnet20(image_shape=(32, 32, 3), num_classes=None).output
     shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
@@ -211,6 +219,7 @@ def test_zero_init_of_the_last_gamma_touches_no_other_norm(builder, blocks, last
 @pytest.mark.parametrize(
     ("layout", "momentum", "epsilon"), [("torchvision", 0.9, 1e-5), ("paper", 0.9, 1e-5), ("keras", 0.99, 1.001e-5)]
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_layout_names_the_constants_of_every_norm(layout, momentum, epsilon):
     model = resnet18(image_shape=(32, 32, 3), num_classes=10, layout=layout)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -219,6 +228,7 @@ def test_layout_names_the_constants_of_every_norm(layout, momentum, epsilon):
 
 @RESNETS
 @pytest.mark.parametrize("synchronized", [False, True])
+@pytest.mark.usefixtures("shapes_only")
 def test_every_norm_follows_torchvisions_constants_and_the_option(builder, synchronized):
     model = builder(image_shape=(32, 32, 3), num_classes=10, synchronized=synchronized)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]

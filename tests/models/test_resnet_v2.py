@@ -48,6 +48,7 @@ def stage_multiply_adds(width, *, channels, sides):
         ),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_resnet50_v2_costs_what_a_hand_count_says(layout, sides, gmacs):
     stem = 112 * 112 * 64 * (7 * 7 * 3)
     stages = (
@@ -62,6 +63,7 @@ def test_resnet50_v2_costs_what_a_hand_count_says(layout, sides, gmacs):
     assert gmacs in resnet50_v2.__doc__
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_biases_of_layout_keras_are_the_stems_and_two_kinds_of_each_stage():
     stem, last, projections = 64, 3 * 256 + 4 * 512 + 6 * 1024 + 3 * 2048, 256 + 512 + 1024 + 2048
     assert 25_549_352 + stem + last + projections == 25_568_360  # trainable, with keras.applications' 25,613,800 in all
@@ -78,6 +80,7 @@ def test_docstring_states_the_published_size(row):
 
 
 @pytest.mark.parametrize("name", ["resnet18_v2", "resnet34_v2", "resnet50_v2"])
+@pytest.mark.usefixtures("shapes_only")
 def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
     model = build(name, image_shape=(32, 32, 3), num_classes=10)
     weighted = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
@@ -86,6 +89,7 @@ def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
 
 
 @LAYOUTS
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_have_the_shapes_of_the_first_paper_in_every_layout(layout):
     maps = resnet50_v2(image_shape=(224, 224, 3), num_classes=None, layout=layout).output
     shapes = {level: feature_map.shape[1:] for level, feature_map in maps.items()}
@@ -96,6 +100,7 @@ def test_maps_have_the_shapes_of_the_first_paper_in_every_layout(layout):
 @pytest.mark.parametrize(
     ("layout", "sides"), [("torchvision", [56, 28, 14, 7]), ("paper", [56, 28, 14, 7]), ("keras", [28, 14, 7, 7])]
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_stages_end_where_the_layout_says(layout, sides):
     backbone = resnet50_v2(image_shape=(224, 224, 3), num_classes=None, layout=layout)
     ends = [
@@ -134,6 +139,7 @@ def test_map_of_a_level_is_what_the_next_strided_block_reads(layout, readers):
         ("keras", ["stage2_block3", "stage3_block4", "stage4_block6"], [1, 2, 1]),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_layout_says_where_the_stride_is(layout, blocks, strides):
     backbone = resnet50_v2(image_shape=(32, 32, 3), num_classes=None, layout=layout)
     for block in blocks:
@@ -143,6 +149,7 @@ def test_layout_says_where_the_stride_is(layout, blocks, strides):
 
 
 @LAYOUTS
+@pytest.mark.usefixtures("shapes_only")
 def test_without_bottlenecks_the_first_3x3_of_the_same_block_strides(layout):
     block = "stage2_block2" if layout == "keras" else "stage3_block1"
     backbone = resnet18_v2(image_shape=(64, 64, 3), num_classes=None, layout=layout)
@@ -218,12 +225,14 @@ def test_biases_of_the_blocks_of_layout_keras_have_no_gradient(float64):
 @pytest.mark.parametrize(
     ("layout", "momentum", "epsilon"), [("torchvision", 0.9, 1e-5), ("paper", 0.9, 1e-5), ("keras", 0.99, 1.001e-5)]
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_layout_and_option_reach_every_norm(layout, momentum, epsilon, synchronized):
     model = resnet18_v2(image_shape=(32, 32, 3), num_classes=10, layout=layout, synchronized=synchronized)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {(momentum, epsilon, synchronized)}
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_dropout_reaches_the_head():
     assert resnet18_v2(image_shape=(32, 32, 3), num_classes=10, dropout=0.3).get_layer("dropout").rate == 0.3
 

@@ -1,6 +1,7 @@
 """The table of layers: what it counts, by hand and against published figures."""
 
 import keras
+import pytest
 
 from kerasvision.models import build
 from kerasvision.models.summary import layer_table
@@ -33,6 +34,7 @@ def stage_costs(side, width, same_convolutions):
     return side * side * width * (3 * 3 * width // 2 + same_convolutions * 3 * 3 * width)
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_resnet18_costs_what_a_hand_count_and_torchvision_say():
     table = layer_table(build("resnet18", image_shape=(224, 224, 3), num_classes=1000))
     stem = 112 * 112 * 64 * (7 * 7 * 3)
@@ -44,6 +46,7 @@ def test_resnet18_costs_what_a_hand_count_and_torchvision_say():
     assert (table.trainable_weights, table.total_weights) == (11_689_512, 11_699_112)
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_resnet20_costs_what_a_hand_count_says():
     table = layer_table(build("resnet20", image_shape=(32, 32, 3), num_classes=10))
     stem = 32 * 32 * 16 * (3 * 3 * 3)

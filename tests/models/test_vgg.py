@@ -46,12 +46,14 @@ def test_logits_equal_those_of_keras_applications(builder, theirs):
 
 
 @pytest.mark.parametrize("builder", [vgg11, vgg13, vgg16, vgg19])
+@pytest.mark.usefixtures("shapes_only")
 def test_number_in_the_name_counts_convolutions_and_dense_layers(builder):
     model = builder(image_shape=SMALLEST, num_classes=10, width=0.25)
     weighted = of_type(model, keras.layers.Conv2D | keras.layers.Dense)
     assert len(weighted) == int(builder.__name__.removeprefix("vgg"))
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_maps_are_the_poolings_of_table_1():
     backbone = vgg11(image_shape=(224, 224, 3), num_classes=None)
     shapes = {level: feature_map.shape[1:] for level, feature_map in backbone.output.items()}
@@ -65,6 +67,7 @@ def test_maps_are_the_poolings_of_table_1():
     assert all(backbone.output[f"c{level}"] is backbone.get_layer(f"block{level}_pool").output for level in (1, 2, 3, 4, 5))
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_norms_add_a_scale_an_offset_and_two_statistics_per_channel():
     channels = 64 + 128 + 2 * 256 + 4 * 512
     with_norms, plain = (
@@ -75,6 +78,7 @@ def test_norms_add_a_scale_an_offset_and_two_statistics_per_channel():
     assert with_norms.total_weights - with_norms.trainable_weights == 2 * channels == 5_504
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_each_norm_stands_between_a_convolution_and_its_relu():
     model = vgg16(image_shape=SMALLEST, num_classes=None, batch_norm=True, width=0.25)
     order = [layer.name.partition("_")[2] for layer in model.layers if layer.name.startswith("block3")]
@@ -118,6 +122,7 @@ def test_norms_load_in_a_process_without_kerasvision(tmp_path, warm):
 
 
 @pytest.mark.parametrize("synchronized", [False, True])
+@pytest.mark.usefixtures("shapes_only")
 def test_every_norm_follows_torchvisions_constants_and_the_option(synchronized):
     model = vgg13(image_shape=SMALLEST, num_classes=None, batch_norm=True, synchronized=synchronized, width=0.25)
     norms = of_type(model, keras.layers.BatchNormalization)
@@ -129,6 +134,7 @@ def test_every_norm_follows_torchvisions_constants_and_the_option(synchronized):
     ("width", "channels"),
     [(0.25, [16, 32, 64, 128, 128]), (1.5, [96, 192, 384, 768, 768]), (1 / 64, [1, 2, 4, 8, 8])],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_width_multiplies_the_channels_of_the_convolutions(width, channels):
     maps = vgg11(image_shape=SMALLEST, num_classes=None, width=width).output
     assert [feature_map.shape[-1] for feature_map in maps.values()] == channels
