@@ -18,6 +18,7 @@ from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.batches import Encode, evaluation_batches, training_batches
+from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.dotted import set_leaves
@@ -156,16 +157,16 @@ def _parts(
     with strategy.scope(), _building_in(policy):
         model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
         network = task.build(model, image_shape=transform.settings.image_shape)
-        part, examples, transform = part_to_train(network, settings=settings, examples=examples, transform=transform)
-    steps = max(1, examples.count(TRAIN) // training.batch_size)  # none: the batches will say so
+        part, source, prepare = part_to_train(network, settings=settings, examples=examples, transform=transform)
+    steps = max(1, source.count(TRAIN) // training.batch_size)  # none: the batches will say so
     return _Parts(
         settings=settings,
         task=task,
         network=network,
         step=_train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps),
         steps_per_epoch=steps,
-        batches=partial(_batches, examples, settings=settings, transform=transform),
-        validation=_validation_batches(examples, transform, task, training, workers=workers),
+        batches=partial(_batches, source, settings=settings, transform=prepare),
+        validation=_validation_batches(source, prepare, task, training, workers=workers),
         workers=workers,
         identity=identity,
         policy=policy,
@@ -256,10 +257,10 @@ def _train_step(
 
 
 def _batches(
-    examples: ExampleSet,
+    examples: SplitExamples,
     *,
     settings: TrainerSettings,
-    transform: ImageTransform,
+    transform: InputTransform,
     encode: Encode,
     start_step: int,
     shard: tuple[int, int] = (0, 1),
@@ -282,7 +283,7 @@ def _batches(
 
 
 def _validation_batches(
-    examples: ExampleSet, transform: ImageTransform, task: Task, training: c.Training, *, workers: WorkerGroup
+    examples: SplitExamples, transform: InputTransform, task: Task, training: c.Training, *, workers: WorkerGroup
 ) -> tf.data.Dataset | None:
     """(inputs, targets, weights) of the validation split: this worker's part of each batch. None without such a split."""
     if not examples.count(VALIDATION):

@@ -8,9 +8,8 @@ A frozen layer keeps every weight, and its batch normalisation goes by the movin
 features="once" the maps stand where the images stood: same order, same batches, and so the same weights in the end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import cast
 
 import keras
 import numpy as np
@@ -21,8 +20,10 @@ from kerasvision import lookup, models
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches
 from kerasvision.data.splits import TRAIN, VALIDATION
+from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.models.pretrained import options_with
@@ -31,7 +32,7 @@ from kerasvision.progress import bar
 
 def part_to_train(
     network: keras.Model, *, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform
-) -> tuple[keras.Model, ExampleSet, ImageTransform]:
+) -> tuple[keras.Model, SplitExamples, InputTransform]:
     """What is to be fitted, on what, and through which transform: the network on the images, unless its maps are kept.
 
     The part shares its layers with the network: when it has learned, the network has.
@@ -53,9 +54,7 @@ def part_to_train(
     if training.features == "each_step":
         return network, examples, transform
     maps = FeatureMaps(frozen, examples=examples, transform=transform, training=training)
-    unchanged = Unchanged(frozen.output.shape[1:])
-    # They answer all that batches ask of examples and of a transform, and are no files that could be opened.
-    return _head(network, frozen, level=training.freeze), cast(ExampleSet, maps), cast(ImageTransform, unchanged)
+    return _head(network, frozen, level=training.freeze), maps, Unchanged(frozen.output.shape[1:])
 
 
 def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -111,7 +110,7 @@ def without_auxiliary_heads(model: c.Model) -> c.Model:
 
 
 class FeatureMaps:
-    """The maps of every training and validation image, in memory; an ExampleSet to whoever makes batches of it.
+    """The maps of every training and validation image, in memory: the SplitExamples of which batches are made.
 
     Args:
         frozen: from images to maps; its dropout, if it has any, drops nothing here.
@@ -129,8 +128,8 @@ class FeatureMaps:
         counts = {split: examples.count(split) for split in (TRAIN, VALIDATION)}
         _check_memory(frozen, count=sum(counts.values()), training=training)
         self._classes = examples.classes
-        self._rows = {}
-        self.cached: dict[object, object] = {}
+        self._rows: dict[str, dict[str, np.ndarray]] = {}
+        self.cached: dict[tuple[str, Hashable], Tensors] = {}
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
                 encoded = examples.dataset(split)
@@ -155,6 +154,15 @@ class FeatureMaps:
         """As those of ExampleSet."""
         return self._classes
 
+    @property
+    def object_classes(self) -> tuple[str, ...]:
+        """None: a map has lost where objects are."""
+        return ()
+
+    def encoded_bytes(self, split: str) -> int:
+        """Bytes that the rows of a split take; 0 for one that is not there."""
+        return sum(rows.nbytes for rows in self._rows.get(split, {}).values())
+
     def dataset(self, split: str) -> tf.data.Dataset:
         """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map. Texts are filled up with ""."""
         return tf.data.Dataset.from_tensor_slices(self._rows[split])
@@ -162,7 +170,7 @@ class FeatureMaps:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The transform of maps, which need none; an ImageTransform to whoever makes batches of them."""
+    """The InputTransform of maps, which need none."""
 
     image_shape: tuple[int, int, int]
 

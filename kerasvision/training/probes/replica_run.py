@@ -131,7 +131,7 @@ def _prepared(
     with strategy.scope():
         model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
         whole = task.build(model, image_shape=transform.settings.image_shape)
-        network, examples, transform = part_to_train(whole, settings=settings, examples=examples, transform=transform)
+        network, source, prepare = part_to_train(whole, settings=settings, examples=examples, transform=transform)
         objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=per_epoch)
     random = tuple(_without_random_numbers(network))
     step = TrainStep(
@@ -150,8 +150,8 @@ def _prepared(
         # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
         step._divided = False
     batches, _ = training_batches(
-        examples,
-        transform=transform,
+        source,
+        transform=prepare,
         encode=task.encode,
         augment=settings.augment,
         batch_size=training.batch_size,
