@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,23 +22,19 @@ from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.dotted import set_leaves
-from kerasvision.progress import bar, say
+from kerasvision.progress import bar
 from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.checkpointing.best_weights import BestWeights
-from kerasvision.training.checkpointing.callback_state import CallbackStates
-from kerasvision.training.checkpointing.checkpoints import Checkpoints
-from kerasvision.training.checkpointing.resume import Saving
-from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoints
+from kerasvision.training.checkpointing.resume import saved_in
 from kerasvision.training.devices.full_precision import in_float32
-from kerasvision.training.devices.precision import choose, uses_xla
+from kerasvision.training.devices.precision import building_in, chosen_policy, uses_xla
 from kerasvision.training.devices.strategy import make_strategy, workers_of
 from kerasvision.training.devices.workers import WorkerGroup
-from kerasvision.training.interruption import sigterm_noticed
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.logs.tensorboard_log import TensorBoardLog
-from kerasvision.training.loop import Unsaved, train_loop
+from kerasvision.training.loop import train_loop
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import make_optimizer
@@ -151,10 +147,10 @@ def _parts(
 ) -> _Parts:
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task, policy = make_task(settings.task, classes), _dtype_policy(training)
+    task, policy = make_task(settings.task, classes), chosen_policy(training.precision)
     identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
     workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
-    with strategy.scope(), _building_in(policy):
+    with strategy.scope(), building_in(policy):
         model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
         network = task.build(model, image_shape=transform.settings.image_shape)
         part, source, prepare = part_to_train(network, settings=settings, examples=examples, transform=transform)
@@ -184,7 +180,14 @@ def _train(
     """Runs the loop from where the training stands in `work`, and gives the history of all its epochs."""
     training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
     with (
-        _saving(parts, callbacks, work=work) as saving,
+        saved_in(
+            work,
+            variables=parts.step.variables(),
+            callbacks=callbacks,
+            identity=parts.identity,
+            minutes=training.checkpoint_minutes,
+            workers=workers,
+        ) as saving,
         bar("training", total=training.epochs * steps, done=saving.start.step) as advance,
     ):
         history = train_loop(
@@ -346,46 +349,6 @@ def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
         yield Path(folder)
-
-
-@contextmanager
-def _saving(parts: _Parts, callbacks: Sequence[keras.callbacks.Callback], *, work: Path | None) -> Iterator[Unsaved]:
-    """Checkpoints in the work folder, if there is one, and SIGTERM heard."""
-    if work is None:
-        yield Unsaved()
-        return
-    workers, variables = parts.workers, parts.step.variables()
-    with ExitStack() as stack:
-        checkpoints = Checkpoints(work / "checkpoints", identity=parts.identity)
-        own = stack.enter_context(checkpoints) if workers.is_chief else None
-        is_asked_to_stop = stack.enter_context(sigterm_noticed())
-        yield Saving(
-            SharedCheckpoints(own, workers=workers, variables=variables) if workers.count > 1 else checkpoints,
-            variables=variables,
-            callbacks=CallbackStates(callbacks),
-            minutes=parts.settings.training.checkpoint_minutes,
-            is_asked_to_stop=is_asked_to_stop,
-            agree=workers.any,
-        )
-
-
-def _dtype_policy(training: c.Training) -> str:
-    """Keras' name for the precision of the layers; says which where it was left to be chosen."""
-    chosen = choose(training.precision)
-    if training.precision == "auto":
-        say(f"training in {chosen.reason}")
-    return chosen.policy
-
-
-@contextmanager
-def _building_in(policy: str) -> Iterator[None]:
-    """Layers that are made within it have this dtype policy."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def model_for_training(settings: TrainerSettings, *, replicas: int) -> c.Model:

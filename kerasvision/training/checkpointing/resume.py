@@ -1,14 +1,20 @@
 """Checkpoints of the training loop: what it saves, when, and how it goes on from there."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
+
+import keras
 
 from kerasvision.errors import Interrupted
 from kerasvision.training.checkpointing.callback_state import CallbackStates
 from kerasvision.training.checkpointing.checkpoints import Checkpoints
 from kerasvision.training.checkpointing.shared_checkpoints import SharedCheckpoints
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
+from kerasvision.training.devices.workers import WorkerGroup
+from kerasvision.training.interruption import sigterm_noticed
 from kerasvision.training.loop import Progress, Unsaved
 
 _CALLBACKS = "callbacks/"
@@ -75,3 +81,40 @@ class Saving(Unsaved):
                 f"the training was asked to stop after step {progress.step}; its last checkpoint is {self.last}",
                 hint="run the same command again to go on",
             )
+
+
+@contextmanager
+def saved_in(
+    work: Path | None,
+    *,
+    variables: Mapping[str, Any],
+    callbacks: Sequence[keras.callbacks.Callback],
+    identity: Mapping[str, Any],
+    minutes: float,
+    workers: WorkerGroup,
+) -> Iterator[Unsaved]:
+    """How a training is saved while this lasts: as checkpoints in `work`, also when SIGTERM comes.
+
+    Args:
+        work: its folder; None: nothing is kept, and SIGTERM ends the process.
+        variables: all that change while training.
+        callbacks: before they began.
+        identity: JSON-able; what must be equal for a checkpoint to be this training's.
+        minutes: after so many a checkpoint is due.
+        workers: who trains. The chief alone has checkpoints.
+    """
+    if work is None:
+        yield Unsaved()
+        return
+    with ExitStack() as stack:
+        checkpoints = Checkpoints(work / "checkpoints", identity=identity)
+        chiefs = stack.enter_context(checkpoints) if workers.is_chief else None
+        is_asked_to_stop = stack.enter_context(sigterm_noticed())
+        yield Saving(
+            SharedCheckpoints(chiefs, workers=workers, variables=variables) if workers.count > 1 else checkpoints,
+            variables=variables,
+            callbacks=CallbackStates(callbacks),
+            minutes=minutes,
+            is_asked_to_stop=is_asked_to_stop,
+            agree=workers.any,
+        )

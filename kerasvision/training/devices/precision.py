@@ -5,14 +5,19 @@ https://arxiv.org/abs/1710.03740).
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
+from kerasvision.progress import say
 
+Wanted = Literal["float32", "bfloat16", "float16", "auto"]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 # Instructions that multiply bfloat16: what /proc/cpuinfo calls them.
 FAST_FLAGS = ("amx_bf16", "avx512_bf16")
@@ -56,7 +61,7 @@ class Precision:
     reason: str
 
 
-def choose(precision: Literal["float32", "bfloat16", "float16", "auto"], hardware: Hardware | None = None) -> Precision:
+def choose(precision: Wanted, hardware: Hardware | None = None) -> Precision:
     """The dtype policy of a training.
 
     Of float32's processor time, bfloat16 takes 0.66 for a step of ResNet-18 (112 x 112, batch 16), 0.70 for ResNet-20 (32 x
@@ -83,6 +88,32 @@ def choose(precision: Literal["float32", "bfloat16", "float16", "auto"], hardwar
     if fast:
         return Precision("mixed_bfloat16", f"bfloat16, which this processor multiplies fast ({', '.join(fast)})")
     return Precision("float32", f"float32: this processor has none of {', '.join(FAST_FLAGS)}")
+
+
+def chosen_policy(precision: Wanted) -> str:
+    """Keras' name for the precision of the layers; says on the screen which, where it was left to be chosen."""
+    chosen = choose(precision)
+    if precision == "auto":
+        say(f"training in {chosen.reason}")
+    return chosen.policy
+
+
+@contextmanager
+def building_in(policy: str) -> Iterator[None]:
+    """Layers that are made within it have this dtype policy.
+
+    >>> with building_in("mixed_bfloat16"):
+    ...     keras.layers.Dense(1).compute_dtype
+    'bfloat16'
+    >>> keras.layers.Dense(1).compute_dtype
+    'float32'
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def uses_xla(xla: Literal["auto", "on", "off"], *, replicas: int) -> bool:

@@ -10,6 +10,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.training import fit as fit_module
+from kerasvision.training.devices import precision
 from kerasvision.training.devices.precision import Hardware, Precision, choose, uses_xla
 from kerasvision.training.fit import fit
 
@@ -63,9 +64,9 @@ def run(stripes, settings):
 
 def test_a_training_in_auto_says_what_was_chosen_and_computes_in_it(stripes, stripes_settings, monkeypatch, capsys):
     seen = []
-    building = fit_module._building_in
-    monkeypatch.setattr(fit_module, "choose", lambda precision: Precision("mixed_bfloat16", f"{precision} for a reason"))
-    monkeypatch.setattr(fit_module, "_building_in", lambda policy: (seen.append(policy), building(policy))[1])
+    building = fit_module.building_in
+    monkeypatch.setattr(precision, "choose", lambda wanted: Precision("mixed_bfloat16", f"{wanted} for a reason"))
+    monkeypatch.setattr(fit_module, "building_in", lambda policy: (seen.append(policy), building(policy))[1])
     model = run(stripes, stripes_settings(epochs=1, precision="auto")).model
     assert seen == ["mixed_bfloat16"]
     assert capsys.readouterr().err == "  training in auto for a reason\n"
@@ -83,7 +84,7 @@ def test_xla_changes_nothing_but_rounding(stripes, stripes_settings, monkeypatch
 
     monkeypatch.setattr(tf, "function", noting)
     off, on = (run(stripes, stripes_settings(epochs=1, xla=xla)) for xla in ("off", "on"))
-    assert compiled == ["TrainStep._sums"]
+    assert compiled == ["TrainStep._sums_now"]
     for left, right in zip(off.model.get_weights(), on.model.get_weights(), strict=True):
         np.testing.assert_allclose(left, right, rtol=0, atol=1e-4 * np.abs(left).max())
     assert keras.config.dtype_policy().name == "float32"
