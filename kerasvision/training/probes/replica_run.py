@@ -134,21 +134,7 @@ def _prepared(
         network, source, prepare = part_to_train(whole, settings=settings, examples=examples, transform=transform)
         objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=per_epoch)
     random = tuple(_without_random_numbers(network))
-    step = TrainStep(
-        network,
-        objective=_in_64_bits(objective) if dtype == "float64" else objective,
-        optimizer=optimizer,
-        strategy=strategy,
-        micro_batches=training.micro_batches,
-        clip_norm=training.clip_norm,
-        averages=None
-        if training.average_decay is None
-        else WeightAverages(network, decay=training.average_decay, strategy=strategy),
-        l2=training.l2,
-    )
-    if dtype == "float64":
-        # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
-        step._divided = False
+    step = _train_step(network, objective, optimizer, training=training, strategy=strategy, dtype=dtype)
     batches, _ = training_batches(
         source,
         transform=prepare,
@@ -160,6 +146,32 @@ def _prepared(
         memory_budget_gb=training.memory_budget_gb,
     )
     return step, random, batches
+
+
+def _train_step(
+    network: keras.Model,
+    objective: Objective,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    training: c.Training,
+    strategy: tf.distribute.Strategy,
+    dtype: Dtype,
+) -> TrainStep:
+    decay = training.average_decay
+    step = TrainStep(
+        network,
+        objective=_in_64_bits(objective) if dtype == "float64" else objective,
+        optimizer=optimizer,
+        strategy=strategy,
+        micro_batches=training.micro_batches,
+        clip_norm=training.clip_norm,
+        averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
+        l2=training.l2,
+    )
+    if dtype == "float64":
+        # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
+        step._divided = False
+    return step
 
 
 def _in_64_bits(objective: Objective) -> Objective:
