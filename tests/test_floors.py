@@ -93,6 +93,17 @@ def test_nothing_above_the_tasks_speaks_of_one(folder):
     assert [file.name for file in files if spoken.search(file.read_text())] == []
 
 
+def test_what_starts_processes_and_draws_bars_is_imported_only_where_it_is_needed():
+    """A second run executes nothing, and is to end at once."""
+    code = (
+        "import kerasvision.cli, kerasvision.pipeline.local, sys; "
+        "found = {'rich.progress', 'concurrent.futures.process', 'multiprocessing.connection'} & set(sys.modules); "
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_code_of_the_standard_graph_is_on_disk():
     """A name in a table that leads nowhere would only be found when it is used."""
     from kerasvision import lookup

@@ -6,9 +6,8 @@ import signal
 import sys
 import traceback
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasvision import quiet
 from kerasvision.config.loading import load_pipeline_module
@@ -21,6 +20,9 @@ from kerasvision.pipeline.resolving import Outputs
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.progress import BarState, report_bars
 from kerasvision.training.interruption import end_with_parent
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Failure:
 Message = Remark | BarState | Result | Failure
 
 
-def main(connection: Connection, stdout: Connection, stderr: Connection, setup: Setup) -> None:
+def main(connection: "Connection", stdout: "Connection", stderr: "Connection", setup: Setup) -> None:
     """Executes stages until None comes, the other end is closed, or the process that runs the pipeline is gone.
 
     Args:
@@ -128,7 +130,7 @@ def main(connection: Connection, stdout: Connection, stderr: Connection, setup: 
             connection.send(answer)
 
 
-def _executed(asked: Task, pipeline: Pipeline, store: Store, run: RunRecord, connection: Connection) -> Result | Failure:
+def _executed(asked: Task, pipeline: Pipeline, store: Store, run: RunRecord, connection: "Connection") -> Result | Failure:
     context = Launch(
         store,
         run,
@@ -173,7 +175,7 @@ def _prepare(node: Node) -> None:
         prepare()
 
 
-def _next(connection: Connection) -> Any:
+def _next(connection: "Connection") -> Any:
     try:
         return connection.recv()
     except (EOFError, OSError):
@@ -189,7 +191,7 @@ def _portable(error: BaseException) -> BaseException:
     return error
 
 
-def _redirect(connection: Connection, descriptor: int) -> None:
+def _redirect(connection: "Connection", descriptor: int) -> None:
     (sys.stdout if descriptor == 1 else sys.stderr).flush()
     os.dup2(connection.fileno(), descriptor)
     connection.close()

@@ -13,17 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.launcher import Result
 from kerasvision.pipeline.records import RunRecord
 from kerasvision.pipeline.stage_process import Failure, Message, Preparation, Setup, Task, main
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerProcess
 
 IMPORTED = "kerasvision.pipeline.stages.imports"
 # The prefix that `load_pipeline_module` gives to the modules of pipeline files.
@@ -45,10 +46,10 @@ class StageProcess:
         began: when that stage began, by the monotonic clock.
     """
 
-    process: ForkServerProcess
-    connection: Connection
+    process: "ForkServerProcess"
+    connection: "Connection"
     sees_gpus: bool
-    streams: dict[Connection, TextIO]
+    streams: "dict[Connection, TextIO]"
     node: str | None = None
     prepared: set[str] = field(default_factory=set)
     held: list[tuple[TextIO, bytes]] = field(default_factory=list)
@@ -84,7 +85,7 @@ class StageProcess:
                     self.node = None
                 yield message
 
-    def read(self, stream: Connection) -> None:
+    def read(self, stream: "Connection") -> None:
         """Keeps what it has printed since; `print_held` shows it."""
         printed = os.read(stream.fileno(), 2**16) if stream.poll() else b""
         if printed:
@@ -162,6 +163,8 @@ class StageProcesses:
 
     def begin_imports(self) -> None:
         """Has the process that the others are copies of begin its imports; does not wait for them."""
+        from multiprocessing import forkserver
+
         multiprocessing.get_context("forkserver").set_forkserver_preload([IMPORTED])
         forkserver.ensure_running()
 
@@ -214,6 +217,9 @@ class StageProcesses:
 
     def wait(self, seconds: float | None) -> list[StageProcess]:
         """Those that said something or are gone, within this time, if it is limited; what they printed is kept."""
+        # A run that finds everything done waits for nobody, and does without this import.
+        from multiprocessing.connection import Connection, wait
+
         of: dict[Connection | int, StageProcess] = {}
         for one in self.all:
             of |= dict.fromkeys((one.connection, one.process.sentinel, *one.streams), one)

@@ -6,9 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import wait
 
 from kerasvision.errors import Interrupted
 
@@ -72,6 +70,9 @@ def sigterm_passed_on() -> Iterator[None]:
         yield
         return
 
+    # Only who waits for another process needs it.
+    from concurrent.futures.process import BrokenProcessPool
+
     passed_on = threading.Event()
 
     def pass_on(*_: object) -> None:
@@ -98,6 +99,8 @@ def end_with_parent() -> None:
 
     Otherwise a training whose parent was killed would go on beside the next run, and write where that one writes.
     """
+    from multiprocessing.connection import wait
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
