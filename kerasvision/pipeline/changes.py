@@ -7,7 +7,7 @@ from kerasvision.pipeline.fingerprint import Fingerprint
 
 Digests = Mapping[str, str]
 
-# Said once for all source files, where two fingerprints do not look at the same of them.
+# One sentence for all source files, where two fingerprints compare them in different ways.
 BYTES_BEFORE = (
     "source files counted byte by byte in an earlier version of kerasvision, and count by their syntax trees now: the stage "
     "runs once more"

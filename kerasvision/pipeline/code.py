@@ -101,7 +101,7 @@ def distribution_of(top: str) -> str | None:
 
 
 def _reached(name: str, said: Source) -> Set[str]:
-    """Names that a module may import. Of those that are not modules, some are left out."""
+    """Names that a module may import. Some that are not modules are left out."""
     names = {*said.imports, *_parent(name)}
     return names & _our_files().keys() if _is_ours(name) else names
 
@@ -126,7 +126,7 @@ def _our_files() -> dict[str, Path]:
 
 
 def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
-    """What files say, by module. What was loaded in this process is what runs, even if its file changed since."""
+    """What files say, by module. A module that is loaded runs as it was loaded, even if its file changed since."""
     found = {name: said for name, file in files.items() if (said := _said_before(name, file)) is not None}
     keys = {f"{_reader()}\n{name}\n{path_key(file)}": name for name, file in files.items() if name not in found}
     if not keys:
@@ -147,10 +147,10 @@ def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
 
 
 def _said_before(name: str, file: Path) -> Source | None:
-    """What a file said when it was read in this process, if that still holds.
+    """What a file said when this process read it; None if it must be read again.
 
-    Of a user's file it holds as long as the module stays loaded. Before it is loaded, and after `importlib.reload`, what
-    counts is the file as it is now.
+    A user's file is read once while its module stays loaded. Before it is loaded, and after `importlib.reload`, the file
+    counts as it is now.
     """
     if (name, file) not in _READ:
         return None
@@ -160,13 +160,13 @@ def _said_before(name: str, file: Path) -> Source | None:
 
 
 def _loaded_from(name: str) -> ModuleSpec | None:
-    """An object that is another one after each load of a module; None where it is not loaded."""
+    """An object that each load of a module replaces; None if the module is not loaded."""
     return getattr(sys.modules.get(name), "__spec__", None)
 
 
 @cache
 def _reader() -> str:
-    """Who reads: what another version of Python, or of these files, said does not count."""
+    """Stands for this version of Python and of the code that reads: what others found in a file is not used."""
     parts = [Path(module.__file__).read_bytes() for module in (source, syntax) if module.__file__]
     return hashlib.sha256(b"\n".join([sys.version.encode(), *parts])).hexdigest()
 

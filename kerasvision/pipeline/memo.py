@@ -19,7 +19,7 @@ def recall(finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str,
     columns = ", ".join(f'"{field.column_name}"' for field in meta.sorted_fields)
     found = {}
     for chunk in _chunks(keys, MOST_VALUES):
-        # By hand: peewee takes longer to write this statement than SQLite to answer it.
+        # Written by hand: peewee takes longer to build this statement than SQLite to answer it.
         marks = ", ".join("?" * len(chunk))
         query = f'SELECT {columns} FROM "{meta.table_name}" WHERE "path" IN ({marks})'
         for key, *state, text, at_ns in meta.database.execute_sql(query, chunk):

@@ -8,7 +8,7 @@ from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.processes import KILLED, Process, fate_of
 from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 
-# By hand: peewee takes longer to write these statements than SQLite to answer them.
+# Written by hand: peewee takes longer to build these statements than SQLite to answer them.
 _EXECUTIONS = """
     SELECT Execution.* FROM Execution
     JOIN Association ON Association.execution_id = Execution.id

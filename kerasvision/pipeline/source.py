@@ -1,4 +1,4 @@
-"""What one source file says, read and not run: a digest of what it does, what it imports, and what it loads unseen."""
+"""What one source file says, found by reading it: a digest of what it does, its imports, and what it loads unseen."""
 
 import ast
 import hashlib
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kerasvision import lookup
-from kerasvision.pipeline.syntax import reads_own_text, syntax_digest
+from kerasvision.pipeline.syntax import digest_and_nodes, reads_own_text
 
 _IMPORTERS = ("import_module", "__import__")
 # Calls that bring something in that no import statement names.
@@ -68,13 +68,12 @@ def read_source(file: Path, name: str) -> Source:
     >>> read_source(lookup.module_file("kerasvision.disk"), "kerasvision.disk").imports
     ('errno', 'pathlib', 'pathlib.Path', 'kerasvision.errors', 'kerasvision.errors.StoreError')
     """
-    tree = lookup.parsed(file)
-    nodes = list(ast.walk(tree))
+    digest, nodes = digest_and_nodes(lookup.parsed(file))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     renamed = _renamed(nodes)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     return Source(
-        syntax=syntax_digest(tree),
+        syntax=digest,
         text=hashlib.sha256(file.read_bytes()).hexdigest(),
         reads_text=reads_own_text(nodes),
         imports=tuple(dict.fromkeys((*_imports(nodes, package), *_imports_by_call(calls, renamed, package)))),

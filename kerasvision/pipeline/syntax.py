@@ -1,22 +1,24 @@
 """What of a source file can change what it does: its syntax tree, without docstrings, comments and layout.
 
-Two files with one digest run alike. Constants, operators, defaults, decorators, annotations (pydantic and Keras read
-them), `from __future__` imports and the order of definitions all count, and so does every text that is not a docstring.
-Line numbers do not count: a stage must not write them.
+Two files with the same digest do the same. Constants, operators, defaults, decorators, annotations (pydantic reads them),
+`from __future__` imports and the order of definitions count, and so does every text that is not a docstring. Line numbers
+do not count.
 
-A docstring counts only for code that reads it, and so do comments and layout. `reads_own_text` finds such code by the
-names that it mentions (`__doc__`, `getsource`, `doctest`). Docstrings that become help (typer) or the description of a
-JSON schema (pydantic) change no result of a stage; a schema that code asks for by name (`model_json_schema`) does.
+Docstrings, comments and layout count only where code reads them. `reads_own_text` recognizes such code by names that it
+mentions: `__doc__`, `getsource`, `doctest`. A docstring that becomes help (typer) or the description in a schema (pydantic)
+changes no result; `model_json_schema` is one of those names, because code may write the schema down.
 """
 
 import ast
 import hashlib
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 # Fields of the tree that change nothing: the `u` of u"text", type comments, and `ctx`, which follows from the place.
 _NO_CHANGE = frozenset({"kind", "type_comment", "type_ignores", "ctx"})
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_DOCUMENTED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
 
 _READERS = frozenset(
     {
@@ -35,25 +37,32 @@ def syntax_digest(tree: ast.Module) -> str:
     >>> syntax_digest(one) == syntax_digest(ast.parse("def area(side): return side ** 3"))
     False
     """
-    # In preorder, with the length before each list: no two trees give one text. A loop, because a recursion would fail on
-    # a long sum, and earlier or later by how deep its caller stands.
+    return digest_and_nodes(tree)[0]
+
+
+def digest_and_nodes(tree: ast.Module) -> tuple[str, list[ast.AST]]:
+    """The digest of a syntax tree, and all its nodes but docstrings, from one walk: a whole project is read in a moment."""
+    # Each node stands before its parts, and each list begins with its length: two different trees give different texts.
+    # A loop, because a recursion fails on a long sum.
     pieces: list[str] = []
-    waiting: list[object] = [tree]
+    nodes: list[ast.AST] = []
+    waiting: list[Any] = [tree]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, ast.AST):
-            pieces.append(type(part).__name__)
-            body = _without_docstring(part)
-            names = [name for name in part._fields if name not in _NO_CHANGE]
-            parts = [body if name == "body" else getattr(part, name, None) for name in names]
-            waiting += reversed(parts)
-        elif isinstance(part, list):
+        kind: Any = type(part)
+        if kind is str or part is None:
+            pieces.append(repr(part))
+        elif kind is list:
             pieces.append(f"[{len(part)}")
             waiting += reversed(part)
+        elif isinstance(part, ast.AST):
+            pieces.append(kind.__name__)
+            nodes.append(part)
+            waiting += _parts(part) if kind in _DOCUMENTED else [getattr(part, name, None) for name in _fields(kind)]
         else:
             # Python refuses to write an int of more than 4,300 decimal digits.
-            pieces.append(hex(part) if type(part) is int else repr(part))
-    return hashlib.sha256(" ".join(pieces).encode()).hexdigest()
+            pieces.append(hex(part) if kind is int else repr(part))
+    return hashlib.sha256(" ".join(pieces).encode()).hexdigest(), nodes
 
 
 def reads_own_text(nodes: Iterable[ast.AST]) -> bool:
@@ -78,10 +87,20 @@ def _mentioned(node: ast.AST) -> tuple[str, ...]:
     return tuple((node.module or "").split(".")) if isinstance(node, ast.ImportFrom) else ()
 
 
-def _without_docstring(node: ast.AST) -> object:
-    """The body of a node; of a module, class or function without its docstring."""
-    body = getattr(node, "body", None)
-    if not isinstance(node, _DOCUMENTED) or not node.body or not isinstance(node.body[0], ast.Expr):
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of node that count, the last first."""
+    return tuple(name for name in reversed(kind._fields) if name not in _NO_CHANGE)
+
+
+def _parts(node: Any) -> list[Any]:
+    """The parts of a module, class or function, the last first, without its docstring."""
+    parts = {name: getattr(node, name, None) for name in _fields(node.__class__)}
+    return list((parts | {"body": _without_docstring(node.body)}).values())
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    if not body or not isinstance(body[0], ast.Expr):
         return body
-    first = node.body[0].value
-    return node.body[1:] if isinstance(first, ast.Constant) and isinstance(first.value, str) else body
+    first = body[0].value
+    return body[1:] if isinstance(first, ast.Constant) and isinstance(first.value, str) else body
