@@ -24,7 +24,7 @@ from kerasvision.pipeline.launcher import (
 )
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.records import PIPELINE, RunRecord
-from kerasvision.pipeline.resolving import Outputs, resolve_inputs, reusable, why_not_reusable
+from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, resolve_inputs, reusable, why_not_reusable
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.pipeline.unfinished import unfinished_work
@@ -212,6 +212,9 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
     if any(parent not in done for parent in node.upstream):
         first = [parent for parent in node.upstream if parent not in done]
         return PlannedStage(name, "depends", (f"on what {', '.join(first)} will write",))
+    if not store.file.exists() and not (store.folder / "work").exists():
+        # Nothing ran here yet: the answer is known without reading the code and the files of the stage.
+        return PlannedStage(name, "run", (NEVER_FINISHED,))
     inputs = resolve_inputs(node, done, store, pipeline.name)
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
     outputs = reusable(node, print_.key, store)

@@ -10,6 +10,9 @@ from kerasvision.pipeline.store import Store
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
+# Why a stage runs of which the store knows no finished execution.
+NEVER_FINISHED = "it has not finished here before"
+
 
 def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
     """The artifacts that a node reads. A baseline that does not exist yet is left out."""
@@ -75,7 +78,7 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
     if found is not None:
         return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
     earlier = store.fingerprints(pipeline, node.name, limit=1)
-    return fingerprint_changes(earlier[0][1], print_) if earlier else ["it has not finished here before"]
+    return fingerprint_changes(earlier[0][1], print_) if earlier else [NEVER_FINISHED]
 
 
 def content_digest(artifact: Artifact, store: Store) -> str:
