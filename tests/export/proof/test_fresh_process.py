@@ -1,0 +1,35 @@
+"""The process of the proof: started before it is needed, asked once, and gone with whoever started it."""
+
+import subprocess
+import sys
+
+from kerasvision.export.proof import fresh_process
+from kerasvision.export.proof.fresh_process import PROBE, Request, start_early, take
+
+
+def test_one_that_is_not_asked_ends_by_itself():
+    done = subprocess.run([sys.executable, "-I", str(PROBE)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_the_one_that_was_started_early_is_taken_once(tmp_path):
+    start_early()
+    early = fresh_process._Early.waiting
+    start_early()
+    assert fresh_process._Early.waiting is early
+    taken, other = take(), take()
+    assert (taken is early, other is early) == (True, False)
+    other.end()
+    wrong = taken.ask(Request(str(tmp_path / "nothing"), str(tmp_path), str(tmp_path), 5))
+    assert wrong.startswith("a fresh process with TensorFlow alone cannot use it (exit code 1): ")
+    assert not taken.is_waiting()
+
+
+def test_one_that_died_meanwhile_is_not_taken():
+    start_early()
+    dead = fresh_process._Early.waiting
+    dead.end()
+    taken = take()
+    assert taken is not dead
+    assert taken.is_waiting()
+    taken.end()
