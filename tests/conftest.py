@@ -1,6 +1,7 @@
 """What the tests share: signals that mean the same everywhere, quick processes, and makers of images."""
 
 import importlib.util
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -24,6 +25,22 @@ def signals_end_a_process():
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spawned_processes_begin_with_tensorflow():
+    """What multiprocessing spawns from a test is forked from a fresh process that has TensorFlow imported.
+
+    The package spawns, because a fork of a process in which TensorFlow is at work shares its state. Nothing is at work in
+    this one, and so a fork of it is a spawned process that need not import TensorFlow for five seconds.
+    """
+    multiprocessing.set_forkserver_preload(["tensorflow", "keras"])
+    get_context = multiprocessing.get_context
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            multiprocessing, "get_context", lambda kind=None: get_context("forkserver" if kind == "spawn" else kind)
+        )
+        yield
 
 
 def _module(folder, name):
