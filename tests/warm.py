@@ -30,14 +30,17 @@ class WarmProcess:
     def __init__(self):
         self.process = None
 
-    def run(self, code, *arguments, folder=".", timeout_seconds=300):
-        """What `python -c code arguments` prints, and its exit code, as from `subprocess.run(..., text=True)`."""
+    def run(self, code, *arguments, folder=".", timeout_seconds=300, **variables):
+        """What `python -c code arguments` prints, and its exit code, as from `subprocess.run(..., text=True)`.
+
+        Of the variables, those are of no use that are read while TensorFlow is imported.
+        """
         if self.process is None:
             command = [sys.executable, __file__]
             self.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         with tempfile.TemporaryDirectory() as printed:
             said = {name: str(Path(printed, name)) for name in ("stdout", "stderr")}
-            environment = dict(os.environ)
+            environment = {**os.environ, **variables}
             asked = {"code": code, "arguments": [str(argument) for argument in arguments]}
             asked |= {"folder": str(Path(folder).resolve()), "environment": environment, **said}
             self.process.stdin.write(json.dumps(asked).encode() + b"\n")
@@ -46,11 +49,11 @@ class WarmProcess:
             texts = [Path(path).read_text(encoding="utf-8", errors="backslashreplace") for path in said.values()]
         return subprocess.CompletedProcess(["python", "-c", code, *arguments], status, *texts)
 
-    def run_script(self, script, *arguments, timeout_seconds=300):
+    def run_script(self, script, *arguments, timeout_seconds=300, **variables):
         """Likewise, of `python script arguments`."""
         code = "import runpy, sys; del sys.argv[0]; sys.path[0] = sys.argv[0].rpartition('/')[0]; "
         code += "runpy.run_path(sys.argv[0], run_name='__main__')"
-        return self.run(code, script, *arguments, timeout_seconds=timeout_seconds)
+        return self.run(code, script, *arguments, timeout_seconds=timeout_seconds, **variables)
 
     def _status(self, timeout_seconds):
         process = int(self.process.stdout.readline())

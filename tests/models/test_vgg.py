@@ -116,7 +116,7 @@ def test_norms_load_in_a_process_without_kerasvision(tmp_path, warm):
     model = lived_in()
     model.save(tmp_path / "vgg11.keras")
     np.savez(tmp_path / "vgg11.npz", images())
-    done = warm.run_script(RELOAD, tmp_path)
+    done = warm.run_script(RELOAD, tmp_path, CUDA_VISIBLE_DEVICES="-1")
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(np.load(tmp_path / "vgg11.out.npy"), model(images()), rtol=1e-4, atol=1e-5)
 
