@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.config.stages import TrainerSettings
+from kerasvision.export.proof import parity
 from kerasvision.export.proof.canary import WAYS, canaries, prove_on_canaries, rewritten
 from kerasvision.export.proof.contract import check_contract, check_signatures
 from kerasvision.export.proof.parity import check_findings, compare_outputs, prove
@@ -61,8 +64,8 @@ def expected(trained, images):
 
 
 @pytest.fixture(scope="module")
-def certificates(trained, stripes, images, expected, tmp_path_factory):
-    """Every SavedModel with its certificate; proven two at a time, each in a process of its own."""
+def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
+    """Every SavedModel with its certificate: each was asked in a process of its own, the real one in a new interpreter."""
     folder = tmp_path_factory.mktemp("parity")
     export_saved_model(untrained(trained), task=trained.task, transform=trained.transform, folder=folder / "other")
     half = shutil.copytree(trained.saved_model, folder / "half")
@@ -82,22 +85,28 @@ def certificates(trained, stripes, images, expected, tmp_path_factory):
 
     pixels = np.stack([trained.transform.pixels(image) for image in images])
 
-    def proven(saved_model):
-        return prove(saved_model, images=images, expected=expected, pixels=pixels, settings=SETTINGS)
+    def forked(command, *, timeout, **_):
+        python, isolated, *script_and_arguments = command
+        assert (python, isolated) == (sys.executable, "-I")
+        return warm.run_script(*script_and_arguments, timeout_seconds=timeout)
 
-    with ThreadPoolExecutor(2) as pool:
-        real = pool.submit(
-            prove_on_canaries,
-            model_file=trained.model,
-            model_settings=trained.settings,
-            saved_model=trained.saved_model,
-            record=trained.record,
-            examples=stripes.examples,
-            schema=stripes.schema,
-            transform=stripes.transform,
-            settings=MANY,
-        )
-        return dict(zip(saved_models, pool.map(proven, saved_models.values()), strict=True)) | {"real": real.result()}
+    real = prove_on_canaries(
+        model_file=trained.model,
+        model_settings=trained.settings,
+        saved_model=trained.saved_model,
+        record=trained.record,
+        examples=stripes.examples,
+        schema=stripes.schema,
+        transform=stripes.transform,
+        settings=MANY,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "subprocess", SimpleNamespace(run=forked, TimeoutExpired=subprocess.TimeoutExpired))
+        others = {
+            name: prove(saved_model, images=images, expected=expected, pixels=pixels, settings=SETTINGS)
+            for name, saved_model in saved_models.items()
+        }
+    return others | {"real": real}
 
 
 def test_the_networks_own_saved_model_is_blessed(certificates):
