@@ -18,6 +18,7 @@ from kerasvision.models import table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def asked(model, inputs, **options):
@@ -37,15 +38,23 @@ def lived_in(network):
     return model
 
 
+def copied(model, network):
+    """The same network with the same weights, free to be changed."""
+    copy = network.build()
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def assert_equal_but_for_rounding(logits, expected):
     """To 1e-4 of the largest: deep networks whose statistics hardly moved yet have logits in the tens."""
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def run_on_jax(script, folder):
-    quiet = {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # Each network runs once: what XLA would gain by optimizing it is less than what that takes.
+    hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = os.environ | NO_GPU | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
     command = [sys.executable, str(script), str(folder)]
-    environment = os.environ | quiet | {"KERAS_BACKEND": "jax"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
 
 
@@ -55,8 +64,23 @@ def assert_trained_alike(run):
 
 
 @pytest.fixture(scope="module")
-def model(network):
-    return lived_in(network)
+def living():
+    """Each network, lived in: of a fast row made once, since `saved_networks` takes them all at once."""
+    kept = {}
+
+    def living_one(network):
+        if network.slow:
+            return lived_in(network)
+        if str(network) not in kept:
+            kept[str(network)] = lived_in(network)
+        return kept[str(network)]
+
+    return living_one
+
+
+@pytest.fixture(scope="module")
+def model(network, living):
+    return living(network)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +91,7 @@ def together(networks):
 
 
 @pytest.fixture(scope="module")
-def saved_networks(networks, together, tmp_path_factory, warm):
+def saved_networks(networks, living, together, tmp_path_factory, warm):
     """A folder with each row's network, its images, and its logits in plain Keras and on another backend."""
 
     @functools.cache
@@ -75,11 +99,11 @@ def saved_networks(networks, together, tmp_path_factory, warm):
         folder = tmp_path_factory.mktemp("saved")
         for network in networks:
             if str(network) in names:
-                lived_in(network).save(folder / f"{network}.keras")
+                living(network).save(folder / f"{network}.keras")
                 np.savez(folder / f"{network}.npz", *network.inputs())
         with ThreadPoolExecutor() as pool:
             scripts = [
-                pool.submit(warm.run_script, HERE / "reload.py", folder, timeout_seconds=1500),
+                pool.submit(warm.run_script, HERE / "reload.py", folder, timeout_seconds=1500, **NO_GPU),
                 pool.submit(run_on_jax, HERE / "other_backend.py", folder),
             ]
         for script in scripts:
@@ -93,7 +117,7 @@ def saved_networks(networks, together, tmp_path_factory, warm):
 def replica_runs(together, warm):
     @functools.cache
     def of(mode, names):
-        done = warm.run_script(HERE / "two_replicas.py", mode, *names, timeout_seconds=1500)
+        done = warm.run_script(HERE / "two_replicas.py", mode, *names, timeout_seconds=1500, **NO_GPU)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -119,6 +143,7 @@ def test_output_is_logits_not_probabilities(model):
     assert pooled or last.activation is keras.activations.linear
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_logits_stay_float32_where_a_mixed_policy_computes_in_16_bits(network):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -129,6 +154,7 @@ def test_logits_stay_float32_where_a_mixed_policy_computes_in_16_bits(network):
     assert model.output.dtype == "float32"
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_smallest_image_reaches_the_logits(network):
     smallest = table.find(network.name).smallest_side
     shape = network.build(image_shape=(smallest, smallest, 3)).output.shape
@@ -161,8 +187,8 @@ def test_built_on_another_backend_it_answers_the_same(model, network, saved_netw
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_eager_equals_graph(network, training):
-    eager, graph = lived_in(network), lived_in(network)
+def test_eager_equals_graph(model, network, training):
+    eager, graph = (copied(model, network) for _ in range(2)) if training else (model, model)
     inputs = network.inputs()
     logits = asked(tf.function(graph), inputs, training=training)
     # Wide, because batch normalisation over the few pixels of a small map magnifies rounding.
@@ -192,6 +218,7 @@ def test_two_replicas_equal_one_device_in_a_graph(fast_network, replica_runs):
     assert_trained_alike(replica_runs(fast_network, "graph"))
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_map_of_level_l_has_stride_two_to_the_l(network):
     small = network.build(num_classes=None, image_shape=(96, 96, 3)).output
     large = network.build(num_classes=None, image_shape=(128, 160, 3)).output
@@ -201,11 +228,13 @@ def test_map_of_level_l_has_stride_two_to_the_l(network):
         assert large[name].shape[1:3] == (height + 32 // stride, width + 64 // stride)
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_backbone_is_the_network_without_its_head(model, network):
     backbone = network.build(num_classes=None)
     in_network = {layer.name: layer.count_params() for layer in model.layers}
     assert {layer.name: layer.count_params() for layer in backbone.layers}.items() <= in_network.items()
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_layers_are_named_alike_in_every_model_of_a_process(model, network):
     assert [layer.name for layer in network.build().layers] == [layer.name for layer in model.layers]

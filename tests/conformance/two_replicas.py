@@ -19,7 +19,7 @@ from catalogue import NETWORKS
 
 from kerasvision.lookup import MODELS, keywords
 
-BATCH, STEPS = 8, 2
+BATCH, STEPS = 4, 2
 
 
 def train(network, scope, *, synchronized, mode):
