@@ -1,5 +1,11 @@
 """Options of the whole suite, and the order of its files."""
 
+import compileall
+import sys
+
+# Its import is what it is for: it imports all that stages use, and freezes every object.
+collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
+
 # The files that take longest, the longest first. Where several processes share the tests, each takes the next file when it
 # has done its own: a long one that came last would leave the others waiting.
 LONGEST = (
@@ -31,6 +37,9 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # xdist would begin with the files that hold most tests.
     config.option.loadscopereorder = False
+    # Hundreds of processes import the package. Where Python may not keep what it compiled, each would compile it again.
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        compileall.compile_dir(config.rootpath / "kerasvision", quiet=2)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -21,7 +21,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     (pattern,) = re.findall(r"grep -m 1 -E '([^']+)'", (ROOT / ".ci" / "run").read_text())
     commands = [line for line in README.splitlines() if re.search(pattern, line)]
     assert len(commands) == 1
-    assert commands[0].endswith("-m pytest -n 2 --dist loadfile")
+    assert commands[0].endswith("-m pytest -n 3 --dist loadfile")
 
 
 @pytest.mark.parametrize(("fails", "asked"), [("", 3), ("ruff format", 2), ("mypy", 3)])

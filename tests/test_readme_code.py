@@ -164,7 +164,7 @@ def _accepts_pip(call, _):
 def _accepts_script(call, _):
     """A program of the repository that has these options; or the tests."""
     if call.arguments[0] == "-m":
-        _assert_words(call, ["-m", "pytest", "-n", "2", "--dist", "loadfile"])
+        _assert_words(call, ["-m", "pytest", "-n", "3", "--dist", "loadfile"])
         return
     assert_options(*call.arguments)
 

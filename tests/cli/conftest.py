@@ -15,11 +15,16 @@ STRICT = "import sys, warnings; sys.warnoptions.append('error::UserWarning'); wa
 
 @pytest.fixture(scope="session")
 def kerasvision(warm):
-    """Runs the command line in a process: its exit code, what it prints. A new interpreter reads variables of its own."""
+    """Runs the command line in a process: its exit code, what it prints. A new interpreter reads variables of its own.
+
+    A pipeline runs with one worker unless the test says how many: this process has TensorFlow, and others would import it.
+    """
 
     def run(*arguments, cwd=REPOSITORY, **environment):
         if environment:
             return run_new(*arguments, cwd=cwd, **environment)
+        if arguments[0] == "run" and "--workers" not in arguments:
+            arguments = (*arguments, "--workers", 1)
         return warm.run(STRICT + MAIN, *arguments, folder=cwd)
 
     return run

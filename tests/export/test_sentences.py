@@ -108,19 +108,19 @@ def test_the_signatures_are_those_of_the_contract(exported):
     complaints, signatures = check_contract(exported.folder)
     assert complaints == []
     assert signatures["serving_default"]["outputs"] == {
-        "captions": ["string", [None, 2]],
-        "scores": ["float32", [None, 2]],
-        "valid": ["bool", [None]],
+        "captions": ("string", [None, 2]),
+        "scores": ("float32", [None, 2]),
+        "valid": ("bool", [None]),
     }
     assert signatures["score_captions"] == {
-        "inputs": {"captions": ["string", [None, None]], "image_bytes": ["string", [None]]},
+        "inputs": {"captions": ("string", [None, None]), "image_bytes": ("string", [None])},
         "outputs": {
-            "log_likelihoods": ["float32", [None, None]],
-            "tokens": ["int32", [None, None]],
-            "valid": ["bool", [None]],
+            "log_likelihoods": ("float32", [None, None]),
+            "tokens": ("int32", [None, None]),
+            "valid": ("bool", [None]),
         },
     }
-    assert signatures["explain"]["outputs"]["words"] == ["string", [None, LENGTH + 1]]
+    assert signatures["explain"]["outputs"]["words"] == ("string", [None, LENGTH + 1])
     meanings = [
         one["meaning"] for signature in exported.described.values() for part in signature.values() for one in part.values()
     ]

@@ -44,10 +44,7 @@ class FreshProcess:
         except subprocess.TimeoutExpired:
             self.end()
             return f"no answer within {TIMEOUT_SECONDS} seconds"
-        if self._process.returncode:
-            last = next(reversed(said.strip().splitlines()), "")
-            return f"a fresh process with TensorFlow alone cannot use it (exit code {self._process.returncode}): {last}"
-        return ""
+        return complaint(self._process.returncode, said)
 
     def is_waiting(self) -> bool:
         """Whether it can still be asked."""
@@ -57,6 +54,14 @@ class FreshProcess:
         """Ends it, asked or not."""
         self._process.kill()
         self._process.communicate()
+
+
+def complaint(exit_code: int, said: str) -> str:
+    """What went wrong in such a process, by its exit code and what it wrote on standard error; empty if nothing did."""
+    if not exit_code:
+        return ""
+    last = next(reversed(said.strip().splitlines()), "")
+    return f"a fresh process with TensorFlow alone cannot use it (exit code {exit_code}): {last}"
 
 
 class _Early:

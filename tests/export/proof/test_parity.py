@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from types import SimpleNamespace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.export.proof import parity
 from kerasvision.export.proof.canary import WAYS, canaries, prove_on_canaries, rewritten
 from kerasvision.export.proof.contract import check_contract, check_signatures
+from kerasvision.export.proof.fresh_process import PROBE, complaint
 from kerasvision.export.proof.parity import check_findings, compare_outputs, prove
 from kerasvision.export.writing.graph import read_graph
 from kerasvision.export.writing.saved_model import export_saved_model
@@ -85,10 +84,11 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
 
     pixels = np.stack([trained.transform.pixels(image) for image in images])
 
-    def forked(command, *, timeout, **_):
-        python, isolated, *script_and_arguments = command
-        assert (python, isolated) == (sys.executable, "-I")
-        return warm.run_script(*script_and_arguments, timeout_seconds=timeout)
+    class Fork:
+        def ask(self, request):
+            code = "import json, runpy, sys; runpy.run_path(sys.argv[1])['main'](**json.loads(sys.argv[2]))"
+            done = warm.run(code, PROBE, json.dumps(asdict(request)))
+            return complaint(done.returncode, done.stderr)
 
     real = prove_on_canaries(
         model_file=trained.model,
@@ -101,7 +101,7 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
         settings=MANY,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "subprocess", SimpleNamespace(run=forked, TimeoutExpired=subprocess.TimeoutExpired))
+        patch.setattr(parity, "take", Fork)
         others = {
             name: prove(saved_model, images=images, expected=expected, pixels=pixels, settings=SETTINGS)
             for name, saved_model in saved_models.items()
