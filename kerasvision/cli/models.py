@@ -37,7 +37,7 @@ def show(
 ) -> None:
     """Layer by layer: output shape, weights, memory, multiply-adds; and which published figures the sums equal."""
     from kerasvision.models import build
-    from kerasvision.models.summary import agreement, layer_table
+    from kerasvision.models.summary import layer_table, matching_figures
     from kerasvision.models.table import published, usual
 
     options = _options(name, option or [])
@@ -57,7 +57,7 @@ def show(
         f"one image, {summary.multiply_adds:,} multiply-adds"
     )
     figures = published(name, image_shape=shape, num_classes=num_classes)
-    for line in agreement(summary, figures):
+    for line in matching_figures(summary, figures):
         typer.echo(line)
     if not figures:
         typer.echo("no size was published for these images and classes")

@@ -134,9 +134,9 @@ def _show(pipeline_file: Path | None, root: Path) -> None:
 
 
 def _print_trials(artifact: "HyperParameters") -> None:
-    from kerasvision.tuning.table import printed, read_table
+    from kerasvision.tuning.table import printed, read_trials_table
 
-    trials = read_table(artifact.trials)
+    trials = read_trials_table(artifact.trials)
     heads, rows = printed(trials, most=MOST_ROWS)
     # A setting may be called as another one, or as a fact.
     table = table_of(*map(escape, heads), right=tuple(heads[1:]))

@@ -134,10 +134,10 @@ def loading_fault(file: Path, error: Exception) -> Fault:
     return Fault(f"is damaged, or does not fit this Keras: {line}{_versions(file)}")
 
 
-def names_in(file: Path) -> tuple[str, ...] | None:
+def head_names(file: Path) -> tuple[str, ...] | None:
     """The classes that the head of a network in a `.keras` file is for, in order; None where the file does not say.
 
-    >>> names_in(Path("nowhere.keras")) is None
+    >>> head_names(Path("nowhere.keras")) is None
     True
     """
     data = _read(file, NAMES)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.config.keras_files import names_in
+from kerasvision.config.keras_files import head_names
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError, StageError
@@ -98,7 +98,7 @@ def _in_order(network: keras.Model, file: Path, *, classes: Sequence[str]) -> ke
     Raises:
         ExportError: it is for other classes.
     """
-    names = names_in(file)
+    names = head_names(file)
     if names == tuple(classes) or isinstance(network.output, dict):
         return network
     count = network.output_shape[-1]

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from kerasvision.config.keras_files import names_in
+from kerasvision.config.keras_files import head_names
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, load
 from kerasvision.models.heads import by_name, say_fresh, say_head, shared_rows
@@ -95,7 +95,7 @@ def _words_by_name(
     whole: keras.Model, stored: Mapping[str, Sequence[Stored]], file: Path, *, words: Sequence[str]
 ) -> tuple[dict[str, Sequence[Stored]], Sequence[str]]:
     """The weights with the rows of these words where their numbers are, and the layers that begin fresh; says so."""
-    theirs = names_in(file)
+    theirs = head_names(file)
     if theirs is None:
         say_fresh(file, "does not name its words")
         return dict(stored), tuple(OF_THE_WORDS)

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasvision.config.keras_files import names_in
+from kerasvision.config.keras_files import head_names
 from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED, are_imagenet
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, keywords, load
@@ -145,7 +145,7 @@ def _head_by_name(
     model: keras.Model, make: Make, stored: Mapping[str, Sequence[Stored]], file: Path, *, classes: Sequence[str]
 ) -> tuple[dict[str, Sequence[Stored]], bool]:
     """The weights with the head's rows where these classes are, and whether any are; says so in a line."""
-    theirs = names_in(file)
+    theirs = head_names(file)
     if theirs is None:
         say_fresh(file, "does not name its classes")
         return dict(stored), False

@@ -94,13 +94,13 @@ def layer_table(model: keras.Model) -> LayerTable:
     return LayerTable(tuple(_row(layer, _outputs(model, layer)) for layer in model.layers))
 
 
-def agreement(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
+def matching_figures(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
     """Which published sizes these are, a line each; where they are none of them, the published ones.
 
     >>> from kerasvision.models import build
     >>> from kerasvision.models.table import find
     >>> table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=10))
-    >>> agreement(table, find("lenet5").figures[:1])
+    >>> matching_figures(table, find("lenet5").figures[:1])
     ['equal to Dive into Deep Learning: 61,706 trainable weights']
     """
     sizes = [(_named(figure), _size(figure, table), _size(figure, figure)) for figure in figures]

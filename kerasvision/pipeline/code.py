@@ -25,12 +25,12 @@ import kerasvision
 from kerasvision import lookup
 from kerasvision.pipeline import source, syntax
 from kerasvision.pipeline.digests import Memo, path_key, read_changed
-from kerasvision.pipeline.source import Source, read_source
+from kerasvision.pipeline.source import SourceCode, read_source
 
 _FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platlib", "purelib"))
 
 # What was read in this process: (module, file) -> (what the module was loaded from at that time, what its file says).
-_READ: dict[tuple[str, Path], tuple[ModuleSpec | None, Source]] = {}
+_READ: dict[tuple[str, Path], tuple[ModuleSpec | None, SourceCode]] = {}
 
 
 @dataclass
@@ -59,7 +59,7 @@ def code_of(modules: Iterable[str], memo: Memo | None = None) -> Code:
     >>> "kerasvision.lookup" in code_of(["kerasvision.config.base"]).digests
     True
     """
-    sources: dict[str, Source] = {}
+    sources: dict[str, SourceCode] = {}
     compiled: dict[str, str] = {}
     by_users, seen, wave = set(modules), set[str](), set(modules)
     while wave:
@@ -100,7 +100,7 @@ def distribution_of(top: str) -> str | None:
     return named or next(iter(metadata.packages_distributions().get(top, ())), None)
 
 
-def _reached(name: str, said: Source) -> Set[str]:
+def _reached(name: str, said: SourceCode) -> Set[str]:
     """Names that a module may import. Some that are not modules are left out."""
     names = {*said.imports, *_parent(name)}
     return names & _our_files().keys() if _is_ours(name) else names
@@ -125,7 +125,7 @@ def _our_files() -> dict[str, Path]:
     return found
 
 
-def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
+def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, SourceCode]:
     """What files say, by module. A module that is loaded runs as it was loaded, even if its file changed since."""
     found = {name: said for name, file in files.items() if (said := _said_before(name, file)) is not None}
     keys = {f"{_reader()}\n{name}\n{path_key(file)}": name for name, file in files.items() if name not in found}
@@ -141,12 +141,12 @@ def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, Source]:
         if isinstance(text, OSError):
             raise text
         name = keys[key]
-        found[name] = Source.from_text(text)
+        found[name] = SourceCode.from_text(text)
         _READ[name, files[name]] = _loaded_from(name), found[name]
     return found
 
 
-def _said_before(name: str, file: Path) -> Source | None:
+def _said_before(name: str, file: Path) -> SourceCode | None:
     """What a file said when this process read it; None if it must be read again.
 
     A user's file is read once while its module stays loaded. Before it is loaded, and after `importlib.reload`, the file

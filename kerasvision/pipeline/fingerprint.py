@@ -78,7 +78,7 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
         settings=dict(leaves(settings.identity())) if settings else {},
         files=file_digests(settings.files(), memo) if settings else {},
         code=_notebook_code(node) | code.digests,
-        versions=versions() | _versions_of_extras(node) | _versions_of_packages(code),
+        versions=library_versions() | _versions_of_extras(node) | _versions_of_packages(code),
     )
 
 
@@ -106,7 +106,7 @@ def unseen_loads(node: Node, memo: Memo | None = None) -> str:
 
 
 @cache
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what a stage writes."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}}
 

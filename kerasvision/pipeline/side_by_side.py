@@ -18,7 +18,7 @@ from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous, 
 from kerasvision.pipeline.launcher import Launch, Result, record_end, reuse
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.resolving import Outputs
-from kerasvision.pipeline.stage_process import Failure, Message, Remark, Task
+from kerasvision.pipeline.stage_process import Assignment, Failure, Message, Remark
 from kerasvision.pipeline.stage_processes import StageProcess, StageProcesses
 from kerasvision.progress import BarState, Board
 
@@ -134,7 +134,7 @@ class SideBySide:
         process = self.processes.free(name, needs_gpus=needs_gpus(node))
         if process is not None:
             self._announce(name)
-            process.give(Task(name, self._done, self.force, self._known.pop(name)))
+            process.give(Assignment(name, self._done, self.force, self._known.pop(name)))
         return False
 
     def _prepare(self) -> None:

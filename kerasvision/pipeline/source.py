@@ -22,7 +22,7 @@ _LOADERS = ("np", "numpy", "joblib", "torch", "pickle", "lookup")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceCode:
     """What one file says.
 
     Attributes:
@@ -48,13 +48,13 @@ class Source:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> "Source":
+    def from_text(cls, text: str) -> "SourceCode":
         """What `to_text` wrote."""
         found = json.loads(text)
         return cls(**found | {"imports": tuple(found["imports"]), "unseen": tuple(found["unseen"])})
 
 
-def read_source(file: Path, name: str) -> Source:
+def read_source(file: Path, name: str) -> SourceCode:
     """What a file says.
 
     Args:
@@ -72,7 +72,7 @@ def read_source(file: Path, name: str) -> Source:
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     renamed = _renamed(nodes)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    return Source(
+    return SourceCode(
         syntax=digest,
         text=hashlib.sha256(file.read_bytes()).hexdigest(),
         reads_text=reads_own_text(nodes),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Setup:
+class ProcessSetup:
     """What a process knows before its first stage.
 
     Attributes:
@@ -54,7 +54,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Task:
+class Assignment:
     """Asks for the execution of a stage.
 
     Attributes:
@@ -96,11 +96,11 @@ class Failure:
 Message = Remark | BarState | Result | Failure
 
 
-def main(connection: "Connection", stdout: "Connection", stderr: "Connection", setup: Setup) -> None:
+def main(connection: "Connection", stdout: "Connection", stderr: "Connection", setup: ProcessSetup) -> None:
     """Executes stages until None comes, the other end is closed, or the process that runs the pipeline is gone.
 
     Args:
-        connection: Task and Preparation come in, Message goes out.
+        connection: Assignment and Preparation come in, Message goes out.
         stdout, stderr: take what stages print.
         setup: what is the same for all stages.
     """
@@ -130,7 +130,9 @@ def main(connection: "Connection", stdout: "Connection", stderr: "Connection", s
             connection.send(answer)
 
 
-def _executed(asked: Task, pipeline: Pipeline, store: Store, run: RunRecord, connection: "Connection") -> Result | Failure:
+def _executed(
+    asked: Assignment, pipeline: Pipeline, store: Store, run: RunRecord, connection: "Connection"
+) -> Result | Failure:
     context = Launch(
         store,
         run,

@@ -20,7 +20,7 @@ from kerasvision.errors import ConfigError
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.launcher import Result
 from kerasvision.pipeline.records import RunRecord
-from kerasvision.pipeline.stage_process import Failure, Message, Preparation, Setup, Task, main
+from kerasvision.pipeline.stage_process import Assignment, Failure, Message, Preparation, ProcessSetup, main
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -56,7 +56,7 @@ class StageProcess:
     began: float = 0.0
     _is_asked_to_stop: bool = False
 
-    def give(self, task: Task) -> None:
+    def give(self, task: Assignment) -> None:
         """Has it execute a stage."""
         self.node, self.began, self._is_asked_to_stop = task.node, time.monotonic(), False
         self._send(task)
@@ -123,7 +123,7 @@ class StageProcess:
         for stream in (self.connection, *self.streams):
             stream.close()
 
-    def _send(self, asked: Task | Preparation | None) -> None:
+    def _send(self, asked: Assignment | Preparation | None) -> None:
         with suppress(OSError):  # it is gone, and the sentinel says so
             self.connection.send(asked)
 
@@ -200,7 +200,7 @@ class StageProcesses:
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
         streams = {context.Pipe(duplex=False): stream for stream in (sys.stdout, sys.stderr)}
-        setup = Setup(self._pickled, files_of(self._pickled), self.folder, self.run, dict(os.environ), sees_gpus)
+        setup = ProcessSetup(self._pickled, files_of(self._pickled), self.folder, self.run, dict(os.environ), sees_gpus)
         written = [writer for _, writer in streams]
         process = context.Process(target=main, args=(theirs, *written, setup), name=f"stages-{len(self.all)}")
         process.start()

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from kerasvision.serving.batching import Batcher
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedVersion, Signature
+from kerasvision.serving.loaded import ServedSignature, ServedVersion
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.protocol import Asked, read_request, write_reply
 from kerasvision.serving.versions import Versions
@@ -200,7 +200,7 @@ class Application:
             raise Refused(503, "too many bytes are waiting already: try again later")
 
 
-def _read_large(body: bytes, signatures: Mapping[str, Signature], limits: Limits) -> Asked:
+def _read_large(body: bytes, signatures: Mapping[str, ServedSignature], limits: Limits) -> Asked:
     """`read_request`, in the one thread that reads large bodies.
 
     Python's collector is held back meanwhile: it would walk through a million new lists again and again, up to a second at

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import Columns, Signature
+from kerasvision.serving.loaded import Columns, ServedSignature
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.protocol import Asked
 
@@ -217,7 +217,7 @@ class Batcher:
         self._measures.waiting_rows.set(self._waiting_rows)
 
 
-def _ask(signature: Signature, pieces: Sequence[_Piece]) -> list[Columns]:
+def _ask(signature: ServedSignature, pieces: Sequence[_Piece]) -> list[Columns]:
     if len(pieces) == 1 and pieces[0].is_all:
         return [signature(pieces[0].columns())]
     given = [piece.columns() for piece in pieces]

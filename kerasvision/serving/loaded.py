@@ -17,7 +17,7 @@ Columns = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Signature:
+class ServedSignature:
     """One function of a SavedModel.
 
     Attributes:
@@ -35,7 +35,7 @@ class Signature:
     function: SignatureFunction
 
     @classmethod
-    def of(cls, name: str, function: SignatureFunction) -> "Signature":
+    def of(cls, name: str, function: SignatureFunction) -> "ServedSignature":
         """What a loaded SavedModel has under a name."""
         inputs = dict(function.structured_input_signature[1])
         outputs = function.structured_outputs
@@ -66,7 +66,7 @@ class ServedVersion:
     def __init__(self, folder: Path, *, version: int) -> None:
         self.version = version
         self._served = ServedModel(folder)
-        self.signatures = {name: Signature.of(name, made) for name, made in self._served.signatures.items()}
+        self.signatures = {name: ServedSignature.of(name, made) for name, made in self._served.signatures.items()}
         self.signature_definitions = _definitions(folder)
 
     def warm_up(self, max_batch_size: int) -> None:

@@ -21,7 +21,7 @@ from kerasvision.served.signatures import BYTES_INPUT
 from kerasvision.serving.body import parse_body, refuse_overflow
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import Columns, Signature
+from kerasvision.serving.loaded import Columns, ServedSignature
 
 DEFAULT_SIGNATURE = "serving_default"
 B64 = "b64"
@@ -41,13 +41,13 @@ class Asked:
         by_rows: whether the reply comes in rows.
     """
 
-    signature: Signature
+    signature: ServedSignature
     columns: Columns
     pixels: tuple[int, ...]
     by_rows: bool
 
 
-def read_request(body: bytes, signatures: Mapping[str, Signature], limits: Limits) -> Asked:
+def read_request(body: bytes, signatures: Mapping[str, ServedSignature], limits: Limits) -> Asked:
     """The arrays of a request.
 
     Args:
@@ -103,7 +103,7 @@ def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
     return json.dumps({"predictions": rows}).encode()
 
 
-def _by_rows(instances: object, signature: Signature, limits: Limits) -> dict[str, object]:
+def _by_rows(instances: object, signature: ServedSignature, limits: Limits) -> dict[str, object]:
     """Input name -> one value per row."""
     if not isinstance(instances, list) or not instances:
         raise Refused(400, "'instances' must be a list of at least one value")
@@ -118,7 +118,7 @@ def _by_rows(instances: object, signature: Signature, limits: Limits) -> dict[st
     return {name: [instance[name] for instance in instances] for name in signature.inputs}
 
 
-def _by_columns(inputs: object, signature: Signature) -> dict[str, object]:
+def _by_columns(inputs: object, signature: ServedSignature) -> dict[str, object]:
     """Input name -> values."""
     if not _is_named(inputs):
         return {_only_input(signature, "inputs"): inputs}
@@ -133,7 +133,7 @@ def _is_named(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and not (len(value) == 1 and isinstance(value.get(B64), str))
 
 
-def _only_input(signature: Signature, key: str) -> str:
+def _only_input(signature: ServedSignature, key: str) -> str:
     if len(signature.inputs) != 1:
         raise Refused(400, f"'{key}' must name its values: {signature.name} takes {', '.join(sorted(signature.inputs))}")
     return next(iter(signature.inputs))
@@ -222,7 +222,7 @@ def _other_leaf(value: object, array: np.ndarray, name: str, dtype: tf.DType) ->
     return "a number that is too large for it"
 
 
-def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[int, ...]:
+def _checked(columns: Columns, signature: ServedSignature, limits: Limits) -> tuple[int, ...]:
     """Pixels to decode, per row. Images that cannot be decoded are emptied, for the model to call them no answer."""
     if signature.joins and len({len(array) for array in columns.values()}) > 1:
         raise Refused(400, "the inputs differ in their number of rows")
@@ -242,7 +242,7 @@ def _checked(columns: Columns, signature: Signature, limits: Limits) -> tuple[in
     return tuple(total)
 
 
-def _image_pixels(texts: np.ndarray, name: str, signature: Signature, limits: Limits) -> list[int]:
+def _image_pixels(texts: np.ndarray, name: str, signature: ServedSignature, limits: Limits) -> list[int]:
     """Pixels to decode, per text. An image over a limit is emptied, so that it disturbs no other.
 
     Where all of them are, the request is refused: its error says why, which a row has no place for.

@@ -43,7 +43,7 @@ def varied_paths(trials: Iterable[TrialRecord]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for trial in trials for path in trial.values))
 
 
-def read_table(file: Path) -> pd.DataFrame:
+def read_trials_table(file: Path) -> pd.DataFrame:
     """The table that `trials_table` made and `to_csv(index=False)` wrote; whole numbers stay whole beside missing ones."""
     kinds = dict.fromkeys(("trial", "status", "parent", ERROR), "string")
     return pd.read_csv(file, dtype=kinds, dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""])
@@ -53,7 +53,7 @@ def printed(table: pd.DataFrame, *, most: int) -> tuple[list[str], list[list[str
     """Heads and rows of the best trials as texts for a screen, without columns that hold nothing.
 
     Args:
-        table: from `trials_table` or `read_table`.
+        table: from `trials_table` or `read_trials_table`.
         most: rows.
     """
     best = table.head(most)

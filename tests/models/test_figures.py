@@ -3,7 +3,7 @@
 import pytest
 
 from kerasvision.models import build
-from kerasvision.models.summary import agreement, layer_table
+from kerasvision.models.summary import layer_table, matching_figures
 from kerasvision.models.table import NETWORKS, find, usual
 
 FIGURES = [pytest.param(row.name, figure, id=f"{row.name}-{i}") for row in NETWORKS for i, figure in enumerate(row.figures)]
@@ -13,14 +13,14 @@ FIGURES = [pytest.param(row.name, figure, id=f"{row.name}-{i}") for row in NETWO
 @pytest.mark.usefixtures("shapes_only")
 def test_size_equals_the_published_one(name, figure):
     model = build(name, image_shape=figure.image_shape, num_classes=figure.num_classes, **figure.options)
-    assert agreement(layer_table(model), [figure])[0].startswith("equal to ")
+    assert matching_figures(layer_table(model), [figure])[0].startswith("equal to ")
 
 
 @pytest.mark.usefixtures("shapes_only")
 def test_another_size_is_said_to_be_another():
     table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=11))
-    assert agreement(table, [usual("lenet5")]) == ["unlike Dive into Deep Learning: 61,706 trainable weights"]
-    assert agreement(table, []) == []
+    assert matching_figures(table, [usual("lenet5")]) == ["unlike Dive into Deep Learning: 61,706 trainable weights"]
+    assert matching_figures(table, []) == []
 
 
 @pytest.mark.usefixtures("shapes_only")
@@ -28,6 +28,6 @@ def test_two_sizes_from_one_source_do_not_hide_each_other():
     plain, normed = find("vgg11").figures[:2]
     assert plain.source == normed.source
     table = layer_table(build("vgg11", image_shape=plain.image_shape, num_classes=plain.num_classes))
-    assert len(agreement(table, [plain, normed])) == len(agreement(table, [normed, plain])) == 1
-    assert agreement(table, [plain, normed])[0].startswith("equal to torchvision: 132,863,336 trainable weights")
-    assert agreement(table, [normed])[0].startswith("unlike torchvision (batch_norm=True): 132,868,840")
+    assert len(matching_figures(table, [plain, normed])) == len(matching_figures(table, [normed, plain])) == 1
+    assert matching_figures(table, [plain, normed])[0].startswith("equal to torchvision: 132,863,336 trainable weights")
+    assert matching_figures(table, [normed])[0].startswith("unlike torchvision (batch_norm=True): 132,868,840")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasvision.config.keras_files import add_names, names_in
+from kerasvision.config.keras_files import add_names, head_names
 from kerasvision.config.published import are_imagenet
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.models import build, pretrained
@@ -202,7 +202,7 @@ def test_names_travel_in_the_file_which_keras_alone_loads(saved, tmp_path):
     file, old = saved()
     copy = tmp_path / "copy.keras"
     copy.write_bytes(file.read_bytes())
-    assert names_in(copy) == OLD
+    assert head_names(copy) == OLD
     with zipfile.ZipFile(copy) as archive:
         assert archive.testzip() is None
     np.testing.assert_array_equal(keras.saving.load_model(copy).get_layer("logits").bias, old.get_layer("logits").bias)

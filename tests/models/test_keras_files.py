@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from kerasvision import config as c
-from kerasvision.config.keras_files import add_names, file_fault, hdf5_fault, names_in
+from kerasvision.config.keras_files import add_names, file_fault, hdf5_fault, head_names
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.models import build
 from kerasvision.models.saved import load_network
@@ -143,9 +143,9 @@ def test_file_of_another_keras_that_does_not_load_names_both_versions(whole, tmp
 def test_names_of_classes_are_read_without_keras(whole, tmp_path):
     file = tmp_path / "named.keras"
     file.write_bytes(whole.read_bytes())
-    assert names_in(file) is None
+    assert head_names(file) is None
     add_names(file, ["grün", "cat"])
-    assert names_in(file) == ("grün", "cat")
+    assert head_names(file) == ("grün", "cat")
 
 
 def test_pipe_is_not_waited_for(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kerasvision import lookup
 from kerasvision.pipeline.code import code_digests
-from kerasvision.pipeline.source import Source, read_source
+from kerasvision.pipeline.source import SourceCode, read_source
 from kerasvision.pipeline.syntax import reads_own_text, syntax_digest
 
 NET = '''"""A network."""
@@ -197,4 +197,4 @@ def test_what_a_source_says_is_kept_as_text(tmp_path):
     said = read_source(file, "own.net")
     assert said.imports == ("own", "own.a")
     assert said.unseen == ("net.py, line 2, calls open",)
-    assert Source.from_text(said.to_text()) == said
+    assert SourceCode.from_text(said.to_text()) == said

@@ -102,9 +102,9 @@ def test_run_says_why_it_begins_anew_although_a_checkpoint_lies_there(tmp_path, 
     remarks(pipeline(9), tmp_path)
     (folder,) = (tmp_path / "runs" / "work" / "counting" / "count").iterdir()
     (folder / "checkpoints" / "step-00000040").mkdir(parents=True)
-    newer = {**fingerprint.versions(), "keras": "99.0"}
-    was = fingerprint.versions()["keras"]
-    monkeypatch.setattr(fingerprint, "versions", lambda: newer)
+    newer = {**fingerprint.library_versions(), "keras": "99.0"}
+    was = fingerprint.library_versions()["keras"]
+    monkeypatch.setattr(fingerprint, "library_versions", lambda: newer)
     begins = f"count begins anew: {folder} holds a checkpoint after step 40, which does not fit"
     assert remarks(pipeline(9), tmp_path) == [f"{begins}: version of keras: {was} -> 99.0"]
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision.serving.batching import Batcher
 from kerasvision.serving.limits import Limits, Refused
-from kerasvision.serving.loaded import ServedVersion, Signature
+from kerasvision.serving.loaded import ServedSignature, ServedVersion
 from kerasvision.serving.measures import Measures
 from kerasvision.serving.protocol import Asked
 
@@ -34,7 +34,7 @@ class Gate:
 
 
 def signature(function, name="double"):
-    return Signature(name, {"x": FLOATS}, ("y",), True, function)
+    return ServedSignature(name, {"x": FLOATS}, ("y",), True, function)
 
 
 def asked(made, *values, pixels=0):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasvision.tuning.records import SearchResult, TrialRecord
-from kerasvision.tuning.table import printed, read_table, short_names, trials_table
+from kerasvision.tuning.table import printed, read_trials_table, short_names, trials_table
 
 RATE, PAD, KIND = "training.optimizer.learning_rate", "augment.0.pad", "training.optimizer"
 
@@ -53,7 +53,7 @@ def test_best_comes_first_and_trials_without_a_score_last(direction, order):
 def test_a_setting_that_was_not_varied_is_missing_and_the_others_keep_their_type(tmp_path):
     made = trials_table(SearchResult({}, TRIALS, "val_accuracy", "max"))
     made.to_csv(tmp_path / "trials.csv", index=False)
-    for table in (made, read_table(tmp_path / "trials.csv")):
+    for table in (made, read_trials_table(tmp_path / "trials.csv")):
         assert table[PAD].isna().tolist() == [True, False, False, True]
         assert table[PAD].dropna().tolist() == [1, 3]
         assert str(table[PAD].dtype) == "Int64"
@@ -65,7 +65,7 @@ def test_a_setting_that_was_not_varied_is_missing_and_the_others_keep_their_type
 def test_names_of_trials_and_words_like_nothing_survive_the_file(tmp_path):
     words = trial(7, 0.5, kind="None"), trial(8, 0.4, kind="NA")
     trials_table(SearchResult({}, words, "val_accuracy", "max")).to_csv(tmp_path / "trials.csv", index=False)
-    table = read_table(tmp_path / "trials.csv")
+    table = read_trials_table(tmp_path / "trials.csv")
     assert table["trial"].tolist() == ["0007", "0008"]
     assert table[KIND].tolist() == ["None", "NA"]
 

@@ -104,7 +104,7 @@ def record_inference(record: Path, summary: Summary) -> None:
     _write_record(record, {"inferred": True, "images": summary.images, "faults": summary.faults, "named": named})
 
 
-def record_refusal(record: Path, *, why: str) -> None:
+def record_unasked(record: Path, *, why: str) -> None:
     """Writes why nothing was asked."""
     _write_record(record, {"inferred": False, "why": why})
 

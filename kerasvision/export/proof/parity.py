@@ -24,7 +24,7 @@ ROWS_PER_SWAPPED_TEXT = 500
 Arrays = Mapping[str, np.ndarray]
 
 
-class Findings(TypedDict):
+class ProbeFindings(TypedDict):
     """What the probe writes to `found.json`.
 
     Attributes:
@@ -141,7 +141,7 @@ def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple
     return complaints, largest
 
 
-def check_findings(found: Findings, allowed: float) -> list[str]:
+def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
     """Complaints about what the fresh process saw: batches, bad rows, JSON, and what it had to import."""
     complaints = [found["bad_row"]] if found["bad_row"] else []
     gap = found["batch_difference"]
@@ -170,9 +170,9 @@ def _in_a_container(
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
-def _read_answers(folder: Path) -> tuple[Findings, dict[str, Arrays]]:
+def _read_answers(folder: Path) -> tuple[ProbeFindings, dict[str, Arrays]]:
     """What the probe found, and what it received when it asked with `bytes` and with `pixels`."""
-    found: Findings = json.loads((folder / "found.json").read_text(encoding="utf-8"))
+    found: ProbeFindings = json.loads((folder / "found.json").read_text(encoding="utf-8"))
     return found, {file.stem: dict(np.load(file)) for file in folder.glob("*.npz")}
 
 
@@ -193,7 +193,7 @@ def _compare_answers(
     return complaints, max(differences)
 
 
-def _facts(found: Findings, saved_model: Path) -> dict[str, float]:
+def _facts(found: ProbeFindings, saved_model: Path) -> dict[str, float]:
     size = sum(file.stat().st_size for file in saved_model.rglob("*") if file.is_file())
     return {
         **{f"latency_{name}_ms": value for name, value in found["latency_ms"].items()},

@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasvision.errors import ConfigError
 from kerasvision.export.publishing.model_card import CardFacts, model_card
-from kerasvision.export.publishing.push import push, push_token, record_push, record_refusal, who_and_when
+from kerasvision.export.publishing.push import push, push_token, record_push, record_unpushed, who_and_when
 
 Properties = dict[str, int | float | str]
 
@@ -57,7 +57,7 @@ def publish(
     if overruled_because is not None and not judged.refusals:
         raise ConfigError("only a model that is not blessed is pushed by force; this one is", hint="leave out --force")
     if judged.refusals and overruled_because is None:
-        record_refusal(record, why=why)
+        record_unpushed(record, why=why)
         return {"pushed": 0, "reason": why}
     pushed = who_and_when()
     forced = None if overruled_because is None else {**pushed, "reason": overruled_because, "although": why}

@@ -109,7 +109,7 @@ def record_push(record: Path, *, destination: Path, version: int, forced: Mappin
     _write(record, {"pushed": True, "version": version, "destination": relative, **told})
 
 
-def record_refusal(record: Path, *, why: str) -> None:
+def record_unpushed(record: Path, *, why: str) -> None:
     """Writes why a model was not pushed."""
     _write(record, {"pushed": False, "why": why})
 

@@ -15,11 +15,11 @@ def bulk_inferrer(
     work: Path,
 ) -> None:
     """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. One that was killed goes on."""
-    from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_refusal
+    from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_unasked
 
     if model_blessing.properties.get("blessed") != 1:
         why = str(model_blessing.properties.get("reason", "the model is not blessed"))
-        record_refusal(inference_result.record, why=why)
+        record_unasked(inference_result.record, why=why)
         inference_result.properties.update(inferred=0, reason=why)
         return
     asked = settings.predict

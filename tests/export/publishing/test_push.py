@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from kerasvision.errors import ConfigError, ExportError
-from kerasvision.export.publishing.push import push, push_token, record_push, record_refusal, roll_back
+from kerasvision.export.publishing.push import push, push_token, record_push, record_unpushed, roll_back
 from kerasvision.pipeline.stages.evaluator import evaluator
 from kerasvision.served.versions import complaint, find_version, latest_version, read_record, versions
 
@@ -174,7 +174,7 @@ def test_a_push_is_recorded_relative_to_its_record(tmp_path):
 
 
 def test_a_refusal_is_recorded_with_its_reason(tmp_path):
-    record_refusal(tmp_path / "pushed.json", why="accuracy >= 0.9 failed with 0.8")
+    record_unpushed(tmp_path / "pushed.json", why="accuracy >= 0.9 failed with 0.8")
     assert json.loads((tmp_path / "pushed.json").read_text()) == {"pushed": False, "why": "accuracy >= 0.9 failed with 0.8"}
 
 
