@@ -58,7 +58,11 @@ def load(path: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name + ".").startswith(error.name + "."):
-            raise ConfigError(f"there is no module {module_name!r}", received=path) from None
+            raise ConfigError(
+                f"there is no module {module_name!r}",
+                received=path,
+                hint="it must lie in the folder that you run the command in, or be installed",
+            ) from None
         raise
     if not hasattr(module, attribute):
         raise ConfigError(f"{module_name} has no {attribute!r}; {did_you_mean(attribute, vars(module))}")

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import warnings
 from typing import Any
 
@@ -9,6 +10,8 @@ from kerasvision import lookup
 from kerasvision.errors import ConfigError
 
 PLAIN = (str, bool, int, float, type(None))
+# "module:name" in a list or tuple without its quotes.
+_PATH = re.compile(r"(?<=[\[(,\s])([A-Za-z_][\w.]*:[A-Za-z_]\w*)(?=\s*[,\])])")
 
 
 class _NoValue(Exception):
@@ -25,19 +28,22 @@ def value_of(text: str) -> object:
     ([64, 64], (64, 64), None, 'adam', 'adam')
     >>> value_of("c.Adam(learning_rate=0.1)").learning_rate
     0.1
-    >>> value_of("[onnx, litert]")
-    ['onnx', 'litert']
+    >>> value_of("[onnx, litert]"), value_of("[onnx, mine:OpenVino]")
+    (['onnx', 'litert'], ['onnx', 'mine:OpenVino'])
     """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets in brackets in brackets
         pass
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of backslashes, say: the text was not written as Python
-            return _evaluated(ast.parse(text.strip(), mode="eval").body)
-    except (_NoValue, SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        return text
+    # A shell takes the quotes out of ["mine:OpenVino"].
+    for written in (text, _PATH.sub(r'"\1"', text)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of backslashes, say: the text was not written as Python
+                return _evaluated(ast.parse(written.strip(), mode="eval").body)
+        except (_NoValue, SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+            pass
+    return text
 
 
 def _evaluated(node: ast.expr | None) -> object:
