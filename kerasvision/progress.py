@@ -28,7 +28,7 @@ class Advance(Protocol):
     """Moves a bar on."""
 
     def __call__(self, steps: int = 1, note: str | None = None) -> None:
-        """Moves it on by so many steps; a note (the current loss, say) stands behind it until the next one."""
+        """Moves it on by `steps`; a note, such as the current loss, is shown until the next one."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerasvision.export.asking.columns import Columns
     from kerasvision.export.asking.predict import Answer
 
-# On a screen: so many lines at a time, and so many of the labels that come after the best.
+# How many lines a screen shows at a time, and how many labels after the best one.
 LINES = 100
 MOST_NEXT = 2
 MOST_NAMED = 20

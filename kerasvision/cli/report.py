@@ -26,9 +26,9 @@ def report(
 
 
 def tell_report(result: "RunResult", root: Path) -> None:
-    """At the end of a run: writes its report where it made something to report, and says where it is.
+    """Writes the report of a run that has something to report, and prints its path.
 
-    A report that cannot be written is told, and the run is what it was without it.
+    If the report cannot be written, a warning says why. The result of the run stays the same.
     """
     from kerasvision.pipeline.report import is_worth_a_report, report_run
 

@@ -66,7 +66,7 @@ def _print_anomalies(result: "Result", console: Console) -> None:
 def _facts(result: "Result") -> str:
     """What a stage said of its artifacts, in a few words."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
-    # Reasons are told at the end.
+    # The end of the run prints the reasons.
     facts = {name: value for name, value in facts.items() if name != "reason" and not name.startswith("forced_")}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
     return escape(f" ({shown})") if shown else ""

@@ -41,7 +41,8 @@ def tune(
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many; by default search.trials.")] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Begin no trial after so many; by default search.minutes.")
+        float | None,
+        typer.Option("--minutes", help="Begin no new trial after this many minutes; by default search.minutes."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only print what the last search found.")] = False,
     find_learning_rate: Annotated[

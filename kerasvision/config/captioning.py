@@ -37,7 +37,7 @@ class Words(Vocabulary):
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.vocabulary:fit_words"
 
     min_count: int = Field(default=5, ge=1, description="how often a word must occur in the training captions")
-    max_size: int | None = Field(default=None, ge=5, description="keep the commonest words up to so many tokens")
+    max_size: int | None = Field(default=None, ge=5, description="keep at most this many tokens, the most frequent ones")
 
 
 class Subwords(Vocabulary):
@@ -78,7 +78,7 @@ class BeamSearch(Decoding):
 
     width: int = Field(default=3, ge=1, le=100)
     length_norm: float = Field(default=0.7, ge=0, le=2, description="0: longer sentences are at a disadvantage; 1: mean")
-    no_repeat: int = Field(default=3, ge=0, description="so many tokens never follow each other twice; 0: they may")
+    no_repeat: int = Field(default=3, ge=0, description="no run of this many tokens occurs twice; 0: repeats are allowed")
 
 
 class Sample(Decoding):

@@ -102,5 +102,5 @@ class SimpleModels(Config):
     """The simplest learners that the network is compared with, by scikit-learn, on small versions of the images."""
 
     max_train: int = Field(default=5000, ge=10, description="training images that they learn from, drawn by a fixed seed")
-    max_side: int = Field(default=32, ge=2, le=128, description="larger images are reduced to so many pixels a side")
+    max_side: int = Field(default=32, ge=2, le=128, description="larger images are reduced to this many pixels a side")
     components: int = Field(default=50, ge=1, description="principal components that the second half of them sees")

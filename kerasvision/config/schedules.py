@@ -26,7 +26,7 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """Times `factor` after every so many epochs, or after each of the epochs named.
+    """Multiplies the rate by `factor` every few epochs, or after each of the given epochs.
 
     cs231n (https://cs231n.github.io/neural-networks-3/#anneal): "reducing the learning rate by a half every 5 epochs, or by
     0.1 every 20 epochs". He et al., 2015, section 4.2, on CIFAR-10 (after 32,000 and 48,000 steps of 128 images):

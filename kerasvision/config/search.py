@@ -135,10 +135,12 @@ class Search(Config):
     trials: int = Field(default=10, ge=1, description="most trials; Hyperband decides for itself how many it needs")
     epochs: int = Field(default=3, ge=1, description="epochs of one trial; the longest ones, for Hyperband and halving")
     factor: int = Field(
-        default=3, ge=2, description="Hyperband and halving: one trial in so many goes on, for so many times the epochs"
+        default=3,
+        ge=2,
+        description="Hyperband and halving: one trial in this many continues, for this many times the epochs",
     )
-    minutes: float | None = Field(default=None, gt=0, description="after so many, no trial is begun any more")
-    total_epochs: int | None = Field(default=None, ge=1, description="no trial is begun that would go over so many in all")
+    minutes: float | None = Field(default=None, gt=0, description="no trial begins after this many minutes")
+    total_epochs: int | None = Field(default=None, ge=1, description="no trial begins that would exceed this total")
     trial_minutes: float | None = Field(default=None, gt=0, description="a trial that takes longer has failed")
     objective: str = Field(default="accuracy", description="a metric of the task, on the validation split")
     stop_hopeless: bool = Field(
@@ -149,7 +151,7 @@ class Search(Config):
     parallel_trials: int = Field(default=1, ge=1, description="trials at a time, each in a process of its own")
     retries: int = Field(default=1, ge=0, description="how often a trial whose process died is tried again")
     seeds: int = Field(
-        default=0, ge=0, description="train the best settings in full with so many seeds, and report mean and deviation"
+        default=0, ge=0, description="train the best settings in full with this many seeds, and report mean and deviation"
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
 

@@ -89,7 +89,7 @@ class Idx(Source):
 
     path: Path
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
-    max_examples: int | None = Field(default=None, ge=1, description="read only so many of each split")
+    max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The .gz files in the folder."""
@@ -119,7 +119,7 @@ class Tfds(Source):
     image_key: str = "image"
     label_key: str | None = Field(default="label", description="None where the data set gives no labels")
     caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
-    max_examples: int | None = Field(default=None, ge=1, description="read only so many of each split")
+    max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""
@@ -369,7 +369,7 @@ class Shapes(Source):
     classes: tuple[ShapeName, ...] = Field(
         default=("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"), min_length=1
     )
-    max_objects: int = Field(default=3, ge=1, le=6, description="each scene holds 1 to so many shapes")
+    max_objects: int = Field(default=3, ge=1, le=6, description="each scene holds 1 to this many shapes")
 
     @model_validator(mode="after")
     def _name_each_class_once(self) -> "Shapes":

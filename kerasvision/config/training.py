@@ -46,7 +46,7 @@ class Training(Config):
     """
 
     epochs: int = Field(default=10, ge=1)
-    plain_epochs: int = Field(default=0, ge=0, description="so many epochs at the end see the images without augmentation")
+    plain_epochs: int = Field(default=0, ge=0, description="this many epochs at the end see the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
     micro_batches: int = Field(
         default=1, ge=1, description="parts of a batch that run one after the other, for less memory; the step is the same"
@@ -181,7 +181,7 @@ class Training(Config):
             raise ConfigError(f"training.{fault}")
 
     def _uneven(self, replicas: int) -> str:
-        """What is wrong with the size of a batch for so many replicas; "" where nothing is."""
+        """What is wrong with the size of a batch for that number of replicas; "" if nothing is."""
         if self.batch_size % replicas:
             return (
                 "batch_size must be a multiple of replicas, so that every replica gets as many images; "

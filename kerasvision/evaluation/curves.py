@@ -34,8 +34,8 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def data_url(figure: Figure) -> str:
+def data_url(figure: Figure, *, dpi: int = 100) -> str:
     """A plot as the address of an image that lies within the page."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
+    figure.savefig(buffer, format="png", dpi=dpi)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

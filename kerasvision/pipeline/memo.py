@@ -6,7 +6,7 @@ from typing import TypeVar
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.digests import FileState, Finding
 
-# SQLite takes so many values in one statement at most, in the oldest versions in use.
+# The most values that the oldest SQLite in use takes in one statement.
 MOST_VALUES = 999
 Item = TypeVar("Item")
 _TABLES = {"digest": t.FileDigest, "source": t.SourceFile}

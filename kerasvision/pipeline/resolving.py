@@ -10,7 +10,7 @@ from kerasvision.pipeline.store import Store
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
-# Why a stage runs of which the store knows no finished execution.
+# Why a stage runs when the store holds no finished execution of it.
 NEVER_FINISHED = "it has not finished here before"
 
 

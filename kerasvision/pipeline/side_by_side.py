@@ -276,7 +276,7 @@ class SideBySide:
         return Interrupted("the run was asked to stop", hint=AGAIN)
 
     def _tell_of_failure(self) -> BaseException | None:
-        """Names the first failure, once; a stage that was stopped because of it is none."""
+        """Names the first failure, once. A stage that was stopped because of it has not failed."""
         failures = sorted(self._failures, key=lambda failure: isinstance(failure[1], KeyboardInterrupt))
         if not failures:
             return None

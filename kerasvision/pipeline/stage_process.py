@@ -162,7 +162,7 @@ def _stop(number: int, _: object) -> None:
     """Ends the stage, once: Ctrl-C reaches every process of a terminal, and the one that runs the pipeline passes it on."""
     for other in STOPPING:
         signal.signal(other, _note)
-    # A stage may catch any Exception of an image that it cannot read, so this is none.
+    # A stage may catch every Exception of an unreadable image. KeyboardInterrupt is not an Exception.
     raise KeyboardInterrupt("stopped by Ctrl-C" if number == signal.SIGINT else "asked to stop")
 
 

@@ -17,7 +17,7 @@ class SignatureFunction(Protocol):
     """What TensorFlow gives for a signature.
 
     Attributes:
-        structured_input_signature: (positional inputs, of which a signature has none; name -> tf.TensorSpec).
+        structured_input_signature: (positional inputs, always empty; name -> tf.TensorSpec).
         structured_outputs: name -> tf.TensorSpec.
     """
 

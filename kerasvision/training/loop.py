@@ -109,14 +109,14 @@ def train_loop(
         batches: those that follow the start, as many as there are steps left.
         epochs: all together.
         steps_per_epoch: batches of one epoch.
-        until_epoch: after so many of them it ends for now; a later call goes on. None: after the last one.
+        until_epoch: ends after this epoch; a later call continues. None: ends after the last epoch.
         validation: measured after each epoch under names that begin with `val_`.
         callbacks: Keras'.
         steps_per_call: "auto": those of about a quarter of a second; a single one where a callback looks at each step.
         saving: where to go on, and when to save what.
-        explain: of a lost step (from 0, over all epochs), a sentence for the error.
-        agree: what of several workers' seconds, of which these are one's, all of them go by.
-        ends: asked between two epochs, and where a training goes on after one: whether it ends for now.
+        explain: gives a sentence for the error when a step (from 0, over all epochs) is lost.
+        agree: turns the seconds of this worker into the seconds that all workers use.
+        ends: called between two epochs and when a training resumes there; True ends this call.
 
     Returns:
         Keras' history: name -> the value of each epoch.

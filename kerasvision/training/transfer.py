@@ -110,7 +110,7 @@ def without_auxiliary_heads(model: c.Model) -> c.Model:
 
 
 class FeatureMaps:
-    """The maps of every training and validation image, in memory: the SplitExamples of which batches are made.
+    """The maps of every training and validation image, in memory; batches are made from these SplitExamples.
 
     Args:
         frozen: from images to maps; its dropout, if it has any, drops nothing here.

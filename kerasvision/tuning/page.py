@@ -1,13 +1,12 @@
 """A search as one page that opens without a network: the best settings, pictures, what mattered, every trial."""
 
-import base64
-import io
 from pathlib import Path
 
 import jinja2
 from matplotlib.figure import Figure
 
 from kerasvision import config as c
+from kerasvision.evaluation.curves import data_url
 from kerasvision.tuning.importance import setting_importance
 from kerasvision.tuning.plots import draw_best_so_far, draw_epochs, draw_parallel, draw_settings
 from kerasvision.tuning.records import SearchResult, mean_and_deviation
@@ -38,10 +37,10 @@ def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> 
         minutes=sum(trial.seconds for trial in result.trials) / 60,
         best=[(path, value, extent(space[path]), at_the_edge(space[path], value)) for path, value in result.best.items()],
         seeds=mean_and_deviation(result.seeds) if result.seeds else None,
-        best_so_far=_data_url(draw_best_so_far(result)),
-        epochs=_data_url(draw_epochs(result)),
-        parallel=_data_url(draw_parallel(result, space)),
-        settings=_data_url(draw_settings(result, space)),
+        best_so_far=_picture(draw_best_so_far(result)),
+        epochs=_picture(draw_epochs(result)),
+        parallel=_picture(draw_parallel(result, space)),
+        settings=_picture(draw_settings(result, space)),
         importance=setting_importance(result),
         names=short_names(list(space)),
         table=printed(table, most=len(table)),
@@ -50,9 +49,5 @@ def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> 
     file.write_text(page, encoding="utf-8")
 
 
-def _data_url(figure: Figure | None) -> str:
-    if figure is None:
-        return ""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _picture(figure: Figure | None) -> str:
+    return "" if figure is None else data_url(figure, dpi=120)

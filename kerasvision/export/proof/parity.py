@@ -179,7 +179,7 @@ def _read_answers(folder: Path) -> tuple[ProbeFindings, dict[str, Arrays]]:
 def _compare_answers(
     received: Mapping[str, Arrays], expected: Arrays, *, pixels: int, allowed: float
 ) -> tuple[list[str], float]:
-    """Complaints about the answers to bytes and to pixels, of which there are fewer; the largest difference."""
+    """Complaints about the answers to bytes and to pixels (fewer images), and the largest difference."""
     complaints, differences = [], []
     for name, answers in received.items():
         rows = slice(pixels if name == "pixels" else None)

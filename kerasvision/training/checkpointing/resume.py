@@ -27,7 +27,7 @@ class Saving(Unsaved):
         checkpoints: where to save.
         variables: all that change while training.
         callbacks: their states, made before they began.
-        minutes: after so many a checkpoint is due.
+        minutes: time between two checkpoints.
         is_asked_to_stop: whether the process is to end.
         agree: what of several workers' answers, of which this is one, all of them go by.
     """
@@ -100,7 +100,7 @@ def saved_in(
         variables: all that change while training.
         callbacks: before they began.
         identity: JSON-able; what must be equal for a checkpoint to be this training's.
-        minutes: after so many a checkpoint is due.
+        minutes: time between two checkpoints.
         workers: who trains. The chief alone has checkpoints.
     """
     if work is None:

@@ -69,7 +69,7 @@ def agreement(
     """
     if replicas < 2 or steps < 1:
         raise ConfigError("a comparison takes at least 2 replicas and 1 step", received=(replicas, steps))
-    # Every experiment has a trainer; the table of all stages does not say of which kind the settings of one are.
+    # Every experiment has a trainer, but the table of all stages does not give the type of its settings.
     settings = cast(TrainerSettings, stage_settings(experiment)["trainer"])
     asked = [json.dumps(plain_settings(settings, replicas=count).to_data()) for count in (1, replicas)]
     with ExitStack() as stack:
