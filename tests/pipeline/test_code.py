@@ -416,6 +416,7 @@ def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(ke
 def test_settings_that_change_nothing_pass(text, keras_home):
     keras_home(text)
     settle_keras()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
 
 
 def test_settings_of_a_keras_that_is_loaded_count_as_they_are():
