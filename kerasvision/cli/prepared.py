@@ -38,7 +38,7 @@ class Prepared:
         return ImageTransform.load(self.transform_file)
 
     def classes(self) -> tuple[str, ...]:
-        """The class names, or the words of a captioner, in the order of their numbers."""
+        """The names of the classes, or the words of the vocabulary, in the order of their numbers."""
         from kerasvision.data.names import class_names
         from kerasvision.data.validating.schema import DataSchema
 
