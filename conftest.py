@@ -1,7 +1,11 @@
 """Options of the whole suite, and the order of its files."""
 
 import compileall
+import gc
 import sys
+
+# TensorFlow is imported while tests are collected. Until they are, no garbage is: see kerasvision/quiet.py.
+gc.disable()
 
 # Its import is what it is for: it imports all that stages use, and freezes every object.
 collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
@@ -40,6 +44,15 @@ def pytest_configure(config):
     # Hundreds of processes import the package. Where Python may not keep what it compiled, each would compile it again.
     if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
         compileall.compile_dir(config.rootpath / "kerasvision", quiet=2)
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure():
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):

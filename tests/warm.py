@@ -11,7 +11,6 @@ of its process, and, when it has ended, its exit code as `subprocess` writes it.
 """
 
 import atexit
-import gc
 import json
 import os
 import select
@@ -75,16 +74,21 @@ def import_what_is_heavy():
     from kerasvision import quiet
 
     quiet.install()
+    with quiet.without_garbage_collection():
+        import_what_commands_import()
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "kerasvision":
+            del sys.modules[name]
+
+
+def import_what_commands_import():
+    """The libraries behind the command line."""
     import keras  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     import sklearn.linear_model  # noqa: F401
     import tensorflow  # noqa: F401
     import tensorflow_datasets  # noqa: F401
-
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "kerasvision":
-            del sys.modules[name]
 
 
 def next_program():
@@ -139,7 +143,6 @@ def end_as_an_interpreter_does(run):
 
 if __name__ == "__main__":
     import_what_is_heavy()
-    gc.freeze()
     program = next_program()
     if program is not None:
         namespace = become(program)

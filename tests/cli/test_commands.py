@@ -142,6 +142,19 @@ def test_tensorflow_is_quiet_while_it_is_imported_and_shows_why_it_fails(tmp_pat
     assert "RuntimeError: broken" in failed.stderr
 
 
+def test_no_garbage_is_collected_while_tensorflow_is_imported_nor_of_its_objects_later(tmp_path):
+    import subprocess
+
+    (tmp_path / "tensorflow.py").write_text("import gc\nDURING, KEPT = gc.isenabled(), [[] for _ in range(1000)]\n")
+    code = (
+        "import gc; from kerasvision import quiet; quiet.install(); import tensorflow; "
+        "print(tensorflow.DURING, gc.isenabled(), gc.get_freeze_count() > 1000)"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False True True\n"
+
+
 def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path):
     import os
     import signal

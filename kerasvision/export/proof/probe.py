@@ -13,14 +13,23 @@ import time
 
 BEGAN = time.perf_counter()
 
-import base64  # noqa: E402 - the start-up is measured from here
+import atexit  # noqa: E402 - the start-up is measured from here
+import base64  # noqa: E402
+import gc  # noqa: E402
 import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 
+# As `kerasvision/quiet.py` does, and for its reason.
+gc.disable()
+atexit.register(gc.freeze)
+
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+gc.freeze()
+gc.enable()
 
 # It may have waited since for what it is asked: that is nobody's start-up.
 IMPORT_SECONDS = time.perf_counter() - BEGAN

@@ -3,7 +3,6 @@
 Nothing may be computed here: a copy of a TensorFlow that is at work hangs.
 """
 
-import gc
 import importlib
 from contextlib import suppress
 
@@ -23,10 +22,10 @@ USED = (
     "kerasvision.evaluation.session",
     "kerasvision.evaluation.simple_models",
 )
-for name in USED:
-    # The stage that needs it says what is wrong with it.
-    with suppress(Exception):
-        importlib.import_module(name)
-# A collection of garbage would write to every object, and so to a copy of nearly all memory in each process.
-gc.collect()
-gc.freeze()
+# A later collection of garbage would write to every object, and so copy nearly all memory into each process: the objects
+# are frozen here, too.
+with quiet.without_garbage_collection():
+    for name in USED:
+        # The stage that needs it says what is wrong with it.
+        with suppress(Exception):
+            importlib.import_module(name)
