@@ -1,1 +1,1 @@
-"""Pure tensor functions: no state, stock TensorFlow operations only, so that they can go into an exported model."""
+"""Pure tensor functions without state. They use stock TensorFlow operations only, so an exported model can contain them."""

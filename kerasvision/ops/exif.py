@@ -1,7 +1,7 @@
-r"""How a file says that its picture must be turned: the EXIF orientation, read inside the graph.
+r"""The EXIF orientation of a file, which says how to turn its picture, read inside the graph.
 
-A camera that is held upright stores the picture lying down and says so in a header, which TensorFlow's decoders ignore.
-JPEG keeps the header in a segment, PNG and WebP keep it in a chunk; what it holds is the same.
+A camera that is held upright stores the picture on its side and says so in a header, which TensorFlow's decoders ignore.
+JPEG keeps the header in a segment, PNG and WebP in a chunk. The header's content is the same.
 """
 
 import tensorflow as tf
@@ -9,9 +9,9 @@ import tensorflow as tf
 from kerasvision.ops.headers import begins, byte_values, find_segment, number
 from kerasvision.ops.tracing import not_inlined
 
-# A segment of a JPEG, which its length limits.
+# The largest segment of a JPEG: its length is a two-byte number.
 _SEGMENT_BYTES = 65536
-# libpng writes pixels in chunks of 8 kB: what lies behind 32 MB of them is not looked at.
+# libpng writes pixels in chunks of 8 kB, so the walk ends after 32 MB of them.
 _MAX_CHUNKS = 4096
 # Tag 0x0112, type SHORT or LONG, one value, from 2 to 8: little-endian or big-endian.
 _TURNING_ENTRY = (
@@ -20,56 +20,56 @@ _TURNING_ENTRY = (
     r"\x01\x12\x00(?:\x03\x00\x00\x00\x01|\x04\x00\x00\x00\x01\x00\x00)\x00[\x02-\x08])"
 )
 _JPEG_MARK = r"Exif\x00\x00"
-# eXIf of PNG, EXIF of WebP: what both have is searched for at the speed of memory.
+# The common letters of eXIf (PNG) and EXIF (WebP); a literal text is searched for at memory speed.
 _CHUNK_NAME = r"XI[fF]"
 
 
 def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
-    r"""Whether the file may hold an EXIF header that asks for a turn: cheap, and never wrongly false.
+    r"""Whether the file may have an EXIF header with another orientation than upright. Cheap, and never wrongly false.
 
-    Of a JPEG, an entry that asks for a turn must stand behind the text "Exif" in the first 131,072 bytes, or the text must
-    occur behind the first 65,531; in any other file, the name of the chunk must occur.
+    A JPEG must have a turning entry after the text "Exif" in its first 131,072 bytes, or that text after the first 65,531
+    bytes. Any other file must contain the name of the chunk.
 
     Args:
-        image_bytes: scalar string; any bytes at all, also none.
+        image_bytes: scalar string; any bytes, also an empty string.
 
     Returns:
-        bool scalar. Where it is false, `exif_orientation` is 1.
+        bool scalar. If it is false, `exif_orientation` is 1.
 
     >>> bool(may_be_turned(b"\xff\xd8Exif\0\0......\x01\x12\0\x03\0\0\0\x01\0\x06\0\0")), bool(may_be_turned(b""))
     (True, False)
     """
     is_jpeg, length = begins(image_bytes, b"\xff\xd8"), tf.strings.length(image_bytes)
-    # A header that begins in the first 65,536 bytes ends in the second. What is not to be searched is empty: that costs
-    # less than a branch.
+    # A header that begins in the first 65,536 bytes ends in the next 65,536. A text that must not be searched is empty:
+    # that costs less than a branch.
     head = tf.strings.substr(image_bytes, 0, 2 * _SEGMENT_BYTES)
     behind = tf.strings.substr(image_bytes, tf.minimum(_SEGMENT_BYTES - 5, length), tf.where(is_jpeg, length, 0))
     chunks = tf.strings.substr(image_bytes, 0, tf.where(is_jpeg, 0, length))
     return _holds(head, _TURNING_ENTRY) | _holds(behind, _JPEG_MARK) | _holds(chunks, _CHUNK_NAME)
 
 
-# Not inlined: where `decode_image` skips it, a hundred small operations would still be stepped through.
+# Not inlined: otherwise the runtime steps through a hundred small operations even where `decode_image` skips them.
 @not_inlined
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     r"""The orientation in the EXIF header of a JPEG, PNG or WebP file.
 
-    Walks the segments or chunks to the first one that is an EXIF header, so that the same text inside other data is not
-    mistaken for it; there, only the first directory is read. Segments of a JPEG are read up to the pixels, at most 256;
-    chunks to the end of the file, at most 4,096. A WebP must announce its header, as libwebp requires.
+    Walks the segments or chunks to the first EXIF header, so that the same text inside other data is not mistaken for it,
+    and reads the header's first directory only. The walk reads at most 256 segments of a JPEG, up to the pixels, or at
+    most 4,096 chunks, up to the end of the file. A WebP must announce its header, as libwebp requires.
 
     Args:
-        image_bytes: scalar string; any bytes at all, also none.
+        image_bytes: scalar string; any bytes, also an empty string.
 
     Returns:
-        int32 scalar, 1 (upright) to 8 as in `kerasvision.ops.images.apply_orientation`; 1 where there is none, where it
-        is malformed, and for files of another kind. Never raises.
+        int32 scalar, 1 (upright) to 8 as in `kerasvision.ops.images.apply_orientation`; 1 if the orientation is missing or
+        malformed, and for other kinds of file. Never raises.
 
     Source: Exif 2.3 (CIPA DC-008-2012), sections 4.5 and 4.6.4 A (tag 0x0112); JPEG (ITU-T T.81), annex B.1; PNG (third
     edition), section 11.3.3.4; WebP container specification (RFC 9649), section 2.7.
 
     >>> directory = b"MM\0*\0\0\0\x08" + b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
     >>> segment = b"\xff\xe1" + (8 + len(directory)).to_bytes(2, "big") + b"Exif\0\0" + directory
-    >>> exif_orientation(b"\xff\xd8" + segment).numpy().item(), exif_orientation(b"no JPEG").numpy().item()
+    >>> exif_orientation(b"\xff\xd8" + segment).numpy().item(), exif_orientation(b"not a JPEG").numpy().item()
     (6, 1)
     >>> exif_orientation(b"\x89PNG\r\n\x1a\n" + len(directory).to_bytes(4, "big") + b"eXIf" + directory).numpy().item()
     6
@@ -77,18 +77,18 @@ def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
     directory = tf.cond(
         begins(image_bytes, b"\xff\xd8"), lambda: _exif_segment(image_bytes), lambda: _exif_chunk(image_bytes)
     )
-    # Some writers begin a chunk as a segment begins.
+    # Some writers begin a chunk with the text that begins a segment.
     start = tf.where(begins(directory, b"Exif\0\0"), 6, 0)
     return _directory_orientation(tf.strings.substr(directory, start, tf.strings.length(directory)))
 
 
 def _holds(text: tf.Tensor, pattern: str) -> tf.Tensor:
-    # Replacing starts at the literal text, which is found at the speed of memory; matching the whole would not.
+    # Replacing first finds the literal text, at memory speed. Matching the whole string does not.
     return tf.strings.regex_replace(text, pattern, "", replace_global=False) != text
 
 
 def _exif_segment(jpeg: tf.Tensor) -> tf.Tensor:
-    """The payload of the first Exif segment, behind the text "Exif"; empty where there is none."""
+    """The payload of the first Exif segment after the text "Exif"; empty if there is no such segment."""
     segment, position = find_segment(jpeg, _is_exif)
     # Empty where the walk ended at something else.
     size = tf.where(_is_exif(segment), tf.maximum(segment[1] - 8, 0), 0)
@@ -100,9 +100,9 @@ def _is_exif(segment: tf.Tensor) -> tf.Tensor:
 
 
 def _exif_chunk(image_bytes: tf.Tensor) -> tf.Tensor:
-    """The payload of the EXIF chunk of a PNG or WebP; empty where there is none."""
+    """The payload of the EXIF chunk of a PNG or WebP; empty if there is no such chunk."""
     is_png, size = begins(image_bytes, b"\x89PNG\r\n\x1a\n"), tf.strings.length(image_bytes)
-    # A walk that begins at the end of the file is over at once.
+    # A walk that begins at the end of the file ends at once.
     start = tf.where(is_png, 8, tf.where(_announces_exif(image_bytes), 12, size))
     _, name, length, position = tf.while_loop(
         lambda skipped, name, length, position: skipped > 0,
@@ -126,13 +126,13 @@ def _chunk(
     name = tf.strings.substr(image_bytes, tf.minimum(tf.where(is_png, position + 4, position), size), 4)
     goes_on = (position + 8 < size) & (length >= 0) & (length < size)
     goes_on &= tf.reduce_all(name != [b"eXIf", b"EXIF", b"IEND"])
-    # A chunk of a PNG ends in a checksum; one of a WebP is filled up to an even length.
+    # A PNG's chunk ends in a checksum; a WebP's chunk is padded to an even length.
     skipped = tf.where(is_png, 12 + length, 8 + length + length % 2)
     return tf.where(goes_on, skipped, 0), name, length, position
 
 
 def _announces_exif(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Whether it is a WebP in the extended format whose flags speak of an EXIF chunk."""
+    """Whether the file is a WebP in the extended format whose flags announce an EXIF chunk."""
     head = byte_values(image_bytes, 0, 21)
     is_extended = tf.strings.regex_full_match(tf.strings.substr(image_bytes, 0, 16), r"RIFF\C{4}WEBPVP8X")
     return is_extended & (tf.bitwise.bitwise_and(head[20], 0x08) != 0)

@@ -1,20 +1,20 @@
-"""The bytes of a file's header as numbers, inside the graph; never an error, whatever the bytes are."""
+"""The bytes of a file's header as numbers, inside the graph. No bytes cause an error."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-# Each step of a walk over a header takes about 20 microseconds: so an endless header costs 5 milliseconds.
+# Each step of a walk over a header takes about 20 microseconds, so an endless header costs 5 milliseconds.
 MAX_SEGMENTS = 256
 
 
 def begins(text: tf.Tensor, start: bytes) -> tf.Tensor:
-    """bool scalar: whether a string begins so."""
+    """bool scalar: whether a scalar string begins with these bytes."""
     return tf.strings.substr(text, 0, len(start)) == start
 
 
 def byte_values(text: tf.Tensor, position: tf.Tensor | int, count: int) -> tf.Tensor:
-    """int32 (count,): bytes of a string from `position`; zeros after its end.
+    """int32 (count,): bytes of a scalar string from `position`, with zeros after its end.
 
     >>> byte_values(b"AB", 1, 3).numpy().tolist()
     [66, 0, 0]
@@ -24,7 +24,14 @@ def byte_values(text: tf.Tensor, position: tf.Tensor | int, count: int) -> tf.Te
 
 
 def number(digits: tf.Tensor, is_little_endian: tf.Tensor | bool = True) -> tf.Tensor:
-    """The last axis of bytes read as one number; from 2**31 it turns negative, which no caller takes for valid.
+    """The bytes along the last axis, read as one number.
+
+    Args:
+        digits: int32 (..., bytes), each in [0, 255].
+        is_little_endian: bool scalar; False for big-endian.
+
+    Returns:
+        int32 (...). From 2**31 on it is negative, and every caller rejects negative numbers.
 
     >>> int(number(tf.constant([1, 2]))), int(number(tf.constant([1, 2]), is_little_endian=False))
     (513, 258)
@@ -35,17 +42,17 @@ def number(digits: tf.Tensor, is_little_endian: tf.Tensor | bool = True) -> tf.T
 
 
 def find_segment(jpeg: tf.Tensor, wanted: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """The first segment of a JPEG that is wanted: its start and position, or those where the walk ended without one.
+    """The start and position of the first wanted segment of a JPEG, or those of the place where the walk ended.
 
-    The walk ends where the pixels begin, at what is no segment, and after MAX_SEGMENTS.
+    The walk ends where the pixels begin, at bytes that are not a segment, and after MAX_SEGMENTS.
 
     Args:
         jpeg: scalar string.
-        wanted: from the start of a segment to a bool scalar.
+        wanted: maps the start of a segment, int32 (5,), to a bool scalar.
 
     Returns:
-        int32 (5,), the first ten bytes of the segment as big-endian numbers of two: marker, length, six bytes of text; and
-        int32, the position of its marker. The caller asks `wanted` again to know which of the two it is.
+        int32 (5,), the first ten bytes of the segment as big-endian two-byte numbers: marker, length, six bytes of text;
+        and int32 scalar, the position of its marker. The caller calls `wanted` again to know whether the walk found one.
 
     Source: JPEG (ITU-T T.81), annex B.1.
     """
@@ -56,7 +63,7 @@ def find_segment(jpeg: tf.Tensor, wanted: Callable[[tf.Tensor], tf.Tensor]) -> t
         words = tf.cast(tf.io.decode_raw(start, tf.uint16, little_endian=False, fixed_length=10), tf.int32)
         marker, length = words[0], words[1]
         goes_on = (marker >= 0xFFC0) & (marker != 0xFFDA) & ~wanted(words)
-        # 0xFF may be repeated before a marker, as filling.
+        # 0xFF may be repeated before a marker, as padding.
         skipped = tf.where(marker == 0xFFFF, 1, 2 + length)
         return tf.where(goes_on, skipped, 0), words, position
 

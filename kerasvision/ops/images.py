@@ -1,7 +1,7 @@
-"""From the bytes of an image file to pixels, upright, whole or in part; the same in training, evaluation and serving.
+"""From the bytes of an image file to upright pixels, whole or in part. Training, evaluation and serving share this code.
 
-Stock TensorFlow operations only: a SavedModel that contains these functions loads where only TensorFlow is installed.
-Each runs eagerly, in `tf.data.Dataset.map`, and in `tf.map_fn` over a batch of strings.
+It uses stock TensorFlow operations only: a SavedModel with these functions loads where only TensorFlow is installed.
+Each function runs eagerly, in `tf.data.Dataset.map`, and in `tf.map_fn` over a batch of strings.
 """
 
 from typing import NamedTuple
@@ -15,10 +15,10 @@ from kerasvision.ops.tracing import without_autograph
 
 COLOR_MODES = ("rgb", "grayscale")
 
-# ITU-R BT.601 luma, 0.299, 0.587, 0.114, rounded to 1/65536 so that they add up to 1 and float32 sums are exact.
+# ITU-R BT.601 luma: 0.299, 0.587, 0.114, rounded to 1/65536 so that they sum to 1 and float32 sums are exact.
 _LUMA = (19595 / 65536, 38470 / 65536, 7471 / 65536)
 
-# What brings a picture upright, by EXIF orientation: swap rows and columns, then flip top-bottom, then left-right.
+# How to turn a picture upright, by EXIF orientation: swap rows and columns, then flip top-bottom, then left-right.
 _UPRIGHT = (
     (False, False, False),  # 0 does not exist
     (False, False, False),  # 1 upright
@@ -34,27 +34,27 @@ _UPRIGHT = (
 
 @without_autograph
 def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> tf.Tensor:
-    r"""Pixels of a JPEG, PNG, GIF, BMP or WebP file, turned upright as its EXIF orientation says.
+    r"""Pixels of a JPEG, PNG, GIF, BMP or WebP file, turned upright by its EXIF orientation.
 
     Every file is decoded to three channels first: a one-channel decode raises for CMYK JPEG, GIF, BMP and WebP.
-    What is lost on the way, silently: an alpha channel is dropped (transparent pixels show the colour stored under
-    them), 16 bits per channel become 8, CMYK becomes RGB without its colour profile, an animation its first frame.
-    Two kinds of file need converting first: one that TensorFlow misreads, of which `kerasvision.ops.readable` knows and
-    which ingest, `predict`, `serve` and the exported model refuse; and a WebP with transparency or several frames, which
-    raises.
+    Decoding silently drops an alpha channel (transparent pixels show the colour stored under them), reduces 16 bits per
+    channel to 8, converts CMYK to RGB without its colour profile, and keeps only the first frame of an animation.
+    Two kinds of file must be converted first. TensorFlow misreads the kinds that `kerasvision.ops.readable` lists; ingest,
+    `predict`, `serve` and the exported model reject them. A WebP with transparency or several frames raises.
 
     Args:
         image_bytes: scalar string, the whole file.
         color_mode: "rgb", or "grayscale" for luma 0.299 R + 0.587 G + 0.114 B, rounded; greys keep their exact values.
-        significant_bits: how many bits of the values in PNG files of 16 bits are used, 8 to 16. The upper 8 of these are
-            kept; values beyond them become 255.
+        significant_bits: how many bits of a 16-bit PNG's values carry the picture, 8 to 16. The upper 8 of these are
+            kept. Values that need more bits become 255.
 
     Returns:
         uint8 (H, W, 3) for "rgb", (H, W, 1) for "grayscale", in [0, 255].
 
     Raises:
         ConfigError: another `color_mode`.
-        tf.errors.InvalidArgumentError: when it runs: bytes that are no image, cut off, or of another format (TIFF).
+        tf.errors.InvalidArgumentError: at run time, if the bytes are not an image, are cut off, or have another format
+            (TIFF).
 
     Source: luma: Recommendation ITU-R BT.601, section 2.5.1.
 
@@ -69,7 +69,7 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: i
     """
     _checked(color_mode)
     image = _stored_pixels(image_bytes, significant_bits)
-    # Grey before turning: a third of the pixels' bytes to move.
+    # Convert to grey before turning: then there are a third of the bytes to move.
     image = _luma(image) if color_mode == "grayscale" else image
     return tf.cond(
         may_be_turned(image_bytes),
@@ -79,13 +79,13 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: i
 
 
 class OpenImage(NamedTuple):
-    """An image file whose size is known, and that is decoded as far as that took.
+    """An image file with its size. It is decoded only if the size requires that.
 
     Attributes:
         image_bytes: scalar string, the whole file.
         size: int32 (2,), height and width of the upright picture.
-        is_upright_jpeg: bool scalar: parts of it can be decoded alone.
-        whole: uint8 (H, W, C), the upright picture, where they cannot; else empty.
+        is_upright_jpeg: bool scalar: whether a part of the picture can be decoded alone.
+        whole: uint8 (H, W, C), the upright picture; (0, 0, C) for an upright JPEG.
     """
 
     image_bytes: tf.Tensor
@@ -96,7 +96,19 @@ class OpenImage(NamedTuple):
 
 @without_autograph
 def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> OpenImage:
-    """The file with its size, for `decode_part`. Arguments and errors as those of `decode_image`."""
+    """The file with its size, for `decode_part`.
+
+    Args:
+        image_bytes: scalar string, the whole file.
+        color_mode: as in `decode_image`.
+        significant_bits: as in `decode_image`.
+
+    Returns:
+        The file and its size; see `OpenImage`.
+
+    Raises:
+        The errors of `decode_image`.
+    """
     channels = 3 if _checked(color_mode) == "rgb" else 1
 
     def from_header() -> tuple[tf.Tensor, tf.Tensor]:
@@ -114,10 +126,10 @@ def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int
 
 @without_autograph
 def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
-    """What `decode_image` gives, cut out; of an upright JPEG, less is decoded than all.
+    """A part of what `decode_image` returns. Of an upright JPEG, not all pixels are decoded.
 
-    The columns at the left and at the right end of the part may differ from those of the whole by a few grey levels,
-    where a JPEG stores colour in half the resolution: its decoder does not look beyond the part.
+    If a JPEG stores colour at half resolution, the leftmost and rightmost columns of the part may differ from the whole
+    picture by a few grey levels: the decoder does not look beyond the part.
 
     Args:
         image: the file.
@@ -127,7 +139,7 @@ def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
         uint8 (height, width, C).
 
     Raises:
-        As `decode_image`; where a file is cut off below the part, it need not be noticed.
+        The errors of `decode_image`. A file that is cut off below the part may go unnoticed.
 
     >>> file = tf.io.encode_png(tf.constant([[[0], [1], [2]], [[3], [4], [5]]], tf.uint8))
     >>> picture = open_image(file, color_mode="grayscale")
@@ -148,16 +160,16 @@ def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
 
 @without_autograph
 def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """A picture turned upright, as its EXIF orientation says.
+    """A picture turned upright by its EXIF orientation.
 
     Args:
-        image: (H, W, C), any type and range.
-        orientation: int32 scalar, 1 to 8; where the stored picture's first row and first column belong:
+        image: (H, W, C), any dtype and range.
+        orientation: int32 scalar, 1 to 8: the sides to which the stored picture's first row and first column belong:
             1 top and left; 2 top and right; 3 bottom and right; 4 bottom and left; 5 left and top; 6 right and top;
             7 right and bottom; 8 left and bottom. Any other value leaves the picture as it is.
 
     Returns:
-        (H, W, C), or (W, H, C) for orientations 5 to 8; same type and range.
+        (H, W, C), or (W, H, C) for orientations 5 to 8; same dtype and range.
 
     Source: Exif 2.3 (CIPA DC-008-2012), section 4.6.4 A, "Orientation".
 
@@ -175,7 +187,7 @@ def apply_orientation(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _stored_pixels(image_bytes: tf.Tensor, significant_bits: int) -> tf.Tensor:
-    """uint8 (H, W, 3) as they are stored, not yet upright."""
+    """uint8 (H, W, 3) as stored, not yet upright."""
 
     def of_any_file() -> tf.Tensor:
         return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
@@ -185,7 +197,7 @@ def _stored_pixels(image_bytes: tf.Tensor, significant_bits: int) -> tf.Tensor:
         used = tf.minimum(values, tf.constant(2**significant_bits - 1, tf.uint16))
         return tf.cast(tf.bitwise.right_shift(used, tf.constant(significant_bits - 8, tf.uint16)), tf.uint8)
 
-    # Of all 16 bits, the decoder itself keeps the upper 8.
+    # The decoder itself keeps the upper 8 of 16 bits.
     image = of_any_file() if significant_bits == 16 else tf.cond(_is_deep_png(image_bytes), of_deep_png, of_any_file)
     image.set_shape([None, None, 3])
     return image

@@ -1,12 +1,12 @@
 """Batch normalisation (Ioffe & Szegedy, 2015, https://arxiv.org/abs/1502.03167) by TensorFlow's fused kernel.
 
 Keras 3 computes it on TensorFlow as two reductions and a chain of elementwise operations, each a pass over the whole map.
-TensorFlow has one kernel for all of it. `fused` makes a Keras layer use that kernel and changes nothing else: class, name,
-weights and numbers stay Keras', so a saved model loads where kerasvision does not exist. This is the one place where a
-layer calls TensorFlow; on another backend the layer is left as it is.
+TensorFlow has one kernel for all of these. `fused` makes a Keras layer use that kernel and changes nothing else: class,
+name, weights and numbers stay those of Keras, so a saved model loads where kerasvision is not installed. No other layer
+calls TensorFlow. On another backend `fused` does not change the layer.
 
-The variance: a batch is normalised by sum((x - mean)^2) / n. What is kept for inference is the same number, as in Keras;
-the kernel hands out sum((x - mean)^2) / (n - 1), as PyTorch keeps, and `_fused` takes that back.
+The variance: a batch is normalised by sum((x - mean)^2) / n, and inference uses the same number, as in Keras. The kernel
+returns sum((x - mean)^2) / (n - 1), which PyTorch keeps; `_fused` converts it.
 """
 
 from types import MethodType
@@ -22,12 +22,12 @@ _KERNEL_DTYPES = ("float32", "bfloat16", "float16")
 
 
 def fused(layer: layers.BatchNormalization) -> layers.BatchNormalization:
-    """The same layer, which from now on runs as one kernel wherever there is one for it.
+    """The same layer, which from now on runs as one kernel where TensorFlow has one.
 
-    That is: on TensorFlow, for float32, bfloat16 or float16 maps (N, H, W, C), normalised over the last axis. Sums are
-    float32 whatever the maps are. With `synchronized=True` and several replicas it takes mean and variance over all of
-    them, the variance from the deviations; Keras' own takes E[x^2] - E[x]^2, which float32 cannot resolve where the mean
-    is some thousand deviations from zero. Everything else goes the way of Keras.
+    It has one for float32, bfloat16 or float16 maps (N, H, W, C), normalised over the last axis. Sums are float32 for
+    every dtype of the maps. With `synchronized=True` and several replicas, mean and variance are those of all replicas.
+    This variance comes from the deviations; Keras computes E[x^2] - E[x]^2, for which float32 is not precise enough if
+    the mean is some thousand deviations from zero. All other inputs take Keras' own code.
 
     >>> norm = fused(layers.BatchNormalization(epsilon=0.0))
     >>> norm(keras.ops.reshape([1.0, 3.0], (2, 1, 1, 1)), training=True).numpy().ravel()
@@ -36,7 +36,7 @@ def fused(layer: layers.BatchNormalization) -> layers.BatchNormalization:
     'keras.layers'
     """
     if keras.backend.backend() == "tensorflow":
-        # On this one object: a subclass would be saved under its own name and need kerasvision to load.
+        # Only this object changes: a subclass would be saved under its own name and require kerasvision to load.
         layer.call = MethodType(_call, layer)
     return layer
 

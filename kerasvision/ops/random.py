@@ -1,4 +1,4 @@
-"""Random numbers that belong to a row: the same whether the row is asked for alone or within a batch."""
+"""Random numbers that belong to a row: a row gets the same numbers alone and within a batch."""
 
 import tensorflow as tf
 
@@ -8,13 +8,13 @@ _PHILOX = 1
 
 
 def uniform_rows(seed: tf.Tensor, first_row: tf.Tensor, *, rows: tf.Tensor | int, columns: int) -> tf.Tensor:
-    """Uniform random numbers of some consecutive rows of an endless table that the seed alone decides.
+    """Consecutive rows of an endless table of uniform random numbers. The seed alone decides the table.
 
     Args:
         seed: int64 scalar.
         first_row: int64 scalar, from 0.
-        rows: how many.
-        columns: numbers of each row.
+        rows: how many rows, an integer scalar.
+        columns: how many numbers a row has.
 
     Returns:
         float32 (rows, columns) in [0, 1).

@@ -1,9 +1,9 @@
-"""Where a picture comes to lie in one of another size, and bringing it, its boxes and its masks there.
+"""Where a picture is placed in one of another size, and how it, its boxes and its masks get there.
 
-A placement says it for pixels, boxes and masks alike: position p of the picture, in pixels, comes to lie at p * scale +
-translation of the result.
+One placement serves pixels, boxes and masks: position p of the picture, in pixels, moves to p * scale + translation in the
+result.
 
-Stock TensorFlow operations only: a SavedModel that contains these functions loads where only TensorFlow is installed.
+It uses stock TensorFlow operations only: a SavedModel with these functions loads where only TensorFlow is installed.
 """
 
 from typing import NamedTuple
@@ -16,12 +16,17 @@ from kerasvision.ops.tracing import without_autograph
 
 FITS = ("stretch", "crop", "pad")
 
-# So many pixels beyond what the kernel reaches are decoded too: at the end of a part, JPEG colours may be off a little.
+# This many pixels more than the kernel reads are decoded: at the edge of a part, JPEG colours may be slightly off.
 _MARGIN = 2
 
 
 class Placement(NamedTuple):
-    """Both float32 (2,): down, across."""
+    """From pixels of a picture to pixels of the result.
+
+    Attributes:
+        scale: float32 (2,), along height and width.
+        translation: float32 (2,), along height and width, in pixels of the result.
+    """
 
     scale: tf.Tensor
     translation: tf.Tensor
@@ -29,28 +34,28 @@ class Placement(NamedTuple):
 
 @without_autograph
 def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0) -> tf.Tensor:
-    """A picture brought to a given size, by linear interpolation that averages over all source pixels when it shrinks.
+    """A picture resized by linear interpolation; a picture that shrinks is averaged over all its pixels.
 
     Args:
         image: (H, W, C), uint8 or float32, in [0, 255]; H and W at least 1, and may be unknown when the graph is built.
         image_size: (height, width) of the result.
-        fit: "stretch" scales each side by itself; "crop" scales by one factor until both sides cover the result, and
-            cuts the overhang, half on either side; "pad" scales by one factor until both sides fit, and puts the
-            picture in the middle of black. An odd pixel is cut, or left black, at the bottom and at the right.
-        crop_fraction: with "crop", the share of the larger picture's side that is kept: at 0.875, 224 pixels are cut out
-            of the middle of 256.
+        fit: "stretch" scales each side by its own factor; "crop" scales by one factor until both sides cover the result,
+            and cuts the rest, half on either side; "pad" scales by one factor until both sides fit, and centres the
+            picture on black. An odd pixel is cut, or left black, at the bottom and at the right.
+        crop_fraction: with "crop", the share of the scaled picture's side that is kept: at 0.875, the middle 224 of 256
+            pixels.
 
     Returns:
         float32 (height, width, C) in [0, 255].
 
     Raises:
         ConfigError: another `fit`, an `image_size` that is not two positive whole numbers, or a `crop_fraction` outside
-            (0, 1] or below 1 with another fit than "crop".
+            (0, 1] or below 1 with a fit other than "crop".
 
     Source: triangle kernel, widened by the scale when shrinking (as in Pillow's `Image.resize`).
 
     >>> wide = [[[10.0], [20.0], [30.0], [40.0]]]
-    >>> resize_image(wide, image_size=(1, 1), fit="crop")[:, :, 0].numpy().tolist()  # of four pixels, the second
+    >>> resize_image(wide, image_size=(1, 1), fit="crop")[:, :, 0].numpy().tolist()  # the second of four pixels
     [[20.0]]
     >>> resize_image(wide, image_size=(3, 4), fit="pad")[:, :, 0].numpy().tolist()
     [[0.0, 0.0, 0.0, 0.0], [10.0, 20.0, 30.0, 40.0], [0.0, 0.0, 0.0, 0.0]]
@@ -67,14 +72,14 @@ def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, cro
 
 @without_autograph
 def fitted(size: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fraction: float = 1.0) -> Placement:
-    """Where `resize_image` puts a picture of a given size, int32 (2,)."""
+    """Where `resize_image` places a picture of a given size, int32 (2,)."""
     if fit not in FITS:
         raise ConfigError(f"no fit is named {fit!r}; {did_you_mean(str(fit), FITS)}")
     if len(image_size) != 2 or not all(isinstance(side, int) and side > 0 for side in image_size):
         raise ConfigError("image_size must be two positive whole numbers, height and width", received=image_size)
     if not 0 < crop_fraction <= 1 or (crop_fraction < 1 and fit != "crop"):
         raise ConfigError(
-            "crop_fraction must lie in (0, 1], and below 1 it needs fit='crop'", received=f"{crop_fraction}, fit={fit!r}"
+            "crop_fraction must lie in (0, 1], and below 1 it requires fit='crop'", received=f"{crop_fraction}, fit={fit!r}"
         )
     scaled = _scaled_size(size, image_size=image_size, fit=fit, crop_fraction=crop_fraction)
     scale = tf.cast(scaled, tf.float32) / tf.cast(size, tf.float32)
@@ -83,9 +88,13 @@ def fitted(size: tf.Tensor, *, image_size: tuple[int, int], fit: str, crop_fract
 
 @without_autograph
 def cut_out(part: tf.Tensor, *, image_size: tuple[int, int]) -> Placement:
-    """The placement that fills the result with one part of the picture, (4,) y, x, height and width in pixels.
+    """The placement that fills the result with one part of the picture.
 
-    >>> cut_out([1, 0, 2, 4], image_size=(4, 4)).translation.numpy().tolist()  # at a scale of 2, row 1 goes 2 up
+    Args:
+        part: (4,) y, x, height and width in pixels; int32 or float32.
+        image_size: (height, width) of the result.
+
+    >>> cut_out([1, 0, 2, 4], image_size=(4, 4)).translation.numpy().tolist()  # at a scale of 2, row 1 moves 2 up
     [-2.0, -0.0]
     """
     part = tf.cast(part, tf.float32)
@@ -95,7 +104,7 @@ def cut_out(part: tf.Tensor, *, image_size: tuple[int, int]) -> Placement:
 
 @without_autograph
 def needed_part(size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """int32 (4,): y, x, height and width of the part of a picture that the result depends on."""
+    """int32 (4,): y, x, height and width of the part that the result needs of a picture of `size`, int32 (2,)."""
     reach = tf.maximum(1.0 / placement.scale, 1.0) + _MARGIN
     ends = (tf.constant([[0, 0], image_size], tf.float32) - placement.translation) / placement.scale
     first, last = tf.unstack(tf.cast(ends + tf.constant([[-1.0], [1.0]]) * reach, tf.int32))
@@ -105,17 +114,17 @@ def needed_part(size: tf.Tensor, placement: Placement, *, image_size: tuple[int,
 
 
 def moved(placement: Placement, part: tf.Tensor) -> Placement:
-    """The same placement for a part of the picture alone, int32 (4,) y, x, height and width."""
+    """The same placement for a part of the picture: int32 (4,) y, x, height and width."""
     return Placement(placement.scale, placement.translation + tf.cast(part[:2], tf.float32) * placement.scale)
 
 
 @without_autograph
 def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """A picture brought to its place; black where it does not reach.
+    """A picture in its place, on black.
 
     Args:
         image: (H, W, C), uint8 or float32, in [0, 255].
-        placement: where to.
+        placement: where the picture goes.
         image_size: (height, width) of the result.
 
     Returns:
@@ -123,33 +132,33 @@ def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int
     """
     height, width = image_size
     channels = image.shape[-1]
-    # The second axis of each stays as it is.
+    # One axis at a time: the other axis keeps scale 1 and translation 0.
     scale_down, scale_across = tf.unstack(tf.pad(placement.scale[:, tf.newaxis], [[0, 0], [0, 1]], constant_values=1.0))
     down, across = tf.unstack(tf.pad(placement.translation[:, tf.newaxis], [[0, 0], [0, 1]]))
     picture = tf.reshape(image, tf.stack([1, tf.shape(image)[0], 1, -1]))
     rows = _rows(picture, height, scale=scale_down, translation=down)
-    # Columns as rows: TensorFlow's kernel adds whole rows at the speed of memory, but columns of three numbers one by one.
-    # Both transpositions are of plain matrices, so that the channels come to lie one after the other: three numbers at a
-    # time would take longer. All in all a third of the time of one ScaleAndTranslate over both axes, and the same numbers.
+    # Columns are turned into rows: TensorFlow's kernel adds whole rows at memory speed, but columns three numbers at a time.
+    # Both transpositions are of plain matrices, which puts the channels one after the other: moving three numbers at a time
+    # would take longer. This takes a third of the time of one ScaleAndTranslate over both axes and gives the same numbers.
     picture = tf.reshape(tf.transpose(tf.reshape(rows, [height, -1])), [1, -1, 1, channels * height])
     columns = tf.reshape(_rows(picture, width, scale=scale_across, translation=across), [width * channels, height])
     placed = tf.reshape(tf.transpose(columns), [height, width, channels])
-    # The weights are normalised in float32: without this, white may become 255.00002. None is negative, and so no result.
+    # The weights are normalised in float32, so white may become 255.00002. No weight is negative, so no result is.
     return tf.minimum(placed, 255.0)
 
 
 @without_autograph
 def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """Boxes that follow their picture, clipped to the result.
+    """Boxes moved with their picture and clipped to the result.
 
     Args:
         boxes: float32 (M, 4) y_min, x_min, y_max, x_max as shares of the picture's sides.
         size: int32 (2,), height and width of the picture.
-        placement: where it goes.
+        placement: where the picture goes.
         image_size: (height, width) of the result.
 
     Returns:
-        float32 (M, 4) in [0, 1], as shares of the result's sides; without area where nothing of the box is left.
+        float32 (M, 4) in [0, 1], as shares of the result's sides; a box outside the result has no area.
 
     >>> half = cut_out([0, 2, 4, 2], image_size=(8, 8))  # the right half of 4 x 4
     >>> place_boxes(tf.constant([[0.0, 0.25, 0.5, 0.75]]), [4, 4], half, image_size=(8, 8)).numpy().tolist()
@@ -162,15 +171,15 @@ def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, imag
 
 @without_autograph
 def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """Masks that follow their picture: each pixel of the result shows the one that its middle comes from, 0 outside.
+    """Masks moved with their picture: each pixel of the result has the value where its centre comes from, 0 outside.
 
     Args:
-        masks: (M, H, W), any type.
-        placement: where they go.
+        masks: (M, H, W), any numeric dtype.
+        placement: where the picture goes.
         image_size: (height, width) of the result.
 
     Returns:
-        (M, height, width), the same type.
+        (M, height, width), the same dtype.
     """
     for axis, side in enumerate(image_size, start=1):
         middle = (tf.range(side, dtype=tf.float32) + 0.5 - placement.translation[axis - 1]) / placement.scale[axis - 1]

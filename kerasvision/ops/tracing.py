@@ -1,8 +1,8 @@
-"""How functions of tensors become part of a graph: as they stand, and inlined or not.
+"""How functions of tensors become part of a graph: without AutoGraph, and inlined or not.
 
-Their `if` asks for what is known while they are traced, and `tf.cond` for the rest. AutoGraph would read and rewrite the
-source of each of them first, in every process: 1.5 s of processor time for decoding and resizing, on 2 cores with other
-work.
+These functions use `if` for values that are known during tracing and `tf.cond` for all other values, so they do not need
+AutoGraph. It would read and rewrite the source of each function in every process: 1.5 s of processor time for decoding and
+resizing, on 2 cores with other work.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def without_autograph(function: Function) -> Function:
-    """The same function, passed over by AutoGraph, and so is all that it calls.
+    """The same function, which AutoGraph does not convert. The functions that it calls are not converted either.
 
     >>> @without_autograph
     ... def twice(x):
@@ -27,9 +27,9 @@ def without_autograph(function: Function) -> Function:
 
 
 def not_inlined(function: Function) -> Function:
-    """A function of one scalar string, as a graph that is called as a whole.
+    """A function of one scalar string, as a graph function that TensorFlow does not inline.
 
-    Where a branch skips it, none of its operations is stepped through; inlined, all of them would be.
+    If a branch skips the call, the runtime skips all its operations at once. Inlined, it would step through each of them.
 
     >>> not_inlined(tf.strings.length)(tf.constant("three")).numpy().item()
     5

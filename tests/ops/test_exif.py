@@ -1,4 +1,4 @@
-"""The EXIF orientation: found where cameras and programs put it, nowhere else; no bytes make the reader fail."""
+"""The EXIF orientation is found where cameras and programs put it, and nowhere else. No bytes make the reader fail."""
 
 import io
 import struct
@@ -136,7 +136,7 @@ def test_the_walk_is_bounded(make_images, jpeg_with):
     assert orientation_of(jpeg_with(*[comment] * 257, exif)) == 1
 
 
-# A segment holds at most 65,533 bytes: profiles of printers, of about 550 kB, take nine.
+# A segment has at most 65,533 bytes of content: a printer's profile of about 550 kB takes nine segments.
 @pytest.mark.parametrize("before", [65_533 - 30, 65_533 - 16, 65_533 - 12, 65_533, 9 * 65_533, 30 * 65_533])
 def test_the_header_may_lie_behind_a_large_profile(make_images, jpeg_with, before):
     profile = [make_images.segment(0xE2, bytes(min(65_533, before - start))) for start in range(0, before, 65_533)]
@@ -180,7 +180,7 @@ def test_the_walk_over_chunks_is_bounded(make_images):
     assert orientation_of(plain[:33] + 4097 * filling + header + plain[33:]) == 1
 
 
-# "Exif" and the like in a draw of bytes reach the parser; bytes alone never would.
+# Random bytes alone would never reach the parser, so the drawn bytes contain "Exif" and other marks.
 PIECES = st.sampled_from(
     [b"\xff\xd8", b"\xff\xe1", b"\0\x22", b"Exif\0\0", b"MM\0*", b"II*\0", b"\0\0\0\x08", b"\x01\x12\0\x03\0\0\0\x01"]
 )

@@ -1,4 +1,4 @@
-"""Decoding, turning and resizing: what Pillow says they should be, and the same eagerly, in tf.data and served."""
+"""Decoding, turning and resizing agree with Pillow, and give the same eagerly, in tf.data and in serving."""
 
 import io
 
@@ -79,7 +79,7 @@ def test_sixteen_bits_become_their_upper_eight(make_images):
     assert decoded(make_images.sixteen_bit(), "grayscale").ravel().tolist() == list(range(256))
 
 
-# value, bits -> grey level: the upper 8 of the bits that are used; what lies above them is white.
+# (bits, value) -> grey level: the upper 8 of the bits that are used; larger values are white.
 @pytest.mark.parametrize(
     ("bits", "value", "level"),
     [
@@ -175,7 +175,7 @@ def test_a_part_is_what_is_cut_out_of_the_whole(make_images, kind, color_mode):
         assert image.size.numpy().tolist() == list(whole.shape[:2])
         part = decode_part(image, [y, x, height, width])
         off = np.abs(part.numpy().astype(int) - whole[y : y + height, x : x + width])
-        # The outermost columns, whose colour a JPEG shares with what is not decoded, may be off by a few levels.
+        # A JPEG shares the colour of the outermost columns with pixels that are not decoded, so these may be off.
         assert off[:, 1:-1].max(initial=0) == 0 and off.max() <= 30
 
 

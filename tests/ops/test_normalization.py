@@ -21,7 +21,7 @@ def maps(shape=(4, 5, 6, 3), seed=0):
 
 
 def pair(shape=(4, 5, 6, 3), **options):
-    """A fused layer and Keras' own, with the same weights, none of which has its initial value."""
+    """A fused layer and Keras' own with the same weights. No weight has its initial value."""
     ours, keras_own = fused(layers.BatchNormalization(**options)), layers.BatchNormalization(**options)
     for layer in ours, keras_own:
         layer.build(shape)
