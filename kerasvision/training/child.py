@@ -1,4 +1,4 @@
-"""How a process that only trains begins: before TensorFlow is imported in it."""
+"""How a process that only trains starts, before it imports TensorFlow."""
 
 from kerasvision import quiet
 from kerasvision.training.interruption import end_with_parent
@@ -8,7 +8,7 @@ def begin(*, quietly: bool) -> None:
     """The initializer of a process made by multiprocessing.
 
     Args:
-        quietly: whether TensorFlow's greetings are kept off the screen, as in the process that made this one.
+        quietly: whether to keep TensorFlow's startup messages off the screen, as in the parent process.
     """
     end_with_parent()
     if quietly:

@@ -41,9 +41,9 @@ from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
-# The history so far -> why the training is to end, or None.
+# The history so far -> why the training must end, or None.
 ShouldStop = Callable[[pd.DataFrame], str | None]
-# So many of a lost batch's examples are named.
+# At most this many examples of a lost batch are named.
 MOST_NAMED = 8
 
 
@@ -52,11 +52,11 @@ class Fitted:
     """A trained network and how it got there.
 
     Attributes:
-        model: with the weights of the last or best epoch, in float32, and without what only training needs.
+        model: with the weights of the last or best epoch, in float32, and without the parts that only training needs.
         history: a row per epoch: `epoch` from 1, `loss`, metrics, and the same with `val_` where there is a validation
             split.
-        workers: who trained it. Every worker has the same model, and the chief alone is to write it.
-        stopped: what `should_stop` said; "" where it let the training go on.
+        workers: the workers that trained it. All have the same model, and only the chief may write it.
+        stopped: the reason that `should_stop` returned; "" if it never ended the training.
     """
 
     model: keras.Model
@@ -76,25 +76,25 @@ def fit(
     until_epoch: int | None = None,
     should_stop: ShouldStop = lambda history: None,
 ) -> Fitted:
-    """Trains the network of the settings on the train split. Same settings, same machine: same weights.
+    """Trains the network of the settings on the train split. The same settings on the same machine give the same weights.
 
     Args:
         settings: task, network, training and augmentation.
-        examples: a train split, and a validation split or none. The test split is not looked at.
+        examples: with a train split and, optionally, a validation split. The test split is not used.
         classes: class names in the order of their numbers.
         transform: fitted on the train split.
-        work: where checkpoints and logs go. A training that was begun there goes on from its newest checkpoint. None:
-            nothing is kept. Of several workers the chief alone writes there.
-        strategy: what `make_strategy` gave for these settings, where that had to be made before TensorFlow did anything.
-        until_epoch: the training ends after so many of its epochs. A later call with the same `work` goes on, and in the
-            end the two are what one call without it is, bit for bit. None: after the last one.
-        should_stop: asked after each epoch but the last, and before a training goes on after one: given the history, why
-            it is to end there, or None.
+        work: the folder of checkpoints and logs. If it has checkpoints, the training resumes from the newest one. None:
+            nothing is kept. Of several workers, only the chief writes there.
+        strategy: the result of `make_strategy` for these settings, if it had to be made before TensorFlow ran anything.
+        until_epoch: the training ends after this epoch, counted from 1. A later call with the same `work` resumes it, and
+            both calls together give the same bits as a single call. None: after the last epoch.
+        should_stop: called after each epoch except the last, and before a training resumes after an epoch. It receives the
+            history, and returns why the training must end there, or None.
 
     Raises:
-        ConfigError: settings that do not fit the data or the devices, or a checkpoint of another training.
-        StageError: the loss became infinite or not a number; another worker is gone.
-        Interrupted: SIGTERM; the training is saved.
+        ConfigError: the settings do not fit the data or the devices, or the checkpoint belongs to another training.
+        StageError: the loss became infinite or not a number, or another worker does not answer.
+        Interrupted: SIGTERM came; the training is saved.
     """
     settings.training.check_metrics(settings.task, validation=examples.count(VALIDATION) > 0)
     strategy = strategy or make_strategy(settings.training)
@@ -109,18 +109,18 @@ def fit(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What is trained, on what, and by which steps.
+    """What is trained, on which data, and by which steps.
 
     Attributes:
         settings: task, network, training and augmentation.
-        task: made of them.
-        network: whole, as the task builds it.
-        step: of the part of it that learns.
-        steps_per_epoch: how many.
-        batches: makes those of the train split; keywords as `_batches` has them.
-        validation: (inputs, targets, weights) of this worker; None without such a split.
-        workers: who takes part.
-        identity: JSON-able; what must be equal for a checkpoint to be of this training.
+        task: made from the settings.
+        network: the whole network, as the task builds it.
+        step: trains the part of the network that learns.
+        steps_per_epoch: number of batches in an epoch.
+        batches: makes the batches of the train split; its keywords are those of `_batches`.
+        validation: (inputs, targets, weights) of this worker; None without a validation split.
+        workers: all that take part in the training.
+        identity: JSON-able; a checkpoint belongs to this training if its identity is equal.
         policy: Keras' name of the precision.
     """
 
@@ -154,7 +154,7 @@ def _parts(
         model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
         network = task.build(model, image_shape=transform.settings.image_shape)
         part, source, prepare = part_to_train(network, settings=settings, examples=examples, transform=transform)
-    steps = max(1, source.count(TRAIN) // training.batch_size)  # none: the batches will say so
+    steps = max(1, source.count(TRAIN) // training.batch_size)  # without examples, making the batches raises the error
     return _Parts(
         settings=settings,
         task=task,
@@ -177,7 +177,7 @@ def _train(
     until_epoch: int | None,
     end: "_End",
 ) -> Mapping[str, Sequence[float]]:
-    """Runs the loop from where the training stands in `work`, and gives the history of all its epochs."""
+    """Runs the loop from the newest checkpoint in `work`, and returns the history of all epochs."""
     training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
     with (
         saved_in(
@@ -209,7 +209,7 @@ def _train(
 
 
 class _End:
-    """Asks `should_stop` after an epoch, and keeps its reason."""
+    """Calls `should_stop` after an epoch, and keeps its reason."""
 
     def __init__(self, should_stop: ShouldStop) -> None:
         self._should_stop, self.reason = should_stop, ""
@@ -220,7 +220,7 @@ class _End:
 
 
 def _model(parts: _Parts) -> keras.Model:
-    """The network to be kept: in float32, and without what only training needs."""
+    """The network to keep: in float32, and without the parts that only training needs."""
     model = parts.task.trained(parts.network)
     return model if parts.policy == "float32" else in_float32(model)
 
@@ -288,7 +288,7 @@ def _batches(
 def _validation_batches(
     examples: SplitExamples, transform: InputTransform, task: Task, training: c.Training, *, workers: WorkerGroup
 ) -> tf.data.Dataset | None:
-    """(inputs, targets, weights) of the validation split: this worker's part of each batch. None without such a split."""
+    """(inputs, targets, weights): this worker's part of each validation batch. None without a validation split."""
     if not examples.count(VALIDATION):
         return None
     batches = evaluation_batches(
@@ -307,13 +307,13 @@ def _validation_batches(
 
 
 def _ids(step: int, *, batches: Callable[..., tf.data.Dataset]) -> str:
-    """The examples of a step: what went before does not change them, so they are found anew."""
+    """The examples of a step. Earlier steps do not change them, so they can be found again."""
     ids, _ = next(iter(batches(encode=lambda batch: (batch["id"], batch["id"]), start_step=step)))
     return shortened((name.decode() for name in ids.numpy()), most=MOST_NAMED)
 
 
 def _callbacks(settings: TrainerSettings, work: Path | None) -> list[keras.callbacks.Callback]:
-    """Early stopping, the best weights, and logs: what the settings ask for."""
+    """Early stopping, the best weights and logs, as the settings require."""
     training, task = settings.training, settings.task
     callbacks: list[keras.callbacks.Callback] = []
     if training.early_stopping is not None:
@@ -343,7 +343,7 @@ def _take_best(network: keras.Model, callbacks: Sequence[keras.callbacks.Callbac
 
 @contextmanager
 def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
-    """Where this worker may write: only the chief's work is kept."""
+    """The folder where this worker may write. Only the chief's is kept."""
     if work is None or workers.is_chief:
         yield work
         return
@@ -352,12 +352,12 @@ def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
 
 
 def model_for_training(settings: TrainerSettings, *, replicas: int) -> c.Model:
-    """The network of the settings, with the options that its training on so many replicas asks for."""
+    """The network of the settings, with the options that training on this number of replicas requires."""
     model = settings.model if settings.training.freeze is None else without_auxiliary_heads(settings.model)
     return _synchronized(model) if replicas > 1 else model
 
 
 def _synchronized(model: c.Model) -> c.Model:
-    """The network with batch normalisation over the global batch, if it has any: so that N replicas equal one."""
+    """The network with batch normalisation over the global batch, if it has any, so that N replicas equal one device."""
     known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
     return with_value(model, "options.synchronized", True) if "synchronized" in known else model

@@ -1,4 +1,4 @@
-"""What one replica works out for its examples, and what all replicas make of that together."""
+"""What one replica computes for its examples, and how the sums of all replicas become the gradient of a batch."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,13 @@ from kerasvision.training.measures import EpochMeasures
 
 
 class Sums(NamedTuple):
-    """Over some examples: the sum of their gradients, by weight; of their losses; and how many they are."""
+    """Sums over some examples.
+
+    Attributes:
+        gradients: one per weight that the loss depends on, of that weight's shape and dtype: the sum of the gradients.
+        loss: float32 scalar, the sum of the losses (float64 where the losses are).
+        count: scalar of the loss' dtype, the number of examples.
+    """
 
     gradients: list[tf.Tensor]
     loss: tf.Tensor
@@ -19,7 +25,13 @@ class Sums(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """Of a whole batch: the gradient to apply, by weight; the mean loss; and whether the gradient is finite."""
+    """The result for a whole batch.
+
+    Attributes:
+        gradients: one per weight, of that weight's shape and dtype: the gradient to apply.
+        loss: float32 scalar, the mean loss (float64 where the losses are).
+        is_finite: bool scalar, whether the gradient is finite.
+    """
 
     gradients: list[tf.Tensor]
     loss: tf.Tensor
@@ -27,27 +39,28 @@ class Whole(NamedTuple):
 
 
 class ExampleLosses:
-    """The network's losses of examples, their gradients, and their part in the measures. In the context of a replica.
+    """Computes the losses of examples and their gradients, and adds the examples to the measures. For use in a replica.
 
     Args:
         network: built.
         objective: loss and metrics.
-        scale: gives what losses are multiplied with before the gradient is taken, float32; None: nothing.
+        scale: returns the factor on the losses before the gradient is computed, a float32 scalar; None: no factor.
     """
 
     def __init__(self, network: keras.Model, objective: Objective, *, scale: Callable[[], tf.Tensor] | None = None) -> None:
         self._network, self._objective, self._scale = network, objective, scale
         self._weights = network.trainable_variables
-        # Which weights the loss depends on is known when it has been computed once.
+        # Only the first computation of the loss shows which weights it depends on.
         self.used: list[keras.Variable] = []
 
     def sums(self, batch: Any, *, measures: EpochMeasures, divided: bool) -> Sums:
         """Trains on a batch (inputs, targets) or (inputs, targets, weights).
 
         Args:
-            batch: of this replica.
-            measures: of the training.
-            divided: whether the gradients are divided by the number of examples already. That costs nothing here.
+            batch: this replica's; inputs float32 (N, H, W, C), or a structure of tensors with N rows; targets with N rows;
+                weights float32 (N,).
+            measures: to which the batch is added.
+            divided: whether to divide the gradients by the number of examples here, where it costs nothing.
         """
         with tf.GradientTape() as tape:
             losses, count = self.losses(batch, measures=measures, training=True)
@@ -59,7 +72,17 @@ class ExampleLosses:
         return Sums([tf.convert_to_tensor(gradient) for _, gradient in found if gradient is not None], total, count)
 
     def losses(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        """(n,), weighted, and how many rows have a weight above 0; adds the batch to the measures."""
+        """The loss of each example; adds the batch to the measures.
+
+        Args:
+            batch: as in `sums`.
+            measures: to which the batch is added.
+            training: whether the network runs in training mode.
+
+        Returns:
+            float32 (N,), the weighted losses, and float32 scalar, the number of rows with a weight above 0. Both are float64
+            where the objective's losses are.
+        """
         inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = self._network(inputs, training=training)
         losses = self._objective.losses(targets, outputs, training=training)
@@ -82,15 +105,15 @@ def whole_batch(
     clip_norm: float | None,
     l2: Sequence[float],
 ) -> Whole:
-    """Divides by the number of examples, adds L2, checks, and clips on the norm of all gradients together.
+    """Divides by the number of examples, adds L2, checks, and clips by the norm of all gradients together.
 
     Args:
         sums: over all replicas and micro-batches.
-        weights: those of the gradients.
-        is_divided: whether the gradients are divided by the number of examples already.
-        scale: what the losses were multiplied with; None: nothing.
-        clip_norm: the gradient is made no longer than this; None: it may have any length.
-        l2: for each weight, how many times it is added to its gradient.
+        weights: one per gradient.
+        is_divided: whether the gradients are already divided by the number of examples.
+        scale: float32 scalar, the factor that was on the losses; None: no factor.
+        clip_norm: the largest norm of the gradient; a longer one is shortened to it. None: no limit.
+        l2: per weight, the factor with which the weight is added to its gradient.
     """
     gradients, examples = sums.gradients, tf.maximum(sums.count, 1.0)
     factors = [] if is_divided else [1.0 / examples]
@@ -108,7 +131,7 @@ def whole_batch(
 
 
 def _times(tensors: Sequence[tf.Tensor], factors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Each tensor times all factors, in one pass over it."""
+    """Each tensor times the product of the factors, in one pass over the tensor."""
     if not factors:
         return list(tensors)
     factor = tf.reduce_prod(tf.stack(factors))

@@ -1,4 +1,4 @@
-"""SIGTERM, what schedulers of jobs send before they kill: a training first finishes its step and saves itself."""
+"""SIGTERM, which job schedulers send before they kill a process: a training finishes its step and saves itself first."""
 
 import multiprocessing
 import os
@@ -13,12 +13,12 @@ from kerasvision.errors import Interrupted
 
 @contextmanager
 def sigterm_noticed() -> Iterator[Callable[[], bool]]:
-    """While this lasts, the first SIGTERM is only noticed; a second ends the process at once, with exit code 143.
+    """Within it, the first SIGTERM only sets a flag; a second ends the process at once, with exit code 143.
 
-    Outside the main thread, where Python takes no signals, nothing changes and nothing is ever noticed.
+    Outside the main thread, where Python receives no signals, it does nothing and the flag is never set.
 
     Yields:
-        Whether SIGTERM has come; to be asked after every step.
+        A function that returns whether SIGTERM has come; call it after every step.
 
     >>> with sigterm_noticed() as is_asked_to_stop:
     ...     is_asked_to_stop()
@@ -31,8 +31,8 @@ def sigterm_noticed() -> Iterator[Callable[[], bool]]:
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     before = signal.signal(signal.SIGTERM, lambda *_: noticed.set())
-    # Python runs its handlers between two lines of Python, and a step in TensorFlow may take minutes. The number of a
-    # signal is written here at once.
+    # Python runs its handlers between two Python instructions, and a step in TensorFlow may take minutes. The wakeup file
+    # descriptor receives a signal's number at once.
     descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     watch = threading.Thread(target=_watch, args=(ours, noticed), daemon=True)
     watch.start()
@@ -47,7 +47,7 @@ def sigterm_noticed() -> Iterator[Callable[[], bool]]:
 
 
 def _watch(ours: socket.socket, noticed: threading.Event) -> None:
-    """Reads the numbers of signals until the other end is closed."""
+    """Reads signal numbers until the other end is closed."""
     count = 0
     while numbers := ours.recv(64):
         count += numbers.count(bytes([signal.SIGTERM]))
@@ -59,18 +59,18 @@ def _watch(ours: socket.socket, noticed: threading.Event) -> None:
 
 @contextmanager
 def sigterm_passed_on() -> Iterator[None]:
-    """While this lasts, a SIGTERM goes to the processes that multiprocessing made here, and not to this one.
+    """Within it, a SIGTERM is passed on to the child processes of multiprocessing instead of ending this process.
 
-    For a process that only waits for one that trains: what that raises then ends this one too.
+    For a process that only waits for one that trains: the error that the child then raises ends this process too.
 
     Raises:
-        Interrupted: the other process was gone before it could save: it had not begun, or a second SIGTERM came.
+        Interrupted: the child ended before it could save: it had not begun to train, or a second SIGTERM came.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    # Only who waits for another process needs it.
+    # Imported here because only a process that waits for another one needs it.
     from concurrent.futures.process import BrokenProcessPool
 
     passed_on = threading.Event()
@@ -95,9 +95,9 @@ def sigterm_passed_on() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """From now on this process, made by multiprocessing, is killed when the one that made it is gone.
+    """Makes this process, started by multiprocessing, end as soon as its parent process ends.
 
-    Otherwise a training whose parent was killed would go on beside the next run, and write where that one writes.
+    Otherwise a training whose parent was killed would continue during the next run, and write to the same files.
     """
     from multiprocessing.connection import wait
 

@@ -1,4 +1,4 @@
-"""Epochs of steps, validation and callbacks: what Keras' `fit` does, begun and saved at any step."""
+"""Epochs of steps, validation and callbacks, as in Keras' `fit`, but a training can be saved and resumed at any step."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from kerasvision.errors import StageError
 from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.step import LostError, TrainStep
 
-# So often at least Python has its turn: to show how far the training is, and to notice that it is to stop.
+# Python runs at least this often: to show the progress, and to notice a request to stop.
 SECONDS_PER_CALL = 0.25
 
 _STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -22,12 +22,12 @@ _STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """How far a training has come.
 
     Attributes:
         step: steps done, over all epochs.
-        history: name -> the value of each whole epoch.
-        stopped: whether a callback has ended it.
+        history: name -> one value per complete epoch.
+        stopped: whether a callback has ended the training.
     """
 
     step: int = 0
@@ -36,10 +36,10 @@ class Progress:
 
 
 class Unsaved:
-    """How a training is saved and resumed: not at all. See `kerasvision.training.checkpointing.resume` for one that is.
+    """For a training that is neither saved nor resumed. The class that saves is in `training.checkpointing.resume`.
 
     Attributes:
-        start: where it goes on.
+        start: where the training resumes.
         last: the newest checkpoint, for messages.
     """
 
@@ -47,19 +47,19 @@ class Unsaved:
         self.start, self.last = Progress(), "none"
 
     def restore(self) -> None:
-        """Gives variables and callbacks what they had at `start`. Called when the callbacks have begun."""
+        """Restores the variables and callbacks as they were at `start`. Called after the callbacks' `on_train_begin`."""
 
     def is_due(self) -> bool:
-        """Whether to save now; asked between two calls of the step."""
+        """Whether to save now; called between two calls of the step."""
         return False
 
     def save(self, progress: Progress) -> None:
-        """Saves; called after each epoch too. It may raise, to end the training."""
+        """Saves; also called after each epoch. It may raise an error to end the training."""
 
 
 @dataclass
 class CallLength:
-    """How many steps run without a return to Python: as many as asked for, or those of about a quarter of a second.
+    """How many steps run without a return to Python: the wanted number, or as many as take about a quarter of a second.
 
     >>> length = CallLength("auto")
     >>> for seconds in (9.0, 0.01, 0.02, 0.5):  # the first call builds the graph
@@ -78,7 +78,7 @@ class CallLength:
         self.steps = 1 if self.wanted == "auto" else self.wanted
 
     def note(self, seconds: float) -> None:
-        """What the last call took."""
+        """Adapts to how long the last call took."""
         if self.wanted == "auto":
             self.steps = max(1, min(2 * self.steps, int(SECONDS_PER_CALL * self.steps / seconds)))
 
@@ -100,29 +100,29 @@ def train_loop(
 ) -> keras.callbacks.History:
     """Trains to the end of the last epoch, or until a callback sets `stop_training`.
 
-    Callbacks are called as Keras calls them: around several steps where one call makes several, and `on_epoch_end` with
-    the averages of the weights in place, where there are averages. In the end the network has these for good. It has the
-    optimizer only until then: what is saved of it later is the weights.
+    Callbacks are called as in Keras: if one call runs several steps, the step hooks are called around all of them. If there
+    are averages of the weights, the network has them during validation and `on_epoch_end`, and keeps them at the end. The
+    network has the optimizer only during the loop: what is saved of it later is the weights.
 
     Args:
-        step: what to do with a batch.
-        batches: those that follow the start, as many as there are steps left.
-        epochs: all together.
+        step: trains on a batch.
+        batches: those after the start, one per remaining step.
+        epochs: in total.
         steps_per_epoch: batches of one epoch.
         until_epoch: ends after this epoch; a later call continues. None: ends after the last epoch.
         validation: measured after each epoch under names that begin with `val_`.
         callbacks: Keras'.
-        steps_per_call: "auto": those of about a quarter of a second; a single one where a callback looks at each step.
-        saving: where to go on, and when to save what.
-        explain: gives a sentence for the error when a step (from 0, over all epochs) is lost.
+        steps_per_call: "auto": as many as take about a quarter of a second, or one if a callback looks at each step.
+        saving: where to resume, and when to save.
+        explain: returns a sentence for the error when the loss is lost at a step (from 0, over all epochs).
         agree: turns the seconds of this worker into the seconds that all workers use.
         ends: called between two epochs and when a training resumes there; True ends this call.
 
     Returns:
-        Keras' history: name -> the value of each epoch.
+        Keras' history: name -> one value per epoch.
 
     Raises:
-        StageError: a loss or a gradient was infinite or not a number.
+        StageError: a loss or a gradient became infinite or not a number.
     """
     saving = saving or Unsaved()
     loop = _Loop(step, callbacks, epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_call=steps_per_call, agree=agree)
@@ -184,13 +184,13 @@ class _Loop:
         self._done, self._stopped = start.step, start.stopped
         if self._steps_into_epoch:
             self.hooks.on_epoch_begin(self._epoch)
-        # Callbacks forget when they begin, and some change variables.
+        # In `on_train_begin` callbacks clear their state, and some change variables.
         saving.restore()
         self.history.history = {name: list(values) for name, values in start.history.items()}
         self.history.epoch = list(range(max(map(len, start.history.values()), default=0)))
 
     def epoch(self, iterator: Any, *, explain: Callable[[int], str]) -> Iterator[Progress]:
-        """To the end of an epoch, or until a callback says stop. Yields where it could be saved: between two calls."""
+        """Runs to the end of an epoch, or until a callback stops it. Yields between two calls, where it can be saved."""
         if not self._steps_into_epoch:
             self._step.reset()
             self.hooks.on_epoch_begin(self._epoch)
@@ -206,7 +206,7 @@ class _Loop:
                 yield self.progress
 
     def end_epoch(self, validation: tf.data.Dataset | None) -> dict[str, float]:
-        """What the epoch measured."""
+        """Validates and calls the callbacks; returns what the epoch measured."""
         logs = self._step.results()
         averages = self._step.averages
         with nullcontext() if averages is None else averages.in_place():
@@ -219,7 +219,7 @@ class _Loop:
     def end(self, logs: dict[str, float] | None) -> None:
         self.hooks.on_train_end(logs)
         network = self._step.network
-        # Only callbacks need it there, and Keras saves a network with all that it keeps of the weights.
+        # Only callbacks need the optimizer there, and Keras would save its state with the network.
         del network.optimizer
         if self._networks_own is not None:
             network.optimizer = self._networks_own
@@ -260,7 +260,7 @@ class _Loop:
 
 
 def _sees_steps(callback: keras.callbacks.Callback) -> bool:
-    """Whether it does something at each step, and would do something else at each tenth."""
+    """Whether the callback acts at each step, so that calls of several steps would change what it does."""
     if isinstance(callback, TrainingBar):
         return False
     theirs = (getattr(getattr(callback, hook), "__func__", None) for hook in _STEP_HOOKS)

@@ -1,15 +1,15 @@
-"""The loss and the metrics over many batches, each example counted once, on however many replicas."""
+"""The loss and the metrics over many batches. Each example counts once, on any number of replicas."""
 
 import keras
 import tensorflow as tf
 
 
 class EpochMeasures:
-    """Mean loss and Keras metrics. Each replica adds up its own examples; a result is that of all of them together.
+    """Mean loss and Keras metrics. Each replica sums over its own examples, and the results combine all replicas.
 
     Args:
-        metrics: Keras metrics whose state is sums over examples, as all of Keras' own are.
-        strategy: under which the metrics were made.
+        metrics: Keras metrics whose state consists of sums over examples, as in all of Keras' own metrics.
+        strategy: the one in whose scope the metrics were made.
 
     >>> measures = EpochMeasures([keras.metrics.BinaryAccuracy(name="accuracy")])
     >>> targets, answers = tf.constant([[1.0], [0.0], [0.0]]), tf.constant([[0.9], [0.8], [0.1]])
@@ -25,13 +25,13 @@ class EpochMeasures:
         self._results = tf.function(self._results_now, autograph=False)
 
     def update(self, losses: tf.Tensor, *, targets: tf.Tensor, answers: tf.Tensor, weights: tf.Tensor | None) -> None:
-        """Adds a batch. In the context of a replica.
+        """Adds a batch. Call it in the context of a replica.
 
         Args:
             losses: float32 (N,), weighted.
-            targets: what the metrics compare with.
-            answers: what the network said, as the metrics want it.
-            weights: float32 (N,); a row of weight 0 is no example. None: all are 1.
+            targets: (N, ...), the truth, of the shape and dtype that the metrics expect.
+            answers: float32 (N, ...), the network's predictions as the metrics expect them (`Objective.answers`).
+            weights: float32 (N,); a row of weight 0 is not counted. None: all are 1.
         """
         self._loss.update_state(losses, None if weights is None else tf.cast(weights > 0, tf.float32))
         for metric in self._metrics:
@@ -47,7 +47,7 @@ class EpochMeasures:
             metric.reset_state()
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must hold to go on in the middle of an epoch."""
+        """What a checkpoint must contain to resume in the middle of an epoch, by name."""
         return {
             f"{metric.name}/{number}": variable.value
             for metric in self._all()

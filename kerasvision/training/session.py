@@ -1,4 +1,4 @@
-"""One training from folder to folder: what the trainer stage runs, here or in a process of its own."""
+"""One training from folder to folder, as the trainer stage runs it: in this process or in a new one."""
 
 import atexit
 import json
@@ -54,13 +54,13 @@ class TrainingFiles:
 
 
 def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
-    """Trains and saves. Some strategies need a TensorFlow that has not started yet, and so a new process.
+    """Trains and saves. Some strategies require that TensorFlow has not started yet; they run in a new process.
 
     Returns:
-        Whether the network is in its file: of several workers, only the chief writes it.
+        Whether this worker wrote the network to its file. Of several workers, only the chief does.
 
     Raises:
-        KerasvisionError: what `fit` raised, here or in that process.
+        KerasvisionError: the error of `fit`, also from the new process.
     """
     if not needs_own_process(settings.training):
         return _train_here(settings, files)
@@ -72,31 +72,31 @@ def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
             return pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files).result()
     except BrokenProcessPool as error:
         raise StageError(
-            f"the process that trained ended without a word{_about_workers(settings)}",
-            hint="run the same command again; if it was killed for want of memory, with a smaller training.batch_size",
+            f"the process that trained ended without an error message{_about_workers(settings)}",
+            hint="run the same command again; if it ran out of memory, set a smaller training.batch_size",
         ) from error
 
 
 def with_hyperparameters(settings: TrainerSettings, best: Path | None) -> TrainerSettings:
-    """The settings with the tuner's values in place of their own."""
+    """The settings, with the tuner's values where it found some."""
     if best is None:
         return settings
     return with_values(settings, json.loads(best.read_text(encoding="utf-8")))
 
 
 def _about_workers(settings: TrainerSettings) -> str:
-    """Why a process may have ended that trains with others (see `make_strategy`)."""
+    """Why a process that trains with other workers may have ended (see `make_strategy`)."""
     if settings.training.strategy != "multi_worker":
         return ""
     gone = who_is_gone(read_cluster(os.environ))
     return (
-        "; it does so where the workers have all answered, and have not all begun to train "
-        f"{settings.training.worker_timeout_seconds:g} seconds later" + (f". No answer comes from {gone}" if gone else "")
+        "; it ends if all workers have answered, but not all of them have begun to train within "
+        f"{settings.training.worker_timeout_seconds:g} seconds" + (f". These workers do not answer: {gone}" if gone else "")
     )
 
 
 def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
-    # First of all: some strategies can only be made before TensorFlow has done anything.
+    # This comes first: some strategies can only be made before TensorFlow has run anything.
     strategy = make_strategy(settings.training)
     classes = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     fitted = fit(
@@ -111,7 +111,7 @@ def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
         if fitted.workers.is_chief:
             save_network(fitted.model, files.model, names=classes)
             fitted.history.to_csv(files.history, index=False)
-        # All leave together: one that has left looks like one that died.
+        # All workers end together: the others could not tell an early end from a crash.
         fitted.workers.any(False)
     return fitted.workers.is_chief
 
@@ -124,6 +124,6 @@ def _train_in_new_process(settings: str, files: TrainingFiles) -> bool:
         return _train_here(parsed, files)
     except BaseException:
         if parsed.training.strategy == "multi_worker":
-            # TensorFlow would let the process end when the other workers end, and they wait for this one.
+            # TensorFlow ends the process only when the other workers end, and they wait for this one.
             atexit.register(os._exit, 1)
         raise

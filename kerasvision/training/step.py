@@ -2,10 +2,10 @@
 
     gradients of each replica's examples, summed over its micro-batches
     -> summed over the replicas -> divided by the number of examples -> + L2
-    -> finite? -> clipped on the norm of all of them together -> applied once -> averages of the weights
+    -> finite? -> clipped by the norm of all gradients together -> applied once -> averages of the weights
 
 Keras' own `fit` clips and checks before the sum over replicas, divides by each replica's rows, and cannot sum over micro-
-batches under a strategy. Here only the gradients are taken within a replica; all that follows sees the whole batch.
+batches under a strategy. Here a replica only computes gradients; all later operations see the whole batch.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from kerasvision.training.optimizing.optimizers import TrainingOptimizer, is_dec
 
 
 class LostError(ArithmeticError):
-    """A loss or a gradient that is infinite or not a number. Weights and optimizer are as they were before that step.
+    """A loss or a gradient is infinite or not a number. Weights and optimizer are as they were before that step.
 
     Args:
-        position: of the step among those that were asked for, from 0.
+        position: index of the step within the call, from 0.
         loss: of that step.
     """
 
@@ -40,24 +40,24 @@ class LostError(ArithmeticError):
 
 
 class TrainStep:
-    """Steps of a training, and evaluation with the same weights.
+    """Runs training steps, and evaluates with the same weights.
 
     The gradient of a step is the sum over its examples of weight x gradient of the example's loss, divided by the number of
-    examples; a row of weight 0 is no example. What layers add to the loss (Keras' `add_loss` and regularizers) is added
-    once.
+    examples; a row of weight 0 does not count as an example. Losses that layers add (Keras' `add_loss` and regularizers)
+    are added once.
 
     Args:
         network: built in the strategy's scope.
-        objective: loss and metrics, made in that scope too.
-        optimizer: Keras', without clipping; for several replicas one of `for_training`.
+        objective: loss and metrics, made in the same scope.
+        optimizer: Keras', without clipping; several replicas require one from `for_training`.
         strategy: of tf.distribute; `tf.distribute.get_strategy()` for one device.
-        micro_batches: a step takes so many elements of its iterator for each replica, one after the other.
-        clip_norm: the gradient of all weights together is made no longer than this.
+        micro_batches: how many elements of its iterator a step takes for each replica, one after the other.
+        clip_norm: the largest norm of the gradient of all weights together; a longer gradient is shortened to it.
         loss_scale: for float16.
-        averages: of the weights; moved after each step.
-        l2: adds l2 / 2 times the squares of all weights that decay (see `is_decayed`) to what is made small; not to the
-            loss that is shown.
-        xla: compile the losses and their gradients with XLA; on one device.
+        averages: of the weights; updated after each step.
+        l2: adds l2 / 2 times the sum of squares of all weights that decay (see `is_decayed`) to the minimized loss, but not
+            to the reported loss.
+        xla: whether to compile the losses and their gradients with XLA; only on one device.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class TrainStep:
         self._micro_batches, self._clip_norm, self._l2 = micro_batches, clip_norm, l2
         self._replicas = strategy.num_replicas_in_sync
         self._examples = ExampleLosses(network, objective, scale=None if loss_scale is None else lambda: loss_scale.value)
-        # Where a replica sees the whole batch at once, dividing its loss divides all gradients.
+        # If one replica sees the whole batch at once, dividing its loss divides all gradients.
         self._divided = self._replicas == micro_batches == 1
         if self._replicas > 1:
             _refuse_to_sum_twice(optimizer)
@@ -94,22 +94,22 @@ class TrainStep:
         self._evaluate = tf.function(self._scores, autograph=False)
 
     def share_out(self, batches: tf.data.Dataset) -> Any:
-        """What `run` takes its steps from, once `iter` is called on it; see `shared_out`."""
+        """The batches cut for `run`, which takes an iterator over them; see `shared_out`."""
         return shared_out(batches, strategy=self._strategy, micro_batches=self._micro_batches)
 
     def run(self, iterator: Any, steps: int) -> np.ndarray:
-        """Trains for some steps in one call of TensorFlow.
+        """Runs training steps in one call of TensorFlow.
 
         Args:
-            iterator: over what `share_out` made.
-            steps: how many.
+            iterator: over the result of `share_out`.
+            steps: how many to run.
 
         Returns:
-            float32 (steps,), the loss of each: the mean over its examples.
+            float32 (steps,), the loss of each step: the mean over its examples.
 
         Raises:
-            LostError: at the first step whose loss or gradient is not finite. In float16 a gradient may overflow while the
-                loss scale can still fall: that step changes nothing.
+            LostError: the loss or the gradient of a step is not finite. The training stops at the first such step. In
+                float16 a gradient may overflow as long as the loss scale can still fall; such a step changes no weight.
         """
         losses, done, lost = self._run(iterator, tf.constant(steps, tf.int32))
         found: np.ndarray = losses.numpy()[: done.numpy()]
@@ -118,10 +118,10 @@ class TrainStep:
         return found
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
-        """`loss` and metrics over all batches, each example once; leaves the training's own alone.
+        """`loss` and metrics over all batches, each example once. Does not change the measures of the training.
 
         Args:
-            batches: (inputs, targets) or (inputs, targets, weights). Where their number is not known, they are read twice.
+            batches: (inputs, targets) or (inputs, targets, weights). If their number is unknown, they are read twice.
         """
         self._evaluated.reset()
         shared = shared_out(batches, strategy=self._strategy)
@@ -132,17 +132,17 @@ class TrainStep:
         return self._evaluated.results()
 
     def results(self) -> dict[str, float]:
-        """`loss` and metrics of training since the last `reset`, by each batch as it was before its step."""
+        """`loss` and metrics of training since the last `reset`. Each batch is measured with the weights before its step."""
         return self._measures.results()
 
     def reset(self) -> None:
-        """Starts an epoch: forgets what `results` would tell."""
+        """Starts an epoch: clears the measures that `results` returns."""
         self._measures.reset()
 
     def variables(self) -> dict[str, Any]:
-        """Everything that changes while training, by names that are the same in every process: what a checkpoint holds."""
+        """All variables that change in training, by names that are the same in every process. A checkpoint saves these."""
         parts = {
-            # By position: Keras numbers the names of layers by what else the process has made.
+            # By position: the numbers in Keras' layer names depend on which layers the process made before.
             "network": {f"{number:04d}/{one.name}": one for number, one in enumerate(self.network.variables)},
             "optimizer": {f"{number:04d}": one for number, one in enumerate(self.optimizer.variables)},
             "measures": self._measures.variables(),
@@ -151,7 +151,7 @@ class TrainStep:
         }
         return {f"{part}/{name}": variable for part, variables in parts.items() for name, variable in variables.items()}
 
-    # --- Outside of the replicas
+    # --- Outside the replicas
 
     def _steps(self, iterator: Any, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=())
@@ -160,7 +160,7 @@ class TrainStep:
             loss, lost = self._step(iterator)
             return number + 1, lost, losses.write(number, tf.cast(loss, tf.float32))
 
-        # What is not run on the replicas happens to all of them, and must know which they are.
+        # Operations outside `strategy.run` concern all replicas, and need the scope to know them.
         with self._strategy.scope():
             done, lost, losses = tf.while_loop(
                 lambda number, lost, losses: (number < steps) & ~lost,
@@ -171,12 +171,12 @@ class TrainStep:
         return losses.stack(), done, lost
 
     def _step(self, iterator: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """The loss, and whether it or its gradient is lost."""
+        """The loss, float32 scalar, and whether the training is lost, bool scalar: loss or gradient is not finite."""
         if self._micro_batches == 1:
             whole = self._strategy.run(lambda batch: self._whole(self._sums(batch)), args=(next(iterator),))
         else:
             whole = self._strategy.run(self._whole, args=(self._micro_sums(iterator),))
-        # These are the same on all replicas.
+        # Loss and finiteness are the same on all replicas.
         loss, is_finite = (self._strategy.experimental_local_results(part)[0] for part in whole[1:])
         lost = ~tf.math.is_finite(loss)
         tf.cond(is_finite & ~lost, lambda: self._apply(whole.gradients), lambda: None)
@@ -192,7 +192,7 @@ class TrainStep:
             self.averages.update()
 
     def _micro_sums(self, iterator: Any) -> Any:
-        """Each replica's sums over its micro-batches, one after the other so that the memory of one is enough."""
+        """Each replica's sums over its micro-batches. They run one after the other, so memory for one suffices."""
         sums = self._strategy.run(self._sums, args=(next(iterator),))
 
         def add(number: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
@@ -238,7 +238,7 @@ class TrainStep:
 def _refuse_to_sum_twice(optimizer: keras.optimizers.Optimizer) -> None:
     if not isinstance(optimizer, TrainingOptimizer):
         raise ConfigError(
-            "on several replicas the optimizer must take gradients that are summed over them, and Keras' own sum them again",
+            "on several replicas the optimizer must accept gradients that are already summed, and Keras' own sum them again",
             received=type(optimizer).__name__,
             hint="make it with for_training(...), or with make_optimizer",
         )

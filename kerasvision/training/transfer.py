@@ -1,11 +1,11 @@
-"""Transfer learning, the ways of cs231n (https://cs231n.github.io/transfer-learning/), on a network with weights.
+"""Transfer learning as in cs231n (https://cs231n.github.io/transfer-learning/), on a network with weights.
 
-    freeze="backbone"                     the backbone is left as it is; what follows its last map learns
+    freeze="backbone"                     the backbone is frozen; the layers after its last map learn
     freeze="backbone", features="once"    the same, but the backbone runs once per image and its maps are kept
-    freeze="c3"                           fine-tuning: everything up to the map of level c3 is left as it is
+    freeze="c3"                           fine-tuning: everything up to the map of level c3 is frozen
 
-A frozen layer keeps every weight, and its batch normalisation goes by the moving statistics and leaves them alone. With
-features="once" the maps stand where the images stood: same order, same batches, and so the same weights in the end.
+A frozen layer keeps every weight, and its batch normalisation uses the moving statistics without updating them. With
+features="once" the maps replace the images in the same order and the same batches, so the final weights are the same.
 """
 
 from collections.abc import Callable, Hashable
@@ -33,18 +33,18 @@ from kerasvision.progress import bar
 def part_to_train(
     network: keras.Model, *, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform
 ) -> tuple[keras.Model, SplitExamples, InputTransform]:
-    """What is to be fitted, on what, and through which transform: the network on the images, unless its maps are kept.
+    """The model to train, its examples and their transform: the network on the images, or its head on kept maps.
 
-    The part shares its layers with the network: when it has learned, the network has.
+    The head shares its layers with the network, so training the head trains the network.
 
     Args:
-        network: with the weights that it starts from; its frozen layers are not trainable afterwards.
+        network: with its initial weights; its frozen layers are not trainable afterwards.
         settings: which part is frozen, and how often it runs.
         examples: the images.
-        transform: bytes to the network's input.
+        transform: turns encoded images into the network's input.
 
     Raises:
-        ConfigError: no such level, or maps that do not fit into the memory budget.
+        ConfigError: the network has no such level, or the maps do not fit into the memory budget.
     """
     training = settings.training
     if training.freeze is None:
@@ -58,12 +58,12 @@ def part_to_train(
 
 
 def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tuple[int, int, int]) -> keras.Model:
-    """Freezes every layer of the network that the map of a level depends on, and that map's own.
+    """Freezes the layer that makes the map of a level, and every layer that it depends on.
 
     Args:
-        network: what `model` builds, with a head.
-        model: names the network's levels.
-        level: "c3" say, or "backbone" for the last one.
+        network: built from `model`, with a head.
+        model: defines the network's levels.
+        level: for example "c3", or "backbone" for the last level.
         image_shape: (height, width, channels) in pixels.
 
     Returns:
@@ -73,7 +73,7 @@ def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tup
         ConfigError: the network has no such level.
     """
     layers = {layer.name for layer in network.layers}
-    # A network may go on from an inner level, and leave the others out.
+    # A network may continue from an inner level, and leave out the later ones.
     makers = {name: maker for name, maker in map_makers(model, image_shape=image_shape).items() if maker in layers}
     if level not in {*makers, "backbone"}:
         raise ConfigError(f"{model.name} has no level {level!r}; {lookup.did_you_mean(level, [*makers, 'backbone'])}")
@@ -85,13 +85,13 @@ def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tup
 
 
 def map_makers(model: c.Model, *, image_shape: tuple[int, int, int]) -> dict[str, str]:
-    """Level -> the layer that makes its map. Backbone and network name it alike.
+    """Level -> the layer that makes its map. The layer has the same name in the backbone and in the network.
 
     >>> map_makers(c.Model(name="lenet5"), image_shape=(28, 28, 1))
     {'c1': 'pool1', 'c2': 'pool2'}
     """
     model = model.backbone
-    # Weights may choose the layout, and so where the levels lie.
+    # Weights may determine the layout, and with it the levels.
     options = model.options if model.weights is None else options_with(model.weights, name=model.name, options=model.options)
     backbone = models.build(model.name, image_shape=image_shape, num_classes=None, **options)
     return {
@@ -101,8 +101,8 @@ def map_makers(model: c.Model, *, image_shape: tuple[int, int, int]) -> dict[str
 
 
 def without_auxiliary_heads(model: c.Model) -> c.Model:
-    """The network without the heads that hang on its inner maps, unless its options ask for them: a frozen map learns
-    nothing from a head."""
+    """The network without auxiliary heads on its inner maps, unless its options set them: frozen layers cannot learn from
+    them."""
     known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
     if "auxiliary_heads" not in known or "auxiliary_heads" in model.options:
         return model
@@ -110,12 +110,12 @@ def without_auxiliary_heads(model: c.Model) -> c.Model:
 
 
 class FeatureMaps:
-    """The maps of every training and validation image, in memory; batches are made from these SplitExamples.
+    """The maps of all training and validation images, in memory, as SplitExamples to make batches from.
 
     Args:
-        frozen: from images to maps; its dropout, if it has any, drops nothing here.
+        frozen: from images to maps; it runs in inference mode, without dropout.
         examples: the images.
-        transform: bytes to the network's input.
+        transform: turns encoded images into the network's input.
         training: memory budget and batch size.
 
     Raises:
@@ -146,57 +146,57 @@ class FeatureMaps:
                 self._rows[split] = _with_maps(frozen, batches, advance=advance)
 
     def count(self, split: str) -> int:
-        """How many examples a split holds; 0 for one that is not there."""
+        """Number of examples in a split; 0 for a split that does not exist."""
         return len(self._rows[split]["id"]) if split in self._rows else 0
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """As those of ExampleSet."""
+        """The class names of the ExampleSet."""
         return self._classes
 
     @property
     def object_classes(self) -> tuple[str, ...]:
-        """None: a map has lost where objects are."""
+        """Empty: a map does not keep the positions of objects."""
         return ()
 
     def encoded_bytes(self, split: str) -> int:
-        """Bytes that the rows of a split take; 0 for one that is not there."""
+        """Size of a split's rows in bytes; 0 for a split that does not exist."""
         return sum(rows.nbytes for rows in self._rows.get(split, {}).values())
 
     def dataset(self, split: str) -> tf.data.Dataset:
-        """As that of ExampleSet, in the same order, with "image" float32 (H, W, C), the map. Texts are filled up with ""."""
+        """As in ExampleSet, in the same order, but "image" is the map, float32 (H, W, C). Texts are padded with ""."""
         return tf.data.Dataset.from_tensor_slices(self._rows[split])
 
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The InputTransform of maps, which need none."""
+    """The InputTransform of maps: it changes nothing."""
 
     image_shape: tuple[int, int, int]
 
     @property
     def settings(self) -> "Unchanged":
-        """Whose `image_shape` is that of the maps."""
+        """This object: its `image_shape` is the shape of the maps."""
         return self
 
     def prepared(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The example, whose "image" is the map."""
+        """The example itself, whose "image" is the map, float32 (H, W, C)."""
         return example
 
     def scaled(self, feature_map: tf.Tensor) -> tf.Tensor:
-        """The map."""
+        """The map itself, float32 (..., H, W, C)."""
         return feature_map
 
 
 def _head(network: keras.Model, frozen: keras.Model, *, level: str) -> keras.Model:
-    """From the frozen part's map to what the network puts out, of the same layers."""
+    """From the frozen part's map to the network's output, with the same layers."""
     try:
-        # A network may have further inputs than the image.
+        # A network may have more inputs than the image.
         return keras.Model([frozen.output, *network.inputs[1:]], network.output, name=f"{network.name}_head")
     except ValueError as error:
         raise ConfigError(
-            f"features='once' keeps the map of {level} alone, and {network.name} goes on from earlier maps too",
-            hint="set features='each_step', or leave the heads out that hang on earlier maps",
+            f"features='once' keeps only the map of {level}, but {network.name} also uses earlier maps",
+            hint="set features='each_step', or remove the heads on earlier maps",
         ) from error
 
 
@@ -214,7 +214,7 @@ def _check_memory(frozen: keras.Model, *, count: int, training: c.Training) -> N
 
 
 def _with_maps(frozen: keras.Model, batches: tf.data.Dataset, *, advance: Callable[..., None]) -> dict[str, np.ndarray]:
-    """The rows of the batches, with maps in place of the images."""
+    """The rows of all batches, with maps instead of images."""
     run = tf.function(lambda images: frozen(images, training=False), reduce_retracing=True)
     rows: dict[str, list[np.ndarray]] = {}
     for batch in batches:

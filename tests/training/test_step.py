@@ -248,5 +248,5 @@ def test_a_step_with_anothers_variables_goes_on_as_that_one_to_the_bit():
 
 def test_on_several_replicas_an_optimizer_that_sums_gradients_itself_is_refused():
     objective, two = Objective(cross_entropy, []), SimpleNamespace(num_replicas_in_sync=2)
-    with pytest.raises(ConfigError, match=r"must take gradients that are summed .*'SGD'. Make it with for_training"):
+    with pytest.raises(ConfigError, match=r"must accept gradients that are already summed.*'SGD'. Make it with for_"):
         TrainStep(linear(), objective=objective, optimizer=keras.optimizers.SGD(), strategy=two)

@@ -217,7 +217,7 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     model = c.Model(name="two_headed:net")
     assert [layer.name for layer in run(model, freeze="c2", epochs=1).model.layers if not layer.trainable]
-    with pytest.raises(ConfigError, match="keeps the map of c2 alone, and two_headed goes on from earlier maps too"):
+    with pytest.raises(ConfigError, match="keeps only the map of c2, but two_headed also uses earlier maps"):
         run(model, freeze="c2", features="once", epochs=1)
 
 
