@@ -1,1 +1,1 @@
-"""Optimizers, learning rates, averages of weights: how a step changes the weights."""
+"""How a step changes the weights: optimizers, learning rates, averages of weights."""

@@ -1,7 +1,7 @@
 """Averages of the weights over the steps of a training, which often score better than the last weights.
 
-Source: Polyak & Juditsky, 1992, "Acceleration of Stochastic Approximation by Averaging"; with a decay, and evaluated in
-place of the weights, as in Szegedy et al., 2015, https://arxiv.org/abs/1512.00567, section 8.
+Source: Polyak & Juditsky, 1992, "Acceleration of Stochastic Approximation by Averaging". The decay, and the evaluation with
+averages instead of weights, follow Szegedy et al., 2015, https://arxiv.org/abs/1512.00567, section 8.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ import tensorflow as tf
 
 
 class WeightAverages:
-    """An exponential moving average of every weight of a network, those of batch normalisation's statistics too.
+    """An exponential moving average of every weight of a network, including the statistics of batch normalisation.
 
-    After step t (from 1) an average moves by 1 - d towards its weight, with d = min(decay, (1 + t) / (10 + t)): without this
-    warm-up the first average would hold on to the random start for some 1 / (1 - decay) steps.
+    After step t (from 1), average <- d * average + (1 - d) * weight, with d = min(decay, (1 + t) / (10 + t)). Without this
+    warm-up the random initial weights would dominate the average for about 1 / (1 - decay) steps.
 
     Args:
-        network: built; its weights as they are now are the first averages.
+        network: built; its current weights are the first averages.
         decay: in [0, 1); 0.999 averages over about the last thousand steps.
-        strategy: under which the network was built.
+        strategy: the one in whose scope the network was built.
 
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
     >>> averages = WeightAverages(network, decay=0.9)
@@ -43,7 +43,7 @@ class WeightAverages:
         self._swap = tf.function(self._swap_now, autograph=False)
 
     def update(self) -> None:
-        """Moves the averages after a step. Outside of the replicas' own context, as an optimizer is applied."""
+        """Updates the averages after a step. Call it outside the context of a replica."""
         self._count.assign_add(1)
         count = tf.cast(self._count, tf.float32)
         share = 1.0 - tf.minimum(self._decay, (1.0 + count) / (10.0 + count))
@@ -52,7 +52,7 @@ class WeightAverages:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within it the network has the averages as its weights; afterwards it has its own again, to the bit."""
+        """Within it, the network's weights are the averages; afterwards its own weights are back, bit for bit."""
         self._swap()
         try:
             yield
@@ -60,11 +60,11 @@ class WeightAverages:
             self._swap()
 
     def keep(self) -> None:
-        """Gives the network the averages for good."""
+        """Replaces the network's weights by the averages permanently."""
         self._swap()
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must hold."""
+        """What a checkpoint must contain, by name."""
         return {"count": self._count, **{f"{number:04d}": average for number, average in enumerate(self._averages)}}
 
     def _swap_now(self) -> None:

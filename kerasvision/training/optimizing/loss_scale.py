@@ -7,15 +7,15 @@ import math
 
 import tensorflow as tf
 
-# Keras' numbers, of a loss that is the mean over the examples.
+# Keras' values, for a loss that is the mean over the examples.
 INITIAL = 2.0**15
 STEPS_TO_GROW = 2000
-# Where a gradient overflows at this, no scale would help.
+# If a gradient overflows at this scale, a smaller one would not help.
 LOWEST = 2.0**-20
 
 
 class LossScale:
-    """Halves when a gradient overflows on any replica, and doubles after so many steps without an overflow.
+    """Halves when a gradient overflows on any replica, and doubles after `steps_to_grow` steps without an overflow.
 
     Args:
         initial: the first scale; a power of two, so that scaling does not round.
@@ -46,7 +46,7 @@ class LossScale:
 
     @classmethod
     def for_rows(cls, rows: int, *, strategy: tf.distribute.Strategy | None = None) -> "LossScale":
-        """For a loss that is the sum over so many examples.
+        """For a loss that is the sum over this number of examples.
 
         >>> float(LossScale.for_rows(100).value)  # 2 ** 15 / 128
         256.0
@@ -55,11 +55,15 @@ class LossScale:
 
     @property
     def is_lowest(self) -> tf.Tensor:
-        """Whether the scale can fall no further."""
+        """Whether the scale has reached its lower limit, bool scalar."""
         return self.value <= LOWEST
 
     def update(self, is_finite: tf.Tensor) -> None:
-        """Takes a step's outcome into account: bool scalar, the same on all replicas."""
+        """Updates the scale after a step.
+
+        Args:
+            is_finite: bool scalar, whether the step's gradient is finite; the same on all replicas.
+        """
         sound_steps = tf.where(is_finite, self._sound_steps + 1, 0)
         grows = sound_steps >= self._steps_to_grow
         factor = tf.where(is_finite, tf.where(grows, 2.0, 1.0), 0.5)
@@ -68,5 +72,5 @@ class LossScale:
         self._sound_steps.assign(tf.where(grows, 0, sound_steps))
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must hold."""
+        """What a checkpoint must contain, by name."""
         return {"value": self.value, "sound_steps": self._sound_steps}

@@ -9,14 +9,14 @@ from keras import ops
 
 
 class Muon(keras.optimizers.Muon):
-    """Muon for kernels of two and of four dimensions, Adam for everything else and for the layers named.
+    """Muon for kernels of two and of four dimensions, Adam for all other weights and for the named layers.
 
-    Keras 3.15 gives all but matrices to Adam, and so every weight of a ResNet. Here the kernel of a convolution,
-    (height, width, channels in, channels out), is a matrix of (height x width x channels in) rows: the author's code
-    flattens it likewise (its transpose; the orthogonal factor of a transpose is the transpose of the factor).
+    Keras 3.15 updates only matrices with Muon, and so almost no weight of a ResNet. Here the kernel of a convolution,
+    (height, width, channels in, channels out), is a matrix of (height x width x channels in) rows. The author's code
+    flattens the transpose; the result is the same, since the orthogonal factor of a transpose is the factor's transpose.
 
     Args:
-        adam_layers: parts of paths of variables that go to Adam.
+        adam_layers: a variable whose path contains one of these is updated by Adam.
         options: of keras.optimizers.Muon.
 
     >>> muon = Muon(learning_rate=0.1)
@@ -27,7 +27,7 @@ class Muon(keras.optimizers.Muon):
     """
 
     def __init__(self, *args: Any, adam_layers: tuple[str, ...] = (), **options: Any) -> None:
-        # exclude_layers: regular expressions that Keras searches in the paths of variables.
+        # Keras searches the paths of variables for the regular expressions in exclude_layers.
         super().__init__(*args, exclude_layers=[re.escape(part) for part in adam_layers], **options)
         self._adam_layers = tuple(adam_layers)
 
@@ -38,15 +38,36 @@ class Muon(keras.optimizers.Muon):
         return {**config, "adam_layers": list(self._adam_layers)}
 
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
-        """Keras' own, for weights in float64 too."""
+        """As in Keras, and also for weights in float64.
+
+        Args:
+            gradient: float32 or float64, of the variable's shape and dtype.
+            variable: the weight to update.
+            learning_rate: float32 scalar.
+        """
         super().update_step(gradient, variable, ops.cast(learning_rate, variable.dtype))
 
     def zeropower_via_newtonschulz5(self, x: tf.Tensor, steps: int) -> tf.Tensor:
-        """The nearly orthogonal matrix, in the shape of the kernel."""
+        """The nearly orthogonal matrix of a kernel.
+
+        Args:
+            x: float32 or float64, (A, B) or (height, width, channels in, channels out).
+            steps: iterations.
+
+        Returns:
+            The shape and dtype of `x`.
+        """
         return ops.reshape(super().zeropower_via_newtonschulz5(_matrix(x), steps), x.shape)
 
     def lr_adjust(self, x: tf.Tensor) -> tf.Tensor:
-        """Times 0.2 sqrt(larger side of the matrix), so that an update is of the size of Adam's."""
+        """`x` times 0.2 sqrt(larger side of the matrix), so that an update is as large as Adam's.
+
+        Args:
+            x: float32 or float64, (A, B) or (height, width, channels in, channels out).
+
+        Returns:
+            The shape and dtype of `x`.
+        """
         return ops.reshape(super().lr_adjust(_matrix(x)), x.shape)
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:

@@ -1,8 +1,8 @@
-"""Optimizers that update by TensorFlow's kernels: one pass over each weight where Keras makes one per operation.
+"""Optimizers that update with TensorFlow's fused kernels: one pass over each weight instead of one per operation.
 
 Keras writes an update as a chain of operations (multiply, multiply, subtract, assign, add), and each of them reads and
-writes memory of the size of the weight. For VGG-16 that is 138 million numbers several times over. The formulas are
-Keras' own, and so is the state: only who computes them changes. What is the same for all weights is computed once a step.
+writes memory of the size of the weight. For VGG-16 that is 138 million numbers several times over. The formulas and the
+state are those of Keras; only the implementation differs. Numbers that all weights share are computed once per step.
 """
 
 from abc import abstractmethod
@@ -11,14 +11,14 @@ import keras
 import tensorflow as tf
 from keras import optimizers
 
-# What of a step is the same for all weights, the learning rate aside.
+# Float32 scalars of a step that all weights share, apart from the learning rate.
 Numbers = tuple[tf.Tensor, ...]
 
 
 class OnePass(optimizers.Optimizer):
     """Base of the optimizers here: a mixin before Keras' class.
 
-    The kernel updates dense float32 gradients, on one device and on replicas. Everything else goes the way of Keras.
+    The kernel updates with dense float32 gradients, on one device and on replicas. Keras' code does all other updates.
     """
 
     @abstractmethod
@@ -26,30 +26,36 @@ class OnePass(optimizers.Optimizer):
         """Updates a weight and its state by one operation of TensorFlow.
 
         Args:
-            gradient: float32, of the shape of the weight.
-            variable: float32; under a strategy, the copy of the replica being updated.
-            rate: float32 scalar.
-            numbers: what `numbers_of_step` gave.
+            gradient: float32, of the weight's shape.
+            variable: float32; under a strategy, the copy on the replica that is being updated.
+            rate: float32 scalar, the learning rate.
+            numbers: float32 scalars, the result of `numbers_of_step`.
         """
 
     def has_kernel(self) -> bool:
-        """Whether there is a kernel for the options of this optimizer."""
+        """Whether TensorFlow has a kernel for this optimizer's options."""
         return True
 
     def numbers_of_step(self) -> Numbers:
-        """What `update_by_kernel` needs that is the same for all weights, besides the learning rate."""
+        """The float32 scalars, besides the learning rate, that `update_by_kernel` uses for all weights."""
         return ()
 
     def _backend_update_step(
         self, gradients: list[tf.Tensor], variables: list[keras.Variable], learning_rate: tf.Tensor
     ) -> None:
         if self.has_kernel():
-            # Keras hands the learning rate on to `update_step` as it is, and the other numbers travel with it.
+            # Keras passes the learning rate to `update_step` unchanged, so a tuple can carry the other numbers too.
             learning_rate = (tf.cast(learning_rate, tf.float32), *self.numbers_of_step())
         super()._backend_update_step(gradients, variables, learning_rate)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor | Numbers) -> None:
-        """Keras' method; see `OnePass`."""
+        """Keras' method; see `OnePass`.
+
+        Args:
+            gradient: of the variable's shape and dtype; float32 for the kernel.
+            variable: the weight to update.
+            learning_rate: float32 scalar, or a tuple of it and the float32 scalars of `numbers_of_step`.
+        """
         rate, *numbers = learning_rate if isinstance(learning_rate, tuple) else (learning_rate,)
         is_dense = isinstance(gradient, tf.Tensor) and gradient.dtype == variable.dtype == tf.float32
         if self.has_kernel() and is_dense:
@@ -58,12 +64,12 @@ class OnePass(optimizers.Optimizer):
             super().update_step(gradient, variable, rate)
 
     def _state(self, variables: list[keras.Variable], variable: tf.Variable) -> tf.Tensor:
-        """The handle of what the optimizer keeps of a weight: under a strategy, that of the replica being updated."""
+        """The handle of the optimizer's state of a weight; under a strategy, on the replica that is being updated."""
         return variables[self._get_variable_index(variable)].value.handle
 
 
 class OnePassSgd(OnePass, optimizers.SGD):
-    """SGD, with momentum, Nesterov's, or none.
+    """SGD: plain, with momentum, or with Nesterov's momentum.
 
     >>> optimizer = OnePassSgd(learning_rate=0.5, momentum=0.9)
     >>> weight = keras.Variable([1.0])
@@ -74,7 +80,10 @@ class OnePassSgd(OnePass, optimizers.SGD):
     """
 
     def update_by_kernel(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
-        """m <- momentum m - rate g; w <- w + m, or with Nesterov w + momentum m - rate g; plain w <- w - rate g."""
+        """m <- momentum m - rate g; w <- w + m, or with Nesterov w + momentum m - rate g; plain w <- w - rate g.
+
+        Shapes and dtypes are those of `OnePass.update_by_kernel`: float32, `rate` a scalar.
+        """
         if not self.momentum:
             tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
             return
@@ -89,16 +98,17 @@ class OnePassSgd(OnePass, optimizers.SGD):
 
 
 class OnePassRmsProp(OnePass, optimizers.RMSprop):
-    """RMSprop with momentum; without it there is no kernel."""
+    """RMSprop with momentum. TensorFlow has no kernel for RMSprop without it."""
 
     def has_kernel(self) -> bool:
-        """Where there is momentum."""
+        """Whether the optimizer has momentum."""
         return bool(self.momentum)
 
     def update_by_kernel(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
         """v <- rho v + (1 - rho) g^2; m <- momentum m + rate g / sqrt(v + epsilon); w <- w - m.
 
-        Centred, the square of the mean of g, likewise running, goes off the v below the root.
+        If centered, the square of the running mean of g is subtracted from v below the root. Shapes and dtypes are those of
+        `OnePass.update_by_kernel`: float32, `rate` a scalar.
         """
         arguments = {
             "var": variable.handle,
@@ -118,22 +128,26 @@ class OnePassRmsProp(OnePass, optimizers.RMSprop):
 
 
 class OnePassAdam(OnePass, optimizers.Adam):
-    """Adam; for its amsgrad variant there is no kernel.
+    """Adam. TensorFlow has no kernel for its amsgrad variant.
 
-    Source: Kingma & Ba, 2014, the form at the end of section 2, with epsilon added to the root of the plain v.
+    Source: Kingma & Ba, 2014, in the form at the end of section 2: epsilon is added to the root of v without its bias
+    correction.
     """
 
     def has_kernel(self) -> bool:
-        """Where it is not amsgrad."""
+        """Whether the variant is not amsgrad."""
         return not self.amsgrad
 
     def numbers_of_step(self) -> Numbers:
-        """beta_1 and beta_2, each to the power of the step's number from 1."""
+        """beta_1 and beta_2, each to the power of the step's number from 1: float32 scalars."""
         steps = tf.cast(self.iterations + 1, tf.float32)
         return tf.pow(self.beta_1, steps), tf.pow(self.beta_2, steps)
 
     def update_by_kernel(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
-        """m, v <- running means of g and g^2; w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)."""
+        """m, v <- running means of g and g^2; w <- w - rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon).
+
+        Shapes and dtypes are those of `OnePass.update_by_kernel`: float32, `rate` and `numbers` scalars.
+        """
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._state(self._momentums, variable),
@@ -152,7 +166,7 @@ class OnePassAdamW(OnePassAdam, optimizers.AdamW):
     """Adam with weight decay."""
 
 
-# Keras' class -> the one here that does the same.
+# Keras' class -> its replacement here.
 ONE_PASS: dict[type[optimizers.Optimizer], type[optimizers.Optimizer]] = {
     optimizers.SGD: OnePassSgd,
     optimizers.RMSprop: OnePassRmsProp,

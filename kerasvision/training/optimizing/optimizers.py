@@ -15,9 +15,9 @@ from kerasvision.training.optimizing.schedules import Schedule
 
 
 def make_optimizer(training: Training, *, steps_per_epoch: int) -> "TrainingOptimizer":
-    """The Keras optimizer of these settings, its learning rate a schedule over the steps where one is asked for.
+    """The Keras optimizer of these settings, with the schedule of the settings as its learning rate.
 
-    Of what the settings say beside, clipping, averages and L2 are the train step's.
+    It leaves out clipping, averages and L2: the train step does these.
 
     >>> from kerasvision import config as c
     >>> optimizer = make_optimizer(c.Training(optimizer=c.Sgd(momentum=0.9)), steps_per_epoch=10)
@@ -29,7 +29,7 @@ def make_optimizer(training: Training, *, steps_per_epoch: int) -> "TrainingOpti
     decay = fields.pop("weight_decay")
     fields["learning_rate"] = learning_rate(training, steps_per_epoch=steps_per_epoch)
     optimizer = for_training(lookup.load(settings.implementation))(**fields)
-    # None, not 0: Keras would go through all weights to take nothing away.
+    # None, not 0: with 0 Keras would still pass over all weights and subtract nothing.
     optimizer.weight_decay = decay or None
     if isinstance(settings, Muon):
         optimizer.adam_weight_decay = decay or None
@@ -37,7 +37,7 @@ def make_optimizer(training: Training, *, steps_per_epoch: int) -> "TrainingOpti
 
 
 def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedule:
-    """A number where it stays the same, so that callbacks may change it; else a function of the step."""
+    """A number if it is constant, so that callbacks may change it; otherwise a function of the step."""
     settings = training.schedule
     warmup = round(training.warmup_epochs * steps_per_epoch)
     if isinstance(settings, Constant) and not warmup:
@@ -53,14 +53,14 @@ def learning_rate(training: Training, *, steps_per_epoch: int) -> float | Schedu
 
 
 class TrainingOptimizer(keras.optimizers.Optimizer):
-    """What the train step needs of an optimizer, beyond Keras' own: a mixin before Keras' class, see `for_training`.
+    """What the train step needs of an optimizer in addition to Keras: a mixin before Keras' class, see `for_training`.
 
-    Gradients come to it as sums over all replicas, where Keras would sum them. Weight decay shrinks the weights that
-    `is_decayed` names, where Keras would shrink all.
+    It expects gradients that are already summed over all replicas; Keras would sum them here. Weight decay shrinks only the
+    weights that `is_decayed` selects; Keras would shrink all of them.
     """
 
     def build(self, variables: Iterable[keras.Variable]) -> None:
-        """Keras' method; now the weights are known that do not decay."""
+        """Keras' method; it also excludes from weight decay the weights that do not decay."""
         variables = list(variables)
         if not self.built:
             self.exclude_from_weight_decay(var_list=[each for each in variables if not is_decayed(each)])
@@ -72,12 +72,12 @@ class TrainingOptimizer(keras.optimizers.Optimizer):
 
 @cache
 def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimizer]:
-    """The optimizer of Keras, or of your own, as the train step needs it; in one pass where there is a kernel for it.
+    """Turns an optimizer class, Keras' or your own, into one for the train step; fused if there is a kernel for it.
 
-    The class keeps its name, from which Keras makes names of variables and operations.
+    The new class keeps the name, because Keras names variables and operations after it.
 
     Raises:
-        ConfigError: it is no class of an optimizer.
+        ConfigError: `kind` is not an optimizer class.
 
     >>> [one.__name__ for one in for_training(keras.optimizers.SGD).__mro__[:5]]
     ['SGD', 'TrainingOptimizer', 'OnePassSgd', 'OnePass', 'SGD']
@@ -86,14 +86,14 @@ def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimiz
     """
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
         raise ConfigError(
-            "the implementation of an optimizer must be a class below keras.optimizers.Optimizer", received=kind
+            "the implementation of an optimizer must be a subclass of keras.optimizers.Optimizer", received=kind
         )
     made = type(kind.__name__, (TrainingOptimizer, ONE_PASS.get(kind, kind)), {})
-    return cast(type[TrainingOptimizer], made)  # what `type` makes has no type of its own
+    return cast(type[TrainingOptimizer], made)  # mypy knows the result of `type` only as a class
 
 
 def is_decayed(variable: keras.Variable) -> bool:
-    """Whether weight decay and L2 shrink a weight: kernels yes; biases, and scales and shifts of normalisations, no.
+    """Whether weight decay and L2 apply to a weight: to kernels, but not to biases or to scales and shifts of normalisation.
 
     Source: He et al., 2018, "Bag of tricks", https://arxiv.org/abs/1812.01187, section 3.1.
 

@@ -1,6 +1,6 @@
-"""The learning rate of every step, as a function of the step alone: a training that goes on later has the same one.
+"""The learning rate of every step, as a function of the step alone, so that a resumed training has the same rates.
 
-The first steps rise in a line from 0 to where the schedule begins; after those of the warm-up, it has the rest of them.
+In the warm-up the rate rises linearly from 0 to the schedule's first value; the schedule covers the steps after it.
 """
 
 import math
@@ -18,9 +18,9 @@ class Schedule(LearningRateSchedule):
 
     Args:
         peak: the largest rate.
-        steps: of the whole training, the warm-up included. Afterwards the rate stays.
-        steps_per_epoch: what an epoch is.
-        warmup_steps: at the beginning.
+        steps: of the whole training, including the warm-up. After them the rate is constant.
+        steps_per_epoch: number of steps in an epoch.
+        warmup_steps: number of steps in which the rate rises from 0.
         options: the fields of the settings.
 
     >>> rate = Constant(0.5, steps=10, steps_per_epoch=5, warmup_steps=2)
@@ -33,8 +33,15 @@ class Schedule(LearningRateSchedule):
         self.options = options
 
     def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
-        """float32, the rate of the step with this number, from 0."""
-        # float32 holds every whole number up to 16.7 million.
+        """The learning rate of a step.
+
+        Args:
+            step: its number from 0; an integer scalar.
+
+        Returns:
+            float32 scalar.
+        """
+        # float32 represents every whole number up to 16.7 million exactly.
         step = ops.minimum(ops.cast(step, "float32"), float(self.steps))
         rate = self.peak * self.factor(ops.maximum(step - self.warmup_steps, 0.0))
         if not self.warmup_steps:
@@ -43,7 +50,14 @@ class Schedule(LearningRateSchedule):
         return ops.where(step < self.warmup_steps, first * step / self.warmup_steps, rate)
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """float32 in [0, 1], the share of the peak, so many steps (float32) after the warm-up."""
+        """The rate as a share of the peak.
+
+        Args:
+            step: float32 scalar, steps since the end of the warm-up.
+
+        Returns:
+            float32 scalar in [0, 1].
+        """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -52,7 +66,7 @@ class Schedule(LearningRateSchedule):
         return {"peak": self.peak, **lengths, **self.options}
 
     def _share(self, step: tf.Tensor) -> tf.Tensor:
-        """In [0, 1], how much of the time after the warm-up has gone."""
+        """In [0, 1], the share of the steps after the warm-up that are done."""
         return step / max(1, self.steps - self.warmup_steps)
 
     def _epochs(self, step: tf.Tensor) -> tf.Tensor:
@@ -63,7 +77,7 @@ class Constant(Schedule):
     """See `kerasvision.config.Constant`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """1."""
+        """1 at every step; float32 scalar."""
         return ops.ones_like(step)
 
 
@@ -71,7 +85,7 @@ class Step(Schedule):
     """See `kerasvision.config.Step`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """factor ^ (how often it has fallen by then)."""
+        """factor ^ (number of falls so far); float32 scalar."""
         epochs = settings.Step(**self.options).epochs_of_steps(math.ceil(self.steps / self.steps_per_epoch))
         falls = ops.convert_to_tensor([round(epoch * self.steps_per_epoch) for epoch in epochs], "float32")
         fallen = ops.sum(ops.cast(step + self.warmup_steps >= falls, "float32"))
@@ -82,7 +96,7 @@ class Exponential(Schedule):
     """See `kerasvision.config.Exponential`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """exp(-decay t)."""
+        """exp(-decay t), t in epochs; float32 scalar."""
         return ops.exp(-self.options["decay"] * self._epochs(step))
 
 
@@ -90,7 +104,7 @@ class InverseTime(Schedule):
     """See `kerasvision.config.InverseTime`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """(1 + decay t) ^ -power."""
+        """(1 + decay t) ^ -power, t in epochs; float32 scalar."""
         return ops.power(1.0 + self.options["decay"] * self._epochs(step), -self.options["power"])
 
 
@@ -98,7 +112,7 @@ class Polynomial(Schedule):
     """See `kerasvision.config.Polynomial`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """end + (1 - end) (1 - t / T) ^ power."""
+        """end + (1 - end) (1 - t / T) ^ power; float32 scalar."""
         end = self.options["end"]
         return end + (1.0 - end) * ops.power(1.0 - self._share(step), self.options["power"])
 
@@ -107,10 +121,10 @@ class Cosine(Schedule):
     """See `kerasvision.config.Cosine`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """end + (1 - end) (1 + cos(pi t / T)) / 2, with the t and T of one period."""
+        """end + (1 - end) (1 + cos(pi t / T)) / 2, with t and T of the current period; float32 scalar."""
         end, periods = self.options["end"], self.options["periods"]
         time = self._share(step * periods)
-        # The last step of all ends the last period instead of beginning another.
+        # The last step ends the last period and does not begin another one.
         within = time - ops.minimum(ops.floor(time), periods - 1.0)
         return end + (1.0 - end) * 0.5 * (1.0 + ops.cos(math.pi * within))
 
@@ -119,7 +133,7 @@ class OneCycle(Schedule):
     """See `kerasvision.config.OneCycle`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """Three lines."""
+        """Piecewise linear: it rises, falls back, then falls to the end; float32 scalar."""
         rise, start, end = (self.options[name] for name in ("rise", "start", "end"))
         time = self._share(step)
         cycle = 1.0 - (1.0 - start) * ops.abs(time - rise) / rise

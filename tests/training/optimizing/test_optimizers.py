@@ -243,7 +243,7 @@ def test_an_implementation_that_is_no_class_of_an_optimizer_is_refused(path):
         implementation = path
         learning_rate: float = 0.1
 
-    with pytest.raises(ConfigError, match=r"must be a class below keras.optimizers.Optimizer; received <"):
+    with pytest.raises(ConfigError, match=r"must be a subclass of keras.optimizers.Optimizer; received <"):
         make_optimizer(t.Training(optimizer=Wrong()), steps_per_epoch=1)
 
 
