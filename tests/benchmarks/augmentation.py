@@ -1,13 +1,13 @@
-"""What each augmentation takes in tf.data, and Keras' layer of the same name where there is one.
+"""The speed of each augmentation in tf.data, and of Keras' layer of the same name if there is one.
 
     python tests/benchmarks/augmentation.py --rounds 5
     python tests/benchmarks/augmentation.py --rounds 11 --only RandAugment AugMix
 
 Every pipeline yields batches of 32 float32 images of 224 x 224. Ours augments each image in a parallel map and then makes
-the batch, as `kerasvision.data.feeding.batches` does; Keras' layers get batches, as they are used. All take turns, one pass
-each in every round, so that what disturbs the machine disturbs all; medians over the rounds. Beside images per second on
-the clock stand those per second that a processor worked, which another tenant of the machine changes less. Without
-augmentation there remain copying an image and making batches.
+the batch, as `kerasvision.data.feeding.batches` does; Keras' layers get batches, as is usual. All take turns, one pass each
+in every round, so that a disturbance affects all; the results are medians over the rounds. They are images per second on the
+clock, and per second of processor time, which other processes on the machine affect less. Without augmentation, the work is
+only to copy images and make batches.
 """
 
 import argparse
@@ -32,7 +32,7 @@ OURS = [
     a.MixUp(), a.CutMix(),
 ]  # fmt: skip
 RANGE = {"value_range": (0, 255)}
-# The strength is given as in ours, as far as Keras lets: a factor of 0.9 for magnitude 9 of 10.
+# The same strength as in ours, as far as Keras allows: a factor of 0.9 for magnitude 9 of 10.
 THEIRS: dict[str, Callable[[], keras.layers.Layer]] = {
     "RandomFlip": lambda: keras.layers.RandomFlip("horizontal"),
     "Rotate": lambda: keras.layers.RandomRotation(15 / 360, fill_mode="constant"),
@@ -46,7 +46,7 @@ THEIRS: dict[str, Callable[[], keras.layers.Layer]] = {
     "MixUp": lambda: keras.layers.MixUp(),
     "CutMix": lambda: keras.layers.CutMix(),
 }
-SLOW = {"RandAugment", "AugMix"}  # Keras': fewer batches
+SLOW = {"RandAugment", "AugMix"}  # fewer batches for Keras' layers
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def ours(images: tf.Tensor, settings: a.Augmentation | None, batches: int) -> tf.data.Dataset:
-    """One image after the other, augmented in parallel, then batches; what mixes images, mixes the batch."""
+    """Augments single images in parallel, then makes batches; augmentations that mix images get the batch."""
     augmenter = make_augmentation([] if settings is None else [settings])
 
     def alone(number: tf.Tensor) -> dict:
@@ -99,7 +99,7 @@ def theirs(images: tf.Tensor, layer: keras.layers.Layer, batches: int) -> tf.dat
 
 
 def measured(pipelines: dict, *, rounds: int) -> dict[tuple[str, str], tuple[float, float]]:
-    """(augmentation, whose) -> images per second, on the clock and of work, medians."""
+    """(augmentation, library) -> images per second on the clock and of processor time, medians."""
     rates: dict[tuple[str, str], list] = {key: [] for key in pipelines}
     for number in range(rounds + 1):
         for key, (data, batches) in pipelines.items():

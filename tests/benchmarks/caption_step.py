@@ -3,12 +3,12 @@
     python tests/benchmarks/caption_step.py
     python tests/benchmarks/caption_step.py --words 60 --units 128 --batch 32 --length 16
 
-Both read the kept features of an image, (7, 7, 512) as a ResNet-18 makes them, as the word before the first, then the
-words of its captions, and give a logit per word at each step: mean over the places, dense layer, embedding, LSTM, dense
-layer. The plain one is `keras.layers.LSTM` over one caption per row, with the image in each row; masked cross-entropy, Adam,
-with Keras' default of XLA and without it. Ours is the head of `show_and_tell` behind its frozen backbone, all captions of an
-image in one row, trained by the loop of `kerasvision.training`. Without dropout, which the plain one has not. They take
-turns; medians of milliseconds per step on the clock and of work, and the median of the ratios of the same round.
+Both read the kept features of an image, (7, 7, 512) as from a ResNet-18, as the word before the first, then the words of
+its captions, and return a logit per word at each step: mean over the positions, dense layer, embedding, LSTM, dense layer.
+The plain one is `keras.layers.LSTM` over one caption per row, with the image in each row; masked cross-entropy, Adam, with
+Keras' default of XLA and without it. Ours is the head of `show_and_tell` on its frozen backbone, with all captions of an
+image in one row, trained by the loop of `kerasvision.training`. Neither has dropout. They take turns; the results are
+medians of milliseconds per step on the clock and of processor time, and the median of the ratios within a round.
 """
 
 import argparse
@@ -35,11 +35,11 @@ PLACES, CHANNELS = (7, 7), 512
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=32, help="images")
-    parser.add_argument("--captions", type=int, default=5, help="of an image")
-    parser.add_argument("--length", type=int, default=20, help="words of a caption, all of them as long")
-    parser.add_argument("--words", type=int, default=5000, help="of the vocabulary")
-    parser.add_argument("--units", type=int, default=512, help="of the LSTM, and numbers of an embedding")
-    parser.add_argument("--steps", type=int, default=5, help="of a round")
+    parser.add_argument("--captions", type=int, default=5, help="captions per image")
+    parser.add_argument("--length", type=int, default=20, help="words of every caption")
+    parser.add_argument("--words", type=int, default=5000, help="size of the vocabulary")
+    parser.add_argument("--units", type=int, default=512, help="of the LSTM, and size of an embedding")
+    parser.add_argument("--steps", type=int, default=5, help="steps in a round")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     task = make_task(
@@ -58,7 +58,7 @@ def main() -> None:
         for label, epoch in contenders.items():
             began = time.perf_counter(), time.process_time()
             epoch(arguments.steps)
-            if number:  # the first builds the graphs
+            if number:  # the first run builds the graphs
                 clock[label].append(1e3 * (time.perf_counter() - began[0]) / arguments.steps)
                 work[label].append(1e3 * (time.process_time() - began[1]) / arguments.steps)
     for label in contenders:
@@ -82,7 +82,7 @@ def batch(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.nda
 def theirs(
     arguments: argparse.Namespace, features: np.ndarray, tokens: np.ndarray, targets: np.ndarray, *, xla: str | bool
 ) -> Callable[[int], object]:
-    """A row per caption, as Keras' users write it."""
+    """A row per caption, as is usual with Keras."""
     keras.utils.set_random_seed(0)
     seen, words = keras.Input((*PLACES, CHANNELS)), keras.Input((arguments.length + 1,), dtype="int32")
     image = layers.Dense(arguments.units)(layers.GlobalAveragePooling2D()(seen))
@@ -102,7 +102,7 @@ def theirs(
 def ours(
     arguments: argparse.Namespace, task: Task, features: np.ndarray, tokens: np.ndarray, targets: np.ndarray
 ) -> Callable[[int], object]:
-    """A row per image, as `training.features="once"` trains."""
+    """A row per image, as with `training.features="once"`."""
     keras.utils.set_random_seed(0)
     options = {"backbone": "resnet18", "embedding": arguments.units, "units": arguments.units, "dropout": 0.0}
     network = task.build(c.Model(name="show_and_tell", options=options), image_shape=(224, 224, 3))

@@ -1,16 +1,16 @@
-"""How many captions of unseen scenes of shapes are true, and whether the network looks at what it names.
+"""How many captions of unseen scenes of shapes are true, and whether the network looks at the shapes that it names.
 
     python tests/benchmarks/caption_truth.py pipelines/shapes_captioner.py --seeds 3
     python tests/benchmarks/caption_truth.py pipelines/shapes_captioner.py --seeds 1 --set training.epochs=2
 
-Each seed is one run of the pipeline; the first is run from nothing, so its seconds are those of the whole pipeline, and the
-others share the data stages. The test split's captions are those that the evaluator got from the SavedModel. A caption is
-true if `kerasvision.data.sources.shape_truth` reads it as true of the scene that its example's number makes; one that it
-cannot read is not. The interval is Wilson's, over the scenes, at 95 %.
+Each seed is one run of the pipeline. The first run starts from an empty root, so its seconds are those of the whole
+pipeline; the others share the data stages. The captions are those that the evaluator got from the SavedModel for the test
+split. A caption is true if `kerasvision.data.sources.shape_truth` finds it true for the scene of its example's number; a
+caption that it cannot parse is false. The interval is Wilson's, over the scenes, at 95 %.
 
-`attention`: for each word that names a shape ("star" in "a small red star"), the share of the attention that lies on the
-visible pixels of the shape meant, and the share of the picture that these pixels are; over all such words the mean of both,
-and the first by the second.
+`attention`: for each word that names a shape ("star" in "a small red star"), the share of the attention on the visible
+pixels of that shape, and the share of the image that these pixels cover. Printed are the means of both over all
+these words, and the ratio of the first to the second.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import load_pipeline
 from kerasvision.served.model import ServedModel
 
-# Of single captions, in the evaluation's scores.
+# Names in the evaluation's scores that belong to single captions.
 SCORES = ("bleu_1", "bleu_4", "rouge_l", "meteor", "cider_d", "perplexity", "exact_match", "distinct_captions")
 
 
@@ -43,9 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pipeline")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
-    parser.add_argument("--show", type=int, default=0, help="so many captions, the false ones first")
+    parser.add_argument("--show", type=int, default=0, help="print this many captions, the false ones first")
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as root:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def one_seed(arguments: argparse.Namespace, overrides: list[str], root: Path) -> dict[str, float]:
-    """The figures of one run."""
+    """The results of one run."""
     source = experiment_of(load_pipeline_module(arguments.pipeline), overrides=overrides).source
     began = time.monotonic()
     result = run(load_pipeline(arguments.pipeline, overrides=overrides), root=root)
@@ -85,7 +85,7 @@ def truth(answers: pd.DataFrame, source: Shapes, *, show: int) -> dict[str, floa
 
 
 def scene_of(name: str, source: Shapes) -> Scene:
-    """The scene that an example was made of."""
+    """The scene from which an example was made."""
     return make_scene(source, int(Path(name).stem))
 
 
@@ -109,7 +109,7 @@ def attention_on_shapes(model: ServedModel, examples: ExampleSet, source: Shapes
 
 
 def named_shapes(said: list[str], scene: Scene) -> Iterator[tuple[int, Shape]]:
-    """(place of the word, the shape that it names), for words that follow a colour and name a shape of that colour."""
+    """(position of the word, the shape that it names), for words that follow a colour and name a shape of that colour."""
     for place in range(1, len(said)):
         shape = shape_called(scene, f"a {said[place - 1]} {said[place]}") if said[place] else None
         if shape is not None:
@@ -117,7 +117,7 @@ def named_shapes(said: list[str], scene: Scene) -> Iterator[tuple[int, Shape]]:
 
 
 def shape_on_map(shape: Shape, size: tuple[int, int]) -> np.ndarray:
-    """float32 (h, w): the share of each of the map's cells that the shape covers."""
+    """float32 (h, w): the share of each cell of the map that the shape covers."""
     return tf.image.resize(shape.visible[..., None].astype(np.float32), size, method="area").numpy()[..., 0]
 
 

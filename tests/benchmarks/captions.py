@@ -1,10 +1,11 @@
-"""What a caption costs: a captioner's SavedModel from image bytes to sentences, one image and a batch of 32, and its parts.
+"""The time of a caption: a captioner's SavedModel from image bytes to sentences, for one image and 32, and of its parts.
 
     python tests/benchmarks/captions.py [--model show_and_tell] [--backbone resnet18] [--side 224] [--words 10000]
         [--units 512] [--width 3] [--max-length 20] [--precision float32] [--queries 40]
 
-Random weights, which say captions of all 20 tokens: the longest that there are. Asked in turns; medians of wall time and of
-processor time. The parts: the network's encoder alone, and greedy search, in graphs of their own on a decoded image.
+The weights are random, so captions have all 20 tokens, the longest length. Requests take turns; the results are medians of
+wall time and of processor time. The parts are the network's encoder and greedy search, each as its own graph on a decoded
+image.
 """
 
 import argparse
@@ -65,13 +66,13 @@ def main() -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    """The arguments."""
+    """The parsed arguments."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="show_and_tell")
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--words", type=int, default=10_000)
-    parser.add_argument("--units", type=int, default=512, help="of the LSTM, and numbers of an embedding")
+    parser.add_argument("--units", type=int, default=512, help="of the LSTM, and size of an embedding")
     parser.add_argument("--width", type=int, default=3)
     parser.add_argument("--max-length", type=int, default=20)
     parser.add_argument("--precision", default="float32", help="a Keras dtype policy, such as mixed_bfloat16")
@@ -80,17 +81,17 @@ def read_arguments() -> argparse.Namespace:
 
 
 def traced(function, shape: tuple[int, int, int]):
-    """A graph for any number of images."""
+    """A graph for any batch size."""
     return tf.function(function, autograph=False, input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
 
 
 def report(ways: dict, queries: int) -> None:
-    """Asks in turns, and prints medians; at the end how much more a batch does in a second."""
+    """Sends requests in turns, and prints medians; at the end, how many more images per second a batch gives."""
     wall, processor = ({name: [] for name in ways} for _ in range(2))
     for number in range(queries + 2):
         for name, ask in ways.items():
             if str(BATCH) in name and number % 4:
-                continue  # it takes long, and varies less
+                continue  # a batch takes long, and varies less
             began = time.perf_counter(), time.process_time()
             ask()["captions"].numpy()
             wall[name].append(1000 * (time.perf_counter() - began[0]))

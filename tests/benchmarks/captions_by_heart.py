@@ -1,11 +1,11 @@
-"""Whether a captioner can learn a few photos by heart: what it says of each must be one of the photo's own captions.
+"""Whether a captioner can memorize a few photos: its caption of each must be one of the photo's own captions.
 
     python tests/benchmarks/captions_by_heart.py ../shared/data/coco-open
     python tests/benchmarks/captions_by_heart.py ../shared/data/coco-open --network show_and_tell
 
-The first photos with captions of a folder in COCO's form, all five captions of each in every step, and the vocabulary of
-these captions. What is said comes from beam search by the trained network in float32, as it is served. Prints a line per
-photo and how many are exact; exits 1 where one is not.
+It uses the first photos with captions of a folder in COCO's format, all five captions of each in every step, and the
+vocabulary of these captions. The trained network captions them with beam search in float32, as in serving. It prints a line
+per photo and how many captions are exact; it exits 1 if one is not.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def read(path: Path, count: int, folder: Path) -> ExampleSet:
 
 
 def learned(settings: TrainerSettings, examples: ExampleSet, *, side: int) -> int:
-    """Of how many photos the trained network says a caption of theirs, word by word."""
+    """For how many photos the trained network's caption equals one of the photo's captions, word by word."""
     images = examples.dataset("train").map(lambda example: example["image"])
     transform = ImageTransform.fit(c.Transform(image_size=(side, side), fit="crop", scale="standardize"), images)
     names = fit_words(settings.task.vocabulary, examples)
@@ -82,7 +82,7 @@ def learned(settings: TrainerSettings, examples: ExampleSet, *, side: int) -> in
 
 
 def as_words(captions: tf.Tensor, settings: TrainerSettings) -> list[list[str]]:
-    """The words of each caption as the vocabulary cuts them."""
+    """The words of each caption as the vocabulary splits them."""
     return [[word.decode() for word in words] for words in words_of(captions, settings.task.vocabulary).to_list()]
 
 

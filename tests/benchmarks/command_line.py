@@ -1,4 +1,4 @@
-"""How soon the command line answers: medians over whole processes, in one round-robin.
+"""How fast the command line answers: medians over whole processes that take turns.
 
 python tests/benchmarks/command_line.py [ROUNDS]
 """

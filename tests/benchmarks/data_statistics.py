@@ -1,9 +1,9 @@
-"""Memory and time of statistics on 10,000, 30,000 and 100,000 small images: tables, near duplicates, page.
+"""Memory and time of statistics on 10,000, 30,000 and 100,000 small images: tables, near duplicates and page.
 
     python tests/benchmarks/data_statistics.py ../shared/data/fashion-mnist
 
-Fashion-MNIST's training images, further rounds of them with noise, so that no two are the same. Each size is a
-process of its own, so that its peak memory is its own.
+The images are Fashion-MNIST's training images, repeated with noise, so that no two are equal. Each size runs in a separate
+process, so that its peak memory is not affected by the others.
 """
 
 import subprocess

@@ -1,11 +1,11 @@
-"""How long a first run of a pipeline takes, from an empty root to a pushed model: two ways, in turns.
+"""How long the first run of a pipeline takes, from an empty root to a pushed model: compares two ways, in turns.
 
     python tests/benchmarks/first_run.py                            # one worker against the default
     python tests/benchmarks/first_run.py --other ../before          # another checkout against this one
     python tests/benchmarks/first_run.py --pipeline pipelines/flowers.py --rounds 5
 
-Prints medians of the wall time and of the processor time of all processes, and the ratios of this way to the other one.
-Every other round begins with the other way, since the first of two finds colder caches. Linux only.
+Prints medians of the wall time and of the processor time of all processes, and the ratios between the two ways. Every other
+round starts with the other way, because the first of two runs finds colder caches. Linux only.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Way:
 
 
 def measured(way: Way, pipeline: str) -> tuple[float, float]:
-    """(seconds by the clock, seconds of processors) of a first run."""
+    """(wall time, processor time) of a first run, in seconds."""
     with tempfile.TemporaryDirectory(prefix="kerasvision-first-run-") as root:
         code = "from kerasvision.cli import main; main()"
         command = [sys.executable, "-c", code, "run", pipeline, "--root", root, *way.options]
@@ -53,7 +53,7 @@ def _processor_seconds() -> float:
 
 
 def _reap() -> None:
-    """Waits for processes whose parent is gone: their time counts only then."""
+    """Waits for orphaned processes: only then does their time count."""
     with suppress(ChildProcessError):
         while True:
             os.wait()

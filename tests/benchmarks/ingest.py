@@ -1,9 +1,9 @@
-"""Memory and time of scan + ingest + statistics at 10,000, 30,000 and 100,000 images of 32 x 32.
+"""Memory and time of scan, ingest and statistics with 10,000, 30,000 and 100,000 images of 32 x 32.
 
     python tests/benchmarks/ingest.py [--rounds 1] [--sizes 10000,30000,100000] [--side 32]
 
-The images are made one by one while they are read, each other than all others. Each size is a process of its own, so that
-its peak memory is its own; the sizes take turns. The peak of the imports alone is the first line.
+The images are made one by one while they are read, and all are different. Each size runs in a separate process, so that its
+peak memory is not affected by the others; the sizes take turns. The first line is the peak of the imports alone.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from kerasvision import config as c
 
 
 class Noise(c.Source):
-    """So many images of noise, of ten classes."""
+    """A number of noise images in ten classes."""
 
     implementation: ClassVar[str] = "ingest:read_noise"
 
@@ -40,19 +40,19 @@ def read_noise(settings: Noise) -> Iterator[object]:
 def noise(number: int, side: int) -> bytes:
     from kerasvision.data.png import encode_png
 
-    # Smooth, as photos are: noise in every pixel would weigh ten times as much as a photo of the size.
+    # Smooth, like photos: with noise in every pixel, a file would be ten times as large as a photo of the same size.
     coarse = np.random.default_rng(number).integers(0, 256, (side // 4, side // 4, 3), dtype=np.uint8)
     return encode_png(coarse.repeat(4, axis=0).repeat(4, axis=1))
 
 
 def peak_gb() -> float:
-    """Highest resident memory of this process since it began. (`getrusage` may tell the parent's.)"""
+    """Highest resident memory of this process since it started. (`getrusage` may return the parent's.)"""
     with Path("/proc/self/status").open() as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e6
 
 
 def child(count: int, side: int, folder: Path) -> None:
-    """One size: prints seconds and peak in GB after the imports, after ingest, after statistics."""
+    """Runs one size: prints seconds and peak in GB after the imports, after ingest and after statistics."""
     import time
 
     import pandas as pd
@@ -80,7 +80,7 @@ def child(count: int, side: int, folder: Path) -> None:
 def measure(count: int, side: int) -> list[float]:
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, __file__, "--child", scratch, "--sizes", str(count), "--side", str(side)]
-        # This file is a module there: the source names its reading function by it.
+        # In that process this file is a module, because the source names its reading function by the module.
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)

@@ -1,17 +1,17 @@
-"""Speed of the input pipeline, against decoding alone and against Keras' own.
+"""Speed of the input pipeline, compared with decoding alone and with Keras' own pipeline.
 
     python tests/benchmarks/input.py --rounds 5
     python tests/benchmarks/input.py --rounds 5 --images FOLDER   # on real photos, its *.jpg
 
-Makes 2,000 JPEGs of about 375 x 500 pixels and 56 kB at quality 90; the photos of COCO have 64 kB when they are cut to that
-size. All variants run in one process and take turns; a ratio is the median over the rounds of the ratio within a round.
-Beside it stands the ratio of processor time, which others on the same machine disturb less.
+It makes 2,000 JPEGs of about 375 x 500 pixels and 56 kB at quality 90; COCO's photos have 64 kB when they are cropped to
+that size. All variants run in one process and take turns; a ratio is the median over the rounds of the ratio within a round.
+The ratio of processor time is also printed, since other processes on the machine affect it less.
 
-A training starts its input once, but TensorFlow builds it anew for every run here, for 10 ms (decoding alone) to 200 ms: so
-the rates are those after the first element, of a run less one that ends with it. What that took is the last column.
+A training starts its input once, but here TensorFlow builds it for every run, which takes 10 ms (decoding alone) to 200 ms.
+So the rates exclude the first element: its time, from a run that ends with it, is subtracted, and is the last column.
 
-TensorFlow spreads single operations over all cores, which costs more than it gains where every core has an image of its own.
-`--threads-per-operation 1` (the default here) is what a machine that feeds a GPU should set (TF_NUM_INTRAOP_THREADS=1).
+TensorFlow spreads single operations over all cores, which costs more than it gains if every core has its own image.
+`--threads-per-operation 1` (the default here) is a good setting for a machine that feeds a GPU (TF_NUM_INTRAOP_THREADS=1).
 """
 
 import argparse
@@ -29,7 +29,7 @@ BATCH = 32
 
 
 def fields(random):
-    """Large pictures with the spectrum of photos: noise of every size, the stronger the larger, mostly grey."""
+    """Large images with the spectrum of photos: noise at every scale, stronger at larger scales, mostly grey."""
     for _ in range(FIELDS):
         field = np.full((620, 620, 3), 120.0, np.float32)
         for level in range(2, 10):
@@ -42,7 +42,7 @@ def fields(random):
 
 
 def photos(random, count):
-    """JPEG bytes: random parts of the fields, mirrored or not, their channels exchanged, upright and lying."""
+    """JPEG bytes: random crops of the fields, some mirrored, with permuted channels, in portrait and landscape format."""
     large = list(fields(random))
     for number in range(count):
         sides = (375, 500) if number % 4 else (500, 375)
@@ -115,7 +115,7 @@ def variants(folder: Path):
 
 
 def compare(datasets, *, count: int, rounds: int, base: str) -> dict[str, tuple[float, float, float, float]]:
-    """Name -> images per second, its ratio to the base's, the ratio of processor time, milliseconds to the first element."""
+    """Name -> images per second, its ratio to the baseline, the ratio of processor time, milliseconds to the first."""
 
     def clocks(dataset):
         began = np.array([time.perf_counter(), time.process_time()])
@@ -143,7 +143,7 @@ def compare(datasets, *, count: int, rounds: int, base: str) -> dict[str, tuple[
 
 
 def images_of_element(dataset) -> int:
-    """Images in one element: 1, or those of a batch."""
+    """Number of images in an element: 1, or the batch size."""
     spec = dataset.element_spec["image"] if isinstance(dataset.element_spec, dict) else dataset.element_spec
     return BATCH if spec.shape.rank == 4 else 1
 

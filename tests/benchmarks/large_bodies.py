@@ -1,10 +1,10 @@
-"""How long small requests wait while six bodies of 10 MB are sent at once, by what those hold.
+"""How long small requests wait while six bodies of 10 MB are sent at once, for different contents of these bodies.
 
     python tests/benchmarks/large_bodies.py
 
-A model `y = x + 1` is served by a process of its own; one client asks it for one number all the while, the six come two
-seconds later. Milliseconds of the small requests: the median before, and the median and the longest while the large ones
-are under way.
+A separate process serves a model `y = x + 1`. One client repeatedly requests one number, and the six bodies follow two
+seconds later. It prints milliseconds of the small requests: the median before, and the median and the longest during the
+large requests.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 async def measure(serve: object, port: int, name: str, body: bytes) -> None:
-    """Prints a line."""
+    """Measures one kind of body, and prints a line."""
     seconds, done = [], asyncio.Event()
     client = asyncio.create_task(ask_on(serve, port, seconds, done))
     await asyncio.sleep(2)
@@ -69,7 +69,7 @@ async def measure(serve: object, port: int, name: str, body: bytes) -> None:
 
 
 async def ask_on(serve: object, port: int, seconds: list[float], done: asyncio.Event) -> None:
-    """One small request after the other."""
+    """Sends one small request after the other."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while not done.is_set():
         began = time.perf_counter()
@@ -91,7 +91,7 @@ async def send(serve: object, port: int, body: bytes) -> int:
 
 
 def neighbour(name: str) -> object:
-    """Another file of this folder, as a module."""
+    """Imports another file of this folder as a module."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/near_duplicates.py ../shared/data/flowers ../shared/data/coco-open ../shared/data/fashion-mnist
 
-Photos of the first two folders together, Fashion-MNIST's test images, scikit-learn's digits: each set is searched as it is,
-and again with altered copies of every n-th image, about 200, added: found is a copy that shares a group with its original.
+The sets are the photos of the first two folders together, Fashion-MNIST's test images, and scikit-learn's digits. Each set
+is searched unchanged, and again with altered copies of every n-th image, about 200. A copy is found if it shares a group
+with its original.
 """
 
 import io

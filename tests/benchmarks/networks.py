@@ -1,12 +1,12 @@
-"""Our networks against those of keras.applications: a training step, and one image through the trained network.
+"""Compares our networks with those of keras.applications: a training step, and inference on one image.
 
     python tests/benchmarks/networks.py
     python tests/benchmarks/networks.py --networks resnet50 --rounds 21
 
-Both sides are in one process and take turns, a step of `fit` each, so that what disturbs the machine disturbs both; medians
-over the rounds. Theirs is compiled as Keras does by default. Beside the seconds on the clock stand those that the processors
-worked, which another tenant of the machine changes less. Also printed: the machine's matrix peak (the best of some 4096 x
-4096 products), and which share of it the multiply-adds of a step are (forward, and twice that backward).
+Both sides run in one process and take turns, a step of `fit` each, so that a disturbance affects both; the results are
+medians over the rounds. Theirs is compiled with Keras' defaults. Seconds on the clock and of processor time are printed;
+other processes on the machine affect the second less. Also printed: the machine's matrix peak (the best of some 4096 x 4096
+products), and the share of it that the multiply-adds of a step reach (forward, and twice that backward).
 """
 
 import argparse
@@ -37,7 +37,7 @@ SHAPE, CLASSES = (224, 224, 3), 1000
 
 @dataclass
 class Contender:
-    """One model, its precision, and the seconds that each of its steps took, on the clock and of work."""
+    """One model, its precision, and the seconds of each of its steps, on the clock and of processor time."""
 
     label: str
     model: keras.Model
@@ -47,7 +47,7 @@ class Contender:
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Notes what a step of `fit` takes, without what `fit` does before its first."""
+    """Records the time of a step of `fit`, without the work of `fit` before its first step."""
 
     def __init__(self, contender: Contender) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def training(name: str, peak: dict[str, float], *, batch: int, rounds: int) -> None:
-    """Prints a line per contender."""
+    """Measures the training steps, and prints a line per model."""
     generator = np.random.default_rng(0)
     images = generator.uniform(size=(batch, *SHAPE)).astype("float32")
     labels = generator.integers(CLASSES, size=batch)
@@ -100,7 +100,7 @@ def training(name: str, peak: dict[str, float], *, batch: int, rounds: int) -> N
 
 
 def theirs(name: str) -> Contender:
-    """keras.applications' network as its users train it: float32, Keras' defaults."""
+    """keras.applications' network, trained as usual: float32 and Keras' defaults."""
     model = THEIRS[name](weights=None, classifier_activation=None)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return Contender("keras.applications, float32", model, "float32")
@@ -109,7 +109,7 @@ def theirs(name: str) -> Contender:
 def ours(name: str) -> list[Contender]:
     """Our network in both precisions, compiled as kerasvision.training.fit does."""
     contenders = []
-    # The same work as theirs: where the default layout has more multiply-adds, both are shown.
+    # The same work as theirs: if our default layout has more multiply-adds, both layouts are measured.
     options = [{"layout": "keras"}, {}] if name == "resnet50" else [{}]
     for precision, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):
         for option in options if precision == "bfloat16" else options[:1]:
@@ -128,7 +128,7 @@ def ours(name: str) -> list[Contender]:
 
 
 def inference(name: str, *, rounds: int) -> None:
-    """Prints how long one image takes, from a scaled tensor to logits, in float32 and, ours, in bfloat16."""
+    """Prints the time for one image, from a scaled tensor to logits: both in float32, ours also in bfloat16."""
     image = tf.constant(np.random.default_rng(0).uniform(size=(1, *SHAPE)), tf.float32)
     their_model, (our_model, *_, our_half) = theirs(name).model, [contender.model for contender in ours(name)]
     calls = {
@@ -151,12 +151,12 @@ def inference(name: str, *, rounds: int) -> None:
 
 
 def compiled(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The network as one graph, as a SavedModel holds it."""
+    """The network as one graph, as in a SavedModel."""
     return tf.function(lambda image: model(image, training=False))
 
 
 def matrix_peak(precision: str, side: int = 4096) -> float:
-    """GFLOP/s of the fastest of some products of square matrices."""
+    """GFLOP/s of the fastest of several products of square matrices."""
     matrix = tf.cast(tf.random.normal((side, side)), precision)
     product = tf.function(lambda a: tf.matmul(a, a))
     product(matrix)

@@ -1,10 +1,10 @@
-"""What one update of all weights of a network takes: Keras' optimizers as they are, and as the trainer makes them.
+"""The time of one update of all weights of a network: Keras' optimizers, and the trainer's versions of them.
 
     python tests/benchmarks/optimizers.py
     python tests/benchmarks/optimizers.py --network resnet18 --optimizers adam muon --rounds 21
 
-Both sides are in one process and take turns, a call of several updates each; medians over the rounds, in milliseconds of one
-update. Gradients are given, so nothing but the update is timed.
+Both sides run in one process and take turns, a call of several updates each; the results are medians over the rounds, in
+milliseconds per update. The gradients are given, so only the update is timed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CASES = {
     "adam": (lambda: keras.optimizers.Adam(1e-3), t.Adam()),
     "adamw": (lambda: keras.optimizers.AdamW(1e-3), t.AdamW()),
     "lion": (lambda: keras.optimizers.Lion(1e-4), t.Lion()),
-    # Keras' own takes Adam's step for every convolution.
+    # Keras' own Muon updates every convolution with Adam.
     "muon": (lambda: keras.optimizers.Muon(1e-3, weight_decay=None, adam_weight_decay=None), t.Muon()),
 }
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--network", default="lenet5")
     parser.add_argument("--side", type=int, default=None, help="height and width in pixels; 28 for lenet5, else 224")
     parser.add_argument("--optimizers", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--updates", type=int, default=20, help="in one call of TensorFlow")
+    parser.add_argument("--updates", type=int, default=20, help="updates in one call of TensorFlow")
     parser.add_argument("--rounds", type=int, default=21)
     arguments = parser.parse_args()
     side = arguments.side or (28 if arguments.network == "lenet5" else 224)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def updates(optimizer: keras.optimizers.Optimizer, shapes: Sequence[tuple], count: int) -> Callable[[], object]:
-    """So many updates of weights of these shapes, in one call."""
+    """A call that updates weights of these shapes several times."""
     weights = [keras.Variable(np.ones(shape, "float32"), name="kernel") for shape in shapes]
     gradients = [tf.random.normal(shape) for shape in shapes]
     optimizer.build(weights)
@@ -71,7 +71,7 @@ def updates(optimizer: keras.optimizers.Optimizer, shapes: Sequence[tuple], coun
 
 
 def race(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Median milliseconds of each, taking turns, after one call that does not count."""
+    """Median milliseconds of each; they take turns, and the first call does not count."""
     milliseconds: list[list[float]] = [[] for _ in calls]
     for number in range(rounds + 1):
         for call, spent in zip(calls, milliseconds, strict=True):

@@ -1,11 +1,11 @@
-"""A training step in float32, in bfloat16, and with XLA: what `precision="auto"` and `xla="auto"` go by.
+"""A training step in float32, in bfloat16, and with XLA: the basis of `precision="auto"` and `xla="auto"`.
 
     python tests/benchmarks/precision.py --network lenet5 --side 28 --batch 128 --steps 100
     python tests/benchmarks/precision.py --network resnet18 --side 112 --batch 16 --steps 2 --channels 3
 
-All are in one process and take turns, so that what disturbs the machine disturbs all. Printed: milliseconds of processor
-time per step, and of the clock, medians over the rounds; and float32's divided by them, medians of the ratios within a
-round: above 1 is faster than float32.
+All run in one process and take turns, so that a disturbance affects all. Printed: milliseconds per step of processor time
+and on the clock, medians over the rounds; and float32's time divided by these, medians of the ratios within a round: above 1
+is faster than float32.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 
 CLASSES = tuple("0123456789")
-# How it is called -> dtype policy, and whether with XLA.
+# Name -> dtype policy, and whether with XLA.
 CONTENDERS = {
     "float32": ("float32", False),
     "bfloat16": ("mixed_bfloat16", False),
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=100, help="of a round")
+    parser.add_argument("--steps", type=int, default=100, help="steps in a round")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     data = batches(arguments)
@@ -52,7 +52,7 @@ def main() -> None:
         for name, run in contenders.items():
             began = time.process_time(), time.perf_counter()
             run()
-            if number:  # the first builds the graphs
+            if number:  # the first run builds the graphs
                 work[name].append(1e3 * (time.process_time() - began[0]) / arguments.steps)
                 clock[name].append(1e3 * (time.perf_counter() - began[1]) / arguments.steps)
     for name in contenders:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def batches(arguments: argparse.Namespace) -> tf.data.Dataset:
-    """The same batch again and again: the input costs nothing."""
+    """The same batch every time, so that the input takes no time."""
     generator = np.random.default_rng(0)
     images = generator.normal(size=(arguments.batch, arguments.side, arguments.side, arguments.channels))
     labels = np.eye(len(CLASSES), dtype="float32")[generator.integers(len(CLASSES), size=arguments.batch)]
@@ -72,7 +72,7 @@ def batches(arguments: argparse.Namespace) -> tf.data.Dataset:
 
 
 def stepper(arguments: argparse.Namespace, data: tf.data.Dataset, policy: str, xla: bool) -> Callable[[], object]:
-    """A round of steps."""
+    """Runs a round of steps."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     shape = (arguments.side, arguments.side, arguments.channels)

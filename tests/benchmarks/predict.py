@@ -1,10 +1,10 @@
-"""How much memory, and how much processor time, answers for many images take.
+"""How much memory and processor time predictions for many images take.
 
     python tests/benchmarks/predict.py 10000 100000
 
-For each number of images a process of its own answers for them, from a table that names 1,000 PNG files of 64 x 64 again
-and again, with the saved model of tests/export/brightness.py, which does little but decode. Prints the peak of its memory,
-what of that TensorFlow took before the first image, and images per second of processor time, all cores together.
+For each number of images, a separate process predicts them. They come from a table that repeats 1,000 PNG files of 64 x 64;
+the saved model is that of tests/export/brightness.py, which does little more than decode. It prints the peak memory, the
+memory before the first image, and images per second of processor time, summed over all cores.
 """
 
 import io
@@ -19,7 +19,7 @@ FILES = 1_000
 
 
 def answer(folder: Path, count: int) -> None:
-    """One line of figures for so many images."""
+    """Prints a line of results for this number of images."""
     from kerasvision.config.inference import asked_for
     from kerasvision.export.asking.bulk import predict_to_file
 

@@ -1,9 +1,9 @@
-"""Scores of a pipeline over several training seeds: the numbers in the first line of a pipeline file.
+"""Scores of a pipeline over several training seeds, for the first line of a pipeline file.
 
     python tests/benchmarks/seeds.py pipelines/digits.py --seeds 5
     python tests/benchmarks/seeds.py pipelines/flowers.py --seeds 3 --set source.path=../shared/data/flowers
 
-The first seed is run from nothing, so its seconds are those of the whole pipeline; the others share the data stages.
+The first seed runs from an empty root, so its seconds are those of the whole pipeline; the others share the data stages.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""The server under load: one client that asks one image at a time against 32, wrong answers, memory, hostile requests.
+"""The server under load: one client with one image at a time against 32 clients, wrong answers, memory, hostile requests.
 
     python tests/benchmarks/serve.py
     python tests/benchmarks/serve.py --requests 1000 --hostile 0
 
-A ResNet-18 of 10 classes at 64 x 64 is exported and served by a process of its own; clients keep their connections. Rounds
-of one client and of 32 take turns, so that what disturbs the machine disturbs both; the ratio is the median over the rounds.
-Every answer is compared with the SavedModel's own for that image, asked alone. Memory is the server's resident set.
+A ResNet-18 with 10 classes at 64 x 64 is exported, and a separate process serves it; clients keep their connections. Rounds
+of one client and of 32 take turns, so that a disturbance affects both; the ratio is the median over the rounds. Every answer
+is compared with the SavedModel's own answer for that image alone. Memory is the server's resident set.
 """
 
 import argparse
@@ -38,7 +38,7 @@ PATH = "/v1/models/resnet18:predict"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=10_000, help="of the many clients, over all rounds")
+    parser.add_argument("--requests", type=int, default=10_000, help="requests of the many clients, over all rounds")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--hostile", type=int, default=1000)
@@ -60,7 +60,7 @@ def main() -> None:
 def measure(
     arguments: argparse.Namespace, process: subprocess.Popen, port: int, bodies: list[bytes], expected: list[np.ndarray]
 ) -> None:
-    """Prints the figures."""
+    """Runs the benchmark, and prints the results."""
     memory, one, many = [], [], []
     served = psutil.Process(process.pid)
     asyncio.run(ask(port, bodies[:100], clients=arguments.clients))
@@ -111,7 +111,7 @@ def export(folder: Path) -> None:
 
 
 def make_pictures() -> list[bytes]:
-    """JPEG of 64 x 64, of smooth colours, each another."""
+    """JPEGs of 64 x 64 with smooth colours, all different."""
     generator = np.random.default_rng(0)
     made = []
     for _ in range(IMAGES):
@@ -123,7 +123,7 @@ def make_pictures() -> list[bytes]:
 
 
 def own_answers(folder: Path, pictures: list[bytes]) -> list[np.ndarray]:
-    """What the SavedModel answers in this process, asked for one at a time."""
+    """The SavedModel's answers in this process, for one image at a time."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))
@@ -136,7 +136,7 @@ def as_body(picture: bytes) -> bytes:
 
 
 def start(folder: Path, options: list[str] = ()) -> tuple[subprocess.Popen, int]:
-    """A server process, and its port."""
+    """Starts a server process; yields it and its port."""
     code = "from kerasvision.cli import main; main()"
     command = [sys.executable, "-c", code, "serve", str(folder), "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -144,18 +144,18 @@ def start(folder: Path, options: list[str] = ()) -> tuple[subprocess.Popen, int]
     return process, int(line.rsplit(":", 1)[1])
 
 
-# --- Clients that behave
+# --- Well-behaved clients
 
 
 @dataclass
 class Load:
-    """What clients got.
+    """The answers that clients got.
 
     Attributes:
         seconds: of each request.
-        per_second: requests.
+        per_second: requests per second.
         replies: bodies, in the order of the requests.
-        wrong: answers that are missing or further than 1e-5 from what they should be.
+        wrong: number of answers that are missing or differ by more than 1e-5 from the right one.
         largest: the largest difference.
     """
 
@@ -178,7 +178,7 @@ class Load:
 
 
 async def ask(port: int, bodies: list[bytes], *, clients: int, path: str = PATH) -> Load:
-    """Every body once; each client asks the next one when it has its answer."""
+    """Sends every body once; each client sends its next request after the answer to the last."""
     seconds, replies, statuses = np.zeros(len(bodies)), [b""] * len(bodies), set()
     numbers = iter(range(len(bodies)))
 
@@ -214,11 +214,11 @@ async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head.split(b" ", 2)[1]), await reader.readexactly(length)
 
 
-# --- Clients that do not
+# --- Hostile clients
 
 
 async def be_hostile(port: int, count: int, path: str) -> dict[str, int]:
-    """Requests that are garbage, bombs, wrong, huge or never end, 50 at a time; how many were answered how."""
+    """Sends garbage, bombs, wrong, huge and endless requests, 50 at a time; returns how many got which answer."""
     told: dict[str, int] = {}
     gate = asyncio.Semaphore(50)
     kinds = hostile_requests(path)
@@ -234,7 +234,7 @@ async def be_hostile(port: int, count: int, path: str) -> dict[str, int]:
 
 
 async def send(port: int, data: bytes, ends: bool) -> str:
-    """The status, or how the connection ended. What never ends is left open for a second, and not told to be over."""
+    """The status, or how the connection ended. An endless request stays open for a second, and is not finished."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(data)
@@ -253,7 +253,7 @@ async def send(port: int, data: bytes, ends: bool) -> str:
 
 
 def hostile_requests(path: str) -> list[tuple[bytes, bool]]:
-    """(bytes, whether they are all that a request needs)."""
+    """(bytes, whether they are a complete request)."""
     garbage = np.random.default_rng(1).bytes(5000)
     images = [garbage, b"", giant_png(), png_bomb(), gif_bomb(), scans_bomb(), make_pictures()[0][:200]]
     bodies = [
@@ -285,20 +285,20 @@ def hostile_requests(path: str) -> list[tuple[bytes, bool]]:
 
 
 def giant_png() -> bytes:
-    """A header of 50,000 x 50,000, and nothing behind it."""
+    """A header of 50,000 x 50,000 without data after it."""
     head = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
 
 
 def png_bomb() -> bytes:
-    """8,000 x 8,000 black pixels that are all there, in 190 kB."""
+    """A valid image of 8,000 x 8,000 black pixels, in 190 kB."""
     buffer = io.BytesIO()
     Image.new("RGB", (8000, 8000)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def gif_bomb(frames: int = 200, side: int = 2000) -> bytes:
-    """Many frames, each large and of one colour."""
+    """Many large frames, each of one colour."""
     picture = Image.new("P", (side, side))
     picture.putpalette([0, 0, 0, 255, 255, 255])
     buffer = io.BytesIO()
@@ -309,7 +309,7 @@ def gif_bomb(frames: int = 200, side: int = 2000) -> bytes:
 
 
 def scans_bomb() -> bytes:
-    """A progressive JPEG whose last scan comes 1,000 times."""
+    """A progressive JPEG that repeats its last scan 1,000 times."""
     buffer = io.BytesIO()
     Image.new("RGB", (2000, 2000)).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()

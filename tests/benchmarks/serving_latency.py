@@ -1,9 +1,9 @@
-"""What one image costs: a SavedModel from its bytes, against `Model.predict` on the decoded image; and what bad rows cost.
+"""The time for one image: a SavedModel from bytes against `Model.predict` on the decoded image; and the cost of bad rows.
 
     python tests/benchmarks/serving_latency.py [--model resnet18] [--side 64] [--queries 60]
 
-Asked in turns, medians of processor time and of wall time. Beside it `tf.map_fn`, which decodes as fast as can be, and fails
-as a whole where one row is bad.
+Requests take turns; the results are medians of processor time and of wall time. `tf.map_fn` is also measured: it decodes as
+fast as possible, but the whole batch fails if one row is bad.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def report(ways: dict, queries: int) -> None:
-    """Asks in turns, and prints medians and the ratios to the first."""
+    """Sends requests in turns, and prints medians and the ratios to the first."""
     wall, processor = ({name: [] for name in ways} for _ in range(2))
     for _ in range(queries + 2):
         for name, ask in ways.items():

@@ -1,15 +1,14 @@
-"""A training step of our loop against that of Keras' `fit`: one device, LeNet-5, 28 x 28, where overhead shows most.
+"""Compares a training step of our loop with Keras' `fit`: one device, LeNet-5, 28 x 28, where overhead matters most.
 
     python tests/benchmarks/training_step.py
     python tests/benchmarks/training_step.py --network resnet20 --side 32 --batch 64 --steps 20
 
-All are in one process, with the same data, network, loss, metrics and optimizer settings, and take turns, so that what
-disturbs the machine disturbs all. Keras is run with its default, without XLA, and with 20 steps per execution as well.
-`the gradient alone` is the forward and backward pass in a loop and nothing else: no loop can be faster than that.
-Printed: milliseconds per step on the clock and of work, medians over the rounds, and the median of the ratios of ours to
-theirs in the same round.
+All run in one process, with the same data, network, loss, metrics and optimizer settings, and take turns, so that a
+disturbance affects all. Keras runs with its defaults, without XLA, and with 20 steps per execution. `the gradient alone` is
+only the forward and backward pass in a loop: no training loop can be faster. Printed: milliseconds per step on the clock and
+of processor time ("work"), medians over the rounds, and the median of the ratios of ours to theirs within a round.
 
-Measured with --rounds 9 --steps 200 (two CPU cores, AMD EPYC; others had some of them at times):
+Measured with --rounds 9 --steps 200 (two CPU cores, AMD EPYC, which other processes used at times):
 
                              on the clock   of work
     Keras' fit                    0.70       0.89     ours / theirs
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--network", default="lenet5")
     parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=200, help="of a round")
+    parser.add_argument("--steps", type=int, default=200, help="steps in a round")
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     data = batches(arguments.side, arguments.batch)
@@ -62,7 +61,7 @@ def main() -> None:
         for label, epoch in contenders.items():
             began = time.perf_counter(), time.process_time()
             epoch(arguments.steps)
-            if number:  # the first builds the graphs
+            if number:  # the first run builds the graphs
                 clock[label].append(1e3 * (time.perf_counter() - began[0]) / arguments.steps)
                 work[label].append(1e3 * (time.process_time() - began[1]) / arguments.steps)
     for label in contenders:
@@ -74,13 +73,13 @@ def main() -> None:
 
 
 def network(arguments: argparse.Namespace) -> keras.Model:
-    """With the same weights every time."""
+    """A network with the same weights every time."""
     keras.utils.set_random_seed(0)
     return models.build(arguments.network, image_shape=(arguments.side, arguments.side, 1), num_classes=len(CLASSES))
 
 
 def batches(side: int, batch: int) -> tf.data.Dataset:
-    """The same batch again and again: the input costs neither side anything."""
+    """The same batch every time, so that the input takes no time on either side."""
     generator = np.random.default_rng(0)
     images = generator.normal(size=(batch, side, side, 1)).astype("float32")
     labels = np.eye(len(CLASSES), dtype="float32")[generator.integers(len(CLASSES), size=batch)]
@@ -90,7 +89,7 @@ def batches(side: int, batch: int) -> tf.data.Dataset:
 def theirs(
     network: keras.Model, data: tf.data.Dataset, *, xla: str | bool, steps_per_call: int = 1
 ) -> Callable[[int], object]:
-    """An epoch of so many steps, as Keras' users train."""
+    """An epoch of `fit`, as is usual with Keras."""
     network.compile(
         keras.optimizers.SGD(0.01, momentum=0.9),
         keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -102,7 +101,7 @@ def theirs(
 
 
 def ours(network: keras.Model, data: tf.data.Dataset, *, steps_per_call: int | str = "auto") -> Callable[[int], object]:
-    """An epoch of so many steps, as kerasvision.training.fit trains."""
+    """An epoch as kerasvision.training.fit trains it."""
     step = TrainStep(
         network,
         objective=task().objective(),
@@ -113,7 +112,7 @@ def ours(network: keras.Model, data: tf.data.Dataset, *, steps_per_call: int | s
 
 
 def gradients_alone(network: keras.Model, data: tf.data.Dataset) -> Callable[[int], object]:
-    """So many gradients of the loss, of which a sum is all that is kept."""
+    """Computes the gradient of the loss several times, and keeps only a sum."""
     iterator = iter(data)
 
     def add(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,21 +1,22 @@
-"""A search of ours against the same search as a plain KerasTuner script in one process.
+"""Compares our search with the same search as a plain KerasTuner script in one process.
 
     python tests/benchmarks/tuning.py ../shared/data/fashion-mnist
     python tests/benchmarks/tuning.py ../shared/data/fashion-mnist --memory
 
-Both try the same settings of LeNet-5 on the same 54,000 Fashion-MNIST images for as many epochs, validated on the other
-6,000. The script is what a KerasTuner user writes: arrays in memory, `RandomSearch`, `fit`. Ours is the command
-`kerasvision tune`, with the data stages done before, as the script's arrays are on disk before. Each search is a process
-of its own, timed from its start to its end, and they take turns; medians over the rounds, and of the ratios in one round.
+Both try the same settings of LeNet-5 on the same 54,000 Fashion-MNIST images for the same number of epochs, and validate on
+the other 6,000. The script is typical for KerasTuner: arrays in memory, `RandomSearch`, `fit`. Ours is the command
+`kerasvision tune`; its data stages have already run, just as the script's arrays are already on disk. Each search runs in a
+separate process and is timed from start to end. They take turns; the results are medians over the rounds, and medians of the
+ratios within a round.
 
-Measured in two rounds (2 CPU cores, AMD EPYC; others used idle time of the machine):
+Measured in two rounds (2 CPU cores, AMD EPYC; other processes used idle time of the machine):
 
     KerasTuner                          196.9 s   177.1 s
     ours, one at a time                 211.3 s   200.6 s   1.07, 1.13
     ours, two at a time                 120.0 s   127.3 s   0.61, 0.72
     ours, two, hopeless ones stopped    116.6 s   118.9 s   0.59, 0.67
 
-`--memory` prints the resident memory of the searching process over 30 trials, of one epoch of scikit-learn's digits.
+`--memory` prints the resident memory of the searching process over 30 trials of one epoch on scikit-learn's digits.
 """
 
 import argparse
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--script", action="store_true", help="run the script itself; what this benchmark calls")
+    parser.add_argument("--script", action="store_true", help="run the script itself; the benchmark uses this")
     arguments = parser.parse_args()
     if arguments.script:
         script(arguments.data, trials=arguments.trials, epochs=arguments.epochs)
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def race(arguments: argparse.Namespace) -> None:
-    """All of them in turns."""
+    """Runs all searches in turns."""
     folder = Path(tempfile.mkdtemp(prefix="tuning-"))
     file = folder / "bench.py"
     budget = {"trials": arguments.trials, "epochs": arguments.epochs}
@@ -88,7 +89,7 @@ def race(arguments: argparse.Namespace) -> None:
     for number in range(arguments.rounds):
         seconds.setdefault("KerasTuner", []).append(run(theirs))
         for label, extra in VARIANTS.items():
-            seed = ["--set", f"search.retries={number + 2}"]  # another search to the cache, and the same trials
+            seed = ["--set", f"search.retries={number + 2}"]  # another search for the cache, but with the same trials
             command = [*ours, "tune", str(file), "--root", str(folder), *extra, *seed]
             seconds.setdefault(label, []).append(run(command))
         print({label: f"{times[-1]:.1f} s" for label, times in seconds.items()}, flush=True)
@@ -98,14 +99,14 @@ def race(arguments: argparse.Namespace) -> None:
 
 
 def run(command: list[str]) -> float:
-    """Seconds that a process takes."""
+    """The duration of a process in seconds."""
     began = time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
 
 def script(data: Path, *, trials: int, epochs: int) -> None:
-    """The search as a KerasTuner user writes it."""
+    """The search as a typical KerasTuner script."""
     import keras
     import keras_tuner
     import numpy as np
@@ -142,7 +143,7 @@ def script(data: Path, *, trials: int, epochs: int) -> None:
 
 
 def memory() -> None:
-    """Prints what the searching process holds after each trial."""
+    """Prints the memory of the searching process after each trial."""
     from kerasvision import config as c
     from kerasvision.pipeline import local
     from kerasvision.pipeline.standard import standard_pipeline
