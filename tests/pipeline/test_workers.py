@@ -76,7 +76,7 @@ def test_a_failure_of_another_worker_is_told_there(on_all, this_is, number, tmp_
 
 def test_without_tf_config_nothing_is_begun(on_all, number, tmp_path, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(ConfigError, match="needs the environment variable TF_CONFIG"):
+    with pytest.raises(ConfigError, match="requires the environment variable TF_CONFIG"):
         run(on_all.pipeline(number), root=tmp_path)
     assert list_runs(root=tmp_path) == []
     assert run(on_all.pipeline(number), root=tmp_path, until="read").stages[0].node == "read"

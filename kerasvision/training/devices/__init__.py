@@ -1,1 +1,1 @@
-"""What a training runs on: processors, replicas, machines, precision."""
+"""Where a training runs: processors, replicas, machines, precision."""

@@ -1,8 +1,8 @@
-"""Which machines train together: what TF_CONFIG says, looked at before TensorFlow sees it, and whether they are there.
+"""Which machines train together: reads and checks TF_CONFIG before TensorFlow does, and waits for the other machines.
 
     TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
-Every worker gets the same `cluster`, and its own `task`. TensorFlow itself waits for an hour for a worker that is not there.
+Every worker gets the same `cluster`, and its own `task`. TensorFlow itself waits an hour for a missing worker.
 """
 
 import json
@@ -18,7 +18,7 @@ from kerasvision import lookup
 from kerasvision.errors import ConfigError, StageError
 
 VARIABLE = "TF_CONFIG"
-# Those that train, in the order of their numbers. TensorFlow knows "ps" and "evaluator" besides: those do something else.
+# The jobs that train, in the order of their numbers. TensorFlow also knows "ps" and "evaluator", which do not train.
 JOBS = ("chief", "worker")
 ADDRESS = r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})"
 EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -27,7 +27,7 @@ SECONDS_PER_TRY = 2.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a training, and which of them this process is.
+    """The workers of a training, and the number of this process.
 
     Attributes:
         addresses: "host:port" of every worker; the first is the chief's.
@@ -43,16 +43,16 @@ class Cluster:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this is the worker that writes."""
+        """Whether this worker writes the files."""
         return self.number == 0
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The addresses of all but this one."""
+        """The addresses of all other workers."""
         return self.addresses[: self.number] + self.addresses[self.number + 1 :]
 
     def name(self, address: str) -> str:
-        """An address with the number of its worker, for messages."""
+        """The address and its worker's number, for messages."""
         return f"{address} (worker {self.addresses.index(address)})"
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster:
         environment: `os.environ`.
 
     Raises:
-        ConfigError: it is not there, no JSON, or says something impossible.
+        ConfigError: it is not set, is not JSON, or is not a valid cluster.
 
     >>> read_cluster({"TF_CONFIG": '{"cluster": {"worker": ["one:1", "two:1"]}, "task": {"type": "worker", "index": 1}}'})
     Cluster(addresses=('one:1', 'two:1'), number=1)
@@ -80,20 +80,20 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster:
     addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
     for address in addresses:
         if addresses.count(address) > 1:
-            raise ConfigError(f"{VARIABLE}: every worker needs an address of its own", received=address)
+            raise ConfigError(f"{VARIABLE}: two workers must not have the same address", received=address)
     return Cluster(addresses, _number(found, jobs))
 
 
 def wait_for_others(cluster: Cluster, *, seconds: float) -> None:
-    """Returns when all other workers have come. Meanwhile this one answers at its own address.
+    """Returns as soon as all other workers answer. Meanwhile this worker answers at its own address.
 
     Args:
         cluster: the workers.
-        seconds: how long to wait for them, all together.
+        seconds: how long to wait for all of them.
 
     Raises:
-        ConfigError: this worker's own port is taken.
-        StageError: a worker did not come; the message names it.
+        ConfigError: this worker's own port is in use.
+        StageError: a worker did not answer; the message names it.
     """
     deadline = time.monotonic() + seconds
     with _answering(cluster):
@@ -110,13 +110,13 @@ def wait_for_others(cluster: Cluster, *, seconds: float) -> None:
 
 
 def who_is_gone(cluster: Cluster) -> str:
-    """The workers that do not answer now, for a message; "" where all do."""
+    """The workers that do not answer now, for a message; "" if all answer."""
     missing = _silent(cluster.others, time.monotonic() + SECONDS_PER_TRY * len(cluster.others))
     return _named(cluster, missing) if missing else ""
 
 
 class TfConfig(TypedDict):
-    """TF_CONFIG as far as `_parsed` has looked at it."""
+    """TF_CONFIG after the checks of `_parsed`."""
 
     cluster: dict[str, list[str]]
     task: dict[str, Any]
@@ -125,20 +125,20 @@ class TfConfig(TypedDict):
 def _parsed(text: str | None) -> TfConfig:
     if not text:
         raise ConfigError(
-            f"training.strategy='multi_worker' needs the environment variable {VARIABLE}, and it is not set",
-            hint=f"set it on every worker, such as {VARIABLE}='{EXAMPLE}'",
+            f"training.strategy='multi_worker' requires the environment variable {VARIABLE}, which is not set",
+            hint=f"set it on every worker, for example {VARIABLE}='{EXAMPLE}'",
         )
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{VARIABLE} must be JSON, such as {EXAMPLE}, and is not ({error})", received=text) from error
+        raise ConfigError(f"{VARIABLE} must be JSON, such as {EXAMPLE} ({error})", received=text) from error
     if not isinstance(found, dict) or not isinstance(found.get("cluster"), dict) or not isinstance(found.get("task"), dict):
         raise ConfigError(f"{VARIABLE} must have a cluster and a task, such as {EXAMPLE}", received=text)
     return {"cluster": found["cluster"], "task": found["task"]}
 
 
 def _jobs(found: TfConfig) -> dict[str, list[str]]:
-    """Job -> addresses, each looked at."""
+    """Job -> addresses, all checked."""
     jobs = found["cluster"]
     for job, addresses in jobs.items():
         if job not in JOBS:
@@ -150,9 +150,9 @@ def _jobs(found: TfConfig) -> dict[str, list[str]]:
         for number, address in enumerate(addresses):
             _host_and_port(address, place=f"cluster.{job}[{number}]")
     if not jobs:
-        raise ConfigError(f"{VARIABLE}: the cluster names no worker", received=jobs)
+        raise ConfigError(f"{VARIABLE}: the cluster must have a worker", received=jobs)
     if len(jobs.get("chief", ())) > 1:
-        raise ConfigError(f"{VARIABLE}: a cluster has one chief", received=jobs["chief"])
+        raise ConfigError(f"{VARIABLE}: a cluster must not have more than one chief", received=jobs["chief"])
     return jobs
 
 
@@ -170,7 +170,7 @@ def _number(found: TfConfig, jobs: Mapping[str, list[str]]) -> int:
         raise ConfigError(f"{VARIABLE}: task.type must be one of the cluster's jobs, {', '.join(jobs)}", received=job)
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(jobs[job]):
         raise ConfigError(
-            f"{VARIABLE}: task.index must be the place of this worker in cluster.{job}, 0 to {len(jobs[job]) - 1}",
+            f"{VARIABLE}: task.index must be the index of this worker in cluster.{job}, 0 to {len(jobs[job]) - 1}",
             received=index,
         )
     return index + (len(jobs.get("chief", ())) if job == "worker" else 0)
@@ -178,14 +178,14 @@ def _number(found: TfConfig, jobs: Mapping[str, list[str]]) -> int:
 
 @contextmanager
 def _answering(cluster: Cluster) -> Iterator[None]:
-    """While this lasts, connections to this worker's port are taken: TensorFlow's server, which does so later, is not up."""
+    """Within it, this worker accepts connections to its port, as TensorFlow's server does later."""
     _, port = _host_and_port(cluster.addresses[cluster.number], place="the address of this worker")
     try:
         listener = socket.create_server(("", port), backlog=max(16, 4 * len(cluster.addresses)))
     except OSError as error:
         raise ConfigError(
-            f"{VARIABLE} gives port {port} to this worker, and it cannot be used: {error.strerror}",
-            hint="end the process that uses it, or take another port on all workers",
+            f"{VARIABLE} gives this worker port {port}, which cannot be used: {error.strerror}",
+            hint="end the process that uses it, or set another port on all workers",
         ) from error
     with closing(listener):
         yield

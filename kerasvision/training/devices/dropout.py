@@ -1,6 +1,6 @@
-"""Other random numbers on every replica, where Keras gives all replicas the same.
+"""Different random numbers on every replica; Keras gives all replicas the same.
 
-Keras' `SeedGenerator` has one state, mirrored on all replicas: the third image of each replica would lose the same units.
+Keras' `SeedGenerator` has one state, mirrored on all replicas, so the third image of each replica would drop the same units.
 """
 
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from types import MethodType
 import keras
 import tensorflow as tf
 
-# Far apart, so that no replica draws by the seed of another layer; Knuth's multiplier for hashes (TAOCP 3, 6.4).
+# Large, so that a replica's seed does not equal another layer's seed; Knuth's multiplier for hashes (TAOCP 3, 6.4).
 _STRIDE = 2654435761
 
 
 def differ_by_replica(network: keras.Model) -> None:
-    """Makes every random layer of the network draw by its replica's number. On the first, and on one device, as Keras."""
+    """Shifts the seeds of every random layer by the number of the replica. The first replica, and one device, keep them."""
     for generator in seed_generators(network):
         generator.next = MethodType(_next, generator)
 
 
 def seed_generators(network: keras.Model) -> Iterator[keras.random.SeedGenerator]:
-    """The sources of random numbers of all layers.
+    """The generators of seeds of all layers.
 
     >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5, seed=7), keras.layers.Dropout(0.0)])
     >>> [generator.state.numpy().tolist() for generator in seed_generators(network)]

@@ -1,4 +1,4 @@
-"""A network that was trained in 16 bits, for evaluation and serving in 32."""
+"""Converts a network that was trained in 16 bits to float32, for evaluation and serving."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from kerasvision.ops.normalization import fused
 
 
 def in_float32(network: keras.Model) -> keras.Model:
-    """The same network in float32, with the same weights (which are float32 in either).
+    """The same network in float32, with the same weights, which are float32 in both.
 
     >>> image = keras.Input((3,))
     >>> network = keras.Model(image, keras.layers.Dense(2, dtype="mixed_bfloat16", name="logits")(image))
@@ -23,7 +23,7 @@ def in_float32(network: keras.Model) -> keras.Model:
 
 def _in_float32(layer: Any) -> Any:
     settings = layer.get_config()
-    # What is no layer but a bare operation has no precision of its own, unless it is a cast.
+    # An operation that is not a layer has no precision setting, unless it is a cast.
     if isinstance(layer, keras.Layer) or settings.get("dtype") in ("bfloat16", "float16"):
         settings["dtype"] = "float32"
     made = type(layer).from_config(settings)

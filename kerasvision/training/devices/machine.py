@@ -1,4 +1,4 @@
-"""What this machine is, and what stands in the way of training on it."""
+"""Examines this machine, and finds what prevents training on it."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ State = Literal["ok", "note", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `ok`, `note` (works, and should be known) or `wrong`."""
+    """The result of one check: `ok`, `note` (works, but with a limitation) or `wrong`."""
 
     state: State
     what: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 def examine(root: Path) -> list[Finding]:
-    """Looks at versions, devices, memory, disk and network.
+    """Checks versions, devices, memory, disk and network.
 
     Args:
         root: the folder that would hold `runs/`.
@@ -44,12 +44,12 @@ def examine(root: Path) -> list[Finding]:
         _place(root),
         Finding("ok", "network", "reached")
         if host_answers(NETWORK)
-        else Finding("note", "network", "none: Tfds sources must be on this machine already"),
+        else Finding("note", "network", "not reached: Tfds sources must already be on this machine"),
     ]
 
 
 def _packages() -> list[Finding]:
-    """Each dependency against the bounds that kerasvision was tested with."""
+    """Compares the version of each dependency with the versions that kerasvision was tested with."""
     findings = []
     for text in metadata.requires("kerasvision") or ():
         wanted = Requirement(text)
@@ -58,7 +58,7 @@ def _packages() -> list[Finding]:
         try:
             version = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
-            findings.append(Finding("wrong", wanted.name, f"not installed; needs {wanted.specifier}"))
+            findings.append(Finding("wrong", wanted.name, f"not installed; kerasvision requires {wanted.specifier}"))
             continue
         state: State = "ok" if wanted.specifier.contains(version, prereleases=True) else "wrong"
         findings.append(Finding(state, wanted.name, f"{version} (tested with {wanted.specifier})"))

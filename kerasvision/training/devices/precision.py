@@ -1,6 +1,6 @@
-"""In which precision the layers of a network compute, and whether XLA compiles them: as the settings say, or what is fast.
+"""The precision in which a network's layers compute, and whether XLA compiles them: from the settings or the hardware.
 
-Weights, losses, gradients' sums and the optimizer are float32 in any case (Micikevicius et al., 2017,
+Weights, losses, sums of gradients and the optimizer are always float32 (Micikevicius et al., 2017,
 https://arxiv.org/abs/1710.03740).
 """
 
@@ -19,19 +19,19 @@ from kerasvision.progress import say
 
 Wanted = Literal["float32", "bfloat16", "float16", "auto"]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-# Instructions that multiply bfloat16: what /proc/cpuinfo calls them.
+# Instructions that multiply bfloat16, by their names in /proc/cpuinfo.
 FAST_FLAGS = ("amx_bf16", "avx512_bf16")
-# The first compute capability of NVIDIA's with units for it: Ampere for bfloat16, Volta for float16.
+# NVIDIA's first compute capability with units for the type: Ampere for bfloat16, Volta for float16.
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What decides which precision is fast.
+    """The hardware that determines which precision is fast.
 
     Attributes:
-        gpus: the compute capability of each GPU that TensorFlow can use; (0, 0) where it is not known.
-        flags: what the processor can, as /proc/cpuinfo names it; of `FAST_FLAGS` alone.
+        gpus: the compute capability of each GPU that TensorFlow can use; (0, 0) if it is unknown.
+        flags: those of `FAST_FLAGS` that the processor has.
     """
 
     gpus: tuple[tuple[int, int], ...] = ()
@@ -39,7 +39,7 @@ class Hardware:
 
     @classmethod
     def here(cls, cpuinfo: Path = Path("/proc/cpuinfo")) -> "Hardware":
-        """This machine's. Where there is no such file, as on macOS, the processor can nothing of it."""
+        """This machine's hardware. Without the file, as on macOS, the processor has no flags."""
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
         words = re.findall(r"\w+", cpuinfo.read_text()) if cpuinfo.exists() else []
         return cls(
@@ -50,7 +50,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Precision:
-    """A precision and why it is this.
+    """A precision and why it was chosen.
 
     Attributes:
         policy: Keras' name of the dtype policy.
@@ -64,13 +64,13 @@ class Precision:
 def choose(precision: Wanted, hardware: Hardware | None = None) -> Precision:
     """The dtype policy of a training.
 
-    Of float32's processor time, bfloat16 takes 0.66 for a step of ResNet-18 (112 x 112, batch 16), 0.70 for ResNet-20 (32 x
-    32, batch 64) and 1.01 for LeNet-5 (28 x 28, batch 128), on two cores of an AMD EPYC with avx512_bf16
+    A step in bfloat16 takes this share of float32's processor time: ResNet-18 (112 x 112, batch 16) 0.66, ResNet-20 (32 x
+    32, batch 64) 0.70, LeNet-5 (28 x 28, batch 128) 1.01. Measured on two cores of an AMD EPYC with avx512_bf16
     (`python tests/benchmarks/precision.py`).
 
     Args:
         precision: of the settings.
-        hardware: to be trained on; this machine's where it is left out.
+        hardware: where the training runs; by default this machine's.
 
     >>> choose("float16").policy
     'mixed_float16'
@@ -91,7 +91,7 @@ def choose(precision: Wanted, hardware: Hardware | None = None) -> Precision:
 
 
 def chosen_policy(precision: Wanted) -> str:
-    """Keras' name for the precision of the layers; says on the screen which, where it was left to be chosen."""
+    """Keras' name for the precision of the layers. If the precision is "auto", it also prints the choice."""
     chosen = choose(precision)
     if precision == "auto":
         say(f"training in {chosen.reason}")
@@ -100,7 +100,7 @@ def chosen_policy(precision: Wanted) -> str:
 
 @contextmanager
 def building_in(policy: str) -> Iterator[None]:
-    """Layers that are made within it have this dtype policy.
+    """Within it, new layers have this dtype policy.
 
     >>> with building_in("mixed_bfloat16"):
     ...     keras.layers.Dense(1).compute_dtype
@@ -119,19 +119,19 @@ def building_in(policy: str) -> Iterator[None]:
 def uses_xla(xla: Literal["auto", "on", "off"], *, replicas: int) -> bool:
     """Whether XLA compiles the step.
 
-    `auto` is off. On two cores of an AMD EPYC, a step takes 2.1 times the processor time with XLA for LeNet-5 (28 x 28,
-    batch 128), 1.9 times for ResNet-20 (32 x 32, batch 64) and 1.3 times for ResNet-18 (112 x 112, batch 16); in bfloat16,
-    2.1, 2.1 and 1.9 times (`python tests/benchmarks/precision.py`). On a GPU it was not measured.
+    `auto` means off. On two cores of an AMD EPYC, XLA multiplies the processor time of a step by 2.1 for LeNet-5 (28 x 28,
+    batch 128), by 1.9 for ResNet-20 (32 x 32, batch 64) and by 1.3 for ResNet-18 (112 x 112, batch 16); in bfloat16, by 2.1,
+    2.1 and 1.9 (`python tests/benchmarks/precision.py`). It was not measured on a GPU.
 
     Raises:
-        ConfigError: it is asked for with several replicas.
+        ConfigError: it is on with several replicas.
 
     >>> uses_xla("auto", replicas=1), uses_xla("on", replicas=1)
     (False, True)
     """
     if xla == "on" and replicas > 1:
         raise ConfigError(
-            "training.xla='on' needs a training on one device: what XLA compiles stays on one",
+            "training.xla='on' requires training on one device: XLA compiles for one device only",
             received=f"{replicas} replicas",
             hint="set training.xla='auto' or training.strategy='one_device'",
         )
@@ -139,7 +139,7 @@ def uses_xla(xla: Literal["auto", "on", "off"], *, replicas: int) -> bool:
 
 
 def _for_gpus(capability: tuple[int, int]) -> Precision:
-    """Of the least able one: all compute the same."""
+    """The precision for the lowest compute capability, because all GPUs use the same precision."""
     known = "compute capability {}.{}".format(*capability)
     if capability >= BFLOAT16_CAPABILITY:
         return Precision("mixed_bfloat16", f"bfloat16, which this GPU multiplies fast ({known})")

@@ -1,4 +1,4 @@
-"""Which replica gets which rows of a batch."""
+"""How the rows of a batch are distributed to the replicas."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import tensorflow as tf
 
 
 def shared_out(batches: tf.data.Dataset, *, strategy: tf.distribute.Strategy, micro_batches: int = 1) -> Any:
-    """The batches in equal pieces: for each micro-batch in turn, one for each replica.
+    """Cuts the batches into equal pieces: for each micro-batch in turn, one piece per replica.
 
-    A micro-batch has the same rows whatever the number of replicas, and so the same statistics of batch normalisation.
+    A micro-batch has the same rows for any number of replicas, and therefore the same statistics of batch normalisation.
 
     Args:
         batches: (inputs, targets) or (inputs, targets, weights); with several workers, this worker's part of each batch. All
-            have the same static number of rows, which `Training.check_batch` has found to be divisible; only on one device
-            without micro-batches they may have any.
-        strategy: for whose replicas.
-        micro_batches: into how many parts a step cuts its batch.
+            batches have the same static number of rows, which `Training.check_batch` has checked. Only on one device
+            without micro-batches may the number vary.
+        strategy: whose replicas get the pieces.
+        micro_batches: number of parts into which a step cuts its batch.
 
     Returns:
-        What the replicas take their pieces from; a dataset on one device.
+        The distributed dataset of the pieces; on one device, a plain dataset.
 
     >>> batches = tf.data.Dataset.range(8).map(lambda x: (x, -x)).batch(4, drop_remainder=True)
     >>> pieces = shared_out(batches, strategy=tf.distribute.get_strategy(), micro_batches=2)

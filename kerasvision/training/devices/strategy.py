@@ -1,4 +1,4 @@
-"""On which devices a network is trained: one, several of this machine, or those of several machines."""
+"""The devices on which a network is trained: one, several of this machine, or those of several machines."""
 
 import faulthandler
 import os
@@ -17,15 +17,15 @@ from kerasvision.training.devices.workers import SeveralWorkers, WorkerGroup
 def make_strategy(training: Training) -> tf.distribute.Strategy:
     """The tf.distribute strategy of these settings.
 
-    `auto` is MirroredStrategy over all GPUs where there are several, else one device. `mirrored` takes the `devices`, or
-    `replicas` GPUs, or as many logical CPU devices where there is no GPU; those must be made before TensorFlow is first used
+    `auto` is MirroredStrategy over all GPUs if there are several, otherwise one device. `mirrored` uses the `devices`, or
+    `replicas` GPUs, or without a GPU that number of logical CPU devices; those must be made before TensorFlow is first used
     (`make_logical_devices`). `multi_worker` is MultiWorkerMirroredStrategy over the machines of TF_CONFIG, each with all its
-    GPUs or its CPU; it too must be made before TensorFlow is first used, and it waits for the others.
+    GPUs or its CPU. It must also be made before TensorFlow is first used, and it waits for the other workers.
 
     Raises:
-        ConfigError: more replicas than devices, a device that is not there, a TF_CONFIG that says something impossible, or
-            a batch that does not divide.
-        StageError: another worker does not come.
+        ConfigError: there are more replicas than devices, a device does not exist, TF_CONFIG is not valid, or the batch
+            cannot be divided among the replicas.
+        StageError: another worker does not answer.
     """
     if training.strategy == "multi_worker":
         return _over_workers(training, read_cluster(os.environ))
@@ -44,24 +44,24 @@ def make_strategy(training: Training) -> tf.distribute.Strategy:
 
 
 def workers_of(strategy: tf.distribute.Strategy) -> WorkerGroup:
-    """Who takes part in a training under a strategy of `make_strategy`."""
+    """The workers of a training under a strategy of `make_strategy`."""
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return SeveralWorkers(read_cluster(os.environ), strategy)
     return WorkerGroup()
 
 
 def needs_own_process(training: Training) -> bool:
-    """Whether these settings need a TensorFlow that has not run anything yet."""
+    """Whether these settings require a process in which TensorFlow has not run anything yet."""
     return training.strategy == "multi_worker" or needs_logical_devices(training)
 
 
 def needs_logical_devices(training: Training) -> bool:
-    """Whether these settings ask for several CPU devices: `CPU:1`, or several replicas where there is no GPU."""
+    """Whether these settings require several CPU devices: `CPU:1`, or several replicas without a GPU."""
     return logical_devices(training) > 1
 
 
 def logical_devices(training: Training) -> int:
-    """How many CPU devices these settings ask for.
+    """How many CPU devices these settings require.
 
     >>> logical_devices(Training(strategy="mirrored", devices=("CPU:0", "CPU:3"), batch_size=32))
     4
@@ -74,10 +74,10 @@ def logical_devices(training: Training) -> int:
 
 
 def make_logical_devices(count: int) -> None:
-    """Splits the CPU into so many logical devices. Only possible before TensorFlow has run anything.
+    """Splits the CPU into this number of logical devices. Only possible before TensorFlow has run anything.
 
     Raises:
-        RuntimeError: TensorFlow is at work already.
+        RuntimeError: TensorFlow has already run something.
     """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
@@ -88,45 +88,46 @@ def _names(kind: str) -> list[str]:
 
 
 def _chosen(wanted: Sequence[str]) -> list[str]:
-    """The devices of such names: "GPU:1" is TensorFlow's "/device:GPU:1"."""
+    """TensorFlow's names of the devices: "GPU:1" becomes "/device:GPU:1"."""
     here = {name.removeprefix("/device:"): name for name in [*_names("GPU"), *_names("CPU")]}
     for name in wanted:
         if name not in here:
-            raise ConfigError(f"training.devices: {name} is not there; here are {', '.join(here)}", received=tuple(wanted))
+            known = ", ".join(here)
+            raise ConfigError(f"training.devices: there is no {name}; this machine has {known}", received=tuple(wanted))
     if len({name.split(":")[0] for name in wanted}) > 1:
         raise ConfigError("training.devices must be of one kind, GPU or CPU", received=tuple(wanted))
     return [here[name] for name in wanted]
 
 
 def _keep_order_of_factors() -> None:
-    """Turns off what would let the replicas' copies of a weight drift apart, by a rounding in each step.
+    """Keeps the replicas' copies of a weight equal: without it, rounding would make them differ a little more at each step.
 
-    TensorFlow's arithmetic optimizer orders constant factors by the names of their operations: those of a learning rate and
-    of an update sort otherwise on one replica than on another.
+    TensorFlow's arithmetic optimizer orders constant factors by the names of their operations. The names of a learning rate
+    and an update sort differently on different replicas, so this turns the optimizer off.
     """
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def _over_workers(training: Training, cluster: Cluster) -> tf.distribute.Strategy:
     seconds = training.worker_timeout_seconds
-    # TensorFlow takes for granted that all workers have as many GPUs as this one. The list must not start it yet.
+    # TensorFlow assumes that all workers have as many GPUs as this one. Listing them must not start TensorFlow yet.
     replicas = len(cluster.addresses) * max(1, len(tf.config.get_visible_devices("GPU")))
     training.check_batch(replicas=replicas)
     wait_for_others(cluster, seconds=seconds)
     with _ending_after(seconds):
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except RuntimeError as error:  # TensorFlow is at work already
-            raise StageError(f"multi_worker needs a process in which TensorFlow has not run anything: {error}") from error
+        except RuntimeError as error:  # TensorFlow has already run something
+            raise StageError(f"multi_worker requires a process in which TensorFlow has not run anything: {error}") from error
     _keep_order_of_factors()
     return strategy
 
 
 @contextmanager
 def _ending_after(seconds: float) -> Iterator[None]:
-    """Ends the process where what is within takes longer: TensorFlow waits for an hour, and lets no other thread run."""
+    """Ends the process if the block takes longer. TensorFlow waits for an hour, and no other Python thread can run."""
     with Path(os.devnull).open("w") as nowhere:
-        # Its thread is no Python thread.
+        # Its timer runs in a thread outside Python.
         faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
         try:
             yield

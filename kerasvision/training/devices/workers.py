@@ -1,7 +1,7 @@
-"""What the workers of a training tell each other, so that all of them do the same.
+"""How the workers of a training exchange values, so that all of them do the same.
 
-Time, signals and files differ between machines. Whether to save, how many steps to make and where to go on must not: the
-workers would wait for each other for ever. What is said goes the way of the gradients, as sums of whole numbers.
+Time, signals and files differ between machines. The decisions when to save, how many steps to run and where to resume must
+not differ: otherwise the workers would wait for each other forever. Values travel as sums of integers, like gradients.
 """
 
 import json
@@ -18,12 +18,12 @@ from kerasvision.dotted import changes
 from kerasvision.errors import ConfigError, KerasvisionError, StageError
 from kerasvision.training.devices.cluster import Cluster, who_is_gone
 
-# Bytes are sent so many at a time, eight to a number. A short message takes the small one.
+# Bytes per piece of a message, eight per integer. A short message uses the small size.
 PIECES = (2**12, 2**23)
 
 
 class WorkerGroup:
-    """Those of a training that has one: what it says is what all say.
+    """The only worker of a training: its values are those of all workers.
 
     >>> alone = WorkerGroup()
     >>> alone.is_chief, alone.any(False), alone.largest(2.5), alone.said_by(0, b"text"), alone.chiefs(lambda: {"step": 3})
@@ -34,26 +34,26 @@ class WorkerGroup:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this worker writes the files."""
         return self.number == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true of any worker. Waits for all."""
+        """Whether the flag is true on any worker. Waits for all workers."""
         return flag
 
     def largest(self, value: float) -> float:
-        """The largest that a worker says, to a millionth; not below 0. Waits for all."""
+        """The largest value of all workers, rounded to a millionth, and at least 0. Waits for all workers."""
         return value
 
     def said_by(self, number: int, message: bytes) -> bytes:
-        """The message of one worker, what the others say being left out. Waits for all."""
+        """The message of worker `number`; the messages of the others are ignored. Waits for all workers."""
         return message
 
     def chiefs(self, ask: Callable[[], Any]) -> Any:
-        """What the chief finds, JSON-able; only the chief looks. Waits for all.
+        """The JSON-able result of `ask` on the chief; only the chief calls it. Waits for all workers.
 
         Raises:
-            KerasvisionError: what it raised there is raised everywhere.
+            KerasvisionError: the error that `ask` raised on the chief, on all workers.
         """
         outcome = self._outcome(ask) if self.is_chief else {}
         outcome = json.loads(self.said_by(0, json.dumps(outcome).encode()))
@@ -64,17 +64,17 @@ class WorkerGroup:
 
     @contextmanager
     def noticing_deaths(self) -> Iterator[None]:
-        """Within it, TensorFlow's error for a worker that is gone becomes a StageError that names it."""
+        """Within it, TensorFlow's error for a worker that died becomes a StageError that names the worker."""
         yield
 
     def check_same(self, what: Mapping[str, Any]) -> None:
-        """Refuses to train other things on other workers. Waits for all.
+        """Checks that all workers train the same. Waits for all workers.
 
         Args:
-            what: JSON-able; what must be equal.
+            what: JSON-able; must be equal on all workers.
 
         Raises:
-            ConfigError: on all workers.
+            ConfigError: it differs; raised on all workers.
         """
 
     def _outcome(self, ask: Callable[[], Any]) -> dict[str, Any]:
@@ -87,10 +87,10 @@ class WorkerGroup:
 
 
 class SeveralWorkers(WorkerGroup):
-    """Those of a cluster.
+    """The workers of a cluster.
 
     Args:
-        cluster: the workers.
+        cluster: their addresses.
         strategy: a MultiWorkerMirroredStrategy over them.
     """
 
@@ -122,9 +122,9 @@ class SeveralWorkers(WorkerGroup):
         mine = json.loads(canonical_json(what))
         lines = changes(json.loads(self.said_by(0, json.dumps(mine).encode())), mine)
         if self.any(bool(lines)):
-            what_differs = f", and from the chief to {self.cluster} there is {'; '.join(lines)}" if lines else ""
+            what_differs = f"; from the chief to {self.cluster} these differ: {'; '.join(lines)}" if lines else ""
             raise ConfigError(
-                f"all workers must train the same{what_differs or ', and another worker trains something else'}",
+                f"all workers must train the same{what_differs or ', but another worker trains something else'}",
                 hint="start the same command everywhere, from the same files",
             )
 
@@ -137,9 +137,9 @@ class SeveralWorkers(WorkerGroup):
             if not gone and not isinstance(error, tf.errors.UnavailableError):
                 raise
             raise StageError(
-                f"the training of {self.cluster} cannot go on: "
-                + (f"no answer comes from {gone}" if gone else "another one was gone for a while"),
-                hint="start the same command on all workers again; they go on from the chief's last checkpoint",
+                f"the training of {self.cluster} cannot continue: "
+                + (f"no answer comes from {gone}" if gone else "another worker did not answer for a while"),
+                hint="start the same command on all workers again; they resume from the chief's last checkpoint",
             ) from error
 
     def _sum(self, values: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ class SeveralWorkers(WorkerGroup):
     def _summed_now(self, values: tf.Tensor) -> tf.Tensor:
         def own(values: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            # Of the replicas of a worker only the first speaks.
+            # Only the first replica of a worker contributes its values.
             speaks = context.replica_id_in_sync_group % self._replicas == 0
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(speaks, values, tf.zeros_like(values)))
 
@@ -157,7 +157,7 @@ class SeveralWorkers(WorkerGroup):
 
 
 def _error(name: str, text: str) -> KerasvisionError:
-    """An error of another worker: of the same class, with the same text."""
+    """The error of another worker, with the same class and text."""
     error = getattr(errors, name, KerasvisionError)("")
     error.args = (text,)
     return error

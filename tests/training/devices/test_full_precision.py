@@ -1,4 +1,4 @@
-"""A network that was trained in 16 bits is the same network in 32."""
+"""A network that was trained in 16 bits becomes the same network in float32."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""auto picks what the hardware runs fast, and says why; XLA compiles the step where it is asked to, and changes nothing."""
+"""`auto` chooses the precision that the hardware runs fast, and says why; XLA compiles the step and changes no result."""
 
 import keras
 import numpy as np
@@ -26,8 +26,8 @@ AMPERE, TURING, PASCAL = (8, 0), (7, 5), (6, 1)
         (Hardware(gpus=(AMPERE,)), "mixed_bfloat16"),
         (Hardware(gpus=(TURING,)), "mixed_float16"),
         (Hardware(gpus=(PASCAL,)), "float32"),
-        (Hardware(gpus=((0, 0),), flags=frozenset({"amx_bf16"})), "float32"),  # it trains on the GPU
-        (Hardware(gpus=(AMPERE, TURING)), "mixed_float16"),  # the same on all
+        (Hardware(gpus=((0, 0),), flags=frozenset({"amx_bf16"})), "float32"),  # the training runs on the GPU
+        (Hardware(gpus=(AMPERE, TURING)), "mixed_float16"),  # all GPUs use the same precision
         (Hardware(gpus=((12, 0), AMPERE)), "mixed_bfloat16"),
     ],
 )
@@ -91,7 +91,7 @@ def test_xla_changes_nothing_but_rounding(stripes, stripes_settings, monkeypatch
 
 
 def test_xla_on_several_replicas_is_refused():
-    with pytest.raises(ConfigError, match=r"'on' needs a training on one device.*; received '2 replicas'. Set training.xla"):
+    with pytest.raises(ConfigError, match=r"'on' requires training on one device.*; received '2 replicas'. Set training"):
         uses_xla("on", replicas=2)
     assert not uses_xla("auto", replicas=2)
     assert c.Training().xla == "auto"

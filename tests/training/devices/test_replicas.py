@@ -1,4 +1,4 @@
-"""Several replicas end at one device's weights, whatever the step does; more replicas than devices are refused."""
+"""Several replicas give one device's weights, whatever the step does; more replicas than devices are rejected."""
 
 import pickle
 
@@ -13,13 +13,13 @@ from kerasvision.errors import ConfigError
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy, needs_logical_devices
 from kerasvision.training.session import TrainingFiles, train, with_hyperparameters
 
-# Of a weight's largest value. In float32 the order of a sum decides its last bits: measured 3.4e-7 after 12 steps.
+# Relative to a weight's largest value. In float32 the order of a sum changes its last bits: measured 3.4e-7 after 12 steps.
 LARGEST_DIFFERENCE = 1e-5
 
 
 @pytest.fixture(scope="module")
 def trained_on(stripes, stripes_settings, tmp_path_factory):
-    """Trains LeNet-5 for two epochs and gives the files; several replicas get a process of their own."""
+    """Trains LeNet-5 for two epochs and returns the files; several replicas run in a new process."""
 
     def run(**training):
         folder = tmp_path_factory.mktemp("run")
@@ -56,7 +56,7 @@ def test_two_replicas_tell_one_devices_history(one, two):
     single, double = pd.read_csv(one.history), pd.read_csv(two.history)
     assert list(single.columns) == list(double.columns)
     np.testing.assert_allclose(double, single, rtol=1e-5)
-    assert single["loss"].iloc[1] < single["loss"].iloc[0]  # something was learned, so something could differ
+    assert single["loss"].iloc[1] < single["loss"].iloc[0]  # something was learned, so a difference is possible
 
 
 def test_a_mistake_comes_out_of_another_process_as_it_was_made():
@@ -80,8 +80,8 @@ def assert_equal_cases(cases, replicas, case):
     one, several = cases[f"1 {case}"], cases[f"{replicas} {case}"]
     assert several.keys() == one.keys()
     for name, value in one.items():
-        # In the partial batch the bias of the logits ends at a tenth of the size that it had on the way, and what
-        # rounding there was is ten times larger beside it: 7.5e-6. (In float64 the same weights are equal to 6e-16.)
+        # In the partial batch the final bias of the logits is a tenth of its largest value during the training, so the
+        # rounding of that time is ten times larger relative to it: 7.5e-6. (In float64 the weights are equal to 6e-16.)
         largest = 1e-5 if (case, several[name].shape) == ("partial batch", (3,)) else 1e-6
         np.testing.assert_allclose(several[name], value, rtol=0, atol=largest * np.abs(value).max(), err_msg=name)
 
@@ -105,7 +105,7 @@ def test_weights_losses_and_metrics_of_replicas_are_one_devices_in_each_case(on_
 
 @pytest.mark.slow
 def test_each_case_does_what_it_says(on_replicas, on_replicas_in_each_case):
-    # Otherwise equal weights would say nothing of clipping, say.
+    # If a case changed nothing (clipping, for example), equal weights would prove nothing.
     cases = on_replicas | on_replicas_in_each_case
     losses = {case: cases[f"1 {case}"]["losses"] for case in [*CASES, "everything"]}
     assert len({round(float(of_case[-1]), 6) for of_case in losses.values()}) == len(CASES) + 1
@@ -128,7 +128,7 @@ def test_each_replica_drops_other_units_and_the_first_those_of_keras(on_replicas
     first, *others = found["ours"]
     np.testing.assert_array_equal(first, found["keras"][0])
     for number, mask in enumerate(others):
-        # Of 64 fair coins, 16 to 48 fall as others do, but in one of 70,000 cases.
+        # Of 64 fair coins, 16 to 48 agree with 64 others, except in one of 70,000 cases.
         assert 16 <= (mask == first).sum() <= 48
         assert all((mask != other).any() for other in others[:number])
 
@@ -165,7 +165,7 @@ def test_more_replicas_than_devices_are_refused():
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):
-    # Without `replicas` the settings cannot know how many devices there will be.
+    # Without `replicas` the settings do not determine the number of devices.
     devices = [tf.config.LogicalDevice(f"/device:GPU:{number}", "GPU") for number in range(3)]
     monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind: devices if kind == "GPU" else [])
     with pytest.raises(
@@ -196,7 +196,7 @@ def test_logical_devices_cannot_be_made_once_tensorflow_is_at_work():
         make_logical_devices(2)
 
 
-# --- What the tuner found
+# --- The tuner's values
 
 
 def test_the_tuners_values_take_the_place_of_the_settings_own(stripes_settings, tmp_path):

@@ -1,4 +1,4 @@
-"""Devices that are named must be there; which settings need a process of their own. (test_replicas has the rest.)"""
+"""Named devices must exist; some settings require a new process. (Other tests of strategies are in test_replicas.)"""
 
 import json
 
@@ -16,7 +16,7 @@ def mirrored(**training):
 
 @pytest.fixture
 def two_cpus(monkeypatch):
-    """TensorFlow says that there are two CPU devices, and makes no strategy of them."""
+    """TensorFlow reports two CPU devices, but does not make a strategy from them."""
     devices = [tf.config.LogicalDevice(f"/device:CPU:{number}", "CPU") for number in range(2)]
     monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind: devices if kind == "CPU" else [])
     made = []
@@ -26,7 +26,7 @@ def two_cpus(monkeypatch):
 
 @pytest.mark.parametrize(("name", "here"), [("GPU:0", "CPU:0, CPU:1"), ("CPU:7", "CPU:0, CPU:1")])
 def test_a_device_that_is_not_there_is_named_with_those_that_are(two_cpus, name, here):
-    with pytest.raises(ConfigError, match=rf"training.devices: {name} is not there; here are {here}; received"):
+    with pytest.raises(ConfigError, match=rf"training.devices: there is no {name}; this machine has {here}; received"):
         make_strategy(mirrored(devices=(name,)))
 
 
@@ -45,7 +45,7 @@ def test_devices_of_two_kinds_are_refused(monkeypatch):
 
 
 def test_micro_batches_that_do_not_divide_over_all_devices_are_refused(two_cpus):
-    # The settings alone do not know how many devices there are.
+    # The settings alone do not determine the number of devices.
     with pytest.raises(ConfigError, match=r"multiple of replicas times .*batch_size=34, replicas=2, micro_batches=2"):
         make_strategy(c.Training(strategy="mirrored", batch_size=34, micro_batches=2))
 

@@ -1,4 +1,4 @@
-"""Several workers: a TF_CONFIG that is wrong is told, a worker that is not there is named, and two end where one does."""
+"""Several workers: a wrong TF_CONFIG is rejected, a missing worker is named, and two workers give one's result."""
 
 import json
 import os
@@ -37,11 +37,11 @@ def environment(cluster=None, *, task=None):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, r"needs the environment variable TF_CONFIG, and it is not set. Set it on every worker, such as TF_CONFIG="),
-        ({"TF_CONFIG": "{worker"}, r"TF_CONFIG must be JSON, such as {.*}, and is not \(Expecting property name.*'{worker'"),
+        ({}, r"requires the environment variable TF_CONFIG, which is not set. Set it on every worker, for example TF_CO"),
+        ({"TF_CONFIG": "{worker"}, r"TF_CONFIG must be JSON, such as {.*} \(Expecting property name.*'{worker'"),
         ({"TF_CONFIG": "[]"}, r"TF_CONFIG must have a cluster and a task, such as .*; received '\[\]'"),
         ({"TF_CONFIG": '{"task": {}}'}, r"TF_CONFIG must have a cluster and a task"),
-        (environment({}), r"TF_CONFIG: the cluster names no worker; received {}"),
+        (environment({}), r"TF_CONFIG: the cluster must have a worker; received {}"),
         (environment({"worker": []}), r"cluster.worker must be a list of addresses; received \[\]"),
         (environment({"worker": "one:1"}), r"cluster.worker must be a list of addresses; received 'one:1'"),
         (environment({"wroker": ["one:1"]}), r"jobs of a cluster are chief and worker; did you mean 'worker'\?; received"),
@@ -50,15 +50,15 @@ def environment(cluster=None, *, task=None):
         (environment({"worker": ["one:1", "two:70000"]}), r"cluster.worker\[1\] must be host:port, with a port from 1"),
         (environment({"worker": ["http://one:1"]}), r"cluster.worker\[0\] must be host:port"),
         (environment({"worker": [1]}), r"cluster.worker\[0\] must be host:port.*; received 1"),
-        (environment({"worker": ["one:1", "one:1"]}), r"every worker needs an address of its own; received 'one:1'"),
-        (environment({"chief": ["one:1"], "worker": ["one:1"]}), r"every worker needs an address of its own"),
-        (environment({"chief": ["one:1", "two:2"]}), r"a cluster has one chief; received \['one:1', 'two:2'\]"),
+        (environment({"worker": ["one:1", "one:1"]}), r"two workers must not have the same address; received 'one:1'"),
+        (environment({"chief": ["one:1"], "worker": ["one:1"]}), r"two workers must not have the same address"),
+        (environment({"chief": ["one:1", "two:2"]}), r"must not have more than one chief; received \['one:1', 'two:2'\]"),
         (environment(task={"type": "evaluator", "index": 0}), r"task.type must be one of .*, worker; received 'evaluator'"),
         (environment(task={"type": ["worker"], "index": 0}), r"task.type must be one of .*; received \['worker'\]"),
-        (environment(task={"type": "worker", "index": 2}), r"task.index must be the place .* 0 to 1; received 2"),
-        (environment(task={"type": "worker", "index": "0"}), r"task.index must be the place .*; received '0'"),
-        (environment(task={"type": "worker", "index": True}), r"task.index must be the place .*; received True"),
-        (environment(task={"type": "worker"}), r"task.index must be the place .*; received None"),
+        (environment(task={"type": "worker", "index": 2}), r"task.index must be the index .* 0 to 1; received 2"),
+        (environment(task={"type": "worker", "index": "0"}), r"task.index must be the index .*; received '0'"),
+        (environment(task={"type": "worker", "index": True}), r"task.index must be the index .*; received True"),
+        (environment(task={"type": "worker"}), r"task.index must be the index .*; received None"),
     ],
 )
 def test_a_wrong_tf_config_is_told(variables, message):
@@ -77,7 +77,7 @@ def test_the_chief_is_the_first_of_all_or_else_the_first_worker():
     assert read_cluster(environment({"worker": ["[::1]:5"]})).addresses == ("[::1]:5",)
 
 
-# --- Whether the others are there
+# --- Waiting for the other workers
 
 
 def free_port():
@@ -109,7 +109,7 @@ def test_workers_that_come_at_different_times_find_each_other():
     waiting.start()
     time.sleep(0.3)
     assert found == []
-    # The first answers from its beginning. TensorFlow's server will answer in its stead when it has found the second.
+    # The first answers from the beginning. Once it has found the second, TensorFlow's server answers instead.
     wait_for_others(second, seconds=30)
     with socket.create_server(("127.0.0.1", int(second.addresses[1].split(":")[1]))):
         waiting.join(30)
@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_is_told():
     first, _ = clusters()
     port = int(first.addresses[0].split(":")[1])
     with socket.create_server(("", port)):
-        with pytest.raises(ConfigError, match=rf"TF_CONFIG gives port {port} to this worker, and it cannot be used: Addr"):
+        with pytest.raises(ConfigError, match=rf"TF_CONFIG gives this worker port {port}, which cannot be used: Addr"):
             wait_for_others(first, seconds=1)
 
 
@@ -130,7 +130,7 @@ def test_who_is_gone_are_those_that_do_not_answer():
         assert who_is_gone(first) == f"{first.addresses[1]} (worker 1)"
 
 
-# --- What they tell each other
+# --- Exchanged values
 
 
 def test_an_error_of_the_chief_is_raised_on_all_with_its_class_and_text():
@@ -145,7 +145,7 @@ def test_an_error_of_the_chief_is_raised_on_all_with_its_class_and_text():
 
 
 class Second(SeveralWorkers):
-    """Worker 1, and a chief that trains 3 epochs."""
+    """Worker 1, with a chief that trains 3 epochs."""
 
     def __init__(self):
         self.cluster, self.count, self.number = Cluster(("one:1", "two:2"), 1), 2, 1
@@ -159,7 +159,7 @@ class Second(SeveralWorkers):
 
 def test_a_worker_that_trains_something_else_says_what():
     Second().check_same({"settings": {"epochs": 3}})
-    with pytest.raises(ConfigError, match=r"from the chief to worker 1 of 2 there is settings.epochs: 3 -> 5. Start"):
+    with pytest.raises(ConfigError, match=r"from the chief to worker 1 of 2 these differ: settings.epochs: 3 -> 5. Start"):
         Second().check_same({"settings": {"epochs": 5}})
 
 
@@ -177,7 +177,7 @@ def settings(*, rate=0.0, **training):
 
 
 def started(stripes, folder, *, how, rate=0.0, **training):
-    """Two workers, each with its own standard error."""
+    """Starts two workers, each with its own standard error."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(settings(rate=rate, strategy="multi_worker", **training).to_data()))
     workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
@@ -191,7 +191,7 @@ def started(stripes, folder, *, how, rate=0.0, **training):
 
 
 def ended(processes, folder):
-    """Exit codes and what was said."""
+    """The exit codes and the standard errors."""
     try:
         said = [process.communicate(timeout=400)[0] for process in processes]
     finally:
@@ -223,7 +223,7 @@ def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, n
                 np.testing.assert_allclose(found[f"weight {place}"], weight, rtol=0, atol=atol)
             for name in one.history:
                 np.testing.assert_allclose(found[f"history {name}"], one.history[name], rtol=1e-6, err_msg=name)
-    # The chief alone wrote.
+    # Only the chief wrote files.
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "settings.json",
         "work",
@@ -251,7 +251,7 @@ def newest_step(folder):
 
 
 def killed(stripes, folder, victim, number):
-    """Ends one of two workers when they have made a few steps; gives what both said, and how long it took."""
+    """Kills one of two workers after a few steps; returns the output of both, and how long it took."""
     start = newest_step(folder)
     processes = started(stripes, folder, how="train", **LONG)
     while newest_step(folder) < start + 3:

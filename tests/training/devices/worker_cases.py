@@ -1,9 +1,9 @@
-"""One worker of a small training: run by test_workers.py, several at a time.
+"""One worker of a small training; test_workers.py runs several at a time.
 
     TF_CONFIG=... python worker_cases.py HOW DATA SETTINGS.json FOLDER
 
-HOW is `fit`, or `train`, which is what the trainer stage runs, with a process of its own. DATA is a folder as the fixture
-`stripes` makes it. Leaves FOLDER/work, and from `fit` what this worker has in the end: FOLDER/worker-0.npz; from `train`
+HOW is `fit`, or `train`, which the trainer stage runs and which starts a new process. DATA is a folder of the fixture
+`stripes`. It writes FOLDER/work; with `fit`, also this worker's final weights, FOLDER/worker-0.npz; with `train`, also
 FOLDER/model.keras and history.csv. The exit code is that of the command line.
 """
 
@@ -29,7 +29,7 @@ def main(how, data, settings, folder):
 def fit(settings, data, folder):
     from kerasvision.training.devices.strategy import make_strategy
 
-    strategy = make_strategy(settings.training)  # before TensorFlow does anything
+    strategy = make_strategy(settings.training)  # before TensorFlow runs anything
 
     import numpy as np
 
@@ -67,7 +67,7 @@ def train(settings, data, folder):
 
 
 def normalised(*, image_shape, num_classes, synchronized=False, rate=0.0):
-    """A small network with what a checkpoint must not forget: moving statistics, and a generator of dropout."""
+    """A small network with state that a checkpoint must include: moving statistics and a dropout generator."""
     import keras
 
     image = keras.Input(image_shape)
