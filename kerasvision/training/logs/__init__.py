@@ -1,1 +1,1 @@
-"""What a person and other programs see of a training: progress, history, TensorBoard."""
+"""The output of a training for people and other programs: progress, history, TensorBoard."""

@@ -1,4 +1,4 @@
-"""What each epoch measured, as a table that grows on disk while the training goes on."""
+"""The measurements of each epoch, as a table on disk that grows during the training."""
 
 import csv
 import io
@@ -20,9 +20,9 @@ Row = dict[str, float | int]
 class EpochLog(keras.callbacks.Callback):
     """A log with one entry per epoch.
 
-    The rows are its memory, and so part of every checkpoint (see callback_state). A new process writes them all anew
-    before it adds its first: an epoch that was logged and then lost is not logged twice. A disk that cannot be written is
-    a warning, and the next epoch tries it all again.
+    The rows are its state, and so part of every checkpoint (see callback_state). A new process writes all of them again
+    before it adds its first row. So an epoch that was logged, and is repeated because its checkpoint was lost, is not logged
+    twice. If the disk cannot be written, there is a warning, and the next epoch writes all rows again.
     """
 
     remembers = ("rows",)
@@ -33,11 +33,11 @@ class EpochLog(keras.callbacks.Callback):
         self._is_open = False
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Begins with no rows."""
+        """Starts without rows."""
         self.rows, self._is_open = [], False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Adds a row of all values that are single numbers."""
+        """Adds a row with all values that are scalars."""
         values = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
         self.rows = [*self.rows, {"epoch": epoch + 1, "time": time.time(), **values}]
         try:
@@ -52,7 +52,7 @@ class EpochLog(keras.callbacks.Callback):
 
     @abstractmethod
     def begin(self, rows: list[Row]) -> None:
-        """Makes the log, in place of one that may be there, of these rows."""
+        """Writes a new log with these rows; replaces an existing one."""
 
     @abstractmethod
     def add(self, row: Row) -> None:
@@ -60,9 +60,9 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class CsvHistory(EpochLog):
-    """The history as a CSV file: `epoch` from 1 and the values, so exact that `float` of the text is the value again.
+    """The history as a CSV file: `epoch` from 1 and the values, with all digits that are needed to restore them exactly.
 
-    A row is on the disk before the epoch's checkpoint is.
+    A row is written to the disk before the epoch's checkpoint.
 
     Args:
         file: what to write.
@@ -84,7 +84,7 @@ class CsvHistory(EpochLog):
         self._columns: list[str] = []
 
     def begin(self, rows: list[Row]) -> None:
-        """Writes the whole file beside, and puts it in its place. A value that a row does not have is left empty."""
+        """Writes the whole file under another name and renames it. A value that a row does not have is left empty."""
         self._columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "time"]
         self._file.parent.mkdir(parents=True, exist_ok=True)
         heads = dict(zip(self._columns, self._columns, strict=True))
@@ -92,7 +92,7 @@ class CsvHistory(EpochLog):
         write_whole(self._file, lambda beside: beside.write_bytes(text.encode()))
 
     def add(self, row: Row) -> None:
-        """Appends a line; where it has new columns, the whole file is written anew."""
+        """Appends a line. If the row has new columns, it writes the whole file again."""
         if not row.keys() - {"time"} <= set(self._columns):
             self.begin(self.rows)
             return

@@ -1,4 +1,4 @@
-"""What a person sees of a training that goes on: the epoch, the loss, images per second, the time left."""
+"""The progress of a training on the screen: the epoch, the loss, images per second, the time left."""
 
 import time
 from collections import deque
@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-# The pace is that of so many of the last seconds: what slows a training down shows soon.
+# The pace is measured over this many of the last seconds, so that a slowdown is soon visible.
 WINDOW_SECONDS = 10.0
 
 
 class Pace:
-    """Images per second, lately.
+    """Images per second over the last seconds.
 
     >>> pace = Pace()
     >>> for images, seconds in [(100, 1.0), (100, 4.0), (100, 6.0)]:
@@ -25,28 +25,28 @@ class Pace:
         self._measured: deque[tuple[int, float]] = deque()
 
     def add(self, images: int, seconds: float) -> None:
-        """So many images took so long."""
+        """Adds a measurement: a number of images and how long they took."""
         self._measured.append((images, seconds))
         while len(self._measured) > 1 and sum(took for _, took in self._measured) - self._measured[0][1] >= WINDOW_SECONDS:
             self._measured.popleft()
 
     @property
     def images_per_second(self) -> float | None:
-        """None before the first."""
+        """None before the first measurement."""
         seconds = sum(took for _, took in self._measured)
         return sum(images for images, _ in self._measured) / seconds if seconds else None
 
 
 class TrainingBar(keras.callbacks.Callback):
-    """Moves a bar on (see progress): `epoch 3/10  loss 0.1234  812 images/s`; the bar itself shows the time left.
+    """Advances a bar (see progress): `epoch 3/10  loss 0.1234  812 images/s`; the bar itself shows the time left.
 
-    The first call of a process, in which TensorFlow builds its graph, and the validation do not count for the pace.
+    The pace excludes the validation and the first call in a process, in which TensorFlow builds its graph.
 
     Args:
-        advance: what `bar` gives.
+        advance: the function that `bar` yields.
         batch_size: images per step.
-        epochs: how many there will be.
-        clock: seconds.
+        epochs: the total number.
+        clock: returns the time in seconds.
     """
 
     remembers = ()
@@ -62,17 +62,17 @@ class TrainingBar(keras.callbacks.Callback):
         self._is_first_call = True
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """A new epoch."""
+        """Notes the number of the epoch."""
         self._epoch, self._since = epoch + 1, None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """The first step of a call."""
+        """Notes the first step of a call, and the time."""
         self._first = batch
         if self._since is None:
             self._since = self._clock()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """The last step of a call; several steps may be one call."""
+        """Advances the bar by all steps of a call."""
         steps, now = batch - self._first + 1, self._clock()
         if self._since is not None and not self._is_first_call:
             self._pace.add(steps * self._batch_size, now - self._since)

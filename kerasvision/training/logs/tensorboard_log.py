@@ -2,7 +2,7 @@
 
 <folder>/events...              the settings
 <folder>/train/events...        a point per epoch for each value, and the learning rate
-<folder>/validation/events...   the same of the `val_` values, under the same names: both are drawn as one picture
+<folder>/validation/events...   the `val_` values under the same names, so that TensorBoard draws both in one chart
 """
 
 import time
@@ -31,8 +31,8 @@ class TensorBoardLog(EpochLog):
     """Writes TensorBoard's event files. Other files in the folder are left alone.
 
     Args:
-        folder: what to give to `tensorboard --logdir`, or one of several below it.
-        hyperparameters: what the HPARAMS page compares (see `kerasvision.dotted.set_leaves`).
+        folder: the argument of `tensorboard --logdir`, or a folder below it.
+        hyperparameters: the values that the HPARAMS page compares (see `kerasvision.dotted.set_leaves`).
     """
 
     def __init__(self, folder: Path, *, hyperparameters: Mapping[str, Scalar]) -> None:
@@ -41,22 +41,22 @@ class TensorBoardLog(EpochLog):
         self._files: dict[str, Path] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Adds the epoch, and the learning rate of its last step where there is one."""
+        """Adds the epoch, and the learning rate of its last step if there is an optimizer."""
         optimizer = getattr(self.model, "optimizer", None)
         rate = {} if optimizer is None else {"learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate))}
         super().on_epoch_end(epoch, {**(logs or {}), **rate})
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Says on the HPARAMS page that this training is done."""
+        """Marks this training as done on the HPARAMS page."""
         if self._files:
             _append(self._files[""], [_event(session_end_pb(api_pb2.STATUS_SUCCESS), step=0, seconds=time.time())])
 
     def begin(self, rows: list[Row]) -> None:
-        """Writes the settings and all rows, in place of those that are there."""
+        """Writes the settings and all rows; replaces the existing log."""
         for old in [*self._folder.glob(f"*tfevents*{_SUFFIX}"), *self._folder.glob(f"*/*tfevents*{_SUFFIX}")]:
             old.unlink()
         has_validation = any(name.startswith("val_") for row in rows for name in row)
-        # TensorBoard follows a file by its name, so a log that is written anew has another.
+        # TensorBoard follows a file by its name, so a new log requires a new name.
         name = f"events.out.tfevents.{time.time_ns()}{_SUFFIX}"
         self._files = {part: self._folder / part / name for part in ("", TRAIN, *[VALIDATION] * has_validation)}
         began = rows[0]["time"]
@@ -83,8 +83,8 @@ class TensorBoardLog(EpochLog):
 
 
 def _event(summary: Message, *, step: int, seconds: float) -> Event:
-    """One event, at so many seconds since 1970."""
-    # Some of TensorBoard's functions give its own class of summaries, some TensorFlow's; the bytes are the same.
+    """One event; `seconds` are since 1970."""
+    # Some functions of TensorBoard return its own class of summaries, some TensorFlow's; the bytes are the same.
     return Event(step=step, wall_time=seconds, summary=Summary.FromString(summary.SerializeToString()))
 
 

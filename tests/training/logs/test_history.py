@@ -1,4 +1,4 @@
-"""The logs of a training: exact, on disk after each epoch, and without an epoch twice after a resume."""
+"""The logs of a training are exact, on disk after each epoch, and do not repeat an epoch after a resume."""
 
 import csv
 import math
@@ -30,7 +30,7 @@ def epochs(log, first, last, of=logs):
 
 
 def resumed(make, *, saved_after, killed_after):
-    """A log whose process was killed some epochs after its last checkpoint, in a new process at that checkpoint."""
+    """The log of a process that was killed some epochs after its last checkpoint, in a new process that resumes from it."""
     first, second = make(), make()
     states = CallbackStates([first])
     first.on_train_begin()
@@ -75,7 +75,7 @@ def test_numbers_that_are_none_are_told_too(file):
 def test_a_resumed_history_has_each_epoch_once(file, killed_after):
     history = resumed(lambda: CsvHistory(file), saved_after=2, killed_after=killed_after)
     with file.open("a") as stream:
-        stream.write("6,0.")  # half a line: the process was killed while it wrote
+        stream.write("6,0.")  # half a line: the process was killed during the write
     epochs(history, 2, 5)
     assert read(file)["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert read(file)["loss"].tolist() == VALUES
@@ -124,7 +124,7 @@ def folder(tmp_path):
 
 
 def scalars(folder, tag):
-    """(epoch, value) of all events of a tag, read from the files one after the other."""
+    """(epoch, value) of all events with a tag, from all files in turn."""
     events = [event for file in sorted(folder.glob("events*")) for event in EventFileLoader(str(file)).Load()]
     found = [(event.step, value) for event in events for value in event.summary.value if value.tag == tag]
     return [(step, pytest.approx(value.tensor.float_val[0])) for step, value in found]
