@@ -1,4 +1,4 @@
-"""What the tests of training share: results of several replicas, which need a process with several devices."""
+"""Fixtures of the training tests: results of several replicas, which require a process with several devices."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-# Everything that the tests which are not slow ask for: one process makes it all.
+# All cases of the tests that are not slow: one process computes them.
 FOR_ALL = [
     *[f"{replicas} everything" for replicas in (1, 2, 4)],
     *[f"{replicas} {case}" for case in ("overflow", "dropout") for replicas in (2, 4)],
@@ -20,7 +20,7 @@ FOR_ALL = [
 
 
 def run_cases(wanted, out):
-    """Makes the results of such cases; see replica_cases.py."""
+    """Computes the results of cases; see replica_cases.py."""
     script = Path(__file__).with_name("replica_cases.py")
     done = subprocess.run(
         [sys.executable, str(script), str(out), *wanted], capture_output=True, text=True, timeout=550, check=False
@@ -29,7 +29,7 @@ def run_cases(wanted, out):
 
 
 def shared_results(wanted, name, tmp_path_factory):
-    """What came of such cases: {case: {name: array}}. It takes half a minute, so the processes of pytest-xdist share it."""
+    """The results of cases: {case: {name: array}}. They take half a minute, so the processes of pytest-xdist share them."""
     own = tmp_path_factory.getbasetemp()
     out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"{name}.npz"
     with FileLock(out.with_suffix(".lock")):
@@ -46,13 +46,13 @@ def shared_results(wanted, name, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def on_replicas(tmp_path_factory):
-    """What came of the cases that the tests share, by "number of replicas, case"."""
+    """The results of the cases that the tests share, by "number of replicas, case"."""
     return shared_results(FOR_ALL, "replica-cases", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def on_replicas_in_each_case(tmp_path_factory):
-    """Likewise, of all others: for slow tests."""
+    """The results of all other cases, for slow tests."""
     steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation"]
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]

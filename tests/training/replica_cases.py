@@ -1,9 +1,9 @@
-"""What several replicas do and one device does, in one process with four logical devices: see conftest.py.
+"""Results on several replicas and on one device, in one process with four logical devices; see conftest.py.
 
     python replica_cases.py OUT.npz WHAT ...
 
-Each WHAT is the number of replicas and the name of a case, "2 clipping" say, and its results are saved under "2 clipping/".
-TensorFlow and the process start once for all of them, which takes as long as several cases.
+Each WHAT is a number of replicas and the name of a case, such as "2 clipping"; its results are saved under "2 clipping/".
+All cases share the start of the process and of TensorFlow, which takes as long as several cases.
 """
 
 import os
@@ -26,7 +26,7 @@ from kerasvision.training.optimizing.optimizers import for_training, make_optimi
 from kerasvision.training.step import TrainStep
 
 STEPS = 20
-# What each case has on; the rest is off.
+# The options that each case turns on; the others are off.
 STEP_CASES = {
     "clipping": {"clip_norm": 0.3},
     "accumulation": {"micro_batches": 2},
@@ -103,7 +103,7 @@ def trained(
 
 
 def convolutional(*, normalised, heads, synchronized):
-    """No bias before a normalisation: its gradient is zero, and after that nothing but rounding."""
+    """No bias before a normalisation: its gradient would be zero except for rounding."""
     image = keras.Input((4, 4, 2))
     x = keras.layers.Conv2D(5, 3, padding="same", use_bias=False)(image)
     x = keras.layers.BatchNormalization(synchronized=synchronized)(x) if normalised else x
@@ -122,7 +122,7 @@ def objective():
 
 
 def batches(*, rows, weighted, filled):
-    """Batches of 16. `filled`: the last one is filled up with copies of its first row at weight 0."""
+    """Batches of 16. `filled`: the last batch is padded with copies of its first row with weight 0."""
     generator = np.random.default_rng(0)
     images = generator.normal(size=(rows, 4, 4, 2)).astype("float32")
     labels = np.eye(3, dtype="float32")[generator.integers(3, size=rows)]
@@ -136,7 +136,7 @@ def batches(*, rows, weighted, filled):
 
 
 def overflow(strategy):
-    """Two steps in float16; in the first, the gradient of the last row, so of the last replica, is beyond 65,504."""
+    """Two steps in float16. In the first, the gradient of the last row, on the last replica, exceeds 65,504."""
     with strategy.scope():
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, dtype="mixed_float16")])
         optimizer = for_training(keras.optimizers.SGD)(0.5)
@@ -156,7 +156,7 @@ def overflow(strategy):
 
 
 def dropout(strategy):
-    """What a layer leaves of ones on each replica, by Keras and by us."""
+    """The output of dropout for ones on each replica, with Keras' seeds and with ours."""
     found = {}
     for name in ("keras", "ours"):
         with strategy.scope():
@@ -170,7 +170,7 @@ def dropout(strategy):
 
 
 def optimized(strategy, settings):
-    """Three weights after four updates, on each replica, and the kernels that made them."""
+    """Three weights after four updates, on each replica, and the kernels that updated them."""
     shapes = [(3, 3, 2, 8), (6, 4), (8,)]
     with strategy.scope():
         weights = [keras.Variable(np.ones(shape, "float32"), name="kernel") for shape in shapes]
@@ -190,16 +190,17 @@ def optimized(strategy, settings):
 
 
 class ScaledSgd(keras.optimizers.SGD):
-    """Its update is a product with two constants: this, and the schedule's."""
+    """Its update is a product with two constants: this one and the schedule's."""
 
     def update_step(self, gradient, variable, learning_rate):
         self.assign_sub(variable, gradient * (learning_rate * 0.3))
 
 
 def drift(strategy):
-    """A weight on each replica, after updates at a rate that is another at each step.
+    """A weight on each replica, after updates with a different rate at each step.
 
-    TensorFlow's names of what replica 1 does begin with "replica_1/": what sorts before that drifts where it sorts factors.
+    TensorFlow's names of operations on replica 1 begin with "replica_1/". If TensorFlow sorted factors by name, an operation
+    whose name sorts before that would make the copies drift apart.
     """
     with strategy.scope():
         weight = keras.Variable(np.random.default_rng(0).normal(size=10_000).astype("float32"))
@@ -221,7 +222,7 @@ def with_decay(settings):
 
 
 def values(strategy):
-    """What `read_values` finds of variables that differ between replicas; and whether others with it go on as they do."""
+    """What `read_values` returns for variables that differ between replicas, and whether restored ones continue equally."""
     here, update = differing(strategy)
     update()
     arrays = read_values(here)

@@ -1,4 +1,4 @@
-"""Training: the same seed gives the same weights, and what the history says is true."""
+"""The same seed gives the same weights, and the history of a training is correct."""
 
 import functools
 import math
@@ -27,7 +27,7 @@ AUGMENT = (c.PadCrop(pad=1), c.RandomFlip())
 
 @functools.cache
 def opened(examples):
-    """The data set, opened once for all trainings here: a quarter of each was reading the same images."""
+    """The data set, opened once for all trainings here: reading the images took a quarter of each."""
     return ExampleSet(examples)
 
 
@@ -57,7 +57,7 @@ def assert_equal_weights(one, other):
 
 
 def test_the_same_seed_gives_the_same_weights_and_history_bit_for_bit(run, fitted, stripes_settings):
-    keras.utils.set_random_seed(99)  # what happened before does not matter
+    keras.utils.set_random_seed(99)  # the global seed does not matter
     opened.cache_clear()
     again = run(stripes_settings(epochs=2, augment=AUGMENT, schedule="cosine", warmup_epochs=1, seed=3))
     assert_equal_weights(fitted, again)
@@ -76,7 +76,7 @@ def test_the_history_has_a_row_per_epoch_for_training_and_validation(fitted):
 
 
 def test_validation_values_are_those_of_every_image_counted_once(fitted, stripes):
-    # 24 images in batches of 16: the last batch is half filled up with copies, which must not count.
+    # 24 images in batches of 16: half of the last batch are copies, which must not count.
     examples, transform = opened(stripes.examples), ImageTransform.load(stripes.transform)
     rows = list(examples.dataset("validation").as_numpy_iterator())
     logits = fitted.model(tf.stack([transform(row["image"]) for row in rows]), training=False).numpy().astype(float)
@@ -91,7 +91,7 @@ def test_validation_values_are_those_of_every_image_counted_once(fitted, stripes
 
 @pytest.fixture(scope="module")
 def train_only(stripes, tmp_path_factory):
-    """The training images of `stripes` alone."""
+    """Only the training images of `stripes`."""
     examples = opened(stripes.examples)
     rows = [
         (row["id"].decode(), row["image"], stripes.classes[row["label"]])
@@ -160,7 +160,7 @@ def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, s
     assert all(np.isfinite(array).all() for array in weights.values())
 
 
-# --- What the settings ask for
+# --- Settings
 
 
 def test_a_network_trained_in_16_bits_learns_and_is_given_in_32(run, stripes_settings):
@@ -176,7 +176,7 @@ def test_float16_learns_too(run, stripes_settings):
     assert history["loss"].iloc[-1] < 0.7 * history["loss"].iloc[0]
 
 
-@pytest.mark.slow  # test_step compares them with numbers computed by hand
+@pytest.mark.slow  # test_step compares them with values computed by hand
 def test_micro_batches_change_nothing_but_rounding(run, stripes_settings):
     one, four = (run(stripes_settings(epochs=1, micro_batches=count)) for count in (1, 4))
     for left, right in zip(one.model.get_weights(), four.model.get_weights(), strict=True):
@@ -184,7 +184,7 @@ def test_micro_batches_change_nothing_but_rounding(run, stripes_settings):
 
 
 def loss_of(fitted, stripes):
-    """Of the model that came out, on the validation images."""
+    """Accuracy of the trained model on the validation images."""
     rows = list(opened(stripes.examples).dataset("validation").as_numpy_iterator())
     transform = ImageTransform.load(stripes.transform)
     logits = fitted.model(tf.stack([transform(row["image"]) for row in rows]), training=False)
@@ -192,7 +192,7 @@ def loss_of(fitted, stripes):
     return float(tf.reduce_mean(losses))
 
 
-# So high a rate that the last epoch is not the best.
+# The rate is so high that the last epoch is not the best.
 WILD = {"epochs": 6, "optimizer": c.Sgd(learning_rate=0.5, momentum=0.9), "clip_norm": 5.0}
 
 
@@ -293,7 +293,7 @@ def test_every_field_of_the_settings_reaches_the_optimizer(settings, kind, field
     assert float(optimizer.learning_rate) == pytest.approx(settings.learning_rate)
 
 
-# --- A training in parts
+# --- Trainings in parts
 
 
 def fitted_in(folder, stripes, settings, **more):

@@ -1,4 +1,4 @@
-"""SIGTERM: the first is noticed and the work goes on, the second ends the process, and afterwards all is as before."""
+"""The first SIGTERM is only noticed, the second ends the process, and afterwards the handlers are as before."""
 
 import os
 import signal
@@ -69,7 +69,7 @@ def test_the_second_ends_a_process_in_which_python_has_no_turn(start):
     process = start("one_long_call")
     began = time.monotonic()
     process.terminate()
-    time.sleep(0.2)  # two at one instant are one
+    time.sleep(0.2)  # two at the same moment count as one
     process.terminate()
     assert output(process) == ([], 143)
     assert time.monotonic() - began < 10

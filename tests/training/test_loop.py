@@ -1,4 +1,4 @@
-"""The loop against Keras' fit: same callbacks at the same moments, same history and weights; and resumed anywhere."""
+"""The loop calls callbacks as Keras' fit does, gives the same history and weights, and can be resumed anywhere."""
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ def theirs(model, callbacks=(), steps_per_call=1):
 
 
 class Diary(keras.callbacks.Callback):
-    """Notes every call: its name, its number, the names of the logs."""
+    """Records every call: its name, its number, the names of the logs."""
 
     def __init__(self):
         super().__init__()
@@ -142,16 +142,16 @@ def plateau():
     return keras.callbacks.ReduceLROnPlateau("val_loss", patience=0, min_delta=10.0, factor=0.1)
 
 
-# --- As Keras
+# --- Compared with Keras
 
 
-# Keras makes six steps of five where two are made at a time.
+# With two steps per call, Keras would run six steps instead of five.
 @pytest.mark.parametrize("steps_per_call", [1, 5])
 def test_callbacks_are_called_when_and_with_what_keras_calls_them(steps_per_call):
     mine, keras_own = Diary(), Diary()
     ours(network(), [mine], steps_per_call=steps_per_call)
     theirs(network(), [keras_own], steps_per_call=steps_per_call)
-    # Keras numbers a validation of one batch by the steps of a call.
+    # Keras numbers the batch of a validation by the steps of a call.
     ours_said, theirs_said = ([note for note in diary.notes if note[0] != "test batch end"] for diary in (mine, keras_own))
     assert ours_said == theirs_said
 
@@ -213,7 +213,7 @@ def test_callbacks_find_the_optimizer_at_the_network_and_later_there_is_what_was
 
 
 class Memory(Unsaved):
-    """Saves in memory: due after every call, or after one only; ends the training there if asked to."""
+    """Saves in memory: after every call, or only after one, where it can also end the training."""
 
     def __init__(self, step, *, ends_at=None, since=None):
         super().__init__()
@@ -257,11 +257,11 @@ def run(*, start=0, callbacks=(), **memory):
 
 @pytest.fixture(scope="module")
 def undisturbed():
-    """Weights, history, and what was saved after each step."""
+    """Weights, history, and the saved states after each step."""
     return run()
 
 
-# In an epoch, at its end, and at that of the training.
+# Within an epoch, at its end, and at the end of the training.
 @pytest.mark.parametrize("step", [5, 7, 15, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 4, 14))])
 def test_a_training_that_was_ended_anywhere_goes_on_to_the_bit(undisturbed, step):
     weights, history, saved = undisturbed
@@ -281,7 +281,7 @@ def test_a_training_that_a_callback_stopped_stays_stopped():
     np.testing.assert_array_equal(weights[0], resumed_weights[0])
 
 
-# --- Lost
+# --- Lost steps
 
 
 def test_a_lost_loss_names_step_epoch_and_what_is_known_of_it():

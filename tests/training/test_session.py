@@ -1,4 +1,4 @@
-"""A training from folder to folder: what its files hold."""
+"""A training from folder to folder writes the right files."""
 
 import zipfile
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from kerasvision.training.session import TrainingFiles, train
 
 @pytest.fixture(scope="module")
 def trained(stripes, stripes_settings, tmp_path_factory):
-    """The file of a network trained with Adam, which keeps two numbers for each weight; and the network as it was saved."""
+    """The file of a network trained with Adam, which keeps two numbers per weight; and the network as it was saved."""
     folder, fitted = tmp_path_factory.mktemp("session"), []
     files = TrainingFiles(
         stripes.examples, stripes.schema, stripes.transform, model=folder / "model.keras", history=folder / "history.csv"

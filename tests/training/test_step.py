@@ -1,4 +1,4 @@
-"""The training step on one device, against NumPy and against Keras' own fit where that is right."""
+"""The training step on one device equals NumPy, and Keras' own fit where that is right."""
 
 from types import SimpleNamespace
 
@@ -45,7 +45,7 @@ def batches(*, weighted=False, rows=8, arrays=(IMAGES, TARGETS)):
 
 
 def filled_batches(*, weighted=False):
-    """The same, the last one of 4 rows filled up to 8 with copies at weight 0: what can be cut into pieces."""
+    """The same, but the last batch of 4 rows is padded to 8 with copies of weight 0, so that it can be cut into pieces."""
     places = [*range(20), *[16] * 4]
     weights = np.where(np.arange(24) < 20, WEIGHTS[places] if weighted else np.float32(1), np.float32(0))
     data = tf.data.Dataset.from_tensor_slices((IMAGES[places], TARGETS[places], weights))
@@ -146,7 +146,7 @@ def test_a_weight_that_the_loss_does_not_depend_on_stays():
     assert moved == [True, True, False, False]
 
 
-# --- What is measured
+# --- Measures
 
 
 def test_evaluation_counts_each_row_once_and_leaves_the_training_alone():
@@ -161,7 +161,7 @@ def test_evaluation_counts_each_row_once_and_leaves_the_training_alone():
     assert found["accuracy"] == pytest.approx((logits.argmax(axis=1) == TARGETS.argmax(axis=1)).mean())
     assert step.results() == shown
     assert step.evaluate(data) == found
-    assert step.evaluate(data.filter(lambda *_: True)) == found  # how many batches there are is not known then
+    assert step.evaluate(data.filter(lambda *_: True)) == found  # then the number of batches is unknown
 
 
 def test_training_measures_begin_anew_after_a_reset():
@@ -172,7 +172,7 @@ def test_training_measures_begin_anew_after_a_reset():
     assert step.results()["loss"] == pytest.approx(losses.mean(), rel=1e-6)
 
 
-# --- What is lost
+# --- Lost steps
 
 
 def test_an_infinite_loss_stops_at_its_step_and_leaves_the_weights_of_the_one_before():
@@ -221,7 +221,7 @@ def test_the_scale_changes_no_gradient():
         np.testing.assert_array_equal(left, right)  # a power of two does not round
 
 
-# --- What a checkpoint holds
+# --- Variables of a checkpoint
 
 
 def with_everything(seed):

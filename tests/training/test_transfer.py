@@ -1,4 +1,4 @@
-"""Transfer: what is frozen stays, what is not learns, and features taken once give the same weights."""
+"""Frozen layers do not change, the others learn, and kept features give the same weights."""
 
 import functools
 
@@ -20,7 +20,7 @@ from kerasvision.training.transfer import freeze, map_makers, without_auxiliary_
 
 LENET = c.Model(name="lenet5", options={"activation": "relu", "pooling": "max"})
 RESNET = c.Model(name="resnet20")
-# A network with normalisation that is built in a moment.
+# A network with normalisation that is quick to build.
 SMALL = c.Model(name="small_networks:normalised")
 SMALL_NETWORKS = """
 import keras
@@ -39,13 +39,13 @@ def normalised(*, image_shape, num_classes):
     pool = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(image, layers.Dense(num_classes, name="logits")(pool), name="normalised")
 """
-# In float32 a map depends a little on the batch in which it was computed.
+# In float32 a map depends slightly on the batch in which it was computed.
 CLOSE = {"rtol": 0, "atol": 1e-5}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_networks(tmp_path_factory):
-    """Makes `small_networks:normalised` a builder."""
+    """Makes `small_networks:normalised` importable as a builder."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "small_networks.py").write_text(SMALL_NETWORKS)
     with pytest.MonkeyPatch.context() as patch:
@@ -55,13 +55,13 @@ def small_networks(tmp_path_factory):
 
 @functools.cache
 def opened(examples):
-    """The data set, opened once for all trainings here: a quarter of each was reading the same images."""
+    """The data set, opened once for all trainings here: reading the images took a quarter of each."""
     return ExampleSet(examples)
 
 
 @pytest.fixture(scope="module")
 def run(stripes):
-    """Fits on `stripes`, two epochs where not said otherwise."""
+    """Fits on `stripes`, by default for two epochs."""
 
     def fitted(model=LENET, *, augment=(), work=None, **training):
         defaults = {"epochs": 2, "batch_size": 16, "optimizer": c.Sgd(learning_rate=0.02, momentum=0.9), "seed": 3}
@@ -80,7 +80,7 @@ def run(stripes):
 
 
 def initial(model=LENET):
-    """The weights by layer that `run` starts from."""
+    """The initial weights of `run`, by layer."""
     keras.utils.set_random_seed(3)
     return by_layer(models.build(model.name, image_shape=(16, 16, 1), num_classes=3, **model.options))
 
@@ -90,7 +90,7 @@ def by_layer(network):
 
 
 def moved(network, model=LENET):
-    """The layers of which any weight differs by any bit from its start."""
+    """The layers with a weight that differs from its initial value in any bit."""
     start = initial(model)
     return [
         name
@@ -99,7 +99,7 @@ def moved(network, model=LENET):
     ]
 
 
-# --- What is frozen
+# --- Frozen layers
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_frozen_batch_normalisation_keeps_its_statistics_to_the_bit(run, feature
 @pytest.mark.parametrize("features", ["each_step", "once"])
 def test_frozen_stages_of_a_resnet_keep_their_statistics_to_the_bit(run, features):
     learned = moved(run(RESNET, freeze="c1", features=features, epochs=1).model, RESNET)
-    # Two weights and two statistics for each norm; all of stage 2 and nothing before it.
+    # Two weights and two statistics per norm; everything in stage 2 and nothing before it.
     blocks = [f"stage2_block{block}_{part}" for block in (1, 2, 3) for part in ("conv1", "norm1", "conv2", "norm2")]
     assert sorted(learned) == sorted([*blocks, "logits"])
 
@@ -137,11 +137,11 @@ def test_frozen_weights_have_no_optimizer_state(run, tmp_path):
     run(freeze="backbone", optimizer=c.Adam(), epochs=1, work=tmp_path)
     (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
     arrays, _ = read_contents(checkpoint, read_manifest(checkpoint))
-    # Kernel and bias of three dense layers; Adam keeps two numbers for each weight, and counts steps and holds its rate.
+    # Kernel and bias of three dense layers; Adam keeps two numbers per weight, the number of steps, and its rate.
     assert sum(name.startswith("optimizer/") for name in arrays) == 2 + 2 * 6
 
 
-# --- Features taken once
+# --- Features computed once
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_an_image_goes_through_the_frozen_part_once(run, monkeypatch):
     assert sum(seen) == 96 + 24  # training and validation images
     seen.clear()
     run(freeze="backbone", epochs=3)
-    # In each of 3 epochs 6 training batches and 2 validation batches, of 16 rows.
+    # In each of 3 epochs, 6 training batches and 2 validation batches of 16 rows.
     assert sum(seen) == 3 * (6 + 2) * 16
 
 
@@ -196,7 +196,7 @@ def test_maps_larger_than_the_memory_budget_are_refused_with_their_size(run):
     message = r"the 120 maps of 8 x 8 x 6 .* they take 0.000184 GB; received 0.0001. Raise the budget, freeze up to"
     with pytest.raises(ConfigError, match=message):
         run(freeze="c1", features="once", memory_budget_gb=1e-4)
-    # 120 of 2 x 2 x 16 are 30,720.
+    # 120 maps of 2 x 2 x 16: 30,720 bytes.
     run(freeze="c2", features="once", memory_budget_gb=1e-4, epochs=1)
 
 
@@ -225,7 +225,7 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
 
 
 def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(stripes, trained, tmp_path):
-    """The same images under the same names, numbered otherwise: nothing is learned, and everything is known."""
+    """The same images and class names with other label numbers: a trained head knows them without learning."""
     classes = tuple(reversed(stripes.classes))
     examples = opened(stripes.examples)
 
@@ -274,7 +274,7 @@ def test_two_replicas_freeze_as_one_device_does(stripes, tmp_path, features):
         np.testing.assert_allclose(double, single, **CLOSE)
 
 
-# --- Levels
+# --- Levels of a network
 
 
 def test_levels_are_the_backbones_and_their_layers_the_networks():

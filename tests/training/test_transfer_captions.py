@@ -1,4 +1,4 @@
-"""Captioners on a frozen backbone: it stays, the decoder learns, and maps taken once give the same weights."""
+"""On a frozen backbone, a captioner's decoder learns, the backbone does not change, and kept maps give the same weights."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ CLOSE = {"rtol": 0, "atol": 1e-5}
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    """32 train and 8 validation images with one or two captions each, and their transform."""
+    """32 training and 8 validation images with one or two captions each, and their transform."""
     random, folder = np.random.default_rng(0), tmp_path_factory.mktemp("squares") / "data"
 
     def rows(split):
@@ -76,7 +76,7 @@ def test_maps_taken_once_end_at_the_weights_of_maps_taken_in_each_step(run, name
         for weight, same, before in zip(weights, by_layer(each_step)[layer], start[layer], strict=True):
             np.testing.assert_allclose(weight, same, **CLOSE, err_msg=layer)
             moved |= {layer} if (weight != before).any() else set()
-    # Where it looks may not have changed yet: the places of so few pixels are all but alike.
+    # The attention weights may not have changed yet: with so few pixels, the positions are almost alike.
     assert {"decoder_words", "logits"} <= moved
     assert all(layer.startswith(("decoder_", "logits")) for layer in moved)
 

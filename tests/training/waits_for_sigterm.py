@@ -19,7 +19,7 @@ def ready(*more):
 
 
 def python():
-    """Looks after each short step."""
+    """Checks the flag after each short step."""
     with sigterm_noticed() as is_asked_to_stop:
         ready()
         while not is_asked_to_stop():
@@ -29,14 +29,14 @@ def python():
 
 
 def one_long_call():
-    """One call of compiled code, of many seconds, in which Python has no turn: as a step of TensorFlow."""
+    """One long call of compiled code in which Python cannot run, like a step of TensorFlow."""
     with sigterm_noticed():
         ready()
         hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 100_000_000)
 
 
 def until_asked_to_stop(file):
-    """What a child does: writes its number, waits for SIGTERM, and raises as a training does."""
+    """The child: writes its process id, waits for SIGTERM, and raises the error of a training."""
     end_with_parent()
     with sigterm_noticed() as is_asked_to_stop:
         Path(file).write_text(str(os.getpid()))
@@ -49,7 +49,7 @@ def until_asked_to_stop(file):
 
 
 def parent():
-    """Waits for a child as a training on logical devices does."""
+    """Waits for a child, as a training on logical devices does."""
     file = Path(tempfile.mkdtemp()) / "number"
     try:
         with sigterm_passed_on(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -64,7 +64,7 @@ def parent():
 
 
 def thread():
-    """Where Python takes no signals."""
+    """Outside the main thread, where Python receives no signals."""
     seen = []
 
     def run():

@@ -1,4 +1,4 @@
-"""Averages of the weights: the formula, what is averaged, and that nothing is lost where they take the weights' place."""
+"""Averages of the weights: the formula, what is averaged, and that swapping them with the weights loses nothing."""
 
 import keras
 import numpy as np
@@ -56,7 +56,7 @@ def test_statistics_of_batch_normalisation_are_averaged_as_the_weights_are():
     model, averages, seen = trained(decay=0.0)
     with averages.in_place():
         for average, last in zip(model.get_weights(), seen[-1], strict=True):
-            np.testing.assert_allclose(average, last, rtol=1e-6)  # with decay 0 the average is the last
+            np.testing.assert_allclose(average, last, rtol=1e-6)  # with decay 0 the average is the last weight
     model, averages, seen = trained(decay=0.9)
     mean = model.layers[1].moving_mean
     own = np.array(mean)

@@ -1,4 +1,4 @@
-"""Optimizer updates in one pass: Keras' numbers, another kernel."""
+"""Fused optimizer updates give Keras' numbers with another kernel."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ CASES = pytest.mark.parametrize(
 
 
 class MySgd(optimizers.SGD):
-    """A subclass may update in a way of its own."""
+    """A subclass may change the update."""
 
 
 def gradients(step):
@@ -75,7 +75,7 @@ def test_every_other_optimizer_updates_as_it_does(kind):
 def test_weight_in_another_precision_goes_kerass_way(kind, options):
     weight = keras.Variable(np.ones(3), dtype="float64")
     ONE_PASS[kind](0.5, **options).apply([tf.ones(3, tf.float64)], [weight])
-    # Adam's first step is the rate itself, but for epsilon; and Keras rounds its betas to float32.
+    # Adam's first step is the rate itself, except for epsilon; and Keras rounds its betas to float32.
     np.testing.assert_allclose(weight, [0.5, 0.5, 0.5], rtol=1e-4)
 
 
@@ -96,7 +96,7 @@ def assert_both_are_one_devices(cases, kind, *kernels):
             np.testing.assert_array_equal(copy, single[name][0], err_msg=name)
 
 
-# Lion stands for those that go Keras' way.
+# Lion is an example of the optimizers without a kernel.
 @pytest.mark.parametrize(
     ("kind", "kernels"),
     [

@@ -1,4 +1,4 @@
-"""Optimizers: each update against the paper's rule in NumPy, and which weights decay."""
+"""Optimizers: each update equals the paper's rule in NumPy, and the right weights decay."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from kerasvision.training.optimizing.muon import Muon
 from kerasvision.training.optimizing.optimizers import is_decayed, make_optimizer
 
 RATE, STEPS = 0.01, 6
-# A kernel of a convolution, one of a dense layer, and a bias.
+# The kernel of a convolution, the kernel of a dense layer, and a bias.
 SHAPES = {"conv/kernel": (3, 3, 2, 5), "dense/kernel": (4, 6), "bias": (7,)}
 RANDOM = np.random.default_rng(0)
 START = {name: RANDOM.normal(size=shape) for name, shape in SHAPES.items()}
@@ -31,7 +31,7 @@ def trained(settings):
 
 
 def by_rule(rule, decay=0.0):
-    """The same by a rule: (gradient, state, step from 1) -> what is taken off the weight; `state` starts empty."""
+    """The same by a rule: (gradient, state, step from 1) -> what to subtract from the weight; `state` starts empty."""
     weights = {}
     for name, weight in START.items():
         state = {}
@@ -97,7 +97,7 @@ RULES = {
     "adagrad of the notes": (t.Adagrad(learning_rate=RATE, initial_accumulator_value=0), adagrad_rule(0.0)),
     "rmsprop": (t.RmsProp(learning_rate=RATE), rmsprop_rule(0.0, False)),
     "rmsprop, momentum": (t.RmsProp(learning_rate=RATE, momentum=0.8), rmsprop_rule(0.8, False)),
-    # Its epsilon is large here, as the variance of the first step is that of one gradient.
+    # Epsilon is large here, because the variance of the first step comes from a single gradient.
     "rmsprop, centred": (
         t.RmsProp(learning_rate=RATE, momentum=0.8, centered=True, epsilon=0.1),
         rmsprop_rule(0.8, True, 0.1),
@@ -120,7 +120,7 @@ def test_steps_follow_the_rule_and_decay_spares_the_bias(settings, rule, decay):
 
 
 def newton_schulz(matrix):
-    """Jordan's polynomial, five times, on the smaller side."""
+    """Jordan's polynomial, applied five times, on the smaller side."""
     if matrix.shape[0] > matrix.shape[1]:
         return newton_schulz(matrix.T).T
     x = matrix / np.linalg.norm(matrix)

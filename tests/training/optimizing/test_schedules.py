@@ -1,4 +1,4 @@
-"""Learning rates: every step's, against the formula of the paper or course note in float64."""
+"""The learning rate of every step equals the formula of the paper or course note in float64."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def cosine(share, end=0.0):
     return end + (1 - end) * (1 + np.cos(np.pi * share)) / 2
 
 
-# Name -> settings, and the factor of the peak: of how many epochs, and which share of the time, have gone since the warm-up.
+# Name -> settings, and the factor of the peak, from the epochs and the share of the time since the warm-up.
 FORMULAS = {
     "exponential": (t.Exponential(decay=0.3), lambda epochs, share: np.exp(-0.3 * epochs)),
     "inverse time": (t.InverseTime(decay=2), lambda epochs, share: 1 / (1 + 2 * epochs)),
@@ -60,7 +60,7 @@ def test_constant_rate_is_a_number_that_callbacks_may_set():
 @pytest.mark.parametrize(
     ("settings", "rates"),
     [
-        # From the step on that begins the epoch. The warm-up takes nothing off their time.
+        # From the first step of the epoch on. The warm-up does not delay the falls.
         (t.Step(every_epochs=2, factor=0.5), {5: 0.2, 10: 0.4, 19: 0.4, 20: 0.2, 39: 0.2, 40: 0.1, 60: 0.1}),
         (t.Step(at_epochs=(2.5, 4), factor=0.1), {10: 0.4, 24: 0.4, 25: 0.04, 39: 0.04, 40: 0.004, 60: 0.004}),
         (t.Step(at_epochs=(1.1,), factor=0.1), {9: 0.36, 10: 0.4, 11: 0.04}),
@@ -91,7 +91,7 @@ def test_rate_is_that_of_the_step_whatever_came_before_and_however_it_is_asked_f
     in_order = [float(rate(step)) for step in STEPS]
     assert [float(rate(step)) for step in STEPS[::-1]] == in_order[::-1]
     graph = tf.function(rate)
-    # A graph divides by a constant as it multiplies.
+    # A graph replaces division by a constant with multiplication, which rounds differently.
     np.testing.assert_allclose([float(graph(tf.constant(step, tf.int64))) for step in STEPS], in_order, atol=1e-6 * PEAK)
 
 
