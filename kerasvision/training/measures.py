@@ -47,7 +47,7 @@ class EpochMeasures:
             metric.reset_state()
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must contain to resume in the middle of an epoch, by name."""
+        """What a checkpoint must contain to resume within an epoch: name -> variable, of its metric's shape and dtype."""
         return {
             f"{metric.name}/{number}": variable.value
             for metric in self._all()

@@ -64,7 +64,7 @@ class WeightAverages:
         self._swap()
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must contain, by name."""
+        """What a checkpoint must contain: `count`, int64 scalar, and each average, of its weight's shape and dtype."""
         return {"count": self._count, **{f"{number:04d}": average for number, average in enumerate(self._averages)}}
 
     def _swap_now(self) -> None:

@@ -72,5 +72,5 @@ class LossScale:
         self._sound_steps.assign(tf.where(grows, 0, sound_steps))
 
     def variables(self) -> dict[str, tf.Variable]:
-        """What a checkpoint must contain, by name."""
+        """What a checkpoint must contain: `value`, float32 scalar, and `sound_steps`, int32 scalar."""
         return {"value": self.value, "sound_steps": self._sound_steps}
