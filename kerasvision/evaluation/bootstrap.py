@@ -1,15 +1,16 @@
-"""How sure a score is: the interval of every metric that a task measures, and of its difference between two models.
+"""Confidence intervals of every metric that a task measures, and of its difference between two models.
 
 - A metric that counts examples (accuracy, top-k accuracy, precision, recall, F1, exact matches) has the exact interval of
   `exact.py`.
-- Every other metric has the percentile bootstrap's (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
-  Resampling cannot show what was never seen: 20 images without a mistake give 1 to 1. So each resample also holds one unseen
-  example, at the metric's least value for the low end and at its most for the high end, with the weight that it has among
-  n + 1 examples (Gaffke, 2005; https://arxiv.org/abs/2106.03163, section 3). For a share this is Clopper and Pearson's
-  interval. Where resampling itself moves a metric, as it adds to a calibration error, the end on that side is moved back by
-  twice the bias (chapter 10); and the low end of a calibration error by all that chance adds to it.
+- Every other metric has the interval of the percentile bootstrap (Efron & Tibshirani, An Introduction to the Bootstrap,
+  1993, chapter 13). Resampling cannot show what was never seen: for 20 images without a mistake it gives 1 to 1. So each
+  resample also contains one unseen example, with the weight of one among n + 1. For the low end that example has the least
+  value of the metric, for the high end the largest (Gaffke, 2005; https://arxiv.org/abs/2106.03163, section 3). For a share,
+  this is Clopper and Pearson's interval. Resampling itself can shift a metric: it raises a calibration error, for example.
+  The end on that side is then moved back by twice the bias (chapter 10). The low end of a calibration error is moved down
+  further, by all that chance adds to the error.
 
-Whole examples are drawn with replacement, without strata, and by a fixed seed: the same answers give the same interval.
+Whole examples are drawn with replacement, without strata, with a fixed seed: the same answers give the same interval.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,15 +23,15 @@ from kerasvision.evaluation.exact import Interval, scaled_interval
 from kerasvision.tasks.base import Bounded, Counted, Evidence, Judgement
 
 SEED = 0
-# Fewer examples than these say too little of how examples differ.
+# Fewer examples than this show too little of how examples differ.
 LEAST_ROWS = 10
-# A metric that more resamples than these cannot give (no example of a class was drawn) has no interval.
+# A metric has no interval if it is undefined on more than this share of the resamples (no example of a class was drawn).
 MOST_UNDEFINED = 0.1
 CHUNK_VALUES = 2_000_000
 
 
 def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator[np.ndarray]:
-    """How often each of `count` rows was drawn: float64 (count, R), in chunks whose R sum to `resamples`.
+    """Yields how often each row was drawn: float64 (count, R) chunks, whose R add up to `resamples`.
 
     >>> drawn = np.hstack(list(resample_counts(5, resamples=3)))
     >>> drawn.shape, drawn.sum(axis=0).tolist()
@@ -49,14 +50,14 @@ def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator
 def intervals(
     judgement: Judgement, *, rows: np.ndarray | None = None, resamples: int, confidence: float
 ) -> dict[str, Interval]:
-    """metric -> low and high, of every metric that has one. An interval always holds its score.
+    """Maps each metric that has an interval to its low and high end. An interval always contains its score.
 
     Args:
         judgement: what was measured.
-        rows: positions of the examples of a slice; all where it is left out. With fewer than 10, only metrics that count
+        rows: int (M,), positions of the examples of a slice; None means all. With fewer than 10, only metrics that count
             examples have an interval.
         resamples: how many.
-        confidence: how often an interval should hold the score of all the images that there could be.
+        confidence: the share of intervals that should contain the score on all possible images, in (0, 1).
     """
     rows = np.arange(len(judgement.rows)) if rows is None else rows
     evidence = judgement.evidence(rows)
@@ -76,17 +77,17 @@ def intervals(
 
 
 def score_interval(values: np.ndarray, *, score: float, evidence: Evidence | None, confidence: float) -> Interval | None:
-    """The interval of a score, or of a difference, by its values on resamples.
+    """The interval of a score, or of a difference, from its values on resamples.
 
     Args:
         values: float64 (R,), NaN where a resample has none.
-        score: on the examples as they are.
-        evidence: how it is measured; None where that is not known.
+        score: on the examples themselves, without resampling.
+        evidence: how the metric is measured; None if unknown.
         confidence: as for `intervals`.
 
     Returns:
-        None where the score is not a number, where more than a tenth of the values are not, or where nothing says how far
-        the score could be from what every resample gives.
+        None if the score is not a number, if more than a tenth of the values are not numbers, or if all resamples give
+        the same value and there is no evidence of how far off that could be.
 
     >>> [round(end, 3) for end in score_interval(np.ones(1000), score=1.0, evidence=Bounded(0, 1, 20), confidence=0.95)]
     [0.832, 1.0]
@@ -111,7 +112,7 @@ def score_interval(values: np.ndarray, *, score: float, evidence: Evidence | Non
 
 
 def interval(values: np.ndarray, *, confidence: float) -> Interval | None:
-    """The middle `confidence` of the values; None where more than a tenth of them are NaN.
+    """The range of the middle `confidence` of float64 (R,) values; None if more than a tenth of them are NaN.
 
     >>> interval(np.arange(101.0), confidence=0.5)
     (25.0, 75.0)
@@ -126,26 +127,26 @@ def interval(values: np.ndarray, *, confidence: float) -> Interval | None:
 def paired_differences(
     judgement: Judgement, other: Judgement, *, rows: np.ndarray | None = None, resamples: int
 ) -> dict[str, np.ndarray]:
-    """metric -> float64 (resamples,): this judgement's score less the other's, on the same resampled examples.
+    """Maps each metric to float64 (resamples,): this judgement's score minus the other's, on the same resampled examples.
 
     Args:
         judgement: of one model.
-        other: of another, asked about the same examples.
-        rows: positions of the examples of a slice; all where it is left out.
+        other: of another model, for the same examples.
+        rows: int (M,), positions of the examples of a slice; None means all.
         resamples: how many.
 
     Raises:
-        DataError: they are not of the same examples in the same order.
+        DataError: the judgements differ in their examples or in the order of these.
     """
     if judgement.rows["id"].tolist() != other.rows["id"].tolist():
-        raise DataError("two models are compared on the same examples, and these were asked about different ones")
+        raise DataError("two models must be compared on the same examples; these were asked about different ones")
     rows = np.arange(len(judgement.rows)) if rows is None else rows
     ours, theirs = _resampled((judgement, other), rows, resamples)
     return {name: ours[name] - theirs[name] for name in ours if name in theirs}
 
 
 def difference_evidence(ours: Evidence | None, theirs: Evidence | None) -> Bounded | None:
-    """How a difference of a metric between two models is measured: it lies within the width of the metric, either way.
+    """The bounds of a metric's difference between two models: minus and plus the width of the metric's range.
 
     >>> difference_evidence(Counted(19, 20), Counted(20, 20))
     Bounded(least=-1.0, most=1.0, count=20, by_chance=(0.0, 0.0))
@@ -166,13 +167,13 @@ def _count_of(one: Evidence) -> int:
 
 
 def _unseen_weights(resamples: int, count: int) -> np.ndarray:
-    """float64 (resamples,): how much an unseen example weighs, Beta(1, count): the quantiles of it, in a random order."""
+    """float64 (resamples,): the weights of an unseen example: quantiles of Beta(1, count) in a random order."""
     steps = (np.random.default_rng(SEED).permutation(resamples) + 0.5) / resamples
     return 1 - (1 - steps) ** (1 / count)
 
 
 def _resampled(judgements: tuple[Judgement, ...], rows: np.ndarray, resamples: int) -> tuple[Mapping[str, np.ndarray], ...]:
-    """The scores of each judgement, all on the same resamples."""
+    """For each judgement: metric -> float64 (resamples,), all on the same resamples."""
     chunks = [
         [one.weighted_scores(rows, counts) for one in judgements]
         for counts in resample_counts(len(rows), resamples=resamples)

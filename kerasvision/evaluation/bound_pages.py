@@ -1,6 +1,6 @@
-"""Pages that stages wrote, bound into another page: their pictures and tables are drawn once.
+"""Inserts pages that stages wrote into another page, so that their pictures and tables are drawn only once.
 
-They are pages of ours: whole in themselves, one `<style>`, names escaped.
+The pages are our own: self-contained, with one `<style>`, and with names escaped.
 """
 
 from html.parser import HTMLParser
@@ -12,27 +12,27 @@ PICTURES = "Training images"
 
 
 def bound_page(file: Path, *, place: str) -> tuple[str, str]:
-    """(style sheet that holds within the element `place` alone, body from the first `<h2>` on) of a page.
+    """Returns (style sheet that applies only inside the element `place`, body from the first `<h2>` on) of a page.
 
     Args:
         file: the page.
-        place: the id of the element that the body goes into.
+        place: the id of the element that receives the body.
 
     Raises:
-        ValueError: it is no such page.
+        ValueError: the file is not such a page.
     """
     text = file.read_text(encoding="utf-8")
     _, opened, rest = text.partition("<style>")
     style, closed, body = rest.partition("</style>")
     start, end = body.find("<h2"), body.rfind("</html>")
     if not (opened and closed and 0 <= start < end):
-        raise ValueError(f"{file} is no whole page")
-    # Nested rules hold inside the element only; a browser that does not know them shows the same without colours.
+        raise ValueError(f"{file} is not a complete page")
+    # Nested rules apply inside the element only; a browser without support for them shows the same without colours.
     return f"#{place} {{ {style} }}", body[start:end]
 
 
 def training_pictures(file: Path) -> dict[str, list[str]]:
-    """Label -> data URLs of some of its training images, as the page of statistics shows them; "" where it has no labels."""
+    """Label -> data URLs of some of its training images, from the statistics page; the label is "" without labels."""
     reader = _Pictures()
     reader.feed(file.read_text(encoding="utf-8"))
     shown = {label: urls[:MOST_OF_A_LABEL] for label, urls in reader.found.items() if urls}
@@ -64,7 +64,7 @@ class _Pictures(HTMLParser):
             self._end_heading()
 
     def _end_heading(self) -> None:
-        """A heading ends with its text; the small print behind it does not belong to it."""
+        """Ends a heading with its text: the small print after it is not part of it."""
         if self._heading == "h2":
             self._reached, self._label = self._text.strip() == PICTURES, ""
         elif self._heading == "h3":

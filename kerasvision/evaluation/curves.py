@@ -1,4 +1,4 @@
-"""Learning curves as a picture, and any picture as a part of a page."""
+"""Draws learning curves, and embeds plots in a page."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ EPOCH, OF_VALIDATION = "epoch", "val_"
 
 
 def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Loss and each metric by epoch, training and validation in one plot.
+    """Plots the loss and each metric by epoch, with training and validation in the same plot.
 
     Args:
         history: column of `history.csv` -> its values, one for each epoch.
@@ -35,7 +35,7 @@ def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def data_url(figure: Figure, *, dpi: int = 100) -> str:
-    """A plot as the address of an image that lies within the page."""
+    """A plot as a data URL, which contains the image itself."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

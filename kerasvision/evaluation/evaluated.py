@@ -1,4 +1,4 @@
-"""What is known of a model on one split: what the gate judges, and what a page shows."""
+"""The results of a model on one split: the gate judges them, and pages show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ SLICE_COLUMNS = ("slice", "value", "count", "metric", "score", "low", "high")
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What is known of a model on one split.
+    """The results of a model on one split.
 
     Attributes:
         split: its name.
-        judgement: the task's: scores, rows (one per example, with its id, `loss`, `correct` where an answer is right or
-            wrong, and its slice of every kind: `slice_label`), tables.
-        intervals: metric -> interval, low and high.
-        slices: in long form: slice (`label`), value (`dog`), count of examples, metric, score, low, high.
-        confidence: of the intervals.
-        expected: kind of slice -> the values that the data set has, with or without an example in this split.
+        judgement: the task's: scores, tables, and rows: one per example, with its id, `loss`, `correct` if an answer can
+            be right or wrong, and its slice of every kind (`slice_label`).
+        intervals: metric -> low and high end of its interval.
+        slices: in long form: slice (`label`), value (`dog`), number of examples, metric, score, low, high.
+        confidence: of the intervals, such as 0.95.
+        expected: kind of slice -> all values in the data set, also those without an example in this split.
     """
 
     split: str

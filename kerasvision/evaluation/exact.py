@@ -1,7 +1,8 @@
-"""What counts of right answers say for sure: 20 right of 20 is a share of at least 0.83, not of 1.
+"""Exact intervals of shares: after 20 right answers of 20, the share is at least 0.83, not 1.
 
-Source: Clopper & Pearson, 1934, https://doi.org/10.1093/biomet/26.4.404. Its intervals hold the true share at least as often
-as stated, for every number of examples and at 0 and 1 too; a gate must not err on the other side, as Wilson's do near 1.
+Source: Clopper & Pearson, 1934, https://doi.org/10.1093/biomet/26.4.404. These intervals contain the true share at least as
+often as stated, for every number of examples, also at 0 and 1. Wilson's intervals contain it less often near 1, which a gate
+must not risk.
 """
 
 import math
@@ -14,14 +15,14 @@ from kerasvision.tasks.base import Counted, Evidence
 
 Interval = tuple[float, float]
 
-# Points of the integral behind the interval of a change; 20,000 change its ends by less than 1e-5.
+# Points of the integral that gives the interval of a change; with 20,000 points its ends differ by less than 1e-5.
 POINTS = 2000
-# A bound that takes more examples than these is out of reach.
+# A bound that requires more examples than this is out of reach.
 MOST_EXAMPLES = 10**9
 
 
 def share_interval(right: float, of: float, *, confidence: float) -> Interval:
-    """The exact interval of a share, after `right` of `of` examples; 0 to 1 where there are no examples.
+    """The exact interval of a share, after `right` of `of` examples; 0 to 1 without examples.
 
     >>> low, high = share_interval(20, 20, confidence=0.95)     # low = 0.025 ** (1 / 20)
     >>> round(low, 4), high
@@ -40,7 +41,7 @@ def scaled_interval(share: Counted, *, confidence: float) -> Interval:
 
 
 def best_ends(evidence: Evidence, count: float, *, confidence: float) -> Interval:
-    """(the highest low end, the lowest high end) that `count` examples can give: all right, and all wrong.
+    """(the highest low end, the lowest high end) that `count` examples can give: if all are right, and if all are wrong.
 
     >>> [round(end, 4) for end in best_ends(Counted(9, 20), 20, confidence=0.95)]
     [0.8316, 0.1684]
@@ -53,7 +54,7 @@ def best_ends(evidence: Evidence, count: float, *, confidence: float) -> Interva
 
 
 def needed_examples(evidence: Evidence, bound: float, *, end: str, confidence: float) -> int | None:
-    """How many examples it takes before an end of the interval can keep a bound at all; None where no number does.
+    """The least number of examples with which an end of the interval can keep a bound; None if no number is enough.
 
     Args:
         evidence: how the metric is measured.
@@ -79,11 +80,11 @@ def needed_examples(evidence: Evidence, bound: float, *, end: str, confidence: f
 
 
 def change_interval(won: int, lost: int, of: int, *, confidence: float) -> Interval:
-    """The interval of a change of accuracy, when one model alone answered `won` of `of` images and the other alone `lost`.
+    """The interval of a change of accuracy: one model alone is right on `won` of `of` images, the other alone on `lost`.
 
-    The low end counts one more image as lost, the high end one more as won; the shares of images that are won, lost and
-    neither have a Dirichlet distribution. So it is Clopper and Pearson's interval where all changes go one way, and leaves
-    zero out exactly where McNemar's exact p is below 1 - confidence.
+    The low end counts one more image as lost, and the high end one more as won. The shares of images that are won, lost or
+    neither have a Dirichlet distribution. If all changes go one way, this is Clopper and Pearson's interval. It excludes
+    zero exactly if McNemar's exact p is below 1 - confidence.
 
     Source: the bound on a mean of Gaffke, 2005 (https://arxiv.org/abs/2106.03163, section 3), for values -1, 0 and 1.
 
@@ -95,7 +96,7 @@ def change_interval(won: int, lost: int, of: int, *, confidence: float) -> Inter
 
 
 def _low_change(won: int, lost: int, of: int, *, tail: float) -> float:
-    """The quantile `tail` of won less lost, shares with the Dirichlet distribution of (won, lost + 1, the rest)."""
+    """The quantile `tail` of won minus lost, shares with the Dirichlet distribution of (won, lost + 1, the rest)."""
     rest = of - won - lost
     if not won:
         return -share_interval(lost, of, confidence=1 - 2 * tail)[1]
@@ -109,7 +110,7 @@ def _low_change(won: int, lost: int, of: int, *, tail: float) -> float:
         return float(2 * special.betaincinv(won, lost + 1, tail) - 1)
 
     def chance(change: float) -> float:
-        """That won less lost is at most `change`, less `tail`."""
+        """The probability that won minus lost is at most `change`, minus `tail`."""
         shares = np.clip(change / np.where(gain == 0, math.copysign(1e-300, -1 if is_loss else 1), gain), 0, 1)
         changed = special.betainc(won + lost + 1, rest, shares)
         return float((1 - changed).mean() * width if is_loss else below + changed.mean() * width) - tail

@@ -1,4 +1,4 @@
-"""Whether a model may be served: every rule of the gate judged, with its value, its bound and the reason."""
+"""Decides whether a model may be served: judges every rule of the gate, with its value, its bound and the reason."""
 
 import json
 import math
@@ -23,14 +23,14 @@ VerdictWord = Literal["BLESSED", "NOT_BLESSED", "UNDECIDED"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """BLESSED: all rules that could be judged passed, at least one. NOT_BLESSED: one failed. UNDECIDED: all else.
+    """BLESSED: at least one rule passed, and so did all that could be judged. NOT_BLESSED: one failed. UNDECIDED: all else.
 
     Attributes:
         verdict: the word.
         reason: why, in words.
-        rules: what each said.
-        baseline: which model it was compared with, as the evaluator names it; None where there was none.
-        remarks: what a person should know of the model first, whatever the rules say.
+        rules: the result of each rule.
+        baseline: the model it was compared with, as the evaluator names it; None if there was none.
+        remarks: what a person should know about the model first, whatever the rules say.
     """
 
     verdict: VerdictWord
@@ -45,7 +45,7 @@ class Verdict:
         return self.verdict == "BLESSED"
 
     def save(self, folder: Path) -> None:
-        """Writes `verdict.json` and the empty file that bears the verdict's name, as TFX does. What is no number is null."""
+        """Writes `verdict.json` and an empty file named after the verdict, as TFX does. NaN and infinity become null."""
         text = json.dumps(_plain(asdict(self)), indent=2, ensure_ascii=False, allow_nan=False)
         (folder / "verdict.json").write_text(text + "\n", encoding="utf-8")
         (folder / self.verdict).touch()
@@ -62,21 +62,21 @@ def judge(
 ) -> Verdict:
     """Judges a model.
 
-    A rule with a `slice` of a kind (`label`) is judged for each slice, and so for each label: one that has no test image, or
-    no value of the metric, leaves the model undecided. A fact that was not measured fails its rule.
+    A rule for a kind of slice (`label`) is judged for each slice, and so for each label. A slice without a test image, or
+    without a value of the metric, leaves the model undecided. A fact that was not measured fails its rule.
 
     Args:
         gate: the rules.
-        task: says of each metric whether more is better, and what it is the mean of.
-        evaluated: the model, on the test split.
-        baseline: the last blessed model, on the same images; None where there is none.
+        task: says for each metric whether more is better.
+        evaluated: the model's results on the test split.
+        baseline: those of the last blessed model on the same images; None if there is none.
         facts: what infra_validator measured: latency, size, start-up.
         baseline_identity: which model the baseline is, for the record.
 
     Raises:
-        ConfigError: a rule names a metric or slice that was not measured, or asks for a test or interval that it has not; or
-            a rule of one's own does not answer with a RuleResult.
-        StageError: a rule of one's own raised an error.
+        ConfigError: a rule names a metric or slice that was not measured, or requires a test or interval that it does not
+            have; or a custom rule does not return a RuleResult.
+        StageError: a custom rule raised an error.
 
     >>> import pandas as pd
     >>> from kerasvision import config as c
@@ -98,11 +98,11 @@ def judge(
 
 
 def _answer(rule: Rule, case: Case) -> RuleResult:
-    """What a rule says, or that there is nothing for it to judge.
+    """The result of a rule, or that there is nothing for it to judge.
 
     Raises:
-        ConfigError: it answers with anything else than a RuleResult with a known outcome.
-        StageError: it raised an error.
+        ConfigError: the rule returns anything other than a RuleResult with a known outcome.
+        StageError: the rule raised an error.
     """
     if case.slice is not None and case.is_missing:
         return RuleResult(f"{case.name} ({_name(rule)})", UNSURE, math.nan, None, case.why_missing, examples=case.examples)
@@ -136,7 +136,7 @@ def _is_number(value: object) -> bool:
 
 
 def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str] | None]:
-    """The slices that a rule is judged on, None for all images.
+    """Yields the slices that a rule is judged on; None stands for all images.
 
     Raises:
         ConfigError: an unknown metric or slice.
@@ -167,7 +167,7 @@ def _decide(results: tuple[RuleResult, ...]) -> tuple[VerdictWord, str]:
         return "NOT_BLESSED", _few(failed)
     unsure = [f"not enough data for {r.rule}: {r.reason}" for r in results if r.outcome == "not_enough_data"]
     if unsure:
-        return "UNDECIDED", f"{_few(unsure)}; take more test images, or ask for less"
+        return "UNDECIDED", f"{_few(unsure)}; use more test images, or relax these rules"
     if not any(result.outcome == "passed" for result in results):
         why = "no rule could be judged yet" if results else "the gate has no rules"
         return "UNDECIDED", f"{why}; add one such as gate=c.Gate(c.AtLeast('accuracy', 0.9))"

@@ -1,4 +1,4 @@
-"""An evaluation as one page that opens without a network: verdict, scores, slices, curves, plots, samples, top losses."""
+"""An evaluation as one self-contained page: verdict, scores, slices, curves, plots, samples, top losses."""
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -23,11 +23,11 @@ from kerasvision.evaluation.shown_rules import urgent_rules
 from kerasvision.tasks.base import Judgement, Task
 
 MOST_PICTURES = 32
-# A matrix of more columns cannot be read, and of more rows a table: the files hold all.
+# A matrix with more columns, or a table with more rows, cannot be read on a page: the files contain all of it.
 MOST_COLUMNS = 40
 MOST_ROWS = 15
 MOST_CLASSES = 200
-# The gate judges every slice; a page of more of a kind cannot be read.
+# The gate judges every slice; a page shows at most this many slices of a kind.
 MOST_SLICES = 100
 
 
@@ -36,12 +36,12 @@ class Findings:
     """All that an evaluation found.
 
     Attributes:
-        evaluated: split -> what is known of the model there; the test split, which is judged, among them.
+        evaluated: split -> the model's results; includes the test split, which is judged.
         verdict: the gate's.
         settings: what was measured.
         history: a row per epoch of the training.
         variants: from `variant_table`.
-        simple: scores of the simple models; None where they were left out.
+        simple: scores of the simple models; None if they were left out.
         samples: test images that the task illustrates.
     """
 
@@ -66,12 +66,12 @@ class ScoreCell:
 def write_evaluation_page(
     findings: Findings, *, task: Task, examples: ExampleSet, file: Path, significant_bits: int = 16
 ) -> None:
-    """Writes the page, with images of 16 bits as the network sees them (`kerasvision.ops.images.decode_image`).
+    """Writes the page. It shows 16-bit images as the network sees them (`kerasvision.ops.images.decode_image`).
 
-    Names of files and labels are escaped, and stand in HTML: the fonts of plots lack many scripts.
+    Names of files and labels are escaped, and appear as HTML text, because the fonts of plots lack many scripts.
     """
     judged = findings.evaluated[TEST]
-    evaluated = dict(sorted(findings.evaluated.items(), key=lambda item: item[0] != TEST))  # what is judged comes first
+    evaluated = dict(sorted(findings.evaluated.items(), key=lambda item: item[0] != TEST))  # the judged split comes first
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -106,7 +106,7 @@ def write_evaluation_page(
 
 
 def overall_table(evaluated: Mapping[str, Evaluated]) -> dict[str, dict[str, ScoreCell]]:
-    """metric -> split -> its cell, of metrics of the whole split; a split without one has none."""
+    """metric -> split -> its cell, for metrics of the whole split; a split without the metric is left out."""
     table: dict[str, dict[str, ScoreCell]] = {}
     for split, one in evaluated.items():
         for metric, score in one.judgement.scores.items():
@@ -116,7 +116,7 @@ def overall_table(evaluated: Mapping[str, Evaluated]) -> dict[str, dict[str, Sco
 
 
 def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
-    """class -> metric -> cell, out of scores named `metric[class]`."""
+    """class -> metric -> cell, from the scores named `metric[class]`."""
     table: dict[str, dict[str, ScoreCell]] = {}
     for name, score in one.judgement.scores.items():
         if match := re.fullmatch(r"(\w+)\[(.+)\]", name, re.DOTALL):
@@ -125,7 +125,7 @@ def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
 
 
 def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
-    """(who, metric, cell) of each metric for which there is a figure of people or of simple models, best first."""
+    """(who, metric, cell) for each metric that people or simple models have a score for; the best first."""
     judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
     for one in [] if findings.simple is None else findings.simple.to_dict("records"):
         cell = ScoreCell(one["accuracy"], *_ends(one["low"], one["high"]))
@@ -153,7 +153,7 @@ SliceRow = tuple[str, str, int, dict[str, ScoreCell]]
 
 
 def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[SliceRow]]]:
-    """slice -> (metrics of whole splits that occur, and a row for each part)."""
+    """slice -> (the metrics that occur, without those of single classes; a row for each part)."""
     table = one.slices[~one.slices["metric"].str.contains("[", regex=False)] if len(one.slices) else one.slices
     return {
         str(name): (
@@ -165,7 +165,7 @@ def slice_groups(one: Evaluated) -> dict[str, tuple[list[str], list[SliceRow]]]:
 
 
 def _slice_row(records: list[dict[Hashable, Any]]) -> SliceRow:
-    """The row of a part, from one record per metric."""
+    """The row of a part, from its records of single metrics."""
     first = records[0]
     cells = {record["metric"]: ScoreCell(record["score"], *_ends(record["low"], record["high"])) for record in records}
     return first["value"], first["range"], int(first["count"]), cells
@@ -174,7 +174,7 @@ def _slice_row(records: list[dict[Hashable, Any]]) -> SliceRow:
 def top_losses(
     judgement: Judgement, *, task: Task, examples: ExampleSet, most: int = MOST_PICTURES, significant_bits: int = 16
 ) -> Sequence[tuple[Picture, str, bool, float]]:
-    """(picture, what the task says of it, whether that was wrong, loss) of the examples with the largest loss."""
+    """(picture, the task's caption, whether the answer was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
     found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE, significant_bits=significant_bits)
     return [
@@ -184,7 +184,7 @@ def top_losses(
 
 
 def wrong_answers(judgement: Judgement) -> int | None:
-    """How many answers were wrong; None where answers are neither right nor wrong."""
+    """The number of wrong answers; None if answers are neither right nor wrong."""
     return int((~judgement.rows["correct"]).sum()) if "correct" in judgement.rows else None
 
 

@@ -1,4 +1,4 @@
-"""Answers of a served model, or of a network, over a whole split, as arrays."""
+"""The answers of a served model, or of a network, for a whole split, as arrays."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class PredictedSplit:
     """A split with a model's answers.
 
     Attributes:
-        ids: of the examples, in order.
-        truth: what is right for each, as the task has it.
-        predictions: output name -> array of N rows.
+        ids: of the N examples, in order.
+        truth: the right answer for each, N rows; dtype and shape are those of `Task.truth`.
+        predictions: output name -> array of N rows; dtypes and shapes are those of `Task.predictor`.
     """
 
     ids: list[str]
@@ -40,13 +40,13 @@ class PredictedSplit:
 
 
 def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel) -> PredictedSplit:
-    """What a SavedModel says of every example of a split, from its bytes: as it will be asked when it is served.
+    """The answers of a SavedModel for every example of a split, from the encoded bytes, as in serving.
 
-    With what it answers to the extra signatures of `Task.evaluation_inputs`.
+    The answers of the extra signatures of `Task.evaluation_inputs` are added.
 
     Raises:
-        StageError: it says of some examples that they are no images.
-        ExportError: it does not answer such a question.
+        StageError: the model answers that some examples are not images.
+        ExportError: the model cannot answer such a request.
     """
 
     def ask(batch: Batch) -> Predictions:
@@ -66,7 +66,7 @@ def predict_split_from_pixels(
     transform: ImageTransform,
     predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
 ) -> PredictedSplit:
-    """What a function of batches says of every example of a split, decoded and resized, pixels in [0, 255]."""
+    """The answers of `predict`, a function of float32 (N, H, W, C) batches in [0, 255], for every example of a split."""
     inputs = examples.dataset(split).map(
         lambda example: {**example, "image": transform.pixels(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
     )
@@ -74,15 +74,15 @@ def predict_split_from_pixels(
 
 
 def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> Callable[[tf.Tensor], Predictions]:
-    """Answers of the network in a .keras file to batches of pixels in [0, 255].
+    """The function from float32 (N, H, W, C) pixels in [0, 255] to the answers of the network in a .keras file.
 
     Raises:
-        ExportError: the file is damaged, or its network wants other images or answers with other classes.
+        ExportError: the file is damaged, or its network takes images of another shape or answers with other classes.
     """
     network = _in_order(load_network(file), file, classes=task.classes)
     shape = transform.settings.image_shape
     if tuple(network.input_shape[1:]) != shape:
-        raise ExportError(f"{file} wants images of shape {network.input_shape[1:]}; this experiment's are {shape}")
+        raise ExportError(f"{file} takes images of shape {network.input_shape[1:]}; this experiment has {shape}")
     predict = task.predictor(network)
     # The last batch is smaller: one trace for all sizes.
     spec = tf.TensorSpec((None, *shape), tf.float32)
@@ -93,17 +93,17 @@ def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> C
 
 
 def _in_order(network: keras.Model, file: Path, *, classes: Sequence[str]) -> keras.Model:
-    """The network with its outputs where these classes are; the file says where it has them.
+    """The network with its outputs in the order of these classes; the file says in which order it has them.
 
     Raises:
-        ExportError: it is for other classes.
+        ExportError: the network answers with other classes.
     """
     names = head_names(file)
     if names == tuple(classes) or isinstance(network.output, dict):
         return network
     count = network.output_shape[-1]
     if names is None and count == len(classes):
-        say(f"{file} does not name its classes; they are taken to be those of this experiment, in the same order")
+        say(f"{file} does not name its classes; it is assumed to have those of this experiment, in the same order")
         return network
     if names is None or set(names) != set(classes):
         theirs = f"{count} classes" if names is None else class_list(names)
@@ -137,7 +137,7 @@ def _collect(
 
 
 def _joined(batches: list[np.ndarray]) -> np.ndarray:
-    """All rows; where the later axes differ from batch to batch, zeros or empty texts fill the shorter.
+    """All rows in one array. Where later axes differ between batches, zeros or empty texts fill the shorter ones.
 
     >>> _joined([np.array([[1, 2]]), np.array([[3]])]).tolist()
     [[1, 2], [3, 0]]
@@ -154,7 +154,7 @@ def _joined(batches: list[np.ndarray]) -> np.ndarray:
 
 
 def _dense(images: Any) -> tf.Tensor:
-    """Images of one shape are one tensor; `ragged_batch` is for texts and boxes, whose number varies."""
+    """Images of one shape as one tensor; `ragged_batch` is for texts and boxes, whose number varies."""
     return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
 
 
@@ -164,6 +164,6 @@ def _refuse_invalid(ids: Iterable[str], valid: np.ndarray | None) -> None:
     bad = [name for name, is_valid in zip(ids, valid, strict=True) if not is_valid]
     named = ", ".join(bad[:MOST_NAMED]) + (" and others" if len(bad) > MOST_NAMED else "")
     raise StageError(
-        f"the served model cannot read {len(bad)} images that were trained on like others: {named}",
+        f"the served model cannot read {len(bad)} images of the data set: {named}",
         hint="look at these files; ingest.quarantine_file leaves them out",
     )

@@ -1,7 +1,8 @@
-"""A whole run as one page that opens without a network: data, training, verdict, evaluation, proof, push, lineage.
+"""A whole run as one self-contained page: data, training, verdict, evaluation, proof, push, lineage.
 
-It knows stages by what they wrote, not what was learned: the evaluation's page is bound in, the statistics' pictures too,
-and files of JSON become tables. Of a run that stopped half-way it shows what there is; and says what cannot be read.
+It knows stages only by the files that they wrote, and nothing about the task: it includes the page of the evaluation and the
+pictures of the statistics, and turns JSON files into tables. For a run that stopped half-way it shows what exists. Where a
+file cannot be read, it says so.
 """
 
 import csv
@@ -25,12 +26,12 @@ from kerasvision.whole_files import write_whole
 
 MOST_CLASSES = 40
 MOST_ROWS = 20
-# The id of the element that the evaluation's page is bound into.
+# The id of the element that contains the evaluation's page.
 PLACE = "evaluation-page"
 STATES = ("ran", "reused", "failed", "stopped", "killed", "running")
 CANNOT_BE_SHOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, jinja2.TemplateError)
 
-# What a section shows, or None where the run has nothing for it.
+# Returns what a section shows, or None if the run has nothing for it.
 Maker = Callable[[RunFacts], dict[str, object] | None]
 
 
@@ -41,7 +42,7 @@ class Section:
     Attributes:
         name, title: its anchor and its heading.
         body: HTML.
-        problem: why it cannot be shown; empty where it can.
+        problem: why it cannot be shown; empty if it can.
     """
 
     name: str
@@ -51,11 +52,11 @@ class Section:
 
 
 def write_report(run: RunFacts, file: Path) -> None:
-    """Writes the page; names of files, labels and everything else that somebody wrote is escaped.
+    """Writes the page; everything that somebody wrote, such as names of files and labels, is escaped.
 
     Args:
-        run: what is known of the run.
-        file: where the page goes. It replaces what was there when it is whole.
+        run: the facts of the run.
+        file: where to write the page. It replaces the old one only when it is complete.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -83,12 +84,12 @@ def write_report(run: RunFacts, file: Path) -> None:
     write_whole(
         file,
         lambda temporary: temporary.write_text(page, encoding="utf-8", errors="replace"),
-        suffix=f".{os.getpid()}.tmp",  # several processes may report on one run
+        suffix=f".{os.getpid()}.tmp",  # several processes may write a report of one run
     )
 
 
 def flat(data: object) -> dict[str, object]:
-    """Nested data by dotted path, each list as a text.
+    """Flattens nested data to dotted path -> value; lists become text.
 
     >>> flat({"a": {"b": 1}, "c": [2, 3], "d": {}})
     {'a.b': 1, 'c': '2, 3'}
@@ -116,7 +117,7 @@ def spaced(name: object) -> str:
 
 
 def _section(name: str, title: str, make: Maker, run: RunFacts, environment: jinja2.Environment) -> Section | None:
-    """A part of the page, or what is wrong with the files that it is made of; None where there are none."""
+    """A part of the page, or the problem with the files that it needs; None if the run has none of them."""
     try:
         data = make(run)
         if data is None:
@@ -128,7 +129,7 @@ def _section(name: str, title: str, make: Maker, run: RunFacts, environment: jin
 
 
 def _badges(run: RunFacts) -> list[tuple[str, str]]:
-    """(what is said, good or bad or open) of the verdicts, in a word each."""
+    """(text, good or bad or open) for each verdict."""
     badges = []
     blessing, proof, pushed = (run.newest(kind) for kind in ("ModelBlessing", "InfraBlessing", "PushedModel"))
     if blessing is not None:
@@ -146,7 +147,7 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
 
 
 def _headline(run: RunFacts) -> dict[str, object]:
-    """The figures that the evaluator, or before it the trainer, said in a few words."""
+    """The main numbers of the evaluator or, before it has run, of the trainer."""
     for kind in ("ModelEvaluation", "Model"):
         found = run.newest(kind)
         numbers = {k: v for k, v in found.properties.items() if isinstance(v, int | float)} if found else {}
@@ -169,7 +170,7 @@ def _data(run: RunFacts) -> dict[str, object] | None:
     return {
         "settings": settings,
         "counts": counts,
-        # Statistics of an older version count images by their labels alone.
+        # Statistics of an older version only count images by label.
         "images": summary.get("images") or {split: sum(of.values()) for split, of in counts.items()},
         "classes": classes,
         "shown": shown,
@@ -195,7 +196,7 @@ def _training(run: RunFacts) -> dict[str, object] | None:
         "best": _json(best.folder / "best_hyperparameters.json") if best else {},
         "trials": _rows(trials) if trials and trials.is_file() else [],
         "epochs": _rows(history, most=None) if history and history.is_file() else [],
-        # The page of the evaluation has the curves; a run that did not come so far has them drawn here.
+        # The page of the evaluation has the curves; for a run that did not get that far they are drawn here.
         "curves": _curves(history) if history and history.is_file() and run.newest("ModelEvaluation") is None else "",
     }
 
@@ -218,7 +219,7 @@ def _evaluation(run: RunFacts) -> dict[str, object] | None:
 
 
 def _style(run: RunFacts) -> str:
-    """The style sheet of the evaluation's page; nothing where that is not there or not whole, which its section tells."""
+    """The style sheet of the evaluation's page; "" if that is missing or incomplete, which its section reports."""
     evaluation = run.newest("ModelEvaluation")
     try:
         return bound_page(evaluation.folder / "evaluation.html", place=PLACE)[0] if evaluation else ""
@@ -238,7 +239,7 @@ def _serving(run: RunFacts) -> dict[str, object] | None:
         if (made := run.newest(kind)) is not None:
             record = records[title] = _json(made.folder / name)
             if title == "Push" and "destination" in record:
-                # Its record says it relative to itself; a person wants it relative to the root.
+                # The record has a path relative to itself; a person wants it relative to the root.
                 record["destination"] = made.properties.get("pushed_destination", "")
     return records or None
 
@@ -258,8 +259,8 @@ SECTIONS = {
 
 
 def _curves(history: Path) -> str:
-    """Learning curves as the evaluator draws them."""
-    # A run that has an evaluation does without this import.
+    """The learning curves, drawn as the evaluator draws them."""
+    # A run that has an evaluation does not need this import.
     from kerasvision.evaluation.curves import data_url, draw_history
 
     rows = _rows(history, most=None)
@@ -274,7 +275,7 @@ def _number_or_nan(cell: object) -> float:
 def _json(file: Path) -> dict[str, Any]:
     found = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
-        raise ValueError(f"{file} holds no JSON object")
+        raise ValueError(f"{file} does not contain a JSON object")
     return found
 
 
@@ -285,7 +286,7 @@ def _rows(file: Path, *, most: int | None = MOST_ROWS) -> list[dict[str, object]
 
 
 def _number(cell: str | list[str] | None) -> object:
-    """The cell as a number, if it is one. A short row has None for what it lacks, a long one a list of what is too much."""
+    """The cell as a number, if it is one. A short row has None for missing cells, a long one a list of the extra cells."""
     if not isinstance(cell, str):
         return cell or ""
     try:

@@ -1,4 +1,4 @@
-"""What each rule of a gate says of a model: passed or failed, with the value, the bound and the reason."""
+"""Judges a model by each rule of a gate: passed or failed, with the value, the bound and the reason."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.exact import best_ends, needed_examples
 from kerasvision.tasks.base import Counted, Evidence, Task
 
-# Fewer images than these are not enough to test a change.
+# Fewer images than this are not enough to test a change.
 LEAST_EXAMPLES = 30
 RESAMPLES = 1000
 
@@ -30,20 +30,20 @@ OUTCOMES: tuple[RuleOutcome, ...] = get_args(RuleOutcome)
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule says of the model, or of one slice of its answers.
+    """The result of one rule for the model, or for one slice.
 
     Attributes:
         rule: the rule in words: `accuracy of label=tulips >= 0.97`.
-        outcome: "passed", "failed", "no_baseline" where there is no blessed model to compare with yet, or "not_enough_data"
-            where a slice has no test image, the value is not a number, so few images could not pass, or a tested change may
-            as well be none.
+        outcome: "passed"; "failed"; "no_baseline" if there is no blessed model to compare with yet; or "not_enough_data" if
+            a slice has no test image, the value is not a number, so few images could not pass whatever the answers, or the
+            tested change could be zero.
         value: the model's.
-        bound: what it was compared with; None where there was nothing.
+        bound: what it was compared with; None if there was nothing.
         reason: why this outcome, in words.
-        baseline: the last blessed model's value; None where there is none.
-        interval: the confidence interval that was looked at: of the value, or of the change.
+        baseline: the last blessed model's value; None if there is none.
+        interval: the confidence interval that was used: of the value, or of the change.
         p_value: of a test that gives one.
-        examples: how many images the value is of.
+        examples: the number of images behind the value.
     """
 
     rule: str
@@ -59,14 +59,14 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Case:
-    """What a rule looks at: one metric, of all images or of one slice.
+    """What a rule judges: one metric, on all images or on one slice.
 
     Attributes:
         metric: its name.
         slice: (`label`, `tulips`), or None for all images.
-        task: says of each metric whether more is better, and what it is the mean of.
-        evaluated: the model.
-        baseline: the last blessed model on the same images; None where there is none.
+        task: says for each metric whether more is better.
+        evaluated: the model's results.
+        baseline: those of the last blessed model on the same images; None if there is none.
         facts: what infra_validator measured.
     """
 
@@ -89,14 +89,14 @@ class Case:
 
     @cached_property
     def score(self) -> float:
-        """The model's value; not a number where it was not measured."""
+        """The model's value; NaN if it was not measured."""
         if self.metric in FACTS:
             return float(self.facts.get(self.metric, math.nan))
         return self._score_of(self.evaluated)
 
     @cached_property
     def baseline_score(self) -> float | None:
-        """The last blessed model's value; None where there is none, or it knows no such slice."""
+        """The last blessed model's value; None if there is no such model, or it has no such slice."""
         if self.baseline is None or self.metric in FACTS:
             return None
         if self.slice is not None and self._row_of(self.baseline) is None:
@@ -105,7 +105,7 @@ class Case:
 
     @property
     def examples(self) -> int | None:
-        """How many images the score is of; None for a fact."""
+        """The number of images behind the score; None for a fact."""
         if self.metric in FACTS:
             return None
         if self.slice is None:
@@ -135,7 +135,7 @@ class Case:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The confidence interval of the score; None where the images are too few for one."""
+        """The confidence interval of the score; None if there are too few images for one."""
         row = self._row_of(self.evaluated)
         found = self.evaluated.intervals.get(self.metric, UNKNOWN) if row is None else (row["low"], row["high"])
         found = (float(found[0]), float(found[1]))
@@ -143,17 +143,17 @@ class Case:
 
     @property
     def rows(self) -> np.ndarray:
-        """The positions of the images that the score is of."""
+        """int (M,), the positions of the images behind the score."""
         rows = self.evaluated.judgement.rows
         if self.slice is None:
             return np.arange(len(rows))
         kind, value = self.slice
-        # A judgement that was put together by hand may lack the column.
+        # A judgement that was made by hand may lack the column.
         return np.flatnonzero(rows[f"slice_{kind}"] == value) if f"slice_{kind}" in rows else np.arange(0)
 
     @cached_property
     def evidence(self) -> Evidence | None:
-        """How the metric is measured on these images; None where that is not known."""
+        """How the metric is measured on these images; None if unknown."""
         return self.evaluated.judgement.evidence(self.rows).get(self.metric) if len(self.rows) else None
 
     def change(self, rule: Change) -> significance.ScoreChange:
@@ -165,12 +165,12 @@ class Case:
         """
         if self.baseline is None or self.baseline_score is None:
             raise ConfigError(
-                f"{self.name} of the last blessed model is not known, so there is no change",
-                hint="ask for `case.baseline_score` first",
+                f"there is no {self.name} of a last blessed model, so there is no change to test",
+                hint="check that `case.baseline_score` is not None first",
             )
         now, before = self.evaluated.judgement, self.baseline.judgement
         if now.rows["id"].tolist() != before.rows["id"].tolist():
-            raise StageError("a change is tested on the same images, and the last blessed model was asked about others")
+            raise StageError("a change must be tested on the same images; the last blessed model was asked about others")
         positions = self.rows
         if rule.test == "mcnemar":
             right = (judgement.rows["correct"].to_numpy()[positions] for judgement in (now, before))
@@ -179,7 +179,7 @@ class Case:
         if resampled is None:
             raise ConfigError(
                 f"{self.metric} is not resampled for {len(positions):,} images, so its change cannot be tested",
-                hint="leave `test` out of the rule, or test another metric",
+                hint="remove `test` from the rule, or test another metric",
             )
         evidence = difference_evidence(self.evidence, before.evidence(positions).get(self.metric))
         return significance.bootstrap_change(
@@ -193,7 +193,7 @@ class Case:
 
     def _score_of(self, evaluated: Evaluated) -> float:
         row = self._row_of(evaluated)
-        # A metric that has no value here, as with no example of a class, is no number: it passes no rule.
+        # A metric without a value here, as without an example of a class, is NaN: it passes no rule.
         return float(evaluated.judgement.scores.get(self.metric, math.nan) if row is None else row["score"])
 
 
@@ -229,7 +229,7 @@ def _bounded(rule: Bound, case: Case, sign: str, holds: Callable[[float], bool])
     outcome: RuleOutcome = "passed" if holds(value) else "failed"
     why = f"{value:.6g} {'is' if holds(value) else 'is not'} {sign} {rule.value:g}"
     if math.isnan(value):
-        # A fact that was not measured is no lack of images.
+        # A missing fact is not due to too few images.
         outcome = "failed" if case.metric in FACTS else UNSURE
         why = case.why_unknown if math.isnan(case.score) else _why_no_interval(case)
     elif outcome == "failed" and (few := _why_too_few(rule, case, sign, value, holds)):
@@ -250,14 +250,14 @@ def _why_no_interval(case: Case) -> str:
     count = case.examples or 0
     if count < LEAST_ROWS:
         return f"{count} images are too few for an interval of {case.metric}; {LEAST_ROWS} are needed"
-    return f"{case.metric} has no interval here, as too few resamples give it a value or all give the same"
+    return f"{case.metric} has no interval here: too few resamples give it a value, or all give the same"
 
 
 def _why_too_few(rule: Bound, case: Case, sign: str, value: float, holds: Callable[[float], bool]) -> str:
-    """Why no answers to so few images could pass; empty where some could, or where the whole interval breaks the bound.
+    """Why so few images could not pass, whatever the answers. Empty if they could, or if all of the interval breaks it.
 
-    Only the end that a bound is hard to keep for is limited by the number of images: the low end of what must be at least
-    some value, the high end of what must be at most some.
+    The number of images limits only the end for which the bound is hard to keep: the low end of what must be at least some
+    value, and the high end of what must be at most some value.
     """
     hard_end = "low" if sign == ">=" else "high"
     if rule.end != hard_end or case.evidence is None or case.interval is None:
@@ -271,14 +271,14 @@ def _why_too_few(rule: Bound, case: Case, sign: str, value: float, holds: Callab
     if holds(best):
         return ""
     needed = needed_examples(case.evidence, rule.value, end=hard_end, confidence=confidence)
-    enough = "no number of images could show it" if needed is None else f"{needed:,} are needed"
+    enough = "no number of images would be enough" if needed is None else f"{needed:,} are needed"
     return f"even without a mistake {count:,} images would give {best:.4g}, and {enough}"
 
 
 def _compared(
     rule: Change, case: Case, text: str, *, least_gain: float, reached: Callable[[float, float], bool]
 ) -> RuleResult:
-    """A gain is a change for the better: of a loss, downwards."""
+    """Judges a gain: a change for the better, which for a loss is downwards."""
     before, direction = case.baseline_score, 1 if case.more_is_better else -1
     if before is None:
         why = "there is no blessed model to compare with yet"
@@ -291,7 +291,7 @@ def _compared(
         why = case.why_unknown if math.isnan(case.score) else "the last blessed model's value is not a number"
         return says(outcome=UNSURE, reason=why)
     if rule.test is None:
-        # Compared with the bound as it is reported, so that rounding cannot make the two disagree.
+        # Compare with the bound as reported, so that rounding cannot make the two disagree.
         holds = reached(direction * case.score, direction * bound)
         return says(outcome="passed" if holds else "failed", reason=f"{case.score:.6g} after {before:.6g}")
     if count < LEAST_EXAMPLES:
@@ -308,7 +308,7 @@ def _tested(
     least_gain: float,
     reached: Callable[[float, float], bool],
 ) -> RuleResult:
-    """Passed or failed where the whole interval of the change is. `says` lacks the outcome and what speaks for it."""
+    """Passed or failed if the whole interval of the change is. `says` needs the outcome and the reasons for it."""
     change, direction = case.change(rule), 1 if case.more_is_better else -1
     if math.isnan(change.low):
         why = f"the change of {case.metric} has no interval here: too few resamples give it a value, or all give the same"
@@ -316,20 +316,20 @@ def _tested(
     low, high = sorted((direction * change.low, direction * change.high))
     outcome: RuleOutcome = "passed" if reached(low, least_gain) else UNSURE if reached(high, least_gain) else "failed"
     why = (
-        f"the change lies between {change.low:+.4g} and {change.high:+.4g} with {100 * rule.confidence:g} % confidence "
+        f"the change is between {change.low:+.4g} and {change.high:+.4g} with {100 * rule.confidence:g} % confidence "
         f"({rule.test}, {case.examples} images)"
     )
-    why += f": this may or may not be enough{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
+    why += f"; that may or may not be enough{_why_undecided(rule, case, least_gain)}" if outcome == UNSURE else ""
     return says(outcome=outcome, reason=why, interval=(change.low, change.high), p_value=change.p_value)
 
 
 def _why_undecided(rule: Change, case: Case, least_gain: float) -> str:
-    """What two models need that answer alike: without a tolerance no number of images shows that none is worse."""
+    """What two models with the same answers need to pass: without a tolerance, no number of images is enough."""
     if case.score != case.baseline_score or least_gain > 0:
         return ""
     if not least_gain:
-        return "; models that answer alike pass only with a tolerance"
+        return "; models with the same answers pass only with a tolerance"
     unit = Counted(case.examples or 0, case.examples or 0)
     needed = needed_examples(unit, 1 + least_gain, end="low", confidence=rule.confidence)
     is_share = isinstance(case.evidence, Counted) or rule.test == "mcnemar"
-    return f"; models that answer alike pass with {needed:,} images" if is_share and needed else ""
+    return f"; models with the same answers pass with {needed:,} images" if is_share and needed else ""

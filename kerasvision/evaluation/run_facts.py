@@ -1,4 +1,4 @@
-"""What a report knows of a run: plain facts, gathered by the pipeline, which knows where runs are kept."""
+"""The facts of a run that a report shows, gathered by the pipeline, which knows where runs are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ArtifactFacts:
-    """A folder that a stage wrote.
+    """An artifact: a folder that a stage wrote.
 
     Attributes:
-        id, type: as the runs' records have them.
-        folder: where it lies.
+        id, type: as in the records of runs.
+        folder: where it is.
         digest: SHA-256 of its content.
-        properties: what the stage said of it in a few words.
+        properties: the stage's short facts about it.
     """
 
     id: int
@@ -30,11 +30,11 @@ class StageFacts:
     Attributes:
         name: the stage.
         execution: the number of this execution.
-        made_by: the number of the execution that made its outputs: another one where they were reused.
-        state: ran, reused, failed, stopped, running, killed, or unfinished where it cannot be seen which.
-        started: when, written out.
-        seconds: how long the execution took that made its outputs; 0 where that is not known.
-        error: why it failed; empty where it did not.
+        made_by: the number of the execution that made its outputs; another one if they were reused.
+        state: ran, reused, failed, stopped, running, killed, or unfinished if it cannot be determined which.
+        started: the time, as text.
+        seconds: duration of the execution that made its outputs; 0 if unknown.
+        error: why it failed; empty if it did not.
         inputs, outputs: by name.
         settings: path of a setting -> value.
     """
@@ -53,7 +53,7 @@ class StageFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run: what came of it (finished, failed, stopped, running, killed), and what each of its stages did, in order."""
+    """A run: its outcome (finished, failed, stopped, running, killed), and what each of its stages did, in order."""
 
     id: str
     pipeline: str
@@ -63,10 +63,10 @@ class RunFacts:
     outcome: str = "finished"
 
     def newest(self, kind: str) -> ArtifactFacts | None:
-        """The last artifact of a type that a stage wrote or reused, and that is still there; None where there is none."""
+        """The last artifact of a type that a stage wrote or reused and that still exists; None if there is none."""
         made = [artifact for stage in self.stages for artifact in stage.outputs.values() if artifact.type == kind]
         return next((artifact for artifact in reversed(made) if artifact.folder.is_dir()), None)
 
     def settings(self, stage: str) -> Mapping[str, object]:
-        """The settings of a stage; nothing where it was not reached."""
+        """The settings of a stage; empty if the run did not reach it."""
         return next((one.settings for one in self.stages if one.name == stage), {})

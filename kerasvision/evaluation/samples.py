@@ -1,6 +1,6 @@
-"""Some test images with the truth and the answer, and where in them the network looked for each part of the answer.
+"""Some test images with the truth and the answer, and where the network looked for each part of the answer.
 
-Which ones is a matter of a fixed seed: neither the best nor the worst, and the same ones for every model.
+A fixed seed draws them: they are neither the best nor the worst, and are the same for every model.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import Illustration, Judgement, Part, Task
 
 MOST_SAMPLES = 24
-# Each of these takes a picture per part: about 3 kB.
+# Each of these needs a picture of about 3 kB per part.
 MOST_WITH_PARTS = 8
 MOST_PARTS = 24
 SEED = 0
-# What the network did not look at fades away: into the dark in a bright image, into the light in a dark one.
+# What the network did not look at is faded: to dark in a bright image, to light in a dark one.
 DARK, LIGHT, FADED = 30.0, 225.0, 0.75
 LEAST_BRIGHT = 80.0
 
@@ -32,9 +32,9 @@ class ShownExample:
     """An illustrated example as the page shows it.
 
     Attributes:
-        illustration: what is said of it.
+        illustration: the truth and the answer.
         picture: the image, small.
-        looks: (part of the answer, data URL of the image with what was not looked at faded).
+        looks: (part of the answer, data URL of the image with the places faded that the network did not look at).
     """
 
     illustration: Illustration
@@ -51,15 +51,15 @@ def samples(
     transform: ImageTransform,
     most: int = MOST_SAMPLES,
 ) -> list[ShownExample]:
-    """Some of the test images, in the order of the split; none where the task illustrates nothing.
+    """Some of the test images, in the order of the split; empty if the task illustrates nothing.
 
     Args:
         judgement: of the test split.
-        task: says what is to be shown.
+        task: says what to show.
         examples: where the images are.
-        model: is asked further about these images, where the task wants that.
-        transform: makes of an image what the network sees.
-        most: how many at most.
+        model: answers more questions about these images, if the task has any.
+        transform: makes the network's input of an image.
+        most: the largest number of images.
     """
     count = len(judgement.rows)
     drawn = np.sort(np.random.default_rng(SEED).permutation(count)[:most])
@@ -87,18 +87,18 @@ def samples(
 
 
 def encoded_images(examples: ExampleSet, ids: Iterable[str]) -> Mapping[str, bytes]:
-    """id -> the bytes of the image, of test examples."""
+    """id -> the encoded image, for these test examples."""
     wanted = {name.encode() for name in ids}
     rows = examples.dataset(TEST).as_numpy_iterator() if wanted else ()
     return {row["id"].decode(): row["image"] for row in rows if row["id"] in wanted}
 
 
 def faded(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """An image in which only the places with weight stand out.
+    """An image that is faded where the weights are small.
 
     Args:
         pixels: float (H, W, 1 or 3) in [0, 255].
-        weights: float (h, w), at least 0; where they are largest, the image stays as it is.
+        weights: float (h, w), at least 0; where they are largest, the image does not change.
 
     Returns:
         uint8 (H, W, 3).

@@ -1,4 +1,4 @@
-"""Scores of a served model on a split, with intervals and by slices."""
+"""Scores of a served model on a split, with intervals, and by slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,18 +23,18 @@ def evaluate(
     settings: Evaluation,
     expected: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Evaluated:
-    """What is known of a model by its answers to a split.
+    """The results of a model on a split, from its answers.
 
     Args:
         predicted: the answers.
         split: its name.
         task: judges them.
-        slices: the parts that are scored by themselves too.
-        settings: how many resamples, and the confidence.
+        slices: the parts that are also scored separately.
+        settings: the number of resamples, and the confidence.
         expected: kind of slice -> the values that the data set has.
 
     Returns:
-        With a column `slice_<name>` in `judgement.rows` for each way in which the split is divided.
+        The results; `judgement.rows` has a column `slice_<name>` for each way in which the split is divided.
     """
     judgement = with_slices(judged(task, predicted), slices)
     return Evaluated(
@@ -48,13 +48,13 @@ def evaluate(
 
 
 def judged(task: Task, predicted: PredictedSplit, predictions: Mapping[str, np.ndarray] | None = None) -> Judgement:
-    """The task's judgement of these answers, or of others to the same examples."""
+    """The task's judgement of these answers or, if given, of other `predictions` for the same examples."""
     answers = predicted.predictions if predictions is None else predictions
     return task.judge(ids=predicted.ids, truth=predicted.truth, predictions=answers)
 
 
 def with_slices(judgement: Judgement, slices: Sequence[Slice]) -> Judgement:
-    """The same, its rows saying in `slice_<name>` which slice they belong to."""
+    """The same judgement, with a column `slice_<name>` that says which slice a row belongs to."""
     rows = judgement.rows.copy()
     for name in dict.fromkeys(part.name for part in slices):
         values = pd.Series("", index=range(len(rows)), dtype=object)

@@ -1,4 +1,4 @@
-"""One evaluation from folder to folder: what the evaluator stage runs."""
+"""One evaluation, from input files to output files: what the evaluator stage runs."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from kerasvision.tasks.base import Task, make_task
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """Where an evaluation finds what it needs.
+    """The input files of an evaluation.
 
     Attributes:
         examples: a prepared data set.
@@ -39,9 +39,9 @@ class EvaluationFiles:
         transform: `transform.json`.
         history: `history.csv` of the training.
         saved_model: the SavedModel.
-        baseline: that of the last blessed model; None where there is none.
-        simple_scores: `simple_scores.csv`; None where the simple models were left out.
-        certificate: `certificate.json`, whose facts the gate may bound; None where it comes later.
+        baseline: the SavedModel of the last blessed model; None if there is none.
+        simple_scores: `simple_scores.csv`; None if the simple models were left out.
+        certificate: `certificate.json`, whose facts the gate may bound; None if it is made later.
     """
 
     examples: Path
@@ -57,7 +57,7 @@ class EvaluationFiles:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Models are asked and judged with this: the examples, how they are divided, the task, and the settings."""
+    """Evaluates models with the same examples, slices, task and settings."""
 
     task: Task
     examples: ExampleSet
@@ -66,11 +66,11 @@ class Evaluator:
     settings: EvaluatorSettings
 
     def ask(self, model: ServedModel, split: str) -> PredictedSplit:
-        """A model's answers."""
+        """A model's answers for a split."""
         return predict_split_from_bytes(self.examples, split=split, task=self.task, saved_model=model)
 
     def evaluate(self, predicted: PredictedSplit, split: str) -> Evaluated:
-        """What they are worth."""
+        """The results of these answers."""
         return evaluate(
             predicted,
             split=split,
@@ -83,7 +83,7 @@ class Evaluator:
     def variants(
         self, model: ServedModel, predicted: PredictedSplit, alone: Evaluated, *, transform: ImageTransform
     ) -> pd.DataFrame:
-        """What the model reaches with further views and other models; see `variant_table`."""
+        """The model's scores with more views and with other models; see `variant_table`."""
         found = judge_variants(
             model,
             predicted,
@@ -118,19 +118,19 @@ def evaluate_model(
     folder: Path,
     baseline_identity: Mapping[str, object] | None = None,
 ) -> tuple[Verdict, Evaluated]:
-    """Scores a served model, judges it by the gate, and writes tables and the page.
+    """Scores a served model, judges it by the gate, and writes the tables and the page.
 
     Args:
-        files: what there is.
+        files: the inputs.
         settings: the task, what is measured, and the gate.
-        folder: where the tables and the page go.
+        folder: where to write the tables and the page.
         baseline_identity: which model the baseline is, for the record.
 
     Returns:
-        The verdict, and what is known of the model on the test split.
+        The verdict, and the model's results on the test split.
 
     Raises:
-        ConfigError: a rule or a slice names what was not measured.
+        ConfigError: a rule or a slice names something that was not measured.
         DataError: there is no test split.
         StageError: the model cannot read some images.
         ExportError: a SavedModel is damaged.
@@ -144,7 +144,7 @@ def evaluate_model(
         baseline = evaluator.evaluate(evaluator.ask(ServedModel(files.baseline), TEST), TEST)
     for remark in evaluated[TEST].judgement.remarks:
         say(f"{TEST}: {remark}")
-    # Before anything is written: a rule may be of what was not measured.
+    # Before anything is written, because a rule may name something that was not measured.
     verdict = judge(
         settings.gate,
         task=evaluator.task,
@@ -169,7 +169,7 @@ def evaluate_model(
 
 
 def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator:
-    """With the splits that hold examples, divided before any model is asked."""
+    """An evaluator for the splits that have examples. They are divided into slices before any model is asked."""
     examples = ExampleSet(files.examples)
     if not examples.count(TEST):
         raise DataError("there is no test split to evaluate on", hint="set splits.test above 0")

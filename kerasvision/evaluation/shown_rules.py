@@ -1,4 +1,4 @@
-"""Which rules of a verdict a page shows: all or, of very many, the failed ones first."""
+"""Which rules of a verdict a page shows: all of them or, if there are too many, the failed ones first."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -8,7 +8,7 @@ Rule = TypeVar("Rule")
 
 
 def urgent_rules(rules: Sequence[Rule], *, outcome: Callable[[Rule], str]) -> list[Rule]:
-    """The rules that a page shows: all in their order or, of more than 100, the first 100 with the failed ones in front.
+    """The rules that a page shows: all in their order or, of more than 100, the first 100 with the failed ones first.
 
     >>> urgent_rules(["passed"] * 100 + ["failed"], outcome=str)[:2]
     ['failed', 'passed']

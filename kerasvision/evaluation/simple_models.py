@@ -1,7 +1,7 @@
-"""What the simplest models reach: the figure that a network must beat to be worth its trouble.
+"""Scores of the simplest models: a network is worth its cost only if it beats them.
 
-Each of the task's scikit-learn estimators learns from the pixels of small versions of the images, and from their principal
-components. Time is bounded by the number of training images and their size.
+Each of the task's scikit-learn estimators is trained on the pixels of small versions of the images, and on their principal
+components. The number and the size of the training images bound the time.
 """
 
 import json
@@ -41,18 +41,18 @@ COLUMNS = ("model", "features", "accuracy", "low", "high", "train_examples", "te
 def score_simple_models(
     examples: ExampleSet, *, task: Task, schema: DataSchema, settings: SimpleModels, significant_bits: int = 16
 ) -> pd.DataFrame:
-    """A row per estimator and kind of features, best first: the share of right answers to the test split.
+    """A row per estimator and kind of features, best first: its accuracy on the test split.
 
     Args:
         examples: the data set.
-        task: gives the estimators; no rows where it has none.
+        task: gives the estimators; without any, the table has no rows.
         schema: says whether the images are grey, and how large they are.
-        settings: how much is learned from.
+        settings: how many images to train on, and their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
 
     Returns:
         Columns: model, features, accuracy with `low` and `high` of its exact 95 % interval, train_examples, test_examples,
-        processor seconds of learning and answering, notes.
+        processor seconds of training and prediction, notes.
 
     Raises:
         DataError: there is no test split.
@@ -87,14 +87,14 @@ def score_simple_models(
 def small_images(
     examples: ExampleSet, *, split: str, most: int | None, task: Task, side: int, is_grey: bool, significant_bits: int = 16
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images as rows of features, float32 (N, side * side * channels) in [0, 1], and their truth.
+    """Images as rows of features, float32 (N, side * side * channels) in [0, 1], and their truth by `Task.truth` (N rows).
 
     Args:
         examples, split: which images.
-        most: how many of them, drawn by a fixed seed; all where it is None.
+        most: how many of them, drawn with a fixed seed; None means all.
         task: gives the truth.
         side: of the small images, in pixels.
-        is_grey: one channel, or three.
+        is_grey: one channel instead of three.
         significant_bits: see `kerasvision.ops.images.decode_image`.
     """
     count = examples.count(split)
@@ -124,7 +124,7 @@ def save_simple_scores(table: pd.DataFrame, *, folder: Path) -> None:
 
 
 def best_simple_model(table: pd.DataFrame) -> dict[str, float | str]:
-    """`simple_accuracy` and `simple_model` of the first row; nothing where there is none.
+    """`simple_accuracy` and `simple_model` of the first row; empty if the table is.
 
     >>> best_simple_model(pd.DataFrame({"model": ["linear SVM"], "features": ["pixels"], "accuracy": [0.9]}))
     {'simple_accuracy': 0.9, 'simple_model': 'linear SVM on pixels'}
@@ -136,7 +136,7 @@ def best_simple_model(table: pd.DataFrame) -> dict[str, float | str]:
 
 
 def _score(pipeline: Pipeline, train: tuple[np.ndarray, Any], test: tuple[np.ndarray, Any]) -> tuple[object, ...]:
-    """The columns from `accuracy` on."""
+    """The values of the columns from `accuracy` on."""
     began = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
@@ -144,6 +144,6 @@ def _score(pipeline: Pipeline, train: tuple[np.ndarray, Any], test: tuple[np.nda
     correct = pipeline.predict(test[0]) == test[1]
     seconds = round(time.process_time() - began, 2)
     stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
-    notes = "stopped before it had converged" if stopped else ""
+    notes = "stopped before convergence" if stopped else ""
     ends = share_interval(correct.sum(), len(correct), confidence=CONFIDENCE)
     return correct.mean(), *ends, len(train[0]), len(correct), seconds, notes

@@ -1,4 +1,4 @@
-"""Parts of a split that are scored by themselves: images of one label, of one format, of a band of size or brightness."""
+"""Parts of a split that are scored separately: images of one label, of one format, of a band of size or brightness."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Judgement
 
 BATCH_SIZE = 256
-# Of more values than these the rarest are one slice together, unless every value of the column is asked for.
+# If a column has more values than this, the rarest form one slice, unless every value of the column is required.
 MOST_VALUES = 100
-# Labels are few enough, and a gate asks for each of them.
+# There are few enough labels, and a gate judges each of them.
 EVERY = frozenset({"label"})
 OTHERS = "(all others)"
 NOTHING = "(none)"
@@ -33,7 +33,7 @@ class Slice:
         name: what the split is divided by.
         value: which part: a label, or `1 of 3` for the lowest of three bands.
         rows: int (M,), positions of its examples.
-        range: what a band holds, in words; empty for others.
+        range: the range of a band, in words; empty for other slices.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Slice:
 def described_examples(
     examples: ExampleSet, manifest: pd.DataFrame, *, split: str, ids: Sequence[str], slices: Sequence[str]
 ) -> pd.DataFrame:
-    """A row per id, with a column per slice: the manifest's own, and `pixels` and `brightness`, which are made here.
+    """A row per id, with a column per slice: columns of the manifest, and `pixels` and `brightness`, computed here.
 
     Raises:
         ConfigError: the manifest has no such column.
-        DataError: the manifest does not name all examples.
+        DataError: the manifest lacks some examples.
     """
     known = {*manifest.columns, "pixels", "brightness"}
     for name in slices:
@@ -59,7 +59,7 @@ def described_examples(
     missing = table.index[table["sha256"].isna()]
     if len(missing):
         raise DataError(
-            f"the manifest does not name {len(missing)} examples of {split}, {missing[0]!r} among them",
+            f"the manifest lacks {len(missing)} examples of {split}, for example {missing[0]!r}",
             hint="the two must come from one ingest; run example_gen again",
         )
     if "pixels" in slices:
@@ -70,14 +70,14 @@ def described_examples(
 
 
 def values_in(manifest: pd.DataFrame, *, splits: Collection[str], slices: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Column -> its values in all these splits, of columns of text; a group is in one split only, and so is left out."""
+    """Text column -> its values in all these splits. `group` is left out, because a group is in one split only."""
     used = manifest[manifest["split"].isin(list(splits))]
     texts = [name for name in slices if name in used and name != "group" and not pd.api.types.is_numeric_dtype(used[name])]
     return {name: tuple(sorted(set(used[name].dropna().astype(str)) - {""})) for name in texts}
 
 
 def image_brightness(examples: ExampleSet, *, split: str) -> pd.Series:
-    """id -> mean of all values of an image, in [0, 255], of every example of a split."""
+    """id -> float64 mean of all RGB values of the image, in [0, 255], for every example of a split."""
 
     def measured(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         pixels = tf.cast(decode_image(example["image"], color_mode="rgb"), tf.float64)
@@ -91,13 +91,13 @@ def image_brightness(examples: ExampleSet, *, split: str) -> pd.Series:
 
 
 def cut_into_slices(table: pd.DataFrame, *, bands: int, every: Collection[str] = EVERY) -> list[Slice]:
-    """The slices of every column, a number's from low to high, others from the most frequent value to the rarest.
+    """The slices of every column: numbers from low to high, other values from the most frequent to the rarest.
 
     Args:
-        table: a row per example, a column per way to divide them.
-        bands: into how many parts a column of numbers is cut.
-        every: columns whose values are a slice each, even where there is only one. Of the others the rarest values beyond
-            100 are one slice together, and a column with a single value gives no slices.
+        table: a row per example, and a column per way to divide them.
+        bands: the number of parts that a column of numbers is cut into.
+        every: columns in which each value is a slice, even if there is only one value. In other columns all values after the
+            100 most frequent form one slice, and a single value gives no slices.
 
     >>> [(one.value, one.rows.tolist()) for one in cut_into_slices(pd.DataFrame({"mode": ["L", "RGB", "RGB"]}), bands=3)]
     [('RGB', [1, 2]), ('L', [0])]
@@ -118,9 +118,9 @@ def cut_into_slices(table: pd.DataFrame, *, bands: int, every: Collection[str] =
 def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluation) -> pd.DataFrame:
     """The scores of every slice in long form: the columns of `Evaluated.slices`, and `range`.
 
-    Metrics that a slice does not have (such as the area under the ROC curve where there is one class) are left out; `low`
-    and `high` are NaN where a slice is too small for an interval. Within one label, metrics of single classes say nothing,
-    and are left out.
+    Metrics that a slice does not have (such as the area under the ROC curve with one class) are left out; `low` and `high`
+    are NaN if a slice is too small for an interval. Slices of one label leave out metrics of single classes, which mean
+    nothing there.
     """
     rows = []
     within_label = replace(judgement, weighted_scores=judgement.within_label or judgement.weighted_scores)
@@ -148,7 +148,7 @@ def _values(column: pd.Series, *, most: int) -> Iterator[tuple[str, np.ndarray, 
 
 
 def _bands(column: pd.Series, bands: int) -> Iterator[tuple[str, np.ndarray, str]]:
-    """By quantiles; where many images have the same value there are fewer bands. Images without a value are a slice."""
+    """Bands between quantiles; fewer if many images have the same value. Images without a value form a slice."""
     values = column.to_numpy(float)
     known = ~np.isnan(values)
     if known.any():

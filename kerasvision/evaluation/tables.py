@@ -1,10 +1,11 @@
-"""An evaluation as files that other programs read.
+"""Writes an evaluation as files that other programs can read.
 
-scores.json           per split: count, scores with their intervals, what was left out and why; figures of people
+scores.json           per split: count, scores with their intervals, metrics left out and why; scores of people
 slices.csv            split, slice, value, count, metric, score, low, high, range
-variants.csv          variant, metric, score, low, high, difference, difference_low, difference_high; where asked for
-predictions.parquet   a row per test image, and what the task adds, each as <name>.csv: confusion, calibration
-validation/           the same of the validation split, where it is measured
+variants.csv          variant, metric, score, low, high, difference, difference_low, difference_high; if requested
+predictions.parquet   a row per test image
+<name>.csv            each table of the task, such as confusion and calibration
+validation/           the same for the validation split, if it is measured
 """
 
 import json
@@ -21,13 +22,13 @@ from kerasvision.evaluation.evaluated import Evaluated
 def save_evaluation_tables(
     evaluated: Mapping[str, Evaluated], variants: pd.DataFrame, *, settings: Evaluation, folder: Path
 ) -> None:
-    """Writes all of them.
+    """Writes all these files.
 
     Args:
-        evaluated: split -> what is known of the model there; the test split among them.
+        evaluated: split -> the model's results; must include the test split.
         variants: from `variant_table`.
-        settings: the confidence of the intervals, and figures of people.
-        folder: where they go.
+        settings: the confidence of the intervals, and the scores of people.
+        folder: where to write them.
     """
     text = json.dumps(scores_data(evaluated, settings), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
@@ -46,7 +47,7 @@ def save_evaluation_tables(
 
 
 def scores_data(evaluated: Mapping[str, Evaluated], settings: Evaluation) -> dict[str, object]:
-    """What `scores.json` holds. A score without an interval has no `low` and `high`."""
+    """The content of `scores.json`. A score without an interval has no `low` and `high`."""
     return {
         "confidence": settings.confidence,
         "resamples": settings.resamples,

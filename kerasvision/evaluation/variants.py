@@ -1,7 +1,7 @@
-"""What a model reaches in company: with several views of each image, and together with other models.
+"""Scores a model on several views of each image, and together with other models.
 
-The mean of the probabilities is what is judged. Source of averaging over views: Krizhevsky et al., 2012, section 4.1, over
-crops and mirror images; over models: section 6, and https://cs231n.github.io/neural-networks-3/#ensemble.
+The mean of the probabilities is judged. Source of averaging over views: Krizhevsky et al., 2012, section 4.1, over crops and
+mirror images; over models: section 6, and https://cs231n.github.io/neural-networks-3/#ensemble.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Judgement, Task
 
-# A moved view is moved by this share of the image's side, and by a pixel at least.
+# A shifted view is moved by this share of the image's side, but at least by one pixel.
 SHIFT = 1 / 16
 COLUMNS = (
     "variant", "metric", "score", "low", "high", "difference", "difference_low", "difference_high",
@@ -45,15 +45,15 @@ def judge_variants(
     transform: ImageTransform,
     settings: Evaluation,
 ) -> dict[str, Judgement]:
-    """variant -> its judgement: one for each of `settings.test_time`, and one of the ensemble.
+    """variant -> its judgement: one for each of `settings.test_time`, and one for the ensemble.
 
     Args:
         model: the served model.
-        predicted: its answers to the split.
-        split, examples: what is asked.
+        predicted: its answers for the split.
+        split, examples: the images to predict.
         task: averages the answers, and judges them.
         transform: makes the pixels of a view.
-        settings: which variants.
+        settings: the variants to judge.
     """
 
     def asked(view: View) -> PredictedSplit:
@@ -77,7 +77,7 @@ def judge_variants(
 
 
 def views(name: str) -> tuple[View, ...]:
-    """The further views of float32 (N, H, W, C) images that a name of `Evaluation.test_time` stands for.
+    """The additional views that a name of `Evaluation.test_time` stands for; each maps float32 (N, H, W, C) to that shape.
 
     >>> image = tf.reshape(tf.range(4.0), (1, 1, 4, 1))
     >>> (mirror,) = views("flip")
@@ -92,7 +92,7 @@ def views(name: str) -> tuple[View, ...]:
 
 
 def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], settings: Evaluation) -> pd.DataFrame:
-    """A row per variant and metric of the whole split: score, interval, and the paired difference to the model alone."""
+    """A row per variant and metric of the whole split: score, interval, and paired difference from the model alone."""
     rows, every = [], np.arange(len(judgement.rows))
     before = judgement.evidence(every)
     for name, variant in variants.items():
@@ -110,7 +110,7 @@ def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], setti
 
 
 def _moved(axis: int, sign: int) -> View:
-    """Moves images down or right, or up or left; what comes in is the edge, mirrored."""
+    """Moves images down or right, or up or left, and fills the gap with the mirrored edge."""
 
     def move(images: tf.Tensor) -> tf.Tensor:
         side = images.shape[axis]
@@ -125,7 +125,7 @@ def _moved(axis: int, sign: int) -> View:
 def _members(
     paths: tuple[Path, ...], *, split: str, task: Task, examples: ExampleSet, transform: ImageTransform
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The answers of every other model, one model in memory at a time."""
+    """Yields the answers of every other model, with one model in memory at a time."""
     for path in paths:
         if path.suffix == ".keras":
             predict = network_predictor(path, task=task, transform=transform)

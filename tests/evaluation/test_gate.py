@@ -145,7 +145,7 @@ def test_below_the_number_of_images_that_could_pass_a_model_is_undecided(right, 
 def test_what_no_number_of_images_can_show_is_said_to_be_so(verdict):
     (result,) = verdict(c.AtLeast("accuracy", 1.0, end="low"), of=counted(20, 20)).rules
     assert result.reason == (
-        "0.831567 is not >= 1; even without a mistake 20 images would give 0.8316, and no number of images could show it"
+        "0.831567 is not >= 1; even without a mistake 20 images would give 0.8316, and no number of images would be enough"
     )
 
 
@@ -413,8 +413,8 @@ def test_models_that_answer_alike_are_not_proven_to_be_alike(test, verdict):
     ]
     # 1 - 0.025 ** (1 / 200) = 0.0183.
     assert [one.verdict for one in judged] == ["BLESSED", "UNDECIDED", "UNDECIDED", "UNDECIDED"]
-    assert judged[1].rules[0].reason.endswith("models that answer alike pass with 368 images")
-    assert judged[2].rules[0].reason.endswith("models that answer alike pass only with a tolerance")
+    assert judged[1].rules[0].reason.endswith("models with the same answers pass with 368 images")
+    assert judged[2].rules[0].reason.endswith("models with the same answers pass only with a tolerance")
 
 
 def test_bootstrap_interval_is_as_wide_as_theory_says(verdict):

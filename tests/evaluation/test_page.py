@@ -185,7 +185,7 @@ def test_what_a_person_should_know_of_the_model_stands_below_the_verdict(example
 def test_a_page_shows_some_of_very_many_slices_and_says_so(example_set, tmp_path):
     text = evaluation_page(example_set, tmp_path, labels=130).text
     assert "label 099" in text and "label 100" not in text
-    assert "The 100 with the most images of 130; all are in slices.csv." in text
+    assert "The 100 slices with the most images, of 130; all are in slices.csv." in text
 
 
 def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):

@@ -257,9 +257,9 @@ def test_a_file_that_is_damaged_is_told_and_the_rest_is_shown(file, content, sta
     section = DAMAGED[file]
     # An empty object lacks nothing where any key may be there.
     whole = content == b"{}" and section in ("training", "serving")
-    assert ("This cannot be shown:" in page.text(section)) == (not whole)
+    assert ("This part cannot be shown:" in page.text(section)) == (not whole)
     assert list(page.words) == ["", "verdict", "data", "training", "evaluation", "serving", "lineage"]
-    assert sum("This cannot be shown:" in page.text(name) for name in page.words) <= 1
+    assert sum("This part cannot be shown:" in page.text(name) for name in page.words) <= 1
 
 
 def test_an_artifact_that_was_deleted_is_left_out(stages, tmp_path):

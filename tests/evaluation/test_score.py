@@ -134,7 +134,7 @@ def test_the_page_compares_with_simple_models_people_and_further_views(evaluated
         "people (one &lt;person&gt;)",
         "linear softmax on pixels",
         "this model, flip",
-        "All test images are alike in pixels",
+        "The same for all test images: pixels",
     ):
         assert words in text
 

@@ -101,7 +101,7 @@ def test_a_column_that_the_manifest_lacks_is_refused(trained, manifest):
 
 
 def test_a_manifest_of_another_ingest_is_refused(trained, manifest):
-    with pytest.raises(DataError, match="does not name 24 examples of test"):
+    with pytest.raises(DataError, match="lacks 24 examples of test"):
         described(trained, manifest[manifest["split"] == "train"], ("label",))
 
 

@@ -28,7 +28,7 @@ def test_moved_views_are_moved_by_a_sixteenth_each_way():
     np.testing.assert_array_equal(up[:, :-2], whole[:, 2:])
     np.testing.assert_array_equal(right[:, :, 2:], whole[:, :, :-2])
     np.testing.assert_array_equal(left[:, :, :-2], whole[:, :, 2:])
-    # What comes in is the edge, mirrored.
+    # The mirrored edge fills the gap.
     np.testing.assert_array_equal(down[:, :2], whole[:, 1::-1])
 
 
