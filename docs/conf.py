@@ -1,0 +1,26 @@
+"""How Sphinx builds the documentation: `sphinx-build -W --keep-going docs build/docs`, without a network."""
+
+import kerasvision
+
+project = "kerasvision"
+author = "The kerasvision authors"
+copyright = author
+version = release = kerasvision.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+templates_path = []
+
+# In our docstrings, single backticks hold code.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+python_use_unqualified_type_names = True
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"kerasvision {release}"
+html_show_copyright = False
