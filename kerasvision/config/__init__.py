@@ -38,7 +38,7 @@ from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Opti
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
-from kerasvision.config.tasks import Classification, Task
+from kerasvision.config.tasks import Classification, MeasuredTask, Task
 from kerasvision.config.training import EarlyStopping, Training
 
 __all__ = [
@@ -46,9 +46,9 @@ __all__ = [
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Format", "Gate",
     "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
-    "LiteRt", "LiteRtInt8", "LogUniform", "Metric", "MixUp", "Mixing", "Model", "Muon", "NoWorse", "OneCycle", "Onnx",
-    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
-    "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source",
-    "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
-    "Vocabulary", "Words", "Zoom",
+    "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Muon", "NoWorse",
+    "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip",
+    "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes",
+    "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training",
+    "Transform", "Translate", "Vocabulary", "Words", "Zoom",
 ]  # fmt: skip

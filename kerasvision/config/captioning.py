@@ -116,7 +116,6 @@ class Captioning(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
-    has_simple_models: ClassVar[bool] = False
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 
     vocabulary: Vocabulary = Words()
@@ -164,11 +163,6 @@ class Captioning(MeasuredTask):
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch, where the network knows the true tokens before."""
         return ("loss", "perplexity", "token_accuracy")
-
-    def check_metric(self, name: str) -> None:
-        """Raises ConfigError where this task does not measure `name`."""
-        if name not in self.metric_names():
-            raise ConfigError(f"captioning has no metric {name!r}; {lookup.did_you_mean(name, self.metric_names())}")
 
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError where images are mixed, answers must be numbers, or the network says no sentences."""

@@ -54,8 +54,8 @@ class Names(Component):
 class Task(Component):
     """Base of all tasks. `implementation` is a class that follows `kerasvision.tasks.base.Task`."""
 
-    # Whether scikit-learn has models that learn the same, for the stage simple_models.
-    has_simple_models: ClassVar[bool] = True
+    # Whether `Task.simple_models` gives scikit-learn models whose answers are right or wrong, for the stage simple_models.
+    has_simple_models: ClassVar[bool] = False
 
     # What it requires of the images besides their pixels.
     requires: ClassVar[tuple[AnnotationKind, ...]] = ()
@@ -84,7 +84,11 @@ class Task(Component):
 
 
 class MeasuredTask(Task):
-    """Base of the tasks with a table of metrics, which a person may add to."""
+    """Base of the tasks with metrics, which `metrics` may add to.
+
+    A task of your own subclasses it, gives `metrics` a default, and names in `implementation` a subclass of
+    `kerasvision.tasks.measured.MeasuredTask`.
+    """
 
     # Of the metrics of the task and those of its training, which are better when smaller.
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss"})
@@ -98,6 +102,11 @@ class MeasuredTask(Task):
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
         return (*self.built_in_metrics(), *(metric.name for metric in self.metrics))
+
+    def check_metric(self, name: str) -> None:
+        """Raises ConfigError where this task does not measure `name`."""
+        if name not in self.metric_names():
+            raise ConfigError(f"{self.kind} has no metric {name!r}; {lookup.did_you_mean(name, self.metric_names())}")
 
     def best_is(self, metric: str) -> Literal["max", "min"]:
         """Whether more or less of a metric is better."""
@@ -144,6 +153,7 @@ class Classification(MeasuredTask):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
+    has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 

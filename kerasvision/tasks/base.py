@@ -295,6 +295,21 @@ class Task(ABC):
 
 
 def make_task(settings: c.Task, classes: Sequence[str]) -> Task:
-    """The task of these settings."""
-    task: Task = lookup.load(settings.implementation)(settings, classes)
+    """The task of these settings.
+
+    Raises:
+        ConfigError: there is no such class, it does not subclass `Task`, or it lacks a method that every task defines.
+    """
+    implementation = lookup.load(settings.implementation)
+    if not (isinstance(implementation, type) and issubclass(implementation, Task)):
+        raise ConfigError(
+            f"{type(settings).__name__}.implementation must name a subclass of kerasvision.tasks.base.Task",
+            received=settings.implementation,
+        )
+    if missing := sorted(implementation.__abstractmethods__):
+        raise ConfigError(
+            f"{settings.implementation} must define {', '.join(missing)}",
+            hint=f"the docstrings of {implementation.__bases__[0].__name__} say what each receives and returns",
+        )
+    task: Task = implementation(settings, classes)
     return task
