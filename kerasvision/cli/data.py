@@ -1,4 +1,4 @@
-"""`new` and `data`: from a folder of images to a pipeline file, and what is in the images of a pipeline."""
+"""`data`: what is in the images of a pipeline, and how fast they come."""
 
 import os
 from pathlib import Path
@@ -29,18 +29,6 @@ def _positive(value: float) -> float:
     if value <= 0:
         raise typer.BadParameter(f"must be above 0; received {value}.")
     return value
-
-
-def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment's name; the file is pipelines/NAME.py.")],
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="A folder with a folder of images per class.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where the file goes.")] = Path("pipelines"),
-) -> None:
-    """Look at a folder of images and write a pipeline file for it."""
-    from kerasvision.data.scaffold import write_pipeline_file
-
-    file = write_pipeline_file(name, images=images, folder=folder)
-    typer.echo(f"wrote {file}; look it over, then: kerasvision run {file}")
 
 
 @app.command("scan")

@@ -1,0 +1,90 @@
+"""`new`: a pipeline file for a folder of images, or one of the examples that come with the package."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand
+
+from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.errors import ConfigError
+
+LIST = ""
+
+
+class ExampleWithoutName(TyperCommand):
+    """Reads `--example` without a name as `--example ""`, which lists the examples."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words of the command, with the missing name put in."""
+        words: list[str] = []
+        for place, word in enumerate(args):
+            following = args[place + 1] if place + 1 < len(args) else "--"
+            words += [word, LIST] if word == "--example" and following.startswith("-") else [word]
+        return super().parse_args(ctx, words)
+
+
+def new(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="With --images: the experiment's name; the file is NAME.py.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="A folder with a folder of images per class.")
+    ] = None,
+    example: Annotated[
+        str | None,
+        typer.Option("--example", metavar="[EXAMPLE]", help="An example, such as digits; without a name, list them."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", help="Where the file goes.")] = Path("pipelines"),
+) -> None:
+    """Write a pipeline file: for a folder of images, or a copy of an example that comes with kerasvision.
+
+    kerasvision new petals --images ~/Pictures/petals
+
+    kerasvision new --example digits
+    """
+    if example is not None:
+        _refuse_both(name, images)
+        _list_examples() if example == LIST else _write_example(example, folder)
+        return
+    if name is None or images is None:
+        missing = "NAME" if name is None else "--images"
+        raise ConfigError(
+            f"new requires NAME and --images, or --example; {missing} is missing",
+            hint="`kerasvision new --example` lists the examples",
+        )
+    from kerasvision.data.scaffold import write_pipeline_file
+
+    file = write_pipeline_file(name, images=images, folder=folder)
+    typer.echo(f"wrote {file}; look it over, then: kerasvision run {file}")
+
+
+def _refuse_both(name: str | None, images: Path | None) -> None:
+    for what, given in (("NAME", name), ("--images", images)):
+        if given is not None:
+            raise ConfigError(
+                f"--example copies a file under its own name, and takes no {what}",
+                received=str(given),
+                hint="use NAME and --images together, or --example alone",
+            )
+
+
+def _write_example(name: str, folder: Path) -> None:
+    from kerasvision.config.examples import example, write_example
+
+    file = write_example(name, folder=folder)
+    typer.echo(f"wrote {file}")
+    if missing := [str(path) for path in example(name).reads if not path.exists()]:
+        typer.echo(f"it reads {' and '.join(missing)}, which you must provide; the path is in the file")
+    typer.echo(f"next: kerasvision run {file}")
+
+
+def _list_examples() -> None:
+    from kerasvision.config.examples import example, example_names
+
+    table = table_of("example", "you provide", "what it trains, and what was measured")
+    for found in map(example, example_names()):
+        table.add_row(found.name, escape(", ".join(map(str, found.reads))), escape(found.summary))
+    print_whole(table)
+    typer.echo("write one with: kerasvision new --example digits")
