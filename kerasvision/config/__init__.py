@@ -1,4 +1,4 @@
-"""What a pipeline file may say: frozen settings, checked where they are written, no TensorFlow.
+"""The settings that a pipeline file may contain: frozen, checked where they are written, without TensorFlow.
 
 >>> from kerasvision import config as c
 >>> c.Training(epochs=3).batch_size

@@ -12,34 +12,35 @@ from kerasvision.errors import ConfigError
 Share = Annotated[float, Field(ge=0, le=1)]
 Triple = tuple[float, float, float]
 Level = Annotated[float, Field(ge=0, le=255)]
-Grey = Annotated[float, Field(ge=0, le=255, description="brightness of what comes in from outside the image")]
-# As AutoAugment and RandAugment fill.
+Grey = Annotated[float, Field(ge=0, le=255, description="brightness of the area that was outside the image")]
+# AutoAugment and RandAugment fill with this value.
 MIDDLE_GREY = 128.0
 
 
 class Augmentation(Component):
-    """Base of all augmentations, a user's own ones too.
+    """Base class of all augmentations, including a user's own.
 
-    `implementation` is a function (batch, *, numbers, settings) -> batch. Batch is a dict of tensors, with
-    "image" float32 (N, H, W, C) in [0, 255], and where the data have objects "objects", whose boxes and masks must follow
-    the pixels (see `kerasvision.data.augmentation`). `numbers` is float32 (N, draws) in [0, 1): all the chance there is.
+    `implementation` is a function (batch, *, numbers, settings) -> batch. The batch is a dict of tensors. It has
+    "image", float32 (N, H, W, C) in [0, 255]. If the data have objects, it also has "objects", whose boxes and masks must
+    follow the pixels (see `kerasvision.data.augmentation`). `numbers`, float32 (N, draws) in [0, 1), is the only source of
+    randomness.
     """
 
-    # Whether it is much faster for one image at a time, in parallel, than for a whole batch.
+    # Whether running it on one image at a time, in parallel, is much faster than on a whole batch.
     per_image: ClassVar[bool] = False
-    # Whether it lays differently moved images over each other, so that no box could say where a thing is.
+    # Whether it overlays images that were moved differently, so that no box can mark where an object is.
     blends: ClassVar[bool] = False
 
     @property
     def draws(self) -> int:
-        """How many random numbers an image needs: `draws: ClassVar[int] = 2` in a class whose fields do not change that."""
+        """How many random numbers each image needs. Write `draws: ClassVar[int] = 2` if it does not depend on the fields."""
         return 1
 
 
 class PadCrop(Augmentation):
-    """Pad every side by `pad` pixels with the image's own border, then crop back at a random place.
+    """Pad every side by `pad` pixels with the values of the image's border, then crop to the old size at a random place.
 
-    Source: the CIFAR-10 recipe of He et al., 2015, section 4.2 (pad 4); there the padding is zero.
+    Source: the CIFAR-10 recipe of He et al., 2015, section 4.2 (pad 4), which pads with zeros.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:pad_crop"
@@ -49,7 +50,7 @@ class PadCrop(Augmentation):
 
 
 class RandomFlip(Augmentation):
-    """Mirror left and right, upside down, or each by itself, with probability one half."""
+    """Flip left and right, upside down, or both independently, each with probability one half."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:random_flip"
     draws: ClassVar[int] = 2
@@ -58,7 +59,7 @@ class RandomFlip(Augmentation):
 
 
 class Rotate(Augmentation):
-    """Turn about the middle by up to `degrees` either way; linear between pixels."""
+    """Rotate about the center by up to `degrees` in either direction, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:rotate"
 
@@ -67,7 +68,7 @@ class Rotate(Augmentation):
 
 
 class Translate(Augmentation):
-    """Move by up to a share of the image's height and width each way; linear between pixels."""
+    """Move by up to a share of the image's height and width in each direction, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:translate"
     draws: ClassVar[int] = 2
@@ -78,7 +79,7 @@ class Translate(Augmentation):
 
 
 class Zoom(Augmentation):
-    """Make the image smaller or larger about its middle; linear between pixels."""
+    """Make the image smaller or larger about its center, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:zoom"
 
@@ -88,14 +89,14 @@ class Zoom(Augmentation):
     @model_validator(mode="after")
     def _range(self) -> "Zoom":
         if not 0.05 <= self.factor[0] <= self.factor[1] <= 20:
-            raise ValueError(f"factor is (smallest, largest), both in [0.05, 20]; received {self.factor}")
+            raise ValueError(f"factor must be (smallest, largest), both in [0.05, 20]; received {self.factor}")
         return self
 
 
 class RandomResizedCrop(Augmentation):
-    """Crop a random part of the undecoded image, and resize it to the size that the network takes.
+    """Crop a random part of the encoded image, and resize it to the network's input size.
 
-    It takes the place of the transform's own resizing, and so comes first in the list.
+    It replaces the transform's own resizing, so it must come first in the list.
 
     Source: Szegedy et al., 2014, https://arxiv.org/abs/1409.4842, section 6: 8 % to 100 % of the area, sides 3:4 to 4:3.
     """
@@ -109,16 +110,16 @@ class RandomResizedCrop(Augmentation):
     @model_validator(mode="after")
     def _ranges(self) -> "RandomResizedCrop":
         if not 0 < self.area[0] <= self.area[1] or not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ValueError(f"area and ratio are (smallest, largest), above 0; received {self.area} and {self.ratio}")
+            raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {self.area} and {self.ratio}")
         return self
 
 
 class ColorJitter(Augmentation):
     """Change brightness, contrast, saturation and hue at random, in one pass.
 
-    Each of the first three is multiplied by a factor in [1 - x, 1 + x]; hue turns by up to `hue` of the circle.
+    Each of the first three is multiplied by a factor in [1 - x, 1 + x]. Hue shifts by up to `hue` of a full turn.
 
-    Source: the order brightness, contrast, saturation and their meaning are those of Howard, 2013,
+    Source: the order brightness, contrast, saturation and their meaning follow Howard, 2013,
     https://arxiv.org/abs/1312.5402, section 2.2.
     """
 
@@ -134,12 +135,12 @@ class ColorJitter(Augmentation):
 class Lighting(Augmentation):
     """Add a random colour to the whole image, along the axes in which the colours of photographs vary most.
 
-    Each axis times its eigenvalue times a normal number of the given deviation. The result is cut to [0, 255]. Images must
-    have colour.
+    It adds the sum of axis x eigenvalue x a normal random number with the given deviation, and clips the result to
+    [0, 255]. Requires images in colour.
 
-    Source: Krizhevsky et al., 2012, "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1. It
-    prints no eigenvalues; these, of the covariance of ImageNet's RGB in [0, 1], are those of facebook/fb.resnet.torch,
-    datasets/imagenet.lua.
+    Source: Krizhevsky et al., 2012, "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1. The
+    paper prints no eigenvalues; these are from facebook/fb.resnet.torch, datasets/imagenet.lua, and belong to the covariance
+    of ImageNet's RGB values in [0, 1].
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.lighting:lighting"
@@ -149,7 +150,7 @@ class Lighting(Augmentation):
     eigenvalues: Triple = (0.2175, 0.0188, 0.0045)
     eigenvectors: tuple[Triple, Triple, Triple] = Field(
         default=((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203)),
-        description="for each eigenvalue the direction in (red, green, blue), of length 1",
+        description="the direction of each eigenvalue in (red, green, blue), of length 1",
     )
 
     @model_validator(mode="after")
@@ -157,14 +158,16 @@ class Lighting(Augmentation):
         lengths = [math.hypot(*vector) for vector in self.eigenvectors]
         if min(self.eigenvalues) < 0 or max(abs(length - 1) for length in lengths) > 0.01:
             raise ValueError(
-                "eigenvalues are not negative and eigenvectors have length 1; "
+                "eigenvalues must not be negative and eigenvectors must have length 1; "
                 f"received {self.eigenvalues} and lengths {[round(length, 3) for length in lengths]}"
             )
         return self
 
 
 class Grayscale(Augmentation):
-    """Turn into grey, the luma of `transform.color_mode="grayscale"`, in as many channels. Images must have colour.
+    """Convert to grey and keep the number of channels. The luma is that of `transform.color_mode="grayscale"`.
+
+    Requires images in colour.
 
     Source: Chen et al., 2020 (SimCLR), https://arxiv.org/abs/2002.05709, appendix A: probability 0.2.
     """
@@ -175,7 +178,7 @@ class Grayscale(Augmentation):
 
 
 class GaussianBlur(Augmentation):
-    """Blur with a Gaussian of random width, cut off at three of the largest deviations; beyond the border its mirror image.
+    """Blur with a Gaussian of random width, truncated at three times the largest deviation. The border is mirrored.
 
     Source: Chen et al., 2020 (SimCLR), https://arxiv.org/abs/2002.05709, appendix A: deviation 0.1 to 2 at 224 x 224,
     probability 0.5.
@@ -191,14 +194,14 @@ class GaussianBlur(Augmentation):
     @model_validator(mode="after")
     def _range(self) -> "GaussianBlur":
         if not 0.01 <= self.sigma[0] <= self.sigma[1] <= 30:
-            raise ValueError(f"sigma is (smallest, largest), both in [0.01, 30]; received {self.sigma}")
+            raise ValueError(f"sigma must be (smallest, largest), both in [0.01, 30]; received {self.sigma}")
         return self
 
 
 class RandomErasing(Augmentation):
-    """Cover a random rectangle, at a random place inside the image. An object that it covers whole is taken out.
+    """Cover a random rectangle at a random place inside the image. Objects that it covers completely are removed.
 
-    A side that would be longer than the image's is cut to it, where the paper draws anew.
+    A side that is longer than the image's is shortened to fit; the paper draws again instead.
 
     Source: Zhong et al., 2017, https://arxiv.org/abs/1708.04896, algorithm 1 and section 4.2 (the defaults).
     """
@@ -209,22 +212,22 @@ class RandomErasing(Augmentation):
     probability: Share = 0.5
     area: tuple[Share, Share] = Field(default=(0.02, 0.4), description="smallest and largest share of the image's area")
     ratio: tuple[float, float] = Field(default=(0.3, 1 / 0.3), description="smallest and largest height over width")
-    fill: Level | Literal["noise"] = Field(default="noise", description="one brightness, or a random one for every value")
+    fill: Level | Literal["noise"] = Field(default="noise", description="one brightness, or noise: a random one per value")
 
     @model_validator(mode="after")
     def _ranges(self) -> "RandomErasing":
         if not 0 < self.area[0] <= self.area[1] or not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ValueError(f"area and ratio are (smallest, largest), above 0; received {self.area} and {self.ratio}")
+            raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {self.area} and {self.ratio}")
         return self
 
 
 class Cutout(Augmentation):
-    """Cover a square whose middle is anywhere in the image, so that part of it may lie outside.
+    """Cover a square whose center is anywhere in the image, so part of the square may be outside.
 
-    An object that it covers whole is taken out.
+    Objects that it covers completely are removed.
 
     Source: DeVries & Taylor, 2017, https://arxiv.org/abs/1708.04552, section 3.2; 16 pixels for CIFAR-10, 8 for CIFAR-100.
-    There the fill is the data's mean.
+    The paper fills with the mean of the data.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.erasing:cutout"
@@ -235,28 +238,28 @@ class Cutout(Augmentation):
 
 
 class RandAugment(Augmentation):
-    """Apply some operations, each drawn from 14 with the same probability, at one strength.
+    """Apply a few operations at one strength, each drawn from these 14 with equal probability.
 
     identity, autocontrast, equalize; posterize, solarize; color, contrast, brightness, sharpness; rotate, shear_x, shear_y,
     translate_x, translate_y. At their strongest: 4 bits; threshold 0; factor 1 +- 0.9; 30 degrees; slope 0.3; 150/331 of the
-    side. The sign of the last nine is drawn too. They work on 8 bits, as Pillow does, and moves take the nearest pixel. On
-    grey images color does nothing.
+    side. The sign of the last nine is also drawn. They work on 8 bits, as Pillow does. The geometric ones take the nearest
+    pixel. On grey images color has no effect.
 
-    Source: Cubuk et al., 2019, https://arxiv.org/abs/1909.13719, section 3; ranges of AutoAugment (Cubuk et al., 2018,
-    https://arxiv.org/abs/1805.09501, table 6), but that here each grows with the magnitude.
+    Source: Cubuk et al., 2019, https://arxiv.org/abs/1909.13719, section 3. The ranges are AutoAugment's (Cubuk et al.,
+    2018, https://arxiv.org/abs/1805.09501, table 6), except that here every effect grows with the magnitude.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.policies:rand_augment"
     per_image: ClassVar[bool] = True
 
-    operations: int = Field(default=2, ge=1, le=10, description="how many, one after the other: N in the paper")
+    operations: int = Field(default=2, ge=1, le=10, description="how many operations, one after the other: N in the paper")
     magnitude: float = Field(default=9.0, ge=0, description="their strength: M in the paper")
-    strongest: Literal[10, 30] = Field(default=10, description="the magnitude of the strongest; the paper uses both scales")
+    strongest: Literal[10, 30] = Field(default=10, description="the highest magnitude; the paper uses both scales")
     fill: Grey = MIDDLE_GREY
 
     @property
     def draws(self) -> int:
-        """Operation and sign, of each."""
+        """Two for each operation: which one, and its sign."""
         return 2 * self.operations
 
     @model_validator(mode="after")
@@ -269,11 +272,11 @@ class RandAugment(Augmentation):
 
 
 class AugMix(Augmentation):
-    """Mix the image with the mean of some chains of operations, all at random shares.
+    """Mix the image with the weighted mean of several chains of operations, with random weights.
 
-    A chain has one to three of autocontrast, equalize, posterize, rotate, solarize, shear_x, shear_y, translate_x and
-    translate_y; the shares of the chains are Dirichlet(1, ..., 1), and that of the image itself is Beta(1, 1): uniform. The
-    paper's consistency loss is no part of it.
+    A chain has one to `depth` of autocontrast, equalize, posterize, rotate, solarize, shear_x, shear_y, translate_x and
+    translate_y. The weights of the chains are drawn from Dirichlet(1, ..., 1), that of the image itself from Beta(1, 1),
+    which is uniform. The paper's consistency loss is not included.
 
     Source: Hendrycks et al., 2019, https://arxiv.org/abs/1912.02781, algorithm 1 and section 4 (the defaults).
     """
@@ -289,23 +292,23 @@ class AugMix(Augmentation):
 
     @property
     def draws(self) -> int:
-        """The image's share; of each chain its share and length; of each of its operations which, strength and sign."""
+        """One for the image's weight, two per chain (weight, length), three per operation (which, strength, sign)."""
         return 1 + self.width * (2 + 3 * self.depth)
 
 
 class Mixing(Augmentation):
-    """Base of those that mix the images of a batch, and their labels. They come last, after batches are made.
+    """Base class of augmentations that mix the images of a batch and their labels. They come last, after batching.
 
-    `implementation` changes "image" and, alike, "label_shares", float32 (N, classes).
+    `implementation` mixes "image" and "label_shares", float32 (N, classes), in the same proportions.
     """
 
     blends: ClassVar[bool] = True
 
 
 class MixUp(Mixing):
-    """Mix each image, and its label alike, with another one of the batch.
+    """Mix each image and its label with another image of the batch, in the same proportions.
 
-    The share is drawn for each image from Beta(alpha, alpha); the others are the batch in a random order.
+    The proportion is drawn for each image from Beta(alpha, alpha). The partners are the same batch in a random order.
 
     Source: Zhang et al., 2017, https://arxiv.org/abs/1710.09412, section 2; alpha in [0.1, 0.4] for ImageNet, section 3.1.
     """
@@ -318,9 +321,9 @@ class MixUp(Mixing):
 
 
 class CutMix(Mixing):
-    """Paste a random rectangle of another image of the batch into each; the label is mixed by the areas.
+    """Paste a random rectangle of another image of the batch into each image; labels are mixed in proportion to the areas.
 
-    The other's share of the area is drawn for each image from Beta(alpha, alpha), and what hangs over the border is cut.
+    The rectangle's share of the area is drawn for each image from Beta(alpha, alpha). What exceeds the border is cut off.
 
     Source: Yun et al., 2019, https://arxiv.org/abs/1905.04899, section 3.1 and algorithm A1.
     """
@@ -333,29 +336,29 @@ class CutMix(Mixing):
 
 
 def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool) -> None:
-    """Raises ConfigError for mixing without labels, and for objects in images that are laid over each other."""
+    """Raises ConfigError for mixing without labels, and for overlaying images that have objects."""
     for settings in augment:
         name = type(settings).__name__
         if isinstance(settings, Mixing) and not labelled:
-            raise ConfigError(f"{name} mixes labels, and these examples have none", hint=f"take {name} out of augment")
+            raise ConfigError(f"{name} mixes labels, but these examples have none", hint=f"remove {name} from augment")
         if settings.blends and has_objects:
             raise ConfigError(
-                f"{name} lays images over each other, where boxes and masks cannot follow",
-                hint=f"take {name} out of augment",
+                f"{name} overlays images, which boxes and masks cannot follow",
+                hint=f"remove {name} from augment",
             )
 
 
 def check_order(augment: Sequence[Augmentation]) -> None:
-    """Raises ConfigError where a crop that replaces resizing is not first, or a mixing one is not last."""
+    """Raises ConfigError if a crop that replaces resizing is not first, or if an augmentation that mixes is not last."""
     for number, (settings, following) in enumerate(zip(augment, [*augment, None][1:], strict=True)):
         if isinstance(settings, RandomResizedCrop) and number > 0:
             raise ConfigError(
-                "RandomResizedCrop cuts the undecoded image, so it comes first in augment",
+                "RandomResizedCrop crops the encoded image, so it must come first in augment",
                 received=[type(member).__name__ for member in augment],
             )
         if isinstance(settings, Mixing) and following is not None and not isinstance(following, Mixing):
             raise ConfigError(
-                "what mixes the images of a batch comes last in augment",
+                "augmentations that mix the images of a batch must come last in augment",
                 received=[type(member).__name__ for member in augment],
-                hint=f"put {type(settings).__name__} behind {type(following).__name__}",
+                hint=f"put {type(settings).__name__} after {type(following).__name__}",
             )

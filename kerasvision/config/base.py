@@ -25,7 +25,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
 
-    # Fields that say where something lies, not what it is: left out of fingerprints.
+    # Fields that say where something is, not what it is: left out of fingerprints.
     locations: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **fields: Any) -> None:
@@ -36,12 +36,12 @@ class Config(BaseModel):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Settings from plain data (what `to_data` gave, or parsed JSON), checked like a constructor's arguments."""
+        """Settings from plain data (from `to_data`, or parsed JSON), checked like a constructor's arguments."""
         try:
             return cls.model_validate(value)
         except ValidationError as error:
             raise _readable(cls, error) from None
-        except TypeError as error:  # a constructor of our own, called without something or with something else
+        except TypeError as error:  # one of our own constructors was called with missing or unknown arguments
             raise ConfigError(f"{cls.__name__} cannot be made from this: {error}", received=value) from None
 
     def to_data(self) -> dict[str, Any]:
@@ -54,18 +54,18 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """What `save` wrote or a person edited.
+        """Reads a file that `save` wrote or a person edited.
 
         Raises:
-            ConfigError: no JSON, a field that does not exist, or an impossible value.
+            ConfigError: the file is not JSON, names an unknown field, or has an impossible value.
         """
         try:
             return cls.parse(json.loads(file.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
-            raise ConfigError(f"{file}, line {error.lineno}, is no JSON: {error.msg}") from error
+            raise ConfigError(f"{file}, line {error.lineno}, is not JSON: {error.msg}") from error
 
     def identity(self) -> dict[str, Any]:
-        """`to_data` without the fields that only say where something lies: what a fingerprint is made of."""
+        """`to_data` without the fields that only say where something is. Fingerprints are made of this."""
         data = {name: _identity(getattr(self, name)) for name in type(self).model_fields if name not in self.locations}
         return {"kind": self.kind, **data} if isinstance(self, Component) else data
 
@@ -74,25 +74,25 @@ class Config(BaseModel):
         return frozenset().union(*(child.code_paths() | child.named_modules() for child in self._children()))
 
     def packages(self) -> frozenset[str]:
-        """Packages beyond those that are always there, by the names under which Python imports them."""
+        """Optional packages that these settings need, by the names under which Python imports them."""
         return frozenset().union(*(child.packages() for child in self._children()))
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """(name, path) of every file on disk whose content these settings bring in."""
+        """(name, path) of every file on disk whose content these settings depend on."""
         for child in self._children():
             yield from child.files()
             yield from child.named_files()
 
     def named_modules(self) -> frozenset[str]:
-        """Modules that a person named because this code loads them unseen; see `Dependent`."""
+        """Modules that a person named in `depends_on`; see `Dependent`."""
         return frozenset()
 
     def named_files(self) -> Iterator[tuple[str, Path]]:
-        """(name, path) of files likewise."""
+        """(name, path) of files that a person named in `depends_on`."""
         yield from ()
 
     def names_dependencies(self) -> bool:
-        """Whether a person named anything that code chosen here loads unseen."""
+        """Whether a person named anything in `depends_on`, here or in settings inside."""
         return any(child.names_dependencies() for child in self._children())
 
     def _children(self) -> Iterator["Config"]:
@@ -101,9 +101,9 @@ class Config(BaseModel):
 
 
 class Dependent(Config):
-    """Settings that choose code, which may load what no import names: a table that it opens, a module by a computed name.
+    """Settings that choose code. It may load what no import statement names: a table, or a module with a computed name.
 
-    A change of what `depends_on` names makes the stages run again, like a change of the code.
+    When something that `depends_on` names changes, the stages run again, as after a change of the code.
 
     >>> from kerasvision.config import Model
     >>> list(Model(name="lenet5", depends_on=("nowhere.json",)).named_files())
@@ -113,18 +113,18 @@ class Dependent(Config):
     """
 
     depends_on: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=(), description="files, folders or modules that this code loads unseen; a change of theirs counts"
+        default=(), description="files, folders or modules that this code loads without import; a change reruns its stages"
     )
 
     def named_modules(self) -> frozenset[str]:
-        """What `depends_on` names that is no file or folder."""
+        """The names in `depends_on` that are not files or folders."""
         return frozenset(name for name in self.depends_on if not Path(name).exists())
 
     def named_files(self) -> Iterator[tuple[str, Path]]:
-        """The files that `depends_on` names, and every file in its folders, hidden ones and those behind links too.
+        """The files that `depends_on` names, and every file in its folders, including hidden and linked ones.
 
         Raises:
-            ConfigError: there is no such file, folder or module.
+            ConfigError: a name is not a file, folder or module.
         """
         for name in self.depends_on:
             path = Path(name)
@@ -137,19 +137,19 @@ class Dependent(Config):
                 raise ConfigError(
                     "depends_on names files, folders or modules",
                     received=name,
-                    hint=f"there is no file, folder or module of that name (looked in {Path.cwd()})",
+                    hint=f"there is no file, folder or module with that name (looked in {Path.cwd()})",
                 )
 
     def names_dependencies(self) -> bool:
-        """Whether `depends_on` names anything, here or further in."""
+        """Whether `depends_on` names anything, here or in settings inside."""
         return bool(self.depends_on) or super().names_dependencies()
 
     def own_values(self) -> dict[str, Any]:
-        """Field -> value, without `depends_on`: what an implementation is made with."""
+        """Field -> value, without `depends_on`: the arguments of an implementation."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in Dependent.model_fields}
 
     def identity(self) -> dict[str, Any]:
-        """What `depends_on` names counts by its content."""
+        """Without `depends_on`: what it names counts by its content."""
         return {name: value for name, value in super().identity().items() if name != "depends_on"}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -161,9 +161,9 @@ class Dependent(Config):
 
 
 class Component(Dependent):
-    """Settings that stand for one of several implementations, and say where that implementation is.
+    """Settings of one of several implementations, with the path of that implementation.
 
-    In data a component is a mapping with its `kind`: a short name, or the dotted path of a user's own class.
+    As data, a component is a mapping with its `kind`: a short name, or the path of a user's own class.
 
     >>> from kerasvision.config import Optimizer
     >>> Optimizer.parse({"kind": "sgd", "learning_rate": 0.1}).momentum
@@ -174,16 +174,16 @@ class Component(Dependent):
     kerasvision.errors.ConfigError: no optimizer is named 'sdg'; did you mean 'sgd'?
     """
 
-    # Where the code is: "module:attribute". A class without it is a family, and only its members can be made.
+    # Where the code is: "module:attribute". A class without it is a family: only its members can be made.
     implementation: ClassVar[str] = ""
 
     @property
     def kind(self) -> str:
-        """The short name of this class, or its dotted path where it is a user's own."""
+        """The short name of this class, or the path of a user's own class."""
         return lookup.COMPONENTS.name(f"{type(self).__module__}:{type(self).__qualname__}")
 
     def code_paths(self) -> frozenset[str]:
-        """`implementation`, the user's own class where it is one, and the same of what lies inside."""
+        """`implementation`, the class itself if it is a user's own, and the same for components inside."""
         own = {self.implementation, self.kind if ":" in self.kind else ""} - {""}
         return super().code_paths() | own
 
@@ -239,7 +239,7 @@ def canonical_json(data: object) -> str:
     >>> canonical_json({"b": 0.1, "a": [1, 2]})
     '{"a":[1,2],"b":0.1}'
     """
-    # A path may hold bytes that are no UTF-8. `storable` spells them as JSON does, so that they come back.
+    # A path may contain bytes that are not UTF-8. `storable` escapes them as JSON does, so they survive a round trip.
     return storable(json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
@@ -254,17 +254,17 @@ def _identity(value: object) -> object:
 
 
 def _readable(cls: type[Config], error: ValidationError) -> ConfigError:
-    """The first of pydantic's complaints, in the house's words."""
+    """The first of pydantic's errors, in the form of this package's messages."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         hint = lookup.did_you_mean(str(first["loc"][-1]), cls.model_fields)
         return ConfigError(f"{cls.__name__} has no field {place!r}; {hint}")
     if first["type"] == "missing":
-        return ConfigError(f"{cls.__name__} needs {place}")
+        return ConfigError(f"{cls.__name__} requires {place}")
     rule = first["msg"].removeprefix("Value error, ")
     where = f"{cls.__name__}.{place}" if place else cls.__name__
-    if first["type"] == "value_error":  # our own validators: the text already says what came in
+    if first["type"] == "value_error":  # our own validators: the text already says what was received
         return ConfigError(f"{where}: {rule}")
     return ConfigError(f"{where}: {rule[0].lower()}{rule[1:]}", received=first["input"])
 

@@ -1,4 +1,4 @@
-"""What is measured of a trained model, on which images, and what it is compared with."""
+"""How a trained model is measured: on which images, by which slices, and compared with what."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +12,10 @@ from kerasvision.config.keras_files import file_fault
 from kerasvision.config.listing import list_files
 from kerasvision.errors import ConfigError
 
-# By what images can be divided into slices: columns of the manifest, and two measures of an image.
+# Images can be divided into slices by these columns of the manifest, and by two measures of an image.
 COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects")
 MEASURES = ("pixels", "brightness")
-# Columns that are another value for every image, or the same for all that are judged.
+# Columns whose values differ for every image, or are the same for a whole split.
 NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
 
 
@@ -24,7 +24,7 @@ class Evaluation(Config):
 
     `slices` divide each split by a column of the manifest (`label`, `group`, `format`, `mode`, `notes`; the numbers `width`,
     `height`, `size` in bytes, `captions`, `objects`), by `pixels` (width times height) or by `brightness` (mean of all
-    values of an image, 0 to 255). Numbers are cut into bands of about as many images each, at quantiles of that split.
+    values of an image, 0 to 255). Numbers are divided at quantiles of that split into bands of about equally many images.
 
     >>> Evaluation(slices=("brightnes",))
     Traceback (most recent call last):
@@ -35,23 +35,23 @@ class Evaluation(Config):
     locations: ClassVar[frozenset[str]] = frozenset({"ensemble"})
 
     splits: tuple[Literal["validation", "test"], ...] = Field(
-        default=("validation", "test"), description="those that are measured; the gate judges the test split"
+        default=("validation", "test"), description="the splits to measure; the gate judges the test split"
     )
     slices: tuple[str, ...] = ("label", "pixels", "brightness")
-    bands: int = Field(default=3, ge=2, le=20, description="into how many parts a column of numbers is cut")
-    resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, where images are not counted")
-    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="how often an interval holds the true score")
+    bands: int = Field(default=3, ge=2, le=20, description="how many bands a column of numbers is divided into")
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, for metrics that are not counts")
+    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="how often an interval contains the true score")
     test_time: tuple[Literal["flip", "shift"], ...] = Field(
         default=(),
-        description="also measure the mean answer to several views of an image: flip adds its mirror image, shift four "
-        "that are moved by a sixteenth of it",
+        description="also measure the mean answer over several views of an image: flip adds its mirror image; shift adds "
+        "four views, each moved by a sixteenth of the image",
     )
     ensemble: tuple[Path, ...] = Field(
         default=(),
-        description="also measure the mean answer of this model and of those in these SavedModel folders or "
-        ".keras files; a .keras file is asked behind this experiment's transform",
+        description="also measure the mean answer of this model and the models in these SavedModel folders or .keras files; "
+        "a .keras file receives images from this experiment's transform",
     )
-    human: dict[str, float] = Field(default_factory=dict, description="metric -> what people reach on such images")
+    human: dict[str, float] = Field(default_factory=dict, description="metric -> the score of people on such images")
     human_source: str = Field(default="", description="where those figures come from")
 
     @field_validator("slices", mode="after")
@@ -59,7 +59,7 @@ class Evaluation(Config):
     def _slices_exist(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
         for name in slices:
             if name in NO_SLICES:
-                raise ConfigError(f"images cannot be divided by {name!r}, which is another for every {NO_SLICES[name]}")
+                raise ConfigError(f"images cannot be divided by {name!r}, which differs for every {NO_SLICES[name]}")
             if name not in COLUMNS + MEASURES:
                 raise ConfigError(f"images cannot be divided by {name!r}; {lookup.did_you_mean(name, COLUMNS + MEASURES)}")
         return slices
@@ -69,18 +69,18 @@ class Evaluation(Config):
         for field in ("splits", "slices", "test_time", "ensemble"):
             values = getattr(self, field)
             if len(set(values)) < len(values):
-                raise ValueError(f"{field} names each once; received {tuple(map(str, values))}")
+                raise ValueError(f"{field} must name each entry once; received {tuple(map(str, values))}")
         if "test" not in self.splits:
-            raise ValueError(f"splits must hold 'test', which the gate judges; received {self.splits}")
+            raise ValueError(f"splits must contain 'test', which the gate judges; received {self.splits}")
         if self.human and not self.human_source:
-            raise ValueError(f"human figures need a human_source, which says where they come from; received {self.human}")
+            raise ValueError(f"human requires human_source, which says where the figures come from; received {self.human}")
         return self
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Everything in the folders and files of the ensemble.
 
         Raises:
-            ConfigError: one is not there, is neither a SavedModel nor a .keras file, or is a damaged .keras file.
+            ConfigError: a path does not exist, is neither a SavedModel nor a .keras file, or is a damaged .keras file.
         """
         for number, path in enumerate(self.ensemble):
             if path.suffix == ".keras" and path.exists():
@@ -92,15 +92,15 @@ class Evaluation(Config):
                 yield from ((f"ensemble {number}/{name}", file) for name, file in list_files(path))
             else:
                 raise ConfigError(
-                    f"evaluation.ensemble needs folders with a saved_model.pb, or .keras files; {path} is neither "
+                    f"evaluation.ensemble requires folders with a saved_model.pb, or .keras files; {path} is neither "
                     f"(looked in {Path.cwd()})",
                     hint="name a version, such as saved_models/flowers/3",
                 )
 
 
 class SimpleModels(Config):
-    """The simplest learners that the network is compared with, by scikit-learn, on small versions of the images."""
+    """Simple scikit-learn models that the network is compared with, trained on small versions of the images."""
 
-    max_train: int = Field(default=5000, ge=10, description="training images that they learn from, drawn by a fixed seed")
-    max_side: int = Field(default=32, ge=2, le=128, description="larger images are reduced to this many pixels a side")
-    components: int = Field(default=50, ge=1, description="principal components that the second half of them sees")
+    max_train: int = Field(default=5000, ge=10, description="training images that they learn from, drawn with a fixed seed")
+    max_side: int = Field(default=32, ge=2, le=128, description="larger images are reduced to this many pixels per side")
+    components: int = Field(default=50, ge=1, description="principal components that the second half of the models receives")

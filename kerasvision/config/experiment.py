@@ -1,4 +1,4 @@
-"""An experiment: everything that a pipeline file may say, in one frozen object."""
+"""An experiment: all settings of a pipeline file in one frozen object."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,24 +23,24 @@ from kerasvision.config.training import Training
 from kerasvision.errors import ConfigError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-# What the trainer receives, and a search may vary.
+# The settings that the trainer receives, which a search may vary.
 SEARCHED = ("model", "training", "augment")
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Splits(Config):
-    """Which share of the images goes to each split. Splits that the source itself brings are kept.
+    """Which share of the images goes to each split. Splits that the source defines are kept.
 
-    A missing validation or test split is taken out of the training images. The place of an image follows from its
-    content and `salt` alone, so new images move no old one, and two copies of an image always share a split.
+    A missing validation or test split is taken from the training images. The split of an image depends on its content and
+    `salt` alone, so new images do not move old ones, and two copies of an image are always in the same split.
     """
 
     validation: float = Field(default=0.2, ge=0, lt=1)
     test: float = Field(default=0.2, gt=0, lt=1)
-    salt: str = Field(default="", description="another text deals the images anew")
+    salt: str = Field(default="", description="another text gives another random assignment of images to splits")
     stratify: bool = Field(
         default=False,
-        description="give every class its exact share in each split; where an earlier run put an image, it stays",
+        description="give every class its exact share in each split; images stay where an earlier run put them",
     )
 
     @model_validator(mode="after")
@@ -53,23 +53,23 @@ class Splits(Config):
 
 
 class Ingest(Config):
-    """What is done with images that cannot be used, and which ones a person wants left out."""
+    """What to do with images that cannot be used, and which images a person wants to leave out."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"quarantine_file"})
 
     policy: Literal["quarantine", "fail", "report"] = Field(
         default="quarantine",
-        description="quarantine: leave bad images out up to max_bad_fraction, else fail; fail: if there is one; report: "
-        "leave out however many there are",
+        description="quarantine: leave bad images out, but fail if their share exceeds max_bad_fraction; fail: allow none; "
+        "report: leave out any number of them",
     )
     quarantine_file: Path | None = Field(
         default=None, description="CSV with a column `sha256` or `id`: images to leave out; example_validator writes one"
     )
-    max_bad_fraction: float = Field(default=0.01, ge=0, le=1, description="quarantine up to this share, else fail")
-    max_pixels: int = Field(default=100_000_000, ge=1, description="refuse larger images by their header, undecoded")
+    max_bad_fraction: float = Field(default=0.01, ge=0, le=1, description="quarantine: largest share of bad images")
+    max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """The quarantine file, so that an edit of it is seen."""
+        """The quarantine file, so that changes to it are noticed."""
         if self.quarantine_file is not None:
             yield "quarantine.csv", self.quarantine_file
 
@@ -84,24 +84,25 @@ class Transform(Config):
         ge=8,
         le=16,
         description="how many bits of the values in 16-bit PNG files are used: 12 for X-rays stored as 0 to 4,095; the "
-        "upper 8 of them are kept, and greater values become white",
+        "upper 8 of these bits are kept, and greater values become white",
     )
     fit: Literal["stretch", "crop", "pad"] = Field(
-        default="stretch", description="what happens to the aspect ratio: ignore it, cut the ends off, or add borders"
+        default="stretch", description="another aspect ratio: stretch the image, crop the longer side, or pad with borders"
     )
     crop_fraction: float = Field(
-        default=1.0, gt=0, le=1, description="with fit='crop', share of each side that is kept, of the middle: 0.875"
+        default=1.0, gt=0, le=1, description="with fit='crop': share of each side kept around the center, often 0.875"
     )
     scale: Literal["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"] = Field(
         default="zero_to_one",
-        description="zero_mean subtracts the training images' mean colour from [0, 1]; standardize also divides by "
-        "their standard deviation; whiten turns to the principal axes of colour and divides by the deviation along each",
+        description="zero_mean: scale to [0, 1] and subtract the training images' mean colour; standardize: also divide by "
+        "their standard deviation; whiten: also rotate to the principal axes of colour, and divide by the deviation along "
+        "each",
     )
 
     @model_validator(mode="after")
     def _crops_what_it_keeps(self) -> "Transform":
         if self.crop_fraction < 1 and self.fit != "crop":
-            raise ValueError(f"crop_fraction needs fit='crop'; received fit={self.fit!r}")
+            raise ValueError(f"crop_fraction requires fit='crop'; received fit={self.fit!r}")
         return self
 
     @property
@@ -116,27 +117,27 @@ class Transform(Config):
 
 
 class Serving(Config):
-    """How the served model is proven: canary images go through it as bytes in a fresh process."""
+    """How the saved model is checked: a fresh process sends canary images through it as encoded bytes."""
 
     canary_examples: int = Field(default=512, ge=1, description="images whose answers must equal the trained model's")
-    max_difference: float = Field(default=1e-5, gt=0, description="largest difference of a score allowed there")
-    latency_queries: int = Field(default=50, ge=5, description="single-image queries timed")
+    max_difference: float = Field(default=1e-5, gt=0, description="largest allowed difference of a score")
+    latency_queries: int = Field(default=50, ge=5, description="how many queries with one image are timed")
     container: str = Field(
         default="tensorflow/serving",
-        description="asked as well where docker or podman has this image; it is not fetched",
+        description="container image that is also tested, if docker or podman already has it; it is not downloaded",
     )
 
 
 class Experiment(Config):
-    """Everything that a pipeline file says."""
+    """All settings of a pipeline file."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
-    name: str = Field(pattern=NAME_PATTERN, description="lower-case letters, digits, - and _; folders bear it")
+    name: str = Field(pattern=NAME_PATTERN, description="lower-case letters, digits, - and _; also names folders")
     source: Source
     splits: Splits = Splits()
     ingest: Ingest = Ingest()
-    schema_file: Path | None = Field(default=None, description="a committed schema.json; else one is inferred")
+    schema_file: Path | None = Field(default=None, description="a committed schema.json; None: infer one")
     transform: Transform
     augment: tuple[Augmentation, ...] = ()
     task: Task
@@ -148,13 +149,13 @@ class Experiment(Config):
     gate: Gate = Gate()
     export: Export = Export()
     serving: Serving = Serving()
-    predict: Predict | None = Field(default=None, description="images that the model answers for, once it is blessed")
+    predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
 
     @field_validator("name", mode="before")
     @classmethod
     def _plain_name(cls, name: object) -> object:
         if isinstance(name, str) and ("/" in name or "\\" in name or ".." in name or "\0" in name):
-            raise ValueError(f"a name holds lower-case letters, digits, - and _, and no path; received {name!r}")
+            raise ValueError(f"a name contains lower-case letters, digits, - and _, and is not a path; received {name!r}")
         return name
 
     @model_validator(mode="after")
@@ -181,7 +182,7 @@ class Experiment(Config):
         for what in self.task.requires:
             if way := self.source.way_to(what):
                 task, source = type(self.task).__name__, type(self.source).__name__
-                raise ConfigError(f"{task} requires {what}, and this {source} source gives none", hint=way)
+                raise ConfigError(f"{task} requires {what}, but this {source} source gives none", hint=way)
         return self
 
     @model_validator(mode="after")
@@ -191,7 +192,7 @@ class Experiment(Config):
         self.training.check_metrics(self.task, validation=self.splits.validation > 0)
         if self.training.freeze is not None and self.model.weights is None:
             raise ConfigError(
-                "training.freeze needs model.weights, or the frozen layers stay as random as they begin",
+                "training.freeze requires model.weights, or the frozen layers would stay random",
                 received=self.training.freeze,
                 hint="set model.weights to those of a trained network, or leave training.freeze out",
             )
@@ -199,15 +200,15 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _images_are_what_the_weights_want(self) -> "Experiment":
-        # What an own .keras file was trained on is not known here, and its network says nothing of it.
+        # A user's own .keras file does not say which images it was trained on.
         if self.model.weights is None or self.model.weights.endswith(".keras"):
             return self
         if (self.transform.scale, self.transform.color_mode) != ("zero_to_one", "rgb"):
             raise ConfigError(
-                "weights of keras.applications need transform.scale='zero_to_one' and transform.color_mode='rgb', because "
-                "the network itself scales its images to what they want",
+                "weights of keras.applications require transform.scale='zero_to_one' and transform.color_mode='rgb', "
+                "because the network itself scales its images as these weights require",
                 received=(self.transform.scale, self.transform.color_mode),
-                hint="leave both as they are by default",
+                hint="keep the defaults of both",
             )
         return self
 
@@ -221,13 +222,13 @@ class Experiment(Config):
         if path.partition(".")[0] not in SEARCHED:
             like = [".".join(one) for one in paths_like(self, path.split(".")) if one[0] in SEARCHED]
             raise ConfigError(
-                f'search.space["{path}"]: a search varies paths that begin with {", ".join(SEARCHED)}',
+                f'search.space["{path}"]: a search can only vary paths that begin with {", ".join(SEARCHED)}',
                 hint=f"did you mean {' or '.join(like)}?" if like else "",
             )
         if path == "model.weights":
             raise ConfigError(
-                'search.space["model.weights"]: a search cannot vary the weights to start from, because changes of their '
-                "files would go unnoticed",
+                'search.space["model.weights"]: a search cannot vary the initial weights, because it would not notice '
+                "changes of their files",
                 hint="run the pipeline once for each of them",
             )
 
@@ -236,10 +237,10 @@ class Experiment(Config):
         if self.search is None:
             return self
         if self.splits.validation == 0:
-            raise ValueError("a search needs a validation split; received splits.validation=0")
+            raise ValueError("a search requires a validation split; received splits.validation=0")
         for path in self.search.space:
             self._check_search_path(path)
-        # A trial is a whole experiment of its own, as long as trials are.
+        # A trial is a complete experiment, with the epochs of a trial.
         trial = self.model_copy(update={"search": None})
         for path, values in self.search.trials_to_check():
             try:

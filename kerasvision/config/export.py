@@ -1,4 +1,4 @@
-"""What is made of a trained network: the SavedModel, and files of other formats that users' own converters may add to.
+"""How a trained network is exported: as a SavedModel, and in other formats, which users can add to.
 
 >>> Export(formats=("onnx", LiteRtInt8(calibration_images=64))).formats
 (Onnx(max_difference=0.0001, opset=18), LiteRtInt8(max_difference=0.15, calibration_images=64))
@@ -13,99 +13,100 @@ from pydantic import Field, field_validator
 from kerasvision.config.base import Component, Config
 from kerasvision.errors import ConfigError
 
-# Where the SavedModel lies in the artifact; no format writes there.
+# The folder of the SavedModel in the artifact; no other format may write there.
 SAVED_MODEL_FOLDER = "Format-Serving"
 
 
 class Format(Component):
-    """Base of the formats besides the SavedModel. All are proven alike: on images of the test split, against the network.
+    """Base class of the export formats other than SavedModel.
 
-    `implementation` is a class that follows `kerasvision.export.writing.formats.converter.Converter`. `packages` names
-    the packages that it needs beyond the core.
+    Each is checked in the same way: its answers to images of the test split are compared with the network's.
+    `implementation` is a class with the interface of `kerasvision.export.writing.formats.converter.Converter`. `packages`
+    names the optional packages that it needs.
     """
 
-    # Where its file lies in the folder of the SavedModel artifact; it may have more files next to that one.
+    # The path of its file in the folder of the SavedModel artifact; it may have more files next to that one.
     file: ClassVar[str] = ""
 
     max_difference: float = Field(
-        default=1e-4, gt=0, description="largest difference of a number from the trained network's that is allowed"
+        default=1e-4, gt=0, description="largest allowed difference of an output from the trained network's"
     )
 
 
 class LiteRt(Format):
-    """LiteRT (formerly TensorFlow Lite) in float32: phones and small computers."""
+    """LiteRT (formerly TensorFlow Lite) in float32, for phones and small computers."""
 
     implementation: ClassVar[str] = "kerasvision.export.writing.formats.litert:LiteRtConverter"
     file: ClassVar[str] = "Format-LiteRT/model.tflite"
 
     def packages(self) -> frozenset[str]:
-        """The runtime that asks it; TensorFlow itself writes it."""
+        """The runtime that runs it; TensorFlow itself writes it."""
         return super().packages() | {"ai_edge_litert"}
 
 
 class LiteRtInt8(Format):
-    """LiteRT in whole numbers of 8 bits: a quarter of the size. Scales are chosen on images of the train split.
+    """LiteRT in 8-bit integers: a quarter of the size. Scales are chosen on images of the train split.
 
-    Rounding moves scores: LeNet-5's by 0.003.
+    Rounding changes scores: LeNet-5's by 0.003.
     """
 
     implementation: ClassVar[str] = "kerasvision.export.writing.formats.litert:LiteRtInt8Converter"
     file: ClassVar[str] = "Format-LiteRT/model_int8.tflite"
 
     max_difference: float = Field(
-        default=0.15, gt=0, description="largest difference of a number from the trained network's that is allowed"
+        default=0.15, gt=0, description="largest allowed difference of an output from the trained network's"
     )
-    calibration_images: int = Field(default=128, ge=1, description="how many training images choose the scales")
+    calibration_images: int = Field(default=128, ge=1, description="how many training images determine the scales")
 
     def packages(self) -> frozenset[str]:
-        """The runtime that asks it; TensorFlow itself writes it."""
+        """The runtime that runs it; TensorFlow itself writes it."""
         return super().packages() | {"ai_edge_litert"}
 
 
 class Onnx(Format):
-    """ONNX: runtimes other than TensorFlow's."""
+    """ONNX, for runtimes other than TensorFlow's."""
 
     implementation: ClassVar[str] = "kerasvision.export.writing.formats.onnx:OnnxConverter"
     file: ClassVar[str] = "Format-ONNX/model.onnx"
 
-    opset: int = Field(default=18, ge=14, le=18, description="version of ONNX' operators; an old runtime knows no new ones")
+    opset: int = Field(default=18, ge=14, le=18, description="ONNX operator set version; an old runtime needs a lower one")
 
     def packages(self) -> frozenset[str]:
-        """What writes it, and the runtime that asks it."""
+        """The packages that write it, and the runtime that runs it."""
         return super().packages() | {"onnx", "onnxruntime", "tf2onnx"}
 
 
 class Export(Config):
-    """What is made of a trained network besides the SavedModel, and how sure of itself it may be.
+    """How the SavedModel is calibrated, and which other formats are written.
 
-    The other formats take decoded images, float32 in [0, 255], and give the scores. Those of kerasvision need the extra
-    `formats`; a format of your own is a subclass of `Format`, named by its path, `"module:name"`.
+    The other formats take decoded images, float32 in [0, 255], and return the scores. Those of kerasvision require the
+    extra `formats`. A format of your own is a subclass of `Format`, named by its path, `"module:name"`.
     """
 
     temperature: bool = Field(
         default=False,
-        description="divide the network's outputs by the number that makes the validation images likeliest, so that a score "
-        "of 0.9 is right nine times in ten",
+        description="divide the network's logits by the temperature that fits the validation split best, so that a score of "
+        "0.9 is right nine times in ten",
     )
     max_pixels: int = Field(
-        default=100_000_000, ge=1, description="the served model refuses larger images by their header, undecoded"
+        default=100_000_000, ge=1, description="the saved model rejects images whose header says that they are larger"
     )
     formats: tuple[Format, ...] = Field(
-        default=(), description="litert: phones and small computers; litert_int8: the same in whole numbers; onnx"
+        default=(), description="litert: for phones and small computers; litert_int8: the same in 8-bit integers; onnx"
     )
 
     @field_validator("formats", mode="after")
     @classmethod
     def _each_has_its_own_file(cls, formats: tuple[Format, ...]) -> tuple[Format, ...]:
         if repeated := _repeated([one.kind for one in formats]):
-            raise ValueError(f"each format stands there once; received {repeated} more than once")
+            raise ValueError(f"formats must name each format once; received {repeated} more than once")
         if repeated := _repeated([one.file for one in formats]):
-            raise ValueError(f"each format writes a file of its own; received {repeated!r} more than once")
+            raise ValueError(f"each format must write a file of its own; received {repeated!r} more than once")
         for one in formats:
             folder, *below = PurePosixPath(one.file).parts or ("",)
             if not below or ".." in below or folder in ("/", "..", SAVED_MODEL_FOLDER):
                 raise ConfigError(
-                    f"the file of the format {one.kind} must lie in a folder of its own",
+                    f"the file of the format {one.kind} must be in a folder of its own",
                     received=one.file,
                     hint='name it, as in file: ClassVar[str] = "Format-Mine/model.bin"',
                 )

@@ -13,11 +13,11 @@ from kerasvision.errors import ConfigError
 
 
 class Rule(Component):
-    """Base of the rules of a gate. `implementation` judges: (rule, `kerasvision.evaluation.rules.Case`) -> RuleResult.
+    """Base class of the rules of a gate. `implementation`: (rule, `kerasvision.evaluation.rules.Case`) -> RuleResult.
 
-    `slice` takes a part of the examples: `slice="label=tulips"`, or every slice of a kind, each judged by itself:
-    `slice="label"`. Every label counts, however many there are. A slice without a test image, or on which the metric is not
-    a number, leaves the model undecided and is named.
+    `slice` limits the rule to a part of the examples, `slice="label=tulips"`, or judges every slice of a kind separately,
+    `slice="label"`. Every label counts, however many there are. A slice without a test image, or on which the metric is
+    NaN, leaves the model undecided; the reason names it.
     """
 
     implementation: ClassVar[str] = ""
@@ -35,21 +35,21 @@ class Rule(Component):
         super().__init__(**given, **fields)
 
     def check(self, task: Task, *, slices: Iterable[str] | None = None) -> None:
-        """Refuses what can be seen to be wrong before anything is trained.
+        """Rejects mistakes that can be found before training.
 
         Args:
-            task: says which metrics there are.
-            slices: the kinds of slices that are evaluated; None where that is not known.
+            task: defines the metrics.
+            slices: the kinds of slices that are evaluated; None if that is not known.
 
         Raises:
-            ConfigError: an unknown metric or slice, or one that the rule can say nothing about.
+            ConfigError: an unknown metric or slice, or one that the rule cannot judge.
         """
         if self.metric in FACTS:
             if self.slice is not None or self.compares or self._end() != "score":
                 raise ConfigError(
-                    f"{self.metric} is one number of the served model, without slices, interval or a change that could be "
-                    f"told; received {type(self).__name__} with {self._asked()}",
-                    hint=f'bound it as a whole: AtMost("{self.metric}", ...)',
+                    f"{self.metric} is a single number of the served model, without slices, an interval or an earlier value "
+                    f"to compare with; received {type(self).__name__} with {self._asked()}",
+                    hint=f'bound the number itself: AtMost("{self.metric}", ...)',
                 )
             return
         try:
@@ -69,17 +69,17 @@ class Rule(Component):
         return f"end={self._end()!r}" if self._end() != "score" else "a comparison"
 
     def _end(self) -> str:
-        """What is compared; a rule that is no `Bound` has no interval."""
+        """What is compared. A rule that is not a `Bound` has no interval."""
         return getattr(self, "end", "score")
 
 
 class Bound(Rule):
-    """Base of the rules that compare with a value.
+    """Base class of the rules that compare with a value.
 
     `end` says what is compared: the score itself, or the lower or upper end of its 95 % interval. `AtLeast(..., end="low")`
-    asks that the score is high enough whichever images the test split had got. Few images cannot show much: 20 right answers
-    of 20 give a low end of 0.832, and 0.99 takes 368 images without a mistake. Below such a number the model is undecided,
-    and the reason says how many images are needed; it fails where its whole interval breaks the bound.
+    requires that the score would be high enough with any other test images. Few images prove little: 20 right answers
+    of 20 give a low end of 0.832, and a low end of 0.99 requires 368 images without a mistake. With fewer images the model
+    is undecided, and the reason says how many are needed. It fails if its whole interval violates the bound.
     """
 
     value: float
@@ -99,21 +99,21 @@ class AtMost(Bound):
 
 
 class Change(Rule):
-    """Base of the rules that compare with the last blessed model, on the same images.
+    """Base class of the rules that compare with the last blessed model, on the same images.
 
-    While there is no blessed model yet the rule cannot be judged and says so; the other rules decide. Without a `test` the
-    two scores are compared as they are. With one, the change has an interval of the given confidence, and the rule passes or
-    fails only where the whole interval does; else, or with fewer than 30 images, the outcome is "not_enough_data", which
-    leaves a model undecided. Every slice is tested by itself: raise `confidence` where there are many.
+    If there is no blessed model yet, the rule cannot be judged and says so; the other rules decide. Without a `test`, the
+    two scores are compared directly. With a test, the change has an interval of the given confidence, and the rule passes
+    or fails only if the whole interval does. Otherwise, or with fewer than 30 images, the outcome is "not_enough_data",
+    which leaves the model undecided. Every slice is tested separately: raise `confidence` if there are many.
 
-    - `bootstrap`: images are drawn with replacement 1,000 times, each with the answers of both models, for any metric. The
+    - `bootstrap`, for any metric: images are drawn with replacement 1,000 times, each with the answers of both models. The
       interval lies between the quantiles of the change (Efron & Tibshirani, 1993), and allows for an image on which the
-      models differ, even where none was seen.
-    - `mcnemar`: exact, for `accuracy`, by the images on which one model is right and the other wrong (McNemar, 1947). At
-      least 6 of them are needed to tell a change from none with 95 % confidence.
+      models differ, even if there was no such image.
+    - `mcnemar`, for `accuracy`: an exact test on the images that only one of the models answers rightly (McNemar, 1947). At
+      least 6 of them are needed to prove a change with 95 % confidence.
 
-    Two models that answer all images alike are not proven to be alike: on 200 images the change lies within 0.0183. So a
-    tested `NoWorse` needs a tolerance; 0.01 takes 368 such images.
+    Equal answers to all images do not prove that two models are equal: on 200 images the change is within 0.0183. So
+    `NoWorse` with a test needs a tolerance; 0.01 requires 368 such images.
     """
 
     compares: ClassVar[bool] = True
@@ -125,15 +125,15 @@ class Change(Rule):
     def _counts_right_answers(self) -> "Change":
         if self.test == "mcnemar" and self.metric != "accuracy":
             raise ValueError(
-                "McNemar's test counts right answers, so it is for accuracy, and test='bootstrap' for the rest; "
+                "test='mcnemar' counts right answers, so it requires metric='accuracy'; use test='bootstrap' for others; "
                 f"received metric={self.metric!r}"
             )
         return self
 
 
 class NoWorse(Change):
-    """The metric must not be worse than the last blessed model's by more than `tolerance`, or by more than the share
-    `relative_tolerance` of that model's score: `NoWorse("accuracy", 0.01, test="bootstrap")`.
+    """The metric must not be worse than the last blessed model's by more than `tolerance`, or by more than
+    `relative_tolerance` times that model's score: `NoWorse("accuracy", 0.01, test="bootstrap")`.
 
     >>> NoWorse("accuracy", 0.01, relative_tolerance=0.1)
     Traceback (most recent call last):
@@ -166,9 +166,9 @@ class Better(Change):
 
 
 class Gate(Config):
-    """All rules must hold: `Gate(AtLeast("accuracy", 0.97), NoWorse("accuracy", 0.005))`.
+    """All rules must pass: `Gate(AtLeast("accuracy", 0.97), NoWorse("accuracy", 0.005))`.
 
-    A gate without rules leaves a model undecided, which is not blessed: nothing is pushed.
+    A gate without rules leaves the model undecided. An undecided model is not blessed and not pushed.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -183,18 +183,18 @@ class Gate(Config):
 
     @property
     def needs_facts(self) -> bool:
-        """Whether a rule bounds something that infra_validator measures."""
+        """Whether a rule bounds a number that infra_validator measures."""
         return any(rule.metric in FACTS for rule in self.rules)
 
     def slices(self) -> Iterator[tuple[str, str]]:
-        """(kind, value) of each rule's slice; the value is empty where the rule is for every slice of the kind."""
+        """(kind, value) of each rule's slice; the value is empty if the rule is for every slice of the kind."""
         for rule in self.rules:
             if rule.slice is not None:
                 kind, _, value = rule.slice.partition("=")
                 yield kind, value
 
     def check(self, task: Task, *, slices: Iterable[str] | None = None) -> None:
-        """Refuses rules that can be seen to be wrong before anything is trained; see `Rule.check`."""
+        """Rejects mistakes in the rules before training; see `Rule.check`."""
         known = None if slices is None else tuple(slices)
         for rule in self.rules:
             rule.check(task, slices=known)

@@ -1,6 +1,6 @@
-"""Where a path leads that a table or an annotation gives: to a file inside its folder, or to a fault.
+"""Resolves a path in a table or annotation file to a file inside its folder, or to a fault.
 
-Such a path is somebody else's text. One that leads out of the folder must never be opened, not even to hash it.
+Such a path is untrusted text. If it leads out of the folder, it must never be opened, not even to hash the file.
 """
 
 import os
@@ -15,12 +15,12 @@ from typing import BinaryIO
 from kerasvision.config.listing import printable
 from kerasvision.errors import DataError
 
-# So many rows without an image behind them, and most so: the folder is the wrong one, or the table is none.
+# If at least this many rows, and most of all rows, have no image, the folder or the table is the wrong one.
 HOPELESS_ROWS = 1_000
 
 
 class ImageFiles:
-    """The image files of one folder, looked up by the paths that somebody wrote down.
+    """The image files of one folder, looked up by the paths in a table or annotation file.
 
     Args:
         root: the folder that the paths start from.
@@ -35,9 +35,9 @@ class ImageFiles:
         self._folders: dict[str, str] = {}
 
     def name(self, written: str) -> str:
-        """The path below the folder of a path as somebody wrote it: `tidy`, and from the folder on where it is a whole path.
+        """The path as `tidy` spells it, relative to the folder; absolute paths are made relative if they are below it.
 
-        Backslashes separate folders where no file has them in its name. What lies elsewhere stays as it is: a `fault`.
+        Backslashes are separators unless a file with that name exists. A path outside stays as it is; it has a `fault`.
 
         >>> ImageFiles(Path("/photos")).name("/photos/cats/1.jpg"), ImageFiles(Path("/photos")).name("/other/1.jpg")
         ('cats/1.jpg', '/other/1.jpg')
@@ -53,26 +53,26 @@ class ImageFiles:
         return posixpath.normpath(posixpath.join(os.path.relpath(folder, self._real_root), posixpath.basename(name)))
 
     def path(self, name: str) -> Path:
-        """The file of that name, whether it may be read or not."""
+        """The file with that name, whether it may be read or not."""
         return self.root / name
 
     def fault(self, name: str) -> str:
-        """Why the file of that name cannot be read, one line; "" where it can. Takes a few microseconds."""
+        """Why the file with that name cannot be read, in one line; "" if it can. Takes a few microseconds."""
         if not name.strip():
             return "the path is empty"
         if "\0" in name:
-            return "the path holds a NUL character"
+            return "the path contains a NUL character"
         if "://" in name:
-            return "the path is an address on a network: download the image first"
+            return "the path is a network address: download the image first"
         try:
             return self._fault_on_disk(name)
         except UnicodeEncodeError:
-            return "the path is no valid text"
+            return "the path is not valid text"
         except OSError as error:
             return _missing(name) if error.errno in (ENOENT, ENOTDIR) else f"cannot be read: {error.strerror}"
 
     def _fault_on_disk(self, name: str) -> str:
-        # One question to the file system per image; folders, links and ".." are rare enough to be resolved.
+        # One system call per image. Folders are resolved once each, and links and ".." are rare.
         full = os.path.join(self.root, name)  # noqa: PTH118 (pathlib takes ten times as long)
         folder = name if posixpath.basename(name) == ".." else posixpath.dirname(name)
         if posixpath.isabs(name) or not self._is_inside(folder):
@@ -110,7 +110,7 @@ def _missing(name: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    """Whether the system can be asked about such a name."""
+    """Whether the file system accepts such a name."""
     try:
         return b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:
@@ -118,7 +118,7 @@ def _is_text(name: str) -> bool:
 
 
 def is_hopeless(bad: int, *, of: int) -> bool:
-    """Whether so many rows of a table lead nowhere that reading on is of no use.
+    """Whether too many rows of a table have no image file for reading to continue.
 
     >>> is_hopeless(900, of=900), is_hopeless(1_000, of=1_900), is_hopeless(1_000, of=50_000)
     (False, True, False)
@@ -127,7 +127,7 @@ def is_hopeless(bad: int, *, of: int) -> bool:
 
 
 def tidy(name: str) -> str:
-    """One spelling for one path: without `./`, `x/../` and doubled slashes; as it is where it is empty or an address.
+    """One spelling for each path: without `./`, `x/../` and double slashes. An empty path or an address is unchanged.
 
     >>> tidy("./cats//1.jpg")
     'cats/1.jpg'
@@ -136,10 +136,10 @@ def tidy(name: str) -> str:
 
 
 def existing_folder(path: Path) -> Path:
-    """The folder itself.
+    """The path itself.
 
     Raises:
-        DataError: there is none, or it may not be looked at.
+        DataError: it is not a folder, or there is no permission to look at it.
     """
     if not _is(stat.S_ISDIR, path):
         raise DataError(
@@ -149,10 +149,10 @@ def existing_folder(path: Path) -> Path:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of what lies in a folder, sorted; none where there is no folder.
+    """The sorted names of the entries of a folder; empty if there is no such folder.
 
     Raises:
-        DataError: it may not be listed.
+        DataError: there is no permission to list it.
     """
     try:
         return sorted(path.name for path in folder.iterdir())
@@ -163,10 +163,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def existing_file(path: Path, *, field: str) -> Path:
-    """The file itself.
+    """The path itself.
 
     Raises:
-        DataError: there is none, or it may not be looked at; the message says which field of the source names it.
+        DataError: it is not a file, or there is no permission to look at it. The message names the field of the source.
     """
     if not _is(stat.S_ISREG, path):
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})", hint=f"set source.{field} to an existing file")
@@ -185,7 +185,7 @@ def _is(kind: Callable[[int], bool], path: Path) -> bool:
 
 @contextmanager
 def opened_file(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file without which the source cannot be read.
+    """Opens a file that the source cannot do without, for reading bytes.
 
     Raises:
         DataError: it cannot be opened, or reading it fails.

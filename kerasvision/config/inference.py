@@ -1,4 +1,4 @@
-"""Which image files a saved model is asked about: files, folders and tables, listed one by one, always in the same order."""
+"""Lists the image files to predict from files, folders and tables, one by one, always in the same order."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ from kerasvision.config.table_files import holds_bytes, is_parquet, read_csv, re
 from kerasvision.errors import ConfigError, DataError
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"})
-# The columns that are tried, in this order, where none is named.
+# The columns that are tried, in this order, if none is named.
 PATH_COLUMNS = ("path", "image", "file")
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An image file that is asked for.
+    """An image file to predict.
 
     Attributes:
-        name: what it is called in the answer: its path below the folder, or as the table writes it.
-        path: where it lies.
-        fault: why it must not be opened; empty where it may.
+        name: its name in the answer: its path below the folder, or as the table writes it.
+        path: of the file.
+        fault: why it must not be opened; empty if it may.
     """
 
     name: str
@@ -35,36 +35,36 @@ class Listed:
 
 
 class Predict(Config):
-    """Images that the model answers for, once it is blessed: a folder, or a table with a column of paths.
+    """Images to predict once the model is blessed: a folder, or a table with a column of paths.
 
-    Of a folder every visible file is taken for an image, its folders' too, also behind links. A table (CSV, TSV, Parquet,
-    JSONL) holds paths relative to its own folder or to `images`, or whole paths below it; a path that leads out of it is a
-    fault of that row, and is never opened.
+    In a folder, every visible file counts as an image, including those in subfolders and behind links. A table (CSV, TSV,
+    Parquet, JSONL) contains paths relative to its own folder or to `images`, or absolute paths below that folder. A path
+    that leads out of it is a fault of that row, and is never opened.
     """
 
     locations: ClassVar[frozenset[str]] = frozenset({"path", "images"})
 
     path: Path
-    column: str | None = Field(default=None, description="of a table, the column of paths; else path, image or file")
-    images: Path | None = Field(default=None, description="where a table's paths start; else the table's own folder")
-    recursive: bool = Field(default=True, description="look into the folders of a folder too")
-    top: int | None = Field(default=None, ge=1, description="how many of the best labels; else as many as the model gives")
+    column: str | None = Field(default=None, description="the table's column of paths; by default path, image or file")
+    images: Path | None = Field(default=None, description="the folder of a table's paths; by default the table's own")
+    recursive: bool = Field(default=True, description="also predict the images in subfolders")
+    top: int | None = Field(default=None, ge=1, description="how many of the best labels; by default all from the model")
     batch_size: int = Field(default=32, ge=1, le=4096)
-    max_pixels: int = Field(default=100_000_000, ge=1, description="refuse larger images by their header, undecoded")
+    max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
     def listed(self) -> Iterator[Listed]:
-        """Every image, in order; the same on each call while nothing on the disk changes.
+        """Every image, in order; the same on each call unless the disk changes.
 
         Raises:
-            ConfigError: a table has no such column, or holds no paths.
-            DataError: there is no such file or folder, nothing in it, or a table that is none.
+            ConfigError: a table has no such column, or the column does not contain paths.
+            DataError: the file or folder does not exist or is empty, or a table cannot be read.
         """
         is_empty = True
         for found in self._listed():
             is_empty = False
             yield found
         if is_empty:
-            raise DataError(f"{self.path} holds no files to predict", hint="name a folder of images, or a table of paths")
+            raise DataError(f"{self.path} has no files to predict", hint="name a folder of images, or a table of paths")
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The table, and every image that may be opened."""
@@ -93,16 +93,16 @@ class Predict(Config):
 def asked_for(
     what: Iterable[Path], *, column: str | None = None, images: Path | None = None, recursive: bool = True
 ) -> Iterator[Listed]:
-    """The images of several files, folders and tables, one after the other; a folder's bear its name before theirs.
+    """The images of several files, folders and tables, one after the other. Names from a folder begin with that folder.
 
-    A file that is not there is listed: asking about it says so, and does not disturb the others.
+    A missing file is listed too: predicting it reports the fault and does not affect the others.
 
     Args:
         what: files, folders and tables.
         column, images, recursive: as in `Predict`.
 
     Raises:
-        ConfigError, DataError: as `Predict.listed` does.
+        ConfigError, DataError: see `Predict.listed`.
     """
     for path in what:
         if is_folder(path):
@@ -124,14 +124,14 @@ def is_table(path: Path) -> bool:
 
 
 def _folder(folder: Path, *, recursive: bool) -> Iterator[Listed]:
-    """The visible files below a folder, by name. Pipes and links to nowhere too: reading them says what they are."""
+    """The visible files below a folder, by name, including pipes and broken links: reading them reports the fault."""
     for found in list_folder(folder, recursive=recursive):
         if found.fault != EMPTY:
             yield Listed(str(folder) if found.name == "." else found.name, found.path, found.fault)
 
 
 def _cells(path: Path, column: str | None) -> Iterator[str]:
-    """The column of paths of a table."""
+    """The paths in a table."""
     read = _reader(path)
     for name in (column,) if column is not None else PATH_COLUMNS:
         try:
@@ -143,7 +143,7 @@ def _cells(path: Path, column: str | None) -> Iterator[str]:
         return (str(value if value is not None else "") for _, (value,) in rows)
     raise ConfigError(
         f"{path} must have a column {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}",
-        hint="say which column holds the paths: --column NAME, or predict.column",
+        hint="say which column contains the paths: --column NAME, or predict.column",
     )
 
 
@@ -160,5 +160,7 @@ def _reader(path: Path) -> Callable[[str], Iterator[tuple[int, tuple[object, ...
 def _parquet_paths(path: Path, column: str) -> Iterator[tuple[int, tuple[object, ...]]]:
     rows = read_parquet(path, columns=(column,))
     if holds_bytes(open_parquet(path), column, path):
-        raise DataError(f"column {column!r} of {path} holds images, and must hold paths", hint="write the images to files")
+        raise DataError(
+            f"column {column!r} of {path} must contain paths; it contains images", hint="write the images to files"
+        )
     return rows

@@ -1,11 +1,11 @@
-"""What a `.keras` file holds, seen without Keras: whether it is whole, what it needs, and which classes its head is for.
+"""Reads the contents of a `.keras` file without Keras: whether it is complete, what it needs, and the classes of its head.
 
     metadata.json       the version of Keras that wrote it
     config.json         the layers and how they are connected
-    model.weights.h5    the numbers
-    kerasvision.json    {"classes": [...]}, in the order of their numbers; ours, and Keras passes it over
+    model.weights.h5    the weights
+    kerasvision.json    {"classes": [...]}, in the order of their numbers; we add it, and Keras ignores it
 
-The names travel inside the file, so a copy of it still knows them. A file that Keras alone wrote has none.
+The class names are inside the file, so they stay with a copy of it. A file that Keras alone wrote has none.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", ("model.weights.h5", "model.weights.npz")
 NAMES = "kerasvision.json"
-# A description of layers is small. A larger entry is no description, and may be a ZIP bomb.
+# A description of layers is small. A larger entry is something else, perhaps a ZIP bomb.
 MOST_BYTES = 64 * 2**20
 ZIP, HDF5 = b"PK", b"\x89HDF\r\n\x1a\n"
 # How other kinds of file begin.
@@ -36,7 +36,7 @@ class Fault:
     """Why a file cannot be used.
 
     Attributes:
-        reason: goes on after the file's name: "is empty".
+        reason: continues a sentence that begins with the file's name: "is empty".
         hint: the way out.
     """
 
@@ -45,7 +45,7 @@ class Fault:
 
 
 def file_fault(file: Path) -> Fault | None:
-    """What is wrong with a file that should be a `.keras` file, as far as its list of contents tells.
+    """What is wrong with a file that should be a `.keras` file, according to its list of contents.
 
     The weights themselves are not read, so this is quick for a file of any size.
 
@@ -62,9 +62,9 @@ def file_fault(file: Path) -> Fault | None:
 
 
 def hdf5_fault(file: Path) -> Fault | None:
-    """What is wrong with a file that should be a `.h5` file of weights, as far as its first bytes tell.
+    """What is wrong with a file that should be a `.h5` file of weights, according to its first bytes.
 
-    A `.keras` file under that name is looked into as what it is.
+    A `.keras` file with that ending is checked as a `.keras` file.
     """
     beginning = _beginning(file)
     if isinstance(beginning, Fault):
@@ -72,17 +72,17 @@ def hdf5_fault(file: Path) -> Fault | None:
     if beginning.startswith(ZIP):
         return _archive_fault(file)
     if not beginning.startswith(HDF5):
-        kind = next((f"it is {kind}" for sign, kind in KINDS.items() if beginning.startswith(sign)), "it begins unlike one")
-        return Fault(f"is damaged or no HDF5 file: {kind}")
+        kind = next((f"it is {kind}" for sign, kind in KINDS.items() if beginning.startswith(sign)), "it begins differently")
+        return Fault(f"is damaged or not an HDF5 file: {kind}")
     return None
 
 
 def _beginning(file: Path) -> bytes | Fault:
     """The first bytes of a file, at least one."""
     if file.is_dir():
-        return Fault("is a folder", "name the file: a training leaves it in Format-Keras/model.keras of its folder")
+        return Fault("is a folder", "name the file: the trainer writes it to Format-Keras/model.keras in its folder")
     try:
-        # To open a pipe may take for ever.
+        # Opening a pipe may block forever.
         if not stat.S_ISREG(file.stat().st_mode):
             return Fault("is a pipe, a socket or a device", "copy it to a file, and name that")
         with file.open("rb") as opened:
@@ -121,7 +121,7 @@ def loading_fault(file: Path, error: Exception) -> Fault:
     if hidden is not None:
         name = (hidden.get("config") or {}).get("name", "lambda")
         return Fault(
-            f"has a Lambda layer {name!r}: its code is stored in the file and would run here",
+            f"has a Lambda layer {name!r}, whose code is stored in the file and would run here",
             "write that step with keras.ops, or as a layer class, and train again",
         )
     foreign = sorted({_class(layer) for layer in layers if not _is_keras(layer)})
@@ -131,11 +131,11 @@ def loading_fault(file: Path, error: Exception) -> Fault:
             "register the class with @keras.saving.register_keras_serializable() in the module of the network's builder",
         )
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return Fault(f"is damaged, or does not fit this Keras: {line}{_versions(file)}")
+    return Fault(f"is damaged, or incompatible with this version of Keras: {line}{_versions(file)}")
 
 
 def head_names(file: Path) -> tuple[str, ...] | None:
-    """The classes that the head of a network in a `.keras` file is for, in order; None where the file does not say.
+    """The class names of the head of the network in a `.keras` file, in order; None if the file does not say.
 
     >>> head_names(Path("nowhere.keras")) is None
     True
@@ -152,7 +152,7 @@ def add_names(file: Path, names: Sequence[str]) -> None:
 
 
 def _read(file: Path, entry: str) -> object:
-    """The JSON of an entry; None where there is no such entry, a Fault where it is damaged."""
+    """The JSON of an entry; None if there is no such entry, a Fault if it is damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
             if entry not in archive.namelist():
@@ -162,13 +162,13 @@ def _read(file: Path, entry: str) -> object:
             return json.loads(archive.read(entry))
     except OSError:
         return None
-    # A damaged archive raises any of several kinds, and all of them mean the same.
+    # A damaged archive raises several kinds of error, and all mean the same.
     except Exception as error:
         return Fault(f"has a damaged {entry}: {error}")
 
 
 def _layers(config: object) -> Iterator[dict[str, Any]]:
-    """Everything in a description that names a class, outermost first."""
+    """Every part of a description that names a class, outermost first."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
             yield config
@@ -180,13 +180,13 @@ def _layers(config: object) -> Iterator[dict[str, Any]]:
 
 
 def _is_keras(layer: dict[str, Any]) -> bool:
-    """Whether the class is one of Keras' own. Inner descriptions without a module are Keras' own (a `__tensor__`, say)."""
+    """Whether the class belongs to Keras. So do inner descriptions without a module, such as `__tensor__`."""
     module = layer.get("module", "keras")
     return isinstance(module, str) and module.partition(".")[0] in ("keras", "builtins")
 
 
 def _class(layer: dict[str, Any]) -> str:
-    """As its registration calls it: "package>Class"; or "module.Class" where it is not registered."""
+    """Its registered name, "package>Class", or "module.Class" if it is not registered."""
     module = layer.get("module")
     return str(layer.get("registered_name") or (f"{module}.{layer['class_name']}" if module else layer["class_name"]))
 

@@ -1,7 +1,7 @@
-"""What lies in a folder: the one listing that reading, predicting and fingerprints share.
+"""Lists the contents of a folder, in the same way for reading, predicting and fingerprints.
 
-Links are followed, because whoever owns the folder put them there; a link back to a folder above itself is named instead.
-Paths that a table or an annotation gives are another matter: see `kerasvision.config.image_files`.
+Links are followed, because the owner of the folder put them there. A link back to a folder above itself is reported as a
+fault. Paths in a table or annotation file are not trusted in this way: see `kerasvision.config.image_files`.
 """
 
 import errno
@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 
-# What operating systems and storage devices leave in folders, in lower case. Names that begin with a dot are hidden anyway.
+# Files that operating systems and storage devices create, in lower case. Names that begin with a dot are hidden anyway.
 LEFTOVERS = frozenset(
     {
         "thumbs.db",
@@ -74,9 +74,9 @@ class Found:
     Attributes:
         name: its path below the folder that was listed, with `/`.
         root: that folder.
-        is_folder: True for a folder in which nothing can be listed.
+        is_folder: True for a folder whose contents cannot be listed, or that is empty.
         is_outside: whether links below the root lead out of it to this entry.
-        fault: why nothing can be read there; "" where only reading can tell.
+        fault: why it cannot be read; "" if only reading can show that.
     """
 
     name: str
@@ -87,28 +87,28 @@ class Found:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Where it is."""
         return self.root / self.name
 
     @property
     def is_named_like_an_image(self) -> bool:
-        """Whether it is no folder, and its name ends as the names of images do."""
+        """Whether it is not a folder, and its name ends like an image's."""
         return not self.is_folder and os.path.splitext(self.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 (speed)
 
 
 def list_folder(root: Path, *, recursive: bool = True, hidden: bool = False) -> Iterator[Found]:
-    """Everything below a folder but the folders that hold something, sorted by the parts of their paths.
+    """Everything below a folder except non-empty folders themselves, sorted by the parts of their paths.
 
-    Pipes and links to nowhere are listed like files: reading them says what they are. A folder is listed where it is
-    empty, cannot be listed, or is a loop of links, each with its fault. What `is_passed_over` is left out.
+    Pipes and broken links are listed like files: reading them reports the fault. A folder is listed, with its fault, if it
+    is empty, cannot be listed, or is a loop of links. Entries for which `is_passed_over` is true are left out.
 
     Args:
-        root: the folder; where it cannot be listed itself, it is the only entry, named ".".
-        recursive: also list what lies in the folders below it.
-        hidden: also list what begins with a dot, which reading passes over.
+        root: the folder. If it cannot be listed, it is the only entry, with the name ".".
+        recursive: also list the contents of the folders below it.
+        hidden: also list names that begin with a dot, which reading ignores.
     """
     real = root.resolve()
-    # A stack instead of recursion: a path may hold more folders than Python allows calls.
+    # A stack instead of recursion: a path may contain more folders than Python allows nested calls.
     above_root = frozenset(_identity(folder) for folder in (real, *real.parents))
     waiting: list[tuple[Found, Above | None]] = [(Found("", root, is_folder=True), above_root)]
     while waiting:
@@ -120,14 +120,14 @@ def list_folder(root: Path, *, recursive: bool = True, hidden: bool = False) -> 
 
 
 def list_files(root: Path, *, hidden: bool = False) -> Iterator[tuple[str, Path]]:
-    """(name, path) of what a reader of the folder can depend on: its files, and what it has no permission to read."""
+    """(name, path) of everything that a reader of the folder depends on: its files, and entries that it may not read."""
     for found in list_folder(root, hidden=hidden):
         if found.fault not in (LOOP, EMPTY) and (found.fault or is_file(found.path)):
             yield printable(found.name), found.path
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file lies there; one that may not be looked at counts too, because reading it says what is wrong."""
+    """Whether the path is a regular file. One without read permission counts, because reading it reports the fault."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
@@ -135,12 +135,12 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder lies there, as far as that may be looked at."""
-    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises where a folder above is closed)
+    """Whether the path is a folder, as far as permissions let us see."""
+    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises if a folder above is closed)
 
 
 def is_passed_over(name: str, *, hidden: bool = False) -> bool:
-    """Whether an entry is left behind by an operating system or a storage device, or is hidden and not asked for.
+    """Whether listing ignores an entry: an operating system or storage device created it, or it is hidden.
 
     >>> [is_passed_over(name) for name in (".DS_Store", "Thumbs.db", "__MACOSX", "@eaDir", "thumbs")]
     [True, True, True, True, False]
@@ -149,7 +149,7 @@ def is_passed_over(name: str, *, hidden: bool = False) -> bool:
 
 
 def printable(name: str) -> str:
-    r"""A file's name as one line of text: bytes that are no UTF-8, line breaks and other control characters are escaped.
+    r"""A file's name as one line of text: bytes that are not UTF-8, line breaks and other control characters are escaped.
 
     >>> printable("caf\udce9\n.jpg") == r"caf\udce9\n.jpg"
     True
@@ -158,7 +158,7 @@ def printable(name: str) -> str:
 
 
 def storable(text: str) -> str:
-    r"""A text that UTF-8 can hold: what stands for other bytes of a file's name is escaped, in the way of JSON and Python.
+    r"""A text that UTF-8 can encode: surrogates, which represent other bytes of a file's name, are escaped as in JSON.
 
     >>> storable("caf\udce9.jpg") == r"caf\udce9.jpg"
     True
@@ -169,10 +169,10 @@ def storable(text: str) -> str:
 def _below(
     folder: Found, above: Above, *, real: Path, recursive: bool, hidden: bool
 ) -> Iterator[tuple[Found, Above | None]]:
-    """The entries of a folder, each with the folders above it where it is to be listed in its turn."""
+    """The entries of a folder, each with the folders above it if it must be listed in turn, or else None."""
     try:
         with os.scandir(folder.path) as entries:
-            # Without the entries themselves: of 100,000 files, a third of the memory.
+            # Keeping names instead of the entries takes a third of the memory for 100,000 files.
             kept = (entry for entry in entries if not is_passed_over(entry.name, hidden=hidden))
             named = sorted((entry.name, _is_folder(entry), entry.is_symlink()) for entry in kept)
     except OSError as error:
@@ -194,7 +194,7 @@ def _below(
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or to a place that may not be looked at: reading says so
+    except OSError:  # a link to itself, or to a place without permission: reading reports it
         return False
 
 

@@ -1,4 +1,4 @@
-"""What a text on the command line means: JSON, a Python literal, or settings as they stand in a pipeline file."""
+"""Parses a value on the command line: JSON, a Python literal, or settings as written in a pipeline file."""
 
 import ast
 import json
@@ -15,14 +15,14 @@ _PATH = re.compile(r"(?<=[\[(,\s])([A-Za-z_][\w.]*:[A-Za-z_]\w*)(?=\s*[,\])])")
 
 
 class _NoValue(Exception):
-    """The text is no JSON, no literal and no settings."""
+    """The text is not JSON, a literal or settings."""
 
 
 def value_of(text: str) -> object:
-    """The value that a text stands for, or the text itself if it stands for none.
+    """The value that a text represents, or the text itself if it represents none.
 
     Raises:
-        ConfigError: it stands for settings, and they cannot be made.
+        ConfigError: it represents settings that are not valid.
 
     >>> value_of("[64, 64]"), value_of("(64, 64)"), value_of("None"), value_of("adam"), value_of("'adam'")
     ([64, 64], (64, 64), None, 'adam', 'adam')
@@ -33,13 +33,13 @@ def value_of(text: str) -> object:
     """
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets in brackets in brackets
+    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or deeply nested brackets
         pass
-    # A shell takes the quotes out of ["mine:OpenVino"].
+    # A shell removes the quotes from ["mine:OpenVino"].
     for written in (text, _PATH.sub(r'"\1"', text)):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of backslashes, say: the text was not written as Python
+                warnings.simplefilter("ignore")  # about backslashes, for example: the text was not written as Python
                 return _evaluated(ast.parse(written.strip(), mode="eval").body)
         except (_NoValue, SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             pass
@@ -47,13 +47,13 @@ def value_of(text: str) -> object:
 
 
 def _evaluated(node: ast.expr | None) -> object:
-    """The value of an expression; `**other` in a dictionary has no key, and is refused."""
+    """The value of an expression; `**other` in a dictionary has no key, and is rejected."""
     if isinstance(node, ast.Constant) and isinstance(node.value, PLAIN):
         return node.value
     if isinstance(node, ast.Tuple):
         return tuple(_evaluated(item) for item in node.elts)
     if isinstance(node, ast.List):
-        # A shell takes the quotes out of ["onnx"].
+        # A shell removes the quotes from ["onnx"].
         return [item.id if isinstance(item, ast.Name) else _evaluated(item) for item in node.elts]
     if isinstance(node, ast.Dict):
         return {_evaluated(key): _evaluated(item) for key, item in zip(node.keys, node.values, strict=True)}
@@ -67,7 +67,7 @@ def _evaluated(node: ast.expr | None) -> object:
 
 
 def _settings(call: ast.Call) -> object:
-    """`c.Adam(learning_rate=0.1)`, made."""
+    """The settings that `c.Adam(learning_rate=0.1)` makes."""
     make = _class_of(call.func)
     if any(keyword.arg is None for keyword in call.keywords):  # **other
         raise _NoValue
@@ -76,7 +76,7 @@ def _settings(call: ast.Call) -> object:
     try:
         return make(*arguments, **fields)
     except TypeError as error:
-        hint = f"give its settings by their names, as in c.{make.__name__}(name=value)"
+        hint = f"write each setting with its name, as in c.{make.__name__}(name=value)"
         raise ConfigError(f"c.{make.__name__}(...) cannot be made: {error}", hint=hint) from None
 
 
@@ -93,7 +93,7 @@ def _class_of(name: ast.expr) -> type[Any]:
 
 
 def text_of(value: object) -> str:
-    """A value as `value_of` reads it back: JSON if it is not a text.
+    """The text that `value_of` reads back as this value: JSON unless the value is a text.
 
     >>> text_of(("litert",)), text_of("adam")
     ('["litert"]', 'adam')

@@ -1,4 +1,4 @@
-"""A pipeline file on disk becomes an experiment, or a clear error."""
+"""Loads a pipeline file as an experiment, or raises a clear error."""
 
 import hashlib
 import importlib.util
@@ -23,7 +23,7 @@ def load_experiment(path: Path | str, *, overrides: Sequence[str] = ()) -> Exper
         overrides: texts of the form `training.epochs=3`.
 
     Raises:
-        ConfigError: the file is missing or does not run, has no experiment, or an override does not fit.
+        ConfigError: the file is missing, raises an error or has no experiment, or an override is not valid.
     """
     return experiment_of(load_pipeline_module(path), overrides=overrides)
 
@@ -40,18 +40,18 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     """The module of a pipeline file. Its own folder is not put on the import path.
 
     Raises:
-        ConfigError: there is no such file, or running it raised.
+        ConfigError: there is no such file, or running it raised an error.
     """
     path = Path(path)
     if is_folder(path):
-        raise ConfigError(f"{path} is a folder, and a pipeline is a Python file", hint="name a file in it")
+        raise ConfigError(f"a pipeline is a Python file; {path} is a folder", hint="name a file in it")
     if not is_file(path):
         raise ConfigError(f"there is no pipeline file {path} (looked in {Path.cwd()})")
-    # The name holds the place, so that two files called digits.py do not meet in sys.modules.
+    # The name depends on the path, so that two files called digits.py are different modules.
     name = f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or path.suffix != ".py":
-        raise ConfigError("the name of a pipeline file ends in .py", received=str(path))
+        raise ConfigError("the name of a pipeline file must end in .py", received=str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with run_by_user(path, "does not run"):
@@ -61,11 +61,11 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
 
 @contextmanager
 def run_by_user(path: Path, complaint: str) -> Iterator[None]:
-    """Whatever the user's code in this file raises meanwhile becomes a ConfigError that names its line.
+    """Turns every error that the user's code in this file raises into a ConfigError that names the line.
 
     Args:
         path: the file.
-        complaint: what is wrong with it, between the line and the reason.
+        complaint: what is wrong with the file; it comes between the line and the reason.
     """
     try:
         yield

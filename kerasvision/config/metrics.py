@@ -1,4 +1,4 @@
-"""What a model is measured by besides the metrics of its task: metrics of one's own, and facts of the served model."""
+"""Measures of a model in addition to the metrics of its task: metrics of your own, and facts of the served model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.base import Dependent
 from kerasvision.errors import ConfigError
 
-# What infra_validator measures of a served model, in the unit of its name; a rule may name them like metrics.
+# What infra_validator measures of a served model, in the unit that the name gives. A rule may name them like metrics.
 FACTS = (
     "latency_p50_ms",
     "latency_p95_ms",
@@ -26,18 +26,18 @@ FACTS = (
 class Metric(Dependent):
     """A metric of your own, by the path of its function: `Metric("my_metrics:balanced_accuracy", bounds=(0, 1))`.
 
-    It is measured like every other: over each split, with an interval, on every slice, and for the rules of a gate. The
-    function receives three arguments and returns float (R,), the metric under R weightings of the same N examples at once:
+    It is measured like every other metric: over each split, with an interval, on every slice, and for the rules of a gate.
+    The function receives three arguments and returns float (R,), the metric for R weightings of the same N examples:
 
-    - truth: what is right. Classification: int (N,), class numbers in the order of labels.txt. Captioning: object (N,), of
-      each image a tuple of str.
-    - answers: what the model said. Classification: float32 (N, C), the scores of the classes. Captioning: object (N,), str.
-    - weights: float64 (N, R), how much each example counts. All are 1 for the score itself; for a resample of the bootstrap
-      they are how often each example was drawn, which may be 0.
+    - truth: the right answers. Classification: int (N,), class numbers in the order of labels.txt. Captioning: object (N,),
+      a tuple of str for each image.
+    - answers: of the model. Classification: float32 (N, C), the scores of the classes. Captioning: object (N,), str.
+    - weights: float64 (N, R), how much each example counts. For the score itself all are 1. For a resample of the bootstrap
+      they say how often each example was drawn, which may be 0.
 
-    The arrays are read-only. NaN says that there is no value: on a slice without examples of a class, say. A score of a
-    whole split that is NaN stops the evaluation, and so does an infinite value. The module counts in the cache key of the
-    evaluator alone, so a changed metric trains nothing anew.
+    The arrays are read-only. NaN means that there is no value, for example on a slice without examples of a class. The
+    evaluation stops if the score of a whole split is NaN, or if any value is infinite. The module is part of the evaluator's
+    cache key alone, so a changed metric does not rerun the training.
 
     In my_metrics.py:
 
@@ -47,15 +47,15 @@ class Metric(Dependent):
     ...     of_class = [truth == number for number in range(scores.shape[1])]
     ...     return np.mean([right[of] @ weights[of] / weights[of].sum(axis=0) for of in of_class], axis=0)
 
-    One image of class 0, answered rightly, and three of class 1, of which one is: (1 + 1/3) / 2. Where the last one, which
-    is wrong, counts nothing: (1 + 1/2) / 2.
+    The answer is right for the one image of class 0, and for one of the three images of class 1: (1 + 1/3) / 2. If the
+    last image, whose answer is wrong, has weight 0: (1 + 1/2) / 2.
 
     >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.8, 0.2]])
     >>> weights = np.array([[1, 1, 1, 1], [1, 1, 1, 0]]).T
     >>> balanced_accuracy(np.array([0, 1, 1, 1]), scores, weights).round(3).tolist()
     [0.667, 0.75]
 
-    A function of scikit-learn answers for one weighting at a time, and takes longer:
+    A function of scikit-learn takes one weighting at a time, which is slower:
 
     >>> def kappa(truth, scores, weights):
     ...     from sklearn.metrics import cohen_kappa_score
@@ -69,12 +69,12 @@ class Metric(Dependent):
     """
 
     function: str = Field(description="'module:function'")
-    name: str = Field(pattern=r"^[A-Za-z_]\w*$", description="that of the function by default")
-    best: Literal["max", "min"] = Field(default="max", description="whether more or less of it is better")
+    name: str = Field(pattern=r"^[A-Za-z_]\w*$", description="by default the name of the function")
+    best: Literal["max", "min"] = Field(default="max", description="whether a higher or a lower value is better")
     bounds: tuple[float, float] | None = Field(
         default=None,
-        description="the least and the most that it can be. Its interval then allows for an image unlike those that were "
-        "seen; without them a metric that all resamples agree on has no interval",
+        description="its lowest and highest possible value. With them its interval allows for an image unlike all those in "
+        "the split; without them, a metric that is equal for all resamples has no interval",
     )
 
     def __init__(self, function: str = "", **fields: Any) -> None:
@@ -97,13 +97,13 @@ class Metric(Dependent):
     @model_validator(mode="after")
     def _is_no_fact(self) -> "Metric":
         if self.name in FACTS:
-            raise ValueError(f"{self.name!r} is a fact of the served model; name the metric otherwise: name='...'")
+            raise ValueError(f"{self.name!r} is a fact of the served model; set another name: name='...'")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds are the least and the most; received {self.bounds}")
+            raise ValueError(f"bounds must be (lowest, highest); received {self.bounds}")
         return self
 
     def code_paths(self) -> frozenset[str]:
-        """The function's."""
+        """The path of the function."""
         return super().code_paths() | {self.function}
 
     def files(self) -> Iterator[tuple[str, Path]]:
@@ -115,7 +115,7 @@ class Metric(Dependent):
         module = self.function.partition(":")[0]
         if not lookup.module_exists(module):
             raise ConfigError(
-                f"the metric {self.name} needs the module {module!r}, which is not there",
-                hint="it must lie in the folder that the pipeline is run from, or be installed",
+                f"the metric {self.name} requires the module {module!r}, which was not found",
+                hint="put it in the folder that you run the pipeline from, or install it",
             )
         yield from super().files()

@@ -1,4 +1,4 @@
-"""Which network is trained, with which options, and what its weights start from."""
+"""Which network is trained, with which options and initial weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +26,8 @@ class Model(Dependent):
     name: str
     weights: str | None = Field(
         default=None,
-        description="what it starts from: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or "
-        "of the .keras file of an earlier training; else it starts freshly initialised",
+        description="initial weights: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or of the "
+        ".keras file of an earlier training; None: random initialisation",
     )
     options: dict[str, Scalar] = Field(default_factory=dict)
 
@@ -37,15 +37,15 @@ class Model(Dependent):
         if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras")):
             return weights
         raise ConfigError(
-            "weights are 'imagenet', or a .h5 or .keras file",
+            "weights must be 'imagenet', or a .h5 or .keras file",
             received=weights,
-            hint="a SavedModel cannot be used; a training leaves its network in Format-Keras/model.keras of its folder",
+            hint="a SavedModel cannot be used; the trainer writes its network to Format-Keras/model.keras in its folder",
         )
 
     @model_validator(mode="after")
     def _weights_are_published(self) -> "Model":
         if self.backbone is not self:
-            return self  # made just now, it has checked them
+            return self  # the backbone checked its weights when it was made
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
         if self.weights == IMAGENET and name not in PUBLISHED:
             raise ConfigError(
@@ -66,24 +66,24 @@ class Model(Dependent):
 
     @property
     def backbone(self) -> "Model":
-        """The network that this one looks through, with its share of the options; itself where it takes none."""
+        """The settings of this network's backbone, with its part of the options; `self` if it has no backbone."""
         found = lookup.backbone_of(self.name, self.options)
         return self if found is None else Model.parse({"name": found[0], "weights": self.weights, "options": found[1]})
 
     @property
     def weights_file(self) -> Path | None:
-        """The file that `weights` names; None where it names none."""
+        """The file that `weights` names; None if it names none."""
         return None if self.weights in (None, IMAGENET) else Path(self.weights)
 
     def identity(self) -> dict[str, Any]:
-        """A file of weights counts by its content, wherever it lies."""
+        """A file of weights counts by its content, not by its path."""
         return {**super().identity(), "weights": "a file" if self.weights_file else self.weights}
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The file of weights, if there is one.
 
         Raises:
-            ConfigError: it does not exist, or is no file of weights, as far as its beginning and its list of contents tell.
+            ConfigError: it does not exist, or its first bytes or list of contents show that it is not a file of weights.
         """
         if self.weights_file is None:
             return
@@ -98,5 +98,5 @@ class Model(Dependent):
         yield "weights", self.weights_file
 
     def code_paths(self) -> frozenset[str]:
-        """The builder's, and its backbone's."""
+        """The paths of the builder and of its backbone's builder."""
         return frozenset({lookup.MODELS.path(self.name), lookup.MODELS.path(self.backbone.name)})

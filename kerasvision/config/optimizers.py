@@ -1,6 +1,6 @@
-"""How a step changes the weights: the optimizers of the course and of today, each Keras' own.
+"""Optimizers, which decide how a training step changes the weights. All but Muon are Keras' own.
 
-The rule of each stands in cs231n's notes (https://cs231n.github.io/neural-networks-3/#update) or in the paper named.
+The rule of each is in cs231n's notes (https://cs231n.github.io/neural-networks-3/#update) or in the paper named.
 """
 
 from typing import ClassVar
@@ -11,11 +11,11 @@ from kerasvision.config.base import Component
 
 
 class Optimizer(Component):
-    """Base of all optimizers. `implementation` is a class that takes the settings' fields as keyword arguments.
+    """Base class of all optimizers. `implementation` is a class that takes the settings' fields as keyword arguments.
 
-    `weight_decay` is not among them, and goes for any optimizer of Keras'. It is the decoupled one (Loshchilov & Hutter,
-    2017, https://arxiv.org/abs/1711.05101): before its update, a weight loses the share learning rate x weight_decay of
-    itself. Biases, and the scales and shifts of normalisations, lose nothing. See `Training.l2` for the other kind.
+    `weight_decay` is not one of these arguments, and works with any Keras optimizer. It is decoupled (Loshchilov & Hutter,
+    2017, https://arxiv.org/abs/1711.05101): before its update, a weight is multiplied by 1 - learning rate x weight_decay.
+    Biases, and the scales and shifts of normalisations, do not decay. See `Training.l2` for L2 regularisation.
     """
 
     learning_rate: float = Field(gt=0)
@@ -23,7 +23,7 @@ class Optimizer(Component):
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent, with momentum where asked for, plain or Nesterov's."""
+    """Stochastic gradient descent, optionally with momentum, classical or Nesterov's."""
 
     implementation: ClassVar[str] = "keras.optimizers:SGD"
 
@@ -35,7 +35,7 @@ class Sgd(Optimizer):
 class Adagrad(Optimizer):
     """Steps divided by the root of the sum of all squared gradients so far (Duchi et al., 2011, JMLR 12).
 
-    Keras starts that sum at 0.1. With `initial_accumulator_value=0` it is the notes' rule.
+    Keras starts that sum at 0.1. `initial_accumulator_value=0` gives the rule of cs231n's notes.
     """
 
     implementation: ClassVar[str] = "keras.optimizers:Adagrad"
@@ -51,10 +51,10 @@ class RmsProp(Optimizer):
     implementation: ClassVar[str] = "keras.optimizers:RMSprop"
 
     learning_rate: float = Field(default=1e-3, gt=0)
-    rho: float = Field(default=0.9, ge=0, lt=1, description="how much of the running mean a step keeps")
+    rho: float = Field(default=0.9, ge=0, lt=1, description="share of the running mean that a step keeps")
     momentum: float = Field(default=0.0, ge=0, lt=1)
     epsilon: float = Field(default=1e-7, gt=0)
-    centered: bool = Field(default=False, description="divide by the deviation, not by the root of the mean square")
+    centered: bool = Field(default=False, description="divide by the standard deviation, not by the root mean square")
 
 
 class Adam(Optimizer):
@@ -77,9 +77,10 @@ class AdamW(Adam):
 
 
 class Lion(Optimizer):
-    """Steps of one size, by the sign of a momentum (Chen et al., 2023, https://arxiv.org/abs/2302.06675, algorithm 2).
+    """Steps of equal size, in the direction of a momentum's sign (Chen et al., 2023, https://arxiv.org/abs/2302.06675,
+    algorithm 2).
 
-    The paper takes a learning rate 3 to 10 times smaller than AdamW's, and a decay as many times larger.
+    The paper uses a learning rate 3 to 10 times smaller than AdamW's, and a weight decay larger by the same factor.
     """
 
     implementation: ClassVar[str] = "keras.optimizers:Lion"
@@ -90,11 +91,11 @@ class Lion(Optimizer):
 
 
 class Muon(Optimizer):
-    """Momentum made orthogonal, for kernels; Adam for all else (Jordan, 2024, https://kellerjordan.github.io/posts/muon/).
+    """Orthogonal momentum for kernels, Adam for other weights (Jordan, 2024, https://kellerjordan.github.io/posts/muon/).
 
-    The kernel of a convolution counts as a matrix with a row for each weight of a filter and a column for each filter, as
-    in the author's own code. (Keras gives all of them to Adam.) Steps are scaled as by Liu et al., 2025,
-    https://arxiv.org/abs/2502.16982, section 2.2, so that learning rates and decays are of AdamW's size.
+    The kernel of a convolution is treated as a matrix with a row for each weight of a filter and a column for each filter,
+    as in the author's code. (Keras' own Muon trains these kernels with Adam.) Steps are scaled as in Liu et al., 2025,
+    https://arxiv.org/abs/2502.16982, section 2.2, so that AdamW's learning rates and weight decays can be used.
     """
 
     implementation: ClassVar[str] = "kerasvision.training.optimizing.muon:Muon"
@@ -108,5 +109,5 @@ class Muon(Optimizer):
     epsilon: float = Field(default=1e-7, gt=0)
     adam_layers: tuple[str, ...] = Field(
         default=("logits",),
-        description="parts of the names of layers whose kernels go to Adam: the last layer's, says the author",
+        description="kernels of layers whose names contain one of these use Adam, as the author does for the last layer",
     )

@@ -17,17 +17,17 @@ C = TypeVar("C", bound=Config)
 
 
 def with_value(settings: C, path: str, value: object) -> C:
-    """Equal settings but for one field.
+    """A copy of the settings with one field changed.
 
     Args:
         settings: the object that the path starts from.
-        path: field names, positions and keys joined by dots: `training.epochs`, `augment.0.pad`, `model.options.pooling`;
-            one of them may stand in brackets, as in Python: `augment[0].pad`, `search.space["training.epochs"].low`.
-        value: the new value. A text is read as JSON, or as it would stand in a pipeline file, `(64, 64)` or
-            `c.Adam(learning_rate=0.1)`, where the field does not take the text itself. Quotes around a text do not count.
+        path: field names, positions and keys joined by dots: `training.epochs`, `augment.0.pad`, `model.options.pooling`.
+            One of them may be in brackets, as in Python: `augment[0].pad`, `search.space["training.epochs"].low`.
+        value: the new value. If the field does not accept a text itself, the text is read as JSON or as in a pipeline file,
+            `(64, 64)` or `c.Adam(learning_rate=0.1)`. Quotes around a text are removed.
 
     Raises:
-        ConfigError: no such path, or a value that the field refuses.
+        ConfigError: the path does not exist, or the field rejects the value.
 
     >>> from kerasvision.config import Training
     >>> with_value(Training(epochs=5), "optimizer.learning_rate", "0.5").optimizer.learning_rate
@@ -41,14 +41,15 @@ def with_value(settings: C, path: str, value: object) -> C:
 
 
 def with_values(settings: C, values: Mapping[str, object]) -> C:
-    """Equal settings but for some fields, checked when all of them are set: no order has to be found.
+    """A copy of the settings with several fields changed. They are checked once all are set, so their order is free.
 
     Args:
         settings: the object that the paths start from.
-        values: path -> new value, as for `with_value`. What lies below a path that is also set goes into the new value.
+        values: path -> new value, as for `with_value`. If a path and a path below it are both given, the second changes the
+            new value of the first.
 
     Raises:
-        ConfigError: no such path, or a value that the field refuses.
+        ConfigError: a path does not exist, or a field rejects its value.
 
     >>> from kerasvision.config import Training
     >>> many = {"optimizer.beta_1": 0.8, "optimizer": "adam", "warmup_epochs": 6, "epochs": 9}
@@ -64,12 +65,12 @@ def with_values(settings: C, values: Mapping[str, object]) -> C:
 
 
 def with_overrides(settings: C, assignments: Iterable[str]) -> C:
-    """Equal settings but for each `path=value`, as `--set` takes them; of two with one path, the last one counts."""
+    """A copy of the settings with each `path=value` applied, as in `--set`. If a path occurs twice, the last one counts."""
     values: dict[str, object] = {}
     for assignment in assignments:
         path, equals, value = assignment.partition("=")
         if not equals or not path:
-            raise ConfigError("an override has the form path=value", received=assignment)
+            raise ConfigError("an override must have the form path=value", received=assignment)
         values.pop(path.strip(), None)
         values[path.strip()] = value.strip()
     return with_values(settings, values)
@@ -77,7 +78,7 @@ def with_overrides(settings: C, assignments: Iterable[str]) -> C:
 
 @dataclass(frozen=True)
 class _Change:
-    """A value for what lies at `parts` below the object in hand; `path` is the whole way, for messages."""
+    """A new value at `parts` below the current object; `path` is the complete path, for messages."""
 
     path: str
     parts: list[str]
@@ -89,7 +90,7 @@ class _Change:
 
     @property
     def above(self) -> str:
-        """The way to the object in hand."""
+        """The path of the current object."""
         return ".".join(_parts(self.path)[: -len(self.parts)])
 
 
@@ -107,7 +108,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _with_suggestion(error: ConfigError, settings: Config, changes: list[_Change]) -> ConfigError:
-    """The error, and which assignment may have been meant by the one that is refused like this also by itself."""
+    """The error, with suggestions for the assignment that causes it, if one assignment alone causes the same error."""
 
     def refusal(change: _Change) -> str:
         try:
@@ -132,7 +133,7 @@ def _with_suggestion(error: ConfigError, settings: Config, changes: list[_Change
 
 
 def _changed(node: object, changes: list[_Change]) -> object:
-    """The object with all changes made; each of them lies somewhere below it."""
+    """A copy of the object with all changes made; each is somewhere below it."""
     by_part = _by_part(changes)
     if isinstance(node, Config):
         return _changed_config(node, by_part)
@@ -140,7 +141,7 @@ def _changed(node: object, changes: list[_Change]) -> object:
         return {**node, **{part: _entry(node.get(part), below) for part, below in by_part.items()}}
     above = changes[0].above
     if not isinstance(node, tuple):
-        raise ConfigError(f"{above} is {node!r}, and nothing lies below it", hint=f"set {above} itself")
+        raise ConfigError(f"{above} is {node!r}, which has no settings inside", hint=f"set {above} itself")
     places = {str(place): item for place, item in enumerate(node)}
     for part in by_part:
         if part not in places:
@@ -159,7 +160,7 @@ def _by_part(changes: Iterable[_Change]) -> dict[str, list[_Change]]:
 
 
 def _entry(held: object, changes: list[_Change]) -> object:
-    """What comes under a key of a mapping. Nothing says there what a text is meant to be: what it can be read as."""
+    """The new value of a key in a mapping. A mapping has no declared type, so a text is parsed whenever possible."""
     return _changed(held, changes) if changes[-1].parts else _from_text(changes[-1].value)
 
 
@@ -179,9 +180,9 @@ def _changed_config(node: C, by_part: Mapping[str, list[_Change]]) -> C:
 
 
 def _first_that_fits(node: C, choices: Mapping[str, tuple[object, ...]]) -> C:
-    """The settings with one of its choices in each field: the first combination that they accept."""
+    """The settings with the first combination of choices, one per field, that they accept."""
     fields = {name: getattr(node, name) for name in type(node).model_fields}
-    # Most fields are decided one by one: the number of combinations doubles with each.
+    # Most fields are decided one by one, because each undecided field doubles the number of combinations.
     choices = {name: _decided(type(node), fields, name, options) for name, options in choices.items()}
     for values in product(*choices.values()):
         try:
@@ -192,7 +193,7 @@ def _first_that_fits(node: C, choices: Mapping[str, tuple[object, ...]]) -> C:
 
 
 def _decided(cls: type[Config], fields: dict[str, object], name: str, options: tuple[object, ...]) -> tuple[object, ...]:
-    """The first choice that a field accepts where nothing else changes; all of them where it accepts none."""
+    """The first choice that a field accepts if nothing else changes; all choices if it accepts none."""
     for option in options if len(options) > 1 else ():
         with suppress(ConfigError):
             cls.parse(fields | {name: option})
@@ -201,7 +202,7 @@ def _decided(cls: type[Config], fields: dict[str, object], name: str, options: t
 
 
 def _choices(held: object, changes: list[_Change]) -> tuple[object, ...]:
-    """What a value may become: a text may be meant as it stands or as JSON."""
+    """The possible new values of a field: a text may be meant literally or as JSON."""
     if changes[-1].parts:
         return (_changed(held, changes),)
     value = changes[-1].value
@@ -209,11 +210,11 @@ def _choices(held: object, changes: list[_Change]) -> tuple[object, ...]:
     if parsed is value:
         return (value,)
     if isinstance(parsed, str):
-        return (parsed,)  # it stood in quotes
+        return (parsed,)  # it was in quotes
     # A text field takes the text itself; "null" is None wherever None is allowed.
     return (parsed, value) if parsed is None else (value, parsed)
 
 
 def _from_text(value: object) -> object:
-    """What a text stands for; what is no text, as it is."""
+    """The value that a text represents; other values are unchanged."""
     return value_of(value) if isinstance(value, str) else value

@@ -1,7 +1,8 @@
-"""The rows of a Parquet file, as many at a time as a bounded memory holds, however well they are compressed.
+"""Reads the rows of a Parquet file in batches that fit in bounded memory, however strongly they are compressed.
 
-A few kilobytes of Parquet can stand for gigabytes: a dictionary keeps a text of 3 MB once for 1,000 rows, and zeros take no
-space. What a column unpacks to is known before it is read, and so is the longest value of its dictionary.
+A few kilobytes of Parquet can decompress to gigabytes: a dictionary stores a text of 3 MB once for 1,000 rows, and zeros
+take almost no space. The decompressed size of a column is known before reading, and so is the longest value of its
+dictionary.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,30 +16,30 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 
 BUFFER_BYTES = 1 << 20
-# Rows that are in memory at a time take no more than this, as long as one row does not.
+# A batch of rows takes no more memory than this, unless a single row does.
 MOST_BATCH_BYTES = 64_000_000
-# A list (of captions, say) is taken to hold no more values than this in a row.
+# We assume that a list (of captions, for example) has no more values than this in one row.
 MOST_IN_LIST = 1_000
-# A column of this size that unpacks a thousandfold is no data. Ordinary columns are a hundredth of it, or compress less.
+# A column of this size that decompresses a thousandfold is not data. Real ones are 100 times smaller, or compress less.
 SUSPECT_BYTES, SUSPECT_RATIO = 256_000_000, 1_000
 _DICTIONARIES = frozenset({"PLAIN_DICTIONARY", "RLE_DICTIONARY"})
 
 
 def open_parquet(path: Path, *, as_dictionaries: Sequence[str] = ()) -> "ParquetFile":
-    """A Parquet file; its footer is read, none of its rows.
+    """Opens a Parquet file and reads its footer, but no rows.
 
     Args:
         path: of the file.
-        as_dictionaries: paths of columns whose values are not to be repeated for each row.
+        as_dictionaries: paths of columns to read as dictionaries, without repeating values for each row.
 
     Raises:
-        DataError: it is none.
+        DataError: it is not a Parquet file.
     """
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
     try:
-        # Page by page: else a column's whole row group, often the whole column, is in memory (331 instead of 32 MB of 300).
+        # Page by page. Otherwise a column's whole row group, often the whole column, is in memory (331 MB, not 32, for 300).
         return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False, read_dictionary=list(as_dictionaries))
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
@@ -47,16 +48,16 @@ def open_parquet(path: Path, *, as_dictionaries: Sequence[str] = ()) -> "Parquet
 def row_batches(
     path: Path, columns: Sequence[str], *, most_rows: int, most_value_bytes: int | None = None
 ) -> Iterator["RecordBatch"]:
-    """The rows of a Parquet file in order, up to `most_rows` at a time, and fewer where they are large.
+    """The rows of a Parquet file in order, in batches of up to `most_rows`, and fewer if the rows are large.
 
     Args:
         path: of the file.
         columns: their names.
-        most_rows: how many rows a batch holds at most.
-        most_value_bytes: a dictionary with a longer value is refused; None: however long.
+        most_rows: the largest number of rows in a batch.
+        most_value_bytes: a dictionary with a longer value is rejected; None: no limit.
 
     Raises:
-        DataError: no Parquet file; or a column that unpacks to too much.
+        DataError: it is not a Parquet file, or a column decompresses to too many bytes.
     """
     file = open_parquet(path)
     for group in range(file.metadata.num_row_groups):
@@ -75,17 +76,17 @@ def _leaves(file: "ParquetFile", group: int, columns: Sequence[str]) -> list[int
 
 
 def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows: int, most_value_bytes: int | None) -> int:
-    """How many bytes of a column one row may take, at worst where it has a dictionary, and else on average."""
+    """How many bytes of a column one row may take: the worst case if it has a dictionary, else the average."""
     chunk = file.metadata.row_group(group).column(leaf)
     unpacked: int = chunk.total_uncompressed_size
     values: int = chunk.num_values
     if unpacked > max(SUSPECT_BYTES, SUSPECT_RATIO * chunk.total_compressed_size):
         raise DataError(
-            f"column {chunk.path_in_schema!r} of {path} must not unpack to more than {SUSPECT_RATIO:,} times its size; "
-            f"{chunk.total_compressed_size:,} bytes unpack to {unpacked:,}",
-            hint="write the table anew, with a dictionary for values that repeat",
+            f"column {chunk.path_in_schema!r} of {path} must not decompress to more than {SUSPECT_RATIO:,} times its size; "
+            f"{chunk.total_compressed_size:,} bytes decompress to {unpacked:,}",
+            hint="write the table again, with a dictionary for repeated values",
         )
-    # No value is longer than all of its column.
+    # No value is longer than its whole column.
     if unpacked * most_rows <= MOST_BATCH_BYTES or not values:
         return 0
     if "DELTA_BYTE_ARRAY" in chunk.encodings:  # each value may repeat most of the one before
@@ -95,7 +96,7 @@ def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows
     longest = _longest_in_dictionary(path, file, group, leaf, chunk)
     if most_value_bytes is not None and longest > most_value_bytes:
         raise DataError(
-            f"column {chunk.path_in_schema!r} of {path} must hold values of at most {most_value_bytes:,} bytes; "
+            f"column {chunk.path_in_schema!r} of {path} must have values of at most {most_value_bytes:,} bytes; "
             f"one has {longest:,}",
             hint="is it the right column? Labels, paths and captions are short texts",
         )
@@ -103,7 +104,7 @@ def _row_bytes(path: Path, file: "ParquetFile", group: int, leaf: int, most_rows
 
 
 def _longest_in_dictionary(path: Path, file: "ParquetFile", group: int, leaf: int, chunk: "ColumnChunkMetaData") -> int:
-    """Bytes of the longest value in a column's dictionary, of which none is repeated to find out."""
+    """Bytes of the longest value in a column's dictionary, found without decompressing the rows."""
     import pyarrow
     import pyarrow.compute
 

@@ -1,6 +1,6 @@
-"""Which networks have weights for ImageNet that somebody published, where those are, and what images they want.
+"""Which networks have published ImageNet weights, where the files are, and how images must be scaled for them.
 
-They are those of keras.applications; addresses and hashes are the ones in its source, Keras 3.15. Networks bear our names.
+The weights are those of keras.applications, with the addresses and hashes of Keras 3.15's source. Networks have our names.
 
 >>> PUBLISHED["vgg16"].url(with_head=False).rpartition("/")[2]
 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
@@ -13,11 +13,11 @@ from typing import Literal
 
 _HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
 
-# What weights="imagenet" means: a word, where anything else is a path.
+# The value of `weights` that is not a path.
 IMAGENET = "imagenet"
 # How many classes the published heads have.
 IMAGENET_CLASSES = 1000
-# SHA-256 of their WordNet ids, "n01440764" to "n15075141", sorted, a line each. The heads have them in this order.
+# SHA-256 of their WordNet ids, "n01440764" to "n15075141", sorted, one per line. The heads use the same order.
 _IMAGENET_IDS = "385e0240499426c022b773be1ae4da780f057b89c9694c7f47199f62746b6edd"
 
 
@@ -26,11 +26,11 @@ class Published:
     """The two files of one network.
 
     Attributes:
-        path: of either file below the host, but for its ending.
+        path: of both files below the host, without the ending.
         md5: of the file with the head, for 1000 classes.
-        md5_without_head: of the other one.
-        pixels: how the images of its training were scaled; see `kerasvision.models.scaling`.
-        layers: how many layers with weights the file has, besides the dense ones: no two networks have the same number.
+        md5_without_head: of the other file.
+        pixels: how the training images were scaled; see `kerasvision.models.scaling`.
+        layers: how many layers with weights the file has, not counting dense layers. It is different for every network.
     """
 
     path: str

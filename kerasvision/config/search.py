@@ -1,4 +1,4 @@
-"""What the tuner may vary, and how it searches: KerasTuner's spaces and oracles over paths into the experiment."""
+"""What the tuner varies and how it searches: KerasTuner's spaces and oracles for paths of the experiment."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,14 @@ Conditions = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 
 class Space(Component):
-    """Base of the values that one setting may take.
+    """Base class of the sets of values that a search tries for one setting.
 
     Attributes:
-        when: path of a `Choice` of the same search -> the choices with which this setting is varied. With others it keeps
-            the experiment's own value, or what the chosen component begins with.
+        when: path of a `Choice` of the same search -> the choices with which this setting is varied. With other choices it
+            keeps the experiment's own value, or the default of the chosen component.
     """
 
-    # A space is read by the tuner itself: there is no code behind it but KerasTuner's.
+    # The tuner reads a space directly; the only code behind it is KerasTuner's.
     implementation: ClassVar[str] = "keras_tuner:HyperParameters"
 
     when: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
@@ -35,8 +35,8 @@ class Space(Component):
         return {path: tuple(values) if isinstance(values, tuple | list) else (values,) for path, values in when.items()}
 
     def examples(self) -> tuple[Scalar, ...]:
-        """Ends of the range and what lies between, or all choices: each must be a value that the field accepts."""
-        raise TypeError(f"{type(self).__name__} does not say its values")
+        """Values that the field must accept: the ends of a range and a value between them, or all choices."""
+        raise TypeError(f"{type(self).__name__} does not list its values")
 
 
 class _Range(Space):
@@ -50,12 +50,12 @@ class _Range(Space):
         return self
 
     def examples(self) -> tuple[Scalar, ...]:
-        """Both ends, and a number between them that is not whole, which a field for whole numbers refuses."""
+        """Both ends, and a fraction between them, which an integer field rejects."""
         return (self.low, self.low + (self.high - self.low) / math.pi, self.high)
 
 
 class Float(_Range):
-    """Any number in [low, high], each as likely."""
+    """Any number in [low, high], uniformly."""
 
     def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
         fields.update(low=low, high=high, when=when or {})
@@ -63,7 +63,7 @@ class Float(_Range):
 
 
 class LogUniform(_Range):
-    """Any number in [low, high], each order of magnitude as likely."""
+    """Any number in [low, high], uniformly in its logarithm."""
 
     low: float = Field(gt=0)
 
@@ -73,7 +73,7 @@ class LogUniform(_Range):
 
 
 class Int(_Range):
-    """Any of the whole numbers low, low + step, ... up to high."""
+    """One of the integers low, low + step, ... up to high."""
 
     low: int
     high: int
@@ -101,7 +101,8 @@ class Choice(Space):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> "Choice":
-        # KerasTuner's rule, told before a search begins. True and 1 are two values here and one in Python.
+        # KerasTuner's rule, checked before a search begins. True and 1 are different types here, although Python's sets
+        # treat them as equal.
         kinds = sorted({type(value).__name__ for value in self.values})
         if len(kinds) > 1:
             raise ValueError(f"choices must all be of one type; received {', '.join(kinds)}")
@@ -115,10 +116,10 @@ class Choice(Space):
 
 
 class Search(Config):
-    """A search for better settings: `space` maps a path into the experiment to the values it may take.
+    """A search for better settings: `space` maps paths of the experiment to the values to try.
 
     Only the settings that the trainer receives can be searched: paths that begin with `model.`, `training.` or
-    `augment.`. Trials are scored on the validation split; the test split is not looked at.
+    `augment.`. Trials are scored on the validation split; the test split is not used.
 
     >>> Search(space={
     ...     "training.optimizer": Choice("sgd", "adam"),
@@ -130,28 +131,28 @@ class Search(Config):
     space: dict[str, Annotated[Space, Field()]] = Field(min_length=1)
     algorithm: Literal["random", "grid", "bayesian", "hyperband", "halving"] = Field(
         default="random",
-        description="hyperband: Li et al., 2017; halving: its most eager bracket alone, `trials` begin it",
+        description="hyperband: Li et al., 2017; halving: only its most aggressive bracket, which `trials` trials begin",
     )
-    trials: int = Field(default=10, ge=1, description="most trials; Hyperband decides for itself how many it needs")
-    epochs: int = Field(default=3, ge=1, description="epochs of one trial; the longest ones, for Hyperband and halving")
+    trials: int = Field(default=10, ge=1, description="largest number of trials; Hyperband chooses its own number")
+    epochs: int = Field(default=3, ge=1, description="epochs of a trial; for Hyperband and halving, of the longest trial")
     factor: int = Field(
         default=3,
         ge=2,
-        description="Hyperband and halving: one trial in this many continues, for this many times the epochs",
+        description="Hyperband and halving: one in `factor` trials continues, for `factor` times as many epochs",
     )
-    minutes: float | None = Field(default=None, gt=0, description="no trial begins after this many minutes")
-    total_epochs: int | None = Field(default=None, ge=1, description="no trial begins that would exceed this total")
-    trial_minutes: float | None = Field(default=None, gt=0, description="a trial that takes longer has failed")
+    minutes: float | None = Field(default=None, gt=0, description="no trial starts after this many minutes")
+    total_epochs: int | None = Field(default=None, ge=1, description="no trial starts that would exceed this total")
+    trial_minutes: float | None = Field(default=None, gt=0, description="a trial that takes longer counts as failed")
     objective: str = Field(default="accuracy", description="a metric of the task, on the validation split")
     stop_hopeless: bool = Field(
         default=False,
-        description="end a trial whose best score is below the median of what earlier ones had on average at that epoch "
+        description="end a trial whose best score is below the median of the earlier trials' mean scores up to that epoch "
         "(Golovin et al., 2017, Google Vizier, section 3.2.2)",
     )
-    parallel_trials: int = Field(default=1, ge=1, description="trials at a time, each in a process of its own")
-    retries: int = Field(default=1, ge=0, description="how often a trial whose process died is tried again")
+    parallel_trials: int = Field(default=1, ge=1, description="trials that run at the same time, each in its own process")
+    retries: int = Field(default=1, ge=0, description="how often to repeat a trial whose process died")
     seeds: int = Field(
-        default=0, ge=0, description="train the best settings in full with this many seeds, and report mean and deviation"
+        default=0, ge=0, description="train the best settings in full with this many seeds; report mean and deviation"
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -161,14 +162,14 @@ class Search(Config):
             for parent, wanted in space.when.items():
                 self._check_condition(path, parent, wanted)
             if path in self._ancestors(path):
-                raise ConfigError(f"the conditions of {path!r} lead back to itself")
+                raise ConfigError(f"the conditions of {path!r} depend on {path!r} itself")
         return self
 
     @model_validator(mode="after")
     def _rounds_need_epochs(self) -> "Search":
         if self.algorithm in ("hyperband", "halving") and self.epochs < self.factor:
             raise ValueError(
-                f"{self.algorithm} needs epochs of at least factor, or there is nothing to compare early; "
+                f"{self.algorithm} requires epochs of at least factor, or it could not compare trials early; "
                 f"received epochs={self.epochs}, factor={self.factor}"
             )
         return self
@@ -176,7 +177,7 @@ class Search(Config):
     def _check_condition(self, path: str, parent: str, wanted: tuple[Scalar, ...]) -> None:
         if parent not in self.space:
             hint = lookup.did_you_mean(parent, set(self.space) - {path})
-            raise ConfigError(f"{path!r} is varied when {parent!r} has a value, and that path is not searched; {hint}")
+            raise ConfigError(f"{path!r} depends on {parent!r}, which is not searched; {hint}")
         choices = self.space[parent]
         if not isinstance(choices, Choice):
             raise ConfigError(f"{path!r} depends on {parent!r}, which must be a Choice", received=choices)
@@ -186,7 +187,7 @@ class Search(Config):
                 raise ConfigError(f"{path!r} depends on a value that {parent!r} never has: {value!r}; it has {shown}")
 
     def _ancestors(self, path: str) -> set[str]:
-        """The paths on which a path depends, also by others; itself among them only where they go in a circle."""
+        """The paths on which a path depends, directly or indirectly; it is one of them only if there is a cycle."""
         found: set[str] = set()
         waiting = list(self.space[path].when)
         while waiting:
@@ -201,7 +202,7 @@ class Search(Config):
         yield from sorted(self.space.items(), key=lambda item: len(self._ancestors(item[0])))
 
     def active(self, values: Mapping[str, Scalar]) -> tuple[str, ...]:
-        """The paths that are varied where some have these values."""
+        """The paths that are varied if the choices have these values."""
         found: list[str] = []
         for path, space in self.in_order():
             if all(parent in found and values.get(parent) in wanted for parent, wanted in space.when.items()):
@@ -209,13 +210,13 @@ class Search(Config):
         return tuple(found)
 
     def trials_to_check(self) -> Iterator[tuple[str, dict[str, Scalar]]]:
-        """(path, values by path) such that every end of its range and every choice occurs, with what makes it matter."""
+        """(path, values by path) for every end of a range and every choice, with the choices that activate the path."""
         for path, space in self.space.items():
             for value in space.examples():
                 yield path, {**self._met(path), path: value}
 
     def _met(self, path: str) -> dict[str, Scalar]:
-        """Choices with which a path is varied."""
+        """Choices that activate a path."""
         met: dict[str, Scalar] = {}
         for parent, wanted in self.space[path].when.items():
             met |= {**self._met(parent), parent: wanted[0]}

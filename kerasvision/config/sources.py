@@ -1,7 +1,7 @@
 """Where the images come from.
 
-A source's settings say what to read and list its files, so that a change on disk can be seen without reading any image.
-The reading itself is in `kerasvision.data.sources`.
+A source's settings say what to read, and list its files, so that changes on disk are found without reading any image.
+The code that reads is in `kerasvision.data.sources`.
 """
 
 import glob
@@ -19,23 +19,23 @@ from kerasvision.config.parquet_batches import open_parquet
 from kerasvision.config.table_files import Rows, holds_bytes, is_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
-# What a task may require of every image besides its pixels.
+# What a task may require of every image in addition to its pixels.
 AnnotationKind = Literal["labels", "captions"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
 
 
 class Source(Component):
-    """Base of all sources. A user's own source subclasses it and names its reading function in `implementation`.
+    """Base class of all sources. A user's own source subclasses it and names its reading function in `implementation`.
 
     The reading function takes these settings and yields `kerasvision.data.records.Record`s.
     """
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """(name within the source, path) of every file whose content decides what is read, in any order."""
+        """(name within the source, path) of every file whose content affects what is read, in any order."""
         return iter(())
 
     def way_to(self, what: AnnotationKind) -> str:
-        """How to make this source give labels or captions, as a hint; "" where it gives them, or may.
+        """A hint how to make this source give labels or captions; "" if it gives them, or may give them.
 
         >>> Coco(path="coco").way_to("labels")
         "set source.label='largest'"
@@ -46,7 +46,7 @@ class Source(Component):
 class Digits(Source):
     """scikit-learn's 1,797 handwritten digits, 8 x 8 grey, ten classes (UCI "Optical Recognition of Handwritten Digits").
 
-    The images are part of the scikit-learn package: nothing is fetched.
+    The images are part of the scikit-learn package: nothing is downloaded.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.digits:read_digits"
@@ -57,11 +57,11 @@ class Digits(Source):
 
 
 class ImageFolder(Source):
-    """Class folders of images, `<path>/<class>/<image>`; with split folders above them, or directly below each of them.
+    """Class folders of images, `<path>/<class>/<image>`; optionally with split folders above or below the class folders.
 
     Split folders are named train, validation (val, valid, dev, eval) or test, also with numbers and more words, such as
-    `training_set` or `seg_test`. Links are followed. Hidden files and those that systems leave behind (Thumbs.db, say) are
-    left alone; every other file is taken for an image, and a file that turns out not to be one is named and quarantined.
+    `training_set` or `seg_test`. Links are followed. Hidden files and files that operating systems create (Thumbs.db, for
+    example) are ignored. Every other file counts as an image; if it is not one, it is reported and quarantined.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.image_folder:read_image_folder"
@@ -81,7 +81,7 @@ class ImageFolder(Source):
 class Idx(Source):
     """MNIST's file format: `train-images-idx3-ubyte.gz`, `train-labels-idx1-ubyte.gz`, and the two `t10k-` files.
 
-    Works for MNIST, Fashion-MNIST, KMNIST and others that come as these four files. The t10k files are the test split.
+    Works for MNIST, Fashion-MNIST, KMNIST and others that consist of these four files. The t10k files are the test split.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.idx:read_idx"
@@ -105,8 +105,8 @@ class Idx(Source):
 class Tfds(Source):
     """Any image classification data set of tensorflow-datasets, by its name: `"cifar10"`, `"oxford_flowers102:2.1.1"`.
 
-    A data set that is not on this machine yet is downloaded; where there is no network, that is said within seconds.
-    Its identity is its name and version, so pin the version (`name:version`) for an exact record.
+    A data set that is not on this machine yet is downloaded. Without a network, an error says so within seconds.
+    Its fingerprint is its name and version, so pin the version (`name:version`) for an exact record.
 
     A feature within others is written with a slash: `label_key=None, caption_key="captions/text"` for `coco_captions`.
     """
@@ -115,29 +115,29 @@ class Tfds(Source):
     locations: ClassVar[frozenset[str]] = frozenset({"data_dir"})
 
     name: str
-    data_dir: Path | None = Field(default=None, description="where TFDS keeps its data sets; else its own default")
+    data_dir: Path | None = Field(default=None, description="where TFDS keeps its data sets; None: TFDS' default")
     image_key: str = "image"
-    label_key: str | None = Field(default="label", description="None where the data set gives no labels")
+    label_key: str | None = Field(default="label", description="None if the data set has no labels")
     caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""
         field = {"labels": "label_key", "captions": "caption_key"}[what]
-        return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
+        return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
 
 class Table(Source):
-    """A table of images: CSV, TSV or Parquet, one row per image, the columns named in its first line.
+    """A table of images: CSV, TSV or Parquet, with one row per image and the column names in its first line.
 
-    The image column holds paths relative to the table's own folder or to `root`, or whole paths below it; in Parquet, it
-    may hold the encoded bytes instead, plain or as Hugging Face writes them (`{bytes, path}`). One image on several rows
-    is one image with the captions of all of them. A path that leads out of the folder is a fault of that image, and is
-    never opened. Images in `root` without a row are left alone: a table is a selection, often one of several from one
-    folder, and listing that folder could take longer than reading the images.
+    The image column contains paths relative to the table's own folder or to `root`, or absolute paths below that folder. In
+    Parquet, it may contain the encoded bytes instead, plain or as Hugging Face writes them (`{bytes, path}`). If several
+    rows have the same image, it is one image with the captions of all of them. A path that leads out of the folder is a
+    fault of that image, and is never opened. Images in `root` without a row are ignored: a table is a selection, often one
+    of several from one folder, and listing that folder could take longer than reading the images.
 
-    A label is one text or one whole number, and so is a group. Bytes are read as UTF-8; lists are read as numbers of classes
-    where each is one-hot.
+    A label is one text or one integer, and so is a group. Bytes are read as UTF-8. Lists are read as class numbers if all
+    of them are one-hot.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.table:read_table"
@@ -145,23 +145,23 @@ class Table(Source):
 
     path: Path
     image: str = Field(default="image", description="the column with the paths or the bytes")
-    label: str | None = Field(default="label", description="the column with the class name; None where there is none")
-    split: str | None = Field(default=None, description="the column with the split; an empty cell leaves it to `splits`")
+    label: str | None = Field(default="label", description="the column with the class name; None if there is none")
+    split: str | None = Field(default=None, description="the column with the split; `splits` decides for empty cells")
     group: str | None = Field(default=None, description="the column that says which images share a split")
     captions: tuple[str, ...] = Field(default=(), description="columns with captions; in Parquet also lists of them")
-    root: Path | None = Field(default=None, description="the folder that the paths start from; else the table's own")
+    root: Path | None = Field(default=None, description="the folder that the paths start from; None: the table's own")
     separator: str | None = Field(
-        default=None, min_length=1, max_length=1, description="between two values; else a tab in .tsv, a comma elsewhere"
+        default=None, min_length=1, max_length=1, description="between two values; None: a tab in .tsv, a comma elsewhere"
     )
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the name of their column."""
         field = {"labels": "label", "captions": "captions"}[what]
-        return "" if getattr(self, field) else f"set source.{field} to the column that holds the {what}"
+        return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns to read: image, then label, split and group where they are given, then the captions."""
+        """The columns to read: image, then label, split and group if they are set, then the captions."""
         return (self.image, *(name for name in (self.label, self.split, self.group) if name is not None), *self.captions)
 
     @property
@@ -170,11 +170,11 @@ class Table(Source):
         return ImageFiles(self.root if self.root is not None else self.path.parent)
 
     def rows(self, columns: tuple[str, ...]) -> Rows:
-        """(line of a text or row of a Parquet file, values) of every row.
+        """(line of a text file or row of a Parquet file, values) of every row.
 
         Raises:
-            ConfigError: a column that is missing or there twice.
-            DataError: no such file, or one that is no table.
+            ConfigError: a column is missing or occurs twice.
+            DataError: the file does not exist, or is not a table.
         """
         existing_file(self.path, field="path")
         if is_parquet(self.path):
@@ -183,17 +183,17 @@ class Table(Source):
         return read_csv(self.path, columns=columns, separator=separator)
 
     def holds_bytes(self) -> bool:
-        """Whether the images themselves lie in the table.
+        """Whether the table contains the images themselves.
 
         Raises:
-            ConfigError: the image column holds neither paths nor bytes.
+            ConfigError: the image column contains neither paths nor bytes.
         """
         if not is_parquet(self.path):
             return False
         return holds_bytes(open_parquet(existing_file(self.path, field="path")), self.image, self.path)
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """The table, and each image that it names. Rows that cannot be read end the list: reading tells of them."""
+        """The table, and each image that it names. The list ends at a row that cannot be read; reading reports it."""
         rows = self.rows(self.columns)
         yield self.path.name, self.path
         if self.holds_bytes():
@@ -214,40 +214,39 @@ class Table(Source):
 
 
 class Coco(Source):
-    """Photos in COCO's form: captions, boxes and masks in JSON files (https://cocodataset.org/#format-data).
+    """Photos in COCO's format: captions, boxes and masks in JSON files (https://cocodataset.org/#format-data).
 
-    `Coco(path="coco")` reads what lies there as COCO is published: `annotations/captions_train2017.json` and
-    `annotations/instances_train2017.json` describe the images in `train2017`, which is the training split; likewise for
-    val2017, and for any other name. With `captions` or `instances` given, `path` is the folder of the images themselves.
+    `Coco(path="coco")` reads a folder with the layout of the published COCO: `annotations/captions_train2017.json` and
+    `annotations/instances_train2017.json` describe the images in `train2017`, which is the training split; val2017 and
+    other names work in the same way. If `captions` or `instances` is set, `path` is the folder of the images themselves.
 
-    An image that only one of the two files lists has no captions, or no objects. An image that lies among the listed ones is
-    left out with a warning where no JSON file lists it, not even another one in the place of the two. Crowds (`iscrowd`) are
-    left out: a box around twenty people is no example of one. Categories with the same name are one class, whatever their
-    ids.
+    An image that only one of the two files lists has no captions, or no objects. An image that neither file lists is left
+    out, with a warning unless another JSON file next to them lists it. Crowds (`iscrowd`) are left out: a box around twenty
+    people is not an example of one person. Categories with the same name are one class, whatever their ids.
 
-    Where a JSON file gives an image another size than its file has, the boxes and masks are scaled to the file, or turned
-    with it where the annotator ignored its EXIF orientation; with another aspect ratio the image is left out.
+    If the size in a JSON file differs from the image's, boxes and masks are scaled to the image, or rotated with it if the
+    annotator ignored its EXIF orientation. If the aspect ratio differs too, the image is left out.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
     locations: ClassVar[frozenset[str]] = frozenset({"path", "captions", "instances"})
 
     path: Path
-    captions: Path | None = Field(default=None, description="a file of captions, for the images in `path`")
-    instances: Path | None = Field(default=None, description="a file of boxes and masks, for the images in `path`")
+    captions: Path | None = Field(default=None, description="a file with captions of the images in `path`")
+    instances: Path | None = Field(default=None, description="a file with boxes and masks for the images in `path`")
     annotations: tuple[Literal["captions", "instances"], ...] = Field(
-        default=("captions", "instances"), description="what to read, of images that are listed in either"
+        default=("captions", "instances"), description="what to read; images that either file lists are used"
     )
     crowds: Literal["leave_out", "keep"] = "leave_out"
     masks: Literal["keep", "leave_out"] = "keep"
     label: Literal["none", "largest"] = Field(
         default="none",
-        description="largest: an image gets the class of its object with the largest box as its label; what lies outside "
-        "the image does not count, nor do crowds",
+        description="largest: the label of an image is the class of its largest box; parts outside the image and crowds do "
+        "not count",
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels are made of the boxes where `label` says so; either needs its kind of file."""
+        """Labels require `label` and a file of boxes; captions require a file of captions."""
         if what == "labels" and self.label == "none":
             return "set source.label='largest'"
         kind = {"labels": "instances", "captions": "captions"}[what]
@@ -260,7 +259,7 @@ class Coco(Source):
         """(folder of images, {"captions" or "instances": file that describes them}), sorted by folder.
 
         Raises:
-            DataError: a folder or file that is not there, or nothing to read.
+            DataError: a folder or file does not exist, or there is nothing to read.
         """
         root = existing_folder(self.path)
         given = {kind: getattr(self, kind) for kind in self.annotations if getattr(self, kind) is not None}
@@ -274,14 +273,14 @@ class Coco(Source):
                     found.setdefault(folder, {})[kind] = root / "annotations" / name
         if not found:
             raise DataError(
-                f"{root / 'annotations'} holds no {' or '.join(f'{kind}_*.json' for kind in self.annotations)}",
+                f"{root / 'annotations'} has no {' or '.join(f'{kind}_*.json' for kind in self.annotations)}",
                 hint="set source.captions or source.instances to the file that describes the images",
             )
         for folder, files in found.items():
             if not is_folder(folder):
                 raise DataError(
-                    f"there is no folder {folder}, whose images {next(iter(files.values()))} describes",
-                    hint="fetch the images, or move the file away",
+                    f"there is no folder {folder} with the images that {next(iter(files.values()))} describes",
+                    hint="download the images, or move that file elsewhere",
                 )
         return sorted(found.items())
 
@@ -297,9 +296,9 @@ class Coco(Source):
 class TfRecord(Source):
     """TFRecord files of tf.train.Example, with the keys of TensorFlow's Models: `image/encoded`, `image/class/label`, ...
 
-    `path` is a file or a pattern: `"imagenet/*-of-*"`. A file with train, validation (or val) or test in its name is that
-    split; so is one in such a folder, where the pattern leaves the folder open (`"imagenet/*/*"`). Keys that an example does
-    not hold are left out, but for the image itself.
+    `path` is a file or a pattern: `"imagenet/*-of-*"`. A file with train, validation (or val) or test in its name belongs to
+    that split. So does a file in a folder with such a name, if the pattern has a wildcard for the folder
+    (`"imagenet/*/*"`). All keys except the image are optional in each example.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
@@ -309,24 +308,24 @@ class TfRecord(Source):
     image_key: str = "image/encoded"
     label_key: str | None = Field(default="image/class/label", description="a number, a text, or a one-hot list")
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
-    caption_key: str | None = Field(default="image/caption", description="a text, or several")
+    caption_key: str | None = Field(default="image/caption", description="one or several texts")
     box_key: str | None = Field(default="image/object/bbox", description="with /ymin, /xmin, /ymax, /xmax, each in [0, 1]")
     object_label_key: str = Field(default="image/object/class/text", description="a number or a text for each box")
     object_class_names: tuple[str, ...] | None = Field(default=None, description="names of the objects' labels 0, 1, ...")
-    mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 where the object is not")
+    mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 outside the object")
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""
         field = {"labels": "label_key", "captions": "caption_key"}[what]
-        return f"set source.{field} to the feature that holds the {what}" if getattr(self, field) is None else ""
+        return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
     def named_paths(self) -> list[tuple[str, Path]]:
-        """(name, file) of all files, sorted; the name is the part of the path that the pattern leaves open.
+        """(name, file) of all files, sorted; the name is the path from the first part with a wildcard on.
 
         Raises:
-            DataError: there are none.
+            DataError: no file matches.
         """
-        # Where it may not be looked at, reading it says so.
+        # Without permission this is true too, and reading the file reports it.
         if is_file(self.path):
             return [(printable(self.path.name), self.path)]
         *folders, _ = self.path.parts or ("",)
@@ -345,7 +344,7 @@ class TfRecord(Source):
         return paths
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """All files that the pattern means."""
+        """All files that match the pattern."""
         yield from self.named_paths()
 
 
@@ -353,10 +352,10 @@ ShapeName = Literal["circle", "square", "triangle", "star", "cross", "ring", "cr
 
 
 class Shapes(Source):
-    """Scenes made from a seed: coloured shapes on textured ground, with label, boxes, masks and one to five captions.
+    """Scenes generated from a seed: coloured shapes on a textured background, with label, boxes, masks and 1 to 5 captions.
 
-    Scene n depends on the seed and n alone, so a larger `count` adds scenes and changes none. The label is the class of the
-    largest shape; each class has its turn, so all are equally frequent. Nothing is fetched, and nothing need be licensed.
+    Scene n depends only on the seed and n, so a larger `count` adds scenes and changes none. The label is the class of the
+    largest shape; the classes take turns, so all are equally frequent. Nothing is downloaded, and no licence is needed.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.shapes:read_shapes"
@@ -369,7 +368,7 @@ class Shapes(Source):
     classes: tuple[ShapeName, ...] = Field(
         default=("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"), min_length=1
     )
-    max_objects: int = Field(default=3, ge=1, le=6, description="each scene holds 1 to this many shapes")
+    max_objects: int = Field(default=3, ge=1, le=6, description="each scene has 1 to this many shapes")
 
     @model_validator(mode="after")
     def _name_each_class_once(self) -> "Shapes":

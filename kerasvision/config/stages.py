@@ -1,6 +1,7 @@
-"""What each stage of the standard graph receives: its part of an experiment, and so its part of the cache key.
+"""The settings that each stage of the standard graph receives from an experiment, which are part of its cache key.
 
-Configuration is cut where the cache is cut. The gate reaches the evaluator alone, so a changed gate trains nothing anew.
+A stage receives only the settings that affect its output. Only the evaluator receives the gate, so a changed gate does not
+rerun the training.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class ExampleGenSettings(Config):
 
 
 class SchemaGenSettings(Config):
-    """A schema that a person committed, or None to infer one; and what the task requires of the images."""
+    """A committed schema, or None to infer one, and the annotations that the task requires."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
@@ -40,20 +41,20 @@ class SchemaGenSettings(Config):
     requires: tuple[AnnotationKind, ...] = ()
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """The committed schema, so that an edit of it is seen."""
+        """The committed schema, so that changes to it are noticed."""
         if self.schema_file is not None:
             yield "schema.json", self.schema_file
 
 
 class TransformSettings(Config):
-    """Size, colour and scale, and the names that the task wants fitted."""
+    """Size, colour and scale, and the names that the task needs to have fitted."""
 
     transform: Transform
     names: Names | None = None
 
 
 class TrainerSettings(Config):
-    """Network, training, augmentation, and the task that gives the loss."""
+    """Network, training, augmentation, and the task, which defines the loss."""
 
     task: Task
     model: Model
@@ -68,30 +69,30 @@ class TrainerSettings(Config):
 
     @property
     def shared_by(self) -> str | None:
-        """Who runs the stage together: all processes of one TF_CONFIG; None: this process alone."""
+        """Which processes run the stage together: "tf_config", all processes in TF_CONFIG; None, this process alone."""
         return "tf_config" if self.training.strategy == "multi_worker" else None
 
 
 class TunerSettings(TrainerSettings):
-    """The trainer's settings and what to vary in them."""
+    """The trainer's settings and the search that varies them."""
 
     search: Search
 
     @property
     def shared_by(self) -> str:
-        """The chief and the workers of KerasTuner's variables, where they are set."""
+        """The chief and the workers that KerasTuner's environment variables name, if these are set."""
         return "keras_tuner"
 
 
 class ExporterSettings(Config):
-    """The task that gives the answers, and what they are written as."""
+    """The task, which defines the answers, and the formats to write."""
 
     task: Task
     export: Export
 
 
 class SimpleModelsSettings(Config):
-    """The task that says what is learned, how files of 16 bits are read, and how much the simple models may learn from."""
+    """The task, how 16-bit files are read, and how much data the simple models learn from."""
 
     task: Task
     significant_bits: int
@@ -99,7 +100,7 @@ class SimpleModelsSettings(Config):
 
 
 class EvaluatorSettings(Config):
-    """The task that gives the scores, what is measured, and the gate that judges the scores."""
+    """The task, which defines the scores, what is measured, and the gate that judges the scores."""
 
     task: Task
     evaluation: Evaluation
@@ -119,7 +120,7 @@ class PusherSettings(Config):
 
 
 class ForcedPusherSettings(PusherSettings):
-    """A person pushes the model although it was not blessed, and says why."""
+    """The reason why a person pushes a model that was not blessed."""
 
     reason: str
 
@@ -127,18 +128,18 @@ class ForcedPusherSettings(PusherSettings):
     @classmethod
     def _says_something(cls, reason: str) -> str:
         if not reason.strip():
-            raise ValueError(f"a push that overrules the gate needs a reason; received {reason!r}")
+            raise ValueError(f"a push that overrules the gate requires a reason; received {reason!r}")
         return reason.strip()
 
 
 class BulkInferrerSettings(Config):
-    """The images that a blessed model answers for."""
+    """The images that a blessed model predicts."""
 
     predict: Predict
 
 
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
-    """The settings of every stage of the standard graph, by stage name; None for a stage that has none."""
+    """The settings of every stage of the standard graph, by stage name; None for a stage without settings."""
     e, task = experiment, experiment.task.without_added_metrics()
     settings: dict[str, Config | None] = {
         "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),

@@ -1,4 +1,4 @@
-"""Which assignment was meant, if one names an unknown setting, or gives a setting a value that it refuses."""
+"""Suggests which assignment was meant, if one names an unknown setting, or a value that the setting rejects."""
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,28 +10,28 @@ from kerasvision.errors import ConfigError
 
 # A longer list would not help.
 MOST = 3
-# A field that takes this takes any text, and says nothing about which one was meant.
+# A field that accepts this accepts any text, so accepting a text does not show that the field was meant.
 NONSENSE = "\N{REPLACEMENT CHARACTER}"
 
 
 def suggestions(settings: Config, parts: list[str], value: object, *, accepts: Callable[[str, object], bool]) -> list[str]:
-    """`path=value` of what may have been meant; nothing if more than three would do.
+    """`path=value` of the assignments that may have been meant; empty if more than three are possible.
 
     Args:
         settings: the object that the path starts from.
         parts: of the path that was given.
         value: that was given.
-        accepts: whether a value at a path changes the settings, and they accept it.
+        accepts: whether the settings accept a value at a path, and change with it.
 
     Returns:
-        For an unknown path: paths elsewhere that end in the same name, or else in one that is spelled like it. For a
-        value that is refused: paths below it that take the value, or a list of the value.
+        For an unknown path: paths elsewhere that end in the same name, or else in one with similar spelling. For a
+        rejected value: paths below it that accept the value, or a list of the value.
     """
     if tuple(parts) in _paths(settings):
         below = (path for path in _paths(settings) if len(path) > len(parts) and path[: len(parts)] == tuple(parts))
         meant = [(path, value) for path in below if not _fits_alone(settings, path, NONSENSE)]
         meant += [(tuple(parts), several) for several in _lists(settings, parts, value)]
-        # What else is set may stand against it, and be the next thing to change: options of another network, say.
+        # Other settings, such as the options of another network, may conflict with it. The user can change them next.
         otherwise = [one for one in meant if _fits_alone(settings, *one)]
     else:
         meant = otherwise = [(path, value) for path in paths_like(settings, parts)]
@@ -40,7 +40,7 @@ def suggestions(settings: Config, parts: list[str], value: object, *, accepts: C
 
 
 def paths_like(settings: Config, parts: list[str]) -> list[tuple[str, ...]]:
-    """Paths with the last name of the one that was given; those in the same group of settings, if there are any."""
+    """Paths that end in the same or a similar name; only those in the same group of settings, if there are any."""
     known = list(_paths(settings))
     names = sorted({path[-1] for path in known})
     close = [parts[-1]] if parts[-1] in names else difflib.get_close_matches(parts[-1][:200], names, n=1, cutoff=0.8)
@@ -50,7 +50,7 @@ def paths_like(settings: Config, parts: list[str]) -> list[tuple[str, ...]]:
 
 
 def _fits_alone(settings: Config, path: tuple[str, ...], value: object) -> bool:
-    """Whether the group that a field belongs to takes a new value for it, and what it begins with for all else."""
+    """Whether the group of a field accepts a new value for it, with defaults for all other fields."""
     group, name = _held(settings, path[:-1]), path[-1]
     for one in (value_of(value), value) if isinstance(value, str) else (value,):
         with suppress(ConfigError):
@@ -59,7 +59,7 @@ def _fits_alone(settings: Config, path: tuple[str, ...], value: object) -> bool:
 
 
 def _lists(settings: Config, parts: list[str], value: object) -> Iterator[list[object]]:
-    """The value as a list: of one, or of as many as are there."""
+    """The value as a list: repeated once for each current entry, at least once."""
     held = _held(settings, parts)
     if isinstance(held, tuple):
         item = value_of(value) if isinstance(value, str) else value
@@ -67,7 +67,7 @@ def _lists(settings: Config, parts: list[str], value: object) -> Iterator[list[o
 
 
 def _held(settings: Config, parts: Sequence[str]) -> object:
-    """What lies at a path."""
+    """The value at a path."""
     held: object = settings
     for part in parts:
         held = held[int(part)] if isinstance(held, tuple) else getattr(held, part)

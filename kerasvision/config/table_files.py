@@ -1,7 +1,7 @@
-"""The rows of a table on disk, CSV, JSONL or Parquet: a few at a time, and garbage told at its first line.
+"""Reads the rows of a table on disk, CSV, JSONL or Parquet, a few at a time, and reports garbage at its first line.
 
-CSV goes through Python's `csv`, not pandas: the one reader serves planning (which may not import pandas) and reading
-alike, and it bounds what a missing line break or an open quote can take of memory. Parquet goes through pyarrow.
+CSV is read with Python's `csv`, not pandas. The same reader works for planning, which must not import pandas, and for
+reading. It also limits the memory that a missing line break or an open quote can take. Parquet is read with pyarrow.
 """
 
 import codecs
@@ -44,16 +44,17 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Rows:
     """(line number, values of those columns) of every row; the header is checked before this returns.
 
     Args:
-        path: UTF-8 text whose first line names the columns. Quotes are doubled within quotes, as spreadsheets do it.
-        columns: which ones.
+        path: UTF-8 text whose first line names the columns. Quotes within quotes are doubled, as spreadsheets write them.
+        columns: the names of the columns to read.
         separator: the character between two values.
 
     Raises:
-        ConfigError: a column that is missing or there twice.
-        DataError: the file is empty or no such text; a row that is longer or shorter than the header (raised there).
+        ConfigError: a column is missing or occurs twice.
+        DataError: the file is empty or not such a text. Raised while iterating if a row is longer or shorter than the
+            header.
     """
     lines = _lines(path)
-    # Strict: an open quote would otherwise swallow the rows behind it without a word.
+    # Strict: otherwise an open quote would silently swallow the rows after it.
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     header = _next_row(rows, path)
     if header is None:
@@ -65,8 +66,8 @@ def read_csv(path: Path, *, columns: Sequence[str], separator: str) -> Rows:
             while (row := _next_row(rows, path)) is not None:
                 if len(row) != len(header):
                     raise DataError(
-                        f"{path}, line {rows.line_num}, has {len(row)} values, and the header names {len(header)} columns",
-                        hint="a value that holds the separator must stand in double quotes",
+                        f"{path}, line {rows.line_num}, has {len(row)} values, but the header names {len(header)} columns",
+                        hint="put a value that contains the separator in double quotes",
                     )
                 yield rows.line_num, tuple(row[place] for place in places)
 
@@ -78,7 +79,7 @@ def read_jsonl(path: Path, *, columns: Sequence[str]) -> Rows:
 
     Raises:
         ConfigError: the first object lacks a column.
-        DataError: the file is empty; a line that is no JSON object or lacks a column (raised there).
+        DataError: the file is empty. Raised while iterating if a line is not a JSON object or lacks a column.
     """
     objects = _objects(path)
     first = next(objects, None)
@@ -98,7 +99,7 @@ def read_jsonl(path: Path, *, columns: Sequence[str]) -> Rows:
 
 
 def column_places(header: Sequence[str], columns: Iterable[str], path: Path) -> list[int]:
-    """Where each of the columns stands in the header.
+    """The position of each column in the header.
 
     >>> column_places(["image", "label"], ["labels"], Path("birds.csv"))
     Traceback (most recent call last):
@@ -115,10 +116,10 @@ def column_places(header: Sequence[str], columns: Iterable[str], path: Path) -> 
 
 
 def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
-    """Whether a column holds encoded images, plain or as `{bytes, path}`; False where it holds texts.
+    """Whether a column contains encoded images, plain or as `{bytes, path}`; False if it contains texts.
 
     Raises:
-        ConfigError: there is no such column, or it holds something else.
+        ConfigError: there is no such column, or it contains something else.
     """
     from pyarrow import types
 
@@ -131,7 +132,7 @@ def holds_bytes(file: "ParquetFile", column: str, path: Path) -> bool:
         return True
     if any(is_text(values) for is_text in (types.is_string, types.is_large_string, types.is_string_view)):
         return False
-    raise ConfigError(f"column {column!r} of {path} must hold paths or encoded images", received=str(kind))
+    raise ConfigError(f"column {column!r} of {path} must contain paths or encoded images", received=str(kind))
 
 
 def read_parquet(path: Path, *, columns: Sequence[str]) -> Rows:
@@ -150,7 +151,7 @@ def read_parquet(path: Path, *, columns: Sequence[str]) -> Rows:
                     yield number, row
                     number += 1
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read behind row {number}: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{path} cannot be read after row {number}: {str(error).splitlines()[0]}") from None
 
     return values()
 
@@ -158,16 +159,16 @@ def read_parquet(path: Path, *, columns: Sequence[str]) -> Rows:
 def _refuse_long_values(row: tuple[object, ...], where: str) -> None:
     for value in row:
         if isinstance(value, str | bytes) and len(value) > MOST_LINE_BYTES:
-            raise DataError(f"{where} holds {len(value):,} bytes in a column of texts", hint="is it the right column?")
+            raise DataError(f"{where} has {len(value):,} bytes in a text column", hint="is it the right column?")
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
-    """The lines of a UTF-8 text, each checked before it is kept."""
+    """The lines of a UTF-8 text, each checked first."""
     with opened_file(path) as file:
         number = 0
         while line := file.readline(MOST_LINE_BYTES + 1):
             number += 1
-            where = f"{path} is no table: its line {number}"
+            where = f"{path} is not a table: its line {number}"
             if len(line) > MOST_LINE_BYTES:
                 raise DataError(f"{where} is longer than {MOST_LINE_BYTES:,} bytes", hint="save it as CSV or Parquet")
             try:
@@ -186,7 +187,7 @@ def _objects(path: Path) -> Generator[tuple[int, dict[str, object]], None, None]
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise DataError(f"{path}, line {number}, is no JSON object", hint='write one on each line: {"path": "a.jpg"}')
+            raise DataError(f"{path}, line {number}, is not a JSON object", hint='write one per line: {"path": "a.jpg"}')
         yield number, found
 
 

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class EarlyStopping(Config):
-    """Stops a training whose metric, on the validation split, has not become better for `patience` epochs."""
+    """Stops a training whose metric on the validation split has not improved for `patience` epochs."""
 
     metric: str = Field(default="loss", description="one that is measured after every epoch, without val_")
     patience: int = Field(default=5, ge=1, description="epochs")
@@ -37,7 +37,7 @@ class EarlyStopping(Config):
 
 
 class Training(Config):
-    """One training run. The batch size is the global one, shared out over the replicas.
+    """One training run. The batch size is global: the replicas share each batch.
 
     >>> Training(epochs=1, warmup_epochs=2)
     Traceback (most recent call last):
@@ -46,65 +46,65 @@ class Training(Config):
     """
 
     epochs: int = Field(default=10, ge=1)
-    plain_epochs: int = Field(default=0, ge=0, description="this many epochs at the end see the images without augmentation")
+    plain_epochs: int = Field(default=0, ge=0, description="this many epochs at the end use the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
     micro_batches: int = Field(
-        default=1, ge=1, description="parts of a batch that run one after the other, for less memory; the step is the same"
+        default=1, ge=1, description="parts of a batch that run one after the other to save memory; the step is the same"
     )
     optimizer: Optimizer = Sgd()
-    schedule: Schedule = Field(default=Constant(), description="how the learning rate goes on after the warm-up")
+    schedule: Schedule = Field(default=Constant(), description="how the learning rate changes after the warm-up")
     warmup_epochs: float = Field(default=0.0, ge=0, description="epochs over which the learning rate rises from 0")
     clip_norm: float | None = Field(
-        default=None, gt=0, description="gradients are shortened to this norm, taken over all weights and replicas together"
+        default=None, gt=0, description="gradients are clipped to this norm, taken over all weights and replicas together"
     )
     l2: float = Field(
         default=0.0,
         ge=0,
-        description="adds l2 / 2 times the sum of squares of the weights to the loss; no biases, no normalisations",
+        description="adds l2 / 2 times the sum of squared weights to the loss, without biases and normalisations",
     )
     average_decay: float | None = Field(
-        default=None, gt=0, lt=1, description="the model gets a running mean of the weights; a step keeps this share of it"
+        default=None, gt=0, lt=1, description="use a running mean of the weights as the model; a step keeps this share of it"
     )
     precision: Literal["float32", "bfloat16", "float16", "auto"] = Field(
         default="float32", description="of the layers' arithmetic; weights are float32. auto: what the hardware runs fast"
     )
-    xla: Literal["auto", "on", "off"] = Field(default="auto", description="auto: where it was measured to be faster")
+    xla: Literal["auto", "on", "off"] = Field(default="auto", description="auto: on where it was measured to be faster")
     steps_per_call: int | Literal["auto"] = Field(
-        default="auto", description="steps that run without a return to Python; auto: by the length of an epoch"
+        default="auto", description="steps that run without returning to Python; auto: depends on the length of an epoch"
     )
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = Field(
         default="auto",
-        description="auto: MirroredStrategy over all GPUs where there are several, else one device; multi_worker: over the "
+        description="auto: MirroredStrategy over all GPUs if there are several, else one device; multi_worker: over the "
         "machines that TF_CONFIG names",
     )
     devices: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="mirrored: which ones, ('GPU:0', 'GPU:2') say; by default all"
+        default=None, min_length=1, description="mirrored: the devices to use, such as ('GPU:0', 'GPU:2'); by default all"
     )
     replicas: int | None = Field(
-        default=None, ge=1, description="mirrored: how many devices; logical CPU devices where there is no GPU"
+        default=None, ge=1, description="mirrored: how many devices; logical CPU devices if there is no GPU"
     )
     worker_timeout_seconds: float = Field(
-        default=60.0, gt=0, description="multi_worker: how long a worker waits at the start for the others"
+        default=60.0, gt=0, description="multi_worker: how long a worker waits for the others at the start"
     )
     early_stopping: EarlyStopping | None = None
-    keep: Literal["last", "best"] = Field(default="last", description="of which epoch the model gets the weights")
+    keep: Literal["last", "best"] = Field(default="last", description="the epoch whose weights the model gets")
     best_metric: str | None = Field(
-        default=None, description="keep='best': by which metric of the validation split; early_stopping's, or the loss"
+        default=None, description="keep='best': the metric of the validation split; by default early_stopping's, or the loss"
     )
     checkpoint_minutes: float = Field(
-        default=5.0, gt=0, description="after so long the state of the training is saved, and at the end of each epoch"
+        default=5.0, gt=0, description="how often to save the state of the training, in addition to each end of an epoch"
     )
     freeze: str | None = Field(
         default=None,
-        description="leave the network as it is up to the map of this level, 'c3' say; 'backbone': up to its last one",
+        description="freeze the network up to the feature map of this level, such as 'c3'; 'backbone': up to its last one",
     )
     features: Literal["each_step", "once"] = Field(
         default="each_step",
-        description="once: the frozen part runs a single time for each image, and its maps are kept in memory",
+        description="once: the frozen part runs only once for each image, and its feature maps are kept in memory",
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
     memory_budget_gb: float = Field(
-        default=4.0, gt=0, description="decoded images up to this size stay in memory between epochs; else encoded ones do"
+        default=4.0, gt=0, description="keep decoded images in memory between epochs up to this size; else encoded images"
     )
 
     @field_validator("freeze")
@@ -112,15 +112,15 @@ class Training(Config):
     def _level(cls, freeze: str | None) -> str | None:
         # Which levels a network has is known when it is built.
         if freeze is not None and not re.fullmatch(r"backbone|c\d+", freeze):
-            raise ValueError(f"freeze takes 'backbone' or a level such as 'c3'; received {freeze!r}")
+            raise ValueError(f"freeze must be 'backbone' or a level such as 'c3'; received {freeze!r}")
         return freeze
 
     @field_validator("steps_per_call", mode="before")
     @classmethod
     def _steps(cls, steps: object) -> object:
-        # One message: pydantic would tell of both kinds that the field may have.
+        # Without this, pydantic would report two errors, one for each type of the field.
         if steps != "auto" and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-            raise ValueError(f"steps_per_call takes 'auto' or a whole number from 1; received {steps!r}")
+            raise ValueError(f"steps_per_call must be 'auto' or an integer of at least 1; received {steps!r}")
         return steps
 
     @field_validator("devices")
@@ -129,7 +129,7 @@ class Training(Config):
         names = devices or ()
         for device in names:
             if not re.fullmatch(r"(GPU|CPU):\d+", device) or names.count(device) > 1:
-                raise ValueError(f"devices takes different names such as 'GPU:0'; received {devices}")
+                raise ValueError(f"devices must be different names such as 'GPU:0'; received {devices}")
         return devices
 
     @model_validator(mode="after")
@@ -146,10 +146,10 @@ class Training(Config):
     def _batch_divides(self) -> "Training":
         for name in ("replicas", "devices"):
             if getattr(self, name) is not None and self.strategy != "mirrored":
-                raise ValueError(f"{name} needs strategy='mirrored'; received strategy={self.strategy!r}")
+                raise ValueError(f"{name} requires strategy='mirrored'; received strategy={self.strategy!r}")
         if self.replicas is not None and self.devices is not None and self.replicas != len(self.devices):
             raise ValueError(
-                f"replicas must be the number of devices; received replicas={self.replicas}, devices={self.devices}"
+                f"replicas must equal the number of devices; received replicas={self.replicas}, devices={self.devices}"
             )
         if fault := self._uneven(self.replicas or len(self.devices or "1")):
             raise ValueError(fault)
@@ -158,16 +158,16 @@ class Training(Config):
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Training":
         if self.features == "once" and self.freeze is None:
-            raise ValueError("features='once' keeps the maps of a frozen part, so it needs freeze; received freeze=None")
+            raise ValueError("features='once' keeps the maps of a frozen part, so it requires freeze; received freeze=None")
         if self.best_metric is not None and self.keep != "best":
-            raise ValueError(f"best_metric needs keep='best'; received keep={self.keep!r}")
+            raise ValueError(f"best_metric requires keep='best'; received keep={self.keep!r}")
         return self
 
     def check_batch(self, *, replicas: int) -> None:
-        """Raises ConfigError where a batch has no equal parts for every micro-batch of every replica.
+        """Raises ConfigError if a batch cannot be divided equally among the micro-batches of all replicas.
 
-        The one check of it. Settings that say their number of replicas are checked when they are made; where the machines
-        decide, `make_strategy` asks before it makes the replicas. All others rely on it.
+        Settings that give the number of replicas are checked when they are made. If the machines decide it,
+        `make_strategy` calls this before it makes the replicas. No other code checks the batch size.
 
         Args:
             replicas: of all workers together.
@@ -181,38 +181,38 @@ class Training(Config):
             raise ConfigError(f"training.{fault}")
 
     def _uneven(self, replicas: int) -> str:
-        """What is wrong with the size of a batch for that number of replicas; "" if nothing is."""
+        """What is wrong with the size of a batch for that number of replicas; "" if nothing is wrong."""
         if self.batch_size % replicas:
             return (
-                "batch_size must be a multiple of replicas, so that every replica gets as many images; "
+                "batch_size must be a multiple of replicas, so that every replica gets equally many images; "
                 f"received batch_size={self.batch_size}, replicas={replicas}"
             )
         if self.batch_size % (replicas * self.micro_batches):
             return (
-                "batch_size must be a multiple of replicas times micro_batches, so that all parts are of one size; "
+                "batch_size must be a multiple of replicas times micro_batches, so that all parts have equal size; "
                 f"received batch_size={self.batch_size}, replicas={replicas}, micro_batches={self.micro_batches}"
             )
         return ""
 
     @property
     def best_by(self) -> str:
-        """The metric of the validation split by which the best epoch is found."""
+        """The metric of the validation split that decides which epoch is the best."""
         return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
 
     def check_augmentation(self, augment: Sequence[object]) -> None:
-        """Raises ConfigError where the network would see every image once, and random changes could change nothing."""
+        """Raises ConfigError if there is augmentation, but the frozen part runs only once for each image."""
         if self.features == "once" and augment:
             raise ConfigError(
-                "augment must be empty where training.features='once', which looks at every image a single time",
+                "augment must be empty with training.features='once', which processes every image only once",
                 received=augment,
                 hint="set training.features='each_step', or augment=()",
             )
 
     def check_metrics(self, task: Task, *, validation: bool) -> None:
-        """Raises ConfigError where early stopping or `keep` go by what is not measured.
+        """Raises ConfigError if early stopping or `keep` use a metric that is not measured.
 
         Args:
-            task: what is learned.
+            task: defines the metrics.
             validation: whether there is a validation split.
         """
         wanted = {
@@ -222,7 +222,8 @@ class Training(Config):
         for setting, metric in wanted.items():
             if metric is not None and not validation:
                 raise ConfigError(
-                    f"training.{setting} needs a validation split, and there is none", hint="set splits.validation above 0"
+                    f"training.{setting} requires a validation split, but there is none",
+                    hint="set splits.validation above 0",
                 )
             measured = task.training_metric_names()
             if metric is not None and measured and metric not in measured:

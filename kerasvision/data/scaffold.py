@@ -54,7 +54,7 @@ def write_pipeline_file(name: str, *, images: Path, folder: Path) -> Path:
     try:
         TypeAdapter(checked.rebuild_annotation()).validate_python(name)
     except ValueError:
-        raise ConfigError("a name holds lower-case letters, digits, - and _, and no path", received=name) from None
+        raise ConfigError("a name contains lower-case letters, digits, - and _, and is not a path", received=name) from None
     file = folder / f"{name}.py"
     if file.exists():
         raise ConfigError(f"{file} is there already, and is not overwritten", hint="choose another name")

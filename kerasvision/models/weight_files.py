@@ -141,7 +141,7 @@ def _inside(group: h5py.Group, path: str, kind: type, file: Path) -> h5py.Group 
 
 
 def _damaged(file: Path, error: Exception) -> ConfigError:
-    return _bad(file, f"is damaged or no HDF5 file: {str(error).splitlines()[0]}", hint="copy or fetch it anew")
+    return _bad(file, f"is damaged or not an HDF5 file: {str(error).splitlines()[0]}", hint="copy or fetch it anew")
 
 
 def _bad(file: Path, what: str, hint: str = "") -> ConfigError:

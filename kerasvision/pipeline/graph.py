@@ -260,7 +260,7 @@ class Pipeline:
 def _check_name(name: str) -> None:
     """Folders bear the names of pipelines and nodes."""
     if not re.fullmatch(NAME_PATTERN, name):
-        raise GraphError("a name holds lower-case letters, digits, - and _, and no path", received=name)
+        raise GraphError("a name contains lower-case letters, digits, - and _, and is not a path", received=name)
 
 
 def _artifact_type(hint: object) -> type[Artifact] | None:

@@ -111,9 +111,9 @@ def test_what_is_no_pipeline_file_is_told(ask, tmp_path, command):
     (tmp_path / "folder.py").mkdir()
     (tmp_path / "notes.txt").write_text(EXPERIMENT)
     (tmp_path / "linked.py").symlink_to("nowhere.py")
-    folder = "folder.py is a folder, and a pipeline is a Python file. Name a file in it."
+    folder = "a pipeline is a Python file; folder.py is a folder. Name a file in it."
     assert folder in is_told(ask(*command, "folder.py"))
-    assert "the name of a pipeline file ends in .py; received 'notes.txt'." in is_told(ask(*command, "notes.txt"))
+    assert "the name of a pipeline file must end in .py; received 'notes.txt'." in is_told(ask(*command, "notes.txt"))
     for missing in ("linked.py", "nowhere.py"):
         assert f"there is no pipeline file {missing}" in is_told(ask(*command, missing))
 

@@ -111,7 +111,7 @@ def test_a_forced_push_is_made_once_and_is_no_blessing(command, tmp_path):
     [
         (["--force"], "--force and --reason go together: who overrules the gate says why"),
         (["--reason", "because"], "--force and --reason go together"),
-        (["--force", "--reason", " "], "a push that overrules the gate needs a reason; received ' '"),
+        (["--force", "--reason", " "], "a push that overrules the gate requires a reason; received ' '"),
     ],
 )
 def test_who_overrules_the_gate_says_why(command, arguments, message):

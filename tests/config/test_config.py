@@ -37,19 +37,19 @@ def experiment(**fields):
             lambda: c.Training(optimizer=c.Digits()),
             "the optimizer must be one of sgd, adagrad, rmsprop, adam, adamw, lion, muon; received Digits().",
         ),
-        (lambda: c.Training(replicas=2), "replicas needs strategy='mirrored'; received strategy='auto'."),
+        (lambda: c.Training(replicas=2), "replicas requires strategy='mirrored'; received strategy='auto'."),
         (lambda: c.Training(strategy="mirrored", replicas=3, batch_size=8), "received batch_size=8, replicas=3."),
-        (lambda: c.Training(freeze="block3"), "freeze takes 'backbone' or a level such as 'c3'; received 'block3'."),
-        (lambda: c.Training(features="once"), "features='once' keeps the maps of a frozen part, so it needs freeze"),
-        (lambda: experiment(training=c.Training(freeze="c3")), "training.freeze needs model.weights"),
+        (lambda: c.Training(freeze="block3"), "freeze must be 'backbone' or a level such as 'c3'; received 'block3'."),
+        (lambda: c.Training(features="once"), "features='once' keeps the maps of a frozen part, so it requires freeze"),
+        (lambda: experiment(training=c.Training(freeze="c3")), "training.freeze requires model.weights"),
         (lambda: c.Model(name="lenet6"), "no model is named 'lenet6'; did you mean 'lenet5'?"),
         (lambda: c.Model(name="lenet5", options={"activatoin": "relu"}), "did you mean 'activation'?"),
-        (lambda: c.ImageFolder(), "ImageFolder needs path."),
+        (lambda: c.ImageFolder(), "ImageFolder requires path."),
         (lambda: c.Splits(validation=0.6, test=0.5), "received validation=0.6, test=0.5."),
         (lambda: c.Splits(test=0.0), "Splits.test: input should be greater than 0; received 0.0."),
         (lambda: c.LogUniform(0.1, 0.01), "low must be less than high; received low=0.1, high=0.01."),
-        (lambda: experiment(name="../up"), "a name holds lower-case letters, digits, - and _, and no path"),
-        (lambda: experiment(name="nul\0"), "a name holds lower-case letters, digits, - and _, and no path"),
+        (lambda: experiment(name="../up"), "a name contains lower-case letters, digits, - and _, and is not a path"),
+        (lambda: experiment(name="nul\0"), "a name contains lower-case letters, digits, - and _, and is not a path"),
         (lambda: experiment(name="Digits"), "Experiment.name: string should match pattern"),
         (lambda: experiment(gate=c.Gate(c.AtLeast("acuracy", 1))), "no metric 'acuracy'; did you mean 'accuracy'?"),
     ],
@@ -67,7 +67,10 @@ def test_mistake_is_told_with_the_rule_and_what_came_in(make, message):
         ({"training.optimizer.momentum": c.Float(0.5, 1.5)}, "Sgd.momentum: input should be less than 1; received 1.5."),
         ({"model.name": c.Choice("lenet5", "lenet6")}, "no model is named 'lenet6'"),
         ({"augment.5.pad": c.Int(1, 2)}, "augment has no entry '5'; its entries are numbered 0 to 1."),
-        ({"splits.test": c.Float(0.1, 0.2)}, 'search.space["splits.test"]: a search varies paths that begin with model'),
+        (
+            {"splits.test": c.Float(0.1, 0.2)},
+            'search.space["splits.test"]: a search can only vary paths that begin with model',
+        ),
         ({}, "at least 1 item"),
     ],
 )
@@ -85,7 +88,7 @@ CAPTIONER = {"task": c.Captioning(), "model": c.Model(name="show_and_tell"), "au
     [
         (
             {"source": c.Coco(path="coco")},
-            "Classification requires labels, and this Coco source gives none. Set source.label='largest'.",
+            "Classification requires labels, but this Coco source gives none. Set source.label='largest'.",
         ),
         (
             {"source": c.Coco(path="coco", label="largest", annotations=("captions",))},
@@ -95,14 +98,14 @@ CAPTIONER = {"task": c.Captioning(), "model": c.Model(name="show_and_tell"), "au
             {"source": c.Coco(path="coco", label="largest", captions="captions.json")},
             "this Coco source gives none. Set source.instances to the file of instances.",
         ),
-        ({"source": c.Table(path="a.csv", label=None)}, "Set source.label to the column that holds the labels."),
-        ({"source": c.Tfds(name="coco_captions", label_key=None)}, "Set source.label_key to the feature that holds the"),
-        ({"source": c.TfRecord(path="a", label_key=None)}, "Set source.label_key to the feature that holds the labels."),
-        (CAPTIONER, "Captioning requires captions, and this Digits source gives none. Read captions through Table, Coco,"),
+        ({"source": c.Table(path="a.csv", label=None)}, "Set source.label to the column that contains the labels."),
+        ({"source": c.Tfds(name="coco_captions", label_key=None)}, "Set source.label_key to the feature that contains the"),
+        ({"source": c.TfRecord(path="a", label_key=None)}, "Set source.label_key to the feature that contains the labels."),
+        (CAPTIONER, "Captioning requires captions, but this Digits source gives none. Read captions through Table, Coco,"),
         (CAPTIONER | {"source": c.ImageFolder(path="a")}, "this ImageFolder source gives none."),
         (CAPTIONER | {"source": c.Idx(path="a")}, "this Idx source gives none."),
-        (CAPTIONER | {"source": c.Table(path="a.csv")}, "Set source.captions to the column that holds the captions."),
-        (CAPTIONER | {"source": c.Tfds(name="mnist")}, "Set source.caption_key to the feature that holds the captions."),
+        (CAPTIONER | {"source": c.Table(path="a.csv")}, "Set source.captions to the column that contains the captions."),
+        (CAPTIONER | {"source": c.Tfds(name="mnist")}, "Set source.caption_key to the feature that contains the captions."),
         (CAPTIONER | {"source": c.TfRecord(path="a", caption_key=None)}, "Set source.caption_key to the feature"),
         (CAPTIONER | {"source": c.Coco(path="a", annotations=("instances",))}, "Add 'captions' to source.annotations."),
     ],
@@ -133,7 +136,7 @@ def test_a_source_that_may_give_what_the_task_requires_is_taken(fields):
 
 def test_search_without_validation_split_is_refused():
     search = c.Search(space={"training.epochs": c.Int(1, 2)})
-    with pytest.raises(ConfigError, match="needs a validation split"):
+    with pytest.raises(ConfigError, match="requires a validation split"):
         experiment(search=search, splits=c.Splits(validation=0))
 
 
@@ -227,7 +230,7 @@ def test_weights_are_written_for_one_kind_of_image():
     network = c.Model(name="vgg16", weights="imagenet")
     assert experiment(model=network).model == network
     for transform in ({"scale": "standardize"}, {"color_mode": "grayscale"}):
-        with pytest.raises(ConfigError, match="need transform.scale='zero_to_one' and transform.color_mode='rgb'"):
+        with pytest.raises(ConfigError, match="require transform.scale='zero_to_one' and transform.color_mode='rgb'"):
             experiment(model=network, transform=c.Transform(image_size=(32, 32), **transform))
     own = c.Model(name="lenet5", weights="trained.keras")
     assert experiment(model=own, transform=c.Transform(image_size=(28, 28), color_mode="grayscale")).model == own
@@ -264,7 +267,7 @@ def test_missing_file_of_weights_is_told_when_the_stages_are_planned():
 
 def test_search_over_weights_is_refused():
     search = c.Search(space={"model.weights": c.Choice("imagenet", "own.h5")})
-    with pytest.raises(ConfigError, match="a search cannot vary the weights to start from"):
+    with pytest.raises(ConfigError, match="a search cannot vary the initial weights"):
         experiment(model=c.Model(name="vgg16"), search=search)
 
 
@@ -273,7 +276,7 @@ OWN = c.Model(name="lenet5", weights="trained.keras")
 
 def test_features_taken_once_and_augmentation_exclude_each_other():
     once = c.Training(freeze="backbone", features="once")
-    message = r"augment must be empty where training.features='once'.*received \(PadCrop\(pad=2\), .* or augment=\(\)"
+    message = r"augment must be empty with training.features='once'.*received \(PadCrop\(pad=2\), .* or augment=\(\)"
     with pytest.raises(ConfigError, match=message):
         experiment(model=OWN, training=once)
     with pytest.raises(ConfigError, match=message):

@@ -44,7 +44,7 @@ def test_a_format_whose_file_has_no_folder_of_its_own_is_refused(file):
         implementation = "mine:Converter"
 
     Mine.file = file
-    with pytest.raises(ConfigError, match=r"Mine must lie in a folder of its own; received .* Name it, as in file"):
+    with pytest.raises(ConfigError, match=r"Mine must be in a folder of its own; received .* Name it, as in file"):
         c.Export(formats=(Mine(),))
 
 

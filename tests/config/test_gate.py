@@ -17,7 +17,7 @@ def test_a_gate_knows_what_it_needs():
     [
         (c.AtMost("size_m", 1), "no metric and no fact is named 'size_m'; did you mean 'size_mb'?"),
         (c.AtMost("acuracy", 1), "did you mean 'accuracy'?"),
-        (c.AtMost("size_mb", 1, slice="label"), "without slices, interval or a change that could be told"),
+        (c.AtMost("size_mb", 1, slice="label"), "without slices, an interval or an earlier value to compare with"),
         (c.AtMost("size_mb", 1, end="low"), "received AtMost with end='low'"),
         (c.NoWorse("size_mb"), "received NoWorse with a comparison"),
         (c.AtLeast("accuracy", 1, slice="lable=cat"), "no slice is named 'lable'; did you mean 'label'?"),
@@ -42,5 +42,5 @@ def test_an_experiment_checks_its_gate():
 
 
 def test_mcnemar_is_for_accuracy():
-    with pytest.raises(ConfigError, match="so it is for accuracy, .*; received metric='log_loss'"):
+    with pytest.raises(ConfigError, match="so it requires metric='accuracy'; .*; received metric='log_loss'"):
         c.NoWorse("log_loss", test="mcnemar")

@@ -38,10 +38,10 @@ def test_settings_come_back_from_plain_data(task):
         ("balanced", "a path to a metric has the form 'module:function'; received 'balanced'"),
         ("my metrics:f", "a path to a metric has the form 'module:function'"),
         ("a:f.g", "a path to a metric has the form 'module:function'"),
-        ("a:accuracy", "metrics need different names; received 'accuracy' twice"),
-        ("a:loss", "metrics need different names; received 'loss' twice"),
+        ("a:accuracy", "metrics must have different names; received 'accuracy' twice"),
+        ("a:loss", "metrics must have different names; received 'loss' twice"),
         ("a:latency_p95_ms", "'latency_p95_ms' is a fact of the served model"),
-        ({"function": "a:b", "bounds": (1, 1)}, r"bounds are the least and the most; received \(1.0, 1.0\)"),
+        ({"function": "a:b", "bounds": (1, 1)}, r"bounds must be \(lowest, highest\); received \(1.0, 1.0\)"),
         ({"function": "a:b", "name": "b[c]"}, "Metric.name"),
         ({"function": "a:b", "better": "min"}, "Metric has no field 'better'"),
         ({}, "a path to a metric has the form 'module:function'"),
@@ -54,7 +54,7 @@ def test_a_metric_that_cannot_be_is_refused(metric, message):
 
 
 def test_two_metrics_have_two_names():
-    with pytest.raises(ConfigError, match=r"received 'f' twice, see Metric\(name=...\)"):
+    with pytest.raises(ConfigError, match=r"received 'f' twice; see Metric\(name=...\)"):
         c.Classification(metrics=("a:f", "b:f"))
     assert c.Classification(metrics=("a:f", c.Metric("b:f", name="g"))).metric_names()[-2:] == ("f", "g")
 
@@ -82,5 +82,5 @@ def test_what_its_code_loads_unseen_is_named_and_counts(tmp_path):
 
 def test_a_module_that_is_not_there_is_noticed_before_a_stage_runs():
     settings = stage_settings(experiment("my_lost_metrics:f"))["evaluator"]
-    with pytest.raises(ConfigError, match="the metric f needs the module 'my_lost_metrics', which is not there"):
+    with pytest.raises(ConfigError, match="the metric f requires the module 'my_lost_metrics', which was not found"):
         list(settings.files())

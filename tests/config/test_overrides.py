@@ -92,7 +92,7 @@ def test_value_may_be_written_as_in_a_pipeline_file(assignment, expected):
     [
         ("c.Adm(learning_rate=1)", "kerasvision.config has no 'Adm'; did you mean 'Adam'?"),
         ("c.Adam(learning_rat=1)", "Adam has no field 'learning_rat'; did you mean 'learning_rate'?"),
-        ("c.Adam(0.1)", "Give its settings by their names, as in c.Adam(name=value)."),
+        ("c.Adam(0.1)", "Write each setting with its name, as in c.Adam(name=value)."),
         ("c.Adam(**{})", "no optimizer is named 'c.Adam(**{})'"),
         ("__import__('os').getcwd()", "no optimizer is named"),
         ("{1}", "no optimizer is named '{1}'"),
@@ -233,7 +233,7 @@ def test_time_grows_no_faster_than_the_number_of_assignments(monkeypatch):
     parse = c.Training.__dict__.get("parse", c.Config.parse).__func__
     monkeypatch.setattr(c.Training, "parse", classmethod(lambda cls, value: (parsed.append(1), parse(cls, value))[1]))
     # The last is refused with all of the others: each may be a text or a number, 4,096 combinations.
-    with pytest.raises(ConfigError, match="replicas needs strategy='mirrored'"):
+    with pytest.raises(ConfigError, match="replicas requires strategy='mirrored'"):
         with_overrides(DIGITS, [f"training.{name}=1" for name in numbers])
     assert len(parsed) < 100
 

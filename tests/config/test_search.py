@@ -67,7 +67,7 @@ def test_a_condition_over_several_settings_needs_all_of_them():
     [
         (
             {OPTIMIZER: c.Choice("sgd", "adam"), MOMENTUM: c.Float(0, 0.9, when={"training.optimiser": "sgd"})},
-            "that path is not searched; did you mean 'training.optimizer'?",
+            "which is not searched; did you mean 'training.optimizer'?",
         ),
         (
             {"training.batch_size": c.Int(8, 64), MOMENTUM: c.Float(0, 0.9, when={"training.batch_size": 8})},
@@ -82,9 +82,9 @@ def test_a_condition_over_several_settings_needs_all_of_them():
                 NESTEROV: c.Choice(True, False, when={OPTIMIZER: "sgd"}),
                 OPTIMIZER: c.Choice("sgd", "adam", when={NESTEROV: True}),
             },
-            "the conditions of 'training.optimizer.nesterov' lead back to itself",
+            "the conditions of 'training.optimizer.nesterov' depend on 'training.optimizer.nesterov' itself",
         ),
-        ({OPTIMIZER: c.Choice("sgd", "adam", when={OPTIMIZER: "sgd"})}, "lead back to itself"),
+        ({OPTIMIZER: c.Choice("sgd", "adam", when={OPTIMIZER: "sgd"})}, "depend on 'training.optimizer' itself"),
         ({}, "at least 1 item"),
         ({MOMENTUM: 0.9}, "received 0.9."),
     ],
@@ -160,7 +160,7 @@ def test_a_path_that_no_search_varies_names_the_one_that_was_meant():
     with pytest.raises(ConfigError) as raised:
         experiment(search=c.Search(space={"learning_rate": c.LogUniform(1e-4, 1e-1)}))
     assert str(raised.value) == (
-        'search.space["learning_rate"]: a search varies paths that begin with model, training, augment. '
+        'search.space["learning_rate"]: a search can only vary paths that begin with model, training, augment. '
         "Did you mean training.optimizer.learning_rate?"
     )
 
@@ -201,7 +201,7 @@ def test_an_objective_that_the_task_does_not_have_is_refused():
 @pytest.mark.parametrize("algorithm", ["hyperband", "halving"])
 def test_rounds_need_an_epoch_to_compare_trials_after_and_more_for_the_best(algorithm):
     space = {MOMENTUM: c.Float(0, 0.9)}
-    with pytest.raises(ConfigError, match=f"{algorithm} needs epochs of at least factor.*received epochs=3, factor=4"):
+    with pytest.raises(ConfigError, match=f"{algorithm} requires epochs of at least factor.*received epochs=3, factor=4"):
         c.Search(space=space, algorithm=algorithm, epochs=3, factor=4)
     assert c.Search(space=space, algorithm=algorithm, epochs=3, factor=3).factor == 3
     assert c.Search(space=space, algorithm="random", epochs=1).epochs == 1

@@ -91,29 +91,32 @@ def test_settings_survive_json():
         (lambda: t.Cosine(periods=0), "Cosine.periods: input should be greater than or equal to 1; received 0."),
         (lambda: t.OneCycle(rise=0.5), "OneCycle.rise: input should be less than 0.5; received 0.5."),
         (lambda: t.Step(factor=1.0), "Step.factor: input should be less than 1; received 1.0."),
-        (lambda: t.Step(at_epochs=(0.0, 3)), "at_epochs must rise, from above 0; received (0.0, 3.0)."),
+        (lambda: t.Step(at_epochs=(0.0, 3)), "at_epochs must be above 0 and rise; received (0.0, 3.0)."),
         (lambda: t.Training(clip_norm=0), "Training.clip_norm: input should be greater than 0; received 0."),
         (lambda: t.Training(average_decay=1.0), "Training.average_decay: input should be less than 1; received 1.0."),
         (lambda: t.Training(precision="half"), "should be 'float32', 'bfloat16', 'float16' or 'auto'; received 'half'."),
-        (lambda: t.Training(steps_per_call=0), "steps_per_call takes 'auto' or a whole number from 1; received 0."),
-        (lambda: t.Training(steps_per_call="all"), "steps_per_call takes 'auto' or a whole number from 1; received 'all'."),
+        (lambda: t.Training(steps_per_call=0), "steps_per_call must be 'auto' or an integer of at least 1; received 0."),
+        (
+            lambda: t.Training(steps_per_call="all"),
+            "steps_per_call must be 'auto' or an integer of at least 1; received 'all'.",
+        ),
         (lambda: t.Training(batch_size=10, micro_batches=4), "received batch_size=10, replicas=1, micro_batches=4."),
         (
             lambda: t.Training(strategy="mirrored", replicas=2, batch_size=12, micro_batches=4),
-            "batch_size must be a multiple of replicas times micro_batches, so that all parts are of one size; "
+            "batch_size must be a multiple of replicas times micro_batches, so that all parts have equal size; "
             "received batch_size=12, replicas=2, micro_batches=4.",
         ),
-        (lambda: t.Training(devices=("GPU:0",)), "devices needs strategy='mirrored'; received strategy='auto'."),
+        (lambda: t.Training(devices=("GPU:0",)), "devices requires strategy='mirrored'; received strategy='auto'."),
         (lambda: t.Training(strategy="mirrored", devices=("gpu",)), "such as 'GPU:0'; received ('gpu',)."),
         (
             lambda: t.Training(strategy="mirrored", devices=("GPU:0", "GPU:1"), replicas=3, batch_size=6),
-            "replicas must be the number of devices; received replicas=3, devices=('GPU:0', 'GPU:1').",
+            "replicas must equal the number of devices; received replicas=3, devices=('GPU:0', 'GPU:1').",
         ),
         (
             lambda: t.Training(strategy="mirrored", devices=("GPU:0", "GPU:1"), batch_size=7),
             "received batch_size=7, replicas=2.",
         ),
-        (lambda: t.Training(best_metric="accuracy"), "best_metric needs keep='best'; received keep='last'."),
+        (lambda: t.Training(best_metric="accuracy"), "best_metric requires keep='best'; received keep='last'."),
         (lambda: t.EarlyStopping(patience=0), "EarlyStopping.patience: input should be greater than or equal to 1"),
         (lambda: c.Classification(loss="hing"), "or 'binary_cross_entropy'; received 'hing'."),
     ],
@@ -178,7 +181,9 @@ def test_metric_that_no_epoch_measures_is_refused(training, message):
 
 def test_choice_by_the_validation_split_needs_one():
     for training in (t.Training(keep="best"), t.Training(early_stopping=t.EarlyStopping())):
-        with pytest.raises(ConfigError, match="needs a validation split, and there is none. Set splits.validation above 0"):
+        with pytest.raises(
+            ConfigError, match="requires a validation split, but there is none. Set splits.validation above 0"
+        ):
             training.check_metrics(c.Classification(), validation=False)
         training.check_metrics(c.Classification(), validation=True)
     t.Training().check_metrics(c.Classification(), validation=False)

@@ -232,7 +232,7 @@ def test_boxes_stay_in_the_image_and_go_only_where_their_label_goes(row):
 
 @rows([row for row in ROWS if row.boxes == "none"])
 def test_what_boxes_cannot_follow_is_refused_for_examples_with_boxes(row):
-    with pytest.raises(ConfigError, match=f"{type(row.settings).__name__} lays images over each other"):
+    with pytest.raises(ConfigError, match=f"{type(row.settings).__name__} overlays images"):
         a.check_data((row.settings,), labelled=True, has_objects=True)
 
 

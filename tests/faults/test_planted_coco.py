@@ -215,9 +215,12 @@ REFUSED = {
     ),
     "no annotations": (
         lambda root: [file.unlink() for file in (root / "annotations").iterdir()],
-        "annotations holds no captions_",
+        "annotations has no captions_",
     ),
-    "no images": (lambda root: (root / "train2017").rename(root / "photos"), "there is no folder .*train2017, whose images"),
+    "no images": (
+        lambda root: (root / "train2017").rename(root / "photos"),
+        "there is no folder .*train2017 with the images",
+    ),
 }
 
 

@@ -81,7 +81,11 @@ def test_file_that_may_not_be_read_is_named(whole, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "is empty"), (b"<html>", "is damaged or no HDF5 file: it is a text"), (b"abc", "is damaged or no HDF5 file")],
+    [
+        (b"", "is empty"),
+        (b"<html>", "is damaged or not an HDF5 file: it is a text"),
+        (b"abc", "is damaged or not an HDF5 file"),
+    ],
 )
 def test_h5_file_that_is_none_is_refused_before_anything_runs(content, reason, tmp_path):
     file = tmp_path / "bad.h5"
@@ -125,7 +129,7 @@ def test_lambda_is_refused_with_advice_that_can_be_followed(tmp_path):
 
 def test_weights_of_other_shapes_are_told(whole, tmp_path):
     rewritten(whole, tmp_path / "bad.keras", change=lambda text: text.replace(b'"units": 84', b'"units": 80'))
-    with pytest.raises(ExportError, match="is damaged, or does not fit this Keras: "):
+    with pytest.raises(ExportError, match="is damaged, or incompatible with this version of Keras: "):
         load_network(tmp_path / "bad.keras")
 
 

@@ -77,13 +77,13 @@ def test_file_that_is_cut_short_is_told(share, small_vgg16):
     file = small_vgg16()
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ConfigError, match="is damaged or no HDF5 file"):
+    with pytest.raises(ConfigError, match="is damaged or not an HDF5 file"):
         build_small(file)
 
 
 def test_file_of_another_kind_is_told(tmp_path):
     (tmp_path / "weights.h5").write_text("<html>404</html>")
-    with pytest.raises(ConfigError, match="is damaged or no HDF5 file"):
+    with pytest.raises(ConfigError, match="is damaged or not an HDF5 file"):
         build_small(tmp_path / "weights.h5")
 
 

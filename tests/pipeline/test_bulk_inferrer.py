@@ -89,7 +89,7 @@ def test_the_stage_is_there_where_the_file_asks_for_it(photos):
 def test_a_folder_that_is_empty_stops_the_run_before_its_first_stage(tmp_path):
     (tmp_path / "empty").mkdir()
     pipeline = standard_pipeline(experiment(predict=c.Predict(path=tmp_path / "empty")))
-    with pytest.raises(DataError, match="empty holds no files to predict"):
+    with pytest.raises(DataError, match="empty has no files to predict"):
         check_pipeline(pipeline)
 
 

@@ -379,9 +379,9 @@ def keras_home(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ('"image_data_format": "channels_first"', "need Keras' image_data_format to be 'channels_last'; .*keras.json says"),
-        ('"floatx": "float64"', "need Keras' floatx to be 'float32'; .* says 'float64'"),
-        ('"epsilon": 0.001', "need Keras' epsilon to be 1e-07; .* says 0.001"),
+        ('"image_data_format": "channels_first"', "require Keras' image_data_format to be 'channels_last'; .*keras.json says"),
+        ('"floatx": "float64"', "require Keras' floatx to be 'float32'; .* says 'float64'"),
+        ('"epsilon": 0.001', "require Keras' epsilon to be 1e-07; .* says 0.001"),
     ],
 )
 def test_keras_settings_that_change_results_are_refused(setting, message, keras_home):
@@ -408,7 +408,7 @@ def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(ke
     settle_keras()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(ConfigError, match="run on Keras' backend 'tensorflow'; .* KERAS_BACKEND says 'jax'. Set KERAS_BACK"):
+    with pytest.raises(ConfigError, match="require the Keras backend 'tensorflow'; .* KERAS_BACKEND says 'jax'. Set KERAS"):
         settle_keras()
 
 
@@ -427,7 +427,7 @@ def test_settings_of_a_keras_that_is_loaded_count_as_they_are():
     try:
         with pytest.raises(ConfigError, match="Keras in this process says 'channels_first'"):
             settle_keras()
-        with pytest.raises(ConfigError, match="networks and pipelines need Keras' image_data_format to be 'channels_last'"):
+        with pytest.raises(ConfigError, match="and pipelines require Keras' image_data_format to be 'channels_last'"):
             build("resnet9", image_shape=(32, 32, 3), num_classes=10)
     finally:
         keras.config.set_image_data_format("channels_last")

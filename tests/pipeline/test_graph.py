@@ -59,10 +59,10 @@ def test_unknown_output_is_refused_with_the_closest_name(made):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "Trainer", "nul\0"])
 def test_name_that_is_no_folder_name_is_refused(made, name):
-    with pytest.raises(GraphError, match="and no path; received"):
+    with pytest.raises(GraphError, match="and is not a path; received"):
         Pipeline(name)
     if name:  # without a name, the function's own is taken
-        with pytest.raises(GraphError, match="and no path; received"):
+        with pytest.raises(GraphError, match="and is not a path; received"):
             made[0].add(measure, name=name, examples=made[1].examples)
 
 
@@ -163,9 +163,12 @@ class TheSameFile(c.Onnx):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"export": {"formats": ["onnx", "onnx"]}}, "each format stands there once; received onnx more than once"),
+        ({"export": {"formats": ["onnx", "onnx"]}}, "formats must name each format once; received onnx more than once"),
         ({"export": {"formats": ["onnxx"]}}, "no format is named 'onnxx'; did you mean 'onnx'?"),
-        ({"export": {"formats": [c.Onnx(), TheSameFile()]}}, "writes a file of its own; received 'Format-ONNX/model.onnx'"),
+        (
+            {"export": {"formats": [c.Onnx(), TheSameFile()]}},
+            "must write a file of its own; received 'Format-ONNX/model.onnx'",
+        ),
         ({"export": {"temperature": True}, "splits": {"validation": 0}}, "fitted on the validation split"),
     ],
 )

@@ -230,7 +230,7 @@ def _read(image: Listed, max_pixels: int) -> _Read:
     except OSError as error:
         return _Read(image, fault=f"cannot be read: {error.strerror}")
     except ValueError:
-        return _Read(image, fault="cannot be read: the path is no valid text")
+        return _Read(image, fault="cannot be read: the path is not valid text")
     facts = inspect_header(data, max_pixels=max_pixels)
     return _Read(image, fault=facts.fault) if facts.fault else _Read(image, data, facts.width * facts.height)
 

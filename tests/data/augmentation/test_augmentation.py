@@ -211,8 +211,11 @@ def test_the_chain_says_what_is_applied_elsewhere():
 @pytest.mark.parametrize(
     ("augment", "message"),
     [
-        ((a.RandomFlip(), a.RandomResizedCrop()), "comes first in augment; received .*'RandomFlip', 'RandomResizedCrop'"),
-        ((a.MixUp(), a.RandomFlip()), "comes last in augment; .* Put MixUp behind RandomFlip"),
+        (
+            (a.RandomFlip(), a.RandomResizedCrop()),
+            "must come first in augment; received .*'RandomFlip', 'RandomResizedCrop'",
+        ),
+        ((a.MixUp(), a.RandomFlip()), "must come last in augment; .* Put MixUp after RandomFlip"),
     ],
 )
 def test_an_order_that_cannot_be_is_refused(augment, message):
@@ -238,8 +241,8 @@ def test_an_own_augmentation_that_returns_no_batch_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: a.Zoom(factor=(2.0, 1.0)), "factor is .*smallest, largest"),
-        (lambda: a.GaussianBlur(sigma=(0.0, 1.0)), "sigma is .*received"),
+        (lambda: a.Zoom(factor=(2.0, 1.0)), "factor must be .*smallest, largest"),
+        (lambda: a.GaussianBlur(sigma=(0.0, 1.0)), "sigma must be .*received"),
         (lambda: a.RandomErasing(area=(0.0, 0.4)), "area and ratio .* above 0"),
         (lambda: a.Lighting(eigenvectors=((1, 1, 0), (0, 1, 0), (0, 0, 1))), "length 1; received .*1.414"),
         (lambda: a.RandAugment(magnitude=11), "must not exceed strongest; received magnitude=11.0, strongest=10"),
@@ -255,8 +258,8 @@ def test_impossible_settings_are_refused(make, message):
 def test_mixing_needs_labels_and_no_objects():
     a.check_data((a.RandAugment(), a.PadCrop()), labelled=False, has_objects=True)
     a.check_data((a.MixUp(), a.AugMix()), labelled=True, has_objects=False)
-    with pytest.raises(ConfigError, match="MixUp mixes labels, and these examples have none. Take MixUp out of augment"):
+    with pytest.raises(ConfigError, match="MixUp mixes labels, but these examples have none. Remove MixUp from augment"):
         a.check_data((a.MixUp(),), labelled=False, has_objects=False)
     for settings in (a.AugMix(), a.CutMix()):
-        with pytest.raises(ConfigError, match="lays images over each other, where boxes and masks cannot follow"):
+        with pytest.raises(ConfigError, match="overlays images, which boxes and masks cannot follow"):
             a.check_data((settings,), labelled=True, has_objects=True)

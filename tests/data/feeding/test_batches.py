@@ -263,7 +263,7 @@ def test_mixed_epochs_and_plain_ones_make_one_training_of_whole_targets(example_
 
 def test_mixing_without_labels_is_refused(make_examples, tmp_path):
     unlabelled = make_examples(tmp_path / "data", train=[(name, pixels, "") for name, pixels in PIXELS.items()])
-    with pytest.raises(ConfigError, match="MixUp mixes labels, and these examples have none"):
+    with pytest.raises(ConfigError, match="MixUp mixes labels, but these examples have none"):
         make(unlabelled, budget=MEMORY, augment=(MixUp(),))
 
 

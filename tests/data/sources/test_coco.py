@@ -363,7 +363,7 @@ def test_images_that_are_missing_or_outside_are_faults(coco, tmp_path):
         outside,
         outside,
         "the path is empty",
-        "the path holds a NUL character",
+        "the path contains a NUL character",
     ]
 
 
@@ -456,13 +456,15 @@ def test_a_folder_of_annotations_that_is_closed_is_not_called_empty(coco, tmp_pa
 def test_what_is_missing_on_disk_is_told_with_the_way_out(coco, tmp_path):
     with pytest.raises(DataError, match=r"there is no folder .*/nothing"):
         list(Coco(path=tmp_path / "nothing").files())
-    with pytest.raises(DataError, match=r"annotations holds no captions_\*.json or instances_\*.json. Set source.captions"):
+    with pytest.raises(DataError, match=r"annotations has no captions_\*.json or instances_\*.json. Set source.captions"):
         list(Coco(path=tmp_path).files())
     with pytest.raises(DataError, match=r"there is no file .*gone.json .* Set source.captions"):
         list(Coco(path=tmp_path, captions=tmp_path / "gone.json").files())
     source = coco({"instances_val2017": instances()})
     (tmp_path / "val2017").rmdir()
-    with pytest.raises(DataError, match=r"there is no folder .*/val2017, whose images .*instances_val2017.json describes"):
+    with pytest.raises(
+        DataError, match=r"there is no folder .*/val2017 with the images that .*instances_val2017.json describes"
+    ):
         list(source.files())
 
 

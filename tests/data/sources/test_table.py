@@ -167,7 +167,7 @@ def test_a_row_without_bytes_cannot_be_read_and_says_so(tmp_path):
 
 
 def test_a_column_of_numbers_holds_no_images(tmp_path):
-    with pytest.raises(ConfigError, match="column 'image' of .* must hold paths or encoded images; received 'int64'"):
+    with pytest.raises(ConfigError, match="column 'image' of .* must contain paths or encoded images; received 'int64'"):
         read(Table(path=make_parquet(tmp_path, image=[1, 2], label=["a", "b"])))
 
 
@@ -184,7 +184,7 @@ def test_parquet_that_was_damaged_in_the_middle_is_told(tmp_path):
     data = bytearray(path.read_bytes())
     data[8:2000] = b"\xff" * 1992
     path.write_bytes(data)
-    with pytest.raises(DataError, match="table.parquet cannot be read behind row 0"):
+    with pytest.raises(DataError, match="table.parquet cannot be read after row 0"):
         read(Table(path=path))
 
 
@@ -237,7 +237,7 @@ def test_a_long_text_that_a_dictionary_repeats_is_refused_before_it_is_unpacked(
     before = pool.bytes_allocated()
     with pytest.raises(
         DataError,
-        match=r"column '(label|caption)(.list.element)?' of .* must hold values of at most "
+        match=r"column '(label|caption)(.list.element)?' of .* must have values of at most "
         r"1,000,000 bytes; one has 3,000,000",
     ):
         read(Table(path=path, captions=() if column == "label" else ("caption",)))
@@ -249,7 +249,7 @@ def test_a_long_text_that_is_spelt_by_the_one_before_is_refused_with_its_row(tmp
     path = write(label=["x" * 2_000_000] * 50)
     pool = pyarrow.default_memory_pool()
     before = pool.bytes_allocated()
-    with pytest.raises(DataError, match=r"table.parquet, row 0 holds 2,000,000 bytes in a column of texts"):
+    with pytest.raises(DataError, match=r"table.parquet, row 0 has 2,000,000 bytes in a text column"):
         list(read_parquet(path, columns=["label"]))
     assert pool.bytes_allocated() - before < 20_000_000
 
@@ -259,8 +259,8 @@ def test_a_column_that_unpacks_a_thousandfold_is_refused(tmp_path, monkeypatch):
     path = packed_table(tmp_path / "table.parquet", use_dictionary=False)(image=[b"\0" * 900_000] * 30)
     with pytest.raises(
         OSError,
-        match=r"column 'image' of .* must not unpack to more than 1,000 times its size; [0-9,]+ "
-        r"bytes unpack to 27,",
+        match=r"column 'image' of .* must not decompress to more than 1,000 times its size; [0-9,]+ "
+        r"bytes decompress to 27,",
     ):
         read(Table(path=path, label=None))[0].load()
 
@@ -312,10 +312,10 @@ PATHS = {
     "good.jpg/1.jpg": "there is no such file",
     "loop.jpg": "cannot be read: Too many levels of symbolic links",
     "x" * 300 + ".jpg": "cannot be read: File name too long",
-    "a\0b.jpg": "the path holds a NUL character",
+    "a\0b.jpg": "the path contains a NUL character",
     "in": "not a regular file",
     "pipe.jpg": "not a regular file",
-    "https://example.org/1.jpg": "the path is an address on a network: download the image first",
+    "https://example.org/1.jpg": "the path is a network address: download the image first",
     "": "the path is empty",
     " ": "the path is empty",
 }
@@ -385,8 +385,8 @@ def test_half_a_character_in_a_path_or_caption_does_no_harm(tmp_path):
     from kerasvision.config.image_files import ImageFiles
     from kerasvision.data.sources.text import replace_surrogates
 
-    assert ImageFiles(tmp_path).fault("a\udcff.jpg") in ("there is no such file", "the path is no valid text")
-    assert ImageFiles(tmp_path).fault("a\ud83d.jpg") == "the path is no valid text"
+    assert ImageFiles(tmp_path).fault("a\udcff.jpg") in ("there is no such file", "the path is not valid text")
+    assert ImageFiles(tmp_path).fault("a\ud83d.jpg") == "the path is not valid text"
     assert replace_surrogates("a\ud83d") == "a\ufffd"
 
 
@@ -410,8 +410,8 @@ def test_a_missing_label_is_a_fault_of_its_image(tmp_path):
         ("", {}, DataError, "is empty. Its first line must name the columns"),
         ("\n\n", {}, DataError, "is empty"),
         ("image,label\n", {}, DataError, "names its columns, and has no rows"),
-        ("image,label\n1.jpg\n", {}, DataError, "line 2, has 1 values, and the header names 2 columns"),
-        ("image,label\n1.jpg,cat\n2.jpg,a,b\n", {}, DataError, "line 3, has 3 values, and the header names 2"),
+        ("image,label\n1.jpg\n", {}, DataError, "line 2, has 1 values, but the header names 2 columns"),
+        ("image,label\n1.jpg,cat\n2.jpg,a,b\n", {}, DataError, "line 3, has 3 values, but the header names 2"),
         ('image,label\n1.jpg,"cat\n2.jpg,dog\n', {}, DataError, "line 3, cannot be read as CSV: unexpected end of data"),
         ('image,label\n1.jpg,"cat"s\n', {}, DataError, "line 2, cannot be read as CSV: ',' expected after"),
     ],
@@ -460,9 +460,9 @@ def test_a_thousand_missing_among_many_are_faults_of_their_own(tmp_path):
 
 MEGABYTES = 20
 GARBAGE = {
-    "random bytes": (lambda: os.urandom(1_000_000), "is no table: its line 1 is not UTF-8 text"),
-    "zeros": (lambda: b"\0" * 1_000_000, "is no table: its line 1 is longer than 1,000,000 bytes"),
-    "one endless line": (lambda: b"image,label," * 80_000, "is no table: its line 1 is longer than 1,000,000 bytes"),
+    "random bytes": (lambda: os.urandom(1_000_000), "is not a table: its line 1 is not UTF-8 text"),
+    "zeros": (lambda: b"\0" * 1_000_000, "is not a table: its line 1 is longer than 1,000,000 bytes"),
+    "one endless line": (lambda: b"image,label," * 80_000, "is not a table: its line 1 is longer than 1,000,000 bytes"),
     "UTF-16": (lambda: "image,label\n1.jpg,cat\n".encode("utf-16") * 20_000, "line 1 is not UTF-8 text .byte 0.. Save"),
     "prose": (lambda: b"lorem ipsum dolor\n" * 60_000, "has no column 'image'"),
     "old line breaks": (lambda: b"image,label\r1.jpg,cat\r" * 45_000, "line 1 is longer than 1,000,000 bytes"),

@@ -95,5 +95,5 @@ def test_a_mistake_in_an_edited_schema_is_told(edit, message, tmp_path):
 def test_a_schema_that_is_no_json_is_told_with_its_line(tmp_path):
     file = tmp_path / "schema.json"
     file.write_text('{"classes": ["cat"],\n "modes": [,]}')
-    with pytest.raises(ConfigError, match=r"schema.json, line 2, is no JSON"):
+    with pytest.raises(ConfigError, match=r"schema.json, line 2, is not JSON"):
         DataSchema.load(file)

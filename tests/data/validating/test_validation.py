@@ -222,7 +222,7 @@ def test_each_kind_of_fault_has_a_code():
         "left out by the quarantine file: blurred": "left_out",
         "the path leads out of /photos": "path_outside",
         "there is no such file": "unreadable",
-        "the path holds a NUL character": "unreadable",
+        "the path contains a NUL character": "unreadable",
         "its rows give it two labels: 'cat' and 'dog'": "conflicting_rows",
         "annotation 7 of instances.json has no box of four numbers": "bad_annotation",
         "column 'label' of t.csv holds 0.5 in row 3, neither a text nor a whole number": "bad_value",

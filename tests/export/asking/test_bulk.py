@@ -254,7 +254,7 @@ def test_a_batch_of_large_images_ends_early(model, photos, monkeypatch):
         ("missing.png", "cannot be read: No such file or directory"),
         ("large.png", "the file has 60,000,000,000 bytes, over the limit of 864,000,000 for an image of 100,000,000 pixels"),
         ("bomb.png", "the header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 100,000,000"),
-        ("a\0b", "cannot be read: the path is no valid text"),
+        ("a\0b", "cannot be read: the path is not valid text"),
     ],
 )
 def test_what_must_not_be_read_is_told(name, fault, model, tmp_path, make_images):
@@ -302,8 +302,8 @@ def test_a_table_gives_a_row_for_each_of_its_rows(name, model, photos, tmp_path)
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        ("id,name\n1,a.png\n", ConfigError, "must have a column path, image or file. Say which column holds the paths"),
-        ("path\n", DataError, "holds no files to predict"),
+        ("id,name\n1,a.png\n", ConfigError, "must have a column path, image or file. Say which column contains the paths"),
+        ("path\n", DataError, "has no files to predict"),
         ("path\na.png,b.png\n", DataError, "line 2, has 2 values"),
         ("", DataError, "is empty"),
     ],
@@ -324,7 +324,7 @@ def test_a_line_that_is_no_object_with_a_path_is_told_by_its_number(line, model,
 
 def test_an_empty_folder_is_told_and_leaves_nothing(model, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty holds no files to predict"):
+    with pytest.raises(DataError, match="empty has no files to predict"):
         predict_to_file(model, listed(tmp_path / "empty"), out=tmp_path / "answers.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 

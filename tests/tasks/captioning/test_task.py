@@ -101,7 +101,7 @@ def test_mixed_images_are_refused(task):
 
 @pytest.mark.parametrize("name", ["resnet9", "lenet5"])
 def test_a_network_that_says_no_sentences_is_refused(task, name):
-    with pytest.raises(ConfigError, match=f"{name} says none"):
+    with pytest.raises(ConfigError, match=f"which {name} does not"):
         task.build(c.Model(name=name), image_shape=(32, 32, 3))
 
 

@@ -227,7 +227,7 @@ def test_text_leaves_the_special_tokens_out_and_closes_up_punctuation():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"decoding": "greedy", "captions": 2}, "decoding='greedy' finds a single caption"),
+        ({"decoding": "greedy", "captions": 2}, "decoding='greedy' finds one caption"),
         ({"captions": 4}, "captions must not exceed the width of the beam; received captions=4, width=3"),
         ({"vocabulary": "word"}, "no vocabulary is named 'word'; did you mean 'words'?"),
         ({"decoding": "words"}, "no decoding is named 'words'"),
@@ -253,13 +253,16 @@ def experiment(**fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"augment": (c.RandomFlip(), c.MixUp())}, "captioning goes without mixup in augment"),
-        ({"export": c.Export(formats=("onnx",))}, "captioning goes without onnx in export.formats, which hold no text"),
-        ({"export": c.Export(temperature=True)}, "captioning goes without export.temperature"),
-        ({"evaluation": c.Evaluation(test_time=("flip",))}, "captioning goes without evaluation.test_time"),
-        ({"model": c.Model(name="resnet18")}, "resnet18 says none. Set model.name='show_and_tell'"),
-        ({"model": c.Model(name="show_and_tell", options={"max_length": 5})}, "must be task.max_length, 20; received 5"),
-        ({"task": c.Captioning(attention_penalty=1.0)}, "needs a network that tells where it looks"),
+        ({"augment": (c.RandomFlip(), c.MixUp())}, "captioning does not support mixup in augment"),
+        (
+            {"export": c.Export(formats=("onnx",))},
+            "captioning does not support onnx in export.formats, which cannot output text",
+        ),
+        ({"export": c.Export(temperature=True)}, "captioning does not support export.temperature"),
+        ({"evaluation": c.Evaluation(test_time=("flip",))}, "captioning does not support evaluation.test_time"),
+        ({"model": c.Model(name="resnet18")}, "which resnet18 does not. Set model.name='show_and_tell'"),
+        ({"model": c.Model(name="show_and_tell", options={"max_length": 5})}, "must equal task.max_length, 20; received 5"),
+        ({"task": c.Captioning(attention_penalty=1.0)}, "requires a network that outputs its attention maps"),
         ({"gate": c.Gate(c.AtLeast("bleu", 0.2))}, "captioning has no metric 'bleu'; did you mean 'bleu_"),
     ],
 )
