@@ -1,7 +1,7 @@
-"""Networks by name: `build("resnet18", image_shape=(224, 224, 3), num_classes=10)` is a Keras model with logits out.
+"""Networks by name: `build("resnet18", image_shape=(224, 224, 3), num_classes=10)` returns a Keras model that gives logits.
 
-A builder is a plain function over Keras layers, one file per family, and its own docstring states its size. This module
-imports none of them until one is built, and so not Keras either: pipeline files are planned without it.
+A builder is a plain function over Keras layers, one file per family. Its docstring states its size. This module imports a
+builder, and with it Keras, only when a network is built: pipeline files are planned without Keras.
 
 >>> build("lenet5", image_shape=(28, 28, 1), num_classes=10).output_shape
 (None, 10)
@@ -39,17 +39,18 @@ def build(
         image_shape: (height, width, channels) in pixels; 1, 3 or 4 channels.
         num_classes: how many logits; None gives the backbone instead, a model from an image to its feature maps
             {"c2": ..., "c3": ...}, where level l has stride 2**l.
-        weights: "imagenet", or the path of a file of weights; see `kerasvision.models.pretrained`. None: none.
-        classes: the names of the classes in the order of their numbers. With them the rows of a trained head go by name;
-            without them a head for as many classes is taken as it is.
-        options: what else that builder takes; see its docstring.
+        weights: "imagenet", or the path of a file of weights; see `kerasvision.models.pretrained`. None for a network
+            without trained weights.
+        classes: the names of the classes in the order of their numbers. With names, the rows of a trained head are loaded
+            by name. Without names, a head for the same number of classes is loaded as it is.
+        options: the builder's other options; see its docstring.
 
     Returns:
         Model from float32 (N, height, width, channels) to logits float32 (N, num_classes), or to the feature maps.
 
     Raises:
-        ConfigError: an unknown name or option, a shape or number that the network cannot have, or weights that do not
-            exist or fit.
+        ConfigError: an unknown name or option, a shape or number of classes that the network cannot have, or weights that
+            do not exist or do not fit.
 
     >>> build("lenet5", image_shape=(28, 28, 1), num_classes=10, poling="max")
     Traceback (most recent call last):
@@ -79,7 +80,7 @@ def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
     if channels not in _CHANNELS:
         known = ", ".join(f"{count} ({meaning})" for count, meaning in _CHANNELS.items())
         raise ConfigError(f"the channels of image_shape must be one of {known}", received=image_shape)
-    # A network plugged in by its path is in no table; it knows itself what it can read.
+    # A network given by its path is not in the table; it checks its images itself.
     row = find(name)
     if row and min(height, width) < row.smallest_side:
         least = f"{row.smallest_side} x {row.smallest_side}"

@@ -1,6 +1,6 @@
-"""AlexNet (Krizhevsky et al., 2012, figure 2), and the single stream as which Dive into Deep Learning teaches it.
+"""AlexNet (Krizhevsky et al., 2012, figure 2), and the single-stream version that Dive into Deep Learning teaches.
 
-Eight layers with weights, of which five are convolutions; every one but the last ends in a ReLU. At 227 x 227:
+Five convolutions and three dense layers. Each of them except the last ends in a ReLU. At 227 x 227:
 
     layer1   55 x 55 x  96   11x11 convolution, stride 4     (norm)   level c2
              27 x 27 x  96   3x3 max pooling, stride 2
@@ -14,10 +14,10 @@ Eight layers with weights, of which five are convolutions; every one but the las
     hidden2     4096
     logits      num_classes
 
-The two groups were two GPUs. The single stream has neither them nor the norms.
+Each of the two groups ran on its own GPU. The single stream has no groups and no norms.
 
 Sources: https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks, which says
-224 x 224, where 55 x 55 maps take 227 x 227; and https://d2l.ai/chapter_convolutional-modern/alexnet.html.
+224 x 224, although its 55 x 55 maps require 227 x 227; and https://d2l.ai/chapter_convolutional-modern/alexnet.html.
 """
 
 from collections.abc import Callable
@@ -28,32 +28,32 @@ from keras import KerasTensor, layers
 
 from kerasvision.models.blocks import check_choice, check_share, conv_relu, dense_logits
 
-# Section 5: a unit whose bias is one starts with something to pass on, and so with a gradient.
+# Section 5: a unit with a bias of one starts with a positive output, and so with a gradient.
 _BIASES_OF_ONE = {"layer2_conv", "layer4_conv", "layer5_conv", "hidden1_dense", "hidden2_dense"}
 
 
 def response_norm(
     x: KerasTensor, *, k: float = 2.0, n: int = 5, alpha: float = 1e-4, beta: float = 0.75, name: str
 ) -> KerasTensor:
-    """Local response normalisation (section 3.3): each value, divided by (k + alpha * sum) ** beta.
+    """Local response normalisation (section 3.3): each value is divided by (k + alpha * sum) ** beta.
 
-    The sum is of the squares of `n` channels at the same pixel: its own and the nearest on both sides, as far as there
-    are any. PyTorch's layer takes their mean instead. The quotient is computed in full precision, whatever a mixed
-    policy says: bfloat16 knows no number between 2 and 2.0156.
+    The sum is over the squares of `n` channels at the same pixel: the channel itself and its neighbours on both sides, as
+    far as they exist. PyTorch's layer uses their mean instead. The divisor is computed in full precision even under a
+    mixed policy: bfloat16 has no number between 2 and 2.0156.
 
     Args:
         x: float32 (N, H, W, C).
-        k: what keeps the quotient finite.
+        k: keeps the divisor away from zero.
         n: how many channels, odd.
-        alpha: how much they matter.
+        alpha: the weight of their sum.
         beta: the exponent.
-        name: of the last layer, and prefix of the others.
+        name: name of the last layer, and prefix of the others.
 
     Returns:
         float32 (N, H, W, C).
     """
     full = {"dtype": keras.config.floatx()}
-    # Told that channels come first, these two layers take the last two axes of (N, H, W, C) for height and width.
+    # With "channels_first" these two layers treat the last two axes of (N, H, W, C) as height and width.
     over_channels = {"data_format": "channels_first", **full}
     squares = layers.Multiply(**full, name=f"{name}_squares")([x, x])
     padded = layers.ZeroPadding2D(((0, 0), (n // 2, n // 2)), **over_channels, name=f"{name}_pad")(squares)
@@ -63,12 +63,21 @@ def response_norm(
 
 
 def no_norm(x: KerasTensor, *, name: str) -> KerasTensor:
-    """x itself, where another network has a norm of that name."""
+    """Returns x, float32 (N, H, W, C), unchanged: it stands in for `response_norm` in a network without norms."""
     return x
 
 
 def convolutions(image: KerasTensor, *, groups: int, norm: Callable[..., KerasTensor]) -> dict[str, KerasTensor]:
-    """Figure 2 up to the last pooling. Returns, by level, the last map of each size."""
+    """Figure 2 up to the last pooling.
+
+    Args:
+        image: float32 (N, H, W, C).
+        groups: of the convolutions in layers 2, 4 and 5.
+        norm: `response_norm` or `no_norm`.
+
+    Returns:
+        The last map of each size by level, float32 (N, h, w, channels); the table above has h, w and channels.
+    """
     x = conv_relu(image, width=96, kernel=11, stride=4, padding="valid", name="layer1")
     c2 = norm(x, name="layer1_norm")
     x = layers.MaxPooling2D(3, strides=2, name="layer1_pool")(c2)
@@ -90,7 +99,7 @@ def alexnet(*, image_shape: tuple[int, int, int], num_classes: int | None, dropo
     Args:
         image_shape: (height, width, channels), at least 67 x 67 pixels.
         num_classes: how many logits; None gives the backbone.
-        dropout: share of either hidden layer's units that training drops, in [0, 1).
+        dropout: share of each hidden layer's units that training drops, in [0, 1).
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
@@ -116,14 +125,14 @@ def alexnet_2012(
 ) -> keras.Model:
     """AlexNet of the paper: 60,965,224 trainable weights and 0.724 GMACs at 227 x 227 x 3 and 1000 classes.
 
-    Two groups in layers 2, 4 and 5, local response normalisation after layers 1 and 2.
+    It has two groups in layers 2, 4 and 5, and local response normalisation after layers 1 and 2.
 
     Args:
         image_shape: (height, width, channels), at least 67 x 67 pixels.
         num_classes: how many logits; None gives the backbone.
-        dropout: share of either hidden layer's units that training drops, in [0, 1).
-        initialization: "he" as in every other network here, or "paper", section 5: weights of deviation 0.01, biases
-            of one in layers 2, 4 and 5 and both hidden layers, else of zero.
+        dropout: share of each hidden layer's units that training drops, in [0, 1).
+        initialization: "he" as in every other network here, or "paper", section 5: weights of deviation 0.01; biases of
+            one in layers 2, 4 and 5 and both hidden layers, and of zero elsewhere.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
@@ -155,7 +164,7 @@ def _model(
 
 
 def _name_powers(model: keras.Model) -> None:
-    """Names what in the norms is no layer; the name that Keras invents depends on what was built before."""
+    """Names the operations of the norms that are not layers: Keras' own name for them depends on what was built before."""
     powers = [operation for operation in model.operations if not isinstance(operation, keras.Layer)]
     for power, layer in zip(powers, ("layer1", "layer2"), strict=True):
         power.name = f"{layer}_norm_power"

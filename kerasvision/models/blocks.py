@@ -1,7 +1,7 @@
 """What the families share: convolution, batch normalisation, the head, and the checks of options.
 
-A network is named from the outside in, by what the paper calls its parts: "stage3_block1_conv2". Every layer has a name
-that its network gives, so that two builds of one network in one process have the same ones.
+Layers are named from the outside in, with the paper's words for the parts: "stage3_block1_conv2". The network names every
+layer, so that two builds of one network in one process have the same names.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +15,10 @@ from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
 from kerasvision.ops.normalization import fused
 
-# The constants of keras.applications' ResNets and DenseNets, for `batch_norm`: what their weights were trained with.
+# The constants for `batch_norm` with which keras.applications trained its ResNets and DenseNets.
 KERAS_NORM = {"momentum": 0.99, "epsilon": 1.001e-5}
 
-# Makes one normalisation layer; takes `name` and whatever else of `keras.layers.BatchNormalization`.
+# Makes one normalisation layer; takes `name` and other arguments of `keras.layers.BatchNormalization`.
 Norm = Callable[..., layers.BatchNormalization]
 
 
@@ -41,13 +41,16 @@ def conv(
         width: channels out.
         kernel: side, or (height, width).
         stride: along both axes.
-        padding: "centred": kernel // 2 zeros on each side, so that an odd kernel makes (N, ceil(H / stride), ...);
-            "valid": none.
-        groups: into how many independent parts the channels are cut (two in AlexNet of 2012).
-        bias: False where a normalisation follows, which would take it away again.
-        fan: what the initial variance is 2 over; see `he_normal`. "fan_in" keeps the size of the activations, which
-            matters where no normalisation does.
-        name: of the layer.
+        padding: "centred" adds kernel // 2 zeros on each side, "valid" adds no zeros.
+        groups: how many independent parts the channels are split into (two in AlexNet of 2012).
+        bias: False if a normalisation follows, because it would subtract the bias.
+        fan: the initial variance is 2 / fan; see `he_normal`. "fan_in" keeps the size of the activations, which matters
+            in a network without normalisation.
+        name: the layer's name.
+
+    Returns:
+        float32 (N, H', W', width). For an odd kernel, H' is ceil(H / stride) with "centred" padding, and
+        (H - kernel) // stride + 1 with "valid"; the same holds for W'.
     """
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     keras_padding = "valid" if padding == "valid" else "same"
@@ -68,19 +71,23 @@ def conv(
 
 
 def he_normal(mode: Literal["fan_in", "fan_out"] = "fan_out") -> keras.initializers.Initializer:
-    """Variance 2 / fan, of the outputs where not said otherwise, as in torchvision.
+    """Variance 2 / fan. By default this is the fan of the outputs, as in torchvision.
 
-    Made anew for each layer: Keras gives layers that share an initializer the same weights.
+    Each layer has its own initializer: Keras gives layers that share an initializer the same weights.
     """
     return keras.initializers.VarianceScaling(2.0, mode=mode, distribution="untruncated_normal")
 
 
 def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = False) -> Norm:
-    """A maker of normalisation layers, with torchvision's constants where not said otherwise.
+    """A function that makes normalisation layers, by default with torchvision's constants.
 
-    At Keras' momentum of 0.99 the statistics are still far behind after a short training. (torchvision's 0.1 is 0.9
-    here.) `synchronized`: normalise by the whole batch instead of each replica's part of it; needed under
-    MirroredStrategy, without which it changes nothing. Keras knows it on TensorFlow only, whose strategy that is.
+    With Keras' momentum of 0.99 the statistics lag far behind in a short training. (torchvision's 0.1 is 0.9 here.)
+
+    Args:
+        momentum: of the moving mean and variance.
+        epsilon: added to the variance.
+        synchronized: normalise by the whole batch instead of each replica's part of it. Training under MirroredStrategy
+            needs this; elsewhere it changes nothing. Keras supports it on TensorFlow only.
     """
     make = partial(layers.BatchNormalization, momentum=momentum, epsilon=epsilon)
     synchronized = synchronized and keras.backend.backend() == "tensorflow"
@@ -88,31 +95,37 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bo
 
 
 def conv_norm_relu(x: KerasTensor, *, norm: Norm, name: str, **options: Any) -> KerasTensor:
-    """`conv` without bias, norm, ReLU: layers "<name>_conv", "<name>_norm" and "<name>_relu"."""
+    """`conv` without bias, norm, ReLU: layers "<name>_conv", "<name>_norm" and "<name>_relu".
+
+    From float32 (N, H, W, C) to (N, H', W', width); `options` are those of `conv`, which states H' and W'.
+    """
     return norm_relu(conv(x, **options, name=f"{name}_conv"), norm=norm, name=name)
 
 
 def norm_relu(x: KerasTensor, *, norm: Norm, name: str, number: int | str = "") -> KerasTensor:
-    """Norm, ReLU: layers "<name>_norm<number>" and "<name>_relu<number>"."""
+    """Norm, ReLU: layers "<name>_norm<number>" and "<name>_relu<number>"; float32 (N, H, W, C) in and out."""
     x = norm(name=f"{name}_norm{number}")(x)
     return layers.ReLU(name=f"{name}_relu{number}")(x)
 
 
 def conv_relu(x: KerasTensor, *, name: str, **options: Any) -> KerasTensor:
-    """`conv` with bias, ReLU: layers "<name>_conv" and "<name>_relu"."""
+    """`conv` with bias, ReLU: layers "<name>_conv" and "<name>_relu".
+
+    From float32 (N, H, W, C) to (N, H', W', width); `options` are those of `conv`, which states H' and W'.
+    """
     return layers.ReLU(name=f"{name}_relu")(conv(x, bias=True, **options, name=f"{name}_conv"))
 
 
 def dense_relu(x: KerasTensor, *, width: int, name: str) -> KerasTensor:
-    """A dense layer with bias, ReLU: layers "<name>_dense" and "<name>_relu"."""
+    """A dense layer with bias, ReLU: float32 (N, C) to (N, width), by layers "<name>_dense" and "<name>_relu"."""
     x = layers.Dense(width, kernel_initializer=he_normal("fan_in"), name=f"{name}_dense")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTensor:
-    """(N, features) to (N, num_classes).
+    """A dense layer from float32 (N, features) to (N, num_classes).
 
-    In full precision, whatever a mixed policy says: bfloat16 would round the logits to two or three digits.
+    It computes in full precision even under a mixed policy: bfloat16 would round the logits to two or three digits.
     """
     return logits_layer(num_classes, name=name)(x)
 
@@ -123,14 +136,20 @@ def logits_layer(num_classes: int, *, name: str = "logits") -> layers.Dense:
 
 
 def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
-    """The head of most networks since 2014: the mean over the last map, dropout, logits."""
+    """The head of most networks since 2014: the mean over the last map, dropout, logits.
+
+    From float32 (N, H, W, C) to (N, num_classes).
+    """
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     return logits(x, num_classes=num_classes)
 
 
 def dense_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
-    """The head of AlexNet and VGG: the last map as one row, twice 4096 units with dropout, logits."""
+    """The head of AlexNet and VGG: the flattened last map, two layers of 4096 units with dropout, logits.
+
+    From float32 (N, H, W, C) to (N, num_classes).
+    """
     x = layers.Flatten(name="flatten")(x)
     for name in ("hidden1", "hidden2"):
         x = dense_relu(x, width=4096, name=name)
@@ -141,7 +160,14 @@ def dense_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTe
 def pooled_network(
     name: str, image: KerasTensor, maps: dict[str, KerasTensor], *, num_classes: int | None, dropout: float
 ) -> keras.Model:
-    """From the image to its maps by level; with classes, to the `pooled_logits` of the last of them.
+    """A model from the image to its maps by level or, with classes, to the `pooled_logits` of the last map.
+
+    Args:
+        name: the model's name.
+        image: its input, float32 (N, H, W, C).
+        maps: by level in ascending order, each float32 (N, h, w, channels).
+        num_classes: how many logits; None for the maps.
+        dropout: share of the pooled features that training drops, in [0, 1).
 
     Raises:
         ConfigError: dropout outside [0, 1).
@@ -154,13 +180,13 @@ def pooled_network(
 
 
 def check_share(option: str, value: float) -> None:
-    """Raises ConfigError unless the value lies in [0, 1)."""
+    """Raises ConfigError unless the value is in [0, 1)."""
     if not 0 <= value < 1:
         raise ConfigError(f"{option} must lie in [0, 1)", received=value)
 
 
 def check_choice(network: str, option: str, value: object, choices: Iterable[object]) -> None:
-    """Raises ConfigError, with the closest choice, unless the value is among them."""
+    """Raises ConfigError, with the closest choice, unless the value is one of the choices."""
     names = [str(choice) for choice in choices]
     if str(value) not in names:
         raise ConfigError(f"{network} has no {option} {value!r}; {did_you_mean(str(value), names)}")

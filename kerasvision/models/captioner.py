@@ -1,13 +1,13 @@
-"""Captioners: a backbone reads an image, a recurrent decoder says what is on it, word by word.
+"""Captioners: a backbone reads an image, and a recurrent decoder describes it word by word.
 
     show_and_tell     Vinyals et al., 2015, https://arxiv.org/abs/1411.4555
     show_attend_tell  Xu et al., 2015, https://arxiv.org/abs/1502.03044, with soft ("deterministic") attention
 
-Either takes an image and the words so far, and gives the logits of the next word at each step: in training, all steps of
-all captions of an image at once. To write a caption step by step, see `kerasvision.models.decoder`.
+Both take an image and the words so far, and return the logits of the next word at each step. In training they process all
+steps of all captions of an image at once. To write a caption step by step, see `kerasvision.models.decoder`.
 
-All layers are stock Keras, and the file of a network loads where kerasvision does not exist. The backbone's layers bear the
-names that they have in the backbone itself; the decoder's begin with "decoder_", and the last is "logits".
+All layers are stock Keras, so the file of a network loads where kerasvision is not installed. The backbone's layers keep
+their names; the names of the decoder's layers begin with "decoder_", and the last layer is "logits".
 """
 
 from typing import Any, Literal, TypedDict
@@ -42,22 +42,22 @@ def show_and_tell(
     Args:
         image_shape: (height, width, channels) in pixels.
         num_classes: how many words it knows; None gives the backbone.
-        backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level. The mean over its
-            last map is what the decoder sees of the image.
-        max_length: of a caption, in words; the network has one step more.
-        embedding: numbers that a word, or the image, becomes.
-        units: of each cell's state.
+        backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level. The decoder reads
+            the mean over its last map.
+        max_length: words in a caption, at most; the network has one step more.
+        embedding: length of the vector for a word, and for the image.
+        units: size of each cell's state.
         cell: "lstm" as in the paper, "gru" or "rnn".
         layers: how many cells, one above the other.
-        dropout: share that training drops of the words' embeddings, between the cells and of what goes to the logits (the
-            inputs and outputs of the cells: Zaremba et al., 2014), in [0, 1).
-        width: the backbone's option of that name, where it has one.
-        layout: likewise.
+        dropout: share of the words' embeddings, of the values between the cells, and of the input of the logits that
+            training drops (the inputs and outputs of the cells: Zaremba et al., 2014), in [0, 1).
+        width: the backbone's option of that name, if it has one.
+        layout: the backbone's option of that name, if it has one.
         synchronized: normalise by the batch of all replicas.
 
     Returns:
-        Model of [image float32 (N, H, W, C), tokens int32 (N, K, max_length + 1)] to logits float32
-        (N, K, max_length + 1, num_classes); K captions of each image.
+        Model from [image float32 (N, H, W, C), tokens int32 (N, K, max_length + 1)] to logits float32
+        (N, K, max_length + 1, num_classes), for K captions of each image.
 
     Raises:
         ConfigError: an option out of its range, or a backbone that does not exist or has no such option.
@@ -92,33 +92,33 @@ def show_attend_tell(
     layout: Literal["torchvision", "paper", "keras"] | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
-    """Show, Attend and Tell: before each word the decoder looks at the places of a map that matter for it.
+    """Show, Attend and Tell: before each word the decoder attends to the places of a map that matter for the word.
 
-    Soft attention by a layer of `attention` units (equations 4 to 6), gated by a number of each step (section 4.2.1); the
-    states begin with the mean of the places; the next word is said of state, context and last word (equation 7).
+    Soft attention uses a layer of `attention` units (equations 4 to 6) and a gate at each step (section 4.2.1). The first
+    states come from the mean of the places. The next word depends on state, context and last word (equation 7).
 
     Args:
         image_shape: (height, width, channels) in pixels.
         num_classes: how many words it knows; None gives the backbone.
         backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level.
-        level: whose map it looks at, "c4" say; None takes the last one.
-        max_length: of a caption, in words; the network has one step more.
-        embedding: numbers that a word becomes.
-        units: of each cell's state.
-        attention: units of the layer that decides where to look.
+        level: the level of the map for the attention, for example "c4"; None for the last level.
+        max_length: words in a caption, at most; the network has one step more.
+        embedding: length of the vector for a word.
+        units: size of each cell's state.
+        attention: units of the layer that computes the attention scores.
         cell: "lstm" as in the paper, "gru" or "rnn".
-        layers: how many cells, one above the other; the first one's state decides where to look.
-        dropout: share that training drops of the words' embeddings, between the cells and twice on the way to the logits,
-            in [0, 1).
-        attention_maps: give the attention as well.
-        width: the backbone's option of that name, where it has one.
-        layout: likewise.
+        layers: how many cells, one above the other; the state of the first one is the query of the attention.
+        dropout: share of the words' embeddings, of the values between the cells, and, twice, of the values on the way to
+            the logits that training drops, in [0, 1).
+        attention_maps: return the attention too.
+        width: the backbone's option of that name, if it has one.
+        layout: the backbone's option of that name, if it has one.
         synchronized: normalise by the batch of all replicas.
 
     Returns:
-        Model of [image float32 (N, H, W, C), tokens int32 (N, K, T = max_length + 1)] to logits float32
-        (N, K, T, num_classes); with `attention_maps` to {"logits": those, "attention": float32 (N, K, T, h, w)}, whose
-        places of a step sum to 1.
+        Model from [image float32 (N, H, W, C), tokens int32 (N, K, T = max_length + 1)] to logits float32
+        (N, K, T, num_classes); with `attention_maps` to {"logits": the same, "attention": float32 (N, K, T, h, w)}, where
+        the places of each step sum to 1.
 
     Raises:
         ConfigError: an option out of its range, or a backbone that does not exist or has no such option or level.
@@ -143,12 +143,15 @@ def show_attend_tell(
 def all_steps(
     steps: Steps, tokens: KerasTensor, memory: tuple[KerasTensor, ...]
 ) -> tuple[KerasTensor, list[KerasTensor | None]]:
-    """Every step with the true word before it: logits float32 (N, K, T, V), and of each step where it looked (N, K, L).
+    """All steps, each with the true word before it.
 
     Args:
         steps: the decoder.
         tokens: int32 (N, K, T).
         memory: of the images; see `Steps.start`.
+
+    Returns:
+        logits float32 (N, K, T, V), and for each step its attention, float32 (N, K, L), or None without attention.
     """
     embedded, read = steps.words(tokens)
     states = of_each_caption(steps.start(memory), tokens)
@@ -163,12 +166,15 @@ def all_steps(
 
 
 def of_each_caption(states: tuple[KerasTensor, ...], tokens: KerasTensor) -> tuple[KerasTensor, ...]:
-    """The states (N, 1, units) of an image, once for each of its captions: (N, K, units)."""
+    """The states of each image, repeated for each of its captions: float32 (N, 1, units) to (N, K, units).
+
+    `tokens` is int32 (N, K, T).
+    """
     return tuple(state + ops.cast(ops.zeros_like(tokens[:, :, :1]), state.dtype) for state in states)
 
 
 def attention_maps_of(looked: list[KerasTensor], seen: KerasTensor) -> KerasTensor:
-    """Where each step looked, T times (N, K, L), as float32 (N, K, T, h, w) over the map."""
+    """The attention of T steps, each (N, K, L), as float32 (N, K, T, h, w) over the map `seen`, (N, h, w, C)."""
     rows = ops.split(ops.stack(looked, axis=2), seen.shape[1], axis=-1)
     return ops.cast(ops.stack(rows, axis=-2), "float32")
 
@@ -184,7 +190,7 @@ class _DecoderSizes(TypedDict):
 def _decoder_layers(
     num_classes: int, *, embedding: int, units: int, cell: Kind, count: int, dropout: float
 ) -> dict[str, keras.Layer]:
-    """name -> layer, of what both captioners have."""
+    """name -> layer, for the layers of both captioners."""
     made = [
         layers.Embedding(num_classes, embedding, name=f"{PREFIX}words"),
         layers.Dropout(dropout, name=f"{PREFIX}words_dropout"),
@@ -201,7 +207,7 @@ def _decoder_layers(
 def _attention_layers(
     attention: int, *, embedding: int, units: int, cell: Kind, count: int, dropout: float
 ) -> dict[str, keras.Layer]:
-    """name -> layer, of what only show_attend_tell has."""
+    """name -> layer, for the layers of show_attend_tell only."""
     made = [
         layers.Dense(attention, use_bias=False, name=f"{PREFIX}query"),
         layers.AdditiveAttention(name=f"{PREFIX}attention"),
@@ -217,7 +223,7 @@ def _attention_layers(
 
 
 def _backbone(backbone: str | keras.Model, image_shape: tuple[int, int, int], **options: Any) -> keras.Model:
-    """Its own, or one built by name, told of those options that were chosen."""
+    """The given model, or the backbone of that name with the options that were chosen."""
     if isinstance(backbone, keras.Model):
         return backbone
     name, chosen = backbone_with_options(backbone, options)

@@ -1,4 +1,4 @@
-"""A captioner word by word: to write captions with it, or to have it read its own words while it learns."""
+"""A captioner word by word: for writing captions, or for reading its own words in training."""
 
 from collections.abc import Callable
 
@@ -14,10 +14,10 @@ Tensors = tuple[KerasTensor, ...]
 class Decoder:
     """A captioner, built or loaded from its file, as a function of one word at a time.
 
-    Every row is a caption on its own: rows of the memory and of the states can be gathered and repeated along axis 0.
+    Every row is a separate caption: rows of the memory and of the states can be gathered and repeated along axis 0.
 
     Args:
-        network: `show_and_tell` or `show_attend_tell`, of any options.
+        network: `show_and_tell` or `show_attend_tell`, with any options.
     """
 
     def __init__(self, network: keras.Model) -> None:
@@ -29,24 +29,24 @@ class Decoder:
         self.num_classes = network.get_layer("logits").units
 
     def encode(self, images: KerasTensor) -> Tensors:
-        """What the decoder keeps of scaled images float32 (N, H, W, C): tensors of N rows."""
+        """What the decoder reads of scaled images float32 (N, H, W, C): float32 tensors of N rows."""
         return tuple(keras.tree.flatten(self._encode(images, training=False)))
 
     def start(self, memory: Tensors) -> Tensors:
-        """The states before the first token, [start]: tensors of as many rows as the memory."""
+        """The states before the first token, [start]: float32 (M, 1, units) for a memory of M rows, as from `encode`."""
         return self._steps.start(memory)
 
     def step(self, memory: Tensors, tokens: KerasTensor, states: Tensors) -> tuple[KerasTensor, Tensors, KerasTensor | None]:
-        """What comes after one more token in each row.
+        """The result of one more token in each row.
 
         Args:
-            memory: what `encode` gave, M rows.
+            memory: from `encode`, M rows.
             tokens: int32 (M,).
-            states: what `start` or the last step gave, M rows.
+            states: from `start` or the last step, M rows.
 
         Returns:
-            logits float32 (M, V) of the next token; the states; and where the network looked, float32 (M, h, w), None for a
-            network without attention.
+            logits float32 (M, V) of the next token; the states; and the attention, float32 (M, h, w), or None for a network
+            without attention.
         """
         embedded, read = self._steps.words(ops.expand_dims(tokens, axis=1))
         states, context, looked = self._steps.after(read, states, memory)
@@ -56,12 +56,12 @@ class Decoder:
 
 
 def taught(network: keras.Model, choose: Callable[[list[KerasTensor]], KerasTensor]) -> keras.Model:
-    """The same captioner, except that a layer chooses each word that it reads after the first. Layers are shared.
+    """The same captioner, except that a layer chooses each word that it reads after the first. The two share their layers.
 
     Args:
-        network: `show_and_tell` or `show_attend_tell`, of any options, just built.
-        choose: of [the true tokens int32 (N, K), the logits of the step before float32 (N, K, V)], the tokens to be read,
-            int32 (N, K). A Keras layer; called once for each step but the first.
+        network: `show_and_tell` or `show_attend_tell`, with any options, just built.
+        choose: a Keras layer from [true tokens int32 (N, K), logits of the step before float32 (N, K, V)] to the tokens
+            that are read, int32 (N, K). It is called once for each step except the first.
 
     Returns:
         Model of the same inputs and outputs.
@@ -87,13 +87,13 @@ def _steps(network: keras.Model) -> Steps:
 
 
 def _memory(network: keras.Model) -> Tensors:
-    """The tensors in the network that `Steps` goes by."""
+    """The tensors of the network that `Steps` takes as its memory."""
     names = {layer.name for layer in network.layers}
     kept = ("annotations", "keys") if f"{PREFIX}annotations" in names else ("image",)
     return tuple(network.get_layer(f"{PREFIX}{name}").output for name in kept)
 
 
 def _seen(network: keras.Model) -> KerasTensor | None:
-    """The map that is looked at, (N, h, w, C); None without attention."""
+    """The map for the attention, (N, h, w, C); None without attention."""
     found = next((layer for layer in network.layers if layer.name == f"{PREFIX}annotations"), None)
     return None if found is None else found.input

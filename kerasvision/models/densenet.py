@@ -1,23 +1,23 @@
 """Densely connected networks (Huang et al., 2016, https://arxiv.org/abs/1608.06993, table 1): DenseNet-121, 169, 201.
 
-A layer reads all that the layers before it made, and lays 32 channels of its own beside it (figure 1):
+A layer reads the outputs of all layers before it and adds 32 channels of its own to them (figure 1):
 
     x --+-------------------------------------------------------- concatenate -->
         |                                                              |
         +-- norm -- relu -- 1x1 conv -- norm -- relu -- 3x3 conv ------+
 
-These are the networks "BC" of section 3: the 1x1 convolution (B, bottleneck) makes the 3x3 one cheap, and between two stages
-a transition halves the channels (C, compression) and the pixels:
+These are the "BC" networks of section 3. The 1x1 convolution (B, bottleneck) makes the 3x3 convolution cheap. Between two
+stages a transition halves the channels (C, compression) and the sides:
 
     x -- norm -- relu -- 1x1 conv -- 2x2 average pooling -->
 
-Stage l computes at stride 2**l. Its map is the relu of its transition, before convolution and pooling; that of the last
+Stage l computes at stride 2**l. Its map is the relu of its transition, before convolution and pooling. The map of the last
 stage is what the head pools. The paper's "dense block (1)" is stage 2.
 
-The option `layout` names the constants of the norms: "torchvision" (epsilon 1e-5, momentum 0.9) or "keras", those of
+The option `layout` chooses the constants of the norms: "torchvision" (epsilon 1e-5, momentum 0.9) or "keras", those of
 keras.applications (1.001e-5, 0.99). The graph is the same.
 
-`densenet_small` is the one of Dive into Deep Learning, https://d2l.ai/chapter_convolutional-modern/densenet.html.
+`densenet_small` is the network of Dive into Deep Learning, https://d2l.ai/chapter_convolutional-modern/densenet.html.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ Layer = Callable[..., KerasTensor]
 
 GROWTH = 32
 
-# As torchvision's: the variance of a kernel by its inputs, of which a dense layer has more than outputs.
+# As in torchvision, the variance of a kernel depends on its inputs. A dense layer has more inputs than outputs.
 conv = partial(blocks.conv, fan="fan_in")
 
 
@@ -59,13 +59,13 @@ def bottleneck_layer(x: KerasTensor, *, norm: Norm, name: str) -> KerasTensor:
 
 
 def plain_layer(x: KerasTensor, *, norm: Norm, bias: bool, name: str) -> KerasTensor:
-    """Norm, ReLU, 3x3 convolution to 32 channels; see `bottleneck_layer`."""
+    """Norm, ReLU, 3x3 convolution: float32 (N, H, W, C) to (N, H, W, 32); see `bottleneck_layer`."""
     x = norm_relu(x, norm=norm, name=name, number=1)
     return conv(x, width=GROWTH, kernel=3, bias=bias, name=f"{name}_conv1")
 
 
 def stage(x: KerasTensor, *, level: int, count: int, layer: Layer) -> KerasTensor:
-    """`count` layers, each beside all that came before it: 32 * count channels more."""
+    """`count` layers, each concatenated to its input: float32 (N, H, W, C) to (N, H, W, C + 32 * count)."""
     for number in range(1, count + 1):
         name = f"stage{level}_layer{number}"
         x = layers.Concatenate(name=f"{name}_concat")([x, layer(x, name=name)])
@@ -73,7 +73,10 @@ def stage(x: KerasTensor, *, level: int, count: int, layer: Layer) -> KerasTenso
 
 
 def transition(x: KerasTensor, *, norm: Norm, bias: bool, name: str) -> tuple[KerasTensor, KerasTensor]:
-    """relu(norm(x)), and from that half the channels at half the height and width."""
+    """relu(norm(x)), and a map with half its channels at half its height and width.
+
+    From float32 (N, H, W, C) to (N, H, W, C) and (N, H // 2, W // 2, C // 2).
+    """
     activated = norm_relu(x, norm=norm, name=name)
     x = conv(activated, width=x.shape[-1] // 2, kernel=1, bias=bias, name=f"{name}_conv")
     return activated, layers.AveragePooling2D(2, name=f"{name}_pool")(x)
@@ -91,11 +94,19 @@ def dense_maps(
         c4      14 x  14 x 1024    256 + 24 * 32, then halved
         c5       7 x   7 x 1024    512 + 16 * 32
 
-    Returns the maps by level.
+    Args:
+        image: float32 (N, H, W, C).
+        counts: how many layers the stages 2 to 5 have.
+        norm: makes a normalisation layer.
+        layer: makes the new channels of a layer.
+        bias: whether the convolutions outside the layers have a bias.
+
+    Returns:
+        The maps by level; each is float32 (N, height, width, channels).
     """
     x = conv(image, width=64, kernel=7, stride=2, bias=bias, name="stem_conv")
     x = norm_relu(x, norm=norm, name="stem")
-    # No value is below zero here, so a border of zeros never wins: it is the border of minus infinity that is meant.
+    # No value is negative here, so a border of zeros has the same effect as the intended border of minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
     x = stage(x, level=2, count=counts[0], layer=layer)
@@ -112,7 +123,7 @@ class Depth(NamedTuple):
     """A column of table 1.
 
     Attributes:
-        name: of the network.
+        name: the network's name.
         counts: how many layers the stages 2 to 5 have.
     """
 
@@ -130,15 +141,15 @@ def densenet(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network of a column of table 1, with the options that all of them take.
+    """The network of a column of table 1, with the options that all columns share.
 
     Args:
-        depth: which one.
+        depth: the column.
         image_shape: (height, width, channels), at least 29 x 29 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision" or "keras" (keras.applications): the constants of the norms.
-        dropout: share of the pooled features that training drops, in [0, 1). (The paper drops 0.2 behind every
-            convolution, for small data without augmentation only.)
+        dropout: share of the pooled features that training drops, in [0, 1). (The paper drops 0.2 after every
+            convolution, but only for small data without augmentation.)
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -160,7 +171,7 @@ def densenet(
 def densenet121(**options: Any) -> keras.Model:
     """DenseNet-121: 7,978,856 trainable weights and 2.834 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    Of 8,062,504 weights in all. The maps have 256, 512, 1024, 1024 channels.
+    8,062,504 weights in all. The maps have 256, 512, 1024, 1024 channels. See `densenet`.
 
     >>> densenet121(image_shape=(64, 64, 3), num_classes=None).output["c5"].shape
     (None, 2, 2, 1024)
@@ -172,7 +183,7 @@ def densenet121(**options: Any) -> keras.Model:
 def densenet169(**options: Any) -> keras.Model:
     """DenseNet-169: 14,149,480 trainable weights and 3.360 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet`.
 
-    Of 14,307,880 weights in all. The maps have 256, 512, 1280, 1664 channels.
+    14,307,880 weights in all. The maps have 256, 512, 1280, 1664 channels.
     """
     return densenet(Depth("densenet169", (6, 12, 32, 32)), **options)
 
@@ -181,7 +192,7 @@ def densenet169(**options: Any) -> keras.Model:
 def densenet201(**options: Any) -> keras.Model:
     """DenseNet-201: 20,013,928 trainable weights and 4.291 GMACs at 224 x 224 x 3 and 1000 classes; see `densenet`.
 
-    Of 20,242,984 weights in all. The maps have 256, 512, 1792, 1920 channels.
+    20,242,984 weights in all. The maps have 256, 512, 1792, 1920 channels.
     """
     return densenet(Depth("densenet201", (6, 12, 48, 32)), **options)
 
@@ -197,13 +208,13 @@ def densenet_small(
     """Four stages of four plain layers: 757,322 trainable weights at 96 x 96 x 1 and 10 classes.
 
     Dive into Deep Learning trains it on Fashion-MNIST, with a bias in each convolution: 758,226 trainable weights,
-    764,834 in all. Whatever reads a convolution here subtracts the mean, so those 904 biases change nothing and have
-    no gradient.
+    764,834 in all. Every layer that reads a convolution here subtracts the mean, so those 904 biases change nothing and
+    have no gradient.
 
     Args:
         image_shape: (height, width, channels), at least 29 x 29 pixels.
         num_classes: how many logits; None gives the backbone.
-        bias: add them nevertheless, to have that network to the last weight.
+        bias: add these biases, so that the network has exactly the same weights.
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 

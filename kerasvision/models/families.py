@@ -1,4 +1,4 @@
-"""Builders of one family share the declaration of their options: each of them states its own size, and nothing twice."""
+"""Builders of one family share the declaration of their options. Each builder states only its own size."""
 
 from collections.abc import Callable
 from inspect import Parameter, signature
@@ -13,7 +13,7 @@ Builder = Callable[..., keras.Model]
 def options_of(
     family: Callable[Concatenate[Any, Options], keras.Model],
 ) -> Callable[[Builder], Callable[Options, keras.Model]]:
-    """A decorator for a builder that takes the keywords of `family`, and hands them on to it.
+    """A decorator for a builder that takes the keywords of `family` and passes them on to it.
 
     `help` and editors show these keywords with their types and defaults, and `kerasvision.lookup.keywords` reads them
     without importing Keras; for that, `family` must be a function of the same file, named in the decorator.

@@ -1,6 +1,6 @@
-"""The published weights of a network as a file on this machine: from Keras' own cache, or else from the network.
+"""The published weights of a network as a file on this machine: from Keras' own cache, or else downloaded.
 
-Without a network this says so within seconds, and where a file brought by hand is looked for.
+Without an internet connection the error comes within seconds and says where to put the file by hand.
 """
 
 import hashlib
@@ -15,20 +15,20 @@ from kerasvision.connection import host_answers
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
 
-# A download that stands still for so long has failed.
+# A download without progress for this long has failed.
 STALL_TIMEOUT_SECONDS = 30.0
 
 
 def published_file(network: str, *, with_head: bool) -> Path:
-    """The file of weights for ImageNet, fetched where it is not in the cache yet, its hash checked either way.
+    """The file of weights for ImageNet. If it is not in the cache, it is downloaded. Its hash is always checked.
 
     Args:
-        network: our name of it.
-        with_head: the file with the head, for 1000 classes, or the one without.
+        network: our name of the network.
+        with_head: True for the file with the head, for 1000 classes; False for the file without it.
 
     Raises:
-        ConfigError: nobody published weights of that network; there is no network to fetch them from; the file in the
-            cache is another one, or cut short.
+        ConfigError: there are no published weights for that network; there is no connection; or the file in the cache is
+            another one or cut short.
     """
     if network not in PUBLISHED:
         raise ConfigError(f"no weights are published for {network}; {did_you_mean(network, PUBLISHED)}")
@@ -38,23 +38,23 @@ def published_file(network: str, *, with_head: bool) -> Path:
         return _downloaded(url, md5, file)
     found = _md5(file)
     if found != md5:
-        # Keras would fetch it again, and where it cannot, delete what is there.
+        # Keras would download it again and, if that fails, delete the file.
         raise ConfigError(f"{file} must have the MD5 {md5}", received=found, hint="delete it, or put the right file there")
     return file
 
 
 def _downloaded(url: str, md5: str, file: Path) -> Path:
-    by_hand = f"fetch {url} on a machine with a network, and put it at {file}"
+    by_hand = f"download {url} on a machine with an internet connection, and put it at {file}"
     if not host_answers(url):
-        raise ConfigError(f"{file.name} is not in {file.parent}, and there is no network to fetch it from", hint=by_hand)
+        raise ConfigError(f"{file.name} is not in {file.parent}, and its server cannot be reached", hint=by_hand)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL_TIMEOUT_SECONDS)
     try:
         cache = str(keras_folder())
         return Path(keras.utils.get_file(file.name, url, cache_dir=cache, cache_subdir="models", file_hash=md5))
     except Exception as error:  # a bare Exception is what Keras raises here
-        file.unlink(missing_ok=True)  # what arrived with another hash, Keras leaves there
-        raise ConfigError(f"{url} cannot be fetched: {str(error).splitlines()[0]}", hint=by_hand) from error
+        file.unlink(missing_ok=True)  # Keras leaves a file with a wrong hash there
+        raise ConfigError(f"{url} cannot be downloaded: {str(error).splitlines()[0]}", hint=by_hand) from error
     finally:
         socket.setdefaulttimeout(before)
 

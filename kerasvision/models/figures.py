@@ -1,4 +1,4 @@
-"""What is known of a network before it is built: where it comes from, and which sizes were published of it."""
+"""What is known about a network before it is built: its source, and its published sizes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ class Figure:
         num_classes: of the head.
         source: who published it.
         trainable_weights: what papers and torchvision count.
-        total_weights: what Keras' `count_params` counts: moving statistics too. None where nobody states it.
-        giga_multiply_adds: of one image, in 10^9, with as many digits as were published; "" where none were.
-        options: what the builder is told for it.
+        total_weights: what Keras' `count_params` counts, which includes moving statistics. None if nobody published it.
+        giga_multiply_adds: for one image, in 10^9, with the published digits; "" if nobody published it.
+        options: the builder's options for this size.
     """
 
     image_shape: Shape
@@ -37,9 +37,9 @@ class Network:
         name: as in `kerasvision.lookup.MODELS`.
         family: the name of its file in `kerasvision/models/`.
         paper: authors, year and the part of the paper that defines it.
-        url: where to read that.
+        url: address of the paper or of the chapter.
         smallest_side: least height and width of an image, in pixels.
-        figures: the first is for the images that the paper has and the options that the builder has by itself.
+        figures: published sizes; the first is for the paper's images and the builder's default options.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Network:
 
     @property
     def source(self) -> str:
-        """The paper and where to read it, on one line."""
+        """The paper and its address, on one line."""
         return f"{self.paper}, {self.url}"
 
 
 GREY, RGB = (224, 224, 1), (224, 224, 3)
 TORCHVISION, KERAS, D2L = "torchvision", "keras.applications", "Dive into Deep Learning"
-# Built once by somebody else than us, in other code, from the paper's description.
+# Counted once by somebody else, with other code, from the paper's description.
 INDEPENDENT = "an independent count"

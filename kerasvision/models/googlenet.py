@@ -1,7 +1,7 @@
 """GoogLeNet (Szegedy et al., 2014, https://arxiv.org/abs/1409.4842, table 1 and figure 3), the first Inception network.
 
-An Inception module looks at its input at four scales and lays the answers side by side (figure 2b); the 1x1 convolutions
-in front of the large ones make them affordable:
+An Inception module reads its input at four scales and concatenates the results (figure 2b). The 1x1 convolutions before
+the large ones make these affordable:
 
         +-- 1x1 conv ------------------------+
         +-- 1x1 conv ("reduce") -- 3x3 conv -+
@@ -9,11 +9,11 @@ in front of the large ones make them affordable:
         +-- 1x1 conv ("reduce") -- 5x5 conv -+
         +-- 3x3 max pooling ------ 1x1 conv -+
 
-In training two auxiliary heads look at the maps of modules 4a and 4d, so that gradients reach the lower half.
+In training two auxiliary heads read the maps of modules 4a and 4d, so that gradients reach the lower half.
 
 The paper's figure has two local response normalisations around conv2. They are left out, as in torchvision and in Dive into
-Deep Learning: they have no weights, and VGG (Simonyan & Zisserman, 2014, section 4.1) found them of no use. For a network
-that is normalised there is the option `batch_norm`.
+Deep Learning: they have no weights, and VGG (Simonyan & Zisserman, 2014, section 4.1) found no benefit in them. The option
+`batch_norm` adds batch normalisation.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from kerasvision.errors import ConfigError
 from kerasvision.models import blocks
 from kerasvision.models.blocks import check_share, conv_norm_relu, conv_relu, dense_relu, logits, pooled_logits
 
-# A convolution and what follows it: float32 (N, H, W, C), and keywords -> float32 (N, H', W', width).
+# A convolution with its norm, if any, and ReLU: float32 (N, H, W, C) and keywords -> float32 (N, H', W', width).
 Unit = Callable[..., KerasTensor]
 
 # Table 1: channels of #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj.
@@ -42,7 +42,7 @@ WIDTHS = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 AUXILIARY_DROPOUT = 0.7
-# 65 / 16, rounded up, are the 5 pixels that the pooling of an auxiliary head needs.
+# 65 / 16, rounded up, is 5: the side of the pooling window of an auxiliary head.
 AUXILIARY_LEAST_SIDE = 65
 
 
@@ -52,7 +52,7 @@ def inception(x: KerasTensor, *, widths: tuple[int, int, int, int, int, int], un
     Args:
         x: float32 (N, H, W, C).
         widths: a row of `WIDTHS`.
-        unit: makes a convolution with its ReLU, and its norm if there is one.
+        unit: makes a convolution with its norm, if any, and ReLU.
         name: prefix of its layers, and the concatenation's own name.
 
     Returns:
@@ -70,7 +70,17 @@ def inception(x: KerasTensor, *, widths: tuple[int, int, int, int, int, int], un
 
 
 def stage(x: KerasTensor, *, level: int, modules: str, unit: Unit) -> dict[str, KerasTensor]:
-    """Halves the map, then one Inception module per letter; each one's map by its name in table 1."""
+    """Halves the map, then adds one Inception module per letter.
+
+    Args:
+        x: float32 (N, H, W, C).
+        level: the number in the modules' names, 3 to 5.
+        modules: the letters in their names.
+        unit: see `inception`.
+
+    Returns:
+        The map of each module by its name in table 1: float32 (N, ceil(H / 2), ceil(W / 2), channels).
+    """
     x = halve(x, name=f"pool{level}")
     maps = {}
     for letter in modules:
@@ -80,7 +90,7 @@ def stage(x: KerasTensor, *, level: int, modules: str, unit: Unit) -> dict[str, 
 
 
 def halve(x: KerasTensor, *, name: str) -> KerasTensor:
-    """The 3x3 max pooling with stride 2 of figure 3; "S" there: out are ceil(side / 2) pixels."""
+    """The 3x3 max pooling with stride 2 of figure 3: float32 (N, H, W, C) to (N, ceil(H / 2), ceil(W / 2), C)."""
     return layers.MaxPooling2D(3, strides=2, padding="same", name=name)(x)
 
 
@@ -98,7 +108,12 @@ def inception_maps(image: KerasTensor, *, unit: Unit) -> dict[str, KerasTensor]:
         5a        7 x   7 x  832    3x3 max pooling, Inception
         5b        7 x   7 x 1024                                        level c5
 
-    Returns the maps by these names.
+    Args:
+        image: float32 (N, H, W, C).
+        unit: see `inception`.
+
+    Returns:
+        The maps by the names in the first column; each is float32 (N, height, width, channels).
     """
     conv1 = unit(image, width=64, kernel=7, stride=2, name="conv1")
     x = halve(conv1, name="pool2")
@@ -111,7 +126,18 @@ def inception_maps(image: KerasTensor, *, unit: Unit) -> dict[str, KerasTensor]:
 
 
 def auxiliary_logits(x: KerasTensor, *, num_classes: int, dropout: float, unit: Unit, name: str) -> KerasTensor:
-    """A head for training only (section 5): average pooling to 4 x 4 at 224 x 224, 1x1 convolution, 1024, logits."""
+    """A head for training only (section 5): average pooling to 4 x 4 at 224 x 224, 1x1 convolution, 1024 units, logits.
+
+    Args:
+        x: float32 (N, H, W, C), at least 5 x 5 pixels.
+        num_classes: how many logits.
+        dropout: share of the 1024 units that training drops.
+        unit: see `inception`.
+        name: prefix of its layers.
+
+    Returns:
+        float32 (N, num_classes).
+    """
     x = layers.AveragePooling2D(5, strides=3, name=f"{name}_pool")(x)
     x = unit(x, width=128, kernel=1, name=f"{name}_1x1")
     x = layers.Flatten(name=f"{name}_flatten")(x)
@@ -136,12 +162,12 @@ def googlenet(
 
     Args:
         image_shape: (height, width, channels), at least 32 x 32 pixels, and 65 x 65 with auxiliary heads. The first
-            dense layer of those grows with the image.
-        num_classes: how many logits; None gives the backbone, which has no heads at all.
+            dense layer of these heads grows with the image.
+        num_classes: how many logits; None gives the backbone, without any head.
         auxiliary_heads: add the two heads for training.
-        batch_norm: normalise after each convolution, which has no bias then (Ioffe & Szegedy, 2015).
-        dropout: share of the pooled features that training drops, in [0, 1). The auxiliary heads drop 0.7 of theirs,
-            or nothing either where this is 0.
+        batch_norm: normalise after each convolution, which then has no bias (Ioffe & Szegedy, 2015).
+        dropout: share of the pooled features that training drops, in [0, 1). The auxiliary heads drop 0.7 of their
+            features, or nothing if this is 0.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `blocks.batch_norm`.
 
     Returns:
@@ -175,7 +201,7 @@ def googlenet(
 
 
 def check_auxiliary_side(image_shape: tuple[int, int, int], *, least: int) -> None:
-    """Raises ConfigError, with the way out, for an image whose map is smaller than the pooling of an auxiliary head."""
+    """Raises ConfigError if the image is too small for the pooling of an auxiliary head."""
     if min(image_shape[:2]) < least:
         raise ConfigError(
             f"auxiliary heads read images of at least {least} x {least} pixels",
@@ -185,9 +211,9 @@ def check_auxiliary_side(image_shape: tuple[int, int, int], *, least: int) -> No
 
 
 def _unit(batch_norm: bool, synchronized: bool) -> Unit:
-    """What makes a convolution, its norm if there is one, and its ReLU."""
+    """Makes a convolution with its norm, if any, and ReLU."""
     if batch_norm:
         return partial(conv_norm_relu, norm=blocks.batch_norm(synchronized=synchronized))
-    # Reductions narrow the map some ten times: with He's variance by outputs every module would double the activations,
-    # and the first logits would be in the hundreds.
+    # Reductions make the map some ten times narrower. If the variance were 2 / fan_out, every module would double the
+    # activations, and the first logits would be in the hundreds.
     return partial(conv_relu, fan="fan_in")

@@ -1,7 +1,7 @@
-"""Which rows of a trained head belong to which class, so that a network for other classes takes over those it shares.
+"""Which rows of a trained head belong to which class, so that a network for other classes loads the rows of common classes.
 
-A class keeps its rows by its name, wherever its number went. What is new begins freshly initialised. Where a head has its
-number of classes in more than its last layer (Network in Network), it is taken over only for the same set of classes.
+A class keeps its rows by its name, even if its number changes. Rows of new classes are freshly initialised. If more layers
+than the last depend on the number of classes (Network in Network), the head is loaded only for the same set of classes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from kerasvision.models.weight_files import Stored
 from kerasvision.progress import say
 from kerasvision.shortened import shortened
 
-# How many classes a line names.
+# How many classes a line names at most.
 MOST_NAMED = 8
 
 # Layer -> for each of its weights, the axes whose length is the number of classes.
@@ -33,7 +33,7 @@ def shared_rows(names: Sequence[str], stored_names: Sequence[str]) -> dict[int, 
 
 
 def class_axes(model: keras.Model, make: Callable[..., keras.Model], *, num_classes: int) -> ClassAxes:
-    """Where the number of classes stands in the shapes of a network's weights: what one class more changes.
+    """Which axes of a network's weights have the number of classes as their length: those that grow with one class more.
 
     Args:
         model: made for `num_classes`.
@@ -41,16 +41,16 @@ def class_axes(model: keras.Model, make: Callable[..., keras.Model], *, num_clas
         num_classes: how many classes the model has.
     """
     wider = [layer for layer in make(num_classes=num_classes + 1).layers if layer.weights]
-    # By position: a layer that was given no name has another one in every network.
+    # Layers are paired by position: a layer without a name of its own has a different one in every network.
     pairs = zip([layer for layer in model.layers if layer.weights], wider, strict=True)
     found = {ours.name: [_axes(*shapes) for shapes in _shapes(ours, more)] for ours, more in pairs}
     return {name: axes for name, axes in found.items() if any(axes)}
 
 
 def can_take(model: keras.Model, axes: ClassAxes, *, names: Sequence[str], stored_names: Sequence[str]) -> bool:
-    """Whether rows can go by name: always in a head whose last layer alone has a row for each class.
+    """Whether rows can be loaded by name. They can if only the last layer of the head has a row for each class.
 
-    Another head can be put into another order as a whole, if each of these axes has as many rows as there are classes.
+    Any other head can be reordered as a whole, if each of these axes has as many rows as there are classes.
 
     Args:
         model: the network.
@@ -69,16 +69,16 @@ def can_take(model: keras.Model, axes: ClassAxes, *, names: Sequence[str], store
 
 
 class ByName:
-    """A weight of a head for other classes, as `Stored`: the rows that both have, and fresh ones."""
+    """A weight of a head for other classes, as `Stored`: stored rows for common classes, and fresh rows for the others."""
 
     def __init__(self, stored: Stored, fresh: np.ndarray, *, axes: Sequence[int], rows: Mapping[int, int]) -> None:
         self._stored, self._fresh, self._axes, self._rows = stored, fresh, axes, rows
-        # Other lengths than that of the classes are compared as they are.
+        # On the other axes the stored lengths must match those of the network.
         lengths = enumerate(zip(fresh.shape, stored.shape, strict=True))
         self.shape = tuple(ours if axis in axes else theirs for axis, (ours, theirs) in lengths)
 
     def read(self) -> np.ndarray:
-        """float32."""
+        """float32, of the network's shape."""
         numbers = self._fresh.copy()
         numbers[self._places(self._rows.keys())] = self._stored.read()[self._places(self._rows.values())]
         return numbers
@@ -97,18 +97,18 @@ def by_name(
     rows: Mapping[int, int],
     count: int,
 ) -> dict[str, Sequence[Stored]]:
-    """The stored weights, with the rows of the head where the classes of the network are.
+    """The stored weights, with the rows of the head in the order of the network's classes.
 
     Args:
         model: the network, freshly initialised.
         stored: layer -> its weights in the file.
-        file: where they are from.
+        file: the weights file.
         axes: see `class_axes`.
         rows: see `shared_rows`.
         count: how many classes the file names.
 
     Raises:
-        ConfigError: the head in the file is for another number of classes than the file names.
+        ConfigError: the file's head has another number of classes than the file names.
     """
     found = dict(stored)
     for layer in (layer for layer in model.layers if layer.name in axes and layer.name in stored):
@@ -118,7 +118,7 @@ def by_name(
                 raise ConfigError(
                     f"the weights file {file} must name each class of its head; its layer {layer.name!r} has the shape "
                     f"{theirs.shape}, and the number of names is {count}",
-                    hint="take the file as the trainer wrote it",
+                    hint="use the file as the trainer wrote it",
                 )
         found[layer.name] = [
             ByName(theirs, keras.ops.convert_to_numpy(ours), axes=of_weight, rows=rows) for theirs, ours, of_weight in parts
@@ -127,31 +127,31 @@ def by_name(
 
 
 def say_head(names: Sequence[str], rows: Mapping[int, int], file: Path, *, noun: str = "classes") -> None:
-    """One line: which classes the head has from a file, and which are fresh."""
+    """Prints one line: which classes of the head come from a file, and which are fresh."""
     say(head_line(names, rows, file, noun=noun))
 
 
 def head_line(names: Sequence[str], rows: Mapping[int, int], file: Path, *, noun: str = "classes") -> str:
-    """Which classes the head has from a file, and which are fresh.
+    """Which classes of the head come from a file, and which are fresh.
 
     >>> head_line(["cat", "emu", "dog"], {0: 2, 2: 0}, Path("old.keras"))
-    'the head takes 2 of 3 classes over from old.keras, by name: cat, dog; fresh: emu'
+    'the head loads 2 of 3 classes from old.keras, by name: cat, dog; fresh: emu'
     >>> head_line(["cat", "dog"], {0: 1, 1: 0}, Path("old.keras"))
-    'the head takes all 2 classes over from old.keras, by name'
+    'the head loads all 2 classes from old.keras, by name'
     >>> head_line(["emu"], {}, Path("old.keras"))
-    'the head begins fresh: old.keras knows none of these classes'
+    'the head begins fresh: old.keras has none of these classes'
     """
     if not rows:
-        return f"the head begins fresh: {file} knows none of these {noun}"
+        return f"the head begins fresh: {file} has none of these {noun}"
     if len(rows) == len(names):
-        return f"the head takes all {len(names)} {noun} over from {file}, by name"
+        return f"the head loads all {len(names)} {noun} from {file}, by name"
     kept, fresh = ([name for number, name in enumerate(names) if (number in rows) is known] for known in (True, False))
-    taken = f"the head takes {len(kept)} of {len(names)} {noun} over from {file}, by name"
+    taken = f"the head loads {len(kept)} of {len(names)} {noun} from {file}, by name"
     return f"{taken}: {class_list(kept)}; fresh: {class_list(fresh)}"
 
 
 def say_fresh(file: Path, why: str) -> None:
-    """One line: the head begins fresh, and why nothing of the file's is taken over."""
+    """Prints one line: the head begins fresh, and why none of the file's rows are loaded."""
     say(f"the head begins fresh: {file} {why}")
 
 

@@ -1,7 +1,7 @@
 """What keras.applications calls the layers of its networks, and what we call the same layers.
 
-A file of its weights lists its layers under its names. Where those say what a layer is, a table of ours translates them;
-where they are numbers (Inception v3), the order says it.
+A weights file of keras.applications lists its layers by its own names. If a name says what the layer is, a table here
+translates it. The layers of Inception v3 are only numbered; they are matched by their order.
 """
 
 import re
@@ -63,11 +63,11 @@ INCEPTION_V3 = (*_STEM, *(f"mixed{number}_{unit}" for number, units in enumerate
 
 
 def our_names(network: str, theirs: Iterable[str]) -> dict[str, str]:
-    """The file's name of a layer -> our name of it; layers that we do not know keep theirs.
+    """The file's name of a layer -> our name of it. A layer that we do not know keeps its name.
 
     Args:
-        network: our name of it.
-        theirs: the names of the file's layers that have weights, in its order.
+        network: our name of the network.
+        theirs: the names of the file's layers that have weights, in the file's order.
 
     >>> our_names("resnet50", ["conv1_conv", "conv2_block1_0_bn", "predictions"])
     {'conv1_conv': 'stem_conv', 'conv2_block1_0_bn': 'stage2_block1_shortcut_norm', 'predictions': 'logits'}
@@ -85,10 +85,10 @@ def _translated(name: str, table: Iterable[tuple[str, str]]) -> str:
 
 
 def _by_order(theirs: list[str]) -> dict[str, str]:
-    """Inception v3's convolutions and norms are numbered as Keras' process went, so their names say nothing for sure.
+    """Matches the layers of Inception v3 by order: their numbers depend on what the Keras process built before.
 
-    Keras itself goes by their order, which is that of its own network's layers. There each is made in the order of
-    `INCEPTION_V3`, and numbered so; but the layers are listed by their distance from the logits.
+    Keras itself loads them in the order of the layers in its own network. It makes and numbers them in the order of
+    `INCEPTION_V3`, but lists them by their distance from the logits.
     """
     reference = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
     made = [layer.name for layer in reference.layers if layer.weights]
@@ -96,11 +96,11 @@ def _by_order(theirs: list[str]) -> dict[str, str]:
     for kind, ending in ("conv2d", "conv"), ("batch_normalization", "norm"):
         numbered = sorted((name for name in made if name.startswith(kind)), key=_number)
         ours |= {name: f"{unit}_{ending}" for name, unit in zip(numbered, INCEPTION_V3, strict=True)}
-    # After the last of them comes the head, if there is one.
+    # The head, if there is one, comes last.
     return dict(zip(theirs, [*(ours[name] for name in made), "logits"], strict=False))
 
 
 def _number(name: str) -> int:
-    """Of "conv2d_17": 17; of "conv2d", the first in a process: 0."""
+    """17 for "conv2d_17"; 0 for "conv2d", the first in a process."""
     number = name.rpartition("_")[2]
     return int(number) if number.isdecimal() else 0

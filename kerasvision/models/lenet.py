@@ -9,8 +9,9 @@
     dense2      84
     logits      num_classes
 
-Sources: http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, where conv2 sees only some of the maps of conv1, the pools
-have weights and the output is an RBF; and https://d2l.ai/chapter_convolutional-neural-networks/lenet.html, where not.
+Sources: http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, where each map of conv2 reads only some maps of conv1, the
+pools have weights and the output is an RBF; and https://d2l.ai/chapter_convolutional-neural-networks/lenet.html, which
+does without these three. This file follows the second.
 """
 
 from typing import Literal
@@ -20,8 +21,8 @@ from keras import layers
 
 from kerasvision.models.blocks import check_choice, logits
 
-# Glorot and Bengio derived theirs for units that are linear around zero, He et al. theirs for units that are zero on
-# one side.
+# Glorot and Bengio derived their initialisation for units that are linear around zero; He et al. derived theirs for units
+# that are zero on one side.
 _INITIALIZER = {"sigmoid": "glorot_uniform", "tanh": "glorot_uniform", "relu": "he_uniform"}
 _POOLING = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 
@@ -36,12 +37,12 @@ def lenet5(
     """LeNet-5: 61,706 trainable weights and 416,520 multiply-adds at 28 x 28 x 1 or 32 x 32 x 1 and 10 classes.
 
     Images under 32 pixels (the shorter side) are zero-padded by 2, so that 28 x 28 and 32 x 32 both reach the
-    classifier as 5 x 5 x 16. Other sizes reach it as they come: the first dense layer grows with the image.
+    classifier as 5 x 5 x 16. Other sizes are not adapted: the first dense layer grows with the image.
 
     Args:
         image_shape: (height, width, channels), at least 12 x 12 pixels.
         num_classes: how many logits; None gives the backbone.
-        activation: "sigmoid" as in d2l, "tanh" as (but for its scale) in 1998, or "relu".
+        activation: "sigmoid" as in d2l, "tanh" as in 1998 except for its scale, or "relu".
         pooling: "average" or "max".
 
     Returns:

@@ -1,7 +1,7 @@
 """Network in Network (Lin et al., 2013, https://arxiv.org/abs/1312.4400), as Dive into Deep Learning teaches it.
 
-A convolution, and after it 1x1 convolutions: a small dense network at every pixel (the paper's "mlpconv", section 3.1).
-The last block has one map per class, whose mean is the class's logit (section 3.2). At 224 x 224:
+Each block is a convolution and two 1x1 convolutions, a small dense network at every pixel (the paper's "mlpconv", section
+3.1). The last block has one map per class, and the mean of that map is the class's logit (section 3.2). At 224 x 224:
 
     block1   54 x 54 x  96           11x11, stride 4           level c2
              26 x 26 x  96           3x3 max pooling, stride 2
@@ -12,7 +12,7 @@ The last block has one map per class, whose mean is the class's logit (section 3
     block4    5 x  5 x num_classes   3x3
     logits    num_classes            mean
 
-Source of the sizes: https://d2l.ai/chapter_convolutional-modern/nin.html; the paper's own networks read 32 x 32 images.
+The sizes are those of https://d2l.ai/chapter_convolutional-modern/nin.html. The paper's own networks read 32 x 32 images.
 """
 
 import keras
@@ -22,17 +22,17 @@ from kerasvision.models.blocks import check_share, conv_relu
 
 
 def block(x: KerasTensor, *, width: int, kernel: int, name: str, **options: int | str) -> KerasTensor:
-    """A convolution and two of 1x1, each with ReLU: "<name>_window", "<name>_mlp1" and "<name>_mlp2".
+    """A convolution and two 1x1 convolutions, each with ReLU: "<name>_window", "<name>_mlp1" and "<name>_mlp2".
 
     Args:
         x: float32 (N, H, W, C).
-        width: channels of all three.
-        kernel: side of the first.
+        width: channels of all three convolutions.
+        kernel: side of the first convolution.
         name: prefix of its layers.
-        options: of the first; see `blocks.conv`.
+        options: options of the first convolution; see `blocks.conv`.
 
     Returns:
-        float32 (N, H', W', width), where only the first changes height and width.
+        float32 (N, H', W', width). Only the first convolution changes height and width.
     """
     x = conv_relu(x, width=width, kernel=kernel, **options, name=f"{name}_window")
     x = conv_relu(x, width=width, kernel=1, name=f"{name}_mlp1")
@@ -42,7 +42,7 @@ def block(x: KerasTensor, *, width: int, kernel: int, name: str, **options: int 
 def nin(*, image_shape: tuple[int, int, int], num_classes: int | None, dropout: float = 0.5) -> keras.Model:
     """NiN: 7,439,608 trainable weights and 0.966 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    A logit is a mean of ReLUs, so none is negative.
+    A logit is a mean of ReLUs, so no logit is negative.
 
     Args:
         image_shape: (height, width, channels), at least 67 x 67 pixels.
@@ -72,6 +72,6 @@ def nin(*, image_shape: tuple[int, int, int], num_classes: int | None, dropout: 
 
     x = layers.Dropout(dropout, name="dropout")(c5)
     x = block(x, width=num_classes, kernel=3, name="block4")
-    # In full precision, whatever a mixed policy says; see `blocks.logits`.
+    # In full precision even under a mixed policy; see `blocks.logits`.
     logits = layers.GlobalAveragePooling2D(dtype=keras.config.floatx(), name="logits")(x)
     return keras.Model(image, logits, name="nin")

@@ -1,10 +1,10 @@
-"""Networks on a backbone, captioners so far, that begin with trained weights: the backbone's, or their own.
+"""Networks on a backbone that begin with trained weights: the backbone's, or their own. So far these are captioners.
 
-    "imagenet", <file>.h5     of the backbone, as `kerasvision.models.pretrained` has them
-    <file>.keras              a network of ours that is its backbone with another head, a classifier say; or the same
-                              network, whose words are loaded too, each by its name
+    "imagenet", <file>.h5     weights of the backbone, as in `kerasvision.models.pretrained`
+    <file>.keras              a network of ours with the same backbone and another head, for example a classifier; or the
+                              same network, whose words are also loaded, each by its name
 
-All else begins freshly initialised. Where no words are given, those of the file are loaded if it knows as many.
+All other weights begin freshly initialised. If no words are given, the file's words are loaded if their number is the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored, is_keras_archive
 
-# The layers whose size is the number of words, and where in each of their weights it stands.
+# The layers whose size is the number of words, and the axes of their weights that have this length.
 OF_THE_WORDS: dict[str, list[tuple[int, ...]]] = {"decoder_words": [(0,)], "logits": [(1,), (0,)]}
 
 
@@ -44,16 +44,19 @@ def pretrained_on_backbone(
         num_classes: how many words it knows; None gives the backbone.
         weights: "imagenet", or the path of a file; see the top of this file.
         classes: the words in the order of their numbers.
-        options: what else that builder takes.
+        options: the builder's other options.
+
+    Returns:
+        Model of the builder; see `kerasvision.models.captioner`.
 
     Raises:
-        ConfigError: no such weights, or weights that do not fit; the message names the layer.
+        ConfigError: the weights do not exist or do not fit; the message names the layer.
         ExportError: the `.keras` file is damaged or hostile.
     """
     make = partial(load(MODELS.path(name)), image_shape=image_shape)
     found = backbone_of(name, options)
     if found is None:
-        raise ConfigError("weights for a backbone need a network that takes one", received=name)
+        raise ConfigError("weights for a backbone require a network with a backbone", received=name)
     backbone, chosen = found
     if Path(weights).exists() and is_keras_archive(Path(weights)):
         source = load_network(Path(weights))
@@ -72,12 +75,12 @@ def _with_own_weights(
     *,
     words: Sequence[str] | None,
 ) -> keras.Model:
-    """The network of its own `.keras` file, with the layer "scaling" where that has one."""
+    """The network of its own `.keras` file, with the layer "scaling" if the file has one."""
     maps, in_front = make(num_classes=None, **options), scaling_of(source)
     if in_front is not None:
         maps = scaled(maps, in_front)
     knows = source.get_layer("logits").units
-    # All layers, whatever is asked for: those of the file must be among them.
+    # With all layers, even if only the backbone is wanted: the file's layers must be among them.
     whole = make(num_classes=num_classes or knows, **{**options, "backbone": maps})
     stored: dict[str, Sequence[Stored]]
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
@@ -94,7 +97,7 @@ def _with_own_weights(
 def _words_by_name(
     whole: keras.Model, stored: Mapping[str, Sequence[Stored]], file: Path, *, words: Sequence[str]
 ) -> tuple[dict[str, Sequence[Stored]], Sequence[str]]:
-    """The weights with the rows of these words where their numbers are, and the layers that begin fresh; says so."""
+    """The weights with the rows in the order of these words, and the layers that begin fresh. Prints a line about it."""
     theirs = head_names(file)
     if theirs is None:
         say_fresh(file, "does not name its words")

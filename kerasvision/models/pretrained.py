@@ -1,16 +1,16 @@
-"""Networks that begin with the weights of trained ones: those for ImageNet, or one's own.
+"""Networks that begin with trained weights: published ones for ImageNet, or your own.
 
-    "imagenet"        what keras.applications publishes for that network
+    "imagenet"        the weights that keras.applications publishes for that network
     <file>.h5         a file of the same layout: a network of keras.applications, saved by `model.save("name.h5")`
-    <file>.keras      the same network of ours, as our trainer saved it
+    <file>.keras      the same network of ours, saved by our trainer
 
-The network takes what the weights were trained on: of the first two, RGB images in [0, 1], for which it starts with a
-layer "scaling"; of a `.keras` file whatever it took, with the layer "scaling" where that has one.
+With the first two, the network takes RGB images in [0, 1]; it begins with a layer "scaling". With a `.keras` file it takes
+what the saved network took, and it begins with a layer "scaling" if the saved network does.
 
-The head is everything after the last level's map. Where the names of the classes are given, its rows go by name (see
+The head is everything after the last level's map. If the names of the classes are given, its rows are loaded by name (see
 `kerasvision.models.heads`): a `.keras` file of ours names its classes, and the published files are for those of ImageNet.
-Of a file that names none, no head is taken over. Where no names are given, the head is loaded if it is for as many classes.
-What is not loaded begins freshly initialised.
+From a file without names, no head is loaded. If no names are given, the head is loaded if it has the same number of classes.
+All other weights begin freshly initialised.
 """
 
 import re
@@ -33,7 +33,7 @@ from kerasvision.models.saved import load_network, not_finite
 from kerasvision.models.scaling import scaled, scaling, scaling_of
 from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
 
-# Settings of a layer that weights were trained for, beyond those that show in their shapes.
+# Settings of a layer that its weights depend on and that their shapes do not show.
 _DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
 _OPTIONS = "give the network the options that the file was trained with"
 
@@ -52,18 +52,21 @@ def pretrained(
 ) -> keras.Model:
     """The network of that name with trained weights.
 
-    Weights of keras.applications choose `layout="keras"` by themselves, where the builder has layouts.
+    Weights of keras.applications set `layout="keras"` if the builder has layouts.
 
     Args:
         name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder.
-        image_shape: (height, width, channels) in pixels; 3 channels, unless the weights are one's own.
+        image_shape: (height, width, channels) in pixels; 3 channels, except for a `.keras` file.
         num_classes: how many logits; None gives the backbone.
         weights: "imagenet", or the path of a file; see the top of this file.
-        classes: their names in the order of their numbers, where they have any.
-        options: what else that builder takes.
+        classes: the names of the classes in the order of their numbers; None if they have no names.
+        options: the builder's other options.
+
+    Returns:
+        Model from float32 (N, height, width, channels) to logits float32 (N, num_classes), or to the feature maps.
 
     Raises:
-        ConfigError: no such weights, or weights that do not fit; the message names the layer.
+        ConfigError: the weights do not exist or do not fit; the message names the layer.
         ExportError: the `.keras` file is damaged or hostile.
     """
     path = MODELS.path(name)
@@ -78,13 +81,13 @@ def pretrained(
         return _with_own_weights(make, num_classes, file, classes=classes)
     _check_images(name, image_shape, file)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
-    # A published file is the one with the head only where these are its classes.
+    # The published file with the head is used only if these are its classes.
     names_fit = classes is None or weights == IMAGENET
     return _with_keras_weights(name, make, num_classes, file, names_fit=names_fit)
 
 
 def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the builder is told when these weights are wanted: weights of keras.applications choose `layout="keras"`.
+    """The builder's options for these weights: weights of keras.applications add `layout="keras"`.
 
     Raises:
         ConfigError: another layout was chosen.
@@ -97,15 +100,15 @@ def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict
         return dict(options)
     if options.get("layout", "keras") != "keras":
         raise ConfigError(
-            "weights of keras.applications need layout='keras'",
+            "weights of keras.applications require layout='keras'",
             received=options["layout"],
-            hint="leave layout out: it is chosen by itself",
+            hint="leave layout out: these weights set it",
         )
     return {**options, "layout": "keras"}
 
 
 def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool) -> keras.Model:
-    """The network of a file in the layout of keras.applications, with the layer that its images need."""
+    """The network of a file in the layout of keras.applications, with the layer "scaling" for its images."""
     with open_layers(file) as layers:
         _check_network(name, layers, file)
         ours = our_names(name, layers)
@@ -122,10 +125,10 @@ def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Pa
 
 
 def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classes: Sequence[str] | None) -> keras.Model:
-    """The network of a `.keras` file, with the layer "scaling" where that has one."""
+    """The network of a `.keras` file, with the layer "scaling" if the file has one."""
     source, model = load_network(file), make(num_classes=num_classes)
     if source.name != model.name:
-        raise ConfigError(f"the weights file {file} holds {source.name}, not {model.name}")
+        raise ConfigError(f"the weights file {file} contains {source.name}, not {model.name}")
     in_front = scaling_of(source)
     if in_front is not None:
         model = scaled(model, in_front)
@@ -144,7 +147,7 @@ def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classe
 def _head_by_name(
     model: keras.Model, make: Make, stored: Mapping[str, Sequence[Stored]], file: Path, *, classes: Sequence[str]
 ) -> tuple[dict[str, Sequence[Stored]], bool]:
-    """The weights with the head's rows where these classes are, and whether any are; says so in a line."""
+    """The weights with the head's rows in the order of these classes, and whether there are any. Prints a line about it."""
     theirs = head_names(file)
     if theirs is None:
         say_fresh(file, "does not name its classes")
@@ -155,7 +158,7 @@ def _head_by_name(
         return dict(stored), False
     axes = class_axes(model, make, num_classes=len(classes))
     if not can_take(model, axes, names=classes, stored_names=theirs):
-        say_fresh(file, f"is for other classes, and more than the last layer of {model.name} depends on them")
+        say_fresh(file, f"is for other classes, and not only the last layer of {model.name} depends on them")
         return dict(stored), False
     taken = by_name(model, stored, file, axes=axes, rows=rows, count=len(theirs))
     say_head(classes, rows, file)
@@ -163,7 +166,7 @@ def _head_by_name(
 
 
 def _receivers(model: keras.Model, make: Make, stored: Mapping[str, Any], *, same_head: bool) -> list[keras.Layer]:
-    """The layers that are to be loaded: the whole backbone, and of the head what the file has, if it is the same head."""
+    """The layers to load: the whole backbone and, if the head is the same, those layers of the head that the file has."""
     layers = [layer for layer in model.layers if layer.weights]
     if same_head and all(layer.name in stored for layer in layers):
         return layers
@@ -172,8 +175,8 @@ def _receivers(model: keras.Model, make: Make, stored: Mapping[str, Any], *, sam
     unnamed = next((layer.name for layer in in_backbone if layer.name not in names and _is_numbered_by_keras(layer)), None)
     if unnamed is not None:
         raise ConfigError(
-            f"weights find their layers by name, and {model.name} must name each of them; {unnamed!r} of its backbone has "
-            "another name in the whole network",
+            f"weights are matched to layers by name, and {model.name} must name each of them; {unnamed!r} of its backbone "
+            "has another name in the whole network",
             hint="give every layer of the network a name of its own: Conv2D(8, 3, name='conv1')",
         )
     backbone = {layer.name for layer in in_backbone}
@@ -181,7 +184,7 @@ def _receivers(model: keras.Model, make: Make, stored: Mapping[str, Any], *, sam
 
 
 def _is_numbered_by_keras(layer: keras.Layer) -> bool:
-    """Whether nobody named the layer: "batch_normalization_3" of a BatchNormalization.
+    """Whether Keras named the layer: "batch_normalization_3" for a BatchNormalization.
 
     >>> _is_numbered_by_keras(keras.layers.BatchNormalization()), _is_numbered_by_keras(keras.layers.Dense(2, name="logits"))
     (True, False)
@@ -190,10 +193,10 @@ def _is_numbered_by_keras(layer: keras.Layer) -> bool:
 
 
 def load_layers(receivers: Sequence[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
-    """Fills the layers with the numbers stored under their names; reads none before all of them fit."""
+    """Fills the layers with the numbers stored under their names. It reads no numbers before all shapes fit."""
     for layer in receivers:
         if layer.name not in stored:
-            raise ConfigError(f"the weights file {file} has no layer {layer.name!r}, and the network has", hint=_OPTIONS)
+            raise ConfigError(f"the weights file {file} lacks the layer {layer.name!r} of the network", hint=_OPTIONS)
         ours, theirs = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in stored[layer.name]]
         if ours != theirs:
             shapes = f"{_shapes(theirs)} in the file, {_shapes(ours)} in the network"
@@ -202,23 +205,28 @@ def load_layers(receivers: Sequence[keras.Layer], stored: Mapping[str, Sequence[
         layer.set_weights([array.read() for array in stored[layer.name]])
     where = not_finite(receivers)
     if where:
-        raise ConfigError(f"the weights file {file} must hold finite numbers: {where}", hint="take another file")
+        raise ConfigError(f"the weights file {file} must contain finite numbers: {where}", hint="use another file")
 
 
 class Held:
-    """A weight of a network, as `Stored`."""
+    """A weight of a network, as `Stored`.
+
+    Attributes:
+        shape: of the weight.
+    """
 
     def __init__(self, weight: keras.Variable) -> None:
         self._weight = weight
         self.shape = tuple(weight.shape)
 
     def read(self) -> np.ndarray:
+        """The weight's numbers, of its shape and dtype (float32, unless the policy says otherwise)."""
         array: np.ndarray = keras.ops.convert_to_numpy(self._weight)
         return array
 
 
 class _LessBias:
-    """The moving mean of a norm whose convolution lost its bias: what is not added needs not be taken away."""
+    """The moving mean of a norm without the bias of the convolution before it, which has no bias here."""
 
     def __init__(self, mean: Stored, bias: Stored) -> None:
         self._mean, self._bias = mean, bias
@@ -230,7 +238,7 @@ class _LessBias:
 
 
 def _folded(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stored]]) -> dict[str, Sequence[Stored]]:
-    """Where the file has a bias that our convolution has not: norm(x + bias) is norm(x) with another mean."""
+    """Moves a bias that our convolution lacks into the norm after it: norm(x + bias) is norm(x) with another mean."""
     folded = dict(stored)
     for layer in receivers:
         norm = layer.name.replace("conv", "norm")
@@ -243,7 +251,7 @@ def _folded(receivers: Iterable[keras.Layer], stored: Mapping[str, Sequence[Stor
 
 
 def _turn_colours(first: keras.Layer) -> None:
-    """From BGR to RGB: the first convolution's kernels (height, width, channels in, channels out), turned around."""
+    """From BGR to RGB: reverses the first convolution's kernels (height, width, channels in, channels out) along axis 2."""
     kernel, *bias = first.get_weights()
     first.set_weights([kernel[:, :, ::-1], *bias])
 
@@ -251,9 +259,9 @@ def _turn_colours(first: keras.Layer) -> None:
 def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> None:
     if name not in PUBLISHED:
         raise ConfigError(
-            f"the weights of {name} must come from a .keras file of its own",
+            f"the weights of {name} must come from its own .keras file",
             received=str(file),
-            hint=f"other files can be read for {', '.join(PUBLISHED)}",
+            hint=f"other kinds of file can be read for {', '.join(PUBLISHED)}",
         )
     if image_shape[-1] != 3:
         raise ConfigError(
@@ -262,10 +270,10 @@ def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> N
 
 
 def _check_network(name: str, layers: Layers, file: Path) -> None:
-    """By the number of convolutions and norms, which tells the networks apart."""
+    """Checks the number of convolutions and norms, which differs between the networks."""
     count = sum(len(arrays[0].shape) != 2 for arrays in layers.values())
     if count != PUBLISHED[name].layers:
-        of = next((f"holds {other}" for other, row in PUBLISHED.items() if row.layers == count), "holds another network")
+        of = next((f"contains {other}" for other, row in PUBLISHED.items() if row.layers == count), "contains a network")
         raise ConfigError(
             f"the weights file {file} {of}, not {name}: "
             f"it has {count} convolutions and norms instead of {PUBLISHED[name].layers}"
@@ -273,15 +281,15 @@ def _check_network(name: str, layers: Layers, file: Path) -> None:
 
 
 def check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> None:
-    """Every layer of the file must have a place: without its norms a network is another one."""
+    """Raises ConfigError if the model lacks a layer of the file: without its norms, for example, it is another network."""
     names = {layer.name for layer in model.layers}
     for name in stored:
         if name not in names:
-            raise ConfigError(f"the weights file {file} has a layer {name!r}, and the network has not", hint=_OPTIONS)
+            raise ConfigError(f"the weights file {file} has a layer {name!r} that the network lacks", hint=_OPTIONS)
 
 
 def check_settings(model: keras.Model, source: keras.Model, file: Path) -> None:
-    """Equal shapes are not enough: with another stride or activation the same weights mean something else."""
+    """Raises ConfigError if settings of the layers differ: with another stride or activation the weights do not fit."""
     in_file = {layer.name: _settings(layer) for layer in source.layers}
     for layer in model.layers:
         ours = _settings(layer)

@@ -1,12 +1,12 @@
-"""The decoder of a captioner, word by word: cells, soft attention and the way to the logits, out of stock Keras layers.
+"""The decoder of a captioner, word by word: cells, soft attention and the logits, made of stock Keras layers.
 
-Everything here acts on the last axis alone. So the same step runs over the captions of a batch, (N, K, ...), with one
+Everything here acts on the last axis only. So the same step runs over the captions of a batch, (N, K, ...), with one
 memory for all K captions of an image, and over the rows of a beam search, (M, 1, ...). A step is
 
     word, h, c  ->  [attention over the annotations, by h]  ->  cell 1 -> ... -> cell n  ->  h, c
 
-The cells are written as two dense layers each, and not as `keras.layers.LSTM`: what the words of a sentence add to all of
-its steps is one large product then, before the first step, instead of a small one in each.
+A cell is two dense layers instead of a `keras.layers.LSTM`: so the contributions of all words of a sentence are one large
+product before the first step, instead of a small product in each step.
 """
 
 import re
@@ -22,14 +22,14 @@ States = tuple[KerasTensor, ...]
 
 PREFIX = "decoder_"
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-# What a cell carries from step to step: h, and with LSTM c.
+# The states that a cell keeps from step to step: h, and for LSTM also c.
 STATES = {"lstm": ("h", "c"), "gru": ("h",), "rnn": ("h",)}
 
 
 def cell_layers(kind: Kind, *, number: int, units: int) -> list[keras.Layer]:
-    """The dense layers of a cell: of its input, and of its state.
+    """The dense layers of a cell: one for its input, and one for its state.
 
-    The state's weights start orthogonal, as Keras' cells do.
+    The state's weights start orthogonal, as in Keras' cells.
 
     Args:
         kind: "lstm" (Hochreiter & Schmidhuber, 1997), "gru" (Cho et al., 2014) or "rnn" (Elman, 1990).
@@ -49,10 +49,10 @@ class Cell:
     """One recurrent cell over layers that exist.
 
     Attributes:
-        kind: of its equations.
-        input: dense, of what it reads.
-        state: dense, of its own h.
-        context: dense, of what attention saw; None where nothing looks.
+        kind: "lstm", "gru" or "rnn".
+        input: dense layer for its input.
+        state: dense layer for its own h.
+        context: dense layer for the context of the attention; None without attention.
     """
 
     kind: Kind
@@ -64,8 +64,11 @@ class Cell:
         """The states after a step.
 
         Args:
-            read: (..., gates * units), what `input` and `context` made of the input.
-            states: h (..., units), and with LSTM c.
+            read: float32 (..., gates * units), the output of `input`, plus that of `context` with attention.
+            states: h, float32 (..., units), and for LSTM also c of the same shape.
+
+        Returns:
+            The new states, of the same shapes.
         """
         h = states[0]
         if self.kind == "rnn":
@@ -76,14 +79,14 @@ class Cell:
 
 
 def _lstm(gates: KerasTensor, c: KerasTensor) -> States:
-    """Input, forget, output, candidate. The forget gate starts open, by the 1 (Jozefowicz et al., 2015)."""
+    """Input, forget, output, candidate. The added 1 opens the forget gate at the start (Jozefowicz et al., 2015)."""
     i, f, o, g = ops.split(gates, 4, axis=-1)
     c = ops.sigmoid(f + 1.0) * c + ops.sigmoid(i) * ops.tanh(g)
     return ops.sigmoid(o) * ops.tanh(c), c
 
 
 def _gru(read: KerasTensor, state: KerasTensor, h: KerasTensor) -> KerasTensor:
-    """Update, reset, candidate, with the reset after the product, as cuDNN and Keras have it."""
+    """Update, reset, candidate, with the reset after the product, as in cuDNN and Keras."""
     (read_z, read_r, read_n), (state_z, state_r, state_n) = ops.split(read, 3, axis=-1), ops.split(state, 3, axis=-1)
     z, r = ops.sigmoid(read_z + state_z), ops.sigmoid(read_r + state_r)
     n = ops.tanh(read_n + r * state_n)
@@ -91,10 +94,10 @@ def _gru(read: KerasTensor, state: KerasTensor, h: KerasTensor) -> KerasTensor:
 
 
 class Steps:
-    """A captioner's decoder over its layers, whether they were made just now or come from a file.
+    """A captioner's decoder over its layers, which may be new or loaded from a file.
 
     Args:
-        parts: name -> layer; those without "decoder_" are none of its business.
+        parts: name -> layer; of the layers without "decoder_" it uses "logits" only.
     """
 
     def __init__(self, parts: Mapping[str, keras.Layer]) -> None:
@@ -109,11 +112,16 @@ class Steps:
         self.attends = "attention" in self._parts
 
     def start(self, memory: Sequence[KerasTensor]) -> States:
-        """The states before the first word, each (N, 1, units): after the image was read as if it were a word, or, with
-        attention, made of the mean annotation (Xu et al., 2015, section 3.1.2).
+        """The states before the first word.
+
+        Without attention they are those after the image, read as if it were a word. With attention they are computed from
+        the mean annotation (Xu et al., 2015, section 3.1.2).
 
         Args:
-            memory: (image (N, embedding),), or with attention (annotations (N, L, D), keys (N, L, A)).
+            memory: (image (N, embedding),), or with attention (annotations (N, L, D), keys (N, L, A)); float32.
+
+        Returns:
+            The states of all cells, each float32 (N, 1, units).
         """
         if self.attends:
             mean = ops.mean(memory[0], axis=1, keepdims=True)
@@ -130,19 +138,23 @@ class Steps:
         return self.after(read, states, memory)[0]
 
     def words(self, tokens: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        """Of tokens int32 (...): their embeddings (..., E), and what they add to the first cell (..., gates * units)."""
+        """For tokens int32 (...): their embeddings, float32 (..., E), and the first cell's input (..., gates * units)."""
         embedded = self._parts["words_dropout"](self._parts["words"](tokens))
         return embedded, self.cells[0].input(embedded)
 
     def after(
         self, read: KerasTensor, states: States, memory: Sequence[KerasTensor]
     ) -> tuple[States, KerasTensor | None, KerasTensor | None]:
-        """One step: the states after a word, and with attention what it saw (N, K, D) and where it looked (N, K, L).
+        """One step after a word.
 
         Args:
-            read: (N, K, gates * units), of the word, as `words` gives it.
-            states: before, each (N, K, units).
+            read: float32 (N, K, gates * units), the second result of `words`.
+            states: the states before the step, each float32 (N, K, units).
             memory: of the image; see `start`.
+
+        Returns:
+            The states after the step; and the context (N, K, D) and the attention weights (N, K, L), or None and None
+            without attention.
         """
         context = looked = None
         if (of_context := self.cells[0].context) is not None:
@@ -157,11 +169,14 @@ class Steps:
         return sum(after, ()), context, looked
 
     def top(self, states: States) -> KerasTensor:
-        """The h of the last cell, of which the next word is said."""
+        """The h of the last cell, float32 (..., units), which predicts the next word."""
         return states[-len(STATES[self.cells[-1].kind])]
 
     def say(self, embedded: KerasTensor, h: KerasTensor, context: KerasTensor | None) -> KerasTensor:
-        """Logits float32 (..., V): of h, or, with attention, of h, context and word (Xu et al., 2015, equation 7)."""
+        """Logits float32 (..., V) from h (..., units); with attention also from the context and the word's embedding.
+
+        Source: Xu et al., 2015, equation 7.
+        """
         if not self.attends:
             return self._logits(self._parts["dropout"](h))
         deep = embedded + self._parts["state_output"](self._parts["dropout"](h)) + self._parts["context_output"](context)
@@ -172,5 +187,5 @@ class Steps:
         context, looked = self._parts["attention"](
             [self._parts["query"](h), annotations, keys], return_attention_scores=True
         )
-        # How much of it the next word needs at all: beta of section 4.2.1.
+        # The gate says how much of the context the next word needs: beta of section 4.2.1.
         return context * self._parts["gate"](h), looked

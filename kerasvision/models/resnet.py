@@ -1,29 +1,30 @@
 """Residual networks for ImageNet (He et al., 2015, https://arxiv.org/abs/1512.03385, table 1): 18 to 152 layers.
 
-A block learns what to add to its input (figures 2 and 5). Up to 34 layers its width is that of its input:
+A block learns what to add to its input (figures 2 and 5). In networks of up to 34 layers it has the width of its input:
 
     x --+-- 3x3 conv -- norm -- relu -- 3x3 conv -- norm -----------------------------(+)-- relu -->
         |                                                                              |
         +--------------------- shortcut -----------------------------------------------+
 
-From 50 layers on it computes at a quarter of that width, the bottleneck:
+From 50 layers on it computes at a quarter of that width; this block is called a bottleneck:
 
     x --+-- 1x1 conv -- norm -- relu -- 3x3 conv -- norm -- relu -- 1x1 conv -- norm --(+)-- relu -->
         |                                                                              |
         +--------------------- shortcut -----------------------------------------------+
 
 Stage l computes at stride 2**l and ends in the map of level l: stage 2 makes "c2", and its first layer is
-"stage2_block1_conv1". The paper's "conv2_x" is stage 2 too.
+"stage2_block1_conv1". The paper calls stage 2 "conv2_x".
 
-Who built these networks since differs in where a bottleneck strides and in two constants; that is the option `layout`:
+Implementations differ in which convolution of a bottleneck has the stride, and in two constants. The option `layout`
+chooses:
 
     "torchvision"   stride in the 3x3 convolution       epsilon 1e-5       momentum 0.9
     "paper"         stride in the first 1x1 ("v1")      epsilon 1e-5       momentum 0.9
     "keras"         stride in the first 1x1             epsilon 1.001e-5   momentum 0.99
 
-A 1x1 convolution with a stride never looks at three pixels of four, a 3x3 one does: about 0.5 points of accuracy on
-ImageNet for about 5 % of the speed (NVIDIA on its ResNet-50 v1.5). Without bottlenecks the stride is in the first 3x3 of
-a block in all three.
+A 1x1 convolution with a stride ignores three of four pixels; a 3x3 convolution with a stride reads them all. The latter
+gains about 0.5 points of accuracy on ImageNet and costs about 5 % of the speed (NVIDIA on its ResNet-50 v1.5). Without
+bottlenecks all three layouts have the stride in the first 3x3 convolution of a block.
 """
 
 from collections.abc import Callable
@@ -44,12 +45,12 @@ Block = Callable[..., KerasTensor]
 def basic_block(
     x: KerasTensor, *, width: int, stride: int, shortcut: Block, norm: Norm, last_gamma: str, name: str
 ) -> KerasTensor:
-    """Two 3x3 convolutions and a way around them: relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
+    """Two 3x3 convolutions and a shortcut around them: relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
 
     Args:
         x: float32 (N, H, W, C).
         width: channels of both convolutions.
-        stride: of the first convolution and of the shortcut.
+        stride: stride of the first convolution and of the shortcut.
         shortcut: `projection` with its norm, or `resnet_small.zero_padding`.
         norm: makes a normalisation layer.
         last_gamma: initializer of the last norm's scale; with "zeros" the block starts as relu(shortcut(x)).
@@ -79,9 +80,9 @@ def bottleneck(
     layout: Layout,
     name: str,
 ) -> KerasTensor:
-    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a way around them; see `basic_block`.
+    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a shortcut around them.
 
-    `layout` says which of the first two convolutions takes the stride.
+    The arguments are those of `basic_block`; `layout` says which of the first two convolutions has the stride.
 
     Returns:
         float32 (N, ceil(H / stride), ceil(W / stride), 4 * width).
@@ -101,7 +102,10 @@ def bottleneck(
 
 
 def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str) -> KerasTensor:
-    """Option B of section 3.3: where the shape changes, a 1x1 convolution and a norm; elsewhere x itself."""
+    """Option B of section 3.3: a 1x1 convolution and a norm if the shape changes, otherwise x itself.
+
+    From float32 (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), width).
+    """
     if stride == 1 and x.shape[-1] == width:
         return x
     x = conv(x, width=width, kernel=1, stride=stride, name=f"{name}_conv")
@@ -109,7 +113,11 @@ def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str
 
 
 def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, block: Block) -> KerasTensor:
-    """`blocks` blocks of one width; the first of them takes the stride."""
+    """`blocks` blocks of one width; the first of them has the stride.
+
+    From float32 (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), channels), where bottlenecks have 4 * width
+    channels and other blocks have `width`.
+    """
     for number in range(1, blocks + 1):
         x = block(x, width=width, stride=stride if number == 1 else 1, name=f"stage{level}_block{number}")
     return x
@@ -127,12 +135,19 @@ def imagenet_maps(
         c4      14 x  14 x 256 or 1024
         c5       7 x   7 x 512 or 2048
 
-    Returns the maps by level.
+    Args:
+        image: float32 (N, H, W, C).
+        blocks: how many blocks the stages 2 to 5 have.
+        norm: makes a normalisation layer.
+        block: makes a block.
+
+    Returns:
+        The maps by level: level l is float32 (N, ceil(H / 2**l), ceil(W / 2**l), channels).
     """
     x = conv(image, width=64, kernel=7, stride=2, name="stem_conv")
     x = norm(name="stem_norm")(x)
     x = layers.ReLU(name="stem_relu")(x)
-    # No value is below zero here, so a border of zeros never wins: it is the border of minus infinity that is meant.
+    # No value is negative here, so a border of zeros has the same effect as the intended border of minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
     c2 = stage(x, level=2, blocks=blocks[0], width=64, stride=1, block=block)
@@ -146,9 +161,9 @@ class Depth(NamedTuple):
     """A column of table 1.
 
     Attributes:
-        name: of the network.
+        name: the network's name.
         blocks: how many blocks the stages 2 to 5 have.
-        bottlenecks: whether these are bottlenecks, and not basic blocks.
+        bottlenecks: whether these are bottlenecks instead of basic blocks.
     """
 
     name: str
@@ -167,14 +182,14 @@ def resnet(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network of a column of table 1, with the options that all of them take.
+    """The network of a column of table 1, with the options that all columns share.
 
     Args:
-        depth: which one.
+        depth: the column.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision", "paper" or "keras" (keras.applications): see the top of this file. Without bottlenecks
-            it sets the constants of the norms only, so "paper" is "torchvision".
+            it sets only the constants of the norms, so "paper" equals "torchvision".
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
@@ -199,8 +214,8 @@ def resnet(
 def resnet18(**options: Any) -> keras.Model:
     """ResNet-18: 11,689,512 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    Shortcuts are projections where the shape changes (option B), every convolution is without bias and every one has a
-    norm. 9,600 moving statistics make 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds.
+    Shortcuts are projections where the shape changes (option B). Every convolution has a norm and no bias. With 9,600
+    moving statistics it has 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds. See `resnet`.
 
     >>> resnet18(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
@@ -212,7 +227,7 @@ def resnet18(**options: Any) -> keras.Model:
 def resnet34(**options: Any) -> keras.Model:
     """ResNet-34: 21,797,672 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet`.
 
-    Of 21,814,696 weights in all. The paper counts 3.6 * 10^9 multiply-adds: this network without its projections.
+    21,814,696 weights in all. The paper counts 3.6 * 10^9 multiply-adds: this network without its projections.
     """
     return resnet(Depth("resnet34", (3, 4, 6, 3), bottlenecks=False), **options)
 
@@ -221,8 +236,8 @@ def resnet34(**options: Any) -> keras.Model:
 def resnet50(**options: Any) -> keras.Model:
     """ResNet-50: 25,557,032 trainable weights and 4.089 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet`.
 
-    Of 25,610,152 weights in all. Layout "paper" or "keras": 3.858 GMACs (the paper: 3.8 * 10^9). The convolutions of
-    keras.applications have a bias besides, which the norm behind it takes away: 25,636,712 weights.
+    25,610,152 weights in all. Layout "paper" or "keras": 3.858 GMACs (the paper: 3.8 * 10^9). In keras.applications each
+    convolution also has a bias, which the norm after it subtracts: 25,636,712 weights.
 
     >>> resnet50(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c5"].shape
     (None, 2, 2, 2048)
@@ -234,7 +249,7 @@ def resnet50(**options: Any) -> keras.Model:
 def resnet101(**options: Any) -> keras.Model:
     """ResNet-101: 44,549,160 trainable weights and 7.801 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
 
-    Of 44,654,504 weights in all. Layout "paper" or "keras": 7.570 GMACs (the paper: 7.6 * 10^9).
+    44,654,504 weights in all. Layout "paper" or "keras": 7.570 GMACs (the paper: 7.6 * 10^9).
     """
     return resnet(Depth("resnet101", (3, 4, 23, 3), bottlenecks=True), **options)
 
@@ -243,13 +258,13 @@ def resnet101(**options: Any) -> keras.Model:
 def resnet152(**options: Any) -> keras.Model:
     """ResNet-152: 60,192,808 trainable weights and 11.514 GMACs at 224 x 224 x 3 and 1000 classes; see `resnet50`.
 
-    Of 60,344,232 weights in all. Layout "paper" or "keras": 11.282 GMACs (the paper: 11.3 * 10^9).
+    60,344,232 weights in all. Layout "paper" or "keras": 11.282 GMACs (the paper: 11.3 * 10^9).
     """
     return resnet(Depth("resnet152", (3, 8, 36, 3), bottlenecks=True), **options)
 
 
 def layout_norm(layout: Layout, *, synchronized: bool) -> Norm:
-    """A maker of normalisation layers with the constants of that layout."""
+    """A function that makes normalisation layers with the constants of that layout."""
     return batch_norm(synchronized=synchronized, **(KERAS_NORM if layout == "keras" else {}))
 
 

@@ -1,18 +1,18 @@
-"""ResNet-9, made to learn CIFAR-10 fast (Page, 2018, https://myrtle.ai/learn/how-to-train-your-resnet-4-architecture/).
+"""ResNet-9, designed to learn CIFAR-10 fast (Page, 2018, https://myrtle.ai/learn/how-to-train-your-resnet-4-architecture/).
 
 At 32 x 32:
 
     stem      32 x 32 x  64    3x3 convolution, norm, relu
     layer1    16 x 16 x 128    3x3 convolution, 2x2 max pooling, norm, relu; a residual pair
-    layer2     8 x  8 x 256    the same without the pair
-    layer3     4 x  4 x 512    the same with the pair
+    layer2     8 x  8 x 256    as layer1 without the pair
+    layer3     4 x  4 x 512    as layer1
     pool            512        the largest value of each channel
     logits    num_classes
 
-A residual pair adds to its input what two times (3x3 convolution, norm, relu) make of it. Nothing follows the sum: unlike
-those of He et al., 2015, these blocks end in a sum of values that are not negative.
+A residual pair is (3x3 convolution, norm, relu) twice, and its result is added to its input. No relu follows the sum:
+unlike the blocks of He et al., 2015, these end in a sum of values that are not negative.
 
-Two things differ from the author's: his logits have no bias, and are divided by 8.
+Two things differ from the author's network: its logits have no bias and are divided by 8.
 """
 
 import keras
@@ -23,7 +23,7 @@ from kerasvision.models.blocks import Norm, batch_norm, check_share, conv, conv_
 
 
 def residual_pair(x: KerasTensor, *, norm: Norm, name: str) -> KerasTensor:
-    """x + two times (3x3 convolution, norm, relu) of x; float32 (N, H, W, C) like x."""
+    """x plus the result of (3x3 convolution, norm, relu) twice on x; float32 (N, H, W, C) in and out."""
     y = conv_norm_relu(x, width=x.shape[-1], kernel=3, norm=norm, name=f"{name}_residual1")
     y = conv_norm_relu(y, width=x.shape[-1], kernel=3, norm=norm, name=f"{name}_residual2")
     return layers.Add(name=f"{name}_add")([x, y])
@@ -32,13 +32,22 @@ def residual_pair(x: KerasTensor, *, norm: Norm, name: str) -> KerasTensor:
 def halved(x: KerasTensor, *, width: int, norm: Norm, name: str) -> KerasTensor:
     """3x3 convolution, 2x2 max pooling, norm, relu: float32 (N, H // 2, W // 2, width)."""
     x = conv(x, width=width, kernel=3, name=f"{name}_conv")
-    # Before the norm, which then has a quarter of the values to go through.
+    # The pooling comes before the norm, which then has a quarter of the values to normalise.
     x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
     return norm_relu(x, norm=norm, name=name)
 
 
 def resnet9_maps(image: KerasTensor, *, width: float, norm: Norm) -> dict[str, KerasTensor]:
-    """The table at the top of this file, with `width` times its channels. Returns the maps by level."""
+    """The table at the top of this file, with `width` times its channels.
+
+    Args:
+        image: float32 (N, H, W, C).
+        width: factor on the channels.
+        norm: makes a normalisation layer.
+
+    Returns:
+        The maps by level, "c0" to "c3": level l is float32 (N, H // 2**l, W // 2**l, channels).
+    """
     w0, w1, w2, w3 = (round(width * channels) for channels in (64, 128, 256, 512))
     c0 = conv_norm_relu(image, width=w0, kernel=3, norm=norm, name="stem")
     c1 = residual_pair(halved(c0, width=w1, norm=norm, name="layer1"), norm=norm, name="layer1")
@@ -57,12 +66,13 @@ def resnet9(
 ) -> keras.Model:
     """ResNet-9: 6,573,130 trainable weights and 379.3 MMACs at 32 x 32 x 3 and 10 classes.
 
-    4,480 moving statistics make 6,577,610 weights in all. At `width=0.25` and 28 x 28 x 1: 412,666 and 17.2 MMACs.
+    With 4,480 moving statistics it has 6,577,610 weights in all. At `width=0.25` and 28 x 28 x 1 it has 412,666 trainable
+    weights and 17.2 MMACs.
 
     Args:
         image_shape: (height, width, channels), at least 8 x 8 pixels.
         num_classes: how many logits; None gives the backbone.
-        width: how many times the author's channels the convolutions have, at least 1/64.
+        width: factor on the author's channels of the convolutions, at least 1/64.
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 

@@ -1,7 +1,7 @@
 """Residual networks for CIFAR-10 (He et al., 2015, https://arxiv.org/abs/1512.03385, section 4.2): 20 to 110 layers.
 
-The blocks of `resnet.basic_block`, at a quarter of the widths and without the strides of the stem, in three stages of n
-blocks: 6 n + 2 layers. Shortcuts have no weights (option A), so each network has as many as its plain counterpart.
+The blocks of `resnet.basic_block`, with a quarter of the widths and a stem without strides, in three stages of n blocks:
+6 n + 2 layers. Shortcuts have no weights (option A), so each network has as many weights as the same one without shortcuts.
 
 Table 6 has these sizes, in millions of weights: 0.27, 0.46, 0.66, 0.85, 1.7.
 """
@@ -18,26 +18,36 @@ from kerasvision.models.resnet import Block, basic_block, last_gamma, stage
 
 
 def zero_padding(x: KerasTensor, *, width: int, stride: int, name: str) -> KerasTensor:
-    """Option A of section 3.3: every `stride`-th pixel of x, and zeros for the channels that x lacks; no weights."""
+    """Option A of section 3.3: every `stride`-th pixel of x, and zeros for the channels that x lacks; no weights.
+
+    From float32 (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), width), for C <= width.
+    """
     if stride > 1:
         x = layers.AveragePooling2D(1, strides=stride, name=f"{name}_subsample")(x)
     if x.shape[-1] < width:
-        # Told that channels come first, this layer pads the last two axes of (N, H, W, C): width and channels. Simpler
-        # would be `keras.ops.pad`, but it takes no name, and the one it invents depends on what was built before.
+        # With "channels_first" this layer pads the last two axes of (N, H, W, C): width and channels. `keras.ops.pad` would
+        # be simpler, but it takes no name, and the name that it makes up depends on what was built before.
         missing = ((0, 0), (0, width - x.shape[-1]))
         x = layers.ZeroPadding2D(missing, data_format="channels_first", name=f"{name}_channels")(x)
     return x
 
 
 def cifar_maps(image: KerasTensor, *, blocks: int, norm: Norm, block: Block) -> dict[str, KerasTensor]:
-    """The first table of section 4.2, of 6 n + 2 layers where n = `blocks`; at 32 x 32:
+    """The first table of section 4.2, with n = `blocks`; at 32 x 32:
 
         stem    32 x 32 x 16    3x3 convolution
         c0      32 x 32 x 16
         c1      16 x 16 x 32
         c2       8 x  8 x 64
 
-    Returns the maps by level.
+    Args:
+        image: float32 (N, H, W, C).
+        blocks: how many blocks each stage has.
+        norm: makes a normalisation layer.
+        block: makes a block.
+
+    Returns:
+        The maps by level: level l is float32 (N, ceil(H / 2**l), ceil(W / 2**l), channels).
     """
     x = conv(image, width=16, kernel=3, name="stem_conv")
     x = norm(name="stem_norm")(x)
@@ -52,8 +62,8 @@ class Depth(NamedTuple):
     """A depth of section 4.2.
 
     Attributes:
-        name: of the network.
-        blocks: n, of 6 n + 2 layers: how many blocks each of the three stages has.
+        name: the network's name.
+        blocks: how many blocks each of the three stages has: n of the 6 n + 2 layers.
     """
 
     name: str
@@ -70,10 +80,10 @@ def cifar_resnet(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network of that depth, with the options that all of them take.
+    """The network of that depth, with the options that all depths share.
 
     Args:
-        depth: which one.
+        depth: the depth.
         image_shape: (height, width, channels), at least 4 x 4 pixels.
         num_classes: how many logits; None gives the backbone.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
@@ -126,6 +136,7 @@ def resnet56(**options: Any) -> keras.Model:
 def resnet110(**options: Any) -> keras.Model:
     """ResNet-110 for CIFAR-10: 1,727,962 trainable weights and 252.9 MMACs at 32 x 32 x 3, 10 classes; see `cifar_resnet`.
 
-    The paper trains its first 400 or so steps at a learning rate of 0.01: at 0.1 it took epochs to start to converge.
+    The paper trains it at a learning rate of 0.01 for about the first 400 steps: at 0.1 it started to converge only after
+    some epochs.
     """
     return cifar_resnet(Depth("resnet110", blocks=18), **options)

@@ -1,28 +1,28 @@
 """Pre-activation residual networks (He et al., 2016, https://arxiv.org/abs/1603.05027, figure 4e): 18 to 152 layers.
 
-Norm and ReLU come before each convolution instead of after it, so that nothing stands in the way of the sum from the first
-block to the last:
+Norm and ReLU come before each convolution instead of after it, so that the sum reaches the last block from the first
+without a layer in between:
 
     x --+-------------------------------------------------------------------------------------(+)-->
         |                                                                                      |
         +-- norm -- relu -- 1x1 conv -- norm -- relu -- 3x3 conv -- norm -- relu -- 1x1 conv --+
 
-Where the channels change, the shortcut is a 1x1 convolution of relu(norm(x)). After the last block there is one more norm
-and ReLU; after the stem there is none. Stages and widths are those of `resnet`, where levels are explained too.
+Where the channels change, the shortcut is a 1x1 convolution of relu(norm(x)). The last block is followed by one more norm
+and ReLU; the stem is not. Stages and widths are those of `resnet`, which also explains levels.
 
-The map of level l is the last relu(norm(x)) at stride 2**l: what the next block with a stride reads, at the end what is
-pooled. The sum itself is on no common scale.
+The map of level l is the last relu(norm(x)) at stride 2**l: the next block with a stride reads it, and the pooling reads
+the last one. The sum itself is not used as a map, because its scale differs between levels.
 
-Where the stride is says the option `layout`:
+The option `layout` says which convolution has the stride:
 
     "torchvision"   first block of a stage, 3x3 convolution       (torchvision has no such network; as in its ResNets)
     "paper"         first block of a stage, first 1x1
-    "keras"         last block of a stage, 3x3 convolution; its shortcut keeps every second pixel of x. Stage 2 so ends
-                    at stride 8 and stage 5 has no stride. keras.applications' constants of the norms, and its biases in
-                    every convolution that has no norm right behind it.
+    "keras"         last block of a stage, 3x3 convolution; its shortcut keeps every second pixel of x. So stage 2 ends
+                    at stride 8, and stage 5 has no stride. Norms have the constants of keras.applications, and every
+                    convolution that is not directly followed by a norm has a bias, as there.
 
-Of those biases, those of the blocks have no gradient: all that reads the sum subtracts its mean. They are there for
-weights from keras.applications.
+The biases of the blocks have no gradient: every layer that reads the sum subtracts its mean. They exist so that weights
+from keras.applications can be loaded.
 """
 
 from functools import partial
@@ -47,16 +47,16 @@ def basic_block(
     zero_init: bool,
     name: str,
 ) -> KerasTensor:
-    """Two 3x3 convolutions and a way around them: shortcut + conv(relu(norm(conv(activated)))).
+    """Two 3x3 convolutions and a shortcut around them: shortcut + conv(relu(norm(conv(activated)))).
 
     Args:
         x: float32 (N, H, W, C), the sum so far.
         activated: relu(norm(x)).
         width: channels of both convolutions.
-        stride: of the first convolution and of the shortcut.
+        stride: stride of the first convolution and of the shortcut.
         norm: makes a normalisation layer.
-        bias: of the last convolution and of the shortcut's.
-        zero_init: starts the last convolution at zero, and so the block as its shortcut.
+        bias: whether the last convolution and the shortcut's convolution have a bias.
+        zero_init: start the last convolution at zero, and so the block as its shortcut.
         name: prefix of its layers.
 
     Returns:
@@ -81,9 +81,9 @@ def bottleneck(
     layout: Layout,
     name: str,
 ) -> KerasTensor:
-    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a way around them; see `basic_block`.
+    """1x1 to `width` channels, 3x3, 1x1 to four times as many, and a shortcut around them.
 
-    `layout` says which of the first two convolutions takes the stride.
+    The arguments are those of `basic_block`; `layout` says which of the first two convolutions has the stride.
 
     Returns:
         float32 (N, ceil(H / stride), ceil(W / stride), 4 * width).
@@ -99,7 +99,10 @@ def bottleneck(
 
 
 def shortcut(x: KerasTensor, activated: KerasTensor, *, width: int, stride: int, bias: bool, name: str) -> KerasTensor:
-    """To other channels a 1x1 convolution of `activated`; to fewer pixels every `stride`-th of x; else x itself."""
+    """A 1x1 convolution of `activated` if the channels change; otherwise every `stride`-th pixel of x.
+
+    From float32 (N, H, W, C), both x and `activated`, to (N, ceil(H / stride), ceil(W / stride), width).
+    """
     if x.shape[-1] != width:
         return conv(activated, width=width, kernel=1, stride=stride, bias=bias, name=f"{name}_conv")
     if stride > 1:
@@ -110,10 +113,20 @@ def shortcut(x: KerasTensor, activated: KerasTensor, *, width: int, stride: int,
 def stage(
     x: KerasTensor, *, level: int, blocks: int, width: int, strided: int | None, norm: Norm, block: Block
 ) -> tuple[KerasTensor, list[KerasTensor]]:
-    """`blocks` blocks of one width, of which number `strided` takes a stride of 2.
+    """`blocks` blocks of one width; block number `strided` has a stride of 2.
+
+    Args:
+        x: float32 (N, H, W, C).
+        level: of the stage.
+        blocks: how many.
+        width: channels in a block.
+        strided: the number of the block with the stride, from 1; None for no stride.
+        norm: makes a normalisation layer.
+        block: makes a block.
 
     Returns:
-        The sum after the last block, and a list of what the strided one reads: relu(norm(the sum before it)).
+        The sum after the last block, float32 (N, H', W', channels), where H' is ceil(H / 2) with a stride; and a list
+        with the input of the strided block, relu(norm(the sum before it)). The list is empty without a stride.
     """
     reads = []
     for number in range(1, blocks + 1):
@@ -138,10 +151,18 @@ def imagenet_maps(
         c4      14 x  14 x 1024    as stage 5 reads it (in layout "keras" the last block of stage 4)
         c5       7 x   7 x 2048    as the pooling reads it
 
-    Returns the maps by level.
+    Args:
+        image: float32 (N, H, W, C).
+        blocks: how many blocks the stages 2 to 5 have.
+        layout: see the top of this file.
+        norm: makes a normalisation layer.
+        block: makes a block.
+
+    Returns:
+        The maps by level: level l is float32 (N, ceil(H / 2**l), ceil(W / 2**l), channels).
     """
     x = conv(image, width=64, kernel=7, stride=2, bias=layout == "keras", name="stem_conv")
-    # Nothing was rectified yet, so the border of zeros can win; it does so in keras.applications too.
+    # The values may be negative here, so a zero of the border can be the maximum, as in keras.applications.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
     reads = []
@@ -164,17 +185,17 @@ def resnet_v2(
     dropout: float = 0.0,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network of that depth, with the options that all of them take.
+    """The network of that depth, with the options that all depths share.
 
     Args:
-        depth: which one.
+        depth: the depth.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         layout: "torchvision", "paper" or "keras": see the top of this file. Without bottlenecks the stride is in the
-            first 3x3 convolution of its block, so "paper" is "torchvision"; keras.applications has no such network,
-            and "keras" is its rules carried over.
+            first 3x3 convolution of its block, so "paper" equals "torchvision". keras.applications has no network
+            without bottlenecks; "keras" applies its rules to them.
         zero_init_last_conv: start each block as its shortcut alone. (In `resnet` the last norm does that. Here a ReLU
-            and a convolution follow each norm: behind a scale of zero no gradient would reach either.)
+            and a convolution follow each norm: with a scale of zero, neither would get a gradient.)
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
@@ -198,7 +219,7 @@ def resnet_v2(
 def resnet18_v2(**options: Any) -> keras.Model:
     """ResNet-18 with pre-activation: 11,687,720 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    Of 11,695,528 weights in all.
+    11,695,528 weights in all. See `resnet_v2`.
 
     >>> resnet18_v2(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)
@@ -210,7 +231,7 @@ def resnet18_v2(**options: Any) -> keras.Model:
 def resnet34_v2(**options: Any) -> keras.Model:
     """ResNet-34 with pre-activation: 21,795,880 trainable weights and 3.664 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    Of 21,811,112 weights in all. See `resnet_v2`.
+    21,811,112 weights in all. See `resnet_v2`.
     """
     return resnet_v2(Depth("resnet34_v2", (3, 4, 6, 3), bottlenecks=False), **options)
 
@@ -219,8 +240,8 @@ def resnet34_v2(**options: Any) -> keras.Model:
 def resnet50_v2(**options: Any) -> keras.Model:
     """ResNet-50 with pre-activation: 25,549,352 trainable weights at 1000 classes; see `resnet_v2`.
 
-    Of 25,594,792 weights in all. 224 x 224 x 3 takes 4.089 GMACs, in layout "paper" 3.858, in "keras" 3.482 (there
-    25,613,800 weights in all).
+    25,594,792 weights in all, in layout "keras" 25,613,800. At 224 x 224 x 3: 4.089 GMACs, in layout "paper" 3.858, in
+    layout "keras" 3.482.
 
     >>> resnet50_v2(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c2"].shape
     (None, 16, 16, 256)
@@ -232,8 +253,8 @@ def resnet50_v2(**options: Any) -> keras.Model:
 def resnet101_v2(**options: Any) -> keras.Model:
     """ResNet-101 with pre-activation: 44,541,480 trainable weights at 1000 classes; see `resnet50_v2`.
 
-    Of 44,639,144 weights in all. 224 x 224 x 3 takes 7.801 GMACs, in layout "paper" 7.570, in "keras" 7.194 (there
-    44,675,560 weights in all).
+    44,639,144 weights in all, in layout "keras" 44,675,560. At 224 x 224 x 3: 7.801 GMACs, in layout "paper" 7.570, in
+    layout "keras" 7.194.
     """
     return resnet_v2(Depth("resnet101_v2", (3, 4, 23, 3), bottlenecks=True), **options)
 
@@ -242,20 +263,20 @@ def resnet101_v2(**options: Any) -> keras.Model:
 def resnet152_v2(**options: Any) -> keras.Model:
     """ResNet-152 with pre-activation: 60,185,128 trainable weights at 1000 classes; see `resnet50_v2`.
 
-    Of 60,328,872 weights in all. 224 x 224 x 3 takes 11.514 GMACs, in layout "paper" 11.282, in "keras" 10.907 (there
-    60,380,648 weights in all).
+    60,328,872 weights in all, in layout "keras" 60,380,648. At 224 x 224 x 3: 11.514 GMACs, in layout "paper" 11.282, in
+    layout "keras" 10.907.
     """
     return resnet_v2(Depth("resnet152_v2", (3, 8, 36, 3), bottlenecks=True), **options)
 
 
 def strided_block(*, level: int, blocks: int, layout: Layout) -> int | None:
-    """Which block of a stage takes the stride, counted from 1; None where none does."""
+    """The number of the block of a stage that has the stride, from 1; None for a stage without a stride."""
     if layout == "keras":
         return blocks if level < 5 else None
     return 1 if level > 2 else None
 
 
 def last_conv(x: KerasTensor, *, width: int, kernel: int, bias: bool, zero_init: bool, name: str) -> KerasTensor:
-    """As `conv`, or with a kernel of zeros."""
+    """`blocks.conv` at stride 1, or with a kernel of zeros: float32 (N, H, W, C) to (N, H, W, width)."""
     start = "zeros" if zero_init else he_normal()
     return layers.Conv2D(width, kernel, padding="same", use_bias=bias, kernel_initializer=start, name=name)(x)

@@ -1,4 +1,4 @@
-"""A trained network to its file and back."""
+"""Saves a trained network to a file, and loads it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from kerasvision.ops.normalization import fused
 
 
 def save_network(model: keras.Model, file: Path, *, names: Sequence[str]) -> None:
-    """Writes a `.keras` file that also says which classes the head is for; Keras alone loads it as any other.
+    """Writes a `.keras` file that also names the classes of the head. Keras alone can load it.
 
     Args:
         model: the network.
-        file: where to; its folder is made.
-        names: of the classes, in the order of their numbers.
+        file: its path; the folder is created.
+        names: the classes in the order of their numbers.
 
     Raises:
         ExportError: a weight is not a finite number.
@@ -34,22 +34,22 @@ def save_network(model: keras.Model, file: Path, *, names: Sequence[str]) -> Non
 
 
 def load_network(file: Path) -> keras.Model:
-    """A trained network, for prediction only. Code hidden in the file (a Lambda layer) is refused, not run.
+    """A trained network, for prediction only. A file that contains code (a Lambda layer) is rejected; the code is not run.
 
     Raises:
-        ExportError: the file is missing, damaged, hostile, or has weights that are not finite; the message says which.
+        ExportError: the file is missing, damaged or hostile, or has weights that are not finite; the message says which.
     """
     fault = file_fault(file)
     if fault is not None:
         raise _unusable(file, fault)
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    # What is read here anybody may have written, and Keras raises whatever it stumbles over.
+    # Anybody may have written this file, and Keras raises exceptions of any type for a bad one.
     except Exception as error:
         raise _unusable(file, loading_fault(file, error)) from error
     where = not_finite(model.layers)
     if where:
-        raise _unusable(file, Fault(f"has weights that are not finite: {where}", "take the file of another training"))
+        raise _unusable(file, Fault(f"has weights that are not finite: {where}", "use the file of another training"))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             fused(layer)
@@ -57,7 +57,7 @@ def load_network(file: Path) -> keras.Model:
 
 
 def not_finite(layers: Iterable[keras.Layer]) -> str:
-    """The first weight that holds NaN or infinity, in words; "" where all numbers are finite.
+    """A description of the first weight that contains NaN or infinity; "" if all numbers are finite.
 
     >>> dense = keras.layers.Dense(2, name="dense")
     >>> dense.build((None, 3))

@@ -1,10 +1,10 @@
-"""A network that takes RGB images in [0, 1] whatever its weights were trained on: a layer "scaling" in front of it.
+"""A layer "scaling" before a network, so that it takes RGB images in [0, 1] whatever range its weights were trained on.
 
     caffe       0..255 less the mean colour of ImageNet     (Simonyan & Zisserman, 2014, section 2.1)
     unit        [-1, 1]                                     (TensorFlow's own networks)
     imagenet    less ImageNet's mean, over its deviation    (torchvision, "normalize")
 
-Caffe read images as BGR. That is no matter of scale: who loads such weights turns the first convolution around.
+Caffe reads images as BGR. The layer does not change that: the code that loads such weights reverses the first convolution.
 """
 
 from functools import cache
@@ -19,13 +19,15 @@ Pixels = Literal["caffe", "unit", "imagenet"]
 
 NAME = "scaling"
 
-# Red, green, blue. ImageNet's mean colour is known with Caffe's digits, and with torchvision's from another count.
+# Red, green, blue. Caffe and torchvision each computed the mean colour of ImageNet.
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def scaling(pixels: Pixels) -> layers.Rescaling:
-    """From RGB in [0, 1] to what such weights want. In float32 whatever a mixed policy says: bfloat16 has 8 bits too few.
+    """A layer from RGB in [0, 1] to the range that such weights require, float32 (N, H, W, 3) in and out.
+
+    It computes in float32 even under a mixed policy: bfloat16 is not precise enough.
 
     >>> import numpy as np
     >>> scaling("caffe")(np.ones((1, 1, 1, 3), "float32")).numpy().ravel().round(3)
@@ -43,9 +45,9 @@ def scaling(pixels: Pixels) -> layers.Rescaling:
 
 
 def scaled(model: keras.Model, first: keras.Layer) -> keras.Model:
-    """The same functional model with one more layer between the image and everything else, freshly initialised.
+    """The same functional model, freshly initialised, with one more layer directly after the image.
 
-    Its layers are copies: a layer that stood in two models would belong to the graph of the older one.
+    Its layers are copies: a layer in two models would belong to the graph of the older one.
     """
     image = keras.Input(model.input.shape[1:], name=model.input.name)
     in_front = first(image)
@@ -61,7 +63,7 @@ def scaled(model: keras.Model, first: keras.Layer) -> keras.Model:
 
 
 def scaling_of(model: keras.Model) -> layers.Rescaling | None:
-    """A copy of the layer that `scaled` put in front; None where there is none."""
+    """A copy of the layer that `scaled` added; None if the model has no such layer."""
     found = next((layer for layer in model.layers if layer.name == NAME), None)
     return None if found is None else _copy(found)
 

@@ -1,10 +1,10 @@
-"""What a network is made of: one row per layer, and what the rows add up to. Data only; whoever asks prints it.
+"""The layers of a network: one row per layer, and the sums over the rows. Data only; the caller prints it.
 
     Conv2D     out height x out width x filters  times  kernel height x kernel width x in channels / groups
     Dense      units                             times  inputs
 
-A multiply-add ("MAC") is one multiplication and one addition, for one image. Published figures count these two kinds of
-layer and nothing else, bias not included; so does this.
+A multiply-add ("MAC") is one multiplication and one addition, for one image. Like published figures, this counts only
+these two kinds of layer, without their bias.
 
 >>> from kerasvision.models import build
 >>> table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=10))
@@ -38,11 +38,11 @@ class LayerRow:
         name: unique in the model.
         type: its Keras class.
         output_shape: without the batch; a dict of shapes where the layer is a backbone.
-        weights: how many numbers it holds, moving statistics included.
-        trainable_weights: those that training changes by gradient.
-        output_bytes: what the output takes in the precision that the layer computes in; training keeps most of it until
-            the gradient has passed.
-        multiply_adds: see the top of this file; 0 for every other kind of layer.
+        weights: how many numbers it has, moving statistics included.
+        trainable_weights: how many of these training changes by gradient.
+        output_bytes: size of the output in the precision that the layer computes in; training keeps most of it until the
+            gradient has passed.
+        multiply_adds: see the top of this file; 0 for other kinds of layer.
     """
 
     name: str
@@ -62,40 +62,40 @@ class LayerTable:
 
     @property
     def total_weights(self) -> int:
-        """What Keras' `count_params` counts."""
+        """All weights, as Keras' `count_params` counts them."""
         return sum(row.weights for row in self.rows)
 
     @property
     def trainable_weights(self) -> int:
-        """What papers and torchvision count."""
+        """The weights that papers and torchvision count."""
         return sum(row.trainable_weights for row in self.rows)
 
     @property
     def output_bytes(self) -> int:
-        """Of all layers, for one image."""
+        """The sum over all layers, for one image."""
         return sum(row.output_bytes for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
-        """For one image."""
+        """The sum over all layers, for one image."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
     def giga_multiply_adds(self) -> float:
-        """The same in 10^9."""
+        """`multiply_adds` in 10^9."""
         return self.multiply_adds / 1e9
 
 
 def layer_table(model: keras.Model) -> LayerTable:
-    """The layers of a functional model; a model inside it is one row, and so is a layer that is used twice.
+    """The layers of a functional model. A model inside it is one row, and so is a layer that is used several times.
 
-    Such a layer costs as much as all its uses. An axis whose length is not known, the captions of an image, counts as one.
+    The row of such a layer adds up all its uses. An axis of unknown length, such as the captions of an image, counts as 1.
     """
     return LayerTable(tuple(_row(layer, _outputs(model, layer)) for layer in model.layers))
 
 
 def matching_figures(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
-    """Which published sizes these are, a line each; where they are none of them, the published ones.
+    """The published sizes that equal those of the table, a line each; if there are none, all published sizes.
 
     >>> from kerasvision.models import build
     >>> from kerasvision.models.table import find
@@ -114,7 +114,7 @@ def _named(figure: Figure) -> str:
 
 
 def _size(figure: Figure, of: "Figure | LayerTable") -> str:
-    """Those numbers of `of` that the figure states, with its digits."""
+    """The numbers of `of` that the figure states, with as many digits."""
     parts = []
     if figure.trainable_weights is not None:
         parts.append(f"{of.trainable_weights:,} trainable weights")
@@ -127,7 +127,7 @@ def _size(figure: Figure, of: "Figure | LayerTable") -> str:
 
 
 def _outputs(model: keras.Model, layer: keras.Layer) -> list[Any]:
-    """What the layer gives each time that the model uses it."""
+    """The layer's outputs, one for each time that the model uses it."""
     by_depth = getattr(model, "_nodes_by_depth", {})
     nodes = [node for nodes in by_depth.values() for node in nodes if node.operation is layer]
     return [tuple(node.output_tensors) for node in nodes] if len(nodes) > 1 else [layer.output]
@@ -146,7 +146,7 @@ def _row(layer: keras.Layer, outputs: list[Any]) -> LayerRow:
 
 
 def _multiply_adds(layer: keras.Layer, outputs: list[Any]) -> int:
-    """Each output is a sum over one kernel without its last axis, which numbers the outputs themselves."""
+    """Each output is a sum over all axes of the kernel except the last one, which numbers the outputs."""
     if isinstance(layer, keras.Model):
         return len(outputs) * sum(_multiply_adds(inner, _outputs(layer, inner)) for inner in layer.layers)
     if not isinstance(layer, _COUNTED):

@@ -1,4 +1,4 @@
-"""What each network is: its family, its paper, the smallest image that it reads, and the sizes that were published of it.
+"""The table of networks: for each its family, its paper, the smallest image that it reads, and its published sizes.
 
 The sizes come from papers and from independent implementations, never from our own builders: the tests build each
 network and compare. `kerasvision.lookup.MODELS` says where the code is.
@@ -140,7 +140,7 @@ NETWORKS = (
         smallest_side=75,  # 75 -> 37 -> 35 -> 17 -> 15 -> 7 -> 3 -> 1: no border is added where the map shrinks
         figures=(
             Figure((299, 299, 3), 1000, f"{KERAS}; multiply-adds: {TORCHVISION}", 23_817_352, 23_851_784, "5.713"),
-            # torchvision's normalisations have scales, of which there are 17,216 in the network and 896 in the head.
+            # torchvision's normalisations have scales: 17,216 in the network and 896 in the head.
             Figure(
                 (299, 299, 3), 1000, f"{TORCHVISION} without scales", 27_161_264 - 18_112, options={"auxiliary_heads": True}
             ),
@@ -309,7 +309,7 @@ NETWORKS = (
             Figure((96, 96, 1), 10, D2L, 758_226, 764_834, options={"bias": True}),
         ),
     ),
-    # On resnet18, with 10,000 words: as many as Xu et al. have. Of a decoder of keras.layers, a dense layer for the image.
+    # On resnet18, with 10,000 words as in Xu et al. Counted from a decoder of keras.layers and a dense layer for the image.
     Network(
         name="show_and_tell",
         family="captioner",
@@ -330,27 +330,27 @@ NETWORKS = (
 
 
 def find(name: str) -> Network | None:
-    """The row of that name; None for a network that is plugged in by its path."""
+    """The row of that name; None for a network that is given by its path."""
     return next((row for row in NETWORKS if row.name == name), None)
 
 
 def published(name: str, *, image_shape: Shape, num_classes: int) -> tuple[Figure, ...]:
-    """The sizes published of this network for these images and classes, whatever its options."""
+    """The published sizes of this network for these images and this number of classes, with any options."""
     row = find(MODELS.name(MODELS.path(name)))
     figures = row.figures if row else ()
     return tuple(figure for figure in figures if (figure.image_shape, figure.num_classes) == (image_shape, num_classes))
 
 
 def usual(name: str) -> Figure:
-    """The images and the number of classes that the network was made for, and its size then.
+    """The image shape and the number of classes that the network was made for, with the size that it then has.
 
     Raises:
-        ConfigError: no such name, or a network that is in no table.
+        ConfigError: an unknown name, or a network that is not in the table.
 
     >>> usual("resnet18").image_shape, usual("resnet18").num_classes
     ((224, 224, 3), 1000)
     """
     row = find(MODELS.name(MODELS.path(name)))
     if row is None:
-        raise ConfigError(f"no usual image shape is known of {name}", hint="give the image shape")
+        raise ConfigError(f"{name} has no usual image shape", hint="give the image shape")
     return row.figures[0]

@@ -1,6 +1,6 @@
 """VGG networks (Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556, table 1): columns A, B, D and E.
 
-Five blocks of 3x3 convolutions, each ended by a pooling that halves the map, and three dense layers. At 224 x 224:
+Five blocks of 3x3 convolutions, each with a final pooling that halves the map, and three dense layers. At 224 x 224:
 
               11 13 16 19    convolutions
     block1     1  2  2  2    112 x 112 x  64    level c1
@@ -12,7 +12,7 @@ Five blocks of 3x3 convolutions, each ended by a pooling that halves the map, an
     hidden2              4096
     logits               num_classes
 
-The norms came later (Ioffe & Szegedy, 2015); with them these are torchvision's "vgg11_bn", "vgg13_bn" and so on.
+The norms came later (Ioffe & Szegedy, 2015). With them these networks are torchvision's "vgg11_bn", "vgg13_bn" and so on.
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from kerasvision.models.families import options_of
 
 
 def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
-    """`repeats` 3x3 convolutions, each with ReLU and in between, where there is one, a norm; then 2x2 max pooling.
+    """`repeats` 3x3 convolutions, each followed by the norm, if there is one, and a ReLU; then 2x2 max pooling.
 
     Args:
         x: float32 (N, H, W, C).
@@ -40,7 +40,7 @@ def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
         float32 (N, H // 2, W // 2, width).
     """
     for number in range(1, repeats + 1):
-        # A norm takes the bias in front of it away again. torchvision has it all the same, in its weights and its count.
+        # A norm subtracts the bias of the convolution before it. torchvision still has this bias and counts it.
         x = conv(x, width=width, kernel=3, bias=True, name=f"{name}_conv{number}")
         if norm:
             x = norm(name=f"{name}_norm{number}")(x)
@@ -51,7 +51,17 @@ def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
 def blocks(
     image: KerasTensor, *, repeats: tuple[int, int, int, int, int], width: float, norm: Norm | None
 ) -> dict[str, KerasTensor]:
-    """Table 1 up to the last pooling, with `width` times its channels. Returns the poolings' maps by level."""
+    """Table 1 up to the last pooling, with `width` times its channels.
+
+    Args:
+        image: float32 (N, H, W, C).
+        repeats: how many convolutions each block has.
+        width: how many times the paper's channels.
+        norm: makes a normalisation layer; None for no norms.
+
+    Returns:
+        The pooled map of each block by level: level l is float32 (N, H // 2**l, W // 2**l, channels).
+    """
     maps, x = {}, image
     for level, channels in enumerate((64, 128, 256, 512, 512), start=1):
         x = block(x, repeats=repeats[level - 1], width=round(width * channels), norm=norm, name=f"block{level}")
@@ -63,7 +73,7 @@ class Column(NamedTuple):
     """A column of table 1.
 
     Attributes:
-        name: of the network.
+        name: the network's name.
         repeats: how many convolutions each of the five blocks has.
     """
 
@@ -82,15 +92,15 @@ def vgg(
     dropout: float = 0.5,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network of a column of table 1, with the options that all of them take.
+    """The network of a column of table 1, with the options that all columns share.
 
     Args:
-        column: which one.
+        column: the column.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
         batch_norm: normalise between each convolution and its ReLU.
-        width: how many times the paper's channels the convolutions have, at least 1/64.
-        dropout: share of either hidden layer's units that training drops, in [0, 1).
+        width: factor on the paper's channels of the convolutions, at least 1/64.
+        dropout: share of each hidden layer's units that training drops, in [0, 1).
         synchronized: with norms, normalise by the whole batch instead of each replica's part of it; see
             `blocks.batch_norm`.
 
@@ -117,7 +127,8 @@ def vgg(
 def vgg11(**options: Any) -> keras.Model:
     """VGG-11, column A: 132,863,336 trainable weights and 7.609 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`.
+    With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`. Arguments, maps
+    and errors are those of `vgg`.
 
     >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=0.25).output["c5"].shape
     (None, 7, 7, 128)

@@ -1,12 +1,12 @@
-"""What lies in a file of weights: the layers of Keras' old HDF5 format, by name and in order, each with its arrays.
+"""The layers in a weights file of Keras' old HDF5 format, by name and in order, each with its arrays.
 
-    <root>, or the group "model_weights" of a file that holds a whole model
-        attribute "layer_names"             in order; cut into "layer_names0", "layer_names1", ... where it is long
+    <root>, or the group "model_weights" of a file with a whole model
+        attribute "layer_names"             in order; a long list is split into "layer_names0", "layer_names1", ...
         <layer>/                            attribute "weight_names", the paths of its arrays in order
             <path of an array>
 
-The file may come from anywhere. So nothing is unpickled and no code is run, links that lead out of the file are refused,
-and an array tells its shape before its content is read: one that claims to be huge takes no memory.
+The file may come from anywhere. So nothing is unpickled, no code is run, and links out of the file are rejected. The shape
+of an array is checked before its content is read, so an array that claims to be huge takes no memory.
 """
 
 import zipfile
@@ -22,21 +22,21 @@ import numpy as np
 
 from kerasvision.errors import ConfigError
 
-# What one attribute may hold. Keras cuts its lists of names at 64 KiB.
+# The largest size of one attribute. Keras splits its lists of names at 64 KiB.
 _MOST_BYTES = 2**20
 
 
 class Stored(Protocol):
-    """Numbers that can be had; their shape is known before they are read."""
+    """An array that is read later; its shape is known before."""
 
     shape: tuple[int, ...]
 
     def read(self) -> np.ndarray:
-        """float32."""
+        """The numbers: float32, of that shape."""
 
 
 class StoredArray:
-    """An array in a file. Its shape is known at once; `read` reads the numbers.
+    """An array in a file; `read` reads its numbers.
 
     Attributes:
         shape: as the file states it.
@@ -47,10 +47,10 @@ class StoredArray:
         self.shape: tuple[int, ...] = tuple(dataset.shape)
 
     def read(self) -> np.ndarray:
-        """float32, whatever precision the file has.
+        """The numbers as float32, whatever precision the file has.
 
         Raises:
-            ConfigError: the numbers are not all there.
+            ConfigError: some of the numbers are missing.
         """
         try:
             return np.asarray(self._dataset[()], np.float32)
@@ -62,7 +62,7 @@ Layers = dict[str, list[StoredArray]]
 
 
 def is_keras_archive(file: Path) -> bool:
-    """Whether this is a `.keras` file by its name, or by its content, which is a ZIP archive."""
+    """Whether this is a `.keras` file, judged by its name or by its content, a ZIP archive."""
     return file.suffix == ".keras" or (file.is_file() and zipfile.is_zipfile(file))
 
 
@@ -71,12 +71,12 @@ def open_layers(file: Path) -> Iterator[Layers]:
     """The layers that have weights, in the file's order; readable while the file is open.
 
     Raises:
-        ConfigError: no HDF5 file, or one that is cut short, of another layout, or that leads outside itself.
+        ConfigError: the file is not an HDF5 file, is cut short, has another layout, or links to other files.
     """
     with ExitStack() as stack:
         try:
             found = _layers(stack.enter_context(h5py.File(file, "r")), file)
-        # h5py raises these of a damaged file, depending on where the damage is.
+        # For a damaged file h5py raises one of these, depending on where the damage is.
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise _damaged(file, error) from error
         yield found
@@ -89,7 +89,7 @@ def _layers(group: h5py.Group, file: Path) -> Layers:
         raise _bad(
             file,
             "must list its layers in an attribute 'layer_names'",
-            hint="a Keras 3 .weights.h5 has no such list: load it into its model, and model.save('name.h5') writes one",
+            hint="a Keras 3 .weights.h5 has no such list: load it into its model and call model.save('name.h5')",
         )
     found: Layers = {}
     for name in _names(group, "layer_names", file):
@@ -101,7 +101,7 @@ def _layers(group: h5py.Group, file: Path) -> Layers:
 
 
 def _names(group: h5py.Group, attribute: str, file: Path) -> list[str]:
-    """A list of names, in one attribute or cut into several."""
+    """A list of names, in one attribute or split into several."""
     if attribute in group.attrs:
         return _texts(group, attribute, file)
     parts = takewhile(group.attrs.__contains__, (f"{attribute}{number}" for number in count()))
@@ -120,14 +120,14 @@ def _texts(group: h5py.Group, attribute: str, file: Path) -> list[str]:
 def _array(group: h5py.Group, path: str, file: Path) -> StoredArray:
     dataset = _inside(group, path, h5py.Dataset, file)
     if dataset.external or dataset.is_virtual:
-        raise _bad(file, f"must hold its own numbers; {dataset.name} lies in another file")
+        raise _bad(file, f"must contain its own numbers; {dataset.name} is in another file")
     if dataset.dtype.kind != "f":
-        raise _bad(file, f"must hold floating-point numbers; {dataset.name} is {dataset.dtype}")
+        raise _bad(file, f"must contain floating-point numbers; {dataset.name} is {dataset.dtype}")
     return StoredArray(dataset, file)
 
 
 def _inside(group: h5py.Group, path: str, kind: type, file: Path) -> h5py.Group | h5py.Dataset:
-    """What a path leads to, step by step, by real members only: a link may lead into any other file."""
+    """The member at a path. No step may be a link, because a link may lead into any other file."""
     found = group
     for part in path.split("/"):
         if part in ("", ".", "..") or not isinstance(found, h5py.Group) or part not in found:
@@ -141,7 +141,7 @@ def _inside(group: h5py.Group, path: str, kind: type, file: Path) -> h5py.Group 
 
 
 def _damaged(file: Path, error: Exception) -> ConfigError:
-    return _bad(file, f"is damaged or not an HDF5 file: {str(error).splitlines()[0]}", hint="copy or fetch it anew")
+    return _bad(file, f"is damaged or not an HDF5 file: {str(error).splitlines()[0]}", hint="copy or download it again")
 
 
 def _bad(file: Path, what: str, hint: str = "") -> ConfigError:

@@ -1,7 +1,7 @@
-"""What the package offers, one row each; every row passes every check beside this file.
+"""The networks of the package, one row each; every row passes every check in this folder.
 
-A builder has a row for each set of options that changes its graph. Images are small: each check runs on each row. A row is
-`slow`, and so are its checks, where it differs from another only in how often it repeats a block, or takes long.
+A builder has a row for each set of options that changes its graph. Images are small, because each check runs on each row. A
+row and its checks are `slow` if it only repeats a block more often than another row, or if it takes long.
 """
 
 import re
@@ -16,9 +16,9 @@ from kerasvision.models import build
 
 @dataclass(frozen=True)
 class Network:
-    """A builder with its options, the (H, W, C) of the images that the checks feed it, and whether they are slow.
+    """A builder with its options, the (H, W, C) of the images for its checks, and whether these checks are slow.
 
-    `idle`: a pattern in the paths of those weights that training cannot move, because a norm takes away what they add.
+    `idle`: a pattern for the paths of weights that training cannot change, because a norm subtracts what they add.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Network:
         return " ".join([self.name, *(f"{option}={value}" for option, value in self.options.items())])
 
     def is_idle(self, path: str) -> bool:
-        """Whether the weight of that path is one of those."""
+        """Whether `idle` matches the path of a weight."""
         return self.idle is not None and re.search(self.idle, path) is not None
 
     @property
     def per_image(self) -> tuple[int, ...]:
-        """How many rows of logits an image has: one; or those of two captions, one for each step."""
+        """The shape of the logits' rows per image: () for one row, or (captions, steps)."""
         return (2, self.options["max_length"] + 1) if "max_length" in self.options else ()
 
     def inputs(self, count: int = 4) -> list[np.ndarray]:
-        """What so many random images are shown as, and beside them two captions each, of ten words, where it reads any."""
+        """`count` random images, and for a captioner two random captions for each, from ten words."""
         random = np.random.default_rng(0)
         images = random.normal(size=(count, *self.image_shape)).astype("float32")
         return [images, random.integers(10, size=(count, *self.per_image), dtype="int32")] if self.per_image else [images]

@@ -1,4 +1,4 @@
-"""Builds each network of a folder's `<row>.keras` anew, with these weights, and writes `<row>.jax.npy` for `<row>.npz`.
+"""Builds the network of each `<row>.keras` in a folder, loads its weights, and writes `<row>.jax.npy` for `<row>.npz`.
 
     python other_backend.py <folder>
 
@@ -14,7 +14,7 @@ from catalogue import NETWORKS
 
 
 def begin_with_zeros():
-    """Every weight begins as zeros: drawing those that are replaced next would take JAX longer than all else here."""
+    """Every weight begins as zeros: drawing weights that are then replaced takes JAX longer than everything else here."""
     kinds = [keras.initializers.Initializer]
     for kind in kinds:
         kinds += kind.__subclasses__()

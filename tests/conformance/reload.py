@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-sys.modules["kerasvision"] = None  # importing it is an error from here on, also where it is installed
+sys.modules["kerasvision"] = None  # importing it is an error from here on, even if it is installed
 
 for saved in sorted(Path(sys.argv[1]).glob("*.keras")):
     model = keras.saving.load_model(saved)

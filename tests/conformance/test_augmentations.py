@@ -66,7 +66,7 @@ def rows(some):
 
 
 def examples(row, *, channels=3):
-    """A batch with labels, and with boxes and masks where the row takes them, as NumPy arrays."""
+    """A batch with labels, and with boxes and masks if the row accepts them, as NumPy arrays."""
     random = np.random.default_rng(0)
     batch = {
         "image": random.uniform(0, 255, (COUNT, HEIGHT, WIDTH, channels)).astype(np.float32),
@@ -100,7 +100,7 @@ def graph(row):
 
 
 def as_in_the_stream(row):
-    """The same as the package gives it to tf.data: not read by AutoGraph."""
+    """The augmentation without AutoGraph, as the package passes it to tf.data."""
     return tf.autograph.experimental.do_not_convert(lambda batch, numbers: applied(row, batch, numbers))
 
 
@@ -124,7 +124,7 @@ def test_every_augmentation_has_a_row():
         for _, cls in inspect.getmembers(a, inspect.isclass)
         if issubclass(cls, a.Augmentation) and cls not in (a.Augmentation, a.Mixing)
     }
-    # The crop takes undecoded images, and has tests of its own.
+    # The crop takes undecoded images and has its own tests.
     assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop}
 
 
@@ -172,7 +172,7 @@ def test_it_changes_images_and_nothing_that_it_does_not_know(row):
 def test_most_images_change_now_and_then(row):
     batch = examples(row)
     changed = [graph(row)(batch, random_numbers(row, seed))["image"] != batch["image"] for seed in range(10)]
-    # The rarest happen to half of the images: 20 of 40, deviation 3.2. MixUp leaves alone what is mixed with itself.
+    # The rarest change half of the images: 20 of 40, deviation 3.2. MixUp does not change an image mixed with itself.
     assert np.any(changed, axis=(2, 3, 4)).sum() > 20 - 3 * 3.2
 
 

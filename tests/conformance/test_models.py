@@ -22,12 +22,12 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def asked(model, inputs, **options):
-    """What a network answers to its inputs, of which most have one: an image."""
+    """The outputs of a network for its inputs. Most networks have one input, an image."""
     return model(inputs if len(inputs) > 1 else inputs[0], **options)
 
 
 def lived_in(network):
-    """The network with no weight at its initial value, so that no zero, one or mean of zero can hide a mistake."""
+    """The network with no weight at its initial value, because a zero, a one or a mean of zero can hide a mistake."""
     keras.utils.set_random_seed(0)
     model = network.build()
     generator = np.random.default_rng(1)
@@ -39,19 +39,19 @@ def lived_in(network):
 
 
 def copied(model, network):
-    """The same network with the same weights, free to be changed."""
+    """A copy of the network with the same weights; a test may change it."""
     copy = network.build()
     copy.set_weights(model.get_weights())
     return copy
 
 
 def assert_equal_but_for_rounding(logits, expected):
-    """To 1e-4 of the largest: deep networks whose statistics hardly moved yet have logits in the tens."""
+    """To 1e-4 of the largest: in deep networks whose statistics have hardly moved, logits are in the tens."""
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def run_on_jax(script, folder):
-    # Each network runs once: what XLA would gain by optimizing it is less than what that takes.
+    # Each network runs once, so XLA's optimization would take longer than it saves.
     hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     environment = os.environ | NO_GPU | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
     command = [sys.executable, str(script), str(folder)]
@@ -65,7 +65,7 @@ def assert_trained_alike(run):
 
 @pytest.fixture(scope="module")
 def living():
-    """Each network, lived in: of a fast row made once, since `saved_networks` takes them all at once."""
+    """Each network after `lived_in`. Those of fast rows are made once, since `saved_networks` takes them all at once."""
     kept = {}
 
     def living_one(network):
@@ -85,7 +85,7 @@ def model(network, living):
 
 @pytest.fixture(scope="module")
 def together(networks):
-    """The names of the rows that a script is run for at once: all fast ones, or a slow one alone."""
+    """The names of the rows that one run of a script handles: all fast ones, or one slow one."""
     fast = tuple(str(network) for network in networks if not network.slow)
     return lambda network: (str(network),) if network.slow else fast
 
@@ -171,7 +171,7 @@ def test_every_weight_gets_a_gradient(network):
         loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, rows, from_logits=True))
     for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
         assert gradient is not None, weight.path
-        # A bias in front of a normalisation gets some 1e-9 of rounding here, which is no gradient.
+        # A bias before a normalisation gets some 1e-9 of rounding here, which is not a gradient.
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 1e-6 or network.is_idle(weight.path), weight.path
 
 
@@ -191,7 +191,7 @@ def test_eager_equals_graph(model, network, training):
     eager, graph = (copied(model, network) for _ in range(2)) if training else (model, model)
     inputs = network.inputs()
     logits = asked(tf.function(graph), inputs, training=training)
-    # Wide, because batch normalisation over the few pixels of a small map magnifies rounding.
+    # The tolerance is wide, because batch normalisation over the few pixels of a small map magnifies rounding.
     np.testing.assert_allclose(logits, asked(eager, inputs, training=training), rtol=1e-3, atol=1e-3)
     for in_graph, in_eager in zip(graph.weights, eager.weights, strict=True):
         np.testing.assert_allclose(in_graph, in_eager, rtol=1e-3, atol=1e-3)
@@ -210,8 +210,8 @@ def test_two_replicas_equal_one_device(network, replica_runs):
     assert_trained_alike(replica_runs(network, "eager"))
 
 
-# For two replicas of a residual network, tracing the graph takes several times as long as running it. It would take hours
-# of the slow rows, which are of the same layers.
+# For two replicas of a residual network, tracing the graph takes several times as long as running it. For the slow rows,
+# which have the same layers, it would take hours.
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_replicas_equal_one_device_in_a_graph(fast_network, replica_runs):

@@ -4,8 +4,8 @@
 
 A process of its own, because TensorFlow fixes its number of devices when it starts.
 
-In float64, because float32 is too coarse to compare by: its rounding carries an activation across the kink of a ReLU
-here and there, and from then on the gradients differ: on *one* device too, when only the formula of the variance changes.
+In float64, because float32 is too coarse for the comparison: its rounding moves some activations across the kink of a ReLU,
+and then the gradients differ. This happens on *one* device too, when only the formula of the variance changes.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ BATCH, STEPS = 4, 2
 
 
 def train(network, scope, *, synchronized, mode):
-    """(initial weights, final weights) of a few steps of `fit`, always from the same start on the same images."""
+    """(initial weights, final weights) of a few steps of `fit`, always from the same weights on the same images."""
     has_statistics = "synchronized" in keywords(MODELS.path(network.name))
     options = {"synchronized": synchronized} if has_statistics else {}
     with scope:
@@ -43,7 +43,7 @@ def train(network, scope, *, synchronized, mode):
 
 
 def compare(network, strategy, mode):
-    """By how much of its largest value the laziest weight moved, and by how much of their way two weights ended apart."""
+    """The smallest change of a weight over its largest value, and the largest distance at the end over the change."""
     start, one = train(network, contextlib.nullcontext(), synchronized=False, mode=mode)
     _, two = train(network, strategy.scope(), synchronized=True, mode=mode)
     ways = [np.abs(a - b).max() for a, b in zip(start, one, strict=True)]

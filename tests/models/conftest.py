@@ -11,7 +11,7 @@ NAMES = [f"block{level}_conv{n}" for level, count in enumerate((2, 2, 3, 3, 3), 
 
 @pytest.fixture
 def small_vgg16(tmp_path):
-    """Writes 13 convolutions of zeros; `spoil` is handed the open HDF5 file before it is closed."""
+    """Writes 13 convolutions of zeros; `spoil` may change the open HDF5 file before it is closed."""
 
     def write(spoil=lambda opened: None):
         file = tmp_path / "small.h5"

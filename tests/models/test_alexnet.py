@@ -71,7 +71,7 @@ def test_response_norm_equals_a_loop_over_channels(constants):
 
 
 def test_response_norm_of_a_hand_count():
-    # Channels 0, 1, 2, 3: around channel 0 lie 0, 1 and 2, whose squares sum to 5; around each other one, 14.
+    # Channels 0, 1, 2, 3: the neighbours of channel 0 are 0, 1 and 2, whose squares sum to 5; for every other channel, 14.
     image = keras.Input((1, 1, 4))
     model = keras.Model(image, response_norm(image, k=2.0, n=5, alpha=1.0, beta=0.5, name="norm"))
     normed = model(np.arange(4.0, dtype="float32").reshape(1, 1, 1, 4)).numpy().ravel()
@@ -153,7 +153,7 @@ def test_paper_starts_at_deviation_001_and_at_biases_of_one_where_section_5_says
     }
     for layer in weighted.values():
         np.testing.assert_allclose(layer.kernel.numpy().std(), 0.01, rtol=0.02)
-    # A model made from its description starts likewise.
+    # A model made from its description also starts that way.
     again = keras.models.clone_model(model).get_layer("layer2_conv")
     np.testing.assert_allclose([again.kernel.numpy().std(), again.bias.numpy().mean()], [0.01, 1.0], rtol=0.02)
 
@@ -178,7 +178,7 @@ def test_dropout_acts_on_both_hidden_layers_and_is_a_half_where_not_said_otherwi
 
 
 def test_two_models_of_a_process_have_one_description():
-    # Also of the powers in the norms, which are no layers and which Keras numbers through the process.
+    # The powers in the norms are not layers, and Keras would number them through the process.
     one, other = (alexnet_2012(image_shape=SMALLEST, num_classes=None) for _ in range(2))
     assert one.get_config() == other.get_config()
     operations = [operation.name for operation in one.operations if not isinstance(operation, keras.Layer)]

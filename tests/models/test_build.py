@@ -1,4 +1,4 @@
-"""Networks by name: what `build` accepts, what it refuses and what it says then."""
+"""Networks by name: what `build` accepts, what it rejects, and with which message."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def test_family_of_a_network_is_its_file(name):
 def test_usual_images_are_the_papers_and_unknown_for_a_plugged_in_network():
     for name, image_shape, num_classes in [("lenet5", (28, 28, 1), 10), ("resnet18", (224, 224, 3), 1000)]:
         assert (usual(name).image_shape, usual(name).num_classes) == (image_shape, num_classes)
-    with pytest.raises(ConfigError, match="no usual image shape is known of ours:network"):
+    with pytest.raises(ConfigError, match="ours:network has no usual image shape"):
         usual("ours:network")
 
 

@@ -1,4 +1,4 @@
-"""Captioners: each step is what the papers' equations and Keras' own cells say; no step knows of later words."""
+"""Captioners: each step agrees with the papers' equations and with Keras' own cells; no step depends on later words."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ CAPTIONERS = ["show_and_tell", "show_attend_tell"]
 
 
 def captioner(name, **options):
-    """A small one with no weight at its initial value."""
+    """A small captioner with no weight at its initial value."""
     keras.utils.set_random_seed(0)
     attention = {"attention": 7} if name == "show_attend_tell" else {}
     model = build(name, image_shape=IMAGE_SHAPE, num_classes=WORDS, **{**SMALL, **attention, **options})
@@ -36,7 +36,7 @@ def kernel_and_bias(model, name):
 
 
 def keras_layer(model, cell):
-    """Keras' own recurrent layer with the decoder's weights. Its gates stand in another order: i, f, c, o; and z, r, h."""
+    """Keras' own recurrent layer with the decoder's weights. Its gates have another order: i, f, c, o; and z, r, h."""
     (kernel, bias), (state, *state_bias) = kernel_and_bias(model, f"{cell}1_input"), kernel_and_bias(model, f"{cell}1_state")
     units = SMALL["units"]
     if cell == "lstm":

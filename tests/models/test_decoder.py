@@ -1,4 +1,4 @@
-"""Word by word a captioner says what it says of a whole caption at once, also when it was loaded from its file."""
+"""Word by word a captioner gives the same logits as for a whole caption at once, also when loaded from its file."""
 
 import keras
 import numpy as np
@@ -59,7 +59,7 @@ def test_steps_of_a_loaded_network_equal_the_whole_caption(name, options, inputs
     decoder = Decoder(keras.saving.load_model(tmp_path / "captioner.keras"))
     images, tokens = inputs
     told = network(inputs)
-    # Each row is a caption: what belongs to an image is repeated for its two.
+    # Each row is a caption: the rows of an image are repeated for its two captions.
     memory = tuple(np.repeat(part, 2, axis=0) for part in decoder.encode(images))
     states = decoder.start(memory)
     for number, words in enumerate(tokens.reshape(6, STEPS).T):

@@ -65,7 +65,7 @@ def test_maps_have_the_shapes_of_table_1(name, shapes):
     assert {level: feature_map.shape[1:] for level, feature_map in maps.items()} == shapes
 
 
-# C.7: what is left after each transition.
+# The channels after each transition.
 @pytest.mark.parametrize(
     ("name", "channels"),
     [("densenet121", (128, 256, 512)), ("densenet169", (128, 256, 640)), ("densenet201", (128, 256, 896))],

@@ -1,4 +1,4 @@
-"""Builders of one family share one declaration of their options, for people, editors and the checks of a plan."""
+"""Builders of one family share one declaration of their options; readers, editors and the checks of a plan use it."""
 
 import inspect
 

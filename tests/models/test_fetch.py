@@ -1,4 +1,4 @@
-"""Published weights: from the cache, from the network, or told within seconds why not. The network is this machine."""
+"""Published weights come from the cache or a download, or an error within seconds says why not. The server is local."""
 
 import hashlib
 import http.server
@@ -18,7 +18,7 @@ from kerasvision.models.fetch import published_file
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache of Keras; addresses lead to `host`, which nobody answers at."""
+    """An empty cache of Keras; the host of the published addresses does not answer."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -32,7 +32,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def md5_of(monkeypatch):
-    """Makes content the published one of VGG-16 without head."""
+    """Makes this content the published file of VGG-16 without head."""
 
     def publish(content):
         row = replace(PUBLISHED["vgg16"], md5_without_head=hashlib.md5(content).hexdigest())
@@ -97,7 +97,7 @@ def test_without_a_network_the_place_of_the_file_is_told_at_once(cache):
     with pytest.raises(ConfigError) as raised:
         published_file("vgg16", with_head=False)
     assert time.monotonic() - start < 2
-    assert "there is no network" in str(raised.value)
+    assert "its server cannot be reached" in str(raised.value)
     assert f"put it at {cache / FILE}" in str(raised.value)
 
 
@@ -121,7 +121,7 @@ def test_file_is_fetched_once(cache, md5_of, serve):
 def test_download_that_fails_is_told_and_leaves_nothing(answer, cache, serve, monkeypatch):
     monkeypatch.setattr(fetch, "STALL_TIMEOUT_SECONDS", 0.5)
     serve(answer)
-    with pytest.raises(ConfigError, match=f"cannot be fetched: .* put it at {cache / FILE}"):
+    with pytest.raises(ConfigError, match=f"cannot be downloaded: .* put it at {cache / FILE}"):
         published_file("vgg16", with_head=False)
     assert not (cache / FILE).exists()
     assert socket.getdefaulttimeout() is None

@@ -1,4 +1,4 @@
-"""Every network has the size that was published of it."""
+"""Every network has its published size."""
 
 import pytest
 

@@ -46,7 +46,7 @@ def backbone():
 
 @pytest.fixture(scope="module")
 def small():
-    """For 10 classes, with auxiliary heads, on the smallest images that these read."""
+    """For 10 classes, with auxiliary heads, on the smallest images that these heads accept."""
     keras.utils.set_random_seed(0)
     return googlenet(image_shape=(65, 65, 3), num_classes=10, auxiliary_heads=True, dropout=0.0)
 
@@ -153,7 +153,7 @@ def test_activations_keep_their_size_through_all_modules_at_the_start(small):
     names = ["conv1_relu", "inception3a", "inception4a", "inception5b", "logits"]
     outputs = keras.Model(small.input, [small.get_layer(name).output for name in names])(random_images(65))
     sizes = [float(np.std(output)) for output in outputs]
-    # With the variance by outputs, as in ResNet, the last one is some 150.
+    # With a variance of 2 / fan_out, as in ResNet, the last one is some 150.
     assert max(sizes) < 20 and min(sizes) > 0.1, sizes
 
 

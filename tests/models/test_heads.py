@@ -1,4 +1,4 @@
-"""A trained head keeps each class's row by the class's name, and never by its number."""
+"""A trained head keeps the row of each class by its name, never by its number."""
 
 import sys
 import zipfile
@@ -27,7 +27,7 @@ CAPTIONER = {
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """(file, network): a network of given classes, none of whose weights is as it began."""
+    """(file, network): a network of given classes with no weight at its initial value."""
 
     def save(classes=OLD, *, names=True, **options):
         network = build(num_classes=len(classes), **{**LENET, **options})
@@ -54,10 +54,10 @@ def logits(network):
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        (("fox", "cat", "dog"), "the head takes all 3 classes over from {}, by name"),
-        (("dog", "cat"), "the head takes all 2 classes over from {}, by name"),
-        (("ant", "fox", "cat", "dog"), "the head takes 3 of 4 classes over from {}, by name: fox, cat, dog; fresh: ant"),
-        (("ant", "dog", "emu"), "the head takes 1 of 3 classes over from {}, by name: dog; fresh: ant, emu"),
+        (("fox", "cat", "dog"), "the head loads all 3 classes from {}, by name"),
+        (("dog", "cat"), "the head loads all 2 classes from {}, by name"),
+        (("ant", "fox", "cat", "dog"), "the head loads 3 of 4 classes from {}, by name: fox, cat, dog; fresh: ant"),
+        (("ant", "dog", "emu"), "the head loads 1 of 3 classes from {}, by name: dog; fresh: ant, emu"),
     ],
     ids=["permuted", "subset", "superset", "same number"],
 )
@@ -68,7 +68,7 @@ def test_rows_go_by_name(classes, said, saved, capsys):
         if name in OLD:
             np.testing.assert_array_equal(logits(new)[number], logits(old)[OLD.index(name)])
         else:
-            assert logits(new)[number][-1] == 0  # the bias of a fresh row; in the file no bias is
+            assert logits(new)[number][-1] == 0  # the bias of a fresh row; no bias in the file is 0
     np.testing.assert_array_equal(new.get_layer("dense2").kernel, old.get_layer("dense2").kernel)
     assert capsys.readouterr().err.split("\n")[0].strip() == said.format(file)
 
@@ -81,7 +81,7 @@ def test_answers_are_those_of_the_file_for_the_same_classes_in_another_order(sav
 
 @pytest.mark.parametrize(
     ("named", "said"),
-    [(True, "knows none of these classes"), (False, "does not name its classes")],
+    [(True, "has none of these classes"), (False, "does not name its classes")],
     ids=["others", "an old file"],
 )
 def test_head_begins_fresh_where_no_name_is_known(named, said, saved, capsys):
@@ -101,7 +101,7 @@ def test_head_that_depends_on_its_classes_throughout_goes_by_name_as_a_whole_or_
     np.testing.assert_allclose(new(images), old(images).numpy()[:, [2, 0, 1]], rtol=1e-4)
     capsys.readouterr()
     assert not begun_with(file, ("fox", "cat"), **options).get_layer("block4_mlp2_conv").bias.numpy().any()
-    assert "more than the last layer of nin depends on them" in capsys.readouterr().err
+    assert "not only the last layer of nin depends on them" in capsys.readouterr().err
 
 
 UNNAMED = """
@@ -151,7 +151,7 @@ def test_words_of_a_captioner_go_by_name_in_embedding_and_output(saved, capsys):
         embeddings = [network.get_layer("decoder_words").embeddings.numpy() for network in (new, old)]
         np.testing.assert_array_equal(embeddings[0][ours], embeddings[1][theirs])
     assert not logits(new)[[2, 4], -1].any()
-    assert "the head takes 3 of 5 words over" in capsys.readouterr().err
+    assert "the head loads 3 of 5 words" in capsys.readouterr().err
 
 
 def test_words_of_an_old_captioner_begin_fresh_and_its_decoder_does_not(saved, capsys):
@@ -220,7 +220,7 @@ def test_number_of_names_is_the_number_of_classes(saved):
         build(num_classes=2, classes=OLD, **LENET)
 
 
-# --- Weights that are no numbers
+# --- Weights that are not finite
 
 
 def test_network_with_nan_is_not_saved(tmp_path):
@@ -242,5 +242,5 @@ def test_file_with_infinite_weights_is_refused_when_it_is_loaded(tmp_path):
 def test_weights_of_keras_applications_that_are_not_finite_are_refused(small_vgg16):
     kernel = "block2_conv1/block2_conv1/kernel:0"
     file = small_vgg16(lambda opened: opened[kernel].__setitem__((0, 0, 0, 1), np.nan))
-    with pytest.raises(ConfigError, match="must hold finite numbers: 1 of the 18 numbers in kernel of layer block2_conv1"):
+    with pytest.raises(ConfigError, match="must contain finite numbers: 1 of the 18 numbers in kernel of layer block2_conv"):
         build("vgg16", image_shape=(32, 32, 3), num_classes=None, weights=str(file), width=1 / 64)

@@ -14,7 +14,7 @@ def random_images(*shape, count=2):
 
 
 def unlike_the_start(weight, generator):
-    """Values under which no norm is the identity, so that a swapped pair of them shows."""
+    """Values with which no norm is the identity, so that two swapped norms are noticed."""
     if weight.name == "moving_variance":
         return generator.uniform(0.5, 1.5, weight.shape)
     if weight.name == "kernel":
@@ -24,7 +24,7 @@ def unlike_the_start(weight, generator):
 
 @pytest.fixture(scope="module")
 def small():
-    """For 10 classes, with the auxiliary head, on the smallest images that this reads."""
+    """For 10 classes, with the auxiliary head, on the smallest images that this head accepts."""
     keras.utils.set_random_seed(0)
     return inception_v3(image_shape=(107, 107, 3), num_classes=10, auxiliary_heads=True, dropout=0.0)
 
@@ -59,7 +59,7 @@ def test_maps_have_the_shapes_of_table_1():
     }
     assert backbone.get_layer("conv1_relu").output.shape[1:] == (149, 149, 32)
     assert backbone.get_layer("conv4_relu").output.shape[1:] == (73, 73, 80)
-    # The paper's table says what goes into a module; this is what comes out, as torchvision passes it on to the next.
+    # The paper's table lists the input of each module; this is the output, which torchvision passes on to the next.
     channels = [256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048]
     assert [backbone.get_layer(f"mixed{number}").output.shape[-1] for number in range(11)] == channels
 

@@ -1,4 +1,4 @@
-"""A `.keras` file that cannot be used is refused when it is loaded, by its reason; most reasons are seen before Keras."""
+"""An unusable `.keras` file is rejected with its reason when it is loaded; most reasons are found before Keras reads it."""
 
 import json
 import os
@@ -109,7 +109,7 @@ def save(layer, file):
 def test_class_outside_keras_is_named(tmp_path):
     file = tmp_path / "own.keras"
     save(Halved(), file)
-    assert load_network(file).name == "small"  # registered: nothing is in the way
+    assert load_network(file).name == "small"  # registered, so Keras loads it
     with keras.saving.custom_object_scope({}):
         registered = keras.saving.get_custom_objects().pop("own>Halved")
         rewritten(file, tmp_path / "else.keras", change=lambda text: text.replace(b"test_keras_files", b"elsewhere"))

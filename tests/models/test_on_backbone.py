@@ -1,4 +1,4 @@
-"""Captioners that begin with trained weights: the backbone's from any file, the words' where there are as many."""
+"""Captioners begin with trained weights: the backbone's from any file, the words' from a file with as many words."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ IMAGE_SHAPE = (16, 16, 3)
 
 
 def moved(model):
-    """The model with no weight at its initial value."""
+    """The same model, now with no weight at its initial value."""
     random = np.random.default_rng(1)
     for weight in model.trainable_weights:
         weight.assign_add(random.normal(0, 0.1, weight.shape))
@@ -27,7 +27,7 @@ def captioner(name="show_and_tell", *, num_classes=7, weights=None, **options):
 
 
 def loaded(model, source):
-    """The layers whose weights are the source's."""
+    """The names of the layers whose weights equal those of the source."""
     theirs = {layer.name: layer.get_weights() for layer in source.layers if layer.weights}
     return {
         layer.name
@@ -88,8 +88,8 @@ def test_its_own_file_gives_the_backbone_alone(trained):
     ("options", "message"),
     [
         ({"units": 6}, r"at layer 'decoder_lstm1_input': 6 x 20 \+ 20 in the file, 6 x 24 \+ 24 in the network"),
-        ({"cell": "gru"}, "has a layer 'decoder_lstm1_input', and the network has not"),
-        ({"layers": 2}, "has no layer 'decoder_lstm2_input', and the network has"),
+        ({"cell": "gru"}, "has a layer 'decoder_lstm1_input' that the network lacks"),
+        ({"layers": 2}, "lacks the layer 'decoder_lstm2_input' of the network"),
     ],
 )
 def test_its_own_file_of_other_options_is_refused_with_the_layer(trained, options, message):
@@ -121,7 +121,7 @@ def test_weights_of_keras_applications_become_the_backbones(tmp_path):
     np.testing.assert_allclose(places, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-# --- What a pipeline file may say
+# --- What a pipeline file accepts
 
 
 def test_published_weights_are_asked_for_the_backbone():

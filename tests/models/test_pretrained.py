@@ -1,7 +1,7 @@
-"""Trained weights: a network with those of keras.applications answers as keras.applications does; what does not fit is told.
+"""A network with weights of keras.applications gives the same logits as keras.applications; weights that do not fit raise.
 
-The published files are not here. Their layout is: networks of keras.applications, filled with random numbers, are saved
-in it. What they answer on pixels that their own `preprocess_input` prepared is what ours must answer on pixels / 255.
+The tests have no published files, only their layout: networks of keras.applications with random weights are saved in it.
+Our network must give on pixels / 255 what theirs gives on pixels after its own `preprocess_input`.
 """
 
 import inspect
@@ -41,7 +41,7 @@ SHALLOW = ("vgg16", "inception_v3", "resnet50", "resnet50_v2", "densenet121")
 
 
 def trained(network, **options):
-    """A network of keras.applications with no weight at its initial value, so that no zero or one can hide a mistake."""
+    """A network of keras.applications with no weight at its initial value, because zeros and ones can hide a mistake."""
     keras.utils.set_random_seed(0)
     module, function = THEIRS[network]
     model = getattr(module, function)(weights=None, classifier_activation=None, **options)
@@ -63,13 +63,13 @@ def write_weights(model, file):
 
 
 def random_pixels(side, count=3):
-    """float32 (N, side, side, 3) in 0..255: patches of plain colours, so that no two images have the same mean."""
+    """float32 (N, side, side, 3) in [0, 255]: patches of plain colours, so that no two images have the same mean."""
     patches = np.random.default_rng(2).integers(0, 256, (count, 4, 4, 3))
     return patches.repeat(side // 4 + 1, 1).repeat(side // 4 + 1, 2)[:, :side, :side].astype("float32")
 
 
 def distance(ours, theirs):
-    """|ours - theirs| over the size of theirs, without what all images have in common, which would hide a difference."""
+    """|ours - theirs| relative to theirs, both without their mean over the images, which would hide a difference."""
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs - theirs.mean(axis=0))
 
@@ -127,7 +127,7 @@ def test_head_for_another_number_of_classes_begins_anew(whole_resnet50):
 
 
 def test_network_for_gradients_trains_from_where_the_weights_are(whole_resnet50):
-    """The moving mean took the bias away, and so does the mean of a batch: in training too the networks are the same."""
+    """The moving mean subtracts the bias, and so does the mean of a batch: the networks are equal in training too."""
     _, file = whole_resnet50
     theirs = keras.saving.load_model(file, compile=False)
     ours = build("resnet50", image_shape=(64, 64, 3), num_classes=7, weights=file)
@@ -138,13 +138,13 @@ def test_network_for_gradients_trains_from_where_the_weights_are(whole_resnet50)
 
 @pytest.mark.parametrize("layout", ["torchvision", "paper"])
 def test_other_layout_than_that_of_the_weights_is_refused(layout, whole_resnet50):
-    with pytest.raises(ConfigError, match=f"need layout='keras'; received '{layout}'"):
+    with pytest.raises(ConfigError, match=f"require layout='keras'; received '{layout}'"):
         build("resnet50", image_shape=(64, 64, 3), num_classes=7, weights=whole_resnet50[1], layout=layout)
 
 
 @pytest.mark.parametrize("network", ["resnet101", "resnet50_v2", "densenet121", "vgg16"])
 def test_file_of_another_network_is_named(network, whole_resnet50):
-    with pytest.raises(ConfigError, match=f"holds resnet50, not {network}"):
+    with pytest.raises(ConfigError, match=f"contains resnet50, not {network}"):
         build(network, image_shape=(64, 64, 3), num_classes=7, weights=whole_resnet50[1])
 
 
@@ -152,10 +152,11 @@ def test_each_published_network_is_known_by_its_number_of_layers():
     """Counted from the papers' tables: see `layers` of each row."""
     blocks = {50: 16, 101: 33, 152: 50}
     expected = {"vgg16": 13, "vgg19": 16, "inception_v3": 2 * 94}
-    # 3 convolutions and norms a block; a stem and 4 shortcuts, with norms. v2: a norm more a block, none on those 5, 1 last.
+    # Per block 3 convolutions and 3 norms; a stem and 4 shortcuts, with norms. v2: one more norm per block, none on those 5,
+    # and 1 at the end.
     expected |= {f"resnet{depth}": 6 * count + 2 * 5 for depth, count in blocks.items()}
     expected |= {f"resnet{depth}_v2": 7 * count - count + 5 + 1 for depth, count in blocks.items()}
-    # 2 convolutions and 2 norms a layer; a stem and 3 transitions of one each; 1 norm last.
+    # Per layer 2 convolutions and 2 norms; a stem and 3 transitions with one of each; 1 norm at the end.
     expected |= {f"densenet{depth}": 4 * ((depth - 5) // 2) + 2 * 4 + 1 for depth in (121, 169, 201)}
     assert {name: row.layers for name, row in PUBLISHED.items()} == expected
     assert len(set(expected.values())) == len(expected)
@@ -163,7 +164,7 @@ def test_each_published_network_is_known_by_its_number_of_layers():
 
 @pytest.mark.parametrize("network", THEIRS)
 def test_published_files_are_those_of_keras_applications(network):
-    """Its source names each file's hash, the one with the head first."""
+    """The source of keras.applications contains each file's hash, the file with the head first."""
     row, module = PUBLISHED[network], THEIRS[network][0]
     source = inspect.getsource(sys.modules[getattr(module, THEIRS[network][1]).__module__])
     source += inspect.getsource(keras.src.applications.resnet)
@@ -238,7 +239,7 @@ def test_scaling_stays_float32_under_a_mixed_policy():
     assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
 
 
-# One's own weights.
+# Your own weights.
 
 
 @pytest.fixture
@@ -280,7 +281,7 @@ def test_scaling_of_an_own_file_is_taken_over(own_file):
 
 def test_own_file_of_another_network_is_named(own_file):
     file = own_file(build("lenet5", image_shape=(32, 32, 3), num_classes=3))
-    with pytest.raises(ConfigError, match="holds lenet5, not resnet20"):
+    with pytest.raises(ConfigError, match="contains lenet5, not resnet20"):
         build("resnet20", image_shape=(32, 32, 3), num_classes=3, weights=file)
 
 
@@ -299,7 +300,7 @@ def test_own_file_with_other_options_is_refused(options, message, own_file):
 
 @pytest.mark.slow
 def test_own_file_of_another_layout_is_refused(own_file):
-    """All layouts have the same shapes, and their strides in other places."""
+    """All layouts have the same shapes, but different layers have the strides."""
     small = {"image_shape": (32, 32, 3), "num_classes": None}
     file = own_file(build("resnet50", layout="torchvision", **small))
     with pytest.raises(ConfigError, match=r"'stage3_block1_conv1': strides is \(1, 1\) in the file, \(2, 2\) in the net"):
@@ -309,7 +310,7 @@ def test_own_file_of_another_layout_is_refused(own_file):
 def test_own_file_with_norms_is_refused_by_a_network_without(own_file):
     small = {"image_shape": (32, 32, 3), "num_classes": None, "width": 1 / 64}
     file = own_file(build("vgg11", batch_norm=True, **small))
-    with pytest.raises(ConfigError, match="has a layer 'block1_norm1', and the network has not"):
+    with pytest.raises(ConfigError, match="has a layer 'block1_norm1' that the network lacks"):
         build("vgg11", weights=file, **small)
 
 

@@ -162,7 +162,7 @@ def test_maps_of_resnet20_have_the_shapes_of_section_4_2():
 
 
 def test_shortcut_of_option_a_keeps_every_second_pixel_and_adds_channels_of_zeros():
-    # With the last gammas at zero nothing but the shortcuts is left of the network.
+    # With the last gammas at zero only the shortcuts of the network have an effect.
     backbone = resnet20(image_shape=(16, 16, 3), num_classes=None, zero_init_last_gamma=True)
     stem = keras.Model(backbone.input, backbone.get_layer("stem_relu").output)(random_images(16)).numpy()
     maps = {level: feature_map.numpy() for level, feature_map in backbone(random_images(16)).items()}

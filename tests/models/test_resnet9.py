@@ -9,7 +9,7 @@ from kerasvision.models.summary import layer_table
 
 
 def weights_by_hand(channels, width):
-    """A stem, three layers, a residual pair behind the first and third: 3x3 kernels, a scale and a shift per channel."""
+    """A stem, three layers, a residual pair after the first and third: 3x3 kernels, a scale and a shift per channel."""
     pairs = [(channels, width), (width, 2 * width), *[(2 * width, 2 * width)] * 2]
     pairs += [(2 * width, 4 * width), (4 * width, 8 * width), *[(8 * width, 8 * width)] * 2]
     return sum(9 * before * after + 2 * after for before, after in pairs) + 8 * width * 10 + 10

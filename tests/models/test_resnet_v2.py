@@ -173,7 +173,7 @@ def test_shortcut_to_more_channels_reads_the_sum_after_norm_and_relu():
 
 
 def test_sum_passes_from_the_stem_to_the_last_norm_through_additions_alone_within_a_stage():
-    # With every last convolution at zero, stage 2 hands on the pooled stem untouched.
+    # With every last convolution at zero, stage 2 returns the pooled stem unchanged.
     backbone = resnet18_v2(image_shape=(32, 32, 3), num_classes=None, zero_init_last_conv=True)
     outputs = [backbone.get_layer(name).output for name in ("stem_pool", "stage2_block2_add")]
     stem, end = keras.Model(backbone.input, outputs)(random_images(32))
@@ -212,7 +212,7 @@ def float64():
 
 
 def test_biases_of_the_blocks_of_layout_keras_have_no_gradient(float64):
-    # All that reads the sum subtracts its mean, so training does not see them.
+    # Every layer that reads the sum subtracts its mean, so these biases get no gradient.
     keras.utils.set_random_seed(0)
     found = gradients(resnet18_v2(image_shape=(32, 32, 3), num_classes=10, layout="keras"))
     biases = {path: size for path, size in found.items() if path.endswith("/bias") and path.startswith("stage")}

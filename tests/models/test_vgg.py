@@ -20,7 +20,7 @@ def images(count=4):
 
 
 def lived_in(**options):
-    """VGG-11 with norms, no weight of it at its initial value."""
+    """VGG-11 with norms and with no weight at its initial value."""
     keras.utils.set_random_seed(0)
     model = vgg11(image_shape=SMALLEST, num_classes=10, batch_norm=True, width=0.25, dropout=0.0, **options)
     generator = np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""Files of weights that are damaged, hostile, of another kind, or do not fit: each is told, and none is believed."""
+"""A weights file that is damaged, hostile, of another kind, or does not fit is rejected with the reason."""
 
 import h5py
 import keras
@@ -55,14 +55,14 @@ HUGE = {"shape": (10**6, 10**6, 10**3), "dtype": "float32", "chunks": (1, 1, 10*
     [
         (replaced(data=np.zeros((3, 3, 2, 2), "f4")), r"'block2_conv1': 3 x 3 x 2 x 2 \+ 2 in the file, 3 x 3 x 1 x 2 \+ 2"),
         (replaced(**HUGE), "'block2_conv1': 1000000 x 1000000 x 1000"),
-        (replaced(data=np.zeros((3, 3, 1, 2), "i4")), "must hold floating-point numbers; .* is int32"),
-        (replaced(shape=(3, 3, 1, 2), dtype=h5py.string_dtype()), "must hold floating-point numbers; .* is object"),
-        (replaced(shape=(3, 3, 1, 2), dtype="f4", external=[("other.bin", 0, 72)]), "lies in another file"),
+        (replaced(data=np.zeros((3, 3, 1, 2), "i4")), "must contain floating-point numbers; .* is int32"),
+        (replaced(shape=(3, 3, 1, 2), dtype=h5py.string_dtype()), "must contain floating-point numbers; .* is object"),
+        (replaced(shape=(3, 3, 1, 2), dtype="f4", external=[("other.bin", 0, 72)]), "is in another file"),
         (linked(h5py.SoftLink("/block1_conv1")), "'kernel:0' in /block2_conv1/block2_conv1 is a link"),
         (linked(h5py.ExternalLink("other.h5", "/x")), "'kernel:0' in /block2_conv1/block2_conv1 is a link"),
         (lambda opened: opened.pop("block3_conv1"), "has no 'block3_conv1' in /"),
         (lambda opened: opened.attrs.pop("layer_names"), "must list its layers in an attribute 'layer_names'"),
-        (renamed, "has no layer 'block1_conv1', and the network has"),
+        (renamed, "lacks the layer 'block1_conv1' of the network"),
         (listed(np.zeros(3)), "must list names in layer_names"),
         (listed(np.array(["../x"], "S")), r"has no '../x' in /"),
     ],
@@ -99,7 +99,7 @@ def test_missing_file_is_told():
 
 
 def test_long_list_of_layers_is_read_in_parts(tmp_path):
-    """Keras cuts what is longer than 64 KiB."""
+    """Keras splits a list that is longer than 64 KiB."""
     names = [f"{'long' * 50}{number:03d}" for number in range(800)]
     with h5py.File(tmp_path / "long.h5", "w") as opened:
         legacy_h5_format.save_attributes_to_hdf5_group(opened, "layer_names", [name.encode() for name in names])
@@ -115,7 +115,7 @@ def test_long_list_of_layers_is_read_in_parts(tmp_path):
     ("name", "image_shape", "message"),
     [
         ("vgg16", (32, 32, 1), "are for RGB images"),
-        ("lenet5", (28, 28, 1), "must come from a .keras file of its own"),
+        ("lenet5", (28, 28, 1), "must come from its own .keras file"),
     ],
 )
 def test_network_that_the_layout_is_not_for_is_refused(name, image_shape, message, small_vgg16):
