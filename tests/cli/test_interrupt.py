@@ -31,7 +31,7 @@ def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_r
     _, told = process.communicate(timeout=120)
     assert process.returncode == 143, told
     assert "trainer was stopped" in told
-    assert "Run the same command again to go on." in told
+    assert "Run the same command again to resume it." in told
     listed = kerasvision("runs", "list", "--root", disturbed).stdout.splitlines()
     assert re.search(r" stopped +\d+ reused, 1 stopped *$", listed[1])
     planned = kerasvision("plan", "pipelines/digits.py", *FEW[:2], "--root", disturbed).stdout

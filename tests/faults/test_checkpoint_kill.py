@@ -52,7 +52,7 @@ def assert_locked(folder):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-@pytest.mark.filterwarnings("ignore:.*is not needed any more and could not be removed")
+@pytest.mark.filterwarnings("ignore:.*is no longer needed, but could not be removed")
 @SCENARIOS
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
 def test_whatever_fails_the_old_checkpoint_is_intact_or_the_new_one_is_there(tmp_path, scenario, number):

@@ -1,1 +1,1 @@
-"""The state of a training on disk, and back: a training that goes on ends as one that never stopped."""
+"""Saves and restores the state of a training: a resumed training gives the same result as one that never stopped."""

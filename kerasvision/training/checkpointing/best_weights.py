@@ -1,4 +1,4 @@
-"""The weights of the best epoch, beside those of the last."""
+"""The weights of the best epoch, in addition to those of the last."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ from kerasvision.errors import ConfigError
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Keeps a copy of the weights whenever a metric is better than ever before; a value that is no number never is.
+    """Keeps a copy of the weights whenever a metric reaches a new best value. A value that is not a number is never best.
 
-    What it keeps is plain attributes, and so part of every checkpoint (see callback_state).
+    Its state is in plain attributes, and so part of every checkpoint (see callback_state).
 
     Args:
         metric: a name in the history, such as "val_accuracy".
@@ -20,7 +20,7 @@ class BestWeights(keras.callbacks.Callback):
     Attributes:
         best: the best value; None before the first.
         best_epoch: its epoch, from 1; 0 before the first.
-        best_weights: copies of the model's weights after that epoch.
+        best_weights: copies of the model's weights after that epoch, each of its weight's shape and dtype.
 
     >>> keeper = BestWeights("val_accuracy", best_is="max")
     >>> keeper.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
@@ -40,14 +40,14 @@ class BestWeights(keras.callbacks.Callback):
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Looks whether this epoch is the best.
+        """Keeps the weights if this epoch is the best.
 
         Raises:
             ConfigError: the history has no such metric.
         """
         logs = logs or {}
         if self.metric not in logs:
-            raise ConfigError(f"the history has {', '.join(logs) or 'no metrics'}", received=self.metric)
+            raise ConfigError(f"the metric must be in the history: {', '.join(logs) or 'empty'}", received=self.metric)
         value = float(logs[self.metric])
         if self._is_better(value):
             self.best, self.best_epoch = value, epoch + 1

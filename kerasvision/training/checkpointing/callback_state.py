@@ -1,8 +1,8 @@
-"""What Keras callbacks remember, so that they go on after a resume as if nothing had happened.
+"""The state of Keras callbacks, so that they continue after a resume as if the training had not stopped.
 
-Keras' own resume loses it: EarlyStopping begins to wait anew, and ModelCheckpoint takes the first score for the best
-(both forget at `on_train_begin`, and a new process never knew). A callback remembers in its attributes; those that
-changed since it was made, and are plain data, are its state.
+Keras' own resume loses it: EarlyStopping starts to wait again, and ModelCheckpoint takes the first score as the best. (Both
+reset themselves at `on_train_begin`, and a new process starts without state.) A callback's state is in its attributes: those
+that changed since the callback was made, and are plain data.
 """
 
 import importlib
@@ -16,20 +16,20 @@ import tensorflow as tf
 
 from kerasvision.errors import StageError
 
-# What the loop itself gives to a callback.
+# Attributes that the loop itself sets on a callback.
 _GIVEN = frozenset({"model", "_model", "params"})
 _ABSENT = object()
 
 
 class CallbackStates:
-    """The states of a list of callbacks. To be made before `on_train_begin`; `restore` comes after it.
+    """The states of a list of callbacks. Make it before `on_train_begin`, and call `restore` after that.
 
-    Plain data are None, numbers, strings, arrays, tensors, functions of Keras, and lists, tuples and dicts of these. What
-    else a callback holds (files, models, variables) it must find again by itself. One with an attribute `remembers`, a
-    tuple of names, has only these for its state.
+    Plain data are None, numbers, strings, arrays, tensors, functions of Keras, and lists, tuples and dicts of these. A
+    callback must restore everything else (files, models, variables) itself. If a callback has an attribute `remembers`, a
+    tuple of names, only these attributes are its state.
 
     Args:
-        callbacks: in an order that is the same in every process.
+        callbacks: in the same order in every process.
 
     >>> def stopping():
     ...     return keras.callbacks.EarlyStopping("loss", mode="min", patience=3)
@@ -50,9 +50,10 @@ class CallbackStates:
         self._made = [_plain_attributes(callback) for callback in callbacks]
 
     def save(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """JSON-able states, whether a callback asked to stop among them; and the arrays that they name.
+        """Returns the states, and the arrays that they refer to by name.
 
-        The names of the arrays begin with "callbacks/".
+        The states are JSON-able, and include whether a callback has stopped the training. The arrays have any shape and
+        dtype; their names begin with "callbacks/".
         """
         states, arrays = [], dict[str, np.ndarray]()
         for number, (callback, made) in enumerate(zip(self._callbacks, self._made, strict=True)):
@@ -67,25 +68,25 @@ class CallbackStates:
         return {"callbacks": states, "stop_training": any(model.stop_training for model in self._models())}, arrays
 
     def restore(self, states: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Gives every callback what it remembered; what it had not changed becomes what it was when it was made.
+        """Restores the saved attributes of every callback; its other attributes become as they were when it was made.
 
         Args:
-            states: what `save` gave first.
-            arrays: what it gave second; others may lie among them.
+            states: the first result of `save`.
+            arrays: the second result of `save`, of any shape and dtype; others among them are ignored.
 
         Raises:
-            StageError: they are the states of other callbacks.
+            StageError: the states belong to other callbacks.
         """
         saved = states["callbacks"]
         here, there = [_name(callback) for callback in self._callbacks], [state["class"] for state in saved]
         if here != there:
             raise StageError(
-                f"a training goes on with the callbacks that it began with, {', '.join(there) or 'none'}", received=here
+                f"a training must resume with the callbacks that it began with: {', '.join(there) or 'none'}", received=here
             )
         for callback, made, state in zip(self._callbacks, self._made, saved, strict=True):
             remembered = {name: _decode(value, arrays) for name, value in state["attributes"].items()}
             for name, value in {**made, **remembered}.items():
-                # A property without a setter is made of other attributes.
+                # Equal values are skipped: a property without a setter follows from other attributes.
                 if not _equal(value, getattr(callback, name, _ABSENT)):
                     setattr(callback, name, value)
         for model in self._models():
@@ -100,7 +101,7 @@ def _name(callback: keras.callbacks.Callback) -> str:
 
 
 def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """Copies of them: lists are appended to."""
+    """Copies of the attributes, because callbacks append to their lists."""
     names = getattr(callback, "remembers", vars(callback).keys() - _GIVEN)
     return {name: _copy(value) for name, value in vars(callback).items() if name in names and _is_plain(value)}
 
@@ -122,7 +123,8 @@ def _is_tensor(value: object) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    """Lists and dicts of one's own, and tensors as arrays. Arrays are shared: whoever has a new best takes a new array."""
+    """Copies lists and dicts, and turns tensors into arrays. Arrays are shared: callbacks replace them, and do not change
+    them."""
     if isinstance(value, list | tuple):
         return type(value)(map(_copy, value))
     if isinstance(value, dict):
@@ -144,7 +146,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
-    """JSON that `_decode` turns back; arrays go to `arrays` under names that begin with `place`."""
+    """JSON that `_decode` decodes; arrays go to `arrays` under names that begin with `place`."""
     match value:
         case list() | tuple():
             items = [_encode(item, f"{place}/{number}", arrays) for number, item in enumerate(value)]
@@ -184,8 +186,8 @@ def _decode_all(items: Iterable[Any], arrays: Mapping[str, np.ndarray]) -> list[
 
 def _function(path: str) -> FunctionType:
     module, _, name = path.partition(":")
-    # Whatever a tampered file says, only Keras is looked into.
+    # A file may have been manipulated, so only functions of Keras are allowed.
     if module.split(".")[0] != "keras":
-        raise StageError("a callback's state names functions of Keras only", received=path)
+        raise StageError("a callback's state may only name functions of Keras", received=path)
     function: FunctionType = getattr(importlib.import_module(module), name)
     return function

@@ -1,8 +1,8 @@
-"""One checkpoint as a folder of three files, and back, with every byte checked.
+"""Writes and reads one checkpoint, a folder of three files, and verifies every byte.
 
-variables.bin    every array, one after the other (see packing)
-state.json       what else there is: epoch, history, callbacks
-manifest.json    format, step, identity, where each array lies; size and SHA-256 of the other two, and of itself
+variables.bin    all arrays, one after the other (see packing)
+state.json       everything else: epoch, history, callbacks
+manifest.json    format, step, identity, the position of each array; size and SHA-256 of the other two, and its own SHA-256
 """
 
 import errno
@@ -22,7 +22,7 @@ from kerasvision.whole_files import flush, flush_stream
 
 FORMAT = 1
 VARIABLES, STATE, MANIFEST = "variables.bin", "state.json", "manifest.json"
-# Failures that say that this file is bad; any other says that no file can be read now.
+# These errors mean that this file is damaged; any other means that files cannot be read at the moment.
 DAMAGE = (errno.ENOENT, errno.EIO, errno.EISDIR, errno.ENOTDIR)
 
 
@@ -33,18 +33,18 @@ class Damaged(Exception):
 def write_checkpoint(
     folder: Path, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int, identity: Mapping[str, Any]
 ) -> None:
-    """Makes the folder, and flushes every file to the disk.
+    """Creates the folder, and flushes every file to the disk.
 
     Args:
         folder: must not exist.
-        arrays: numbers, booleans and strings, of any shape.
-        state: JSON-able; NumPy's single numbers become Python's.
+        arrays: numbers, booleans and strings, of any shape and dtype.
+        state: JSON-able; NumPy scalars become Python numbers.
         step: steps done.
         identity: JSON-able.
 
     Raises:
-        StageError: something that a checkpoint cannot hold; nothing is written then.
-        OSError: the disk is full, and the like.
+        StageError: a value cannot be stored in a checkpoint; nothing is written then.
+        OSError: the folder cannot be written, for example because the disk is full.
     """
     index, text = index_of(arrays), json.dumps(state, default=_plain)
     folder.mkdir()
@@ -55,11 +55,11 @@ def write_checkpoint(
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, if it is as it was written.
+    """The manifest of a checkpoint.
 
     Raises:
-        Damaged: it is not.
-        OSError: it cannot be read now.
+        Damaged: it is not as it was written.
+        OSError: it cannot be read at the moment.
     """
     try:
         manifest: dict[str, Any] = json.loads(_read(folder / MANIFEST).tobytes())
@@ -72,11 +72,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_contents(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the state of a checkpoint with that manifest.
+    """The arrays, of any shape and dtype, and the state of the checkpoint with this manifest.
 
     Raises:
         Damaged: a file is missing or not as it was written.
-        OSError: one cannot be read now.
+        OSError: a file cannot be read at the moment.
     """
     data = {name: _checked(folder / name, **manifest["files"][name]) for name in (VARIABLES, STATE)}
     return unpack(data[VARIABLES], manifest["arrays"]), json.loads(data[STATE].tobytes())
@@ -85,11 +85,11 @@ def read_contents(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, 
 def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
-    raise StageError(f"the state in a checkpoint must be plain data; {value!r} is of {type(value).__name__}")
+    raise StageError(f"the state in a checkpoint must be plain data; {value!r} is of type {type(value).__name__}")
 
 
 def _write(file: Path, pieces: Iterable[memoryview | bytes]) -> dict[str, int | str]:
-    """Writes and flushes a file, and gives its size and SHA-256."""
+    """Writes and flushes a file; returns its size and SHA-256."""
     digest, size = hashlib.sha256(), 0
     with file.open("wb") as stream:
         for piece in pieces:
@@ -103,7 +103,7 @@ def _write(file: Path, pieces: Iterable[memoryview | bytes]) -> dict[str, int | 
 def _checked(file: Path, *, size: int, sha256: str) -> np.ndarray:
     data = _read(file)
     if len(data) != size:
-        raise Damaged(f"{file.name} has {len(data)} bytes, and had {size}")
+        raise Damaged(f"{file.name} has {len(data)} bytes instead of {size}")
     if hashlib.sha256(data.data).hexdigest() != sha256:
         raise Damaged(f"{file.name} is not as it was written")
     return data

@@ -1,10 +1,10 @@
-"""The state of a training on disk: whole or not at all, the newest two kept.
+"""The checkpoints of a training on disk. They are complete or absent, and the newest two are kept.
 
     <folder>/step-00001200/    (see checkpoint_files)
              step-00001234/
 
-A checkpoint is written under another name, flushed to the disk and renamed; the oldest goes when the new one is there. So
-a kill or a full disk at any moment leaves one that can be read.
+A checkpoint is written under another name, flushed to the disk and renamed; only then the oldest is removed. So a kill or a
+full disk at any moment leaves a readable checkpoint.
 """
 
 import errno
@@ -33,9 +33,9 @@ from kerasvision.training.checkpointing.checkpoint_files import (
 )
 from kerasvision.whole_files import flush, rename_into_place
 
-# The step; an old one in the middle of being replaced; one half written or half removed.
+# The step; ".old" while it is being replaced; ".tmp" while it is being written or removed.
 NAME = r"step-(\d+)(\.old)?(\.tmp)?"
-# Where the newest cannot be read, there is another.
+# If the newest is damaged, there is another one.
 KEPT = 2
 
 
@@ -45,9 +45,9 @@ class Checkpoint:
 
     Attributes:
         step: steps done, over all epochs.
-        arrays: name -> array.
-        state: what else was saved.
-        notes: newer ones that were passed over because they are damaged, a sentence each.
+        arrays: name -> array, of any shape and dtype.
+        state: the other saved data.
+        notes: a sentence for each newer checkpoint that was skipped because it is damaged.
     """
 
     step: int
@@ -59,15 +59,15 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of one training.
 
-    One process at a time saves: it holds a lock from its first `save` until `release`, the end of a `with`, or its death.
-    What goes wrong and need not stop the training is a warning, and a note.
+    Only one process at a time can save: it holds a lock from its first `save` until `release`, the end of a `with`, or the
+    end of the process. A failure that does not have to stop the training becomes a warning and a note.
 
     Args:
-        folder: where they lie.
-        identity: JSON-able; what must be equal for a checkpoint to be this training's.
+        folder: of the checkpoints.
+        identity: JSON-able; a checkpoint belongs to this training if its identity is equal.
 
     Attributes:
-        notes: what went wrong so far, a sentence each.
+        notes: a sentence for each failure so far.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder), identity={"seed": 0}) as checkpoints:
@@ -94,10 +94,10 @@ class Checkpoints:
             self._note(f"{self._failed} checkpoints of this training could not be saved in {self.folder}.")
 
     def claim(self) -> None:
-        """Makes the folder, and keeps other processes from saving there.
+        """Creates the folder and locks it, so that no other process saves there.
 
         Raises:
-            StageError: another does, or the folder cannot be written.
+            StageError: another process has the lock, or the folder cannot be written.
         """
         if self._lock.is_locked:
             return
@@ -107,30 +107,30 @@ class Checkpoints:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise StageError(
-                f"another training is at work in {self.folder}", hint="wait for it, or end its process"
+                f"another training is running in {self.folder}", hint="wait for it, or end its process"
             ) from error
         except OSError as error:
             raise StageError(f"{self.folder} cannot be written: {error.strerror}", hint=_way_out(error)) from error
 
     def release(self) -> None:
-        """Lets others save there."""
+        """Unlocks the folder for other processes."""
         self._lock.release()
 
     def save(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> Path:
-        """Writes the checkpoint of a step, and then removes those that are not kept any more.
+        """Writes the checkpoint of a step, and then removes those that are no longer kept.
 
-        Checkpoints of later steps are of a future that did not happen; they are removed too.
+        It also removes checkpoints of later steps: this training has not reached them.
 
         Args:
-            arrays: numbers, booleans and strings, of any shape.
+            arrays: numbers, booleans and strings, of any shape and dtype.
             state: JSON-able.
             step: steps done.
 
         Returns:
-            Its folder.
+            The checkpoint's folder.
 
         Raises:
-            StageError: it could not be written, and those before are as they were; or another process saves here.
+            StageError: it could not be written, and the earlier checkpoints are unchanged; or another process saves here.
         """
         self.claim()
         final = self.folder / f"step-{step:08d}"
@@ -141,18 +141,25 @@ class Checkpoints:
                 _remove(_beside(final, ".tmp"))
             raise StageError(
                 f"the checkpoint of step {step} could not be saved in {self.folder}: {error.strerror}",
-                hint=f"{_way_out(error)}; the checkpoints before it are as they were",
+                hint=f"{_way_out(error)}; the earlier checkpoints are unchanged",
             ) from error
         self._remove_others(step)
         return final
 
     def try_save(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> Path | None:
-        """`save`, but a disk that cannot be written is a warning: a training of days must not end for it.
+        """`save`, but with a warning if the disk cannot be written: that must not end a training of days.
 
-        The end of a `with` says again how often that was.
+        At the end of a `with`, a warning gives the number of these failures.
+
+        Args:
+            arrays: numbers, booleans and strings, of any shape and dtype.
+            state, step: as in `save`.
+
+        Returns:
+            The checkpoint's folder; None if it could not be written.
 
         Raises:
-            StageError: another process saves here, or something that a checkpoint cannot hold.
+            StageError: another process saves here, or a value cannot be stored in a checkpoint.
         """
         self.claim()
         try:
@@ -165,11 +172,11 @@ class Checkpoints:
             return None
 
     def latest(self) -> Checkpoint | None:
-        """The newest one that is whole; None where there is none. Those that are damaged are passed over, with a warning.
+        """The newest intact checkpoint; None if there is none. Damaged ones are skipped, with a warning.
 
         Raises:
-            ConfigError: it is of another training, or of another version of kerasvision.
-            StageError: it cannot be read now.
+            ConfigError: the checkpoint belongs to another training, or to another version of kerasvision.
+            StageError: the checkpoint cannot be read at the moment.
         """
         passed_over: list[str] = []
         found = None
@@ -178,7 +185,7 @@ class Checkpoints:
                 found = self._read(folder, tuple(passed_over))
                 break
             except Damaged as damage:
-                passed_over.append(f"The checkpoint {folder} is damaged ({damage}), and was passed over.")
+                passed_over.append(f"The checkpoint {folder} is damaged ({damage}) and was skipped.")
                 self._note(passed_over[-1])
             except OSError as error:
                 raise StageError(f"{folder} cannot be read: {error.strerror}", hint=_way_out(error)) from error
@@ -193,7 +200,7 @@ class Checkpoints:
         _remove(written)
         write_checkpoint(written, arrays, state, step=step, identity=self.identity)
         if final.exists():
-            # No folder takes another's place in one step: until the new one has the name, the old one goes by this.
+            # A folder cannot replace another one in a single step. The old one has this name until the new one is in place.
             _remove(old)
             final.rename(old)
         rename_into_place(written, final)
@@ -202,21 +209,21 @@ class Checkpoints:
         manifest = read_manifest(folder)
         if manifest["format"] != FORMAT:
             raise ConfigError(
-                f"this version of kerasvision reads checkpoints of format {FORMAT}, and {folder} is of another",
+                f"this version of kerasvision reads checkpoints of format {FORMAT}, and {folder} has another format",
                 received=manifest["format"],
-                hint="go on with the version that wrote it, or remove the folder and train anew",
+                hint="resume with the version that wrote it, or remove the folder and train again",
             )
         if manifest["identity"] != self.identity:
             raise ConfigError(
-                f"the checkpoints in {self.folder} are of another training: "
+                f"the checkpoints in {self.folder} belong to another training: "
                 + "; ".join(changes(manifest["identity"], self.identity)),
-                hint="set that back, or remove the folder and train anew",
+                hint="change this back, or remove the folder and train again",
             )
         arrays, state = read_contents(folder, manifest)
         return Checkpoint(manifest["step"], arrays, state, notes)
 
     def _folders(self) -> list[Path]:
-        """Newest first; of one step, the one that took the other's place."""
+        """Newest first; for the same step, the new one before the old one."""
         if not self.folder.is_dir():
             return []
         found = {path: re.fullmatch(NAME, path.name) for path in self.folder.iterdir()}
@@ -224,14 +231,14 @@ class Checkpoints:
         return sorted(places, key=lambda path: places[path], reverse=True)
 
     def _remove_others(self, step: int) -> None:
-        """All but the newest up to this step, and what failed and killed saves left."""
+        """Removes all but the newest up to this step, and the remains of failed or killed saves."""
         newest = [path for path in self._folders() if path.suffix != ".old" and int(path.name[5:]) <= step][:KEPT]
         for path in self.folder.iterdir():
             if re.fullmatch(NAME, path.name) and path not in newest:
                 try:
                     _discard(path)
                 except OSError as error:
-                    self._note(f"{path} is not needed any more and could not be removed: {error.strerror}.")
+                    self._note(f"{path} is no longer needed, but could not be removed: {error.strerror}.")
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -239,7 +246,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _discard(path: Path) -> None:
-    """Removes a checkpoint. Half removed, it no longer has the name of one."""
+    """Renames a checkpoint and removes it, so that one that is half removed does not have a checkpoint's name."""
     if path.suffix != ".tmp":
         _remove(_beside(path, ".tmp"))
         path = path.rename(_beside(path, ".tmp"))
@@ -260,4 +267,4 @@ def _way_out(error: OSError) -> str:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "make the folder writable, or choose another place with --root"
         case _:
-            return "look whether that disk is in order"
+            return "check that disk for errors"

@@ -1,6 +1,6 @@
-"""Named arrays as one run of bytes and back, bit for bit: numbers of every kind, booleans and strings.
+"""Named arrays as one sequence of bytes and back, bit for bit: numbers of every kind, booleans and strings.
 
-No pickle: reading such bytes runs no code, and any tool can read them that knows the index, which is plain JSON.
+It does not use pickle: reading the bytes runs no code, and any tool can read them with the index, which is plain JSON.
 """
 
 import json
@@ -12,14 +12,14 @@ import numpy as np
 
 from kerasvision.errors import StageError
 
-# Every array begins at a multiple of so many bytes, as TensorFlow likes its memory.
+# Every array begins at a multiple of this many bytes, the alignment of TensorFlow's memory.
 ALIGNMENT = 64
-# What TensorFlow's strings are called here; NumPy has them as objects.
+# The dtype name of TensorFlow's strings in the index; NumPy stores them as objects.
 BYTE_STRINGS = "byte strings"
 
 
 class Entry(TypedDict):
-    """Where an array lies: its bytes from `offset` on, `size` of them."""
+    """The position of an array: `size` bytes from `offset`."""
 
     name: str
     dtype: str
@@ -29,10 +29,13 @@ class Entry(TypedDict):
 
 
 def index_of(arrays: Mapping[str, np.ndarray]) -> list[Entry]:
-    """Where each array will lie in the bytes: `name`, `dtype`, `shape`, `offset` and `size` in bytes.
+    """The position of each array in the bytes: `name`, `dtype`, `shape`, `offset` and `size` in bytes.
+
+    Args:
+        arrays: numbers, booleans and byte strings (dtype object), of any shape.
 
     Raises:
-        StageError: an array of another kind, such as one of Python objects.
+        StageError: an array has another dtype, such as Python objects.
 
     >>> index_of({"bias": np.zeros(2, "float32")})
     [{'name': 'bias', 'dtype': '<f4', 'shape': [2], 'offset': 0, 'size': 8}]
@@ -46,7 +49,10 @@ def index_of(arrays: Mapping[str, np.ndarray]) -> list[Entry]:
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
-    """The bytes, piece by piece.
+    """The bytes of the arrays, piece by piece.
+
+    Args:
+        arrays: of any shape and dtype that `index_of` accepts.
 
     >>> [bytes(piece)[:4] for piece in pack({"count": np.int32(7)})]
     [b'\\x07\\x00\\x00\\x00', b'\\x00\\x00\\x00\\x00']
@@ -58,14 +64,17 @@ def pack(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
 
 
 def unpack(data: np.ndarray, index: Sequence[Entry]) -> dict[str, np.ndarray]:
-    """The arrays again. They share the memory of `data`.
+    """Restores the arrays. They share the memory of `data`.
 
     Args:
-        data: uint8 (N,), what `pack` gave.
-        index: what `index_of` gave.
+        data: uint8 (N,), the bytes of `pack`.
+        index: the result of `index_of`.
+
+    Returns:
+        The arrays by name, with the shapes and dtypes of the index.
 
     Raises:
-        ValueError, KeyError, TypeError or AttributeError: an index that does not fit.
+        ValueError, KeyError, TypeError or AttributeError: the index does not fit the bytes.
 
     >>> arrays = {"half": np.array([0.5], ml_dtypes.bfloat16), "name": np.array([b"a", b""], object)}
     >>> unpack(np.frombuffer(b"".join(pack(arrays)), np.uint8), index_of(arrays))
@@ -78,7 +87,7 @@ def _payload(name: str, array: np.ndarray) -> memoryview | bytes:
     if array.dtype == object:
         return _string_payload(name, array)
     if array.dtype.kind == "V" and array.dtype.isbuiltin != 2:
-        raise StageError(f"a checkpoint holds numbers, booleans and strings; {name} is of {array.dtype}")
+        raise StageError(f"a checkpoint can only store numbers, booleans and strings; {name} has dtype {array.dtype}")
     if not array.nbytes:
         return b""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
@@ -87,14 +96,14 @@ def _payload(name: str, array: np.ndarray) -> memoryview | bytes:
 def _string_payload(name: str, array: np.ndarray) -> bytes:
     strings = array.reshape(-1).tolist()
     if not all(isinstance(string, bytes) for string in strings):
-        raise StageError(f"a checkpoint holds numbers, booleans and strings; {name} holds Python objects")
+        raise StageError(f"a checkpoint can only store numbers, booleans and strings; {name} has Python objects")
     return json.dumps([string.hex() for string in strings]).encode()
 
 
 def _dtype_name(array: np.ndarray) -> str:
     if array.dtype == object:
         return BYTE_STRINGS
-    # NumPy calls the types that others registered, such as bfloat16, all by one name.
+    # NumPy's `str` is the same for all registered types, such as bfloat16, so these need their `name`.
     return array.dtype.name if array.dtype.isbuiltin == 2 else array.dtype.str
 
 

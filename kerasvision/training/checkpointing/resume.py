@@ -1,4 +1,4 @@
-"""Checkpoints of the training loop: what it saves, when, and how it goes on from there."""
+"""Checkpoints of the training loop: what it saves, when, and how it resumes."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,15 +21,15 @@ _CALLBACKS = "callbacks/"
 
 
 class Saving(Unsaved):
-    """Checkpoints after each epoch, after so many minutes, and before the process ends.
+    """Saves a checkpoint after each epoch, after a number of minutes, and before the process ends.
 
     Args:
         checkpoints: where to save.
-        variables: all that change while training.
-        callbacks: their states, made before they began.
+        variables: all that change in training.
+        callbacks: their states, made before `on_train_begin`.
         minutes: time between two checkpoints.
-        is_asked_to_stop: whether the process is to end.
-        agree: what of several workers' answers, of which this is one, all of them go by.
+        is_asked_to_stop: returns whether the process must end.
+        agree: turns this worker's answer into the answer that all workers use.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class Saving(Unsaved):
             self.last = str(checkpoints.folder / f"step-{self._found.step:08d}")
 
     def restore(self) -> None:
-        """Puts variables and callbacks where they were; nothing where there is no checkpoint."""
+        """Restores variables and callbacks; does nothing if there is no checkpoint."""
         if self._found is None:
             return
         arrays = self._found.arrays
         assign_values(self._variables, {name: array for name, array in arrays.items() if not name.startswith(_CALLBACKS)})
         self._callbacks.restore(self._found.state["callbacks"], arrays)
-        self._found = None  # as large as the network, several times over
+        self._found = None  # several times as large as the network
 
     def is_due(self) -> bool:
-        """Whether it is time to save, or to end."""
+        """Whether it is time to save or to end."""
         return self._agree(self._is_asked_to_stop() or time.monotonic() - self._saved_at >= self._seconds)
 
     def save(self, progress: Progress) -> None:
-        """Saves; a disk that cannot be written is a warning.
+        """Saves; warns if the disk cannot be written.
 
         Raises:
-            Interrupted: the process is to end, and the training is saved.
+            Interrupted: the process must end, and the training is saved.
         """
         states, arrays = self._callbacks.save()
         state = {"history": dict(progress.history), "stopped": progress.stopped, "callbacks": states}
@@ -79,7 +79,7 @@ class Saving(Unsaved):
         if self._agree(self._is_asked_to_stop()):
             raise Interrupted(
                 f"the training was asked to stop after step {progress.step}; its last checkpoint is {self.last}",
-                hint="run the same command again to go on",
+                hint="run the same command again to resume it",
             )
 
 
@@ -93,15 +93,15 @@ def saved_in(
     minutes: float,
     workers: WorkerGroup,
 ) -> Iterator[Unsaved]:
-    """How a training is saved while this lasts: as checkpoints in `work`, also when SIGTERM comes.
+    """Yields the object that saves a training: as checkpoints in `work`, also when SIGTERM comes.
 
     Args:
-        work: its folder; None: nothing is kept, and SIGTERM ends the process.
-        variables: all that change while training.
-        callbacks: before they began.
-        identity: JSON-able; what must be equal for a checkpoint to be this training's.
+        work: folder of the training; None: nothing is kept, and SIGTERM ends the process.
+        variables: all that change in training.
+        callbacks: before their `on_train_begin`.
+        identity: JSON-able; a checkpoint belongs to this training if its identity is equal.
         minutes: time between two checkpoints.
-        workers: who trains. The chief alone has checkpoints.
+        workers: those that train. Only the chief has checkpoints.
     """
     if work is None:
         yield Unsaved()

@@ -1,7 +1,7 @@
-"""Checkpoints of a training with several workers: the chief writes and reads them, and the others tell and are told.
+"""Checkpoints of a training with several workers: the chief reads and writes them, and sends and receives their contents.
 
-Most variables are the same on all workers. A metric's sums are not, nor are statistics that each replica keeps for itself:
-those of replica 3 are named "... of replica 3" in the checkpoint, whichever worker has that replica.
+Most variables are the same on all workers. The sums of a metric differ, and so do statistics that each replica keeps
+separately: those of replica 3 are named "... of replica 3" in the checkpoint, whichever worker has that replica.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from kerasvision.training.devices.workers import WorkerGroup
 
 
 class SharedCheckpoints:
-    """What `Checkpoints` is to one process, for all workers of a training. Each method waits for all.
+    """Does for all workers of a training what `Checkpoints` does for one process. Each method waits for all workers.
 
     Args:
-        checkpoints: the chief's; None on the others.
+        checkpoints: the chief's; None on the other workers.
         workers: of the training.
         variables: of this process, by name.
 
     Attributes:
-        folder: the chief's.
+        folder: the chief's folder.
     """
 
     def __init__(self, checkpoints: Checkpoints | None, *, workers: WorkerGroup, variables: Mapping[str, Any]) -> None:
@@ -38,10 +38,10 @@ class SharedCheckpoints:
         self.folder = Path(workers.chiefs(lambda: str(self._chiefs.folder)))
 
     def latest(self) -> Checkpoint | None:
-        """The chief's newest that is whole, with this worker's own values.
+        """The chief's newest intact checkpoint, with this worker's own values.
 
         Raises:
-            KerasvisionError: what the chief's `latest` raised, on all workers.
+            KerasvisionError: on all workers, the error that the chief's `latest` raised.
         """
         found: list[Checkpoint] = []
 
@@ -49,17 +49,22 @@ class SharedCheckpoints:
             found.extend(filter(None, [self._chiefs.latest()]))
             return {"step": found[0].step, "state": found[0].state} if found else None
 
-        told = self._workers.chiefs(header)
-        if told is None:
+        chiefs = self._workers.chiefs(header)
+        if chiefs is None:
             return None
         arrays = self._said_by(0, found[0].arrays if found else {})
-        return Checkpoint(told["step"], self._own(arrays), told["state"])
+        return Checkpoint(chiefs["step"], self._own(arrays), chiefs["state"])
 
     def try_save(self, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], *, step: int) -> Path | None:
-        """The chief saves what all have; a disk that cannot be written is a warning there.
+        """Saves the values of all workers on the chief, which warns if its disk cannot be written.
+
+        Args:
+            arrays: this worker's, of any shape and dtype.
+            state: JSON-able.
+            step: steps done.
 
         Returns:
-            The checkpoint's folder on the chief; None where it could not be saved.
+            The checkpoint's folder on the chief; None if it could not be saved.
         """
         everything = {**arrays, **self._others(arrays)}
 
@@ -76,7 +81,7 @@ class SharedCheckpoints:
         return self._checkpoints
 
     def _own(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What a checkpoint has for this worker, under the names that a single process would give it."""
+        """The arrays of a checkpoint for this worker, under the names that they have in a single process."""
         own = {name: array for name, array in arrays.items() if " of replica " not in name}
         for name, count in self._counts.items():
             values = [arrays.get(of_replica(name, self._first + n), arrays.get(name)) for n in range(count)]
@@ -84,7 +89,7 @@ class SharedCheckpoints:
         return own
 
     def _others(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The values of the other workers that are not the chief's, by replica."""
+        """The values of the other workers that differ from the chief's, by replica."""
         digests = {name: _digest(arrays[name]) for name in self._counts}
         chiefs = json.loads(self._workers.said_by(0, json.dumps(digests).encode()))
         mine = {

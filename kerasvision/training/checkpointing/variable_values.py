@@ -1,4 +1,4 @@
-"""Variables to arrays and back: TensorFlow's, Keras', and those that a strategy spreads over replicas."""
+"""Variables to arrays and back: of TensorFlow, of Keras, and those with a copy on each replica."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ MOST_NAMED = 5
 
 
 def read_values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Copies of the values, by the same names.
+    """Copies of the values, of each variable's shape and dtype, by the same names.
 
-    Where replicas do not have the same value, as of a metric's sum or of statistics that each keeps for itself, that of
-    replica 1 is named "... of replica 1", and so on.
+    If the replicas have different values, as in a metric's sum or in statistics that each replica keeps separately, the
+    value of replica 1 is named "... of replica 1", and so on.
 
     >>> read_values({"step": tf.Variable(3), "name": tf.Variable("a")})
     {'step': array(3, dtype=int32), 'name': array(b'a', dtype=object)}
@@ -31,16 +31,20 @@ def read_values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def assign_values(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Sets every variable to the array of its name; none where the two do not fit together.
+    """Sets every variable to the array of its name. If any of them do not match, it changes none.
+
+    Args:
+        variables: by name.
+        arrays: by the names of `read_values`, of each variable's shape and dtype.
 
     Raises:
-        StageError: a variable without an array, an array without a variable, another shape or another dtype.
+        StageError: a variable has no array, an array has no variable, or a shape or dtype differs.
 
     >>> bias = keras.Variable([0.0])
     >>> assign_values({"bias": bias}, {"bais": np.ones(1)})
     Traceback (most recent call last):
     ...
-    kerasvision.errors.StageError: the checkpoint does not fit this network: it lacks bias; it holds bais besides. Remove ...
+    kerasvision.errors.StageError: the checkpoint does not fit this network: it lacks bias; it also has bais. Remove ...
     """
     parts = {
         of_replica(name, number): (part, name)
@@ -51,7 +55,7 @@ def assign_values(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     if wrong:
         raise StageError(
             f"the checkpoint does not fit this network: {'; '.join(wrong)}",
-            hint="remove the folder of the checkpoints and train anew",
+            hint="remove the folder of the checkpoints and train again",
         )
     for place, (part, name) in parts.items():
         part.assign(arrays[place if place in arrays else name])
@@ -61,11 +65,11 @@ def _what_differs(variables: Mapping[str, Any], parts: Mapping[str, Any], arrays
     missing = [name for name in variables if name not in arrays]
     unknown = [name for name in arrays if name not in parts]
     wrong = [f"it lacks {shortened(missing, most=MOST_NAMED)}"] if missing else []
-    wrong += [f"it holds {shortened(unknown, most=MOST_NAMED)} besides"] if unknown else []
+    wrong += [f"it also has {shortened(unknown, most=MOST_NAMED)}"] if unknown else []
     for name in parts.keys() & arrays.keys():
         here, there = _kind(parts[name][0]), _kind(arrays[name])
         if here != there:
-            wrong.append(f"{name} is {there} there and {here} here")
+            wrong.append(f"{name} is {there} in the checkpoint and {here} in the network")
     return wrong
 
 
@@ -75,7 +79,7 @@ def _kind(value: tf.Variable | np.ndarray) -> str:
 
 
 def of_replica(name: str, number: int) -> str:
-    """The name of what a replica has for itself; that of the first replica is the variable's own."""
+    """The name of a replica's own value; for the first replica, it is the variable's name."""
     return f"{name} of replica {number}" if number else name
 
 
@@ -84,7 +88,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def parts_of(variable: Any) -> tuple[tf.Variable, ...]:
-    """What each replica of this process has; the variable itself on one device."""
+    """The copies on this process' replicas, each of the variable's shape and dtype; on one device, the variable itself."""
     variable = variable.value if isinstance(variable, keras.Variable) else variable
     strategy = getattr(variable, "distribute_strategy", None)
     return (variable,) if strategy is None else strategy.experimental_local_results(variable)
@@ -92,5 +96,5 @@ def parts_of(variable: Any) -> tuple[tf.Variable, ...]:
 
 def _array(variable: tf.Variable) -> np.ndarray:
     value = tf.convert_to_tensor(variable)
-    # An eager tensor may lend the variable's own memory, which the next step writes over.
+    # An eager tensor may share the variable's memory, which the next step overwrites.
     return np.array(value.numpy(), dtype=object if value.dtype == tf.string else None)

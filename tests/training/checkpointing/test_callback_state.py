@@ -1,4 +1,4 @@
-"""Callbacks after a resume: each goes on as if nothing had happened."""
+"""Callbacks after a resume: each continues as if the training had not stopped."""
 
 import json
 
@@ -11,12 +11,12 @@ from kerasvision.errors import ConfigError, StageError
 from kerasvision.training.checkpointing.best_weights import BestWeights
 from kerasvision.training.checkpointing.callback_state import CallbackStates
 
-# Better until the third epoch, then worse, a little better, worse for good.
+# Better until the third epoch, then worse, a little better, and worse until the end.
 LOSSES = [1.0, 0.8, 0.5, 0.6, 0.55, 0.495, 0.7, 0.9, 0.65, 0.66, 0.67, 0.68]
 
 
 class Training:
-    """What a loop does with callbacks: a network whose only weight is the epoch, and losses that are given."""
+    """Calls callbacks as a loop does, with given losses and a network whose only weight is the epoch."""
 
     def __init__(self, *callbacks):
         self.model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
@@ -45,7 +45,7 @@ class Training:
 
 
 def uninterrupted_and_resumed(make, kill_after):
-    """(seen, last weight, callbacks' state) of a training, and of one killed after an epoch and resumed."""
+    """(seen, last weight, callbacks' state) of a full training, and of one that is killed after an epoch and resumed."""
     whole = Training(*make("whole")).run(0, len(LOSSES))
     killed = Training(*make("resumed")).run(0, kill_after)
     states, arrays = killed.states.save()
@@ -60,7 +60,7 @@ def uninterrupted_and_resumed(make, kill_after):
 
 
 def plain(states):
-    """For comparison: the arrays as lists."""
+    """The arrays as lists, for comparison."""
     return states[0], {name: (array.dtype.name, array.tolist()) for name, array in states[1].items()}
 
 
@@ -108,9 +108,9 @@ def test_a_resumed_callback_does_what_an_uninterrupted_one_does(makers, tmp_path
 
 
 def test_what_these_cases_show_is_something(makers):
-    """The losses make each callback act, before and after the kills."""
+    """The losses make each callback act before and after the kills."""
     stopped = Training(*makers["early stopping"]("a")).run(0, 12).end()
-    # 0.495 is no gain of 0.01 over 0.5, so the seventh epoch is the fourth without one.
+    # 0.495 is not a gain of 0.01 over 0.5, so the seventh epoch is the fourth without a gain.
     assert [epoch for epoch, _ in stopped[0]] == [0, 1, 2, 3, 4, 5, 6]
     assert stopped[1] == 2.0, "the weight of the third epoch"
     rates = [rate for _, rate in Training(*makers["plateau"]("b")).run(0, 12).seen]
@@ -118,7 +118,7 @@ def test_what_these_cases_show_is_something(makers):
 
 
 def test_keras_forgets_without_this(makers):
-    """If this fails, Keras has learned to resume, and most of callback_state can go."""
+    """If this fails, Keras can resume callbacks, and most of callback_state can be removed."""
     stopping = makers["early stopping"]("a")[0]
     Training(stopping).run(0, 5)
     assert stopping.wait == 2
@@ -208,14 +208,14 @@ def test_a_tensor_comes_back_as_an_array():
 
 def test_other_callbacks_are_refused():
     states = CallbackStates([Everything()]).save()
-    with pytest.raises(StageError, match=r"callbacks that it began with, .*Everything; received \[\]"):
+    with pytest.raises(StageError, match=r"callbacks that it began with: .*Everything; received \[\]"):
         CallbackStates([]).restore(*states)
 
 
 def test_a_tampered_state_reaches_no_function_outside_keras():
     tampered, _ = CallbackStates([Everything()]).save()
     tampered["callbacks"][0]["attributes"] = {"values": {"function": "os:system"}}
-    with pytest.raises(StageError, match="functions of Keras only; received 'os:system'"):
+    with pytest.raises(StageError, match="may only name functions of Keras; received 'os:system'"):
         CallbackStates([Everything()]).restore(tampered, {})
 
 
@@ -225,7 +225,7 @@ def test_a_tampered_state_reaches_no_function_outside_keras():
 @pytest.mark.parametrize(
     ("best_is", "values", "best", "epoch"),
     [
-        ("max", [0.5, 0.7, 0.7, 0.6], 0.7, 2),  # the first of equals
+        ("max", [0.5, 0.7, 0.7, 0.6], 0.7, 2),  # the first of equal values
         ("min", [0.5, 0.7, 0.4, 0.6], 0.4, 3),
         ("min", [float("nan"), 0.7, float("nan"), 0.8], 0.7, 2),
         ("max", [float("nan")], None, 0),
@@ -245,5 +245,5 @@ def test_the_best_is_the_first_of_the_best_epochs(best_is, values, best, epoch):
 
 
 def test_an_unknown_metric_is_refused():
-    with pytest.raises(ConfigError, match="the history has loss, accuracy; received 'val_loss'"):
+    with pytest.raises(ConfigError, match="must be in the history: loss, accuracy; received 'val_loss'"):
         BestWeights("val_loss", best_is="min").on_epoch_end(0, {"loss": 1.0, "accuracy": 0.5})

@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back bit for bit, and what is damaged or of another training is told and not used."""
+"""Checkpoints: values are restored bit for bit; a damaged or foreign checkpoint is reported and not used."""
 
 import json
 import shutil
@@ -43,12 +43,12 @@ def assert_same_bits(one, other):
         assert same, name
 
 
-# --- There and back
+# --- Saved and restored
 
 
 def test_arrays_of_every_kind_come_back_bit_for_bit(checkpoints):
     random = np.random.default_rng(0)
-    bits = random.integers(0, 2**16, 100).astype(np.uint16)  # every kind of NaN among them
+    bits = random.integers(0, 2**16, 100).astype(np.uint16)  # including every kind of NaN
     arrays = {
         "float32": random.normal(size=(3, 4)).astype(np.float32),
         "float64 in Fortran order": np.asfortranarray(random.normal(size=(3, 4))),
@@ -90,11 +90,11 @@ def test_packing_loses_nothing(drawn):
 
 
 def test_what_a_checkpoint_cannot_hold_is_refused_before_anything_is_written(checkpoints):
-    with pytest.raises(StageError, match="numbers, booleans and strings; thing holds Python objects"):
+    with pytest.raises(StageError, match="numbers, booleans and strings; thing has Python objects"):
         checkpoints.save({"thing": np.array([object()])}, {}, step=1)
-    with pytest.raises(StageError, match="record is of"):
+    with pytest.raises(StageError, match="record has dtype"):
         checkpoints.save({"record": np.zeros(2, [("a", "i4"), ("b", "f4")])}, {}, step=1)
-    with pytest.raises(StageError, match="the state in a checkpoint must be plain data; .* is of object"):
+    with pytest.raises(StageError, match="the state in a checkpoint must be plain data; .* is of type object"):
         checkpoints.try_save({}, {"thing": object()}, step=1)
     assert names(checkpoints) == []
 
@@ -176,7 +176,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(two, name, da
         found = two.latest()
     assert (found.step, found.state, set(found.arrays["weights"])) == (10, {"at": 10}, {10})
     assert len(found.notes) == 1
-    # A manifest of another step is whole, and says that the other files are not.
+    # The manifest of another step is intact, but does not match the other files.
     told = "variables.bin" if (name, damage) == ("manifest.json", exchange) else name
     assert f"{two.folder / 'step-00000020'} is damaged ({told}" in found.notes[0]
     assert two.notes == list(found.notes)
@@ -228,14 +228,14 @@ def test_other_files_in_the_folder_are_left_alone(two):
     assert names(two) == ["notes.txt", "step-00000020", "step-00000030", "step-by-step.txt"]
 
 
-# --- Whose checkpoint it is
+# --- Checkpoints of other trainings
 
 
 def test_a_checkpoint_of_another_training_is_refused_and_the_difference_named(two):
     other = Checkpoints(two.folder, identity={"training": {"epochs": 5, "clip_norm": 1.0}})
     with pytest.raises(ConfigError) as refused:
         other.latest()
-    assert "of another training: training.clip_norm: absent -> 1.0; training.epochs: 3 -> 5." in str(refused.value)
+    assert "belong to another training: training.clip_norm: absent -> 1.0; training.epochs: 3 -> 5." in str(refused.value)
     assert "remove the folder" in str(refused.value)
 
 
@@ -247,14 +247,14 @@ def test_the_order_of_an_identity_and_tuples_in_it_do_not_matter(tmp_path):
 def test_a_checkpoint_of_another_format_is_refused(two, monkeypatch):
     monkeypatch.setattr(checkpoint_files, "FORMAT", 2)
     two.save({}, {}, step=30)
-    with pytest.raises(ConfigError, match=r"reads checkpoints of format 1, and .*step-00000030 is of another; received 2"):
+    with pytest.raises(ConfigError, match=r"reads checkpoints of format 1, and .*-00000030 has another format; received 2"):
         two.latest()
 
 
 def test_one_training_at_a_time_saves(two):
     other = Checkpoints(two.folder, identity=two.identity)
     for save in (other.save, other.try_save):
-        with pytest.raises(StageError, match="another training is at work in .*checkpoints. Wait for it"):
+        with pytest.raises(StageError, match="another training is running in .*checkpoints. Wait for it"):
             save({}, {}, step=30)
     assert other.latest().step == 20, "to read is allowed"
     two.release()
@@ -282,7 +282,7 @@ def test_a_failed_periodic_save_is_a_warning_and_told_again_at_the_end(tmp_path,
             with pytest.warns(UserWarning, match="the checkpoint of step 30 could not be saved in .*: No space left on"):
                 assert checkpoints.try_save({}, {}, step=30) is None
             assert checkpoints.latest().step == 20
-            assert "Free some space on that disk; the checkpoints before it are as they were." in checkpoints.notes[0]
+            assert "Free some space on that disk; the earlier checkpoints are unchanged." in checkpoints.notes[0]
 
 
 # --- Variables
@@ -326,9 +326,9 @@ def test_variables_that_do_not_fit_are_named_and_none_is_changed():
         assign_values(here, arrays)
     for part in (
         "it lacks name",
-        "it holds unknown besides",
-        "weight is float32 (3, 2) there and float32 (2, 3) here",
-        "half is float16 (2,) there and bfloat16 (2,) here",
+        "it also has unknown",
+        "weight is float32 (3, 2) in the checkpoint and float32 (2, 3) in the network",
+        "half is float16 (2,) in the checkpoint and bfloat16 (2,) in the network",
     ):
         assert part in str(refused.value)
     assert int(here["count"]) == 0
@@ -338,5 +338,5 @@ def test_what_differs_between_replicas_comes_back_to_each(on_replicas):
     found = dict(on_replicas["2 values"])
     assert found.pop("same").tolist() == [True] * 3
     assert sorted(found) == ["mean", "mean of replica 1", "total", "total of replica 1", "weight"]
-    # Of inputs 1 and 2, with momentum 0.5.
+    # For inputs 1 and 2, with momentum 0.5.
     assert (found["mean"].tolist(), found["mean of replica 1"].tolist()) == ([0.5], [1.0])
