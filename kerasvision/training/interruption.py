@@ -87,7 +87,7 @@ def sigterm_passed_on() -> Iterator[None]:
         if passed_on.is_set():
             raise Interrupted(
                 "the training was asked to stop, and ended before it could save its state",
-                hint="run the same command again to go on from its last checkpoint",
+                hint="run the same command again to resume from its last checkpoint",
             ) from error
         raise
     finally:

@@ -114,7 +114,7 @@ def train_loop(
         callbacks: Keras'.
         steps_per_call: "auto": as many as take about a quarter of a second, or one if a callback looks at each step.
         saving: where to resume, and when to save.
-        explain: returns a sentence for the error when the loss is lost at a step (from 0, over all epochs).
+        explain: returns a sentence for the error at a step (from 0, over all epochs) whose loss or gradient is not finite.
         agree: turns the seconds of this worker into the seconds that all workers use.
         ends: called between two epochs and when a training resumes there; True ends this call.
 

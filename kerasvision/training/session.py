@@ -64,7 +64,7 @@ def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
     """
     if not needs_own_process(settings.training):
         return _train_here(settings, files)
-    # spawn: a forked child would share the state of a TensorFlow that is at work.
+    # spawn: a forked child would share the state of a running TensorFlow.
     spawn = multiprocessing.get_context("spawn")
     try:
         begin = partial(child.begin, quietly=quiet.is_installed())

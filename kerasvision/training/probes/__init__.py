@@ -1,1 +1,1 @@
-"""Questions to an experiment that a few steps answer: gradients, learning rate, one batch, replicas."""
+"""Short checks of an experiment: gradients, learning rate, memorizing one batch, replicas."""

@@ -1,4 +1,4 @@
-"""Whether an experiment trains on several replicas as on one device; and if not, why not."""
+"""Whether training on several replicas gives the same weights as on one device; and if not, why."""
 
 import json
 import multiprocessing
@@ -17,24 +17,24 @@ from kerasvision.config.stages import TrainerSettings, stage_settings
 from kerasvision.errors import ConfigError
 from kerasvision.training.probes.replica_run import Dtype, ReplicaRun, plain_settings, prepare_process, replica_run
 
-# Of a weight's largest value. The order of a float32 sum decides its last bits, and the steps add up.
+# Relative to a weight's largest value. The order of a float32 sum changes its last bits, and the steps accumulate this.
 ALLOWED = {"float32": 1e-5, "float64": 1e-9}
-# Float64 rounds 5e8 times less than float32, and a mistake is as large in either. Where rounding has grown so much that it
-# shows in float64 too, it is still so many times smaller there.
+# Float64 rounds 5e8 times less than float32, while a mistake has the same size in both. Even if rounding has grown until it
+# shows in float64, it is smaller there by at least this factor.
 TIMES_SMALLER = 1e4
-# A weight whose values are all smaller than this counts as so large: rounding is all that some of them hold.
+# A smaller largest value counts as this one: some weights contain nothing but rounding.
 SMALLEST = 1e-3
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was found.
+    """The outcome of a comparison.
 
     Attributes:
-        because: `equal` in float32; `rounding`: equal in float64, and in float32 not; or `differs`.
+        because: `equal` in float32; `rounding`: equal in float64 but not in float32; or `differs`.
         text: the outcome and its reasons, a few sentences.
-        table: a row per weight: `weight`, `values` (how many), and by how much of its largest value it differs in `float32`
-            and, where that was asked, in `float64`.
+        table: a row per weight: `weight`, `values` (how many), and the difference relative to the largest value in `float32`
+            and, if it was computed, in `float64`.
     """
 
     because: Literal["equal", "rounding", "differs"]
@@ -43,7 +43,7 @@ class Agreement:
 
     @property
     def agrees(self) -> bool:
-        """Whether several replicas train as one device does, but for rounding."""
+        """Whether several replicas train as one device does, except for rounding."""
         return self.because != "differs"
 
 
@@ -52,28 +52,29 @@ def agreement(
 ) -> Agreement:
     """Trains a few steps of the experiment on one CPU device and on several logical ones, from the same weights.
 
-    The same images, augmentation, optimizer, clipping and micro-batches; in float32; without dropout, whose masks differ
-    between replicas by design. Where the weights differ in the end, all is done again in float64, in which rounding is
-    too small to see.
+    Images, augmentation, optimizer, clipping and micro-batches are the same. It trains in float32, and without dropout,
+    whose masks differ between replicas by design. If the final weights differ, it repeats both trainings in float64, where
+    rounding is too small to matter.
 
     Args:
         experiment: of the pipeline file.
-        examples_folder: the examples' prepared data set.
-        transform_folder: where `transform.json` lies.
-        replicas: how many.
-        steps: how many.
+        examples_folder: the prepared data set of the examples.
+        transform_folder: contains `transform.json`.
+        replicas: number of logical devices, at least 2.
+        steps: number of training steps, at least 1.
 
     Raises:
-        ConfigError: a batch that does not divide by replicas and micro-batches, or has fewer images than these.
+        ConfigError: the batch size is not a multiple of replicas times micro-batches, or a value is out of range.
         StageError: the loss became infinite or not a number.
     """
     if replicas < 2 or steps < 1:
-        raise ConfigError("a comparison takes at least 2 replicas and 1 step", received=(replicas, steps))
+        raise ConfigError("a comparison requires at least 2 replicas and 1 step", received=(replicas, steps))
     # Every experiment has a trainer, but the table of all stages does not give the type of its settings.
     settings = cast(TrainerSettings, stage_settings(experiment)["trainer"])
     asked = [json.dumps(plain_settings(settings, replicas=count).to_data()) for count in (1, replicas)]
     with ExitStack() as stack:
-        # A process can be split into devices once, so each number of replicas has its own; spawned, as TensorFlow needs.
+        # A process can be split into devices only once, so each number of replicas has its own process. TensorFlow requires
+        # that it is spawned.
         pools = [stack.enter_context(_process(count)) for count in (1, replicas)]
 
         def both(dtype: Dtype) -> tuple[ReplicaRun, ReplicaRun]:
@@ -92,7 +93,10 @@ def agreement(
 
 
 def relative_differences(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """By how much of its largest value each array differs.
+    """The largest difference of each array, relative to its largest absolute value in `one`.
+
+    Args:
+        one, other: name -> float array of any shape; both have the same names and shapes.
 
     >>> relative_differences({"bias": np.array([1.0, -4.0])}, {"bias": np.array([1.0, -3.0])})
     {'bias': 0.25}
@@ -113,20 +117,20 @@ def _equal(one: ReplicaRun, several: ReplicaRun, *, dtype: str) -> bool:
 
 
 def _is_rounding(runs: Mapping[str, tuple[ReplicaRun, ReplicaRun]]) -> bool:
-    """Whether what differs in float32 all but vanishes in float64."""
+    """Whether the difference in float32 almost disappears in float64."""
     one, several = runs["float64"]
     allowed = max(ALLOWED["float64"], _largest(*runs["float32"])[1] / TIMES_SMALLER)
     return not several.kept_apart and _first_apart(one, several) is None and _largest(one, several)[1] <= allowed
 
 
 def _first_apart(one: ReplicaRun, several: ReplicaRun) -> str | None:
-    """The first layer that says something else of the first images."""
+    """The first layer whose outputs for the first batch differ."""
     apart = relative_differences(one.outputs, several.outputs)
     return next((name for name, value in apart.items() if value > ALLOWED["float64"]), None)
 
 
 def _largest(one: ReplicaRun, several: ReplicaRun) -> tuple[str, float]:
-    """The weight that differs most, and by how much."""
+    """The weight with the largest difference, and that difference."""
     found = relative_differences(one.weights, several.weights)
     return max(found.items(), key=lambda item: item[1])
 
@@ -142,13 +146,13 @@ def _judged(runs: Mapping[str, tuple[ReplicaRun, ReplicaRun]], *, replicas: int,
         f"most {largest:.1e} of their largest value ({_plain(name)}), the losses by {_losses(*runs['float32']):.1e}"
     )
     if "float64" not in runs:
-        return Agreement("equal", f"They agree. {seen}: rounding.", table)
+        return Agreement("equal", f"They agree. {seen}. This is rounding.", table)
     again = f"in float64 by {_largest(*runs['float64'])[1]:.1e}"
     if _is_rounding(runs):
-        text = f"They agree but for rounding. {seen}; {again}. The network makes what float32 rounds larger with each step."
+        text = f"They agree except for rounding. {seen}; {again}. The network amplifies float32's rounding with each step."
         return Agreement("rounding", text, table)
     reasons = " ".join(_reasons(*runs["float64"], replicas=replicas))
-    return Agreement("differs", f"They differ. {seen}; {again}, so it is no rounding. {reasons}", table)
+    return Agreement("differs", f"They differ. {seen}; {again}, so the cause is not rounding. {reasons}", table)
 
 
 def _reasons(one: ReplicaRun, several: ReplicaRun, *, replicas: int) -> Iterator[str]:
@@ -157,16 +161,16 @@ def _reasons(one: ReplicaRun, several: ReplicaRun, *, replicas: int) -> Iterator
         yield f"These layers draw random numbers, which differ between replicas by design: {', '.join(several.random)}."
     elif first is not None:
         yield (
-            f"Of all layers, {first} is the first that says something else of the first images on {replicas} replicas than "
-            "on one device: what it computes over a batch, such as a mean, it computes over its replica's part of it. "
-            "Let it sum over all replicas, as keras.layers.BatchNormalization(synchronized=True) does."
+            f"{first} is the first layer whose outputs for the first batch differ between 1 device and {replicas} replicas. "
+            "It computes something over the whole batch, such as a mean, and each replica only has its part of the batch. "
+            "Make it sum over all replicas, as keras.layers.BatchNormalization(synchronized=True) does."
         )
     if several.kept_apart:
-        yield f"These have another value on each replica: {', '.join(map(_plain, several.kept_apart))}."
+        yield f"These weights have a different value on each replica: {', '.join(map(_plain, several.kept_apart))}."
     if not several.random and first is None and not several.kept_apart:
         yield (
-            "All layers say the same of the first images, so it is the loss, a gradient of its own, or the optimizer that "
-            "looks at more than one image at a time."
+            "All layers have the same outputs for the first batch, so the cause is in the loss, a custom gradient, or the "
+            "optimizer: one of them combines several images."
         )
 
 
@@ -175,5 +179,5 @@ def _losses(one: ReplicaRun, several: ReplicaRun) -> float:
 
 
 def _plain(name: str) -> str:
-    """Without the number that keeps names apart."""
+    """The name without the number that makes it unique."""
     return name.partition(" ")[2]

@@ -1,4 +1,4 @@
-"""What can be seen in one batch, before or besides training, that keeps a network from learning it."""
+"""Faults that keep a network from learning a batch and that can be found without training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,21 +14,25 @@ MOST_NAMED = 6
 
 
 def batch_faults(batch: tuple[Any, Any], *, ids: Sequence[str]) -> list[str]:
-    """Inputs that are no numbers, inputs that are all alike, and equal inputs with different targets; a sentence each.
+    """Finds inputs that are not finite, inputs that are all equal, and equal inputs with different targets.
 
     Args:
-        batch: (inputs, targets), any nesting of tensors whose first axis is the example.
+        batch: (inputs, targets), any nesting of tensors whose first axis is the example: float32 (N, H, W, C) inputs and
+            int32 (N,) targets, for example.
         ids: of the examples.
+
+    Returns:
+        A sentence for each fault.
 
     >>> images = np.array([[1.0], [2.0], [1.0]])
     >>> batch_faults((images, np.array([0, 1, 1])), ids=["a", "b", "c"])
-    ['2 images stand in the batch with different targets though they are equal as the network sees them: a, c']
+    ['2 images in the batch have different targets, but are equal as the network sees them: a, c']
     """
     inputs, targets = (_rows(part) for part in batch)
     faults = []
     lost = [name for name, row in zip(ids, inputs, strict=True) if not all(map(_is_finite, row))]
     if lost:
-        faults.append(f"{len(lost)} images hold what is infinite or not a number: {_named(lost)}")
+        faults.append(f"{len(lost)} of {len(inputs)} images have values that are infinite or not a number: {_named(lost)}")
     groups: dict[bytes, list[int]] = {}
     for number, row in enumerate(inputs):
         groups.setdefault(_bytes(row), []).append(number)
@@ -38,20 +42,31 @@ def batch_faults(batch: tuple[Any, Any], *, ids: Sequence[str]) -> list[str]:
     if torn:
         names = _named([ids[number] for number in torn])
         faults.append(
-            f"{len(torn)} images stand in the batch with different targets though they are equal as the network sees them: "
-            f"{names}"
+            f"{len(torn)} images in the batch have different targets, but are equal as the network sees them: {names}"
         )
     return faults
 
 
 def lost_weights(network: keras.Model) -> list[str]:
-    """Layers whose weights are not all finite; a sentence, or none. ReLU units can hide them: TensorFlow's give 0 there."""
+    """Finds layers whose weights are not all finite. ReLU units can hide them: TensorFlow's return 0 for not-a-number.
+
+    Returns:
+        A sentence that names the layers, or an empty list.
+    """
     lost = dict.fromkeys(_layer(weight, network) for weight in network.weights if not _is_finite(weight.numpy()))
     return [f"weights are infinite or not a number: {_named(list(lost))}"] if lost else []
 
 
 def unmoved_layers(network: keras.Model, objective: Objective, batch: tuple[Any, Any]) -> list[str]:
-    """Layers that no gradient reaches from the batch; a sentence, or none.
+    """Finds layers whose gradients are all zero or missing for this batch.
+
+    Args:
+        network: in training mode.
+        objective: its loss.
+        batch: (inputs, targets), tensors whose first axis is the example.
+
+    Returns:
+        A sentence that names the layers, or an empty list.
 
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "relu", name="dead"), keras.layers.Dense(1)])
     >>> network.layers[0].set_weights([np.array([[1.0]]), np.array([-9.0])])
@@ -78,7 +93,7 @@ def _layer(weight: keras.Variable, network: keras.Model) -> str:
 
 
 def _rows(part: Any) -> list[list[np.ndarray]]:
-    """Of each example, its arrays."""
+    """The arrays of each example."""
     arrays = [np.asarray(each) for each in keras.tree.flatten(part)]
     return [[array[row] for array in arrays] for row in range(len(arrays[0]))]
 

@@ -1,10 +1,11 @@
-"""Gradients of a network against finite differences, layer by layer, in float64 (https://cs231n.github.io/neural-networks-3/).
+"""Compares gradients with finite differences, layer by layer, in float64 (https://cs231n.github.io/neural-networks-3/).
 
-Of each layer, a random direction in which all its weights move, and some single weights. What is compared is the function
-that is trained: batch normalisation over the batch, dropout with one mask that stays. On the edge of a ReLU unit or of a
-maximum a function has no gradient. Such a kink is told from a mistake by several steps of different lengths, and counted.
+For each layer it compares the slope in a random direction of all the layer's weights, and the slopes of some single weights.
+The network runs as in training: batch normalisation uses the batch's statistics, and dropout uses one fixed mask. At the
+edge of a ReLU unit or of a maximum a function has no gradient. Steps of several lengths distinguish such a kink from a
+mistake; kinks are counted.
 
-In float64 batch normalisation goes by Keras' formula: the fused kernel of `kerasvision.ops.normalization` has no float64.
+In float64, batch normalisation uses Keras' formula: the fused kernel of `kerasvision.ops.normalization` has no float64.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,24 +25,24 @@ from kerasvision.training.probes.layer_gradients import wrong_layers
 from kerasvision.training.probes.lines import Function, SlopeComparison, compare_with_slope
 
 BATCH_SIZE = 4
-# Single weights of each layer that are looked at, besides the direction of all of them.
+# Number of single weights that are checked in each layer, in addition to the direction of all its weights.
 WEIGHTS_PER_LAYER = 3
-# Weights leave their initial values by noise of this deviation: no bias of 0 puts whole maps on the edge of a ReLU, and no
-# factor of 0 hides what comes before it.
+# The deviation of the noise that is added to the initial weights. A bias of 0 would put whole maps on the edge of a ReLU,
+# and a factor of 0 would hide the layers before it.
 MOVED = 0.02
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What was compared.
+    """The outcome of the comparisons.
 
     Attributes:
-        table: a row per layer with weights: `layer`; `weights`, how many; `checked`, how many comparisons; `kinks` and
-            `rounding`, how many of them could not be decided for that reason; `error`, the largest relative one of the
-            others; `verdict`: agrees, differs, undecided (more than half could not be decided, or none agrees), or flat (the
-            outputs do not depend on it).
-        wrong: layers whose own gradient is wrong, each with the error. Where a layer below one of them differs too, that
-            is why.
+        table: a row per layer with weights: `layer`; `weights`, how many; `checked`, number of comparisons; `kinks` and
+            `rounding`, number of comparisons that could not be decided for that reason; `error`, the largest relative error
+            of the others; `verdict`: agrees, differs, undecided (more than half could not be decided, or none agrees), or
+            flat (the outputs do not depend on the layer's weights).
+        wrong: layer -> relative error, for layers whose own gradient is wrong. Such a layer also makes the layers before it
+            differ.
     """
 
     table: pd.DataFrame
@@ -49,7 +50,7 @@ class GradientCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether no layer differs and none is undecided."""
+        """Whether no layer differs or is undecided."""
         return bool(len(self.table)) and self.table["verdict"].isin(["agrees", "flat"]).all().item()
 
     @property
@@ -59,15 +60,15 @@ class GradientCheck:
 
 
 def gradient_check(network: keras.Model, *, inputs: Any = None, seed: int = 0) -> GradientCheck:
-    """Compares the gradients of a network with finite differences, where its weights are.
+    """Compares the gradients of a network at its current weights with finite differences.
 
     Args:
-        network: all float64; see `in_float64`. It is left as it was.
-        inputs: what it is called with; by default four rows of normal noise.
-        seed: of noise, directions and choices.
+        network: completely float64; see `in_float64`. Its weights are the same afterwards.
+        inputs: the network's inputs, float64 (N, ...) tensors; by default four rows of normal noise.
+        seed: for noise, directions and the choice of weights.
 
     Raises:
-        ConfigError: a network that is not float64, or has no weights to train, or whose outputs are not numbers.
+        ConfigError: the network is not float64, has no weights to train, or its outputs are not finite.
 
     >>> with in_float64():
     ...     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh", name="tanh")])
@@ -98,14 +99,14 @@ def gradient_check(network: keras.Model, *, inputs: Any = None, seed: int = 0) -
 def check_builder(
     name: str, *, image_shape: tuple[int, int, int], num_classes: int | None, seed: int = 0, **options: Any
 ) -> GradientCheck:
-    """Builds a network of that name (or "module:function") in float64, moves its weights a little, and checks it.
+    """Builds a network in float64, adds a little noise to its weights, and checks its gradients.
 
     Args:
-        name, image_shape, num_classes, options: see `kerasvision.models.build`.
-        seed: of weights, images, directions and choices.
+        name, image_shape, num_classes, options: see `kerasvision.models.build`; `name` may be "module:function".
+        seed: for weights, images, directions and the choice of weights.
 
     Raises:
-        ConfigError: no such network, or one that cannot be built so.
+        ConfigError: there is no such network, or it cannot be built with these options.
     """
     with in_float64():
         keras.utils.set_random_seed(seed)
@@ -118,7 +119,7 @@ def check_builder(
 
 @contextmanager
 def in_float64() -> Iterator[None]:
-    """Networks that are built within it are float64.
+    """Within it, new networks are float64.
 
     >>> with in_float64():
     ...     keras.layers.Dense(2).compute_dtype
@@ -144,17 +145,17 @@ def _refuse(network: keras.Model) -> None:
     if others:
         name, dtype = next(iter(others.items()))
         raise ConfigError(
-            f"finite differences need a network in float64; {name} is {dtype}",
-            hint="build it within in_float64(), and give no layer a dtype of its own",
+            f"finite differences require a network in float64; {name} is {dtype}",
+            hint="build it within in_float64(), and do not set the dtype of a layer",
         )
 
 
 def _noise(network: keras.Model, random: np.random.Generator) -> Any:
-    """Rows of normal noise, and of random tokens where the network reads tokens too: two where their number is free."""
+    """Rows of normal noise, and of random tokens if the network also reads tokens: two per row if the length is free."""
     made = [_noise_like(spec, network, random) for spec in getattr(network, "inputs", None) or ()]
     if not made or any(part is None for part in made):
         raise ConfigError(
-            f"{network.name} reads something else than numbers of one shape", hint="give it inputs to be checked with"
+            f"the inputs of {network.name} must be float64 numbers of a fixed shape", hint="pass inputs for the check"
         )
     return made[0] if len(made) == 1 else made
 
@@ -187,9 +188,9 @@ def _layer_table(network: keras.Model, function: Function, random: np.random.Gen
 def _compared(
     function: Function, gradients: Sequence[np.ndarray], numbers: Sequence[int], random: np.random.Generator
 ) -> list[SlopeComparison]:
-    """A direction of all weights of a layer, and single ones of each of its variables in turn."""
+    """Compares in a direction of all weights of a layer, and in single weights, from each of its variables in turn."""
     nowhere: list[np.ndarray | None] = [None] * len(gradients)
-    # A line goes as far as the weights are from 0.
+    # The length of a line is the root mean square of the weights.
     spread = {number: max(1e-2, float(np.sqrt(np.mean(function.variables[number].numpy() ** 2)))) for number in numbers}
     slopes = np.concatenate([np.ravel(gradients[number]) * spread[number] for number in numbers])
     usual = float(np.sqrt(np.mean(slopes**2)))
@@ -231,13 +232,13 @@ def _lines(check: GradientCheck) -> Iterator[str]:
             yield f"{int(table[reason].sum())} comparisons could not be decided: {cause}"
     for verdict, what in (
         ("differs", "gradients differ"),
-        ("undecided", "too little could be decided (try another seed)"),
-        ("flat", "the outputs do not depend on it"),
+        ("undecided", "too few comparisons could be decided (try another seed)"),
+        ("flat", "the outputs do not depend on these"),
     ):
         names = table.loc[table["verdict"] == verdict, "layer"].tolist()
         if names:
             yield f"{what}: {', '.join(names)}"
     for layer, off_by in check.wrong.items():
-        yield f"the layer {layer} has a wrong gradient of its own: off by {off_by:.1%}"
+        yield f"the layer {layer} computes a wrong gradient: off by {off_by:.1%}"
     if (table["verdict"] == "differs").any() and not check.wrong:
-        yield "each layer by itself has the right gradient: what stands between them has not"
+        yield "each single layer has the right gradient: the mistake is in the operations between the layers"

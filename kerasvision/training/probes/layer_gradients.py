@@ -1,4 +1,4 @@
-"""Which layer's own gradient is wrong: each is called alone, with what it received within the network."""
+"""Which layer's own gradient is wrong: each layer is called alone, with the inputs that it received in the network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,27 +10,30 @@ import tensorflow as tf
 
 from kerasvision.training.probes.lines import Function, compare_with_slope
 
-# So often a layer is asked, in other directions: the edge of a ReLU unit may spoil one of them.
+# How many random directions are tried for a layer: the edge of a ReLU unit may spoil one of them.
 TRIES = 3
 
-# What a layer was called with: args, kwargs.
+# The arguments of a layer's call: args, kwargs.
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def wrong_layers(network: keras.Model, inputs: Any, *, random: np.random.Generator) -> dict[str, float]:
-    """Layers whose gradient, by their inputs or weights, is not the slope of their outputs: name -> relative error.
+    """Layers whose gradient by their inputs or weights differs from the slope of their outputs.
 
     Args:
         network: float64.
-        inputs: what it is called with.
-        random: where directions come from.
+        inputs: the network's inputs, float64 (N, ...) tensors.
+        random: draws the directions.
+
+    Returns:
+        Layer name -> relative error.
     """
     errors = {}
     for layer, call in _calls(network, inputs):
         error = _error(layer, call, random)
         if error is not None:
             errors[layer] = error
-    # A layer made of layers is wrong by itself only where these are right.
+    # A layer made of layers is to blame only if its inner layers are right.
     return {
         _name(layer, network): error
         for layer, error in errors.items()
@@ -44,7 +47,7 @@ def _name(layer: keras.Layer, network: keras.Model) -> str:
 
 
 def _error(layer: keras.Layer, call: Call, random: np.random.Generator) -> float | None:
-    """None where the gradient agrees, or nothing can be said."""
+    """The relative error; None if the gradient agrees, or if no direction could be decided."""
     values = keras.tree.flatten(call)
     received = {
         number: tf.Variable(value)
@@ -71,7 +74,7 @@ def _error(layer: keras.Layer, call: Call, random: np.random.Generator) -> float
 
 
 def _calls(network: keras.Model, inputs: Any) -> list[tuple[keras.Layer, Call]]:
-    """The last call of each layer that is no network: (layer, (args, kwargs))."""
+    """The last call of each layer that is not itself a network: (layer, (args, kwargs))."""
     seen: dict[int, tuple[keras.Layer, Call]] = {}
     layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
 

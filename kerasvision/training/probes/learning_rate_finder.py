@@ -1,7 +1,7 @@
-"""Which learning rate an experiment wants: a short training with a rate that rises, and where its loss falls fastest.
+"""Finds a learning rate: a short training raises the rate step by step, and shows where the loss falls fastest.
 
-Source: Smith, 2015, https://arxiv.org/abs/1506.01186, section 3.3; with a rate that rises exponentially, and a stop where
-the loss has blown up, as in https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html.
+Source: Smith, 2015, https://arxiv.org/abs/1506.01186, section 3.3. The exponential rise, and the stop when the loss
+explodes, follow https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html.
 """
 
 import math
@@ -27,22 +27,22 @@ from kerasvision.training.step import LostError
 
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 200
-# Losses are averaged over about this share of all steps.
+# The smoothing averages over about this share of all steps.
 WIDTH = 0.05
-# The loss has blown up where its mean is so many times the least that it was.
+# The loss has exploded when its mean exceeds its minimum by this factor.
 BLOWN_UP = 4.0
-# A loss that has not fallen by this share tells of no rate.
+# If the loss falls by less than this share, no rate is suggested.
 LEAST_FALL = 0.05
 
 
 @dataclass(frozen=True)
 class LearningRates:
-    """What was seen.
+    """The outcome of a search for the learning rate.
 
     Attributes:
         table: a row per step: `learning_rate`, `loss` of the batch, `smoothed` loss.
-        suggestion: where the smoothed loss fell fastest; None where it did not fall.
-        ended: why there are no more steps.
+        suggestion: the rate at which the smoothed loss fell fastest; None if it did not fall.
+        ended: why the training ended.
     """
 
     table: pd.DataFrame
@@ -59,7 +59,7 @@ class LearningRates:
         return f"{seen} The loss fell from {first:.3g} to {best:.3g}, fastest at a learning rate of {self.suggestion:.1e}."
 
     def save(self, folder: Path) -> tuple[Path, Path]:
-        """Writes `learning_rate.csv` and `learning_rate.png`; returns where they are."""
+        """Writes `learning_rate.csv` and `learning_rate.png`; returns their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         table, picture = folder / "learning_rate.csv", folder / "learning_rate.png"
         self.table.to_csv(table, index=False)
@@ -77,27 +77,27 @@ def find_learning_rate(
     highest: float = HIGHEST,
     steps: int = STEPS,
 ) -> LearningRates:
-    """Trains with a learning rate that rises at each step, by the same factor, and looks at the loss.
+    """Trains while the learning rate rises by the same factor at each step, and records the loss.
 
-    All else is the experiment's: network, images, augmentation, batch size, optimizer, clipping, L2. The weights are those
-    that it starts from, and are not kept.
+    Network, images, augmentation, batch size, optimizer, clipping and L2 are the experiment's. The training starts from the
+    experiment's initial weights, and its result is not kept.
 
     Args:
-        settings: of the trainer; their learning rate, warm-up and schedule do not matter.
+        settings: of the trainer; their learning rate, warm-up and schedule are ignored.
         examples: a data set with a train split.
         classes: class names in the order of their numbers.
         transform: fitted on the train split.
         lowest, highest: the first and the last learning rate.
-        steps: from one to the other.
+        steps: number of steps from the lowest to the highest rate, at least 20.
 
     Raises:
-        ConfigError: an empty range, too few steps, or fewer images than one batch holds.
-        StageError: the loss is not a number at the very first step.
+        ConfigError: the range is empty, there are too few steps, or there are fewer images than a batch needs.
+        StageError: the loss is not finite at the first step.
     """
     if not 0 < lowest < highest < math.inf:
         raise ConfigError("learning rates must rise from lowest > 0 to highest", received=(lowest, highest))
     if steps < 20:
-        raise ConfigError("a search for the learning rate needs at least 20 steps", received=steps)
+        raise ConfigError("a search for the learning rate requires at least 20 steps", received=steps)
     settings = steady(settings)
     training = settings.training
     ready = prepare_step(settings, examples=examples, classes=tuple(classes), transform=transform)
@@ -119,7 +119,7 @@ def find_learning_rate(
 
 
 def _losses(ready: PreparedStep, iterator: Any, rates: np.ndarray) -> tuple[list[float], str]:
-    """The loss of each step until it blows up, and how that ended."""
+    """The loss of each step until it explodes, and why the training ended."""
     losses: list[float] = []
     best = math.inf
     with bar("trying rates", total=len(rates)) as advance:
@@ -131,21 +131,28 @@ def _losses(ready: PreparedStep, iterator: Any, rates: np.ndarray) -> tuple[list
                 if not losses:
                     raise StageError(
                         f"the loss must be a number at the first step, before anything is learned; it is {lost.loss}",
-                        hint="look at the images (kerasvision data scan), and at model.weights where there are any",
+                        hint="check the images (kerasvision data scan), and model.weights if they are set",
                     ) from None
                 return losses, f"at {rate:.1e} the loss or the gradient was infinite or not a number"
             mean = float(np.mean(losses[-_width(len(rates)) :]))
             best = min(best, mean)
             if mean > BLOWN_UP * best:
-                return losses, f"at {rate:.1e} the loss was more than {BLOWN_UP:g} times the least"
+                return losses, f"at {rate:.1e} the loss was more than {BLOWN_UP:g} times its minimum"
             advance(1, note=f"{rate:.1e}  loss {mean:.3g}")
     return losses, f"{rates[-1]:.1e} was reached"
 
 
 def smoothed(losses: Sequence[float], *, width: int) -> np.ndarray:
-    """Each loss averaged with about `width` of its neighbours on both sides, by a normal distribution.
+    """Each loss averaged with about `width` neighbours on both sides, weighted by a normal distribution.
 
-    Unlike a running mean, it shows nothing later than it happened.
+    Unlike a running mean, it does not delay changes.
+
+    Args:
+        losses: S numbers.
+        width: twice the standard deviation of the normal distribution, in steps.
+
+    Returns:
+        float64 (S,).
 
     >>> smoothed([5.0, 4.0, 3.0, 2.0, 1.0], width=2)[2].round(6).item()
     3.0
@@ -159,10 +166,10 @@ def _width(steps: int) -> int:
 
 
 def suggested(table: pd.DataFrame) -> float | None:
-    """The learning rate at which the smoothed loss falls fastest by the logarithm of the rate; None where it does not fall.
+    """The learning rate at which the smoothed loss falls fastest per logarithm of the rate; None if it does not fall.
 
     Args:
-        table: `learning_rate`, equally far apart on a logarithmic scale, and `smoothed`.
+        table: has the columns `learning_rate`, evenly spaced on a logarithmic scale, and `smoothed`.
     """
     loss = table["smoothed"].to_numpy()
     best = int(loss.argmin())
@@ -172,7 +179,7 @@ def suggested(table: pd.DataFrame) -> float | None:
 
 
 def draw(found: LearningRates) -> Figure:
-    """Loss by learning rate, and the suggestion."""
+    """Plots the loss against the learning rate, with the suggestion."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(found.table["learning_rate"], found.table["loss"], alpha=0.3, label="loss of a batch")
@@ -182,7 +189,7 @@ def draw(found: LearningRates) -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss")
-    # What comes after the loss has blown up would flatten all the rest.
+    # The exploded losses at the end would flatten the rest of the curve.
     low, high = found.table["smoothed"].min(), found.table["smoothed"].iloc[0]
     axes.set_ylim(low - 0.1 * (high - low) - 1e-9, high + 0.5 * (high - low) + 1e-9)
     axes.legend()

@@ -1,4 +1,4 @@
-"""A network as a function of its weights along a line, and what gradients say of its slope there."""
+"""A network as a function of its weights along a line: compares its gradient with its slope there."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from kerasvision.training.probes.slopes import slope_at_zero
 
-# A gradient is right where it is so close to the slope, relative to the larger of them.
+# A gradient agrees if it differs from the slope by at most this share of the larger of both.
 TOLERANCE = 1e-5
-# A difference is a mistake where it is so many times as large as what the slope may be off.
+# A difference is a mistake if it exceeds the doubt about the slope by this factor.
 CERTAIN = 10.0
-# A slope of less than this share of the usual one of its layer is as good as none.
+# A slope below this share of the layer's usual slope counts as flat.
 SMALL = 1e-3
 
 Verdict = Literal["agrees", "differs", "kink", "rounding", "flat"]
@@ -22,7 +22,7 @@ Verdict = Literal["agrees", "differs", "kink", "rounding", "flat"]
 
 @dataclass(frozen=True)
 class SlopeComparison:
-    """The gradient along a line, and the slope by differences."""
+    """The slope along a line by the gradient and by finite differences, their relative error, and the verdict."""
 
     by_gradient: float
     by_differences: float
@@ -33,13 +33,13 @@ class SlopeComparison:
 class Function:
     """The sum of all outputs, each times a fixed random number, as a function of some variables.
 
-    Such a sum has a gradient wherever the outputs have one, and a mistake in any of them shows in it. Layers draw the same
-    random numbers each time, and what they keep beside their weights is put back.
+    This sum has a gradient wherever the outputs have one, and a mistake in any output shows in it. Layers draw the same
+    random numbers at each call, and their other state is reset before each call.
 
     Args:
-        call: gives the outputs, in any nesting of float64 tensors.
-        variables: which are changed along lines.
-        state: further variables that the call changes.
+        call: returns the outputs, in any nesting of float64 tensors.
+        variables: those that change along lines; float64, of any shape.
+        state: other variables that the call changes.
         seed: of the random numbers.
     """
 
@@ -51,15 +51,19 @@ class Function:
         self._value = tf.function(self._sum, autograph=False)
 
     def value(self) -> float:
-        """What it is now."""
+        """The sum at the current values of the variables."""
         return float(self._value()[0])
 
     def size(self) -> float:
-        """Of what is summed up: the sum of all absolute values."""
+        """The sum of the absolute values of all terms."""
         return float(self._value()[1])
 
     def gradients(self) -> list[np.ndarray]:
-        """By each variable, by automatic differentiation; zeros for those that do not matter."""
+        """The gradient by each variable, from automatic differentiation.
+
+        Returns:
+            An array per variable, of its shape and dtype (float64); zeros if the sum does not depend on the variable.
+        """
 
         def found() -> list[tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -85,13 +89,13 @@ class Function:
 def compare_with_slope(
     function: Function, gradients: Sequence[np.ndarray], directions: Sequence[np.ndarray | None], *, usual: float
 ) -> SlopeComparison:
-    """Walks along a line through where the variables are, and leaves them there.
+    """Compares gradient and slope along a line through the current values of the variables, which it restores.
 
     Args:
         function: of the variables.
-        gradients: of it, by variable.
-        directions: how far each variable goes while the line goes from 0 to 1; None: nowhere.
-        usual: the size that slopes along such lines have.
+        gradients: of the function, an array per variable, float64 of the variable's shape.
+        directions: per variable, its change when the line goes from 0 to 1, float64 of the variable's shape; None: 0.
+        usual: the typical size of slopes along such lines.
     """
     moved = [
         (variable, variable.numpy(), gradient, direction)

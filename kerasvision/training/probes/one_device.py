@@ -1,6 +1,6 @@
-"""The train step of an experiment for a few steps: on one device, in the precision that Keras has now, float32 by default.
+"""The train step of an experiment for a few steps on one device, in Keras' current precision (float32 by default).
 
-What is looked for does not depend on the devices, and should not be hidden by rounding.
+What the probes look for does not depend on the devices, and low precision could hide it.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
 @dataclass(frozen=True)
 class PreparedStep:
-    """An experiment that can be trained by hand.
+    """An experiment that can be trained step by step.
 
     Attributes:
-        settings: as they are used here.
-        network: what is trained.
+        settings: as used here.
+        network: the model that is trained.
         objective: of the task.
-        step: trains it; its optimizer has a learning rate that can be assigned.
+        step: trains the network; the learning rate of its optimizer can be assigned.
         task: encodes batches.
     """
 
@@ -40,7 +40,7 @@ class PreparedStep:
 
 
 def steady(settings: TrainerSettings) -> TrainerSettings:
-    """The settings with a learning rate that stays, on one device, without averages, and without kept feature maps."""
+    """The settings with a constant learning rate, on one device, without averages of weights or kept feature maps."""
     plain = {
         "schedule": c.Constant(),
         "warmup_epochs": 0.0,
@@ -56,14 +56,14 @@ def steady(settings: TrainerSettings) -> TrainerSettings:
 def prepare_step(
     settings: TrainerSettings, *, examples: ExampleSet, classes: tuple[str, ...], transform: ImageTransform
 ) -> PreparedStep:
-    """Builds the network and the train step; same settings, same weights.
+    """Builds the network and the train step. The same settings give the same weights.
 
     Args:
-        settings: `steady` ones.
+        settings: the result of `steady`.
         examples, classes, transform: of the experiment.
 
     Raises:
-        ConfigError: a network without weights to train, or that cannot be built for these images.
+        ConfigError: the network has no weights to train, or cannot be built for these images.
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)

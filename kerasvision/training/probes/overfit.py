@@ -1,4 +1,4 @@
-"""Whether an experiment can learn one batch by heart. What cannot do that will not learn a data set.
+"""Whether an experiment can memorize one batch. If it cannot, it will not learn a data set.
 
 Source: https://cs231n.github.io/neural-networks-3/#sanitycheck, "overfit a tiny subset of data".
 """
@@ -27,12 +27,12 @@ from kerasvision.training.probes.one_device import PreparedStep, prepare_step, s
 from kerasvision.training.step import LostError
 
 STEPS = 500
-# Learned by heart: a loss of this share of the first one, or of this size.
+# The batch is learned when the loss has fallen to this share of the first loss, or to this value.
 SHARE, NEARLY_NOTHING = 0.01, 1e-3
-# What is tried where the experiment's own optimizer does not get there.
+# Tried if the experiment's own optimizer does not succeed.
 OTHER_OPTIMIZER = c.Adam(learning_rate=1e-3)
 
-# Settings of tasks that are there to prevent what is wanted here.
+# Settings of tasks that prevent memorizing.
 _HINDRANCES = ("label_smoothing", "scheduled_sampling", "attention_penalty")
 _DROPOUTS = (
     keras.layers.Dropout,
@@ -44,12 +44,12 @@ _DROPOUTS = (
 
 @dataclass(frozen=True)
 class Overfit:
-    """What came of it.
+    """The outcome of training on one batch.
 
     Attributes:
-        learned: whether the batch was learned by heart.
-        table: a row per step: `step` from 1, `loss` and the task's metrics, before that step changed the weights.
-        findings: what stands in the way, a sentence each; empty where nothing was seen.
+        learned: whether the network memorized the batch.
+        table: a row per step: `step` from 1, `loss` and the task's metrics, measured before the step changed the weights.
+        findings: possible causes of a failure, a sentence each; empty if none was found.
     """
 
     learned: bool
@@ -70,20 +70,20 @@ def overfit(
     transform: ImageTransform,
     steps: int = STEPS,
 ) -> Overfit:
-    """Trains on the first batch of the experiment, over and over, until its loss is nearly nothing.
+    """Trains on the first batch of the experiment repeatedly, until its loss is almost 0.
 
-    With the experiment's network, loss, optimizer and learning rate; without augmentation, weight decay, L2, dropout, label
-    smoothing, warm-up and schedule, which are there to prevent what is wanted here.
+    It uses the experiment's network, loss, optimizer and learning rate, but not augmentation, weight decay, L2, dropout,
+    label smoothing, warm-up and schedule: these prevent or slow down memorizing.
 
     Args:
         settings: of the trainer.
         examples: a data set with a train split.
         classes: class names in the order of their numbers.
         transform: fitted on the train split.
-        steps: at most.
+        steps: the largest number of steps, at least 1.
 
     Raises:
-        ConfigError: fewer images than one batch holds, or no steps.
+        ConfigError: there are fewer images than a batch needs, or `steps` is below 1.
     """
     if steps < 1:
         raise ConfigError("steps must be at least 1", received=steps)
@@ -104,7 +104,7 @@ def overfit(
 
 
 def unhindered(settings: TrainerSettings) -> TrainerSettings:
-    """The settings without anything that keeps a network from learning by heart."""
+    """The settings without everything that keeps a network from memorizing."""
     changes = {"training.optimizer.weight_decay": 0.0, "training.l2": 0.0, "augment": ()}
     changes |= {f"task.{name}": 0.0 for name in _HINDRANCES if name in type(settings.task).model_fields}
     settings = steady(settings)
@@ -135,7 +135,7 @@ def _without_dropout(network: keras.Model) -> None:
 
 
 def _trained(ready: PreparedStep, batch: tuple[Any, Any], steps: int) -> tuple[pd.DataFrame, list[str]]:
-    """A row per step until the batch is learned, and what ended it before its time."""
+    """A row per step until the batch is learned, and a sentence if the training ended early."""
     again = tf.data.Dataset.from_tensors(batch).repeat()
     iterator = iter(ready.step.share_out(again))
     rows: list[dict[str, float]] = []
@@ -157,7 +157,7 @@ def _trained(ready: PreparedStep, batch: tuple[Any, Any], steps: int) -> tuple[p
 
 def _why_lost(step: int) -> str:
     if step == 1:
-        return "before anything was learned, so look at the weights it starts from and at the loss"
+        return "nothing had been learned yet, so check the initial weights and the loss"
     return "the learning rate is too high, or the loss takes a root or a logarithm of 0"
 
 
@@ -167,7 +167,7 @@ def _is_learned(losses: pd.Series) -> bool:
 
 
 def _died(ready: PreparedStep, batch: tuple[Any, Any]) -> list[str]:
-    """What the network has become: without gradients, or with one answer for everything."""
+    """Whether the trained network has lost its gradients, or gives the same answer for all images."""
     seen = [f"in the end, {sentence}" for sentence in unmoved_layers(ready.network, ready.objective, batch)]
     answers = np.asarray(ready.objective.answers(ready.network(batch[0], training=True)), "float64")
     if len(answers) > 1 and np.ptp(answers, axis=0).max() <= 1e-6 * np.abs(answers).max():
@@ -176,7 +176,7 @@ def _died(ready: PreparedStep, batch: tuple[Any, Any]) -> list[str]:
 
 
 def _about_curve(table: pd.DataFrame) -> list[str]:
-    """What the loss did."""
+    """A sentence about how the loss changed."""
     losses = table["loss"][np.isfinite(table["loss"])].to_numpy()
     if len(losses) < 10:
         return []
@@ -186,13 +186,13 @@ def _about_curve(table: pd.DataFrame) -> list[str]:
         return [f"the loss rose, from {first:.4g} to {last:.4g}: the learning rate is too high"]
     if last > 0.95 * first:
         return [
-            f"the loss hardly moved, from {first:.4g} to {last:.4g}: the learning rate is too low, or nothing reaches "
+            f"the loss hardly changed, from {first:.4g} to {last:.4g}: the learning rate is too low, or no gradient reaches "
             "the weights"
         ]
     if last < 0.95 * before:
         return [
             f"the loss was still falling, from {before:.4g} to {last:.4g} in the last {tenth} steps: more steps or a "
-            "higher learning rate may do"
+            "higher learning rate may be enough"
         ]
     return [f"the loss fell from {first:.4g} to {last:.4g} and stayed there"]
 
@@ -205,8 +205,9 @@ def _with_other_optimizer(
     table, _ = _trained(other, batch, steps)
     rate = f"Adam at a learning rate of {OTHER_OPTIMIZER.learning_rate:g}"
     if _is_learned(table["loss"]):
-        return f"{rate} learns the batch in {len(table)} steps: the network can, and the optimizer's settings are in the way"
-    return f"{rate} does not learn it either (loss {table['loss'].iloc[-1]:.4g}): look at network, loss and labels"
+        learned = f"{rate} learns the batch in {len(table)} steps"
+        return f"{learned}, so the network can learn it, and the cause is the optimizer's settings"
+    return f"{rate} does not learn it either (loss {table['loss'].iloc[-1]:.4g}): check network, loss and labels"
 
 
 def _outcome(learned: bool, table: pd.DataFrame) -> str:
@@ -214,4 +215,4 @@ def _outcome(learned: bool, table: pd.DataFrame) -> str:
     how = f"the loss went from {first['loss']:.4g} to {last['loss']:.4g} in {len(table)} steps"
     if "accuracy" in table:
         how += f", accuracy {table['accuracy'].dropna().iloc[-1]:.3f}"
-    return f"the batch {'was learned by heart' if learned else 'was not learned'}: {how}"
+    return f"the batch {'was learned' if learned else 'was not learned'}: {how}"

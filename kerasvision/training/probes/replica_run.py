@@ -1,4 +1,4 @@
-"""A few steps of an experiment on so many logical CPU devices, and what came of them. In a process of its own."""
+"""Runs a few steps of an experiment on a number of logical CPU devices, in a separate process, and returns the weights."""
 
 import json
 from collections.abc import Iterator
@@ -30,21 +30,21 @@ from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import LostError, TrainStep
 from kerasvision.training.transfer import part_to_train
 
-# What Keras' random layers have at 0 when they change nothing.
+# Attributes of Keras' random layers; at 0 the layer changes nothing.
 STRENGTHS = ("rate", "stddev")
 Dtype = Literal["float32", "float64"]
 
 
 @dataclass(frozen=True)
 class ReplicaRun:
-    """What came of it.
+    """The outcome of a run.
 
     Attributes:
         losses: float32 (steps,).
-        weights: name -> value, of all weights of the network after the last step.
-        kept_apart: the weights that are not the same on all replicas.
-        outputs: layer -> (rows,), a number for each row of the first batch that depends on all that the layer says of it.
-        random: the layers that draw random numbers and could not be kept from it.
+        weights: name -> value, all weights of the network after the last step, float32 or float64 of the weight's shape.
+        kept_apart: names of the weights that are not the same on all replicas.
+        outputs: layer -> float64 (rows,), for each row of the first batch a number that depends on all the layer's outputs.
+        random: layers that draw random numbers and cannot be made deterministic.
     """
 
     losses: np.ndarray
@@ -55,17 +55,17 @@ class ReplicaRun:
 
 
 def prepare_process(replicas: int) -> None:
-    """Makes this process one with so many CPU devices and no GPU. Before TensorFlow does anything."""
+    """Gives this process one CPU device per replica and no GPU. Call it before TensorFlow runs anything."""
     end_with_parent()
     tf.config.set_visible_devices([], "GPU")
     make_logical_devices(replicas)
 
 
 def plain_settings(settings: TrainerSettings, *, replicas: int) -> TrainerSettings:
-    """The settings for a comparison: in float32, on so many CPU devices, without XLA and without kept feature maps.
+    """The settings for a comparison: in float32, with one CPU device per replica, without XLA or kept feature maps.
 
     Raises:
-        ConfigError: the batch does not divide.
+        ConfigError: the batch cannot be divided among the replicas.
     """
     devices = tuple(f"CPU:{number}" for number in range(replicas))
     place = {"strategy": "one_device", "devices": None} if replicas == 1 else {"strategy": "mirrored", "devices": devices}
@@ -74,14 +74,14 @@ def plain_settings(settings: TrainerSettings, *, replicas: int) -> TrainerSettin
 
 
 def replica_run(settings: str, examples: Path, transform: Path, *, steps: int, dtype: Dtype) -> ReplicaRun:
-    """Trains and tells.
+    """Trains a few steps and returns what to compare.
 
     Args:
-        settings: of `plain_settings`, as JSON.
-        examples: a prepared data set.
-        transform: `transform.json`.
-        steps: how many.
-        dtype: of everything, the weights too.
+        settings: the result of `plain_settings`, as JSON.
+        examples: the folder of a prepared data set.
+        transform: the file `transform.json`.
+        steps: number of training steps.
+        dtype: of all computations and weights.
 
     Raises:
         StageError: the loss became infinite or not a number.
@@ -169,7 +169,7 @@ def _train_step(
         l2=training.l2,
     )
     if dtype == "float64":
-        # The losses' own 32 bits would round 1 / n; several replicas sum first, and divide the sums, which are in 64.
+        # A loss divided by n would pass the gradient 1 / n through its float32, which rounds; replicas divide float64 sums.
         step._divided = False
     return step
 
@@ -182,7 +182,7 @@ def _in_64_bits(objective: Objective) -> Objective:
 
 
 def _without_random_numbers(network: keras.Model) -> Iterator[str]:
-    """Turns dropout and noise off, which differ between replicas by design; gives the random layers that it cannot."""
+    """Turns off dropout and noise, which differ between replicas by design; yields random layers that it cannot turn off."""
     for layer in network._flatten_layers(include_self=False, recursive=True):
         if not layer._seed_generators:
             continue
@@ -194,7 +194,7 @@ def _without_random_numbers(network: keras.Model) -> Iterator[str]:
 
 
 def _outputs(network: keras.Model, batch: Any, strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
-    """See `ReplicaRun.outputs`. Of networks that are no graph of layers, none."""
+    """See `ReplicaRun.outputs`. Empty for a network that is not a graph of layers."""
     graph = getattr(network, "_functional", network)  # of a Sequential
     layers = [
         layer
@@ -215,7 +215,7 @@ def _outputs(network: keras.Model, batch: Any, strategy: tf.distribute.Strategy)
 
 
 def _fingerprint(output: tf.Tensor) -> tf.Tensor:
-    """(rows,) float64: what is in a row, each number times a random one that is the same for all rows."""
+    """float64 (rows,): the sum of each row's values times random factors, which are the same for all rows."""
     rows = tf.reshape(tf.cast(output, tf.float64), [tf.shape(output)[0], -1])
     factors = tf.random.stateless_normal([tf.shape(rows)[1]], [0, 0], dtype=tf.float64)
     return tf.linalg.matvec(rows, factors)

@@ -1,8 +1,9 @@
-"""The slope of a function along a line by finite differences, and how far it can be trusted there.
+"""The slope of a function along a line by finite differences, and how reliable it is.
 
-A central difference (f(h) - f(-h)) / 2h is wrong by its step where that is long, and by rounding where it is short; on the
-edge of a ReLU unit or of a maximum it is the mean of two slopes, and no smaller step makes it better. So there are several
-steps, ten times smaller each: the two that agree best give the slope, and what they and the two sides differ by, its doubt.
+A central difference (f(h) - f(-h)) / 2h is inaccurate for a long step because the slope changes, and for a short step
+because of rounding. At the edge of a ReLU unit or of a maximum it is the mean of two slopes, and a smaller step does not
+help. So several steps are tried, each ten times smaller. The two that agree best give the slope. Its doubt comes from their
+difference and from the difference between both sides.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
-# No smaller step is tried where two agree so well, relative to the slope.
+# If two steps agree up to this share of the slope, no smaller step is tried.
 ENOUGH = 1e-6
-# Of a value of size 1 in float64: the distance to the next one, and some for the operations that led to it.
+# The error of a float64 value of size 1: the distance to the next value, times a margin for the operations before.
 ROUNDING = 4 * 2.0**-52
 
 
@@ -23,7 +24,7 @@ class Slope:
     Attributes:
         value: of the line at 0.
         doubt: how far off the value may be.
-        because: what most of the doubt comes from, where there is much: a kink, or rounding.
+        because: the main source of a large doubt: a kink, or rounding.
     """
 
     value: float
@@ -33,7 +34,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class _Rung:
-    """Differences with one step: the central one, the right less the left one, and what rounding may do to them."""
+    """Differences with one step: the central one, the right minus the left one, and the error from rounding."""
 
     central: float
     bend: float
@@ -44,8 +45,8 @@ def slope_at_zero(line: Callable[[float], float], *, size: float | None = None) 
     """The slope of `line` at 0.
 
     Args:
-        line: a function of one number in float64, for which 1 is a long way.
-        size: of the largest numbers that are summed up to its value; by default of that value at 0.
+        line: a function of a float64 number, scaled so that 1 is a large change.
+        size: the magnitude of the terms that are summed to its value; by default the magnitude of its value at 0.
 
     >>> slope_at_zero(lambda t: 3.0 * t + t * t).value
     3.0...
@@ -60,7 +61,7 @@ def slope_at_zero(line: Callable[[float], float], *, size: float | None = None) 
     for step in STEPS:
         ahead, behind = line(step), line(-step)
         if rungs and ahead == behind == middle and any(rung.central for rung in rungs):
-            # A staircase, on which so short a step leads nowhere: somewhere there are fewer digits.
+            # The function is a staircase at this step length: something within it has fewer digits than float64.
             one_step = Slope(rungs[0].central, abs(rungs[0].central), "rounding")
             return replace(_surest(found) if found else one_step, because="rounding")
         rungs.append(_Rung((ahead - behind) / (2 * step), (ahead - 2 * middle + behind) / step, ROUNDING * size / step))
@@ -76,10 +77,10 @@ def _surest(slopes: Sequence[Slope]) -> Slope:
 
 
 def _of_two(longer: _Rung, shorter: _Rung) -> Slope:
-    # What is left of the bend as the step goes to 0: it shrinks with the step, unless there is a kink.
+    # The limit of the bend for a step of 0: the bend shrinks with the step, unless there is a kink.
     kink = abs(10 * shorter.bend - longer.bend) / 9 / 2
     change = abs(longer.central - shorter.central)
-    # Rounding makes both grow with each shorter step.
+    # With rounding, the bend grows as the step gets shorter.
     grows = abs(shorter.bend) > 3 * abs(longer.bend)
     doubt = max(kink, change, shorter.rounding)
     return Slope(shorter.central, doubt, "rounding" if grows or doubt == shorter.rounding else "kink")

@@ -1,11 +1,11 @@
-"""Networks with and without a mistake that shows on several replicas: for test_agreement.py."""
+"""Networks with and without a mistake that shows on several replicas, for test_agreement.py."""
 
 import keras
 from keras import layers, ops
 
 
 class OwnNormalisation(layers.Layer):
-    """As a user writes it: mean and variance of the rows that it sees, which on a replica are not the whole batch."""
+    """A user's normalisation: it uses mean and variance of its rows, which on a replica are only a part of the batch."""
 
     def call(self, inputs):
         mean = ops.mean(inputs, axis=0, keepdims=True)
@@ -20,14 +20,14 @@ def with_own_normalisation(*, image_shape, num_classes):
 
 
 def with_statistics_of_each_replica(*, image_shape, num_classes):
-    """Keras' own layer without `synchronized`, which the builder does not offer."""
+    """Keras' own layer without `synchronized`; the builder does not have this option."""
     image = keras.Input(image_shape)
     x = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 5, strides=4, use_bias=False)(image))
     return keras.Model(image, layers.Dense(num_classes)(layers.Flatten()(layers.ReLU()(x))))
 
 
 def as_it_should_be(*, image_shape, num_classes, synchronized=False):
-    """Statistics over all replicas, which a builder is asked for where there are several."""
+    """Statistics over all replicas: with several replicas, the builder gets `synchronized`."""
     image = keras.Input(image_shape)
     x = layers.BatchNormalization(synchronized=synchronized)(layers.Conv2D(4, 5, strides=4, use_bias=False)(image))
     x = layers.Dropout(0.5)(layers.Flatten()(layers.ReLU()(x)))
@@ -35,7 +35,7 @@ def as_it_should_be(*, image_shape, num_classes, synchronized=False):
 
 
 def that_enlarges_rounding(*, image_shape, num_classes):
-    """Its loss is steep, and each step goes far: what float32 rounds grows."""
+    """Its loss is steep and its steps are large, so that float32's rounding grows."""
     image = keras.Input(image_shape)
     x = layers.Flatten()(image)
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""What several replicas do otherwise than one device is found, named, and told apart from rounding."""
+"""A difference between several replicas and one device is found, named, and distinguished from rounding."""
 
 from pathlib import Path
 
@@ -47,8 +47,8 @@ def planted(name):
 def test_a_users_normalisation_over_its_own_rows_is_named_and_no_rounding(found):
     seen = found(planted("with_own_normalisation"), precision="bfloat16")
     assert (seen.agrees, seen.because) == (False, "differs")
-    assert "Of all layers, own is the first that says something else of the first images on 2 replicas" in seen.text
-    assert "so it is no rounding" in seen.text
+    assert "own is the first layer whose outputs for the first batch differ between 1 device and 2 replicas" in seen.text
+    assert "so the cause is not rounding" in seen.text
     assert list(seen.table.columns) == ["weight", "values", "float32", "float64"]
     assert seen.table["float64"].max() > 1e-3
     assert seen.table.set_index("weight")["values"]["dense/kernel"] == 4 * 3 * 3 * 3
@@ -58,8 +58,8 @@ def test_a_users_normalisation_over_its_own_rows_is_named_and_no_rounding(found)
 def test_statistics_of_each_replica_are_named(found):
     seen = found(planted("with_statistics_of_each_replica"))
     assert not seen.agrees
-    assert "norm is the first that says something else" in seen.text
-    assert "These have another value on each replica: norm/moving_mean, norm/moving_variance." in seen.text
+    assert "norm is the first layer whose outputs for the first batch differ" in seen.text
+    assert "These weights have a different value on each replica: norm/moving_mean, norm/moving_variance." in seen.text
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The gradient check: what is right passes, what is wrong is found and named, and a kink is neither."""
+"""The gradient check accepts right gradients, finds and names wrong ones, and reports kinks as neither."""
 
 import math
 import runpy
@@ -34,7 +34,7 @@ class WrongSquare(keras.layers.Layer):
 
 
 class WrongDense(keras.layers.Layer):
-    """x w, whose gradient by w lacks its first column."""
+    """x w, with a gradient by w whose first column is missing."""
 
     def build(self, shape):
         self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 2))
@@ -103,11 +103,11 @@ def test_layer_without_weights_whose_gradient_is_wrong_is_found_and_named():
     wrong = network_of(dense("below"), lambda: WrongSquare(1.01, name="square"), dense("above"))
     check = gradient_check(wrong)
     assert not check.passed
-    # What lies above it has the right gradient; what lies below gets it through the wrong layer.
+    # The layer above has the right gradient; the layer below gets its gradient through the wrong layer.
     assert verdicts(check) == {"below": "differs", "above": "agrees"}
     assert list(check.wrong) == ["square"]
     assert check.wrong["square"] == pytest.approx(0.01, rel=0.05)
-    assert "the layer square has a wrong gradient of its own" in check.text
+    assert "the layer square computes a wrong gradient" in check.text
 
 
 def test_the_same_layer_with_the_right_gradient_passes():
@@ -130,7 +130,7 @@ def test_gradient_that_is_cut_off_differs():
 
 
 def test_weights_on_the_edge_of_a_relu_are_undecided_and_said_to_be():
-    # Images of 0 and biases of 0: every unit stands on its edge, and the way on is by the biases alone.
+    # Images and biases are 0, so every unit is exactly on its edge, and only the biases have an effect.
     network = network_of(dense("edge", activation="relu", kernel_initializer="zeros"), dense("above"))
     check = gradient_check(network, inputs=tf.zeros((4, 3), tf.float64))
     assert verdicts(check)["edge"] == "undecided"
@@ -144,7 +144,7 @@ def test_layer_that_changes_nothing_is_flat_and_named():
     network = network_of(dense("dead", activation="relu", bias_initializer=far_below), dense("above"))
     check = gradient_check(network)
     assert verdicts(check)["dead"] == "flat"
-    assert "the outputs do not depend on it: dead" in check.text
+    assert "the outputs do not depend on these: dead" in check.text
 
 
 def test_network_with_dropout_and_batch_norm_passes_and_is_left_as_it_was():
@@ -157,7 +157,7 @@ def test_network_with_dropout_and_batch_norm_passes_and_is_left_as_it_was():
 
 def test_network_in_float32_is_refused():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="thin")])
-    with pytest.raises(ConfigError, match=r"need a network in float64; .* is float32. Build it within in_float64"):
+    with pytest.raises(ConfigError, match=r"require a network in float64; .* is float32. Build it within in_float64"):
         gradient_check(network)
 
 
@@ -170,7 +170,7 @@ def test_network_that_reads_rows_of_any_length_needs_inputs():
     with in_float64():
         rows = keras.Input((None, 3))
         network = keras.Model(rows, keras.layers.Dense(2, name="dense")(rows))
-    with pytest.raises(ConfigError, match="Give it inputs to be checked with"):
+    with pytest.raises(ConfigError, match="Pass inputs for the check"):
         gradient_check(network)
     assert gradient_check(network, inputs=tf.ones((2, 4, 3), tf.float64)).passed
 

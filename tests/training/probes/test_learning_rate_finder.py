@@ -1,4 +1,4 @@
-"""The learning-rate finder: it suggests where a known curve is steepest, and what trains the real experiment."""
+"""The learning-rate finder suggests the steepest rate of a known curve, and a rate that trains a real experiment."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def curve(loss, rates):
 
 
 def test_suggestion_is_where_the_loss_falls_fastest():
-    # 1 / (1 + (r / 0.01)^2) is steepest, by the logarithm of r, at r = 0.01; above 1 the loss blows up.
+    # 1 / (1 + (r / 0.01)^2) is steepest, per logarithm of r, at r = 0.01; above 1 the loss explodes.
     rates = np.geomspace(1e-6, 10, 141)
     loss = 1 / (1 + (rates / 0.01) ** 2) + np.where(rates > 1, rates**2, 0)
     assert suggested(curve(loss, rates)) == pytest.approx(0.01, rel=0.15)
@@ -50,7 +50,7 @@ def test_smoothing_keeps_a_straight_line_straight():
 
 def test_real_experiment_ends_when_the_loss_blows_up(found):
     assert len(found.table) < 80
-    assert "times the least" in found.ended or "not a number" in found.ended
+    assert "times its minimum" in found.ended or "not a number" in found.ended
     ratios = found.table["learning_rate"].to_numpy()[1:] / found.table["learning_rate"].to_numpy()[:-1]
     np.testing.assert_allclose(ratios, (10 / 1e-6) ** (1 / 79), rtol=1e-6)
 
@@ -67,7 +67,7 @@ def test_suggested_rate_trains_better_than_much_smaller_and_much_larger_ones(fou
 
 def test_the_same_search_finds_the_same(found, data, stripes_settings):
     settings = stripes_settings(optimizer=c.Sgd(learning_rate=0.5, momentum=0.9), schedule="cosine", warmup_epochs=1)
-    again = find_learning_rate(settings, **data, steps=80)  # its own rate, schedule and warm-up do not matter
+    again = find_learning_rate(settings, **data, steps=80)  # the experiment's rate, schedule and warm-up are ignored
     pd.testing.assert_frame_equal(again.table, found.table)
 
 
