@@ -1,1 +1,1 @@
-"""Searching for better settings with KerasTuner."""
+"""Searches for better settings with KerasTuner."""

@@ -1,4 +1,4 @@
-"""Trials on their way from settings to a record: begun, waited for, noted on disk."""
+"""Runs trials from settings to a record: starts them, waits for them, and saves their records."""
 
 import math
 from collections.abc import Callable
@@ -14,27 +14,27 @@ from kerasvision.tuning.folder import SearchFolder
 from kerasvision.tuning.records import Scalar, TrialRecord
 from kerasvision.tuning.trials import Carriers, Job, Outcome, TunedMetric, score_of, trial_settings
 
-# So often at least it is looked whether to stop.
+# The longest time between two checks whether to stop.
 SECONDS_PER_LOOK = 0.5
 
 
 @dataclass
 class Trial:
-    """A trial that was begun.
+    """A trial that was started.
 
     Attributes:
         id: its name.
-        folder: its own.
+        folder: of its checkpoints and logs.
         values: path -> value.
-        until_epoch: after so many it is done.
-        epochs: `training.epochs`, where `values` do not say it.
-        parent: the trial that it goes on from; "" where there is none.
-        first_epoch: epochs that the parent did.
+        until_epoch: the trial ends after this epoch.
+        epochs: `training.epochs`, unless `values` set it.
+        parent: the trial whose training it continues; "" if there is none.
+        first_epoch: number of epochs that the parent trained.
         bracket, round: see `TrialRecord`.
         thresholds: see `Job`.
-        of_oracle: KerasTuner's trial, where there is one.
-        training: how it is trained; None where it has not begun, or its values do not fit together.
-        record: what came of it; None until it has ended.
+        of_oracle: KerasTuner's trial, if there is one.
+        training: its settings; None if it has not started, or its values are not compatible.
+        record: its result; None until it has ended.
     """
 
     id: str
@@ -54,14 +54,14 @@ class Trial:
 
 @dataclass
 class Carrying:
-    """Gives trials to who carries them out, and makes records of what comes of them.
+    """Gives trials to the workers, and turns their outcomes into records.
 
     Args:
         settings: of the tuner.
-        objective: what is compared.
-        workers: who carries out trials.
-        folder: where results are noted.
-        is_asked_to_stop: whether the process is to end.
+        objective: by which trials are compared.
+        workers: runs the trials.
+        folder: where results are saved.
+        is_asked_to_stop: returns whether the process must end.
     """
 
     settings: TunerSettings
@@ -73,17 +73,17 @@ class Carrying:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more trial can begin now."""
+        """Whether one more trial can start now."""
         return self.workers.free > 0
 
     def begin(self, trial: Trial) -> None:
-        """Begins a trial, unless it has ended before."""
+        """Starts a trial, unless an earlier run of the search has its result."""
         trial.record = self.folder.result(trial.folder)
         if trial.record is not None:
             if dict(trial.record.values) != trial.values:
                 raise StageError(
-                    f"the result in {trial.folder} is of other values than the trial has now",
-                    hint=f"remove {self.folder.path} and search anew",
+                    f"the values of the result in {trial.folder} differ from the values of the trial now",
+                    hint=f"remove {self.folder.path} and search again",
                 )
             return
         self._at_work[trial.id] = trial
@@ -96,17 +96,17 @@ class Carrying:
         self.workers.begin(self._job(trial, settings), devices=logical_devices(settings.training))
 
     def wait(self) -> None:
-        """Waits a moment for trials to end, and notes those that did.
+        """Waits a moment for trials to end, and saves the records of those that did.
 
         Raises:
-            Interrupted: the process is to end.
+            Interrupted: the process must end.
         """
         if self.is_asked_to_stop():
             for outcome in self.workers.interrupt():
                 self._note(outcome)
             raise Interrupted(
                 f"the search was asked to stop; its trials are saved in {self.folder.path}",
-                hint="run the same command again to go on",
+                hint="run the same command again to resume it",
             )
         for outcome in self.workers.wait(SECONDS_PER_LOOK):
             self._note(outcome)
@@ -128,7 +128,7 @@ class Carrying:
         if not error and trial.training is not None:
             score = self._score(trial.training, outcome)
             if not math.isfinite(score):
-                # KerasTuner fails a trial whose score is NaN too, but does not say why; an infinite score could win.
+                # KerasTuner also fails a trial with the score NaN, but without a reason; an infinite score could win.
                 score, error = None, f"{self.objective.name} is {score}"
         trial.record = TrialRecord(
             id=trial.id,

@@ -1,14 +1,14 @@
-"""The folder of a search: KerasTuner's layout, and beside it what a killed search needs to go on.
+"""The folder of a search: KerasTuner's layout, and the files that a killed search needs to resume.
 
-search.json           whose folder this is
-oracle.json           KerasTuner's, as tuner0.json; written anew by every run, never read
-clock.json            how long the search has been at work, over all its runs
+search.json           identity of the search
+oracle.json           KerasTuner's, like tuner0.json; every run overwrites it and none reads it
+clock.json            running time of the search, over all its runs
 trial_0000/
     trial.json        KerasTuner's
-    result.json       our record; it is there when the trial has ended
-    checkpoints/      until nobody needs them any more
-    logs/             history.csv and TensorBoard's, with the settings for its HPARAMS page
-seed_0/               likewise, of the best settings with several seeds
+    result.json       our record; written when the trial has ended
+    checkpoints/      removed when they are no longer needed
+    logs/             history.csv and TensorBoard's files, with the settings for its HPARAMS page
+seed_0/               the same, for the best settings with several seeds
 """
 
 import json
@@ -31,11 +31,11 @@ class SearchFolder:
     """A search's folder.
 
     Args:
-        path: made where it does not exist.
-        identity: JSON-able; what must be equal for the trials in it to be this search's.
+        path: created if it does not exist.
+        identity: JSON-able; the folder belongs to this search if its identity is equal.
 
     Raises:
-        ConfigError: it holds another search.
+        ConfigError: the folder belongs to another search.
     """
 
     def __init__(self, path: Path, *, identity: Mapping[str, object]) -> None:
@@ -45,13 +45,13 @@ class SearchFolder:
         file = path / IDENTITY
         if not file.exists():
             if any(path.glob("trial_*")):
-                raise ConfigError(f"{path} holds trials, and does not say of which search", hint="choose another folder")
+                raise ConfigError(f"{path} has trials, but no {IDENTITY} of their search", hint="choose another folder")
             write_json(file, own)
         found = _read(file)
         if found != own:
             raise ConfigError(
-                f"the trials in {path} are of another search: " + "; ".join(changes(found or {}, own)),
-                hint="set that back, or remove the folder and search anew",
+                f"the trials in {path} belong to another search: " + "; ".join(changes(found or {}, own)),
+                hint="change this back, or remove the folder and search again",
             )
 
     def trial(self, id: str) -> Path:
@@ -59,18 +59,18 @@ class SearchFolder:
         return self.path / f"trial_{id}"
 
     def result(self, folder: Path) -> TrialRecord | None:
-        """What came of the trial of that folder; None where it has not ended."""
+        """The record of the trial in this folder; None if it has not ended."""
         data = _read(folder / RESULT)
         return None if data is None else TrialRecord.from_data(data)
 
     def save(self, folder: Path, record: TrialRecord) -> None:
-        """Notes what came of a trial; from now on it is not tried again."""
+        """Saves the record of a trial; from now on it is not tried again."""
         folder.mkdir(exist_ok=True)
         write_json(folder / RESULT, record.to_data())
 
     @property
     def seconds(self) -> float:
-        """How long the search has been at work, over all its runs."""
+        """Running time of the search, over all its runs."""
         return float((_read(self.path / CLOCK) or {}).get("seconds", 0.0))
 
     @seconds.setter
@@ -79,15 +79,15 @@ class SearchFolder:
 
 
 def copy_without_checkpoints(folder: Path, target: Path) -> None:
-    """Copies a search's folder, but for what only a search that goes on needs."""
+    """Copies a search's folder without the files that only a resumed search needs."""
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns(CHECKPOINTS, CLOCK, "*.tmp"))
 
 
 def begin_from(parent: Path, folder: Path) -> None:
-    """Gives a new trial the checkpoints of another, whose training it goes on with. The files are shared.
+    """Gives a new trial the checkpoints of its parent, whose training it continues. Both share the files.
 
-    One that has its own already is left alone; where the other has none any more, so is the new one: it is then trained from
-    its beginning, with the same result.
+    It does nothing if the trial already has checkpoints, or if the parent no longer has any. In the second case the trial
+    is trained from the beginning, with the same result.
     """
     source, target = parent / CHECKPOINTS, folder / CHECKPOINTS
     if target.exists() or not source.is_dir():
@@ -106,7 +106,7 @@ def forget_checkpoints(folder: Path) -> None:
 
 
 def write_json(file: Path, data: object) -> None:
-    """Writes a file that is whole or not there, also after a power cut."""
+    """Writes a file that is complete or absent, also after a power cut."""
     text = json.dumps(data, indent=2) + "\n"
     write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
 

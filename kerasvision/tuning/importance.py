@@ -1,7 +1,7 @@
-"""Which settings mattered in a search: a random forest learns trials' ranks, and each setting in turn is mixed up.
+"""Which settings mattered in a search: a random forest learns the trials' ranks, and each setting in turn is permuted.
 
-A random forest: Breiman, 2001, https://doi.org/10.1023/A:1010933404324; there, in section 10, also the importance of a
-variable by permutation. Both are scikit-learn's. Trials are held out when their ranks are predicted.
+Source of the random forest, and in section 10 of the permutation importance: Breiman, 2001,
+https://doi.org/10.1023/A:1010933404324. Both are scikit-learn's. The forest predicts the ranks of held-out trials.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ FEWEST_TRIALS = 8
 FOLDS = 4
 TREES = 60
 REPEATS = 5
-# The epochs after which trials were compared, where an algorithm gives more of them to some.
+# The column with the number of epochs, for algorithms that train some trials for more epochs.
 EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much each setting decided.
+    """How much each setting influenced the score.
 
     Attributes:
-        settings: path -> increase of the squared error of predicted ranks when the setting's values are dealt anew among
-            the trials, as a share of the ranks' variance; 0 or more, largest first.
-        explained: share of the variance of ranks that the forest predicts of trials that it has not seen; at most 1.
-        trials: how many were looked at.
-        reason: why there is nothing to see; "" otherwise.
+        settings: path -> increase of the squared error of predicted ranks when the setting's values are permuted among the
+            trials, as a share of the ranks' variance; at least 0, largest first.
+        explained: share of the variance of ranks that the forest explains for held-out trials; at most 1.
+        trials: number of trials with a score.
+        reason: why the importance is unknown; "" otherwise.
     """
 
     settings: dict[str, float] = field(default_factory=dict)
@@ -48,17 +48,18 @@ class Importance:
 
 
 def setting_importance(result: SearchResult) -> Importance:
-    """The importance of every setting that took several values; the same for the same trials.
+    """The importance of every setting that took several values. The same trials give the same result.
 
-    Ranks, because one loss that blew up would outweigh all others. Where trials were compared after different epochs, these
-    count as a setting. A setting whose condition was not met has its commonest or its middle value.
+    It uses ranks, because a single exploded loss would outweigh all others. If trials were compared after different numbers
+    of epochs, this number counts as a setting. A setting whose condition was not met gets its most common or its median
+    value.
     """
     scored = [trial for trial in result.trials if trial.score is not None]
-    # A trial that goes on from another one has its settings; seen and unseen trials must have none in common.
+    # A trial that continues another one has the same settings, and training and held-out trials must not share settings.
     tried = pd.factorize(np.array([repr(sorted(trial.values.items())) for trial in scored], dtype=object))[0]
     different = len(set(tried))
     if 1 < different < FEWEST_TRIALS or len(scored) < FEWEST_TRIALS:
-        reason = f"too few trials: {different} different settings have a score, and at least {FEWEST_TRIALS} are needed"
+        reason = f"too few trials: {different} different settings have a score, but at least {FEWEST_TRIALS} are required"
         return Importance(trials=len(scored), reason=reason)
     settings = _settings(scored)
     if settings.empty:
@@ -68,7 +69,7 @@ def setting_importance(result: SearchResult) -> Importance:
         return Importance(trials=len(scored), reason="all trials have the same score")
     gains, error = _held_out(settings, ranks, tried)
     if error >= 1:
-        reason = "the settings do not tell how an unseen trial ranks; there are too few trials, or they matter little"
+        reason = "the settings do not predict the rank of a held-out trial: there are too few trials, or they matter little"
         return Importance(explained=float(1 - error), trials=len(scored), reason=reason)
     shares = pd.Series(gains, settings.columns).clip(lower=0).sort_values(ascending=False, kind="stable")
     return Importance({str(path): float(share) for path, share in shares.items()}, float(1 - error), len(scored))
@@ -99,7 +100,7 @@ def _forest() -> Pipeline:
 
 
 def _settings(trials: list[TrialRecord]) -> pd.DataFrame:
-    """A row per trial, a column per setting that varies: numbers as float64, texts as objects, none missing."""
+    """A row per trial, a column per setting that varies: numbers as float64, texts as objects, without missing values."""
     columns: dict[str, list[Scalar | None]] = {
         path: [trial.values.get(path) for trial in trials] for path in varied_paths(trials)
     }
@@ -110,7 +111,7 @@ def _settings(trials: list[TrialRecord]) -> pd.DataFrame:
 
 
 def _without_gaps(values: Sequence[Any]) -> pd.Series:
-    # Any: pandas' stubs know no column of bools, numbers and texts.
+    # Any: pandas' type stubs do not support a column of bools, numbers and texts.
     known = [value for value in values if value is not None]
     if any(isinstance(value, str) for value in known):
         return pd.Series(values, dtype=object).fillna(pd.Series(known).mode()[0])

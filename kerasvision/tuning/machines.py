@@ -1,7 +1,7 @@
 """A search over several machines: KerasTuner's chief and workers, over its gRPC service (see `role`).
 
-KerasTuner's own chief sleeps 20 seconds at a time, and hangs when a worker is gone. Here, a trial is lent for a time that
-its worker renews, and is given to another when that is over.
+KerasTuner's own chief sleeps 20 seconds at a time, and hangs when a worker dies. Here, a worker gets a trial for a limited
+time and must renew it; when the time is over, the trial goes to another worker.
 """
 
 import json
@@ -25,19 +25,19 @@ from kerasvision.tuning.role import ID, IP, PORT, Role
 from kerasvision.tuning.trials import Carriers, Job, Outcome, TunedMetric
 
 RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
-# A worker that is silent for so long has lost its trials; it speaks every few seconds.
+# A worker that sends nothing for this long loses its trials; normally it renews them every few seconds.
 LEASE_SECONDS, SECONDS_PER_WORD = 60.0, 5.0
-# How long a worker waits for a chief that has still to come, and for an answer later.
+# How long a worker waits for the chief to start, and later for an answer.
 SECONDS_TO_START, SECONDS_TO_ANSWER = 600.0, 60.0
 SECONDS_PER_QUESTION = 0.5
-# How long a chief that has no more trials waits for its workers to ask once more.
+# How long a chief without more trials waits for its workers to ask once more.
 SECONDS_TO_PART = 30.0
 _MESSAGE = "kerasvision/message"
 
 
 @dataclass
 class _Lent:
-    """A trial that is to be carried out, or is."""
+    """A trial that waits for a worker, or that a worker runs until `until`."""
 
     job: Job
     attempts: int = 0
@@ -48,13 +48,13 @@ class _Lent:
 
 @dataclass
 class Chief:
-    """Runs trials on other machines, whose workers ask for them. Use it in a `with`, which answers them.
+    """Runs trials on other machines, whose workers ask for them. Use it in a `with`, which runs the server.
 
     Args:
-        address: "host:port" to answer at.
-        count: how many trials may be lent at a time.
-        retries: how often a trial is given out again whose worker is gone.
-        lease_seconds: a worker that is silent for so long is gone.
+        address: "host:port" of the server.
+        count: how many trials may run at a time.
+        retries: how often a trial whose worker died is given to another worker.
+        lease_seconds: a worker that sends nothing for this long counts as dead.
     """
 
     address: str
@@ -68,7 +68,7 @@ class Chief:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
-        # Without this option two chiefs could have one port, and each would get some of the questions.
+        # Without this option two chiefs could share one port, and each would get some of the requests.
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         protos.get_service_grpc().add_OracleServicer_to_server(_servicer(self), self._server)
         try:
@@ -77,7 +77,7 @@ class Chief:
             bound = 0
         if not bound:
             raise ConfigError(
-                f"the chief cannot answer at {self.address}: the port is taken, or the address is not this machine's",
+                f"the chief cannot listen at {self.address}: the port is in use, or the address is not this machine's",
                 hint=f"end the process that uses it, or set another {PORT} on all machines",
             )
         self._server.start()
@@ -86,23 +86,23 @@ class Chief:
     def __exit__(self, *_: object) -> None:
         with self._changed:
             self._is_over = True
-            # Each worker asks again soon, and is told; one that is gone never asks.
+            # Each live worker asks again soon and gets STOPPED; a dead one never asks, hence the timeout.
             self._changed.wait_for(lambda: not self._heard, timeout=SECONDS_TO_PART)
         self._server.stop(grace=1.0).wait()
 
     @property
     def free(self) -> int:
-        """How many more trials can be lent."""
+        """How many more trials can begin."""
         with self._changed:
             return self.count - len(self._trials)
 
     def begin(self, job: Job, *, devices: int = 1) -> None:
-        """Has a trial ready for the next worker that asks."""
+        """Makes a trial ready for the next worker that asks."""
         with self._changed:
             self._trials[job.id] = _Lent(job)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """The trials that ended within this time."""
+        """The trials that end within this time."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended, timeout=seconds)
             self._take_back()
@@ -116,11 +116,11 @@ class Chief:
                 lent.is_to_end = True
 
     def interrupt(self) -> list[Outcome]:
-        """Leaves the trials where they are: their workers keep their checkpoints."""
+        """Does nothing to the trials: their workers keep their checkpoints."""
         return []
 
     def lend(self, worker: str) -> tuple[str, Job | None]:
-        """What a worker gets that asks for a trial: (RUNNING, a job), (IDLE, None) or (STOPPED, None)."""
+        """The answer to a worker that asks for a trial: (RUNNING, a job), (IDLE, None) or (STOPPED, None)."""
         with self._changed:
             if self._is_over:
                 self._heard.pop(worker, None)
@@ -135,7 +135,7 @@ class Chief:
             return RUNNING, waiting.job
 
     def renew(self, id: str, worker: str) -> str:
-        """What a worker is told that is still at work on a trial: RUNNING, or STOPPED where it is to end."""
+        """The answer to a worker that still runs a trial: RUNNING, or STOPPED if the trial must end."""
         with self._changed:
             lent = self._trials.get(id)
             if lent is None or lent.worker != worker or self._is_over:
@@ -144,7 +144,7 @@ class Chief:
             return STOPPED if lent.is_to_end else RUNNING
 
     def take(self, outcome: Outcome, worker: str) -> None:
-        """Takes what came of a trial, from the worker that has it now."""
+        """Accepts the outcome of a trial from the worker that currently has it."""
         with self._changed:
             lent = self._trials.get(outcome.id)
             if lent is not None and lent.worker == worker:
@@ -153,29 +153,29 @@ class Chief:
                 self._changed.notify_all()
 
     def _take_back(self) -> None:
-        """Trials whose workers were silent for too long are there for others."""
+        """Makes the trials of workers that sent nothing for too long available to others."""
         for id, lent in list(self._trials.items()):
             if lent.worker and time.monotonic() > lent.until:
                 self._heard.pop(lent.worker, None)
                 if lent.attempts > self.retries:
                     del self._trials[id]
-                    error = f"its worker {lent.worker} was silent for {self.lease_seconds:g} seconds"
+                    error = f"its worker {lent.worker} did not respond for {self.lease_seconds:g} seconds"
                     self._ended.append(Outcome(id, attempts=lent.attempts, error=error))
                 lent.worker = ""
 
 
 def take_part(role: Role, *, workers: Carriers, folder: Path, is_asked_to_stop: Callable[[], bool] = lambda: False) -> int:
-    """Carries out trials for a chief until it has no more, and gives how many.
+    """Runs trials for a chief until it has no more; returns how many.
 
     Args:
         role: of this process.
-        workers: who carries them out here.
+        workers: runs the trials on this machine.
         folder: where their checkpoints go.
-        is_asked_to_stop: whether the process is to end.
+        is_asked_to_stop: returns whether the process must end.
 
     Raises:
         StageError: the chief does not answer.
-        Interrupted: it was asked to stop; what it did is saved.
+        Interrupted: it was asked to stop; its trials are saved.
     """
     at_work: dict[str, float] = {}
     is_over, count = False, 0
@@ -225,13 +225,13 @@ class _Line:
         return RUNNING, _job(_read(trial), folder=self._folder)
 
     def renew(self, id: str) -> str:
-        """Says that a trial is still at work."""
+        """Reports that a trial is still running; returns the chief's answer, RUNNING or STOPPED."""
         request = protos.get_service().UpdateTrialRequest(trial_id=f"{id} {self._role.name}", metrics={}, step=0)
         status: str = Trial.from_proto(self._called(self._stub.UpdateTrial, request).trial).status
         return status
 
     def tell(self, outcome: Outcome) -> None:
-        """Says what came of a trial."""
+        """Reports the outcome of a trial."""
         said = {"worker": self._role.name, "outcome": asdict(outcome)}
         request = protos.get_service().EndTrialRequest(trial=_trial(outcome.id, "COMPLETED", said).to_proto())
         self._called(self._stub.EndTrial, request)
@@ -249,7 +249,7 @@ class _Line:
 
 
 def _servicer(chief: Chief) -> Any:
-    """KerasTuner's service, answered by our chief."""
+    """KerasTuner's service, implemented by our chief."""
 
     base: Any = protos.get_service_grpc().OracleServicer
 
@@ -274,7 +274,7 @@ def _servicer(chief: Chief) -> Any:
 
 
 def _trial(id: str, status: str, message: object) -> Trial:
-    """A trial of KerasTuner's that carries a message."""
+    """A KerasTuner trial that contains a message."""
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = {} if message is None else {_MESSAGE: json.dumps(message)}
     return Trial(hyperparameters, trial_id=id, status=status)
@@ -290,7 +290,7 @@ def _data(job: Job) -> dict[str, object]:
 
 
 def _job(data: Mapping[str, Any], *, folder: Path) -> Job:
-    """A job of the chief's, in folders of this worker's."""
+    """A job of the chief, with folders of this worker."""
     return Job(
         **{
             **data,

@@ -1,6 +1,6 @@
-"""Which settings are tried next: KerasTuner's oracles, over the space of a search.
+"""Chooses the settings to try next: KerasTuner's oracles, over the space of a search.
 
-What is changed of them is what they do when trials fail, when a space is small, and when several trials run at once.
+They are changed in three cases: when trials fail, when a space is small, and when several trials run at once.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds
 
-# Its public way to conditions, `conditional_scope`, does not take several parents side by side.
+# KerasTuner's public way to set conditions, `conditional_scope`, does not support several independent parents.
 from keras_tuner.src.engine import conditions
 
 from kerasvision import config as c
@@ -26,7 +26,7 @@ def make_oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner
         "hyperparameters": hyperparameters(plan),
         "allow_new_entries": False,
         "seed": _seed(plan.seed),
-        # Rates that are too high fail in a row: that is a result, not a reason to give up.
+        # Learning rates that are too high make trials fail in a row: that is a result, not a reason to end the search.
         "max_consecutive_failed_trials": sys.maxsize,
     }
     rounds = {"max_epochs": plan.epochs, "factor": plan.factor}
@@ -46,7 +46,7 @@ def make_oracle(plan: c.Search, objective: keras_tuner.Objective) -> keras_tuner
 
 
 def _seed(seed: int) -> int:
-    """KerasTuner's seed of a search: it takes 0 for none, and adds 1 for every draw, so that neighbours would share trials.
+    """A seed for KerasTuner, which takes 0 as no seed, and adds 1 for every draw, so that nearby seeds would share trials.
 
     >>> [_seed(seed) for seed in (0, 1, 2)]
     [1, 1000004, 2000007]
@@ -55,7 +55,7 @@ def _seed(seed: int) -> int:
 
 
 def hyperparameters(plan: c.Search) -> keras_tuner.HyperParameters:
-    """The space of a search as KerasTuner writes it.
+    """The space of a search in KerasTuner's form.
 
     >>> space = {"training.optimizer": c.Choice("sgd", "adam")}
     >>> space["training.optimizer.momentum"] = c.Float(0.5, 0.9, when={"training.optimizer": "sgd"})
@@ -79,7 +79,7 @@ def hyperparameters(plan: c.Search) -> keras_tuner.HyperParameters:
 
 
 def values_of(trial: keras_tuner.engine.trial.Trial, plan: c.Search) -> dict[str, Scalar]:
-    """Path -> value of a trial, as Python's own numbers; of settings that its conditions leave alone, nothing."""
+    """Path -> value of a trial, with Python's own numbers, without settings whose condition is not met."""
     values = trial.hyperparameters.values
     return {path: _plain(values[path]) for path in plan.space if path in values}
 
@@ -90,7 +90,7 @@ def _plain(value: Any) -> Scalar:
 
 
 class _Grid(keras_tuner.oracles.GridSearchOracle):
-    """Does not wait for a trial's result before it gives the next: no result changes a grid."""
+    """Does not wait for a trial's result before it proposes the next: no result changes a grid."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         found: dict[str, Any] = super().populate_space(trial_id)
@@ -100,21 +100,21 @@ class _Grid(keras_tuner.oracles.GridSearchOracle):
 
 
 class _Rounds(keras_tuner.oracles.HyperbandOracle):
-    """Goes on where trials fail, or where the space has too few values to fill a round.
+    """Continues if trials fail, or if the space has too few values to fill a round.
 
-    KerasTuner compares counts of trials: where so many of a round fail that fewer are left than it would throw out, or where
-    its first round is never full, it lets none go on. Here, failed trials are the first to be thrown out.
+    KerasTuner compares numbers of trials: if so many trials of a round fail that fewer remain than it would discard, or if
+    the first round never fills, no trial continues. Here, failed trials are discarded first.
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         found: dict[str, Any] = super().populate_space(trial_id)
         parent = (found.get("values") or {}).get("tuner/trial_id")
-        if parent is not None:  # KerasTuner notes the newest bracket here
+        if parent is not None:  # KerasTuner would set the newest bracket here
             found["values"]["tuner/bracket"] = self.trials[parent].hyperparameters.values["tuner/bracket"]
         return found
 
     def _get_size(self, bracket_num: int, round_num: int) -> int:
-        """So many trials belong to a round; once it is full, so many of them have not failed."""
+        """The number of trials of a round; once it is full, the number of those that have not failed."""
         bracket = next((found for found in self._brackets if found["bracket_num"] == bracket_num), None)
         if bracket is None:
             return self._planned_size(bracket_num, round_num)
@@ -122,7 +122,7 @@ class _Rounds(keras_tuner.oracles.HyperbandOracle):
         return self._survivors(members) if len(members) >= size else size
 
     def _full_size(self, bracket: dict[str, Any], round_num: int) -> int:
-        """With so many trials a round is full: no more than there are left of the round before."""
+        """The number of trials that fill a round: at most as many as are left of the round before."""
         planned = self._planned_size(bracket["bracket_num"], round_num)
         if round_num == 0:
             return len(bracket["rounds"][0]) if bracket.get("is_full") else planned
@@ -146,11 +146,11 @@ class _Rounds(keras_tuner.oracles.HyperbandOracle):
 
 
 class _Hyperband(_Rounds):
-    """Li et al., 2018, https://arxiv.org/abs/1603.06560."""
+    """Hyperband (Li et al., 2018, https://arxiv.org/abs/1603.06560)."""
 
 
 class _Halving(_Rounds):
-    """Successive halving: Hyperband's most eager bracket alone, begun by as many trials as are asked for.
+    """Successive halving: only Hyperband's most aggressive bracket, with a given number of trials at the start.
 
     Source: Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943.
     """

@@ -1,4 +1,4 @@
-"""A search as one page that opens without a network: the best settings, pictures, what mattered, every trial."""
+"""A search as one page that works offline: the best settings, plots, the importance of settings, all trials."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ def write_search_page(result: SearchResult, search: c.Search, *, file: Path) -> 
     """Writes the page. Names, values and messages are escaped.
 
     Args:
-        result: a search of which at least one trial has a score.
-        search: what was searched.
-        file: where the page goes. Pictures lie within it.
+        result: a search with at least one trial that has a score.
+        search: its settings.
+        file: the HTML file to write. It includes the plots.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    # In the order in which the conditions go, so that a setting stands right of those that it depends on.
+    # In the order of the conditions, so that a setting is to the right of those that it depends on.
     space = dict(search.in_order())
     table = trials_table(result)
     page = environment.get_template("search.html").render(

@@ -1,4 +1,4 @@
-"""A search in pictures: the best so far, trials by epoch, parallel coordinates, the score against each setting."""
+"""Plots of a search: the best so far, trials by epoch, parallel coordinates, the score against each setting."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,14 +17,14 @@ from kerasvision.tuning.table import short_names, written
 COLUMNS = 3
 BEST = "#c2410c"
 COLOURS = colormaps["viridis"].with_extremes()
-# Beyond this many times the width of the middle half, a score is drawn at the edge: Tukey's outer fence.
+# A score is drawn at the edge if it is farther than this many interquartile ranges away: Tukey's outer fence.
 FENCE = 3.0
-# Where a line of the parallel coordinates goes whose setting was not varied, below the axis' ends at 0 and 1.
+# In the parallel coordinates, the height of a setting that was not varied, below the axis, which goes from 0 to 1.
 BELOW = -0.12
 
 
 def draw_best_so_far(result: SearchResult) -> Figure:
-    """The score of each trial, and the best up to it, by the minutes that all trials took together."""
+    """Plots the score of each trial, and the best so far, against the total minutes of all trials."""
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
     minutes = np.cumsum([trial.seconds for trial in result.trials]) / 60
@@ -52,7 +52,7 @@ def draw_best_so_far(result: SearchResult) -> Figure:
 
 
 def draw_epochs(result: SearchResult) -> Figure | None:
-    """The objective of each trial by epoch, the best one marked; None where no history holds it."""
+    """Plots the objective of each trial by epoch, with the best trial marked; None if no history has the objective."""
     curves = {trial.id: [epoch.get(result.objective, np.nan) for epoch in trial.history] for trial in result.trials}
     ranked = [trial for trial, _ in result.scored() if np.isfinite(curves[trial.id]).any()]
     if not ranked:
@@ -74,7 +74,7 @@ def draw_epochs(result: SearchResult) -> Figure | None:
 
 
 def draw_parallel(result: SearchResult, space: dict[str, c.Space]) -> Figure:
-    """A line per trial through its settings to its score, the best on top; a setting that was not varied lies below."""
+    """Plots a line per trial through its settings to its score, the best on top. Values that were not varied are below."""
     ranked = result.scored()
     names = short_names(list(space))
     figure = Figure(figsize=(max(7.0, 1.9 * (len(space) + 1)), 4.2), layout="constrained")
@@ -87,7 +87,7 @@ def draw_parallel(result: SearchResult, space: dict[str, c.Space]) -> Figure:
     for place, (trial, score) in reversed(list(enumerate(ranked))):
         heights = [_place(values, trial.values.get(path)) for path, values in space.items()]
         height = 0.5 if worst == best else float((np.clip(score, *limits) - worst) / (best - worst))
-        # A little apart, or trials with one choice would hide each other.
+        # Shifted a little: trials with the same choice would hide each other.
         shift = 0.03 * (place / max(1, len(ranked) - 1) - 0.5)
         others = {"color": _colour(place, len(ranked)), "alpha": 0.65}
         style: dict[str, Any] = {"color": BEST, "linewidth": 2.4} if place == 0 else others
@@ -99,7 +99,7 @@ def draw_parallel(result: SearchResult, space: dict[str, c.Space]) -> Figure:
 
 
 def draw_settings(result: SearchResult, space: dict[str, c.Space]) -> Figure:
-    """The score against each setting; trials in which it was not varied are left out."""
+    """Plots the score against each setting, without the trials in which the setting was not varied."""
     rows = -(-len(space) // COLUMNS)
     figure = Figure(figsize=(9.5, 2.9 * rows), layout="constrained")
     places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
@@ -146,12 +146,12 @@ def _ticks(space: c.Space) -> tuple[tuple[float, ...], tuple[str, ...]]:
 
 
 def _place(space: c.Space, value: Scalar | None) -> float:
-    """Where on an axis from 0 to 1 a value lies."""
+    """The position of a value on an axis from 0 to 1."""
     return BELOW if value is None else place_within(space, value)
 
 
 def _across(space: c.Space, value: Scalar) -> float:
-    """Where on the axis of a setting a value lies: the number of a choice, or the value itself."""
+    """The position of a value on the axis of its setting: the index of a choice, or the value itself."""
     return space.values.index(value) if isinstance(space, c.Choice) else float(value)
 
 
@@ -162,7 +162,7 @@ def _tick_whole_numbers(axes: Axes) -> None:
 
 
 def _fence(values: Sequence[float] | np.ndarray, direction: str) -> tuple[float, float]:
-    """The scores between which a picture shows detail: all but those far out on the bad side."""
+    """The range of scores that a plot shows in detail: all except very bad ones."""
     known = np.asarray(values, "float64")
     known = known[np.isfinite(known)]
     low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
@@ -182,7 +182,7 @@ def _measure(result: SearchResult) -> str:
 
 
 def _colour(place: int, count: int) -> tuple[float, float, float, float]:
-    """Bright yellow is hard to see on white: the best trials are green, the worst dark."""
+    """The colour of a rank: the best trials are green, the worst dark. Yellow is left out, since it is hard to see."""
     return COLOURS(0.75 * (1 - place / max(1, count - 1)))
 
 

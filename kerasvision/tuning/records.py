@@ -1,4 +1,4 @@
-"""What a search hands over: a record of each trial, and the best values."""
+"""The result of a search: a record of each trial, and the best values."""
 
 import json
 import math
@@ -9,28 +9,29 @@ from typing import Any, Literal
 
 Scalar = bool | int | float | str
 Status = Literal["COMPLETED", "STOPPED", "FAILED"]
-# Whether the least or the most is best.
+# Whether the smallest or the largest value is best.
 Direction = Literal["min", "max"]
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial and what came of it.
+    """One trial and its result.
 
     Attributes:
-        id: KerasTuner's name of the trial, in the order in which they were begun: "00", "01" ...; as many digits as needed.
-        status: COMPLETED; STOPPED before its last epoch, because it was hopeless or time was up (it has a score if it ended
-            an epoch); FAILED.
-        score: the objective on the validation split after the last epoch; None where there is none.
-        seconds: time that its processes spent on it, over all attempts since the search was last begun or resumed.
-        epochs: epochs that it trained; those of the trial that it went on from do not count.
-        attempts: how many processes tried it.
-        values: path -> value, of the settings that were varied; those whose condition was not met are not there.
-        history: a dict per epoch from the first one on, `epoch` from 1 and what it measured; also those epochs that the
-            trial that it went on from did.
+        id: KerasTuner's name of the trial, in the order in which they were started: "00", "01" ..., with as many digits as
+            needed.
+        status: COMPLETED; STOPPED before its last epoch, because it was hopeless or the time was up (it has a score if it
+            completed an epoch); FAILED.
+        score: the objective on the validation split after the last epoch; None if there is no score.
+        seconds: time that its processes spent on it, over all attempts since the search was last started or resumed.
+        epochs: number of epochs that it trained, without those of its parent.
+        attempts: number of processes that tried it.
+        values: path -> value, for the settings that were varied, without those whose condition was not met.
+        history: a dict per epoch from the first, with `epoch` from 1 and the measured values; includes the epochs of its
+            parent.
         error: why it failed, or what stopped it; "" otherwise.
-        parent: the trial that it went on from (Hyperband, halving); "" where it began anew.
-        bracket, round: its place in Hyperband and halving; None with other algorithms.
+        parent: the trial whose training it continues (Hyperband, halving); "" if it started from the beginning.
+        bracket, round: its position in Hyperband and halving; None with other algorithms.
     """
 
     id: str
@@ -47,23 +48,23 @@ class TrialRecord:
     round: int | None = None
 
     def to_data(self) -> dict[str, object]:
-        """As plain data, for JSON."""
+        """The record as plain data, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "TrialRecord":
-        """The record of `to_data`."""
+        """The record from the result of `to_data`."""
         return cls(**{**data, "history": tuple(data["history"])})
 
 
 @dataclass(frozen=True)
 class SeedScore:
-    """The best settings, trained in full with a seed of their own.
+    """The score of the best settings, fully trained with another seed.
 
     Attributes:
         seed: `training.seed`.
         score: the objective on the validation split.
-        seconds: what it took.
+        seconds: duration of the training.
     """
 
     seed: int
@@ -76,12 +77,12 @@ class SearchResult:
     """A finished search.
 
     Attributes:
-        best: path -> value of the best trial; only settings that its conditions made active.
-        trials: all of them, in the order in which they were begun.
-        objective: the column of a history that was compared, such as "val_accuracy".
-        direction: whether the least or the most of it is best.
-        seeds: the best settings with several seeds; none where the search does not ask for them.
-        ended: why the search ended early; "" where all trials were made.
+        best: path -> value of the best trial, without settings whose condition was not met.
+        trials: all of them, in the order in which they were started.
+        objective: the compared column of a history, such as "val_accuracy".
+        direction: whether the smallest or the largest value is best.
+        seeds: scores of the best settings with several seeds; empty if the search has `seeds=0`.
+        ended: why the search ended early; "" if it ran all trials.
     """
 
     best: Mapping[str, Scalar]
@@ -92,7 +93,7 @@ class SearchResult:
     ended: str = ""
 
     def ranked(self) -> tuple[TrialRecord, ...]:
-        """Best first; of equals, the one begun earlier; those without a score last.
+        """The trials, best first; equal scores in the order in which they were started; those without a score last.
 
         >>> scores = {"0000": 0.5, "0001": None, "0002": 0.9}
         >>> trials = tuple(TrialRecord(id, "COMPLETED", score, 1.0, 1, 1, {}) for id, score in scores.items())
@@ -107,7 +108,7 @@ class SearchResult:
         return [(trial, trial.score) for trial in self.ranked() if trial.score is not None]
 
     def summary(self) -> dict[str, int | float | str]:
-        """What is to be known of it at a glance: how many trials, the best score, and that of several seeds."""
+        """The most important results: the number of trials, the best score, and the mean score over several seeds."""
         found: dict[str, int | float | str] = {"objective": self.objective, "trials": len(self.trials)}
         if scored := self.scored():
             found["score"] = scored[0][1]
@@ -117,7 +118,7 @@ class SearchResult:
 
 
 def mean_and_deviation(seeds: Sequence[SeedScore]) -> tuple[float, float]:
-    """Mean and standard deviation (of a sample: divided by n - 1) of scores; the deviation of a single one is 0.
+    """Mean and sample standard deviation (divided by n - 1) of the scores; for a single score the deviation is 0.
 
     >>> mean_and_deviation([SeedScore(0, 0.5, 1.0), SeedScore(1, 0.75, 1.0), SeedScore(2, 1.0, 1.0)])
     (0.75, 0.25)

@@ -1,9 +1,10 @@
-"""What this process is in a search over several machines: what KerasTuner's environment variables say.
+"""The role of this process in a search over several machines, from KerasTuner's environment variables.
 
     KERASTUNER_TUNER_ID=chief    KERASTUNER_ORACLE_IP=10.0.0.1 KERASTUNER_ORACLE_PORT=8000    on one machine
     KERASTUNER_TUNER_ID=worker1  KERASTUNER_ORACLE_IP=10.0.0.1 KERASTUNER_ORACLE_PORT=8000    on each of the others
 
-All run the same command. The chief searches and trains nothing; the workers, each with an id of its own, ask it for trials.
+All machines run the same command. The chief searches and does not train; the workers, each with a different id, ask it for
+trials.
 """
 
 from collections.abc import Mapping
@@ -16,10 +17,10 @@ ID, IP, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE
 
 @dataclass(frozen=True)
 class Role:
-    """What this process is in a search over several machines.
+    """The role of this process in a search over several machines.
 
     Attributes:
-        name: of this process; the chief's has "chief" in it.
+        name: of this process; the chief's contains "chief".
         address: "host:port" of the chief.
     """
 
@@ -33,10 +34,10 @@ class Role:
 
 
 def read_role(environment: Mapping[str, str]) -> Role | None:
-    """The role that KerasTuner's variables give to this process; None where they are not set.
+    """The role that KerasTuner's variables give to this process; None if they are not set.
 
     Raises:
-        ConfigError: only some of them are set, or the port is none.
+        ConfigError: only some of them are set, or the port is not a port number.
 
     >>> read_role({"KERASTUNER_TUNER_ID": "chief", "KERASTUNER_ORACLE_IP": "10.0.0.1", "KERASTUNER_ORACLE_PORT": "8000"})
     Role(name='chief', address='10.0.0.1:8000')
@@ -46,7 +47,7 @@ def read_role(environment: Mapping[str, str]) -> Role | None:
         return None
     missing = [name for name in (ID, IP, PORT) if name not in found]
     if missing:
-        raise ConfigError(f"a search over several machines needs {', '.join(missing)} as well", received=found)
+        raise ConfigError(f"a search over several machines also requires {', '.join(missing)}", received=found)
     if not found[PORT].isdecimal() or not 0 < int(found[PORT]) < 2**16:
         raise ConfigError(f"{PORT} must be a port from 1 to 65535", received=found[PORT])
     return Role(found[ID], f"{found[IP]}:{found[PORT]}")

@@ -1,8 +1,8 @@
-"""A search over settings: KerasTuner proposes, our own training tries, the validation split decides.
+"""A search over settings: KerasTuner proposes them, our own training tries them, and the validation split decides.
 
-Whatever the timing, the oracle sees the same: trial k is asked for when the results of all trials up to k - N are
-reported, N being how many run at a time, and results are reported in the order in which the trials were begun. So a search
-that was killed goes on by doing it all again, with the results that it has.
+The oracle's proposals do not depend on timing. With N trials at a time, trial k is requested when the results of all trials
+up to k - N are reported, and results are reported in the order in which the trials were started. So a search that was killed
+resumes by repeating all requests, with the results that it already has.
 """
 
 import time
@@ -34,19 +34,19 @@ def search(
     inputs: Mapping[str, str] | None = None,
     is_asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchResult:
-    """Runs the search that the settings describe, or goes on with one that was begun in the folder.
+    """Runs the search that the settings describe, or resumes the one in the folder.
 
     Args:
         settings: the trainer's settings, and what to vary in them.
-        workers: who carries out the trials.
-        folder: KerasTuner's project folder; see `folder`.
-        inputs: what else the results depend on, name -> digest.
-        is_asked_to_stop: whether the process is to end.
+        workers: runs the trials.
+        folder: KerasTuner's project folder; see `kerasvision.tuning.folder`.
+        inputs: name -> digest, of everything else that the results depend on.
+        is_asked_to_stop: returns whether the process must end.
 
     Raises:
-        ConfigError: a trial does not measure the objective; the folder is of another search.
+        ConfigError: a trial does not measure the objective, or the folder belongs to another search.
         StageError: every trial failed.
-        Interrupted: it was asked to stop; what it did is saved.
+        Interrupted: it was asked to stop; its trials are saved.
     """
     identity = {"settings": settings.to_data(), "inputs": dict(inputs or {}), "keras_tuner": keras_tuner.__version__}
     kept = SearchFolder(folder, identity=identity)
@@ -71,7 +71,7 @@ class _Search:
     reported: int = 0
     is_complete: bool = False
     ended: str = ""
-    # How many were begun and reported when the oracle had nothing to give: it has something when more are reported.
+    # How many trials were started and reported when the oracle had none to give. It has more only after another report.
     idle_at: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -83,17 +83,17 @@ class _Search:
 
     @property
     def plan(self) -> c.Search:
-        """What is searched, and how."""
+        """The space and the algorithm."""
         return self.settings.search
 
     @property
     def window(self) -> int:
-        """So many trials may be begun and not yet reported."""
+        """How many trials may be started and not yet reported."""
         results_matter = self.plan.algorithm not in ("random", "grid") or self.plan.stop_hopeless or self.plan.total_epochs
         return self.plan.parallel_trials if results_matter else self.plan.trials
 
     def all_trials(self) -> None:
-        """Tries until there is nothing left to try, or the budget is spent."""
+        """Runs trials until there are no more, or the budget is used up."""
         total = None if self.plan.algorithm in ROUNDS else self.plan.trials
         with bar("trials", total=total) as advance:
             self.fill()
@@ -108,8 +108,8 @@ class _Search:
                 self.fill()
 
     def fill(self) -> None:
-        """Begins trials while there is room for them."""
-        # A trial that waits for nothing but its report leaves a process free, and no room.
+        """Starts trials while there is room for them."""
+        # A finished trial that only waits for its report leaves its process free, but still counts in the window.
         while len(self.trials) - self.reported < self.window and self.carrying.has_room and not self.is_complete:
             asked = (len(self.trials), self.reported)
             if asked == self.idle_at or not self.has_time():
@@ -124,18 +124,18 @@ class _Search:
             self.begin(trial)
 
     def begin(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Has a trial carried out, unless that would cost too many epochs."""
+        """Starts a trial, unless it would exceed the budget of epochs."""
         begun = self.made(trial)
         limit = self.plan.total_epochs
         if limit is not None and sum(map(_epochs, self.trials)) + _epochs(begun) > limit:
             self.withdraw(trial)
-            self.end(f"the budget of search.total_epochs={limit} was spent")
+            self.end(f"the budget of search.total_epochs={limit} was used up")
             return
         self.trials.append(begun)
         self.carrying.begin(begun)
 
     def made(self, trial: keras_tuner.engine.trial.Trial) -> Trial:
-        """What a trial of KerasTuner's asks for."""
+        """The trial that a trial of KerasTuner describes."""
         given = trial.hyperparameters.values
         values = values_of(trial, self.plan)
         until = given.get("tuner/epochs", values.get("training.epochs", self.plan.epochs))
@@ -158,7 +158,7 @@ class _Search:
         )
 
     def withdraw(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Takes back a trial that is not to be carried out."""
+        """Removes a trial that will not run from the oracle and the disk."""
         id = trial.trial_id
         self.oracle.trials.pop(id)
         self.oracle.start_order.remove(id)
@@ -169,7 +169,7 @@ class _Search:
         self.folder.trial(id).rmdir()
 
     def report(self, begun: Trial, record: TrialRecord) -> None:
-        """Tells the oracle what came of a trial, and removes what nobody needs any more."""
+        """Reports the result of a trial to the oracle, and removes checkpoints that are no longer needed."""
         trial = begun.of_oracle
         trial.status = "FAILED" if record.score is None else "COMPLETED"
         trial.message = record.error or None
@@ -185,11 +185,11 @@ class _Search:
 
     @property
     def seconds(self) -> float:
-        """How long the search has been at work, over all its runs."""
+        """Running time of the search, over all its runs."""
         return self._before + time.monotonic() - self._began
 
     def has_time(self) -> bool:
-        """Whether one more trial may begin; one that has its result already always may."""
+        """Whether one more trial may start. A trial that already has its result always may."""
         digits = len(str(self.oracle.max_trials))
         if self.plan.minutes is None or self.seconds < 60 * self.plan.minutes:
             return True
@@ -199,19 +199,19 @@ class _Search:
         return False
 
     def end_in_time(self) -> None:
-        """Ends what still runs when time is up."""
+        """Ends the running trials when the time is up."""
         if self.plan.minutes is not None and self.seconds >= 60 * self.plan.minutes:
             self.carrying.workers.stop()
 
     def end(self, why: str) -> None:
-        """No more trials are begun."""
+        """Starts no more trials."""
         self.ended, self.is_complete = why, True
 
     def best(self) -> TrialRecord:
         """The record of the best trial.
 
         Raises:
-            StageError: none has a score.
+            StageError: no trial has a score.
         """
         records = tuple(_ended(self.trials))
         scored = SearchResult({}, records, self.objective.name, self.objective.direction).scored()
@@ -219,11 +219,11 @@ class _Search:
             return scored[0][0]
         if not records:
             raise StageError("the budget of the search does not allow a single trial", hint="raise it")
-        error = f", the first ({records[0].id}) with: {records[0].error}"
+        error = f"; the error of the first ({records[0].id}): {records[0].error}"
         raise StageError(f"every trial of the search failed{error}", hint=f"the trials are in {self.folder.path}")
 
     def best_so_far(self) -> str:
-        """For the progress bar."""
+        """A note for the progress bar."""
         done = [(record.id, record.score) for record in _ended(self.trials[: self.reported]) if record.score is not None]
         if not done:
             return ""
@@ -238,14 +238,14 @@ def _ended(trials: Iterable[Trial]) -> list[TrialRecord]:
 
 
 def _epochs(trial: Trial) -> int:
-    """Epochs that a trial had, or is to have."""
+    """Number of epochs that a trial has trained or will train."""
     return trial.until_epoch - trial.first_epoch if trial.record is None else trial.record.epochs
 
 
 def _seed_scores(
     settings: TunerSettings, best: Mapping[str, Scalar], carrying: Carrying, folder: SearchFolder
 ) -> tuple[SeedScore, ...]:
-    """Scores of the best settings, trained in full with several seeds; those that failed are left out, and told."""
+    """Scores of the best settings, fully trained with several seeds. Failed ones are reported and left out."""
     first, epochs = settings.training.seed, settings.training.epochs
     trainings = {
         seed: Trial(

@@ -1,4 +1,4 @@
-"""One search from folder to folder: what the tuner stage runs."""
+"""One search from folder to folder, as the tuner stage runs it."""
 
 import hashlib
 import os
@@ -19,28 +19,29 @@ from kerasvision.tuning.workers import TrialProcesses
 
 
 def tune(settings: TunerSettings, data: TrialData, *, folder: Path, artifact: Path) -> SearchResult | None:
-    """Searches in processes of its own, and copies the search to where it is kept.
+    """Searches in separate processes, and copies the folder of the search to an artifact.
 
     Args:
         settings: the trainer's settings, and what to vary in them.
-        data: what the trials are trained on.
-        folder: the search's own; one that was begun there goes on.
-        artifact: gets a copy of it without checkpoints; must not exist.
+        data: on which the trials are trained.
+        folder: of the search; if it contains a search, that one is resumed.
+        artifact: the target of a copy without checkpoints; must not exist.
 
     Returns:
-        What was found; None on a worker of a search over several machines (see `role`), where nothing is written.
+        The result; None on a worker of a search over several machines (see `role`), where nothing is written.
 
     Raises:
-        ConfigError: a trial does not measure the objective; the folder is of another search; a chief's port is taken.
-        StageError: every trial failed; a chief does not answer.
-        Interrupted: SIGTERM; what was done is saved.
+        ConfigError: a trial does not measure the objective, the folder belongs to another search, or a chief's port is in
+            use.
+        StageError: every trial failed, or a chief does not answer.
+        Interrupted: SIGTERM came; the trials are saved.
     """
     role = read_role(os.environ)
     if role is not None and not role.is_chief:
         _take_part(role, settings, data, folder=folder.with_name(f"{folder.name}_{role.name}"))
         return None
     with sigterm_noticed() as is_asked_to_stop, _carriers(role, settings, data, folder) as workers:
-        # KerasTuner takes seconds to import; processes that are to train start meanwhile.
+        # KerasTuner takes seconds to import; the training processes start meanwhile.
         from kerasvision.tuning.search import search
 
         inputs = _digests(data)
@@ -50,7 +51,7 @@ def tune(settings: TunerSettings, data: TrialData, *, folder: Path, artifact: Pa
 
 
 def _carriers(role: Role | None, settings: TunerSettings, data: TrialData, folder: Path) -> AbstractContextManager[Carriers]:
-    """Who carries out the trials: processes here, or workers elsewhere."""
+    """Runs the trials: processes on this machine, or workers on others."""
     plan = settings.search
     if role is None:
         return _processes(settings, data, folder, count=plan.parallel_trials)
@@ -76,11 +77,11 @@ def _take_part(role: Role, settings: TunerSettings, data: TrialData, *, folder: 
         from kerasvision.tuning.machines import take_part
 
         count = take_part(role, workers=workers, folder=folder, is_asked_to_stop=is_asked_to_stop)
-    say(f"the chief at {role.address} has no more trials; carried out by {role.name}: {count}")
+    say(f"the chief at {role.address} has no more trials; {role.name} has run {count}")
 
 
 def gpu_names(environment: Mapping[str, str], *, devices: Path) -> tuple[str, ...]:
-    """NVIDIA's GPUs as CUDA_VISIBLE_DEVICES names them, found without starting TensorFlow, which would take them.
+    """NVIDIA's GPUs by their names in CUDA_VISIBLE_DEVICES. It does not start TensorFlow, which would occupy them.
 
     >>> gpu_names({"CUDA_VISIBLE_DEVICES": "2,3"}, devices=Path("/dev"))
     ('2', '3')
@@ -92,7 +93,7 @@ def gpu_names(environment: Mapping[str, str], *, devices: Path) -> tuple[str, ..
 
 
 def _digests(data: TrialData) -> dict[str, str]:
-    """Name -> SHA-256 of what trials depend on besides settings. The examples stand by TFDS' description of them."""
+    """Name -> SHA-256, of everything except the settings that trials depend on; for the examples, of TFDS' description."""
     files = {"examples": data.examples / "dataset_info.json", "schema": data.schema, "transform": data.transform}
     names = data.transform.with_name(FILE)
     files |= {"names": names} if names.is_file() else {}

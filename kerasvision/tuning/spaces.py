@@ -1,4 +1,4 @@
-"""The values that a setting may take, in words, and where in them a value lies."""
+"""The values that a setting may take, in words, and the position of a value among them."""
 
 import math
 
@@ -7,12 +7,12 @@ from kerasvision.errors import ConfigError
 from kerasvision.tuning.records import Scalar
 from kerasvision.tuning.table import written
 
-# A best value in the outer twentieth of its range may have better ones beyond.
+# If the best value is in the outer twentieth of its range, there may be better values beyond the end.
 EDGE = 0.05
 
 
 def extent(space: c.Space) -> str:
-    """What a setting could be, in words.
+    """The possible values of a setting, in words.
 
     >>> extent(c.LogUniform(1e-4, 0.1)), extent(c.Choice("relu", "tanh"))
     ('0.0001 to 0.1, by orders of magnitude', 'relu, tanh')
@@ -26,7 +26,7 @@ def extent(space: c.Space) -> str:
 
 
 def at_the_edge(space: c.Space, value: Scalar) -> bool:
-    """Whether a value is so close to an end of its range that better ones may lie beyond.
+    """Whether a value is so close to an end of its range that there may be better ones beyond it.
 
     >>> at_the_edge(c.LogUniform(1e-4, 1.0), 0.9), at_the_edge(c.Float(0.0, 1.0), 0.9), at_the_edge(c.Int(0, 4), 4)
     (True, False, True)
@@ -38,10 +38,10 @@ def at_the_edge(space: c.Space, value: Scalar) -> bool:
 
 
 def ends(space: c.Space) -> tuple[float, float]:
-    """The least and the greatest value of a range.
+    """The smallest and the largest value of a range.
 
     Raises:
-        ConfigError: a space that is not a range of numbers.
+        ConfigError: the space is not a range of numbers.
 
     >>> ends(c.Int(1, 8))
     (1, 8)
@@ -52,7 +52,7 @@ def ends(space: c.Space) -> tuple[float, float]:
 
 
 def place_within(space: c.Space, value: Scalar) -> float:
-    """Where a value lies between the first (0) and the last (1) of a space.
+    """The position of a value between the first (0) and the last (1) value of a space.
 
     >>> place_within(c.LogUniform(0.01, 1.0), 0.1), place_within(c.Int(0, 4), 1), place_within(c.Choice("a", "b"), "b")
     (0.5, 0.25, 1.0)

@@ -8,11 +8,11 @@ import pandas as pd
 
 from kerasvision.tuning.records import SearchResult, TrialRecord
 
-# What every table of trials begins with; then the settings by path, then why a trial failed or was stopped.
+# The first columns of every table of trials; then the settings by path, then why a trial failed or was stopped.
 FACTS = ("trial", "status", "score", "seconds", "epochs", "attempts", "parent")
 ERROR = "error"
 
-# A column head is at least so long: "0.pad" says more than "pad".
+# The least length of a column head: "0.pad" is clearer than "pad".
 SHORTEST_NAME = 5
 
 
@@ -20,8 +20,8 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     """A row per trial, best first; those without a score last.
 
     Returns:
-        `trial`, `status`, `score` (missing where there is none), `seconds`, `epochs` (its own, without those of `parent`),
-        `attempts`, `parent`; a column for each path, missing where its condition was not met; `error`.
+        `trial`, `status`, `score` (may be missing), `seconds`, `epochs` (its own, without those of `parent`), `attempts`,
+        `parent`; a column for each path, with missing values for unmet conditions; `error`.
 
     >>> low, high = (TrialRecord(f"{i:04d}", "COMPLETED", 0.5 + i / 5, 9.0, 3, 1, {"training.l2": i}) for i in range(2))
     >>> trials_table(SearchResult({}, (low, high), "val_accuracy", "max"))[["trial", "score", "training.l2"]]
@@ -39,22 +39,22 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
 
 
 def varied_paths(trials: Iterable[TrialRecord]) -> tuple[str, ...]:
-    """The settings that any of the trials varied, in the order in which they first occur."""
+    """The settings that any trial varied, in the order in which they first occur."""
     return tuple(dict.fromkeys(path for trial in trials for path in trial.values))
 
 
 def read_trials_table(file: Path) -> pd.DataFrame:
-    """The table that `trials_table` made and `to_csv(index=False)` wrote; whole numbers stay whole beside missing ones."""
+    """The table of `trials_table` from a file of `to_csv(index=False)`. Integers stay integers in columns with gaps."""
     kinds = dict.fromkeys(("trial", "status", "parent", ERROR), "string")
     return pd.read_csv(file, dtype=kinds, dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""])
 
 
 def printed(table: pd.DataFrame, *, most: int) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the best trials as texts for a screen, without columns that hold nothing.
+    """Heads and rows of the best trials as texts for a screen, without columns that say nothing.
 
     Args:
         table: from `trials_table` or `read_trials_table`.
-        most: rows.
+        most: the largest number of rows.
     """
     best = table.head(most)
     paths = [name for name in table.columns if name not in (*FACTS, ERROR)]
@@ -66,7 +66,7 @@ def printed(table: pd.DataFrame, *, most: int) -> tuple[list[str], list[list[str
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """Path -> its end, as short as tells it from the others.
+    """Path -> its shortest end that distinguishes it from the others.
 
     >>> short_names(["training.optimizer.learning_rate", "augment.0.pad", "model.name", "model.options.width"])
     {'training.optimizer.learning_rate': 'learning_rate', 'augment.0.pad': '0.pad', 'model.name': 'model.name',
@@ -78,7 +78,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def written(value: object) -> str:
-    """A setting's value in few characters: numbers that are not whole to three digits.
+    """A setting's value in few characters; fractions have three digits.
 
     >>> written(0.012345), written(64), written(True), written("relu")
     ('0.0123', '64', 'True', 'relu')
@@ -96,7 +96,7 @@ def _short_name(path: str, paths: Sequence[str]) -> str:
 
 
 def _column(values: list[object]) -> pd.Series:
-    """Whole numbers and truth values keep their kind beside missing ones, which pandas would make fractions or objects."""
+    """A column in which integers and booleans keep their type if values are missing; pandas would convert them."""
     kinds = {type(value) for value in values if value is not None}
     kind = {frozenset({int}): "Int64", frozenset({bool}): "boolean"}.get(frozenset(kinds)) if None in values else None
     return pd.Series(values, dtype=kind)

@@ -1,4 +1,4 @@
-"""What a trial is: whole settings of a trainer, for so many epochs; and what came of it."""
+"""A trial: complete settings of a trainer and a number of epochs; and its outcome."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ class TunedMetric:
     """The metric by which a search compares trials.
 
     Attributes:
-        name: the column of a history, "val_accuracy" say.
-        direction: whether the least or the most of it is best.
+        name: the column of a history, such as "val_accuracy".
+        direction: whether the smallest or the largest value is best.
 
     >>> TunedMetric("val_loss", "min").better(1.0, 2.0)
     True
@@ -30,11 +30,11 @@ class TunedMetric:
     direction: Direction
 
     def better(self, one: float, other: float) -> bool:
-        """Whether the first is really better."""
+        """Whether the first value is strictly better."""
         return one < other if self.direction == "min" else one > other
 
     def best(self, values: Sequence[float]) -> float:
-        """The best of finite numbers."""
+        """The best of some finite values."""
         return min(values) if self.direction == "min" else max(values)
 
     def measured(self, rows: Rows) -> list[float]:
@@ -44,16 +44,16 @@ class TunedMetric:
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to be carried out, in whatever process.
+    """A trial that a process can run.
 
     Attributes:
         id: of the trial.
         settings: the trainer's, as plain data.
-        folder: where its checkpoints and logs go; a trial that was begun there goes on.
-        until_epoch: after so many epochs it is done; `training.epochs` may be more.
-        parent: the folder of the trial that it goes on from, if any.
-        objective: what is compared.
-        thresholds: what the best value must not be worse than after epoch 1, 2, ...; None: any will do. See `hopeless`.
+        folder: of its checkpoints and logs; if it has checkpoints, the trial resumes.
+        until_epoch: the trial ends after this epoch; `training.epochs` may be more.
+        parent: the folder of the trial whose training it continues, if any.
+        objective: by which trials are compared.
+        thresholds: the worst allowed best value after epoch 1, 2, ...; None: no limit. See `hopeless`.
     """
 
     id: str
@@ -67,15 +67,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job.
+    """The outcome of a job.
 
     Attributes:
         id: of the trial.
         rows: a dict per epoch, from the first.
-        seconds: that its processes spent on it.
-        attempts: how many processes tried it.
-        stopped: why it ended before its last epoch; "" where it did not.
-        error: why it failed; "" where it did not.
+        seconds: time that its processes spent on it.
+        attempts: number of processes that tried it.
+        stopped: why it ended before its last epoch; "" otherwise.
+        error: why it failed; "" otherwise.
     """
 
     id: str
@@ -94,38 +94,38 @@ class Carriers(Protocol):
         """How many more trials can begin."""
 
     def begin(self, job: Job, *, devices: int = 1) -> None:
-        """Begins a trial."""
+        """Starts a trial."""
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Trials that ended within this time."""
+        """The trials that end within this time."""
 
     def stop(self) -> None:
-        """Trials are to end after their epoch."""
+        """Asks all trials to end after their epoch."""
 
     def interrupt(self) -> list[Outcome]:
-        """Trials save themselves and end; gives those that ended by themselves just then."""
+        """Makes all trials save themselves and end; returns those that ended by themselves meanwhile."""
 
 
 def trial_settings(settings: TunerSettings, values: Mapping[str, Scalar], *, epochs: int) -> TrainerSettings:
-    """The trainer's settings with the values of a trial in place of their own.
+    """The trainer's settings, with the values of a trial.
 
     Raises:
-        ConfigError: values that do not fit together.
+        ConfigError: the values are not compatible.
     """
     base = TrainerSettings(task=settings.task, model=settings.model, training=settings.training, augment=settings.augment)
-    # Several machines train one model together; a trial is small, and whoever carries it out does so alone.
+    # With multi_worker, several machines train one model together; a trial is small and runs on one machine.
     alone = {"training.strategy": "auto"} if settings.training.strategy == "multi_worker" else {}
     return with_values(base, {**alone, "training.epochs": epochs, **values})
 
 
 def score_of(rows: Rows, *, objective: TunedMetric, training: c.Training, best_by: TunedMetric) -> float:
-    """The objective of the network that a training leaves: that of its last epoch, or of its best where that is kept.
+    """The objective of the trained network: of its last epoch, or of its best epoch if that one is kept.
 
     Args:
         rows: the history.
-        objective: what is compared.
-        training: how it was trained.
-        best_by: what `training.keep="best"` goes by.
+        objective: the metric to return.
+        training: the settings of the training.
+        best_by: the metric of `training.keep="best"`.
 
     >>> rows = [{"val_loss": 0.3, "val_accuracy": 0.9}, {"val_loss": 0.5, "val_accuracy": 0.8}]
     >>> accuracy, loss = TunedMetric("val_accuracy", "max"), TunedMetric("val_loss", "min")

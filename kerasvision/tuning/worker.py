@@ -1,6 +1,6 @@
-"""The process that carries out trials, one after the other: TensorFlow is started and the examples are opened once.
+"""The process that runs trials one after the other. It starts TensorFlow and opens the examples only once.
 
-Nothing here imports TensorFlow before `main` has said which devices and threads it gets.
+Nothing here imports TensorFlow before `main` has set its devices and threads.
 """
 
 import gc
@@ -19,19 +19,19 @@ from kerasvision.tuning.trials import Job, Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a worker says: that a trial has begun, has ended an epoch, is done, was lost with this process (out of memory), or
-# was saved because the process is to end.
+# Messages of a worker: a trial has begun, has completed an epoch, is done, was lost with this process (out of memory), or
+# was saved because the process must end.
 BEGAN, EPOCH, DONE, LOST, SAVED = "began", "epoch", "done", "lost", "saved"
-# What it is told while a trial runs: to end it after its epoch.
+# Message to a worker while a trial runs: end the trial after its epoch.
 STOP = "stop"
 
 
 @dataclass(frozen=True)
 class TrialData:
-    """What all trials are trained on.
+    """The data of all trials.
 
     Attributes:
-        examples: a prepared data set; its test split is not opened.
+        examples: the folder of a prepared data set; its test split is not opened.
         schema: `schema.json`.
         transform: `transform.json`.
     """
@@ -43,15 +43,15 @@ class TrialData:
 
 @dataclass(frozen=True)
 class Setup:
-    """How a worker begins.
+    """How a worker starts.
 
     Attributes:
-        data: what it trains on.
-        output: the file that takes what it would print.
-        quietly: whether TensorFlow's greetings are kept out of it.
-        threads: of one operation of TensorFlow; None: TensorFlow's own choice.
-        gpu: the one that it is to use; None: all.
-        devices: logical CPU devices, for strategies that need them.
+        data: on which it trains.
+        output: the file to which its output is appended.
+        quietly: whether to leave out TensorFlow's startup messages.
+        threads: number of threads for one TensorFlow operation; None: TensorFlow's choice.
+        gpu: the only GPU that it may use; None: all.
+        devices: number of logical CPU devices, for strategies that require them.
     """
 
     data: TrialData
@@ -63,8 +63,8 @@ class Setup:
 
 
 def main(connection: Connection, setup: Setup) -> None:
-    """Takes jobs from the connection and sends what comes of them, until it is given None or its parent is gone."""
-    # Ctrl-C and what else is meant for the terminal's processes is for the parent to deal with.
+    """Receives jobs from the connection and sends their outcomes, until it receives None or its parent ends."""
+    # A session of its own, so that only the parent gets Ctrl-C and other signals of the terminal.
     os.setsid()
     _write_into(setup.output)
     child.begin(quietly=setup.quietly)
@@ -73,7 +73,7 @@ def main(connection: Connection, setup: Setup) -> None:
     trainer = Trainer(setup)
     while (job := connection.recv()) is not None:
         if job == STOP:
-            continue  # it came when the trial had just ended
+            continue  # it arrived just after the end of the trial
         connection.send((BEGAN, job.id, None))
         kind, answer = trainer.carry_out(job, connection)
         connection.send((kind, job.id, answer))
@@ -82,7 +82,7 @@ def main(connection: Connection, setup: Setup) -> None:
 
 
 class Trainer:
-    """What a worker has open from trial to trial."""
+    """What a worker keeps open between trials."""
 
     def __init__(self, setup: Setup) -> None:
         import tensorflow as tf
@@ -96,7 +96,7 @@ class Trainer:
         if setup.threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(setup.threads)
         for gpu in tf.config.list_physical_devices("GPU"):
-            # Several processes may have to share it.
+            # Several processes may have to share the GPU.
             tf.config.experimental.set_memory_growth(gpu, True)
         if setup.devices > 1:
             make_logical_devices(setup.devices)
@@ -105,7 +105,7 @@ class Trainer:
         self._transform = ImageTransform.load(setup.data.transform)
 
     def carry_out(self, job: Job, connection: Connection) -> tuple[str, object]:
-        """What the trial came to: (DONE, (outcome, resident bytes of this process)), (LOST, why) or (SAVED, None)."""
+        """Runs a trial: (DONE, (outcome, resident bytes of this process)), (LOST, reason) or (SAVED, None)."""
         import keras
         import tensorflow as tf
 
@@ -115,7 +115,7 @@ class Trainer:
             return SAVED, None
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             return LOST, f"it ran out of memory ({_first_line(error)})"
-        # Settings of the next trial must not build on what this one left in Keras' global state.
+        # The next trial must not depend on what this one left in Keras' global state.
         keras.backend.clear_session()
         gc.collect()
         return DONE, (outcome, resident_bytes())
@@ -155,7 +155,7 @@ class Trainer:
 
 
 def _watch(job: Job, connection: Connection) -> Callable[..., str | None]:
-    """Tells the parent of each epoch, and asks whether the trial is to go on."""
+    """A `should_stop` that reports each epoch to the parent, and ends a trial that is hopeless or out of time."""
     from kerasvision.tuning.hopeless import why_hopeless
 
     def should_stop(history: "pd.DataFrame") -> str | None:
@@ -175,13 +175,13 @@ def _rows(history: "pd.DataFrame") -> list[dict[str, float]]:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds; 0 where the system does not tell."""
+    """Resident memory of this process in bytes; 0 if the system does not report it."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def _write_into(file: Path) -> None:
-    """From now on what this process prints, C++ included, goes to the end of a file."""
+    """From now on, appends the output of this process, including that of C++ code, to a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as stream:
         os.dup2(stream.fileno(), 1)

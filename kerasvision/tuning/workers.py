@@ -1,4 +1,4 @@
-"""Processes that carry out trials: warm, several at a time, and replaced when they die, grow or take too long."""
+"""Processes that run trials, several at a time. They are kept between trials, and replaced if they die, grow or hang."""
 
 import multiprocessing
 import os
@@ -15,14 +15,14 @@ from kerasvision import quiet
 from kerasvision.tuning.trials import Job, Outcome
 from kerasvision.tuning.worker import BEGAN, DONE, LOST, SAVED, STOP, Setup, TrialData, main
 
-# A worker whose memory has grown to so many times what it was after its first trial is replaced.
+# A worker is replaced when its memory has grown by this factor since its first trial.
 GROWTH = 1.5
 SECONDS_TO_LEAVE = 10.0
 
 
 @dataclass
 class _Task:
-    """A job that is at work."""
+    """A job that is running."""
 
     job: Job
     attempts: int = 1
@@ -36,7 +36,7 @@ class _Task:
 
 @dataclass
 class _Worker:
-    """A process, and what it does."""
+    """A process and its task."""
 
     process: multiprocessing.process.BaseProcess
     connection: Connection
@@ -49,16 +49,16 @@ class _Worker:
 
 @dataclass
 class TrialProcesses:
-    """As many processes as trials run at a time; to be used in a `with`, which starts them.
+    """One process for each trial that runs at the same time. Use it in a `with`, which starts them.
 
     Args:
-        data: what the trials are trained on.
-        folder: where the files go that take what the processes print.
+        data: on which the trials are trained.
+        folder: of the files with the processes' output.
         count: how many trials run at a time.
-        retries: how often a trial is tried again whose process died.
-        trial_minutes: a trial that takes longer has failed; None: there is no limit.
-        gpus: names for CUDA_VISIBLE_DEVICES; where there are several, each process gets one.
-        run: what each process does with its end of the connection.
+        retries: how often a trial whose process died is tried again.
+        trial_minutes: a trial that takes longer fails; None: no limit.
+        gpus: names for CUDA_VISIBLE_DEVICES; if there are several, each process gets one.
+        run: the function that each process runs, with its end of the connection.
     """
 
     data: TrialData
@@ -86,16 +86,16 @@ class TrialProcesses:
         return self.count - sum(worker.task is not None for worker in self._workers)
 
     def begin(self, job: Job, *, devices: int = 1) -> None:
-        """Gives a trial to a process that has none.
+        """Gives a trial to a free process.
 
         Args:
             job: the trial.
-            devices: logical CPU devices that its strategy needs.
+            devices: number of logical CPU devices that its strategy requires.
         """
         self._give(_Task(job), devices=devices)
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """The trials that ended within this time; comes back as soon as anything happened."""
+        """The trials that end within this time; returns as soon as anything happens."""
         busy = self._busy()
         signs = [sign for worker, _ in busy for sign in (worker.connection, worker.process.sentinel)]
         ready = wait(signs, timeout=min([seconds, *self._times_left()]))
@@ -116,10 +116,10 @@ class TrialProcesses:
                 _send(worker, STOP)
 
     def interrupt(self) -> list[Outcome]:
-        """Has all trials save themselves, and all processes end; gives those that ended just then."""
+        """Makes all trials save themselves and all processes end; returns the trials that ended by themselves meanwhile."""
         for worker in self._workers:
             worker.process.terminate()
-        # Their messages are read meanwhile: one that cannot be sent would keep its process from ending.
+        # Reads messages meanwhile: a process that cannot send its message would not end.
         outcomes = []
         while any(worker.process.is_alive() for worker in self._workers):
             wait([worker.connection for worker in self._workers if worker.process.is_alive()], timeout=0.1)
@@ -127,11 +127,11 @@ class TrialProcesses:
         return outcomes
 
     def _busy(self) -> list[tuple[_Worker, _Task]]:
-        """The processes that have a trial, with it."""
+        """The processes that have a trial, with their trials."""
         return [(worker, worker.task) for worker in self._workers if worker.task is not None]
 
     def _heard(self, worker: _Worker, task: _Task) -> list[Outcome]:
-        """All that a worker has said, and whether it still lives."""
+        """Reads all messages of a worker, and checks that it is still alive; returns the trial if it ended."""
         while True:
             try:
                 if not worker.connection.poll():
@@ -165,7 +165,7 @@ class TrialProcesses:
         return []
 
     def _dismiss(self, worker: _Worker, task: _Task) -> None:
-        """Ends a process at once; another one may take its task."""
+        """Kills a process; another one may take over its task."""
         worker.task = None
         task.seconds += 0.0 if task.began is None else time.monotonic() - task.began
         task.began = None
@@ -196,7 +196,7 @@ class TrialProcesses:
             gpu=self.gpus[slot % len(self.gpus)] if several and len(self.gpus) > 1 else None,
             devices=devices,
         )
-        # spawn: a forked child would share the state of a TensorFlow that is at work.
+        # spawn: a forked child would share the state of a running TensorFlow.
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
         process = spawn.Process(target=self.run, args=(theirs, setup), name=f"trials-{slot}", daemon=True)
@@ -226,7 +226,7 @@ class TrialProcesses:
 
 
 def _send(worker: _Worker, message: object) -> None:
-    # Where it is dead, `wait` finds out.
+    # If the process is dead, `wait` notices it.
     with suppress(OSError):
         worker.connection.send(message)
 
@@ -242,18 +242,18 @@ def _last_words(worker: _Worker, task: _Task) -> list[Outcome]:
 
 
 def _how_it_ended(worker: _Worker) -> str:
-    """The exit code or signal of a dead process, and the last line that it printed."""
+    """The exit code or signal of a dead process, and the last line of its output."""
     code = worker.process.exitcode or 0
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    memory = " (which is what happens where memory runs out)" if code == -signal.SIGKILL else ""
+    memory = " (possibly because memory ran out)" if code == -signal.SIGKILL else ""
     with worker.setup.output.open("rb") as stream:
         stream.seek(worker.printed)
         lines = stream.read().decode(errors="replace").strip().splitlines()
-    return f"its process {how}{memory}" + (f", and its last words were: {lines[-1][:200]}" if lines else "")
+    return f"its process {how}{memory}" + (f"; the last line of its output: {lines[-1][:200]}" if lines else "")
 
 
 def _times(count: int) -> str:
-    return {1: "at its only attempt", 2: "twice"}.get(count, f"{count} times")
+    return {1: "in its only attempt", 2: "twice"}.get(count, f"{count} times")
 
 
 def _size(file: Path) -> int:

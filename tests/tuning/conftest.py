@@ -1,4 +1,4 @@
-"""What the tests of searches share: trials that are only a formula."""
+"""Fixtures of the search tests: trials that only compute a formula."""
 
 import math
 from types import SimpleNamespace
@@ -24,12 +24,12 @@ def settings(space=None, *, augment=(), training=None, **plan):
 
 
 class Here:
-    """Carries out trials by a formula, (settings, epoch) -> what it measures. Keeps the jobs.
+    """Runs trials by a formula, (settings, epoch) -> measured values, and keeps the jobs.
 
     Args:
-        formula: may raise, and then the trial has failed.
+        formula: may raise; then the trial fails.
         count: trials at a time.
-        pick: which of the trials that are ready ends next, of so many.
+        pick: given the number of trials that are ready, returns which of them ends next.
     """
 
     def __init__(self, formula=None, *, count=1, pick=lambda ready: 0):
@@ -76,12 +76,12 @@ class Here:
 
 
 def best_at_a_hundredth(tried, epoch):
-    """Better with every epoch, and the closer the learning rate is to 0.01."""
+    """Better with every epoch, and with a learning rate closer to 0.01."""
     distance = abs(math.log10(tried.training.optimizer.learning_rate) + 2)
     return {"val_accuracy": 1 - distance / 10 - 0.1 / epoch, "val_log_loss": distance + 1 / epoch}
 
 
 @pytest.fixture(scope="session")
 def tuning():
-    """`settings`, `Here`, and the paths that are varied."""
+    """`settings`, `Here`, and the varied paths."""
     return SimpleNamespace(settings=settings, Here=Here, RATE=RATE, POOLING=POOLING, formula=best_at_a_hundredth)

@@ -1,4 +1,4 @@
-"""`python formula_worker.py ADDRESS NAME FOLDER HOW`: a worker whose trials are only a formula; with `hang`, none ends."""
+"""`python formula_worker.py ADDRESS NAME FOLDER HOW`: a worker whose trials compute a formula; with `hang`, none ends."""
 
 import importlib.util
 import sys

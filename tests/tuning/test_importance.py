@@ -1,4 +1,4 @@
-"""The importance of settings: what decides is found, what does not is not, and where nothing can be said, nothing is."""
+"""Important settings are found, others are not, and with too little evidence there is no importance."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RATE, DEPTH, KIND, NOISE = "training.optimizer.learning_rate", "model.options.de
 
 
 def searched(count, score, *, direction="max", seed=0, **fields):
-    """Trials with random settings whose score is a formula of them."""
+    """Trials with random settings and a score that a formula gives."""
     random = np.random.default_rng(seed)
     trials = []
     for number in range(count):
@@ -34,8 +34,8 @@ def test_the_setting_that_decides_comes_first_and_one_that_does_nothing_has_hard
 
 
 def test_a_setting_with_twice_the_effect_has_four_times_the_importance():
-    # Dealing an input of a sum anew adds twice its variance, and that goes with the square of the effect. Ranks and the
-    # forest bend this a little.
+    # Permuting an input of a sum adds twice its variance, which is proportional to the square of the effect. Ranks and
+    # the forest distort this a little.
     found = setting_importance(searched(300, lambda v, r: 2 * v[RATE] + v[NOISE]))
     assert found.settings[RATE] / found.settings[NOISE] == pytest.approx(4, rel=0.35)
 
@@ -53,7 +53,7 @@ def test_scores_that_are_noise_are_explained_by_nothing():
     found = setting_importance(searched(30, lambda v, r: float(r.uniform())))
     assert found.explained <= 0
     assert not found.settings
-    assert "do not tell how an unseen trial ranks" in found.reason
+    assert "do not predict the rank of a held-out trial" in found.reason
 
 
 @pytest.mark.parametrize("scored", [0, FEWEST_TRIALS - 1])
@@ -61,11 +61,11 @@ def test_too_few_trials_are_told(scored):
     trials = searched(20, lambda v, r: v[RATE]).trials
     failed = [TrialRecord(t.id, "FAILED", None, 1.0, 1, 2, t.values) for t in trials[scored:]]
     found = setting_importance(SearchResult({}, (*trials[:scored], *failed), "val_accuracy", "max"))
-    assert found.reason == f"too few trials: {scored} different settings have a score, and at least 8 are needed"
+    assert found.reason == f"too few trials: {scored} different settings have a score, but at least 8 are required"
 
 
 def test_trials_that_go_on_from_others_do_not_make_noise_look_explained():
-    # Each of 30 scores that are noise occurs three times: who has seen one of the three knows the other two.
+    # Each of 30 random scores occurs three times: a forest that has seen one of the three knows the other two.
     noise = searched(30, lambda v, r: float(r.uniform())).trials
     again = [TrialRecord(f"1{t.id}{n}", "COMPLETED", t.score + 1e-6 * n, 1.0, 1, 1, t.values) for t in noise for n in (1, 2)]
     assert setting_importance(SearchResult({}, (*noise, *again), "val_accuracy", "max")).explained < 0.1

@@ -1,4 +1,4 @@
-"""A search over several machines is the search of one, also when a worker is gone."""
+"""A search over several machines gives the result of one machine, also if a worker dies."""
 
 import os
 import signal
@@ -38,13 +38,13 @@ def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_kille
     began = tmp_path / "began"
     workers = [worker(address, "worker1", began, "hang")]
     with Chief(address, count=2, lease_seconds=2.0) as chief:
-        # The second comes when the first is gone, or it might have done everything before the first began.
+        # The second starts when the first has died; otherwise it might finish everything before the first begins.
         second = (address, "worker2", tmp_path / "other", "work")
         watched = _killing(workers[0], chief, when=began, then=lambda: workers.append(worker(*second)))
         together = search(plan, workers=watched, folder=tmp_path / "together" / "search")
     ended = time.monotonic()
     _, (said, _) = (one.communicate(timeout=60) for one in workers)
-    assert time.monotonic() - ended < 20  # KerasTuner's own chief and workers look every 20 seconds
+    assert time.monotonic() - ended < 20  # KerasTuner's own chief and workers check every 20 seconds
     assert [one.returncode for one in workers] == [-signal.SIGKILL, 0]
     assert said == f"carried out {len(together.trials)}\n"
     assert [trial.values for trial in together.trials] == [trial.values for trial in alone.trials]
@@ -54,7 +54,7 @@ def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_kille
 
 
 def _killing(process, chief, *, when, then):
-    """The chief, and the process is killed as soon as it has begun a trial."""
+    """The chief; the process is killed as soon as it has started a trial."""
 
     class Watched:
         free = property(lambda self: chief.free)
@@ -72,7 +72,7 @@ def _killing(process, chief, *, when, then):
 
 def test_a_lost_trial_is_lent_again_and_then_has_failed(tuning, address, monkeypatch, tmp_path):
     now = [0.0]
-    # The clock of this module alone: a server of another test that sleeps meanwhile would never wake.
+    # Only this module's clock: a sleeping server of another test would never wake.
     monkeypatch.setattr("kerasvision.tuning.machines.time", SimpleNamespace(monotonic=lambda: now[0]))
     chief = Chief(address, count=1, retries=1, lease_seconds=10)
     here = tuning.Here()
@@ -92,13 +92,13 @@ def test_a_lost_trial_is_lent_again_and_then_has_failed(tuning, address, monkeyp
     now[0] = 20.0
     assert chief.wait(0) == []
     assert chief.lend("two") == ("RUNNING", job)
-    # The first one was only slow: it is told to end, and what it says does not count.
+    # The first one was only slow: it must end, and its outcome does not count.
     assert chief.renew(job.id, "one") == "STOPPED"
     chief.take(machines.Outcome(job.id, rows=({},)), "one")
     assert chief.wait(0) == []
     now[0] = 40.0
     [lost] = chief.wait(0)
-    assert (lost.error, lost.attempts) == ("its worker two was silent for 10 seconds", 2)
+    assert (lost.error, lost.attempts) == ("its worker two did not respond for 10 seconds", 2)
 
 
 def search_job(here, tuning, folder):
@@ -106,7 +106,7 @@ def search_job(here, tuning, folder):
 
 
 def test_a_port_that_is_taken_is_told(address):
-    with Chief(address), pytest.raises(ConfigError, match=f"cannot answer at {address}: the port is taken"), Chief(address):
+    with Chief(address), pytest.raises(ConfigError, match=f"cannot listen at {address}: the port is in use"), Chief(address):
         pass
 
 
@@ -121,7 +121,7 @@ def test_the_role_is_read_from_keras_tuners_variables():
     assert read_role(VARIABLES) == Role("worker1", "one:8000")
     assert not read_role(VARIABLES).is_chief
     assert read_role({**VARIABLES, "KERASTUNER_TUNER_ID": "chief"}).is_chief
-    with pytest.raises(ConfigError, match="needs KERASTUNER_ORACLE_PORT as well"):
+    with pytest.raises(ConfigError, match="also requires KERASTUNER_ORACLE_PORT"):
         read_role({**VARIABLES, "KERASTUNER_ORACLE_PORT": ""})
     with pytest.raises(ConfigError, match="must be a port from 1 to 65535; received 'http'"):
         read_role({**VARIABLES, "KERASTUNER_ORACLE_PORT": "http"})
@@ -152,7 +152,7 @@ def test_the_command_on_three_machines_finds_what_it_finds_on_one_though_a_worke
         (root / "tmp").mkdir(parents=True)
         environment = {**os.environ, "TMPDIR": str(root / "tmp"), **variables}
         command = [sys.executable, "-c", "from kerasvision.cli import main; main()", "tune", file, "--root", root]
-        # On one core each, so that trials are summed in one order wherever they run.
+        # On one core each, so that sums have the same order in all processes.
         one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, {0})}
         with (root / "said.txt").open("w") as said:
             return subprocess.Popen(command, env=environment, start_new_session=True, stdout=said, stderr=said, **one_core)
@@ -176,5 +176,5 @@ def test_the_command_on_three_machines_finds_what_it_finds_on_one_though_a_worke
     assert [process.wait(600) for process in (chief, one, two)] == [0, -signal.SIGKILL, 0]
     pd.testing.assert_frame_equal(trials(tmp_path / "chief"), trials(tmp_path / "alone"))
     assert "to train with the best of them" in (tmp_path / "chief" / "said.txt").read_text()
-    assert "has no more trials; carried out by worker2" in (tmp_path / "worker2" / "said.txt").read_text()
+    assert "has no more trials; worker2 has run" in (tmp_path / "worker2" / "said.txt").read_text()
     assert not list((tmp_path / "worker2" / "runs" / "artifacts" / "digits").glob("tuner*"))

@@ -1,4 +1,4 @@
-"""The search's page: it opens alone, shows what there is, and nothing that was typed becomes markup."""
+"""The page of a search works offline, shows all results, and escapes all text."""
 
 import re
 from dataclasses import replace
@@ -65,7 +65,7 @@ def test_the_page_names_the_best_settings_and_every_trial(tmp_path):
     assert re.search(r"0\.8000</strong>best accuracy, trial 0002", page)
     for path in (RATE, KIND, PAD):
         assert f"<code>{path}</code>" in page
-    assert f"<code>{MOMENTUM}</code>" not in page  # not varied with the best trial's optimizer
+    assert f"<code>{MOMENTUM}</code>" not in page  # not varied with the optimizer of the best trial
     assert all(f"<td>{one.id}</td>" in page for one in TRIALS)
     assert "<strong>1</strong>failed" in page
     assert "<strong>4.0</strong>minutes" in page
@@ -73,8 +73,8 @@ def test_the_page_names_the_best_settings_and_every_trial(tmp_path):
 
 
 def test_a_best_value_at_the_end_of_its_range_is_told(tmp_path):
-    assert "may lie beyond" not in page_of(result(), tmp_path)
-    assert "may lie beyond" in page_of(result((trial(4, 0.9),)), tmp_path)  # a rate of 1, and a pad of 4
+    assert "may be better values beyond" not in page_of(result(), tmp_path)
+    assert "may be better values beyond" in page_of(result((trial(4, 0.9),)), tmp_path)  # a rate of 1, and a pad of 4
 
 
 def test_seeds_and_an_early_end_are_told_where_there_are_any(tmp_path):
@@ -93,7 +93,7 @@ def test_importance_is_shown_where_there_are_trials_enough(tmp_path):
     page = page_of(result(trials), tmp_path)
     bars = re.findall(r"<td>(\w[\w.]*)</td><td class=\"left\"><div class=\"bar\">.*?<em>([\d.]+)</em>", page)
     assert bars[0][0] == "learning_rate"
-    assert float(bars[0][1]) > 1  # dealt anew, it adds about twice the variance that it explains
+    assert float(bars[0][1]) > 1  # permuted, it adds about twice the variance that it explains
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_few_trials_and_trials_without_history_have_a_page_too(trials, by_epoch,
     assert ("Trials by epoch" in page_of(result(trials), tmp_path)) == by_epoch
 
 
-# --- Pictures: what is drawn is what was tried
+# --- Plots show what was tried
 
 
 def test_the_best_so_far_never_gets_worse_and_time_adds_up():
@@ -147,8 +147,8 @@ def test_a_line_of_the_parallel_coordinates_goes_through_its_trials_values(direc
     lines = [list(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) == 5]
     assert len(lines) == 3
     best = lines[-1]
-    # By hand, of trial 2: 0.01 is half way from 0.0001 to 1; the third of three choices; 2 of 0 to 4; no momentum.
-    # Of trial 0: 1 is the upper end; the first choice; 0 of 0 to 4; 0.9 of 0.5 to 0.99.
+    # By hand, for trial 2: 0.01 is half way from 0.0001 to 1; the third of three choices; 2 of 0 to 4; no momentum.
+    # For trial 0: 1 is the upper end; the first choice; 0 of 0 to 4; 0.9 of 0.5 to 0.99.
     expected = [0.5, 1.0, 0.5, -0.12, 1.0] if direction == "max" else [1.0, 0.0, 0.0, 0.4 / 0.49, 1.0]
     assert best == pytest.approx(expected, abs=0.031)
 

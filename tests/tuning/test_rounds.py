@@ -1,4 +1,4 @@
-"""Hyperband and halving give few epochs to many trials, and more to those that did best; budgets and hopeless trials."""
+"""Hyperband and halving give few epochs to many trials, and more to the best; budgets; hopeless trials."""
 
 import math
 from types import SimpleNamespace
@@ -25,12 +25,12 @@ def rounds(result):
 def test_hyperband_gives_few_epochs_to_many_and_all_to_the_best(tuning, tmp_path):
     workers = tuning.Here()
     result = search(tuning.settings(algorithm="hyperband", epochs=9), workers=workers, folder=tmp_path / "search")
-    # Hyperband with a factor of 3: rounds of 1, 3 and 9 epochs (Li et al., 2018, table 1), of which KerasTuner gives
-    # the shortest ceil(9 / 3**2) = 1.
+    # Hyperband with a factor of 3: rounds of 1, 3 and 9 epochs (Li et al., 2018, table 1). KerasTuner's shortest round
+    # has ceil(9 / 3**2) = 1.
     until = [job.until_epoch for job in workers.jobs]
     assert set(until) == {1, 3, 9}
     assert until.count(1) > until.count(9) > 0
-    # All are the training of nine epochs, and some end early.
+    # All trials have settings for nine epochs, and some end early.
     assert {tried.training.epochs for tried in workers.tried} == {9}
     assert set(result.best) == {tuning.RATE}
 
@@ -55,7 +55,7 @@ def test_halving_begins_with_so_many_and_keeps_one_in_factor(tuning, tmp_path):
     workers = tuning.Here()
     plan = tuning.settings(algorithm="halving", trials=8, epochs=4, factor=2)
     result = search(plan, workers=workers, folder=tmp_path / "search")
-    # By hand: 8 trials of 1 epoch, the 4 best go on to 2, the 2 best of them to 4.
+    # By hand: 8 trials of 1 epoch; the 4 best continue to 2, and the 2 best of those to 4.
     assert [job.until_epoch for job in workers.jobs] == [1] * 8 + [2] * 4 + [4] * 2
     first = sorted(result.trials[:8], key=lambda trial: trial.score, reverse=True)
     assert {trial.parent for trial in result.trials[8:12]} == {trial.id for trial in first[:4]}
@@ -94,7 +94,7 @@ def test_no_trial_is_begun_that_would_go_over_the_epochs_in_all(tuning, tmp_path
     plan = tuning.settings(trials=10, epochs=3, total_epochs=10, parallel_trials=2)
     result = search(plan, workers=tuning.Here(count=2), folder=tmp_path / "search")
     assert [trial.epochs for trial in result.trials] == [3, 3, 3]
-    assert result.ended == "the budget of search.total_epochs=10 was spent"
+    assert result.ended == "the budget of search.total_epochs=10 was used up"
     assert len(list((tmp_path / "search").glob("trial_*"))) == 3
     with pytest.raises(StageError, match="does not allow a single trial"):
         search(tuning.settings(total_epochs=2), workers=tuning.Here(), folder=tmp_path / "none")
@@ -102,7 +102,7 @@ def test_no_trial_is_begun_that_would_go_over_the_epochs_in_all(tuning, tmp_path
 
 def test_when_time_is_up_no_trial_is_begun_and_those_at_work_are_asked_to_end(tuning, tmp_path, monkeypatch):
     now = [0.0]
-    # The clock of this module alone: a server of another test that sleeps meanwhile would never wake.
+    # Only this module's clock: a sleeping server of another test would never wake.
     monkeypatch.setattr("kerasvision.tuning.search.time", SimpleNamespace(monotonic=lambda: now[0]))
 
     class Slow(tuning.Here):
@@ -116,10 +116,10 @@ def test_when_time_is_up_no_trial_is_begun_and_those_at_work_are_asked_to_end(tu
 
     plan = tuning.settings(trials=10, minutes=2, parallel_trials=2)
     result = search(plan, workers=Slow(count=2), folder=tmp_path / "search")
-    # At 50 s and 100 s a trial ends and another begins; at 150 s time is up, and one is still at work.
+    # At 50 s and 100 s a trial ends and another starts; at 150 s the time is up, and one is still running.
     assert [(trial.status, trial.error) for trial in result.trials] == [("COMPLETED", "")] * 3 + [("STOPPED", "time was up")]
     assert result.ended == "the 2 minutes of search.minutes were over"
-    # It took its time over all its runs: going on, there is none left, and what was found is still there.
+    # The time counts over all runs: after a resume none is left, and the results are still there.
     now[0] = 0.0
     again = Slow(count=2)
     assert search(plan, workers=again, folder=tmp_path / "search").trials == result.trials
@@ -135,8 +135,8 @@ def test_a_trial_is_hopeless_below_the_median_of_the_running_means_before_it():
     limits = thresholds(earlier, objective=LOSS, epochs=2)
     assert limits == (4.0, 3.0)
     assert why_hopeless([{"val_loss": 9.0}, {"val_loss": 3.0}], limits, objective=LOSS) is None
-    assert "median of earlier trials 3" in why_hopeless([{"val_loss": 9.0}, {"val_loss": 3.1}], limits, objective=LOSS)
-    assert "no number" in why_hopeless([{"val_loss": math.nan}], limits, objective=LOSS)
+    assert "median of earlier trials is 3" in why_hopeless([{"val_loss": 9.0}, {"val_loss": 3.1}], limits, objective=LOSS)
+    assert "not a number" in why_hopeless([{"val_loss": math.nan}], limits, objective=LOSS)
 
 
 def test_trials_get_the_medians_of_those_reported_before_them(tuning, tmp_path):

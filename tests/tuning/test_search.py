@@ -1,4 +1,4 @@
-"""A search tries what the settings allow, and the validation split decides."""
+"""A search tries the allowed settings, and the validation split decides."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def fails_where(condition, formula):
     return tried
 
 
-# Both mean the same here: the most accuracy and the least log loss are at the rate closest to 0.01.
+# Both have the same best trial: the highest accuracy and the lowest log loss are at the rate closest to 0.01.
 @pytest.mark.parametrize("objective", ["accuracy", "log_loss"])
 @pytest.mark.parametrize("algorithm", ["random", "hyperband", "halving"])
 def test_the_best_is_chosen_by_the_validation_metric(settings, here, algorithm, objective, tmp_path):
@@ -94,7 +94,7 @@ def test_a_setting_is_varied_only_where_its_condition_is_met(settings, here, alg
         OPTIMIZER: c.Choice("sgd", "adam"),
         POOLING: c.Choice("max", "average"),
     }
-    # KerasTuner takes about ten numbers of a range for its grid, and ends when it has no more.
+    # KerasTuner's grid has about ten numbers of a range, and ends after them.
     trials = 40 if algorithm == "grid" else 7
     workers = here(lambda tried, epoch: {"val_accuracy": 0.5 if tried.training.optimizer.kind == "sgd" else 0.9})
     result = search(settings(space, algorithm=algorithm, trials=trials), workers=workers, folder=tmp_path / "search")
@@ -123,7 +123,7 @@ def test_a_network_of_its_best_epoch_has_that_epochs_score(settings, here, tmp_p
     assert (kept.trials[0].score, last.trials[0].score) == (0.8, 0.6)
 
 
-# KerasTuner itself takes 0 for "any seed". Its Bayesian oracle takes a second of processor time for each trial.
+# KerasTuner treats 0 as "any seed". Its Bayesian oracle takes a second of processor time for each trial.
 @pytest.mark.parametrize("algorithm", ["random", "hyperband", "halving"])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_the_same_seed_makes_the_same_trials(settings, here, seed, algorithm, tmp_path):
@@ -135,7 +135,7 @@ def test_the_same_seed_makes_the_same_trials(settings, here, seed, algorithm, tm
 
     first = rates("1", seed)
     assert rates("2", seed) == first
-    # KerasTuner's own neighbours among seeds share most of their trials.
+    # With KerasTuner alone, neighbouring seeds share most of their trials.
     assert not set(rates("3", seed + 1)) & set(first)
 
 
@@ -157,7 +157,7 @@ def test_the_order_in_which_trials_end_changes_nothing(settings, here, algorithm
 
 
 def test_no_process_waits_for_results_that_change_nothing(settings, here, tmp_path):
-    # The first trial is always the last to end, and the others go on.
+    # The first trial is always the last to end, and the others continue.
     workers = here(count=2, pick=lambda ready: ready - 1)
     search(settings(trials=6, parallel_trials=2), workers=workers, folder=tmp_path / "search")
     assert len(workers.jobs) == 6
@@ -169,7 +169,7 @@ def test_no_process_waits_for_results_that_change_nothing(settings, here, tmp_pa
 
 @pytest.mark.parametrize("algorithm", ["random", "hyperband", "halving"])
 def test_failed_trials_do_not_stop_a_search_and_never_win(settings, tuning, algorithm, tmp_path):
-    # About half of the range fails, so that among so many trials several in a row do.
+    # About half of the range fails, so among these trials several in a row fail.
     workers = tuning.Here(fails_where(lambda rate: rate > 0.005, tuning.formula))
     plan = settings(algorithm=algorithm, trials=12, epochs=9, seed=3)
     result = search(plan, workers=workers, folder=tmp_path / "search")
@@ -178,13 +178,13 @@ def test_failed_trials_do_not_stop_a_search_and_never_win(settings, tuning, algo
     assert result.best == {RATE: closest([rate for rate in workers.rates if rate <= 0.005])}
     assert [trial.status == "FAILED" for trial in result.trials] == failed
     assert algorithm in ("hyperband", "halving") or len(workers.jobs) == 12
-    # Rounds go on with those that are left.
+    # Rounds continue with the trials that are left.
     assert algorithm == "random" or {job.until_epoch for job in workers.jobs} == {1, 3, 9}
 
 
 def test_a_search_of_which_every_trial_fails_is_refused_with_the_first_reason(settings, tuning, tmp_path):
     workers = tuning.Here(fails_where(lambda rate: True, tuning.formula))
-    with pytest.raises(StageError, match="every trial .* failed, the first .* with: .*loss became nan at 0") as told:
+    with pytest.raises(StageError, match="every trial .* failed; the error of the first .*: .*loss became nan at 0") as told:
         search(settings(trials=5), workers=workers, folder=tmp_path / "search")
     assert len(workers.jobs) == 5
     assert str(workers.rates[0]) in str(told.value)
@@ -202,7 +202,7 @@ def test_a_score_that_is_not_a_finite_number_never_wins(settings, here, bad, alg
 
 
 def test_scores_that_are_all_not_numbers_are_refused(settings, here, tmp_path):
-    with pytest.raises(StageError, match="every trial of the search failed, the first .*: val_accuracy is nan"):
+    with pytest.raises(StageError, match="every trial of the search failed; the error of the first .*: val_accuracy is nan"):
         workers = here(lambda tried, epoch: {"val_accuracy": math.nan})
         search(settings(trials=2), workers=workers, folder=tmp_path / "search")
 
@@ -215,7 +215,7 @@ def test_an_objective_that_trials_do_not_measure_is_told_at_once(settings, here,
 
 
 def test_values_that_do_not_fit_together_are_a_failed_trial(settings, here, tmp_path):
-    # Each fits what the file says, and 20 epochs of warm-up do not fit into 10.
+    # Each value alone fits the file's settings, but 20 epochs of warm-up do not fit into 10 epochs.
     training = c.Training(epochs=50, batch_size=16, warmup_epochs=5)
     space = {"training.warmup_epochs": c.Choice(5.0, 20.0), "training.epochs": c.Choice(10, 30)}
     workers = here(lambda tried, epoch: {"val_accuracy": 0.5})
@@ -227,11 +227,11 @@ def test_values_that_do_not_fit_together_are_a_failed_trial(settings, here, tmp_
     assert (len(workers.jobs), failed[0].attempts) == (3, 0)
 
 
-# --- Going on
+# --- Resuming
 
 
 def stopped_after(count):
-    """A search is asked to stop when it has looked so often."""
+    """Asks a search to stop after this number of checks."""
     looks = iter(range(count))
     return lambda: next(looks, None) is None
 
@@ -253,7 +253,7 @@ def test_a_search_that_was_stopped_again_and_again_is_the_undisturbed_one(settin
         finally:
             jobs += workers.jobs
     assert result == whole
-    # What had ended was not tried again.
+    # Trials that had ended were not tried again.
     assert len(jobs) < 2 * len(whole.trials)
     again = here()
     assert search(plan, workers=again, folder=tmp_path / "parts" / "search") == whole
@@ -262,12 +262,12 @@ def test_a_search_that_was_stopped_again_and_again_is_the_undisturbed_one(settin
 
 def test_the_folder_of_another_search_is_refused_by_the_name_of_the_difference(settings, here, tmp_path):
     search(settings(trials=1), workers=here(), folder=tmp_path / "search", inputs={"examples": "one"})
-    with pytest.raises(ConfigError, match=r"of another search: settings\.search\.trials: 1 -> 2"):
+    with pytest.raises(ConfigError, match=r"belong to another search: settings\.search\.trials: 1 -> 2"):
         search(settings(trials=2), workers=here(), folder=tmp_path / "search", inputs={"examples": "one"})
-    with pytest.raises(ConfigError, match=r'of another search: inputs\.examples: "one" -> "other"'):
+    with pytest.raises(ConfigError, match=r'belong to another search: inputs\.examples: "one" -> "other"'):
         search(settings(trials=1), workers=here(), folder=tmp_path / "search", inputs={"examples": "other"})
     (tmp_path / "search" / "search.json").unlink()
-    with pytest.raises(ConfigError, match="does not say of which search"):
+    with pytest.raises(ConfigError, match=r"has trials, but no search.json of their search"):
         search(settings(trials=1), workers=here(), folder=tmp_path / "search")
 
 

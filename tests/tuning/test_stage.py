@@ -1,4 +1,4 @@
-"""The tuner stage: real trainings in processes of their own, from folder to folder."""
+"""The tuner stage runs real trainings in separate processes, from folder to folder."""
 
 import json
 import shutil
@@ -39,14 +39,14 @@ def test_the_stage_searches_with_real_trainings_and_without_the_test_split(strip
     training = c.Training(batch_size=16, optimizer=c.Sgd(momentum=0.9))
     plan = tuning.settings(space, training=training, algorithm="grid", trials=2, epochs=4, objective="log_loss")
     out = run(examples, stripes, plan, tmp_path)
-    # A rate of a millionth learns nothing in four epochs.
+    # With a learning rate of a millionth, four epochs teach nothing.
     assert json.loads(out.best.read_text()) == {tuning.RATE: 0.02}
     table = pd.read_csv(out.trials)
     assert table[tuning.RATE].tolist() == [0.02, 1e-6]
     assert table["score"].iloc[0] < table["score"].iloc[1]
     assert out.properties == {"objective": "val_log_loss", "trials": 2, "score": table["score"].iloc[0]}
     assert "log_loss" in out.page.read_text()
-    # What TensorBoard and KerasTuner read is in the artifact, and the checkpoints are not.
+    # The artifact has the files for TensorBoard and KerasTuner, but not the checkpoints.
     assert len(list(out.search.glob("trial_*/logs/*tfevents*"))) == 2
     assert not list(out.search.rglob("step-*"))
     theirs = keras_tuner.GridSearch(
@@ -57,9 +57,9 @@ def test_the_stage_searches_with_real_trainings_and_without_the_test_split(strip
 
 @pytest.mark.slow
 def test_a_search_of_which_every_trial_fails_says_the_first_error_and_leaves_no_artifact(stripes, tuning, tmp_path):
-    # 96 images are fewer than either batch.
+    # 96 images are fewer than any of the batch sizes.
     plan = tuning.settings({"training.batch_size": c.Choice(100, 200)}, algorithm="grid", trials=2)
-    with pytest.raises(StageError, match=r"every trial .* the first \(0\) with: .*must not exceed .*96; received 100"):
+    with pytest.raises(StageError, match=r"every trial .* the first \(0\): .*must not exceed .*96; received 100"):
         run(stripes.examples, stripes, plan, tmp_path)
     assert not list((tmp_path / "artifact").iterdir())
 

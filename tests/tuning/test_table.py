@@ -1,4 +1,4 @@
-"""The table of trials: every trial is in it, best first, with its settings as they were."""
+"""The table of trials lists every trial, best first, with its exact settings."""
 
 import pytest
 from hypothesis import given

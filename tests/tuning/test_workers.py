@@ -1,4 +1,4 @@
-"""Whatever becomes of a process, its trial has an outcome, and the next trial has a process."""
+"""However a process ends, its trial gets an outcome and the next trial gets a process."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ DATA = TrialData(Path("examples"), Path("schema.json"), Path("transform.json"))
 @pytest.fixture
 def workers(tmp_path, monkeypatch):
     """`workers(count=2)`: processes without TensorFlow."""
-    # New processes look for modules where this one does.
+    # New processes use the module path of this one.
     monkeypatch.syspath_prepend(Path(__file__).parent)
     run = __import__("trials_that_do").run
     yield lambda **options: TrialProcesses(DATA, tmp_path, run=run, **options)
@@ -77,7 +77,7 @@ def test_a_trial_whose_processes_all_die_has_failed_and_the_next_one_has_a_proce
     died, ended = (died, ended) if "die" in died.id else (ended, died)
     assert (died.attempts, ended.attempts, fine.error) == (2, 2, "")
     assert died.error == (
-        "its process was ended by SIGKILL (which is what happens where memory runs out), and its last words were: "
+        "its process was ended by SIGKILL (possibly because memory ran out); the last line of its output: "
         "no memory left, twice"
     )
     assert ended.error == "its process ended with exit code 7, twice"

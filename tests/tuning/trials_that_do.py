@@ -1,4 +1,4 @@
-"""Processes whose trials do what their settings say, and no more: without TensorFlow they begin at once."""
+"""Processes whose trials only do what their settings say. Without TensorFlow they start at once."""
 
 import os
 import signal
