@@ -1,4 +1,4 @@
-"""Metrics that a person adds to a task by the path of a function: called with weighted examples, and held to their word."""
+"""Custom metrics, given by the path of a function: calls them with weighted examples, and checks what they return."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,18 +14,18 @@ from kerasvision.tasks.base import Bounded, Evidence
 from kerasvision.tasks.metrics import Floats, Measure, Weighted
 
 W = TypeVar("W", bound=Weighted)
-# What is right for each of N examples, and what the model said, both with N rows.
+# What is right for each of N examples, and the model's answers, both with N rows.
 TruthAndAnswers = tuple[npt.NDArray[Any], npt.NDArray[Any]]
-# A metric may leave its bounds by what rounding does.
+# How far rounding may take a metric outside its bounds.
 ROUNDING = 1e-6
 
 
 def added_measures(metrics: Sequence[c.Metric], truth_and_answers: Callable[[W], TruthAndAnswers]) -> dict[str, Measure[W]]:
-    """name -> how it is measured, of metrics of a person's own: the end of a task's table.
+    """name -> how to measure it, for custom metrics: the end of a task's table.
 
     Args:
         metrics: from the settings of the task.
-        truth_and_answers: what the functions receive of weighted examples, besides their weights.
+        truth_and_answers: gives, for weighted examples, what the functions receive in addition to the weights.
     """
 
     def measure(weighted: W, *, metric: c.Metric) -> Floats:
@@ -35,22 +35,22 @@ def added_measures(metrics: Sequence[c.Metric], truth_and_answers: Callable[[W],
 
 
 def added_evidence(metrics: Sequence[c.Metric], count: int) -> dict[str, Evidence]:
-    """name -> that it lies between its bounds, of the metrics that have some.
+    """name -> its bounds, for the metrics that have bounds.
 
     Args:
         metrics: from the settings of the task.
-        count: how many examples are measured.
+        count: the number of examples measured.
     """
     return {metric.name: Bounded(*metric.bounds, count) for metric in metrics if metric.bounds is not None}
 
 
 def check_added_scores(metrics: Sequence[c.Metric], scores: Mapping[str, float], *, count: int) -> None:
-    """Raises StageError where such a metric has no value over a whole split.
+    """Raises StageError if a custom metric has no value on a whole split.
 
     Args:
         metrics: from the settings of the task.
         scores: of `count` examples; NaN where a metric has no value.
-        count: how many examples the split has.
+        count: the number of examples in the split.
     """
     for metric in metrics:
         if np.isnan(scores[metric.name]):
@@ -61,15 +61,15 @@ def check_added_scores(metrics: Sequence[c.Metric], scores: Mapping[str, float],
 
 
 def _called(metric: c.Metric, truth: npt.NDArray[Any], answers: npt.NDArray[Any], weights: Floats) -> Floats:
-    """What the function returns.
+    """What the function returns: float64 (R,).
 
     Raises:
-        ConfigError: there is no such function, or it returns something else than one number for each weighting.
-        StageError: it raised an error, or returned what is infinite or outside its bounds.
+        ConfigError: there is no such function, or it does not return one number for each weighting.
+        StageError: it raised an error, or returned a number that is infinite or outside its bounds.
     """
     function: Any = lookup.load(metric.function)
     try:
-        # 0 / 0 says that there is no value; it is no news to a person.
+        # 0 / 0 means that there is no value; the warning would be of no use to a person.
         with np.errstate(divide="ignore", invalid="ignore"):
             found = function(*map(_read_only, (truth, answers, weights)))
     except KerasvisionError:
@@ -96,13 +96,13 @@ def _checked(metric: c.Metric, found: object, *, weightings: int) -> Floats:
     low, high = metric.bounds or (-np.inf, np.inf)
     outside = values[np.isinf(values) | (values < low - ROUNDING) | (values > high + ROUNDING)]
     if len(outside):
-        rule = "be finite" if metric.bounds is None else f"lie in its bounds [{low:g}, {high:g}]"
+        rule = "be finite" if metric.bounds is None else f"be in its bounds [{low:g}, {high:g}]"
         raise StageError(f"the metric {metric.name} must {rule}; it returned {outside[0]:g}", hint=_way_out(metric))
     return values.astype(np.float64)
 
 
 def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same values; other metrics are made of them too."""
+    """The same values as a read-only view, because other metrics use them too."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""What training, evaluation and export may know of a task. Nothing above this floor knows more."""
+"""What training, evaluation and export know about a task: the packages above this one use nothing else of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
 # (rows int (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores of some rows under R weightings.
 WeightedScores = Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]]
-# signature -> what a served model answers about some images, as arrays; None where it has no such signature.
+# signature -> a served model's answers for some images, as arrays; None if it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
 
 
@@ -29,11 +29,11 @@ def _unscaled(share: float) -> float:
 
 @dataclass(frozen=True)
 class Counted:
-    """A metric that counts examples, whose interval is exact.
+    """A metric that counts examples; its interval is exact.
 
     Attributes:
-        right: how many examples count for it.
-        of: how many there are.
+        right: the number of examples that count for it.
+        of: the number of all examples.
         scale: a rising function from the share, in [0, 1], to the metric; the share itself by default.
     """
 
@@ -44,12 +44,12 @@ class Counted:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A metric that counts nothing, but lies between two values; its interval is a bootstrap that knows them.
+    """A metric that counts nothing but is between two values; its interval is a bootstrap that uses them.
 
     Attributes:
-        least, most: the two values. Where a metric has no end there, the worst that was seen.
-        count: of how many examples it is; of a mean over classes, as if all had the examples of the rarest.
-        by_chance: mean and deviation of what chance alone adds to it.
+        least, most: the two values. If a metric has no bound there, the worst value that was seen.
+        count: the number of its examples; for a mean over classes, as if all classes had as many as the rarest.
+        by_chance: mean and standard deviation of what chance alone adds to it.
     """
 
     least: float
@@ -58,25 +58,25 @@ class Bounded:
     by_chance: tuple[float, float] = (0.0, 0.0)
 
 
-# How a metric is measured: what its interval is made of.
+# How a metric is measured, from which its interval follows.
 Evidence = Counted | Bounded
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How good a whole data set's predictions are.
+    """The task's judgement of the predictions for a whole data set.
 
     Attributes:
-        scores: metric -> value, never NaN. A metric of a single class bears its name in brackets: `recall[daisy]`.
-        rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse), and `correct` where an
-            answer is right or wrong.
-        tables: further tables by name, a confusion matrix say. One whose columns have a name is a matrix of counts.
+        scores: metric -> value, never NaN. A metric of a single class has the class in brackets: `recall[daisy]`.
+        rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse), and `correct` if an
+            answer can be right or wrong.
+        tables: more tables by name, such as a confusion matrix. If its columns have a name, a table is a matrix of counts.
         left_out: metric -> why it has no value here.
-        weighted_scores: the scores of some rows under many weightings at once; NaN where a metric has no value. Both the
-            bootstrap and the slices use it.
-        within_label: the same for rows of one label, without metrics of single classes, which say nothing there.
+        weighted_scores: the scores of some rows under many weightings at once; NaN if a metric has no value. The bootstrap
+            and the slices use it.
+        within_label: the same for rows of one label, without metrics of single classes, which mean nothing there.
         evidence: rows int (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
-            bootstrap's interval, or none where all resamples agree.
+            bootstrap's interval, or none if all resamples give the same value.
         remarks: sentences about the model as a whole that a person should read first.
     """
 
@@ -95,9 +95,9 @@ class Objective:
     """The loss that training minimizes, and the metrics that it shows.
 
     Attributes:
-        losses: (targets, outputs, training=whether it is for training) -> float32 (N,), the loss of each example.
+        losses: (targets, outputs, training=whether for training) -> float32 (N,), the loss of each example.
         metrics: Keras metrics of (targets, answers).
-        answers: what of the network's outputs the metrics see.
+        answers: the part of the network's outputs that the metrics receive.
     """
 
     losses: Callable[..., tf.Tensor]
@@ -107,12 +107,12 @@ class Objective:
 
 @dataclass(frozen=True)
 class Temperature:
-    """What a network's outputs are divided by, so that its scores say how often it is right.
+    """The number that a network's outputs are divided by, so that its scores say how often it is right.
 
     Attributes:
-        value: above 1 for a network that is too sure of itself.
-        before: metric -> value on the examples that it was fitted on, without it.
-        after: likewise, with it.
+        value: above 1 for an overconfident network.
+        before: metric -> value without the temperature, on the examples that it was fitted on.
+        after: the same, with the temperature.
     """
 
     value: float
@@ -122,12 +122,13 @@ class Temperature:
 
 @dataclass(frozen=True)
 class ExtraSignature:
-    """A signature of a served model besides that of its predictions.
+    """A signature of a served model in addition to the predictions.
 
     Attributes:
-        inputs: what it takes besides the images: name -> specification, the first axis that of the images, and free.
+        inputs: its inputs in addition to the images: name -> specification; the first axis is free, and is that of the
+            images.
         answer: (scaled images float32 (N, H, W, C), **inputs) -> named outputs of N rows, in stock TensorFlow operations.
-        descriptions: what each of its inputs and outputs is, in a line.
+        descriptions: one line about each of its inputs and outputs.
     """
 
     inputs: Mapping[str, tf.TensorSpec]
@@ -141,7 +142,7 @@ class Part:
 
     Attributes:
         text: the part.
-        weights: float (h, w), at least 0, laid over the image as the network sees it.
+        weights: float (h, w), at least 0, a map that covers the image as the network sees it.
     """
 
     text: str
@@ -154,9 +155,9 @@ class Illustration:
 
     Attributes:
         id: of the example.
-        answer: what the model said.
-        truth: all that would be right.
-        parts: of the answer, in order; none where the network does not tell where it looks.
+        answer: the model's answer.
+        truth: all right answers.
+        parts: of the answer, in order; empty if the network does not say where it looks.
     """
 
     id: str
@@ -179,35 +180,38 @@ class Task(ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that an image can have, each of which a gate by label asks for; none where images have no label."""
+        """The labels that an image can have, which a gate's rule for `label` judges one by one; empty if there are none."""
         return ()
 
     @abstractmethod
     def encode(self, batch: Batch) -> tuple[Any, Any]:
-        """(inputs, targets) of a batch: what the network receives and what the loss compares with. Runs in tf.data."""
+        """(inputs, targets) of a batch: what the network receives, and what the loss compares with. Runs in tf.data.
+
+        Both have N rows; dtypes and shapes are the task's.
+        """
 
     def with_one_answer(self, batch: Batch) -> Batch:
-        """A batch to be learned by heart: where several answers are right for an example, only the first is left.
+        """A batch to memorize: if several answers are right for an example, only the first remains.
 
-        The loss of several cannot become nothing.
+        A loss against several answers cannot become zero.
         """
         return batch
 
     @abstractmethod
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The network to be trained, with all that training needs."""
+        """The network to train, with all parts that training needs."""
 
     def trained(self, model: keras.Model) -> keras.Model:
-        """What `build` made, without that which only training needs: the network to be saved. Weights are shared."""
+        """The network to save: what `build` made, without the parts that only training needs. Weights are shared."""
         return model
 
     @abstractmethod
     def objective(self) -> Objective:
-        """The loss, and the metrics shown while training. Made in the scope of the strategy that trains."""
+        """The loss, and the metrics shown during training. Created in the scope of the strategy that trains."""
 
     @abstractmethod
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
-        """What serving runs: scaled images float32 (N, H, W, C) to named outputs, in stock TensorFlow operations.
+        """What serving runs: scaled images float32 (N, H, W, C) -> named outputs of N rows, in stock TensorFlow operations.
 
         Args:
             model: the trained network.
@@ -215,11 +219,11 @@ class Task(ABC):
         """
 
     def output_descriptions(self) -> dict[str, str]:
-        """What each of the predictor's outputs is, in a line; for users of the served model."""
+        """A line about each output of the predictor, for users of the served model."""
         return {}
 
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
-        """Name -> what a served model answers besides the predictions; none by default.
+        """Name -> what a served model answers in addition to the predictions; empty by default.
 
         Args:
             model: the trained network.
@@ -228,28 +232,28 @@ class Task(ABC):
         return {}
 
     def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
-        """Extra signatures that an evaluation calls for a batch of a data set -> their inputs besides the images.
+        """Extra signatures that an evaluation calls for a batch of a data set -> their inputs in addition to the images.
 
-        What they answer is joined to the predictions: a row per example, whose later axes may have another length in every
-        batch; the shorter ones are filled with zeros.
+        The inputs have N rows. The answers are joined to the predictions: one row per example. Later axes may differ in
+        length between batches; zeros fill the shorter ones.
         """
         return {}
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
-        """How much less sure of itself the network should be, or more.
+        """The temperature that makes the network's scores agree best with how often it is right.
 
         Args:
             model: the trained network.
-            batches: scaled images, float32 (N, H, W, C), with what `truth` says of them.
+            batches: scaled images, float32 (N, H, W, C), with what `truth` returns for them.
 
         Raises:
             ConfigError: answers of this kind have no temperature.
         """
-        raise ConfigError(f"the answers of {type(self).__name__} have no temperature", hint="leave export.temperature out")
+        raise ConfigError(f"the answers of {type(self).__name__} have no temperature", hint="remove export.temperature")
 
     @abstractmethod
     def truth(self, batch: Batch) -> np.ndarray:
-        """What is right for each example of a batch of a data set: an array of N rows."""
+        """The right answer for each example of a batch of a data set: an array of N rows."""
 
     @abstractmethod
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
@@ -257,40 +261,40 @@ class Task(ABC):
 
         Args:
             ids: of the examples.
-            truth: what `truth` gave for them.
-            predictions: what `predictor` gave for them, as arrays.
+            truth: what `truth` returned for them, N rows.
+            predictions: what `predictor` returned for them, as arrays of N rows.
         """
 
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """One answer out of several to the same examples: of views of an image, or of several models.
+        """One answer from several for the same examples, of views of an image or of several models; arrays of N rows.
 
         Raises:
             ConfigError: answers of this kind have no average.
         """
         raise ConfigError(
             f"the answers of {type(self).__name__} have no average",
-            hint="leave evaluation.test_time and evaluation.ensemble out",
+            hint="remove evaluation.test_time and evaluation.ensemble",
         )
 
     def simple_models(self) -> dict[str, Any]:
-        """name -> untrained scikit-learn estimator from rows of features, float32 (N, D), to the truth; none by default."""
+        """name -> untrained scikit-learn estimator from features, float32 (N, D), to the truth, (N,); empty by default."""
         return {}
 
     @abstractmethod
     def caption(self, row: pd.Series) -> str:
-        """What stands below the image of a row of a judgement: the truth and the answer."""
+        """The line below the image of a row of a judgement: the truth and the answer."""
 
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> Sequence[Illustration]:
-        """Examples with their truth and the whole answer, where a line is too short for them; none by default.
+        """Examples with their truth and the whole answer, if a line is too short for them; empty by default.
 
         Args:
-            rows: some of a judgement's.
-            ask: what the served model says of the images of these rows.
+            rows: some rows of a judgement.
+            ask: gives the served model's answers for the images of these rows.
         """
         return ()
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
-        """Further plots of a judgement, title -> figure, whose text is not out of the data: fonts lack many scripts."""
+        """More plots of a judgement: title -> figure. Their text must not come from the data: fonts lack many scripts."""
         return {}
 
 

@@ -1,7 +1,7 @@
 """What a metric is: a function of weighted examples. One table per task gives scores, their resamples and their slices.
 
-The weights of the examples say what is measured: 1 each gives the score, how often a bootstrap drew each gives that of a
-resample, and the rows of a slice its score. A metric answers for R weightings at once.
+The weights of the examples say what is measured. Weights of 1 give the score. How often a bootstrap drew each example gives
+the score of a resample, and the rows of a slice give its score. A metric answers for R weightings at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Weighted(Protocol):
-    """Examples under R weightings. A task adds what its metrics need.
+    """Examples under R weightings. A task adds the attributes that its metrics need.
 
     Attributes:
         weights: float64 (N, R), at least 0, and not all 0 in a column.
@@ -34,12 +34,12 @@ def _always(weighted: Any) -> bool:
 
 @dataclass(frozen=True)
 class Measure(Generic[W]):
-    """How a metric is measured: one row of a task's table.
+    """How a metric is measured: one entry of a task's table.
 
     Attributes:
-        measure: weighted examples -> float64 (R,), NaN where the metric has no value; or (C, R), a value for each class.
-        applies: whether the metric is measured of these examples under these weightings; always by default.
-        compares_classes: whether it tells classes apart, and so says nothing of examples that all have one label.
+        measure: weighted examples -> float64 (R,), NaN if the metric has no value; or (C, R), a value for each class.
+        applies: whether the metric is measured on these examples under these weightings; always, by default.
+        compares_classes: whether it distinguishes classes, and so means nothing for examples that all have one label.
     """
 
     measure: Callable[[W], Floats]
@@ -50,13 +50,13 @@ class Measure(Generic[W]):
 def weighted_scores(
     table: Mapping[str, Measure[W]], weighted: W, *, classes: Sequence[str] = (), within_label: bool = False
 ) -> dict[str, Floats]:
-    """metric -> float64 (R,), NaN where it has no value, of all rows of a table that apply.
+    """metric -> float64 (R,), NaN if it has no value, for all entries of a table that apply.
 
     Args:
-        table: name -> how it is measured. A name that ends in `[class]` is that of one value for each class.
+        table: name -> how it is measured. A name that ends in `[class]` stands for one value for each class.
         weighted: the examples.
         classes: their names, for `recall[daisy]`.
-        within_label: leave out what tells classes apart.
+        within_label: leave out metrics that distinguish classes.
 
     >>> class Two:
     ...     weights = np.array([[1.0, 3.0], [1.0, 1.0]])
@@ -80,12 +80,12 @@ OF_A_CLASS = "[class]"
 
 
 def of_class(name: str, label: str) -> str:
-    """The name of a metric of one class: `recall[daisy]` of `recall[class]`."""
+    """The name of a metric for one class: `recall[daisy]` from `recall[class]`."""
     return f"{name.removesuffix(OF_A_CLASS)}[{label}]"
 
 
 def quotient(numerator: Floats, denominator: Floats, *, without: float = np.nan) -> Floats:
-    """The quotients, and `without` where nothing is counted.
+    """Element-wise quotients of float64 arrays of one shape, and `without` where the denominator is not above 0.
 
     >>> quotient(np.array([1.0, 0.0]), np.array([4.0, 0.0])).tolist()
     [0.25, nan]

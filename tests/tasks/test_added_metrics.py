@@ -131,7 +131,7 @@ def refused(error, body, **fields):
         (*refused(ConfigError, "return [[1, 2], [3]]"), "received list"),
         (*refused(StageError, "return [np.nan]"), "the metric mine is not a number over all 60 examples, each of weight 1"),
         (*refused(StageError, "return [np.inf]"), "the metric mine must be finite; it returned inf"),
-        (*refused(StageError, "return [1.5]", bounds=(0, 1)), r"must lie in its bounds \[0, 1\]; it returned 1.5"),
+        (*refused(StageError, "return [1.5]", bounds=(0, 1)), r"must be in its bounds \[0, 1\]; it returned 1.5"),
         (*refused(StageError, "weights *= 2; return weights[0]"), "raised ValueError: .* read-only"),
     ],
 )

@@ -266,7 +266,7 @@ def test_a_model_that_tells_images_apart_or_cannot_gets_no_sentence(answers, lab
 
 def test_a_model_of_other_classes_joins_no_average():
     other = {"scores": np.array([[1.0, 0, 0, 0]]), "classes": np.array([b"elk"], object)}
-    with pytest.raises(DataError, match="of evaluation.ensemble, leave it out"):
+    with pytest.raises(DataError, match="in evaluation.ensemble, remove it there"):
         task().averaged([other])
 
 
@@ -283,7 +283,7 @@ def test_answers_that_are_not_numbers_are_refused():
 
 @pytest.mark.parametrize("others", [CLASSES[:3], (*CLASSES, "elk"), ("bee", "ant", "cow", "doe")])
 def test_a_model_of_other_classes_is_refused(others):
-    with pytest.raises(DataError, match="must answer with the classes ant, bee, cow, doe; this one knows others"):
+    with pytest.raises(DataError, match="must answer with the classes ant, bee, cow, doe; this one has others"):
         judged([0, 1], np.eye(len(others))[:2], classes=others)
 
 

@@ -133,7 +133,7 @@ def test_a_class_without_examples_is_left_out_with_all_that_is_made_of_it():
 def test_a_split_of_one_class_has_nothing_to_rank():
     rows = np.flatnonzero(LABELS == 1)
     scores, left_out = classification_scores(Answers(LABELS[rows], PROBABILITIES[rows], CLASSES, 2))
-    assert left_out["roc_auc[bee]"] == "every example is one of this class"
+    assert left_out["roc_auc[bee]"] == "all examples are of this class"
     assert scores["average_precision[bee]"] == 1.0
     assert scores["recall[bee]"] == scores["accuracy"]
 

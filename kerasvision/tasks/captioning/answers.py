@@ -1,4 +1,4 @@
-"""What a trained captioner is asked when it is served: sentences, how likely given ones are, and where it looked."""
+"""The answers of a served captioner: sentences, the likelihood of given sentences, and where the network looked."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,8 +17,8 @@ from kerasvision.tasks.captioning.tokens import END, PADDING
 
 SCORE, EXPLAIN = "score_captions", "explain"
 DESCRIPTIONS = {
-    "captions": "sentences that say what the image shows, the best first; empty where fewer were found",
-    "scores": "the log probability of each, its end included, over its number of tokens to a power; 0 where it is empty",
+    "captions": "sentences that describe the image, the best first; empty if fewer were found",
+    "scores": "the log probability of each, with its end, divided by its number of tokens to a power; 0 if it is empty",
 }
 
 
@@ -26,7 +26,7 @@ def predictor(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> Ca
     """From scaled images float32 (N, H, W, C) to `captions` string (N, K) and `scores` float32 (N, K), best first.
 
     Raises:
-        ConfigError: the vocabulary or the length of the captions is not the network's.
+        ConfigError: the vocabulary or the maximum length of the captions is not that of the network.
     """
     decoder = _decoder(model, codec, settings)
 
@@ -38,7 +38,7 @@ def predictor(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> Ca
 
 
 def extra_signatures(model: keras.Model, *, codec: Codec, settings: c.Captioning) -> dict[str, ExtraSignature]:
-    """`score_captions`: how likely given captions are; `explain`, of a network with attention: where it looks for each word.
+    """`score_captions`: the likelihood of given captions; and, for a network with attention, `explain`: where it looks.
 
     Raises:
         ConfigError: as for `predictor`.
@@ -51,7 +51,7 @@ def extra_signatures(model: keras.Model, *, codec: Codec, settings: c.Captioning
 
 
 def _scoring(model: keras.Model, codec: Codec) -> ExtraSignature:
-    """How likely given captions are."""
+    """The likelihood of given captions: captions string (N, K) -> log_likelihoods float32 and tokens int32, both (N, K)."""
 
     def score(images: tf.Tensor, captions: tf.Tensor) -> Predictions:
         tokens, targets = codec.encode(captions)
@@ -62,15 +62,15 @@ def _scoring(model: keras.Model, codec: Codec) -> ExtraSignature:
         {"captions": tf.TensorSpec([None, None], tf.string)},
         score,
         {
-            "captions": "sentences about each image, as many for each: fill up with empty ones",
-            "log_likelihoods": "the log probability of each, its end included; 0 where it is empty",
-            "tokens": "how many tokens each is, its end included; 0 where it is empty",
+            "captions": "sentences about each image, the same number for each: fill up with empty ones",
+            "log_likelihoods": "the log probability of each sentence, with its end; 0 if it is empty",
+            "tokens": "the number of tokens of each sentence, with its end; 0 if it is empty",
         },
     )
 
 
 def _explaining(decoder: Decoder, codec: Codec, settings: c.Captioning) -> ExtraSignature:
-    """Where the network looks for each word of its best caption."""
+    """Where the network looks for each word of its best caption: words string (N, T), attention float32 (N, T, h, w)."""
 
     def explain(images: tf.Tensor) -> Predictions:
         memory = decoder.encode(images)
@@ -83,19 +83,19 @@ def _explaining(decoder: Decoder, codec: Codec, settings: c.Captioning) -> Extra
         {},
         explain,
         {
-            "words": f"the tokens of the best caption, in order; empty after the last of at most {settings.max_length}",
-            "attention": "where it looked for each: shares of the image, top to bottom, which sum to 1; then zeros",
+            "words": f"the tokens of the best caption, in order; at most {settings.max_length}, then empty",
+            "attention": "where the network looked for each: shares of the image, top to bottom, sum 1; then zeros",
         },
     )
 
 
 def evaluation_inputs(batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
-    """What an evaluation calls besides the predictions: how likely the true captions are. Nothing without captions."""
+    """The true captions, string (N, K), as inputs of `score_captions`; empty if the batch has no captions."""
     if "captions" not in batch:
         return {}
     rows = batch["captions"]
     dense = rows.to_tensor() if isinstance(rows, tf.RaggedTensor) else rows
-    # At least one for each image, if an empty one.
+    # At least one caption for each image, even if it is empty.
     return {SCORE: {"captions": dense if dense.shape[1] else tf.fill([len(dense), 1], "")}}
 
 
@@ -103,9 +103,9 @@ def _decoder(model: keras.Model, codec: Codec, settings: c.Captioning) -> Decode
     decoder = Decoder(model)
     if decoder.num_classes != codec.size:
         raise ConfigError(
-            f"a network answers with the vocabulary that it was trained with: it knows {decoder.num_classes} tokens, "
-            f"and this vocabulary has {codec.size}",
-            hint="take the transform of the run that trained it",
+            f"the vocabulary must be the one that the network was trained with: the network has {decoder.num_classes} "
+            f"tokens, and this vocabulary has {codec.size}",
+            hint="use the transform of the run that trained it",
         )
     if decoder.max_length != settings.max_length:
         raise ConfigError(
@@ -117,7 +117,7 @@ def _decoder(model: keras.Model, codec: Codec, settings: c.Captioning) -> Decode
 
 
 def _decoded(decoder: Decoder, memory: tuple[tf.Tensor, ...], images: tf.Tensor, settings: c.Captioning) -> Decoded:
-    """As `settings.decoding` says."""
+    """Decodes with the method that `settings.decoding` names."""
     way, length = settings.decoding, settings.max_length
     begun = decoder.step, memory, decoder.start(memory)
     if isinstance(way, c.BeamSearch):

@@ -1,11 +1,11 @@
-"""Beam search: of all captions that begin with one of the likeliest beginnings, those with the highest score.
+"""Beam search: from captions that grow by one token at a time, keeps the likeliest and returns those with the highest score.
 
-At each place every unfinished caption of an image is continued by every token. Those that end join the finished ones, of
-which the best K are kept; of the others the `width` likeliest go on. An image is done when no unfinished caption could win
-any more. Steps, memory and scores are those of `decoding.py`.
+At each place, every unfinished caption of an image is continued by every token. Captions that end join the finished ones,
+and the best K of these are kept. Of the others, the `width` likeliest continue. An image is done when no unfinished caption
+could still win. Steps, memory and scores are those of `decoding.py`.
 
 Sources: Vinyals et al., 2015, https://arxiv.org/abs/1411.4555, section 3.2, "BeamSearch"; score over length ** alpha: Wu et
-al., 2016, https://arxiv.org/abs/1609.08144, section 7, in the simpler form that has no constant 5; no n-gram twice: Paulus
+al., 2016, https://arxiv.org/abs/1609.08144, section 7, in the simpler form without the constant 5; no n-gram twice: Paulus
 et al., 2017, https://arxiv.org/abs/1705.04304, section 2.5.
 """
 
@@ -29,16 +29,16 @@ NEVER = float("-inf")
 
 
 class _Search(NamedTuple):
-    """What is known of N images before a place is filled.
+    """The state of the search for N images before a place is filled.
 
     Attributes:
-        place: int32, how many tokens the unfinished captions have.
+        place: int32, the number of tokens of the unfinished captions.
         tokens: int32 (N, W, T), the unfinished captions, likeliest first.
-        log_probabilities: float32 (N, W), their log probabilities; -inf where there are fewer.
+        log_probabilities: float32 (N, W), their log probabilities; -inf if there are fewer.
         states: of their N * W steps.
         ended: int32 (N, K, T), the finished captions, best first.
-        scores: float32 (N, K), -inf where there are fewer.
-        lost: bool (N,), whether a step's answer was no number.
+        scores: float32 (N, K), -inf if there are fewer.
+        lost: bool (N,), whether an output of a step was not a number.
     """
 
     place: tf.Tensor
@@ -61,15 +61,16 @@ def beam_search(
     length_norm: float = 0.7,
     no_repeat: int = 0,
 ) -> Decoded:
-    """The K captions with the highest scores, best first, of those that the beams come by.
+    """The K captions with the highest scores, best first, among those that the beams reach.
 
-    Of equal scores the caption that ended first wins, then that of the likelier beginning, then the lower token number.
+    Of equal scores, the caption that ended first wins, then the one with the likelier beginning, then the lower token
+    number.
 
     Args:
         step, memory, states, max_length, length_norm: as for `greedy`.
-        width: how many unfinished captions are kept. 1 is greedy, but for the captions that end on the way.
+        width: how many unfinished captions are kept. 1 is greedy search, except for captions that end early.
         captions: K, at most `width`.
-        no_repeat: no caption has the same n-gram of this size twice; 0 for no such rule.
+        no_repeat: no caption has the same n-gram of this size twice; 0 turns this rule off.
     """
     divisors = length_divisors(max_length + 1, length_norm)
     filled = partial(_filled, divisors=divisors, no_repeat=no_repeat)
@@ -82,11 +83,11 @@ def beam_search(
 
     def goes_on(*loop: tf.Tensor) -> tf.Tensor:
         search = _Search(*loop)
-        # A log probability only falls, and the longest caption divides it by most.
+        # A log probability only falls, and the longest caption has the largest divisor.
         could_win = tf.reduce_max(search.log_probabilities, axis=1) / divisors[-1] > search.scores[:, -1]
         return (search.place <= max_length) & tf.reduce_any(could_win)
 
-    # All beams of an image begin alike: one step for all of them.
+    # All beams of an image begin the same: one step for all of them.
     count = tf.shape(memory[0])[0]
     logits, states, _ = step(memory, tf.fill([count], START), states)
     of_beams, logits, states = repeated(memory, width), tf.repeat(logits, width, axis=0), repeated(states, width)
@@ -95,7 +96,7 @@ def beam_search(
 
 
 def _begun(count: tf.Tensor, states: Tensors, width: int, captions: int, length: int) -> _Search:
-    """One unfinished caption per image, without a token."""
+    """One unfinished caption per image, without tokens."""
     return _Search(
         place=tf.constant(0),
         tokens=tf.fill([count, width, length], PADDING),
@@ -108,17 +109,17 @@ def _begun(count: tf.Tensor, states: Tensors, width: int, captions: int, length:
 
 
 def _filled(search: _Search, logits: tf.Tensor, *, divisors: tf.Tensor, no_repeat: int) -> _Search:
-    """The search with its place filled: some captions end there, the likeliest of the others go on.
+    """The search with its place filled: some captions end there, and the likeliest of the others continue.
 
     Args:
         search: with the states after this place.
         logits: float32 (N * W, V), for the token at this place.
-        divisors: of the log probability of a caption of each length.
+        divisors: float32 (T,), of the log probability of a caption of each length.
         no_repeat: as for `beam_search`.
     """
     width, logits = search.tokens.shape[1], tf.cast(logits, tf.float32)
     allowed = logits + token_mask(logits.shape[-1], search.place)
-    # Of a row's logits the order is that of its probabilities: only those of the best are worked out.
+    # The logits of a row have the order of its probabilities, so only the best probabilities are computed.
     of_all = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
     ends = tf.reshape(allowed[:, END, tf.newaxis] - of_all, [-1, width])
     words, chosen = tf.math.top_k(_words_only(allowed, search, no_repeat), k=min(width, logits.shape[-1]))
@@ -127,7 +128,7 @@ def _filled(search: _Search, logits: tf.Tensor, *, divisors: tf.Tensor, no_repea
 
 
 def _decoded(search: _Search) -> Decoded:
-    """What a search found: padding and 0 where there are fewer captions, NaN where the network gave no numbers."""
+    """The result of a search: padding and 0 if there are fewer captions, NaN if the network's outputs were not numbers."""
     exists = search.scores > NEVER
     scores = tf.where(exists, search.scores, 0.0)
     scores = tf.where(search.lost[:, tf.newaxis], float("nan"), scores)
@@ -143,19 +144,19 @@ def _with_ended(search: _Search, ends: tf.Tensor, divisors: tf.Tensor) -> tuple[
 
 
 def _words_only(allowed: tf.Tensor, search: _Search, no_repeat: int) -> tf.Tensor:
-    """float32 (N * W, V): what may come next in an unfinished caption, -inf for what may not."""
+    """float32 (N * W, V): logits of tokens that may come next in an unfinished caption; -inf for others."""
     allowed += tf.where(tf.range(allowed.shape[-1]) == END, NEVER, 0.0)
     if not no_repeat or no_repeat > search.tokens.shape[2]:
         return allowed
     tokens = tf.reshape(search.tokens, [-1, search.tokens.shape[2]])
     repeats = repeating_tokens(tokens, search.place, size=no_repeat)
     rows = tf.broadcast_to(tf.range(tf.shape(repeats)[0])[:, tf.newaxis], tf.shape(repeats))
-    # Where nothing repeats, it is [padding] that is forbidden once more.
+    # Where nothing repeats, the scatter forbids [padding], which is forbidden anyway.
     return tf.tensor_scatter_nd_update(allowed, tf.stack([rows, repeats], axis=2), tf.fill(tf.shape(repeats), NEVER))
 
 
 def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Tensor:
-    """int32 (M, T - size + 1): the tokens that would make the last `size` tokens of a caption n-grams that it already has.
+    """int32 (M, T - size + 1): tokens that would repeat an n-gram of the caption if they came next.
 
     Args:
         tokens: int32 (M, T), captions of `place` tokens, then padding.
@@ -163,7 +164,7 @@ def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Te
         size: of the n-grams, 1 to T.
 
     Returns:
-        [padding] where there is none.
+        The tokens, and [padding] where there is none.
 
     >>> repeating_tokens(tf.constant([[5, 6, 7, 5, 6, 0]]), 5, size=3).numpy().tolist()
     [[7, 0, 0, 0]]
@@ -172,7 +173,7 @@ def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Te
     """
     windows = tokens.shape[1] - size + 1
     starts = tf.range(windows)
-    # The last window that is full already; the one that is being filled must not match itself.
+    # Only windows that are already full; the one being filled must not match itself.
     repeats = tf.broadcast_to(starts + size <= place, [tf.shape(tokens)[0], windows])
     for offset in range(size - 1):
         lately = tf.gather(tokens, tf.maximum(place - size + 1 + offset, 0), axis=1)
@@ -185,8 +186,8 @@ def _continued(search: _Search, words: tf.Tensor, chosen: tf.Tensor, finished: t
 
     Args:
         search: with the states after this place.
-        words: float32 (N * W, B), the log probabilities of the B best words for each.
-        chosen: int32 (N * W, B), which words they are.
+        words: float32 (N * W, B), the log probabilities of the B best words for each caption.
+        chosen: int32 (N * W, B), the numbers of these words.
         finished: tokens and scores.
     """
     width, length, best_words = search.tokens.shape[1], search.tokens.shape[2], chosen.shape[1]
@@ -196,7 +197,7 @@ def _continued(search: _Search, words: tf.Tensor, chosen: tf.Tensor, finished: t
     chosen = tf.gather(tf.reshape(chosen, [-1, width * best_words]), best, batch_dims=1)
     tokens = tf.gather(search.tokens, parents, batch_dims=1)
     tokens = tf.where(tf.range(length) == search.place, chosen[:, :, tf.newaxis], tokens)
-    # Captions stay with their image, so that its memory need not move.
+    # Captions stay with their image, so its memory need not move.
     rows = tf.reshape(parents + width * tf.range(tf.shape(log_probabilities)[0])[:, tf.newaxis], [-1])
     states = tuple(tf.gather(state, rows) for state in search.states)
     return _Search(search.place + 1, tokens, log_probabilities, states, *finished, search.lost)

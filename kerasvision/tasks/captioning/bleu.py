@@ -1,7 +1,8 @@
-"""BLEU: how many of a caption's n-grams people wrote too, by nltk (Papineni et al., 2002, https://aclanthology.org/P02-1040).
+"""BLEU: the share of a caption's n-grams that people also wrote, by nltk.
+BLEU is a score of a whole data set: counts are summed over its captions before they are divided. So each caption gives its
+counts, and the score of any resample comes from sums of them.
 
-BLEU is of a whole data set: counts are summed over its captions before they are divided. So what is kept of a caption are
-its counts, and the score of any resample is made of sums of them.
+Source: Papineni et al., 2002, https://aclanthology.org/P02-1040.
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ COUNTS = 2 * MOST_WORDS + 2
 
 
 def bleu_counts(references: Sequence[Sequence[str]], answer: Sequence[str]) -> Floats:
-    """What BLEU-1 to BLEU-4 need to know of one caption, float64 (10,).
+    """The counts of one caption from which BLEU-1 to BLEU-4 follow, float64 (10,).
 
-    For n = 1 to 4: its n-grams that references have too, each at most as often as the reference that has most of it; and all
-    its n-grams, but at least one, as nltk has it. Then its number of words, and that of the reference nearest to it.
+    For n = 1 to 4: the number of its n-grams that are also in references, each at most as often as in the reference with
+    most of it. Then for n = 1 to 4 the number of all its n-grams, but at least one, as in nltk. Then its number of words,
+    and that of the reference nearest in length.
 
     Args:
         references: at least one.
@@ -34,10 +36,10 @@ def bleu_counts(references: Sequence[Sequence[str]], answer: Sequence[str]) -> F
 
 
 def bleu_scores(sums: Floats) -> Floats:
-    """BLEU-1 to BLEU-4, float64 (4, R) in [0, 1], of weighted sums of counts, float64 (10, R).
+    """BLEU-1 to BLEU-4, float64 (4, R) in [0, 1], from weighted sums of counts, float64 (10, R).
 
-    The geometric mean of the shares found, and less where the captions are shorter than what people wrote. Not smoothed:
-    BLEU-n is 0 where no n-gram was found.
+    The geometric mean of the shares found, reduced if the captions are shorter than what people wrote. There is no
+    smoothing: BLEU-n is 0 if no n-gram was found.
 
     >>> bleu_scores(bleu_counts([["the", "cat", "sat"], ["a", "cat"]], ["the", "the", "cat"])[:, None]).round(3).tolist()
     [[0.667], [0.577], [0.0], [0.0]]

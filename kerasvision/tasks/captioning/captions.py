@@ -1,4 +1,4 @@
-"""What a captioner said of a data set, and what people wrote: of each image the numbers that metrics are sums of."""
+"""A captioner's answers for a data set and people's captions; and, for each image, the numbers that metrics sum up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ MEANS = ("rouge_l", "meteor", "cider_d", "exact_match")
 
 @dataclass(frozen=True)
 class Captions:
-    """What a captioner said of a data set, and what people wrote.
+    """A captioner's answers for a data set, and people's captions.
 
     Attributes:
-        truth: of each of N images, its captions; an empty one where it has none.
+        truth: for each of N images, its captions; empty if it has none.
         answers: the N captions that were generated.
-        log_likelihoods: float64 (N,), natural logarithm of how likely all of an image's captions were, together.
-        tokens: float64 (N,), how many tokens that is of, ends included.
+        log_likelihoods: float64 (N,), natural logarithm of the joint likelihood of all captions of an image.
+        tokens: float64 (N,), the number of tokens of these captions, ends included.
     """
 
     truth: Sequence[Sequence[str]]
@@ -35,7 +35,7 @@ class Captions:
 
     @cached_property
     def references(self) -> list[list[list[str]]]:
-        """The words of what people wrote, without captions that have none."""
+        """The words of the people's captions, without captions that have no words."""
         return [[found for caption in captions if (found := words_in(caption))] for captions in self.truth]
 
     @cached_property
@@ -45,17 +45,17 @@ class Captions:
 
     @cached_property
     def compared(self) -> npt.NDArray[np.bool]:
-        """bool (N,), whether there are words of people to compare with."""
+        """bool (N,), whether an image has captions with words to compare with."""
         return np.array([bool(captions) for captions in self.references])
 
     @cached_property
     def losses(self) -> Floats:
-        """float64 (N,), negative log-likelihood of a token of what people wrote; 0 where they wrote nothing."""
+        """float64 (N,), negative log-likelihood per token of the people's captions; 0 without captions."""
         return -self.log_likelihoods / np.maximum(self.tokens, 1)
 
     @cached_property
     def statistics(self) -> Floats:
-        """float64 (N, 18): counts of BLEU; 1 where compared; the scores of `MEANS`; log-likelihood, tokens; 1, words."""
+        """float64 (N, 18): counts for BLEU; 1 if compared; the scores of `MEANS`; log-likelihood, tokens; 1, words."""
         cider_d = CiderD(captions for captions in self.references if captions)
         rows = []
         for references, answer in zip(self.references, self.answered, strict=True):

@@ -1,4 +1,4 @@
-"""CIDEr-D: how alike a caption and what people wrote are in words that tell images apart.
+"""CIDEr-D: the similarity of a caption to what people wrote, in words that distinguish images.
 
 Source: Vedantam et al., 2015, https://arxiv.org/abs/1411.5726, section 8 ("CIDEr-D"), with n up to 4 and sigma = 6.
 """
@@ -15,13 +15,14 @@ Ngram = tuple[str, ...]
 
 
 class CiderD:
-    """CIDEr-D of single captions, n-grams weighted by how few images have them in their references.
+    """CIDEr-D of single captions; an n-gram weighs more if fewer images have it in their references.
 
-    An n-gram counts tf * log(images / images that have it). tf is how often it occurs, as in the code behind COCO's figures;
-    the paper's equation 1 divides by the length of the caption, which makes no difference but where counts are clipped.
+    The weight of an n-gram is tf * log(images / images that have it). tf is how often it occurs, as in the code behind
+    COCO's published scores. The paper's equation 1 divides by the length of the caption, which matters only where counts are
+    clipped.
 
     Args:
-        references: of every image of the data set, its captions.
+        references: for every image of the data set, its captions.
 
     >>> score = CiderD([[["a", "red", "cat"]], [["a", "dog"]]])
     >>> round(score([["a", "red", "cat"]], ["a", "red", "cat"]), 3)  # 10 times a mean of 1, 1, 1, and 0: it has no 4 words
@@ -53,14 +54,14 @@ class CiderD:
         """n-gram -> weight, for each n."""
         found: list[dict[Ngram, float]] = [{} for _ in range(MOST_WORDS)]
         for ngram, count in ngrams(words).items():
-            # What no reference has is as rare as what one has.
+            # An n-gram that no reference has counts as rare as one that a single image has.
             rarity = math.log(self._images / max(1, self._images_with[ngram]))
             found[len(ngram) - 1][ngram] = count * rarity
         return found
 
 
 def ngrams(words: Sequence[str]) -> Counter[Ngram]:
-    """How often every run of one to four words occurs.
+    """Counts every run of one to four words.
 
     >>> dict(ngrams(["a", "a"]))
     {('a',): 2, ('a', 'a'): 1}
@@ -69,7 +70,7 @@ def ngrams(words: Sequence[str]) -> Counter[Ngram]:
 
 
 def _clipped_cosine(answer: dict[Ngram, float], reference: dict[Ngram, float]) -> float:
-    """Saying a word more often than the reference does gains nothing; 0 where either has no weight."""
+    """Cosine of two weightings; 0 if either has no weight. Words beyond their count in the reference add nothing."""
     norms = math.hypot(*answer.values()) * math.hypot(*reference.values())
     common = sum(min(weight, reference[ngram]) * reference[ngram] for ngram, weight in answer.items() if ngram in reference)
     return common / norms if norms else 0.0

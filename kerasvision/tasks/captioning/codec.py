@@ -1,4 +1,4 @@
-"""Captions to rows of token numbers and back, in training and in serving."""
+"""Converts captions to rows of token numbers and back, in training and in serving."""
 
 from collections.abc import Sequence
 
@@ -13,23 +13,23 @@ from kerasvision.tasks.captioning.vocabulary import WordIds
 
 
 class Codec:
-    """Captions to rows of token numbers and back, in stock TensorFlow operations.
+    """Converts captions to rows of token numbers and back, in stock TensorFlow operations.
 
     Args:
         names: the vocabulary.
         settings: of the task.
 
     Attributes:
-        size: how many tokens there are.
+        size: the number of tokens.
 
     Raises:
-        DataError: the names are no vocabulary.
+        DataError: the names are not a vocabulary.
     """
 
     def __init__(self, names: Sequence[str], settings: c.Captioning) -> None:
         if tuple(names[: len(SPECIAL)]) != SPECIAL or len(names) == len(SPECIAL):
             raise DataError(
-                f"a vocabulary begins with {', '.join(SPECIAL)}, and has further tokens", received=tuple(names[:5])
+                f"a vocabulary must begin with {', '.join(SPECIAL)}, and have more tokens", received=tuple(names[:5])
             )
         cut = PieceIds if isinstance(settings.vocabulary, c.Subwords) else WordIds
         self._settings, self._ids = settings, cut(names)
@@ -50,9 +50,9 @@ class Codec:
         return tokens, targets
 
     def text(self, ids: tf.Tensor) -> tf.Tensor:
-        """string (...): the captions of int32 (..., T), whose special tokens say nothing.
+        """string (...): the captions of int32 (..., T). Special tokens are left out.
 
-        No space stands between two characters of scripts without spaces.
+        Between two characters of scripts without spaces, there is no space.
         """
         tight = tf.gather(tf.constant(self._is_tight), ids)
         after_tight = tf.concat([tf.zeros_like(tight[..., :1]), tight[..., :-1]], axis=-1)
@@ -60,12 +60,12 @@ class Codec:
         return tf.strings.strip(tf.strings.reduce_join(tf.where(tight & after_tight, joined, spaced), axis=-1))
 
     def names(self, ids: tf.Tensor) -> tf.Tensor:
-        """string of the same shape: each token by itself, as the vocabulary writes it."""
+        """string (...), of int32 (...): each token as the vocabulary writes it."""
         return tf.gather(tf.constant(self._names), ids)
 
 
 def _shown(name: str) -> str:
-    """A token as a part of a sentence: with a space before it, unless it goes on with a word or closes something."""
+    """A token as a part of a sentence: with a space before it, unless it continues a word or closes something."""
     if name.startswith(WITHIN):
         return name.removeprefix(WITHIN)
     return name if name in CLOSING else " " + name

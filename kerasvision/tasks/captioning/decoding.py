@@ -1,12 +1,12 @@
-"""From a network's next-token scores to captions, one word at a time: the likeliest word, or one that is drawn.
+"""Turns a network's next-token scores into captions, one word at a time: the likeliest word, or a random one.
 
-Everything is one graph of stock TensorFlow operations over a `step`, which is all that is known of a network:
+Everything is one graph of stock TensorFlow operations around a `step`, which is all that this file knows about a network:
 
     step(memory, tokens int32 (M,), states) -> (logits float32 (M, V), states, attention float32 (M, h, w) or None)
 
-`memory` (the encoder's output for the images) and `states` are tuples of tensors of M rows, one for each caption in the
-making. A caption is 1 to `max_length` tokens and its end, T = max_length + 1 in all, and [padding] after that. [padding],
-[unknown] and [start] are never generated. A score is the log probability of the whole caption, its end included, over
+`memory` (the encoder's output for the images) and `states` are tuples of tensors of M rows, one for each unfinished caption.
+A caption is 1 to `max_length` tokens and its end, T = max_length + 1 in all, and [padding] after that. [padding], [unknown]
+and [start] are never generated. A score is the log probability of the whole caption with its end, divided by
 (its number of tokens with the end) ** `length_norm`: 0 gives the log probability itself, 1 its mean per token.
 """
 
@@ -20,16 +20,16 @@ from kerasvision.tasks.captioning.tokens import END, PADDING, START
 
 Tensors = tuple[tf.Tensor, ...]
 DecoderStep = Callable[[Tensors, tf.Tensor, Tensors], tuple[tf.Tensor, Tensors, tf.Tensor | None]]
-# How finely the mean of an image tells it from others when random numbers are drawn for it: far above what rounding moves.
+# How finely the mean of an image distinguishes it from others when its random seed is made: far coarser than rounding.
 SEEDS_PER_UNIT = 1024
 
 
 class Decoded(NamedTuple):
-    """Captions of N images, K of each.
+    """K captions for each of N images.
 
     Attributes:
-        tokens: int32 (N, K, T): words, the end, padding. All padding where there is no k-th caption.
-        scores: float32 (N, K); 0 where there is no k-th caption, NaN where the network's answers are no numbers.
+        tokens: int32 (N, K, T): words, the end, padding. All padding if there is no k-th caption.
+        scores: float32 (N, K); 0 if there is no k-th caption, NaN if the network's outputs are not numbers.
     """
 
     tokens: tf.Tensor
@@ -37,12 +37,12 @@ class Decoded(NamedTuple):
 
 
 def greedy(step: DecoderStep, memory: Tensors, states: Tensors, *, max_length: int, length_norm: float = 1.0) -> Decoded:
-    """The likeliest token after each token, the first of several: one caption per image.
+    """The likeliest token after each token, the first of several equal ones: one caption per image.
 
     Args:
         step: see above.
         memory, states: N rows.
-        max_length: the most tokens of a caption, its end not counted.
+        max_length: the largest number of tokens of a caption, its end not counted.
         length_norm: see above.
     """
 
@@ -65,17 +65,17 @@ def sampled(
     top_k: int | None = None,
     length_norm: float = 1.0,
 ) -> Decoded:
-    """Each token drawn by its probability: K captions per image, those with the highest scores first.
+    """Draws each token by its probability: K captions per image, those with the highest scores first.
 
-    A token is the first whose cumulated probability exceeds a random number; the tokens are in the order of their numbers,
-    or, of the `top_k` likeliest, likeliest first. The scores are those of the network, at temperature 1.
+    A token is the first whose cumulative probability exceeds a random number. Tokens are in the order of their numbers or,
+    with `top_k`, in the order of likelihood. The scores are those of the network, at temperature 1.
 
     Args:
         step, memory, states, max_length, length_norm: as for `greedy`.
-        seeds: int32 (N, 2), see `row_seeds`: the same seeds give the same random numbers, whatever the other rows are.
+        seeds: int32 (N, 2), see `row_seeds`: the same seeds give the same random numbers, independent of other rows.
         captions: K.
-        temperature: what the logits are divided by; above 1 makes captions more various, towards 0 greedy.
-        top_k: draw among this number of the likeliest tokens only.
+        temperature: the number that the logits are divided by; above 1 makes captions more varied, near 0 greedy.
+        top_k: draw only among this number of the likeliest tokens.
     """
     memory, states = repeated(memory, captions), repeated(states, captions)
     drawn = tf.map_fn(
@@ -94,12 +94,12 @@ def sampled(
 
 
 def sampled_tokens(logits: tf.Tensor, drawn: tf.Tensor, *, top_k: int | None = None) -> tf.Tensor:
-    """int32 (M,): the first token of each row whose cumulated probability exceeds the row's random number.
+    """int32 (M,): the first token of each row whose cumulative probability exceeds the row's random number.
 
     Args:
-        logits: float32 (M, V); -inf for what must not be drawn.
+        logits: float32 (M, V); -inf for tokens that must not be drawn.
         drawn: float32 (M,) in [0, 1).
-        top_k: draw among this number of the likeliest tokens only; of equal ones the first.
+        top_k: draw only among this number of the likeliest tokens; of equal ones, the first.
 
     >>> logits = tf.math.log([[0.25, 0.0, 0.5, 0.25]])
     >>> [int(sampled_tokens(logits, tf.constant([number]))[0]) for number in (0.0, 0.2, 0.3, 0.7, 0.8)]
@@ -117,9 +117,9 @@ def sampled_tokens(logits: tf.Tensor, drawn: tf.Tensor, *, top_k: int | None = N
 
 
 def row_seeds(images: tf.Tensor, seed: int) -> tf.Tensor:
-    """int32 (N, 2): a seed for each image, out of `seed` and of its mean alone: no other row has a part in it.
+    """int32 (N, 2): a seed for each image, from `seed` and the mean of the image alone: other rows do not matter.
 
-    The mean is rounded to 1 / 1024, so that an image that went another way and differs in the last bits has the same seed.
+    The mean of an image, float32 (N, ...), is rounded to 1 / 1024, so that differences in the last bits give the same seed.
 
     >>> row_seeds(tf.constant([[0.5, 0.25], [0.0, 1.0]]), 7).numpy().tolist()
     [[7, 384], [7, 512]]
@@ -130,10 +130,10 @@ def row_seeds(images: tf.Tensor, seed: int) -> tf.Tensor:
 
 
 def attention_maps(step: DecoderStep, memory: Tensors, states: Tensors, tokens: tf.Tensor) -> tf.Tensor:
-    """float32 (N, T, h, w): where a network looked at each token of these captions; zeros after the end.
+    """float32 (N, T, h, w): where a network looked for each token of these captions; zeros after the last.
 
     Args:
-        step, memory, states: as for `greedy`; its step must give the attention.
+        step, memory, states: as for `greedy`; the step must return the attention.
         tokens: int32 (N, T) with a fixed T: words, the end, padding.
     """
     count, length = tf.shape(tokens)[0], tokens.shape[1]
@@ -151,14 +151,14 @@ def attention_maps(step: DecoderStep, memory: Tensors, states: Tensors, tokens: 
 
 
 def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The log probability of each caption under a network, and its number of tokens, the end included.
+    """The log probability of each caption under a network, and its number of tokens, with the end.
 
     Args:
         logits: float32 (..., T, V), for the token after each token.
-        targets: int32 (..., T): the tokens that came; padding does not count.
+        targets: int32 (..., T): the tokens that followed; padding does not count.
 
     Returns:
-        float32 (...) and int32 (...), both 0 where there is nothing but padding.
+        float32 (...) and int32 (...), both 0 if there is only padding.
 
     >>> logits = tf.math.log([[[0.0, 0.0, 0.0, 0.25, 0.75], [0.0, 0.0, 0.0, 0.5, 0.5]]])
     >>> found, tokens = log_likelihoods(logits, tf.constant([[4, 3]]))
@@ -171,7 +171,7 @@ def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, t
 
 
 def token_mask(vocabulary_size: int, place: tf.Tensor) -> tf.Tensor:
-    """float32 (V,): 0 for tokens that may come next, -inf for [padding], [unknown], [start], and [end] at first.
+    """float32 (V,): 0 for tokens that may come next; -inf for [padding], [unknown], [start] and, at place 0, [end].
 
     >>> token_mask(5, tf.constant(0)).numpy().tolist(), token_mask(5, tf.constant(1)).numpy().tolist()
     ([-inf, -inf, -inf, -inf, 0.0], [-inf, -inf, -inf, 0.0, 0.0])
@@ -181,15 +181,15 @@ def token_mask(vocabulary_size: int, place: tf.Tensor) -> tf.Tensor:
 
 
 def length_divisors(steps: int, length_norm: float) -> tf.Tensor:
-    """float32 (T,): what the log probability of a caption of 1, 2, ..., T tokens is divided by."""
+    """float32 (T,): the divisors of the log probability of a caption of 1, 2, ..., T tokens."""
     return tf.constant(np.arange(1, steps + 1) ** np.float64(length_norm), tf.float32)
 
 
 class _Sentences(NamedTuple):
-    """M captions in the making, before a place is filled.
+    """M unfinished captions, before a place is filled.
 
     Attributes:
-        place: int32, how many tokens they have.
+        place: int32, the number of tokens they have.
         last: int32 (M,), the token before.
         is_open: bool (M,), whether they have not ended.
         states: of their steps.
@@ -214,7 +214,7 @@ def _decode(
     max_length: int,
     length_norm: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """(int32 (M, T), float32 (M,)): tokens and scores, a token at a time until all rows have ended.
+    """(int32 (M, T), float32 (M,)): tokens and scores, decoded one token at a time until all rows have ended.
 
     `choose` receives logits float32 (M, V), -inf for tokens that may not come next, and the place in the caption.
     """
@@ -248,8 +248,8 @@ def _decode(
 def _with_token(
     sentences: _Sentences, logits: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], *, max_length: int
 ) -> _Sentences:
-    """The captions with one more token, by logits float32 (M, V); padding for those that have ended."""
-    # A caption that is as long as may be ends here.
+    """The captions with one more token, from logits float32 (M, V); padding for those that have ended."""
+    # A caption of the maximum length ends here.
     chosen = choose(logits + token_mask(logits.shape[-1], sentences.place), sentences.place)
     chosen = tf.where(sentences.place == max_length, END, chosen)
     chosen = tf.where(sentences.is_open, chosen, PADDING)
@@ -265,7 +265,7 @@ def _with_token(
 
 
 def free_rows(loop: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The shapes of a loop's variables, the number of rows left open: it is not known in a graph."""
+    """The shapes of a loop's variables with the number of rows left open, because a graph does not know it."""
     shapes: tuple[Any, ...] = tf.nest.map_structure(
         lambda one: tf.TensorShape([None, *one.shape[1:]] if one.shape.rank else []) if tf.is_tensor(one) else None, loop
     )
@@ -273,5 +273,5 @@ def free_rows(loop: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def repeated(rows: Tensors, times: int) -> Tensors:
-    """Each row repeated `times` times in a row: what belongs to an image, for each of its captions."""
+    """Repeats each row `times` times in a row, (M, ...) -> (M * times, ...): an image's tensors for each of its captions."""
     return tuple(rows) if times == 1 else tuple(tf.repeat(one, times, axis=0) for one in rows)

@@ -1,4 +1,4 @@
-"""What a captioner's answers to a data set are worth: scores, a row per image, and the captions that it repeats."""
+"""Judges a captioner's answers for a data set: scores, a row per image, and the captions that it repeats."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from kerasvision.tasks.captioning.scores import caption_scores, evidence, scores
 
 BETWEEN = " | "
 MOST_REPEATED = 100
-# From this share of the images on, one caption is worth a sentence.
+# From this share of images with the same caption on, a remark is made.
 NEARLY_ALL = 0.99
 
 
@@ -28,24 +28,24 @@ def judged_captions(
 ) -> Judgement:
     """All of `Captioning.metric_names` that have a value; and the captions given most often.
 
-    Images without captions count in what is said of the answers alone, and the judgement tells how many they are. `loss` of
-    a row is the negative log-likelihood of a token of what people wrote.
+    Images without captions count only in metrics of the answers alone, and the judgement says how many there are. `loss` of
+    a row is the negative log-likelihood per token of the people's captions.
 
     Args:
         ids: of the N examples.
-        truth: object (N,), of each a tuple of captions.
-        predictions: `captions`, object (N, K) of bytes, the best first; `scores`, float32 (N, K); and of each caption of the
-            truth `log_likelihoods`, float32 (N, C), with the number of its `tokens`, (N, C), zeros where there is none.
-        added: metrics of a person's own.
+        truth: object (N,), a tuple of captions for each.
+        predictions: `captions`, object (N, K) of bytes, the best first; `scores`, float32 (N, K); and for each caption of
+            the truth, `log_likelihoods`, float32 (N, C), and the number of its `tokens`, (N, C), zeros where there is none.
+        added: custom metrics.
 
     Raises:
-        StageError: a score or a likelihood is not a number; or a metric of `added` fails, see `added_metrics`.
-        ConfigError: such a metric returns something else than numbers.
+        StageError: a score or a likelihood is not a number; or a custom metric fails, see `added_metrics`.
+        ConfigError: a custom metric does not return numbers.
         DataError: no image has a caption.
     """
     lost = int((~(np.isfinite(predictions["scores"]).all(1) & np.isfinite(predictions["log_likelihoods"]).all(1))).sum())
     if lost:
-        raise StageError(f"{lost} of {len(ids)} answers of the network are not numbers", hint="train it anew")
+        raise StageError(f"{lost} of {len(ids)} answers of the network are not numbers", hint="train it again")
     captions = Captions(
         truth=list(truth),
         answers=[best.decode() for best in predictions["captions"][:, 0]],
@@ -53,7 +53,7 @@ def judged_captions(
         tokens=predictions["tokens"].sum(axis=1, dtype=np.float64),
     )
     if not captions.compared.any():
-        raise DataError("captions are judged by what people wrote, and none of these images has a caption")
+        raise DataError("judging captions requires captions by people; none of these images has one")
     return Judgement(
         scores=caption_scores(captions, added=added),
         rows=_rows(ids, captions, predictions["scores"][:, 0]),
@@ -66,17 +66,17 @@ def judged_captions(
 
 
 def one_caption_remarks(captions: Captions) -> tuple[str, ...]:
-    """A sentence for a person, where nearly all images get one caption that people wrote of few; none otherwise."""
+    """A sentence for a person if nearly all images get one caption that people wrote for few of them; otherwise empty."""
     ((caption, most),), count = Counter(captions.answers).most_common(1), len(captions.answers)
     right = sum(caption in written for written in captions.truth)
     if count < 2 or most < NEARLY_ALL * count or right >= NEARLY_ALL * most:
         return ()
     share = "every image" if most == count else "nearly every image"
-    return (f"The model says {caption!r} of {share}: {most:,} of {count:,}.",)
+    return (f"The model answers {caption!r} for {share}: {most:,} of {count:,}.",)
 
 
 def repeated_captions(answers: Sequence[str]) -> pd.DataFrame:
-    """caption, count, and share of all answers, of those given more than once: the commonest first.
+    """caption, count, and share of all answers, for captions given more than once; the most frequent first.
 
     >>> repeated_captions(["a dog", "a cat", "a dog"]).reset_index().to_dict("records")
     [{'caption': 'a dog', 'count': 2, 'share': 0.6666666666666666}]
@@ -102,4 +102,4 @@ def _rows(ids: Sequence[str], captions: Captions, scores: np.ndarray) -> pd.Data
 def _left_out(captions: Captions) -> dict[str, str]:
     count = int((~captions.compared).sum())
     images = f"{count} of {len(captions.answers)} images"
-    return {f"all that compares with people, of {images}": "they have no caption"} if count else {}
+    return {f"all metrics that compare with people, for {images}": "they have no caption"} if count else {}

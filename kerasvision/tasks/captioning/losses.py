@@ -1,4 +1,4 @@
-"""Losses of captions, one number per image, and what is measured of their tokens."""
+"""Losses of captions, one number per image, and metrics of their tokens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +13,11 @@ LOGITS, ATTENTION = "logits", "attention"
 
 
 def caption_losses(settings: c.Captioning) -> Callable[..., tf.Tensor]:
-    """(targets, outputs, training=) to the losses of the images, float32 (N,).
+    """The function from (targets, outputs, training=) to the losses of the images, float32 (N,).
 
-    Targets are int32 (N, K, T), 0 after the end of a caption and in rows without one; outputs are logits (N, K, T, V), or
-    {"logits": ..., "attention": (N, K, T, h, w)}. An image without captions has the loss 0. The attention penalty is of
-    training alone.
+    Targets are int32 (N, K, T), 0 after the end of a caption and in rows without one. Outputs are logits (N, K, T, V), or
+    {"logits": ..., "attention": (N, K, T, h, w)}. An image without captions has the loss 0. The attention penalty applies
+    only in training.
 
     >>> losses = caption_losses(c.Captioning())
     >>> logits = tf.math.log([[[[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]]]])
@@ -40,19 +40,19 @@ def caption_losses(settings: c.Captioning) -> Callable[..., tf.Tensor]:
 
 
 def logits_of(outputs: Any) -> tf.Tensor:
-    """float32 (N, K, T, V) of what a captioner puts out."""
+    """float32 (N, K, T, V): the logits among a captioner's outputs."""
     return tf.cast(outputs[LOGITS] if isinstance(outputs, dict) else outputs, tf.float32)
 
 
 def token_losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """-log softmax(s)_y of each token, float32 of the targets' shape; of padding too."""
+    """float32 (N, K, T): -log softmax(s)_y of each token, also padding; targets int32 (N, K, T), logits (N, K, T, V)."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
 
 
 def uneven_attention(attention: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """float32 (N,): the mean over captions and places of (1 - the sum of the attention over the caption's tokens)^2.
 
-    Source: Xu et al., 2015, https://arxiv.org/abs/1502.03044, section 4.2.1, where it is the sum over the places.
+    Source: Xu et al., 2015, https://arxiv.org/abs/1502.03044, section 4.2.1, which uses the sum over the places.
 
     Args:
         attention: (N, K, T, h, w).
@@ -69,7 +69,7 @@ def uneven_attention(attention: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
 
 
 class _OverTokens(keras.metrics.Mean):
-    """The mean over all tokens of all captions, of images whose weight is not 0."""
+    """The mean over all tokens of all captions, for images whose weight is not 0."""
 
     def update_state(self, targets: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None) -> None:
         present = tf.cast(targets != PADDING, tf.float32)
@@ -92,7 +92,7 @@ class Perplexity(_OverTokens):
 
 
 class TokenAccuracy(_OverTokens):
-    """The share of the tokens that are the likeliest where they stand."""
+    """The share of tokens that are the likeliest at their place."""
 
     def __init__(self, name: str = "token_accuracy", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)

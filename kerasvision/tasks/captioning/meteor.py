@@ -1,8 +1,8 @@
-"""METEOR: words in common, alike or of one stem, and in how few pieces, by nltk.
+"""METEOR: words in common (equal or of the same stem), and how few pieces they form, by nltk.
 
-Without synonyms: those need WordNet, which is not part of nltk and is not fetched. So the score is somewhat lower than that
-of the original program. The parameters are alpha 0.9, beta 3, gamma 0.5; stems are English, and words of another language
-match where they are the same.
+Synonyms are not used: they require WordNet, which is not part of nltk and is not downloaded. So the score is somewhat lower
+than that of the original program. The parameters are alpha 0.9, beta 3, gamma 0.5. Stems are English; words of other
+languages match only if they are equal.
 
 Source: Banerjee & Lavie, 2005, https://aclanthology.org/W05-0909; Lavie & Agarwal, 2007, https://aclanthology.org/W07-0734.
 """
@@ -15,14 +15,14 @@ from nltk.translate.meteor_score import meteor_score
 
 
 class _NoSynonyms:
-    """Stands where nltk wants WordNet."""
+    """Replaces WordNet, which nltk expects."""
 
     def synsets(self, word: str) -> tuple[()]:
         return ()
 
 
 class _Stems:
-    """Porter's stems, each made once: captions say the same words over and over."""
+    """Porter's stems, each computed once: captions use the same words again and again."""
 
     def __init__(self) -> None:
         self.stem = lru_cache(maxsize=100_000)(PorterStemmer().stem)
@@ -32,7 +32,7 @@ _STEMS, _SYNONYMS = _Stems(), _NoSynonyms()
 
 
 def meteor(references: Sequence[Sequence[str]], answer: Sequence[str]) -> float:
-    """In [0, 1): that of the reference that fits best.
+    """In [0, 1): the score with the reference that fits best.
 
     Args:
         references: at least one.

@@ -1,8 +1,8 @@
 """The metrics of a captioner, each a function of weighted captions: one table for scores, resamples and slices.
 
-Every metric is made of sums over images, so what is kept of an image is a row of numbers, and a weighting is a weighted sum
-of rows: 1,000 resamples are one product of matrices. Of 2,000 images with 5 captions of 5 to 13 words the rows took 2.0 s of
-processor time, and all intervals 0.2 s (time.process_time() around `judged_captions` and `intervals`).
+Every metric consists of sums over images. So each image gives a row of numbers, and a weighting is a weighted sum of rows:
+1,000 resamples are one matrix product. For 2,000 images with 5 captions of 5 to 13 words, the rows took 2.0 s of processor
+time, and all intervals 0.2 s (time.process_time() around `judged_captions` and `intervals`).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from kerasvision.tasks.captioning.bleu import COUNTS, MOST_WORDS, bleu_scores
 from kerasvision.tasks.captioning.captions import MEANS, Captions
 from kerasvision.tasks.metrics import Floats, Measure, quotient
 
-# exp(700) is about the largest number that there is: so bad a model has a perplexity too.
+# exp(700) is near the largest float64: even a very bad model has a finite perplexity.
 MOST_NATS = 700.0
 
 
@@ -45,7 +45,7 @@ class WeightedCaptions:
 
     @cached_property
     def compared(self) -> Floats:
-        """float64 (R,), what the images weigh that have captions to compare with."""
+        """float64 (R,), the total weight of the images that have captions to compare with."""
         compared: Floats = self.sums[COUNTS]
         return compared
 
@@ -55,7 +55,7 @@ class WeightedCaptions:
         return np.where(self.compared > 0, bleu_scores(self.sums[:COUNTS]), np.nan)
 
     def mean(self, place: int) -> Floats:
-        """float64 (R,), the mean over the images that have captions; of the metric at a place of `MEANS`."""
+        """float64 (R,), the mean over the images that have captions, of the metric at a place of `MEANS`."""
         return quotient(self.sums[COUNTS + 1 + place], self.compared)
 
 
@@ -64,13 +64,13 @@ def metric_table(added: Sequence[c.Metric] = ()) -> dict[str, Measure[WeightedCa
 
     `bleu_1` to `bleu_4`, of the whole data set; `rouge_l`, `meteor`, `cider_d` and `exact_match` (an answer has the words of
     one of the image's captions), means over images that have captions; `perplexity`, the exponential of the mean negative
-    log-likelihood of a token; of all answers `mean_words`, and `distinct_captions`, the share of different ones.
+    log-likelihood of a token; `mean_words` of all answers, and `distinct_captions`, the share of different answers.
 
-    CIDEr-D weighs words as in the whole data set. `distinct_captions` is there for one weighting only: a resample repeats
-    captions by itself.
+    CIDEr-D weighs words as in the whole data set. `distinct_captions` exists for one weighting only, because a resample
+    itself repeats captions.
 
     Args:
-        added: metrics of a person's own.
+        added: custom metrics.
     """
     return {
         **{f"bleu_{n}": Measure(partial(_bleu, n=n)) for n in range(1, MOST_WORDS + 1)},

@@ -1,4 +1,4 @@
-"""Captions with their images: a line, and the words of a caption with where the network looked for each."""
+"""Captions with their images: a line, and the words of a caption with where the network looked for each of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from kerasvision.tasks.captioning.judging import BETWEEN
 
 
 def caption_line(row: pd.Series) -> str:
-    """The first thing that people wrote → what was generated.
+    """The first caption by people → the generated one.
 
     >>> caption_line(pd.Series({"captions": "A red cat. | A cat.", "caption": "a dog"}))
     'A red cat. → a dog'
@@ -20,11 +20,11 @@ def caption_line(row: pd.Series) -> str:
 
 
 def illustrations(rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
-    """Each row with all its captions; and the words of the answer with the attention, where the model tells it.
+    """Each row with all its captions; and the words of the answer with the attention, if the model gives it.
 
     Args:
         rows: of a judgement by `judged_captions`.
-        ask: what the served model says of the images of these rows.
+        ask: gives the served model's answers for the images of these rows.
     """
     explained = ask(EXPLAIN)
     parts: Iterable[tuple[Part, ...]] = [()] * len(rows)
@@ -37,5 +37,5 @@ def illustrations(rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
 
 
 def _parts(words: Sequence[bytes], attention: np.ndarray) -> tuple[Part, ...]:
-    """Up to the end, behind which words are empty."""
+    """The words up to the end; after it, words are empty."""
     return tuple(Part(word.decode(), weights) for word, weights in zip(words, attention, strict=True) if word)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-# Recall counts more than precision, by as much as in the figures of COCO's captions (Chen et al., 2015).
+# Recall counts more than precision, by the same factor as in the published scores of COCO's captions (Chen et al., 2015).
 BETA = 1.2
 
 
 def rouge_l(references: Sequence[Sequence[str]], answer: Sequence[str]) -> float:
-    """F-measure in [0, 1] of the longest common subsequence; 0 where nothing is common.
+    """F-measure in [0, 1] of the longest common subsequence; 0 if nothing is common.
 
-    Of several references, precision and recall are each the best (Lin & Och, 2004, https://aclanthology.org/P04-1077,
-    section 3), as in the figures of COCO's captions.
+    With several references, the best precision and the best recall are used (Lin & Och, 2004,
+    https://aclanthology.org/P04-1077, section 3), as in the published scores of COCO's captions.
 
     Args:
         references: at least one.
@@ -28,7 +28,7 @@ def rouge_l(references: Sequence[Sequence[str]], answer: Sequence[str]) -> float
 
 
 def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many words the two share in the same order, whatever stands between.
+    """How many words the two have in common in the same order, whatever is between them.
 
     >>> longest_common_subsequence("a red cat sat".split(), "a cat of red sat".split())
     3

@@ -1,4 +1,4 @@
-"""Scheduled sampling: while it learns, a network goes on from its own words for a rising share of the tokens.
+"""Scheduled sampling: during training, a network continues from its own words for a rising share of the tokens.
 
 Source: Bengio et al., 2015, https://arxiv.org/abs/1506.03099, with a linear schedule.
 """
@@ -14,32 +14,33 @@ from kerasvision.tasks.captioning.tokens import SILENT
 
 
 def taught_network(network: keras.Model, settings: c.Captioning) -> keras.Model:
-    """The same layers and weights; in training it hears some of its own words. Made in the scope of the strategy."""
+    """The same layers and weights; in training, some inputs are the network's own words. Made in the strategy's scope."""
     # Every token but the first is chosen.
     calls = settings.sampling_steps * settings.max_length
     return taught(network, OwnWords(share=settings.scheduled_sampling, calls=calls, name="own_words"))
 
 
 class OwnWords(keras.layers.Layer):
-    """Of [true tokens int32 (...), logits (..., V)] the tokens to go on from: outside of training the true ones.
+    """Maps [true tokens int32 (...), logits (..., V)] to the tokens to continue from, int32 (...).
 
-    In training a token is one that is drawn by the network's own probabilities, with a chance that rises from call to call.
-    Nothing is drawn that no caption may hold.
+    Outside training, these are the true tokens. In training, each token is replaced, with a probability that rises from call
+    to call, by one drawn from the network's own probabilities. Tokens that no caption may contain are never drawn.
 
     Args:
-        share: the chance in the end.
-        calls: how many there are until then. Each device counts its own, alike.
+        share: the final probability.
+        calls: how many calls it takes to reach it. Each device counts its own, the same way.
+        seed: of the random numbers; by default another one in every layer.
         seed: of what is drawn; by default another one in every layer.
     """
 
     def __init__(self, *, share: float, calls: int, seed: int | None = None, **options: Any) -> None:
-        # Sampling in 16 bits would never draw what is rare.
+        # Sampling in 16 bits would never draw rare tokens.
         super().__init__(**{"dtype": "float32", **options})
         self._share, self._last_call = share, calls
         self._random = keras.random.SeedGenerator(seed)
 
     def build(self, shapes: Any) -> None:
-        """Makes the count of calls, which belongs to a checkpoint as the weights do."""
+        """Creates the counter of calls, which is saved in a checkpoint like the weights."""
         count = {"dtype": "int64", "initializer": "zeros", "trainable": False, "aggregation": "only_first_replica"}
         self._calls_made = self.add_weight(shape=(), name="calls_made", **count)
 
@@ -58,5 +59,5 @@ class OwnWords(keras.layers.Layer):
         return ops.where(is_own, drawn, true)
 
     def compute_output_shape(self, shapes: Any) -> Any:
-        """That of the true tokens."""
+        """The shape of the true tokens."""
         return shapes[0]

@@ -1,4 +1,4 @@
-"""Scores of a captioner over a whole data set, of many weightings of it at once, and what their intervals are made of."""
+"""Scores of a captioner on a whole data set, of many weightings of it at once, and the evidence for their intervals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
 def caption_scores(captions: Captions, *, added: Sequence[c.Metric] = ()) -> dict[str, float]:
-    """metric -> value, of those of `metric_table` that have one.
+    """metric -> value, for the metrics of `metric_table` that have one.
 
     Raises:
-        ConfigError, StageError: a metric of `added` raises an error, or its values are not what they must be.
+        ConfigError, StageError: a custom metric raises an error, or returns values that are not allowed.
 
     >>> scores = caption_scores(Captions(
     ...     [("A red cat sat.",), ("a dog", "a black dog ran")], ["a red cat sat", "a black cat"],
@@ -40,13 +40,13 @@ def caption_scores(captions: Captions, *, added: Sequence[c.Metric] = ()) -> dic
 def scores_of_rows(
     captions: Captions, rows: npt.NDArray[np.integer[Any]], weights: Floats, *, added: Sequence[c.Metric] = ()
 ) -> dict[str, Floats]:
-    """The same metrics of some rows under R weightings: metric -> float64 (R,), NaN where a metric has no value.
+    """The same metrics for some rows under R weightings: metric -> float64 (R,), NaN if a metric has no value.
 
     Args:
-        captions: all of them.
-        rows: int (M,), the positions of some.
+        captions: for all rows.
+        rows: int (M,), the positions of some rows.
         weights: float64 (M, R).
-        added: metrics of a person's own.
+        added: custom metrics.
     """
     return weighted_scores(metric_table(added), WeightedCaptions(captions, rows, weights))
 
@@ -54,7 +54,7 @@ def scores_of_rows(
 def evidence(
     captions: Captions, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()
 ) -> dict[str, Evidence]:
-    """How each metric is measured on some rows, int (M,): exact matches are counted, all else lies within bounds."""
+    """How each metric is measured on some rows, int (M,): exact matches are counted; all others have bounds."""
     found = captions.statistics[rows]
     compared = found[:, COUNTS] > 0
     count, lengths = int(compared.sum()), found[:, -1]
@@ -65,7 +65,7 @@ def evidence(
         bounded = [*(f"bleu_{n}" for n in range(1, MOST_WORDS + 1)), "rouge_l", "meteor", "cider_d"]
         bounds |= {name: Bounded(0.0, most.get(name, 1.0), count) for name in bounded}
         bounds["exact_match"] = Counted(int(matches.sum()), count)
-        # No end above: as of the image whose captions were least likely.
+        # There is no upper bound: use the perplexity of the image whose captions were least likely.
         worst = float(np.exp(min(captions.losses[rows][compared].max(), MOST_NATS)))
         bounds["perplexity"] = Bounded(1.0, max(1.0, worst), count)
     if len(rows):

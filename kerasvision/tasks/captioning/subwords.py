@@ -1,4 +1,4 @@
-"""WordPiece: words cut into the longest pieces that are tokens, found by `tokenizers` and applied by stock operations.
+"""WordPiece: cuts words into the longest pieces that are tokens; `tokenizers` finds them, stock operations apply them.
 
 Sources: Schuster & Nakajima, 2012 (https://research.google/pubs/japanese-and-korean-voice-search/); the form of the pieces
 and the cutting, Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
@@ -15,14 +15,14 @@ from kerasvision.tasks.captioning.fingerprints import Numbered
 from kerasvision.tasks.captioning.tokens import SPECIAL, UNKNOWN
 from kerasvision.tasks.captioning.training_words import training_words
 
-# What a piece begins with that goes on with a word.
+# Marks a piece that continues a word.
 WITHIN = "##"
 # A longer word is [unknown], as in BERT.
 LONGEST_WORD = 100
 
 
 def fit_subwords(settings: c.Subwords, examples: ExampleSet) -> tuple[str, ...]:
-    """The special tokens, then every letter of the training captions, then pieces of their words, the commonest first.
+    """The special tokens, then every letter of the training captions, then pieces of their words, most frequent first.
 
     Raises:
         DataError: a training or validation image has no caption.
@@ -31,13 +31,13 @@ def fit_subwords(settings: c.Subwords, examples: ExampleSet) -> tuple[str, ...]:
 
 
 def trained_pieces(words: Counter[str], settings: c.Subwords) -> tuple[str, ...]:
-    """The special tokens and the pieces of words that occur so often; the same in every process."""
+    """The special tokens and the pieces of words that occur often enough; the same in every process."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL[UNKNOWN], max_input_chars_per_word=LONGEST_WORD))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    # The trainer numbers letters within words in an order of its own, another in every process, and by their numbers it
-    # decides between pieces that are equally common. Those in its list have their numbers.
+    # The trainer numbers letters within words in an order that differs between processes, and by their numbers it decides
+    # between pieces that are equally frequent. Letters in its list of special tokens have fixed numbers.
     within = sorted({WITHIN + letter for word in words for letter in word[1:]})
     trainer = trainers.WordPieceTrainer(
         vocab_size=settings.size,
@@ -52,26 +52,26 @@ def trained_pieces(words: Counter[str], settings: c.Subwords) -> tuple[str, ...]
 
 
 class PieceIds:
-    """Each word cut from left to right into the longest pieces there are; one that cannot be cut so is `[unknown]`."""
+    """Cuts each word from left to right into the longest pieces; a word that cannot be cut in this way is `[unknown]`."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._numbered = Numbered(names)
         self._longest = max(len(name.removeprefix(WITHIN)) for name in names[len(SPECIAL) :])
 
     def __call__(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
-        """int32 (R, tokens) of string (R, words).
+        """int32 (R, tokens), from string (R, words).
 
         >>> pieces = PieceIds([*SPECIAL, "a", "dog", "##s", "##house"])
         >>> pieces(tf.ragged.constant([["a", "doghouses"], ["cat"]])).to_list()
         [[4, 5, 7, 6], [1]]
         """
-        # Each word that there is once: captions repeat most of theirs.
+        # Each different word once: captions repeat most of their words.
         different, places = tf.unique(words.values)
         cut = words.with_values(tf.gather(self._cut(different), places))
         return cut.merge_dims(1, 2)
 
     def _cut(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """int32 (W, pieces) of string (W,)."""
+        """int32 (W, pieces), from string (W,)."""
         lengths = tf.strings.length(words, unit="UTF8_CHAR")
         lengths = tf.where(lengths > LONGEST_WORD, 0, lengths)
 
@@ -80,7 +80,7 @@ class PieceIds:
             whole &= (piece >= 0) | (done >= lengths)
             return done + size, whole, tf.concat([pieces, piece[:, None]], axis=1)
 
-        # A word that has no next piece stays where it is, and is looked at no more.
+        # A word without a next piece stays where it is, and is not looked at again.
         _, whole, pieces = tf.while_loop(
             lambda done, whole, pieces: tf.reduce_any(whole & (done < lengths)),
             next_piece,
@@ -93,10 +93,10 @@ class PieceIds:
         return tf.ragged.boolean_mask(rows, rows >= 0)
 
     def _longest_piece(self, words: tf.Tensor, done: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(number, letters) of the longest piece with which each word goes on after `done` letters; (-1, 0): none."""
+        """(number, letters), int32 (W,) each, of a word's longest next piece after `done` letters; (-1, 0) without one."""
         sizes = tf.range(1, self._longest + 1)
         starts, fits = done[:, None] + tf.zeros_like(sizes), done[:, None] + sizes <= lengths[:, None]
-        # Words that are at their end are asked for their beginning, and the answer is not used.
+        # Words at their end look up their beginning, and the answer is not used.
         starts = tf.where(fits, starts, 0)
         repeated, sizes_of_all = tf.repeat(words[:, None], self._longest, axis=1), tf.broadcast_to(sizes, tf.shape(starts))
         letters = tf.strings.substr(repeated, starts, sizes_of_all, unit="UTF8_CHAR")

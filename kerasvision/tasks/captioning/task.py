@@ -1,4 +1,4 @@
-"""Captioning as a task: every caption of an image is learned in the same step, and sentences are served."""
+"""Captioning as a task: trains on all captions of an image in the same step, and serves sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ class CaptioningTask(Task):
     """A sentence for an image; the classes are the tokens of the vocabulary.
 
     Attributes:
-        codec: captions to token numbers and back.
+        codec: converts captions to token numbers and back.
     """
 
     settings: c.Captioning
@@ -41,11 +41,11 @@ class CaptioningTask(Task):
         """
         if "captions" not in batch:
             raise DataError(
-                "captioning needs captions for every image, and these have none",
+                "captioning requires captions for every image; these images have none",
                 hint="choose a source with captions, or another task",
             )
         if "label_shares" in batch:
-            raise ConfigError("captions cannot be mixed", hint="leave augmentations out that mix images")
+            raise ConfigError("captions cannot be mixed", hint="remove augmentations that mix images")
         tokens, targets = self.codec.encode(batch["captions"])
         return (batch["image"], tokens), targets
 
@@ -54,7 +54,7 @@ class CaptioningTask(Task):
         return {**batch, "captions": batch["captions"][:, :1]} if "captions" in batch else batch
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The named captioner with a logit per token; one that hears its own words where sampling is scheduled."""
+        """The named captioner with a logit per token; with scheduled sampling, it also receives its own words."""
         self.settings.check_model(model)
         options = {**model.options, "max_length": self.settings.max_length}
         self._plain = network = models.build(
@@ -72,7 +72,7 @@ class CaptioningTask(Task):
         return model if self._plain is None else self._plain
 
     def objective(self) -> Objective:
-        """The loss of the settings; perplexity and token accuracy, where the network knows the true tokens before."""
+        """The loss of the settings; perplexity and token accuracy, given the true tokens before each token."""
         return Objective(caption_losses(self.settings), [Perplexity(), TokenAccuracy()], logits_of)
 
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
@@ -80,15 +80,15 @@ class CaptioningTask(Task):
         return answers.predictor(model, codec=self.codec, settings=self.settings)
 
     def output_descriptions(self) -> dict[str, str]:
-        """What the predictor's outputs are."""
+        """A line about each output of the predictor."""
         return answers.DESCRIPTIONS
 
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
-        """How likely given captions are; and where the network looks, if it attends."""
+        """The likelihood of given captions; and where the network looks, if it has attention."""
         return answers.extra_signatures(model, codec=self.codec, settings=self.settings)
 
     def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
-        """How likely the true captions are."""
+        """The true captions, string (N, K), to ask for their likelihood."""
         return answers.evaluation_inputs(batch)
 
     def truth(self, batch: Batch) -> np.ndarray:
@@ -98,7 +98,7 @@ class CaptioningTask(Task):
             DataError: the examples have no captions.
         """
         if "captions" not in batch:
-            raise DataError("captioning is judged by captions, and these examples have none")
+            raise DataError("judging captions requires captions; these examples have none")
         rows = batch["captions"]
         rows = rows.to_list() if isinstance(rows, tf.RaggedTensor) else rows.numpy().tolist()
         truth = np.empty(len(rows), object)
@@ -106,13 +106,13 @@ class CaptioningTask(Task):
         return truth
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """All of `Captioning.metric_names` that have a value; see `judged_captions`."""
+        """All of `Captioning.metric_names` that have a value; dtypes and shapes as for `judged_captions`."""
         return judged_captions(ids=ids, truth=truth, predictions=predictions, added=self.settings.metrics)
 
     def caption(self, row: pd.Series) -> str:
-        """The first thing that people wrote → what is answered."""
+        """The first caption by people → the answer."""
         return pictures.caption_line(row)
 
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
-        """Each row with its captions, and where the network looked for each word, if it tells."""
+        """Each row with its captions, and where the network looked for each word, if the model says so."""
         return pictures.illustrations(rows, ask=ask)

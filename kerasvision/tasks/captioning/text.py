@@ -1,8 +1,8 @@
-"""Captions to words in the graph: the same stock operations when a vocabulary is fitted, in training and in serving.
+"""Splits captions into words in the graph: the same stock operations to fit a vocabulary, in training and in serving.
 
-Letters (with their marks) and digits are what Unicode says of them, so that every script has words. Where a script writes no
-spaces, each of its characters is a word of `c.Words`, as words would have to be guessed. `c.Subwords` finds pieces in the
-whole clause. `kerasvision.data.captions.words_in` is the same in plain Python.
+Unicode says which characters are letters (with their marks) and digits, so every script has words. If a script is written
+without spaces, `c.Words` treats each of its characters as a word, because words would have to be guessed. `c.Subwords` finds
+pieces in the whole clause. `kerasvision.data.captions.words_in` is the same in plain Python.
 """
 
 import re
@@ -15,7 +15,7 @@ from kerasvision.data.scripts import TIGHT_PUNCTUATION
 
 _LETTERS = r"\p{L}\p{M}\p{N}"
 _WITHIN = r"'’\-"
-# Written without a space before them.
+# Characters without a space before them.
 CLOSING = frozenset(".,;:!?%)]}»”…。、，！？")
 _TIGHT = re.compile(rf"{CHARACTER.pattern}|[{TIGHT_PUNCTUATION}]")
 
@@ -32,16 +32,16 @@ def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
     >>> said("黒い猫が、iPhone 15を見る。")
     '黒 | い | 猫 | が | iphone | 15 | を | 見 | る'
     """
-    # What is no UTF-8 becomes a sign that is no letter.
+    # Bytes that are not UTF-8 become a character that is not a letter.
     text = tf.strings.unicode_transcode(captions, "UTF-8", "UTF-8")
     text = tf.strings.lower(text, encoding="utf-8") if settings.lowercase else text
     text = _replaced(text, r"[\s\p{Z}\p{C}]+", " ")
-    # A mark belongs to a letter: what follows a sign, an emoji say, shows nothing by itself.
+    # A mark belongs to a letter: after another character, such as an emoji, it shows nothing by itself.
     text = _replaced(text, rf"(^|[^{_LETTERS}])\p{{M}}+", r"\1 ")
     text = text if isinstance(settings, c.Subwords) else _replaced(text, CHARACTER.pattern, r" \0 ")
     apart = " " if settings.punctuation == "strip" else r" \0 "
     text = _replaced(text, rf"[^{_LETTERS}{_WITHIN} ]", apart)
-    # Two of these are not within a word, and neither is one at its edge.
+    # Two of these in a row are not within a word, and neither is one at the edge of a word.
     text = _replaced(text, rf"[{_WITHIN}]{{2,}}", apart)
     edge = r"\1 " if settings.punctuation == "strip" else r"\1\2 "
     text = _replaced(text, rf"(^| )([{_WITHIN}])", edge)
@@ -50,7 +50,7 @@ def words_of(captions: tf.Tensor, settings: c.Vocabulary) -> tf.RaggedTensor:
 
 
 def is_tight(token: str) -> bool:
-    """Whether no space stands between a token and another such one: a character of a script without spaces, or its sign.
+    """Whether no space separates a token from another one like it: characters and signs of scripts without spaces.
 
     >>> [is_tight(token) for token in ("猫", "。", "cat", ".")]
     [True, True, False, False]

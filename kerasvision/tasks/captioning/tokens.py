@@ -1,11 +1,11 @@
-"""Captions as rows of token numbers: the special tokens, and what a decoder hears and has to say."""
+"""Captions as rows of token numbers: the special tokens, and a decoder's inputs and targets."""
 
 import tensorflow as tf
 
 # The first names of every vocabulary, in the order of their numbers.
 SPECIAL = ("[padding]", "[unknown]", "[start]", "[end]")
 PADDING, UNKNOWN, START, END = range(4)
-# What no caption may hold that is made by a decoder.
+# Tokens that a decoder may not generate.
 SILENT = (PADDING, UNKNOWN, START)
 
 

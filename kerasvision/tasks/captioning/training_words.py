@@ -14,22 +14,22 @@ from kerasvision.progress import say
 from kerasvision.shortened import shortened
 from kerasvision.tasks.captioning.text import words_of
 
-# How many images an error names.
+# The number of images that an error names.
 NAMED = 5
 
 
 def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]:
-    """How often each word occurs in the captions of the training split.
+    """Counts the words in the captions of the training split.
 
-    Validation is looked at only for images that have no caption: such an image has no loss, and is found here, before
-    anything is trained.
+    The validation split is read only to find images without a caption: such an image has no loss, and is reported here,
+    before anything is trained.
 
     Raises:
         DataError: a training or validation image has no caption with a word in it.
     """
     if not examples.has_captions:
         raise DataError(
-            "captioning needs captions for every image, and these have none",
+            "captioning requires captions for every image; these images have none",
             hint="choose a source with captions, or another task",
         )
     words, without, longest = _words_and_images_without(settings, examples, TRAIN)
@@ -37,11 +37,11 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
     if isinstance(settings, c.Words) and any(CHARACTER.match(word) for word in words):
         say(
             "captions in a script without spaces are cut into characters; the longest training caption has "
-            f"{longest} tokens, and task.max_length cuts off what is longer"
+            f"{longest} tokens, and task.max_length cuts longer captions"
         )
     if without:
         raise DataError(
-            f"every image to learn from needs a caption with a word in it, and {len(without)} have none: "
+            f"every image of training and validation requires a caption with a word in it; {len(without)} have none: "
             f"{shortened(without, most=NAMED)}",
             hint="give them captions, or leave them out: a CSV file with the column `id` as ingest.quarantine_file",
         )
@@ -51,7 +51,7 @@ def training_words(settings: c.Vocabulary, examples: ExampleSet) -> Counter[str]
 def _words_and_images_without(
     settings: c.Vocabulary, examples: ExampleSet, split: str
 ) -> tuple[Counter[str], list[str], int]:
-    """How often each word occurs in a split, the ids of its images that have none, and the words of the longest caption."""
+    """The count of each word in a split, the ids of its images without words, and the word count of the longest caption."""
     counts: Counter[bytes] = Counter()
     without: list[str] = []
     longest = 0

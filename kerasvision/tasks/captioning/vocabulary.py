@@ -14,17 +14,17 @@ from kerasvision.tasks.captioning.training_words import training_words
 
 
 def fit_words(settings: c.Words, examples: ExampleSet) -> tuple[str, ...]:
-    """The special tokens, then the words of the training captions that are frequent enough, the commonest first.
+    """The special tokens, then the words of the training captions that are frequent enough, most frequent first.
 
     Raises:
-        DataError: a training or validation image has no caption; or no word is that frequent.
+        DataError: a training or validation image has no caption; or no word is frequent enough.
     """
     ordered = frequency_table(training_words(settings, examples))
     kept = ordered.loc[ordered["count"] >= settings.min_count, "word"].tolist()
     if not kept:
         best = ordered.iloc[0]
         raise DataError(
-            f"no word occurs in {settings.min_count} places of the training captions; the commonest is {best['word']!r}",
+            f"no word occurs {settings.min_count} times in the training captions; the most frequent is {best['word']!r}",
             received=int(best["count"]),
             hint="lower task.vocabulary.min_count, or add captions",
         )
@@ -32,12 +32,12 @@ def fit_words(settings: c.Words, examples: ExampleSet) -> tuple[str, ...]:
 
 
 class WordIds:
-    """Each word is a token, and what is no token is `[unknown]`."""
+    """Each word is a token; words that are not in the vocabulary are `[unknown]`."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._numbered = Numbered(names)
 
     def __call__(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
-        """int32 (R, tokens) of string (R, words)."""
+        """int32 (R, tokens), from string (R, words)."""
         numbers = self._numbered(words.values)
         return words.with_values(tf.where(numbers < 0, UNKNOWN, numbers))

@@ -1,4 +1,4 @@
-"""What a classifier said of a data set, and the sums of it that metrics are made of."""
+"""A classifier's answers for a data set, and the sums of them that metrics consist of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEAST_PROBABILITY = 1e-12
 
 @dataclass(frozen=True)
 class Answers:
-    """What a classifier said of a data set.
+    """A classifier's answers for a data set.
 
     Attributes:
         labels: int (N,), true class numbers.
@@ -39,13 +39,13 @@ class Answers:
 
     @cached_property
     def correct(self) -> npt.NDArray[np.bool]:
-        """bool (N,)."""
+        """bool (N,), whether the predicted class is the true one."""
         correct: npt.NDArray[np.bool] = np.equal(self.predicted, self.labels)
         return correct
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.floating[Any]]:
-        """float (N,), the score of the answer."""
+        """float (N,), the score of the predicted class."""
         confidence: npt.NDArray[np.floating[Any]] = np.max(self.probabilities, axis=1)
         return confidence
 
@@ -66,16 +66,16 @@ class Answers:
         return scores
 
     def of(self, rows: npt.NDArray[np.integer[Any]]) -> "Answers":
-        """Those of some rows."""
+        """The answers for some rows, int (M,)."""
         return Answers(self.labels[rows], self.probabilities[rows], self.classes, self.top_k)
 
 
 @dataclass(frozen=True)
 class WeightedAnswers:
-    """Answers under R weightings. Each sum is worked out once, for all metrics.
+    """Answers under R weightings. Each sum is computed once, for all metrics.
 
     Attributes:
-        answers: to N images of C classes.
+        answers: for N images of C classes.
         weights: float64 (N, R), at least 0, and not all 0 in a column.
     """
 
@@ -95,23 +95,23 @@ class WeightedAnswers:
 
     @cached_property
     def support(self) -> Floats:
-        """float64 (C, R), what the images of each class weigh."""
+        """float64 (C, R), the total weight of the images of each class."""
         return self._per_class(self.answers.labels)
 
     @cached_property
     def answered(self) -> Floats:
-        """float64 (C, R), what the images weigh that are taken for each class."""
+        """float64 (C, R), the total weight of the images for which each class is the answer."""
         return self._per_class(self.answers.predicted)
 
     @cached_property
     def hits(self) -> Floats:
-        """float64 (C, R), what the images of each class weigh that are taken for it."""
+        """float64 (C, R), the total weight of the images of each class that are answered right."""
         return self._per_class(self.answers.labels, of=self.answers.correct)
 
     @cached_property
     def most_common(self) -> Floats:
-        """float64 (R,), what the images of the class weigh that weighs most."""
-        # Of the classes that are here: within one label that is one of perhaps a thousand.
+        """float64 (R,), the total weight of the images of the class that weighs most."""
+        # Only classes that occur: within one label, that is one of perhaps a thousand.
         labels, places = np.unique(self.answers.labels, return_inverse=True)
         most: Floats = np.max(_sums(places, len(labels), self.weights), axis=0)
         return most
@@ -130,7 +130,7 @@ class WeightedAnswers:
 def _sums(
     numbers: npt.NDArray[np.integer[Any]], classes: int, weights: Floats, *, of: npt.NDArray[np.bool] | None = None
 ) -> Floats:
-    """float64 (C, R): sums of the weights of the rows of each class; of some rows alone where `of` says which."""
+    """float64 (C, R): sums of the weights of the rows of each class; only of some rows if `of` says which."""
     rows = len(numbers)
     counted = np.ones(rows) if of is None else of.astype(np.float64)
     sums: Floats = sparse.csr_array((counted, (numbers, np.arange(rows))), shape=(classes, rows)) @ weights

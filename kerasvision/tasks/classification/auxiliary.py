@@ -1,4 +1,4 @@
-"""Auxiliary heads: classifiers on the way up that push gradients into a deep network while it trains, and then go.
+"""Auxiliary heads: classifiers in the middle of a deep network that add gradients during training, and are then removed.
 
 Source: Szegedy et al., 2014, https://arxiv.org/abs/1409.4842, section 5.
 """
@@ -14,14 +14,14 @@ from kerasvision import lookup
 from kerasvision.tasks.classification.losses import Losses
 
 MAIN = "logits"
-# Section 5 says so of the two heads of GoogLeNet; here it goes for every auxiliary head.
+# Section 5 says so about the two heads of GoogLeNet; here it applies to every auxiliary head.
 WEIGHT = 0.3
 
 
 def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
-    """The losses (N,) of a network's outputs: of its logits, and in training plus 0.3 times those of each auxiliary head.
+    """The losses (N,) of a network's outputs: of its logits, plus, in training, 0.3 times those of each auxiliary head.
 
-    Validation sees the main logits only, so that it tells of the network that is left in the end.
+    Validation uses the main logits only, so that it measures the network that remains in the end.
 
     Args:
         losses: (targets, logits) -> float32 (N,).
@@ -43,18 +43,18 @@ def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
 
 
 def main_logits(outputs: Any) -> Any:
-    """Of what a network puts out, the part that is left when it is trained."""
+    """The part of a network's outputs that remains after training: the main logits, (N, C)."""
     return outputs[MAIN] if isinstance(outputs, dict) else outputs
 
 
 def training_options(model: c.Model) -> dict[str, Any]:
-    """The options of a network that is to be trained: with auxiliary heads, if it can have them and nobody says no."""
+    """The options of a network for training: with auxiliary heads if it has them, unless `model` says no."""
     known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
     return {"auxiliary_heads": True, **model.options} if "auxiliary_heads" in known else dict(model.options)
 
 
 def main_head_only(network: keras.Model) -> keras.Model:
-    """The network with the same layers and weights from the image to the main logits, and no others.
+    """The network with the layers and weights from the image to the main logits, and no others.
 
     >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     >>> main_head_only(network) is network

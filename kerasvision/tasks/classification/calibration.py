@@ -1,4 +1,4 @@
-"""How far an answer's score is from being the chance that it is right.
+"""How far the score of an answer is from the probability that the answer is right.
 
 Source: Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 2: M = 15 bins
 of equal width over (0, 1], and the expected calibration error as the gaps of the bins, weighted by their shares.
@@ -19,7 +19,7 @@ _ENDS = np.linspace(0, 1, BINS + 1)[1:-1]
 
 
 def bins_of(confidence: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
-    """The bin, 0 to 14, of each confidence in [0, 1]; bin m holds what is above m / 15 and at most (m + 1) / 15.
+    """int (N,): the bin, 0 to 14, of each confidence, float (N,) in [0, 1]; bin m is from above m / 15 to (m + 1) / 15.
 
     >>> bins_of(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist()
     [0, 0, 1, 14]
@@ -28,12 +28,12 @@ def bins_of(confidence: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
 
 
 def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool], weights: Floats) -> Floats:
-    """The expected calibration error, float64 (R,), in [0, 1], R times over.
+    """The expected calibration error, float64 (R,), in [0, 1], for each of R weightings.
 
     The share of a bin times its gap |accuracy - confidence| is |sum of (correct - confidence)| over the number of answers.
 
     Args:
-        confidence: float (N,), the score of the answer.
+        confidence: float (N,), the score of the answer, in [0, 1].
         correct: bool (N,), whether it was right.
         weights: float64 (N, R), how much each counts.
 
@@ -48,10 +48,10 @@ def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.ND
 
 
 def calibration_error_by_chance(confidence: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Mean and deviation of the calibration error that so few answers give to a perfectly calibrated model.
+    """Mean and standard deviation of the calibration error of a perfectly calibrated model with these confidences, (N,).
 
-    In each bin the right answers less the confidence have mean 0 and the variance of the sum of p (1 - p). The size of a
-    normal deviate has the mean sqrt(2 / pi) and the variance 1 - 2 / pi, in deviations.
+    In each bin, the right answers minus the confidence have mean 0 and the variance of the sum of p (1 - p). The absolute
+    value of a normal deviate has the mean sqrt(2 / pi) and the variance 1 - 2 / pi, in standard deviations.
 
     >>> mean, deviation = calibration_error_by_chance(np.full(100, 0.9))     # one bin: sqrt(0.9 * 0.1 / 100) = 0.03
     >>> round(mean / 0.03, 4), round(deviation / 0.03, 4)
@@ -63,7 +63,7 @@ def calibration_error_by_chance(confidence: npt.NDArray[np.floating[Any]]) -> tu
 
 
 def calibration_table(confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool]) -> pd.DataFrame:
-    """A row per bin that holds an answer: its ends, how many, their mean confidence, and the share that was right."""
+    """A row per bin that has answers, from (N,) arrays: its ends, count, mean confidence, and the share that was right."""
     bins = bins_of(confidence)
     answers = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct}).astype(np.float64)
     table = answers.groupby("bin").agg(
@@ -76,7 +76,7 @@ def calibration_table(confidence: npt.NDArray[np.floating[Any]], correct: npt.ND
 
 
 def reliability_plot(table: pd.DataFrame) -> Figure:
-    """Accuracy by confidence, with the diagonal of perfect calibration; below it how many answers each bin holds."""
+    """Plots accuracy by confidence, with the diagonal of perfect calibration; below, the number of answers in each bin."""
     figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     middle = (table["above"] + table["at_most"]) / 2

@@ -1,4 +1,4 @@
-"""Which classes a classifier takes for which."""
+"""Which classes a classifier confuses."""
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,14 @@ from kerasvision.tasks.classification.answers import Answers
 
 
 def confusion_table(answers: Answers) -> pd.DataFrame:
-    """Counts: a row per true class, a column per answer."""
+    """Counts: a row per true class, a column per predicted class."""
     matrix = metrics.confusion_matrix(answers.labels, answers.predicted, labels=range(len(answers.classes)))
     names = list(answers.classes)
     return pd.DataFrame(matrix, index=pd.Index(names, name="label"), columns=pd.Index(names, name="answered"))
 
 
 def confused_pairs(confusion: pd.DataFrame) -> pd.DataFrame:
-    """label, answered, count, and the share of the label's examples: every confusion that happened, the commonest first."""
+    """label, answered, count, and the share of the label's examples, for each confusion that occurs; most frequent first."""
     counts = confusion.to_numpy()
     true, answered = np.nonzero(counts * (1 - np.eye(len(counts), dtype=int)))
     count = counts[true, answered]

@@ -1,4 +1,4 @@
-"""How each metric of a classifier is measured on some images: what its interval is made of."""
+"""How each metric of a classifier is measured on some images, from which its interval follows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from kerasvision.tasks.classification.calibration import calibration_error_by_ch
 
 
 def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()) -> dict[str, Evidence]:
-    """How each metric is measured on some rows, int (M,); those of a class that has no example there are left out.
+    """How each metric is measured on some rows, int (M,); metrics of a class without an example there are left out.
 
-    F1 is 2 s / (1 + s) of the share s of right answers among the images that are of a class or are taken for it.
+    F1 is 2 s / (1 + s), where s is the share of right answers among the images that are of a class or are answered with it.
     """
     chosen, size = answers.of(rows), len(answers.classes)
     support, predicted = (np.bincount(of, minlength=size).tolist() for of in (chosen.labels, chosen.predicted))
@@ -28,7 +28,7 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
         "majority_accuracy": Counted(max(support), count),
         "log_loss": Bounded(0.0, _worst_loss(chosen), count),
         "expected_calibration_error": Bounded(0.0, 1.0, count, by_chance=calibration_error_by_chance(chosen.confidence)),
-        # An image that is taken for another class spoils the ranks of both.
+        # An image that is answered with another class spoils the ranks of both.
         "roc_auc": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
         "average_precision": Bounded(0.0, 1.0, max(1, size - 1) * rarest),
         **added_evidence(added, count),
@@ -44,8 +44,8 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
 
 
 def _worst_loss(chosen: Answers) -> float:
-    """A loss has no end above: the worst that was seen or, if that is more, the surest answer's had it been wrong, and its
-    second class right."""
+    """The bound of a loss, which has none above: the worst loss seen or, if that is larger, the loss of the surest answer if
+    its second class had been right."""
     if chosen.probabilities.shape[1] < 2:
         return float(chosen.losses.max())
     second = np.partition(chosen.probabilities, -2, axis=1)[:, -2].astype(np.float64)

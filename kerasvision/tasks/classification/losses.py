@@ -1,7 +1,7 @@
-"""Losses of one label per image: the loss of each example from targets and logits, and what the logits say then.
+"""Losses of one label per image: the loss of each example from targets and logits, and the scores that the logits give.
 
-Targets are float32 (N, C) rows that sum to 1: a single one, or the shares of a mixed image. Each loss is linear in them, so
-that of a mixed image is the mean of the losses of its labels, by their shares (Zhang et al., 2017,
+Targets are float32 (N, C) rows that sum to 1: a single label, or the shares of a mixed image. Each loss is linear in them.
+So the loss of a mixed image is the mean of the losses of its labels, weighted by their shares (Zhang et al., 2017,
 https://arxiv.org/abs/1710.09412, for MixUp and cross-entropy).
 """
 
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from kerasvision import config as c
 
-# Labels that one image may have: each of the mixing augmentations doubles them.
+# How many labels an image may have: each of the mixing augmentations doubles them.
 MOST_LABELS = 16
 
 Losses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def example_losses(settings: c.Classification) -> Losses:
-    """(targets, logits), both (N, C), to the losses of the examples, float32 (N,).
+    """The function from (targets, logits), both (N, C), to the losses of the examples, float32 (N,).
 
     >>> hinge = example_losses(c.Classification(loss="hinge"))
     >>> hinge(tf.constant([[1.0, 0, 0]]), tf.constant([[3.2, 5.1, -1.7]])).numpy().round(4)  # 5.1 - 3.2 + 1, and 0
@@ -36,11 +36,11 @@ def example_losses(settings: c.Classification) -> Losses:
 
 
 def answer_logits(logits: tf.Tensor, *, loss: str) -> tf.Tensor:
-    """What goes into the softmax that gives the scores of an answer: float32 (N, C), in the order of the logits.
+    """float32 (N, C): the logits whose softmax gives the scores of an answer, from the network's logits (N, C).
 
-    With binary cross-entropy the probabilities of the classes are sigmoids, each by itself. They are divided by their sum,
-    as scikit-learn's OneVsRestClassifier does; the softmax of their logarithms is that quotient, and never 0 / 0. Logits
-    above 16 are all one and the same there: certain.
+    With binary cross-entropy, the probability of each class is a separate sigmoid. The probabilities are divided by their
+    sum, as in scikit-learn's OneVsRestClassifier. The softmax of their logarithms is that quotient, and never 0 / 0. Logits
+    above 16 all count as the same there: certain.
 
     >>> said = answer_logits(tf.constant([[0.0, 0.0, -50.0]]), loss="binary_cross_entropy")
     >>> tf.nn.softmax(said).numpy().round(3).tolist()  # of 0.5, 0.5 and 0
@@ -51,7 +51,7 @@ def answer_logits(logits: tf.Tensor, *, loss: str) -> tf.Tensor:
 
 
 def cross_entropy(targets: tf.Tensor, logits: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
-    """-sum t log softmax(s), with `smoothing` of each target shared out over all classes.
+    """float32 (N,): -sum t log softmax(s), of targets and logits (N, C); `smoothing` of each target goes to all classes.
 
     Source of the smoothing: Szegedy et al., 2015, https://arxiv.org/abs/1512.00567, section 7.
     """
@@ -60,29 +60,29 @@ def cross_entropy(targets: tf.Tensor, logits: tf.Tensor, *, smoothing: float = 0
 
 
 def binary_cross_entropy(targets: tf.Tensor, logits: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
-    """-sum (t log sigmoid(s) + (1 - t) log sigmoid(-s)): each class against all others, summed over the classes.
+    """float32 (N,): -sum (t log sigmoid(s) + (1 - t) log sigmoid(-s)), of targets and logits (N, C): each class by itself.
 
-    The targets of a row may be any numbers in [0, 1] here, and need not sum to 1: several labels, or none, are fine.
+    The targets of a row may be any numbers in [0, 1] here, and need not sum to 1: several labels, or no label, are allowed.
 
-    Source: https://cs231n.github.io/neural-networks-2/#losses, "attribute classification". Keras takes the mean over the
-    classes instead, which makes the loss of an image smaller the more of them there are.
+    Source: https://cs231n.github.io/neural-networks-2/#losses, "attribute classification". Keras uses the mean over the
+    classes instead of the sum, so its loss becomes smaller with more classes.
     """
     targets, logits = _smooth(targets, smoothing), tf.cast(logits, tf.float32)
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits), axis=-1)
 
 
 def hinge(targets: tf.Tensor, scores: tf.Tensor, *, power: int = 1) -> tf.Tensor:
-    """sum over j != y of max(0, s_j - s_y + 1) ^ power, by the shares t_y of the labels y.
+    """float32 (N,): sum over j != y of max(0, s_j - s_y + 1) ^ power, weighted by the shares t_y of the labels y.
 
     Source: https://cs231n.github.io/linear-classify/#svm, with its margin of 1.
 
     Args:
-        targets: (N, C), at most 16 classes of a row above 0.
+        targets: (N, C), at most 16 classes above 0 in a row.
         scores: (N, C).
         power: 1, or 2 for the squared hinge.
     """
     scores = tf.cast(scores, tf.float32)
-    # Not the C x C margins of every class: a row has few labels.
+    # Not the C x C margins of all classes: a row has few labels.
     shares, labels = tf.math.top_k(targets, k=min(MOST_LABELS, targets.shape[-1]))
     margins = tf.nn.relu(scores[:, None, :] - tf.gather(scores, labels, batch_dims=1)[:, :, None] + 1.0)
     # The label's own margin is s_y - s_y + 1.

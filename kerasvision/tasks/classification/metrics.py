@@ -1,6 +1,6 @@
 """The metrics of a classifier, each a function of weighted answers: one table for scores, resamples and slices.
 
-By scikit-learn's definitions with `sample_weight`, where it has one.
+Definitions are those of scikit-learn with `sample_weight`, where it has the metric.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,9 @@ from kerasvision.tasks.classification.answers import WeightedAnswers
 from kerasvision.tasks.classification.calibration import calibration_error
 from kerasvision.tasks.metrics import Floats, Measure, quotient
 
-# Rows times classes up to which resamples are ranked anew. Of 10,000 rows and one class, 200 took 0.07 s of processor time
-# (time.process_time() around one call of ranking_scores): so 1,000 take about 7 s here, and the bands of a slice as long.
+# Rows times classes up to which resamples are ranked again. For 10,000 rows and one class, 200 resamples took 0.07 s of
+# processor time (time.process_time() around one call of ranking_scores): so 1,000 take about 7 s here, and as long again for
+# the bands of a slice.
 MOST_RANKED = 200_000
 
 
@@ -22,11 +23,11 @@ def metric_table(top_k: int, *, added: Sequence[c.Metric] = ()) -> dict[str, Mea
     """name -> how it is measured, in the order of a page.
 
     `roc_auc` and `average_precision` are means over the classes, each against all others. A class without an example has
-    no value. The ranking metrics are there for one weighting, and for many where rows times classes are at most 200,000.
+    no value. The ranking metrics exist for one weighting, and for many if rows times classes are at most 200,000.
 
     Args:
         top_k: the k of top-k accuracy.
-        added: metrics of a person's own.
+        added: custom metrics.
     """
     return {
         "accuracy": Measure(lambda one: one.mean(one.answers.correct)),
@@ -59,7 +60,7 @@ def _calibration_error(one: WeightedAnswers) -> Floats:
 
 
 def _precision(one: WeightedAnswers) -> Floats:
-    """0 of a class that is never answered, and no value of one that has no example."""
+    """0 for a class that is never answered; no value for a class without an example."""
     return np.where(one.support > 0, quotient(one.hits, one.answered, without=0.0), np.nan)
 
 

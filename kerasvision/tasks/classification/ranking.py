@@ -1,4 +1,4 @@
-"""How well the scores of a class rank its examples before all others, under many weightings of the examples at once."""
+"""How well the scores of a class rank its examples above all others, under many weightings of the examples at once."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ def ranking_scores(
 ) -> tuple[Floats, Floats]:
     """The area under the ROC curve and the average precision, float64 (R,) each, by scikit-learn's definitions.
 
-    The area is the share of pairs of a positive and another example that are ranked right, ties counting half; the average
-    precision is the precision at the score of each positive, averaged. Only the rows of positives are looked at once the
-    weights are summed up, so that R weightings cost little more than R cumulative sums.
+    The area is the share of pairs of a positive and another example that are ranked right; ties count half. The average
+    precision is the mean of the precision at the score of each positive. After the weights are summed up, only the rows of
+    positives are used, so R weightings cost little more than R cumulative sums.
 
     Args:
         scores: float (N,), of one class.
-        positive: bool (N,), which examples are of it.
+        positive: bool (N,), which examples are of the class.
         weights: float64 (N, R), how much each example counts.
 
     Returns:
-        Both, NaN where no positive counts; the area also where no other example does.
+        Both; NaN without weight on positives. The area is also NaN without weight on other examples.
 
     >>> ranking_scores(np.array([.9, .8, .7]), np.array([True, False, True]), np.ones((3, 1)))  # 1 of 2 pairs; (1 + 2/3) / 2
     (array([0.5]), array([0.83333333]))
@@ -31,7 +31,7 @@ def ranking_scores(
     order = np.argsort(-scores, kind="stable")
     falling, is_positive, weights = -scores[order], positive[order], weights[order]
     places = np.flatnonzero(is_positive)
-    # Of each positive: what lies before the ties that it is in, and what lies up to their end.
+    # For each positive: what comes before the ties that it is in, and what comes up to their end.
     before = np.searchsorted(falling, falling[places], side="left")
     end = np.searchsorted(falling, falling[places], side="right")
     own = weights[places]
@@ -47,5 +47,5 @@ def ranking_scores(
 
 
 def _sums(weights: Floats) -> Floats:
-    """(N + 1, R): sums of the first rows, none to all."""
+    """(N + 1, R): sums of the first 0 to N rows."""
     return np.concatenate([np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)])

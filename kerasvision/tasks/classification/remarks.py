@@ -1,17 +1,17 @@
-"""Whether a classifier tells images apart at all: one answer for every image, or the same scores for every image."""
+"""Whether a classifier distinguishes images at all: it may give one answer, or the same scores, for every image."""
 
 import numpy as np
 
 from kerasvision.tasks.classification.answers import Answers
 
-# From this share of the images on, one answer is worth a sentence, where far fewer images are of that class.
+# From this share of images with the same answer on, a remark is made, unless about as many are of that class.
 NEARLY_ALL = 0.99
 # Scores that differ by less between any two images do not depend on the image; float32 keeps 7 digits.
 SAME = 1e-6
 
 
 def one_answer_remarks(answers: Answers) -> tuple[str, ...]:
-    """Sentences for a person; none for a model that tells images apart, or where nearly all images are of the class that
+    """Sentences for a person; empty for a model that distinguishes images, or if nearly all images are of the class that
     it answers.
 
     >>> scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])

@@ -1,4 +1,4 @@
-"""Scores of a classifier over a whole data set, and of many weightings of some of its images at once."""
+"""Scores of a classifier on a whole data set, and of many weightings of some of its images at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +14,14 @@ from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
 def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -> tuple[dict[str, float], dict[str, str]]:
-    """metric -> value; and metric -> why it has none: a class without an example, or one that all examples are of.
+    """metric -> value; and metric -> why it has none: a class without an example, or a class that has all examples.
 
     Args:
-        answers: to a whole data set.
-        added: metrics of a person's own.
+        answers: for a whole data set.
+        added: custom metrics.
 
     Raises:
-        ConfigError, StageError: such a metric raises an error, or its values are not what they must be.
+        ConfigError, StageError: a custom metric raises an error, or returns values that are not allowed.
 
     >>> scores, left_out = classification_scores(Answers(
     ...     np.array([0, 1, 1]), np.array([[.9, .1], [.2, .8], [.6, .4]]), classes=("cat", "dog"), top_k=2))
@@ -44,14 +44,14 @@ def scores_of_rows(
     added: Sequence[c.Metric] = (),
     within_label: bool = False,
 ) -> dict[str, Floats]:
-    """The same metrics of some rows under R weightings: metric -> float64 (R,), NaN where a metric has no value.
+    """The same metrics for some rows under R weightings: metric -> float64 (R,), NaN if a metric has no value.
 
     Args:
-        answers: all of them.
-        rows: int (M,), the positions of some.
+        answers: for all rows.
+        rows: int (M,), the positions of some rows.
         weights: float64 (M, R).
-        added: metrics of a person's own.
-        within_label: without the metrics that tell classes apart.
+        added: custom metrics.
+        within_label: leave out metrics that distinguish classes.
     """
     table, weighted = metric_table(answers.top_k, added=added), WeightedAnswers(answers.of(rows), weights)
     return weighted_scores(table, weighted, classes=answers.classes, within_label=within_label)
@@ -62,6 +62,6 @@ def _why_left_out(name: str, found: dict[str, float], answers: Answers) -> str:
     metric, bracket, label = name.partition("[")
     if not bracket:
         lacking = [one for one in answers.classes if np.isnan(found[f"{metric}[{one}]"])]
-        return f"{metric} needs examples of every class, and others; {', '.join(lacking[:5])} lack them"
+        return f"{metric} requires examples of every class and of others; missing for {', '.join(lacking[:5])}"
     has_examples = answers.classes.index(label.removesuffix("]")) in answers.labels
-    return "every example is one of this class" if has_examples else "there is no example of this class"
+    return "all examples are of this class" if has_examples else "there is no example of this class"

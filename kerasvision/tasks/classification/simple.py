@@ -1,4 +1,4 @@
-"""The simplest classifiers that a network is compared with, by scikit-learn."""
+"""The simple classifiers that a network is compared with, by scikit-learn."""
 
 from typing import Any
 
@@ -7,16 +7,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 NEIGHBOURS = 5
-# More steps than these change the accuracy by less than its interval, and take long.
+# More steps than this change the accuracy by less than its interval, and take long.
 MOST_STEPS = 100
 TOLERANCE = 1e-2
 
 
 def simple_classifiers() -> dict[str, Any]:
-    """name -> untrained classifier of standardized features.
+    """name -> untrained classifier of standardized features, float32 (N, D).
 
-    `nearest neighbours` lets the 5 closest training images vote, by Euclidean distance; `linear softmax` is multinomial
-    logistic regression, `linear SVM` one squared hinge per class, both with scikit-learn's regularization (C = 1 and 0.01).
+    `nearest neighbours` lets the 5 closest training images vote, by Euclidean distance. `linear softmax` is multinomial
+    logistic regression, and `linear SVM` has one squared hinge per class, with scikit-learn's regularization C of 1 and
+    0.01.
     """
     return {
         "nearest neighbours": KNeighborsClassifier(NEIGHBOURS),

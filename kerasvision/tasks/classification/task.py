@@ -43,21 +43,21 @@ class ClassificationTask(Task):
         return self.classes
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Images as they are; labels as float32 (N, C) rows that sum to 1: a single one, or shares where images were mixed.
+        """The images, unchanged; and float32 (N, C) label rows that sum to 1: one label, or shares if images were mixed.
 
         Raises:
             DataError: the examples have no labels.
         """
         if "label" not in batch:
             raise DataError(
-                "classification needs a label for every image, and these have none",
+                "classification requires a label for every image; these images have none",
                 hint="choose a source with labels (source.label), or another task",
             )
         shares = batch.get("label_shares")
         return batch["image"], tf.one_hot(batch["label"], len(self.classes)) if shares is None else shares
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The named network with one logit per class, and with its auxiliary heads unless the options turn them off."""
+        """The named network with one logit per class, and with its auxiliary heads, unless the options turn them off."""
         options = training_options(model)
         return models.build(
             model.name,
@@ -73,9 +73,9 @@ class ClassificationTask(Task):
         return main_head_only(model)
 
     def objective(self) -> Objective:
-        """The loss of the settings; accuracy, log loss, and top-k accuracy where there are more than k classes.
+        """The loss of the settings; accuracy, log loss, and top-k accuracy if there are more than k classes.
 
-        Auxiliary heads add to the loss in training, each 0.3 times. Metrics see the main logits only.
+        In training, auxiliary heads add 0.3 times their loss each. Metrics use the main logits only.
         """
         loss = self.settings.loss
 
@@ -84,7 +84,7 @@ class ClassificationTask(Task):
 
         metrics: list[keras.metrics.Metric] = [
             keras.metrics.CategoricalAccuracy(name="accuracy"),
-            # Of the softmax, whatever the loss, and without label smoothing.
+            # Of the softmax, for every loss, and without label smoothing.
             keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
         ]
         if self.settings.top_k < len(self.classes):
@@ -95,7 +95,7 @@ class ClassificationTask(Task):
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
         """`scores` float32 (N, C), probabilities that sum to 1, and `classes` string (N,), the winning labels.
 
-        `top_classes` string and `top_scores` float32, (N, k): the k best, best first; k is `top_k`, or C where that is less.
+        `top_classes` string and `top_scores` float32, (N, k): the k best, best first; k is `top_k`, but at most C.
         """
         loss, k = self.settings.loss, min(self.settings.top_k, len(self.classes))
 
@@ -103,7 +103,7 @@ class ClassificationTask(Task):
             logits = answer_logits(model(images, training=False), loss=loss)
             scores = tf.nn.softmax(logits if temperature == 1.0 else logits / temperature)
             top_scores, best = tf.math.top_k(scores, k=k)
-            # The labels as a constant inside: converters to other formats take what is captured for an input.
+            # The labels are a constant inside: converters to other formats treat captured tensors as inputs.
             top_classes = tf.gather(tf.constant(self.classes), best)
             # Of equal scores the first class wins, in both.
             return {"scores": scores, "classes": top_classes[:, 0], "top_classes": top_classes, "top_scores": top_scores}
@@ -111,7 +111,7 @@ class ClassificationTask(Task):
         return predict
 
     def output_descriptions(self) -> dict[str, str]:
-        """What the predictor's outputs are."""
+        """A line about each output of the predictor."""
         return {
             "scores": "probability of each label, in the order of labels.txt; they sum to 1",
             "classes": "the label with the highest score",
@@ -120,7 +120,7 @@ class ClassificationTask(Task):
         }
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
-        """The temperature that makes the labels likeliest, with the log loss and the calibration error before and after."""
+        """The temperature that maximizes the labels' likelihood, with log loss and calibration error before and after."""
         loss, found = self.settings.loss, []
         for images, labels in batches:
             logits = answer_logits(model(images, training=False), loss=loss)
@@ -135,23 +135,25 @@ class ClassificationTask(Task):
             DataError: the examples have no labels.
         """
         if "label" not in batch:
-            raise DataError("classification is judged by labels, and these examples have none")
+            raise DataError("judging a classifier requires labels; these examples have none")
         labels: np.ndarray = batch["label"].numpy()
         return labels
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """All of `Classification.metric_names` that have a value; confusion, the pairs most confused, and calibration.
+        """All of `Classification.metric_names` that have a value; confusion, the most confused pairs, and calibration.
+
+        `truth` is int (N,); of `predictions`, `scores` is float (N, C) and `classes` is bytes (N,).
 
         Raises:
-            StageError: an answer is not a number. It would count as the first class, and as among the top k. Or a metric of
-                a person's own fails, see `added_metrics`.
-            ConfigError: such a metric returns something else than numbers.
-            DataError: the answers are of other classes, as those of an earlier model may be.
+            StageError: an answer is not a number (it would count as the first class, and as among the top k); or a custom
+                metric fails, see `added_metrics`.
+            ConfigError: a custom metric does not return numbers.
+            DataError: the answers are of other classes, which those of an earlier model may be.
         """
         probabilities = predictions["scores"]
         lost = int((~np.isfinite(probabilities).all(axis=1)).sum())
         if lost:
-            raise StageError(f"{lost} of {len(truth)} answers of the network are not numbers", hint="train it anew")
+            raise StageError(f"{lost} of {len(truth)} answers of the network are not numbers", hint="train it again")
         self._check_classes(probabilities, predictions["classes"])
         answers, added = Answers(truth, probabilities, self.classes, self.settings.top_k), self.settings.metrics
         scores, left_out = classification_scores(answers, added=added)
@@ -172,10 +174,10 @@ class ClassificationTask(Task):
         )
 
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """The mean of the probabilities, and the label that wins then.
+        """The mean of the probabilities, `scores` float (N, C), and its best label, `classes` bytes (N,).
 
         Raises:
-            DataError: they are of other classes.
+            DataError: the answers are of other classes.
         """
         for one in predictions:
             self._check_classes(one["scores"], one["classes"])
@@ -196,13 +198,13 @@ class ClassificationTask(Task):
         return {"Reliability": reliability_plot(judgement.tables["calibration"])}
 
     def _check_classes(self, probabilities: np.ndarray, answers: np.ndarray) -> None:
-        """The answered labels must be ours, by the position of their scores."""
+        """Checks that the answered labels are this task's, in the order of their scores."""
         names = np.array([name.encode() for name in self.classes], object)
         if probabilities.shape[1] != len(names) or (names[probabilities.argmax(axis=1)] != answers).any():
             raise DataError(
-                f"a model must answer with the classes {shortened(self.classes, most=10)}; this one knows others",
-                hint="where it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; where "
-                "it is of evaluation.ensemble, leave it out there",
+                f"a model must answer with the classes {shortened(self.classes, most=10)}; this one has others",
+                hint="if it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; if it is "
+                "in evaluation.ensemble, remove it there",
             )
 
 

@@ -1,7 +1,7 @@
 """One number that makes a classifier's scores say how often it is right.
 
 Source: Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599, section 4.2: divide the
-logits by T > 0, chosen to make the labels of held-out images likeliest. No answer changes, only how sure it is.
+logits by T > 0, chosen to maximize the likelihood of the labels of held-out images. No answer changes, only its score.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ from kerasvision.errors import StageError
 from kerasvision.tasks.base import Temperature
 from kerasvision.tasks.classification.calibration import calibration_error
 
-# A network whose held-out answers are all right, or no better than chance, would be given 0 or infinity.
+# If all held-out answers are right, or are no better than chance, the best value would be 0 or infinity.
 LOWEST, HIGHEST = 0.05, 20.0
 
 
 def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> Temperature:
-    """The T in [0.05, 20] that makes `labels` likeliest: the loss is convex in 1 / T, so there is one.
+    """The T in [0.05, 20] that maximizes the likelihood of `labels`. The loss is convex in 1 / T, so there is only one.
 
     Args:
         logits: float64 (N, C), of images that the network was not trained on.
@@ -31,7 +31,7 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> Temperature:
     5.419
     """
     if not np.isfinite(logits).all():
-        raise StageError("answers of the network are not numbers, so no temperature fits them", hint="train it anew")
+        raise StageError("answers of the network are not numbers, so no temperature fits them", hint="train it again")
 
     def loss(log_temperature: float) -> float:
         return _measures(logits / np.exp(log_temperature), labels)["log_loss"]

@@ -68,14 +68,14 @@ def test_captions_given_more_than_once_are_counted():
 
 
 def test_a_captioner_that_always_says_the_same_gets_a_sentence():
-    assert judged(answers=("a dog", "a dog", "a dog")).remarks == ("The model says 'a dog' of every image: 3 of 3.",)
+    assert judged(answers=("a dog", "a dog", "a dog")).remarks == ("The model answers 'a dog' for every image: 3 of 3.",)
     assert judged(answers=("a dog", "a dog", "a cat")).remarks == ()
     assert judged((("a dog",),) * 3, ("a dog",) * 3).remarks == ()
 
 
 def test_images_without_captions_are_told_and_left_out():
     found = judged((*TRUTH, ()), ("a red cat sat on a mat", "a dog", "a dog", "a dog"))
-    assert found.left_out == {"all that compares with people, of 1 of 4 images": "they have no caption"}
+    assert found.left_out == {"all metrics that compare with people, for 1 of 4 images": "they have no caption"}
     assert found.rows["captions"].iloc[-1] == ""
     assert found.scores["exact_match"] == pytest.approx(1 / 3)
 
@@ -87,7 +87,7 @@ def test_answers_that_are_no_numbers_are_refused():
 
 
 def test_a_split_without_captions_cannot_be_judged():
-    with pytest.raises(DataError, match="none of these images has a caption"):
+    with pytest.raises(DataError, match="none of these images has one"):
         judged(((), ("",)), ("a cat", "a dog"))
 
 

@@ -150,12 +150,12 @@ def test_of_many_images_without_captions_five_are_named(captioned):
 def test_examples_without_captions_are_refused(stripes):
     from kerasvision.data.examples import ExampleSet
 
-    with pytest.raises(DataError, match="captioning needs captions for every image, and these have none"):
+    with pytest.raises(DataError, match="captioning requires captions for every image; these images have none"):
         fit_words(c.Words(), ExampleSet(stripes.examples))
 
 
 def test_too_rare_words_say_how_rare_they_are(captioned):
-    with pytest.raises(DataError, match=r"no word occurs in 5 places.*commonest is 'dog'; received 2\. Lower task"):
+    with pytest.raises(DataError, match=r"no word occurs 5 times.*most frequent is 'dog'; received 2\. Lower task"):
         fit_words(c.Words(min_count=5), captioned({"train": [("1", ["dog dog cat"])]}))
 
 
@@ -178,13 +178,13 @@ def test_a_string_with_the_fingerprint_of_a_name_is_not_that_name(monkeypatch):
 
 def test_names_with_one_fingerprint_are_refused(monkeypatch):
     monkeypatch.setattr(fingerprints, "BUCKETS", 1)
-    with pytest.raises(DataError, match="fingerprint of its own; received"):
+    with pytest.raises(DataError, match="different fingerprint; received"):
         Numbered(["dog", "cat"])
 
 
 @pytest.mark.parametrize("names", [("a", "dog", "red", "cat", "b"), SPECIAL, ()])
 def test_names_that_are_no_vocabulary_are_refused(names):
-    with pytest.raises(DataError, match=r"a vocabulary begins with \[padding\]"):
+    with pytest.raises(DataError, match=r"a vocabulary must begin with \[padding\]"):
         Codec(names, c.Captioning())
 
 
