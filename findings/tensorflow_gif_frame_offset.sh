@@ -2,16 +2,16 @@
 # A GIF whose only frame does not begin at the corner of its canvas: TensorFlow 2.21.0 returns black.
 #
 # GIF89a (section 20) places each frame on the canvas by an offset. Tools that trim a frame's transparent border write such
-# files, and every viewer shows the frame at its place. TensorFlow makes the canvas as large as the first frame, and still
-# keeps the offset: what does not fit is cut off. Its documentation says that unoccupied areas of the first frame become
-# black; here the occupied area is lost, without an error, and the shape is not that of the picture.
+# files, and every viewer shows the frame at its place. TensorFlow makes the canvas as large as the first frame, but still
+# applies the offset: the part of the frame outside that canvas is cut off. Its documentation says that unoccupied areas of
+# the first frame become black. Here the occupied area is lost, without an error, and the shape is not that of the picture.
 #
-# Seen with tensorflow 2.21.0 and pillow 13.0.0, a red frame of 2 x 2 at (5, 3) on a canvas of 8 x 6:
+# Observed with tensorflow 2.21.0 and pillow 13.0.0, for a red frame of 2 x 2 at (5, 3) on a canvas of 8 x 6:
 #     Pillow:     (6, 8, 3), red at [3, 5], [3, 6], [4, 5], [4, 6]
 #     TensorFlow: (2, 2, 3), all zeros
 # The same frame at (1, 1) keeps one of its four pixels, and at (0, 0) all of them.
 #
-# Exits 0 while this is so, 1 where it changed.
+# Exits with 0 if TensorFlow still does so, and with 1 if it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

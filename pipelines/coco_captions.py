@@ -1,12 +1,12 @@
 """ResNet-18 and an LSTM with attention on COCO's photos: 0.44 BLEU-1 (1 seed, 3.5 minutes on 2 CPU cores)
 
-`source.path` is a folder as COCO is published, with `train2017`, `val2017` and `annotations`; a tenth of train2017 is the
-test split. The figure is of 150 photos: 36 to learn from, 111 for validation, and the 3 that it was measured on. That is a
-trial of the pipeline and says nothing of how good it is; the gate is not reached, and the run ends with exit code 4.
+`source.path` is a folder as published by COCO, with `train2017`, `val2017` and `annotations`; a tenth of train2017 becomes
+the test split. The score is from 150 photos: 36 for training, 111 for validation, and 3 for the test. So it is a trial of
+the pipeline, and says nothing about its quality. The model does not pass the gate, and the run ends with exit code 4.
 
     python tests/benchmarks/seeds.py pipelines/coco_captions.py --seeds 1 --set source.path=../shared/data/coco-open
 
-On all 118,000 photos, start from a backbone that knows photos, and leave it as it is:
+For all 118,000 photos, start from a backbone that was trained on photos, and freeze it:
 
     --set model.options.backbone=resnet50 --set model.weights=imagenet --set training.freeze=backbone
     --set transform.scale=zero_to_one
