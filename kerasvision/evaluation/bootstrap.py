@@ -54,7 +54,7 @@ def intervals(
 
     Args:
         judgement: what was measured.
-        rows: int (M,), positions of the examples of a slice; None means all. With fewer than 10, only metrics that count
+        rows: int64 (M,), positions of the examples of a slice; None means all. With fewer than 10, only metrics that count
             examples have an interval.
         resamples: how many.
         confidence: the share of intervals that should contain the score on all possible images, in (0, 1).
@@ -132,7 +132,7 @@ def paired_differences(
     Args:
         judgement: of one model.
         other: of another model, for the same examples.
-        rows: int (M,), positions of the examples of a slice; None means all.
+        rows: int64 (M,), positions of the examples of a slice; None means all.
         resamples: how many.
 
     Raises:

@@ -143,7 +143,7 @@ class Case:
 
     @property
     def rows(self) -> np.ndarray:
-        """int (M,), the positions of the images behind the score."""
+        """int64 (M,), the positions of the images behind the score."""
         rows = self.evaluated.judgement.rows
         if self.slice is None:
             return np.arange(len(rows))

@@ -48,7 +48,10 @@ def evaluate(
 
 
 def judged(task: Task, predicted: PredictedSplit, predictions: Mapping[str, np.ndarray] | None = None) -> Judgement:
-    """The task's judgement of these answers or, if given, of other `predictions` for the same examples."""
+    """The task's judgement of these answers or, if given, of other `predictions` for the same examples.
+
+    Outputs have N rows, with the dtypes and shapes of the task's predictor: `scores` float32 (N, C), for example.
+    """
     answers = predicted.predictions if predictions is None else predictions
     return task.judge(ids=predicted.ids, truth=predicted.truth, predictions=answers)
 

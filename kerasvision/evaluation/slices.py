@@ -32,7 +32,7 @@ class Slice:
     Attributes:
         name: what the split is divided by.
         value: which part: a label, or `1 of 3` for the lowest of three bands.
-        rows: int (M,), positions of its examples.
+        rows: int64 (M,), positions of its examples.
         range: the range of a band, in words; empty for other slices.
     """
 

@@ -17,7 +17,7 @@ from kerasvision.errors import ConfigError
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
-# (rows int (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores of some rows under R weightings.
+# (rows int64 (M,), weights float64 (M, R)) -> metric -> float64 (R,): the scores of some rows under R weightings.
 WeightedScores = Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]]
 # signature -> a served model's answers for some images, as arrays; None if it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
@@ -75,7 +75,7 @@ class Judgement:
         weighted_scores: the scores of some rows under many weightings at once; NaN if a metric has no value. The bootstrap
             and the slices use it.
         within_label: the same for rows of one label, without metrics of single classes, which mean nothing there.
-        evidence: rows int (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
+        evidence: rows int64 (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
             bootstrap's interval, or none if all resamples give the same value.
         remarks: sentences about the model as a whole that a person should read first.
     """
@@ -169,6 +169,11 @@ class Illustration:
 class Task(ABC):
     """What a network learns: one label per image, or a sentence.
 
+    A batch of a data set is name -> tensor of N rows: `image` string (N,), encoded; `id` string (N,); `label` int64 (N,);
+    `captions` string (N, K), ragged in K. In `encode` and `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and
+    mixed images have `label_shares` float32 (N, C). Predictions are name -> (N, ...), as each task's `predictor` says; truth
+    is int64 (N,) class numbers, or object (N,) tuples of captions.
+
     Args:
         settings: the task's part of the pipeline file.
         classes: class names in the order of their numbers.
@@ -185,10 +190,7 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, batch: Batch) -> tuple[Any, Any]:
-        """(inputs, targets) of a batch: what the network receives, and what the loss compares with. Runs in tf.data.
-
-        Both have N rows; dtypes and shapes are the task's.
-        """
+        """(inputs, targets) of a batch: what the network receives, and what the loss compares with. Runs in tf.data."""
 
     def with_one_answer(self, batch: Batch) -> Batch:
         """A batch to memorize: if several answers are right for an example, only the first remains.

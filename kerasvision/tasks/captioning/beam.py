@@ -71,6 +71,9 @@ def beam_search(
         width: how many unfinished captions are kept. 1 is greedy search, except for captions that end early.
         captions: K, at most `width`.
         no_repeat: no caption has the same n-gram of this size twice; 0 turns this rule off.
+
+    Returns:
+        tokens int32 (N, K, T) and scores float32 (N, K), see `Decoded`.
     """
     divisors = length_divisors(max_length + 1, length_norm)
     filled = partial(_filled, divisors=divisors, no_repeat=no_repeat)

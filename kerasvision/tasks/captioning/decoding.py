@@ -44,6 +44,9 @@ def greedy(step: DecoderStep, memory: Tensors, states: Tensors, *, max_length: i
         memory, states: N rows.
         max_length: the largest number of tokens of a caption, its end not counted.
         length_norm: see above.
+
+    Returns:
+        tokens int32 (N, 1, T) and scores float32 (N, 1), see `Decoded`.
     """
 
     def choose(logits: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
@@ -273,5 +276,8 @@ def free_rows(loop: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def repeated(rows: Tensors, times: int) -> Tensors:
-    """Repeats each row `times` times in a row, (M, ...) -> (M * times, ...): an image's tensors for each of its captions."""
+    """Repeats each row `times` times in a row: an image's tensors, (M, ...), for each of its captions, (M * times, ...).
+
+    Dtypes stay the same dtype.
+    """
     return tuple(rows) if times == 1 else tuple(tf.repeat(one, times, axis=0) for one in rows)

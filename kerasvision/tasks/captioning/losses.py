@@ -79,7 +79,10 @@ class _OverTokens(keras.metrics.Mean):
 
 
 class Perplexity(_OverTokens):
-    """e to the mean of -log softmax(s)_y over all tokens, ends included."""
+    """e to the mean of -log softmax(s)_y over all tokens, ends included: float32, a scalar.
+
+    Targets are int32 (N, K, T), 0 for padding, and logits are float32 (N, K, T, V).
+    """
 
     def __init__(self, name: str = "perplexity", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
@@ -92,7 +95,10 @@ class Perplexity(_OverTokens):
 
 
 class TokenAccuracy(_OverTokens):
-    """The share of tokens that are the likeliest at their place."""
+    """The share of tokens that are the likeliest at their place: float32, a scalar.
+
+    Targets and logits are as for `Perplexity`.
+    """
 
     def __init__(self, name: str = "token_accuracy", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)

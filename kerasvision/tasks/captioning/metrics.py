@@ -29,7 +29,7 @@ class WeightedCaptions:
 
     Attributes:
         captions: of the whole data set.
-        rows: int (M,), the positions of the images that are weighted.
+        rows: int64 (M,), the positions of the images that are weighted.
         weights: float64 (M, R), at least 0, and not all 0 in a column.
     """
 

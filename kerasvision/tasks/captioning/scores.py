@@ -44,7 +44,7 @@ def scores_of_rows(
 
     Args:
         captions: for all rows.
-        rows: int (M,), the positions of some rows.
+        rows: int64 (M,), the positions of some rows.
         weights: float64 (M, R).
         added: custom metrics.
     """
@@ -54,7 +54,7 @@ def scores_of_rows(
 def evidence(
     captions: Captions, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()
 ) -> dict[str, Evidence]:
-    """How each metric is measured on some rows, int (M,): exact matches are counted; all others have bounds."""
+    """How each metric is measured on some rows, int64 (M,): exact matches are counted; all others have bounds."""
     found = captions.statistics[rows]
     compared = found[:, COUNTS] > 0
     count, lengths = int(compared.sum()), found[:, -1]

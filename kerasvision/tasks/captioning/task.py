@@ -50,7 +50,7 @@ class CaptioningTask(Task):
         return (batch["image"], tokens), targets
 
     def with_one_answer(self, batch: Batch) -> Batch:
-        """The first caption of each image."""
+        """The first caption of each image: `captions` string (N, K) becomes (N, 1)."""
         return {**batch, "captions": batch["captions"][:, :1]} if "captions" in batch else batch
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -92,7 +92,7 @@ class CaptioningTask(Task):
         return answers.evaluation_inputs(batch)
 
     def truth(self, batch: Batch) -> np.ndarray:
-        """The captions of each image, object (N,) of tuples of str.
+        """The captions of each image, object (N,) of tuples of str, from `captions` string (N, K).
 
         Raises:
             DataError: the examples have no captions.
@@ -106,7 +106,11 @@ class CaptioningTask(Task):
         return truth
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """All of `Captioning.metric_names` that have a value; dtypes and shapes as for `judged_captions`."""
+        """All of `Captioning.metric_names` that have a value.
+
+        `truth` is object (N,) of tuples of str. Of `predictions`, `captions` is object (N, K) of bytes, `scores` float32
+        (N, K), `log_likelihoods` float32 (N, C) and `tokens` int32 (N, C); see `judged_captions`.
+        """
         return judged_captions(ids=ids, truth=truth, predictions=predictions, added=self.settings.metrics)
 
     def caption(self, row: pd.Series) -> str:

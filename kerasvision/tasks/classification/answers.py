@@ -20,8 +20,8 @@ class Answers:
     """A classifier's answers for a data set.
 
     Attributes:
-        labels: int (N,), true class numbers.
-        probabilities: float (N, C), rows that sum to 1.
+        labels: int64 (N,), true class numbers.
+        probabilities: float32 or float64 (N, C), rows that sum to 1.
         classes: the C names.
         top_k: the k of top-k accuracy.
     """
@@ -33,7 +33,7 @@ class Answers:
 
     @cached_property
     def predicted(self) -> npt.NDArray[np.intp]:
-        """int (N,), the class with the largest score."""
+        """int64 (N,), the class with the largest score."""
         predicted: npt.NDArray[np.intp] = np.argmax(self.probabilities, axis=1)
         return predicted
 
@@ -45,7 +45,7 @@ class Answers:
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.floating[Any]]:
-        """float (N,), the score of the predicted class."""
+        """(N,), the score of the predicted class; float32 or float64, as the probabilities."""
         confidence: npt.NDArray[np.floating[Any]] = np.max(self.probabilities, axis=1)
         return confidence
 
@@ -66,7 +66,7 @@ class Answers:
         return scores
 
     def of(self, rows: npt.NDArray[np.integer[Any]]) -> "Answers":
-        """The answers for some rows, int (M,)."""
+        """The answers for some rows, int64 (M,)."""
         return Answers(self.labels[rows], self.probabilities[rows], self.classes, self.top_k)
 
 
@@ -89,7 +89,7 @@ class WeightedAnswers:
         return total
 
     def mean(self, values: npt.NDArray[Any]) -> Floats:
-        """float64 (R,), the weighted mean of one value per image, (N,)."""
+        """float64 (R,), the weighted mean of one value per image, bool or float64 (N,)."""
         sums: Floats = values @ self.weights
         return sums / self.total
 

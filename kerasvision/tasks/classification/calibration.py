@@ -19,7 +19,7 @@ _ENDS = np.linspace(0, 1, BINS + 1)[1:-1]
 
 
 def bins_of(confidence: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.intp]:
-    """int (N,): the bin, 0 to 14, of each confidence, float (N,) in [0, 1]; bin m is from above m / 15 to (m + 1) / 15.
+    """int64 (N,): the bin, 0 to 14, of each confidence in [0, 1], (N,); bin m is from above m / 15 to (m + 1) / 15.
 
     >>> bins_of(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist()
     [0, 0, 1, 14]
@@ -33,7 +33,7 @@ def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.ND
     The share of a bin times its gap |accuracy - confidence| is |sum of (correct - confidence)| over the number of answers.
 
     Args:
-        confidence: float (N,), the score of the answer, in [0, 1].
+        confidence: float32 or float64 (N,), the score of the answer, in [0, 1].
         correct: bool (N,), whether it was right.
         weights: float64 (N, R), how much each counts.
 
@@ -48,7 +48,9 @@ def calibration_error(confidence: npt.NDArray[np.floating[Any]], correct: npt.ND
 
 
 def calibration_error_by_chance(confidence: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Mean and standard deviation of the calibration error of a perfectly calibrated model with these confidences, (N,).
+    """Mean and standard deviation of the calibration error that a perfectly calibrated model has by chance.
+
+    The confidences are float32 or float64 (N,), in [0, 1].
 
     In each bin, the right answers minus the confidence have mean 0 and the variance of the sum of p (1 - p). The absolute
     value of a normal deviate has the mean sqrt(2 / pi) and the variance 1 - 2 / pi, in standard deviations.
@@ -63,7 +65,10 @@ def calibration_error_by_chance(confidence: npt.NDArray[np.floating[Any]]) -> tu
 
 
 def calibration_table(confidence: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool]) -> pd.DataFrame:
-    """A row per bin that has answers, from (N,) arrays: its ends, count, mean confidence, and the share that was right."""
+    """A row per bin that has answers: its ends, count, mean confidence, and the share that was right.
+
+    The confidences are float32 or float64 (N,); `correct` is bool (N,).
+    """
     bins = bins_of(confidence)
     answers = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct}).astype(np.float64)
     table = answers.groupby("bin").agg(

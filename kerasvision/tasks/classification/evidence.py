@@ -14,7 +14,7 @@ from kerasvision.tasks.classification.calibration import calibration_error_by_ch
 
 
 def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Sequence[c.Metric] = ()) -> dict[str, Evidence]:
-    """How each metric is measured on some rows, int (M,); metrics of a class without an example there are left out.
+    """How each metric is measured on some rows, int64 (M,); metrics of a class without an example there are left out.
 
     F1 is 2 s / (1 + s), where s is the share of right answers among the images that are of a class or are answered with it.
     """

@@ -18,7 +18,7 @@ def ranking_scores(
     positives are used, so R weightings cost little more than R cumulative sums.
 
     Args:
-        scores: float (N,), of one class.
+        scores: float32 or float64 (N,), of one class.
         positive: bool (N,), which examples are of the class.
         weights: float64 (N, R), how much each example counts.
 

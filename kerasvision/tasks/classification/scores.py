@@ -48,7 +48,7 @@ def scores_of_rows(
 
     Args:
         answers: for all rows.
-        rows: int (M,), the positions of some rows.
+        rows: int64 (M,), the positions of some rows.
         weights: float64 (M, R).
         added: custom metrics.
         within_label: leave out metrics that distinguish classes.

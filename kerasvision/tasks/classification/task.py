@@ -120,7 +120,10 @@ class ClassificationTask(Task):
         }
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
-        """The temperature that maximizes the labels' likelihood, with log loss and calibration error before and after."""
+        """The temperature that maximizes the labels' likelihood, with log loss and calibration error before and after.
+
+        `batches` are scaled images, float32 (N, H, W, C), with class numbers, int64 (N,).
+        """
         loss, found = self.settings.loss, []
         for images, labels in batches:
             logits = answer_logits(model(images, training=False), loss=loss)
@@ -142,7 +145,7 @@ class ClassificationTask(Task):
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
         """All of `Classification.metric_names` that have a value; confusion, the most confused pairs, and calibration.
 
-        `truth` is int (N,); of `predictions`, `scores` is float (N, C) and `classes` is bytes (N,).
+        `truth` is int64 (N,). Of `predictions`, `scores` is float32 (N, C) and `classes` is object (N,) of bytes.
 
         Raises:
             StageError: an answer is not a number (it would count as the first class, and as among the top k); or a custom
@@ -174,7 +177,7 @@ class ClassificationTask(Task):
         )
 
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """The mean of the probabilities, `scores` float (N, C), and its best label, `classes` bytes (N,).
+        """The mean of the probabilities, `scores` float32 (N, C), and its best label, `classes` object (N,) of bytes.
 
         Raises:
             DataError: the answers are of other classes.
