@@ -1,13 +1,18 @@
 """How Sphinx builds the documentation: `sphinx-build -W --keep-going docs build/docs`, without a network."""
 
+import sys
+from pathlib import Path
+
 import kerasvision
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "kerasvision"
 author = "The kerasvision authors"
 copyright = author
 version = release = kerasvision.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "floors"]
 exclude_patterns = ["_build"]
 templates_path = []
 
@@ -21,6 +26,8 @@ python_use_unqualified_type_names = True
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+highlight_language = "none"
 html_theme = "furo"
 html_title = f"kerasvision {release}"
+html_theme_options = {"light_css_variables": {"code-font-size": "0.72rem"}}
 html_show_copyright = False

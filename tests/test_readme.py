@@ -1,5 +1,6 @@
-"""What the README says is so."""
+"""What the README and the documentation say is so; CI builds the documentation, and a warning fails the build."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -7,10 +8,57 @@ from pathlib import Path
 
 import pytest
 
+from kerasvision.config.loading import load_experiment
+from kerasvision.pipeline.standard import standard_pipeline
+
 ROOT = Path(__file__).parent.parent
 WHAT, TIME = "(test accuracy|of its sentences true|BLEU-1)", r"[\d.]+ (s|minutes) on 2 CPU cores"
 MEASURED = rf"\d\.\d+ (\+- \d\.\d+ {WHAT} \(\d+ seeds|{WHAT} \(1 seed), {TIME}\)"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def drawing(name):
+    """The module docs/<name>.py."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_is_short_and_has_pictures():
+    assert len(README.splitlines()) < 150
+    assert len(re.findall(r"^!\[.+\]\(docs/pictures/\w+\.(?:svg|png)\)$", README, flags=re.MULTILINE)) >= 2
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).is_file(), target
+
+
+def test_the_picture_of_the_graph_is_that_of_the_standard_graph():
+    graph = drawing("graph")
+    drawn = graph.draw(graph.fullest(), graph.standard_pipeline(graph.experiment()))
+    assert graph.PICTURE.read_text(encoding="utf-8") == drawn, "python docs/graph.py draws it anew"
+
+
+def test_the_graph_has_an_arrow_only_where_no_other_stage_lies_between():
+    arrows = drawing("graph").arrows(standard_pipeline(load_experiment(ROOT / "pipelines" / "digits.py")))
+    assert ("trainer", "exporter") in arrows
+    assert ("trainer", "evaluator") not in arrows
+    assert [before for before, after in arrows if after == "evaluator"] == ["exporter", "simple_models"]
+
+
+def test_the_floors_are_drawn_from_their_contract():
+    floors = drawing("floors")
+    layers = floors.floors("Imports only look down the floors, and every folder has a floor")
+    assert (layers[0], layers[-1]) == (["cli"], ["errors"])
+    assert re.findall("<code>(.*?)</code>", floors.draw(layers)) == [room for layer in layers for room in layer]
+    for name in re.findall(r"^```\{floors\} (.+)$", ARCHITECTURE, flags=re.MULTILINE):
+        assert floors.floors(name)
 
 
 def test_pipeline_file_in_the_readme_is_the_file():
@@ -62,7 +110,7 @@ def test_both_commands_install_the_locked_versions(kind):
 
 
 def test_every_folder_and_file_of_the_tree_is_there():
-    (tree,) = re.findall(r"```\n(kerasvision/\n.*?)```", README, flags=re.DOTALL)
+    (tree,) = re.findall(r"```\n(kerasvision/\n.*?)```", ARCHITECTURE, flags=re.DOTALL)
     for line in tree.splitlines()[1:]:
         place = line.split()[0]
         assert (ROOT / ("kerasvision" if line.startswith(" ") else "") / place).is_dir(), place
@@ -72,11 +120,17 @@ def test_every_folder_and_file_of_the_tree_is_there():
 
 @pytest.mark.parametrize("folder", sorted(file.parent.name for file in (ROOT / "kerasvision").glob("*/__init__.py")))
 def test_every_folder_is_on_the_map(folder):
-    assert re.search(rf"^  {folder}/ ", README, flags=re.MULTILINE)
+    assert re.search(rf"^  {folder}/ ", ARCHITECTURE, flags=re.MULTILINE)
+
+
+def test_every_stage_is_described():
+    graph = drawing("graph")
+    assert set(graph.fullest().nodes) <= set(re.findall(r"^\| `(\w+)` \|", ARCHITECTURE, flags=re.MULTILINE))
 
 
 def test_every_pipeline_states_what_was_measured():
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     for path in (ROOT / "pipelines").glob("*.py"):
         first = path.read_text().split("\n\n")[0]
         assert re.search(MEASURED, first), path
-        assert path.name in README
+        assert f"| `{path.name}` |" in benchmarks

@@ -1,7 +1,8 @@
-"""The tables of the metadata store: ML Metadata's, and two of our own.
+"""The tables of the metadata store: after ML Metadata's (MLMD's), and two of our own.
 
 Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that somebody who knows TFX
-can read the file with any SQLite client. Two tables are our own: `FileDigest` and `SourceFile`, what was found in files.
+can read the file with any SQLite client. MLMD's own client rejects it, because parts of that client's schema are missing.
+Two tables are our own: `FileDigest` and `SourceFile`, what was found in files.
 
 Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeline>.<node>`) and `execution_cache` (a key).
 """

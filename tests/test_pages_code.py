@@ -1,4 +1,4 @@
-"""Whatever README.md gives to type is accepted: every command, every setting, every piece of a pipeline file."""
+"""Whatever a page gives to type is accepted: every command, every setting, every piece of a pipeline file."""
 
 import ast
 import importlib.util
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import kerasvision
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.loading import load_experiment
@@ -15,12 +16,12 @@ from kerasvision.config.overrides import with_value
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.standard import standard_pipeline
 
-_spec = importlib.util.spec_from_file_location("readme", Path(__file__).with_name("readme.py"))
-readme = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(readme)
+_spec = importlib.util.spec_from_file_location("pages", Path(__file__).with_name("pages.py"))
+pages = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pages)
 
-ROOT = readme.ROOT
-BLOCKS = readme.blocks()
+ROOT = pages.ROOT
+BLOCKS = [block for page in pages.pages() for block in pages.blocks(page)]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 # The keywords of a piece of a pipeline file, and the files that it must fit into.
 PIECES = {
@@ -28,12 +29,9 @@ PIECES = {
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
 }
-# What is shown and not typed, by how it begins, and the test that holds it.
-SHOWN = {
-    " stage                   seconds  where to look\n": "tests/cli/test_readme_outputs.py",
-    "kerasvision/\n  config/": "tests/test_readme.py",
-}
-COMMANDS = r"(kerasvision|python|pip|tensorboard|source) "
+COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard) "
+# What needs more than this machine has, or minutes.
+REASONS = r"(needs|installs|downloads|trains|starts|measures|the tests run it) \S"
 # Inline code of others, that only looks like a setting or a call of ours.
 OF_OTHERS = {
     "model.predict",
@@ -41,6 +39,7 @@ OF_OTHERS = {
     "tf.image.resize(antialias=True)",
     "TF_NUM_INTRAOP_THREADS=1",
     "kill -9",
+    "pip install tfx==1.21.0 scikit-learn tensorboard",
     "ruff check",
     "ruff format --check",
     "POST /v1/models/digits:predict",
@@ -54,7 +53,7 @@ SERVED = {
     "explain(image_bytes)",
     "score_captions(image_bytes, captions)",
 }
-FILES = {".py", ".json", ".md", ".sqlite", ".png"}
+FILES = {".py", ".json", ".md", ".sqlite", ".png", ".html", ".toml", ".yaml", ".keras", ".gz"}
 
 
 def with_fields(experiment, **fields):
@@ -66,6 +65,18 @@ def pipeline_files():
     return {f"pipelines/{path.name}": path for path in (ROOT / "pipelines").glob("*.py")}
 
 
+@pytest.fixture(scope="module")
+def written_files(tmp_path_factory, petals):
+    """Likewise, those that the commands of pages write."""
+    folder = tmp_path_factory.mktemp("written")
+    written = {"pipelines/petals.py": petals, "pipelines/digits_strict.py": pipeline_files()["pipelines/digits.py"]}
+    for block in BLOCKS:
+        if "file" in block.remarks:
+            written[block.remarks["file"]] = folder / block.remarks["file"].replace("/", "-")
+            written[block.remarks["file"]].write_text(block.text)
+    return written
+
+
 def pipeline(name):
     return load_experiment(pipeline_files()[f"pipelines/{name}.py"])
 
@@ -75,17 +86,26 @@ def pipeline(name):
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_every_block_is_of_a_kind_that_is_checked(block):
-    is_shown = any(block.text.startswith(beginning) for beginning in SHOWN)
-    assert is_shown + bool(block.script) + (block.language == "python") == 1, f"nothing checks this block:\n{block.text}"
+    kinds = ["shown" in block.remarks, bool(block.script), block.language in ("python", "pycon")]
+    assert sum(kinds) == 1, f"nothing checks this block:\n{block.text}"
 
 
-@pytest.mark.parametrize("test", SHOWN.values())
-def test_what_holds_the_blocks_that_are_shown_is_there(test):
-    assert "README.md" in (ROOT / test).read_text()
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "shown" in block.remarks], ids=str)
+def test_what_holds_the_blocks_that_are_shown_is_there(block):
+    test = (ROOT / block.remarks["shown"]).read_text()
+    assert block.text.split("\n")[0] in test.replace("\\n", "\n")
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "not run" in block.remarks], ids=str)
+def test_what_is_not_run_says_why(block):
+    assert re.match(REASONS, block.remarks["not run"])
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_every_piece_of_a_pipeline_file_fits_into_one(block):
+    if "file" in block.remarks:
+        ast.parse(block.text)
+        return
     if not block.text.startswith(" "):
         assert block.text in {path.read_text() for path in pipeline_files().values()}
         return
@@ -106,7 +126,7 @@ def test_a_piece_that_does_not_fit_is_refused():
 
 @pytest.fixture(scope="module")
 def petals(tmp_path_factory, make_images):
-    """pipelines/petals.py, as the README's command writes it."""
+    """pipelines/petals.py, as the command of a page writes it."""
     from typer.testing import CliRunner
 
     from kerasvision.cli import app
@@ -121,27 +141,32 @@ def petals(tmp_path_factory, make_images):
 
 
 @pytest.fixture
-def accepts(petals):
+def accepts(written_files):
     """Refuses a call that its program would refuse."""
     check = {"kerasvision": _accepts_ours, "python": _accepts_script, "pip": _accepts_pip, "python3": _accepts_venv}
+    check |= dict.fromkeys(("lint-imports", "mypy", "pre-commit", "pytest", "ruff", "sphinx-build"), _accepts_tool)
     check["tensorboard"] = lambda call, _: _assert_words(call, ["--logdir", re.compile("runs/.*")])
-    return lambda call: check[call.program](call, {**pipeline_files(), "pipelines/petals.py": petals})
+    return lambda call: check[call.program](call, {**pipeline_files(), **written_files})
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.script], ids=str)
 def test_every_command_of_a_block_is_accepted(block, accepts, tmp_path):
-    calls = readme.calls(block.script, tmp_path)
+    files = {"pipelines/digits.py": (ROOT / "pipelines" / "digits.py").read_text()}
+    files["runs/artifacts/digits/trainer/model/7/Format-Keras/model.keras"] = ""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    calls = pages.calls(block.script, tmp_path)
     assert calls
     for call in calls:
         accepts(call)
 
 
-@pytest.mark.parametrize("code", [code for code in readme.inline() if re.match(COMMANDS, code)])
+@pytest.mark.parametrize("code", [code for code in pages.inline() if re.match(COMMANDS, code) and code not in OF_OTHERS])
 def test_every_command_in_a_sentence_is_accepted(code, accepts, tmp_path):
-    if code == "source .venv/bin/activate":
-        assert '"${VENV:=.venv}"' in readme.TEXT
+    if re.fullmatch("kerasvision( [a-z]+)+", code) and the_command(code.split()[1:]):
         return
-    (call,) = readme.calls(code, tmp_path)
+    (call,) = pages.calls(code, tmp_path)
     accepts(call)
 
 
@@ -156,13 +181,28 @@ def _accepts_venv(call, _):
 
 
 def _accepts_pip(call, _):
+    if call.arguments[-1].endswith(".whl"):
+        _assert_words(call, ["install", re.escape(f"kerasvision-{kerasvision.__version__}-py3-none-any.whl")])
+        return
     _assert_words(call, ["install", "-e", r"\.\[\w+\]"])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert call.arguments[-1][2:-1] in project["optional-dependencies"], call
 
 
+def _accepts_tool(call, _):
+    """What it is given of files is there, and the project has the tool for its tests."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    package = {"lint-imports": "import-linter", "sphinx-build": "sphinx"}.get(call.program, call.program)
+    assert any(line.startswith((package + ">", package + "[")) for line in project["test"] + project["docs"]), call
+    for word in call.arguments:
+        assert "/" not in word or word.startswith("build/") or (ROOT / word).exists(), call
+
+
 def _accepts_script(call, _):
     """A program of the repository that has these options; or the tests."""
+    if call.arguments[:2] == ["-m", "build"]:
+        _assert_words(call, ["-m", "build", "--wheel"])
+        return
     if call.arguments[0] == "-m":
         _assert_words(call, ["-m", "pytest", "-n", "3", "--dist", "loadfile"])
         return
@@ -181,15 +221,22 @@ def assert_options(script, *words):
             assert word in texts, f"{script} does not know {word}"
 
 
-def _accepts_ours(call, files):
-    """The command line takes these words, and the pipeline file these settings and stages."""
+def the_command(words):
+    """The command that these words begin with; they lose its name."""
     from typer.main import get_command
 
     from kerasvision.cli import app
 
-    command, words = get_command(app), list(call.arguments)
+    command = get_command(app)
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
+    return command
+
+
+def _accepts_ours(call, files):
+    """The command line takes these words, and the pipeline file these settings and stages."""
+    words = list(call.arguments)
+    command = the_command(words)
     given = command.make_context(command.name, words).params
     path = given.get("pipeline_file") or given.get("overfit") or given.get("distribute")
     if path is not None:
@@ -210,7 +257,7 @@ def _accepts_ours(call, files):
 )
 def test_a_command_that_would_be_refused_is_noticed(accepts, words, refusal):
     with pytest.raises(Exception, match=refusal):
-        accepts(readme.Call("kerasvision", words.split(), {}))
+        accepts(pages.Call("kerasvision", words.split(), {}))
 
 
 # --- What sentences name
@@ -222,7 +269,7 @@ def is_setting(code):
     return is_one and Path(code).suffix not in FILES and code not in OF_OTHERS | SERVED
 
 
-SETTINGS = sorted({code for code in readme.inline() if is_setting(code)})
+SETTINGS = sorted({code for code in pages.inline() if is_setting(code)})
 
 
 @pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z]+\.[a-z_]+", code)])
@@ -261,10 +308,10 @@ def test_every_command_without_its_program_exists(accepts):
     commands = [code for code in SETTINGS if re.fullmatch("[a-z]+ [a-z]+", code)]
     assert commands
     for code in commands:
-        accepts(readme.Call("kerasvision", [*code.split(), "pipelines/digits.py"], {}))
+        accepts(pages.Call("kerasvision", [*code.split(), "pipelines/digits.py"], {}))
 
 
 def test_every_setting_is_of_a_kind_that_is_checked():
     kinds = r"[a-z]+\.[a-z_]+|[a-z_]+=.+|(c\.)?[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
     assert [code for code in SETTINGS if not re.fullmatch(kinds, code)] == [], "nothing checks these"
-    assert set(readme.inline()) >= OF_OTHERS | SERVED
+    assert set(pages.inline()) >= OF_OTHERS | SERVED
