@@ -14,6 +14,7 @@ collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
 # has done its own: a long one that came last would leave the others waiting.
 LONGEST = (
     "tests/conformance/test_models.py",
+    "tests/cli/test_pages.py",
     "tests/cli/test_digits.py",
     "tests/training/devices/test_replicas.py",
     "tests/pipeline/test_captioner.py",
@@ -22,7 +23,6 @@ LONGEST = (
     "tests/notebooks/test_notebooks.py",
     "tests/cli/test_data.py",
     "tests/training/test_transfer.py",
-    "tests/cli/test_pages.py",
     "tests/cli/test_plugins.py",
     "tests/cli/test_interrupt.py",
     "tests/training/checkpointing/test_checkpoints.py",
