@@ -4,11 +4,16 @@ import json
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeVar
 
+from kerasvision.errors import GraphError
+
 OUTPUT = "an output of the stage"
 A = TypeVar("A", bound="Artifact")
 
 # `Out[Model]` in a stage's signature: the stage is given an empty folder of that type, and fills it.
 Out = Annotated[A, OUTPUT]
+
+# TYPE_NAME -> class, of every artifact class that was defined, a user's own ones too.
+TYPES: dict[str, type["Artifact"]] = {}
 
 
 class Artifact:
@@ -22,6 +27,24 @@ class Artifact:
 
     TYPE_NAME: ClassVar[str] = "Artifact"
     FRONT: ClassVar[str] = "."
+
+    def __init_subclass__(cls) -> None:
+        """Adds a class with a TYPE_NAME to `TYPES`; one without a TYPE_NAME is stored as what it inherits from.
+
+        Raises:
+            GraphError: a class of kerasvision's, or one of another name, has this TYPE_NAME.
+        """
+        if "TYPE_NAME" not in vars(cls):
+            return
+        taken = TYPES.get(cls.TYPE_NAME)
+        # The same class once more is that of a pipeline file that is loaded again.
+        if taken is not None and (taken.__module__ == __name__ or taken.__qualname__ != cls.__qualname__):
+            raise GraphError(
+                f"artifact classes need different TYPE_NAMEs, and {taken.__module__}:{taken.__qualname__} has this one",
+                received=cls.TYPE_NAME,
+                hint=f"choose another one for {cls.__module__}:{cls.__qualname__}",
+            )
+        TYPES[cls.TYPE_NAME] = cls
 
     def __init__(self, uri: Path | str, properties: dict[str, int | float | str] | None = None) -> None:
         self.uri = Path(uri)
@@ -369,24 +392,3 @@ class InferenceResult(Artifact):
     def front(self) -> Path:
         """What a person opens first."""
         return self.predictions if self.predictions.exists() else self.record
-
-
-TYPES: dict[str, type[Artifact]] = {
-    cls.TYPE_NAME: cls
-    for cls in (
-        Examples,
-        ExampleStatistics,
-        Schema,
-        ExampleAnomalies,
-        TransformGraph,
-        HyperParameters,
-        Model,
-        SavedModel,
-        SimpleScores,
-        ModelEvaluation,
-        ModelBlessing,
-        InfraBlessing,
-        PushedModel,
-        InferenceResult,
-    )
-}
