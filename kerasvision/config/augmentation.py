@@ -46,7 +46,7 @@ class PadCrop(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:pad_crop"
     draws: ClassVar[int] = 2
 
-    pad: int = Field(default=4, ge=1, le=64)
+    pad: int = Field(default=4, ge=1, le=64, description="pixels added on each side before the crop")
 
 
 class RandomFlip(Augmentation):
@@ -55,7 +55,9 @@ class RandomFlip(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:random_flip"
     draws: ClassVar[int] = 2
 
-    direction: Literal["horizontal", "vertical", "both"] = "horizontal"
+    direction: Literal["horizontal", "vertical", "both"] = Field(
+        default="horizontal", description="horizontal: left and right; vertical: top and bottom; both: each by itself"
+    )
 
 
 class Rotate(Augmentation):
@@ -63,7 +65,7 @@ class Rotate(Augmentation):
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:rotate"
 
-    degrees: float = Field(default=15.0, gt=0, le=180)
+    degrees: float = Field(default=15.0, gt=0, le=180, description="largest angle, in degrees, in either direction")
     fill: Grey = MIDDLE_GREY
 
 
@@ -73,8 +75,8 @@ class Translate(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:translate"
     draws: ClassVar[int] = 2
 
-    height: Share = 0.1
-    width: Share = 0.1
+    height: Share = Field(default=0.1, description="largest move up or down, as a share of the image's height")
+    width: Share = Field(default=0.1, description="largest move left or right, as a share of the image's width")
     fill: Grey = MIDDLE_GREY
 
 
@@ -83,7 +85,9 @@ class Zoom(Augmentation):
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:zoom"
 
-    factor: tuple[float, float] = Field(default=(0.8, 1.25), description="smallest and largest; above 1 things get larger")
+    factor: tuple[float, float] = Field(
+        default=(0.8, 1.25), description="smallest and largest, in [0.05, 20]; above 1, things get larger"
+    )
     fill: Grey = MIDDLE_GREY
 
     @model_validator(mode="after")
@@ -126,10 +130,12 @@ class ColorJitter(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.colour:color_jitter"
     draws: ClassVar[int] = 4
 
-    brightness: Share = 0.4
-    contrast: Share = 0.4
-    saturation: Share = 0.4
-    hue: float = Field(default=0.0, ge=0, le=0.5)
+    brightness: Share = Field(default=0.4, description="x: brightness is multiplied by a factor in [1 - x, 1 + x]")
+    contrast: Share = Field(default=0.4, description="x: contrast is multiplied by a factor in [1 - x, 1 + x]")
+    saturation: Share = Field(default=0.4, description="x: saturation is multiplied by a factor in [1 - x, 1 + x]")
+    hue: float = Field(
+        default=0.0, ge=0, le=0.5, description="largest turn of the hue in either direction, as a share of the circle"
+    )
 
 
 class Lighting(Augmentation):
@@ -146,8 +152,10 @@ class Lighting(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.lighting:lighting"
     draws: ClassVar[int] = 3
 
-    deviation: float = Field(default=0.1, gt=0, le=10)
-    eigenvalues: Triple = (0.2175, 0.0188, 0.0045)
+    deviation: float = Field(default=0.1, gt=0, le=10, description="standard deviation of the random number of each axis")
+    eigenvalues: Triple = Field(
+        default=(0.2175, 0.0188, 0.0045), description="how much the colours vary along each axis, for colours in [0, 1]"
+    )
     eigenvectors: tuple[Triple, Triple, Triple] = Field(
         default=((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203)),
         description="the direction of each eigenvalue in (red, green, blue), of length 1",
@@ -174,7 +182,7 @@ class Grayscale(Augmentation):
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.lighting:grayscale"
 
-    probability: Share = 0.2
+    probability: Share = Field(default=0.2, description="share of the images that become grey")
 
 
 class GaussianBlur(Augmentation):
@@ -188,8 +196,10 @@ class GaussianBlur(Augmentation):
     draws: ClassVar[int] = 2
     per_image: ClassVar[bool] = True
 
-    sigma: tuple[float, float] = Field(default=(0.1, 2.0), description="smallest and largest deviation in pixels")
-    probability: Share = 0.5
+    sigma: tuple[float, float] = Field(
+        default=(0.1, 2.0), description="smallest and largest standard deviation, in [0.01, 30] pixels"
+    )
+    probability: Share = Field(default=0.5, description="share of the images that are blurred")
 
     @model_validator(mode="after")
     def _range(self) -> "GaussianBlur":
@@ -209,7 +219,7 @@ class RandomErasing(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.erasing:random_erasing"
     draws: ClassVar[int] = 6
 
-    probability: Share = 0.5
+    probability: Share = Field(default=0.5, description="share of the images that get a rectangle")
     area: tuple[Share, Share] = Field(default=(0.02, 0.4), description="smallest and largest share of the image's area")
     ratio: tuple[float, float] = Field(default=(0.3, 1 / 0.3), description="smallest and largest height over width")
     fill: Level | Literal["noise"] = Field(default="noise", description="one brightness, or noise: a random one per value")
@@ -234,7 +244,7 @@ class Cutout(Augmentation):
     draws: ClassVar[int] = 2
 
     size: int = Field(default=16, ge=1, le=4096, description="side of the square in pixels")
-    fill: Level = MIDDLE_GREY
+    fill: Level = Field(default=MIDDLE_GREY, description="brightness of the square, 0 to 255")
 
 
 class RandAugment(Augmentation):
@@ -316,7 +326,12 @@ class MixUp(Mixing):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.mixing:mix_up"
     draws: ClassVar[int] = 3
 
-    alpha: float = Field(default=0.2, gt=0, le=100)
+    alpha: float = Field(
+        default=0.2,
+        gt=0,
+        le=100,
+        description="both parameters of the Beta distribution of the share; below 1, most shares are near 0 or 1",
+    )
     probability: Share = Field(default=1.0, description="share of the images that are mixed")
 
 
@@ -331,7 +346,12 @@ class CutMix(Mixing):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.mixing:cut_mix"
     draws: ClassVar[int] = 5
 
-    alpha: float = Field(default=1.0, gt=0, le=100)
+    alpha: float = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="both parameters of the Beta distribution of the pasted area's share; 1: uniform",
+    )
     probability: Share = Field(default=1.0, description="share of the images that are mixed")
 
 

@@ -80,7 +80,7 @@ class BeamSearch(Decoding):
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.beam:beam_search"
 
-    width: int = Field(default=3, ge=1, le=100)
+    width: int = Field(default=3, ge=1, le=100, description="unfinished captions that are kept after each token")
     length_norm: float = Field(default=0.7, ge=0, le=2, description="0: the sum, which favours short sentences; 1: the mean")
     no_repeat: int = Field(default=3, ge=0, description="no run of this many tokens occurs twice; 0: repeats are allowed")
 
@@ -92,7 +92,9 @@ class Sample(Decoding):
 
     temperature: float = Field(default=1.0, gt=0, description="divides the logits; below 1, likely tokens become likelier")
     top_k: int | None = Field(default=None, ge=1, description="draw from this many most likely tokens only")
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="of the random numbers; the same seed and image give the same caption"
+    )
 
 
 class Captioning(MeasuredTask):
@@ -122,9 +124,9 @@ class Captioning(MeasuredTask):
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 
-    vocabulary: Vocabulary = Words()
+    vocabulary: Vocabulary = Field(default=Words(), description="which tokens the captions are made of")
     max_length: int = Field(default=20, ge=1, le=1000, description="most tokens of a caption; the rest is cut off")
-    decoding: Decoding = BeamSearch()
+    decoding: Decoding = Field(default=BeamSearch(), description="how a caption is found from the network's scores")
     captions: int = Field(default=1, ge=1, le=100, description="how many captions to return per image, best first")
     scheduled_sampling: float = Field(default=0.0, ge=0, le=1, description="share of previous tokens that are generated")
     sampling_steps: int = Field(default=1000, ge=1, description="batches until that share is reached")

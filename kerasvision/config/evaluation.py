@@ -37,7 +37,10 @@ class Evaluation(Config):
     splits: tuple[Literal["validation", "test"], ...] = Field(
         default=("validation", "test"), description="the splits to measure; the gate judges the test split"
     )
-    slices: tuple[str, ...] = ("label", "pixels", "brightness")
+    slices: tuple[str, ...] = Field(
+        default=("label", "pixels", "brightness"),
+        description="columns of the manifest, pixels or brightness: scores are also measured on each part",
+    )
     bands: int = Field(default=3, ge=2, le=20, description="how many bands a column of numbers is divided into")
     resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, for metrics that are not counts")
     confidence: float = Field(default=0.95, ge=0.5, lt=1, description="how often an interval contains the true score")

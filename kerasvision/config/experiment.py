@@ -35,8 +35,18 @@ class Splits(Config):
     `salt` alone, so new images do not move old ones, and two copies of an image are always in the same split.
     """
 
-    validation: float = Field(default=0.2, ge=0, lt=1)
-    test: float = Field(default=0.2, gt=0, lt=1)
+    validation: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="share of the training images that becomes the validation split, where the source has none",
+    )
+    test: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="share of the training images that becomes the test split, where the source has none",
+    )
     salt: str = Field(default="", description="another text gives another random assignment of images to splits")
     stratify: bool = Field(
         default=False,
@@ -78,7 +88,9 @@ class Transform(Config):
     """What every image goes through, in training, evaluation and serving alike."""
 
     image_size: tuple[Side, Side] = Field(description="height, width in pixels")
-    color_mode: Literal["rgb", "grayscale"] = "rgb"
+    color_mode: Literal["rgb", "grayscale"] = Field(
+        default="rgb", description="colour channels that the network receives: 3 or 1"
+    )
     significant_bits: int = Field(
         default=16,
         ge=8,
@@ -134,21 +146,26 @@ class Experiment(Config):
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
     name: str = Field(pattern=NAME_PATTERN, description="lower-case letters, digits, - and _; also names folders")
-    source: Source
-    splits: Splits = Splits()
-    ingest: Ingest = Ingest()
+    source: Source = Field(description="where the images come from")
+    splits: Splits = Field(default=Splits(), description="which share of the images goes to each split")
+    ingest: Ingest = Field(default=Ingest(), description="what happens to images that cannot be used")
     schema_file: Path | None = Field(default=None, description="a committed schema.json; None: infer one")
-    transform: Transform
-    augment: tuple[Augmentation, ...] = ()
-    task: Task
-    model: Model
-    training: Training = Training()
-    search: Search | None = None
-    evaluation: Evaluation = Evaluation()
-    simple_models: SimpleModels | None = SimpleModels()
-    gate: Gate = Gate()
-    export: Export = Export()
-    serving: Serving = Serving()
+    transform: Transform = Field(description="size, colour and scale of every image, in training and in serving")
+    augment: tuple[Augmentation, ...] = Field(default=(), description="random changes to the training images, in this order")
+    task: Task = Field(description="what is learned")
+    model: Model = Field(description="the network and its options")
+    training: Training = Field(default=Training(), description="how the network is trained")
+    search: Search | None = Field(default=None, description="settings to try before the training, and how; None: no search")
+    evaluation: Evaluation = Field(
+        default=Evaluation(), description="what is measured of the trained model, and on which images"
+    )
+    simple_models: SimpleModels | None = Field(
+        default=SimpleModels(),
+        description="simple models that are scored on the same images for comparison; None: no comparison",
+    )
+    gate: Gate = Field(default=Gate(), description="rules that the model must pass before it is pushed")
+    export: Export = Field(default=Export(), description="which files the trained model is written as")
+    serving: Serving = Field(default=Serving(), description="how the saved model is proven and timed")
     predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
 
     @field_validator("name", mode="before")

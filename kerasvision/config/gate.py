@@ -24,7 +24,7 @@ class Rule(Component):
     # Whether the rule looks at the last blessed model.
     compares: ClassVar[bool] = False
 
-    metric: str
+    metric: str = Field(description="a metric of the task, or a fact such as latency_p95_ms")
     slice: str | None = Field(default=None, description="`label=tulips`, or `label` for each of its slices")
 
     def __init__(self, metric: str, *bounds: float, **fields: Any) -> None:
@@ -82,8 +82,10 @@ class Bound(Rule):
     is undecided, and the reason says how many are needed. It fails if its whole interval violates the bound.
     """
 
-    value: float
-    end: Literal["score", "low", "high"] = "score"
+    value: float = Field(description="the bound, in the metric's unit")
+    end: Literal["score", "low", "high"] = Field(
+        default="score", description="what is compared: the score, or the low or high end of its interval"
+    )
 
 
 class AtLeast(Bound):
@@ -118,8 +120,10 @@ class Change(Rule):
 
     compares: ClassVar[bool] = True
 
-    test: Literal["bootstrap", "mcnemar"] | None = None
-    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    test: Literal["bootstrap", "mcnemar"] | None = Field(
+        default=None, description="the test that must confirm the change; None: the scores are compared directly"
+    )
+    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="confidence level of the test's interval")
 
     @model_validator(mode="after")
     def _counts_right_answers(self) -> "Change":
@@ -144,8 +148,10 @@ class NoWorse(Change):
 
     implementation: ClassVar[str] = "kerasvision.evaluation.rules:no_worse"
 
-    tolerance: float = Field(default=0.0, ge=0)
-    relative_tolerance: float = Field(default=0.0, ge=0, lt=1)
+    tolerance: float = Field(default=0.0, ge=0, description="how much worse the score may be, in the metric's unit")
+    relative_tolerance: float = Field(
+        default=0.0, ge=0, lt=1, description="how much worse the score may be, as a share of the last blessed model's score"
+    )
 
     @model_validator(mode="after")
     def _one_tolerance(self) -> "NoWorse":
@@ -162,7 +168,7 @@ class Better(Change):
 
     implementation: ClassVar[str] = "kerasvision.evaluation.rules:better"
 
-    margin: float = Field(default=0.0, ge=0)
+    margin: float = Field(default=0.0, ge=0, description="how much better the score must be, in the metric's unit")
 
 
 class Gate(Config):
@@ -171,7 +177,9 @@ class Gate(Config):
     A gate without rules leaves the model undecided. An undecided model is not blessed and not pushed.
     """
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = Field(
+        default=(), description="the rules, all of which must pass; without rules nothing is pushed"
+    )
 
     def __init__(self, *rules: Rule, **fields: Any) -> None:
         super().__init__(rules=(*rules, *fields.pop("rules", ())), **fields)

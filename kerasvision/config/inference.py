@@ -44,12 +44,12 @@ class Predict(Config):
 
     locations: ClassVar[frozenset[str]] = frozenset({"path", "images"})
 
-    path: Path
+    path: Path = Field(description="an image, a folder of images, or a table with a column of paths")
     column: str | None = Field(default=None, description="the table's column of paths; by default path, image or file")
     images: Path | None = Field(default=None, description="the folder of a table's paths; by default the table's own")
     recursive: bool = Field(default=True, description="also predict the images in subfolders")
     top: int | None = Field(default=None, ge=1, description="how many of the best labels; by default all from the model")
-    batch_size: int = Field(default=32, ge=1, le=4096)
+    batch_size: int = Field(default=32, ge=1, le=4096, description="images per call of the model")
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
     def listed(self) -> Iterator[Listed]:

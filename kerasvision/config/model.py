@@ -23,13 +23,17 @@ class Model(Dependent):
     kerasvision.errors.ConfigError: lenet5 has no option 'activatoin'; did you mean 'activation'?
     """
 
-    name: str
+    name: str = Field(
+        description="a network's name (kerasvision models list), or 'module:function' of a builder of your own"
+    )
     weights: str | None = Field(
         default=None,
         description="initial weights: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or of the "
         ".keras file of an earlier training; None: random initialisation",
     )
-    options: dict[str, Scalar] = Field(default_factory=dict)
+    options: dict[str, Scalar] = Field(
+        default_factory=dict, description="keyword arguments of the network's builder, such as activation"
+    )
 
     @field_validator("weights")
     @classmethod

@@ -18,8 +18,10 @@ class Optimizer(Component):
     Biases, and the scales and shifts of normalisations, do not decay. See `Training.l2` for L2 regularisation.
     """
 
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
+    learning_rate: float = Field(gt=0, description="peak learning rate; the schedule multiplies it by a factor")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="a step shrinks each weight by the share learning_rate x weight_decay"
+    )
 
 
 class Sgd(Optimizer):
@@ -27,9 +29,11 @@ class Sgd(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:SGD"
 
-    learning_rate: float = Field(default=0.01, gt=0)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    nesterov: bool = False
+    learning_rate: float = Field(
+        default=0.01, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="share of the last step that is added to the next one")
+    nesterov: bool = Field(default=False, description="use Nesterov's momentum")
 
 
 class Adagrad(Optimizer):
@@ -40,9 +44,11 @@ class Adagrad(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:Adagrad"
 
-    learning_rate: float = Field(default=0.01, gt=0)
-    initial_accumulator_value: float = Field(default=0.1, ge=0)
-    epsilon: float = Field(default=1e-7, gt=0)
+    learning_rate: float = Field(
+        default=0.01, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
+    initial_accumulator_value: float = Field(default=0.1, ge=0, description="start of the sum of squared gradients")
+    epsilon: float = Field(default=1e-7, gt=0, description="added to the divisor, so that it is not 0")
 
 
 class RmsProp(Optimizer):
@@ -50,10 +56,12 @@ class RmsProp(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:RMSprop"
 
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
     rho: float = Field(default=0.9, ge=0, lt=1, description="share of the running mean that a step keeps")
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    epsilon: float = Field(default=1e-7, gt=0)
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="share of the last step that is added to the next one")
+    epsilon: float = Field(default=1e-7, gt=0, description="added to the divisor, so that it is not 0")
     centered: bool = Field(default=False, description="divide by the standard deviation, not by the root mean square")
 
 
@@ -62,10 +70,12 @@ class Adam(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:Adam"
 
-    learning_rate: float = Field(default=1e-3, gt=0)
-    beta_1: float = Field(default=0.9, ge=0, lt=1)
-    beta_2: float = Field(default=0.999, ge=0, lt=1)
-    epsilon: float = Field(default=1e-7, gt=0)
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
+    beta_1: float = Field(default=0.9, ge=0, lt=1, description="share of the mean of gradients that a step keeps")
+    beta_2: float = Field(default=0.999, ge=0, lt=1, description="share of the mean of squared gradients that a step keeps")
+    epsilon: float = Field(default=1e-7, gt=0, description="added to the divisor, so that it is not 0")
 
 
 class AdamW(Adam):
@@ -73,7 +83,9 @@ class AdamW(Adam):
 
     implementation: ClassVar[str] = "keras.optimizers:AdamW"
 
-    weight_decay: float = Field(default=4e-3, ge=0)
+    weight_decay: float = Field(
+        default=4e-3, ge=0, description="a step shrinks each weight by the share learning_rate x weight_decay"
+    )
 
 
 class Lion(Optimizer):
@@ -85,9 +97,11 @@ class Lion(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:Lion"
 
-    learning_rate: float = Field(default=1e-4, gt=0)
-    beta_1: float = Field(default=0.9, gt=0, lt=1)
-    beta_2: float = Field(default=0.99, ge=0, lt=1)
+    learning_rate: float = Field(
+        default=1e-4, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
+    beta_1: float = Field(default=0.9, gt=0, lt=1, description="share of the momentum in the sum whose sign is the step")
+    beta_2: float = Field(default=0.99, ge=0, lt=1, description="share of the momentum that a step keeps")
 
 
 class Muon(Optimizer):
@@ -100,13 +114,15 @@ class Muon(Optimizer):
 
     implementation: ClassVar[str] = "kerasvision.training.optimizing.muon:Muon"
 
-    learning_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(default=0.95, ge=0, lt=1)
-    nesterov: bool = True
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
+    )
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="share of the momentum that a step keeps")
+    nesterov: bool = Field(default=True, description="use Nesterov's momentum")
     ns_steps: int = Field(default=5, ge=1, le=20, description="Newton-Schulz steps towards the orthogonal matrix")
-    adam_beta_1: float = Field(default=0.9, ge=0, lt=1)
-    adam_beta_2: float = Field(default=0.999, ge=0, lt=1)
-    epsilon: float = Field(default=1e-7, gt=0)
+    adam_beta_1: float = Field(default=0.9, ge=0, lt=1, description="beta_1 of Adam, for the weights that Adam changes")
+    adam_beta_2: float = Field(default=0.999, ge=0, lt=1, description="beta_2 of Adam, for the weights that Adam changes")
+    epsilon: float = Field(default=1e-7, gt=0, description="added to the divisor, so that it is not 0")
     adam_layers: tuple[str, ...] = Field(
         default=("logits",),
         description="kernels of layers whose names contain one of these use Adam, as the author does for the last layer",

@@ -40,7 +40,7 @@ class Step(Schedule):
 
     implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Step"
 
-    factor: float = Field(default=0.5, gt=0, lt=1)
+    factor: float = Field(default=0.5, gt=0, lt=1, description="what the learning rate is multiplied by at each step")
     every_epochs: float | None = Field(default=None, gt=0, description="5 by default, if at_epochs is empty")
     at_epochs: tuple[float, ...] = Field(default=(), description="in rising order, from the beginning of the training")
 
@@ -89,7 +89,7 @@ class InverseTime(Schedule):
     implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:InverseTime"
 
     decay: float = Field(default=1.0, gt=0, description="per epoch: with power=1, the rate is halved after 1 / decay epochs")
-    power: float = Field(default=1.0, gt=0)
+    power: float = Field(default=1.0, gt=0, description="exponent of the divisor 1 + decay t")
 
 
 class Polynomial(Schedule):
@@ -100,7 +100,7 @@ class Polynomial(Schedule):
 
     implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Polynomial"
 
-    power: float = Field(default=1.0, gt=0)
+    power: float = Field(default=1.0, gt=0, description="exponent; 1: a straight line")
     end: float = Field(default=0.0, ge=0, lt=1, description="share of the peak at the end")
 
 
@@ -113,7 +113,7 @@ class Cosine(Schedule):
     implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:Cosine"
 
     end: float = Field(default=0.0, ge=0, lt=1, description="share of the peak at the end")
-    periods: int = Field(default=1, ge=1)
+    periods: int = Field(default=1, ge=1, description="number of curves, of equal length, each from the peak down")
 
 
 class OneCycle(Schedule):
@@ -126,5 +126,5 @@ class OneCycle(Schedule):
     implementation: ClassVar[str] = "kerasvision.training.optimizing.schedules:OneCycle"
 
     rise: float = Field(default=0.45, gt=0, lt=0.5, description="share of the time for the rise, and for the fall after it")
-    start: float = Field(default=0.1, gt=0, lt=1)
-    end: float = Field(default=1e-3, ge=0, lt=1)
+    start: float = Field(default=0.1, gt=0, lt=1, description="share of the peak at the beginning")
+    end: float = Field(default=1e-3, ge=0, lt=1, description="share of the peak at the end")

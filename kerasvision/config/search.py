@@ -25,7 +25,10 @@ class Space(Component):
     # The tuner reads a space directly; the only code behind it is KerasTuner's.
     implementation: ClassVar[str] = "keras_tuner:HyperParameters"
 
-    when: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    when: dict[str, tuple[Scalar, ...]] = Field(
+        default_factory=dict,
+        description="path of a Choice of this search -> the values of it with which this setting is varied",
+    )
 
     @field_validator("when", mode="before")
     @classmethod
@@ -40,8 +43,8 @@ class Space(Component):
 
 
 class _Range(Space):
-    low: float
-    high: float
+    low: float = Field(description="smallest value")
+    high: float = Field(description="largest value")
 
     @model_validator(mode="after")
     def _not_empty(self) -> "_Range":
@@ -65,7 +68,7 @@ class Float(_Range):
 class LogUniform(_Range):
     """Any number in [low, high], uniformly in its logarithm."""
 
-    low: float = Field(gt=0)
+    low: float = Field(gt=0, description="smallest value")
 
     def __init__(self, low: float, high: float, *, when: Conditions | None = None, **fields: Any) -> None:
         fields.update(low=low, high=high, when=when or {})
@@ -75,9 +78,9 @@ class LogUniform(_Range):
 class Int(_Range):
     """One of the integers low, low + step, ... up to high."""
 
-    low: int
-    high: int
-    step: int = Field(default=1, ge=1)
+    low: int = Field(description="smallest value")
+    high: int = Field(description="largest value")
+    step: int = Field(default=1, ge=1, description="distance between neighbouring values")
 
     def __init__(self, low: int, high: int, *, step: int = 1, when: Conditions | None = None, **fields: Any) -> None:
         fields.update(low=low, high=high, step=step, when=when or {})
@@ -91,7 +94,7 @@ class Int(_Range):
 class Choice(Space):
     """One of the values: `Choice("adam", "sgd")`."""
 
-    values: tuple[Scalar, ...] = Field(min_length=1)
+    values: tuple[Scalar, ...] = Field(min_length=1, description="the values to choose from, all of one type")
 
     def __init__(
         self, *options: Scalar, values: tuple[Scalar, ...] = (), when: Conditions | None = None, **fields: Any
@@ -128,7 +131,9 @@ class Search(Config):
     ('training.optimizer',)
     """
 
-    space: dict[str, Annotated[Space, Field()]] = Field(min_length=1)
+    space: dict[str, Annotated[Space, Field()]] = Field(
+        min_length=1, description="path into the experiment -> the values to try there"
+    )
     algorithm: Literal["random", "grid", "bayesian", "hyperband", "halving"] = Field(
         default="random",
         description="hyperband: Li et al., 2017; halving: only its most aggressive bracket, which `trials` trials begin",
@@ -154,7 +159,7 @@ class Search(Config):
     seeds: int = Field(
         default=0, ge=0, description="train the best settings in full with this many seeds; report mean and deviation"
     )
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of the random numbers that choose the settings to try")
 
     @model_validator(mode="after")
     def _conditions_can_be_met(self) -> "Search":

@@ -67,7 +67,7 @@ class ImageFolder(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.image_folder:read_image_folder"
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    path: Path
+    path: Path = Field(description="the folder that contains the class folders or the split folders")
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
@@ -87,7 +87,7 @@ class Idx(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.idx:read_idx"
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    path: Path
+    path: Path = Field(description="the folder with the four files")
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
@@ -114,9 +114,9 @@ class Tfds(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.tfds:read_tfds"
     locations: ClassVar[frozenset[str]] = frozenset({"data_dir"})
 
-    name: str
+    name: str = Field(description="the data set's name, with a version if you like: cifar10:3.0.2")
     data_dir: Path | None = Field(default=None, description="where TFDS keeps its data sets; None: TFDS' default")
-    image_key: str = "image"
+    image_key: str = Field(default="image", description="the feature with the image")
     label_key: str | None = Field(default="label", description="None if the data set has no labels")
     caption_key: str | None = Field(default=None, description="a text, or a sequence of texts")
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
@@ -143,7 +143,7 @@ class Table(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.table:read_table"
     locations: ClassVar[frozenset[str]] = frozenset({"path", "root"})
 
-    path: Path
+    path: Path = Field(description="the CSV, TSV or Parquet file")
     image: str = Field(default="image", description="the column with the paths or the bytes")
     label: str | None = Field(default="label", description="the column with the class name; None if there is none")
     split: str | None = Field(default=None, description="the column with the split; `splits` decides for empty cells")
@@ -231,14 +231,16 @@ class Coco(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
     locations: ClassVar[frozenset[str]] = frozenset({"path", "captions", "instances"})
 
-    path: Path
+    path: Path = Field(description="the folder as COCO is published; with captions or instances, the folder of the images")
     captions: Path | None = Field(default=None, description="a file with captions of the images in `path`")
     instances: Path | None = Field(default=None, description="a file with boxes and masks for the images in `path`")
     annotations: tuple[Literal["captions", "instances"], ...] = Field(
         default=("captions", "instances"), description="what to read; images that either file lists are used"
     )
-    crowds: Literal["leave_out", "keep"] = "leave_out"
-    masks: Literal["keep", "leave_out"] = "keep"
+    crowds: Literal["leave_out", "keep"] = Field(
+        default="leave_out", description="what happens to objects that are marked as crowds"
+    )
+    masks: Literal["keep", "leave_out"] = Field(default="keep", description="whether the objects' masks are read")
     label: Literal["none", "largest"] = Field(
         default="none",
         description="largest: the label of an image is the class of its largest box; parts outside the image and crowds do "
@@ -304,8 +306,8 @@ class TfRecord(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    path: Path
-    image_key: str = "image/encoded"
+    path: Path = Field(description="a file, or a pattern such as imagenet/*-of-*")
+    image_key: str = Field(default="image/encoded", description="the key of the encoded image")
     label_key: str | None = Field(default="image/class/label", description="a number, a text, or a one-hot list")
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
     caption_key: str | None = Field(default="image/caption", description="one or several texts")
@@ -360,13 +362,15 @@ class Shapes(Source):
 
     implementation: ClassVar[str] = "kerasvision.data.sources.shapes:read_shapes"
 
-    count: int = Field(default=1000, ge=1)
+    count: int = Field(default=1000, ge=1, description="how many scenes are made")
     image_size: tuple[Annotated[int, Field(ge=32, le=1024)], Annotated[int, Field(ge=32, le=1024)]] = Field(
         default=(64, 64), description="height, width"
     )
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="of the random numbers; scene n depends on the seed and n alone")
     classes: tuple[ShapeName, ...] = Field(
-        default=("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"), min_length=1
+        default=("circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"),
+        min_length=1,
+        description="the kinds of shapes",
     )
     max_objects: int = Field(default=3, ge=1, le=6, description="each scene has 1 to this many shapes")
 

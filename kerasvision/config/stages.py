@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
@@ -27,9 +27,9 @@ from kerasvision.config.training import Training
 class ExampleGenSettings(Config):
     """The source, the splits and what to do with bad images."""
 
-    source: Source
-    splits: Splits
-    ingest: Ingest
+    source: Source = Field(description="the experiment's source")
+    splits: Splits = Field(description="the experiment's splits")
+    ingest: Ingest = Field(description="the experiment's ingest")
 
 
 class SchemaGenSettings(Config):
@@ -37,8 +37,10 @@ class SchemaGenSettings(Config):
 
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
-    schema_file: Path | None
-    requires: tuple[AnnotationKind, ...] = ()
+    schema_file: Path | None = Field(description="the experiment's schema_file")
+    requires: tuple[AnnotationKind, ...] = Field(
+        default=(), description="what the task requires of every image besides its pixels"
+    )
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The committed schema, so that changes to it are noticed."""
@@ -49,17 +51,19 @@ class SchemaGenSettings(Config):
 class TransformSettings(Config):
     """Size, colour and scale, and the names that the task needs to have fitted."""
 
-    transform: Transform
-    names: Names | None = None
+    transform: Transform = Field(description="the experiment's transform")
+    names: Names | None = Field(
+        default=None, description="how the task finds the names that it predicts; None: the classes of the labels"
+    )
 
 
 class TrainerSettings(Config):
     """Network, training, augmentation, and the task, which defines the loss."""
 
-    task: Task
-    model: Model
-    training: Training
-    augment: tuple[Augmentation, ...]
+    task: Task = Field(description="the experiment's task, without metrics of the user")
+    model: Model = Field(description="the experiment's model")
+    training: Training = Field(description="the experiment's training")
+    augment: tuple[Augmentation, ...] = Field(description="the experiment's augment")
 
     @model_validator(mode="after")
     def _augmentation_is_seen(self) -> "TrainerSettings":
@@ -76,7 +80,7 @@ class TrainerSettings(Config):
 class TunerSettings(TrainerSettings):
     """The trainer's settings and the search that varies them."""
 
-    search: Search
+    search: Search = Field(description="the experiment's search")
 
     @property
     def shared_by(self) -> str:
@@ -87,42 +91,42 @@ class TunerSettings(TrainerSettings):
 class ExporterSettings(Config):
     """The task, which defines the answers, and the formats to write."""
 
-    task: Task
-    export: Export
+    task: Task = Field(description="the experiment's task, without metrics of the user")
+    export: Export = Field(description="the experiment's export")
 
 
 class SimpleModelsSettings(Config):
     """The task, how 16-bit files are read, and how much data the simple models learn from."""
 
-    task: Task
-    significant_bits: int
-    simple_models: SimpleModels
+    task: Task = Field(description="the experiment's task, without metrics of the user")
+    significant_bits: int = Field(description="the transform's significant_bits")
+    simple_models: SimpleModels = Field(description="the experiment's simple_models")
 
 
 class EvaluatorSettings(Config):
     """The task, which defines the scores, what is measured, and the gate that judges the scores."""
 
-    task: Task
-    evaluation: Evaluation
-    gate: Gate
+    task: Task = Field(description="the experiment's task")
+    evaluation: Evaluation = Field(description="the experiment's evaluation")
+    gate: Gate = Field(description="the experiment's gate")
 
 
 class InfraValidatorSettings(Config):
     """How many canary images, and how close the answers must be."""
 
-    serving: Serving
+    serving: Serving = Field(description="the experiment's serving")
 
 
 class PusherSettings(Config):
     """The folder name under saved_models."""
 
-    name: str
+    name: str = Field(description="the experiment's name: the folder under saved_models")
 
 
 class ForcedPusherSettings(PusherSettings):
     """The reason why a person pushes a model that was not blessed."""
 
-    reason: str
+    reason: str = Field(description="why the model is pushed although it was not blessed")
 
     @field_validator("reason", mode="after")
     @classmethod
@@ -135,7 +139,7 @@ class ForcedPusherSettings(PusherSettings):
 class BulkInferrerSettings(Config):
     """The images that a blessed model predicts."""
 
-    predict: Predict
+    predict: Predict = Field(description="the experiment's predict")
 
 
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:

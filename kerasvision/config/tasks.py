@@ -157,11 +157,13 @@ class Classification(MeasuredTask):
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 
-    loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = "cross_entropy"
+    loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = Field(
+        default="cross_entropy", description="what the training minimises; the formulas are in the description of the class"
+    )
     label_smoothing: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="share of each label spread equally over all classes"
     )
-    top_k: int = Field(default=5, ge=2, le=100)
+    top_k: int = Field(default=5, ge=2, le=100, description="k of the metric top_<k>_accuracy")
 
     @model_validator(mode="after")
     def _smooths_what_can_be(self) -> "Classification":

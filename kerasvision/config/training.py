@@ -45,13 +45,13 @@ class Training(Config):
     kerasvision.errors.ConfigError: Training: warmup_epochs must lie in [0, epochs]; received warmup_epochs=2.0, epochs=1.
     """
 
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=10, ge=1, description="passes over the training images")
     plain_epochs: int = Field(default=0, ge=0, description="this many epochs at the end use the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
     micro_batches: int = Field(
         default=1, ge=1, description="parts of a batch that run one after the other to save memory; the step is the same"
     )
-    optimizer: Optimizer = Sgd()
+    optimizer: Optimizer = Field(default=Sgd(), description="how a step changes the weights")
     schedule: Schedule = Field(default=Constant(), description="how the learning rate changes after the warm-up")
     warmup_epochs: float = Field(default=0.0, ge=0, description="epochs over which the learning rate rises from 0")
     clip_norm: float | None = Field(
@@ -86,7 +86,7 @@ class Training(Config):
     worker_timeout_seconds: float = Field(
         default=60.0, gt=0, description="multi_worker: how long a worker waits for the others at the start"
     )
-    early_stopping: EarlyStopping | None = None
+    early_stopping: EarlyStopping | None = Field(default=None, description="when to stop before the last epoch; None: never")
     keep: Literal["last", "best"] = Field(default="last", description="the epoch whose weights the model gets")
     best_metric: str | None = Field(
         default=None, description="keep='best': the metric of the validation split; by default early_stopping's, or the loss"
@@ -102,7 +102,9 @@ class Training(Config):
         default="each_step",
         description="once: the frozen part runs only once for each image, and its feature maps are kept in memory",
     )
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="of the first weights, the order of the images and the augmentation"
+    )
     memory_budget_gb: float = Field(
         default=4.0, gt=0, description="keep decoded images in memory between epochs up to this size; else encoded images"
     )
