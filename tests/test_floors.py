@@ -76,6 +76,7 @@ for words in asked:
         "from kerasvision.pipeline.local import plan; from kerasvision.pipeline.standard import load_pipeline\n"
         "plan(load_pipeline('pipelines/digits.py'), root='/nowhere')",
         "from kerasvision.pipeline.history import list_runs; list_runs('/nowhere')",
+        "from kerasvision.config.reference import every_setting; assert len(list(every_setting())) > 200",
     ],
 )
 def test_planning_imports_neither_tensorflow_nor_pandas(statement):

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from kerasvision import __version__, quiet
-from kerasvision.cli import data, doctor, models, new, pipelines, predict, report, runs, saved, serve, tune
+from kerasvision.cli import data, doctor, models, new, pipelines, predict, report, runs, saved, serve, settings, tune
 from kerasvision.cli.numbers import CheckedNumbers
 from kerasvision.disk import refused
 from kerasvision.errors import ConfigError, KerasvisionError
@@ -57,6 +57,7 @@ app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("serve")(serve.serve)
 app.command("new", cls=new.ExampleWithoutName)(new.new)
+app.command("settings")(settings.settings)
 app.add_typer(data.app, name="data")
 app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)

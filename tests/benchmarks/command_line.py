@@ -11,6 +11,7 @@ import time
 
 COMMANDS = {
     "--help": ["--help"],
+    "settings": ["settings", "training.optimizer"],
     "plan, nothing there": ["plan", "pipelines/digits.py", "--root", "EMPTY"],
     "plan, all there": ["plan", "pipelines/digits.py", "--root", "ROOT"],
     "second run": ["run", "pipelines/digits.py", "--root", "ROOT"],
