@@ -1,1 +1,1 @@
-"""From images of any source to batches for the network."""
+"""Images of any source become batches for the network."""

@@ -1,4 +1,4 @@
-"""Pixels in memory become encoded images: PNG, which loses nothing."""
+"""Encodes pixels in memory as PNG, which is lossless."""
 
 import io
 
@@ -10,7 +10,7 @@ def encode_png(pixels: np.ndarray, *, compress_level: int = 6) -> bytes:
     """PNG bytes of uint8 pixels, (H, W) grey or (H, W, 3) colour. The same pixels give the same bytes.
 
     Args:
-        pixels: what to encode.
+        pixels: uint8 (H, W) or (H, W, 3).
         compress_level: from 1, fastest, to 9, smallest.
 
     >>> encode_png(np.zeros((2, 2), np.uint8))[1:4]

@@ -1,4 +1,4 @@
-"""The objects of an image, moved along when the image is brought to the network's size."""
+"""The objects of an image move with it when it is resized to the network's size."""
 
 import tensorflow as tf
 
@@ -8,17 +8,17 @@ Objects = dict[str, tf.Tensor]
 
 
 def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Objects:
-    """Boxes clipped to the result, masks decoded and moved. An object that lies outside the result gets label -1, and zeros.
+    """Boxes clipped to the result, masks decoded and moved. For an object outside the result the label is -1, the rest 0.
 
     Args:
-        objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and where
-            there are masks "mask" string (M,), PNG of the image's size.
+        objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and perhaps
+            "mask" string (M,), PNG of the image's size.
         size: int32 (2,), height and width of the image in pixels.
         placement: where the image goes.
         image_size: (height, width) of the result.
 
     Returns:
-        "bbox" and "label" likewise, and "mask" uint8 (M, height, width), 1 where the object is and 0 elsewhere.
+        "bbox" and "label" as above, and "mask" uint8 (M, height, width), 1 inside the object and 0 elsewhere.
     """
     boxes = place_boxes(objects["bbox"], size, placement, image_size=image_size)
     is_left = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
@@ -41,5 +41,5 @@ def _placed_mask(png: tf.Tensor, placement: Placement, *, image_size: tuple[int,
         mask = tf.io.decode_png(png, channels=1)[tf.newaxis, :, :, 0]
         return tf.cast(place_masks(mask, placement, image_size=image_size)[0] > 127, tf.uint8)
 
-    # Where images are kept in memory together, rows are filled up with empty texts.
+    # Batches in memory pad their rows with empty strings.
     return tf.cond(tf.strings.length(png) > 0, placed, lambda: tf.zeros(image_size, tf.uint8))

@@ -1,6 +1,6 @@
-"""What an example is in tf.data: a dict of tensors, alone or a batch of them.
+"""An example in tf.data: a dict of tensors, for one example or a batch.
 
-`ExampleSet.dataset` says which keys an example has on disk, and the package `augmentation` which ones a batch has.
+`ExampleSet.dataset` says which keys an example on disk has, and the package `augmentation` which keys a batch has.
 """
 
 from typing import Any

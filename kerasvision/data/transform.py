@@ -1,4 +1,4 @@
-"""The one function from image bytes to the network's input, in training, evaluation and serving alike."""
+"""The one function from image bytes to the network's input, shared by training, evaluation and serving."""
 
 import json
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image
 from kerasvision.ops.tracing import without_autograph
 
-# Resizing and summing leave up to 1e-7 where every pixel is the same.
+# If every pixel is the same, resizing and summing still leave a deviation of up to 1e-7.
 LEAST_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """Decode, resize, scale. Built of stock TensorFlow operations, so that it can be exported.
+    """Decode, resize, scale. It uses stock TensorFlow operations, so that it can be exported.
 
     Attributes:
         settings: size, colour, scale.
         offset: per channel, subtracted from pixels in [0, 1].
-        divisor: per channel, or with `whiten` per axis, what the difference is divided by.
-        axes: with `whiten`, the principal axes of colour, unit vectors from the largest deviation to the smallest, on which
-            the difference is projected before it is divided; else none.
+        divisor: per channel, or with `whiten` per axis: the difference is divided by it.
+        axes: with `whiten`, the principal axes of colour, unit vectors from the largest deviation to the smallest; the
+            difference is projected on them before the division. Otherwise empty.
     """
 
     settings: Transform
@@ -41,7 +41,7 @@ class ImageTransform:
 
     @classmethod
     def fit(cls, settings: Transform, images: tf.data.Dataset) -> Self:
-        """The transform whose statistics are those of the given images, which must be the training images alone.
+        """The transform with the statistics of the given images, which must be the training images only.
 
         Source of `whiten`: principal component analysis of colour, Krizhevsky et al., 2012, section 4.1, who draw noise
         along these axes; dividing by the deviations: https://cs231n.github.io/neural-networks-2/, "PCA and Whitening".
@@ -51,7 +51,7 @@ class ImageTransform:
             images: string scalars, encoded.
 
         Raises:
-            DataError: `standardize`, and a channel is the same in every pixel; `whiten`, and so is a mixture of channels.
+            DataError: with `standardize` a channel, or with `whiten` a mixture of channels, is the same in every pixel.
         """
         channels = settings.image_shape[-1]
         if settings.scale == "zero_to_one":
@@ -73,7 +73,10 @@ class ImageTransform:
 
     @without_autograph
     def prepared(self, example: Tensors) -> Tensors:
-        """An example of an ExampleSet with pixels, as those of `pixels`, and with its objects where they then are."""
+        """An example of an ExampleSet with pixels instead of bytes, and with its objects moved accordingly.
+
+        "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`.
+        """
         pixels, placement, of_whole, size = self._decoded(example["image"])
         image_size = self.settings.image_size
         prepared = {**example, "image": place_image(pixels, placement, image_size=image_size)}
@@ -82,12 +85,12 @@ class ImageTransform:
         return prepared
 
     def pixels(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation happens here."""
+        """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation changes these pixels."""
         return self.prepared({"image": image_bytes})["image"]
 
     @without_autograph
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
-        """float32 of the same shape, (..., H, W, C): pixels in [0, 255] as the network expects them."""
+        """Pixels float32 (..., H, W, C) in [0, 255], scaled for the network: float32 of the same shape."""
         factor, shift = self._factor_and_shift()
         if self.axes:
             pixels = tf.tensordot(pixels, tf.constant(np.diag(factor) @ self.axes, tf.float32), [[-1], [1]])
@@ -99,7 +102,7 @@ class ImageTransform:
 
     @without_autograph
     def __call__(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """float32 (H, W, C): bytes to the network's input."""
+        """From bytes, string scalar, to the network's input, float32 (H, W, C)."""
         return self.scaled(self.pixels(image_bytes))
 
     def save(self, file: Path) -> None:
@@ -109,13 +112,13 @@ class ImageTransform:
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """What `save` wrote."""
+        """The transform that `save` wrote."""
         data = json.loads(file.read_text(encoding="utf-8"))
         axes = tuple(tuple(axis) for axis in data.get("axes", ()))
         return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes)
 
     def _decoded(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, Placement, tf.Tensor]:
-        """The pixels that are needed, where they go, where the whole image would, and its size."""
+        """The pixels that are needed, their placement, the placement of the whole image, and its size."""
         settings, image_size = self.settings, self.settings.image_size
         if settings.fit != "crop":
             pixels = decode_image(image_bytes, **settings.decoding)
@@ -128,7 +131,7 @@ class ImageTransform:
         return decode_part(image, part), moved(placement, part), placement, image.size
 
     def _factor_and_shift(self) -> tuple[list[float], list[float]]:
-        """Per channel, or per axis, such that projecting, multiplying and adding is what the attributes say."""
+        """Per channel, or per axis: project, multiply by the factor and add the shift, and the attributes' rule is met."""
         offset, divisor = np.asarray(self.offset), np.asarray(self.divisor)
         if self.axes:
             offset = np.asarray(self.axes) @ offset
@@ -137,7 +140,7 @@ class ImageTransform:
     def _per_channel(
         self, operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], pixels: tf.Tensor, numbers: list[float]
     ) -> tf.Tensor:
-        # A row of the image at a time: repeating three numbers over the last axis takes eight times as long.
+        # One row of the image at a time: repeating three numbers over the last axis takes eight times as long.
         _, width, channels = self.settings.image_shape
         rows = tf.reshape(pixels, [-1, width * channels])
         result = operation(rows, tf.constant(numbers * width, tf.float32))
@@ -145,7 +148,7 @@ class ImageTransform:
 
 
 def _mean_and_covariance(settings: Transform, images: tf.data.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Over all pixels of all images, in [0, 1]: (C,) and (C, C); summed in float64, so that the count does not matter."""
+    """float64 (C,) and (C, C) over all pixels of all images, in [0, 1]. In float64 even many images sum precisely."""
     plain = ImageTransform(settings, (), ())
     channels = settings.image_shape[-1]
 
@@ -164,7 +167,7 @@ def _mean_and_covariance(settings: Transform, images: tf.data.Dataset) -> tuple[
 
 
 def _principal_axes(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors as rows, from the largest deviation to the smallest; the largest number of each is positive."""
+    """Unit vectors as rows, from the largest deviation to the smallest. The largest component of each is positive."""
     _, vectors = np.linalg.eigh(covariance)
     axes = vectors.T[::-1]
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, np.newaxis], axis=1)

@@ -1,4 +1,4 @@
-"""One function from bytes to input, fitted on the training images alone."""
+"""One function from bytes to input, fitted on the training images only."""
 
 import json
 from types import SimpleNamespace
@@ -96,7 +96,7 @@ def test_it_is_the_same_in_tf_data_as_alone():
         np.testing.assert_allclose(alone, inside, rtol=1e-6, atol=1e-6)
 
 
-# Red and green go together, so that the axes of colour are not those of the channels.
+# Red and green are correlated, so that the axes of colour are not those of the channels.
 MIXED = [np.stack([image[..., 0], image[..., 0] // 2 + image[..., 1] // 2, image[..., 2] // 4], axis=-1) for image in COLOUR]
 
 

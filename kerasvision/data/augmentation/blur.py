@@ -1,4 +1,4 @@
-"""Gaussian blur, of another width for every image."""
+"""Gaussian blur, with a different width for every image."""
 
 import math
 
@@ -11,7 +11,13 @@ from kerasvision.data.augmentation.per_image import map_images
 
 
 def gaussian_blur(batch: Batch, *, numbers: tf.Tensor, settings: GaussianBlur) -> Batch:
-    """Every image blurred, or as it is. The first number decides whether, the second how much."""
+    """Every image blurred, or unchanged.
+
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], and other keys.
+        numbers: float32 (N, 2) in [0, 1): they draw whether to blur, and how much.
+        settings: the probability, and the range of the Gaussian's deviation.
+    """
     radius = math.ceil(3 * settings.sigma[1])
 
     def blurred(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
@@ -30,7 +36,7 @@ def blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:
     Args:
         image: float32 (H, W, C) in [0, 255].
         sigma: the Gaussian's deviation in pixels, above 0.
-        radius: how far the filter reaches, in pixels. What lies behind the border is its mirror image, which repeats.
+        radius: how far the filter reaches, in pixels. The image is mirrored beyond its border, as often as needed.
 
     Returns:
         float32 (H, W, C) in [0, 255].
@@ -45,12 +51,12 @@ def blur(image: tf.Tensor, sigma: tf.Tensor, *, radius: int) -> tf.Tensor:
     padded = tf.gather(tf.gather(image, rows, axis=0), columns, axis=1)[tf.newaxis]
     down = tf.nn.depthwise_conv2d(padded, weights, [1, 1, 1, 1], "VALID")
     both = tf.nn.depthwise_conv2d(down, tf.transpose(weights, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
-    # The weights' sum is 1 but for rounding.
+    # The sum of the weights is 1 except for rounding.
     return tf.ensure_shape(tf.clip_by_value(both[0], 0.0, 255.0), image.shape)
 
 
 def _mirrored(side: tf.Tensor, radius: int) -> tf.Tensor:
-    """For each place from -radius to side + radius - 1, the one inside that its mirror image shows: 1 0 | 0 1 2 | 2 1."""
-    # tf.pad mirrors once only, and refuses a radius beyond the image.
+    """For each place from -radius to side + radius - 1, the place inside that mirrors it: 1 0 | 0 1 2 | 2 1."""
+    # tf.pad mirrors only once, and rejects a radius larger than the image.
     place = tf.math.floormod(tf.range(-radius, side + radius), 2 * side)
     return tf.minimum(place, 2 * side - 1 - place)

@@ -1,4 +1,4 @@
-"""All augmentations of an experiment as one: which numbers each gets, and when it is applied."""
+"""All augmentations of an experiment as one object: which random numbers each gets, and when it is applied."""
 
 import inspect
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from kerasvision.config.augmentation import Augmentation, Mixing, RandomResizedC
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
 
-# See the package's docstring for what it holds.
+# See the package's docstring for its keys.
 Batch = Tensors
 
 
@@ -19,31 +19,31 @@ class Augment(Protocol):
     """The code of an augmentation."""
 
     def __call__(self, batch: Batch, *, numbers: tf.Tensor, settings: Any) -> Batch:
-        """The batch changed; see the package's docstring."""
+        """The changed batch, for `numbers` float32 (N, settings.draws); see the package's docstring."""
 
 
-# Function, settings, its columns of the numbers.
+# Function, settings, the function's columns of the numbers.
 _Step = tuple[Augment, Augmentation, slice]
 
 
 def make_augmentation(augment: Sequence[Augmentation]) -> "Augmenter":
-    """All augmentations one after the other.
+    """All augmentations, one after the other.
 
     Raises:
-        ConfigError: an order that cannot be (see `check_order`), or code that does not exist.
+        ConfigError: an invalid order (see `check_order`), or code that does not exist.
     """
     return Augmenter(augment)
 
 
 class Augmenter:
-    """The augmentations in their order, each with columns of its own of `numbers`, else a shift and a flip go together.
+    """The augmentations in their order. Each has its own columns of `numbers`, so that they are independent.
 
     Attributes:
-        draws: how many random numbers an image needs, for the crop and the mixing too.
-        replaces_resize: the settings of the crop that takes the place of the transform's resizing, or None. It gets the
-            first columns of `numbers`: `numbers[:, :replaces_resize.draws]`.
-        mixing: the settings of those that mix images, to be applied by `mix` once batches are made.
-        per_image: one of them is much faster for one image at a time, in a parallel map before batching.
+        draws: how many random numbers an image needs, with those for the crop and the mixing.
+        replaces_resize: the settings of the crop that replaces the transform's resizing, or None. It gets the first
+            columns of `numbers`: `numbers[:, :replaces_resize.draws]`.
+        mixing: the settings of MixUp and CutMix; `mix` applies them to whole batches.
+        per_image: whether one augmentation is much faster on one image at a time, in a parallel map before batching.
 
     >>> from kerasvision import config as c
     >>> augmenter = make_augmentation((c.RandomFlip(), c.PadCrop(pad=1)))
@@ -55,7 +55,7 @@ class Augmenter:
 
     def __init__(self, augment: Sequence[Augmentation]) -> None:
         check_order(augment)
-        # Mixed images, or others -> their steps.
+        # Whether they mix images -> the steps.
         self._steps: dict[bool, list[_Step]] = {True: [], False: []}
         self.draws = 0
         for settings in augment:
@@ -69,7 +69,7 @@ class Augmenter:
         self.per_image = any(settings.per_image for settings in augment)
 
     def __call__(self, batch: Batch, numbers: tf.Tensor) -> Batch:
-        """The batch after all of them but the crop that replaces resizing, and the mixing.
+        """The batch after all augmentations except the crop that replaces resizing, and the mixing.
 
         Args:
             batch: see the package's docstring.
@@ -84,7 +84,7 @@ class Augmenter:
 
         Args:
             batch: with "label", int64 (N,); or with "label_shares" from an earlier mixing.
-            numbers: the same as for the others: float32 (N, draws) in [0, 1).
+            numbers: float32 (N, draws) in [0, 1), the same as for the other augmentations.
             num_classes: how many classes there are.
         """
         if "label_shares" not in batch:
@@ -95,7 +95,7 @@ class Augmenter:
 
 
 def _function(path: str) -> Augment:
-    """The code of an augmentation. Ours needs no AutoGraph, whose reading takes half the start of a small training."""
+    """The code of an augmentation. Ours does not need AutoGraph, which takes half the start time of a small training."""
     function: Augment = lookup.load(path)
     if not path.startswith("kerasvision.") and inspect.isfunction(function):
         function = tf.autograph.to_graph(function)
@@ -110,5 +110,5 @@ def _applied(function: Augment, batch: Batch, *, numbers: tf.Tensor, settings: A
             received=result,
             hint="take (batch, *, numbers, settings), and return {**batch, 'image': ...}",
         )
-    # A user's own one may lose the static shape; another shape is an error here, not in the network.
+    # A user's augmentation may lose the static shape. A wrong shape raises here instead of in the network.
     return {**result, "image": tf.ensure_shape(result["image"], batch["image"].shape)}

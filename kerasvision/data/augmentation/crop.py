@@ -1,4 +1,4 @@
-"""RandomResizedCrop: a random part of an image file, decoded by itself and brought to the network's size."""
+"""RandomResizedCrop: a random part of an image file, decoded alone and resized to the network's size."""
 
 import tensorflow as tf
 
@@ -13,16 +13,16 @@ from kerasvision.ops.resize import cut_out, place_image
 def random_resized_crop(
     example: Tensors, *, numbers: tf.Tensor, settings: RandomResizedCrop, transform: Transform
 ) -> Tensors:
-    """An example with pixels, of a random part of its image, and with what that part holds of its objects.
+    """An example with the pixels of a random part of its image, and with the objects in that part.
 
     Args:
-        example: "image" string, the encoded image; perhaps "objects", and whatever else, which is passed on.
+        example: "image" string scalar, the encoded image; perhaps "objects", and other keys, which are kept.
         numbers: float32 (draws,) in [0, 1).
         settings: how large the part is.
-        transform: the size and the colour mode that the network takes. Its `fit` plays no part: the crop is stretched.
+        transform: the size and the colour mode of the network's input. Its `fit` is not used: the part is stretched.
 
     Returns:
-        the example with "image" float32 (H, W, C) in [0, 255].
+        The example with "image" float32 (H, W, C) in [0, 255].
     """
     image, image_size = open_image(example["image"], **transform.decoding), transform.image_size
     part = random_part(image.size, numbers=numbers, settings=settings)
@@ -37,10 +37,10 @@ def random_resized_crop(
 def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedCrop) -> tf.Tensor:
     """int32 (4,): y, x, height and width of a random part of an image.
 
-    The first number draws the area, evenly from the range; the second the logarithm of width over height, evenly from
-    those at which such an area fits into the image; the others the place, evenly. So every draw is used,
-    where torchvision draws both anew until they fit, at most ten times. Areas that fit at no allowed ratio are not drawn;
-    where none fits at all, as in a very long image, it is the largest part of the nearest ratio.
+    All draws are uniform. The first number draws the area from the range; the second draws the logarithm of width over
+    height from the values at which that area fits into the image; the others draw the place. So every draw is used, while
+    torchvision draws both again until they fit, at most ten times. An area that fits at no allowed ratio is not drawn. If
+    no area fits, as in a very long image, the result is the largest part with the nearest ratio.
 
     Args:
         size: int32 (2,), height and width of the image.
@@ -55,7 +55,7 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
     aspect = width / height
     for_area, for_ratio, _, _ = tf.unstack(numbers)
     (least, most), (narrowest, widest) = settings.area, settings.ratio
-    # An area a of ratio r fits where a <= r / aspect (the height) and a <= aspect / r (the width).
+    # An area a of ratio r fits if a <= r / aspect (the height) and a <= aspect / r (the width).
     largest = tf.minimum(tf.minimum(aspect / narrowest, widest / aspect), most)
     area = tf.minimum(least + for_area * (largest - least), largest)
     first = tf.math.log(tf.clip_by_value(area * aspect, narrowest, widest))
@@ -63,7 +63,7 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
     ratio = tf.exp(first + for_ratio * (last - first))
     part = tf.sqrt(area * height * width * tf.stack([1.0 / ratio, ratio]))
     part = tf.clip_by_value(tf.cast(tf.round(part), tf.int32), 1, size)
-    # A number just below 1 times a whole one may be rounded up.
+    # The product of a number just below 1 and an integer may be rounded up.
     left = size - part
     place = tf.minimum(tf.cast(numbers[2:] * tf.cast(left + 1, tf.float32), tf.int32), left)
     return tf.concat([place, part], axis=0)

@@ -1,21 +1,23 @@
-"""From uniform random numbers to what an augmentation draws: a value in a range, a whole number, a normal one, a share.
+"""Uniform random numbers become what an augmentation draws: a value in a range, an integer, a normal value, a share.
 
-Each is a function of its numbers alone. What needs more than a sum and a product is computed in float64: there the results
-for one number and for many differ, if at all, far below what float32 shows.
+Each result depends on its number alone. Functions with more than a sum and a product compute in float64: TensorFlow may
+give slightly different results for one number and for many, and in float64 this difference is too small for float32.
 """
 
 import tensorflow as tf
 
-# A float32 number in [0, 1) is a multiple of this, at the finest, where it is near 1.
+# The spacing of float32 numbers just below 1.
 _STEP = 2.0**-24
 _BISECTIONS = 32
 
 
 def uniform(numbers: tf.Tensor, lowest: float, highest: float) -> tf.Tensor:
-    """Uniform in [lowest, highest].
+    """Uniformly distributed in [lowest, highest].
 
     Args:
         numbers: float32 in [0, 1), any shape.
+        lowest: the value for 0.
+        highest: the value for 1.
 
     Returns:
         float32 of that shape.
@@ -31,7 +33,7 @@ def integers(numbers: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
 
     Args:
         numbers: float32 in [0, 1), any shape.
-        count: at least 1; a whole number, or int32 of that shape.
+        count: at least 1; an int, or int32 of that shape.
 
     Returns:
         int32 of that shape.
@@ -59,8 +61,8 @@ def normal(numbers: tf.Tensor) -> tf.Tensor:
         numbers: float32 in [0, 1), any shape.
 
     Returns:
-        float32 of that shape, within +-5.5: the inverse of the cumulative distribution, in the middle of the step of
-        2**-24 that the number stands for.
+        float32 of that shape, within +-5.5: the inverse of the cumulative distribution, at the middle of the number's step
+        of 2**-24.
 
     >>> normal(tf.constant([0.5, 0.8413447])).numpy().round(4).tolist()
     [0.0, 1.0]
@@ -70,7 +72,7 @@ def normal(numbers: tf.Tensor) -> tf.Tensor:
 
 
 def exponential(numbers: tf.Tensor) -> tf.Tensor:
-    """Exponentially distributed, mean 1; divided by their sum, some of them are distributed as Dirichlet(1, ..., 1).
+    """Exponentially distributed, mean 1. Several of them, divided by their sum, are distributed as Dirichlet(1, ..., 1).
 
     Args:
         numbers: float32 in [0, 1), any shape.
@@ -90,11 +92,11 @@ def beta(numbers: tf.Tensor, alpha: float) -> tf.Tensor:
 
     Args:
         numbers: float32 in [0, 1), any shape.
-        alpha: above 0; below 1 most values lie near 0 and 1, and at 1 they are uniform.
+        alpha: above 0; below 1 most values are near 0 and 1, and at 1 they are uniform.
 
     Returns:
-        float32 of that shape in [0, 1], to 2**-32: the inverse of the cumulative distribution, found by bisection, because
-        TensorFlow has the distribution itself only.
+        float32 of that shape in [0, 1], precise to 2**-32: the inverse of the cumulative distribution. Bisection finds it,
+        because TensorFlow only has the distribution itself.
 
     >>> beta(tf.constant([0.25, 0.5]), 1.0).numpy().round(6).tolist()
     [0.25, 0.5]

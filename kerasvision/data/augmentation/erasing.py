@@ -1,4 +1,4 @@
-"""Augmentations that cover a part of the image: random erasing and cutout. An object covered whole is taken out."""
+"""Augmentations that cover a part of the image: random erasing and cutout. A completely covered object is removed."""
 
 import tensorflow as tf
 
@@ -11,9 +11,13 @@ from kerasvision.ops.random import uniform_rows
 
 
 def random_erasing(batch: Batch, *, numbers: tf.Tensor, settings: RandomErasing) -> Batch:
-    """Every image with a rectangle covered, or as it is.
+    """Every image with a rectangle covered, or unchanged.
 
-    The numbers: whether, area, ratio, top, left, noise.
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects", and other keys.
+        numbers: float32 (N, 6) in [0, 1): they draw whether to cover, the area, ratio, top and left of the rectangle, and
+            the noise.
+        settings: the probability, the ranges, and the fill.
     """
     height, width = tf.unstack(tf.shape(batch["image"])[1:3])
     area = uniform(numbers[:, 1], *settings.area) * tf.cast(height * width, tf.float32)
@@ -33,7 +37,13 @@ def random_erasing(batch: Batch, *, numbers: tf.Tensor, settings: RandomErasing)
 
 
 def cutout(batch: Batch, *, numbers: tf.Tensor, settings: Cutout) -> Batch:
-    """Every image with a square covered. The numbers: the row and the column of its middle."""
+    """Every image with a square covered.
+
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects", and other keys.
+        numbers: float32 (N, 2) in [0, 1): they draw the row and the column of the square's centre.
+        settings: the size and the fill.
+    """
     sides = tf.shape(batch["image"])[1:3]
     middle = tf.stack([integers(numbers[:, axis], sides[axis]) for axis in (0, 1)], axis=1)
     first = middle - settings.size // 2
@@ -42,12 +52,12 @@ def cutout(batch: Batch, *, numbers: tf.Tensor, settings: Cutout) -> Batch:
 
 
 def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tensor) -> Batch:
-    """The batch with a rectangle of every image covered by `fill`, and the objects that lie whole under it taken out.
+    """The batch with a rectangle of every image covered by `fill`, and without the objects that it covers completely.
 
     Args:
         batch: see the package's docstring.
         rectangles: int32 (N, 4): top, left, bottom, right in pixels, the last two exclusive; inside the image.
-        fill: a brightness, or float32 (N, H, W, C).
+        fill: one value for all pixels, or float32 (N, H, W, C).
     """
     images = batch["image"]
     changed = {
@@ -56,7 +66,7 @@ def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tenso
     }
     if "objects" in batch:
         sides = tf.cast(tf.tile(tf.shape(images)[1:3], [2]), tf.float32)
-        # A hundredth of a pixel for the rounding of the boxes.
+        # A hundredth of a pixel allows for the rounding of the boxes.
         hidden = tf.cast(rectangles, tf.float32)[:, None] - batch["objects"]["bbox"] * sides
         shown = tf.reduce_any(hidden * tf.constant([1.0, 1.0, -1.0, -1.0]) > 0.01, axis=-1)
         changed["objects"] = keep_objects(batch["objects"], shown & (batch["objects"]["label"] >= 0))
@@ -64,12 +74,15 @@ def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tenso
 
 
 def paste_rectangles(images: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """The images with a rectangle of another one in each.
+    """The images, each with a rectangle of another image.
 
     Args:
         images: float32 (N, H, W, C).
         rectangles: int32 (N, 4): top, left, bottom, right in pixels, the last two exclusive; inside the image.
-        others: float32 (N, H, W, C).
+        others: float32 (N, H, W, C), the other images.
+
+    Returns:
+        float32 (N, H, W, C).
 
     >>> zeros, ones = tf.zeros((1, 2, 3, 1)), tf.ones((1, 2, 3, 1))
     >>> paste_rectangles(zeros, tf.constant([[0, 1, 1, 3]]), ones)[0, :, :, 0].numpy().tolist()
@@ -77,7 +90,7 @@ def paste_rectangles(images: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor
     """
     height, width, channels = tf.unstack(tf.shape(images)[1:])
     top, left, bottom, right = (rectangles[:, side, None] for side in range(4))
-    # Every value of a row, not every pixel: TensorFlow is slow where it has to repeat a choice for three channels.
+    # A choice for every value of a row instead of every pixel: TensorFlow is slow at repeating a choice for three channels.
     rows, columns = tf.range(height)[None], tf.repeat(tf.range(width), channels)[None]
     of_rows, of_columns = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
     flat = tf.stack([-1, height, width * channels])

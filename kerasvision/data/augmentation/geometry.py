@@ -1,4 +1,7 @@
-"""Augmentations that move pixels: shifts, mirror images, turns and zooms. Boxes and masks move with them."""
+"""Augmentations that move pixels: shifts, mirror images, rotations and zooms. Boxes and masks move with them.
+
+They change "image", float32 (N, H, W, C) in [0, 255], and "objects" of a batch; see the package's docstring.
+"""
 
 import math
 
@@ -11,10 +14,12 @@ from kerasvision.data.augmentation.objects import affine_map, moved_objects, mov
 
 
 def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
-    """Every image moved by up to `pad` pixels each way; what comes in at a side repeats the border.
+    """Every image moved by up to `pad` pixels in each direction; the border pixels fill the gap.
 
-    Equal to padding by the border's pixels and cropping at a random place: pixel (y, x) of the result is pixel
-    (y + dy, x + dx) of the image, held inside it. What the border repeats belongs to no box and no mask.
+    This equals padding with the border pixels and cropping at a random place: pixel (y, x) of the result is pixel
+    (y + dy, x + dx) of the image, clipped to it. Pixels that repeat the border belong to no box and no mask.
+
+    `numbers`, float32 (N, 2) in [0, 1), draw the shifts down and across.
     """
     images = batch["image"]
     shape = tf.shape(images)
@@ -26,7 +31,10 @@ def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
 
 
 def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Batch:
-    """Every image mirrored, or not, with the same probability: left to right by the first number, down by the other."""
+    """Every image mirrored, or not, with the same probability.
+
+    `numbers`, float32 (N, 2) in [0, 1), draw the mirroring left to right and top to bottom.
+    """
     flips = numbers < 0.5
     across, down = flips[:, 0] & (settings.direction != "vertical"), flips[:, 1] & (settings.direction != "horizontal")
     images = _mirrored(batch["image"], down=down, across=across)
@@ -34,13 +42,19 @@ def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Ba
 
 
 def rotate(batch: Batch, *, numbers: tf.Tensor, settings: Rotate) -> Batch:
-    """Every image turned about its middle by up to `degrees` either way."""
+    """Every image rotated about its centre by up to `degrees` in both directions.
+
+    `numbers`, float32 (N, 1) in [0, 1), draw the angle.
+    """
     angle = tf.cast(uniform(numbers[:, 0], -settings.degrees, settings.degrees), tf.float64) * (math.pi / 180)
     return _warped(batch, rotation_map(angle), fill=settings.fill)
 
 
 def translate(batch: Batch, *, numbers: tf.Tensor, settings: Translate) -> Batch:
-    """Every image moved by up to `height` and `width`, shares of its sides, each way."""
+    """Every image moved by up to `height` and `width`, shares of its sides, in both directions.
+
+    `numbers`, float32 (N, 2) in [0, 1), draw the ways down and across.
+    """
     sides = tf.cast(tf.shape(batch["image"])[1:3], tf.float32)
     down = uniform(numbers[:, 0], -settings.height, settings.height) * sides[0]
     right = uniform(numbers[:, 1], -settings.width, settings.width) * sides[1]
@@ -48,21 +62,24 @@ def translate(batch: Batch, *, numbers: tf.Tensor, settings: Translate) -> Batch
 
 
 def zoom(batch: Batch, *, numbers: tf.Tensor, settings: Zoom) -> Batch:
-    """Every image made larger or smaller about its middle, by one factor for both sides."""
+    """Every image enlarged or shrunk about its centre, by one factor for both sides.
+
+    `numbers`, float32 (N, 1) in [0, 1), draw the factor.
+    """
     factor = tf.cast(uniform(numbers[:, 0], *settings.factor), tf.float64)
     return _warped(batch, affine_map(1 / factor, 0, 0, 0, 1 / factor, 0), fill=settings.fill)
 
 
 def rotation_map(angle: tf.Tensor) -> tf.Tensor:
-    """The map, float64 (N, 2, 3), that turns pictures clockwise by `angle` radians, float64 (N,)."""
+    """The map, float64 (N, 2, 3), that rotates pictures clockwise by `angle` radians, float64 (N,)."""
     return affine_map(tf.cos(angle), tf.sin(angle), 0, -tf.sin(angle), tf.cos(angle), 0)
 
 
 def _mirrored(images: tf.Tensor, *, down: tf.Tensor, across: tf.Tensor) -> tf.Tensor:
     """Each image, upside down where `down`, bool (N,), and left to right where `across`."""
     if images.shape[0] == 1:
-        # Much less work than choosing between images; and without the axis of the batch, TensorFlow has code of its own for
-        # the rows of one colour image.
+        # This is much less work than choosing between images. Without the batch axis TensorFlow also has special code for
+        # the rows of a colour image.
         return tf.raw_ops.Reverse(tensor=images[0], dims=tf.stack([down[0], across[0], False]))[tf.newaxis]
     images = tf.where(across[:, None, None, None], tf.reverse(images, axis=[2]), images)
     return tf.where(down[:, None, None, None], tf.reverse(images, axis=[1]), images)

@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each image of a batch with a part of another one, and its label alike.
+"""MixUp and CutMix: each image of a batch is mixed with another one, and so is its label.
 
 Keras' layers of these names draw from their own generator, so they cannot be functions of our numbers.
 """
@@ -12,25 +12,38 @@ from kerasvision.data.augmentation.erasing import paste_rectangles
 
 
 def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
-    """share * image + (1 - share) * other image, and the labels likewise. The numbers: other image, share, whether."""
+    """share * image + (1 - share) * other image; the labels are mixed in the same way.
+
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes), and other keys.
+        numbers: float32 (N, 3) in [0, 1): they draw the other image, the share, and whether to mix.
+        settings: probability, and alpha of the share's distribution.
+    """
     mixed = numbers[:, 2] < settings.probability
     share = tf.where(mixed, beta(numbers[:, 1], settings.alpha), 1.0)
     other = partners(numbers[:, 0])
     images, pixels_share = batch["image"], share[:, None, None, None]
     return {
         **batch,
-        # Not images + (1 - share) * (other - images), which is not exactly the image where the share is 1.
+        # Not images + (1 - share) * (other - images): at a share of 1 that may differ from the image by rounding.
         "image": tf.minimum(pixels_share * images + (1 - pixels_share) * tf.gather(images, other), 255.0),
         "label_shares": _mixed_labels(batch["label_shares"], share, other),
     }
 
 
 def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
-    """A rectangle of the other image in each. The numbers: other image, share, row and column of the middle, whether."""
+    """Each image with a rectangle of another one; the labels are mixed by area.
+
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes), and other keys.
+        numbers: float32 (N, 5) in [0, 1): they draw the other image, the share, the row and the column of the rectangle's
+            centre, and whether to mix.
+        settings: probability, and alpha of the share's distribution.
+    """
     images = batch["image"]
     size = tf.shape(images)[1:3]
     side = tf.sqrt(1 - beta(numbers[:, 1], settings.alpha))
-    # The released code takes whole pixels in the same way: half the side, cut off, on either side of the middle.
+    # As in the released code, the rectangle has half its side, rounded down, on each side of its centre.
     half = tf.cast(side[:, None] * tf.cast(size, tf.float32)[None], tf.int32) // 2
     middle = tf.stack([integers(numbers[:, 2], size[0]), integers(numbers[:, 3], size[1])], axis=1)
     rectangles = tf.concat([tf.maximum(middle - half, 0), tf.minimum(middle + half, size)], axis=1)
@@ -46,7 +59,7 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
 
 
 def partners(numbers: tf.Tensor) -> tf.Tensor:
-    """A random order of the images, by float32 (N,) numbers: int32 (N,), which other image each gets, now and then itself.
+    """The other image for each image, int32 (N,), by numbers float32 (N,): a random order. An image may get itself.
 
     >>> partners(tf.constant([0.5, 0.9, 0.1])).numpy().tolist()
     [2, 0, 1]

@@ -1,7 +1,7 @@
-"""How pixels, boxes and masks move together: every move of an image is an affine map, given by where pixels come from.
+"""Pixels, boxes and masks move together: every move of an image is an affine map, which says where each pixel comes from.
 
-A map is float64 (N, 2, 3), rows [[a, b, s], [c, d, t]]: what the result shows at (x, y) lies in the image at
-(a x + b y + s, c x + d y + t), both in pixels from the middle of the picture, x to the right and y down.
+A map is float64 (N, 2, 3), rows [[a, b, s], [c, d, t]]: the pixel of the result at (x, y) comes from (a x + b y + s,
+c x + d y + t) of the image. Both are in pixels from the centre of the picture, x to the right and y down.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ import tensorflow as tf
 # A number for all maps, or a tensor (N,).
 Coefficient: TypeAlias = float | tf.Tensor
 
-# What is thinner than this share of the picture came about by rounding.
+# A box thinner than this share of the picture is a rounding error.
 _NOTHING = 1e-5
 
 
 def affine_map(a: Coefficient, b: Coefficient, s: Coefficient, c: Coefficient, d: Coefficient, t: Coefficient) -> tf.Tensor:
-    """A map from its six coefficients: numbers, or tensors (N,), at least one of them a tensor.
+    """A map, float64 (N, 2, 3), from its six coefficients: numbers, or tensors (N,); at least one is a tensor.
 
     >>> affine_map(1, 0, tf.constant([5.0, 6.0]), 0, 1, 0).shape
     TensorShape([2, 2, 3])
@@ -28,16 +28,16 @@ def affine_map(a: Coefficient, b: Coefficient, s: Coefficient, c: Coefficient, d
 
 
 def moved_pixels(images: tf.Tensor, maps: tf.Tensor, *, fill: float = 0.0, interpolation: str = "BILINEAR") -> tf.Tensor:
-    """The images as the maps move them.
+    """The images moved by the maps.
 
     Args:
         images: (N, H, W, C), uint8 or float32.
         maps: float64 (N, 2, 3), see above.
-        fill: what comes in from outside the image.
+        fill: the value outside the image.
         interpolation: "BILINEAR", or "NEAREST" for the one nearest pixel.
 
     Returns:
-        Same shape and type; between two pixels, and at the border between a pixel and `fill`, linear.
+        The same shape and dtype. "BILINEAR" is linear between two pixels, and at the border between a pixel and `fill`.
     """
     images = tf.convert_to_tensor(images)
     size = tf.shape(images)[1:3]
@@ -55,16 +55,19 @@ def moved_pixels(images: tf.Tensor, maps: tf.Tensor, *, fill: float = 0.0, inter
 
 
 def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_size: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Boxes and masks as the maps move them.
+    """Boxes and masks moved by the maps.
 
-    A box becomes the smallest upright box around its moved corners, cut at the border of the image. For a turned or
-    sheared box that is cut, this may be larger than what is visible of it. An object whose box has nothing left is taken
-    out: label -1, zeros.
+    A box becomes the smallest upright box around its moved corners, clipped at the border of the image. For a rotated or
+    sheared box that is clipped, this may be larger than its visible part. An object without any visible part is removed:
+    its label becomes -1, its box and mask 0.
 
     Args:
-        objects: "bbox", "label" and, where there are any, "mask", as the package says.
+        objects: "bbox" float32 (N, M, 4), "label" int64 (N, M) and perhaps "mask" uint8 (N, M, H, W).
         maps: float64 (N, 2, 3), see above.
         image_size: int32 (2,): height and width.
+
+    Returns:
+        The same keys, shapes and dtypes.
     """
     boxes = _moved_boxes(objects["bbox"], maps, image_size=image_size)
     visible = tf.reduce_all(boxes[..., 2:] - boxes[..., :2] > _NOTHING, axis=-1) & (objects["label"] >= 0)
@@ -75,7 +78,7 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
 
 
 def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The objects, those that are not `kept`, bool (N, M), taken out: label -1, zeros."""
+    """The objects without those that are not `kept`, bool (N, M): their labels become -1, their boxes and masks 0."""
     left = {
         **objects,
         "label": tf.where(kept, objects["label"], -1),
@@ -87,7 +90,7 @@ def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str,
 
 
 def _coefficients(maps: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """float32 (N, 8): the maps as TensorFlow wants them, from pixel number to pixel number, (0, 0) at the top left."""
+    """float32 (N, 8): the maps in TensorFlow's form, from pixel index to pixel index, (0, 0) at the top left."""
     middle = tf.cast(size[::-1] - 1, tf.float64)[:, None] / 2
     linear = maps[:, :, :2]
     shift = maps[:, :, 2:] + middle - _times(linear, middle)
@@ -96,11 +99,11 @@ def _coefficients(maps: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _nearest_pixels(images: tf.Tensor, coefficients: tf.Tensor, *, fill: float) -> tf.Tensor:
-    """The same as ImageProjectiveTransformV3 with interpolation="NEAREST", in a third of its time."""
+    """The result of ImageProjectiveTransformV3 with interpolation="NEAREST", in a third of its time."""
     height, width = tf.unstack(tf.shape(images)[1:3])
     x, y = tf.range(width, dtype=tf.float32)[None, None], tf.range(height, dtype=tf.float32)[None, :, None]
     a, b, s, c, d, t = (coefficients[:, number, None, None] for number in range(6))
-    # A border of `fill`, one pixel wide, stands for all that is outside; so places begin at 1.
+    # A border of `fill`, one pixel wide, stands for everything outside; so places begin at 1.
     column = _place(a * x + (s + 1.5), b * y, width + 1)
     row = _place(c * x + (t + 1.5), d * y, height + 1)
     bordered = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=tf.cast(fill, images.dtype))
@@ -109,7 +112,7 @@ def _nearest_pixels(images: tf.Tensor, coefficients: tf.Tensor, *, fill: float) 
 
 
 def _place(along: tf.Tensor, across: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """int32: the sum of both, held within 0 and `last`, its fraction cut off."""
+    """int32: the sum of both, clipped to [0, last] and rounded down."""
     return tf.cast(tf.clip_by_value(along + across, 0.0, tf.cast(last, tf.float32)), tf.int32)
 
 
@@ -119,12 +122,12 @@ def _times(matrices: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
 
 
 def _moved_boxes(boxes: tf.Tensor, maps: tf.Tensor, *, image_size: tf.Tensor) -> tf.Tensor:
-    """float32 (N, M, 4) in [0, 1]: upright boxes around the moved corners, cut at the border."""
+    """float32 (N, M, 4) in [0, 1]: upright boxes around the moved corners, clipped at the border."""
     height, width = tf.unstack(tf.cast(image_size, tf.float64))
     y_min, x_min, y_max, x_max = tf.unstack(tf.cast(boxes, tf.float64) - 0.5, axis=-1)
     x = tf.stack([x_min, x_max, x_min, x_max], axis=-1) * width
     y = tf.stack([y_min, y_min, y_max, y_max], axis=-1) * height
-    # The maps lead from the result back to the image; the corners go the other way.
+    # The maps go from the result to the image; the corners move in the other direction.
     a, b, s, c, d, t = (maps[:, row, column, None, None] for row in range(2) for column in range(3))
     x, y, determinant = x - s, y - t, a * d - b * c
     x, y = (d * x - b * y) / determinant / width, (a * y - c * x) / determinant / height

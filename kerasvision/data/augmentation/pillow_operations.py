@@ -1,7 +1,6 @@
 """Operations of AutoAugment on 8-bit pixels, as Pillow's ImageOps and ImageEnhance define them.
 
-Each takes uint8 (H, W, C), with C of 1 or 3, and returns the same. Pillow cuts fractions off where it mixes two images, and
-so does this.
+Each takes uint8 (H, W, C), with C of 1 or 3, and returns the same. Like Pillow, they round down where they mix two images.
 """
 
 import tensorflow as tf
@@ -12,7 +11,9 @@ _LEVELS = 256
 
 
 def autocontrast(image: tf.Tensor) -> tf.Tensor:
-    """Each channel stretched so that its darkest pixel is 0 and its brightest 255; one of a single brightness stays.
+    """Each channel stretched so that its darkest pixel is 0 and its brightest is 255. A channel of one value stays.
+
+    From uint8 (H, W, C) to the same shape and dtype.
 
     >>> autocontrast(tf.constant([[[50], [60], [100]]], tf.uint8)).numpy().ravel().tolist()
     [0, 51, 255]
@@ -22,12 +23,14 @@ def autocontrast(image: tf.Tensor) -> tf.Tensor:
     flat = darkest == brightest
     darkest = tf.where(flat, 0.0, darkest)
     factor = 255.0 / tf.where(flat, 255.0, brightest - darkest)
-    # The exact value is a multiple of 1/255: the nudge lifts what rounding left just below a whole number.
+    # The exact value is a multiple of 1/255. The small addition corrects a result that rounding left just below an integer.
     return _linear(image, factor, 1e-3 - darkest * factor)
 
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Each channel's brightnesses spread so that each range of them holds about as many pixels.
+    """Each channel with a flat histogram: each range of values has about the same number of pixels.
+
+    From uint8 (H, W, C) to the same shape and dtype.
 
     >>> equalize(tf.constant([[[7], [8]], [[8], [9]]] * 255, tf.uint8)).numpy()[:2].ravel().tolist()
     [0, 85, 85, 255]
@@ -45,7 +48,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def posterize(image: tf.Tensor, *, bits: tf.Tensor) -> tf.Tensor:
-    """Only the highest `bits`, int32 of 0 to 8, of each value.
+    """uint8 (H, W, C): only the highest `bits`, int32 of 0 to 8, of each value.
 
     >>> posterize(tf.constant([[[255], [100]]], tf.uint8), bits=tf.constant(3)).numpy().ravel().tolist()
     [224, 96]
@@ -55,12 +58,12 @@ def posterize(image: tf.Tensor, *, bits: tf.Tensor) -> tf.Tensor:
 
 
 def solarize(image: tf.Tensor, *, threshold: tf.Tensor) -> tf.Tensor:
-    """Values from `threshold` on, int32 of 0 to 256, become their negative.
+    """uint8 (H, W, C): every value v from `threshold`, int32 of 0 to 256, on becomes 255 - v.
 
     >>> solarize(tf.constant([[[99], [100]]], tf.uint8), threshold=tf.constant(100)).numpy().ravel().tolist()
     [99, 155]
     """
-    # 256 does not fit into 8 bits: above 255 none is inverted.
+    # 256 does not fit into 8 bits, so a threshold above 255 inverts nothing.
     above = image >= tf.cast(tf.minimum(threshold, 255), tf.uint8)
     flip = tf.where(threshold > 255, 0, 255)
     # v and 255 - v differ in all bits.
@@ -68,7 +71,7 @@ def solarize(image: tf.Tensor, *, threshold: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_color(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
-    """More or less colour: the grey image where `factor` is 0, this one at 1. One channel stays as it is.
+    """More or less colour: at `factor` 0 the grey image, at 1 this image, uint8 (H, W, C). One channel stays unchanged.
 
     >>> adjust_color(tf.constant([[[200, 100, 0]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()  # grey: 119
     [159, 109, 59]
@@ -79,20 +82,20 @@ def adjust_color(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_contrast(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
-    """More or less contrast: plain grey of the mean brightness where `factor` is 0, this image at 1.
+    """More or less contrast: at `factor` 0 plain grey of the mean brightness, at 1 this image, uint8 (H, W, C).
 
     >>> adjust_contrast(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(0.5)).numpy().ravel().tolist()
     [125, 175]
     """
     grey = image if image.shape[-1] == 1 else _grey(image)[..., :1]
-    # In whole numbers: a float32 sum of all pixels would not be exact.
+    # In integers: a float32 sum of all pixels would not be exact.
     total = tf.reduce_sum(tf.cast(grey, tf.int32))
     mean = tf.floor(tf.cast(total, tf.float64) / tf.cast(tf.size(grey), tf.float64) + 0.5)
     return _blend(tf.cast(mean, tf.float32), image, factor)
 
 
 def adjust_brightness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
-    """Every value times `factor`.
+    """uint8 (H, W, C): every value times `factor`, a float32 scalar.
 
     >>> adjust_brightness(tf.constant([[[100], [200]]], tf.uint8), factor=tf.constant(1.5)).numpy().ravel().tolist()
     [150, 255]
@@ -101,7 +104,7 @@ def adjust_brightness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_sharpness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
-    """Sharper or softer: slightly blurred where `factor` is 0, this image at 1. The border pixels stay.
+    """Sharper or softer: at `factor` 0 slightly blurred, at 1 this image, uint8 (H, W, C). The border pixels stay.
 
     >>> spot = tf.constant([[[0]] * 3, [[0], [130], [0]], [[0]] * 3], tf.uint8)
     >>> adjust_sharpness(spot, factor=tf.constant(0.0)).numpy()[1, 1].tolist()  # 130 * 5/13
@@ -119,8 +122,8 @@ def adjust_sharpness(image: tf.Tensor, *, factor: tf.Tensor) -> tf.Tensor:
 
 
 def _linear(image: tf.Tensor, factor: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
-    """image * factor + shift, float32 (C,) each, its fraction cut off; the result must lie in [0, 256)."""
-    # Rows as one axis: TensorFlow is slow where it has to repeat three numbers.
+    """image * factor + shift, rounded down; `factor` and `shift` are float32 (C,). The result must lie in [0, 256)."""
+    # Columns and channels are one axis: TensorFlow is slow at repeating three numbers.
     width = tf.shape(image)[1]
     rows = tf.cast(tf.reshape(image, [tf.shape(image)[0], -1]), tf.float32)
     changed = tf.cast(rows * tf.tile(factor, [width]) + tf.tile(shift, [width]), tf.uint8)
@@ -128,21 +131,21 @@ def _linear(image: tf.Tensor, factor: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
 
 
 def _blend(degenerate: float | tf.Tensor, image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """degenerate + factor * (image - degenerate), cut to [0, 255] and its fraction cut off."""
+    """degenerate + factor * (image - degenerate), clipped to [0, 255] and rounded down."""
     mixed = degenerate + factor * (tf.cast(image, tf.float32) - degenerate)
     return tf.cast(tf.clip_by_value(mixed, 0.0, 255.0), tf.uint8)
 
 
 def _grey(image: tf.Tensor) -> tf.Tensor:
-    """The luma, rounded, uint8 in all three channels."""
-    # Each product and sum is exact in float32, so the order in which the product of matrices adds does not matter.
+    """The luma, rounded, as uint8 in all three channels."""
+    # Each product and sum is exact in float32, so the order of the sums in the matrix product does not matter.
     weights = tf.tile(tf.constant(LUMA)[:, None], [1, 3])
     grey = tf.matmul(tf.reshape(tf.cast(image, tf.float32), [-1, 3]), weights)
     return tf.cast(tf.reshape(grey, tf.shape(image)) + 0.5, tf.uint8)
 
 
 def _numbered(image: tf.Tensor) -> tf.Tensor:
-    """int32 (H, W C): each value plus 256 times its channel's number, so that one table holds all channels'."""
+    """int32 (H, W * C): each value plus 256 times its channel's number, so that one table serves all channels."""
     height, width, channels = tf.unstack(tf.shape(image))
     rows = tf.cast(tf.reshape(image, [height, width * channels]), tf.int32)
     return rows + tf.tile(_LEVELS * tf.range(channels), [width])

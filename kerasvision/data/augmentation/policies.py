@@ -1,8 +1,8 @@
-"""RandAugment and AugMix: operations drawn at random for one image at a time; only the drawn one runs.
+"""RandAugment and AugMix: operations drawn at random for one image at a time; only the drawn operation runs.
 
 Keras' layers draw from their own generator. Its RandAugment computes all operations and keeps one, the same for the whole
-batch; its AugMix draws them in Python, so that in tf.data every batch gets the same ones. For the times of both see
-tests/benchmarks/augmentation.py.
+batch. Its AugMix draws them in Python, so that in tf.data every batch gets the same ones. tests/benchmarks/augmentation.py
+measures the times of both.
 """
 
 import math
@@ -36,12 +36,12 @@ MOVES = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 
 
 class Policy(NamedTuple):
-    """What a policy may do to an image.
+    """The operations of a policy, and their ranges.
 
     Attributes:
-        pointwise: the operations that move nothing; the first is "identity". After them come all of `MOVES`.
-        translate: the longest way, a share of the side.
-        bits: strength in [0, 1] -> how many bits posterize leaves, int32.
+        pointwise: the operations that do not move pixels; the first is "identity". After them come all of `MOVES`.
+        translate: the longest shift, as a share of the side.
+        bits: strength in [0, 1] -> how many bits posterize keeps, int32.
     """
 
     pointwise: tuple[str, ...]
@@ -54,7 +54,7 @@ RAND_AUGMENT = Policy(
     translate=150 / 331,
     bits=lambda strength: 8 - tf.cast(4 * strength + 0.5, tf.int32),
 )
-# Nothing that the corruptions of ImageNet-C, which the paper tests with, consist of.
+# Without the operations of which the corruptions of ImageNet-C consist: the paper tests with these.
 AUG_MIX = Policy(
     pointwise=("identity", "autocontrast", "equalize", "posterize", "solarize"),
     translate=1 / 3,
@@ -63,7 +63,13 @@ AUG_MIX = Policy(
 
 
 def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> Batch:
-    """Every image after some operations of the 14. The numbers, two for each of them: which one, and its sign."""
+    """Every image after some of the 14 operations; boxes and masks move with it.
+
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects", and other keys.
+        numbers: float32 (N, 2 * operations) in [0, 1): for each step they draw the operation and its sign.
+        settings: how many operations, their strength, and the fill.
+    """
     count = len(RAND_AUGMENT.pointwise) + len(MOVES)
     operations = integers(numbers[:, 0::2], count)
     strengths = sign(numbers[:, 1::2]) * (settings.magnitude / settings.strongest)
@@ -91,8 +97,11 @@ def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> 
 def aug_mix(batch: Batch, *, numbers: tf.Tensor, settings: AugMix) -> Batch:
     """Every image mixed with chains of operations.
 
-    The numbers: the share of the chains; then of each chain its share, its length, and of each of its operations which one,
-    its strength and its sign.
+    Args:
+        batch: "image" float32 (N, H, W, C) in [0, 255], and other keys.
+        numbers: float32 (N, draws) in [0, 1): they draw the share of the chains; then for each chain its share, its length,
+            and for each of its operations the operation, its strength and its sign.
+        settings: the number and length of the chains, the strength, and the fill.
     """
 
     def changed(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
@@ -102,7 +111,7 @@ def aug_mix(batch: Batch, *, numbers: tf.Tensor, settings: AugMix) -> Batch:
         start = _eight_bits(image)
         operate = operations_on(start, policy=AUG_MIX, fill=settings.fill)
         results = [tf.cast(_chain(start, chains[k, 1:], operate, settings), tf.float32) for k in range(settings.width)]
-        # A product of matrices, because a graph may change the order of a sum, and then rounds otherwise.
+        # A matrix product, because a graph may change the order of a sum and so its rounding.
         mixed = tf.tensordot(tf.concat([[1 - numbers[0]], shares], axis=0), tf.stack([image, *results]), axes=1)
         return tf.clip_by_value(mixed, 0.0, 255.0)
 
@@ -110,11 +119,11 @@ def aug_mix(batch: Batch, *, numbers: tf.Tensor, settings: AugMix) -> Batch:
 
 
 def operations_on(image: tf.Tensor, *, policy: Policy, fill: float) -> Operate:
-    """A function that applies one operation of the policy to images like this one, uint8 (H, W, C).
+    """A function that applies one operation of the policy to images of this shape, uint8 (H, W, C).
 
-    It takes the image; the operation, int32 scalar, a place in the policy's `pointwise` followed by `MOVES`; and its
-    strength, float32 scalar in [-1, 1], whose sign is a direction where the operation has one. `fill` in [0, 255] comes in
-    from outside.
+    It takes the image; the operation, int32 scalar, an index into the policy's `pointwise` followed by `MOVES`; and its
+    strength, float32 scalar in [-1, 1], whose sign is the direction if the operation has one. Pixels from outside the image
+    are `fill`, in [0, 255].
     """
 
     def moved(image: tf.Tensor, operation: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
@@ -131,7 +140,7 @@ def operations_on(image: tf.Tensor, *, policy: Policy, fill: float) -> Operate:
         branch = tf.minimum(operation, len(branches) - 1)
         if not functions:
             return branches[int(branch)](image, operation, strength)
-        # tf.switch_case spreads all branches out, and passing over their nodes takes longer than most of the operations.
+        # tf.switch_case inlines all branches, and skipping their nodes takes longer than most of the operations.
         (changed,) = tf.raw_ops.StatelessCase(
             branch_index=branch,
             input=[image, operation, strength],
@@ -154,7 +163,7 @@ def _chain(image: tf.Tensor, numbers: tf.Tensor, operate: Operate, settings: Aug
     length = 1 + integers(numbers[0], settings.depth)
     for step in range(settings.depth):
         which, level, direction = (numbers[1 + 3 * step + place] for place in range(3))
-        # The paper has no identity, operation 0: it fills the steps after the chain's end.
+        # Operation 0 is the identity, which the paper does not draw: it fills the steps after the chain's end.
         operation = 1 + integers(which, len(AUG_MIX.pointwise) - 1 + len(MOVES))
         strength = sign(direction) * uniform(level, 0.01, settings.severity / 10)
         image = operate(image, tf.where(step < length, operation, 0), strength)
@@ -162,7 +171,7 @@ def _chain(image: tf.Tensor, numbers: tf.Tensor, operate: Operate, settings: Aug
 
 
 def _maps(operations: tf.Tensor, strengths: tf.Tensor, size: tf.Tensor, *, policy: Policy) -> tf.Tensor:
-    """float64 (N, 2, 3): how each operation, int32 (N,), moves the image at its strength, float32 (N,); most do not."""
+    """float64 (N, 2, 3): the map of each operation, int32 (N,), at its strength, float32 (N,); mostly the identity."""
     moves = tf.one_hot(operations - len(policy.pointwise), len(MOVES), dtype=tf.float64)
     most = tf.constant([math.radians(30), 0.3, 0.3, policy.translate, policy.translate], tf.float64)
     amounts = moves * tf.cast(strengths, tf.float64)[:, None] * most
@@ -177,5 +186,5 @@ def _threshold(strength: tf.Tensor) -> tf.Tensor:
 
 
 def _eight_bits(image: tf.Tensor) -> tf.Tensor:
-    # Not tf.round, which is ten times slower and rounds halves to even.
+    # tf.round is ten times slower and rounds halves to even.
     return tf.cast(image + 0.5, tf.uint8)

@@ -1,4 +1,4 @@
-"""Random changes that the numbers alone decide, each equal to its definition in NumPy, Pillow or SciPy."""
+"""Random changes depend on their numbers only, and equal their definitions in NumPy, Pillow or SciPy."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def augmented(*augment, images=IMAGES, numbers=None, seed=1):
 
 
 def crops(image, pad):
-    """(dy, dx) -> what `np.pad` with the border's pixels, cropped there, gives."""
+    """(dy, dx) -> the image padded by `np.pad` with its border pixels and cropped there."""
     height, width, _ = image.shape
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
     places = [(dy, dx) for dy in range(2 * pad + 1) for dx in range(2 * pad + 1)]
@@ -32,7 +32,7 @@ def crops(image, pad):
 
 
 def places(images, moved, pad):
-    """Every place at which a crop of the image gives the result, for each image."""
+    """For each image, every place at which its crop equals the result."""
     return [
         [place for place, crop in crops(image, pad).items() if np.array_equal(crop, result)]
         for image, result in zip(images, moved, strict=True)
@@ -148,7 +148,7 @@ def test_gaussian_blur_equals_scipys_filter(sigma, side):
 
 
 def covered(image, result):
-    """Rows and columns (first, last + 1) of the rectangle in which the two differ."""
+    """Rows and columns (first, last + 1) of the rectangle in which two images differ."""
     changed = np.any(image != result, axis=-1)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1

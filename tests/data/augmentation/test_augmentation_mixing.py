@@ -1,4 +1,4 @@
-"""MixUp and CutMix: shares distributed as the papers say, and labels mixed as the pixels are."""
+"""MixUp and CutMix: shares are distributed as in the papers, and labels are mixed like the pixels."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_the_share_is_distributed_as_beta(alpha):
     numbers = random_numbers(4000, 1)[:, 0]
     shares = draws.beta(tf.constant(numbers), alpha).numpy()
     np.testing.assert_allclose(shares, stats.beta(alpha, alpha).ppf(numbers.astype(np.float64)), atol=1e-6)
-    # At 0.1 every tenth share lies closer to 0 or 1 than float32 shows, and is no continuous number any more.
+    # At 0.1 every tenth share is closer to 0 or 1 than float32 can show, so the distribution is no longer continuous.
     assert alpha == 0.1 or stats.kstest(shares, stats.beta(alpha, alpha).cdf).pvalue > 0.01
 
 
@@ -41,7 +41,7 @@ def test_normal_and_exponential_numbers_are_distributed_so():
 
 @pytest.mark.parametrize("settings", [a.MixUp(alpha=1.0), a.CutMix()])
 def test_labels_are_mixed_as_the_pixels_are(settings):
-    # Image i is plain 10 i, of class i: its pixels' mean says how it was mixed.
+    # Image i has the value 10 i everywhere, and class i: the mean of its pixels shows how it was mixed.
     labels = np.arange(CLASSES)
     images = np.tile(10.0 * labels[:, None, None, None], (1, 30, 40, 3))
     for seed in range(20):
@@ -63,7 +63,7 @@ def test_mix_up_equals_its_equation():
 
 
 def test_cut_mix_pastes_the_rectangle_that_its_numbers_say():
-    # The other's share is 0.25: half of either side, 10 x 14, about row 6 and column 27, whose right end is cut off.
+    # The share of the other image is 0.25: half of each side, 10 x 14, around row 6 and column 27; the right end is cut off.
     images = np.stack([np.zeros((20, 28, 1)), np.ones((20, 28, 1))])
     numbers = [[0.9, 0.75, 0.3, 0.99, 0.0], [0.1, 0.75, 0.3, 0.99, 0.9]]
     results, shares = mixed(a.CutMix(probability=0.5), images=images, labels=[3, 4], numbers=numbers)

@@ -1,4 +1,4 @@
-"""Boxes and masks lie where the pixels of their objects are, after every augmentation that moves pixels."""
+"""Boxes and masks stay on the pixels of their objects after every augmentation that moves pixels."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def moved(batch, config, numbers):
 
 
 def extent(mask):
-    """The smallest box, in pixels, around what is not zero; None where there is nothing."""
+    """The smallest box, in pixels, around the values that are not zero; None if all are zero."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]) if len(rows) else None
 
@@ -65,7 +65,7 @@ def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, num
         assert seen is None or min(seen[2:] - seen[:2]) < 1.5
         assert (boxes[0].any(), masks[0].any()) == (False, False)
         return
-    # A pixel of the picture shows the object where its middle does, so a border lies within half a pixel.
+    # A pixel shows the object if its centre does, so a border is exact to half a pixel.
     if seen is not None:
         assert (boxes[0][:2] <= seen[:2] + 0.51).all()
         assert (boxes[0][2:] >= seen[2:] - 0.51).all()
@@ -73,7 +73,7 @@ def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, num
     away_from_border = (boxes[0] > 0.5).all() and (boxes[0] < PIXELS - 0.5).all()
     if away_from_border and not isinstance(config, a.Rotate):
         assert np.abs(boxes[0] - seen).max() < 0.51
-    if away_from_border and isinstance(config, a.Rotate):  # the corners of a turned box end in less than a pixel
+    if away_from_border and isinstance(config, a.Rotate):  # the corners of a rotated box are narrower than a pixel
         assert np.abs(boxes[0] - seen).max() < 2.1
 
 

@@ -24,7 +24,7 @@ IMAGES = st.sampled_from([1, 3]).flatmap(
 
 
 def pillows(image, function):
-    """What a function on Pillow's images makes of a uint8 array."""
+    """The result of a function on Pillow's images for a uint8 array."""
     result = np.asarray(function(Image.fromarray(image if image.shape[-1] == 3 else image[..., 0])))
     return result.reshape(image.shape)
 
@@ -54,7 +54,7 @@ def test_autocontrast_equals_its_formula_in_whole_numbers_and_pillows_to_one(ima
     low, high = (extreme(image.astype(int), axis=(0, 1)) for extreme in (np.min, np.max))
     exact = np.where(low == high, image, (image - low) * 255 // np.maximum(high - low, 1))
     np.testing.assert_array_equal(result, exact)
-    # Pillow's float64 falls below a whole number now and then, and is cut off one lower.
+    # Pillow's float64 is sometimes slightly below an integer, and is then rounded down by one.
     assert np.abs(result.astype(int) - pillows(image, ImageOps.autocontrast)).max() <= 1
 
 
@@ -91,7 +91,7 @@ def test_solarize_equals_pillows(threshold):
 
 
 def about_the_middle(a, b, c, d):
-    """Pillow's six numbers for the affine map with the picture's middle at rest."""
+    """Pillow's six numbers for the affine map that keeps the picture's centre."""
     y, x = PHOTO.shape[0] / 2, PHOTO.shape[1] / 2
     return a, b, x - a * x - b * y, c, d, y - c * x - d * y
 
@@ -130,7 +130,7 @@ def test_each_operation_of_rand_augment_equals_pillows(name, expected, sign):
     result = rand_augmented(PHOTO, name, sign=sign)
     theirs = pillows(PHOTO, lambda image: expected(image, sign))
     if name in NAMES[9:]:
-        # The nearest of two pixels is a matter of rounding in the middle between them.
+        # In the middle between two pixels, rounding decides which one is the nearest.
         assert np.mean(np.any(result != theirs, axis=-1)) < 0.01
     else:
         assert np.abs(result - theirs).max() <= 1  # float32 has no exact 0.19

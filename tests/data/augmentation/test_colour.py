@@ -1,4 +1,4 @@
-"""Brightness, contrast, saturation and hue, each equal to its definition in NumPy, and cut to [0, 255] once."""
+"""Brightness, contrast, saturation and hue equal their definitions in NumPy, and are clipped to [0, 255] once."""
 
 import colorsys
 
@@ -68,7 +68,7 @@ def test_hue_is_a_turn_in_the_plane_of_i_and_q():
     turned = jittered([MIDDLE, MIDDLE, MIDDLE, LEAST], pale, hue=0.25)  # a quarter back: (I, Q) -> (Q, -I)
     for before, after in zip(pale.reshape(-1, 3)[:40], turned.reshape(-1, 3), strict=False):
         y, i, q = colorsys.rgb_to_yiq(*before)
-        # colorsys' two matrices are rounded, and not quite each other's inverse.
+        # colorsys' two matrices are rounded, so neither is exactly the inverse of the other.
         np.testing.assert_allclose(colorsys.rgb_to_yiq(*after), (y, q, -i), atol=0.2)
 
 

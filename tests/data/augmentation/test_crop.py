@@ -1,4 +1,4 @@
-"""A random part of the undecoded image: where it lies, how often, and that pixels, boxes and masks are those of it."""
+"""A random part of the undecoded image: its position is distributed as stated, and pixels, boxes and masks match it."""
 
 import io
 
@@ -59,7 +59,7 @@ def test_area_and_ratio_are_those_asked_for(size, numbers):
 def test_area_is_even_and_ratio_even_in_its_logarithm():
     _, _, height, width = parts((4000, 4000), 3000).T.astype(float)
     area = height * width / 4000**2
-    # On a square every ratio in 3:4 to 4:3 fits while the area is at most 3/4: so both are even there.
+    # In a square, every ratio from 3:4 to 4:3 fits if the area is at most 3/4: so both are uniform there.
     small = area < 0.75
     for values, low, high in (
         (area, 0.08, 1.0),
@@ -120,7 +120,7 @@ def test_pixels_are_those_that_pillow_cuts_out_and_resizes(kind, numbers, color_
         axis=-1,
     )
     ours = cropped(data, numbers, color_mode=color_mode)["image"].numpy()
-    # A JPEG decoder that sees only the part rounds the colour of its outermost columns otherwise, by a few levels.
+    # A JPEG decoder that reads only the part rounds the colour of its outermost columns differently, by a few levels.
     np.testing.assert_allclose(ours, expected, atol=0.01 if kind != "jpeg" else 3)
 
 
