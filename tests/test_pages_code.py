@@ -29,7 +29,7 @@ PIECES = {
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
 }
-COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard) "
+COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard|source) "
 # What needs more than this machine has, or minutes.
 REASONS = r"(needs|installs|downloads|trains|starts|measures|the tests run it) \S"
 # Inline code of others, that only looks like a setting or a call of ours.
@@ -144,7 +144,8 @@ def petals(tmp_path_factory, make_images):
 def accepts(written_files):
     """Refuses a call that its program would refuse."""
     check = {"kerasvision": _accepts_ours, "python": _accepts_script, "pip": _accepts_pip, "python3": _accepts_venv}
-    check |= dict.fromkeys(("lint-imports", "mypy", "pre-commit", "pytest", "ruff", "sphinx-build"), _accepts_tool)
+    check |= dict.fromkeys(("lint-imports", "mypy", "pytest", "ruff", "sphinx-build"), _accepts_tool)
+    check["pre-commit"] = lambda call, _: _assert_words(call, ["install"])
     check["tensorboard"] = lambda call, _: _assert_words(call, ["--logdir", re.compile("runs/.*")])
     return lambda call: check[call.program](call, {**pipeline_files(), **written_files})
 
@@ -166,6 +167,9 @@ def test_every_command_of_a_block_is_accepted(block, accepts, tmp_path):
 def test_every_command_in_a_sentence_is_accepted(code, accepts, tmp_path):
     if re.fullmatch("kerasvision( [a-z]+)+", code) and the_command(code.split()[1:]):
         return
+    if code == "source .venv/bin/activate":
+        assert '"${VENV:=.venv}"' in pages.pages()["README.md"]
+        return
     (call,) = pages.calls(code, tmp_path)
     accepts(call)
 
@@ -183,6 +187,9 @@ def _accepts_venv(call, _):
 def _accepts_pip(call, _):
     if call.arguments[-1].endswith(".whl"):
         _assert_words(call, ["install", re.escape(f"kerasvision-{kerasvision.__version__}-py3-none-any.whl")])
+        return
+    if call.arguments == ["install", "pre-commit"]:
+        assert (ROOT / ".pre-commit-config.yaml").is_file()
         return
     _assert_words(call, ["install", "-e", r"\.\[\w+\]"])
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -277,6 +284,9 @@ def test_every_path_of_a_setting_exists(code):
     part, _, field = code.partition(".")
     if part == "kerasvision":
         assert hasattr(importlib.import_module(part), field)
+        return
+    if part == "tool":
+        assert field in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
         return
     annotation = c.Experiment.model_fields[part].annotation
     assert any(field in kind.model_fields for kind in kinds_of(annotation)), code
