@@ -16,7 +16,7 @@ WHAT, TIME = "(test accuracy|of its sentences true|BLEU-1)", r"[\d.]+ (s|minutes
 MEASURED = rf"\d\.\d+ (\+- \d\.\d+ {WHAT} \(\d+ seeds|{WHAT} \(1 seed), {TIME}\)"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *(ROOT / "docs").rglob("*.md")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
 
 def drawing(name):
