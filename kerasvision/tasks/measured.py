@@ -33,7 +33,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import lookup, models
 from kerasvision.errors import ConfigError, StageError
-from kerasvision.tasks.added_metrics import added_evidence, added_measures, check_added_scores
+from kerasvision.tasks.added_metrics import TruthAndAnswers, added_evidence, added_measures, check_added_scores
 from kerasvision.tasks.base import Batch, Evidence, Judgement, Task
 from kerasvision.tasks.metrics import Floats, weighted_scores
 
@@ -88,8 +88,10 @@ class MeasuredTask(Task):
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network with `num_outputs` outputs, float32 (N, num_outputs)."""
-        outputs = self.num_outputs
-        return models.build(model.name, image_shape=image_shape, num_classes=outputs, weights=model.weights, **model.options)
+        options: dict[str, Any] = dict(model.options)
+        return models.build(
+            model.name, image_shape=image_shape, num_classes=self.num_outputs, weights=model.weights, **options
+        )
 
     def judge(
         self, *, ids: Sequence[str], truth: npt.NDArray[Any], predictions: Mapping[str, npt.NDArray[Any]]
@@ -117,12 +119,12 @@ class MeasuredTask(Task):
         return f"{_shown(row['truth'])} → {_shown(row['answer'])}"
 
     def _answers(self, predictions: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        name = getattr(self, "answer", None)
+        name: str = getattr(self, "answer", "")
         if name not in predictions:
             raise ConfigError(
                 f"{type(self).__name__}.answer must name an output of its predictor",
                 received=name,
-                hint=lookup.did_you_mean(str(name), predictions),
+                hint=lookup.did_you_mean(name, predictions),
             )
         answers = predictions[name]
         if answers.dtype.kind == "f" and (lost := int((~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)).sum())):
@@ -147,8 +149,12 @@ def _weighted_scores(
     rows: npt.NDArray[np.integer[Any]],
     weights: Floats,
 ) -> dict[str, Floats]:
-    table = added_measures(metrics, lambda weighted: (weighted.truth, weighted.answers))
+    table = added_measures(metrics, _truth_and_answers)
     return weighted_scores(table, WeightedAnswers(truth[rows], answers[rows], weights))
+
+
+def _truth_and_answers(weighted: WeightedAnswers) -> TruthAndAnswers:
+    return weighted.truth, weighted.answers
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""An artifact class of a person's own is opened as itself, and may not take a name that is in use."""
+"""An artifact class of your own is opened as itself, and may not take a name that is in use."""
 
 from pathlib import Path
 

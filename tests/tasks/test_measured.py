@@ -1,4 +1,4 @@
-"""A task of a person's own is judged by its metrics, and a method that it lacks or gets wrong is named."""
+"""A task of your own is judged by its metrics, and a method that it lacks or gets wrong is named."""
 
 import sys
 from typing import ClassVar
