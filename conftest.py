@@ -15,6 +15,7 @@ collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
 LONGEST = (
     "tests/conformance/test_models.py",
     "tests/cli/test_pages.py",
+    "tests/examples/test_examples.py",
     "tests/cli/test_digits.py",
     "tests/training/devices/test_replicas.py",
     "tests/pipeline/test_captioner.py",
