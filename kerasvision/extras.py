@@ -1,4 +1,4 @@
-"""Which extra brings a package that is missing, and the command that installs it here.
+"""Finds the extra of a missing package, and the command that installs it here.
 
 >>> extra_of("uvicorn")
 'serve'
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kerasvision.errors import ConfigError
 
-# The names that are imported; pyproject.toml has the distributions and their bounds, and a test compares the two.
+# Import names; pyproject.toml has the distributions and their bounds, and a test compares the two.
 EXTRAS = {
     "formats": ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"),
     "serve": ("prometheus_client", "starlette", "uvicorn"),
@@ -25,7 +25,7 @@ EXTRAS = {
 
 
 def extra_of(package: str) -> str | None:
-    """The extra with the package that is imported by that name; None where no extra has it.
+    """The extra that contains the package with this import name; None if there is none.
 
     >>> extra_of("math") is None
     True
@@ -34,24 +34,24 @@ def extra_of(package: str) -> str | None:
 
 
 def missing(who: str, packages: Iterable[str]) -> ConfigError:
-    """The error of something that requires packages of an extra, with the command that installs them.
+    """The error for missing packages of an extra, with the command that installs them.
 
     Args:
-        who: what requires them, as the user knows it.
-        packages: the names that are imported; one at least.
+        who: what requires them, by the name that the user knows.
+        packages: their import names, at least one.
     """
     names = sorted(packages)
     extras = sorted({extra for name in names if (extra := extra_of(name))})
     others = [shlex.quote(name) for name in names if extra_of(name) is None]
     which = f"the package {names[0]}, which is" if len(names) == 1 else f"the packages {', '.join(names)}, which are"
     command = " ".join([install_command(*extras) if extras else _install(), *others])
-    return ConfigError(f"{who} needs {which} not installed", hint=f"install with: {command}")
+    return ConfigError(f"{who} requires {which} not installed", hint=f"install with: {command}")
 
 
 def install_command(*extras: str) -> str:
-    """The command that adds extras to this installation of kerasvision, to be typed in the current folder.
+    """The command that adds extras to this installation of kerasvision, for the current folder.
 
-    From a clone, it names the clone: an index of packages need not have kerasvision.
+    For a clone, it names the clone, because a package index may not have kerasvision.
     """
     wanted = f"[{','.join(extras)}]"
     checkout = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def _is_checkout(folder: Path) -> bool:
 
 
 def _origin() -> str | None:
-    """The address that pip installed kerasvision from; None where it came from an index.
+    """The address that pip installed kerasvision from; None if it came from an index.
 
     Source: https://packaging.python.org/en/latest/specifications/direct-url/
     """
@@ -84,7 +84,7 @@ def _origin() -> str | None:
 
 
 def _install() -> str:
-    """`pip install` where the shell finds the pip of this environment; else what names this environment."""
+    """`pip install` if the shell finds the pip of this environment; else a command that names this environment."""
     found, python = shutil.which("pip"), shlex.quote(sys.executable)
     if importlib.util.find_spec("pip") is None:  # uv makes environments without it
         return f"uv pip install --python {python}"

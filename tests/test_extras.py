@@ -1,4 +1,4 @@
-"""A message about a missing package ends in a command that works: from a clone, from a repository, from an index."""
+"""A message about a missing package ends with a command that works: for a clone, a repository or an index."""
 
 import importlib.metadata
 import json
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
-    """kerasvision in site-packages, with that direct_url.json; None: without one."""
+    """Installs kerasvision in site-packages, with this direct_url.json, or without one if it is None."""
 
     def install(record):
         monkeypatch.setattr(extras, "__file__", str(tmp_path / "site-packages" / "kerasvision" / "extras.py"))
@@ -96,10 +96,10 @@ def test_an_environment_without_pip_was_made_by_uv(monkeypatch):
 def test_the_error_names_the_packages_and_their_extras(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert str(extras.missing("transform", ["tokenizers"])) == (
-        "transform needs the package tokenizers, which is not installed. Install with: pip install -e '.[subwords]'."
+        "transform requires the package tokenizers, which is not installed. Install with: pip install -e '.[subwords]'."
     )
     assert str(extras.missing("exporter", ["tokenizers", "onnx"])) == (
-        "exporter needs the packages onnx, tokenizers, which are not installed. "
+        "exporter requires the packages onnx, tokenizers, which are not installed. "
         "Install with: pip install -e '.[formats,subwords]'."
     )
     assert str(extras.missing("mine", ["other"])).endswith("Install with: pip install other.")

@@ -1,6 +1,6 @@
-"""The command line: `kerasvision COMMAND`. Each command is one library call and a way to print what it gives.
+"""The command line: `kerasvision COMMAND`. Each command calls one library function and prints its result.
 
-Only what every command needs is imported here, so that `--help` answers at once.
+Only what every command needs is imported here, so that `--help` is fast.
 """
 
 import io
@@ -19,7 +19,7 @@ from kerasvision.errors import ConfigError, KerasvisionError
 app = typer.Typer(
     name="kerasvision",
     cls=CheckedNumbers,
-    help="Train vision models on Keras through a TFX-style pipeline, from images on disk to a model that can be served.",
+    help="Train vision models on Keras with a TFX-style pipeline, from images on disk to a model that can be served.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,26 +68,24 @@ def main() -> None:
     quiet.install()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What a terminal or a pipe cannot show (a name that is no UTF-8, an umlaut in an ASCII locale) is escaped.
+            # Characters that the output cannot encode are escaped: names that are not UTF-8, umlauts in an ASCII locale.
             stream.reconfigure(errors="backslashreplace")
     try:
-        # A user's own sources and networks are modules of the folder that the command is given in; last, so that a file
-        # there hides nothing that is installed.
+        # A user's own sources and networks are modules in the current folder. It comes last, so that a file there does not
+        # hide an installed module.
         sys.path.append(str(_current_folder()))
         app()
     except (KerasvisionError, OSError) as error:
-        told = error if isinstance(error, KerasvisionError) else refused(error)
-        if told is None or _State.traceback:
+        shown = error if isinstance(error, KerasvisionError) else refused(error)
+        if shown is None or _State.traceback:
             raise
         console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        console.print(f"{type(told).__name__}: {told}", style="red")
-        sys.exit(told.exit_code)
+        console.print(f"{type(shown).__name__}: {shown}", style="red")
+        sys.exit(shown.exit_code)
 
 
 def _current_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise ConfigError(
-            "the folder that this command was given in does not exist any more", hint="change to one that does"
-        ) from None
+        raise ConfigError("the current folder does not exist any more", hint="change to a folder that exists") from None

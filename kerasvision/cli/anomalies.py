@@ -1,4 +1,4 @@
-"""The sentences of anomalies on the screen, for `run` and `data scan` alike."""
+"""Prints anomalies of the images, for `run` and `data scan`."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rich.markup import escape
 from kerasvision.shortened import and_more
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "dim", "fail": "red", "warn": "yellow", "pass": "green"}
-# A screen has some 50 lines, and each anomaly may name a few images below its sentence.
+# A screen has about 50 lines, and each anomaly may name a few images below its message.
 MOST_SHOWN = 20
 
 
@@ -25,12 +25,12 @@ class ShownAnomaly(TypedDict):
 
 
 def print_anomalies(anomalies: Sequence[ShownAnomaly], file: Path, console: Console) -> None:
-    """The worst anomalies with some of the images concerned, and where the others are.
+    """Prints the worst anomalies with some of their images, and the file that lists the others.
 
     Args:
-        anomalies: severity, code, message and examples of each, worst first, as anomalies.json holds them.
-        file: that file.
-        console: where they are printed.
+        anomalies: severity, code, message and examples of each, worst first, as in anomalies.json.
+        file: the path of anomalies.json.
+        console: where to print.
     """
     for anomaly in anomalies[:MOST_SHOWN]:
         severity = anomaly["severity"]

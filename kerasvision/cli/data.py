@@ -1,4 +1,4 @@
-"""`data`: what is in the images of a pipeline, and how fast they come."""
+"""`data`: what is in the images of a pipeline, and how fast they are read."""
 
 import os
 from pathlib import Path
@@ -17,11 +17,11 @@ from kerasvision.errors import ConfigError, DataError
 from kerasvision.shortened import and_more
 
 app = typer.Typer(
-    help="Look at the images of a pipeline, and measure how fast they come.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at the images of a pipeline, and measure how fast they are read.", no_args_is_help=True, rich_markup_mode=None
 )
 
 MOST_CLASSES = 30
-# What a picture can be drawn as.
+# The file formats of pictures.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".pdf", ".svg")
 
 
@@ -37,19 +37,19 @@ def scan(
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     root: Root = Path(),
 ) -> None:
-    """Look at every image and say what is wrong. Exit code 3 where an error was found."""
+    """Check every image and report what is wrong. Exit code 3 if there is an error."""
     from kerasvision.pipeline.scan import scan as scan_images
 
-    # The anomalies are not told with their stage, but below, with what is known to be harmless.
+    # Anomalies are printed below, together with the harmless ones, not after their stage.
     found = scan_images(target, overrides=overrides, root=root, listener=stage_lines(anomalies=False))
     verdict = found.verdict
     print_anomalies(verdict["anomalies"], found.anomalies.file, Console(highlight=False))
     colour = COLOURS[verdict["verdict"]]
     images = sum(found.images.values())
     print_whole(f"[{colour}]{verdict['verdict']}[/]: {images} images to use, {found.left_out} left out")
-    typer.echo(f"all in pictures: {os.path.relpath(found.statistics.page)}")
+    typer.echo(f"page with pictures: {os.path.relpath(found.statistics.page)}")
     if any(anomaly["severity"] != "info" for anomaly in verdict["anomalies"]) and found.anomalies.quarantine.exists():
-        typer.echo(f"to leave out what is suspected: --set ingest.quarantine_file={_relative(found.anomalies.quarantine)}")
+        typer.echo(f"to leave out suspicious images: --set ingest.quarantine_file={_relative(found.anomalies.quarantine)}")
     if verdict["verdict"] == "fail":
         raise typer.Exit(DataError.exit_code)
 
@@ -59,20 +59,21 @@ def show(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006
     augmented: Annotated[
-        Path | None, typer.Option("--augmented", metavar="FILE.png", help="Draw training images as the network gets them.")
+        Path | None,
+        typer.Option("--augmented", metavar="FILE.png", help="Draw training images as the network receives them."),
     ] = None,
     root: Root = Path(),
 ) -> None:
-    """Say how many images of each class each split holds, and what was added to the source."""
+    """Print how many images of each class are in each split, and what changed in the source."""
     from kerasvision.pipeline.scan import scan as scan_images
 
     if augmented is not None and augmented.suffix.lower() not in PICTURES:
-        raise ConfigError(f"--augmented draws to a file that ends in {', '.join(PICTURES)}", received=str(augmented))
+        raise ConfigError(f"--augmented requires a file that ends in {', '.join(PICTURES)}", received=str(augmented))
     purpose = "data show"
     found = scan_images(pipeline_file, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
     _print_counts(found.counts, found.images)
     print_whole(escape(_span_line(found.span)))
-    typer.echo(f"all in pictures: {_relative(found.statistics.page)}")
+    typer.echo(f"page with pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
         from kerasvision.data.feeding.preview import draw_augmented
 
@@ -85,15 +86,15 @@ def show(
 def bench(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option("--seconds", callback=_positive, help="How long to measure, about.")] = 20.0,
+    seconds: Annotated[float, typer.Option("--seconds", callback=_positive, help="About how long to measure.")] = 20.0,
     target: Annotated[
-        float, typer.Option("--target", callback=_positive, help="Images/s that the accelerator takes.")
+        float, typer.Option("--target", callback=_positive, help="Images/s that the accelerator trains on.")
     ] = 3000.0,
     root: Root = Path(),
 ) -> None:
-    """Measure how fast training images come, step by step, and name the slowest_step step.
+    """Measure how fast training images are prepared, step by step, and name the slowest step.
 
-    3,000 images/s is what one H200 takes when it trains a ResNet-50.
+    One H200 trains a ResNet-50 on 3,000 images/s.
     """
     from kerasvision.data.feeding.bench import bench_input, cores_to_feed, slowest_step
 
@@ -114,7 +115,7 @@ def bench(
     each = sum(step.milliseconds for step in steps)
     typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
-    typer.echo(f"an accelerator that takes {target:,.0f} images/s {needs}")
+    typer.echo(f"an accelerator that trains on {target:,.0f} images/s {needs}")
 
 
 def _relative(path: Path) -> str:
@@ -122,7 +123,7 @@ def _relative(path: Path) -> str:
 
 
 def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> None:
-    """A row for each class, and one for all images; without labels, the last alone."""
+    """Prints a row for each class, and one for all images; without labels, only the latter."""
     table = table_of("class", *images, right=tuple(images))
     names = list(next(iter(counts.values()), {}))
     for name in names[:MOST_CLASSES]:
@@ -134,8 +135,8 @@ def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> 
 
 
 def _span_line(span: dict[str, Any]) -> str:
-    """What is new since the examples before, in a line."""
+    """What changed since the previous examples, in one line."""
     if span["span"] == 1:
-        return f"span 1: {span['added']} images, the first that were read here"
+        return f"span 1: {span['added']} images, the first ones read here"
     new = ", ".join(f"{span[kind]} {kind}" for kind in ("added", "removed", "changed", "relabelled") if span[kind])
-    return f"span {span['span']}: {new or 'nothing new'}; {span['unchanged']} as before"
+    return f"span {span['span']}: {new or 'nothing new'}; {span['unchanged']} unchanged"

@@ -1,4 +1,4 @@
-"""`doctor`: whether this machine can do the work, and whether an experiment is sound before it is trained."""
+"""`doctor`: checks the machine, and an experiment before it is trained."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,29 +14,31 @@ from kerasvision.errors import ConfigError, KerasvisionError
 if TYPE_CHECKING:
     import pandas as pd
 
-# So many rows of a long table are shown.
+# How many rows of a long table are shown.
 MOST_ROWS = 12
 
 
 def doctor(
     overfit: Annotated[
-        Path | None, typer.Option("--overfit", metavar="PIPELINE", help="Can the experiment learn one batch by heart?")
+        Path | None,
+        typer.Option("--overfit", metavar="PIPELINE", help="Check whether the experiment can memorize one batch."),
     ] = None,
     distribute: Annotated[
-        Path | None, typer.Option("--distribute", metavar="PIPELINE", help="Do one and several devices agree?")
+        Path | None,
+        typer.Option("--distribute", metavar="PIPELINE", help="Check whether one and several devices give equal results."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="How many to train; by default 500 at most, and 20 on devices.")
+        int | None, typer.Option("--steps", min=1, help="Training steps; by default at most 500, and 20 with --distribute.")
     ] = None,
     replicas: Annotated[
-        int | None, typer.Option("--replicas", min=2, help="With --distribute: how many; by default 2.")
+        int | None, typer.Option("--replicas", min=2, help="With --distribute: how many devices; by default 2.")
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     root: Root = Path(),
 ) -> None:
-    """Look at this machine; or train a few steps of an experiment and say what stands in its way.
+    """Check this machine, or train a few steps of an experiment and report problems.
 
-    Without an option: versions, devices, memory, disk and network. Exit code 1 where something is wrong.
+    Without an option: check versions, devices, memory, disk and network. Exit code 1 if something is wrong.
     """
     _refuse_idle_options(overfit, distribute, steps=steps, replicas=replicas, overrides=overrides)
     if overfit is None and distribute is None:
@@ -68,7 +70,7 @@ def _refuse_idle_options(
     overfit: Path | None, distribute: Path | None, *, steps: int | None, replicas: int | None, overrides: list[str]
 ) -> None:
     if overfit is None and distribute is None and (steps or replicas or overrides):
-        raise ConfigError("--steps, --replicas and --set go with --overfit or --distribute, and neither is there")
+        raise ConfigError("--steps, --replicas and --set require --overfit or --distribute")
     if distribute is None and replicas:
         raise ConfigError("--replicas requires --distribute")
 
@@ -103,7 +105,7 @@ def _agrees(pipeline_file: Path, steps: int | None, replicas: int | None, overri
 
 
 def _print_rows(table: "pd.DataFrame") -> None:
-    """Some rows of a pandas table, equally far apart, with the first and the last."""
+    """Prints equally spaced rows of a pandas table, including the first and the last."""
     shown = sorted({round(place * (len(table) - 1) / (MOST_ROWS - 1)) for place in range(MOST_ROWS)}) if len(table) else []
     printed = table_of(*table.columns, right=tuple(table.columns))
     for row in table.iloc[shown].itertuples(index=False):

@@ -1,4 +1,4 @@
-"""`models list|show|check`: which networks there are, what they are made of, and whether their gradients are right."""
+"""`models list|show|check`: lists the networks, shows their layers and checks their gradients."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from kerasvision import lookup
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, KerasvisionError
 
-# Classes that a network is built for.
+# The largest number of classes.
 MOST = 1_000_000
-# Python reads no number of more than 4,300 digits, and no image has a side of ten.
+# Python cannot parse an integer of more than 4,300 digits, and no image has a side of ten digits.
 MOST_DIGITS = 10
-app = typer.Typer(help="The networks.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check the networks.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_() -> None:
-    """Every network by family, with its source."""
+    """List every network by family, with its source."""
     from kerasvision.models.table import NETWORKS
 
     table = table_of("name", "family", "least side", "source", right=("least side",))
@@ -33,9 +33,11 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
     image_shape: Annotated[str, typer.Option("--image-shape", help="Height,width,channels.")] = "",
     classes: Annotated[int | None, typer.Option("--classes", min=1, max=MOST, help="How many classes.")] = None,
-    option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of the builder: layout=paper. Repeatable.")
+    ] = None,
 ) -> None:
-    """Layer by layer: output shape, weights, memory, multiply-adds; and which published figures the sums equal."""
+    """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures."""
     from kerasvision.models import build
     from kerasvision.models.summary import layer_table, matching_figures
     from kerasvision.models.table import published, usual
@@ -67,16 +69,18 @@ def show(
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
     image_side: Annotated[
-        int | None, typer.Option("--image-side", min=1, help="Pixels; by default the least that the network reads, or 32.")
+        int | None, typer.Option("--image-side", min=1, help="Pixels; by default the network's smallest side, or 32.")
     ] = None,
     channels: Annotated[
-        int | None, typer.Option("--channels", min=1, help="Of the images; by default as published, or 3.")
+        int | None, typer.Option("--channels", min=1, help="Channels of the images; by default as published, or 3.")
     ] = None,
     classes: Annotated[int, typer.Option("--classes", min=1, max=MOST, help="How many classes.")] = 10,
-    option: Annotated[list[str] | None, typer.Option("--option", help="What else the builder takes: layout=paper.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and what is compared.")] = 0,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of the builder: layout=paper. Repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and the choice of what to compare.")] = 0,
 ) -> None:
-    """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 where one is not shown right."""
+    """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 unless all are proven right."""
     from kerasvision.models.table import find
     from kerasvision.training.probes.gradient_check import check_builder
 
@@ -99,16 +103,16 @@ def check(
 
 @contextmanager
 def _in_memory(name: str) -> Iterator[None]:
-    """Says in words that a network is too large for this machine."""
+    """Turns a lack of memory into a message that the network is too large for this machine."""
     try:
         yield
     except Exception as error:
-        # TensorFlow's own kind is known by its name, as the command line does not import TensorFlow.
+        # TensorFlow's error is recognized by its name, because the command line does not import TensorFlow.
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
         raise ConfigError(
             f"{name} of this size does not fit into the memory of this machine",
-            hint="ask for smaller images, fewer classes or smaller options",
+            hint="use smaller images, fewer classes or smaller options",
         ) from error
 
 
@@ -124,13 +128,13 @@ def _shapes(output: Mapping[str, Any] | Sequence[Any]) -> str:
         return ", ".join(f"{level}: {_shapes(shape)}" for level, shape in output.items())
     if output and isinstance(output[0], tuple | list):
         return ", ".join(map(_shapes, output))
-    # Of some things an image may have any number.
+    # A size is None where it may vary, such as the number of objects.
     return " x ".join("any" if size is None else str(size) for size in output)
 
 
 def _shape(text: str) -> tuple[int, int, int]:
     parts = [part.strip() for part in text.replace("x", ",").split(",")]
     if len(parts) != 3 or not all(part.isdecimal() and len(part) < MOST_DIGITS for part in parts):
-        raise ConfigError("--image-shape has the form height,width,channels", received=text)
+        raise ConfigError("--image-shape must have the form height,width,channels", received=text)
     height, width, channels = map(int, parts)
     return height, width, channels

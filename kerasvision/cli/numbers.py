@@ -1,7 +1,7 @@
-"""What every number on the command line must be: finite, and no larger than 64 bits hold.
+"""Checks that every number on the command line is finite and fits in 64 bits.
 
-The bounds of an option (`min=`, `max=`) let nan pass, which is neither below nor above any bound, and infinity where there
-is no upper bound. So this rule applies to every option and argument of every command, in one place.
+The bounds of an option (`min=`, `max=`) accept nan, which is neither below nor above any bound, and infinity if there is no
+upper bound. So this check applies to every option and argument of every command.
 """
 
 import math
@@ -11,12 +11,12 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-# Of whole numbers: what 64 bits hold.
+# The largest 64-bit integer.
 MOST = 2**63 - 1
 
 
 class CheckedNumbers(TyperGroup):
-    """A group of commands that refuses numbers which no command can use, in its commands and in groups below it."""
+    """A group of commands that rejects unusable numbers, in its own commands and in the groups below it."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
@@ -40,11 +40,11 @@ def _parameters(command: Any) -> Iterator[Any]:
 
 
 def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
-    """The callback of an option, after this rule."""
+    """A callback that makes this check and then calls the option's own."""
 
     def check(context: typer.Context, parameter: Any, value: Any) -> Any:
         if isinstance(value, int | float) and not is_usable(value):
-            kind = "a finite number" if isinstance(value, float) else f"a whole number of at most {MOST:,}"
+            kind = "a finite number" if isinstance(value, float) else f"an integer of at most {MOST:,}"
             raise typer.BadParameter(f"must be {kind}; received {_short(str(value))}.", ctx=context, param=parameter)
         return callback(context, parameter, value) if callback else value
 
@@ -52,7 +52,7 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
 
 
 def _short(text: str) -> str:
-    """The beginning of a long number, and how long it is.
+    """The beginning of a long number, and its number of digits.
 
     >>> _short("-inf"), _short("9" * 400)
     ('-inf', '99999999999999999999... (400 digits)')

@@ -9,8 +9,8 @@ PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeli
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="PATH=VALUE", help="Change one setting: --set training.epochs=3. Repeatable.")
 ]
-Root = Annotated[Path, typer.Option("--root", help="The folder that holds runs/ and saved_models/.")]
-Force = Annotated[bool, typer.Option("--force", help="Execute the chosen stages even where nothing changed.")]
+Root = Annotated[Path, typer.Option("--root", help="The folder of runs/ and saved_models/.")]
+Force = Annotated[bool, typer.Option("--force", help="Execute the chosen stages even if nothing changed.")]
 RunId = Annotated[
     str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or latest: the newest run of a pipeline.")
 ]

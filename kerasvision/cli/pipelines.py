@@ -1,4 +1,4 @@
-"""`run`, `plan`, `stage`, `push`, `compile`: what is done with a pipeline file."""
+"""`run`, `plan`, `stage`, `push`, `compile`: the commands for a pipeline file."""
 
 import os
 import time
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def run(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Begin here.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Start at this stage.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage alone.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.")] = None,
     force: Force = False,
     root: Root = Path(),
     workers: Annotated[
@@ -31,11 +31,11 @@ def run(
         typer.Option(
             "--workers",
             metavar="N",
-            help="How many stages may run at the same time; without it, as many as cores and memory allow, at most 4.",
+            help="How many stages may run at the same time; by default as many as cores and memory allow, at most 4.",
         ),
     ] = None,
 ) -> None:
-    """Run a pipeline: every stage whose result is not there yet."""
+    """Run a pipeline: execute every stage that has no up-to-date result."""
     from kerasvision.pipeline.local import run as run_pipeline
     from kerasvision.pipeline.standard import load_pipeline
 
@@ -62,7 +62,7 @@ def stage(
     force: Force = False,
     root: Root = Path(),
 ) -> None:
-    """Run one stage. What it reads must be there already."""
+    """Run one stage. Its inputs must exist already."""
     run(pipeline_file, overrides, only=name, force=force, root=root)
 
 
@@ -70,19 +70,19 @@ def push(
     pipeline_file: PipelineFile,
     overrides: Overrides = [],  # noqa: B006
     force: Annotated[
-        bool, typer.Option("--force", help="Push although the gate or the proof refused it. Needs --reason.")
+        bool, typer.Option("--force", help="Push a model that the gate or infra_validator rejected. Requires --reason.")
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the version.")] = None,
     root: Root = Path(),
 ) -> None:
-    """Push the model of a pipeline that has run: where it is blessed, or with --force --reason where it is not."""
+    """Push the blessed model of a pipeline that has run. --force --reason pushes a model that is not blessed."""
     from kerasvision.errors import ConfigError
     from kerasvision.pipeline.local import run as run_pipeline
     from kerasvision.pipeline.overrule import overruled, push_node
     from kerasvision.pipeline.standard import load_pipeline
 
     if force != (reason is not None):
-        raise ConfigError("--force and --reason go together: who overrules the gate says why")
+        raise ConfigError("--force and --reason require each other: to overrule the gate, give a reason")
     began = time.monotonic()
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
     pipeline = pipeline if reason is None else overruled(pipeline, reason=reason)
@@ -96,7 +96,7 @@ def plan(
     overrides: Overrides = [],  # noqa: B006
     root: Root = Path(),
 ) -> None:
-    """Say what a run would do, and why. Nothing is executed or written."""
+    """Show what a run would do, and why. Nothing is executed or written."""
     from kerasvision.pipeline.local import plan as plan_pipeline
     from kerasvision.pipeline.standard import load_pipeline
 
@@ -131,7 +131,7 @@ def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
 
 
 def _refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:
-    """Exit code 4 where a model was judged, and not blessed; a line where it was pushed all the same."""
+    """Exit code 4 if a model was judged and not blessed; only a message if it was pushed with --force."""
     from kerasvision.errors import NotBlessedError
 
     found = [(done.node, record.properties) for done in result.stages for record in done.outputs.values()]
@@ -147,5 +147,5 @@ def _refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:
         typer.echo(f"pushed to {forced[0]['pushed_destination']} although {'; '.join(refusals)}", err=True)
         return
     raise NotBlessedError(
-        "; ".join(refusals), hint=f"`kerasvision push {pipeline_file} --force --reason TEXT` pushes it all the same"
+        "; ".join(refusals), hint=f"`kerasvision push {pipeline_file} --force --reason TEXT` pushes it anyway"
     )

@@ -1,4 +1,4 @@
-"""`predict`: ask a saved model about image files, folders and tables."""
+"""`predict`: runs a saved model on image files, folders and tables."""
 
 import json
 import math
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from kerasvision.export.asking.columns import Columns
     from kerasvision.export.asking.predict import Answer
 
-# How many lines a screen shows at a time, and how many labels after the best one.
+# How many rows a printed table has, and how many labels it shows after the best one.
 LINES = 100
 MOST_NEXT = 2
 MOST_NAMED = 20
-FORMATS = "JPEG, PNG, GIF, BMP and WebP files can be read"
+FORMATS = "use JPEG, PNG, GIF, BMP or WebP files"
 
 
 def predict(
@@ -35,19 +35,19 @@ def predict(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; a killed run goes on when given again."),
+        typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; the same command continues a killed run."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many of the best labels.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images that the model is asked about at once.")] = 32,
-    column: Annotated[str | None, typer.Option(help="A table's column of paths; else path, image or file.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images per batch.")] = 32,
+    column: Annotated[str | None, typer.Option(help="A table's column of paths; by default path, image or file.")] = None,
     images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where a table's paths start; else the table's own folder.")
+        Path | None, typer.Option(metavar="FOLDER", help="The folder of a table's paths; by default the table's own.")
     ] = None,
-    recursive: Annotated[bool, typer.Option(help="Look into the folders of a folder too.")] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="With --out: exit code 3 where one file cannot be used.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Also predict the images in subfolders.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="With --out: exit code 3 if a file cannot be used.")] = False,
 ) -> None:
-    """Ask a saved model about images: a line each, or a file for thousands of them."""
+    """Predict images with a saved model: print a line for each, or write a file for any number of them."""
 
     from kerasvision.config.inference import asked_for
 
@@ -56,19 +56,19 @@ def predict(
 
     if out is not None:
         if as_json:
-            raise ConfigError("--json prints and --out writes a file; give one of them")
+            raise ConfigError("--json prints, but --out writes a file; use only one of them")
         from kerasvision.export.asking.bulk import predict_to_file
 
         summary = predict_to_file(saved_model, listed, out=out, top=top, batch_size=batch_size)
         _tell(summary, out, strict=strict)
         return
     if strict:
-        raise ConfigError("--strict requires --out; without it, one bad file gives exit code 3 in any case")
+        raise ConfigError("--strict requires --out; without --out, a bad file always gives exit code 3")
     _print(saved_model, listed(), as_json=as_json, top=top, batch_size=batch_size)
 
 
 def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
-    """What came of it; faults by name, as many as a screen holds."""
+    """Prints how many images were answered, and the first faults."""
     before = f", {summary.went_on_from:,} of them by an earlier run" if summary.went_on_from else ""
     typer.echo(f"{out}: {summary.images - summary.faults:,} of {summary.images:,} images answered{before}")
     if not summary.faults:
@@ -83,7 +83,7 @@ def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
 
 
 def _print(saved_model: Path, images: "Iterable[Listed]", *, as_json: bool, top: int | None, batch_size: int) -> None:
-    """A line for each image, as the answers come, and at the end what could not be used."""
+    """Prints a line for each image as soon as its batch is answered, and at the end the faults."""
     from kerasvision.export.asking.columns import Columns
     from kerasvision.export.asking.predict import ImagePredictor, predict_listed
 
@@ -129,7 +129,7 @@ def _name(answer: "Answer") -> str:
 
 
 def _finite(value: object) -> object:
-    """The value with null for what JSON has no number for.
+    """The value with None for numbers that JSON cannot represent.
 
     >>> _finite({"scores": [0.5, float("nan")]})
     {'scores': [0.5, None]}
@@ -142,7 +142,7 @@ def _finite(value: object) -> object:
 
 
 def _short(value: object) -> str:
-    """A text as it is, and several one after the other; of many numbers the largest.
+    """A text itself, several texts joined, or the largest of several numbers.
 
     >>> _short(["a red cat", "a cat", ""]), _short([-0.25, -1.5])
     ('a red cat | a cat', '-0.2500')

@@ -1,4 +1,4 @@
-"""What commands need that look at an experiment before it is trained: its settings, examples and fitted transform."""
+"""Prepares an experiment for commands that examine it before training: settings, examples and fitted transform."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The pipeline's name, the trainer's settings, and where the stages before it wrote what it reads."""
+    """The pipeline's name, the trainer's settings, and the paths of the trainer's inputs."""
 
     name: str
     settings: "TrainerSettings"
@@ -32,7 +32,7 @@ class Prepared:
         return ExampleSet(self.examples_folder)
 
     def transform(self) -> "ImageTransform":
-        """What every image goes through."""
+        """The fitted transform."""
         from kerasvision.data.transform import ImageTransform
 
         return ImageTransform.load(self.transform_file)
@@ -46,10 +46,10 @@ class Prepared:
 
 
 def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path, purpose: str) -> Prepared:
-    """Runs the stages of a pipeline up to its transform, those whose results are not there yet, for the command named.
+    """Runs the stages of a pipeline up to its transform, or reuses their results, for the command `purpose`.
 
     Raises:
-        GraphError: the pipeline has no stage `trainer`, or one that is set up in its own way.
+        GraphError: the pipeline has no stage `trainer`, or its settings are not `TrainerSettings`.
     """
     from kerasvision.pipeline.artifacts import Examples, Schema, TransformGraph
     from kerasvision.pipeline.local import run

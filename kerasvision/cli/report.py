@@ -1,4 +1,4 @@
-"""`report`: a whole run as one page."""
+"""`report`: writes a whole run as one page."""
 
 import os
 from pathlib import Path
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 def report(
     run: RunId = "latest",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page here; else to runs/reports/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the page here; by default to runs/reports/.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
-    """Write a run as one HTML page: data, training, evaluation, verdict, proof, lineage."""
+    """Write a run as one HTML page: data, training, evaluation, verdict, infra validation, lineage."""
     from kerasvision.pipeline.report import report_run
 
     typer.echo(_shown(report_run(run, root=root, file=out), root))
@@ -38,10 +40,10 @@ def tell_report(result: "RunResult", root: Path) -> None:
         typer.echo(f"report: {_shown(report_run(result.id, root=root), root)}")
         return
     except KerasvisionError as error:
-        told = str(error)
-    except Exception as error:  # Whatever it is: the run itself is done.
-        told = f"no report was written: {type(error).__name__}: {error}; `kerasvision report {result.id}` tries it again"
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(told, style="yellow")
+        warning = str(error)
+    except Exception as error:  # Any error, because the run itself has finished.
+        warning = f"no report was written: {type(error).__name__}: {error}; `kerasvision report {result.id}` tries again"
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(warning, style="yellow")
 
 
 def _shown(file: Path, root: Path) -> str:

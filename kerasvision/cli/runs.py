@@ -1,4 +1,4 @@
-"""`runs list|show|lineage|why`: what happened before."""
+"""`runs list|show|lineage|why`: shows earlier runs."""
 
 import os
 from datetime import datetime
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from kerasvision.pipeline.history import Ancestry
     from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 
-app = typer.Typer(help="What happened before.", no_args_is_help=True)
+app = typer.Typer(help="Show earlier runs.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(root: Root = Path()) -> None:
-    """All runs, newest first. A run that another command than `run` started shows that command's name."""
+    """List all runs, newest first, with the command that started them if it was not `run`."""
     from kerasvision.pipeline.history import list_runs
     from kerasvision.pipeline.records import PIPELINE
 
@@ -39,7 +39,7 @@ def list_(root: Root = Path()) -> None:
 
 @app.command()
 def show(run: RunId = "latest", root: Root = Path()) -> None:
-    """What each stage of a run did."""
+    """Show what each stage of a run did."""
     from kerasvision.pipeline.history import show_run
 
     record, executions = show_run(run, root=root)
@@ -54,7 +54,7 @@ def show(run: RunId = "latest", root: Root = Path()) -> None:
 
 @app.command()
 def lineage(run: RunId = "latest", root: Root = Path()) -> None:
-    """What the last results of a run came from, back to the source."""
+    """Show what the final artifacts of a run were made from, back to the source."""
     from kerasvision.pipeline.history import lineage as ancestries
     from kerasvision.pipeline.history import show_run
 
@@ -80,10 +80,12 @@ def lineage(run: RunId = "latest", root: Root = Path()) -> None:
 @app.command()
 def why(
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="The stage's name.")],
-    pipeline: Annotated[str | None, typer.Option("--pipeline", help="Its pipeline; else that of the newest run.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option("--pipeline", help="Its pipeline; by default that of the newest run.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
-    """Why a stage ran the last time: which input, setting, file or source changed since the time before."""
+    """Show why a stage last ran: which input, setting, file or source changed since the run before."""
     from kerasvision.pipeline.history import why as reasons
 
     title, lines = reasons(stage, pipeline=pipeline, root=root)
@@ -98,8 +100,8 @@ def _heading(run: "RunRecord") -> str:
 
 
 def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
-    told = artifact.properties
-    forced = f"  forced by {told['forced_by']}: {told['forced_reason']}" if told.get("forced") else ""
+    known = artifact.properties
+    forced = f"  forced by {known['forced_by']}: {known['forced_reason']}" if known.get("forced") else ""
     return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{forced}"
 
 

@@ -1,4 +1,4 @@
-"""`serve`: a saved model behind HTTP."""
+"""`serve`: serves a saved model over HTTP."""
 
 import logging
 from pathlib import Path
@@ -11,17 +11,17 @@ from kerasvision.extras import extra_of, missing
 
 def serve(
     saved_model: Annotated[Path, typer.Argument(metavar="SAVED_MODEL", help="saved_models/<name>, or one version of it.")],
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="To listen at; 0 takes a free one.")] = 8501,
-    host: Annotated[str, typer.Option("--host", help="To listen at; 0.0.0.0 lets everybody in.")] = "127.0.0.1",
-    max_batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Rows that the model is asked for at once.")] = 32,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0: any free port.")] = 8501,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on; 0.0.0.0: all networks.")] = "127.0.0.1",
+    max_batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Largest batch that the model answers.")] = 32,
     max_delay_ms: Annotated[
-        float, typer.Option(min=0, max=60_000, help="How long a batch waits to be as large as the last.")
+        float, typer.Option(min=0, max=60_000, help="How long a batch may wait to become as large as the one before.")
     ] = 2.0,
-    max_body_mib: Annotated[float, typer.Option(min=0.001, max=256, help="Of one request.")] = 16.0,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, max=100_000, help="Of one image.")] = 50.0,
-    max_instances: Annotated[int, typer.Option(min=1, max=4096, help="Of one request.")] = 1024,
+    max_body_mib: Annotated[float, typer.Option(min=0.001, max=256, help="Largest body of a request, in MiB.")] = 16.0,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, max=100_000, help="Largest image, in megapixels.")] = 50.0,
+    max_instances: Annotated[int, typer.Option(min=1, max=4096, help="Most instances in a request.")] = 1024,
 ) -> None:
-    """Serve a saved model by TensorFlow Serving's REST protocol, with a page to try it on; new versions are taken up."""
+    """Serve a saved model with TensorFlow Serving's REST protocol and a page to try it. New versions load automatically."""
     try:
         from kerasvision.serving.limits import Limits
         from kerasvision.serving.server import serve as serve_versions

@@ -1,4 +1,4 @@
-"""A line on the screen for each stage of a run, as it happens, with what it found wrong with the images."""
+"""Prints a line for each stage of a run while it runs, and the anomalies that it finds in the images."""
 
 import json
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def stage_lines(*, anomalies: bool = True) -> "Listener":
-    """A listener that prints one line per stage on standard error, as it happens.
+    """A listener that prints one line per stage on standard error while the run goes on.
 
     Args:
-        anomalies: whether to print what was found wrong with the images below the line of the stage that found it.
+        anomalies: whether to print the anomalies of the images after the line of the stage that found them.
     """
     from kerasvision.errors import Interrupted
     from kerasvision.pipeline.listener import Listener
@@ -25,20 +25,20 @@ def stage_lines(*, anomalies: bool = True) -> "Listener":
     console = Console(stderr=True, highlight=False)
 
     class Lines(Listener):
-        """One line per stage on standard error, as it happens."""
+        """Prints one line per stage on standard error."""
 
         def started(self, node: str) -> None:
             console.print(f"[dim]{node} ...[/]")
 
         def waiting(self, node: str) -> None:
-            console.print(f"another run is at {node}; waiting for it")
+            console.print(f"another run is executing {node}; waiting for it")
 
         def remark(self, node: str, sentence: str) -> None:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
         def finished(self, result: "Result") -> None:
             word = "reused" if result.reused else f"ran in {result.seconds:.1f} s"
-            word += "; the chief has the result, and goes on" if result.took_part else ""
+            word += "; the chief has the result, and continues" if result.took_part else ""
             console.print(f"[green]{result.node}[/] {word}{_facts(result)}", soft_wrap=True)
             if anomalies:
                 _print_anomalies(result, console)
@@ -46,7 +46,7 @@ def stage_lines(*, anomalies: bool = True) -> "Listener":
         def failed(self, node: str, error: BaseException) -> None:
             how = "was stopped" if isinstance(error, (KeyboardInterrupt, Interrupted)) else "failed"
             console.print(
-                f"[red]{node} {how}[/]. What finished before it is kept: run the same command again to go on from there.",
+                f"[red]{node} {how}[/]. Finished stages are kept: run the same command again to continue from there.",
                 soft_wrap=True,
             )
 
@@ -54,7 +54,7 @@ def stage_lines(*, anomalies: bool = True) -> "Listener":
 
 
 def _print_anomalies(result: "Result", console: Console) -> None:
-    """The errors and warnings that a stage wrote; what should only be known is on its page."""
+    """Prints the errors and warnings that a stage wrote. Its page also lists information."""
     from kerasvision.pipeline.artifacts import ExampleAnomalies
 
     for artifact in (record.open() for record in result.outputs.values()):
@@ -64,7 +64,7 @@ def _print_anomalies(result: "Result", console: Console) -> None:
 
 
 def _facts(result: "Result") -> str:
-    """What a stage said of its artifacts, in a few words."""
+    """The properties of a stage's artifacts, in one line."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
     # The end of the run prints the reasons.
     facts = {name: value for name, value in facts.items() if name != "reason" and not name.startswith("forced_")}

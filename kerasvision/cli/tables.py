@@ -1,4 +1,4 @@
-"""Tables on the screen."""
+"""Makes and prints tables."""
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -18,7 +18,7 @@ def table_of(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def print_whole(content: RenderableType) -> None:
-    """Prints it as wide as it is: a path that is broken over two lines cannot be copied."""
+    """Prints the content without wrapping, because a path that is broken over two lines cannot be copied."""
     console = Console(highlight=False)
     width = console.measure(content, options=console.options.update(max_width=10_000)).maximum
     Console(highlight=False, width=max(width, console.width)).print(content)

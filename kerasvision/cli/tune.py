@@ -1,4 +1,4 @@
-"""`tune`: find settings by trying them."""
+"""`tune`: searches for better settings."""
 
 import os
 import shlex
@@ -19,14 +19,14 @@ from kerasvision.errors import ConfigError
 if TYPE_CHECKING:
     from kerasvision.pipeline.artifacts import HyperParameters
 
-# So many trials are printed; the page has them all.
+# How many trials are printed; the page has them all.
 MOST_ROWS = 10
 EXAMPLE = 'search=c.Search(space={"training.optimizer.learning_rate": c.LogUniform(1e-4, 1e-1)}, trials=20)'
 
 
 @dataclass(frozen=True)
 class Finder:
-    """The options of --find-learning-rate; None where one was left out."""
+    """The options of --find-learning-rate; None for an option that was not given."""
 
     steps: int | None
     lowest: float | None
@@ -36,29 +36,29 @@ class Finder:
 
 def tune(
     pipeline_file: Annotated[
-        Path | None, typer.Argument(metavar="PIPELINE", help="A pipeline file; with --show, the newest search without.")
+        Path | None, typer.Argument(metavar="PIPELINE", help="A pipeline file; --show without one shows the newest search.")
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many; by default search.trials.")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="How many trials; by default search.trials.")] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", help="Begin no new trial after this many minutes; by default search.minutes."),
+        typer.Option("--minutes", help="Start no trial after this many minutes; by default search.minutes."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only print what the last search found.")] = False,
     find_learning_rate: Annotated[
-        bool, typer.Option("--find-learning-rate", help="Train some steps with a rate that rises (Smith, 2015).")
+        bool, typer.Option("--find-learning-rate", help="Train some steps with a rising learning rate (Smith, 2015).")
     ] = False,
-    steps: Annotated[int | None, typer.Option("--steps", help="How many, at least 20; by default 200.")] = None,
-    lowest: Annotated[float | None, typer.Option("--lowest", help="The first rate; by default 1e-6.")] = None,
-    highest: Annotated[float | None, typer.Option("--highest", help="The last rate; by default 10.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="How many steps, at least 20; by default 200.")] = None,
+    lowest: Annotated[float | None, typer.Option("--lowest", help="The first learning rate; by default 1e-6.")] = None,
+    highest: Annotated[float | None, typer.Option("--highest", help="The last learning rate; by default 10.")] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="For its table and picture; else runs/reports/NAME.")
+        Path | None, typer.Option("--folder", metavar="DIR", help="For the table and plot; by default runs/reports/NAME.")
     ] = None,
     root: Root = Path(),
 ) -> None:
     """Run the pipeline's search and print the best trials; or only show them, or find a learning rate.
 
-    --steps, --lowest, --highest and --folder go with --find-learning-rate.
+    --steps, --lowest, --highest and --folder require --find-learning-rate.
     """
     budget = {"--trials": trials, "--minutes": minutes}
     finder = Finder(steps, lowest, highest, folder)
@@ -66,7 +66,7 @@ def tune(
     if show:
         _show(pipeline_file, root)
     elif pipeline_file is None:
-        raise ConfigError("tune needs a pipeline file; only --show does without", hint="see `kerasvision tune --help`")
+        raise ConfigError("tune requires a pipeline file, except with --show", hint="see `kerasvision tune --help`")
     elif find_learning_rate:
         _find_learning_rate(pipeline_file, finder, overrides, root)
     else:
@@ -82,9 +82,9 @@ def _refuse_idle_options(
     if not find and (given := _given({f"--{name}": value for name, value in vars(finder).items()})):
         raise ConfigError(f"{given} requires --find-learning-rate")
     if (show or find) and (given := _given(budget)):
-        raise ConfigError(f"{given} goes with a search, and {mode} makes none")
+        raise ConfigError(f"{given} is for a search, and {mode} does not run one")
     if show and overrides:
-        raise ConfigError("--show prints the last search as it was made; --set changes nothing there", received=overrides)
+        raise ConfigError("--show prints the last search; --set cannot change it", received=overrides)
 
 
 def _given(options: Mapping[str, object]) -> str:
@@ -100,17 +100,17 @@ def _search(pipeline_file: Path, budget: Mapping[str, object], overrides: list[s
 
     plan = load_experiment(pipeline_file, overrides=overrides).search
     if plan is None:
-        raise ConfigError(f"{pipeline_file} has no search", hint=f"give its experiment one, such as {EXAMPLE}")
+        raise ConfigError(f"{pipeline_file} has no search", hint=f"add one to its experiment, such as {EXAMPLE}")
     if plan.algorithm == "hyperband" and budget["--trials"] is not None:
         hint = "set --minutes, search.epochs or search.total_epochs"
-        raise ConfigError("Hyperband decides for itself how many trials it needs, and takes no --trials", hint=hint)
+        raise ConfigError("Hyperband chooses its own number of trials, so --trials cannot be used", hint=hint)
     asked = [f"search.{name.removeprefix('--')}={value}" for name, value in budget.items() if value is not None]
     pipeline = load_pipeline(pipeline_file, overrides=[*overrides, *asked])
     result = run(pipeline, root=root, until="tuner", purpose="tune", listener=stage_lines())
     if result.stages[-1].took_part:
         return  # the chief has the trials
     _print_trials(HyperParameters(result.artifact("tuner", "best_hyperparameters").uri))
-    # The same settings, or the search would be another one, and run again.
+    # With other settings it would be a different search, which would run again.
     given = [word for override in [*overrides, *asked] for word in ("--set", override)]
     given += ["--root", str(root)] if root != Path() else []
     typer.echo(f"to train with the best of them: {shlex.join(['kerasvision', 'run', str(pipeline_file), *given])}")
@@ -126,12 +126,12 @@ def _show(pipeline_file: Path | None, root: Path) -> None:
         for execution in executions:
             found = execution.outputs.get("best_hyperparameters") if name in (None, run.pipeline) else None
             if found is not None and (artifact := HyperParameters(found.uri)).trials.is_file():
-                typer.echo(f"search of {run.pipeline}, as run {run.id} has it")
+                typer.echo(f"search of {run.pipeline} in run {run.id}")
                 _print_trials(artifact)
                 return
     of = f" of {name}" if name else ""
     where = pipeline_file or "PIPELINE"
-    raise ConfigError(f"no search{of} has finished here", hint=f"make one with `kerasvision tune {where}`")
+    raise ConfigError(f"no search{of} has finished here", hint=f"run one with `kerasvision tune {where}`")
 
 
 def _print_trials(artifact: "HyperParameters") -> None:
@@ -139,7 +139,7 @@ def _print_trials(artifact: "HyperParameters") -> None:
 
     trials = read_trials_table(artifact.trials)
     heads, rows = printed(trials, most=MOST_ROWS)
-    # A setting may be called as another one, or as a fact.
+    # Rows are lists, not dicts, because a setting may have the same name as another one or as a fact.
     table = table_of(*map(escape, heads), right=tuple(heads[1:]))
     for row in rows:
         table.add_row(*map(escape, row))

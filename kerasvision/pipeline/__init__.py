@@ -1,1 +1,1 @@
-"""Artifacts and stages: what runs, in which order, and what need not run again. Knows nothing of vision."""
+"""Artifacts and stages: what runs, in which order, and what can be reused. Independent of vision."""

@@ -1,4 +1,4 @@
-"""What stages hand to each other: typed folders, each with a documented layout. The names are TFX's."""
+"""The artifacts that stages write and read: typed folders, each with a documented layout. The names are TFX's."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from kerasvision.errors import GraphError
 OUTPUT = "an output of the stage"
 A = TypeVar("A", bound="Artifact")
 
-# `Out[Model]` in a stage's signature: the stage is given an empty folder of that type, and fills it.
+# `Out[Model]` in a stage's signature: the stage receives an empty folder of that type, and fills it.
 Out = Annotated[A, OUTPUT]
 
 # TYPE_NAME -> class, of every artifact class that was defined, a user's own ones too.
@@ -21,8 +21,8 @@ class Artifact:
 
     Attributes:
         uri: the folder.
-        FRONT: what a person opens first, in the folder.
-        properties: small facts that the metadata store keeps beside it (`blessed`, `pushed_version`).
+        FRONT: the file in the folder that a person opens first.
+        properties: small facts that the metadata store keeps about it (`blessed`, `pushed_version`).
     """
 
     TYPE_NAME: ClassVar[str] = "Artifact"
@@ -55,11 +55,11 @@ class Artifact:
 
     @property
     def front(self) -> Path:
-        """The path of what a person opens first."""
+        """The path of the file that a person opens first."""
         return self.uri / self.FRONT
 
     def external_paths(self) -> list[Path]:
-        """What belongs to this artifact but lies elsewhere: checked like the folder itself before a reuse."""
+        """Paths outside the folder that belong to this artifact. They are checked like the folder before a reuse."""
         return []
 
 
@@ -68,10 +68,10 @@ class Examples(Artifact):
 
     ```
     data/                 a prepared TFDS data set: `tfds.builder_from_directory(uri / "data")` reads it
-    manifest.parquet      a row per image of the source: id, path, split, source_split (what the source
-                          says; empty where nothing), label, group, sha256, size, width, height, format, mode, notes, fault
-                          (why it was left out; empty otherwise), captions, objects
-    span.json             what was added, removed and changed since the examples before
+    manifest.parquet      a row per image of the source: id, path, split, source_split (the split in the source, or empty),
+                          label, group, sha256, size, width, height, format, mode, notes, fault (why it was left out, or
+                          empty), captions, objects
+    span.json             what was added, removed and changed since the previous examples
     ```
     """
 
@@ -89,7 +89,7 @@ class Examples(Artifact):
 
     @property
     def span(self) -> Path:
-        """What is new in it."""
+        """What changed since the previous examples."""
         return self.uri / "span.json"
 
 
@@ -101,7 +101,7 @@ class ExampleStatistics(Artifact):
     images.parquet        a row per usable image: brightness, contrast, size, group of look-alikes
     labels.parquet        split, label, count
     duplicates.parquet    kind (exact or near), group, id, split, label
-    vocabulary.parquet    word, count, where there are captions
+    vocabulary.parquet    word, count, if there are captions
     statistics.html       the same as a page with pictures
     ```
     """
@@ -121,12 +121,12 @@ class ExampleStatistics(Artifact):
 
     @property
     def page(self) -> Path:
-        """The same to look at."""
+        """The same as a page with pictures."""
         return self.uri / "statistics.html"
 
 
 class Schema(Artifact):
-    """What is normal: `schema.json`, which a person may edit, commit and name in `schema_file`."""
+    """What valid data look like: `schema.json`, which a person may edit, commit and name in `schema_file`."""
 
     TYPE_NAME = "Schema"
     FRONT = "schema.json"
@@ -138,8 +138,10 @@ class Schema(Artifact):
 
 
 class ExampleAnomalies(Artifact):
-    """What is wrong with the examples: `anomalies.json`, a severity each, worst first, and a verdict; `quarantine.csv`,
-    the single images among them, which `ingest.quarantine_file` leaves out when it names that file or a copy of it.
+    """What is wrong with the examples.
+
+    `anomalies.json` lists the anomalies with their severity, worst first, and a verdict. `quarantine.csv` lists the
+    suspicious images; to leave them out, set `ingest.quarantine_file` to that file or a copy of it.
     """
 
     TYPE_NAME = "ExampleAnomalies"
@@ -152,14 +154,14 @@ class ExampleAnomalies(Artifact):
 
     @property
     def quarantine(self) -> Path:
-        """The single images that are suspected, with the reason."""
+        """The suspicious images, with reasons."""
         return self.uri / "quarantine.csv"
 
 
 class TransformGraph(Artifact):
-    """The one function from bytes to the network's input: `transform.json`, its settings and what was fitted.
+    """The function from image bytes to the network's input: `transform.json`, its settings and fitted numbers.
 
-    Beside it lies `names.json` where the task wants names fitted: of what it tells apart, in the order of their numbers.
+    If the task fits names, `names.json` next to it lists the names of the network's outputs in the order of their numbers.
     """
 
     TYPE_NAME = "TransformGraph"
@@ -172,10 +174,11 @@ class TransformGraph(Artifact):
 
 
 class HyperParameters(Artifact):
-    """What the tuner found: `best_hyperparameters.json` (path -> value), `trials.csv`, `search.html`, `search/`.
+    """The result of the tuner: `best_hyperparameters.json` (path -> value), `trials.csv`, `search.html`, `search/`.
 
-    `search/` is a project folder of KerasTuner's, whose trials hold logs for TensorBoard. Its properties are `objective`,
-    `trials` (how many), `score` (the best), and `seeds_mean`, `seeds_deviation` where it was trained with several seeds.
+    `search/` is a KerasTuner project folder, whose trials contain logs for TensorBoard. The artifact's properties are
+    `objective`, `trials` (how many), `score` (the best), and, after a training with several seeds, `seeds_mean` and
+    `seeds_deviation`.
     """
 
     TYPE_NAME = "HyperParameters"
@@ -183,7 +186,7 @@ class HyperParameters(Artifact):
 
     @property
     def best(self) -> Path:
-        """The best trial's values by path into the experiment."""
+        """The best trial's values by path of the experiment."""
         return self.uri / "best_hyperparameters.json"
 
     @property
@@ -198,7 +201,7 @@ class HyperParameters(Artifact):
 
     @property
     def page(self) -> Path:
-        """The same to look at."""
+        """The trials as a page."""
         return self.uri / "search.html"
 
 
@@ -206,9 +209,9 @@ class Model(Artifact):
     """A trained network.
 
     ```
-    Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision; names its classes inside
+    Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision; contains its class names
     history.csv                  a row per epoch
-    settings.json                what it was trained with, the tuner's values included
+    settings.json                the settings of its training, including the tuner's values
     ```
     """
 
@@ -231,12 +234,12 @@ class Model(Artifact):
 
 
 class SavedModel(Artifact):
-    """A trained network as servers load it.
+    """A trained network in the formats that servers load.
 
     ```
     Format-Serving/              a SavedModel from image bytes to answers, loads with TensorFlow alone
-    Format-LiteRT/               model.tflite, model_int8.tflite: where they were asked for
-    Format-ONNX/                 model.onnx: where it was asked for; and likewise a user's own formats
+    Format-LiteRT/               model.tflite, model_int8.tflite, if requested
+    Format-ONNX/                 model.onnx, if requested; a user's own formats have similar folders
     export.json                  the signatures, the temperature, and how close the other formats' answers are
     ```
     """
@@ -256,7 +259,7 @@ class SavedModel(Artifact):
 
 
 class SimpleScores(Artifact):
-    """What the simplest models reach on the test split: `simple_scores.csv`, best first, and `simple_scores.json`.
+    """Scores of simple models on the test split: `simple_scores.csv`, best first, and `simple_scores.json`.
 
     Columns: model, features (pixels or principal components), accuracy, low, high, train_examples, test_examples, seconds,
     notes. Its properties name the best: `simple_accuracy`, `simple_model`.
@@ -278,11 +281,11 @@ class ModelEvaluation(Artifact):
     scores.json           confidence, resamples; splits -> name -> count, scores -> metric -> score, low, high; left_out
                           -> metric -> why; human -> scores, source
     slices.csv            split, slice, value, count, metric, score, low, high, range
-    variants.csv          variant, metric, score, low, high, difference, ...: test-time views and ensembles, where asked for
+    variants.csv          variant, metric, score, low, high, difference, ...: test-time views and ensembles, if requested
     predictions.parquet   a row per test image, with its slices
-    confusion.csv, ...    what the task adds: of classification also confused_pairs.csv and calibration.csv
-    validation/           predictions.parquet and the task's tables of the validation split
-    evaluation.html       all of it to look at
+    confusion.csv, ...    tables of the task; for classification also confused_pairs.csv and calibration.csv
+    validation/           predictions.parquet and the task's tables for the validation split
+    evaluation.html       everything as a page
     ```
     """
 
@@ -306,7 +309,7 @@ class ModelEvaluation(Artifact):
 
     @property
     def page(self) -> Path:
-        """The same to look at."""
+        """Everything as a page."""
         return self.uri / "evaluation.html"
 
 
@@ -321,12 +324,13 @@ class ModelBlessing(Artifact):
 
     @property
     def verdict(self) -> Path:
-        """Every rule, value and bound."""
+        """The value and the bound of every rule."""
         return self.uri / "verdict.json"
 
 
 class InfraBlessing(Artifact):
-    """Whether the served model answers as the trained one: `INFRA_BLESSED` or `INFRA_NOT_BLESSED`, `certificate.json`.
+    """Whether the served model's answers equal the trained model's: an empty file `INFRA_BLESSED` or `INFRA_NOT_BLESSED`,
+    and `certificate.json`.
 
     Its property `blessed` is 1 or 0.
     """
@@ -336,7 +340,7 @@ class InfraBlessing(Artifact):
 
     @property
     def certificate(self) -> Path:
-        """What was asked, answered, and how long it took."""
+        """The requests, how the answers compare, and how long they took."""
         return self.uri / "certificate.json"
 
 
@@ -351,26 +355,26 @@ class PushedModel(Artifact):
 
     @property
     def record(self) -> Path:
-        """`pushed`, and where to, or why not."""
+        """Whether the model was pushed, and the destination or the reason."""
         return self.uri / "pushed.json"
 
     @property
     def front(self) -> Path:
-        """The version folder, or the record of why there is none."""
+        """The version folder, or the record if nothing was pushed."""
         return next((path.resolve() for path in self.external_paths()), self.record)
 
     def external_paths(self) -> list[Path]:
-        """The version folder under saved_models, so that a deleted or altered one is pushed again."""
+        """The version folder in saved_models, so that the model is pushed again if that folder was deleted or altered."""
         record = json.loads(self.record.read_text(encoding="utf-8"))
         return [self.uri / record["destination"]] if record["pushed"] else []
 
 
 class InferenceResult(Artifact):
-    """What a blessed model says of images that were never in the data set.
+    """Predictions of a blessed model for images outside the data set.
 
     ```
     predictions.parquet   a row per image: path, label and score, label_2 and score_2, ..., every other output, fault
-    inference.json        inferred, images, faults, and the first of those by name; or inferred: false, and why
+    inference.json        inferred, images, faults, and the names of the first faulty images; or inferred: false, and why
     ```
 
     Its properties: `inferred`, 1 or 0; `images`; `faults`.
@@ -380,15 +384,15 @@ class InferenceResult(Artifact):
 
     @property
     def predictions(self) -> Path:
-        """One row per image; not there where the model was not blessed."""
+        """One row per image; missing if the model was not blessed."""
         return self.uri / "predictions.parquet"
 
     @property
     def record(self) -> Path:
-        """How many, and what could not be used."""
+        """How many images were predicted, and which ones could not be used."""
         return self.uri / "inference.json"
 
     @property
     def front(self) -> Path:
-        """What a person opens first."""
+        """The file that a person opens first."""
         return self.predictions if self.predictions.exists() else self.record

@@ -1,13 +1,13 @@
-"""What this machine can run at the same time, found out without TensorFlow."""
+"""How much this machine can run at the same time, determined without TensorFlow."""
 
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-# What a process with TensorFlow takes for a data set of moderate size.
+# The memory of a process with TensorFlow and a data set of moderate size.
 BYTES_PER_WORKER = 3 * 2**30
-# More stages than this are hardly ever independent of each other.
+# There are rarely more independent stages than this.
 MOST_WORKERS = 4
 
 
@@ -26,7 +26,7 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that new processes may take, within the limit of a container; the whole memory where the system does not say."""
+    """Bytes that new processes may take, within a container's limit; all memory if the system does not say."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -39,7 +39,7 @@ def free_memory() -> int:
 
 
 def has_gpus(environment: Mapping[str, str], *, devices: Path = Path("/dev")) -> bool:
-    """Whether TensorFlow may find an NVIDIA GPU here, found out without starting it, which would take the memory.
+    """Whether TensorFlow may find an NVIDIA GPU. TensorFlow is not started, because it would allocate the GPU's memory.
 
     >>> has_gpus({"CUDA_VISIBLE_DEVICES": "-1"}), has_gpus({"CUDA_VISIBLE_DEVICES": "0"})
     (False, True)

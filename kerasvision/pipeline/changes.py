@@ -1,4 +1,4 @@
-"""What changed between two fingerprints, in words."""
+"""Describes what changed between two fingerprints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,13 @@ from kerasvision.pipeline.fingerprint import Fingerprint
 
 Digests = Mapping[str, str]
 
-# One sentence for all source files, where two fingerprints compare them in different ways.
+# One sentence for all source files, if the two fingerprints hash them in different ways.
 BYTES_BEFORE = (
-    "source files counted byte by byte in an earlier version of kerasvision, and count by their syntax trees now: the stage "
+    "an earlier version of kerasvision compared the bytes of source files, this one compares their syntax trees: the stage "
     "runs once more"
 )
 TEXT_NOW = "source files: code now reads docstrings or source text, so comments and layout count"
-TEXT_BEFORE = "source files: no code reads docstrings or source text any more, so comments and layout do not count"
+TEXT_BEFORE = "source files: code no longer reads docstrings or source text, so comments and layout do not count"
 
 
 def fingerprint_changes(old: Mapping[str, Any], new: Fingerprint) -> list[str]:
@@ -21,7 +21,7 @@ def fingerprint_changes(old: Mapping[str, Any], new: Fingerprint) -> list[str]:
 
     Args:
         old: the plain data of another fingerprint (see `Fingerprint.to_data`).
-        new: the fingerprint that it is compared with.
+        new: the fingerprint to compare it with.
 
     >>> parts = {"stage": "a", "inputs": {}, "settings": {"epochs": 2}, "files": {}, "code": {}, "versions": {}}
     >>> fingerprint_changes(parts, Fingerprint(**parts | {"settings": {"epochs": 3}}))
@@ -51,7 +51,7 @@ def _changes(
 
 
 def _code_changes(before: Digests, after: Digests) -> list[str]:
-    """Those of source files; first, whether the two fingerprints look at the same of them.
+    """Changes of source files; the first line says if the two fingerprints hash them in different ways.
 
     >>> _code_changes({"net": "syntax:a", "head": "syntax:b"}, {"net": "syntax:a text:c", "head": "syntax:d text:e"})[1:]
     ['source file head: content changed']
@@ -70,7 +70,7 @@ def _code_changes(before: Digests, after: Digests) -> list[str]:
 
 
 def _is_of_bytes(digest: str) -> bool:
-    """Whether it was written before source files counted by their syntax trees; it says nothing of those."""
+    """Whether a digest is from the earlier version that hashed bytes, and so cannot be compared with a syntax tree's."""
     return ":" not in digest
 
 

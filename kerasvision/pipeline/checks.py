@@ -1,4 +1,4 @@
-"""What is checked before the first stage runs, so that nobody waits an hour for a mistake in the last one."""
+"""Checks a pipeline before its first stage runs, so that nobody waits an hour for a mistake in the last one."""
 
 import importlib.util
 import os
@@ -14,12 +14,12 @@ from kerasvision.pipeline.graph import Pipeline
 
 
 def check_pipeline(pipeline: Pipeline) -> None:
-    """Every file that a stage will read is there, and every folder that should hold some does.
+    """Checks that files, sources and packages that the stages need exist.
 
     Raises:
-        DataError: a source's folder is missing or empty, or a file that is named does not exist.
-        ConfigError: a package is missing that a setting asks for, or Keras has settings that results are not made for.
-        GraphError: the pipeline has no stages.
+        DataError: a source's folder is missing or empty, or a named file does not exist.
+        ConfigError: the pipeline has no stages, a package that a setting requires is missing, or a setting of Keras is not
+            supported.
     """
     if not pipeline.nodes:
         raise ConfigError(f"pipeline {pipeline.name!r} has no stages")
@@ -28,13 +28,13 @@ def check_pipeline(pipeline: Pipeline) -> None:
         if node.settings is not None:
             for _, path in node.settings.files():
                 if _is_missing(path):
-                    raise DataError(f"{node.name} reads {path}, and there is no such file")
+                    raise DataError(f"{node.name} reads {path}, which does not exist")
             check_source(node.settings)
             check_packages(node.name, node.settings)
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether there is no such file. One that cannot be read is there: the stage names it, or says that it needs it."""
+    """Whether there is no such file. A file that cannot be read counts as existing: the stage reports it."""
     try:
         if path.is_dir():
             os.scandir(path).close()
@@ -44,7 +44,7 @@ def _is_missing(path: Path) -> bool:
 
 
 def check_source(settings: Config) -> None:
-    """A source that is a folder holds at least one file."""
+    """Checks that a source with a path has at least one file."""
     source = getattr(settings, "source", None)
     path = getattr(source, "path", None)
     if isinstance(source, Config) and path is not None and next(iter(source.files()), None) is None:
@@ -52,7 +52,7 @@ def check_source(settings: Config) -> None:
 
 
 def check_packages(node: str, settings: Config) -> None:
-    """What the settings of a node need beyond the core is installed. Nothing is imported."""
+    """Checks that the optional packages of a node's settings are installed, without importing them."""
     absent = [name for name in settings.packages() if importlib.util.find_spec(name) is None]
     if absent:
         raise missing(f"the stage {node} with these settings", absent)
@@ -65,16 +65,16 @@ def selected(
 
     Args:
         pipeline: the whole pipeline.
-        start: this node and everything that follows from it.
-        until: this node and everything that it needs.
-        only: this node alone; not together with the other two.
+        start: select this node and everything that depends on it.
+        until: select this node and everything that it depends on.
+        only: select this node alone; not with the other two.
 
     Raises:
-        ConfigError: `only` together with another, or nothing is left.
+        ConfigError: `only` is combined with another, or no node is selected.
         GraphError: no such node.
     """
     if only is not None and (start is not None or until is not None):
-        raise ConfigError("--only stands alone; it was given with --from or --until")
+        raise ConfigError("--only cannot be combined with --from or --until")
     if only is not None:
         return [pipeline.node(only).name]
     names = list(pipeline.nodes)
@@ -84,12 +84,12 @@ def selected(
         last = pipeline.node(until).name
         names = [name for name in names if name in {last, *_ancestors(pipeline, last)}]
     if not names:
-        raise ConfigError(f"nothing lies between --from {start} and --until {until}")
+        raise ConfigError(f"there is no stage between --from {start} and --until {until}")
     return names
 
 
 def needed(pipeline: Pipeline, names: Collection[str]) -> list[str]:
-    """The given nodes and everything that they need, in the pipeline's order."""
+    """The given nodes and everything that they depend on, in the pipeline's order."""
     wanted = {*names, *(ancestor for name in names for ancestor in _ancestors(pipeline, name))}
     return [name for name in pipeline.nodes if name in wanted]
 

@@ -1,11 +1,11 @@
-"""Which source files and packages a stage's code is made of, found by reading it and not by running it.
+"""Finds the source files and packages of a stage's code by reading the code, without running it.
 
-Of this project and of the user's modules every file counts that they import, wherever the import stands; of installed
-packages, those versions that a user's module imports. What a module loads while it runs (a file that it opens, a module
-whose name it computes) cannot be read off. Such places are listed, so that a person can name what lies behind them.
+Every file of this project and of the user's modules counts that is imported, wherever the import statement is. Installed
+packages that a user's module imports count by their version. What a module loads while it runs (a file that it opens, a
+module whose name it computes) cannot be found in this way. Such places are listed, so that a person can name what they load.
 
-A file counts by its syntax tree: see `kerasvision.pipeline.syntax`. Where any of the files reads docstrings or source
-text, the bytes of all of them count too. A compiled module counts by its bytes alone.
+A file counts by its syntax tree: see `kerasvision.pipeline.syntax`. If any of the files reads docstrings or source text,
+the bytes of all of them count too. A compiled module counts by its bytes alone.
 """
 
 import hashlib
@@ -29,19 +29,19 @@ from kerasvision.pipeline.source import SourceCode, read_source
 
 _FOREIGN_FOLDERS = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platlib", "purelib"))
 
-# What was read in this process: (module, file) -> (what the module was loaded from at that time, what its file says).
+# What this process has read: (module, file) -> (the module's spec at that time, what its file says).
 _READ: dict[tuple[str, Path], tuple[ModuleSpec | None, SourceCode]] = {}
 
 
 @dataclass
 class Code:
-    """What the code of some modules is made of.
+    """The code that some modules consist of.
 
     Attributes:
-        digests: module -> "syntax:" and the SHA-256 of its syntax tree; where some module reads docstrings or source
-            text, followed by " text:" and the SHA-256 of its bytes. Of a compiled module, "text:" and its bytes alone.
+        digests: module -> "syntax:" and the SHA-256 of its syntax tree. If any module reads docstrings or source text, this
+            is followed by " text:" and the SHA-256 of its bytes. A compiled module has "text:" and its hash alone.
         packages: installed packages that a user's modules import, by the names under which Python imports them.
-        unseen: places in a user's modules that load something whose changes go unseen: "net.py, line 3, calls open".
+        unseen: places in a user's modules that load something whose changes are not noticed: "net.py, line 3, calls open".
     """
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def code_of(modules: Iterable[str], memo: Memo | None = None) -> Code:
 
     Args:
         modules: their names.
-        memo: remembers what unchanged files say.
+        memo: remembers the results for unchanged files.
 
     >>> "kerasvision.lookup" in code_of(["kerasvision.config.base"]).digests
     True
@@ -85,7 +85,7 @@ def code_digests(modules: Iterable[str]) -> dict[str, str]:
 
 @cache
 def distribution_of(top: str) -> str | None:
-    """The name under which a package is installed, by that under which Python imports it; None where it is not.
+    """The name under which a package is installed, from its import name; None if it is not installed.
 
     >>> distribution_of("numpy"), distribution_of("PIL"), distribution_of("nothing_of_that_name")
     ('numpy', 'pillow', None)
@@ -94,20 +94,20 @@ def distribution_of(top: str) -> str | None:
         return metadata.distribution(top).metadata["Name"]
     if importlib.util.find_spec(top) is None:
         return None
-    # What most wheels say in a small file is looked at first: to read all lists of files takes a second.
+    # First the small file that most wheels have, because reading all lists of files takes a second.
     listed = ((found, found.read_text("top_level.txt") or "") for found in metadata.distributions())
     named = next((found.metadata["Name"] for found, tops in listed if top in tops.split()), None)
     return named or next(iter(metadata.packages_distributions().get(top, ())), None)
 
 
 def _reached(name: str, said: SourceCode) -> Set[str]:
-    """Names that a module may import. Some that are not modules are left out."""
+    """Names that a module may import. Some names that are not modules are left out."""
     names = {*said.imports, *_parent(name)}
     return names & _our_files().keys() if _is_ours(name) else names
 
 
 def _files(names: Iterable[str]) -> dict[str, Path]:
-    """The source files of those modules that are ours or a user's."""
+    """The source files of the modules that belong to this project or to a user."""
     ours = _our_files()
     files = ((name, ours[name] if name in ours else lookup.module_file(name)) for name in names if _is_read(name))
     return {name: file for name, file in files if file is not None}
@@ -115,7 +115,7 @@ def _files(names: Iterable[str]) -> dict[str, Path]:
 
 @cache
 def _our_files() -> dict[str, Path]:
-    """Module -> file of this project. They stay where they are; a user's may be written while this runs."""
+    """Module -> file of this project. Cached, because these do not move; a user's files may be written while this runs."""
     package = Path(kerasvision.__file__).parent
     found: dict[str, Path] = {}
     for folder, _, names in os.walk(package):
@@ -126,7 +126,7 @@ def _our_files() -> dict[str, Path]:
 
 
 def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, SourceCode]:
-    """What files say, by module. A module that is loaded runs as it was loaded, even if its file changed since."""
+    """What files say, by module. A loaded module counts as it was loaded, even if its file has changed since."""
     found = {name: said for name, file in files.items() if (said := _said_before(name, file)) is not None}
     keys = {f"{_reader()}\n{name}\n{path_key(file)}": name for name, file in files.items() if name not in found}
     if not keys:
@@ -149,8 +149,8 @@ def _read(files: Mapping[str, Path], memo: Memo | None) -> dict[str, SourceCode]
 def _said_before(name: str, file: Path) -> SourceCode | None:
     """What a file said when this process read it; None if it must be read again.
 
-    A user's file is read once while its module stays loaded. Before it is loaded, and after `importlib.reload`, the file
-    counts as it is now.
+    A user's file is read once while its module stays loaded. Before it is loaded, and after `importlib.reload`, it is read
+    again.
     """
     if (name, file) not in _READ:
         return None
@@ -166,7 +166,7 @@ def _loaded_from(name: str) -> ModuleSpec | None:
 
 @cache
 def _reader() -> str:
-    """Stands for this version of Python and of the code that reads: what others found in a file is not used."""
+    """Identifies this version of Python and of the code that reads files: results of other versions are not used."""
     parts = [Path(module.__file__).read_bytes() for module in (source, syntax) if module.__file__]
     return hashlib.sha256(b"\n".join([sys.version.encode(), *parts])).hexdigest()
 
@@ -184,12 +184,12 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_foreign(top: str) -> bool:
-    """Whether a top-level module is neither Python's own nor ours nor a user's."""
+    """Whether a top-level module belongs neither to Python, nor to this project, nor to a user."""
     return not _is_pythons(top) and _is_installed(top)
 
 
 def _is_read(name: str) -> bool:
-    """Whether a module is ours or a user's."""
+    """Whether a module belongs to this project or to a user."""
     top = _top(name)
     return top == "kerasvision" or (not _is_pythons(top) and not _is_installed(top))
 
@@ -200,7 +200,7 @@ def _is_pythons(top: str) -> bool:
 
 @cache
 def _is_installed(top: str) -> bool:
-    """Whether a top-level module is somebody else's, whose version stands for its code; or is not there at all."""
+    """Whether a top-level module is installed, so that its version identifies its code; True also if it does not exist."""
     if top == "kerasvision":
         return False
     places = _places(top)
@@ -208,13 +208,13 @@ def _is_installed(top: str) -> bool:
 
 
 def _compiled_digests(names: Iterable[str]) -> dict[str, str]:
-    """Of those names that are modules of a user which a compiler made."""
+    """The digests of those names that are a user's compiled modules."""
     files = ((name, _compiled(name)) for name in names if _is_read(name) and not _is_ours(name))
     return {name: f"text:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in files if file is not None}
 
 
 def _compiled(name: str) -> Path | None:
-    """The file of a user's module that a compiler made (a `.so` or `.pyd`). What that file imports cannot be read off."""
+    """The file of a user's compiled module (a `.so` or `.pyd`). Its imports cannot be found."""
     top, *parts = name.split(".")
     for place in map(Path, _places(top)):
         if not parts:

@@ -1,4 +1,4 @@
-"""The SQLite file of a store: how it is opened, and what to say where it cannot be used."""
+"""Opens the SQLite file of a store, and explains why it cannot be used."""
 
 import os
 import shutil
@@ -13,13 +13,13 @@ import peewee as pw
 from kerasvision.config.listing import storable
 from kerasvision.errors import StoreError
 
-# What SQLite says of a damaged file; "no such table" if its list of tables is damaged.
+# Parts of SQLite's messages for a damaged file; "no such table" if its list of tables is damaged.
 DAMAGE = ("malformed", "not a database", "no such table", "no such column", "could not decode")
-# Bytes free below which a disk is full for a store.
+# With fewer free bytes than this, the disk counts as full.
 SCARCE = 2**20
-# Rows that no version writes: a text that is no JSON, a property that is missing.
+# Errors from rows that no version writes: a text that is not JSON, or a missing property.
 ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
-# What reading or writing the file raises. While it fetches rows, peewee does not wrap SQLite's own errors.
+# The errors of reading or writing the file. While it fetches rows, peewee does not wrap SQLite's own errors.
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 
 
@@ -27,9 +27,9 @@ def check_path(folder: Path) -> None:
     """Raises StoreError if the path is not UTF-8: SQLite and TensorFlow cannot use it, and the store keeps paths as text."""
     if storable(str(folder)) != str(folder):
         raise StoreError(
-            "the path of the folder that holds runs must be UTF-8",
+            "the path of the folder with the runs must be UTF-8",
             received=str(folder),
-            hint="rename it, or give the whole path of another with --root",
+            hint="rename it, or give the absolute path of another folder with --root",
         )
 
 
@@ -41,9 +41,9 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
     if not file.exists():
         root = file.parent.parent
         if root.exists() and not root.is_dir():
-            raise StoreError(f"runs are kept in a folder, and {root} is a file", hint="choose another place with --root")
+            raise StoreError(f"the root must be a folder; {root} is a file", hint="choose another folder with --root")
         return pw.SqliteDatabase(":memory:")
-    # A folder that cannot be written cannot hold WAL's side files either; then nobody else writes.
+    # Without write permission for the folder, SQLite cannot create WAL's side files, and no other process writes either.
     immutable = "" if os.access(file.parent, os.W_OK) else "&immutable=1"
     if immutable and _holds_something(file.with_name(f"{file.name}-wal")):
         return _copied(file)
@@ -51,7 +51,7 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
 
 
 def _copied(file: Path) -> pw.SqliteDatabase:
-    """A copy in memory. SQLite ignores -wal for an immutable file, and with it the newest rows of a killed process."""
+    """A copy in memory. For an immutable file SQLite ignores -wal, which may contain the newest rows of a killed process."""
     copy = pw.SqliteDatabase(":memory:")
     with tempfile.TemporaryDirectory(prefix="kerasvision-store-") as folder:
         for part in (file, file.with_name(f"{file.name}-wal")):
@@ -66,7 +66,7 @@ def _holds_something(file: Path) -> bool:
 
 
 def unusable(file: Path, error: BaseException) -> StoreError:
-    """SQLite's first complaint, and the way out. A full disk, say, is followed by a rollback that fails too."""
+    """SQLite's first error, and the way out. A full disk, for example, also makes the rollback after it fail."""
     while isinstance(error.__context__, pw.DatabaseError | sqlite3.Error):
         error = error.__context__
     is_odd = isinstance(error, ODD_CONTENT)
@@ -80,16 +80,16 @@ def _move_away(file: Path) -> str:
     parts = [part.name for part in sorted(file.parent.glob(f"{file.name}*"))]
     names = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
     return (
-        f"the file is damaged: move {names} out of {file.parent} and run again. The stages then run anew, and "
-        "their folders get numbers after those that are there"
+        f"the file is damaged: move {names} out of {file.parent} and run again. All stages then run again, and "
+        "their new folders get higher numbers than the existing ones"
     )
 
 
 def _way_out(file: Path, text: str) -> str:
     if file.is_dir():
-        return "it is a folder: move it away, or choose another place with --root"
+        return "it is a folder: move it away, or choose another folder with --root"
     if "readonly" in text or "unable to open" in text or "permission" in text:
-        return "make the folder writable, or choose another place with --root"
+        return "make the folder writable, or choose another folder with --root"
     # SQLite says "disk I/O error" if it cannot even create its side files.
     is_full = "full" in text or shutil.disk_usage(file.parent).free < SCARCE
-    return "free some space on that disk" if is_full else "choose another place with --root"
+    return "free some space on that disk" if is_full else "choose another folder with --root"

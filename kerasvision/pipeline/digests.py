@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders. A file is read only where its size, times or inode changed since the last time."""
+"""SHA-256 of files and folders. A file is only read if its size, times or inode changed since the last time."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from kerasvision.config.base import canonical_json
 from kerasvision.config.listing import printable
 
-# File systems round times (FAT to 2 s). A file touched so shortly before it was read may change again unseen.
+# File systems round times (FAT to 2 s), so a second change this soon after the first might not be noticed.
 SETTLED_NS = 2_000_000_000
 
 # What is remembered of a file: its SHA-256, or what its source says (see source.py).
@@ -21,7 +21,7 @@ Finding = Literal["digest", "source"]
 
 @dataclass(frozen=True)
 class FileState:
-    """What the file system says of a file without reading it."""
+    """What the file system reports about a file without reading it."""
 
     size: int
     mtime_ns: int
@@ -30,13 +30,13 @@ class FileState:
 
 
 class Memo(Protocol):
-    """Remembers what was found in a file as long as its state is the same. The store is one."""
+    """Remembers what was found in a file and the file's state at that time. The store implements this."""
 
     def recall(self, finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
         """key -> (state, what was found, time of reading in ns)."""
 
     def remember(self, finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
-        """Keeps (key, state, what was found, time of reading in ns)."""
+        """Keeps rows of (key, state, what was found, time of reading in ns)."""
 
 
 def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
@@ -55,22 +55,22 @@ def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
 
 
 def file_digests(files: Iterable[tuple[str, Path]], memo: Memo) -> dict[str, str]:
-    """name -> SHA-256 of each file, or why it cannot be read, so that a change of its permissions is a change too."""
+    """name -> SHA-256 of each file, or why it cannot be read, so that changed permissions count as a change."""
     named = [(name, path, path_key(path)) for name, path in files]
     found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: _digest(path), memo)
-    return {name: _told(found[key]) for name, _, key in named}
+    return {name: _digest_or_fault(found[key]) for name, _, key in named}
 
 
 def read_changed(
     finding: Finding, files: Mapping[str, Path], read: Callable[[str, Path], str], memo: Memo | None
 ) -> dict[str, str | OSError]:
-    """key -> what reading each file finds, or why it cannot be read. Unchanged files are not read.
+    """key -> the finding of each file, or the error of reading it. Unchanged files are not read.
 
     Args:
-        finding: what is looked for.
+        finding: what to find.
         files: key -> file.
         read: finds it, from a key and a file.
-        memo: remembers what was found. Without one, every file is read.
+        memo: remembers what was found. Without it, every file is read.
     """
     known = memo.recall(finding, list(files)) if memo else {}
     found: dict[str, str | OSError] = {}
@@ -96,14 +96,14 @@ def path_key(path: Path) -> str:
     return printable(str(path.absolute()))
 
 
-def _told(found: str | OSError) -> str:
+def _digest_or_fault(found: str | OSError) -> str:
     return f"cannot be read: {found.strerror}" if isinstance(found, OSError) else found
 
 
 def _state(path: Path) -> FileState:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")  # to open a pipe may take for ever
+        raise OSError(errno.EINVAL, "not a regular file")  # opening a pipe may block forever
     return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 

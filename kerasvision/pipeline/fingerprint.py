@@ -1,10 +1,10 @@
-"""What a stage's result depends on, as one hash: inputs, settings, files, code and versions.
+"""Everything that a stage's result depends on, as one hash: inputs, settings, files, code and versions.
 
-Two executions with the same key would write the same thing, so the second need not happen. The parts are kept beside
-the key, so that a difference can be named.
+Two executions with the same key would write the same result, so the second is not needed. The parts are stored with the
+key, so that a difference can be named.
 
-Keras' own settings are the same in every run (see `kerasvision.config.keras_settings`). The machine is no part of the key,
-nor are variables that choose another kernel for the same arithmetic: with TF_ENABLE_ONEDNN_OPTS=0 in place of 1 the
+Keras' own settings are the same in every run (see `kerasvision.config.keras_settings`). The machine is not part of the key,
+nor are variables that choose another kernel for the same arithmetic: with TF_ENABLE_ONEDNN_OPTS=0 instead of 1 the
 weights of LeNet-5 after two epochs on digits differ by 6e-7 (TensorFlow 2.21, 2-core CPU).
 """
 
@@ -28,7 +28,7 @@ from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.syntax import reads_own_text, syntax_digest
 from kerasvision.shortened import shortened
 
-# A change of one of these may change what a stage writes.
+# Packages whose versions may change what a stage writes.
 VERSIONED = (
     "tensorflow", "keras", "tensorflow-datasets", "keras-tuner", "numpy", "pandas", "pyarrow", "pillow", "scikit-learn",
     "nltk",
@@ -59,12 +59,12 @@ class Fingerprint:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Fingerprint":
-        """The fingerprint of `to_data`."""
+        """The fingerprint from the data that `to_data` returned."""
         return cls(**data)
 
 
 def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
-    """What the result of a node depends on.
+    """Everything that the result of a node depends on.
 
     Args:
         node: a stage with its settings.
@@ -83,15 +83,15 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
 
 
 def stage_code(node: Node, memo: Memo | None = None) -> Code:
-    """The modules and packages that a stage runs: its own, and those that its settings choose."""
+    """The modules and packages that a stage runs: its own, and those chosen by its settings."""
     chosen = {path.partition(":")[0] for path in (node.settings.code_paths() if node.settings else ())}
     return code_of({node.function.__module__} | chosen, memo)
 
 
 def unseen_loads(node: Node, memo: Memo | None = None) -> str:
-    """A sentence about what a user's code loads unseen, and how to name it; "" where it is named, or there is nothing.
+    """A sentence about what a user's code loads without an import, and how to name it; "" if there is nothing to name.
 
-    A source is passed over: it says itself which files it reads.
+    Sources are not checked, because they list the files that they read.
     """
     settings = node.settings
     if settings is None or settings.names_dependencies() or hasattr(settings, "source"):
@@ -102,36 +102,36 @@ def unseen_loads(node: Node, memo: Memo | None = None) -> str:
     if not places:
         return ""
     shown = shortened(places, most=MOST_PLACES, separator="; ")
-    return f"a change of what this code loads goes unnoticed: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
+    return f"changes of what this code loads go unnoticed: {shown}. Name it: depends_on=('data/table.json', 'my_module')"
 
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what a stage writes."""
+    """Versions of Python and of the packages that affect what a stage writes."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}}
 
 
 def _versions_of_extras(node: Node) -> dict[str, str]:
-    """Those of the packages that only these settings need."""
+    """Versions of the optional packages that these settings need."""
     names = sorted(node.settings.packages()) if node.settings is not None else ()
     return {name: metadata.version(name) for name in names}
 
 
 def _versions_of_packages(code: Code) -> dict[str, str]:
-    """Those of the installed packages that a user's modules import."""
+    """Versions of the installed packages that a user's modules import."""
     names = filter(None, map(distribution_of, code.packages))
     return {name: metadata.version(name) for name in sorted(names)}
 
 
 def _notebook_code(node: Node) -> dict[str, str]:
-    """The source of a stage that was written in a notebook, and so in no file."""
+    """The source of a stage that was defined in a notebook, and so is not in a file."""
     if lookup.module_file(node.function.__module__) is not None:
         return {}
     try:
         source = inspect.getsource(node.function)
     except (OSError, TypeError):
         raise GraphError(
-            f"the source of stage {node.name} cannot be read, so its changes would go unseen", hint="define it in a file"
+            f"the source of stage {node.name} cannot be read, so changes would go unnoticed", hint="define it in a file"
         ) from None
     return {node.function.__qualname__: _digest_of_text(source)}
 

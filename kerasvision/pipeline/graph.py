@@ -1,13 +1,13 @@
-"""Which stage feeds which: a pipeline is built by adding stages, and every connection is checked as it is added.
+"""Connects stages to a pipeline. Every connection is checked when its stage is added.
 
 A stage is a plain function, and its signature is its specification:
 
     def trainer(examples: Examples, transform_graph: TransformGraph, model: Out[Model], *, settings: TrainerSettings)
 
-Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. A
-stage that reaches beyond its artifacts asks for `root: Path`, the folder that holds `runs/` and `saved_models/`. One that
-can go on where a killed one stopped asks for `work: Path`, a folder that the next execution with the same fingerprint
-finds as this one left it. One that writes down where its inputs came from asks for `lineage: dict` (see `lineage_of`).
+Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. Three
+more parameters are possible. `root: Path` is the folder of `runs/` and `saved_models/`, for a stage that uses more than its
+artifacts. `work: Path` is a folder for a stage that can continue a killed execution: the next execution with the same
+fingerprint finds it as this one left it. `lineage: dict` says where the inputs came from (see `lineage_of`).
 """
 
 import inspect
@@ -24,13 +24,13 @@ from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
-# What a stage may ask for by the name of a parameter.
+# Parameters that a stage receives by their names.
 PLACES = ("root", "work", "lineage")
 
 
 @dataclass(frozen=True)
 class Channel:
-    """The promise of an artifact: output `key` of the node named `producer`."""
+    """A future artifact: output `key` of the node named `producer`."""
 
     producer: str
     key: str
@@ -39,7 +39,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class LatestBlessed:
-    """An input that is looked up when the stage is planned: the newest blessed SavedModel that is not the one just exported.
+    """An input that is looked up when the stage is planned: the newest blessed SavedModel other than the one just exported.
 
     Attributes:
         other_than: the channel of the SavedModel just exported.
@@ -50,11 +50,11 @@ class LatestBlessed:
 
 @dataclass(frozen=True)
 class Previous:
-    """An input that is looked up when the stage executes: what a node of this pipeline made before, from something else.
+    """An input that is looked up when the stage executes: an earlier, different output of a node of this pipeline.
 
-    Of the node itself, the output of its newest execution with another fingerprint; of a node before it, the newest
-    artifact with another content. It is history, not a cause: it does not enter the fingerprint, so a stage never runs
-    anew because of it. Left out where there is none.
+    For the node itself, this is the output of its newest execution with another fingerprint. For a node before it, this is
+    the newest artifact with different content. It is not part of the fingerprint, so it never makes a stage run again. It is
+    left out if there is none.
 
     Attributes:
         producer: the node's name.
@@ -108,9 +108,9 @@ class Signature:
 
 @dataclass(frozen=True)
 class Node:
-    """A stage at its place in a pipeline. Its outputs are attributes: `node.examples` is a Channel.
+    """A stage in a pipeline. Its outputs are attributes: `node.examples` is a Channel.
 
-    Where `alone` is true, no other stage runs at the same time: the result depends on how long things take.
+    If `alone` is true, no other stage runs at the same time, because this one measures time.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Node:
     alone: bool = False
 
     def __getattr__(self, key: str) -> Channel:
-        if key.startswith("__"):  # a copy, made before it has a signature, is asked for its methods
+        if key.startswith("__"):  # copying looks up methods before the copy has a signature
             raise AttributeError(key)
         if key not in self.signature.outputs:
             raise GraphError(f"{self.name} has no output {key!r}; {lookup.did_you_mean(key, self.signature.outputs)}")
@@ -129,7 +129,7 @@ class Node:
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """The names of the nodes that must have run before."""
+        """The names of the nodes that must run before."""
         channels = (c.other_than if isinstance(c, LatestBlessed) else c for c in self.inputs.values())
         return tuple(dict.fromkeys(channel.producer for channel in channels if channel.producer != self.name))
 
@@ -138,11 +138,11 @@ Stage = TypeVar("Stage", bound=Callable[..., None])
 
 
 def prepared_by(prepare: Callable[[], None]) -> Callable[[Stage], Stage]:
-    """Marks a stage that can begin before its inputs are there: another process to be started, say.
+    """Marks a stage with preparations that do not need its inputs, such as starting another process.
 
     Args:
-        prepare: what can be done then. It returns at once, may be called long before the stage or without it, and in a
-            process that executes other stages meanwhile. Where stages run one after the other, it is never called.
+        prepare: makes the preparations. It must return at once. It may be called long before the stage, or without it, and
+            in a process that then executes other stages. If stages run one after the other, it is never called.
     """
 
     def mark(stage: Stage) -> Stage:
@@ -153,7 +153,7 @@ def prepared_by(prepare: Callable[[], None]) -> Callable[[Stage], Stage]:
 
 
 def preparation_of(node: Node) -> Callable[[], None] | None:
-    """What can be done for a stage before its inputs are there."""
+    """The function that prepares a stage before its inputs exist; None if it has none."""
     found: Callable[[], None] | None = getattr(node.function, _PREPARED, None)
     return found
 
@@ -163,14 +163,14 @@ _PREPARED = "__kerasvision_prepared_by__"
 
 @dataclass
 class Pipeline:
-    """Stages in the order in which they were added, which is an order in which they can run.
+    """Stages in the order in which they were added. They can run in this order.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
     >>> pipeline.add("kerasvision.pipeline.stages.statistics_gen:statistics_gen")
     Traceback (most recent call last):
     ...
-    kerasvision.errors.GraphError: statistics_gen needs examples=..., of type Examples.
+    kerasvision.errors.GraphError: statistics_gen requires examples=..., of type Examples.
     """
 
     name: str
@@ -191,14 +191,14 @@ class Pipeline:
         """Adds a stage and returns its node.
 
         Args:
-            stage: the function, its short name, or its dotted path.
-            name: the node's name; the function's own where not given.
+            stage: the function, its short name, or its path `"module:function"`.
+            name: the node's name; by default the function's name.
             settings: of the type that the function's `settings` parameter names.
-            alone: whether no other stage may run at the same time, since it measures how long things take.
+            alone: whether no other stage may run at the same time, because this one measures time.
             **inputs: channels of nodes added before; None leaves an optional input out.
 
         Raises:
-            GraphError: anything that does not fit.
+            GraphError: a name, an input or the settings are not valid.
         """
         function = lookup.STAGES.load(stage) if isinstance(stage, str) else stage
         signature = Signature.of(function)
@@ -209,10 +209,10 @@ class Pipeline:
         return node
 
     def node(self, name: str) -> Node:
-        """The node of a name; `-` and `_` are the same in it.
+        """The node with a name, in which `-` and `_` are equivalent.
 
         Raises:
-            GraphError: no such node; the message proposes the closest one.
+            GraphError: no such node; the message suggests the closest name.
         """
         plain = name.replace("-", "_")
         if plain not in self.nodes:
@@ -222,15 +222,15 @@ class Pipeline:
     def _check(self, node: Node) -> None:
         _check_name(node.name)
         if node.name in self.nodes:
-            raise GraphError(f"a pipeline holds each node name once; {node.name!r} is there already")
+            raise GraphError(f"nodes of a pipeline must have different names; {node.name!r} exists already")
         expected = node.signature.settings
         if expected is not None and not isinstance(node.settings, expected):
-            raise GraphError(f"{node.name} needs settings of type {expected.__name__}", received=node.settings)
+            raise GraphError(f"{node.name} requires settings of type {expected.__name__}", received=node.settings)
         if expected is None and node.settings is not None:
             raise GraphError(f"{node.name} takes no settings", received=node.settings)
         for key, artifact in node.signature.inputs.items():
             if key not in node.inputs and key not in node.signature.optional:
-                raise GraphError(f"{node.name} needs {key}=..., of type {artifact.TYPE_NAME}")
+                raise GraphError(f"{node.name} requires {key}=..., of type {artifact.TYPE_NAME}")
         for key, channel in node.inputs.items():
             self._check_input(node, key, channel)
 
@@ -241,7 +241,7 @@ class Pipeline:
         source = self._promised(node, channel) if isinstance(channel, Previous) else channel
         source = source.other_than if isinstance(source, LatestBlessed) else source
         if not isinstance(source, Channel):
-            raise GraphError(f"{node.name}({key}=...) expects a node's output, such as trainer.model", received=source)
+            raise GraphError(f"{node.name}({key}=...) must be a node's output, such as trainer.model", received=source)
         if source.producer not in {*self.nodes, node.name}:
             raise GraphError(f"{node.name}({key}=...): {source.producer!r} was not added to this pipeline")
         if not issubclass(source.type, expected):
@@ -251,14 +251,14 @@ class Pipeline:
             )
 
     def _promised(self, node: Node, previous: Previous) -> Channel:
-        """What a former execution made is of the type that the next one makes."""
+        """The channel of an earlier output, which has the same type as the next one."""
         producer = node if previous.producer == node.name else self.node(previous.producer)
         channel: Channel = getattr(producer, previous.key)
         return channel
 
 
 def _check_name(name: str) -> None:
-    """Folders bear the names of pipelines and nodes."""
+    """Checks the name of a pipeline or node, because folders get these names."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise GraphError("a name contains lower-case letters, digits, - and _, and is not a path", received=name)
 

@@ -1,4 +1,4 @@
-"""What happened before: runs, what each of their stages did, what a result came from, and why a stage ran again."""
+"""Earlier runs: what their stages did, what an artifact was made from, and why a stage ran again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from kerasvision.pipeline.store import opened
 
 @dataclass(frozen=True)
 class Ancestry:
-    """An artifact, the execution that made it, and the ancestry of what that read.
+    """An artifact, the execution that made it, and the ancestry of that execution's inputs.
 
     Attributes:
         artifact: the artifact.
-        producer: the execution, or None where the store does not know it.
+        producer: the execution, or None if the store does not know it.
         inputs: input name -> ancestry.
     """
 
@@ -33,7 +33,7 @@ def list_runs(root: Path | str = ".") -> list[tuple[RunRecord, list[ExecutionRec
 
 
 def show_run(run_id: str, *, root: Path | str = ".") -> tuple[RunRecord, list[ExecutionRecord]]:
-    """One run, by the beginning of its id or as `latest`.
+    """One run, by the beginning of its id or `latest`.
 
     Raises:
         ConfigError: no such run.
@@ -44,7 +44,7 @@ def show_run(run_id: str, *, root: Path | str = ".") -> tuple[RunRecord, list[Ex
 
 
 def lineage(run_id: str, *, root: Path | str = ".") -> list[Ancestry]:
-    """Where the last results of a run came from, back to its source.
+    """What the final artifacts of a run were made from, back to the source.
 
     Raises:
         ConfigError: no such run.
@@ -63,12 +63,12 @@ def lineage(run_id: str, *, root: Path | str = ".") -> list[Ancestry]:
 
 
 def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tuple[str, list[str]]:
-    """Why a stage ran the last time: (what is compared, what changed since the time before, a line each).
+    """Why a stage last ran: (which executions are compared, one line for each change since the execution before).
 
     Args:
         node: the stage's name.
-        pipeline: its pipeline; that of the newest run where not given.
-        root: the folder that holds `runs/`.
+        pipeline: its pipeline; by default that of the newest run.
+        root: the folder of `runs/`.
 
     Raises:
         ConfigError: it never ran here.
@@ -80,8 +80,8 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
     if not prints:
         raise ConfigError(f"stage {node!r} of pipeline {pipeline!r} never finished here", hint="see `kerasvision runs list`")
     if len(prints) == 1:
-        return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had never run before"]
+        return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had not run before"]
     (newer, after), (older, before) = prints
     changed = fingerprint_changes(before, Fingerprint.from_data(after))
-    title = f"execution {newer} of {node} in {pipeline}, against execution {older}"
+    title = f"execution {newer} of {node} in {pipeline}, compared with execution {older}"
     return title, changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]

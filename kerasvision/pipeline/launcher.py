@@ -1,8 +1,8 @@
-"""How a stage is launched, the same for every stage, numbered as in the text below.
+"""Launches a stage in seven steps, the same for every stage. Comments below have the numbers of the steps.
 
-1 resolve inputs, 2 fingerprint, 3 reuse, 4 register RUNNING, 5 run in a folder beside, 6 fsync, hash, rename,
-7 publish in one transaction. At any instant a kill leaves either a published result or leavings that the next launch of
-the same node clears away. One process at a time launches a node: the second waits, and then finds the result.
+1 resolve inputs, 2 fingerprint, 3 reuse, 4 register RUNNING, 5 run in a temporary folder, 6 fsync, hash, rename,
+7 publish in one transaction. After a kill at any moment, there is either a published result, or remains that the next launch
+of the same node removes. One process at a time launches a node: the second waits, and then finds the result.
 """
 
 import shutil
@@ -36,11 +36,11 @@ class Launch:
 
     Attributes:
         store: where runs are kept.
-        run: this one.
-        waiting: is told of a node at which another run is.
-        remark: gets a sentence about a node that a person should read.
-        takes_part: stages that run on several machines at once, and here as on one other than the chief.
-        remarked: sentences about code that were said, so that each is said once.
+        run: the current run.
+        waiting: called with the name of a node that another run is executing.
+        remark: called with a node and a sentence about it for a person.
+        takes_part: stages that run on several machines at once, for which this one is not the chief.
+        remarked: sentences about code that were already passed on, so that each appears once.
     """
 
     store: Store
@@ -53,14 +53,14 @@ class Launch:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a launch.
+    """The result of a launch.
 
     Attributes:
         node: the stage's name.
-        outputs: what it wrote, by key; nothing where it took part.
-        reused: whether it was there already.
-        seconds: how long that took.
-        took_part: whether it ran here as on a worker other than the chief: the chief publishes what it wrote.
+        outputs: its artifacts, by key; empty if it took part.
+        reused: whether the result existed already.
+        seconds: how long the launch took.
+        took_part: whether the stage ran here on a worker other than the chief: only the chief publishes the result.
     """
 
     node: str
@@ -73,24 +73,24 @@ class Result:
 def launch(
     node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool, known: Fingerprint | None = None
 ) -> Result:
-    """Runs a stage, or finds that it need not run.
+    """Runs a stage, or reuses its result.
 
     Args:
         node: the stage.
         done: outputs of the nodes before, by node and key.
         context: the store and the run.
-        may_execute: False where only a reuse is allowed.
-        force: run even where a result could be reused.
-        known: the fingerprint that `reuse` gave, where another process asked it just now.
+        may_execute: False if only a reuse is allowed.
+        force: run even if a result could be reused.
+        known: the fingerprint that `reuse` returned, if another process has just called it.
 
     Raises:
-        KerasvisionError: what the stage itself raised of ours.
-        StageError: it raised anything else, or may not execute and has nothing to reuse.
+        KerasvisionError: the stage raised it.
+        StageError: the stage raised another error, or may not execute and has no result to reuse.
     """
     began = time.monotonic()
     store, run = context.store, context.run
     if node.name in context.takes_part:
-        # The chief holds the lock while this stage runs on all.
+        # The chief holds the lock while this stage runs on all machines.
         return _take_part(node, done, context, may_execute=may_execute, force=force)
     # Only one process at a time launches this node.
     with alone(store.folder, _lock(node, context), waiting=lambda: context.waiting(node.name)):
@@ -108,13 +108,13 @@ def launch(
 
 
 def reuse(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result | Fingerprint | None:
-    """Steps 1 to 3 of a launch, for a process that has others execute stages.
+    """Steps 1 to 3 of a launch, for a process that lets other processes execute stages.
 
     Returns:
-        The result that is reused; else the fingerprint of the execution to come; None while another process is at this node.
+        The reused result, or else the fingerprint of the coming execution. None while another process executes this node.
 
     Raises:
-        StageError: there is nothing to reuse, and the stage may not execute.
+        StageError: there is no result to reuse, and the stage may not execute.
     """
     with alone_now(context.store.folder, _lock(node, context)) as is_alone:
         if not is_alone:
@@ -124,7 +124,7 @@ def reuse(node: Node, done: Outputs, context: Launch, *, may_execute: bool, forc
 
 
 def record_end(node: Node, error: BaseException, context: Launch) -> None:
-    """Records why executions of this node have no result whose process ended before it could say so itself."""
+    """Records the error of executions of this node whose process ended before it could record it."""
     with alone(context.store.folder, _lock(node, context)):
         for execution in context.store.running(context.run.pipeline, node.name):
             _record_failure(node, execution, error, context)
@@ -133,18 +133,18 @@ def record_end(node: Node, error: BaseException, context: Launch) -> None:
 def _looked_up(
     node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool, known: Fingerprint | None
 ) -> Result | tuple[dict[str, ArtifactRecord], Fingerprint]:
-    """The result that is reused, or the inputs and the fingerprint of the execution to come. This process holds the lock."""
+    """The reused result, or the inputs and the fingerprint of the coming execution. This process holds the lock."""
     began = time.monotonic()
     store, run = context.store, context.run
     _clear_leavings(node, context)
     # 1. Resolve inputs: channels become artifacts that exist.
     inputs = resolve_inputs(node, done, store, run.pipeline)
-    # 2. Fingerprint: all that the result depends on.
+    # 2. Fingerprint: everything that the result depends on.
     digests = {key: artifact.digest for key, artifact in inputs.items()}
     if known is None or known.inputs != digests:
         known = fingerprint(node, digests, store)
         _remark_unseen(node, context)
-    # 3. Reuse a COMPLETE execution whose outputs are all there and hash right.
+    # 3. Reuse a COMPLETE execution whose outputs all exist with the right hashes.
     outputs = None if force else reusable(node, known.key, store)
     if outputs is not None:
         store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
@@ -164,24 +164,24 @@ def log_file(node: Node, context: Launch) -> Path:
 
 
 def ending_state(error: BaseException) -> int:
-    """What an execution or a run is that ends with an error: CANCELED where it was stopped, FAILED otherwise."""
+    """The state of an execution or a run that ends with an error: CANCELED if it was stopped, FAILED otherwise."""
     return CANCELED if isinstance(error, KeyboardInterrupt | Interrupted) else FAILED
 
 
 def _base(node: Node, context: Launch) -> Path:
-    """Where the outputs of a node lie: `<key>/<execution>` below it."""
+    """The folder of a node's outputs, which are in `<key>/<execution>` below it."""
     return context.store.folder / "artifacts" / context.run.pipeline / node.name
 
 
 def _highest_number(base: Path) -> int:
-    """The highest number among the folders of a node. A store that is new, or older than its folders, does not know it."""
+    """The highest number among the folders of a node. A store that is newer or older than its folders does not know it."""
     names = (path.name.removesuffix(".tmp") for path in base.glob("*/*"))
     # SQLite counts up to 2**63.
     return max((int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19), default=0)
 
 
 def _remark_unseen(node: Node, context: Launch) -> None:
-    """Says once what the code of several stages loads unseen."""
+    """Remarks on what a stage's code loads without an import; only once if several stages share the code."""
     sentence = unseen_loads(node, context.store)
     if sentence and sentence not in context.remarked:
         context.remarked.add(sentence)
@@ -191,9 +191,9 @@ def _remark_unseen(node: Node, context: Launch) -> None:
 def _run_recorded(
     node: Node, inputs: dict[str, ArtifactRecord], print_: Fingerprint, context: Launch, began: float
 ) -> dict[str, ArtifactRecord]:
-    """The outputs of a new execution, whose beginning and end the store records."""
+    """Executes a stage, records its beginning and end in the store, and returns its outputs."""
     store, run = context.store, context.run
-    # 4. Register RUNNING, so that a kill from here on leaves a trace.
+    # 4. Register RUNNING, so that a kill from now on leaves a trace.
     execution = store.start(
         pipeline=run.pipeline,
         run=run.id,
@@ -206,7 +206,7 @@ def _run_recorded(
     try:
         _execute(node, execution, inputs, print_, context, began)
     except BaseException as error:
-        # Where the disk is full, the failure cannot be written down either: the next launch does it.
+        # On a full disk the failure cannot be recorded either: the next launch does it.
         with suppress(StoreError, OSError):
             _record_failure(node, execution, error, context)
         if isinstance(error, KerasvisionError) or not isinstance(error, Exception):
@@ -214,7 +214,7 @@ def _run_recorded(
         raise _failed(node, error, context) from error
     found = store.finished(print_.key)
     if found is None:
-        raise StageError(f"the result of {node.name} was gone as soon as it was there", hint="run again")
+        raise StageError(f"the result of {node.name} disappeared right after it was published", hint="run again")
     return found[1]
 
 
@@ -224,7 +224,7 @@ def _execute(
     store = context.store
     base = _base(node, context)
     final = {key: kind(base / key / str(execution)) for key, kind in node.signature.outputs.items()}
-    # 5. Run in folders of other names: what has the final name is whole.
+    # 5. Run in folders with temporary names: a folder with its final name is complete.
     written = {key: type(artifact)(f"{artifact.uri}.tmp") for key, artifact in final.items()}
     ids = store.promise(execution, final)
     for artifact in written.values():
@@ -234,7 +234,7 @@ def _execute(
     _call(node, inputs, written, root=store.folder.parent, work=work, lineage=origin)
     if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:
         raise StageError(f"the files that {node.name} reads changed while it read them", hint="run again")
-    # 6. Flush, hash, rename: after a power cut the name stands for the whole content or does not exist.
+    # 6. Flush, hash, rename: after a power cut a folder with its final name is complete, or does not exist.
     published = {}
     for key, artifact in written.items():
         flush_tree(artifact.uri)
@@ -264,12 +264,12 @@ def _call(
 
 
 def shared_by(node: Node) -> str | None:
-    """How the processes that run the stage together know of each other; None where one runs it alone."""
+    """How the processes that run the stage together find each other; None if one process runs it alone."""
     return getattr(node.settings, "shared_by", None)
 
 
 def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
-    """Runs a stage beside the chief. What it writes here is thrown away: the chief publishes."""
+    """Runs a stage together with the chief. Its outputs here are discarded, because the chief publishes them."""
     began = time.monotonic()
     store, run = context.store, context.run
     inputs = resolve_inputs(node, done, store, run.pipeline)
@@ -297,7 +297,7 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
 
 
 def _clear_leavings(node: Node, context: Launch) -> None:
-    """What killed executions of this node left: we hold its lock, so nobody is at work on it."""
+    """Removes what killed executions of this node left. We hold its lock, so no other process is executing it."""
     for execution in context.store.running(context.run.pipeline, node.name):
         folders = context.store.fail(execution, ITS_PROCESS_ENDED, killed=True)
         _remove(folders)
@@ -312,14 +312,14 @@ def _record_failure(node: Node, execution: int, error: BaseException, context: L
 
 def _left_out(node: Node) -> StageError:
     return StageError(
-        f"{node.name} has no result that fits these settings, and was left out of this run",
+        f"{node.name} has no result for these settings, and was left out of this run",
         hint="run it too: `kerasvision run` without --from and --only",
     )
 
 
 def _failed(node: Node, error: BaseException, context: Launch) -> StageError:
     return StageError(
-        f"{node.name} failed: {type(error).__name__}: {_first_line(error)}", hint=_story(log_file(node, context))
+        f"{node.name} failed: {type(error).__name__}: {_first_line(error)}", hint=_where_to_look(log_file(node, context))
     )
 
 
@@ -329,8 +329,8 @@ def _write_log(node: Node, error: BaseException, context: Launch) -> None:
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
 
 
-def _story(log: Path) -> str:
-    return f"the whole story is in {log}" if log.exists() else "run with --traceback to see where"
+def _where_to_look(log: Path) -> str:
+    return f"the traceback is in {log}" if log.exists() else "run with --traceback to see where"
 
 
 def _remove(paths: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""What an artifact came from, as plain data that can be written beside it: runs, executions, artifacts, code, settings."""
+"""What an artifact was made from, as plain data to store with it: runs, executions, artifacts, code, settings."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from kerasvision.pipeline.store import Store
 def lineage_of(
     inputs: Mapping[str, ArtifactRecord], *, store: Store, run: RunRecord, node: str, execution: int
 ) -> dict[str, object]:
-    """Where the inputs of an execution came from, back to the source.
+    """What the inputs of an execution were made from, back to the source.
 
     Args:
-        inputs: what the execution reads, by input name.
+        inputs: the artifacts that the execution reads, by input name.
         store: where runs are kept.
-        run: in which the execution takes place.
+        run: of the execution.
         node: its stage.
         execution: its id.
 

@@ -1,19 +1,19 @@
-"""What a run reports while it goes on."""
+"""What a run reports while it runs."""
 
 from kerasvision.pipeline.launcher import Result
 
 
 class Listener:
-    """Receives what a run does, as it happens. The base ignores it."""
+    """Receives the events of a run. The base class ignores them."""
 
     def started(self, node: str) -> None:
         """A stage is about to be launched."""
 
     def waiting(self, node: str) -> None:
-        """Another run is at this stage; this one waits for it."""
+        """Another run is executing this stage; this run waits for it."""
 
     def remark(self, node: str, sentence: str) -> None:
-        """Something about a stage that a person should read."""
+        """A sentence about a stage that a person should read."""
 
     def finished(self, result: Result) -> None:
         """A stage ran or was reused."""

@@ -1,4 +1,4 @@
-"""Run a pipeline on this machine, or say what a run would do."""
+"""Runs a pipeline on this machine, or plans a run."""
 
 import os
 import secrets
@@ -36,11 +36,11 @@ RUNS_FOLDER = "runs"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left.
+    """The result of a run.
 
     Attributes:
         id: the run's id.
-        stages: what came of each stage, in order; on a worker other than the chief, up to that in which it took part.
+        stages: the result of each stage, in order; on a worker other than the chief, up to the stage in which it took part.
     """
 
     id: str
@@ -57,8 +57,8 @@ class PlannedStage:
 
     Attributes:
         node: its name.
-        action: "reuse", "run", or "depends": its inputs are not known before a stage above has run.
-        why: first, where a stopped execution left work, what becomes of it; then the reasons, a line each.
+        action: "reuse", "run", or "depends": its inputs are not known until an earlier stage has run.
+        why: the reasons, a line each; the first line says what happens to the work of a stopped execution, if there is any.
     """
 
     node: str
@@ -78,29 +78,29 @@ def run(
     listener: Listener | None = None,
     workers: int | None = 1,
 ) -> RunResult:
-    """Runs a pipeline: every stage whose result is not there yet.
+    """Runs a pipeline: every stage that has no up-to-date result.
 
-    With one worker, stages execute one after the other, in this process. With several, stages that do not need each other
-    execute at the same time, each in a process of its own; what they write is the same.
+    With one worker, stages execute one after the other, in this process. With several, independent stages execute at the
+    same time, each in its own process; what they write is the same.
 
-    Where a stage trains or searches on several machines, each of them runs the same command, on a root of its own or on a
-    shared one. All run that stage at once; the chief publishes its result and goes on, and the others are done.
+    If a stage trains or searches on several machines, each machine runs the same command, on its own root or on a shared
+    one. All run that stage at once; the chief publishes its result and continues, and the others stop after it.
 
     Args:
-        pipeline: what `load_pipeline` or `standard_pipeline` gave.
-        root: the folder that holds, or will hold, `runs/`. Models are pushed to `saved_models/` beside it.
-        start: execute this stage and those that follow from it; those before must have results to reuse.
+        pipeline: from `load_pipeline` or `standard_pipeline`.
+        root: the folder of `runs/`, which is created if necessary. Models are pushed to `saved_models/` next to it.
+        start: execute this stage and those that depend on it; the stages before must have results to reuse.
         until: stop after this stage.
         only: execute this stage alone.
-        force: execute the chosen stages even where their results could be reused.
-        purpose: where the run is not made to run a pipeline, but some stages of it are needed: the command that needs them.
-        listener: receives what happens.
-        workers: how many stages may execute at the same time; None: as many as this machine is good for.
+        force: execute the chosen stages even if their results could be reused.
+        purpose: the command that needs this run, if it is not `run` itself.
+        listener: receives the events.
+        workers: how many stages may execute at the same time; None: as many as cores and memory allow.
 
     Raises:
-        ConfigError: a stage runs on several machines, and the environment does not say well which they are; or several
-            workers are asked for, and a stage is defined where another process cannot import it, such as in a notebook.
-        KerasvisionError: the first failure; what was finished stays, and the next run goes on from there.
+        ConfigError: a stage runs on several machines, and the environment variables that name them are wrong; or there are
+            several workers, and a stage is defined where another process cannot import it, such as in a notebook.
+        KerasvisionError: the first failure. Finished stages are kept, and the next run continues from there.
     """
     listener = listener or Listener()
     if workers is not None and workers < 1:
@@ -108,7 +108,7 @@ def run(
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
-    # Where nothing has run, something will.
+    # If nothing has run yet, at least one stage will execute.
     will_execute = force or not (Path(root) / RUNS_FOLDER).exists()
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
@@ -126,8 +126,8 @@ def run(
 def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | None) -> int:
     """How many stages may execute at the same time.
 
-    One where only one stage may execute, and where a stage runs on several machines at once: each runs the same command,
-    and they must come to that stage in the same way.
+    One if only one stage may execute, or if a stage runs on several machines at once: each machine runs the same command,
+    and all must reach that stage in the same order.
     """
     if len(chosen) == 1 or any(shared_by(pipeline.nodes[name]) for name in chosen):
         return 1
@@ -148,8 +148,8 @@ def _launched_side_by_side(
     count: int,
     will_execute: bool,
 ) -> tuple[Result, ...]:
-    """What came of each stage, in order; `count` of them execute at the same time."""
-    # Imported here: `plan` answers sooner.
+    """The result of each stage, in order; up to `count` of them execute at the same time."""
+    # Imported here, so that `plan` is faster.
     from kerasvision.pipeline.side_by_side import SideBySide
     from kerasvision.pipeline.stage_processes import StageProcesses
 
@@ -162,7 +162,7 @@ def _launched_side_by_side(
 def _launched(
     pipeline: Pipeline, chosen: Collection[str], context: Launch, listener: Listener, *, force: bool
 ) -> tuple[Result, ...]:
-    """What came of each stage, in order."""
+    """The result of each stage, in order."""
     results: list[Result] = []
     done: Outputs = {}
     for name in needed(pipeline, chosen):
@@ -183,12 +183,12 @@ def _launched(
 
 @contextmanager
 def _registered(run: RunRecord, store: Store) -> Iterator[None]:
-    """Within this the run is listed as running; afterwards, as what came of it."""
+    """Within this context the run is listed as running; afterwards, with its outcome."""
     store.start_run(run)
     try:
         yield
     except BaseException as error:
-        # Where the disk is full, the end cannot be written down either; the run is then listed as killed.
+        # On a full disk the end cannot be recorded either; the run is then listed as killed.
         with suppress(StoreError):
             store.end_run(run, ending_state(error))
         raise
@@ -213,7 +213,7 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
         first = [parent for parent in node.upstream if parent not in done]
         return PlannedStage(name, "depends", (f"on what {', '.join(first)} will write",))
     if not store.file.exists() and not (store.folder / "work").exists():
-        # Nothing ran here yet: the answer is known without reading the code and the files of the stage.
+        # Nothing has run here yet, so there is no need to read the code and the files of the stage.
         return PlannedStage(name, "run", (NEVER_FINISHED,))
     inputs = resolve_inputs(node, done, store, pipeline.name)
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
@@ -227,7 +227,7 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
 
 
 def _is_worker(shared: str | None) -> bool:
-    """Whether this process is a worker, and not the chief, of those who run a stage together."""
+    """Whether this process is a worker, not the chief, of the processes that run a stage together."""
     if shared == "tf_config":
         return not read_cluster(os.environ).is_chief
     role = read_role(os.environ) if shared == "keras_tuner" else None
@@ -235,5 +235,5 @@ def _is_worker(shared: str | None) -> bool:
 
 
 def _new_run_id() -> str:
-    # The random half keeps two runs apart that start in one second, or after the clock was set back.
+    # The random part distinguishes runs that start in the same second, or after the clock was set back.
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -1,4 +1,4 @@
-"""One process at a time: locks that are files under `runs/`, and die with the process that holds them."""
+"""Locks for one process at a time. They are files in `runs/`, and are released when the process that holds them ends."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from kerasvision.errors import StoreError
 
 @contextmanager
 def alone(folder: Path, name: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """No other process is within this for the same folder and name.
+    """No other process is inside this context for the same folder and name.
 
     Args:
         folder: where runs are kept.
-        name: of what is done alone.
-        waiting: called once where another process is there first.
+        name: of the lock.
+        waiting: called once if another process holds the lock.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -36,11 +36,11 @@ def alone(folder: Path, name: str, *, waiting: Callable[[], None] = lambda: None
 
 @contextmanager
 def alone_now(folder: Path, name: str) -> Iterator[bool]:
-    """As `alone`, but does not wait: gives False where another process is within `alone` for the same folder and name.
+    """Like `alone`, but without waiting: yields False if another process holds the lock.
 
     Args:
         folder: where runs are kept.
-        name: of what is done alone.
+        name: of the lock.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -69,6 +69,6 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"runs are kept in {folder}, and it cannot be written: {error.strerror}",
-            hint="choose another place with --root",
+            f"runs are kept in {folder}, which cannot be written: {error.strerror}",
+            hint="choose another folder with --root",
         ) from error

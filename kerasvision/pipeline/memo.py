@@ -1,4 +1,4 @@
-"""What was found in files, kept in the metadata store with the state that each file had then."""
+"""Keeps what was found in files in the metadata store, with the state of each file at that time."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -6,14 +6,14 @@ from typing import TypeVar
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.digests import FileState, Finding
 
-# The most values that the oldest SQLite in use takes in one statement.
+# The largest number of values in a statement that the oldest SQLite in use accepts.
 MOST_VALUES = 999
 Item = TypeVar("Item")
 _TABLES = {"digest": t.FileDigest, "source": t.SourceFile}
 
 
 def recall(finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
-    """key -> (state, what was found, time of reading in ns) of those that are known."""
+    """key -> (state, what was found, time of reading in ns) of the known keys."""
     table = _TABLES[finding]
     meta = table._meta
     columns = ", ".join(f'"{field.column_name}"' for field in meta.sorted_fields)
@@ -28,7 +28,7 @@ def recall(finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str,
 
 
 def remember(finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
-    """Keeps (key, state, what was found, time of reading in ns), in place of what was found before."""
+    """Keeps rows of (key, state, what was found, time of reading in ns), and replaces earlier rows."""
     table = _TABLES[finding]
     fields = table._meta.sorted_fields
     values = [(key, s.size, s.mtime_ns, s.ctime_ns, s.inode, text, at) for key, s, text, at in rows]

@@ -1,4 +1,4 @@
-"""A pipeline in which a person has the last word: its model is pushed although it was not blessed."""
+"""Changes a pipeline so that a person can push a model that was not blessed."""
 
 from dataclasses import replace
 
@@ -11,22 +11,22 @@ def push_node(pipeline: Pipeline) -> Node:
     """The node that pushes.
 
     Raises:
-        ConfigError: there is none, or several.
+        ConfigError: there is no such node, or more than one.
     """
     found = [node for node in pipeline.nodes.values() if isinstance(node.settings, PusherSettings)]
     if len(found) != 1:
-        raise ConfigError(f"pipeline {pipeline.name!r} has {len(found) or 'no'} stages that push; one is needed")
+        raise ConfigError(f"pipeline {pipeline.name!r} must have one stage that pushes; it has {len(found) or 'none'}")
     return found[0]
 
 
 def overruled(pipeline: Pipeline, *, reason: str) -> Pipeline:
-    """The same pipeline, but its push is forced. The reason is part of the settings: another one pushes anew.
+    """The same pipeline with a forced push. The reason is part of the settings, so another reason pushes again.
 
     Raises:
-        ConfigError: no reason is given, or the pipeline does not push as ours do.
+        ConfigError: the reason is empty, or the stage that pushes has settings of a user's own class.
     """
     node = push_node(pipeline)
     if type(node.settings) is not PusherSettings:
-        raise ConfigError(f"only a stage with PusherSettings can be forced; {node.name} has others")
+        raise ConfigError(f"only a stage with PusherSettings can be forced; {node.name} has other settings")
     forced = ForcedPusherSettings(name=node.settings.name, reason=reason)
     return Pipeline(pipeline.name, {**pipeline.nodes, node.name: replace(node, settings=forced)})

@@ -1,4 +1,4 @@
-"""Is the process that began a run still there? Asked by process number and start time, on the machine where it ran."""
+"""Finds out whether the process that started a run is still alive, by its number and start time, on the same machine."""
 
 import json
 import os
@@ -15,14 +15,14 @@ STAT = "/proc/{pid}/stat"
 
 @dataclass(frozen=True)
 class Process:
-    """One process, told apart from any later one that gets the same number.
+    """One process, distinguished from any later process with the same number.
 
     Attributes:
-        host: the name of its machine, with the machine's own id where it has one.
-        boot: since which start of that machine it has been running; empty where the system does not say.
-        namespace: in which numbering of processes, such as a container's; empty where the system does not say.
+        host: the name of its machine, with the machine's id if it has one.
+        boot: the id of the machine's last boot; empty if the system does not report it.
+        namespace: the namespace of process numbers, such as a container's; empty if the system does not report it.
         pid: its number there.
-        started: when it was started, as the system writes it.
+        started: when it started, in the system's notation.
     """
 
     host: str
@@ -37,7 +37,7 @@ class Process:
 
     @classmethod
     def from_text(cls, text: str) -> "Process":
-        """What `to_text` wrote."""
+        """The process from a text of `to_text`."""
         return cls(**json.loads(text))
 
     @property
@@ -46,7 +46,7 @@ class Process:
         return self.host.partition(" ")[0]
 
     def is_alive(self) -> bool | None:
-        """Whether it still runs; None if that cannot be seen from here.
+        """Whether it still runs; None if this process cannot see that.
 
         >>> this_process().is_alive()
         True
@@ -62,13 +62,13 @@ class Process:
 
 
 def this_process() -> Process:
-    """The process that asks."""
+    """The current process."""
     pid = os.getpid()
     return Process(*_surroundings(), pid, _started(pid))
 
 
 def fate_of(process: Process | None) -> str:
-    """The state of something whose end was never recorded: running, killed, or unfinished if that cannot be seen from here.
+    """The state of an execution or run without a recorded end: running, killed, or unfinished if this process cannot see it.
 
     >>> fate_of(this_process()), fate_of(None)
     ('running', 'unfinished')
@@ -90,17 +90,17 @@ def _surroundings() -> tuple[str, str, str]:
 
 
 def _started(pid: int) -> str:
-    """When a process was started; empty if no process has this number, or only a zombie."""
+    """When a process started; empty if no process has this number, or if it is a zombie."""
     if not Path(STAT.format(pid="self")).exists():
         asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return asked.stdout.strip()
-    # proc(5): the name stands in parentheses and may hold any sign; state is field 3, the start time field 22.
+    # proc(5): the name is in parentheses and may contain any character; state is field 3, the start time field 22.
     fields = _read(Path(STAT.format(pid=pid))).rpartition(")")[2].split()
     return fields[19] if fields and fields[0] not in "ZX" else ""
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether a process with this number exists, but the system hides it because it is another user's (`hidepid`)."""
+    """Whether a process with this number exists, but the system hides it because it belongs to another user (`hidepid`)."""
     if _read(Path(STAT.format(pid=pid))) or not Path(STAT.format(pid="self")).exists():
         return False
     try:

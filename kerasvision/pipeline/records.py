@@ -1,17 +1,17 @@
-"""What the store answers with: artifacts, executions and runs as plain records."""
+"""Artifacts, executions and runs as plain records, which the store returns."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerasvision.pipeline.artifacts import TYPES, Artifact
 
-# What a run was made for, where it was made to run a pipeline; other runs bear the name of their command.
+# The purpose of a run that runs a pipeline. Other runs have the name of their command as purpose.
 PIPELINE = "run"
 # The error of an execution that could not record its own end.
 ITS_PROCESS_ENDED = "its process ended before the stage did"
 
 
-# What a stage said of its artifact, or the store of an execution or a run.
+# What a stage recorded about its artifact, or the store about an execution or a run.
 Properties = dict[str, int | float | str]
 
 
@@ -37,10 +37,10 @@ class ExecutionRecord:
 
     Attributes:
         id, node, state: its number, stage and recorded state.
-        outcome: the state in a word: ran, reused, failed, stopped, running, killed; `unfinished` where the end was not
-            recorded and its process cannot be seen from here.
-        started_ms, seconds: when it began (milliseconds since 1970), and how long it took.
-        error: why it has no result; empty where it has.
+        outcome: the state in one word: ran, reused, failed, stopped, running, killed; `unfinished` if the end was not
+            recorded and this machine cannot see its process.
+        started_ms, seconds: when it started (milliseconds since 1970), and how long it took.
+        error: why it has no result; empty if it has one.
         inputs, outputs: by name.
     """
 
@@ -63,7 +63,7 @@ class RunRecord:
         id, pipeline: its id, and the pipeline's name.
         started_ms: milliseconds since 1970.
         purpose: `run`, or the command that needed some stages of the pipeline, such as `data show`.
-        outcome: finished, failed, stopped, running, killed; `unfinished` as for executions.
+        outcome: finished, failed, stopped, running, killed or unfinished; see `ExecutionRecord`.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The report of a run: what the store knows of it, handed to the page that shows it."""
+"""Writes the report of a run: collects the facts from the store and passes them to the page."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,23 +13,23 @@ from kerasvision.pipeline.local import RUNS_FOLDER, RunResult
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 from kerasvision.pipeline.store import Parts, Store, opened
 
-# A run that made one of these has something to report of its own accord.
+# A run that made one of these artifacts writes a report at its end.
 WORTH_A_REPORT = frozenset({"ModelEvaluation", "ModelBlessing", "InfraBlessing", "PushedModel", "InferenceResult"})
 
 
 def report_run(run_id: str = "latest", *, root: Path | str = ".", file: Path | None = None) -> Path:
-    """Writes the report of a run, whatever it came to; returns where it is.
+    """Writes the report of a run, whether it finished or failed, and returns its path.
 
     Args:
         run_id: the beginning of a run's id, or `latest`.
-        root: the folder that holds `runs/`.
-        file: where the page goes; `runs/reports/<run id>.html` where not given.
+        root: the folder of `runs/`.
+        file: where to write the page; by default `runs/reports/<run id>.html`.
 
     Raises:
-        ConfigError: no such run, or there is something at its place that is not a file.
+        ConfigError: no such run, or the path exists and is not a file.
         StoreError: the page cannot be written there.
     """
-    # A run that has nothing to report does without this import.
+    # Imported here, because a run without a report does not need it.
     from kerasvision.evaluation.report import write_report
 
     runs = Path(root) / RUNS_FOLDER
@@ -37,26 +37,26 @@ def report_run(run_id: str = "latest", *, root: Path | str = ".", file: Path | N
         facts = run_facts(run_id, store)
     file = file or runs / "reports" / f"{facts.id}.html"
     if file.is_dir():
-        raise ConfigError(f"a report is one file, and {file} is a folder", hint=f"name a file: --out {file / 'report.html'}")
+        raise ConfigError(f"a report is one file; {file} is a folder", hint=f"name a file: --out {file / 'report.html'}")
     if file.exists() and not file.is_file():
-        raise ConfigError(f"a report replaces a file, and {file} is a device or the like", hint="name a file: --out FILE")
+        raise ConfigError(f"a report can only replace a file; {file} is not a regular file", hint="name a file: --out FILE")
     elsewhere = f"write the report elsewhere: `kerasvision report {facts.id} --out FILE`"
     try:
         write_report(facts, file)
     except OSError as error:
-        if (told := refused(error, file=file, hint=elsewhere)) is None:
+        if (ours := refused(error, file=file, hint=elsewhere)) is None:
             raise
-        raise told from error
+        raise ours from error
     return file
 
 
 def is_worth_a_report(result: RunResult) -> bool:
-    """Whether a stage ran, and was not reused, that judges, proves or publishes a model, or infers with it."""
+    """Whether a stage that evaluates, validates or pushes a model, or predicts with it, ran and was not reused."""
     return any(_made_now(stage) & WORTH_A_REPORT for stage in result.stages)
 
 
 def run_facts(run_id: str, store: Store) -> RunFacts:
-    """What the store knows of a run.
+    """What the store knows about a run.
 
     Raises:
         ConfigError: no such run.
@@ -86,7 +86,7 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
 
 
 def _maker(execution: ExecutionRecord, store: Store) -> ExecutionRecord:
-    """The execution that made the outputs: another one where they were reused."""
+    """The execution that made the outputs, which is an earlier one if they were reused."""
     if execution.state != t.CACHED:
         return execution
     makers = (store.producer(artifact.id) for artifact in execution.outputs.values())

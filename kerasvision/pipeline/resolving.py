@@ -1,4 +1,4 @@
-"""Which artifacts a stage reads, whether its result is there already, and why not."""
+"""Finds the artifacts that a stage reads, whether its result can be reused, and why not."""
 
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.changes import fingerprint_changes
@@ -10,7 +10,7 @@ from kerasvision.pipeline.store import Store
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
 
-# Why a stage runs when the store holds no finished execution of it.
+# Why a stage runs if the store has no finished execution of it.
 NEVER_FINISHED = "it has not finished here before"
 
 
@@ -30,7 +30,7 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
 
 
 def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
-    """The artifacts of before that a node about to execute reads; those that do not exist are left out.
+    """The earlier artifacts that a node reads when it executes; those that do not exist are left out.
 
     Args:
         node: the stage.
@@ -55,7 +55,7 @@ def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline:
 
 
 def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | None:
-    """The outputs of an execution with this key, if every file of theirs is as it was written."""
+    """The outputs of an execution with this key, if all their files are unchanged; None otherwise."""
     found = store.finished(key)
     if found is None or found[1].keys() != node.signature.outputs.keys():
         return None
@@ -65,7 +65,7 @@ def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | 
 
 
 def intact(artifact: ArtifactRecord, store: Store) -> bool:
-    """Whether an artifact is there and its content is what was published."""
+    """Whether an artifact exists and its content is what was published."""
     try:
         return content_digest(artifact.open(), store) == artifact.digest
     except (OSError, ValueError, KeyError):
@@ -73,7 +73,7 @@ def intact(artifact: ArtifactRecord, store: Store) -> bool:
 
 
 def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:
-    """What changed since the node's newest finished execution, a line each; says so where there is none."""
+    """What changed since the node's newest finished execution, a line each; or one line if there is none."""
     found = store.finished(print_.key)
     if found is not None:
         return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]
@@ -82,5 +82,5 @@ def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: st
 
 
 def content_digest(artifact: Artifact, store: Store) -> str:
-    """The digest of everything that an artifact holds, in its folder and outside."""
+    """The digest of all contents of an artifact, in its folder and outside."""
     return tree_digest([artifact.uri, *artifact.external_paths()], store)

@@ -1,4 +1,4 @@
-"""Rows of the metadata store as records: artifacts, executions and runs."""
+"""Reads artifacts, executions and runs from the metadata store as records."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ def executions_in(kind: str, name: str, state: int | None = None) -> list[t.Exec
 
     Args:
         kind: of the context: `pipeline`, `pipeline_run`, `node` or `execution_cache`.
-        name: the context's.
+        name: of the context.
         state: only executions in this state.
     """
     is_asked = " AND Execution.last_known_state = ?" if state is not None else ""
@@ -44,7 +44,7 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
     Args:
         execution: its id.
         event_type: INPUT or OUTPUT.
-        folder: that artifacts are kept in.
+        folder: where artifacts are kept.
     """
     rows = t.ArtifactRow.raw(_ARTIFACTS, execution, event_type)
     return {row["step_key"]: _artifact_record(row, folder) for row in rows.dicts()}
@@ -52,16 +52,16 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
 
 def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:
     """One execution with what it read and wrote."""
-    told = t.properties(t.ExecutionProperty, "execution_id", row.id)
-    outcome = _outcome(row.last_known_state, told)
+    recorded = t.properties(t.ExecutionProperty, "execution_id", row.id)
+    outcome = _outcome(row.last_known_state, recorded)
     return ExecutionRecord(
         id=row.id,
-        node=str(told["node"]),
+        node=str(recorded["node"]),
         state=row.last_known_state,
         outcome=outcome,
         started_ms=row.create_time_since_epoch,
-        seconds=float(told.get("seconds", 0.0)),
-        error=str(told.get("error", ITS_PROCESS_ENDED if outcome == KILLED else "")),
+        seconds=float(recorded.get("seconds", 0.0)),
+        error=str(recorded.get("error", ITS_PROCESS_ENDED if outcome == KILLED else "")),
         inputs=artifacts(row.id, t.INPUT, folder),
         outputs=artifacts(row.id, t.OUTPUT, folder),
     )
@@ -72,16 +72,16 @@ def run_record(row: t.ContextRow, *, tells: bool) -> RunRecord:
 
     Args:
         row: its context.
-        tells: whether the store keeps properties of runs.
+        tells: whether the store has properties of runs.
     """
     pipeline, run = row.name.split("/", 1)
-    told = t.properties(t.ContextProperty, "context_id", row.id) if tells else {}
-    state = int(told.get("state", t.COMPLETE))
-    if "state" not in told and (newest := executions_in("pipeline_run", row.name)[:1]):
-        state = newest[0].last_known_state  # a run of an earlier version: only its stages have a state
-    outcome = _outcome(state, told)
+    recorded = t.properties(t.ContextProperty, "context_id", row.id) if tells else {}
+    state = int(recorded.get("state", t.COMPLETE))
+    if "state" not in recorded and (newest := executions_in("pipeline_run", row.name)[:1]):
+        state = newest[0].last_known_state  # a run of an earlier version, in which only stages have a state
+    outcome = _outcome(state, recorded)
     outcome = "finished" if outcome in ("ran", "reused") else outcome
-    return RunRecord(run, pipeline, row.create_time_since_epoch, str(told.get("purpose", PIPELINE)), outcome)
+    return RunRecord(run, pipeline, row.create_time_since_epoch, str(recorded.get("purpose", PIPELINE)), outcome)
 
 
 def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:
@@ -90,8 +90,8 @@ def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:
     return ArtifactRecord(row["id"], row["type_name"], folder / row["uri"], row["state"], digest, properties)
 
 
-def _outcome(state: int, told: Mapping[str, int | float | str]) -> str:
-    """A recorded state in a word; where no end was recorded, its process is looked at."""
+def _outcome(state: int, recorded: Mapping[str, int | float | str]) -> str:
+    """A recorded state in one word; if no end was recorded, it depends on whether the process is alive."""
     if state == t.RUNNING:
-        return fate_of(Process.from_text(str(told["process"])) if "process" in told else None)
-    return KILLED if KILLED in told else t.STATE_NAMES.get(state, f"state {state}")
+        return fate_of(Process.from_text(str(recorded["process"])) if "process" in recorded else None)
+    return KILLED if KILLED in recorded else t.STATE_NAMES.get(state, f"state {state}")

@@ -1,4 +1,4 @@
-"""A look at images before anything is trained: the stages up to the example validator, for a pipeline or a bare folder."""
+"""Checks images before training: runs the stages up to the example validator, for a pipeline or a folder of images."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ class Scan:
 
     @property
     def images(self) -> dict[str, int]:
-        """Split -> how many usable images, with labels or without."""
+        """Split -> how many usable images, with or without labels."""
         images: dict[str, int] = _read(self.statistics.summary)["images"]
         return images
 
@@ -51,12 +51,12 @@ class Scan:
 
     @property
     def span(self) -> dict[str, Any]:
-        """What is new since the examples before."""
+        """What changed since the previous examples."""
         return _read(self.examples.span)
 
     @property
     def verdict(self) -> dict[str, Any]:
-        """`verdict`, and `anomalies`: severity, code, message and some ids each, worst first."""
+        """`verdict`, and `anomalies`, worst first: severity, code, message and some ids of each."""
         return _read(self.anomalies.file)
 
 
@@ -68,18 +68,18 @@ def scan(
     purpose: str = "data scan",
     listener: Listener | None = None,
 ) -> Scan:
-    """Looks at every image of a pipeline's source, or of a folder of class folders.
+    """Checks every image of a pipeline's source, or of a folder of class folders.
 
     Args:
         target: a pipeline file, or a folder.
         overrides: texts of the form `splits.test=0.3`.
-        root: the folder that holds, or will hold, `runs/`; nothing that was looked at is looked at again.
-        purpose: the command that needs it; its run is listed under this name.
-        listener: is told what happens.
+        root: the folder of `runs/`, which is created if necessary. Results there are reused.
+        purpose: the command that needs the scan; its run is listed under this name.
+        listener: receives the events.
 
     Raises:
         ConfigError: no such file or folder.
-        KerasvisionError: the source cannot be read at all, or the policy of the pipeline stops it.
+        KerasvisionError: the source cannot be read at all, or the pipeline's policy does not allow its bad images.
     """
     if not is_folder(target) and not is_file(target):
         raise ConfigError(
@@ -104,7 +104,7 @@ def _scan_of(result: RunResult) -> Scan:
 
 
 def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:
-    """The standard graph on a folder. What comes after the validator is never reached, whatever it says."""
+    """The standard graph for a folder. The stages after the validator never run, so their settings do not matter."""
     readable = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     experiment = c.Experiment(

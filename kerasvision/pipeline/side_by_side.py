@@ -1,7 +1,7 @@
-"""Which stages of a run execute at the same time, each in a process of its own.
+"""Runs independent stages at the same time, each in its own process.
 
-A stage executes as soon as everything is there that it would find if the stages ran one after the other. This process
-finds out what can be reused, and gives the rest to the others; with nothing to execute, none is started.
+A stage executes as soon as everything exists that it would find if the stages ran one after the other. This process finds
+the results that can be reused, and gives the other stages to other processes. It starts none if there is nothing to execute.
 """
 
 import signal
@@ -22,13 +22,13 @@ from kerasvision.pipeline.stage_process import Assignment, Failure, Message, Rem
 from kerasvision.pipeline.stage_processes import StageProcess, StageProcesses
 from kerasvision.progress import BarState, Board
 
-# Stages that compute nothing on a GPU. The others, a user's own among them, run where the GPUs are, one at a time.
+# Stages that do not use a GPU. The others, including a user's own, run in the process that sees the GPUs, one at a time.
 WITHOUT_GPU = frozenset(
     f"kerasvision.pipeline.stages.{name}:{name}" for name in ("example_gen", "schema_gen", "simple_models", "pusher")
 )
-# How often another run that holds a stage is asked whether it is done.
+# How often to check whether another run has finished a stage.
 SECONDS_BETWEEN_LOOKS = 0.2
-# How long a stage that was asked to stop may take. A training finishes its step and saves itself.
+# How long a stage may take to stop. A training finishes its step and saves a checkpoint.
 SECONDS_TO_STOP = 60.0
 
 
@@ -40,9 +40,9 @@ class SideBySide:
         pipeline: the pipeline.
         chosen: the stages that may execute.
         context: the store and the run.
-        listener: receives what happens.
-        processes: they execute the stages.
-        force: execute the chosen stages even where their results could be reused.
+        listener: receives the events.
+        processes: execute the stages.
+        force: execute the chosen stages even if their results could be reused.
     """
 
     pipeline: Pipeline
@@ -55,7 +55,7 @@ class SideBySide:
     _context: Launch = field(init=False)
     _board: Board = field(default_factory=Board)
     _results: dict[str, Result] = field(default_factory=dict)
-    # Stages to be executed, for which no process is free yet.
+    # Stages that must execute and wait for a free process.
     _known: dict[str, Fingerprint] = field(default_factory=dict)
     _announced: dict[str, None] = field(default_factory=dict)
     _waiting: set[str] = field(default_factory=set)
@@ -67,10 +67,10 @@ class SideBySide:
         self._context = replace(self.context, remark=self._remark)
 
     def run(self) -> tuple[Result, ...]:
-        """What came of each stage, in the pipeline's order.
+        """The result of each stage, in the pipeline's order.
 
         Raises:
-            KerasvisionError: the first failure, or Interrupted after SIGTERM. The other stages were stopped.
+            KerasvisionError: the first failure, or Interrupted after SIGTERM. The other stages are stopped.
         """
         try:
             with self._sigterm_heard():
@@ -95,10 +95,10 @@ class SideBySide:
     def _is_over(self) -> bool:
         return bool(self._failures or self._asked_to_stop)
 
-    # What begins.
+    # Starting stages.
 
     def _begin_what_can_begin(self) -> None:
-        """Gives stages to free processes; goes on as long as reused results let further ones begin."""
+        """Gives stages to free processes; repeats while reused results let more stages start."""
         went_on = True
         while went_on and not self._is_over:
             at_work = {one.node for one in self.processes.busy}
@@ -114,7 +114,7 @@ class SideBySide:
         return all(other in self._results for other in waits_for(self.pipeline, name) if other in self._order)
 
     def _begin(self, name: str) -> bool:
-        """Whether the stage has its result now."""
+        """Reuses the result of a stage or gives it to a process; returns whether it has its result now."""
         node, is_chosen = self.pipeline.nodes[name], name in self.chosen
         if name not in self._known:
             try:
@@ -138,7 +138,7 @@ class SideBySide:
         return False
 
     def _prepare(self) -> None:
-        """Has idle processes begin what can begin before its inputs are there, once something executes."""
+        """While some stage executes, lets idle processes prepare stages whose inputs do not exist yet."""
         for name in self._order:
             node = self.pipeline.nodes[name]
             is_open = self.processes.busy and name in self.chosen and name not in self._results
@@ -152,10 +152,10 @@ class SideBySide:
     def _done(self) -> Outputs:
         return {name: result.outputs for name, result in self._results.items()}
 
-    # What is heard.
+    # Receiving messages.
 
     def _hear(self, seconds: float | None) -> None:
-        """Waits until a process says something; at most so long."""
+        """Waits for messages of the processes, for at most this time, and handles them."""
         if not self.processes.busy and not self._waiting:
             return
         for process in self.processes.wait(seconds):
@@ -188,7 +188,7 @@ class SideBySide:
             self._finish(message)
 
     def _lost(self, process: StageProcess) -> None:
-        """A process is gone; its stage, if it had one, has failed."""
+        """Handles the end of a process; if it had a stage, that stage has failed."""
         node, how = process.node, process.how_it_ended()
         self._board.hide()
         process.print_held(whole_lines=False)
@@ -196,7 +196,7 @@ class SideBySide:
         if node is None:
             return
         self._board.forget(node)
-        error: BaseException = StageError(f"{node} failed: {how}", hint="run again: what finished before it is kept")
+        error: BaseException = StageError(f"{node} failed: {how}", hint="run again: finished stages are kept")
         if self._is_over:
             error = KeyboardInterrupt("asked to stop")
         with suppress(StoreError, OSError):
@@ -204,13 +204,13 @@ class SideBySide:
         self._failures.append((node, error))
 
     def _show_output(self) -> None:
-        """Shows what the stage has printed that is at work longest; that of the others follows when its turn comes."""
+        """Shows the output of the stage that has been executing longest; the output of the others follows later."""
         foreground = next(iter(self.processes.busy), None)
         if foreground is not None and foreground.held:
             self._board.hide()
             foreground.print_held(whole_lines=True)
 
-    # What is said.
+    # Reporting.
 
     def _announce(self, name: str) -> None:
         if name not in self._announced:
@@ -219,7 +219,7 @@ class SideBySide:
             self.listener.started(name)
 
     def _remark(self, name: str, sentence: str) -> None:
-        """What this process finds out of a stage before another one executes it."""
+        """Passes on a sentence about a stage that this process has found before another process executes it."""
         self._announce(name)
         self._board.hide()
         self.listener.remark(name, sentence)
@@ -235,11 +235,11 @@ class SideBySide:
         self._results[result.node] = result
         self.listener.finished(result)
 
-    # How it ends early.
+    # Ending early.
 
     @contextmanager
     def _sigterm_heard(self) -> Iterator[None]:
-        """A first SIGTERM asks all stages to stop; a second ends the run at once."""
+        """The first SIGTERM asks all stages to stop; the second ends the run at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -258,7 +258,7 @@ class SideBySide:
             signal.signal(signal.SIGTERM, before)
 
     def _stop(self, number: signal.Signals) -> None:
-        """Has all stages stop, and waits until they have recorded it; those that take too long are ended."""
+        """Asks all stages to stop, and waits until they have recorded it; kills those that take too long."""
         for process in self.processes.busy:
             process.stop(number)
         end = time.monotonic() + SECONDS_TO_STOP
@@ -269,14 +269,14 @@ class SideBySide:
             self._lost(process)
 
     def _error(self) -> BaseException:
-        """What the run ends with: the first failure that is one, or that it was asked to stop."""
+        """The error of the run: the first real failure, or else that it was asked to stop."""
         failure = self._tell_of_failure()
         if failure is not None and not isinstance(failure, KeyboardInterrupt):
             return failure
         return Interrupted("the run was asked to stop", hint=AGAIN)
 
     def _tell_of_failure(self) -> BaseException | None:
-        """Names the first failure, once. A stage that was stopped because of it has not failed."""
+        """Reports the first failure, once. A stage that was stopped because of it has not failed."""
         failures = sorted(self._failures, key=lambda failure: isinstance(failure[1], KeyboardInterrupt))
         if not failures:
             return None
@@ -285,14 +285,15 @@ class SideBySide:
         return failures[0][1]
 
 
-AGAIN = "run the same command again to go on from there"
+AGAIN = "run the same command again to continue from there"
 
 
 def waits_for(pipeline: Pipeline, name: str) -> Iterator[str]:
-    """The stages that must be done before a stage begins, so that it finds what it would find if all ran one by one.
+    """The stages that must finish before a stage starts, so that it finds the same as if all ran one after the other.
 
-    Those are the stages that it reads from, and, of the stages added before it, those whose history it reads, those that
-    bless models if it looks for the newest blessed one, and those that change the same folder outside `runs/`.
+    These are the stages whose outputs it reads. Of the stages added before it, these are also the stages whose earlier
+    outputs it reads, the stages that bless models if it uses the newest blessed one, the stages that use the root as it
+    does, and the stages that must run alone; all of them if it must run alone itself.
     """
     node = pipeline.nodes[name]
     yield from node.upstream

@@ -1,4 +1,4 @@
-"""What one source file says, found by reading it: a digest of what it does, its imports, and what it loads unseen."""
+"""Reads one source file: a digest of its code, its imports, and the places that load something without an import."""
 
 import ast
 import hashlib
@@ -11,13 +11,13 @@ from kerasvision import lookup
 from kerasvision.pipeline.syntax import digest_and_nodes, reads_own_text
 
 _IMPORTERS = ("import_module", "__import__")
-# Calls that bring something in that no import statement names.
+# Calls that load something that no import statement names.
 _UNSEEN = (
     "exec", "eval", "open", "read_text", "read_bytes", "read_file", "read_csv", "read_json", "load_model", "load_weights",
     "run_path", "run_module", "spec_from_file_location", "loadtxt", "genfromtxt", "fromfile", "memmap", "read_parquet",
     "read_pickle", "read_excel", "read_table", "imread", "GFile", "get_data", "iter_modules", "entry_points", "CDLL",
 )  # fmt: skip
-# A method of many things is called `load`; these are the modules whose function of that name opens a file.
+# Many objects have a method `load`; these are the modules whose function `load` opens a file.
 _LOADERS = ("np", "numpy", "joblib", "torch", "pickle", "lookup")
 
 
@@ -26,11 +26,11 @@ class SourceCode:
     """What one file says.
 
     Attributes:
-        syntax: SHA-256 of what Python makes of it (see `syntax_digest`).
+        syntax: SHA-256 of its syntax tree (see `syntax_digest`).
         text: SHA-256 of its bytes.
-        reads_text: whether it reads docstrings or source text, of its own or of another file.
-        imports: modules that it may import, with the names that it takes from them.
-        unseen: places that load something whose changes go unseen: "net.py, line 3, calls open".
+        reads_text: whether it reads docstrings or source text, its own or another file's.
+        imports: modules that it may import, and the names that it imports from them.
+        unseen: places that load something whose changes are not noticed: "net.py, line 3, calls open".
     """
 
     syntax: str
@@ -40,16 +40,16 @@ class SourceCode:
     unseen: tuple[str, ...]
 
     def digest(self, *, with_text: bool) -> str:
-        """`syntax:` and its hash; with the text, followed by ` text:` and its hash."""
+        """`syntax:` and the hash of the tree; with the text, also ` text:` and the hash of the bytes."""
         return f"syntax:{self.syntax} text:{self.text}" if with_text else f"syntax:{self.syntax}"
 
     def to_text(self) -> str:
-        """As one line of JSON."""
+        """One line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> "SourceCode":
-        """What `to_text` wrote."""
+        """The source code from a text of `to_text`."""
         found = json.loads(text)
         return cls(**found | {"imports": tuple(found["imports"]), "unseen": tuple(found["unseen"])})
 
@@ -59,7 +59,7 @@ def read_source(file: Path, name: str) -> SourceCode:
 
     Args:
         file: a Python file.
-        name: the module's; relative imports count from there.
+        name: of the module; relative imports start there.
 
     Raises:
         ConfigError: it is not valid Python.
@@ -94,7 +94,7 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
 
 
 def _imports_by_call(calls: Iterable[ast.Call], renamed: Mapping[str, str], package: str) -> Iterator[str]:
-    """`import_module("a.b")`, `__import__("a.b")`: imports whose name is written out."""
+    """The modules of `import_module("a.b")` and `__import__("a.b")`, if the name is a literal."""
     for call in calls:
         name = _name_imported(call) if _called(call, renamed) in _IMPORTERS else None
         if name:
@@ -109,20 +109,20 @@ def _unseen(calls: Iterable[ast.Call], renamed: Mapping[str, str], file: Path) -
 
 
 def _renamed(nodes: Iterable[ast.AST]) -> dict[str, str]:
-    """The names that `from importlib import import_module as load` gives -> their own."""
+    """New name -> original name of imports such as `from importlib import import_module as load`."""
     imports = (node for node in nodes if isinstance(node, ast.ImportFrom))
     return {alias.asname: alias.name for node in imports for alias in node.names if alias.asname}
 
 
 def _called(call: ast.Call, renamed: Mapping[str, str]) -> str:
-    """The last name of what is called: "import_module" of `importlib.import_module(...)`."""
+    """The last name of the called function: "import_module" for `importlib.import_module(...)`."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
     return renamed.get(call.func.id, call.func.id) if isinstance(call.func, ast.Name) else ""
 
 
 def _is_loader(call: ast.Call) -> bool:
-    """Whether it calls `np.load` or the like."""
+    """Whether it calls `np.load` or a similar function."""
     function = call.func
     if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
         return False
@@ -130,13 +130,13 @@ def _is_loader(call: ast.Call) -> bool:
 
 
 def _name_imported(call: ast.Call) -> str | None:
-    """The module that a call imports, where it is written out."""
+    """The module that a call imports, if the name is a literal; else None."""
     first = call.args[0] if call.args else None
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
 def _absolute(name: str, package: str) -> str:
-    """A relative name from a package on.
+    """The absolute name of a module, from its relative name in a package.
 
     >>> _absolute("..b", "top.a"), _absolute(".", "top.a")
     ('top.b', 'top.a')

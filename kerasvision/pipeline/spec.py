@@ -1,4 +1,4 @@
-"""A pipeline as text: the same text for the same pipeline, on any machine."""
+"""Writes a pipeline as text: equal pipelines give equal texts, on any machine."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What happens in a process that executes stages of a pipeline for the process that runs it."""
+"""The main function of a process that executes stages for the process that runs the pipeline."""
 
 import os
 import pickle
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProcessSetup:
-    """What a process knows before its first stage.
+    """What a process receives before its first stage.
 
     Attributes:
-        pipeline: the pipeline, pickled; it can be read once its files are loaded.
-        files: the pipeline files that it comes from.
+        pipeline: the pickled pipeline; it can be unpickled once its files are loaded.
+        files: the pipeline files that define it.
         folder: where runs are kept.
         run: the run.
         environment: the variables of the process that runs the pipeline.
@@ -48,20 +48,20 @@ class ProcessSetup:
 
 @dataclass(frozen=True)
 class Preparation:
-    """Asks for what can be done before the inputs of a stage are there."""
+    """A request to prepare a stage whose inputs do not exist yet."""
 
     node: str
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Asks for the execution of a stage.
+    """A request to execute a stage.
 
     Attributes:
         node: its name.
         done: outputs of the nodes before.
-        force: whether to run it even where its result could be reused.
-        known: its fingerprint, as found just before.
+        force: whether to run it even if its result could be reused.
+        known: its fingerprint, which was just computed.
     """
 
     node: str
@@ -72,7 +72,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about a stage that a person should read; no sentence: another run is at it, and this one waits."""
+    """A sentence about a stage that a person should read; None: another run is executing it, and this run waits."""
 
     node: str
     sentence: str | None
@@ -85,7 +85,7 @@ class Failure:
     Attributes:
         node: its name.
         error: what it raised.
-        story: the traceback as text; it does not travel with the error.
+        story: the traceback as text, which pickling an error loses.
     """
 
     node: str
@@ -97,12 +97,12 @@ Message = Remark | BarState | Result | Failure
 
 
 def main(connection: "Connection", stdout: "Connection", stderr: "Connection", setup: ProcessSetup) -> None:
-    """Executes stages until None comes, the other end is closed, or the process that runs the pipeline is gone.
+    """Executes stages until it receives None, the connection is closed, or the process that runs the pipeline ends.
 
     Args:
-        connection: Assignment and Preparation come in, Message goes out.
-        stdout, stderr: take what stages print.
-        setup: what is the same for all stages.
+        connection: receives Assignment and Preparation, sends Message.
+        stdout, stderr: receive what stages print.
+        setup: is the same for all stages.
     """
     end_with_parent()
     signal.signal(signal.SIGINT, _note)
@@ -154,20 +154,20 @@ def _executed(
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-# Signals that came when no stage was at work: the next one must not begin.
+# Signals that arrived while no stage was executing: the next stage must not start.
 NOTED: list[int] = []
 
 
 def _stop(number: int, _: object) -> None:
-    """Ends the stage, once: Ctrl-C reaches every process of a terminal, and the one that runs the pipeline passes it on."""
+    """Ends the stage, only once: Ctrl-C reaches every process of a terminal, and the main process also passes it on."""
     for other in STOPPING:
         signal.signal(other, _note)
-    # A stage may catch every Exception of an unreadable image. KeyboardInterrupt is not an Exception.
+    # A stage may catch every Exception because of unreadable images. KeyboardInterrupt is not an Exception.
     raise KeyboardInterrupt("stopped by Ctrl-C" if number == signal.SIGINT else "asked to stop")
 
 
 def _note(number: int, _: object) -> None:
-    """Between two stages there is nothing to stop yet. A function, since a child would inherit SIG_IGN."""
+    """Notes a signal between two stages. This is a handler and not SIG_IGN, because children would inherit SIG_IGN."""
     NOTED.append(number)
 
 
@@ -185,7 +185,7 @@ def _next(connection: "Connection") -> Any:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error, if it can be sent to another process, and otherwise one that says the same."""
+    """The error, or a StageError with the same text if the error cannot be sent to another process."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,7 +1,7 @@
-"""The processes that execute stages of a run: started when they are needed, and ended with it.
+"""The processes that execute the stages of a run. They are started when they are needed, and end with the run.
 
-They are copies of a process that has imported TensorFlow and computed nothing, so that each is there within a moment, and
-the import, which takes seconds, happens once.
+They are forks of a process that has imported TensorFlow and computed nothing. So each starts immediately, and the import,
+which takes seconds, happens only once.
 """
 
 import multiprocessing
@@ -37,13 +37,13 @@ class StageProcess:
     """One of the processes.
 
     Attributes:
-        process, connection: the process, and the end of the connection to it.
+        process, connection: the process, and our end of the connection to it.
         sees_gpus: whether it may use the GPUs.
-        streams: what it prints: the ends of pipes, and where it goes.
+        streams: pipes with what it prints -> where to print it.
         node: the stage that it executes now.
-        prepared: stages for which it has done what can be done before.
-        held: what its stage printed and nobody saw yet: bytes, and where they go.
-        began: when that stage began, by the monotonic clock.
+        prepared: stages that it has prepared.
+        held: output of its stage that was not shown yet: where to print it, and the bytes.
+        began: when that stage started, by the monotonic clock.
     """
 
     process: "ForkServerProcess"
@@ -57,17 +57,17 @@ class StageProcess:
     _is_asked_to_stop: bool = False
 
     def give(self, task: Assignment) -> None:
-        """Has it execute a stage."""
+        """Gives it a stage to execute."""
         self.node, self.began, self._is_asked_to_stop = task.node, time.monotonic(), False
         self._send(task)
 
     def prepare(self, node: str) -> None:
-        """Has it do for a stage what can be done before its inputs are there."""
+        """Asks it to prepare a stage whose inputs do not exist yet."""
         self.prepared.add(node)
         self._send(Preparation(node))
 
     def stop(self, number: signal.Signals) -> None:
-        """Asks it to stop its stage, if it was not asked before: a training ends at once when it is asked twice."""
+        """Asks it to stop its stage, but only once: after a second signal a training ends at once."""
         if self._is_asked_to_stop:
             return
         self._is_asked_to_stop = True
@@ -76,7 +76,7 @@ class StageProcess:
                 os.kill(self.process.pid, number)
 
     def messages(self) -> Iterator[Message]:
-        """What it has said since, in order. The last message of a stage frees the process."""
+        """The new messages of the process, in order. The last message of a stage frees the process."""
         with suppress(EOFError, OSError):
             while self.connection.poll():
                 message: Message = self.connection.recv()
@@ -86,13 +86,13 @@ class StageProcess:
                 yield message
 
     def read(self, stream: "Connection") -> None:
-        """Keeps what it has printed since; `print_held` shows it."""
+        """Keeps its new output, which `print_held` shows."""
         printed = os.read(stream.fileno(), 2**16) if stream.poll() else b""
         if printed:
             self.held.append((self.streams[stream], printed))
 
     def print_held(self, *, whole_lines: bool) -> None:
-        """Shows what was kept; of a stage that goes on, only whole lines."""
+        """Shows the kept output; only complete lines if the stage is still executing."""
         kept = {}
         for target in dict.fromkeys(target for target, _ in self.held):
             text = b"".join(printed for owner, printed in self.held if owner is target)
@@ -103,12 +103,12 @@ class StageProcess:
         self.held = [(target, rest) for target, rest in kept.items() if rest]
 
     def how_it_ended(self) -> str:
-        """The exit code or signal of a process that is gone."""
+        """The exit code or signal of a process that has ended."""
         self.process.join()
         code = self.process.exitcode or 0
         if code >= 0:
             return f"its process ended with exit code {code}"
-        memory = " (which is what happens where memory runs out)" if code == -signal.SIGKILL else ""
+        memory = " (perhaps the machine ran out of memory)" if code == -signal.SIGKILL else ""
         return f"its process was ended by {signal.Signals(-code).name}{memory}"
 
     def leave(self) -> None:
@@ -116,7 +116,7 @@ class StageProcess:
         self._send(None)
 
     def end(self, *, wait_seconds: float = 0.0) -> None:
-        """Ends it, where it does not end by itself within that time."""
+        """Waits this long for it to end, then kills it."""
         self.process.join(wait_seconds)
         self.process.kill()
         self.process.join()
@@ -124,7 +124,7 @@ class StageProcess:
             stream.close()
 
     def _send(self, asked: Assignment | Preparation | None) -> None:
-        with suppress(OSError):  # it is gone, and the sentinel says so
+        with suppress(OSError):  # it has ended, and the sentinel reports that
             self.connection.send(asked)
 
     def _read_all(self) -> None:
@@ -139,14 +139,14 @@ class StageProcess:
 
 @dataclass
 class StageProcesses:
-    """All of them; to be used in a `with`, which ends them.
+    """All processes of a run; a context manager that ends them.
 
     Args:
-        pipeline: whose stages they execute.
+        pipeline: the pipeline whose stages they execute.
         folder: where runs are kept.
         run: the run.
-        count: how many there are at most.
-        gpus: whether this machine has GPUs; one of the processes sees them then.
+        count: the largest number of processes.
+        gpus: whether this machine has GPUs; then one of the processes sees them.
     """
 
     pipeline: Pipeline
@@ -162,7 +162,7 @@ class StageProcesses:
         return self
 
     def begin_imports(self) -> None:
-        """Has the process that the others are copies of begin its imports; does not wait for them."""
+        """Starts the imports in the process that the others are forked from; does not wait for them."""
         from multiprocessing import forkserver
 
         multiprocessing.get_context("forkserver").set_forkserver_preload([IMPORTED])
@@ -177,15 +177,15 @@ class StageProcesses:
 
     @property
     def busy(self) -> list[StageProcess]:
-        """Those that execute a stage, the one first that has done so longest."""
+        """The processes that execute a stage; the one that started its stage first comes first."""
         return sorted((one for one in self.all if one.node is not None), key=lambda one: one.began)
 
     def free(self, node: str, *, needs_gpus: bool) -> StageProcess | None:
-        """A process that can take a stage, started where there are less than there may be; None if all are at work.
+        """A process that can execute a stage; a new one if the limit allows it; None if all are busy.
 
         Args:
-            node: the stage; a process that has prepared it comes first.
-            needs_gpus: whether it must see the GPUs, if there are any.
+            node: the stage; a process that has prepared it is preferred.
+            needs_gpus: whether the process must see the GPUs, if there are any.
         """
         fitting = [one for one in self.all if one.node is None and (one.sees_gpus or not (needs_gpus and self.gpus))]
         if fitting:
@@ -211,13 +211,13 @@ class StageProcesses:
         return one
 
     def remove(self, one: StageProcess) -> None:
-        """Forgets a process that is gone."""
+        """Forgets a process that has ended."""
         one.end()
         self.all.remove(one)
 
     def wait(self, seconds: float | None) -> list[StageProcess]:
-        """Those that said something or are gone, within this time, if it is limited; what they printed is kept."""
-        # A run that finds everything done waits for nobody, and does without this import.
+        """Waits, for at most this time, and returns the processes that sent something or ended. Their output is kept."""
+        # Imported here, because a run that reuses everything does not need it.
         from multiprocessing.connection import Connection, wait
 
         of: dict[Connection | int, StageProcess] = {}
@@ -232,10 +232,10 @@ class StageProcesses:
 
 
 def pickled(pipeline: Pipeline) -> bytes:
-    """The pipeline, for another process.
+    """The pickled pipeline, for another process.
 
     Raises:
-        ConfigError: a stage or its settings are defined where another process cannot import them, in a notebook or in a
+        ConfigError: a stage or its settings are defined where another process cannot import them: in a notebook or in a
             function.
     """
     try:

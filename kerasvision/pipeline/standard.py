@@ -1,4 +1,4 @@
-"""The standard graph, from an experiment; and a pipeline file as a graph, standard or its own."""
+"""Builds the standard graph of an experiment, or the graph that a pipeline file defines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ from kerasvision.pipeline.graph import Input, LatestBlessed, Node, Pipeline, Pre
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
-    """The stages in TFX's order; tuner, simple models and bulk inferrer only where the experiment asks for them.
+    """The stages in TFX's order; tuner, simple models and bulk inferrer only if the experiment uses them.
 
-    Where a rule of the gate asks how fast or how large the served model is, the infra validator runs before the evaluator.
+    If a rule of the gate bounds how fast or how large the served model is, the infra validator runs before the evaluator.
     """
     pipeline = Pipeline(experiment.name)
     settings = stage_settings(experiment)
 
-    # A rule that bounds how fast the model is must not depend on which other stages run at the same time.
+    # A measured speed must not depend on which other stages run at the same time.
     alone = {"infra_validator"} if experiment.gate.needs_facts else set()
 
     def add(stage: str, **inputs: Input | None) -> Node:
@@ -52,10 +52,10 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
 
 
 def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipeline:
-    """The pipeline of a file: what its `pipeline(experiment)` returns, or else the standard graph of its experiment.
+    """The pipeline of a file: the result of its `pipeline(experiment)`, or else the standard graph of its experiment.
 
     Args:
-        path: a Python file with `EXPERIMENT`, and `pipeline` where it wants another graph.
+        path: a Python file with `EXPERIMENT`, and `pipeline` if it defines another graph.
         overrides: texts of the form `training.epochs=3`.
 
     Raises:
@@ -66,7 +66,7 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
     experiment = experiment_of(module, overrides=overrides)
     if not hasattr(module, "pipeline"):
         return standard_pipeline(experiment)
-    with run_by_user(Path(path), "does not give a pipeline"):
+    with run_by_user(Path(path), "does not return a pipeline"):
         pipeline = module.pipeline(experiment)
     if not isinstance(pipeline, Pipeline):
         raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)

@@ -1,6 +1,6 @@
-"""What ran, from what, and what came of it: the metadata store, one SQLite file under the root.
+"""The metadata store: records what ran, with which inputs and which result, in one SQLite file in the root.
 
-Everything that changes the store is one transaction. `tables.py` says what the tables mean.
+Every change of the store is one transaction. `tables.py` explains the tables.
 """
 
 import json
@@ -42,7 +42,7 @@ def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concaten
             with self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
                 return method(self, *args, **kwargs)
         except BaseException as error:
-            self._types = {}  # the transaction, and what it made of them, is taken back
+            self._types = {}  # the transaction is rolled back, and with it new types
             if isinstance(error, UNUSABLE):
                 raise unusable(self.file, error) from error
             raise
@@ -54,8 +54,8 @@ class Store:
     """The metadata store of one root.
 
     Args:
-        folder: where `metadata.sqlite` lies; artifact folders are kept relative to it.
-        read_only: never write. Where there is no file yet, an empty store in memory stands in for it.
+        folder: the folder of `metadata.sqlite`; paths of artifacts are relative to it.
+        read_only: never write. If there is no file yet, an empty store in memory is used instead.
 
     Raises:
         StoreError: the folder or file cannot be read or written, is damaged, or comes from a newer version.
@@ -67,7 +67,7 @@ class Store:
         self.read_only = read_only
         self._types: dict[tuple[str, int], int] = {}
         check_path(self.folder)
-        # SQLite fails, and does not wait, where two turn one new file to WAL.
+        # SQLite fails instead of waiting if two processes switch one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
             self.database = open_database(self.file, read_only=read_only)
             try:
@@ -89,7 +89,7 @@ class Store:
             )
         if version < SCHEMA_VERSION:
             self._create()
-        # Earlier versions wrote no properties of runs and no sources, and ignore these tables.
+        # Earlier versions did not write properties of runs and sources, and ignore these tables.
         there = self.database.get_tables()
         missing = [table for table in (t.ContextProperty, t.SourceFile) if table._meta.table_name not in there]
         if not self.read_only:
@@ -107,7 +107,7 @@ class Store:
         """Closes the file."""
         self.database.close()
 
-    # What the launcher writes, in the order in which it does.
+    # The launcher's changes, in the order in which it makes them.
 
     @_in_store
     def start(
@@ -122,8 +122,8 @@ class Store:
         above: int = 0,
     ) -> int:
         """Registers a RUNNING execution of this process; returns its id, higher than all others and than `above`."""
-        told = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
-        return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, told, above=above)
+        properties = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
+        return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, properties, above=above)
 
     @_in_store
     def promise(self, execution: int, outputs: dict[str, Artifact]) -> dict[str, int]:
@@ -132,7 +132,7 @@ class Store:
 
     @_in_store
     def publish(self, execution: int, outputs: dict[int, tuple[Artifact, str]], *, seconds: float) -> None:
-        """The execution is COMPLETE and its artifacts are LIVE: from now on they can be reused."""
+        """Marks the execution as COMPLETE and its artifacts as LIVE: from now on they can be reused."""
         for artifact_id, (artifact, digest) in outputs.items():
             t.update(t.ArtifactRow, artifact_id, state=t.LIVE)
             for name, value in {**artifact.properties, "digest": digest}.items():
@@ -142,13 +142,13 @@ class Store:
 
     @_in_store
     def fail(self, execution: int, error: str, *, state: int = t.FAILED, killed: bool = False) -> list[Path]:
-        """The execution is FAILED or CANCELED; returns the folders that its artifacts would have had.
+        """Marks the execution as FAILED or CANCELED; returns the folders that its artifacts would have had.
 
         Args:
             execution: its id.
-            error: why, in a sentence.
-            state: CANCELED where a person or a scheduler stopped it.
-            killed: whether its process ended before it could say so itself.
+            error: the reason, in one sentence.
+            state: CANCELED if a person or a scheduler stopped it.
+            killed: whether its process ended before it could record the end.
         """
         t.set_property(t.ExecutionProperty, "execution_id", execution, "error", error)
         if killed:
@@ -169,7 +169,7 @@ class Store:
         inputs: dict[str, ArtifactRecord],
         outputs: dict[str, ArtifactRecord],
     ) -> None:
-        """Registers a CACHED execution: this run has these artifacts, and another execution made them."""
+        """Registers a CACHED execution: this run has these artifacts, which another execution made."""
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
         t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
 
@@ -177,15 +177,15 @@ class Store:
     def start_run(self, run: RunRecord) -> None:
         """Registers a run, so that it is listed even if its first stage fails."""
         self._contexts({"pipeline": run.pipeline})
-        told: Properties = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
-        self._tell_of_run(run, told)
+        properties: Properties = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
+        self._set_run_properties(run, properties)
 
     @_in_store
     def end_run(self, run: RunRecord, state: int) -> None:
-        """The run is COMPLETE, FAILED or CANCELED."""
-        self._tell_of_run(run, {"state": state})
+        """Marks the run as COMPLETE, FAILED or CANCELED."""
+        self._set_run_properties(run, {"state": state})
 
-    # What is asked.
+    # Queries.
 
     @_in_store
     def finished(self, key: str) -> tuple[int, dict[str, ArtifactRecord]] | None:
@@ -198,7 +198,7 @@ class Store:
 
     @_in_store
     def running(self, pipeline: str, node: str) -> list[int]:
-        """Executions of a node that never ended. Whoever holds the node's lock knows that their processes are gone."""
+        """Executions of a node without a recorded end. If you hold the node's lock, their processes have ended."""
         return [row.id for row in executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
 
     @_in_store
@@ -209,7 +209,7 @@ class Store:
 
     @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:
-        """The fingerprint of the node's newest execution, reuses aside, if that failed or was stopped; else None."""
+        """The fingerprint of the node's newest execution that was not a reuse, if it failed or was stopped; else None."""
         rows = executions_in("node", f"{pipeline}.{node}")
         newest = next((row for row in rows if row.last_known_state != t.CACHED), None)
         if newest is None or newest.last_known_state == t.COMPLETE:
@@ -247,10 +247,10 @@ class Store:
         return [run_record(row, tells=self._tells_of_runs) for row in rows]
 
     def run(self, run_id: str) -> RunRecord:
-        """The run whose id begins with this text; `latest` is the newest that was made to run a pipeline.
+        """The run whose id begins with this text; `latest` is the newest run of a whole pipeline.
 
         Raises:
-            ConfigError: no run, or several.
+            ConfigError: no run matches, or several do.
         """
         runs = self.runs()
         found = [run for run in runs if run_id and run.id.startswith(run_id)]
@@ -264,7 +264,7 @@ class Store:
 
     @_in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:
-        """What happened in a run, in order."""
+        """The executions of a run, in order."""
         rows = executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
         return [execution_record(row, self.folder) for row in reversed(rows)]
 
@@ -279,16 +279,16 @@ class Store:
         )
         return execution_record(row, self.folder) if row else None
 
-    # What was found in files (see digests.Memo).
+    # Findings about files (see digests.Memo).
 
     @_in_store
     def recall(self, finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
-        """key -> (state, what was found, time of reading) of those that are known."""
+        """key -> (state, what was found, time of reading) of the known keys."""
         return memo.recall(finding, keys) if self._remembers(finding) else {}
 
     @_in_store
     def remember(self, finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
-        """Keeps what was found in files. A store that is only read forgets it."""
+        """Keeps what was found in files, unless the store is read-only."""
         if not self.read_only:
             memo.remember(finding, rows)
 
@@ -340,16 +340,16 @@ class Store:
         return t.context_ids([(self._type_id(kind, t.CONTEXT_TYPE), name) for kind, name in contexts.items()])
 
     def _type_id(self, name: str, kind: int) -> int:
-        """The id of a type, made where it is new."""
+        """The id of a type, which is created if it is new."""
         if (name, kind) not in self._types:
             self._types = t.type_ids()
         if (name, kind) not in self._types:
             self._types[name, kind] = t.Type.create(name=name, type_kind=kind).id
         return self._types[name, kind]
 
-    def _tell_of_run(self, run: RunRecord, told: Properties) -> None:
+    def _set_run_properties(self, run: RunRecord, properties: Properties) -> None:
         (context,) = self._contexts({"pipeline_run": f"{run.pipeline}/{run.id}"})
-        for name, value in told.items():
+        for name, value in properties.items():
             t.set_property(t.ContextProperty, "context_id", context, name, value)
 
 

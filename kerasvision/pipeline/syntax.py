@@ -1,12 +1,12 @@
-"""What of a source file can change what it does: its syntax tree, without docstrings, comments and layout.
+"""A digest of what a source file does: of its syntax tree, without docstrings, comments and layout.
 
 Two files with the same digest do the same. Constants, operators, defaults, decorators, annotations (pydantic reads them),
 `from __future__` imports and the order of definitions count, and so does every text that is not a docstring. Line numbers
 do not count.
 
-Docstrings, comments and layout count only where code reads them. `reads_own_text` recognizes such code by names that it
-mentions: `__doc__`, `getsource`, `doctest`. A docstring that becomes help (typer) or the description in a schema (pydantic)
-changes no result; `model_json_schema` is one of those names, because code may write the schema down.
+Docstrings, comments and layout only count if code reads them. `reads_own_text` recognizes such code by the names that it
+mentions: `__doc__`, `getsource`, `doctest`. A docstring that becomes a help text (typer) or a description in a schema
+(pydantic) does not change results. `model_json_schema` is one of these names, because code may write the schema to a file.
 """
 
 import ast
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-# Fields of the tree that change nothing: the `u` of u"text", type comments, and `ctx`, which follows from the place.
+# Fields of the tree that do not matter: the `u` of u"text", type comments, and `ctx`, which depends on the position.
 _NO_CHANGE = frozenset({"kind", "type_comment", "type_ignores", "ctx"})
 
 _DOCUMENTED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
@@ -29,7 +29,7 @@ _READERS = frozenset(
 
 
 def syntax_digest(tree: ast.Module) -> str:
-    """SHA-256 of a syntax tree, docstrings and positions aside, 64 hex digits. Another version of Python gives another.
+    """SHA-256 of a syntax tree without docstrings and positions, 64 hex digits. It depends on the version of Python.
 
     >>> one = ast.parse("def area(side):  # in pixels\\n    'The area.'\\n    return side ** 2")
     >>> syntax_digest(one) == syntax_digest(ast.parse("def area(side): return (side**2)"))
@@ -41,9 +41,9 @@ def syntax_digest(tree: ast.Module) -> str:
 
 
 def digest_and_nodes(tree: ast.Module) -> tuple[str, list[ast.AST]]:
-    """The digest of a syntax tree, and all its nodes but docstrings, from one walk: a whole project is read in a moment."""
-    # Each node stands before its parts, and each list begins with its length: two different trees give different texts.
-    # A loop, because a recursion fails on a long sum.
+    """The digest of a syntax tree, and all its nodes except docstrings. One walk finds both, to be fast."""
+    # Each node comes before its parts, and each list begins with its length, so different trees give different texts.
+    # A loop, because recursion fails on a long sum.
     pieces: list[str] = []
     nodes: list[ast.AST] = []
     waiting: list[Any] = [tree]
@@ -60,7 +60,7 @@ def digest_and_nodes(tree: ast.Module) -> tuple[str, list[ast.AST]]:
             nodes.append(part)
             waiting += _parts(part) if kind in _DOCUMENTED else [getattr(part, name, None) for name in _fields(kind)]
         else:
-            # Python refuses to write an int of more than 4,300 decimal digits.
+            # Python does not convert an int of more than 4,300 decimal digits to text.
             pieces.append(hex(part) if kind is int else repr(part))
     return hashlib.sha256(" ".join(pieces).encode()).hexdigest(), nodes
 
@@ -75,7 +75,7 @@ def reads_own_text(nodes: Iterable[ast.AST]) -> bool:
 
 
 def _mentioned(node: ast.AST) -> tuple[str, ...]:
-    """The names in one node of a tree; a text may be one too, as in `getattr(net, "__doc__")`."""
+    """The names in one node of a tree; a text may be a name, as in `getattr(net, "__doc__")`."""
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):
@@ -89,12 +89,12 @@ def _mentioned(node: ast.AST) -> tuple[str, ...]:
 
 @cache
 def _fields(kind: Any) -> tuple[str, ...]:
-    """The fields of a kind of node that count, the last first."""
+    """The fields that count of a kind of node, in reverse order."""
     return tuple(name for name in reversed(kind._fields) if name not in _NO_CHANGE)
 
 
 def _parts(node: Any) -> list[Any]:
-    """The parts of a module, class or function, the last first, without its docstring."""
+    """The parts of a module, class or function without its docstring, in reverse order."""
     parts = {name: getattr(node, name, None) for name in _fields(node.__class__)}
     return list((parts | {"body": _without_docstring(node.body)}).values())
 

@@ -1,7 +1,7 @@
-"""What a stopped execution of a stage left, and whether the next one can go on from it.
+"""Finds what a stopped execution of a stage left, and whether the next one can continue from it.
 
-An execution keeps its work under the key of its fingerprint. So the next one finds it only where nothing changed that
-the result depends on; this file says which of the two it is, and what changed.
+An execution keeps its work under the key of its fingerprint. So the next one finds it only if nothing changed that the
+result depends on. This module finds out whether that is so, and if not, what changed.
 """
 
 import re
@@ -14,7 +14,7 @@ from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.store import Store
 from kerasvision.shortened import shortened
 
-# What a stage puts into this part of its work folder stays there when it is done.
+# The part of the work folder whose files are kept when the stage is done.
 LOGS = "logs"
 CHECKPOINT = re.compile(r"step-(\d+)")
 MOST_CHANGES = 3
@@ -22,12 +22,12 @@ MOST_CHANGES = 3
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The work of an execution that did not end.
+    """The work of an execution that did not finish.
 
     Attributes:
-        folder: where it lies.
-        what: "a checkpoint after step 40", say.
-        changed: what differs from the execution to come, a line each; nothing where that goes on from here.
+        folder: of the work.
+        what: what it is, such as "a checkpoint after step 40".
+        changed: how the coming execution differs, a line each; empty if it continues from here.
     """
 
     folder: Path
@@ -36,31 +36,30 @@ class Unfinished:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the next execution goes on from it."""
+        """Whether the next execution continues from it."""
         return not self.changed
 
     def sentence(self, node: str) -> str:
-        """What becomes of it, for a person.
+        """What happens to it, for a person.
 
         >>> Unfinished(Path("w"), "a checkpoint after step 40", ("version of keras: 3.14.0 -> 3.15.0",)).sentence("trainer")
-        'trainer begins anew: w holds a checkpoint after step 40, which does not fit: version of keras: 3.14.0 -> 3.15.0'
+        'trainer starts from the beginning: a checkpoint after step 40, in w, cannot be used: version of keras: 3.14.0 ->
+         3.15.0'
         >>> Unfinished(Path("w"), "a checkpoint after step 40").sentence("trainer")
-        'trainer goes on from a checkpoint after step 40, in w'
+        'trainer continues from a checkpoint after step 40, in w'
         """
         if self.is_usable:
-            return f"{node} goes on from {self.what}, in {self.folder}"
+            return f"{node} continues from {self.what}, in {self.folder}"
         shown = shortened(self.changed, most=MOST_CHANGES, separator="; ")
-        return f"{node} begins anew: {self.folder} holds {self.what}, which does not fit: {shown}"
+        return f"{node} starts from the beginning: {self.what}, in {self.folder}, cannot be used: {shown}"
 
 
 def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> Unfinished | None:
-    """What a stopped execution of the node left, if an execution with this fingerprint has anything to do with it.
-
-    That is work under the same key, or else the work of the node's newest execution, if that did not end.
+    """What a stopped execution of the node left: work under the same key, or else of its newest execution.
 
     Args:
         node: the stage.
-        print_: of the execution to come.
+        print_: of the coming execution.
         store: where runs are kept; it is only read.
         pipeline: the pipeline's name.
     """
@@ -76,12 +75,12 @@ def unfinished_work(node: Node, print_: Fingerprint, store: Store, pipeline: str
 
 
 def work_folder(node: Node, key: str, store: Store, pipeline: str) -> Path:
-    """What a killed execution leaves to the next one with the same fingerprint; once published, only logs stay there."""
+    """The work folder, which executions with the same fingerprint share. After publishing, only logs stay there."""
     return store.folder / "work" / pipeline / node.name / key[:16]
 
 
 def _work_in(folder: Path) -> str:
-    """What lies in a work folder, in a few words; "" where nothing does that an execution could go on from."""
+    """What is in a work folder, in a few words; "" if there is nothing that an execution could continue from."""
     checkpoints = folder / "checkpoints"
     steps = [CHECKPOINT.fullmatch(path.name) for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
     if done := [int(step[1]) for step in steps if step]:
@@ -90,7 +89,7 @@ def _work_in(folder: Path) -> str:
     trials += [path.parents[1] for path in folder.glob("search/*/checkpoints/step-*")]
     if trials:
         return f"{len(set(trials))} trials of a search"
-    # A stage of one's own keeps what it likes. Locks and logs are nothing to go on from.
+    # A user's own stage may keep any file. Locks and logs do not count as work.
     others = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp" and path.name != ".lock"]
     known = {LOGS, "checkpoints", "search"}
     return "unfinished work" if any(path.relative_to(folder).parts[0] not in known for path in others) else ""

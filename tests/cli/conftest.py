@@ -1,4 +1,4 @@
-"""The command line as a person gives it, and a folder in which pipelines/digits.py ran."""
+"""Runs the command line as a person does, and provides a folder in which pipelines/digits.py ran."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MAIN = "from kerasvision.cli import main; main()"
-# The interpreter's option for it, -W, would come before any import.
+# The interpreter's option -W would take effect before any import.
 STRICT = "import sys, warnings; sys.warnoptions.append('error::UserWarning'); warnings.simplefilter('error', UserWarning); "
 
 
 @pytest.fixture(scope="session")
 def kerasvision(warm):
-    """Runs the command line in a process: its exit code, what it prints. A new interpreter reads variables of its own.
+    """Runs the command line in a process: its exit code and output. With other variables it starts a new interpreter.
 
-    A pipeline runs with one worker unless the test says how many: this process has TensorFlow, and others would import it.
+    A pipeline runs with one worker unless the test sets the number: this process has TensorFlow, others would import it.
     """
 
     def run(*arguments, cwd=REPOSITORY, **environment):
@@ -31,7 +31,7 @@ def kerasvision(warm):
 
 
 def run_new(*arguments, cwd=REPOSITORY, **environment):
-    """Runs the command line as a person does, from the start of the interpreter."""
+    """Runs the command line in a new interpreter."""
     command = [sys.executable, "-W", "error::UserWarning", "-c", MAIN, *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
@@ -40,7 +40,7 @@ def run_new(*arguments, cwd=REPOSITORY, **environment):
 
 @pytest.fixture(scope="session")
 def digits_root(once_for_all):
-    """A root in which pipelines/digits.py ran from nothing."""
+    """A root in which pipelines/digits.py ran."""
 
     def first_run(root):
         done = run_new("run", "pipelines/digits.py", "--root", root)

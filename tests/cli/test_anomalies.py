@@ -1,4 +1,4 @@
-"""`run` and `data scan` print what was found wrong with the images, in sentences and not without end."""
+"""`run` and `data scan` print the anomalies of the images as sentences, up to a limit."""
 
 import io
 from types import SimpleNamespace

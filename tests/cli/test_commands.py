@@ -1,4 +1,4 @@
-"""Small commands, and what each says to a mistake: the rule, what came in, the way out, and an exit code of its kind."""
+"""Small commands, and their answers to mistakes: the rule, what was received, the way out, and the exit code."""
 
 import json
 import re
@@ -19,7 +19,11 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["run", "pipelines/digits.py", "--set", "model.name=resnet17"], 2, "did you mean 'resnet18'?"),
         (["run", "pipelines/digits.py", "--set", "name=../up"], 2, "and is not a path; received '../up'"),
         (["run", "pipelines/digits.py", "--until", "trainr"], 2, "has no stage 'trainr'; did you mean 'trainer'?"),
-        (["run", "pipelines/digits.py", "--only", "trainer", "--until", "trainer"], 2, "--only stands alone"),
+        (
+            ["run", "pipelines/digits.py", "--only", "trainer", "--until", "trainer"],
+            2,
+            "--only cannot be combined with --from or --until",
+        ),
         (["run", "pipelines/flowers.py", "--set", "source.path=/nowhere"], 3, "there is no folder /nowhere"),
         (["run"], 2, "Missing argument 'PIPELINE'"),
         (["runs", "show", "2000"], 2, "there is no run '2000'"),
@@ -45,11 +49,11 @@ def test_traceback_is_shown_on_request(kerasvision):
 
 
 def test_read_only_root_exits_6(kerasvision, tmp_path):
-    # A file in the way stands in for a folder without permission: whoever is root may write everywhere.
+    # A file at this path replaces a folder without permission, because root may write everywhere.
     (tmp_path / "runs").write_text("")
     done = kerasvision("run", "pipelines/digits.py", "--root", tmp_path)
     assert done.returncode == 6
-    assert "Choose another place with --root." in re.sub(r"\s+", " ", done.stderr)
+    assert "Choose another folder with --root." in re.sub(r"\s+", " ", done.stderr)
 
 
 def test_help_names_every_command(kerasvision):
@@ -183,6 +187,6 @@ def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "wait was stopped. What finished before it is kept: run the same command again" in stderr
+    assert "wait was stopped. Finished stages are kept: run the same command again" in stderr
     (folder / "go").touch()
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""`kerasvision data`: what is in the images, what is wrong with them, and how fast they come."""
+"""`kerasvision data`: what is in the images, what is wrong with them, and how fast they are read."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ EXPERIMENT = c.Experiment(
 
 @pytest.fixture
 def photos(tmp_path, make_images):
-    """Class folders with pictures of which one is blank, one cut short, and one lies under two labels."""
+    """Class folders of images: one image is blank, one is truncated, and one has two labels."""
     folder = tmp_path / "photos"
     random = np.random.default_rng(0)
     for number in range(60):
@@ -64,11 +64,11 @@ def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
     shown = kerasvision("data", "show", "scenes.py", "--augmented", "augmented.png", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"^ all +\d+ +\d+ +\d+", shown.stdout, flags=re.MULTILINE)
-    assert "span 1: 60 images, the first that were read here" in shown.stdout
+    assert "span 1: 60 images, the first ones read here" in shown.stdout
     with Image.open(tmp_path / "augmented.png") as picture:
         assert len(set(picture.convert("RGB").get_flattened_data())) > 1000
     more = kerasvision("data", "show", "scenes.py", "--set", "source.count=70", cwd=tmp_path)
-    assert "span 2: 10 added; 60 as before" in more.stdout
+    assert "span 2: 10 added; 60 unchanged" in more.stdout
     measured = kerasvision("data", "bench", "scenes.py", "--seconds", "0.5", cwd=tmp_path)
     assert measured.returncode == 0, measured.stderr
     for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "4. Rotate", "scaling"):

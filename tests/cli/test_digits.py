@@ -16,7 +16,7 @@ STAGES = [
     "example_gen", "statistics_gen", "schema_gen", "example_validator", "transform", "trainer", "exporter",
     "simple_models", "evaluator", "infra_validator", "pusher",
 ]  # fmt: skip
-# The artifacts that hold neither how long something took nor when it was.
+# The artifacts that contain neither durations nor times.
 ALWAYS_THE_SAME = {
     "Examples", "ExampleStatistics", "Schema", "ExampleAnomalies", "TransformGraph", "ModelBlessing",
 }  # fmt: skip
@@ -29,7 +29,7 @@ def what_happened(stdout):
 
 @pytest.fixture
 def copied_root(digits_root, tmp_path):
-    """The same root, free to be changed."""
+    """A copy of the root that the test may change."""
     return shutil.copytree(digits_root, tmp_path / "root")
 
 
@@ -37,15 +37,15 @@ def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
     stdout = (digits_root / "first_run.txt").read_text()
     assert what_happened(stdout) == dict.fromkeys(STAGES, "ran")
     places = re.findall(r"(runs/\S+|saved_models/\S+)\s*$", stdout, flags=re.MULTILINE)
-    # The evaluator wrote two artifacts, and the run its report.
+    # The evaluator wrote two artifacts, and the run wrote its report.
     assert len(places) == len(STAGES) + 2
     assert places[-1].startswith("runs/reports/")
     assert all((digits_root / place).exists() for place in places)
 
 
 def test_workers_side_by_side_write_the_same_bytes_as_one(digits_root, kerasvision, tmp_path):
-    """Of what holds neither times nor numbers of objects in memory, as a `.keras` file does beside its weights."""
-    # The first run has as many workers as the machine is good for: compared with it is one, or on a small machine two.
+    """Compares artifacts without times and object numbers; a `.keras` file has both in addition to its weights."""
+    # The first run has the default number of workers. It is compared with one worker, or on a small machine with two.
     workers = 1 if default_workers() > 1 else 2
     done = kerasvision("run", "pipelines/digits.py", "--until", "evaluator", "--root", tmp_path, "--workers", workers)
     assert done.returncode == 0, done.stderr
@@ -138,7 +138,7 @@ def test_stage_runs_alone_where_its_inputs_exist(copied_root, kerasvision):
 def test_stage_without_its_inputs_exits_5(tmp_path, kerasvision):
     done = kerasvision("stage", "pipelines/digits.py", "trainer", "--root", tmp_path)
     assert done.returncode == 5
-    assert "example_gen has no result that fits these settings, and was left out of this run." in done.stderr
+    assert "example_gen has no result for these settings, and was left out of this run." in done.stderr
 
 
 def test_served_model_answers_with_tensorflow_alone(digits_root, warm):
@@ -184,7 +184,7 @@ def test_predict_names_the_label_of_each_file_and_the_file_that_is_none(digits_r
     done = kerasvision("predict", digits_root / "saved_models" / "digits", "--json", *files)
     assert done.returncode == 3
     assert "1 of 4 files cannot be used" in done.stderr
-    assert "JPEG, PNG, GIF, BMP and WebP files can be read." in done.stderr
+    assert "Use JPEG, PNG, GIF, BMP or WebP files." in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer.get("classes") for answer in answers] == [*(record.label for record in records), None]
     assert answers[-1]["fault"]
@@ -196,7 +196,7 @@ def test_every_history_command_answers(digits_root, kerasvision):
     lineage = kerasvision("runs", "lineage", "--root", digits_root).stdout
     assert "PushedModel" in lineage
     assert "Examples" in lineage
-    assert "it had never run before" in kerasvision("runs", "why", "trainer", "--root", digits_root).stdout
+    assert "it had not run before" in kerasvision("runs", "why", "trainer", "--root", digits_root).stdout
 
 
 def test_changed_export_trains_nothing_anew(digits_root, kerasvision):

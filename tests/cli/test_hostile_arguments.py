@@ -1,4 +1,4 @@
-"""Whatever is asked: an answer, or a sentence and an exit code of its kind. Never a traceback."""
+"""The answer to any arguments is a result, or a message with the right exit code, but never a traceback."""
 
 import errno
 import inspect
@@ -37,7 +37,7 @@ def touch(examples: Out[Examples], *, settings: NoSettings) -> None:
 
 @pytest.fixture
 def ask(monkeypatch, capsys, tmp_path):
-    """Gives the command line arguments in this process; returns (exit code, standard output, standard error)."""
+    """Runs the command line with arguments in this process; returns (exit code, standard output, standard error)."""
     monkeypatch.setattr(quiet, "install", lambda: None)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
@@ -90,11 +90,14 @@ def is_told(answer):
         ("", "must define EXPERIMENT = c.Experiment(...); received None."),
         ("EXPERIMENT = 3", "must define EXPERIMENT = c.Experiment(...); received 3."),
         ("from kerasvision.config import Experiment\nEXPERIMENT = Experiment", "received <class"),
-        (EXPERIMENT.replace('name="mine", ', ""), "mine.py:2: Experiment needs name."),
+        (EXPERIMENT.replace('name="mine", ', ""), "mine.py:2: Experiment requires name."),
         (EXPERIMENT.replace("lenet5", "lenet6"), "mine.py:4: no model is named 'lenet6'; did you mean 'lenet5'?"),
-        (EXPERIMENT + "pipeline = 3", "does not give a pipeline: TypeError: 'int' object is not callable."),
-        (EXPERIMENT + "def pipeline(experiment): raise KeyError('x')", "mine.py:6 does not give a pipeline: KeyError: 'x'."),
-        (EXPERIMENT + "def pipeline(): pass", "does not give a pipeline: TypeError: pipeline() takes 0 positional"),
+        (EXPERIMENT + "pipeline = 3", "does not return a pipeline: TypeError: 'int' object is not callable."),
+        (
+            EXPERIMENT + "def pipeline(experiment): raise KeyError('x')",
+            "mine.py:6 does not return a pipeline: KeyError: 'x'.",
+        ),
+        (EXPERIMENT + "def pipeline(): pass", "does not return a pipeline: TypeError: pipeline() takes 0 positional"),
         (EXPERIMENT + "def pipeline(experiment): pass", "must return a Pipeline; received None."),
     ],
 )
@@ -124,7 +127,7 @@ def test_pipeline_file_that_may_not_be_read_is_told(ask, tmp_path, monkeypatch):
     def forbidden(path, *_):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    # Whoever is root may read everything.
+    # Root may read everything.
     monkeypatch.setattr("importlib.machinery.SourceFileLoader.get_data", lambda self, path: forbidden(path))
     assert "mine.py cannot be read: Permission denied." in is_told(ask("plan", "mine.py"))
 
@@ -149,7 +152,7 @@ def test_pipeline_file_that_may_not_be_read_is_told(ask, tmp_path, monkeypatch):
 )
 def test_root_that_is_a_file_or_no_text_is_told(ask, tmp_path, command):
     (tmp_path / "file").write_text("")
-    assert "Choose another place with --root." in is_told(ask(*command, "--root", "file"))
+    assert "Choose another folder with --root." in is_told(ask(*command, "--root", "file"))
     assert "must be UTF-8; received" in is_told(ask(*command, "--root", os.fsdecode(b"\xff")))
     is_told(ask(*command, "--root", "a" * 300))
 
@@ -182,7 +185,7 @@ def test_run_list_shows_what_came_of_runs_and_whose_they_are(ask, root):
     assert f"run {look.id} of toy, for `data show`, " in ask("runs", "show", look.id, "--root", root)[1]
 
 
-# --- Places that cannot be written
+# --- Folders that cannot be written
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,7 @@ def test_report_that_cannot_be_written_is_told_with_the_way_out(ask, root, monke
 
 def test_report_replaces_files_alone(ask, root, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert "is a device or the like. Name a file: --out FILE." in is_told(ask("report", "--root", root, "--out", "pipe"))
+    assert "pipe is not a regular file. Name a file: --out FILE." in is_told(ask("report", "--root", root, "--out", "pipe"))
     assert (tmp_path / "pipe").is_fifo()
     assert "is a folder. Name a file: --out report.html." in is_told(ask("report", "--root", root, "--out", ""))
 
@@ -228,14 +231,14 @@ def test_whatever_command_meets_a_disk_that_refuses_it_ends_in_words(ask, tmp_pa
 
     monkeypatch.setattr(Path, "write_text", refuse)
     told = is_told(ask("new", "pets", "--images", "photos"))
-    assert "pipelines/pets.py cannot be written: Read-only file system. Make it writable, or name another place." in told
+    assert "pipelines/pets.py cannot be written: Read-only file system. Make it writable, or choose another path." in told
 
 
 def test_folder_that_is_gone_is_told(ask, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert "does not exist any more. Change to one that does." in is_told(ask("runs", "list"))
+    assert "does not exist any more. Change to a folder that exists." in is_told(ask("runs", "list"))
 
 
 # --- Arguments
@@ -271,7 +274,7 @@ def test_measure_that_is_no_number_above_0_is_told(ask, option, odd):
 
 
 def numbers_of(app, *words):
-    """(words of the command, option or "") of all that takes a number."""
+    """(words of the command, option or "") of every parameter that is a number."""
     for registered in app.registered_commands:
         name = registered.name or registered.callback.__name__.strip("_")
         for field in inspect.signature(registered.callback).parameters.values():
@@ -298,7 +301,7 @@ def test_network_that_no_memory_holds_is_told(ask):
     for command in (["show", "lenet5", *shape], ["check", "lenet5", *side]):
         assert "lenet5 of this size does not fit into the memory of this machine." in is_told(ask("models", *command))
     endless = ask("models", "show", "lenet5", "--image-shape", "9" * 5000 + ",9,1")
-    assert "has the form height,width,channels" in is_told(endless)
+    assert "must have the form height,width,channels" in is_told(endless)
 
 
 @pytest.mark.parametrize("option", ["--max-body-mib", "--max-megapixels", "--max-delay-ms", "--max-batch-size"])

@@ -1,4 +1,4 @@
-"""A run that is asked to stop while it trains: it saves itself, and the next run ends where an undisturbed one does."""
+"""A run that must stop while it trains saves its state, and the next run ends like an undisturbed one."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_r
     listed = kerasvision("runs", "list", "--root", disturbed).stdout.splitlines()
     assert re.search(r" stopped +\d+ reused, 1 stopped *$", listed[1])
     planned = kerasvision("plan", "pipelines/digits.py", *FEW[:2], "--root", disturbed).stdout
-    assert re.search(r"trainer +run +trainer goes on from a checkpoint after step \d+, in ", planned)
+    assert re.search(r"trainer +run +trainer continues from a checkpoint after step \d+, in ", planned)
     for root in (disturbed, undisturbed):
         done = kerasvision("run", "pipelines/digits.py", *FEW, "--root", root)
         assert done.returncode == 0, done.stderr

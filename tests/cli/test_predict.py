@@ -1,4 +1,4 @@
-"""`kerasvision predict`: what it prints, what it writes, and the exit code of each kind of mistake."""
+"""`kerasvision predict`: what it prints and writes, and the exit code of each kind of mistake."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def model(brightness, tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A dark and a light image; `[red]` would be a colour of the terminal if it were not escaped."""
+    """A dark and a light image; without escaping, `[red]` would colour the terminal."""
     (tmp_path / "photos").mkdir()
     for name, value in (("[red]dark", 0), ("light", 255)):
         Image.new("RGB", (5, 4), (value, value, value)).save(tmp_path / "photos" / f"{name}.png")
@@ -86,7 +86,7 @@ def test_a_bad_file_exits_3_when_printed_and_is_a_row_when_written(model, photos
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--json", "--out", "answers.csv"], "--json prints and --out writes a file; give one of them"),
+        (["--json", "--out", "answers.csv"], "--json prints, but --out writes a file; use only one of them"),
         (["--strict"], "--strict requires --out"),
         (["--out", "answers.txt"], "ends in .parquet or .csv"),
         (["--top", "3"], "gives 2 labels for an image; received top=3"),

@@ -1,4 +1,4 @@
-"""`models check`, `tune --find-learning-rate`, `doctor --overfit|--distribute`: what they print, write and exit with."""
+"""`models check`, `tune --find-learning-rate`, `doctor --overfit|--distribute`: output, files and exit codes."""
 
 import re
 import sys
@@ -46,7 +46,7 @@ def words(text):
     ("arguments", "code", "message"),
     [
         (["models", "check", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'?"),
-        (["doctor", "--steps", "3"], 2, "go with --overfit or --distribute, and neither is there"),
+        (["doctor", "--steps", "3"], 2, "--steps, --replicas and --set require --overfit or --distribute"),
         (["doctor", "--overfit", "pipelines/digit.py"], 2, "there is no pipeline file pipelines/digit.py"),
         (["tune", "pipelines/digit.py", "--find-learning-rate"], 2, "there is no pipeline file pipelines/digit.py"),
     ],
@@ -58,13 +58,13 @@ def test_mistake_exits_with_its_code_and_says_the_way_out(kerasvision, arguments
 
 
 def invoke(*arguments):
-    """The command within this process: TensorFlow is here already."""
+    """Runs a command in this process, which has already imported TensorFlow."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A root for runs of pipelines/digits.py, which the first command fills as far as it needs."""
+    """A root for runs of pipelines/digits.py, in which the first command runs the stages that it needs."""
     return tmp_path_factory.mktemp("root")
 
 

@@ -1,4 +1,4 @@
-"""What is pushed, by force too; and the way back, from the command line."""
+"""Pushing, forced pushing and rolling back from the command line."""
 
 import json
 
@@ -45,7 +45,7 @@ def pipeline(experiment):
 
 @pytest.fixture
 def command(tmp_path, monkeypatch):
-    """Runs a command in a folder with a pipeline whose model is not blessed: (exit code, what it says)."""
+    """Runs a command in a folder with a pipeline whose model is not blessed: (exit code, output)."""
     from kerasvision.cli import app
     from kerasvision.errors import KerasvisionError
 
@@ -73,7 +73,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed_and_the_way_out_is_told(comma
         code, text = command(*arguments)
         assert code == 4
         assert "judge says NOT_BLESSED: accuracy >= 0.9 failed with 0.5." in text
-        assert "`kerasvision push toy.py --force --reason TEXT` pushes it all the same." in text
+        assert "`kerasvision push toy.py --force --reason TEXT` pushes it anyway." in text
     assert not (tmp_path / "saved_models").exists()
 
 
@@ -109,8 +109,8 @@ def test_a_forced_push_is_made_once_and_is_no_blessing(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--force"], "--force and --reason go together: who overrules the gate says why"),
-        (["--reason", "because"], "--force and --reason go together"),
+        (["--force"], "--force and --reason require each other: to overrule the gate, give a reason"),
+        (["--reason", "because"], "--force and --reason require each other"),
         (["--force", "--reason", " "], "a push that overrules the gate requires a reason; received ' '"),
     ],
 )
@@ -123,7 +123,7 @@ def test_who_overrules_the_gate_says_why(command, arguments, message):
 def test_a_model_that_was_not_made_yet_cannot_be_pushed(command):
     code, text = command(*FORCE)
     assert code == 5
-    assert "make has no result that fits these settings" in text
+    assert "make has no result for these settings" in text
 
 
 def test_versions_are_listed_shown_checked_and_gone_back_to(command, tmp_path):
@@ -131,20 +131,20 @@ def test_versions_are_listed_shown_checked_and_gone_back_to(command, tmp_path):
     command(*FORCE)
     command("push", "toy.py", "--force", "--reason", "another fair")
     code, text = command("saved", "rollback", "toy", "--reason", "rain")
-    assert (code, text.split()) == (0, ["saved_models/toy/3", "is", "version", "1", "again"])
+    assert (code, text.split()) == (0, ["saved_models/toy/3", "is", "a", "copy", "of", "version", "1"])
     listed = [line.split() for line in command("saved", "list")[1].splitlines()]
     assert [line[:2] for line in listed[1:]] == [["toy", "3"], ["toy", "2"], ["toy", "1"]]
-    assert " ".join(listed[1]).endswith("newest, version 1 again, forced: for the fair")
+    assert " ".join(listed[1]).endswith("newest, copy of version 1, forced: for the fair")
     code, text = command("saved", "show", "toy", "2")
     assert code == 0
     assert "# toy" in text
-    assert "saved_models/toy/2: 3 files, as they were pushed" in text
+    assert "saved_models/toy/2: all 3 files are as they were pushed" in text
     (tmp_path / "saved_models" / "toy" / "3" / "saved_model.pb").write_text("GRAPH")
     code, text = command("saved", "show", "toy")
     assert code == 5
-    assert "toy/3 is not whole: saved_model.pb is not what was pushed. Go back with `kerasvision saved rollback`." in text
+    assert "toy/3 is not intact: saved_model.pb is not what was pushed. Return to an earlier version with `kera" in text
     (tmp_path / "saved_models" / "toy" / "3" / "saved_model.pb").unlink()
-    assert "not whole: it holds no saved_model.pb" in command("saved", "list")[1]
+    assert "not intact: it holds no saved_model.pb" in command("saved", "list")[1]
 
 
 def test_a_version_that_something_else_made_is_loaded_and_a_broken_one_exits_1(command, tmp_path):
@@ -154,7 +154,7 @@ def test_a_version_that_something_else_made_is_loaded_and_a_broken_one_exits_1(c
     version = tmp_path / "saved_models" / "foreign" / "1"
     tf.saved_model.save(module, str(version), {"scale": module.scale})
     code, text = command("saved", "show", "foreign")
-    assert (code, text) == (0, "saved_models/foreign/1: made by something else; it can be loaded\n")
+    assert (code, text) == (0, "saved_models/foreign/1: not pushed by kerasvision; it can be loaded\n")
     data = version / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:2])
     code, text = command("saved", "show", "foreign")

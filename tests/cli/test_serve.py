@@ -1,4 +1,4 @@
-"""`kerasvision serve`: a process that takes up a pushed version, ends well, and says what it lacks."""
+"""`kerasvision serve`: a process that loads a pushed version, stops cleanly, and reports a missing package."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ ASKED = json.dumps({"signature_name": "add", "instances": [1, 2]}).encode()
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
-    """`x + offset`, and the offset can be changed: `saved_model(5)`."""
+    """Writes a saved model of `x + offset`: `saved_model(5)`."""
     import tensorflow as tf
 
     def save(offset):
@@ -33,7 +33,7 @@ def saved_model(tmp_path_factory):
 
 
 class Served:
-    """A server process, and a client of it that keeps its connection."""
+    """A server process, and a client that keeps its connection."""
 
     def __init__(self, folder):
         code = "from kerasvision.cli import main; main()"
@@ -73,7 +73,7 @@ def test_a_pushed_version_is_taken_up_without_a_lost_request_and_sigterm_ends_wi
         while seen[-1] != [11, 12] and time.monotonic() < deadline:
             seen.append(served.ask())
         assert {tuple(answer) for answer in seen} == {(1, 2), (11, 12)}
-        # A request that is under way when the server is asked to stop: its body comes afterwards.
+        # A request that has begun when the server must stop: its body arrives afterwards.
         with socket.create_connection(("127.0.0.1", served.port), timeout=60) as under_way:
             head = b"POST /v1/models/adder:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(ASKED)
             under_way.sendall(head)
@@ -123,5 +123,5 @@ def test_without_the_extra_the_way_to_get_it_is_told(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, "serve", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     told = " ".join(done.stderr.split())
-    assert "`kerasvision serve` needs the package starlette, which is not installed." in told
+    assert "`kerasvision serve` requires the package starlette, which is not installed." in told
     assert re.search(r"Install with: .*pip install -e '.*\[serve\]'", told)

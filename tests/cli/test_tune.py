@@ -1,4 +1,4 @@
-"""`tune PIPELINE` and `tune --show`: what they run, print and refuse. The search itself is a stand-in of no time."""
+"""`tune PIPELINE` and `tune --show`: what they run, print and reject. A fast fake replaces the search itself."""
 
 import re
 import shlex
@@ -57,12 +57,12 @@ def invoke(*arguments):
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch):
-    """A folder to work in, with the pipeline file searched.py."""
+    """The current folder, with the pipeline file searched.py."""
     (tmp_path / "stand_in_for_a_search.py").write_text(STAGES)
     (tmp_path / "searched.py").write_text(PIPELINE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    # As wide as a screen may be: tables keep their width, and lines on standard error do not.
+    # A wide screen: tables keep their width, but lines on standard error do not.
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
 
@@ -108,10 +108,10 @@ def test_show_prints_the_last_search_and_runs_nothing(searched):
     for command in (("tune", "--show"), ("tune", "--show", "searched.py")):
         shown = invoke(*command)
         assert shown.exit_code == 0, shown.output
-        assert re.search(r"search of searched, as run \d{8}-\d{6}-\w{4} has it", shown.output)
+        assert re.search(r"search of searched in run \d{8}-\d{6}-\w{4}\n", shown.output)
         assert len(rows(shown.output)) == 2
         assert re.search(r"^2 trials; see ", shown.output, flags=re.MULTILINE)
-    # The run that was the last to have a search is shown, also where it did not make it.
+    # The last run with a search is shown, even if it reused the search.
     invoke("tune", "searched.py", "--trials", 4)
     assert len(rows(invoke("tune", "--show").output)) == 4
     assert [path for path in before if not path.exists()] == []
@@ -128,21 +128,21 @@ def test_show_looks_for_the_search_of_the_named_pipeline(searched):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--show"], "no search has finished here; make one with `kerasvision tune PIPELINE`"),
-        (["--show", "searched.py"], "no search of searched has finished here; make one with `kerasvision tune searched.py`"),
-        ([DIGITS], "digits.py has no search; give its experiment one, such as search=c.Search(space={"),
+        (["--show"], "no search has finished here; run one with `kerasvision tune PIPELINE`"),
+        (["--show", "searched.py"], "no search of searched has finished here; run one with `kerasvision tune searched.py`"),
+        ([DIGITS], "digits.py has no search; add one to its experiment, such as search=c.Search(space={"),
         (["nowhere.py"], "there is no pipeline file nowhere.py"),
-        ([], "tune needs a pipeline file; only --show does without"),
+        ([], "tune requires a pipeline file, except with --show"),
         (["searched.py", "--steps", 50], "--steps requires --find-learning-rate"),
         (["searched.py", "--folder", "x"], "--folder requires --find-learning-rate"),
-        (["searched.py", "--show", "--trials", 3], "--trials goes with a search, and --show makes none"),
-        (["searched.py", "--find-learning-rate", "--minutes", 3], "--minutes goes with a search, and --find-learning-rate"),
-        (["searched.py", "--show", "--set", "name=x"], "--set changes nothing there"),
+        (["searched.py", "--show", "--trials", 3], "--trials is for a search, and --show does not run one"),
+        (["searched.py", "--find-learning-rate", "--minutes", 3], "--minutes is for a search, and --find-learning-rate"),
+        (["searched.py", "--show", "--set", "name=x"], "--set cannot change it"),
         (["searched.py", "--show", "--find-learning-rate"], "exclude each other"),
         (["searched.py", "--minutes", 0], "Search.minutes: input should be greater than 0; received 0.0"),
         (
             ["searched.py", "--trials", 5, "--set", "search.algorithm=hyperband", "--set", "search.epochs=9"],
-            "Hyperband decides for itself how many trials it needs, and takes no --trials",
+            "Hyperband chooses its own number of trials, so --trials cannot be used",
         ),
     ],
 )

@@ -17,7 +17,7 @@ def toy():
 
 @pytest.fixture
 def number(tmp_path):
-    """A file with a number in it: what the toy pipeline reads."""
+    """A file with a number, which the toy pipeline reads."""
     path = tmp_path / "number.txt"
     path.write_text("7")
     return path

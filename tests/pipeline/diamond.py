@@ -1,4 +1,4 @@
-"""One stage, two that only need that one, and one that needs both: what running stages side by side is tested with.
+"""A pipeline for tests of parallel stages: one stage, two that depend on it, and one that depends on both.
 
 `python diamond.py ROOT LEFT RIGHT WORKERS` runs them; LEFT and RIGHT say what the two in the middle do (see `act`).
 """
@@ -28,7 +28,7 @@ class Act(Config):
 
 
 def act(does: str, name: str, folder: Path) -> None:
-    """What a stage does before it writes: "write" nothing more, "meet" the other one, "print", "fail", ..."""
+    """What a stage does before it writes: "write" does nothing, "meet" waits for the other stage, "print", "fail", ..."""
     (folder / f"{name}.begun").touch()
     if does == "meet":
         wait_for(folder / "left.begun")
@@ -93,7 +93,7 @@ def pipeline(folder: Path, *, left_does: str = "write", right_does: str = "write
 
 
 class Lines(Listener):
-    """What a run reports, a line each."""
+    """Keeps the events of a run, a line each."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""The bulk inferrer asks a model that is blessed, and no other."""
+"""The bulk inferrer predicts with a blessed model only."""
 
 import json
 import runpy
@@ -22,7 +22,7 @@ BRIGHTNESS = Path(__file__).parent.parent / "export" / "brightness.py"
 
 
 def make_model(saved_model: Out[SavedModel], blessing: Out[ModelBlessing]) -> None:
-    """What a trainer, an exporter and an evaluator leave."""
+    """Writes what a trainer, an exporter and an evaluator would write."""
     runpy.run_path(str(BRIGHTNESS))["saved"](saved_model.saved_model)
     blessing.properties.update(blessed=1)
 

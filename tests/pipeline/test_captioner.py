@@ -1,4 +1,4 @@
-"""A captioner goes the same way as a classifier: from a source to a pushed model that says sentences."""
+"""A captioner runs through the same pipeline as a classifier, from a source to a pushed model that writes sentences."""
 
 import json
 
@@ -11,7 +11,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import standard_pipeline
 
-# The captions are longer, and are cut.
+# The captions are longer, and are truncated.
 LONGEST = 6
 
 

@@ -1,4 +1,4 @@
-"""Code that a stage depends on is found where no plain import statement names it; what cannot be found is said."""
+"""A stage's code is found even without a plain import statement; loads that cannot be found are reported."""
 
 import importlib
 import os
@@ -145,7 +145,7 @@ def test_module_that_is_no_python_is_named(project):
             read()
 
 
-# --- What counts of a file
+# --- What counts in a file
 
 DOCUMENTED = '"""Networks."""\nimport my_layers\n\n\ndef net(*, image_shape, num_classes):\n    return my_layers.dense()\n'
 LAYERS = 'WIDTH = 8  # units\n\n\ndef dense():\n    """A layer."""\n    return WIDTH\n'
@@ -196,7 +196,7 @@ def test_result_of_an_earlier_version_is_refused_in_words(project):
     parts = print_of(folder).to_data()
     parts["code"] = {name: "0" * 64 for name in parts["code"] if name != "my_layers"}
     assert fingerprint_changes(parts, print_of(folder)) == [
-        "source files counted byte by byte in an earlier version of kerasvision, and count by their syntax trees now: "
+        "an earlier version of kerasvision compared the bytes of source files, this one compares their syntax trees: "
         "the stage runs once more",
         "source file my_layers: new",
     ]
@@ -206,7 +206,7 @@ def test_result_of_an_earlier_version_is_refused_in_words(project):
 
 
 def forget():
-    """As in a new process."""
+    """Makes this process forget what it has read, like a new process."""
     code._READ.clear()
 
 
@@ -219,7 +219,7 @@ def read_files(monkeypatch):
 
 def test_file_is_read_anew_only_after_it_changed(project, monkeypatch):
     folder = project(my_net=DOCUMENTED, my_layers=LAYERS)
-    # As if no file had been touched shortly before it was read.
+    # As if no file had been changed shortly before it was read.
     monkeypatch.setattr("kerasvision.pipeline.digests.SETTLED_NS", -1)
     forget()
     before = print_of(folder)
@@ -352,7 +352,7 @@ def test_dependency_that_does_not_exist_is_refused_before_anything_runs(project)
 def test_load_that_goes_unseen_is_named_until_depends_on_names_it(line, called, project):
     folder = project(my_net=f"def net(*, image_shape, num_classes):\n    {line}\n")
     assert unseen_loads(trainer()) == (
-        f"a change of what this code loads goes unnoticed: my_net.py, line 2, calls {called}. "
+        f"changes of what this code loads go unnoticed: my_net.py, line 2, calls {called}. "
         "Name it: depends_on=('data/table.json', 'my_module')"
     )
     (folder / "widths.json").write_text("[]")
@@ -369,7 +369,7 @@ def test_plain_code_is_not_spoken_of(project):
 
 @pytest.fixture
 def keras_home(tmp_path, monkeypatch):
-    """Writes a keras.json; Keras looks as if it were not imported yet."""
+    """Writes a keras.json, and makes Keras appear not to be imported."""
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
@@ -379,7 +379,7 @@ def keras_home(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ('"image_data_format": "channels_first"', "require Keras' image_data_format to be 'channels_last'; .*keras.json says"),
+        ('"image_data_format": "channels_first"', "require Keras' image_data_format to be 'channels_last'; .*json says"),
         ('"floatx": "float64"', "require Keras' floatx to be 'float32'; .* says 'float64'"),
         ('"epsilon": 0.001', "require Keras' epsilon to be 1e-07; .* says 0.001"),
     ],
@@ -404,7 +404,7 @@ def test_backend_of_the_file_gives_way_and_that_of_the_environment_is_refused(ke
     keras_home('{"backend": "torch"}')
     settle_keras()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
-    monkeypatch.setenv("KERAS_BACKEND", "")  # which Keras takes for none
+    monkeypatch.setenv("KERAS_BACKEND", "")  # which Keras treats as unset
     settle_keras()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
     monkeypatch.setenv("KERAS_BACKEND", "jax")

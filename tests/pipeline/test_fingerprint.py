@@ -1,4 +1,4 @@
-"""Fingerprints see every change that matters, and no other."""
+"""Fingerprints change with every change that matters, and with no other."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from kerasvision.pipeline.store import opened
 
 
 def digests_of(folder, *, stage="stage"):
-    """Code digests of a module in a folder, in a fresh process that has never seen it."""
+    """Code digests of a module in a folder, from a fresh process."""
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); from kerasvision.pipeline.code import code_digests"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; import json; print(json.dumps(code_digests([{stage!r}])))"],

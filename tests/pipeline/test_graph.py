@@ -43,7 +43,7 @@ def test_channel_of_another_type_is_refused(made):
 
 
 def test_missing_input_is_refused(made):
-    with pytest.raises(GraphError, match=r"measure needs examples=..., of type Examples"):
+    with pytest.raises(GraphError, match=r"measure requires examples=..., of type Examples"):
         made[0].add(measure)
 
 
@@ -61,13 +61,13 @@ def test_unknown_output_is_refused_with_the_closest_name(made):
 def test_name_that_is_no_folder_name_is_refused(made, name):
     with pytest.raises(GraphError, match="and is not a path; received"):
         Pipeline(name)
-    if name:  # without a name, the function's own is taken
+    if name:  # without a name, the function's name is used
         with pytest.raises(GraphError, match="and is not a path; received"):
             made[0].add(measure, name=name, examples=made[1].examples)
 
 
 def test_name_taken_twice_is_refused(made):
-    with pytest.raises(GraphError, match="holds each node name once; 'make'"):
+    with pytest.raises(GraphError, match="must have different names; 'make'"):
         made[0].add(make)
 
 
@@ -77,12 +77,12 @@ def test_output_of_another_pipeline_is_refused(made):
 
 
 def test_something_that_is_no_output_is_refused(made):
-    with pytest.raises(GraphError, match=r"expects a node's output, such as trainer\.model; received 'examples'"):
+    with pytest.raises(GraphError, match=r"must be a node's output, such as trainer\.model; received 'examples'"):
         made[0].add(measure, examples="examples")
 
 
 def test_settings_of_another_type_are_refused():
-    with pytest.raises(GraphError, match="example_gen needs settings of type ExampleGenSettings"):
+    with pytest.raises(GraphError, match="example_gen requires settings of type ExampleGenSettings"):
         Pipeline("test").add("example_gen", settings=c.Splits())
 
 
@@ -139,7 +139,7 @@ def test_a_rule_on_speed_puts_the_proof_before_the_evaluator():
 
 def test_the_baseline_is_another_saved_model_than_the_one_just_exported():
     evaluator = standard_pipeline(experiment(gate=c.Gate(c.NoWorse("accuracy")))).nodes["evaluator"]
-    # The store takes the first SavedModel that an evaluator read for the one that it judged.
+    # The store treats the first SavedModel that an evaluator read as the one that it judged.
     assert [key for key in evaluator.inputs if "saved_model" in key] == ["saved_model", "baseline_saved_model"]
     assert evaluator.inputs["baseline_saved_model"].other_than == evaluator.inputs["saved_model"]
 
@@ -152,12 +152,12 @@ def test_a_format_whose_package_is_missing_is_told_before_anything_runs(monkeypa
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
     check_pipeline(standard_pipeline(experiment()))
-    with pytest.raises(ConfigError, match=r"exporter .* needs the package tf2onnx, .* pip install -e '.*\[formats\]'"):
+    with pytest.raises(ConfigError, match=r"exporter .* requires the package tf2onnx, .* pip install -e '.*\[formats\]'"):
         check_pipeline(standard_pipeline(experiment(export=c.Export(formats=("onnx",)))))
 
 
 class TheSameFile(c.Onnx):
-    """A format of a user that forgets to name a file of its own."""
+    """A user's own format without its own file name."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A stage can write down where its inputs came from."""
+"""A stage can record what its inputs were made from."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def test_lineage_goes_back_to_the_source_through_runs_that_reused_it(toy, number
     assert (lineage["run"], lineage["pipeline"], lineage["node"]) == (result.id, "toy", "tell")
     read, multiply = lineage["executions"]
     assert (read["node"], multiply["node"], multiply["settings"]) == ("read", "multiply", {"factor": 3})
-    # The second run reused what the first had read: the execution that made it is told.
+    # The second run reused the first run's artifact: the lineage names the execution that made it.
     assert read["id"] < multiply["id"] < lineage["execution"]
     assert multiply["inputs"] == {"examples": read["outputs"]["examples"]}
     assert lineage["inputs"] == {"model": multiply["outputs"]["model"]}

@@ -107,7 +107,7 @@ def test_until_stops_after_the_stage(toy, number, tmp_path):
 
 @pytest.mark.parametrize("selection", [{"only": "multiply"}, {"start": "multiply"}])
 def test_stage_whose_inputs_do_not_exist_is_refused(toy, number, tmp_path, selection):
-    with pytest.raises(StageError, match="read has no result that fits these settings, and was left out"):
+    with pytest.raises(StageError, match="read has no result for these settings, and was left out"):
         run(toy.pipeline(number), root=tmp_path, **selection)
 
 
@@ -117,13 +117,13 @@ def test_unknown_stage_is_refused_with_the_closest_name(toy, number, tmp_path):
 
 
 def test_only_together_with_until_is_refused(toy, number, tmp_path):
-    with pytest.raises(ConfigError, match="--only stands alone"):
+    with pytest.raises(ConfigError, match="--only cannot be combined with --from or --until"):
         run(toy.pipeline(number), root=tmp_path, only="read", until="read")
 
 
 def test_failed_stage_keeps_what_finished_and_says_where_the_story_is(toy, number, tmp_path):
     number.write_text("seven")
-    with pytest.raises(StageError, match=r"read failed: ValueError: invalid literal.*The whole story is in .*read\.log"):
+    with pytest.raises(StageError, match=r"read failed: ValueError: invalid literal.*The traceback is in .*read\.log"):
         run(toy.pipeline(number), root=tmp_path)
     _, executions = show_run("latest", root=tmp_path)
     assert [execution.state for execution in executions] == [FAILED]
@@ -148,7 +148,7 @@ def test_file_that_changes_while_it_is_read_is_refused(toy, number, tmp_path):
 
 
 def test_missing_file_is_told_before_anything_runs(toy, tmp_path):
-    with pytest.raises(DataError, match=r"read reads .*nowhere\.txt, and there is no such file"):
+    with pytest.raises(DataError, match=r"read reads .*nowhere\.txt, which does not exist"):
         run(toy.pipeline(tmp_path / "nowhere.txt"), root=tmp_path)
     assert not (tmp_path / "runs").exists()
 

@@ -1,4 +1,4 @@
-"""A store that is damaged, gone, or older than the folders beside it: the next run works and touches nothing of others."""
+"""The store is damaged, lost, or older than the artifact folders: the next run works and changes no existing folder."""
 
 import random
 import shutil
@@ -43,7 +43,7 @@ def test_the_way_out_of_a_damaged_store_works(toy, number, tmp_path):
     move_away(tmp_path)
     assert [stage.action for stage in plan(toy.pipeline(number), root=tmp_path)] == ["run", "depends"]
     model = product(tmp_path, toy, number, 5)
-    # Before: examples 1, models 2 and 4 (3 reused the examples). The stages go on from their own folders.
+    # Before: examples 1, models 2 and 4 (3 reused the examples). The stages count on from their own folders.
     assert (model.uri.name, model.properties["product"]) == ("5", 5)
     assert (tmp_path / "runs/artifacts/toy/read/examples/2/sign.txt").read_text() == "1"
     assert before.items() <= contents(tmp_path).items()
@@ -119,10 +119,10 @@ def test_folder_that_cannot_be_written_shows_what_a_killed_process_left_beside_t
     killed = Store(tmp_path / "runs")
     product(tmp_path, toy, number, 3)
     try:
-        # While a process has it open, SQLite leaves the newest rows in the file beside, as one that is killed does.
+        # While a process has it open, SQLite keeps the newest rows in the -wal file, as after a kill.
         assert (tmp_path / (STORE + "-wal")).stat().st_size > 0
         before = sorted((tmp_path / "runs").iterdir())
-        # Whoever is root may write everywhere.
+        # Root may write everywhere.
         monkeypatch.setattr("kerasvision.pipeline.database.os.access", lambda *_: False)
         assert [record.outcome for record, _ in list_runs(tmp_path)] == ["finished"]
         assert [stage.action for stage in plan(toy.pipeline(number, 3), root=tmp_path)] == ["reuse", "reuse"]
@@ -133,14 +133,14 @@ def test_folder_that_cannot_be_written_shows_what_a_killed_process_left_beside_t
 
 def test_full_disk_is_told_where_sqlite_does_not(tmp_path, monkeypatch):
     error = OperationalError("disk I/O error")
-    assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Choose another place with --root.")
+    assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Choose another folder with --root.")
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=4096))
     assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Free some space on that disk.")
 
 
 def test_folder_in_the_place_of_the_store_is_named(toy, number, tmp_path):
     (tmp_path / STORE).mkdir(parents=True)
-    with pytest.raises(StoreError, match=r"It is a folder: move it away, or choose another place with --root"):
+    with pytest.raises(StoreError, match=r"It is a folder: move it away, or choose another folder with --root"):
         run(toy.pipeline(number), root=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What came of a run, also where nobody was left to write it down: finished, failed, stopped, running, killed."""
+"""The outcome of a run, even if its process could not record it: finished, failed, stopped, running, killed."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ class ActSettings(Config):
 
 
 def act(examples: Out[Examples], *, settings: ActSettings, root: Path, work: Path) -> None:
-    """Ends as its settings say, or notes how its own run is listed meanwhile."""
+    """Ends as its settings say, or records how its own run is listed."""
     errors = {"Ctrl-C": KeyboardInterrupt(), "SIGTERM": Interrupted("asked to stop"), "error": DataError("no image")}
     if settings.kind in errors:
         (work / "checkpoints" / "step-00000040").mkdir(parents=True)
@@ -45,7 +45,7 @@ def acting(kind, name="acting"):
 
 
 def outcomes(root):
-    """(outcome of a run, those of its stages), newest run first."""
+    """(outcome of a run, outcomes of its stages), newest run first."""
     return [(record.outcome, *(one.outcome for one in executions)) for record, executions in list_runs(root)]
 
 
@@ -80,11 +80,11 @@ def test_plan_after_a_stopped_training_says_that_its_checkpoint_will_be_used(tmp
         run(acting(kind), root=tmp_path)
     (work,) = (tmp_path / "runs/work/acting/act").iterdir()
     (planned,) = plan(acting(kind), root=tmp_path)
-    assert planned.why == (f"act goes on from a checkpoint after step 40, in {work}", "it has not finished here before")
-    # With other settings it is of no use, and the plan says why.
+    assert planned.why == (f"act continues from a checkpoint after step 40, in {work}", "it has not finished here before")
+    # With other settings it cannot be used, and the plan says why.
     (planned,) = plan(acting("error"), root=tmp_path)
-    begins_anew = f"act begins anew: {work} holds a checkpoint after step 40, which does not fit: setting kind"
-    assert planned.why[0].startswith(begins_anew)
+    begins_again = f"act starts from the beginning: a checkpoint after step 40, in {work}, cannot be used: setting kind"
+    assert planned.why[0].startswith(begins_again)
 
 
 def test_run_is_running_while_it_runs_and_finished_afterwards(tmp_path):
@@ -200,7 +200,7 @@ def test_latest_is_the_last_run_of_a_pipeline_and_not_a_look_at_its_images(toy, 
     run(toy.pipeline(number), root=tmp_path, until="read", purpose="data show")
     assert show_run("latest", root=tmp_path)[0].id == wanted.id
     assert report_run(root=tmp_path).stem == wanted.id
-    assert why("multiply", root=tmp_path)[1] == ["it had never run before"]
+    assert why("multiply", root=tmp_path)[1] == ["it had not run before"]
     assert show_run(look.id, root=tmp_path)[0].pipeline == "scan-photos"
     assert [record.purpose for record, _ in list_runs(tmp_path)] == ["data show", "run", "data scan"]
 

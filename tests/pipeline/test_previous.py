@@ -1,4 +1,4 @@
-"""An input that is what the pipeline made before: handed over when a stage executes, and never a reason to execute."""
+"""An earlier output of the pipeline as an input: a stage receives it when it executes, but never executes because of it."""
 
 import shutil
 
@@ -18,7 +18,7 @@ class Text(Config):
 
 
 def grow(examples: Out[Examples], previous: Examples | None = None, *, settings: Text) -> None:
-    """Writes its text behind that of the time before."""
+    """Appends its text to that of the previous execution."""
     before = (previous.uri / "text.txt").read_text() if previous else ""
     (examples.uri / "text.txt").write_text(before + settings.text)
 

@@ -1,4 +1,4 @@
-"""The report of a run is what the store knows of it, whatever it came to; it costs a reused run nothing."""
+"""The report shows what the store knows about a run with any outcome; a reused run does not write one."""
 
 import subprocess
 import sys

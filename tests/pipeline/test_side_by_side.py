@@ -1,4 +1,4 @@
-"""Stages that do not need each other run at the same time, and what they write is what they write one after the other."""
+"""Independent stages run at the same time, and write the same as one after the other."""
 
 import importlib
 import multiprocessing
@@ -35,13 +35,13 @@ def diamond(monkeypatch):
 
 
 def outcomes(root):
-    """node -> (what came of it, why it has no result)."""
+    """node -> (outcome, why it has no result)."""
     _, executions = show_run("latest", root=root)
     return {execution.node: (execution.outcome, execution.error) for execution in executions}
 
 
 def begun(root, *names):
-    """Starts diamond.py, and waits until the stages of these names have begun."""
+    """Starts diamond.py, and waits until the stages with these names have started."""
 
     def start(left, right, workers=2):
         command = [sys.executable, str(HERE / "diamond.py"), str(root), left, right, str(workers)]
@@ -56,7 +56,7 @@ def begun(root, *names):
 
 
 def again(root):
-    """What a later run reports, once the stages in the middle behave."""
+    """What a later run reports, in which the middle stages succeed."""
     command = [sys.executable, str(HERE / "diamond.py"), str(root), "write", "write", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,7 +84,7 @@ def test_two_workers_write_what_one_writes(diamond, tmp_path):
 
 
 def test_one_process_sees_the_gpus(diamond, tmp_path, monkeypatch):
-    """TensorFlow takes all memory of the GPUs in each process that sees them."""
+    """TensorFlow allocates all GPU memory in each process that sees the GPUs."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(local, "has_gpus", lambda _: True)
     monkeypatch.setattr(side_by_side, "WITHOUT_GPU", {"diamond:right"})
@@ -106,7 +106,7 @@ def test_stages_with_a_table_entry_exist():
 
 
 def test_what_processes_are_copies_of_has_computed_nothing():
-    """A copy of a TensorFlow that has begun to work would hang."""
+    """A fork of a process in which TensorFlow has computed something would hang."""
     code = (
         f"import {stage_processes.IMPORTED}\nimport sys\nassert 'tensorflow' in sys.modules\n"
         "from tensorflow.python.eager import context\nprint(context.context()._initialized)"
@@ -134,7 +134,7 @@ def test_first_failure_is_named_and_the_other_stage_is_stopped(diamond, tmp_path
     listener = diamond.Lines()
     made = diamond.pipeline(tmp_path / "control", left_does="hang", right_does="fail")
     with pytest.raises(
-        StageError, match=r"right failed: ValueError: right does not work\. The whole story is in .*right\.log"
+        StageError, match=r"right failed: ValueError: right does not work\. The traceback is in .*right\.log"
     ):
         run(made, root=tmp_path, workers=2, listener=listener)
     assert listener.lines[-1] == "failed right StageError"
@@ -159,7 +159,7 @@ def test_sigterm_stops_all_stages_and_ends_with_143(tmp_path):
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 143
-    assert "Interrupted: the run was asked to stop. Run the same command again to go on from there." in printed
+    assert "Interrupted: the run was asked to stop. Run the same command again to continue from there." in printed
     assert {node: outcome for node, (outcome, _) in outcomes(tmp_path).items()} == {
         "first": "ran",
         "left": "stopped",
@@ -197,7 +197,7 @@ def test_killed_run_leaves_no_process_and_is_repaired_by_the_next(tmp_path):
 
 
 def workers_of(process):
-    """The processes that execute stages: copies of the one that the run has started."""
+    """The processes that execute stages, which are forks of the one that the run has started."""
     import psutil
 
     return [
@@ -246,7 +246,7 @@ def standard(*rules):
 
 
 def could_meet(pipeline: Pipeline, one: str, other: str) -> bool:
-    """Whether neither of two stages waits for the other, over any number of stages."""
+    """Whether neither of two stages waits for the other, directly or indirectly."""
 
     def before(name):
         direct = set(waits_for(pipeline, name))

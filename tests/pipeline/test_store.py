@@ -1,4 +1,4 @@
-"""The metadata store: damage and misuse are told apart, and MLMD's nouns are in the file."""
+"""The metadata store distinguishes damage from misuse, and its file has MLMD's tables."""
 
 import sqlite3
 
@@ -27,7 +27,7 @@ def test_file_of_a_newer_version_is_refused(tmp_path):
 
 def test_root_that_is_a_file_is_refused(toy, number, tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(StoreError, match=r"cannot be written: Not a directory.* Choose another place with --root"):
+    with pytest.raises(StoreError, match=r"cannot be written: Not a directory.* Choose another folder with --root"):
         run(toy.pipeline(number), root=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""An edit that cannot change what runs changes no digest of the code; every other edit does."""
+"""An edit that cannot change what the code does keeps its digest; every other edit changes it."""
 
 import ast
 import subprocess
@@ -135,7 +135,7 @@ def test_different_programs_have_different_digests(one, other):
 
 
 def test_one_digest_in_every_process():
-    """No order of a set, no hash of a text and no address is in it."""
+    """The digest does not depend on the order of sets, on hashes of texts, or on addresses."""
     code = f"import ast; from kerasvision.pipeline.syntax import syntax_digest; print(syntax_digest(ast.parse({NET!r})))"
     environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -184,7 +184,7 @@ def test_plain_code_is_not_taken_for_a_reader():
 
 
 def test_no_stage_or_network_of_this_project_reads_docstrings_or_source():
-    """One would make all code count byte by byte."""
+    """If one did, all code would count byte by byte."""
     paths = [table.path(name) for table in (lookup.STAGES, lookup.MODELS, lookup.COMPONENTS) for name in table]
     digests = code_digests({path.partition(":")[0] for path in paths})
     assert len(digests) > 200

@@ -18,7 +18,7 @@ class CountSettings(Config):
 
 
 def count(examples: Out[Examples], *, settings: CountSettings, work: Path) -> None:
-    """Fails until it was tried often enough."""
+    """Fails until it was tried a number of times."""
     tally = work / "steps" / "tally"
     tally.parent.mkdir(parents=True, exist_ok=True)
     with tally.open("a") as file:
@@ -68,11 +68,11 @@ def test_only_logs_stay_when_the_stage_is_done(tmp_path):
     assert [path.parts[-2:] for path in left if len(path.parts) > 3] == [(left[-1].parts[2], "logs"), ("logs", "log")]
 
 
-# --- What a stopped execution left is named before the next one begins
+# --- The work of a stopped execution is named before the next one starts
 
 
 class Remarks(Listener):
-    """Keeps what a person would read."""
+    """Keeps the remarks for a person."""
 
     def __init__(self):
         self.heard = []
@@ -92,10 +92,10 @@ def remarks(made, root):
 def test_run_says_that_it_goes_on_from_unfinished_work(tmp_path):
     assert remarks(pipeline(9), tmp_path) == []
     (folder,) = (tmp_path / "runs" / "work" / "counting" / "count").iterdir()
-    assert remarks(pipeline(9), tmp_path) == [f"count goes on from unfinished work, in {folder}"]
+    assert remarks(pipeline(9), tmp_path) == [f"count continues from unfinished work, in {folder}"]
     for step in ("step-00000007", "step-00000040", "step-00000099.tmp"):
         (folder / "checkpoints" / step).mkdir(parents=True)
-    assert remarks(pipeline(9), tmp_path) == [f"count goes on from a checkpoint after step 40, in {folder}"]
+    assert remarks(pipeline(9), tmp_path) == [f"count continues from a checkpoint after step 40, in {folder}"]
 
 
 def test_run_says_why_it_begins_anew_although_a_checkpoint_lies_there(tmp_path, monkeypatch):
@@ -105,7 +105,7 @@ def test_run_says_why_it_begins_anew_although_a_checkpoint_lies_there(tmp_path, 
     newer = {**fingerprint.library_versions(), "keras": "99.0"}
     was = fingerprint.library_versions()["keras"]
     monkeypatch.setattr(fingerprint, "library_versions", lambda: newer)
-    begins = f"count begins anew: {folder} holds a checkpoint after step 40, which does not fit"
+    begins = f"count starts from the beginning: a checkpoint after step 40, in {folder}, cannot be used"
     assert remarks(pipeline(9), tmp_path) == [f"{begins}: version of keras: {was} -> 99.0"]
 
 

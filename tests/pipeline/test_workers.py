@@ -1,4 +1,4 @@
-"""A stage that runs on all workers at once: the chief publishes, the others take part and leave nothing."""
+"""A stage runs on all workers at once: the chief publishes its result, the others leave nothing."""
 
 import json
 
@@ -14,14 +14,14 @@ from kerasvision.pipeline.local import run
 
 @pytest.fixture
 def on_all(toy, monkeypatch):
-    """`multiply` runs on all workers; what it is given is noted."""
+    """`multiply` runs on all workers, and records its inputs."""
     monkeypatch.setattr(toy.MultiplySettings, "shared_by", "tf_config", raising=False)
     return toy
 
 
 @pytest.fixture
 def this_is(monkeypatch):
-    """Makes this process a worker of two."""
+    """Makes this process one of two workers."""
 
     def worker(index):
         cluster = {"worker": ["127.0.0.1:5001", "127.0.0.1:5002"]}
@@ -69,7 +69,7 @@ def test_a_failure_of_another_worker_is_told_there(on_all, this_is, number, tmp_
     this_is(1)
     pipeline = on_all.pipeline(number)
     object.__setattr__(pipeline.nodes["multiply"], "function", fails)
-    with pytest.raises(expected, match="no images|multiply failed: ValueError: odd. The whole story is in"):
+    with pytest.raises(expected, match="no images|multiply failed: ValueError: odd. The traceback is in"):
         run(pipeline, root=tmp_path)
     assert artifacts(tmp_path) == ["read"]
 

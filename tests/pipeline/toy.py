@@ -1,4 +1,4 @@
-"""Two small stages that need no TensorFlow: what the machinery is tested with.
+"""Two small stages without TensorFlow, for tests of the pipeline code.
 
 `python toy.py ROOT INPUT FACTOR [KILL_AT]` runs them; with KILL_AT the process kills itself at that point of a launch.
 """
@@ -32,7 +32,7 @@ class MultiplySettings(Config):
 
 
 def read(examples: Out[Examples], *, settings: ReadSettings) -> None:
-    """Keeps the sign of the number only, so that different inputs can give the same output."""
+    """Keeps only the sign of the number, so that different inputs can give the same output."""
     number = int(settings.path.read_text())
     (examples.uri / "sign.txt").write_text(str((number > 0) - (number < 0)))
 

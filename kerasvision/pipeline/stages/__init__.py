@@ -1,4 +1,4 @@
-"""The standard stages. Each opens artifacts, calls one library function and writes artifacts; no maths.
+"""The standard stages. Each opens artifacts, calls one library function and writes artifacts. They contain no maths.
 
-TensorFlow and what builds on it is imported inside the functions: a plan needs only their signatures.
+TensorFlow and packages that use it are imported inside the functions, because a plan needs only their signatures.
 """

@@ -1,4 +1,4 @@
-"""Asks a blessed model about a folder or a table of images."""
+"""Predicts a folder or a table of images with a blessed model."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def bulk_inferrer(
     settings: BulkInferrerSettings,
     work: Path,
 ) -> None:
-    """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. One that was killed goes on."""
+    """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. It continues a killed execution."""
     from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_unasked
 
     if model_blessing.properties.get("blessed") != 1:

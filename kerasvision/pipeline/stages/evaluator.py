@@ -1,4 +1,4 @@
-"""Scores the served model, compares with the last blessed one, and judges by the gate."""
+"""Scores the served model, compares it with the last blessed one, and applies the gate."""
 
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.pipeline.artifacts import (
@@ -29,7 +29,7 @@ def evaluator(
     *,
     settings: EvaluatorSettings,
 ) -> None:
-    """SavedModel -> ModelEvaluation, ModelBlessing. `infra_blessing` only where a rule bounds what it measured."""
+    """SavedModel -> ModelEvaluation, ModelBlessing. `infra_blessing` is only an input if a rule bounds what it measured."""
     from kerasvision.evaluation.session import EvaluationFiles, evaluate_model
     from kerasvision.served.versions import check_whole
 
@@ -51,7 +51,7 @@ def evaluator(
     verdict, evaluated = evaluate_model(files, settings, folder=evaluation.uri, baseline_identity=former)
     verdict.save(blessing.uri)
     blessing.properties.update(blessed=int(verdict.blessed), verdict=verdict.verdict, reason=verdict.reason)
-    # The scores of the whole split; those of single classes are in the file.
+    # Only scores of the whole split; those of single classes are in the file.
     evaluation.properties.update({name: value for name, value in evaluated.judgement.scores.items() if "[" not in name})
     if simple_scores:
         evaluation.properties.update(simple_scores.properties)

@@ -1,11 +1,11 @@
-"""Reads the source, splits it without leakage, and keeps the encoded bytes."""
+"""Reads the source, splits it without leakage, and stores the encoded bytes."""
 
 from kerasvision.config.stages import ExampleGenSettings
 from kerasvision.pipeline.artifacts import Examples, Out
 
 
 def example_gen(examples: Out[Examples], previous: Examples | None = None, *, settings: ExampleGenSettings) -> None:
-    """Source -> Examples, and what is new in them since the examples before."""
+    """Source -> Examples, and what changed since the previous examples."""
     from kerasvision.data.ingesting.ingest import ingest
     from kerasvision.data.ingesting.spans import PreviousExamples
 

@@ -1,4 +1,4 @@
-"""What is wrong with the data, with a severity each, and which single images are suspected."""
+"""Finds anomalies of the data, with their severity, and suspicious images."""
 
 from kerasvision.pipeline.artifacts import ExampleAnomalies, ExampleStatistics, Out, Schema
 
@@ -9,7 +9,7 @@ def example_validator(
     anomalies: Out[ExampleAnomalies],
     previous_statistics: ExampleStatistics | None = None,
 ) -> None:
-    """ExampleStatistics, Schema -> ExampleAnomalies. Compared with the statistics of the run before, where there is one."""
+    """ExampleStatistics, Schema -> ExampleAnomalies. The statistics of the previous run are compared, if there are any."""
     import pandas as pd
 
     from kerasvision.data.ingesting.quarantine import write_quarantine

@@ -1,4 +1,4 @@
-"""Writes what servers load, from the trained network."""
+"""Exports the trained network in the formats that servers load."""
 
 from kerasvision.config.stages import ExporterSettings
 from kerasvision.pipeline.artifacts import Examples, Model, Out, SavedModel, Schema, TransformGraph
@@ -13,7 +13,7 @@ def exporter(
     *,
     settings: ExporterSettings,
 ) -> None:
-    """Model -> SavedModel, with the task's settings as they are now. The examples calibrate what is to be calibrated."""
+    """Model -> SavedModel, with the current settings of the task. The examples are used for calibration."""
     from kerasvision.export.writing.exporting import TrainedFiles, export
 
     files = TrainedFiles(model=model.keras_file, examples=examples.data, schema=schema.file, transform=transform_graph.file)

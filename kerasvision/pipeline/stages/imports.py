@@ -1,6 +1,6 @@
-"""What the stages of the standard graph import: processes that execute stages begin as copies of one that has it all.
+"""Imports everything that the standard stages need, in the process from which stage processes are forked.
 
-Nothing may be computed here: a copy of a TensorFlow that is at work hangs.
+Nothing may be computed here: a fork of a process in which TensorFlow has computed something hangs.
 """
 
 import importlib
@@ -22,10 +22,10 @@ USED = (
     "kerasvision.evaluation.session",
     "kerasvision.evaluation.simple_models",
 )
-# A later collection of garbage would write to every object, and so copy nearly all memory into each process: the objects
-# are frozen here, too.
+# A later garbage collection would write to every object, and so copy nearly all memory into each process. So this also
+# freezes the objects.
 with quiet.without_garbage_collection():
     for name in USED:
-        # The stage that needs it says what is wrong with it.
+        # If an import fails, the stage that needs it reports the error.
         with suppress(Exception):
             importlib.import_module(name)

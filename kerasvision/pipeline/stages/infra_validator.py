@@ -1,4 +1,4 @@
-"""Loads the SavedModel in a fresh process, asks it with raw bytes, and compares with the trained model."""
+"""Loads the SavedModel in a fresh process, sends it encoded images, and compares its answers with the trained model's."""
 
 from kerasvision.config.stages import InfraValidatorSettings
 from kerasvision.pipeline.artifacts import Examples, InfraBlessing, Model, Out, SavedModel, Schema, TransformGraph

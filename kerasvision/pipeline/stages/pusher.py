@@ -1,4 +1,4 @@
-"""Copies a blessed model to saved_models/<name>/<version>/, with a card that says what it is."""
+"""Copies a blessed model to saved_models/<name>/<version>/, with a model card."""
 
 from pathlib import Path
 from typing import Any

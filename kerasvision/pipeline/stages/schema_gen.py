@@ -1,4 +1,4 @@
-"""What is normal here: inferred from the statistics, or the schema that a person committed."""
+"""Infers a schema of valid data from the statistics, or takes the one that a person committed."""
 
 from kerasvision.config.stages import SchemaGenSettings
 from kerasvision.pipeline.artifacts import ExampleStatistics, Out, Schema

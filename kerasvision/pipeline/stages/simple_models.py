@@ -1,4 +1,4 @@
-"""Trains the simplest models there are, so that a network is always compared with something."""
+"""Trains simple models, so that a network is always compared with something."""
 
 from kerasvision.config.stages import SimpleModelsSettings
 from kerasvision.pipeline.artifacts import Examples, Out, Schema, SimpleScores

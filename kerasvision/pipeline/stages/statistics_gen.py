@@ -1,4 +1,4 @@
-"""Counts and measures: sizes, colour, labels, copies."""
+"""Measures the examples: sizes, colours, labels, copies."""
 
 from kerasvision.pipeline.artifacts import Examples, ExampleStatistics, Out
 

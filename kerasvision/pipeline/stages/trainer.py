@@ -1,4 +1,4 @@
-"""Trains under a tf.distribute strategy."""
+"""Trains the network under a tf.distribute strategy."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ def trainer(
     settings: TrainerSettings,
     work: Path,
 ) -> None:
-    """Examples, TransformGraph -> Model. Checkpoints and logs go to `work`; a training begun there goes on.
+    """Examples, TransformGraph -> Model. Checkpoints and logs go to `work`; a training that began there is continued.
 
-    Where several workers train, it runs on all of them at once, and the chief alone writes the model.
+    With several workers it runs on all of them at once, and only the chief writes the model.
     """
     from kerasvision.training.session import TrainingFiles, train, with_hyperparameters
 

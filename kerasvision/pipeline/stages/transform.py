@@ -1,4 +1,4 @@
-"""Fits what must be fitted, on the training split alone."""
+"""Fits the transform on the training split alone."""
 
 from kerasvision.config.stages import TransformSettings
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, Out, Schema, TransformGraph
@@ -12,7 +12,7 @@ def transform(
     *,
     settings: TransformSettings,
 ) -> None:
-    """Examples -> TransformGraph. Data with errors go no further than here."""
+    """Examples -> TransformGraph. This stage rejects data with errors."""
     from kerasvision import lookup
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.names import save_names

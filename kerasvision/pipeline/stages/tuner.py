@@ -15,9 +15,9 @@ def tuner(
     settings: TunerSettings,
     work: Path,
 ) -> None:
-    """Examples, TransformGraph -> HyperParameters. Trials and their checkpoints go to `work`; a search begun there goes on.
+    """Examples, TransformGraph -> HyperParameters. Trials and checkpoints go to `work`; a search begun there is continued.
 
-    Where KerasTuner's variables make this process a worker of a chief elsewhere, the chief alone writes.
+    If KerasTuner's environment variables make this process a worker, only the chief, in another process, writes.
     """
     from kerasvision.tuning.page import write_search_page
     from kerasvision.tuning.records import save_best
