@@ -4,14 +4,14 @@ import compileall
 import gc
 import sys
 
-# TensorFlow is imported while tests are collected. Until they are, no garbage is: see kerasvision/quiet.py.
+# TensorFlow is imported during the collection of tests. Garbage collection is off until then: see kerasvision/quiet.py.
 gc.disable()
 
-# Its import is what it is for: it imports all that stages use, and freezes every object.
+# Importing this module imports everything that stages use, and freezes every object.
 collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
 
-# The files that take longest, the longest first. Where several processes share the tests, each takes the next file when it
-# has done its own: a long one that came last would leave the others waiting.
+# The slowest files, the slowest first. If several processes share the tests, each takes the next file when it has finished
+# one: if a slow file came last, the other processes would wait for it.
 LONGEST = (
     "tests/conformance/test_models.py",
     "tests/cli/test_pages.py",
@@ -36,13 +36,13 @@ LONGEST = (
 
 
 def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="write the golden files anew; look at the difference")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files; check the difference")
 
 
 def pytest_configure(config):
-    # xdist would begin with the files that hold most tests.
+    # xdist would start with the files that have the most tests.
     config.option.loadscopereorder = False
-    # Hundreds of processes import the package. Where Python may not keep what it compiled, each would compile it again.
+    # Hundreds of processes import the package. If Python may not write bytecode, each would compile it again.
     if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
         compileall.compile_dir(config.rootpath / "kerasvision", quiet=2)
 
@@ -57,6 +57,6 @@ def pytest_unconfigure():
 
 
 def pytest_collection_modifyitems(config, items):
-    """The longest files come first; the order is as it was otherwise."""
+    """Moves the slowest files to the beginning; the order of the others does not change."""
     rank = {config.rootpath / file: number for number, file in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))

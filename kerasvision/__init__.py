@@ -1,4 +1,4 @@
-"""Train vision models on Keras through a TFX-style pipeline, from images on disk to a model that a server can load.
+"""Train vision models on Keras with a TFX-style pipeline, from images on disk to a model that a server can load.
 
 >>> import kerasvision
 >>> kerasvision.__version__
@@ -7,8 +7,8 @@
 
 __version__ = "0.1.0"
 
-# What a notebook needs, imported on first use: `import kerasvision` alone must not import TensorFlow.
-# Editors find them in __init__.pyi: an import here, for editors alone, would still count as code of every stage.
+# For notebooks, imported on first use: `import kerasvision` alone must not import TensorFlow.
+# Editors find them in __init__.pyi. An import here, although only for editors, would count as code of every stage.
 _LAZY = {
     "run": "kerasvision.pipeline.local:run",
     "load_pipeline": "kerasvision.pipeline.standard:load_pipeline",

@@ -1,4 +1,4 @@
-"""Whether a host can be reached, answered within seconds: libraries that download would try for minutes."""
+"""Checks within seconds whether a host can be reached, because libraries that download would try for minutes."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ TIMEOUT_SECONDS = 4.0
 
 
 def host_answers(url: str) -> bool:
-    """Whether the host of that address, or the proxy in front of it, can be reached in `TIMEOUT_SECONDS`.
+    """Whether the host of that address, or its proxy, can be reached in `TIMEOUT_SECONDS`.
 
     >>> host_answers("http://127.0.0.1:1/"), host_answers("no-address")
     (False, False)
@@ -29,7 +29,7 @@ def host_answers(url: str) -> bool:
         except OSError:
             answers.append(False)
 
-    # In a thread: looking a name up can hang far longer than the time-out of the connection.
+    # In a thread, because looking up a name can hang far longer than the connection's timeout.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(TIMEOUT_SECONDS)

@@ -10,12 +10,12 @@ MOST_CHANGES = 8
 
 
 def leaves(data: object, *, lists: bool = True, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of everything that nothing lies below: plain values, and empty mappings and lists.
+    """(dotted path, value) of all leaves: plain values, and empty mappings and lists.
 
     Args:
-        data: nested mappings and lists, as JSON has them.
-        lists: whether the entries of a list have paths of their own; otherwise a list is a value.
-        path: where the data lie themselves.
+        data: nested mappings and lists, as in JSON.
+        lists: whether the entries of a list have their own paths; otherwise a list is a value.
+        path: the path of the data themselves.
 
     >>> list(leaves({"training": {"epochs": 3}, "augment": [{"pad": 2}], "options": {}}))
     [('training.epochs', 3), ('augment.0.pad', 2), ('options', {})]
@@ -31,7 +31,7 @@ def leaves(data: object, *, lists: bool = True, path: str = "") -> Iterator[tupl
 
 
 def set_leaves(data: object) -> dict[str, Any]:
-    """Those leaves that say something: neither None nor an empty mapping or list.
+    """The leaves that are neither None nor an empty mapping or list.
 
     >>> set_leaves({"training": {"epochs": 3, "clip_norm": None}, "options": {}, "augment": [{"kind": "random_flip"}]})
     {'training.epochs': 3, 'augment.0.kind': 'random_flip'}
@@ -40,7 +40,7 @@ def set_leaves(data: object) -> dict[str, Any]:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """`field: old -> new` of every field that differs, the first few of them.
+    """`field: old -> new` of the first few fields that differ, and how many more there are.
 
     >>> changes({"training": {"epochs": 3, "seed": 0}}, {"training": {"epochs": 5, "seed": 0}, "source": "a"})
     ['source: absent -> "a"', 'training.epochs: 3 -> 5']

@@ -1,16 +1,16 @@
-"""The error tree: which kinds of failure there are, and the exit code of each.
+"""The error classes, and the exit code of each.
 
-    KerasvisionError            1   anything that the toolkit itself raises
-    +-- ConfigError             2   a pipeline file, an override or an argument says something impossible
-    |   +-- GraphError          2   stages that do not fit together
-    +-- DataError               3   the images or labels cannot be used as they are
-    +-- NotBlessedError         4   a model was trained, and may not be served
+    KerasvisionError            1   any error that the toolkit itself raises
+    +-- ConfigError             2   a pipeline file, an override or an argument is not valid
+    |   +-- GraphError          2   stages cannot be connected
+    +-- DataError               3   the images or labels cannot be used
+    +-- NotBlessedError         4   a model was trained, but may not be served
     +-- StageError              5   a stage failed while it ran
-    |   +-- ExportError         5   a saved model that cannot be loaded or used
-    +-- StoreError              6   the place where runs are kept cannot be read or written
-    +-- Interrupted           143   asked to stop, and stopped where the next run can go on
+    |   +-- ExportError         5   a saved model cannot be written, loaded or used
+    +-- StoreError              6   the folder of the runs cannot be read or written
+    +-- Interrupted           143   the run was asked to stop, and the next run can continue it
 
-Each message says the rule, then what came in, then the way out:
+Each message gives the rule, then what was received, then the way out:
 
 >>> raise ConfigError("epochs must be at least 1", received=0, hint="set training.epochs to 1 or more")
 Traceback (most recent call last):
@@ -19,16 +19,16 @@ kerasvision.errors.ConfigError: epochs must be at least 1; received 0. Set train
 """
 
 _ABSENT = object()
-# Signs of what came in that are shown.
+# How many characters of a received value are shown.
 LONGEST = 300
 
 
 class KerasvisionError(Exception):
-    """Base of every error that the toolkit raises itself.
+    """Base class of every error that the toolkit itself raises.
 
     Args:
-        rule: what must hold, without a closing full stop.
-        received: what came in instead; shown as it would be written in Python.
+        rule: the rule that was broken, without a full stop at the end.
+        received: what was received instead; shown in Python's notation.
         hint: the way out, one sentence.
     """
 
@@ -40,13 +40,13 @@ class KerasvisionError(Exception):
         if hint:
             hint = hint if hint.endswith((".", "?", "!")) else hint + "."
             message += " " + hint[0].upper() + hint[1:]
-        # A file's name may hold bytes that are no UTF-8, and what commands a terminal.
+        # A file name may contain bytes that are not UTF-8, and control characters for a terminal.
         message = "".join(sign if sign >= " " or sign in "\n\t" else repr(sign)[1:-1] for sign in message)
         super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
 def shown(received: object, *, most: int = LONGEST) -> str:
-    """As it would be written in Python; of something longer than `most` characters, the beginning.
+    """The value in Python's notation; only the beginning if that is longer than `most` characters.
 
     >>> shown("cat"), shown([1, 2, 3], most=4)
     ("'cat'", '[1, ... (9 characters)')
@@ -56,23 +56,23 @@ def shown(received: object, *, most: int = LONGEST) -> str:
 
 
 class ConfigError(KerasvisionError):
-    """A pipeline file, an override or an argument says something impossible."""
+    """A pipeline file, an override or an argument is not valid."""
 
     exit_code = 2
 
 
 class GraphError(ConfigError):
-    """Stages that do not fit together: a wrong type, a missing input, a cycle."""
+    """Stages cannot be connected: a wrong type, a missing input, a cycle."""
 
 
 class DataError(KerasvisionError):
-    """The images or labels cannot be used as they are."""
+    """The images or labels cannot be used."""
 
     exit_code = 3
 
 
 class NotBlessedError(KerasvisionError):
-    """A model was trained, and its gate or its proof says that it may not be served."""
+    """A model was trained, but its gate or infra_validator does not allow it to be served."""
 
     exit_code = 4
 
@@ -88,12 +88,12 @@ class ExportError(StageError):
 
 
 class StoreError(KerasvisionError):
-    """The place where runs are kept cannot be read or written."""
+    """The folder of the runs cannot be read or written."""
 
     exit_code = 6
 
 
 class Interrupted(KerasvisionError):
-    """Asked to stop (SIGTERM), and stopped where the next run can go on. 143 is what a shell calls a death by SIGTERM."""
+    """The run was asked to stop (SIGTERM), and the next run can continue it. 143 is a shell's code for SIGTERM."""
 
     exit_code = 143

@@ -1,7 +1,7 @@
-"""From a short name to the code that bears it, without importing that code.
+"""Finds the code of a short name without importing that code.
 
-Each table maps a name to `"module:attribute"`. Wherever a name is accepted, a dotted path of that form is too: that is
-how a user's own network, source or task plugs in.
+Each table maps a name to `"module:attribute"`. Wherever a name is accepted, a path of that form is accepted too. Users plug
+in their own networks, sources and tasks in this way.
 
 >>> MODELS.path("lenet5")
 'kerasvision.models.lenet:lenet5'
@@ -25,7 +25,7 @@ from typing import Any
 from kerasvision.errors import ConfigError, shown
 from kerasvision.shortened import shortened
 
-# How many names an error message lists to choose from: all networks, say, but not all of 10,000 classes.
+# How many names an error message lists: all networks, for example, but not all of 10,000 classes.
 MOST_CHOICES = 50
 
 
@@ -40,7 +40,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     names = sorted(names)
     if not names:
         return "there are none"
-    # Of a long text the beginning will do: the time to compare grows with the square of the length.
+    # The beginning of a long text is enough: the time to compare grows with the square of the length.
     close = difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "choose from " + shortened(names, most=MOST_CHOICES)
 
@@ -49,11 +49,11 @@ def load(path: str) -> Any:
     """The object at `"module:attribute"`, importing the module now.
 
     Raises:
-        ConfigError: the text has another form, or the module or the attribute does not exist.
+        ConfigError: the text does not have this form, or the module or the attribute does not exist.
     """
     module_name, _, attribute = path.partition(":")
     if not module_name or not attribute:
-        raise ConfigError("a path to code has the form 'module:attribute'", received=path)
+        raise ConfigError("a path to code must have the form 'module:attribute'", received=path)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -61,7 +61,7 @@ def load(path: str) -> Any:
             raise ConfigError(
                 f"there is no module {module_name!r}",
                 received=path,
-                hint="it must lie in the folder that you run the command in, or be installed",
+                hint="put it in the folder that you run the command in, or install it",
             ) from None
         raise
     if not hasattr(module, attribute):
@@ -70,7 +70,7 @@ def load(path: str) -> Any:
 
 
 def module_file(path: str) -> Path | None:
-    """The source file behind `"module:attribute"` or `"module"`, found without importing it or its package.
+    """The source file of `"module:attribute"` or `"module"`, found without importing it or its package.
 
     >>> module_file("kerasvision.errors").name
     'errors.py'
@@ -82,7 +82,7 @@ def module_file(path: str) -> Path | None:
     loaded = getattr(sys.modules.get(name), "__file__", None)
     if loaded:
         return Path(loaded) if loaded.endswith(".py") else None
-    # Only the top is looked up: find_spec("a.b") would import a.
+    # Only the top-level module is looked up, because find_spec("a.b") would import a.
     if top in sys.modules:
         origin, folders = None, getattr(sys.modules[top], "__path__", ())
     else:
@@ -96,7 +96,7 @@ def module_file(path: str) -> Path | None:
 
 
 def module_exists(name: str) -> bool:
-    """Whether Python can import a module of that name, found without importing it or its package.
+    """Whether Python can import a module with that name, found without importing it or its package.
 
     >>> module_exists("kerasvision.lookup"), module_exists("numpy"), module_exists("kerasvision.nothing")
     (True, True, False)
@@ -109,10 +109,10 @@ def module_exists(name: str) -> bool:
 
 
 def keywords(path: str) -> frozenset[str] | None:
-    """The keyword arguments that a function takes, read from its source; None where it takes any.
+    """The keyword arguments that a function takes, read from its source; None if it takes any.
 
-    Reading instead of importing lets a pipeline file be checked without importing Keras. A builder that is decorated with
-    `options_of(family)` (see `kerasvision.models.families`) takes those of `family`.
+    Reading the source makes it possible to check a pipeline file without importing Keras. A builder with the decorator
+    `options_of(family)` (see `kerasvision.models.families`) takes the arguments of `family`.
 
     >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
     ['activation', 'image_shape', 'num_classes', 'pooling']
@@ -124,7 +124,7 @@ def keywords(path: str) -> frozenset[str] | None:
 
 
 def defaults(path: str) -> dict[str, object]:
-    """The keyword arguments of a function that have a plain default, with it, read from its source.
+    """Keyword argument -> default, for the literal defaults of a function, read from its source.
 
     >>> defaults("kerasvision.models.lenet:lenet5")
     {'activation': 'sigmoid', 'pooling': 'average'}
@@ -135,7 +135,7 @@ def defaults(path: str) -> dict[str, object]:
 
 
 def _declared(path: str) -> ast.arguments | None:
-    """What a function takes, or the family whose options it takes; None where that cannot be read."""
+    """The arguments of a function, or of the family whose options it takes; None if they cannot be read."""
     file = module_file(path)
     functions = {node.name: node for node in parsed(file).body if isinstance(node, ast.FunctionDef)} if file else {}
     found = functions.get(path.partition(":")[2])
@@ -159,7 +159,7 @@ def parsed(file: Path) -> ast.Module:
 
 
 class Table:
-    """Names of one kind of thing, each with the path to its code."""
+    """A table of names of one kind, each with the path of its code."""
 
     def __init__(self, noun: str, entries: dict[str, str], *, group: str = "") -> None:
         self.noun = noun
@@ -170,10 +170,10 @@ class Table:
         return iter(self._entries)
 
     def path(self, name: str) -> str:
-        """`"module:attribute"` of a name; a text that already has that form passes through.
+        """`"module:attribute"` of a name; a text that already has that form is returned unchanged.
 
         Raises:
-            ConfigError: no such name; the message proposes the closest one, and lists all where they come in groups.
+            ConfigError: no such name; the message suggests the closest one, and lists all if the table has groups.
         """
         if name in self._entries:
             return self._entries[name]
@@ -189,11 +189,11 @@ class Table:
         return "; ".join(f"{module}: {', '.join(names)}" for module, names in groups.items())
 
     def name(self, path: str) -> str:
-        """The short name of a path, or the path itself where it is not in the table."""
+        """The short name of a path, or the path itself if it is not in the table."""
         return next((name for name, entry in self._entries.items() if entry == path), path)
 
     def load(self, name: str) -> Any:
-        """The object behind a name, importing its module now."""
+        """The object with a name, importing its module now."""
         return load(self.path(name))
 
 
@@ -236,24 +236,24 @@ MODELS = Table(
     group="family",
 )
 
-# Options that a network hands on to its backbone; see `backbone_of`.
+# Options that a network passes on to its backbone; see `backbone_of`.
 HANDED_ON = ("width", "layout", "synchronized")
 
 
 def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """The backbone of a network that takes one as its option `backbone`, and the backbone's share of the options.
+    """The backbone of a network with the option `backbone`, and the options that are passed on to it.
 
-    A backbone without normalisation has no `synchronized`, and does not get it.
+    A backbone without normalisation has no option `synchronized`, and does not receive it.
 
     Args:
         name: of the network, in `MODELS`, or "module:attribute".
         options: of the network.
 
     Returns:
-        None where the network takes no backbone.
+        (name, options) of the backbone; None if the network takes no backbone.
 
     Raises:
-        ConfigError: no such network or backbone, or a backbone that is built on another itself.
+        ConfigError: no such network or backbone, or the backbone is itself built on another.
 
     >>> backbone_of("show_and_tell", {"backbone": "resnet9", "width": 0.25, "units": 256})
     ('resnet9', {'width': 0.25})
@@ -267,11 +267,11 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, A
 
 
 def backbone_with_options(backbone: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A backbone, and its share of the options of the network around it; errors as of `backbone_of`."""
+    """A backbone, and the options that the network around it passes on; raises the same errors as `backbone_of`."""
     chosen = {option: options[option] for option in HANDED_ON if options.get(option) not in (None, False)}
     known = keywords(MODELS.path(backbone))
     if "backbone" in (known or ()):
-        raise ConfigError("the backbone must be a network of its own, and not built on another", received=backbone)
+        raise ConfigError("the backbone must not be built on another backbone", received=backbone)
     if known is not None and "synchronized" not in known:
         chosen.pop("synchronized", None)
     return backbone, chosen

@@ -1,6 +1,6 @@
-"""One way to show that long work goes on: a bar on a terminal, nothing in a log or a pipe.
+"""Shows the progress of long work: a bar on a terminal, nothing in a log or a pipe.
 
-A process that works for another one does not draw: it reports its bars, and the other one draws those of all.
+A process that works for another process does not draw: it reports its bars, and the other process draws the bars of all.
 
 >>> with bar("reading", total=2) as advance:
 ...     advance(1)
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 
-if TYPE_CHECKING:  # a run that has nothing to do draws nothing, and need not wait for the import
+if TYPE_CHECKING:  # a run that has nothing to do draws nothing, and does not need the import
     from rich.progress import Progress, TaskID
 
 # A bar is reported and drawn at most this often.
@@ -25,22 +25,22 @@ SECONDS_BETWEEN_DRAWINGS = 0.1
 
 
 class Advance(Protocol):
-    """Moves a bar on."""
+    """Advances a bar."""
 
     def __call__(self, steps: int = 1, note: str | None = None) -> None:
-        """Moves it on by `steps`; a note, such as the current loss, is shown until the next one."""
+        """Advances it by `steps`; a note, such as the current loss, is shown until the next one."""
 
 
 @dataclass(frozen=True)
 class BarState:
-    """How far a piece of work is.
+    """The progress of a piece of work.
 
     Attributes:
-        number: which bar of its process this is.
+        number: of the bar in its process.
         description, total: see `bar`.
         begun: steps that were done before the bar appeared.
         done: how many steps are done.
-        note: a few words behind the bar.
+        note: a few words after the bar.
         ended: whether the bar disappears.
     """
 
@@ -54,7 +54,7 @@ class BarState:
 
 
 class _Bars:
-    """Where the bars of this process go: to the screen, or as states to another process."""
+    """Where the bars of this process are shown: on the screen, or by another process."""
 
     report: Callable[[BarState], None] | None = None
     numbers = itertools.count()
@@ -64,7 +64,7 @@ def report_bars(report: Callable[[BarState], None]) -> None:
     """From now on the bars of this process are not drawn; their states are reported instead.
 
     Args:
-        report: gets each state, at most ten a second of a bar, and always the last one.
+        report: receives each state: at most ten per second and bar, and always the last one.
     """
     _Bars.report = report
 
@@ -74,12 +74,12 @@ def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterato
     """A progress bar on standard error that disappears when the work is done.
 
     Args:
-        description: what is being done, two or three words.
-        total: how many steps there are; None where that is not known.
-        done: how many of them were done before; the time left goes by those that follow.
+        description: the work, in two or three words.
+        total: how many steps there are; None if that is not known.
+        done: how many steps were done before; the remaining time is estimated from later steps only.
 
     Yields:
-        `advance(steps, note)`: moves the bar on, and shows a short note behind it, such as the current loss.
+        `advance(steps, note)`: advances the bar, and shows a short note after it, such as the current loss.
     """
     if _Bars.report is not None:
         with _reported(description, total, done, _Bars.report) as advance:
@@ -120,9 +120,9 @@ def _reported(description: str, total: int | None, begun: int, report: Callable[
 
 
 class Board:
-    """The bars of several processes, drawn together on standard error; nothing where that is not a terminal.
+    """The bars of several processes, drawn together on standard error if it is a terminal.
 
-    Nothing else may be printed while they are on the screen: first `hide` them. The next state draws them again.
+    Call `hide` before printing anything else. The next state draws the bars again.
     """
 
     def __init__(self) -> None:
@@ -138,8 +138,8 @@ class Board:
         """Draws a bar in its new state.
 
         Args:
-            owner: whose bar it is; stands before its description.
-            state: what `report_bars` reported in the process of the owner.
+            owner: the owner of the bar, shown before its description.
+            state: reported through `report_bars` in the owner's process.
         """
         key = (owner, state.number)
         if state.ended:
@@ -154,7 +154,7 @@ class Board:
         self._draw()
 
     def forget(self, owner: str) -> None:
-        """Takes the bars of an owner off that is gone."""
+        """Removes the bars of an owner that has ended."""
         gone = [key for key in self._tasks if key[0] == owner]
         for key in gone:
             self._progress.remove_task(self._tasks.pop(key))
@@ -162,7 +162,7 @@ class Board:
             self._draw(at_once=True)
 
     def hide(self) -> None:
-        """Takes all bars off the screen until the next state comes."""
+        """Removes all bars from the screen until the next state arrives."""
         if self._is_shown:
             self._progress.stop()
             self._is_shown = False
@@ -197,5 +197,5 @@ def _progress(console: Console, *, refreshes_itself: bool = True) -> "Progress":
 
 
 def say(text: str) -> None:
-    """A line on standard error that stays: what was chosen for a person who left it to be chosen."""
+    """Prints a line on standard error that stays, such as a value that was chosen automatically."""
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"  {text}")

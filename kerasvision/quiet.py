@@ -1,10 +1,10 @@
-"""Import TensorFlow without its greetings, and in half the processor time.
+"""Imports TensorFlow without its startup messages, and in half the processor time.
 
-While it is imported, TensorFlow 2.21 writes to standard error which kernels it has and that there is no GPU, whatever
-TF_CPP_MIN_LOG_LEVEL says: the lines come before its log is set up.
+During its import, TensorFlow 2.21 writes to standard error which kernels it has and that there is no GPU. It does so with
+any TF_CPP_MIN_LOG_LEVEL, because its log is set up later.
 
-The import makes a million objects that live as long as the process. Python's garbage collector looks through them again
-and again while they are made, and once more when the process ends: 2.5 of 5.7 seconds of processor time.
+The import makes a million objects that live as long as the process. Python's garbage collector examines them again and
+again during the import, and once more when the process ends: 2.5 of 5.7 seconds of processor time.
 """
 
 import atexit
@@ -20,17 +20,17 @@ from contextlib import contextmanager
 from types import ModuleType
 
 NOISY = "tensorflow"
-# TFDS reads boxes and masks by calls that are on their way out.
+# TFDS reads boxes and masks with deprecated calls.
 FOR_DEVELOPERS = ("`TensorInfo.dtype` is deprecated", "calling map_fn_v2 (from tensorflow", "back_prop=False is deprecated")
 
 
 class QuietImport:
-    """A finder that lets one package be imported with standard error kept aside; if the import fails, it is shown."""
+    """A finder that imports one package with standard error captured. If the import fails, the output is shown."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec that the other finders give, with a loader that is quiet."""
+        """The spec from the other finders, with a quiet loader."""
         if name != NOISY:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
@@ -43,7 +43,7 @@ class QuietImport:
                 for logger in ("absl", "tensorflow"):
                     logging.getLogger(logger).addFilter(is_news)
 
-            # Not a loader of our own around it: who asks this one for sources or data files gets them.
+            # The loader is changed and not wrapped, so that it still provides sources and data files.
             spec.loader.exec_module = load_quietly  # type: ignore[method-assign]
         return spec
 
@@ -58,30 +58,30 @@ def is_installed() -> bool:
 
 
 def install() -> None:
-    """From now on the import is quiet, in this process and, for what its log does obey, in its children.
+    """From now on the import is quiet in this process. In its children only TensorFlow's log is quiet.
 
-    A warning is one line, without the place in the source.
+    A warning is printed as one line, without its place in the source.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     sys.meta_path.insert(0, QuietImport())
-    # The collection when the process ends leaves out what is frozen.
+    # The garbage collection at the end of the process skips frozen objects.
     atexit.register(gc.freeze)
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the log is worth a user's time: what TensorFlow and TFDS say to their own developers is not.
+    """Whether a log message is for users, and not for the developers of TensorFlow and TFDS.
 
     >>> is_news(logging.makeLogRecord({"msg": "`TensorInfo.dtype` is deprecated."}))
     False
     """
     text = record.getMessage()
-    return not any(told in text for told in FOR_DEVELOPERS)
+    return not any(part in text for part in FOR_DEVELOPERS)
 
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Meanwhile no garbage is collected, and what was made is never looked through later: for imports.
+    """Turns garbage collection off, and afterwards excludes all objects from later collections; for imports.
 
     >>> with without_garbage_collection():
     ...     gc.isenabled()
@@ -101,7 +101,7 @@ def without_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def standard_error_aside() -> Iterator[None]:
-    """What is written to file descriptor 2 meanwhile, by C++ too, is thrown away, or shown if an error is raised."""
+    """Discards everything that is written to file descriptor 2, also by C++; shows it if an error is raised."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:

@@ -1,10 +1,10 @@
-"""How a long list stands in a message or on a page: its first entries, and how many more there are."""
+"""Shortens a long list in a message or on a page to its first entries, and how many more there are."""
 
 from collections.abc import Iterable, Sequence
 
 
 def and_more(count: int, *, most: int, noun: str = "") -> str:
-    """What follows the first `most` of `count` entries; empty where these are all.
+    """The text after the first `most` of `count` entries; empty if there are no more.
 
     >>> and_more(12, most=10), and_more(12, most=10, noun="classes"), and_more(10, most=10)
     ('and 2 more', 'and 2 more classes', '')
@@ -13,7 +13,7 @@ def and_more(count: int, *, most: int, noun: str = "") -> str:
 
 
 def first_lines(lines: Sequence[str], *, most: int) -> list[str]:
-    """The first lines, and in a line of its own how many more there are.
+    """The first lines, and a last line that says how many more there are.
 
     >>> first_lines(["a", "b", "c", "d"], most=2), first_lines(["a", "b"], most=2)
     (['a', 'b', 'and 2 more'], ['a', 'b'])

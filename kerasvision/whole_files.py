@@ -1,7 +1,7 @@
-"""Puts files and folders on disk whole or not at all: written beside, flushed, renamed.
+"""Writes files and folders atomically: writes to a temporary name, flushes, renames.
 
-A kill or a power cut at any moment leaves under a name what was there before, or the whole new content. That takes this
-order: flush the content, rename it, flush the folder that holds the name.
+After a kill or a power cut at any moment, a path has either its old content or the complete new content. This requires this
+order: flush the content, rename it, flush the folder that contains it.
 """
 
 import os
@@ -12,15 +12,17 @@ from typing import IO
 
 
 def write_whole(file: Path, write: Callable[[Path], object], *, suffix: str = ".tmp") -> None:
-    """Writes a file whole or not at all. What was there before is replaced in one step.
+    """Writes a file atomically. An existing file is replaced in one step.
 
     Args:
-        file: the name that stands for the whole content afterwards; its folder exists.
-        write: writes the content to the path that it receives, beside `file`.
-        suffix: what that path has after the name of `file`; two processes that may write at once need two of them.
+        file: the final path; its folder must exist.
+        write: writes the content to the temporary path that it receives, which is next to `file`.
+        suffix: appended to the name of `file` for the temporary path; processes that write at the same time need different
+            ones.
 
     Raises:
-        OSError: the disk is full, and the like. What was there before is as it was, and nothing is left beside it.
+        OSError: the file cannot be written, for example on a full disk. The old file is unchanged, and no temporary file
+            is left.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -41,19 +43,19 @@ def write_whole(file: Path, write: Callable[[Path], object], *, suffix: str = ".
 
 
 def rename_into_place(written: Path, final: Path) -> None:
-    """Gives what is flushed already its final name, and flushes the folder that holds the name."""
+    """Renames something that is already flushed to its final path, and flushes the folder that contains it."""
     written.rename(final)
     flush(final.parent)
 
 
 def flush_tree(folder: Path) -> None:
-    """Flushes every file and folder below, and the folder itself."""
+    """Flushes a folder and every file and folder below it."""
     for path in [*folder.rglob("*"), folder]:
         flush(path)
 
 
 def flush(path: Path) -> None:
-    """After a power cut the file holds what it holds now, or the folder the names that it holds now."""
+    """Flushes a file or the entries of a folder to disk, so that they survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -62,6 +64,6 @@ def flush(path: Path) -> None:
 
 
 def flush_stream(stream: IO[bytes]) -> None:
-    """After a power cut the file holds what was written to this stream so far."""
+    """Flushes what was written to a stream to disk, so that it survives a power cut."""
     stream.flush()
     os.fsync(stream.fileno())

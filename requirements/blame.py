@@ -1,4 +1,4 @@
-"""Finds which of several newer packages breaks which test."""
+"""Finds out which of several newer packages breaks which test."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Tests = frozenset[str]
 
 
 class Trials(Protocol):
-    """Resolves versions and runs tests: for real in newest.py, from a table in the tests of this file.
+    """Resolves versions and runs tests. newest.py really does so; the tests of this file use a table.
 
     Attributes:
         locked: package -> version, of the lock.
@@ -18,10 +18,10 @@ class Trials(Protocol):
     locked: Versions
 
     def newer(self, names: frozenset[str]) -> Versions:
-        """The lock with the newest versions of these packages, and what they take with them."""
+        """The lock with the newest versions of these packages, and with the other versions that they require."""
 
     def failing(self, versions: Versions, only: Tests | None = None) -> Tests:
-        """The tests that fail with these versions; of `only`, or of all."""
+        """The tests among `only`, or among all tests, that fail with these versions."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Breakage:
     """Newer versions that break tests.
 
     Attributes:
-        names: the packages that were made newer; more than one break the tests only together.
-        changes: package -> (version in the lock, version tried), of those and of what they took with them.
+        names: the upgraded packages; if there are several, they break the tests only together.
+        changes: package -> (version in the lock, version tried), of these and of other packages that changed with them.
             The first is "none" for a package that the lock does not have, the second for one that is no longer needed.
-        tests: those that pass with the lock and fail with the change.
+        tests: the tests that pass with the lock and fail with the change.
     """
 
     names: frozenset[str]
@@ -42,14 +42,14 @@ class Breakage:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a trial of the newest versions found.
+    """The result of trying the newest versions.
 
     Attributes:
-        newest: package -> (version in the lock, newest version), where the two differ.
-        breakages: which change breaks what.
-        not_versions: tests that fail with the lock as well.
+        newest: package -> (version in the lock, newest version), if the two differ.
+        breakages: which change breaks which tests.
+        not_versions: tests that also fail with the lock.
         unsteady: tests that failed once with the newest versions and passed when they were run again.
-        unexplained: tests that fail with the newest versions, and with no change of locked packages.
+        unexplained: tests that fail with the newest versions, but not if only locked packages are upgraded.
     """
 
     newest: Mapping[str, tuple[str, str]]
@@ -60,14 +60,14 @@ class Findings:
 
 
 def changes(locked: Versions, tried: Versions) -> dict[str, tuple[str, str]]:
-    """Package -> (version in the lock, version tried), where the two differ."""
+    """Package -> (version in the lock, version tried), if the two differ."""
     names = sorted(locked.keys() | tried.keys())
     pairs = {name: (locked.get(name, "none"), tried.get(name, "none")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def find_breakages(trials: Trials, newest: Versions) -> Findings:
-    """Runs all tests with the newest versions, and those that fail with fewer and fewer newer packages."""
+    """Runs all tests with the newest versions, then the failing ones with fewer and fewer upgraded packages."""
     differences = changes(trials.locked, newest)
     failed = trials.failing(newest) if differences else frozenset()
     if not failed:
@@ -81,7 +81,7 @@ def find_breakages(trials: Trials, newest: Versions) -> Findings:
 
 
 def _breakages(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[Breakage]:
-    """Halves the packages until one is left; what neither half breaks needs packages of both."""
+    """Halves the packages until one is left. Tests that neither half breaks need packages of both."""
     versions = trials.newer(names)
     broken = trials.failing(versions, tests) if tests else tests
     if broken and len(names) > 1:
@@ -97,7 +97,7 @@ def _breakages(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[
 
 
 def _together(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[Breakage]:
-    """For each of the tests, as few packages as break it."""
+    """For each of the tests, a minimal set of packages that breaks it."""
     while tests:
         first, needed = frozenset({min(tests)}), names
         for name in sorted(names):
@@ -110,7 +110,7 @@ def _together(trials: Trials, names: frozenset[str], tests: Tests) -> Iterator[B
 
 
 def _smallest(found: list[Breakage]) -> Iterator[Breakage]:
-    """Without the tests that a part of the same change breaks: a package is not to blame for what it takes with it."""
+    """The breakages without tests that a part of the same change already breaks, which is then the cause."""
     for one in found:
         parts = [other for other in found if other.changes.items() < one.changes.items()]
         tests = one.tests.difference(*(part.tests for part in parts))

@@ -1,12 +1,12 @@
-"""Writes build.txt, run.txt and test.txt: the exact version and the hashes of every package that a clone is installed with.
+"""Writes build.txt, run.txt and test.txt: the exact version and the hashes of every package of an installed clone.
 
-    python requirements/lock.py                      after a change of pyproject.toml: versions that still fit stay
+    python requirements/lock.py                      after a change of pyproject.toml: keeps versions within the bounds
     python requirements/lock.py --upgrade            the newest versions within the bounds of pyproject.toml
-    python requirements/lock.py --upgrade filelock   the newest of that package, and what it takes with it
+    python requirements/lock.py --upgrade filelock   the newest version of that package, and the versions that it requires
 
-It ends with an error where a locked package has no wheel for a platform that we support, or is not for a Python that we
-support; [tool.uv] in pyproject.toml then excludes that version. Run the tests before you commit the files. The work is done
-by uv, which the tests' environment has, and takes some minutes.
+It ends with an error if a locked package has no wheel for a platform that we support, or does not support one of our Python
+versions. Exclude that version in [tool.uv] of pyproject.toml then. Run the tests before you commit the files. uv, which is
+in the tests' environment, does the work. It takes some minutes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PROJECT = HERE.parent / "pyproject.toml"
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin")
 OLDEST_MACOS = "14.0"
-# These are published as source alone; they need no compiler.
+# These are published only as source; they need no compiler.
 FROM_SOURCE = ("promise",)
 
 
@@ -32,15 +32,15 @@ def compile_requirements(*arguments: object, asked: str = "") -> None:
     """Runs `uv pip compile`.
 
     Args:
-        arguments: further ones, and the files to read; "-" stands for `asked`.
-        asked: requirements, a line each.
+        arguments: more options, and the files to read; "-" is `asked`.
+        asked: requirements, one per line.
 
     Raises:
-        subprocess.CalledProcessError: uv found no solution, and has said why.
+        subprocess.CalledProcessError: uv found no solution, and has printed why.
     """
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", *map(str, arguments)]
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS}
-    # uv reads [tool.uv] where it runs.
+    # uv reads [tool.uv] in its working directory.
     subprocess.run(
         command, input=asked, stdout=subprocess.DEVNULL, env=environment, cwd=PROJECT.parent, text=True, check=True
     )
@@ -50,21 +50,21 @@ def write_lock(folder: Path, upgrade: Sequence[str] | None = None) -> None:
     """Writes the three files.
 
     Args:
-        folder: where they go; versions in files that lie there are kept, as far as they fit.
-        upgrade: the packages that may leave their versions; an empty list means all, None means those that no longer fit.
+        folder: where to write them; versions in existing files there are kept if they are within the bounds.
+        upgrade: the packages to upgrade; an empty list: all; None: only those that are no longer within the bounds.
     """
     new = ["--upgrade"] if upgrade == [] else [word for name in upgrade or () for word in ("--upgrade-package", name)]
     exact = ["--universal", "--generate-hashes", "--custom-compile-command", "python requirements/lock.py"]
     test = folder / "test.txt"
     build = "\n".join(tomllib.loads(PROJECT.read_text("utf-8"))["build-system"]["requires"])
     compile_requirements(*exact, *new, PROJECT, "--extra", "test", "-o", test)
-    # One version of a package in all three: what the tests ran with is what users get.
+    # All three have the same version of a package, so that users get what the tests ran with.
     compile_requirements(*exact, "--upgrade", PROJECT, "-c", test, "-o", folder / "run.txt")
     compile_requirements(*exact, "--upgrade", "-", "-c", test, "-o", folder / "build.txt", asked=build)
 
 
 def check_wheels(folder: Path) -> None:
-    """Every locked package has a wheel for every Python on every platform."""
+    """Checks that every locked package has a wheel for every Python on every platform."""
     wheels = ["--only-binary", ":all:", *(word for name in FROM_SOURCE for word in ("--no-binary", name))]
     for python in PYTHONS:
         for platform in PLATFORMS:
@@ -73,7 +73,7 @@ def check_wheels(folder: Path) -> None:
 
 
 def pinned(lock: Path, python: str) -> list[str]:
-    """name==version of every package of a lock file that is for that Python on this platform."""
+    """name==version of every package in a lock file for that Python on this platform."""
     environment = {"python_version": python, "python_full_version": f"{python}.0"}
     lines = [line for line in lock.read_text("utf-8").splitlines() if "==" in line]
     packages = [Requirement(line.rstrip("\\ ")) for line in lines]
@@ -81,7 +81,7 @@ def pinned(lock: Path, python: str) -> list[str]:
 
 
 def check_pythons(folder: Path) -> None:
-    """pip would install every locked package with every Python: a new pip, which looks and fetches no packages."""
+    """Checks that a new pip would install every locked package with every Python; nothing is installed."""
     pip = [sys.executable, "-m", "uv", "tool", "run", "--from", "pip>=25", "pip", "install", "--quiet"]
     look = ["--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--target", "nowhere"]
     for python in PYTHONS:
@@ -91,7 +91,7 @@ def check_pythons(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="take the newest of these, or of all")
+    parser.add_argument("--upgrade", nargs="*", metavar="PACKAGE", help="upgrade these packages, or all")
     try:
         write_lock(HERE, parser.parse_args().upgrade)
         check_wheels(HERE)

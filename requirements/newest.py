@@ -1,12 +1,12 @@
-"""Tries the newest versions within the bounds of pyproject.toml, and says which of them breaks which test.
+"""Tries the newest versions within the bounds of pyproject.toml, and reports which of them breaks which test.
 
     python requirements/newest.py                                    all tests
-    python requirements/newest.py tests/cli tests/test_floors.py     some of them; what follows goes to pytest
-    python requirements/newest.py --report newest.md                 writes what it says into a file as well
+    python requirements/newest.py tests/cli tests/test_floors.py     some tests; arguments are passed on to pytest
+    python requirements/newest.py --report newest.md                 also writes the report to a file
 
-It installs the newest versions in an environment of its own and runs the tests. Those that fail are run again with the lock,
-and then with fewer and fewer newer packages. Exits with 0 where every test passes, with 1 where one fails. It needs a
-network, and uv, which the tests' environment has.
+It installs the newest versions in a separate environment and runs the tests. Failing tests are run again with the lock, and
+then with fewer and fewer upgraded packages. The exit code is 0 if every test passes, and 1 if one fails. It requires a
+network, and uv, which is in the tests' environment.
 """
 
 import argparse
@@ -31,8 +31,8 @@ class Environments:
     """Resolves with uv, installs in one virtual environment, and runs pytest there (see `blame.Trials`).
 
     Args:
-        folder: for the environment and what the tests leave.
-        tests: what pytest is given for a run of all tests.
+        folder: for the environment and the files of the tests.
+        tests: the arguments of pytest for a run of all tests.
     """
 
     def __init__(self, folder: Path, tests: list[str]) -> None:
@@ -45,11 +45,11 @@ class Environments:
         return self._resolved("--upgrade")
 
     def newer(self, names: frozenset[str]) -> Versions:
-        """The lock with the newest versions of these packages, and what they take with them."""
+        """The lock with the newest versions of these packages, and with the other versions that they require."""
         return self._resolved(*(word for name in sorted(names) for word in ("--upgrade-package", name)), kept=self.locked)
 
     def failing(self, versions: Versions, only: Tests | None = None) -> Tests:
-        """The tests that fail with these versions; of `only`, or of all."""
+        """The tests among `only`, or among all tests, that fail with these versions."""
         changed = ", ".join(f"{name} {new}" for name, (_, new) in changes(self.locked, versions).items())
         print(f"{'all tests' if only is None else f'{len(only)} failing'} with: {changed or 'the lock'}", flush=True)
         if not self._install(versions):
@@ -61,7 +61,7 @@ class Environments:
 
     def _resolved(self, *arguments: object, kept: Versions = EMPTY) -> Versions:
         file = self.folder / "resolved.txt"
-        # uv keeps the versions that stand in the file that it writes to.
+        # uv keeps the versions that are already in its output file.
         file.write_text(_lines_of(kept))
         compile_requirements("--python", sys.executable, "--no-header", PROJECT, "--extra", "test", *arguments, "-o", file)
         return dict(line.split("==") for line in file.read_text().splitlines())
@@ -84,10 +84,10 @@ class Environments:
         return done
 
     def _run_tests(self, tests: list[str]) -> Tests:
-        """What pytest writes down as failed: names of tests, and of files that cannot be loaded."""
+        """What pytest records as failed: names of tests, and of files that cannot be loaded."""
         cache = self.folder / "cache"
         shutil.rmtree(cache, ignore_errors=True)
-        # There may be more names than fit into a command.
+        # There may be too many names for a command line.
         names = self.folder / "tests.txt"
         names.write_text("\n".join(tests))
         options = ["-q", "--continue-on-collection-errors", "-o", f"cache_dir={cache}"]
@@ -104,7 +104,7 @@ def _lines_of(versions: Versions) -> str:
 
 
 def told(findings: Findings) -> str:
-    """What was found, for people."""
+    """The findings as a text for people."""
     return "\n".join(_lines(findings))
 
 
@@ -114,11 +114,11 @@ def _lines(findings: Findings) -> Iterator[str]:
     for breakage in findings.breakages:
         asked = {name: pair for name, pair in breakage.changes.items() if name in breakage.names}
         taken = {name: pair for name, pair in breakage.changes.items() if name not in breakage.names}
-        which = _versions(asked) + (f", which takes along {_versions(taken)}," if taken else "")
+        which = _versions(asked) + (f", which also changes {_versions(taken)}," if taken else "")
         yield from _listed(f"Only together: {which} break" if len(breakage.names) > 1 else f"{which} breaks", breakage.tests)
-    yield from _listed("Not caused by newer versions: fails with the lock as well", findings.not_versions)
+    yield from _listed("Not caused by newer versions: also fails with the lock", findings.not_versions)
     yield from _listed("Failed once and passed when run again", findings.unsteady)
-    alone = "Fails with the newest versions, and with no change of the locked packages alone"
+    alone = "Fails with the newest versions, but not after upgrading locked packages only"
     yield from _listed(alone, findings.unexplained)
     if newer and not (findings.breakages or findings.not_versions or findings.unsteady or findings.unexplained):
         yield "All tests pass with the newest versions."
@@ -134,13 +134,13 @@ def _listed(heading: str, tests: Tests) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what it says there as well")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="also write the report to this file")
     options, tests = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
             environments = Environments(Path(folder), tests or ["-n", "2", "--dist", "loadfile"])
             findings = find_breakages(environments, environments.newest())
-        except subprocess.CalledProcessError as error:  # uv found no versions that go together, and has said why
+        except subprocess.CalledProcessError as error:  # uv found no compatible versions, and has printed why
             sys.exit(error.returncode)
         print(told(findings), flush=True)
         if options.report:

@@ -1,4 +1,4 @@
-"""What the tests share: signals that mean the same everywhere, quick processes, and makers of images."""
+"""Fixtures that the tests share: usual handling of signals, fast processes, images and trained networks."""
 
 import importlib.util
 import multiprocessing
@@ -13,10 +13,10 @@ from filelock import FileLock
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_end_a_process():
-    """SIGINT and SIGTERM do in the tests, and in every process that these start, what they do under a terminal.
+    """SIGINT and SIGTERM have the same effect in the tests and their child processes as in a terminal.
 
-    A shell starts what runs in the background with SIGINT ignored, and `trap "" TERM` does the same to SIGTERM: a process
-    inherits that, and so do its children.
+    A shell ignores SIGINT in background processes, and `trap "" TERM` ignores SIGTERM. A process and its children inherit
+    that.
     """
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
@@ -29,10 +29,10 @@ def signals_end_a_process():
 
 @pytest.fixture(scope="session", autouse=True)
 def spawned_processes_begin_with_tensorflow():
-    """What multiprocessing spawns from a test is forked from a fresh process that has TensorFlow imported.
+    """Processes that a test spawns with multiprocessing are forked from a fresh process that has imported TensorFlow.
 
-    The package spawns, because a fork of a process in which TensorFlow is at work shares its state. Nothing is at work in
-    this one, and so a fork of it is a spawned process that need not import TensorFlow for five seconds.
+    The package spawns processes, because a fork of a process in which TensorFlow has computed something shares its state.
+    The fresh process has computed nothing. So its fork is like a spawned process, but saves the five seconds of the import.
     """
     multiprocessing.set_forkserver_preload(["tensorflow", "keras"])
     get_context = multiprocessing.get_context
@@ -44,7 +44,7 @@ def spawned_processes_begin_with_tensorflow():
 
 
 def _module(folder, name):
-    """A module of the tests, found by its path because the tests are no package."""
+    """A module of the tests, found by its path because the tests are not a package."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,7 +53,7 @@ def _module(folder, name):
 
 @pytest.fixture(scope="session")
 def warm():
-    """`warm.run(code, *arguments)` runs a Python program in a process that begins with TensorFlow imported."""
+    """`warm.run(code, *arguments)` runs a Python program in a process that has already imported TensorFlow."""
     process = _module(".", "warm").WarmProcess()
     yield process
     process.end()
@@ -61,22 +61,22 @@ def warm():
 
 @pytest.fixture
 def shapes_only():
-    """Networks that the test builds have weights with a shape and no values, which take most of the time to build one.
+    """Networks that the test builds have weights with a shape but no values, because values take most of the time.
 
-    For what counts, names and measures layers. An answer to an image would be drawn at random.
+    For tests of the number, names and sizes of layers. An answer to an image would be random.
     """
     import keras
     from keras.src.backend.common import global_state
 
     with keras.StatelessScope(initialize_variables=False):
         yield
-    # Or else Keras would give them values when it next leaves such a scope.
+    # Otherwise Keras would give them values when it next leaves such a scope.
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
 @pytest.fixture(scope="session")
 def once_for_all(tmp_path_factory):
-    """`once_for_all(name, make)`: a folder that `make(folder)` fills once, however many processes share the tests."""
+    """`once_for_all(name, make)`: a folder that `make(folder)` fills once, for all processes that share the tests."""
     in_processes = "PYTEST_XDIST_WORKER" in os.environ
     shared = tmp_path_factory.getbasetemp().parent if in_processes else tmp_path_factory.getbasetemp()
 
@@ -100,7 +100,7 @@ def make_images():
 
 @pytest.fixture(scope="session")
 def image_kinds():
-    """The module tests/faults/image_kinds.py: a file of every kind, and what Pillow sees in it."""
+    """The module tests/faults/image_kinds.py: a file of every kind, and how Pillow decodes it."""
     return _module("faults", "image_kinds")
 
 
@@ -112,9 +112,9 @@ def brightness():
 
 @pytest.fixture(scope="session")
 def stripes(tmp_path_factory):
-    """A data set that LeNet-5 learns in seconds, as files: `examples`, `schema`, `transform`; and the classes.
+    """A data set that LeNet-5 learns in seconds: the files `examples`, `schema` and `transform`, and `classes`.
 
-    16 x 16 grey PNG of three classes: stripes across, along and both ways; 96 train, 24 validation, 24 test.
+    16 x 16 grey PNG images of three classes, horizontal, vertical and crossed stripes: 96 train, 24 validation, 24 test.
     """
     import numpy as np
 
@@ -148,7 +148,7 @@ def stripes(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stripes_settings():
-    """Trainer settings that fit `stripes`: `stripes_settings(epochs=2, optimizer=...)` changes the training."""
+    """Trainer settings for `stripes`: `stripes_settings(epochs=2, optimizer=...)` changes the training."""
     from kerasvision import config as c
     from kerasvision.config.stages import TrainerSettings
 
@@ -166,7 +166,7 @@ def stripes_settings():
 
 @pytest.fixture(scope="session")
 def trained(stripes, stripes_settings, tmp_path_factory):
-    """A network trained on `stripes`, its files, and its SavedModel, as the trainer and the exporter leave them."""
+    """A network trained on `stripes`, its files, and its SavedModel, as the trainer and the exporter write them."""
     from kerasvision import config as c
     from kerasvision.config.stages import ExporterSettings
     from kerasvision.data.examples import ExampleSet

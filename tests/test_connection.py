@@ -1,4 +1,4 @@
-"""A host is reached or given up within the time-out, whatever it does."""
+"""A host is reached or given up within the timeout, whatever it does."""
 
 import socket
 import threading
@@ -39,7 +39,7 @@ def test_a_host_that_refuses_is_not_reached(half_a_second):
 
 def test_a_host_that_never_answers_is_given_up_in_time(half_a_second):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        # Whoever comes when the queue is full hears nothing at all.
+        # A client that connects when the queue is full receives no answer at all.
         waiting = [socket.socket() for _ in range(4)]
         for client in waiting:
             client.setblocking(False)

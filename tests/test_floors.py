@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, and that planning needs no TensorFlow."""
+"""The layers of the package: which module may import which, and that planning needs no TensorFlow."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ def test_import_contracts_are_kept():
 
 
 def test_stray_folder_and_circle_break_their_contracts(tmp_path):
-    """The checks can fail: a module with no floor is found, and so are two modules of a folder that import each other."""
+    """The checks can fail: they find a module without a layer, and two modules of a folder that import each other."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "kerasvision", copy / "kerasvision")
     shutil.copy(ROOT / "pyproject.toml", copy)
@@ -95,7 +95,7 @@ def test_nothing_above_the_tasks_speaks_of_one(folder):
 
 
 def test_what_starts_processes_and_draws_bars_is_imported_only_where_it_is_needed():
-    """A second run executes nothing, and is to end at once."""
+    """A second run executes nothing, and must end at once."""
     code = (
         "import kerasvision.cli, kerasvision.pipeline.local, sys; "
         "found = {'rich.progress', 'concurrent.futures.process', 'multiprocessing.connection'} & set(sys.modules); "
@@ -106,7 +106,7 @@ def test_what_starts_processes_and_draws_bars_is_imported_only_where_it_is_neede
 
 
 def test_code_of_the_standard_graph_is_on_disk():
-    """A name in a table that leads nowhere would only be found when it is used."""
+    """A wrong path in a table would otherwise only be found when it is used."""
     from kerasvision import lookup
 
     for table in (lookup.MODELS, lookup.COMPONENTS, lookup.STAGES):
@@ -115,7 +115,7 @@ def test_code_of_the_standard_graph_is_on_disk():
 
 
 def test_no_test_sets_the_clock_of_the_whole_process():
-    """A server of another test that is asleep in this process would never wake."""
+    """A server of another test that sleeps in this process would never wake up."""
     sets_clock = re.compile(r"""setattr\(\s*(time,|["'](\w+\.)*time\.)""")
     assert sets_clock.search('monkeypatch.setattr("kerasvision.tuning.search.time.monotonic", lambda: 0.0)')
     others = [file for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__)]

@@ -1,4 +1,4 @@
-"""The longest files of the tests come first."""
+"""The slowest test files come first."""
 
 import runpy
 from pathlib import Path

@@ -23,7 +23,7 @@ _spec.loader.exec_module(pages)
 ROOT = pages.ROOT
 BLOCKS = [block for page in pages.pages() for block in pages.blocks(page)]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
-# The keywords of a piece of a pipeline file, and the files that it must fit into.
+# The keywords of a part of a pipeline file, and the files in which it must be valid.
 PIECES = {
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("search",): ("digits", "fashion_mnist_tuned"),
@@ -45,7 +45,7 @@ OF_OTHERS = {
     "POST /v1/models/digits:predict",
     '{"b64": ...}',
 }
-# What a served model answers, and the signatures that tests/export checks.
+# Outputs of a served model, and the signatures that tests/export checks.
 SERVED = {
     "valid=false",
     "serving_default(image_bytes)",
@@ -61,7 +61,7 @@ def with_fields(experiment, **fields):
 
 
 def pipeline_files():
-    """Each as it is typed -> where it is."""
+    """Path as typed -> path of the file."""
     return {f"pipelines/{path.name}": path for path in (ROOT / "pipelines").glob("*.py")}
 
 
@@ -271,7 +271,7 @@ def test_a_command_that_would_be_refused_is_noticed(accepts, words, refusal):
 
 
 def is_setting(code):
-    """Whether it is a setting, a value of one, or a piece of a pipeline file."""
+    """Whether it is a setting, a value of one, or a part of a pipeline file."""
     is_one = re.search(r"[=(\s{]|^c\.|^[a-z]+\.[a-z_]+$", code) and not re.match(f"{COMMANDS}|--", code)
     return is_one and Path(code).suffix not in FILES and code not in OF_OTHERS | SERVED
 
@@ -300,7 +300,7 @@ def kinds_of(kind):
 @pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z_]+=.+", code)])
 def test_every_value_of_a_setting_is_accepted(code):
     name, _, text = code.partition("=")
-    # A text without quotes stands as after --set.
+    # A text without quotes is written as after --set.
     is_python = re.match(r"[\d\"\[(]|True|c\.", text)
     value = eval(text.replace("...", "'anywhere'"), {"c": c}) if is_python else text
     search = c.Search(space={"training.epochs": c.Int(1, 2)})

@@ -1,4 +1,4 @@
-"""Bars of processes that work for another one are reported to it, and it draws them all."""
+"""A process that works for another process reports its bars to it, and the other process draws all bars."""
 
 import io
 
@@ -11,7 +11,7 @@ from kerasvision.progress import BarState, Board, bar, report_bars
 
 @pytest.fixture
 def reported(monkeypatch):
-    """The states that this process reports, with a clock that stands still."""
+    """The states that this process reports, with a stopped clock."""
     monkeypatch.setattr(progress._Bars, "report", None)
     monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
     states = []
@@ -21,7 +21,7 @@ def reported(monkeypatch):
 
 @pytest.fixture
 def screen(monkeypatch):
-    """What a board writes to a terminal of 100 columns."""
+    """What a board writes to a terminal with 100 columns."""
     stream = io.StringIO()
     monkeypatch.setattr(
         progress, "Console", lambda **_: Console(file=stream, force_terminal=True, width=100, color_system=None)

@@ -1,4 +1,4 @@
-"""No test depends on the signals that the shell hands over: tests/conftest.py sets those that end a process."""
+"""No test depends on inherited signal handlers: tests/conftest.py sets those that end a process."""
 
 import signal
 import subprocess

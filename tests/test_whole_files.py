@@ -1,4 +1,4 @@
-"""Files and folders that are on disk whole or not at all."""
+"""Files and folders are written atomically."""
 
 import errno
 import os

@@ -1,13 +1,13 @@
-"""A process that has imported TensorFlow, and forks for each Python program that a test runs in a process of its own.
+"""A process that has imported TensorFlow, and forks for each Python program that a test runs in its own process.
 
-To import TensorFlow takes a process five seconds, and hundreds of tests need a process each. A fork has it at once. In all
-else it is as fresh as an interpreter: no tensor was made, and nothing of kerasvision is imported, so that a program still
-shows what its own imports do. What depends on the import of TensorFlow itself, or on variables that TensorFlow reads then,
-needs an interpreter of its own.
+Importing TensorFlow takes five seconds, and hundreds of tests need a process each. A fork saves that time. Otherwise it is
+like a new interpreter: no tensor exists, and nothing of kerasvision is imported, so a program still shows what its own
+imports do. A test of the import of TensorFlow itself, or of environment variables that TensorFlow reads then, needs a new
+interpreter.
 
-The tests have `WarmProcess`; run as a program, this file is the process. A line of JSON asks for a program: its `code`,
-`arguments`, `folder` and `environment`, and the files `stdout` and `stderr` for what it prints. Two lines answer: the number
-of its process, and, when it has ended, its exit code as `subprocess` writes it.
+Tests use `WarmProcess`. If this file runs as a program, it is the process. One line of JSON requests a program: its `code`,
+`arguments`, `folder` and `environment`, and the files `stdout` and `stderr` for its output. Two lines answer: the number of
+its process, and, when it has ended, its exit code in the form of `subprocess`.
 """
 
 import atexit
@@ -30,9 +30,9 @@ class WarmProcess:
         self.process = None
 
     def run(self, code, *arguments, folder=".", timeout_seconds=300, **variables):
-        """What `python -c code arguments` prints, and its exit code, as from `subprocess.run(..., text=True)`.
+        """Runs `python -c code arguments`; returns its output and exit code, as `subprocess.run(..., text=True)` does.
 
-        Of the variables, those are of no use that are read while TensorFlow is imported.
+        Variables that TensorFlow reads during its import have no effect.
         """
         if self.process is None:
             command = [sys.executable, __file__]
@@ -44,12 +44,12 @@ class WarmProcess:
             asked |= {"folder": str(Path(folder).resolve()), "environment": environment, **said}
             self.process.stdin.write(json.dumps(asked).encode() + b"\n")
             status = self._status(timeout_seconds)
-            # A process that the program left behind may still write to these files; what it writes is not waited for.
+            # A process that the program left behind may still write to these files; we do not wait for it.
             texts = [Path(path).read_text(encoding="utf-8", errors="backslashreplace") for path in said.values()]
         return subprocess.CompletedProcess(["python", "-c", code, *arguments], status, *texts)
 
     def run_script(self, script, *arguments, timeout_seconds=300, **variables):
-        """Likewise, of `python script arguments`."""
+        """Runs `python script arguments`; see `run`."""
         code = "import runpy, sys; del sys.argv[0]; sys.path[0] = sys.argv[0].rpartition('/')[0]; "
         code += "runpy.run_path(sys.argv[0], run_name='__main__')"
         return self.run(code, script, *arguments, timeout_seconds=timeout_seconds, **variables)
@@ -70,7 +70,7 @@ class WarmProcess:
 
 
 def import_what_is_heavy():
-    """TensorFlow and its like, as the command line imports them; nothing of kerasvision stays imported."""
+    """Imports TensorFlow and other slow packages as the command line does; nothing of kerasvision stays imported."""
     from kerasvision import quiet
 
     quiet.install()
@@ -82,7 +82,7 @@ def import_what_is_heavy():
 
 
 def import_what_commands_import():
-    """The libraries behind the command line."""
+    """Imports the libraries that the commands use."""
     import keras  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
@@ -92,7 +92,7 @@ def import_what_commands_import():
 
 
 def next_program():
-    """The next program that is asked for, returned in a fork; None when no other will be."""
+    """The next requested program, returned in a fork; None if there are no more."""
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
@@ -104,7 +104,7 @@ def next_program():
 
 
 def become(program):
-    """Turns this fork into what `python -c code arguments` is when it begins; returns the variables of its `__main__`."""
+    """Turns this fork into the state of `python -c code arguments` at its start; returns the variables of `__main__`."""
     os.environ.clear()
     os.environ.update(program["environment"])
     os.chdir(program["folder"])
@@ -116,13 +116,13 @@ def become(program):
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv, sys.path[0] = ["-c", *program["arguments"]], ""
-    # A module without a file: what multiprocessing spawns from here runs the file of __main__ anew, where there is one.
+    # A module without a file, because a process that multiprocessing spawns runs the file of __main__ again.
     sys.modules["__main__"] = types.ModuleType("__main__")
     return vars(sys.modules["__main__"])
 
 
 def end_as_an_interpreter_does(run):
-    """Calls it, ends this process, and gives the exit code that the interpreter gives."""
+    """Calls a function, and ends this process with the exit code that an interpreter would give."""
     code = 0
     try:
         run()
@@ -137,7 +137,7 @@ def end_as_an_interpreter_does(run):
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # An interpreter would now take every module of TensorFlow apart, for seconds: here it is gone at once.
+    # An interpreter would now spend seconds on cleaning up TensorFlow's modules; this ends the process at once.
     os._exit(code)
 
 

@@ -65,7 +65,8 @@ class Metric(Dependent):
     >>> Metric("accuracy")
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: Metric.function: a path to a metric has the form 'module:function'; received 'accuracy'.
+    kerasvision.errors.ConfigError: Metric.function: a path to a metric must have the form 'module:function'; received
+    'accuracy'.
     """
 
     function: str = Field(description="'module:function'")
@@ -91,7 +92,7 @@ class Metric(Dependent):
     def _is_a_path(cls, function: str) -> str:
         module, _, name = function.partition(":")
         if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-            raise ValueError(f"a path to a metric has the form 'module:function'; received {function!r}")
+            raise ValueError(f"a path to a metric must have the form 'module:function'; received {function!r}")
         return function
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A metric of a person's own has a name, a direction and bounds, and counts in the cache key of the evaluator alone."""
+"""A user's own metric has a name, a direction and bounds, and is part of the evaluator's cache key alone."""
 
 import pytest
 
@@ -35,16 +35,16 @@ def test_settings_come_back_from_plain_data(task):
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        ("balanced", "a path to a metric has the form 'module:function'; received 'balanced'"),
-        ("my metrics:f", "a path to a metric has the form 'module:function'"),
-        ("a:f.g", "a path to a metric has the form 'module:function'"),
+        ("balanced", "a path to a metric must have the form 'module:function'; received 'balanced'"),
+        ("my metrics:f", "a path to a metric must have the form 'module:function'"),
+        ("a:f.g", "a path to a metric must have the form 'module:function'"),
         ("a:accuracy", "metrics must have different names; received 'accuracy' twice"),
         ("a:loss", "metrics must have different names; received 'loss' twice"),
         ("a:latency_p95_ms", "'latency_p95_ms' is a fact of the served model"),
         ({"function": "a:b", "bounds": (1, 1)}, r"bounds must be \(lowest, highest\); received \(1.0, 1.0\)"),
         ({"function": "a:b", "name": "b[c]"}, "Metric.name"),
         ({"function": "a:b", "better": "min"}, "Metric has no field 'better'"),
-        ({}, "a path to a metric has the form 'module:function'"),
+        ({}, "a path to a metric must have the form 'module:function'"),
         (3, "received 3"),
     ],
 )

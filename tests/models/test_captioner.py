@@ -207,7 +207,7 @@ def test_a_backbone_without_normalisation_is_not_told_to_synchronise_it():
         ("show_and_tell", {"level": "c2"}, "show_and_tell has no option 'level'"),
         ("show_and_tell", {"backbone": "resnet81"}, "no model is named 'resnet81'"),
         ("show_and_tell", {"backbone": "resnet20"}, "resnet20 has no option 'width'"),
-        ("show_and_tell", {"backbone": "show_attend_tell"}, "must be a network of its own, and not built on another"),
+        ("show_and_tell", {"backbone": "show_attend_tell"}, "must not be built on another backbone"),
         ("show_attend_tell", {"level": "c7"}, "the backbone has no level 'c7'; choose from c0, c1, c2, c3"),
         ("show_attend_tell", {"attention": -1}, "attention must be a positive integer; received -1"),
     ],

@@ -135,7 +135,7 @@ def test_published_weights_are_asked_for_the_backbone():
     [
         ({"backbone": "resnet81"}, "no model is named 'resnet81'; did you mean 'resnet18'?"),
         ({"backbone": "resnet20", "width": 0.5}, "resnet20 has no option 'width'"),
-        ({"backbone": "show_attend_tell"}, "the backbone must be a network of its own"),
+        ({"backbone": "show_attend_tell"}, "the backbone must not be built on another"),
         ({"unit": 5}, "show_and_tell has no option 'unit'; did you mean 'units'?"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The programs of requirements/, which are no package."""
+"""The programs of requirements/, which are not a package."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""The locked versions are those that pyproject.toml allows, complete, hashed, and of nobody's machine."""
+"""The lock is complete, has hashes, stays within pyproject.toml's bounds, and depends on no machine."""
 
 import importlib.metadata
 import re
@@ -16,7 +16,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FILES = ("build", "run", "test")
-# CUDA's libraries are for Linux alone, 2 GB, and fixed by TensorFlow's own version.
+# CUDA's libraries are only for Linux, take 2 GB, and are determined by TensorFlow's version.
 UNLOCKED_EXTRAS = {"gpu"}
 ENVIRONMENTS = [
     {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.0", "sys_platform": system}
@@ -35,7 +35,7 @@ def entries(name):
 
 
 def versions(name, environment=None):
-    """Package -> its versions there, one where all is well."""
+    """Package -> its versions there; there should be one."""
     found = {}
     for one in entries(name):
         if one.requirement.marker is None or one.requirement.marker.evaluate(environment):
@@ -132,12 +132,12 @@ def test_pip_fetches_nothing_that_is_not_hashed(programs):
 @pytest.mark.parametrize("arguments", [[], ["tests"], ["run", "test"]])
 def test_what_can_be_installed_is_told(programs, arguments, capsys):
     assert programs.install.main(arguments) == 2
-    assert "install.py takes one of run, test; received" in capsys.readouterr().err
+    assert "install.py requires one of run, test; received" in capsys.readouterr().err
 
 
 def test_another_python_is_refused_with_the_way_out(programs):
     assert programs.install.complaint(["run"], (3, 14)) == (
-        "kerasvision needs Python 3.11 to 3.13; this is 3.14. "
-        "Make the environment with another: python3.13 -m venv --clear .venv"
+        "kerasvision requires Python 3.11 to 3.13; this is 3.14. "
+        "Make the environment with another Python: python3.13 -m venv --clear .venv"
     )
     assert programs.install.complaint(["run"], (3, 11)) == programs.install.complaint(["run"], (3, 13)) == ""

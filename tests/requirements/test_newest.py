@@ -1,4 +1,4 @@
-"""Which newer package breaks which test is found, whoever takes whom along, and said in words."""
+"""newest.py finds and reports which newer package breaks which test, even if one package changes others."""
 
 import sys
 
@@ -10,14 +10,14 @@ LOCK_TEST, KILL_TEST, PAGE_TEST, START = "test_lock", "test_kill", "test_page", 
 
 
 class Table:
-    """Trials whose outcomes stand in a table: each test and the sets of packages that break it, where all are newer."""
+    """Trials with outcomes from a table: for each test, the sets of packages that break it if all are newer."""
 
     def __init__(self, broken_by, *, locked=LOCK, newest=NEWEST, once=()):
         self.broken_by, self.locked, self.newest, self.once = broken_by, locked, newest, set(once)
         self.runs = []
 
     def newer(self, names):
-        # As in reality, pydantic takes its core along, and the core alone cannot move.
+        # As in reality, pydantic changes the version of its core, and the core cannot change alone.
         moved = (names - {"pydantic-core"}) | ({"pydantic-core"} if "pydantic" in names else set())
         added = {name: version for name, version in self.newest.items() if name not in self.locked and moved}
         return {name: (self.newest if name in moved else self.locked)[name] for name in self.locked} | added
@@ -94,7 +94,7 @@ def test_what_a_package_takes_along_is_named(found, programs):
     breakages, findings = found(Table({PAGE_TEST: [{"pydantic-core"}]}))
     assert breakages == {("pydantic",): {PAGE_TEST}}
     told = programs.newest.told(findings)
-    assert "pydantic 2.14 (lock: 2.13), which takes along pydantic-core 2.50 (lock: 2.49), breaks:\n    test_page" in told
+    assert "pydantic 2.14 (lock: 2.13), which also changes pydantic-core 2.50 (lock: 2.49), breaks:\n    test_page" in told
 
 
 def test_a_package_is_not_blamed_for_what_it_takes_along(found):
@@ -108,7 +108,7 @@ def test_what_fails_with_the_lock_too_is_no_matter_of_versions(found, programs):
     breakages, findings = found(Table({PAGE_TEST: [set()], LOCK_TEST: [{"filelock"}]}))
     assert breakages == {("filelock",): {LOCK_TEST}}
     assert findings.not_versions == {PAGE_TEST}
-    assert "fails with the lock as well:\n    test_page" in programs.newest.told(findings)
+    assert "also fails with the lock:\n    test_page" in programs.newest.told(findings)
 
 
 def test_what_fails_once_is_not_blamed_on_anybody(found, programs):
@@ -123,7 +123,7 @@ def test_what_only_a_new_package_breaks_is_left_unexplained(found, programs):
     breakages, findings = found(table)
     assert breakages == {}
     assert findings.unexplained == {START}
-    assert "with no change of the locked packages alone:\n    test_start" in programs.newest.told(findings)
+    assert "but not after upgrading locked packages only:\n    test_start" in programs.newest.told(findings)
 
 
 def test_of_many_packages_few_sets_are_tried(found):
