@@ -1,4 +1,4 @@
-"""What a pipeline file may say: every mistake is told where it was made, with the way out."""
+"""Every mistake in a pipeline file is reported where it was made, with the way out."""
 
 import json
 

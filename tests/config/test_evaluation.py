@@ -1,4 +1,4 @@
-"""What an evaluation may ask for is checked where it is written."""
+"""Settings of an evaluation are checked where they are written."""
 
 import zipfile
 

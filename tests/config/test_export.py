@@ -1,4 +1,4 @@
-"""Formats that a pipeline file asks for: by name, by settings, or a user's own by its path."""
+"""Export formats in a pipeline file: by name, by settings, or a user's own by its path."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_format_is_a_name_or_settings_or_a_path(formats):
     ("assignment", "expected"),
     [
         ('formats=["litert_int8"]', (c.LiteRtInt8(),)),
-        ("formats=[onnx]", (c.Onnx(),)),  # what a shell leaves of formats=["onnx"]
+        ("formats=[onnx]", (c.Onnx(),)),  # formats=["onnx"] after a shell
         ("formats=('litert', 'onnx')", (c.LiteRt(), c.Onnx())),
         ("formats=(c.LiteRt(), c.Onnx(opset=16))", (c.LiteRt(), c.Onnx(opset=16))),
     ],

@@ -1,4 +1,4 @@
-"""What is wrong with a gate is told when the pipeline file is loaded, where it can be known then."""
+"""Mistakes in a gate are reported when the pipeline file is loaded, if they can be found then."""
 
 import pytest
 

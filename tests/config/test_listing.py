@@ -1,4 +1,4 @@
-"""One listing of a folder: complete, in order, the same for reading and for fingerprints, whatever lies there."""
+"""The listing of any folder is complete, in order, and the same for reading and for fingerprints."""
 
 import os
 import subprocess
@@ -103,7 +103,7 @@ def test_names_that_only_resemble_them_are_kept(name):
 
 
 def test_a_path_of_a_thousand_folders_is_listed(tmp_path, monkeypatch):
-    # Deeper than Python's limit of calls; from folder to folder, because the system takes no such path at once.
+    # Deeper than Python's limit of nested calls; made folder by folder, because the system rejects such a long path.
     monkeypatch.chdir(tmp_path)
     for _ in range(1200):
         os.mkdir("d")  # noqa: PTH102
@@ -113,7 +113,7 @@ def test_a_path_of_a_thousand_folders_is_listed(tmp_path, monkeypatch):
     os.chdir(tmp_path)
     (found,) = list_folder(tmp_path)
     assert found.name == "d/" * 1200 + "1.jpg"
-    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # pytest's own cleaning up calls itself for each folder
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # pytest's own clean-up is recursive
 
 
 @pytest.mark.parametrize("code", [13, 5])

@@ -1,4 +1,4 @@
-"""Several settings changed at once: what counts is whether they fit together in the end."""
+"""Several settings are changed at once, and only their final combination must be valid."""
 
 import json
 from pathlib import Path
@@ -59,14 +59,14 @@ DIGITS = load_experiment(Path(__file__).parents[2] / "pipelines" / "digits.py")
         ("simple_models=None", None),
         ("simple_models=null", None),
         ("splits.stratify=True", True),
-        # A field for texts takes the text, whatever it looks like; quotes are not of it.
+        # A text field takes any text literally, without surrounding quotes.
         ("splits.salt=(64, 64)", "(64, 64)"),
         ("splits.salt=3", "3"),
         ("splits.salt='a b'", "a b"),
         ('splits.salt="a b"', "a b"),
         ("splits.salt=it's", "it's"),
         ("training.epochs=1_000", 1000),
-        # Of an option nothing says what it is: what it looks like, or a text where it stands in quotes.
+        # An option has no declared type: its text is parsed, or is a text if it is in quotes.
         ("model.options.pooling=max", "max"),
         ("model.options.pooling=3", 3),
         ("model.options.pooling='3'", "3"),
@@ -168,7 +168,7 @@ def test_every_text_gives_settings_or_an_error_in_words(path, value):
         ("batchsize=8", "training.batch_size=8"),
         ("training.learning_rate=0.1", "training.optimizer.learning_rate=0.1"),
         ("learning_rate=0.1", "training.optimizer.learning_rate=0.1"),
-        # digits.py has options for LeNet-5, which are refused next, with the way out.
+        # digits.py has options for LeNet-5, which are rejected next, with the way out.
         ("model=resnet50", "model.name=resnet50"),
         ("export.formats=litert", 'export.formats=["litert"]'),
         ("transform.image_size=64", "transform.image_size=[64, 64]"),
@@ -180,7 +180,7 @@ def test_every_text_gives_settings_or_an_error_in_words(path, value):
             "training.optimizer=0.5",
             "training.optimizer.learning_rate=0.5 or training.optimizer.weight_decay=0.5 or training.optimizer.momentum=0.5",
         ),
-        # Too many would do, or any text would.
+        # Too many fields would accept it, or any text would be accepted.
         ("training=3", None),
         ("evaluation=None", None),
         ("zzz=3", None),
@@ -232,7 +232,7 @@ def test_time_grows_no_faster_than_the_number_of_assignments(monkeypatch):
     parsed = []
     parse = c.Training.__dict__.get("parse", c.Config.parse).__func__
     monkeypatch.setattr(c.Training, "parse", classmethod(lambda cls, value: (parsed.append(1), parse(cls, value))[1]))
-    # The last is refused with all of the others: each may be a text or a number, 4,096 combinations.
+    # The last is rejected with any of the others: each may be a text or a number, which gives 4,096 combinations.
     with pytest.raises(ConfigError, match="replicas requires strategy='mirrored'"):
         with_overrides(DIGITS, [f"training.{name}=1" for name in numbers])
     assert len(parsed) < 100

@@ -1,4 +1,4 @@
-"""A search is checked when it is written: paths, bounds, conditions, and what its algorithm needs."""
+"""A search is checked when it is made: paths, bounds, conditions, and the requirements of its algorithm."""
 
 import json
 
@@ -32,7 +32,7 @@ def experiment(**fields):
 def test_a_setting_is_active_only_with_the_choices_that_it_is_for():
     search = c.Search(
         space={
-            # Written below what it depends on, and above: the order does not matter.
+            # Written both after and before the setting that it depends on: the order does not matter.
             NESTEROV: c.Choice(True, False, when={OPTIMIZER: "sgd"}),
             OPTIMIZER: c.Choice("sgd", "adam", "lion"),
             BETA: c.Float(0.8, 0.95, when={OPTIMIZER: ("adam", "lion")}),
@@ -41,7 +41,7 @@ def test_a_setting_is_active_only_with_the_choices_that_it_is_for():
     )
     assert search.active({OPTIMIZER: "sgd", NESTEROV: True}) == (OPTIMIZER, NESTEROV, "training.l2")
     assert search.active({OPTIMIZER: "sgd", NESTEROV: False}) == (OPTIMIZER, NESTEROV)
-    # What NESTEROV was the last time says nothing where it is not active.
+    # An earlier value of NESTEROV does not matter if it is not active.
     assert search.active({OPTIMIZER: "adam", NESTEROV: True}) == (OPTIMIZER, BETA)
     assert search.active({OPTIMIZER: "lion"}) == (OPTIMIZER, BETA)
 
@@ -129,16 +129,16 @@ def test_ends_of_whole_numbers_are_the_first_and_the_last_that_steps_reach(low, 
     [
         ({"training.optimizer.momentun": c.Float(0, 0.9)}, "Sgd has no field 'momentun'; did you mean 'momentum'?"),
         ({MOMENTUM: c.Float(0.5, 1.0)}, "Sgd.momentum: input should be less than 1; received 1.0."),
-        # Both ends are whole, and hardly a number between them is.
+        # Both ends are integers, but few numbers between them are.
         ({"training.batch_size": c.Float(8, 32)}, "Training.batch_size: input should be a valid integer"),
         ({"training.batch_size": c.LogUniform(8, 32)}, "Training.batch_size: input should be a valid integer"),
-        # Every choice is tried on, not the first one alone.
+        # Every choice is checked, not only the first one.
         ({"training.batch_size": c.Choice(8, 16, 0)}, "Training.batch_size: input should be greater than or equal to 1"),
         ({"model.name": c.Choice("lenet5", "lenet6")}, "no model is named 'lenet6'; did you mean 'lenet5'?"),
         # SGD, the experiment's own, has no beta_1; Adam has, and it is less than 1.
         ({OPTIMIZER: c.Choice("sgd", "adam"), BETA: c.Float(0.8, 0.95)}, "Sgd has no field 'beta_1'"),
         ({OPTIMIZER: c.Choice("sgd", "adam"), BETA: c.Float(0.8, 1.0, when={OPTIMIZER: "adam"})}, "Adam.beta_1: "),
-        # A trial is three epochs long, and the warm-up would last for four.
+        # A trial has three epochs, but the warm-up would last four.
         ({"training.warmup_epochs": c.Int(1, 4)}, "warmup_epochs must lie in [0, epochs]"),
         ({"training.micro_batches": c.Int(1, 3)}, "batch_size must be a multiple of replicas times micro_batches"),
     ],

@@ -1,4 +1,4 @@
-"""How a network is trained, as a pipeline file says it: names, ranges, and what does not go together."""
+"""Training settings of a pipeline file: names, ranges, and invalid combinations."""
 
 import json
 
@@ -137,7 +137,7 @@ def test_mistake_is_told_with_the_rule_and_what_came_in(make, message):
         (t.Step(every_epochs=10), {"epochs": 10}, "at 10, with warmup_epochs=0, epochs=10"),
         (t.Step(at_epochs=(5, 20)), {"epochs": 20}, "at 5, 20, with warmup_epochs=0, epochs=20"),
         (t.Step(every_epochs=2), {"epochs": 10, "warmup_epochs": 3}, "at 2, 4, 6, 8, with warmup_epochs=3, epochs=10"),
-        # The warm-up would end at a rate that is never taken.
+        # The warm-up would end at a learning rate that is never used.
         (t.Step(at_epochs=(3,)), {"epochs": 10, "warmup_epochs": 3}, "at 3, with warmup_epochs=3, epochs=10"),
     ],
 )
@@ -152,7 +152,7 @@ def test_steps_within_the_training_are_accepted():
     assert t.Training(schedule=t.Step(at_epochs=(82, 123)), epochs=164).schedule.epochs_of_steps(164) == (82, 123)
 
 
-# --- Metrics by which a training ends, or a model is chosen
+# --- Metrics that stop a training or choose a model
 
 
 def test_best_epoch_goes_by_its_own_metric_then_by_that_of_early_stopping_then_by_the_loss():
@@ -169,7 +169,7 @@ def test_best_epoch_goes_by_its_own_metric_then_by_that_of_early_stopping_then_b
             {"early_stopping": t.EarlyStopping(metric="acuracy")},
             "training.early_stopping: no metric 'acuracy' is measured after each epoch; did you mean 'accuracy'?",
         ),
-        # A metric of the task, but of the evaluation alone.
+        # A metric of the task, but only in the evaluation.
         ({"keep": "best", "best_metric": "majority_accuracy"}, "training.keep='best': no metric 'majority_accuracy'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the tests of planted faults share: three small clean data sets, and a look at a data set without a pipeline."""
+"""Fixtures for the tests of planted faults: three small clean data sets, and a check of a data set without a pipeline."""
 
 import shutil
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def look_at(source, folder, *, policy=None, splits=None):
 
 @pytest.fixture(scope="session")
 def clean_set(tmp_path_factory, make_images):
-    """(maker's name, root -> source) -> a clean data set, looked at once: `root`, `schema`, `manifest`, ..."""
+    """(maker's name, root -> source) -> a clean data set, examined once: `root`, `schema`, `manifest`, ..."""
     made = {}
 
     def make(maker, source_of):
@@ -47,7 +47,7 @@ def clean_set(tmp_path_factory, make_images):
 def planted(clean_set, tmp_path_factory):
     """(maker's name, root -> source, how to plant) -> the anomalies of the clean set with faults in it.
 
-    Every image that the faults did not touch must still be usable.
+    Every image without a planted fault must still be usable.
     """
 
     def plant(maker, source_of, change, *, schema=None, previous=False, **choices):

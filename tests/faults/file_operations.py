@@ -1,4 +1,4 @@
-"""Every operation on files that a saved checkpoint makes: listed, made to fail, or the last thing that a process does.
+"""Lists every file operation of saving a checkpoint, lets one fail, or kills the process before one.
 
 `python file_operations.py SCENARIO FOLDER` kills a process at each operation in turn and prints, as JSON, a list of
 [operation, what was found afterwards, what was found after one more save, the folders that were left then].
@@ -33,11 +33,11 @@ def caller():
 
 
 class Operations:
-    """Calls `act(operation, path)` before each operation of a `with`; where it returns True, a write is half done then.
+    """Calls `act(operation, path)` before each operation of a `with`; if it returns True, the write stops halfway.
 
     Attributes:
-        seen: (operation, path) of each so far.
-        callers: the package that each came from: "kerasvision", or a library that it uses.
+        seen: (operation, path) of each operation so far.
+        callers: the package that made each operation: "kerasvision", or a library that it uses.
     """
 
     def __init__(self, act=lambda operation, path: False):
@@ -58,7 +58,7 @@ class Operations:
     def _wrapped(self, name, original):
         def operation(path, *arguments, **keywords):
             self.before(name, path)
-            # To flush for real takes milliseconds each time, and no power is cut here.
+            # A real flush takes milliseconds each time, and there is no power cut here.
             return None if name == "fsync" else original(path, *arguments, **keywords)
 
         return operation
@@ -95,7 +95,7 @@ class _Stream:
 
 
 def content(mark):
-    """Arrays and state that belong together: a mix of two would be seen."""
+    """Arrays and state that belong together, so that a mix of two versions would be noticed."""
     return {"weights": np.full(300, mark, np.float32), "step": np.array(mark)}, {"mark": mark}
 
 
@@ -104,7 +104,7 @@ def checkpoints(folder):
 
 
 def found(folder):
-    """The mark of the newest checkpoint; None where there is none."""
+    """The mark of the newest checkpoint; None if there is none."""
     latest = checkpoints(folder).latest()
     if latest is None:
         return None
@@ -113,7 +113,7 @@ def found(folder):
     return latest.state["mark"]
 
 
-# Marks and steps that are there before, and what is saved: mark and step.
+# Marks and steps of existing checkpoints, and of the one that is saved.
 SCENARIOS = {
     "the first": ([], (1, 10)),
     "one more": ([(1, 10), (2, 20)], (3, 30)),
@@ -133,7 +133,7 @@ def save(scenario, folder):
 
 
 def killed_at(number, scenario, folder):
-    """A child that ends itself before its operation of that number. The operation; None where it ended by itself."""
+    """Runs a child that kills itself before the operation with this number; the operation, or None if it finished."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
 """One file of every kind of image that people have, most written by Pillow, the rest byte by byte.
 
-`kinds()` gives the files by name, `pillow_pixels` what Pillow sees in one: the judge of every decoder here.
-Only Pillow, NumPy and the standard library. Loaded by path (fixture `image_kinds`).
+`kinds()` gives the files by name, `pillow_pixels` how Pillow decodes one, which is the reference for every decoder here.
+Uses only Pillow, NumPy and the standard library. Loaded by path (fixture `image_kinds`).
 """
 
 import io
@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 40, 24
 
 
 def scene(mode="RGB"):
-    """A smooth picture without any symmetry, so that a turn, a flip or swapped colours are seen."""
+    """A smooth picture without any symmetry, so that a rotation, a flip or swapped colours are noticed."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     blue = np.where((y < HEIGHT / 3) & (x < WIDTH / 3), 220, 60)
     pixels = np.stack([255 * x / (WIDTH - 1), 255 * y / (HEIGHT - 1), blue], axis=-1)
@@ -23,7 +23,7 @@ def scene(mode="RGB"):
 
 
 def pillow_pixels(data):
-    """uint8 (H, W, 3): the first picture of a file as Pillow shows it, upright, without its alpha; None where it cannot.
+    """uint8 (H, W, 3): the first picture of a file as Pillow shows it, upright, without alpha; None if Pillow fails.
 
     16 bits per channel are reduced to the upper 8. A transparent pixel of a GIF has no colour: it is black.
     """
@@ -34,7 +34,7 @@ def pillow_pixels(data):
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         pixels = np.asarray(image.convert("RGBA"))
         return pixels[..., :3] * (pixels[..., 3:] > 0) if is_gif else pixels[..., :3]
-    except Exception:  # whatever Pillow's parsers stumble over
+    except Exception:  # any error of Pillow's parsers
         return None
 
 
@@ -53,7 +53,7 @@ def saved(image, image_format, **options):
 
 
 def turned(orientation):
-    """Files that ask for a turn, wherever programs write it."""
+    """Files whose EXIF orientation asks for a rotation, in all places where programs write it."""
     rgb, plain, best = scene(), saved(scene(), "JPEG", quality=95, subsampling=0), {"quality": 95, "subsampling": 0}
     big, little, deep = exif(orientation, "big"), exif(orientation, "little"), np.asarray(scene("L")).astype(np.uint16) << 8
     profile = b"".join(segment(0xE2, b"ICC_PROFILE\0" + bytes([part, 9]) + bytes(60_000)) for part in range(1, 10))
@@ -78,12 +78,12 @@ def turned(orientation):
 
 
 def turned_elsewhere(orientation):
-    """Files that ask for a turn outside an EXIF header."""
+    """Files that ask for a rotation outside an EXIF header."""
     plain, xml = saved(scene(), "JPEG"), xmp(orientation)
     texts, packed, raw = (PngImagePlugin.PngInfo() for _ in range(3))
     texts.add_itxt("XML:com.adobe.xmp", xml.decode())
     packed.add_itxt("XML:com.adobe.xmp", xml.decode(), zip=True)
-    # ImageMagick's: a name, the number of bytes, and the bytes as hexadecimal digits.
+    # ImageMagick's format: a name, the number of bytes, and the bytes as hexadecimal digits.
     profile = EXIF + exif(orientation, "big")
     raw.add_text("Raw profile type exif", f"\nexif\n{len(profile):8}\n{profile.hex()}\n", zip=True)
     return {
@@ -99,7 +99,7 @@ EXIF, XMP_NAME = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def xmp(orientation):
-    """What Adobe's programs say of a picture, in XML."""
+    """The XML in which Adobe's programs describe a picture."""
     return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
 
 
@@ -151,7 +151,7 @@ def without_adobe(jpeg):
 def ycck():
     """CMYK whose first three channels are stored as YCbCr, as Photoshop does: Adobe's transform 2."""
     pixels = np.asarray(scene("CMYK")).astype(float)
-    # Pillow stores a CMYK turned around; so what goes into YCbCr is turned around first, and back for Pillow's turn.
+    # Pillow inverts CMYK when it saves; so the colours are inverted before YCbCr, and again before Pillow's inversion.
     red, green, blue = np.moveaxis(255 - pixels[..., :3], -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     channels = [luma, 128 + (blue - luma) / 1.772, 128 + (red - luma) / 1.402, 255 - pixels[..., 3]]
@@ -200,7 +200,7 @@ def pngs():
 
 
 def png(pixels, *, bits, colour, interlaced=False, chunks=()):
-    """(H, W) or (H, W, C) of values of `bits` bits; `colour` 0 grey, 2 RGB, 6 RGBA; other chunks stand before the pixels."""
+    """(H, W) or (H, W, C) of values of `bits` bits; `colour` 0 grey, 2 RGB, 6 RGBA; other chunks come before the pixels."""
     height, width = pixels.shape[:2]
     rows = b"".join(_png_rows(part, bits) for part in (_adam7(pixels) if interlaced else [pixels]))
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, int(interlaced))
@@ -227,7 +227,7 @@ def _png_rows(pixels, bits):
 
 
 def _packed(row, bits):
-    """Values of 1, 2 or 4 bits in bytes, the first in the upper bits; of 8 and 16 as they are."""
+    """Values of 1, 2 or 4 bits packed in bytes, the first in the upper bits; values of 8 and 16 bits unchanged."""
     if bits >= 8:
         return row.astype(np.uint8).tobytes()
     digits = (row[:, None] >> np.arange(bits - 1, -1, -1)) & 1
@@ -259,7 +259,7 @@ def gifs():
 
 
 def gif(image, *, canvas=None, place=(0, 0), local=False, interlaced=False):
-    """One frame, its codes never compressed: a clear code before the table grows beyond 9 bits."""
+    """One frame with uncompressed codes: a clear code comes before the table grows beyond 9 bits."""
     width, height = image.size
     palette = bytes(image.getpalette())[: 3 * 256].ljust(3 * 256, b"\0")
     flags = 0x87 if local else 0
@@ -343,7 +343,7 @@ def _bmp_row(row, bits):
 
 
 def _runs(rows, bits):
-    """Runs of one pixel each: of 4 bits, the value stands in both halves of the byte."""
+    """Runs of one pixel each; with 4 bits, the value is in both halves of the byte."""
     repeated = rows if bits == 8 else rows * 17
     lines = [b"".join(bytes([1, value]) for value in row.tolist()) + b"\0\0" for row in repeated.astype(np.uint8)]
     return b"".join(lines) + b"\0\1"

@@ -1,4 +1,4 @@
-"""Bad, odd and learnable images, made from numbers: only Pillow, NumPy and the standard library.
+"""Bad, odd and learnable images, generated with Pillow, NumPy and the standard library alone.
 
 Each function without "folder" in its name returns the bytes of one file. Loaded by path (fixture `make_images`).
 """
@@ -40,7 +40,7 @@ def zero_byte():
 
 
 def text_named_jpg():
-    """A text, as a download that failed leaves it under the name of a picture."""
+    """A text, as a failed download saves it under the name of an image."""
     return b"<html><body>404 Not Found</body></html>\n"
 
 
@@ -57,7 +57,7 @@ def truncated_png():
 
 
 def header_only_jpeg():
-    """The first bytes of a JPEG: the format is plain to see, the size is not there."""
+    """The first bytes of a JPEG, with the format but without the size."""
     return encoded(picture(), "JPEG")[:30]
 
 
@@ -89,7 +89,7 @@ def palette_bmp():
 
 
 def cmyk():
-    """A JPEG of four channels, as printers' programs write it."""
+    """A JPEG of four channels, as printing software writes it."""
     return encoded(picture("CMYK"), "JPEG", quality=95)
 
 
@@ -114,13 +114,13 @@ def segment(marker, payload):
 
 
 def exif_rotated(orientation, byte_order="big"):
-    """A JPEG whose EXIF header asks for a turn; the segment is where cameras put it, after SOI."""
+    """A JPEG whose EXIF header asks for a rotation; the segment comes after SOI, where cameras write it."""
     plain = encoded(picture(), "JPEG", quality=95)
     return plain[:2] + exif_segment(orientation, byte_order) + plain[2:]
 
 
 def giant_header_png(width=50_000, height=50_000):
-    """A PNG of under 100 bytes with a valid header that claims 2.5 thousand million pixels."""
+    """A PNG of under 100 bytes with a valid header that claims 2.5 billion pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 64)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(name, body) for name, body in chunks)
@@ -154,23 +154,23 @@ def animated_webp():
 
 
 def wrong_extension():
-    """A PNG, to be saved under the name of a JPEG."""
+    """A PNG, to save under the name of a JPEG."""
     return encoded(picture(), "PNG")
 
 
 def class_folder(root, classes=("cat", "dog"), per_class=20, size=(40, 32), seed=0, splits=None):
     """Writes `root/<class>/<class>_000.jpg`, or `root/<split>/<class>/...`: pictures that a small network can learn.
 
-    A class has a hue and a direction of stripes of its own; the stripes' place, the brightness and the noise come from
-    the seed. All pictures are distinct.
+    Each class has its own hue and direction of stripes; the stripes' position, the brightness and the noise come from
+    the seed. All pictures differ.
 
     Args:
-        root: the folder; created where it does not exist.
+        root: the folder; created if it does not exist.
         classes: names of the class folders.
         per_class: pictures of each class, in each split.
         size: height and width.
-        seed: other seed, other pictures.
-        splits: names of the split folders, such as ("train", "val"); None for none.
+        seed: another seed gives other pictures.
+        splits: names of the split folders, such as ("train", "val"); None: no split folders.
 
     Returns:
         `root` as a Path.
@@ -201,7 +201,7 @@ def _animated(image_format):
 
 
 def scene(seed, width=48, height=40):
-    """A picture of soft coloured patches that looks like no other seed's, as Pillow's image."""
+    """A Pillow image of soft coloured patches that differs from every other seed's."""
     random = np.random.default_rng([seed, 7])
     patches = Image.fromarray(random.integers(40, 216, (4, 5, 3), np.uint8))
     return patches.resize((width, height), Image.Resampling.BICUBIC)
@@ -266,12 +266,12 @@ def _coco_object(number):
 
 
 def plain_png():
-    """A PNG, to be saved under the name of a JPEG."""
+    """A PNG, to save under the name of a JPEG."""
     return encoded(scene(900), "PNG")
 
 
 def turned_jpeg():
-    """A JPEG of 40 x 48 stored pixels that is to be shown turned by a quarter."""
+    """A JPEG of 40 x 48 stored pixels whose orientation asks for a quarter turn."""
     plain = encoded(scene(901, width=40, height=48), "JPEG", quality=95)
     return plain[:2] + exif_segment(6) + plain[2:]
 
@@ -287,7 +287,7 @@ def cmyk_jpeg():
 
 
 def blank_jpeg():
-    """A JPEG of one flat red: bright in one channel, and yet it shows nothing."""
+    """A JPEG of one plain red: bright in one channel, but it shows nothing."""
     return encoded(Image.new("RGB", (48, 40), (200, 30, 30)), "JPEG")
 
 
@@ -319,7 +319,7 @@ def deep_png():
 
 
 def twelve_bit_png():
-    """A PNG of one channel and 16 bits, of which an X-ray fills 12."""
+    """A PNG of one channel and 16 bits, of which only 12 are used, as in X-rays."""
     values = np.random.default_rng(910).integers(0, 4096, (40, 48)).astype(np.uint16)
     return encoded(Image.fromarray(values), "PNG")
 
@@ -333,5 +333,5 @@ def zip_archive():
 
 
 def heic():
-    """The first bytes of a photo as telephones store it."""
+    """The first bytes of a photo in the format of phones."""
     return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(200)

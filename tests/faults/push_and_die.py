@@ -1,4 +1,4 @@
-"""A pipeline that does nothing but push, killed at each of its operations on files in turn.
+"""A pipeline that only pushes, killed at each of its file operations in turn.
 
 `python push_and_die.py FOLDER` prints, as JSON, a list of [operation, versions after the kill and what is wrong with them,
 the same after the next run, what that run recorded, whether a third run reused it].
@@ -28,7 +28,7 @@ NAMES = ("mkdir", "rename", "rmdir", "chmod")
 def make(
     model: Out[Model], saved_model: Out[SavedModel], model_blessing: Out[ModelBlessing], infra_blessing: Out[InfraBlessing]
 ) -> None:
-    """What looks like a blessed model."""
+    """A fake blessed model."""
     folder = saved_model.saved_model
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_text("graph")
@@ -52,7 +52,7 @@ def pipeline():
 
 
 def watched(act):
-    """Calls `act(operation, path)` before each operation on files from the push on, and in the middle of each copy."""
+    """Calls `act(operation, path)` before each file operation from the push on, and in the middle of each copy."""
     stack, begun = ExitStack(), []
 
     def told(operation, path):
@@ -94,7 +94,7 @@ def watched(act):
         stack.enter_context(mock.patch.object(os, name, before(name, getattr(os, name))))
     stack.enter_context(mock.patch.object(io, "open", opened))
     stack.enter_context(mock.patch.object(shutil, "copyfile", copied))
-    # To flush for real takes milliseconds each time, and no power is cut here.
+    # A real flush takes milliseconds each time, and there is no power cut here.
     stack.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
     stack.enter_context(mock.patch.object(publishing, "push_token", begin))
     stack.enter_context(mock.patch.object(Store, "publish", publish))
@@ -102,7 +102,7 @@ def watched(act):
 
 
 def killed_at(number, root):
-    """A child that ends itself before its operation of that number. The operation; None where it ended by itself."""
+    """Runs a child that kills itself before the operation with this number; the operation, or None if it finished."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,12 +1,12 @@
-"""Searches that are killed again and again, and go on each time.
+"""Searches that are killed again and again, and continue each time.
 
-`python search_and_die.py files FOLDER ALGORITHM` searches once undisturbed, by a formula, and then with a kill -9 at every
-operation on files in turn, each process going on from what the one before left.
+`python search_and_die.py files FOLDER ALGORITHM` searches with a formula, once undisturbed, and then with a kill -9 at every
+file operation in turn; each process continues from what the one before left.
 
 `python search_and_die.py trainings FOLDER ALGORITHM SEED COUNT DATA` searches with real trainings: once undisturbed, and
-then with so many ends at random moments: kill -9 of the search, kill -9 of a process that trains, or SIGTERM.
+then ended COUNT times at random moments: kill -9 of the search, kill -9 of a process that trains, or SIGTERM.
 
-Prints, as JSON, how the processes ended and the results. Children are forked after the imports, which take longest.
+Prints, as JSON, how the processes ended and the results. Children are forked after the imports, which are slow.
 """
 
 import importlib.util
@@ -56,7 +56,7 @@ def settings(algorithm, **plan):
 
 
 class Formula:
-    """Trials that are only a formula, carried out at once; the last to begin is the first to end."""
+    """Trials that only compute a formula, at once; the last one to start ends first."""
 
     def __init__(self):
         self.ready, self.count = [], 2
@@ -68,7 +68,7 @@ class Formula:
 
     def wait(self, seconds):
         job = self.ready.pop()
-        # As a real trial does, it leaves something behind, which the next of its round takes over.
+        # Like a real trial, it leaves a file, which the next one of its round uses.
         (job.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         (job.folder / "checkpoints" / "state").write_text(job.id)
         distance = abs(math.log10(TrainerSettings.parse(job.settings).training.optimizer.learning_rate) + 3)
@@ -77,13 +77,13 @@ class Formula:
 
 
 def told(result):
-    """A result as plain data, without what only the clock says."""
+    """A result as plain data, without times."""
     trials = [replace(trial, seconds=0.0, attempts=1).to_data() for trial in result.trials]
     return json.loads(json.dumps({"best": result.best, "trials": trials, "seeds": [one.score for one in result.seeds]}))
 
 
 def child(act, *, before=lambda: None):
-    """Runs it in a process of its own: (exit code, or minus the signal that ended it; what it returned)."""
+    """Runs a function in its own process: (exit code, or minus the signal that ended it; what it returned)."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
@@ -111,7 +111,7 @@ def child(act, *, before=lambda: None):
 
 
 def all_kills(folder, algorithm):
-    """A kill at the first operation on files, then at the second of what follows, the third ..."""
+    """Kills at the first file operation, then at the second one after it, then at the third, and so on."""
     plan = settings(algorithm, trials=4, epochs=4, factor=2, parallel_trials=2)
     operations = beside("file_operations").Operations()
 
@@ -123,7 +123,7 @@ def all_kills(folder, algorithm):
     _, whole = child(lambda: searched("whole", math.inf))
     codes, resumed = [], None
     while resumed is None:
-        number = 2 * len(codes) + 8  # opening the folder takes some, and it has to get on
+        number = 2 * len(codes) + 8  # opening the folder takes some operations, and the search must make progress
         code, resumed = child(lambda number=number: searched("resumed", number))
         codes.append(code)
     return codes, whole, resumed
@@ -144,7 +144,7 @@ def random_ends(folder, algorithm, seed, count, data):
     for _ in range(count):
         end = draw.choice(["search", "search", "worker", "terminate"])
         seconds = draw.uniform(0.25, 0.75) * took
-        # One that has got to its end although a process of its was killed is followed by another.
+        # If the search finished although one of its processes was killed, another one follows.
         name = f"resumed_{len(results)}"
         code, result = child(lambda name=name: searched(name), before=lambda end=end, seconds=seconds: ends_by(end, seconds))
         codes.append([end, code])

@@ -1,4 +1,4 @@
-"""A table of images with every kind of odd caption, up to the vocabulary: what is kept, cut, or named and refused."""
+"""A table of images with every kind of odd caption, up to the vocabulary: captions are kept, cut, or rejected by name."""
 
 import csv
 import io

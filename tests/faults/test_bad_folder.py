@@ -1,4 +1,4 @@
-"""A folder with every kind of bad and odd image, through the whole pipeline: named, counted, and served right."""
+"""A folder with every kind of bad and odd image, through the whole pipeline: reported, counted, and served correctly."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def experiment(folder, **fields):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, make_images):
-    """The folder with its faults, after a whole run."""
+    """The folder with bad images, after a whole run."""
     root = tmp_path_factory.mktemp("faults")
     folder = make_images.class_folder(root / "images", per_class=30)
     for name in BAD | ODD:
@@ -114,7 +114,7 @@ def test_served_model_sees_a_rotated_photo_as_its_upright_twin(finished, make_im
     served = tf.saved_model.load(str(root / "saved_models" / "pets" / "1"))
     turned = make_images.exif_rotated(6)
     stored = Image.open(io.BytesIO(turned))
-    # A PNG of the stored pixels, turned a quarter clockwise by Pillow: no second JPEG loss.
+    # A PNG of the stored pixels, rotated a quarter clockwise by Pillow, without a second JPEG loss.
     upright, lying = io.BytesIO(), io.BytesIO()
     stored.transpose(Image.Transpose.ROTATE_270).save(upright, "PNG")
     stored.save(lying, "PNG")

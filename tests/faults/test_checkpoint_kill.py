@@ -1,4 +1,4 @@
-"""kill -9 and a disk that fails, at every single operation on files while a checkpoint is saved."""
+"""kill -9 and a failing disk at every single file operation while a checkpoint is saved."""
 
 import errno
 import fcntl
@@ -20,7 +20,7 @@ files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)
 
 SCENARIOS = pytest.mark.parametrize("scenario", files.SCENARIOS)
-# What must be found if the save did not come to its end, whatever was done by then.
+# What must be found if the save did not finish, wherever it stopped.
 BEFORE = {"the first": None, "one more": 2, "the same step again": 2, "an earlier step": 2}
 
 
@@ -34,7 +34,7 @@ def test_after_a_kill_the_old_or_the_new_checkpoint_is_found_whole(tmp_path, sce
     new = files.SCENARIOS[scenario][1][0]
     marks = [after_kill for _, after_kill, _, _ in results]
     assert set(marks) == {BEFORE[scenario], new}, "kills before and after the moment that decides"
-    # The next save ends well, and clears away what the killed one left.
+    # The next save succeeds, and removes what the killed one left.
     expected = {
         "the first": ["step-00000010"],
         "one more": ["step-00000020", "step-00000030"],
@@ -47,7 +47,7 @@ def test_after_a_kill_the_old_or_the_new_checkpoint_is_found_whole(tmp_path, sce
 
 
 def assert_locked(folder):
-    """Another process could not save there now."""
+    """Asserts that another process cannot save there now."""
     with (folder / ".lock").open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -82,16 +82,16 @@ def test_whatever_fails_the_old_checkpoint_is_intact_or_the_new_one_is_there(tmp
         if len(operations.seen) <= failing:
             break
         told = refused or " ".join(checkpoints.notes)
-        # One of a later step that could not be removed, which the notes say, is still the newest.
+        # A checkpoint of a later step that could not be removed, as the notes say, is still the newest.
         may_be_old = refused or (told and scenario == "an earlier step")
         assert files.found(folder) in ({BEFORE[scenario], new} if may_be_old else {new})
-        # The folder that is there already need not be made. And a library may go on without an operation of its own, as
-        # filelock does without a trial file: the checkpoint and the lock above say whether it was right to.
+        # The folder exists already, so a failing mkdir does no harm. A library may also continue without one of its
+        # operations, as filelock does without a trial file: the checks above show whether that was right.
         is_ours = operations.callers[failing] == "kerasvision" and operations.seen[failing] != ("mkdir", folder)
         if is_ours or told:
             assert os.strerror(number) in told, operations.seen[failing]
             assert str(folder) in told
-        # With space again, the next save ends as if nothing had been.
+        # With free space again, the next save succeeds as if nothing had happened.
         with files.Operations().watched():
             files.save(scenario, folder)
         assert files.found(folder) == new

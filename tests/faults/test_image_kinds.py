@@ -1,4 +1,4 @@
-"""A file of every kind is decoded to Pillow's pixels or refused: in ingest, `predict`, `serve` and the exported graph."""
+"""A file of every kind is decoded to Pillow's pixels or rejected: in ingest, `predict`, `serve` and the exported graph."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 
 LIMIT = 10**6
 
-# What ingest says of the kinds that TensorFlow misreads. Every kind that is named neither here nor below is read rightly.
+# The faults that ingest reports for kinds that TensorFlow misreads. All kinds not named here or below are read correctly.
 MISREAD = {
     "JPEG, CMYK without Adobe's marker": CMYK,
     "GIF, frame smaller than the canvas": SMALL_GIF,
@@ -33,7 +33,7 @@ MISREAD = {
     "BMP, 8 bits, RLE": PALETTE_BMP,
     "BMP, 4 bits, RLE": PALETTE_BMP,
 }
-# What TensorFlow itself refuses.
+# Kinds that TensorFlow itself rejects.
 FAULTS = {
     "JPEG, cut off": "truncated or corrupt JPEG",
     "JPEG, 12 bits": "truncated or corrupt JPEG",
@@ -52,7 +52,7 @@ FAULTS = {
     **dict.fromkeys(("TGA", "PCX", "QOI", "SGI"), "no image in a known format"),
 }
 REFUSED = {**MISREAD, **FAULTS}
-# libjpeg's fast transform against its accurate one; everything else is decoded alike, to the last bit.
+# libjpeg's fast transform against its accurate one; everything else is decoded equally, to the last bit.
 TOLERANCE = 10
 
 
@@ -108,7 +108,7 @@ def test_ingest_agrees_with_pillow_or_refuses(files, image_kinds):
 def test_a_part_is_cut_out_of_the_same_pixels(files, image_kinds):
     for name in set(files) - set(REFUSED):
         part = decode_part(open_image(files[name], color_mode="rgb"), (0, 0, 24, 24)).numpy()
-        # The last columns may differ: the decoder does not look beyond the part.
+        # The last columns may differ, because the decoder reads only this part.
         assert np.abs(part[:, :20].astype(int) - image_kinds.pillow_pixels(files[name])[:24, :20]).max() <= TOLERANCE
 
 
@@ -161,7 +161,7 @@ def test_a_turned_file_is_turned_as_pillow_turns_it(orientation, image_kinds, mo
 
 @pytest.mark.parametrize("data", [b"\xff\x0a\xfa\x1f\x01", b"\0\0\0\x0cJXL \r\n\x87\n", b"hello", b"", b"RIFF\0\0\0\0AVI "])
 def test_only_the_five_formats_are_handed_to_the_decoder(data):
-    """TensorFlow 2.21 decodes JPEG XL too, which no other part of this package knows, nor what it would cost."""
+    """TensorFlow 2.21 also decodes JPEG XL, which the rest of this package does not know."""
     assert misread(data).numpy().decode() == NO_IMAGE
 
 
@@ -182,7 +182,7 @@ def test_the_walk_to_a_gifs_first_frame_is_bounded(image_kinds):
 
 
 def test_no_damage_makes_the_reader_of_headers_fail(files):
-    """Headers cut at any byte, and with any byte changed; a JPEG without a size is an error of the decoder."""
+    """Headers truncated at any byte, or with any byte changed; for a JPEG without a size the decoder raises an error."""
     chosen = ("GIF, animated", "BMP, 8 bits, palette", "BMP, 32 bits, masks", "WebP, lossy")
     for name, (cut, value) in itertools.product(chosen, zip(range(2, 60), itertools.cycle((0, 255, 128)))):
         data = files[name]

@@ -1,4 +1,4 @@
-"""kill -9 at every point of a launch: the next run repairs the store and ends where an undisturbed one does."""
+"""kill -9 at every point of a launch: the next run repairs the store and ends like an undisturbed one."""
 
 import importlib.util
 import signal
@@ -27,7 +27,7 @@ def test_killed_run_is_repaired_by_the_next(tmp_path, moment):
     assert killed.returncode == -signal.SIGKILL
     resumed = run_toy(tmp_path, number, 3)
     assert resumed.returncode == 0, resumed.stderr
-    # What was published before the kill is not made again.
+    # Artifacts that were published before the kill are not made again.
     assert resumed.stdout.strip() == ("[True, False] 3" if moment == "after publishing" else "[False, False] 3")
     assert run_toy(tmp_path, number, 3).stdout.strip() == "[True, True] 3"
     assert not list((tmp_path / "runs").rglob("*.tmp"))

@@ -1,4 +1,4 @@
-"""Faults planted in a clean folder of images, one at a time: each is found, named, and alone; the rest goes on."""
+"""Faults planted in a clean folder of images, one at a time: each is found and named, and nothing else is affected."""
 
 import io
 import json
@@ -43,8 +43,8 @@ def test_the_clean_set_raises_nothing(clean):
     assert (clean.manifest["fault"] == "").all()
 
 
-# Files beside the sound ones: a maker of tests/faults/make_images.py, the file's name, and what must be found of it, each
-# with a text. They are planted together, because no two of them can hide each other: each is looked for by its name.
+# Files next to the good ones: a maker of tests/faults/make_images.py, the file's name, and what must be found, each
+# with a text. They are planted together, because none can hide another: each is looked for by its name.
 FILES = {
     ("zero_byte", "new.jpg"): {"corrupt": "the file is empty"},
     ("text_named_jpg", "new.jpg"): {"corrupt": "a page of HTML; fetch the image again"},
@@ -78,7 +78,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def spoilt(planted, make_images):
-    """What is found where every file of FILES lies among the cats."""
+    """What is found if every file of FILES is among the cats."""
 
     def change(root):
         for maker, name in FILES:
@@ -104,7 +104,7 @@ def test_nothing_is_said_of_the_sound_files_beside_them(spoilt):
 
 
 def recoded(file, **options):
-    """The same picture, saved anew."""
+    """The same picture, saved again."""
     buffer = io.BytesIO()
     with Image.open(file) as image:
         image.save(buffer, "JPEG", **options)
@@ -129,7 +129,7 @@ def copy(root, name, to):
 
 
 def split_the_classes(root):
-    """<class>_<split>/ in the place of <split>/<class>/."""
+    """<class>_<split>/ instead of <split>/<class>/."""
     for split in ("train", "test"):
         for label in ("cat", "dog"):
             (root / split / label).rename(root / f"{label}_{split}")
@@ -138,7 +138,7 @@ def split_the_classes(root):
 
 
 def split_one_class(root):
-    """cat/train/, cat/test/ and dog/ in the place of <split>/<class>/."""
+    """cat/train/, cat/test/ and dog/ instead of <split>/<class>/."""
     for split in ("train", "test"):
         (root / "cat").mkdir(exist_ok=True)
         (root / split / "cat").rename(root / "cat" / split)
@@ -256,7 +256,7 @@ def test_a_schema_that_a_person_made_stricter_is_held_to(find):
 
 
 def grow(make_images, brightness):
-    """40 further training images of each class."""
+    """40 more training images of each class."""
 
     def change(root):
         for number in range(100, 180):
@@ -323,7 +323,7 @@ def test_the_quarantine_file_is_honoured(find, make_images, tmp_path):
     assert found == {"left_out": f"1 image was left out: left out by the quarantine file: blurred {NEW}"}
 
 
-# What stops it at once, each with a text that names the place.
+# Faults that stop the run at once, each with a text that names the place.
 REFUSED = {
     "an empty class folder": (lambda root: (root / "train" / "owl").mkdir(), {}, "class folder .*train/owl is empty"),
     "no class folders": (

@@ -1,4 +1,4 @@
-"""Faults planted in clean COCO files: each is found and named, and the images beside it go on."""
+"""Faults planted in clean COCO files: each is found and named, and the other images are used."""
 
 import json
 import re
@@ -47,12 +47,12 @@ def edited(kind, edit, split="train2017"):
 
 
 def annotation(number, **fields):
-    """Changes what is said of one object."""
+    """Changes the annotation of one object."""
     return edited("instances", lambda data: data["annotations"][number].update(fields))
 
 
 def image(number, **fields):
-    """Changes what both files say of one image."""
+    """Changes the entry of one image in both files."""
 
     def change(root):
         for kind in ("captions", "instances"):
@@ -67,7 +67,7 @@ def caption(number, text):
 
 
 def saved_anew(number, change):
-    """Another picture in the place of a photo."""
+    """Replaces a photo by another picture."""
 
     def plant(root):
         file = root / f"train2017/{number:03d}.jpg"
@@ -78,7 +78,7 @@ def saved_anew(number, change):
     return plant
 
 
-# One image each: its number, how it is spoilt, what it is called then, and what must be found of it. They are planted
+# One image each: its number, how it is damaged, its name then, and what must be found. They are planted
 # together: each is looked for by its name.
 IMAGES = {
     "a box that reaches out": (3, annotation(3, bbox=[30, 20, 30, 10], segmentation=[]), {"box_clipped": "reaches out"}),
@@ -120,7 +120,7 @@ IMAGES = {
     ),
     "a caption that is no text": (22, caption(22, 0.5), {"bad_annotation": "holds 0.5 in annotation 22, neither"}),
 }  # fmt: skip
-# Those whose path itself is the fault: it is in their name too.
+# Images whose path itself is the fault, which is also in their name.
 PATHS = {
     "a path upwards": (r"train2017/\.\./\.\./secret\.jpg", image(15, file_name="../../secret.jpg"), "path_outside"),
     "an absolute path": ("train2017//etc/passwd", image(16, file_name="/etc/passwd"), "path_outside"),
@@ -132,7 +132,7 @@ PATHS = {
 @pytest.fixture(scope="module")
 def spoilt(find):
     def change(root):
-        # The caption that is taken out comes last, because it moves those behind it.
+        # The caption that is removed comes last, because it moves those after it.
         for fault in sorted(IMAGES, key=lambda name: name == "no caption"):
             IMAGES[fault][1](root)
         for _, plant, _ in PATHS.values():
@@ -185,7 +185,7 @@ def test_a_split_with_other_images_is_told(find, make_images):
     assert any(one.message.startswith("brightness is") and "validation split" in one.message for one in found)
 
 
-# What stops it at once, each with a text that names the place.
+# Faults that stop the run at once, each with a text that names the place.
 REFUSED = {
     "no JSON": (
         lambda root: (root / "annotations/captions_train2017.json").write_text('{"images": [}'),

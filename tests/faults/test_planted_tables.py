@@ -1,4 +1,4 @@
-"""Faults planted in a clean CSV of images: each is found and named, and the rows beside it go on."""
+"""Faults planted in a clean CSV of images: each is found and named, and the other rows are used."""
 
 import random
 import time
@@ -31,7 +31,7 @@ def test_the_clean_table_raises_nothing(clean_set):
     assert len(clean.images) == 72
 
 
-# Rows behind the sound ones, what they are called, and what must be found of them, each with a text. They are planted
+# Rows after the good ones, their names, and what must be found, each with a text. They are planted
 # together: each is looked for by its name. `@` is the number of a fresh image.
 ROWS = {
     "a missing file": ("images/gone.jpg,cat,train,,a cat", "images/gone.jpg", {"unreadable": "there is no such file"}),
@@ -66,7 +66,7 @@ ROWS = {
         "images/207.jpg,cat,train,person 35,a cat", "images/207.jpg", {"leakage_removed": "its group lies in test"},
     ),
 }  # fmt: skip
-# What follows for the set: too few of the new labels, in some splits none, and two spellings of one.
+# Consequences for the data set: few images of the new labels, none in some splits, and two spellings of one label.
 ALSO = {"label_variants", "too_few_examples", "label_missing_in_split", "imbalance"}
 
 
@@ -129,7 +129,7 @@ def test_captions_that_are_gone_are_told(find):
 
 
 def garbage(kind, size=2_000_000):
-    """So many bytes that are no table."""
+    """This many bytes that are not a table."""
     return {
         "random bytes": random.Random(0).randbytes(size),
         "zeros": bytes(size),
@@ -157,7 +157,7 @@ def test_a_table_of_garbage_is_refused_by_its_name_within_seconds(kind, find):
     assert time.perf_counter() - started < 10
 
 
-# What is changed in the text of the table, and how it is refused.
+# How the text of the table is changed, and the message that rejects it.
 REFUSED = {
     "a missing column": (replaced("image,label", "image,lable"), ConfigError, "no column 'label'.*did you mean 'lable'"),
     "a column twice": (replaced("person,caption", "label,caption"), ConfigError, "label"),

@@ -1,4 +1,4 @@
-"""kill -9 at every operation of a push: nothing half is ever a version, and the next run pushes no model twice."""
+"""kill -9 at every operation of a push: a version is never incomplete, and the next run pushes no model twice."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def kills(tmp_path_factory):
 def test_every_step_of_a_push_was_a_moment_to_die(kills):
     moments = [operation for operation, *_ in kills]
     copied = [moment for moment in moments if moment.startswith("copy half of")]
-    # `saved_model.pb` comes last. After the rename the version is there, and the store does not know it until it publishes.
+    # `saved_model.pb` comes last. After the rename the version exists, but the store does not know it until it publishes.
     assert copied[-1] == "copy half of saved_model.pb"
     steps = ["rename push_token.tmp", copied[0], copied[-1], "rename .copying", "publish", "after publishing"]
     assert sorted(steps, key=moments.index) == steps

@@ -1,4 +1,4 @@
-"""A training that is killed again and again ends, bit for bit, where an undisturbed one does."""
+"""A training that is killed again and again ends bit for bit like an undisturbed one."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ EXIT_CODES = {"start": -9, "step": -9, "save": -9, "damage": -9, "terminate": 14
 
 
 def trained(warm, data, folder, moments, *, seed):
-    """What the script tells: moment, exit code, newest step."""
+    """The output of the script: moment, exit code, newest step."""
     done = warm.run_script(SCRIPT, data, folder, seed, *moments, timeout_seconds=550)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -31,7 +31,7 @@ def last_checkpoint(folder, name):
     newest = max((folder / name / "checkpoints").glob("step-*"))
     arrays, state = read_contents(newest, read_manifest(newest))
     for callback in state["callbacks"]["callbacks"]:
-        # Only the clock may tell the two apart.
+        # Only times may differ.
         for row in callback["attributes"].get("rows", []):
             row["dict"] = [pair for pair in row["dict"] if pair[0] != "time"]
     return {name: array.tobytes() for name, array in arrays.items()}, state
@@ -51,7 +51,7 @@ def assert_resumed_equals_whole(folder):
 
 def test_three_ends_and_a_damaged_checkpoint_change_nothing(stripes, tmp_path, warm):
     told = trained(warm, stripes.examples.parent, tmp_path, ["save", "damage", "terminate"], seed=1)
-    # A process may be done before its moment comes.
+    # A process may finish before its moment comes.
     assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
     assert told[-1] == [None, 0, 48]
     assert sum(code != 0 for _, code, _ in told) >= 2, told
@@ -65,6 +65,6 @@ def test_twenty_kills_at_random_moments_change_nothing(stripes, tmp_path, seed, 
     told = trained(warm, stripes.examples.parent, tmp_path, moments, seed=seed)
     assert all(code in (EXIT_CODES[str(moment)], 0) for moment, code, _ in told), told
     assert told[-1] == [None, 0, 48]
-    # So many of the kills met a training that was not at its end: the others are of no account.
+    # The number of kills that hit a training before its end; the others do not count.
     assert sum(code != 0 and step < 48 for _, code, step in told) >= 15, told
     assert_resumed_equals_whole(tmp_path)

@@ -1,4 +1,4 @@
-"""A search that is killed, at whatever moment, goes on to the trials and the winner of an undisturbed one."""
+"""A search that is killed at any moment continues to the same trials and the same winner as an undisturbed one."""
 
 import json
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""A small training that is killed again and again, and goes on each time.
+"""A small training that is killed again and again, and continues each time.
 
 `python train_and_die.py DATA FOLDER SEED MOMENT...` trains once undisturbed and once with the moments, one after the
 other, and leaves `whole.npz` and `resumed.npz` with all that the trainings gave. A moment is one of
 
     start      kill -9 while TensorFlow starts or the checkpoint is read
     step       kill -9 at a random time after the first step of the process
-    save       kill -9 at a random operation on files of a random checkpoint
+    save       kill -9 at a random file operation of a random checkpoint
     damage     as step, and then a bit of the newest checkpoint flips
     terminate  SIGTERM at a random time after the first step
 
@@ -74,7 +74,7 @@ def settings():
 
 
 def train(data, work, result):
-    # Half of what a training this small takes is Autograph's reading of the source code, which none of it needs.
+    # Autograph's reading of the source code takes half the time of such a small training, which does not need it.
     fitted = tf.autograph.experimental.do_not_convert(fit_module.fit)(
         settings(),
         examples=ExampleSet(data / "data"),
@@ -88,7 +88,7 @@ def train(data, work, result):
 
 
 def after_first_step(act):
-    """Calls it in a thread when the process has made its first step."""
+    """Calls a function in a thread when the process has made its first step."""
     original = TrainStep.run
 
     def run(self, *arguments):
@@ -110,7 +110,7 @@ def later(seconds, number):
 
 
 def prepare(moment, draw, seconds):
-    """Makes this process end at the moment."""
+    """Makes this process end at the given moment."""
     if moment == "start":
         threading.Thread(target=later(draw.uniform(0.1, 2.0), signal.SIGKILL), daemon=True).start()
     elif moment == "save":
@@ -122,7 +122,7 @@ def prepare(moment, draw, seconds):
             if save.count < saves:
                 return original(self, *arguments, **keywords)
             operations = file_operations.Operations()
-            # A save without as many operations is survived; the next one is tried again.
+            # If a save has fewer operations, the process survives it, and the next save is tried.
             operations._act = lambda *_: len(operations.seen) == operation and os.kill(os.getpid(), signal.SIGKILL)
             with operations.watched():
                 return original(self, *arguments, **keywords)
@@ -135,7 +135,7 @@ def prepare(moment, draw, seconds):
 
 
 def child(data, work, result, *, moment, draw, seconds):
-    """Runs a training in a process of its own, and gives its exit code; negative, the signal that ended it."""
+    """Runs a training in its own process; returns its exit code, or minus the signal that ended it."""
     process = os.fork()
     if process == 0:
         code = 1
@@ -175,7 +175,7 @@ def flip_a_bit(work, draw):
 def main():
     data, folder, draw = Path(sys.argv[1]), Path(sys.argv[2]), random.Random(int(sys.argv[3]))
     assert child(data, folder / "whole", folder / "whole.npz", moment=None, draw=draw, seconds=0) == 0
-    # The moments are spread over a little less than the steps take: that most of them find a training at work.
+    # The moments are spread over slightly less time than the steps take, so that most hit a running training.
     took = (folder / "whole.npz").stat().st_mtime - (folder / "whole" / "stepped").stat().st_mtime
     seconds = 1.2 * took / (len(sys.argv) - 3)
     told, work = [], folder / "resumed"
