@@ -133,7 +133,7 @@ def test_lighting_adds_the_axes_by_their_eigenvalues():
 
 @pytest.mark.parametrize("settings", [a.Lighting(), a.Grayscale()])
 def test_what_changes_colours_refuses_grey_images(settings):
-    with pytest.raises(ConfigError, match=f"{type(settings).__name__} .* 3 channels; received 1. Take it out of augment"):
+    with pytest.raises(ConfigError, match=f"{type(settings).__name__} .* 3 channels; received 1. Remove it from augment"):
         augmented(settings, images=IMAGES[..., :1])
 
 
