@@ -39,6 +39,15 @@ def test_what_a_page_links_to_is_there(page):
         assert (page.parent / target).is_file(), target
 
 
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md")))
+def test_the_documentation_shows_every_example_with_its_code(example):
+    page = (ROOT / "docs" / "how-to" / "add" / f"{example}.md").read_text(encoding="utf-8")
+    shown = [Path(path).name for path in re.findall(r"include\} (.+)$", page, flags=re.MULTILINE)]
+    assert shown[:2] == ["README.md", f"my_{example.removeprefix('export_')}.py"]
+    assert all((ROOT / "examples" / example / name).is_file() for name in shown)
+    assert f"](add/{example}.md)" in (ROOT / "docs" / "how-to" / "extend.md").read_text(encoding="utf-8")
+
+
 def test_the_picture_of_the_graph_is_that_of_the_standard_graph():
     graph = drawing("graph")
     drawn = graph.draw(graph.fullest(), graph.standard_pipeline(graph.experiment()))
