@@ -185,8 +185,9 @@ def _accepts_venv(call, _):
 
 
 def _accepts_pip(call, _):
-    if call.arguments[-1].endswith(".whl"):
-        _assert_words(call, ["install", re.escape(f"kerasvision-{kerasvision.__version__}-py3-none-any.whl")])
+    if ".whl" in call.arguments[-1]:
+        wheel = re.escape(f"kerasvision-{kerasvision.__version__}-py3-none-any.whl")
+        _assert_words(call, ["install", rf"{wheel}(\[serve\])?"])
         return
     if call.arguments == ["install", "pre-commit"]:
         assert (ROOT / ".pre-commit-config.yaml").is_file()
