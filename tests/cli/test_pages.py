@@ -118,8 +118,3 @@ def test_what_a_page_shows_wrongly_is_noticed():
     assert prints("score 0.9812\ntrainer  ran  6.6  here\n3.2 s", "score 0.9913 \ntrainer  ran   10.2  here\n4.1 s\n")
     assert not prints("11 stages ran", "10 stages ran")
     assert not prints("97.7 MiB", "97.8 MiB")
-
-
-def test_a_compiled_pipeline_has_every_stage_and_setting(kerasvision):
-    compiled = kerasvision("compile", "pipelines/digits.py").stdout
-    assert compiled == (pages.ROOT / "tests" / "golden" / "digits.json").read_text()
