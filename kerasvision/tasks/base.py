@@ -177,6 +177,15 @@ class Task(ABC):
     Args:
         settings: the task's part of the pipeline file.
         classes: class names in the order of their numbers.
+
+    Which stage calls which method:
+
+    - trainer: `build` and `objective` once, `encode` for every batch, and `trained` for the network that it saves
+    - exporter: `predictor`, whose outputs the SavedModel answers with; infra_validator compares both
+    - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
+
+    `kerasvision.tasks.measured.MeasuredTask` defines all of them but four, from the metrics of the settings; examples/task
+    subclasses it.
     """
 
     def __init__(self, settings: c.Task, classes: Sequence[str]) -> None:

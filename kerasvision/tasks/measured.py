@@ -64,8 +64,12 @@ class MeasuredTask(Task):
     def target(self, batch: Batch) -> tf.Tensor:
         """What is right for each of N examples: a tensor of N rows.
 
-        Called in tf.data while training, and eagerly in an evaluation. There, lists of unlike lengths (captions, objects)
-        are ragged tensors; in training they are filled up, see `kerasvision.data.augmentation`.
+        Called in tf.data while training, and eagerly in an evaluation. An example may have fewer captions or objects than
+        another one of its batch: captions are filled up with "", boxes with zeros, and the labels of objects with -1.
+
+        Args:
+            batch: `label` int64 (N,); `captions` string (N, K); `objects` with `bbox` float32 (N, M, 4) in [0, 1] (y_min,
+                x_min, y_max, x_max) and `label` int64 (N, M): each where the source gives them.
         """
 
     @abstractmethod
@@ -83,7 +87,7 @@ class MeasuredTask(Task):
 
     def truth(self, batch: Batch) -> npt.NDArray[Any]:
         """`target` as an array."""
-        truth: npt.NDArray[Any] = self.target(batch).numpy()
+        truth: npt.NDArray[Any] = self.target({name: _filled_up(value) for name, value in batch.items()}).numpy()
         return truth
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -155,6 +159,15 @@ def _weighted_scores(
 
 def _truth_and_answers(weighted: WeightedAnswers) -> TruthAndAnswers:
     return weighted.truth, weighted.answers
+
+
+def _filled_up(value: Any) -> Any:
+    """Ragged tensors as training has them, see `kerasvision.data.feeding.padding.padded_batches`."""
+    if isinstance(value, Mapping):
+        return {name: _filled_up(part) for name, part in value.items()}
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor(-1 if value.dtype == tf.int64 else None)
+    return value
 
 
 def _shown(value: object) -> str:

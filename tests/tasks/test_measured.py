@@ -77,6 +77,18 @@ def test_training_and_evaluation_have_the_same_target(ages):
     assert task.encode(batch)[1].numpy().tolist() == task.truth(batch).tolist() == [40.0, 10.0]
 
 
+def test_what_an_evaluation_has_in_unlike_lengths_is_filled_up_as_in_training(ages):
+    seen = {}
+    ages.setattr(AgeTask, "target", lambda self, batch: seen.update(batch) or tf.strings.to_number(batch["captions"][:, 0]))
+    boxes = tf.ragged.constant([[[0, 0, 0.5, 1]], [[0, 0, 1, 1], [0.5, 0.5, 1, 1]]], ragged_rank=1, dtype=tf.float32)
+    labels, captions = tf.ragged.constant([[3], [1, 2]], dtype=tf.int64), tf.ragged.constant([["7.5"], ["12", "years"]])
+    truth = make_task(Age(), ["10"]).truth({"captions": captions, "objects": {"bbox": boxes, "label": labels}})
+    assert truth.tolist() == [7.5, 12.0]
+    assert seen["captions"].numpy().tolist() == [[b"7.5", b""], [b"12", b"years"]]
+    assert seen["objects"]["label"].numpy().tolist() == [[3, -1], [1, 2]]
+    assert seen["objects"]["bbox"].numpy()[0].tolist() == [[0, 0, 0.5, 1], [0, 0, 0, 0]]
+
+
 def test_its_network_has_one_output_unless_the_task_says_more(ages, shapes_only):
     model, task = c.Model(name="lenet5"), make_task(Age(), ["10"])
     assert task.build(model, image_shape=(16, 16, 1)).output_shape == (None, 1)
