@@ -1,4 +1,4 @@
-"""Words of captions: how many, and how often each."""
+"""Words of captions, and how often each occurs."""
 
 import re
 from collections import Counter
@@ -8,16 +8,16 @@ import pandas as pd
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.scripts import MARKS, SPACELESS
 
-# A character of a script without spaces, with its marks; or letters and digits with theirs, with ' and - between them.
+# A character of a script without spaces, with its marks; or letters and digits with their marks, with ' and - between them.
 CHARACTER = re.compile(f"[{SPACELESS}][{MARKS}]*")
 _LETTERS = rf"(?:(?![{SPACELESS}])[^\W_][{MARKS}]*)+"
 WORD = re.compile(rf"{CHARACTER.pattern}|{_LETTERS}(?:['’\-]{_LETTERS})*")
 
 
 def words_in(caption: str) -> list[str]:
-    """The words of a caption, in small letters and without punctuation: those of `c.Words`.
+    """The words of a caption in lower case and without punctuation, as `c.Words` defines them.
 
-    In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character is one, with its marks.
+    In a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character with its marks is a word.
 
     >>> words_in("A child's T-shirt, red & WHITE.")
     ['a', "child's", 't-shirt', 'red', 'white']
@@ -28,7 +28,7 @@ def words_in(caption: str) -> list[str]:
 
 
 def vocabulary_table(examples: ExampleSet) -> pd.DataFrame:
-    """`word` and `count` over all captions, the commonest first; no rows where there are no captions."""
+    """`word` and `count` over all captions, the most common word first; no rows if there are no captions."""
     counts: Counter[str] = Counter()
     for split in examples.splits if examples.has_captions else ():
         batches = examples.dataset(split).map(lambda example: example["captions"]).ragged_batch(256)
@@ -39,7 +39,7 @@ def vocabulary_table(examples: ExampleSet) -> pd.DataFrame:
 
 
 def frequency_table(counts: Counter[str]) -> pd.DataFrame:
-    """Words by falling count, and by letter among equals.
+    """Words in the order of falling counts; words with equal counts are in alphabetical order.
 
     >>> frequency_table(Counter(["dog", "a", "cat", "a"])).to_dict("list")
     {'word': ['a', 'cat', 'dog'], 'count': [2, 1, 1]}

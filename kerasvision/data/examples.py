@@ -19,10 +19,10 @@ VERSION = "1.0.0"
 
 
 class ExampleObject(TypedDict, total=False):
-    """One thing in an image.
+    """One object in an image.
 
     `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `mask`:
-    PNG bytes of a grey picture of the image's size, 255 where the object is; only where the data set has masks.
+    PNG bytes of a grey picture of the image's size, 255 inside the object; only if the data set has masks.
     """
 
     bbox: Box
@@ -31,7 +31,7 @@ class ExampleObject(TypedDict, total=False):
 
 
 class EncodedObjects(TypedDict):
-    """The objects of one image as NumPy gives them: boxes (M, 4) in [0, 1], class numbers (M,), and encoded masks (M,)."""
+    """The objects of one image as NumPy arrays: boxes (M, 4) in [0, 1], class numbers (M,), and encoded masks (M,)."""
 
     bbox: NDArray[np.float32]
     label: NDArray[np.int64]
@@ -39,7 +39,7 @@ class EncodedObjects(TypedDict):
 
 
 class EncodedExample(TypedDict):
-    """One example of `ExampleSet.dataset(...).as_numpy_iterator()`, the image encoded, texts in UTF-8."""
+    """One example of `ExampleSet.dataset(...).as_numpy_iterator()`, with an encoded image and texts in UTF-8."""
 
     image: bytes
     id: bytes
@@ -49,7 +49,7 @@ class EncodedExample(TypedDict):
 
 
 class Example(NamedTuple):
-    """One image to be written: its id, its encoded bytes, and its annotations."""
+    """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations."""
 
     id: str
     image: bytes
@@ -70,8 +70,7 @@ class ExampleSet:
             captions and objects.
 
     Attributes:
-        cached: (split, transform) -> what `cached_split` has read into memory, for all who train on this object one after
-            the other.
+        cached: (split, transform) -> what `cached_split` has read into memory. Successive trainings on this object share it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -82,12 +81,12 @@ class ExampleSet:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of their numbers; none where the images have no labels."""
+        """Class names in the order of their numbers; empty if the images have no labels."""
         return tuple(self._features["label"].names) if "label" in self._features else ()
 
     @property
     def object_classes(self) -> tuple[str, ...]:
-        """Class names of the objects in the order of their numbers; none where there are no objects."""
+        """Class names of the objects in the order of their numbers; empty if there are no objects."""
         return tuple(self._features["objects"]["label"].names) if "objects" in self._features else ()
 
     @property
@@ -102,15 +101,15 @@ class ExampleSet:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that hold at least one example."""
+        """The splits with at least one example."""
         return tuple(self._builder.info.splits)
 
     def count(self, split: str) -> int:
-        """How many examples a split holds; 0 for one that is not there."""
+        """How many examples a split has; 0 if there is no such split."""
         return self._builder.info.splits[split].num_examples if split in self.splits else 0
 
     def encoded_bytes(self, split: str) -> int:
-        """Bytes that a split's examples take as they are on disk, their images encoded; 0 for one that is not there."""
+        """The size of a split's examples on disk in bytes, with encoded images; 0 if there is no such split."""
         return int(self._builder.info.splits[split].num_bytes) if split in self.splits else 0
 
     def dataset(self, split: str) -> tf.data.Dataset:
@@ -118,9 +117,9 @@ class ExampleSet:
 
         `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
         (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,)},
-        and with masks "mask": string (M,), encoded too.
+        and with masks in it "mask": string (M,), encoded.
         """
-        # To put one together takes TFDS a tenth of a second, and a page reads each split several times.
+        # TFDS takes a tenth of a second to make one, and a page reads each split several times.
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
@@ -135,16 +134,16 @@ class ExampleSet:
 
 
 class ExampleWriter:
-    """Writes examples one by one, the splits in any order, and in little memory.
+    """Writes examples one by one, in any order of splits and with little memory.
 
-    TFDS' `builder_from_directory` reads the result without kerasvision. The order on disk follows from the ids (TFDS' own:
-    by their hash), so it is the same every time. A data set with GIF files must be read with `tfds.decode.SkipDecoding`,
-    as `ExampleSet` does: TFDS' own decoder fails on them.
+    TFDS' `builder_from_directory` reads the result without kerasvision. The order on disk depends on the ids alone (by
+    their hash, as in TFDS), so it is the same every time. A data set with GIF files must be read with
+    `tfds.decode.SkipDecoding`, as `ExampleSet` does: TFDS' own decoder fails on them.
 
     Args:
-        folder: where the data set goes; made here.
-        classes: all class names, in the order of their numbers; none where the images have no labels.
-        object_classes: likewise of the objects; none where there are no objects.
+        folder: the folder of the data set; it is created.
+        classes: all class names, in the order of their numbers; empty if the images have no labels.
+        object_classes: class names of the objects, in the order of their numbers; empty if there are no objects.
         captions: whether the images have captions.
         masks: whether the objects have masks.
     """
@@ -182,7 +181,7 @@ class ExampleWriter:
             records = ShuffledRecords(self._folder / f"{split}.unordered", salt=split)
             self._splits[split] = self._open.enter_context(records)
         record = self._serializer.get_tf_example(encoded)
-        # TFDS itself leaves the order of the features to a hash table that every process seeds anew.
+        # TFDS itself orders the features by a hash table, which has a different seed in every process.
         self._splits[split].add(example["id"], record.SerializeToString(deterministic=True))
 
     def _finish(self) -> None:
@@ -213,7 +212,7 @@ def write_examples(
     captions: bool = False,
     masks: bool = False,
 ) -> None:
-    """Writes a data set whose rows are asked for split by split: `ExampleWriter` in one call.
+    """Writes a whole data set split by split: `ExampleWriter` in one call.
 
     Args:
         rows: split -> its rows; called once per split.

@@ -1,6 +1,6 @@
-"""The names of what a task distinguishes: words, say. Where settings ask for it, they are fitted with the transform.
+"""The names that a task distinguishes: its classes or, for example, words.
 
-Without such settings they are the classes that the labels have.
+If the settings require it, they are fitted with the transform. Otherwise they are the classes of the labels.
 """
 
 import json
@@ -13,16 +13,16 @@ FILE = "names.json"
 
 
 def save_names(names: Sequence[str], *, transform: Path) -> None:
-    """Writes them into the folder of `transform.json`, in the order of their numbers."""
+    """Writes the names into the folder of `transform.json`, in the order of their numbers."""
     text = json.dumps(list(names), indent=0, ensure_ascii=False)
     transform.with_name(FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def class_names(transform: Path, *, labels: Sequence[str]) -> tuple[str, ...]:
-    """The names in the folder of `transform.json`; where there are none, the labels' classes.
+    """The names in the folder of `transform.json`; without such a file, the labels' classes.
 
     Raises:
-        DataError: the file holds something else.
+        DataError: the file does not contain a list of names.
     """
     file = transform.with_name(FILE)
     if not file.is_file():
@@ -32,5 +32,5 @@ def class_names(transform: Path, *, labels: Sequence[str]) -> tuple[str, ...]:
     except ValueError as error:
         raise DataError(f"{file} is damaged: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{file} must hold a list of names")
+        raise DataError(f"{file} must contain a list of names")
     return tuple(names)

@@ -1,4 +1,4 @@
-"""What a source yields: one image of unknown quality, with its annotations: label, captions, objects."""
+"""The records of a source: each is one unchecked image with its annotations: label, captions, objects."""
 
 import errno
 import hashlib
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# Faults of an image that a source does not read, and a note on one that it does.
+# Faults of images that a source does not read, and a note on an image that it does read.
 OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
@@ -22,10 +22,10 @@ class Object:
     """One thing in an image.
 
     Attributes:
-        box: corners y_min, x_min, y_max, x_max in pixels, the last two exclusive; of the upright image, or of what the
-            record's `drawn_on` says.
-        label: its class name; "object" is taken where it is "".
-        mask: PNG bytes of a grey (H, W) picture, 255 where the object is and 0 elsewhere; or a function that gives them.
+        box: corners y_min, x_min, y_max, x_max in pixels, the last two exclusive; in the upright image, or in the picture
+            of the record's `drawn_on`.
+        label: its class name; "" becomes "object".
+        mask: PNG bytes of a grey (H, W) picture, 255 inside the object and 0 elsewhere; or a function that returns them.
     """
 
     box: Box
@@ -35,20 +35,20 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An image as its source gives it.
+    """An image from its source.
 
     Attributes:
         name: unique within the source, and the same every time it is read: `train/daisy/1.jpg`.
-        content: the encoded image: a file, or a function that gives the bytes.
-        label: the class name; "" where the source knows none. Of spaces, one between words is kept.
-        split: the split that the source itself puts it in, or None.
-        group: what must not be torn apart (a person, a scene): all images of a group share a split. "": a group of its own.
-        captions: what it shows, in words.
-        objects: what is in it.
-        fault: why it cannot be used, where the source already knows; else "".
-        drawn_on: (height, width) of the picture that the objects were drawn on, where the source says it; where the file has
-            another size, they are fitted to it.
-        notes: what should be known of it, one line each.
+        content: the encoded image: a file, or a function that returns the bytes.
+        label: the class name; "" without a label. Spaces are reduced to one between words.
+        split: the split that the source puts it in, or None.
+        group: what must stay in one split (a person, a scene): all images of a group share a split. "" for no group.
+        captions: sentences that describe the image.
+        objects: the objects in the image.
+        fault: why it cannot be used, if the source already knows; otherwise "".
+        drawn_on: (height, width) of the picture that the objects were drawn on, if the source says it. If the file has
+            another size, the objects are fitted to it.
+        notes: what a reader should know about it, one line each.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Record:
     notes: tuple[str, ...] = ()
 
     def file_size(self) -> int:
-        """Bytes of the file; 0 where the content is no file, or cannot be found: loading it says why."""
+        """The size of the file in bytes; 0 if the content is not a file or cannot be found: `load` says why."""
         try:
             return self.content.stat().st_size if isinstance(self.content, Path) else 0
         except (OSError, ValueError):
@@ -73,7 +73,7 @@ class Record:
         """The encoded bytes.
 
         Raises:
-            OSError: the file cannot be read, or is a pipe or a device, which may never come to an end.
+            OSError: the file cannot be read, or is a pipe or a device, which may never end.
         """
         if not isinstance(self.content, Path):
             return self.content()
@@ -84,7 +84,7 @@ class Record:
 
 
 def class_name(label: str) -> str:
-    """A label on one line, without space around it: TFDS keeps class names in the lines of a file.
+    """A label on one line, without spaces around it: TFDS stores class names as the lines of a file.
 
     >>> class_name(" sun\\nflower ")
     'sun flower'

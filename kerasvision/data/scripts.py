@@ -1,8 +1,8 @@
 """Which characters belong to scripts that write no spaces between words, by Unicode's blocks (The Unicode Standard, 15.0).
 
-As ranges that stand in a class of a regular expression, the same for Python's `re` and for the one in TensorFlow's graph.
-Digits are left out: a number is one word in every script. Tibetan is not among them: a sign (tsheg) ends each syllable
-there, and so cuts sentences into syllables as a space would.
+They are ranges for a class of a regular expression, which both Python's `re` and TensorFlow's graph accept. Digits are left
+out: a number is one word in every script. Tibetan is left out too: a sign (tsheg) ends each of its syllables, and so
+separates them as a space would.
 """
 
 import unicodedata
@@ -22,7 +22,7 @@ EAST_ASIAN = (
     (0x3105, 0x312F), (0x31A0, 0x31BF), (0xA000, 0xA48C),                   # Bopomofo, Yi
     (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAD9), (0x20000, 0x323AF),  # Han
 )  # fmt: skip
-# Their punctuation, and ASCII's in full width: written without spaces too.
+# Their punctuation, and ASCII's in full width: also written without spaces.
 EAST_ASIAN_PUNCTUATION = (
     (0x3000, 0x3004), (0x3008, 0x3020), (0x3030, 0x3030), (0x303D, 0x303F), (0x30A0, 0x30A0), (0x30FB, 0x30FB),
     (0xFF01, 0xFF0F), (0xFF1A, 0xFF20), (0xFF3B, 0xFF40), (0xFF5B, 0xFF65),
@@ -36,7 +36,7 @@ def _class_of(ranges: tuple[tuple[int, int], ...]) -> str:
 
 
 def _mark_ranges() -> tuple[tuple[int, int], ...]:
-    """Where Unicode has marks (category M); all of them lie in two ranges."""
+    """Where Unicode has marks (category M); all marks are in two ranges."""
     marks = [
         code
         for start, end in ((0x0300, 0x1F000), (0xE0100, 0xE01F0))
@@ -48,7 +48,7 @@ def _mark_ranges() -> tuple[tuple[int, int], ...]:
     return tuple(zip(starts, ends, strict=True))
 
 
-# What stands in [...] of a regular expression.
+# The content of [...] in a regular expression.
 SPACELESS = _class_of(SOUTH_EAST_ASIAN + EAST_ASIAN)
 TIGHT_PUNCTUATION = _class_of(EAST_ASIAN_PUNCTUATION)
 MARKS = _class_of(_mark_ranges() + HALF_WIDTH_MARKS)

@@ -1,6 +1,7 @@
-"""Records on disk in an order that their keys alone decide, however they come and however many there are.
+"""Records on disk in an order that depends on their keys only, not on the order in which they are added.
 
-TensorFlow Datasets' own writer keeps up to 1 GB of records in memory before it goes to disk; here, 24 bytes per record.
+TensorFlow Datasets' own writer keeps up to 1 GB of records in memory before it writes to disk. This one keeps 24 bytes per
+record.
 """
 
 from array import array
@@ -19,11 +20,11 @@ from kerasvision.errors import DataError
 
 
 class ShuffledRecords:
-    """Byte strings, added in any order and given back in the order of their keys' hashes (TFDS' own order).
+    """Byte strings, added in any order and returned in the order of their keys' hashes (TFDS' own order).
 
     Args:
-        file: where they are kept meanwhile; made here, and removed in the end.
-        salt: other salt, other order.
+        file: a temporary file for them; it is created, and removed at the end.
+        salt: another salt gives another order.
 
     >>> import tempfile
     >>> with ShuffledRecords(Path(tempfile.mkdtemp(), "records"), salt="train") as records:
@@ -60,23 +61,23 @@ class ShuffledRecords:
         self._ends.append(self.num_bytes)
 
     def __iter__(self) -> Iterator[bytes]:
-        """All records.
+        """All records, in order.
 
         Raises:
-            DataError: two have one key.
+            DataError: two records have the same key.
         """
         high, low = np.frombuffer(self._high, np.uint64), np.frombuffer(self._low, np.uint64)
         order = np.lexsort((low, high))
         for before, after in pairwise(order):
             if high[before] == high[after] and low[before] == low[after]:
-                raise DataError("every image of a data set needs a name of its own; two share one")
+                raise DataError("every image of a data set needs a name of its own; two images share one")
         for number in order:
             self._stream.seek(self._ends[number])
             yield self._stream.read(self._ends[number + 1] - self._ends[number])
 
 
 def write_shards(records: ShuffledRecords, template: tfds.core.ShardedFileTemplate) -> list[int]:
-    """Writes them as TFRecord files, of 64 MB to 1 GB each where there is so much, and says how many each file holds."""
+    """Writes the records as TFRecord files of 64 MB to 1 GB each (one file if they are fewer); returns each file's count."""
     shards = shard_utils.ShardConfig.calculate_number_shards(records.num_bytes, len(records))
     bounds = [0, *shard_utils.get_shard_boundaries(len(records), shards)]
     rest = iter(records)

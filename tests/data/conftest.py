@@ -1,4 +1,4 @@
-"""What the tests of the data share: examples on disk from arrays."""
+"""Fixtures of the data tests: examples on disk from arrays."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A data set on disk is what TFDS itself would have written, in less memory, and TFDS alone reads it."""
+"""A data set on disk equals what TFDS itself writes, takes less memory to write, and TFDS alone can read it."""
 
 import hashlib
 import tracemalloc
@@ -25,7 +25,7 @@ ROWS = [(f"b/{number}.png", png(number), "ab"[number % 2]) for number in range(6
 
 
 class ByTfds(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """The same data set as TFDS' own machinery writes it."""
+    """The same data set, written by TFDS' own code."""
 
     name = "examples"
     VERSION = tfds.core.Version("1.0.0")

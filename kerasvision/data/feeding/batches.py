@@ -19,7 +19,7 @@ from kerasvision.ops.tracing import without_autograph
 
 __all__ = ["Encode", "decoded_gb", "evaluation_batches", "training_batches"]
 
-# What a task does with a batch of {"image": float32 (N, H, W, C), "id": string (N,), and what the examples have besides}.
+# What a task does with a batch of {"image": float32 (N, H, W, C), "id": string (N,), and the other keys of the examples}.
 Encode = Callable[[Tensors], tuple[object, object]]
 
 
@@ -37,28 +37,28 @@ def training_batches(
     start_step: int = 0,
     shard: tuple[int, int] = (0, 1),
 ) -> tuple[tf.data.Dataset, int]:
-    """The batches of a whole training, epoch after epoch, and how many there are in one epoch.
+    """The batches of a whole training, epoch after epoch, and the number of batches in one epoch.
 
-    The last images of an epoch that do not fill a batch are left out; each epoch leaves out others. The order is the same
-    whether decoded or encoded images are kept in memory; where neither fit, it is shuffled through a buffer.
+    The last images of an epoch that do not fill a batch are left out; each epoch leaves out other images. The order does
+    not depend on whether decoded or encoded images are kept in memory. If neither fit, a buffer shuffles the images.
 
     Args:
-        examples: what to train on: its train split.
+        examples: the examples; their train split is used.
         transform: bytes to pixels, pixels to input.
         encode: a batch of examples to (inputs, targets).
         augment: applied to pixels, between the two halves of the transform.
         batch_size: images per batch, over all replicas and workers.
-        epochs: how many epochs follow each other.
+        epochs: how many epochs.
         seed: of order and augmentation.
-        memory_budget_gb: decoded images up to this size are kept in memory; else encoded ones up to this size; else they
-            are read in every epoch.
-        plain_epochs: how many epochs at the end see the images as evaluation does.
-        start_step: how many batches of the training to leave out at its beginning: those that follow are the same.
+        memory_budget_gb: decoded images are kept in memory if they take at most this; otherwise encoded images are, under
+            the same limit; otherwise images are read in every epoch.
+        plain_epochs: how many epochs at the end use the images without augmentation, as evaluation does.
+        start_step: how many batches to skip at the beginning; the batches after them do not change.
         shard: (number of this worker from 0, number of workers): each gets its slice of every batch.
 
     Raises:
-        ConfigError: fewer training images than one batch holds; an augmentation that these examples cannot have; a start or
-            a shard that does not exist.
+        ConfigError: fewer training images than batch_size; an augmentation that does not fit these examples; a start or a
+            shard that does not exist.
     """
     count = examples.count(TRAIN)
     if count < batch_size:
@@ -78,7 +78,7 @@ def training_batches(
         if first < last:
             order = Order(count, batch_size, seed, min(max(first, start_step), last), last, shard)
             batches = augmented_batches(source, make_augmentation(augmentations), order)
-            # Encoded before they are joined: only mixed images have shares of labels.
+            # Encoded before they are concatenated: only mixed images have shares of labels.
             parts.append(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE))
     return reduce(tf.data.Dataset.concatenate, parts).prefetch(tf.data.AUTOTUNE), steps
 
@@ -92,11 +92,11 @@ def evaluation_batches(
     batch_size: int,
     memory_budget_gb: float = 0.0,
 ) -> tf.data.Dataset:
-    """(inputs, targets, weights) of a whole split, in order, all batches full.
+    """(inputs, targets, weights float32 (N,)) of a whole split, in order, all batches full.
 
-    The last batch is filled up with copies of its first example at weight 0: every replica gets as many rows, and no row
-    counts twice. Captions and objects are filled up to the most that an image of the split has (see `padded_batches`). Where
-    the images fit into the memory budget, they are read once and stay there.
+    The last batch is filled with copies of its first example at weight 0, so that every replica gets equally many rows and
+    no row counts twice. Captions and objects are padded to the largest number in an image of the split (see
+    `padded_batches`). If the images fit into the memory budget, they are read once and stay in memory.
     """
     is_small = decoded_gb(examples.count(split), transform) <= memory_budget_gb
     if is_small:

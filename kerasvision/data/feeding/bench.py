@@ -19,7 +19,7 @@ from kerasvision.data.transform import ImageTransform
 
 READING = "reading"
 
-# How many images are processed again and again; they lie in memory, so that reading is measured by itself.
+# How many images are processed repeatedly. They are in memory, so that reading is measured separately.
 _SAMPLE = 256
 _ROUNDS = 3
 
@@ -30,8 +30,8 @@ class TimedStep:
 
     Attributes:
         name: what it does.
-        milliseconds: of one processor core for one image, in this step alone; of reading, those that pass.
-        images_per_second: with this step and all before it, on this machine as a whole.
+        milliseconds: time of one processor core for one image, in this step alone; for reading, elapsed time.
+        images_per_second: with this step and all steps before it, on the whole machine.
     """
 
     name: str
@@ -49,19 +49,19 @@ def bench_input(
 ) -> list[TimedStep]:
     """Measures the steps from disk to the network's input, in their order, on up to 256 training images.
 
-    Each pipeline of the first k steps runs in turn, several times; a step costs what it adds to the median of those before,
-    and no less than nothing. Images are decoded every time, as they are where they do not fit into memory decoded.
+    The pipelines of the first k steps run several times in turn. The cost of a step is what it adds to the median of the
+    steps before it, at least 0. Images are decoded every time, as in a training whose decoded images do not fit into memory.
 
     Args:
-        examples: whose train split is read.
-        transform: fitted.
+        examples: the data set; its train split is read.
+        transform: the fitted transform.
         augment: the augmentations of the experiment.
         batch_size: images per batch.
-        seconds: how long to measure, about.
+        seconds: about how long to measure.
     """
     count = min(examples.count(TRAIN), _SAMPLE)
     batch_size = min(batch_size, count)
-    # Starting a pipeline takes some milliseconds, so a few images are gone through several times.
+    # Starting a pipeline takes some milliseconds, so few images are processed several times.
     epochs = _SAMPLE // count
     images = epochs * (count // batch_size * batch_size)
     pipelines = _pipelines(examples, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
@@ -81,7 +81,7 @@ def slowest_step(steps: Sequence[TimedStep]) -> TimedStep:
 
 
 def cores_to_feed(steps: Sequence[TimedStep], *, images_per_second: float = 3000.0) -> float:
-    """How many cores of this kind feed an accelerator that takes `images_per_second`; 3,000: a ResNet-50 on one H200.
+    """How many cores of this kind an accelerator needs that processes `images_per_second`. 3,000: a ResNet-50 on one H200.
 
     >>> cores_to_feed([TimedStep("reading", 0.1, 10_000.0), TimedStep("decoding", 0.9, 1_000.0)], images_per_second=2_000)
     2.0
@@ -98,13 +98,13 @@ def _pipelines(
     batch_size: int,
     epochs: int,
 ) -> dict[str, tf.data.Dataset]:
-    """Name of the last step -> the data set of all steps up to it; reading is a pipeline of its own."""
+    """Name of the last step -> the data set of all steps up to it; reading has its own pipeline."""
     encoded = examples.dataset(TRAIN).take(count)
     source = TrainingExamples(
         encoded.cache(), largest_shapes(encoded), {}, decoded=False, num_classes=len(examples.classes), transform=transform
     )
     order = Order(count, batch_size, seed=0, first_step=0, last_step=epochs * (count // batch_size))
-    # A crop takes the place of resizing, so it is part of decoding.
+    # A crop replaces resizing, so it is part of decoding.
     first = make_augmentation(augment[:1]) if augment else make_augmentation(())
     done = 1 if first.replaces_resize is not None else 0
     decode = prepare_one(transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
@@ -123,7 +123,7 @@ def _pipelines(
 
 
 def _measured(dataset: tf.data.Dataset, *, count: int, seconds: float) -> tuple[float, float]:
-    """Milliseconds per image: of processors, and those that passed."""
+    """Milliseconds per image: of the processors, and elapsed."""
     began, used, images = time.perf_counter(), time.process_time(), 0
     while not images or time.perf_counter() - began < seconds:
         _run(dataset)

@@ -1,4 +1,4 @@
-"""Examples in memory, as much of them as the budget allows: decoded, else encoded, else nothing."""
+"""Examples in memory, if the budget allows: decoded, otherwise encoded, otherwise not at all."""
 
 import math
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from kerasvision.ops.tracing import without_autograph
 
 @dataclass(frozen=True)
 class TrainingExamples:
-    """Training examples, wherever they are.
+    """Training examples, in memory or on disk.
 
     Attributes:
-        examples: one by one, as `ExampleSet.dataset` gives them.
+        examples: one by one, from `ExampleSet.dataset`.
         shapes: their `largest_shapes`.
-        cached: all of them as one batch, where that fits into memory; else empty.
-        decoded: whether those cached are prepared (with pixels).
-        num_classes: how many classes their labels have; 0 where they have none.
-        transform: what prepares them.
+        cached: all of them as one batch, if that fits into memory; otherwise empty.
+        decoded: whether the cached examples are prepared (with pixels).
+        num_classes: how many classes their labels have; 0 without labels.
+        transform: prepares the examples.
     """
 
     examples: tf.data.Dataset
@@ -43,7 +43,7 @@ class TrainingExamples:
         return order.batches().unbatch().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
     def in_batches(self, order: Order) -> tf.data.Dataset:
-        """A batch at a time, likewise; only where they are cached."""
+        """A batch at a time, in order, each with its "place", int64 (B,). The examples must be cached."""
         return order.batches().map(self._cached_rows, num_parallel_calls=tf.data.AUTOTUNE)
 
     @without_autograph
@@ -54,9 +54,9 @@ class TrainingExamples:
 def training_examples(
     examples: SplitExamples, transform: InputTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
 ) -> TrainingExamples:
-    """Opens the train split, and reads it where it fits into the memory budget.
+    """Opens the train split, and reads it into memory if it fits into the budget.
 
-    A random crop needs the encoded images, so they are not decoded ahead where `augment` has one.
+    A random crop needs the encoded images, so they are not decoded ahead if `augment` has one.
     """
     encoded, count = examples.dataset(TRAIN), examples.count(TRAIN)
     is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
@@ -69,9 +69,10 @@ def training_examples(
 
 
 def cached_split(examples: SplitExamples, split: str, transform: InputTransform | None) -> Tensors:
-    """A whole split as one batch in memory, prepared where there is a transform.
+    """A whole split as one batch in memory, prepared if there is a transform.
 
-    It is read once: as long as `examples` is open, a second call gives the same tensors.
+    "image" is float32 (N, H, W, C) in [0, 255] with a transform, and otherwise string (N,), encoded. The split is read
+    once: as long as `examples` is open, a second call returns the same tensors.
     """
     key = (split, transform)
     if key not in examples.cached:
@@ -85,6 +86,6 @@ def cached_split(examples: SplitExamples, split: str, transform: InputTransform 
 
 
 def decoded_gb(count: int, transform: InputTransform) -> float:
-    """Memory that `count` decoded images take, in GB."""
+    """The memory for `count` decoded images, in GB."""
     image_shape: tuple[int, int, int] = transform.settings.image_shape
     return count * math.prod(image_shape) * 4 / 1e9

@@ -1,6 +1,6 @@
-"""What batches are made from: examples by split, and what prepares them.
+"""The two inputs of batches: examples by split, and the transform that prepares them.
 
-`ExampleSet` and `ImageTransform` are such; so are maps of a frozen network, which take their place in training.
+They are usually `ExampleSet` and `ImageTransform`. Training on maps of a frozen network replaces both.
 """
 
 from collections.abc import Hashable
@@ -25,27 +25,27 @@ class SplitExamples(Protocol):
         """Class names of the objects; none without objects."""
 
     def count(self, split: str) -> int:
-        """How many examples a split holds."""
+        """How many examples a split has."""
 
     def encoded_bytes(self, split: str) -> int:
-        """Bytes that a split's examples take before they are prepared."""
+        """The size of a split's examples in bytes, before they are prepared."""
 
     def dataset(self, split: str) -> tf.data.Dataset:
         """One example at a time, in the same order every time."""
 
 
 class InputTransform(Protocol):
-    """From an example as its data set gives it to the network's input; see `ImageTransform` for each member."""
+    """From an example of a data set to the network's input; see `ImageTransform` for each member."""
 
     @property
     def settings(self) -> Any:
-        """Whose `image_shape` is (H, W, C). A random crop reads how to decode the image here too: then, `c.Transform`."""
+        """Settings with `image_shape`, (H, W, C). A random crop also reads how to decode images: it needs `c.Transform`."""
 
     def __hash__(self) -> int:
-        """Equal for transforms that prepare alike."""
+        """Equal for transforms that prepare examples in the same way."""
 
     def prepared(self, example: Tensors, /) -> Tensors:
-        """The example with pixels, or with a map, of that shape."""
+        """The example with "image" float32 (H, W, C): pixels, or a map of a frozen network."""
 
     def scaled(self, pixels: tf.Tensor, /) -> tf.Tensor:
-        """The pixels as the network expects them."""
+        """The pixels, float32 (..., H, W, C), scaled for the network, in the same shape."""

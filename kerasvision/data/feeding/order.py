@@ -1,4 +1,4 @@
-"""The training examples, epoch after epoch, in an order that (seed, epoch) alone decide; begun anywhere, shared out."""
+"""The order of the training examples: (seed, epoch) alone decide it. It can begin at any step and be split among workers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,23 +7,23 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 
-# How many encoded examples wait in the shuffle buffer where they do not all fit into memory.
+# How many encoded examples are in the shuffle buffer if they do not all fit into memory.
 SHUFFLE_BUFFER = 8192
 
 
 @dataclass(frozen=True)
 class Order:
-    """Which examples are seen when.
+    """Which examples a training uses at which step.
 
     A place is a number from 0: epoch * count + the place within the epoch. The same place always has the same example and
-    the same random numbers, wherever a training begins and however many workers share it.
+    the same random numbers, for every first step and every number of workers.
 
     Attributes:
         count: examples of the split.
         batch_size: examples of one step, over all workers; a multiple of their number, see `Training.check_batch`.
         seed: of the order.
-        first_step: the step to begin with, from 0.
-        last_step: the one to stop before.
+        first_step: the first step, from 0.
+        last_step: the step after the last.
         shard: (number of this worker from 0, number of workers). A worker gets its slice of every batch.
 
     >>> order = Order(count=5, batch_size=2, seed=0, first_step=1, last_step=3)
@@ -41,9 +41,9 @@ class Order:
     def __post_init__(self) -> None:
         number, workers = self.shard
         if not 0 <= number < workers:
-            raise ConfigError("shard is (number of the worker from 0, number of workers)", received=self.shard)
+            raise ConfigError("shard must be (number of the worker from 0, number of workers)", received=self.shard)
         if not 0 <= self.first_step <= self.last_step:
-            raise ConfigError(f"a training of {self.last_step} steps begins at one of them", received=self.first_step)
+            raise ConfigError(f"first_step must lie in [0, {self.last_step}]", received=self.first_step)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -57,7 +57,7 @@ class Order:
 
     @property
     def first_row(self) -> int:
-        """Where in every batch the part of this worker begins."""
+        """The row at which this worker's part of every batch begins."""
         return self.shard[0] * self.local_batch_size
 
     def batches(self) -> tf.data.Dataset:
@@ -75,9 +75,9 @@ class Order:
         return tf.data.Dataset.range(first_epoch, self._epochs()).flat_map(one_epoch).skip(skipped).take(self._steps())
 
     def streamed(self, examples: tf.data.Dataset) -> tf.data.Dataset:
-        """(place, example) one by one, of examples that do not fit into memory: shuffled through a buffer.
+        """(place, example) one by one, for examples that do not fit into memory: a buffer shuffles them.
 
-        To begin in the middle of an epoch, the examples before it are read, but not decoded.
+        To begin in the middle of an epoch, the examples before that step are read, but not decoded.
         """
         first_epoch, skipped = divmod(self.first_step, self.steps_per_epoch)
 
@@ -105,12 +105,12 @@ class Order:
 
 
 def _shuffled(dataset: tf.data.Dataset, *, buffer_size: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """What `Dataset.shuffle` does; that takes one of its two seeds from TensorFlow's global one."""
+    """Does what `Dataset.shuffle` does, but without TensorFlow's global seed."""
     shuffled = tf.raw_ops.ShuffleDataset(
         input_dataset=tf.data.experimental.to_variant(dataset),
         buffer_size=buffer_size,
         seed=seed,
-        seed2=epoch + 1,  # two zeros would mean: another order every time
+        seed2=epoch + 1,  # with two zeros the order would change every time
         output_types=[spec.dtype for spec in tf.nest.flatten(dataset.element_spec)],
         output_shapes=[spec.shape for spec in tf.nest.flatten(dataset.element_spec)],
         reshuffle_each_iteration=False,

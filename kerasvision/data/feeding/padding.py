@@ -1,4 +1,4 @@
-"""Making examples with unlike numbers of captions and objects fit into one batch."""
+"""Batches of examples with different numbers of captions and objects."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ Spec = Any
 
 
 def largest_shapes(examples: tf.data.Dataset) -> Any:
-    """For every part of an example, the shape that holds the largest of them; reads all where captions or objects vary.
+    """For every part of an example, its largest shape. If captions or objects vary, this reads all examples.
 
     Args:
-        examples: undecoded, as `ExampleSet.dataset` gives them.
+        examples: undecoded, from `ExampleSet.dataset`.
 
     Returns:
-        tuples of the examples' structure.
+        Tuples of int, in the structure of an example.
     """
     spec = examples.element_spec
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
@@ -31,13 +31,13 @@ def largest_shapes(examples: tf.data.Dataset) -> Any:
 
 
 def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, drop_remainder: bool) -> tf.data.Dataset:
-    """Batches of prepared examples, captions filled up with "", boxes and masks with zeros, objects' labels with -1.
+    """Batches of prepared examples; captions are padded with "", boxes and masks with zeros, objects' labels with -1.
 
     Args:
         prepared: examples with pixels.
         batch_size: rows of a batch.
-        shapes: `largest_shapes` of the undecoded examples; the first axis of captions and objects is what counts.
-        drop_remainder: whether a last batch that is not full is left out.
+        shapes: `largest_shapes` of the undecoded examples; only the first axis of captions and objects is used.
+        drop_remainder: whether an incomplete last batch is left out.
     """
     spec = prepared.element_spec
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
@@ -48,13 +48,13 @@ def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, d
 
 
 def rows_of(batch: Tensors, rows: tf.Tensor) -> Tensors:
-    """The rows of a batch with these numbers, int (K,); or one alone, int scalar."""
+    """The rows of a batch with these numbers, int32 or int64 (K,); or one row, for a scalar. Dtypes do not change."""
     picked: Tensors = tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
     return picked
 
 
 def _counts(part: Spec, shapes: Any) -> Any:
-    """The shape of a prepared part: its unknown first axis as long as the longest of the undecoded ones."""
+    """The shape of a prepared part; its unknown first axis gets the largest length of the undecoded parts."""
     if isinstance(part, dict):
         return {key: _counts(inner, shapes[key]) for key, inner in part.items()}
     return list(part.shape) if part.shape.is_fully_defined() else [*shapes[:1], *part.shape[1:]]
@@ -62,6 +62,6 @@ def _counts(part: Spec, shapes: Any) -> Any:
 
 def _filling(name: str, part: Spec) -> Any:
     if isinstance(part, dict):
-        # An object's class; an image's is always there.
+        # This is an object's label. An image's label is never padded.
         return {key: tf.constant(-1, tf.int64) if key == "label" else _filling(key, inner) for key, inner in part.items()}
     return tf.constant("" if part.dtype == tf.string else 0, part.dtype)

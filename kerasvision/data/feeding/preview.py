@@ -1,4 +1,4 @@
-"""Training images as the network gets them, drawn: what an augmentation really does, before hours are spent on it."""
+"""A picture of training images as the network gets them: it shows what the augmentation does before a long training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,10 +24,10 @@ def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform
     """Writes a picture of the first images of a training, augmented, with their labels and boxes.
 
     Args:
-        settings: the augmentation, and the seed that decides its chances.
+        settings: the augmentation and its seed.
         examples: a data set with a train split.
-        transform: how images are decoded and resized; their scaling is left out, so that one sees colours.
-        file: PNG, or any other format that matplotlib writes.
+        transform: decodes and resizes images; their scaling is left out, so that the colours are visible.
+        file: PNG, or another format that matplotlib writes.
     """
     figure = Figure(figsize=(1.6 * COLUMNS, 1.8 * ROWS), layout="constrained")
     places = figure.subplots(ROWS, COLUMNS, squeeze=False).ravel()
@@ -77,7 +77,7 @@ def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -
         if label >= 0:
             corner, sides = (x_min * width - 0.5, y_min * height - 0.5), ((x_max - x_min) * width, (y_max - y_min) * height)
             axes.add_patch(Rectangle(corner, *sides, fill=False, color=f"C{label % 10}"))
-    axes.set_xlabel(_label(example, examples.classes), fontsize=8, parse_math=False)  # a label may hold $
+    axes.set_xlabel(_label(example, examples.classes), fontsize=8, parse_math=False)  # a label may contain $
     axes.set_xticks([])
     axes.set_yticks([])
 

@@ -1,4 +1,4 @@
-"""Training examples in batches, prepared and augmented: one image at a time or a batch at a time, with the same result."""
+"""Batches of prepared and augmented training examples. Working by image or by batch gives the same result."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,20 +15,20 @@ from kerasvision.data.tensors import Tensors
 from kerasvision.ops.random import uniform_rows
 from kerasvision.ops.tracing import without_autograph
 
-# From this many pixels on, images are augmented one by one, by all processors at once; smaller ones in batches, which saves
-# the start of every operation for every image.
+# From this many pixels on, images are augmented one by one on all processors. Smaller images are augmented in batches, which
+# avoids starting every operation for every image.
 LARGE_IMAGE = 96 * 96
 
-# What the augmentations know of an example; the rest goes around them.
+# The parts of an example that augmentations get; the others bypass them.
 _AUGMENTED = ("image", "objects", "label", "label_shares")
 
 
 def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Order) -> tf.data.Dataset:
     """Batches of this worker, pixels in [0, 255], after all augmentation.
 
-    The random numbers of an image belong to its place in the order: so they are the same however it is worked on.
+    The random numbers of an image depend on its place in the order only, so they are the same by image and by batch.
     """
-    # Images of one batch are mixed with each other, so every worker makes the whole of it, and takes its part at last.
+    # MixUp and CutMix mix images of one batch, so every worker makes the whole batch and then takes its part.
     whole = replace(order, shard=(0, 1)) if augmenter.mixing else order
     height, width, _ = source.transform.settings.image_shape
     one_by_one = augmenter.draws > 0 and (augmenter.per_image or height * width >= LARGE_IMAGE)
@@ -56,7 +56,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 def prepare_one(
     transform: InputTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
 ) -> Callable[[Tensors], Tensors]:
-    """From an example with its "place" to one with pixels: cropped or resized, and augmented where asked for."""
+    """A function from an example with its "place" to one with pixels: cropped or resized, and perhaps augmented."""
 
     @without_autograph
     def prepare(example: Tensors) -> Tensors:

@@ -1,4 +1,4 @@
-"""Batches in an order that seed and epoch alone decide, each image at most once per epoch."""
+"""Batches come in an order that depends on seed and epoch only, with each image at most once per epoch."""
 
 import itertools
 
@@ -26,7 +26,7 @@ MEMORY, ENCODED, DISK = 4.0, 3e-6, 1e-9
 
 
 def encode(batch):
-    """The id goes along as the target, so that the tests see which image a row is."""
+    """Uses the id as the target, so that the tests see which image a row is."""
     return batch["image"], {"id": batch["id"], "label": batch["label"]}
 
 
@@ -167,7 +167,7 @@ def test_decoded_and_encoded_images_come_in_the_same_order(example_set):
     assert epochs_of(example_set, budget=MEMORY) == epochs_of(example_set, budget=ENCODED)
 
 
-# --- Taking up in the middle, sharing out, the last epochs
+# --- Resuming in the middle, sharding, the last epochs
 
 AUGMENT = (RandomResizedCrop(area=(0.3, 1.0)), RandomFlip(), ColorJitter())
 
@@ -220,7 +220,7 @@ def test_the_last_epochs_see_the_images_as_evaluation_does(budget, example_set):
         expected = np.stack([(PIXELS[name.decode()] / 255 - 0.5) / 2 for name in ids])
         unchanged.append(np.allclose(images, expected, atol=1e-6))
     assert unchanged == [False, True, True]
-    # And in the order that they would have come in anyway.
+    # And in their usual order.
     usual = recorded(example_set, budget=budget, augment=(ColorJitter(),), epochs=3, batch_size=COUNT)
     assert [ids for _, ids in batches] == [ids for _, ids in usual]
 

@@ -16,7 +16,7 @@ TRANSFORM = ImageTransform(c.Transform(image_size=(16, 16)), (0.5,) * 3, (2.0,) 
 
 
 class Slow(Augmentation):
-    """Two milliseconds of a processor for each image, whatever TensorFlow and the machine are like."""
+    """Two milliseconds of processor time for each image, on any machine."""
 
     implementation = f"{__name__}:slow"
 
