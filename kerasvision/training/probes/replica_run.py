@@ -111,7 +111,7 @@ def replica_run(settings: str, examples: Path, transform: Path, *, steps: int, d
     named = {f"{number:04d} {weight.path}": weight for number, weight in enumerate(step.network.variables)}
     values = read_values({name: weight for name, weight in named.items() if "seed_generator" not in name})
     weights = {name: value for name, value in values.items() if " of replica " not in name}
-    apart = dict.fromkeys(name.split(" of replica ")[0] for name in values.keys() - weights.keys())
+    apart = dict.fromkeys(name.split(" of replica ")[0] for name in values if name not in weights)
     return ReplicaRun(losses, weights, tuple(apart), outputs, random)
 
 
