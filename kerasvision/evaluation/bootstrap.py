@@ -41,7 +41,7 @@ def resample_counts(count: int, *, resamples: int, seed: int = SEED) -> Iterator
     size = max(1, CHUNK_VALUES // count)
     for start in range(0, resamples, size):
         columns = min(size, resamples - start)
-        # Row-major draws: what a resample holds does not depend on the size of the chunks.
+        # Row-major draws, so that a resample does not depend on the size of the chunks.
         drawn = random.integers(0, count, (columns, count)) + count * np.arange(columns)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=columns * count).reshape(columns, count)
         yield np.ascontiguousarray(counts.T, np.float64)

@@ -254,7 +254,7 @@ def _why_no_interval(case: Case) -> str:
 
 
 def _why_too_few(rule: Bound, case: Case, sign: str, value: float, holds: Callable[[float], bool]) -> str:
-    """Why so few images could not pass, whatever the answers. Empty if they could, or if all of the interval breaks it.
+    """Why so few images could not pass, whatever the answers; empty if they could, or if the whole interval fails.
 
     The number of images limits only the end for which the bound is hard to keep: the low end of what must be at least some
     value, and the high end of what must be at most some value.
@@ -308,7 +308,7 @@ def _tested(
     least_gain: float,
     reached: Callable[[float, float], bool],
 ) -> RuleResult:
-    """Passed or failed if the whole interval of the change is. `says` needs the outcome and the reasons for it."""
+    """Passed or failed if the whole interval of the change is; `says` makes the result from the outcome and the reason."""
     change, direction = case.change(rule), 1 if case.more_is_better else -1
     if math.isnan(change.low):
         why = f"the change of {case.metric} has no interval here: too few resamples give it a value, or all give the same"

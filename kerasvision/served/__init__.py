@@ -1,1 +1,1 @@
-"""A SavedModel as servers have it: what it is asked, which versions lie on disk, whether they are whole, one in memory."""
+"""A SavedModel for servers: the names of its signatures, its versions on disk, whether they are complete, one in memory."""

@@ -1,4 +1,4 @@
-"""A SavedModel in memory, once its files were compared with what was pushed: what all who ask one load it by."""
+"""Loads a SavedModel after comparing its files with what was pushed; everything that uses a SavedModel loads it here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +9,12 @@ import tensorflow as tf
 from kerasvision.errors import ExportError
 from kerasvision.served.versions import check_whole
 
-# What TensorFlow raises for files that are cut short, overwritten or of something else.
+# Errors that TensorFlow raises for files that are truncated, overwritten or of another kind.
 LOAD_ERRORS = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, tf.errors.OpError)
 
 
 class SignatureFunction(Protocol):
-    """What TensorFlow gives for a signature.
+    """TensorFlow's function for a signature.
 
     Attributes:
         structured_input_signature: (positional inputs, always empty; name -> tf.TensorSpec).
@@ -25,27 +25,27 @@ class SignatureFunction(Protocol):
     structured_outputs: dict[str, tf.TensorSpec]
 
     def __call__(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The named outputs of a batch."""
+        """Named outputs of a batch, from named inputs; dtypes and shapes are those of the specifications."""
 
 
 class ServedModel:
-    """A SavedModel, asked through its named signatures.
+    """A SavedModel in memory, called through its named signatures.
 
     Args:
-        folder: that of `saved_model.pb`.
+        folder: the folder of `saved_model.pb`.
 
     Attributes:
-        folder: likewise.
-        signatures: name -> function; there is one at least. They are of no use once the model is gone.
+        folder: the same.
+        signatures: name -> function; there is at least one. They cannot be called after the model is deleted.
 
     Raises:
-        ExportError: it is not whole, not what was pushed, damaged, or has no signature.
+        ExportError: it is incomplete, differs from what was pushed, is damaged, or has no signature.
     """
 
     def __init__(self, folder: Path) -> None:
         check_whole(folder)
         try:
-            # Kept: the signatures of a model that was forgotten cannot be called.
+            # Kept, because the signatures of a deleted model cannot be called.
             self._loaded = tf.saved_model.load(str(folder))
             self.signatures: Mapping[str, SignatureFunction] = dict(self._loaded.signatures)
         except LOAD_ERRORS as error:
@@ -53,13 +53,13 @@ class ServedModel:
             raise ExportError(f"{folder} cannot be loaded because it is damaged: {reason}") from error
         if not self.signatures:
             raise ExportError(
-                f"{folder} has no signature that could be asked",
+                f"{folder} has no signature to call",
                 hint="save it with signatures, as in tf.saved_model.save(module, folder, signatures={...})",
             )
         self.folder = folder
 
     def __call__(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Named outputs of a batch.
+        """Named outputs of a batch, from named inputs; dtypes and shapes are those of the signature.
 
         Raises:
             ExportError: there is no such signature.

@@ -1,1 +1,1 @@
-"""A saved model behind HTTP: TensorFlow Serving's REST protocol, requests joined in batches, new versions taken up."""
+"""A saved model behind HTTP: TensorFlow Serving's REST protocol, requests joined in batches, new versions loaded."""

@@ -1,12 +1,12 @@
-"""The routes: TensorFlow Serving's REST protocol, Prometheus' measures, and a page to try the model on.
+"""The routes: TensorFlow Serving's REST protocol, Prometheus metrics, and a page to try the model.
 
     POST /v1/models/NAME[/versions/V]:predict
-    GET  /v1/models/NAME[/versions/V]              which versions there are, and their states
+    GET  /v1/models/NAME[/versions/V]              the versions and their states
     GET  /v1/models/NAME[/versions/V]/metadata     the signatures
     GET  /metrics
     GET  /
 
-Whatever cannot be answered gets `{"error": "..."}` with a status of its kind.
+A request that cannot be answered gets `{"error": "..."}` with a matching status.
 """
 
 import asyncio
@@ -34,28 +34,29 @@ from kerasvision.serving.versions import Versions
 
 log = logging.getLogger(__name__)
 
-# Reading a body of that size takes less than handing it to a thread and back, and disturbs nobody.
+# Reading a body of this size takes less time than handing it to a thread and back, and does not delay others.
 SMALL_BODY_BYTES = 65_536
-# A client that sends too much is heard out for so long, or it would not read why.
+# The body of a client that sends too much is still read for this long, because otherwise the client would not read the
+# error.
 LINGER_SECONDS = 1.0
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Application:
-    """What the server answers.
+    """The server's routes and answers.
 
     Args:
         versions: the model.
-        batcher: who asks it.
-        limits: what is refused.
-        measures: what is counted.
+        batcher: runs the model.
+        limits: what to reject.
+        measures: what to count.
     """
 
     def __init__(self, *, versions: Versions, batcher: Batcher, limits: Limits, measures: Measures) -> None:
         self._versions, self._batcher, self._limits, self._measures = versions, batcher, limits, measures
         self._held_bytes = 0
-        # One thread: two large bodies are not read at once, and the small ones go on.
+        # One thread: two large bodies are not read at the same time, and small ones are read meanwhile.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="json")
         self._page = _page(versions.name)
         model = "/v1/models/{name}"
@@ -85,10 +86,10 @@ class Application:
             except Refused as error:
                 response = _refusal(error)
             except ClientDisconnect:
-                response = _refusal(Refused(400, "the client went away"))
+                response = _refusal(Refused(400, "the client closed the connection"))
             except Exception:
                 log.exception("%s failed", request.url.path)
-                response = _refusal(Refused(500, "the server failed; its log says why"))
+                response = _refusal(Refused(500, "the server failed; its log has the reason"))
             seconds.observe(time.perf_counter() - began)
             self._measures.requests.labels(route=name, status=str(response.status_code)).inc()
             return response
@@ -157,7 +158,7 @@ class Application:
         return current
 
     def _version(self, request: Request) -> int | None:
-        """The version that the path names, if it does. The name must be right."""
+        """The version that the path names; None if it names none. The name of the model must be right."""
         name, version = request.path_params["name"], request.path_params.get("version")
         if name != self._versions.name:
             raise Refused(404, f"Servable not found for request: Latest({name}); {self._versions.name} is served")
@@ -168,7 +169,7 @@ class Application:
         return int(version)
 
     async def _body(self, request: Request) -> bytes:
-        """The whole body, counted among those that are held; whoever is done with it counts it out."""
+        """The whole body. It counts as held; the caller must subtract it when done."""
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refused(415, "the body must not be compressed")
         chunks, size = [], 0
@@ -182,7 +183,7 @@ class Application:
                     self._allow(size)
         except TimeoutError:
             self._held_bytes -= size
-            raise Refused(408, f"the body did not come within {self._limits.body_seconds:g} seconds") from None
+            raise Refused(408, f"the body did not arrive within {self._limits.body_seconds:g} seconds") from None
         except Refused:
             self._held_bytes -= size
             chunks.clear()
@@ -197,14 +198,14 @@ class Application:
         if size > self._limits.max_body_bytes:
             raise Refused(413, f"a body may have {self._limits.max_body_bytes:,} bytes; received {size:,} or more")
         if self._held_bytes > self._limits.max_waiting_bytes:
-            raise Refused(503, "too many bytes are waiting already: try again later")
+            raise Refused(503, "too many bytes are waiting; try again later")
 
 
 def _read_large(body: bytes, signatures: Mapping[str, ServedSignature], limits: Limits) -> Asked:
     """`read_request`, in the one thread that reads large bodies.
 
-    Python's collector is held back meanwhile: it would walk through a million new lists again and again, up to a second at
-    a time in which nobody else runs, and what was parsed holds no cycles.
+    Python's garbage collector is off meanwhile: it would walk through a million new lists again and again, for up to a
+    second at a time in which nothing else runs, and parsed JSON has no cycles.
     """
     gc.disable()
     try:
@@ -219,9 +220,9 @@ def _announced(request: Request) -> int:
 
 
 async def _linger(request: Request) -> None:
-    """Takes what still comes, for a moment, and throws it away."""
+    """Reads what still arrives, for a moment, and discards it."""
     if "expect" in request.headers:
-        return  # It asked before it sent anything.
+        return  # It asked for permission before it sent anything.
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             while (await request.receive()).get("more_body"):

@@ -1,12 +1,12 @@
-"""Join requests: one thread asks the model, for as many rows at once as are waiting.
+"""Joins requests: one thread runs the model on all rows that are waiting, up to the limits of a batch.
 
-Nothing waits for the sake of a batch while the model is free, with one exception: as many rows as the last batch had are
-given a moment to come again, since clients that wait for their answers ask anew at nearly the same time. A single client
-never waits.
+While the model is free, no request waits for a larger batch, with one exception. If fewer rows are waiting than the last
+batch had, the thread waits for a moment, because clients that wait for their answers ask again at nearly the same time. A
+single client never waits.
 
-Requests that ask the same signature for rows of the same shape queue together. A long one gets a batch's rows at a time and
-then goes to the end, so that short ones pass; queues of different signatures take turns. A batch that makes the model
-raise is cut in halves until the request that does it stands alone: the others get their answers.
+Requests to the same signature with rows of the same shape queue together. A long request gets the rows of one batch at a
+time and then goes to the end of the queue, so that short ones pass. Queues of different signatures take turns. If the model
+raises an error for a batch, the batch is halved until the failing request is alone: the others get their answers.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from kerasvision.serving.protocol import Asked
 
 log = logging.getLogger(__name__)
 
-# Who waits, and what comes of it.
+# Who waits, and the outcome.
 Answered = tuple[asyncio.Future[Columns], Columns | Exception]
 
 
 @dataclass(eq=False)
 class _Request:
-    """One that waits: how far it is, and where its answer goes."""
+    """A waiting request: how much of it is done, and where its answer goes."""
 
     asked: Asked
     rows: int
@@ -43,7 +43,7 @@ class _Request:
 
     @property
     def key(self) -> Hashable:
-        """Requests with the same may be joined."""
+        """Requests with the same key may be joined."""
         if not self.asked.signature.joins:
             return id(self)
         return self.asked.signature, *(array.shape[1:] for array in self.asked.columns.values())
@@ -51,7 +51,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some rows of a request; `stop` is None where rows cannot be told apart."""
+    """Some rows of a request; `stop` is None if rows cannot be told apart."""
 
     request: _Request
     start: int
@@ -66,7 +66,7 @@ class _Piece:
         return self.stop is None or self.rows == self.request.rows
 
     def columns(self) -> Columns:
-        """Its input."""
+        """The input of these rows: name -> array, rows first."""
         given = self.request.asked.columns
         return given if self.is_all else {name: array[self.start : self.stop] for name, array in given.items()}
 
@@ -75,7 +75,7 @@ class Batcher:
     """A thread that answers requests together. `start`, then `answer` from an event loop, then `stop`.
 
     Args:
-        limits: how large a batch may be, how long one may wait, how many may.
+        limits: the largest batch, the longest wait, and the most waiting rows.
         measures: what Prometheus reads.
     """
 
@@ -85,32 +85,32 @@ class Batcher:
         self._queues: OrderedDict[Hashable, deque[_Request]] = OrderedDict()
         self._change = threading.Condition()
         self._waiting_rows = 0
-        self._last = (0, 0)  # of the last batch: its queue (its hash, so that no model is held), and its rows
+        self._last = (0, 0)  # of the last batch: the hash of its queue's key (which keeps no model alive), and its rows
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
 
     def start(self) -> None:
-        """From now on there are answers."""
+        """Starts to answer."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answers what is waiting, and ends."""
+        """Answers all waiting requests, and ends."""
         with self._change:
             self._stopping = True
             self._change.notify()
         self._thread.join()
 
     async def answer(self, asked: Asked) -> Columns:
-        """Output name -> values, of these rows alone.
+        """Output name -> array, for the rows of this request.
 
         Raises:
-            Refused: 503, too many rows are waiting; 400, the model cannot use these; 500, it failed.
+            Refused: 503, too many rows are waiting; 400, the model cannot use this input; 500, the model failed.
         """
         rows = len(asked.pixels) or 1
         request = _Request(asked, rows, asyncio.get_running_loop().create_future())
         with self._change:
             if self._waiting_rows + rows > self._limits.max_waiting_rows:
-                raise Refused(503, f"{self._waiting_rows:,} rows are waiting already: try again later")
+                raise Refused(503, f"{self._waiting_rows:,} rows are waiting; try again later")
             self._queues.setdefault(request.key, deque()).append(request)
             self._count(rows)
             self._change.notify()
@@ -121,7 +121,7 @@ class Batcher:
             pass
 
     def _answer_batch(self) -> bool:
-        """Whether there was one. Nothing of it is held while the next is awaited: a model may have to be freed."""
+        """Whether there was a batch. Nothing of it stays referenced during the next wait: its model may have to be freed."""
         pieces = self._next_batch()
         if pieces:
             self._measures.batch_rows.observe(sum(piece.rows for piece in pieces))
@@ -129,7 +129,7 @@ class Batcher:
         return bool(pieces)
 
     def _next_batch(self) -> list[_Piece]:
-        """The rows whose turn it is; none when it is time to stop."""
+        """The rows to answer next; empty when it is time to stop."""
         with self._change:
             while not self._queues and not self._stopping:
                 self._change.wait()
@@ -157,7 +157,7 @@ class Batcher:
             self._change.wait(left)
 
     def _take(self, queue: deque[_Request]) -> list[_Piece]:
-        """At least a row, and as many as the limits allow, each request's in one piece."""
+        """At least one row, and as many as the limits allow, with the rows of a request in one piece."""
         if not queue[0].asked.signature.joins:
             return [_Piece(queue.popleft(), 0, None)]
         room, pixels = self._limits.max_batch_size, self._limits.max_pixels
@@ -177,10 +177,10 @@ class Batcher:
         return pieces
 
     def _outcomes(self, pieces: Sequence[_Piece]) -> Sequence[Columns | Exception]:
-        """For each piece its outputs, or why there are none."""
+        """For each piece, its outputs or the error."""
         try:
             return _ask(pieces[0].request.asked.signature, pieces)
-        except Exception as error:  # Whatever it is, it must not reach the others, nor end the thread.
+        except Exception as error:  # No error may reach the other requests, or end the thread.
             if len(pieces) == 1:
                 return [error]
             middle = len(pieces) // 2
@@ -198,12 +198,12 @@ class Batcher:
             if piece.stop in (None, request.rows):
                 ready.append((request.future, _joined(request.parts)))
         if ready:
-            # One call for all: each would wake the loop.
-            with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits any more.
+            # One call for all of them, because each call would wake the loop.
+            with contextlib.suppress(RuntimeError):  # The loop was closed: nobody is waiting.
                 ready[0][0].get_loop().call_soon_threadsafe(_deliver, ready)
 
     def _drop_rest(self, request: _Request) -> None:
-        """What remains of a request that failed is not asked for."""
+        """Drops the remaining rows of a request that failed."""
         with self._change:
             queue = self._queues.get(request.key)
             if queue is not None and request in queue:
@@ -224,7 +224,7 @@ def _ask(signature: ServedSignature, pieces: Sequence[_Piece]) -> list[Columns]:
     outputs = signature({name: np.concatenate([columns[name] for columns in given]) for name in signature.inputs})
     rows = sum(piece.rows for piece in pieces)
     if any(len(values) != rows for values in outputs.values()):
-        raise Refused(500, f"{signature.name} does not answer row by row, so that no more rows can be asked at once")
+        raise Refused(500, f"{signature.name} does not answer row by row, so it cannot be asked for several rows at once")
     ends = np.cumsum([piece.rows for piece in pieces])
     return [
         {name: values[end - piece.rows : end] for name, values in outputs.items()}
@@ -239,7 +239,7 @@ def _joined(parts: Sequence[Columns]) -> Columns:
 
 
 def _as_refusal(error: Exception) -> Refused:
-    """Whose fault it is: TensorFlow says when it is the input's."""
+    """The error as a refusal: TensorFlow's error type says whether the input is the cause."""
     if isinstance(error, Refused):
         return error
     text = _reason(str(error))[:300] or type(error).__name__
@@ -250,7 +250,7 @@ def _as_refusal(error: Exception) -> Refused:
 
 
 def _reason(text: str) -> str:
-    """What went wrong, of all that TensorFlow says: the line before the first that names a node.
+    """The reason in a TensorFlow message: the line before the first that names a node.
 
     >>> _reason("Graph execution error:\\n\\nDetected at node x\\nno positive number\\n\\t [[{{node x}}]]")
     'no positive number'

@@ -1,8 +1,8 @@
-"""The JSON object in a request's body: counted before it is parsed, and parsed in pieces.
+"""Parses the JSON object in a request's body: counts it first, and then parses it in pieces.
 
-`json.loads` holds Python's global lock until it is done: for 10 MB about a second, in which no other request is answered.
-So the text is first walked through in NumPy, which lets go of the lock: how deep it is, how many keys and values it holds,
-and where it can be cut. Each piece is then parsed by itself, which takes milliseconds, and joined to those before.
+`json.loads` holds Python's global lock until it is done: for 10 MB that is about a second, in which no other request is
+answered. So NumPy, which releases the lock, first scans the text: its depth, its number of keys and values, and where to cut
+it. Then each piece is parsed separately, which takes milliseconds, and joined to the ones before.
 """
 
 import json
@@ -18,24 +18,24 @@ from kerasvision.serving.limits import Limits, Refused
 EXAMPLE = '{"instances": [{"b64": "..."}]}, with the base64 text of the file'
 PIECE_BYTES = 2**16
 FEW_VALUES = 10_000
-# What stands for the key of an object that began in an earlier piece.
+# Replaces the key of an object that began in an earlier piece.
 CONTINUED = "\x00"
 CLOSING = str.maketrans("[{", "]}")
 
-# What a bracket or a brace holds, as plain data.
+# The content of a bracket or a brace, as plain data.
 Container = list[Any] | dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a JSON text that ends at a comma outside of strings, or at the end.
+    """A part of a JSON text that ends at a comma outside strings, or at the end of the text.
 
     Attributes:
         start, stop: its bytes, without that comma.
-        opened: a bracket for each list, a brace for each object that is open at its start.
-        depth: how many are open at most.
-        keys: keys and objects in it.
-        values: numbers, texts, lists and objects in it, nearly.
+        opened: a bracket for each list and a brace for each object that is open at its start.
+        depth: the most that are open at once.
+        keys: the number of keys and objects in it.
+        values: about the number of numbers, texts, lists and objects in it.
     """
 
     start: int
@@ -47,14 +47,14 @@ class Piece:
 
 
 def parse_body(body: bytes, limits: Limits) -> dict[str, Any]:
-    """The object that a body holds.
+    """The object in a body.
 
     Args:
         body: JSON in UTF-8.
-        limits: its depth, keys and values.
+        limits: of its depth, keys and values.
 
     Raises:
-        Refused: 400, it is no JSON object, names a key twice, or is too large or too deep.
+        Refused: 400, it is not a JSON object, has a key twice, or is too large or too deep.
 
     >>> parse_body(b'{"instances": [1, 2]}', Limits())
     {'instances': [1, 2]}
@@ -81,29 +81,29 @@ def parse_body(body: bytes, limits: Limits) -> dict[str, Any]:
 
 
 def refuse_overflow(body: bytes) -> None:
-    """Raises Refused, 400, where a body holds a number that only becomes infinite because it is too large, such as 1e999."""
+    """Raises Refused, 400, if a body has a number that becomes infinite because it is too large, such as 1e999."""
 
     def finite(text: str) -> float:
         if np.isinf(value := float(text)):
-            raise Refused(400, f"the number {text[:40]} is too large; write Infinity where that is meant")
+            raise Refused(400, f"the number {text[:40]} is too large; write Infinity if you mean that")
         return value
 
     json.loads(body, parse_float=finite)
 
 
 def cut(text: bytes, piece_bytes: int = PIECE_BYTES, *, max_depth: int = 64) -> Iterator[Piece]:
-    """The pieces of a JSON text; of what is no JSON, some pieces.
+    """The pieces of a JSON text; for a text that is not JSON, any pieces.
 
     Args:
-        text: what is cut.
-        piece_bytes: a piece is about that long, and longer only where no comma comes.
-        max_depth: a piece that is deeper is the last one.
+        text: the text to cut.
+        piece_bytes: a piece is about that long; it is longer only if there is no comma.
+        max_depth: a deeper piece is the last one.
 
     >>> [(piece.start, piece.stop, piece.opened) for piece in cut(b'{"a": [1, 2, 3]}', 10)]
     [(0, 8, ''), (9, 11, '{['), (12, 16, '{[')]
     """
     if b"\\" in text:
-        # An escaped quotation mark ends no string. Pairs from the left, so that \\" is a backslash, and then the end.
+        # An escaped quotation mark does not end a string. Pairs from the left, so that \\" is a backslash, and then the end.
         text = text.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     inside, opened, at_start, start = False, "", "", 0
     depth = keys = values = 0
@@ -133,11 +133,11 @@ def cut(text: bytes, piece_bytes: int = PIECE_BYTES, *, max_depth: int = 64) -> 
 
 
 def parse_pieces(text: bytes, pieces: list[Piece]) -> Any:
-    """What a JSON text says, parsed piece by piece.
+    """The content of a JSON text, parsed piece by piece.
 
     Raises:
-        ValueError: it is no JSON.
-        Refused: 400, an object names a key twice.
+        ValueError: it is not JSON.
+        Refused: 400, an object has a key twice.
     """
     root: Any = None
     continued = f"{{{json.dumps(CONTINUED)}:"
@@ -160,7 +160,7 @@ _STRUCTURE[list(b"[]{},:")] = True
 
 
 def _open_at(last: int, opened: str, marks: np.ndarray, opens: np.ndarray, depths: np.ndarray) -> str:
-    """What is open behind a mark, given what was open before the first."""
+    """What is open after a mark, given what was open before the first one; all arrays are (M,), one value per mark."""
     if last < 0:
         return opened
     depths, opens = depths[: last + 1], opens[: last + 1]
@@ -172,14 +172,14 @@ def _open_at(last: int, opened: str, marks: np.ndarray, opens: np.ndarray, depth
 
 
 def _innermost(root: Any, depth: int) -> Any:
-    """The container that is `depth` levels deep at the end of what was parsed."""
+    """The container that is `depth` levels deep at the end of the parsed text."""
     for _ in range(depth - 1):
         root = root[-1] if isinstance(root, list) else next(reversed(root.values()))
     return root
 
 
 def _joined(root: Container, value: Container, depth: int) -> Container:
-    """The whole, with a piece at its end: the first of each level but the last continues the last one before."""
+    """The whole with a piece at its end: on each level but the last, the first value continues the last one before."""
     here: Any = root
     there: Any = value
     chain = [(here, there)]
@@ -199,10 +199,10 @@ def _joined(root: Container, value: Container, depth: int) -> Container:
 
 
 def _counted(body: bytes, limits: Limits) -> list[Piece]:
-    """The pieces of a body that is within the limits."""
+    """The pieces of a body, if it is within the limits."""
     lists, objects, commas = body.count(b"["), body.count(b"{"), body.count(b",")
     if lists + objects <= limits.max_depth and commas + lists + objects <= min(limits.max_values, FEW_VALUES):
-        # So few, whether in strings or not, that the text is read at once: images, mostly.
+        # Even if all of these are outside strings, they are few: the text is parsed at once. Mostly these are images.
         pieces = [Piece(0, len(body), "", 0, body.count(b":") + objects, commas + lists + objects)]
     else:
         pieces = list(cut(body, max_depth=limits.max_depth))
@@ -211,9 +211,9 @@ def _counted(body: bytes, limits: Limits) -> list[Piece]:
     if depth > limits.max_depth:
         raise Refused(400, f"lists and objects may be nested {limits.max_depth} deep; received {depth:,} or more")
     if keys > limits.max_keys:
-        raise Refused(400, f"a request may hold {limits.max_keys:,} keys and objects; received about {keys:,}")
+        raise Refused(400, f"a request may have {limits.max_keys:,} keys and objects; received about {keys:,}")
     if values > limits.max_values:
-        told = f"a request may hold {limits.max_values:,} values; received about {values:,}: send images as bytes"
+        told = f"a request may have {limits.max_values:,} values; received about {values:,}. Send images as bytes"
         raise Refused(400, told)
     return pieces
 
@@ -221,12 +221,12 @@ def _counted(body: bytes, limits: Limits) -> list[Piece]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise Refused(400, f"an object may name a key once; received {json.dumps(_repeated(pairs)[:40])} twice")
+        raise Refused(400, f"an object may have a key only once; received {json.dumps(_repeated(pairs)[:40])} twice")
     return made
 
 
 def _repeated(pairs: list[tuple[str, object]]) -> str:
-    """The first key that was there before."""
+    """The first key that occurs again."""
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:

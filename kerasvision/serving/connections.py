@@ -1,13 +1,13 @@
-"""A client's connection: its head comes in time, its answer is taken in time, and no request is lost when the server stops.
+"""A client's connection: limits how long its head and its answer may take, and loses no request when the server stops.
 
 What uvicorn 0.54 does not do by itself:
 
-- A connection that never says anything, or a letter now and then, would stay for ever (`head_seconds`).
-- So would one that never takes its answer (`write_seconds`).
-- A client that says it has nothing more to send (`shutdown(SHUT_WR)`) would get no answer; RFC 9112, section 9.6.
-- When the server stops, answers under way would leave without `Connection: close`, and idle connections would be closed at
-  once: the next request of a client that keeps its connection would be lost; RFC 9112, section 9.6.
-- What is no HTTP would be answered in plain text, and raise where an answer has begun.
+- A connection that sends nothing, or a byte now and then, would stay open for ever (`head_seconds`).
+- So would one whose client never reads its answer (`write_seconds`).
+- A client that closes its sending side (`shutdown(SHUT_WR)`) would get no answer; RFC 9112, section 9.6.
+- When the server stops, pending answers would be sent without `Connection: close`, and idle connections would be closed at
+  once, which loses the next request of a client that keeps its connection; RFC 9112, section 9.6.
+- Data that is not HTTP would be answered in plain text, and would raise an error if an answer has begun.
 """
 
 import asyncio
@@ -38,68 +38,68 @@ class Protocol(H11Protocol):
 
     # asyncio gives a stream's protocol a Transport, and uvicorn's own expects one too.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client came."""
+        """A client connected."""
         super().connection_made(transport)
-        # Writing is paused as soon as, and as long as, the system does not take all.
+        # Pause writing as soon as the system does not accept all data, and until it does.
         transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self.limits.max_connections:
             transport.abort()
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """It said something."""
+        """The client sent data."""
         super().data_received(data)
         if self._is_answering:
             self._stop_waiting()
         elif self._head_timer is None:
             self._await_head()
 
-    # uvicorn's own returns nothing; asyncio asks for a truth value.
+    # uvicorn's own returns nothing; asyncio requires a truth value.
     def eof_received(self) -> bool:  # type: ignore[override]
-        """It says no more. Whether the connection stays open: requests that are whole are answered first."""
+        """The client will send no more. Returns whether the connection stays open: complete requests are answered first."""
         self._says_no_more = True
         return self._await_last_answer()
 
     def on_response_complete(self) -> None:
-        """It was answered; a request that it sent meanwhile is begun."""
+        """A request was answered; the next one, if it has arrived, is begun."""
         super().on_response_complete()
         if self._says_no_more and not self._await_last_answer():
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection is closed."""
         self._stop_waiting()
         self.resume_writing()
-        # uvicorn leaves this timer where the client broke off, and with it all that the connection held.
+        # If the client broke off, uvicorn leaves this timer running, and with it everything that the connection refers to.
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not take its answer as fast as it comes."""
+        """The client reads its answer more slowly than it is sent."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(self.limits.write_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It took all of it."""
+        """The client has read all of it."""
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """The server stops. What is asked, and what is asked within `drain_seconds`, is answered; then the client may go."""
+        """The server stops. Answers requests that have arrived or arrive within `drain_seconds`, and then closes."""
         if self._is_answering:
             self._close_after_answer()
         else:
             self.loop.call_later(self.limits.drain_seconds, self._close_if_idle)
 
     def send_400_response(self, msg: str) -> None:
-        """Says what is wrong with what is no HTTP; called while h11's error is handled."""
+        """Explains what is wrong with data that is not HTTP; called while h11's error is handled."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()  # An answer has begun.
             return
         if self._is_answering:
-            self.cycle.disconnected = True  # Its body was garbage: whatever it answers comes too late.
+            self.cycle.disconnected = True  # Its body was invalid: any answer to it comes too late.
         error = sys.exc_info()[1]
         status = HTTPStatus(getattr(error, "error_status_hint", 400))
         body = json.dumps({"error": f"Malformed request: {error or msg}"}).encode()
@@ -115,7 +115,7 @@ class Protocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _await_last_answer(self) -> bool:
-        """Whether a request of a client that says no more is being answered."""
+        """Whether a request is being answered for a client that will send no more."""
         if not self._is_answering or self.cycle.more_body:
             return False
         if not self.conn.trailing_data[0]:
@@ -141,20 +141,20 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which answers what it has accepted before it ends."""
+    """A uvicorn server that answers all accepted requests before it ends."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accepts what knocked already, closes the door, and waits for the answers under way."""
-        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]  # of all further answers
+        """Accepts waiting clients, stops listening, and waits for the pending answers."""
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]  # for all later answers
         for listening in sockets or ():
             await self._accept_all(listening)
         await super().shutdown(sockets)
 
     async def _accept_all(self, listening: socket.socket) -> None:
-        """Clients that the system let in already: to close the door on them would break off what they have sent."""
+        """Accepts clients whose connection the system has already opened: closing now would lose what they have sent."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
-        await asyncio.sleep(0.01)  # asyncio ends what it was about to accept
+        await asyncio.sleep(0.01)  # asyncio finishes accepting first
 
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
 

@@ -1,27 +1,27 @@
-"""What an image would cost to decode, read from its header: a small file may claim, and get, gigabytes.
+"""The cost to decode an image, read from its header: a small file may claim, and would get, gigabytes.
 
-Only images are looked at. Whatever else stands in a string input is for the model to judge.
+Only images are checked. The model judges everything else in a string input.
 """
 
 from kerasvision.data.inspecting.inspection import READABLE, misreading_fault, read_header
 from kerasvision.serving.limits import Refused
 
-# A progressive JPEG has about ten. Each is a pass over the whole picture, and a file of a megabyte could ask for 100,000.
+# A progressive JPEG has about ten scans. Each is a pass over the whole picture, and a file of a megabyte could have 100,000.
 MAX_SCANS = 100
 START_OF_SCAN = b"\xff\xda"
 NOT_DECODABLE = -1
 
 
 def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
-    """How many pixels TensorFlow's decoder would write for a file.
+    """The number of pixels that TensorFlow's decoder would write for a file.
 
     Args:
         data: the file.
-        max_pixels: the most there may be.
+        max_pixels: the most that are allowed.
 
     Returns:
-        The number; 0 where it is no image; NOT_DECODABLE where it begins like an image and its header cannot be read, or
-        TensorFlow would decode it to wrong pixels.
+        The number; 0 if the file is not an image; NOT_DECODABLE if it begins like an image but its header cannot be read, or
+        if TensorFlow would decode it to wrong pixels.
 
     Raises:
         Refused: 400, there are more than `max_pixels`, or a JPEG has more than MAX_SCANS scans.
@@ -36,7 +36,7 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
         return NOT_DECODABLE
     pixels = facts.width * facts.height
     if facts.format == "GIF":
-        # TensorFlow decodes every frame of it, and keeps the first.
+        # TensorFlow decodes all frames, and keeps the first.
         pixels = max(pixels, gif_pixels(data))
     if pixels > max_pixels:
         claim = f"{facts.width:,} x {facts.height:,}" + (", in all its frames" if facts.format == "GIF" else "")
@@ -47,7 +47,7 @@ def pixels_to_decode(data: bytes, *, max_pixels: int) -> int:
 
 
 def image_format(data: bytes) -> str:
-    """Which of the formats that can be decoded a file begins like; nothing where it is another.
+    """The decodable format that a file begins like; "" if it begins like none.
 
     >>> image_format(b"\\xff\\xd8\\xff"), image_format(b"{}")
     ('JPEG', '')
@@ -56,7 +56,7 @@ def image_format(data: bytes) -> str:
 
 
 def gif_pixels(data: bytes) -> int:
-    """The pixels of all frames of a GIF, without decoding any. It ends where the file does.
+    """The pixels of all frames of a GIF, without decoding any. It ends at the end of the file.
 
     Source: GIF89a specification, sections 18 to 27.
 
@@ -79,17 +79,17 @@ def gif_pixels(data: bytes) -> int:
 def _frame(data: bytes, place: int, pixels: int) -> tuple[int, int]:
     sides = data[place + 5 : place + 9]
     pixels += int.from_bytes(sides[:2], "little") * int.from_bytes(sides[2:], "little")
-    # The descriptor, its colours, and the byte that begins the picture.
+    # The descriptor, its colours, and the first byte of the picture.
     return _after_blocks(data, place + 10 + _colours(data[place + 9 : place + 10]) + 1), pixels
 
 
 def _colours(flags: bytes) -> int:
-    """Bytes of the colour table that a flag byte announces."""
+    """The size in bytes of the colour table that a flag byte announces."""
     return 3 * 2 ** ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
 def _after_blocks(data: bytes, place: int) -> int:
-    """Where a chain of blocks ends: each begins with its length, the last has none."""
+    """The end of a chain of blocks: each begins with its length, and the last has length 0."""
     while place < len(data) and data[place]:
         place += data[place] + 1
     return place + 1

@@ -1,4 +1,4 @@
-"""How much a server takes on, so that no request can bring it down."""
+"""The limits of a server, so that no request can bring it down."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ class Refused(Exception):
     """A request that gets no prediction.
 
     Args:
-        status: of HTTP. 4xx: the request is at fault; 503: it may be tried again.
-        message: what goes into the reply's `error`.
+        status: of HTTP. 4xx: the request is wrong; 503: the client may try again.
+        message: the text of `error` in the reply.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -20,27 +20,27 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a server.
+    """The limits of a server.
 
     Attributes:
-        max_body_bytes: of one request; more is refused by the header that announces it, or as soon as it has come.
-        max_depth: of lists and objects in each other; an array may have 64 axes.
-        max_keys: keys and objects in one request, which take the longest to read.
-        max_values: numbers, texts and lists in one request: once read, a list takes up to twenty times its bytes.
+        max_body_bytes: of one request; more is rejected when the header announces it, or as soon as it has arrived.
+        max_depth: of nested lists and objects; an array may have 64 axes.
+        max_keys: keys and objects in one request, which take the longest to parse.
+        max_values: numbers, texts and lists in one request: a parsed list takes up to twenty times its bytes.
         max_instances: rows of one request.
-        max_pixels: of one image, as its header claims, and of all images that are decoded in one batch.
-        max_batch_size: rows that the model is given at once.
+        max_pixels: of one image, as its header claims, and of all images decoded in one batch.
+        max_batch_size: rows that the model gets at once.
         max_delay_seconds: how long a free model waits for as many rows as the last batch had.
-        max_waiting_rows: rows that may wait for the model; further ones are refused until there is room.
+        max_waiting_rows: rows that may wait for the model; more are rejected until there is room.
         max_waiting_bytes: of all bodies that are held at once.
-        max_connections: further ones are closed at once.
-        head_seconds: from the opening of a connection, or the first byte of a further request, to the end of its head.
+        max_connections: more are closed at once.
+        head_seconds: from the opening of a connection, or the first byte of a later request, to the end of its head.
         body_seconds: from there to the end of its body.
-        write_seconds: within which a client takes an answer, once the system's buffers are full.
+        write_seconds: within which a client must read an answer, once the system's buffers are full.
         keep_alive_seconds: how long an idle connection stays open after a reply.
-        drain_seconds: how long an idle connection may ask once more when the server is asked to stop.
-        stop_seconds: what a request that is under way gets when the server is asked to stop.
-        look_seconds: between two looks for a new version.
+        drain_seconds: how long an idle connection may send one more request when the server is asked to stop.
+        stop_seconds: how long pending requests may take when the server is asked to stop.
+        look_seconds: between two checks for a new version.
     """
 
     max_body_bytes: int = 16 * MEBIBYTE

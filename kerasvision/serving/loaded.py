@@ -21,9 +21,9 @@ class ServedSignature:
     """One function of a SavedModel.
 
     Attributes:
-        name: `serving_default`, say.
-        inputs: what it takes, by name.
-        outputs: what it gives, by name, sorted.
+        name: such as `serving_default`.
+        inputs: name -> specification.
+        outputs: names, sorted.
         joins: whether the first axis of every input and output is free, so that rows of several requests may be joined.
         function: the function itself.
     """
@@ -36,31 +36,31 @@ class ServedSignature:
 
     @classmethod
     def of(cls, name: str, function: SignatureFunction) -> "ServedSignature":
-        """What a loaded SavedModel has under a name."""
+        """The signature of a loaded SavedModel with this name."""
         inputs = dict(function.structured_input_signature[1])
         outputs = function.structured_outputs
         return cls(name, inputs, tuple(sorted(outputs)), all(map(_is_free, (*inputs.values(), *outputs.values()))), function)
 
     @property
     def tells_valid(self) -> bool:
-        """Whether an output says which rows are answers."""
+        """Whether an output says which rows have an answer."""
         return VALID in self.outputs
 
     def __call__(self, columns: Columns) -> dict[str, np.ndarray]:
-        """Output name -> values."""
+        """Output name -> array, from input name -> array; dtypes and shapes are those of the signature."""
         given = {name: tf.constant(columns[name], spec.dtype) for name, spec in self.inputs.items()}
         return {name: value.numpy() for name, value in self.function(**given).items()}
 
 
 class ServedVersion:
-    """A version of a model, ready to answer.
+    """A loaded version of a model.
 
     Args:
         folder: a SavedModel.
-        version: the number that it is known by.
+        version: its number.
 
     Raises:
-        ExportError: it is not whole, not what was pushed, damaged, or has no signature.
+        ExportError: it is incomplete, differs from what was pushed, is damaged, or has no signature.
     """
 
     def __init__(self, folder: Path, *, version: int) -> None:
@@ -70,10 +70,10 @@ class ServedVersion:
         self.signature_definitions = _definitions(folder)
 
     def warm_up(self, max_batch_size: int) -> None:
-        """Asks every signature once for one row and once for a full batch: the first call of each is a slow one."""
+        """Calls every signature once with one row and once with a full batch, because the first call of each is slow."""
         for signature in self.signatures.values():
             for rows in (1, max_batch_size) if signature.joins else (None,):
-                with contextlib.suppress(*LOAD_ERRORS):  # It may not care for what is made up here.
+                with contextlib.suppress(*LOAD_ERRORS):  # It may not accept the made-up input.
                     signature({name: _made_up(spec, rows) for name, spec in signature.inputs.items()})
 
 
@@ -82,7 +82,7 @@ def _is_free(spec: tf.TensorSpec) -> bool:
 
 
 def _made_up(spec: tf.TensorSpec, rows: int | None) -> np.ndarray:
-    """Zeros; for a text a small picture, since that is what most models here take."""
+    """Zeros; for texts a small picture, because that is what most models here take."""
     sides = [1 if side is None else side for side in spec.shape.as_list() or []]
     shape = sides if rows is None else [rows, *sides[1:]]
     if spec.dtype != tf.string:
@@ -91,7 +91,7 @@ def _made_up(spec: tf.TensorSpec, rows: int | None) -> np.ndarray:
 
 
 def _definitions(folder: Path) -> dict[str, object]:
-    """The signatures as TensorFlow Serving shows them: protobuf's JSON of `SignatureDef`."""
+    """The signatures in TensorFlow Serving's format: protobuf's JSON of `SignatureDef`."""
     return {
         name: MessageToDict(made, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         for name, made in read_graph(folder).signature_def.items()

@@ -1,4 +1,4 @@
-"""What a server tells Prometheus of itself, at /metrics."""
+"""The metrics that a server offers Prometheus at /metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -25,13 +25,11 @@ class Measures:
             buckets=SECONDS,
             registry=registry,
         )
-        self.batch_rows = Histogram(
-            "kerasvision_batch_rows", "Rows that the model was asked for at once.", buckets=ROWS, registry=registry
-        )
+        self.batch_rows = Histogram("kerasvision_batch_rows", "Rows per call of the model.", buckets=ROWS, registry=registry)
         self.waiting_rows = Gauge("kerasvision_waiting_rows", "Rows that wait for the model.", registry=registry)
         self.version = Gauge("kerasvision_model_version", "The version that is served.", registry=registry)
         self.load_failures = Counter("kerasvision_load_failures", "Versions that could not be loaded.", registry=registry)
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self._registry)

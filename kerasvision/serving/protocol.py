@@ -1,8 +1,8 @@
-"""TensorFlow Serving's JSON for `predict`: a body becomes arrays, arrays become a reply.
+"""TensorFlow Serving's JSON for `predict`: converts a body to arrays, and arrays to a reply.
 
 Rows: `{"instances": [...]}`, answered by `{"predictions": [...]}`. Columns: `{"inputs": ...}`, answered by
-`{"outputs": ...}`. A signature with one input may be given bare values, and one with one output gives bare values.
-`{"b64": "..."}` is bytes. NaN and Infinity are tokens of their own, as there.
+`{"outputs": ...}`. For a signature with one input, bare values may be given, and a signature with one output returns bare
+values. `{"b64": "..."}` is bytes. NaN and Infinity are tokens, as in TensorFlow Serving.
 
 Source: `util/json_tensor.cc` of TensorFlow Serving and https://www.tensorflow.org/tfx/serving/api_rest.
 """
@@ -26,19 +26,19 @@ from kerasvision.serving.loaded import Columns, ServedSignature
 DEFAULT_SIGNATURE = "serving_default"
 B64 = "b64"
 BYTES_SUFFIX = "_bytes"
-# How the base64 text of an image begins (JPEG, PNG, GIF, WebP), with or without the head of a data URL.
+# The beginning of an image as base64 text (JPEG, PNG, GIF, WebP), with or without the head of a data URL.
 BASE64_IMAGES = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "data:image/")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks.
+    """The content of a request.
 
     Attributes:
-        signature: of whom.
-        columns: input name -> values.
-        pixels: how many each row makes TensorFlow decode; empty where the signature does not join rows.
-        by_rows: whether the reply comes in rows.
+        signature: the signature to call.
+        columns: input name -> array.
+        pixels: for each row, the pixels that TensorFlow would decode; empty if the signature does not join rows.
+        by_rows: whether the reply must be in rows.
     """
 
     signature: ServedSignature
@@ -48,15 +48,15 @@ class Asked:
 
 
 def read_request(body: bytes, signatures: Mapping[str, ServedSignature], limits: Limits) -> Asked:
-    """The arrays of a request.
+    """The content of a request as arrays, with the dtypes and shapes of the signature.
 
     Args:
         body: JSON.
-        signatures: what the model has, by name.
-        limits: how much may be asked.
+        signatures: of the model, by name.
+        limits: how much a request may contain.
 
     Raises:
-        Refused: 400, it is no JSON, or does not fit the signature, or asks for too much.
+        Refused: 400, it is not JSON, does not fit the signature, or exceeds a limit.
     """
     request = parse_body(body, limits)
     name = request.get("signature_name", "") or DEFAULT_SIGNATURE
@@ -78,14 +78,14 @@ def read_request(body: bytes, signatures: Mapping[str, ServedSignature], limits:
 
 
 def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
-    """The JSON of what a model answered.
+    """The JSON reply for a model's outputs.
 
     Args:
-        outputs: output name -> values.
-        by_rows: whether it was asked in rows.
+        outputs: output name -> array; in rows, the first axis is that of the rows.
+        by_rows: whether the request was in rows.
 
     Raises:
-        Refused: 500, in rows, the outputs do not have a row for each other.
+        Refused: 500, in rows, if the outputs differ in their number of rows.
 
     >>> write_reply({"scores": np.array([[0.1, 1]], np.float32), "label": np.array([b"cat"], object)}, by_rows=True)
     b'{"predictions": [{"scores": [0.1, 1.0], "label": "cat"}]}'
@@ -96,7 +96,7 @@ def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
     if not by_rows:
         return json.dumps({"outputs": plain if len(plain) > 1 else next(iter(plain.values()))}).encode()
     if len({values.shape[:1] for values in outputs.values()}) > 1 or not all(values.ndim for values in outputs.values()):
-        raise Refused(500, "the outputs differ in their number of rows: ask in columns, with 'inputs'")
+        raise Refused(500, "the outputs differ in their number of rows; send the request in columns, with 'inputs'")
     if len(plain) == 1:
         return json.dumps({"predictions": next(iter(plain.values()))}).encode()
     rows = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
@@ -104,11 +104,11 @@ def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
 
 
 def _by_rows(instances: object, signature: ServedSignature, limits: Limits) -> dict[str, object]:
-    """Input name -> one value per row."""
+    """Input name -> a list of one value per row."""
     if not isinstance(instances, list) or not instances:
         raise Refused(400, "'instances' must be a list of at least one value")
     if len(instances) > limits.max_instances:
-        raise Refused(400, f"a request may hold {limits.max_instances:,} instances; received {len(instances):,}")
+        raise Refused(400, f"a request may have {limits.max_instances:,} instances; received {len(instances):,}")
     named = [_is_named(instance) for instance in instances]
     if not any(named):
         return {_only_input(signature, "instances"): instances}
@@ -129,7 +129,7 @@ def _by_columns(inputs: object, signature: ServedSignature) -> dict[str, object]
 
 
 def _is_named(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a value names others, and is not the bytes of one."""
+    """Whether a value is an object of named values, and not the bytes of one value."""
     return isinstance(value, dict) and not (len(value) == 1 and isinstance(value.get(B64), str))
 
 
@@ -147,12 +147,12 @@ def _array(value: object, name: str, spec: tf.TensorSpec) -> np.ndarray:
 
 
 def _texts(value: object, name: str) -> np.ndarray:
-    """Bytes, in the shape of nested lists."""
+    """object array of bytes, in the shape of the nested lists."""
     shape, first = [], value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
-    leaves = _leaves(value, shape, name)  # Before there is room for them: the first lists may be the longest.
+    leaves = _leaves(value, shape, name)  # Before memory is allocated: the first lists may be the longest.
     array = np.empty(len(leaves), object)
     for number, item in enumerate(leaves):
         array[number] = _text(item, name)
@@ -160,7 +160,7 @@ def _texts(value: object, name: str) -> np.ndarray:
 
 
 def _leaves(value: object, shape: Sequence[int], name: str) -> list[Any]:
-    """What nested lists of that shape hold, in order."""
+    """The values in nested lists of that shape, in order."""
     leaves: list[Any] = [value]
     for length in shape:
         if any(not isinstance(item, list) or len(item) != length for item in leaves):
@@ -177,12 +177,12 @@ def _text(item: object, name: str) -> bytes:
         return item.encode("utf-8", "surrogatepass")
     if not (isinstance(item, dict) and not _is_named(item)):
         raise Refused(400, f'input {name} takes strings or {{"b64": "..."}}; received {_shown(item)}')
-    # The padding may be left out, and lines may be broken.
+    # The padding may be missing, and the text may have line breaks.
     compact = "".join(item[B64].split()).rstrip("=")
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        way_out = ". Leave out what stands before the comma of a data URL" if compact.startswith("data:") else ""
+        way_out = ". Remove everything up to the comma of a data URL" if compact.startswith("data:") else ""
         raise Refused(400, f"input {name}: unable to base64 decode: {error}{way_out}") from error
 
 
@@ -207,14 +207,14 @@ def _numbers(value: object, name: str, dtype: tf.DType) -> np.ndarray:
 
 
 def _refuse_truths(values: Mapping[str, object], columns: Columns) -> None:
-    """Raises Refused for a truth value among numbers, which NumPy would take for 0 or 1."""
+    """Raises Refused for true or false among numbers, which NumPy would convert to 1 or 0."""
     for name, array in columns.items():
         if array.dtype.kind in "iuf" and any(isinstance(leaf, bool) for leaf in _leaves(values[name], array.shape, name)):
             raise Refused(400, f"input {name} takes {array.dtype.name}; received true or false among its numbers")
 
 
 def _other_leaf(value: object, array: np.ndarray, name: str, dtype: tf.DType) -> str:
-    """The first value that an input of a type does not take, for a message."""
+    """The first value whose type an input does not take, for a message."""
     right = bool if dtype == tf.bool else int if dtype.is_integer else (int, float)
     for leaf in _leaves(value, array.shape, name):
         if not isinstance(leaf, right) or isinstance(leaf, bool) != (right is bool):
@@ -223,17 +223,17 @@ def _other_leaf(value: object, array: np.ndarray, name: str, dtype: tf.DType) ->
 
 
 def _checked(columns: Columns, signature: ServedSignature, limits: Limits) -> tuple[int, ...]:
-    """Pixels to decode, per row. Images that cannot be decoded are emptied, for the model to call them no answer."""
+    """Pixels to decode, per row. Images that cannot be decoded become empty, so that the model calls them invalid."""
     if signature.joins and len({len(array) for array in columns.values()}) > 1:
         raise Refused(400, "the inputs differ in their number of rows")
     rows = len(next(iter(columns.values()))) if signature.joins else 0
     if rows > limits.max_instances:
-        raise Refused(400, f"a request may hold {limits.max_instances:,} rows; received {rows:,}")
+        raise Refused(400, f"a request may have {limits.max_instances:,} rows; received {rows:,}")
     if signature.joins and not rows:
         raise Refused(400, "there are no rows")
     total = [0] * rows
     for name, array in columns.items():
-        # Beside an input that holds images, a text is a text, however it begins: "BMW" is no bitmap.
+        # If another input contains the images, a text is only a text, however it begins: "BMW" is not a bitmap.
         if array.dtype == object and (name == BYTES_INPUT or BYTES_INPUT not in columns):
             each = array.size // max(rows, 1)
             for number, pixels in enumerate(_image_pixels(array.reshape(-1), name, signature, limits)):
@@ -243,9 +243,9 @@ def _checked(columns: Columns, signature: ServedSignature, limits: Limits) -> tu
 
 
 def _image_pixels(texts: np.ndarray, name: str, signature: ServedSignature, limits: Limits) -> list[int]:
-    """Pixels to decode, per text. An image over a limit is emptied, so that it disturbs no other.
+    """Pixels to decode, per text. An image over a limit becomes empty, so that it does not affect the others.
 
-    Where all of them are, the request is refused: its error says why, which a row has no place for.
+    If all images are over a limit, the request is rejected, because only an error can say why; a row cannot.
     """
     counted, over = [], []
     for number, data in enumerate(texts):
@@ -266,12 +266,12 @@ def _image_pixels(texts: np.ndarray, name: str, signature: ServedSignature, limi
 
 
 def _plain(name: str, values: np.ndarray) -> Any:
-    """Nested lists of what JSON has."""
+    """The array as nested lists of JSON values."""
     if values.dtype.kind in "OSU":
         write = _as_b64 if name.endswith(BYTES_SUFFIX) else _as_text
         return _mapped(write, values.tolist())
     if values.dtype.kind == "f" and values.dtype != np.float64:
-        # By way of the shortest text that tells a float32 from its neighbours: 0.1 rather than 0.10000000149011612.
+        # Through the shortest text that distinguishes a float32 from its neighbours: 0.1, not 0.10000000149011612.
         return values.astype("U").astype(np.float64).tolist()
     return values.tolist()
 
@@ -289,6 +289,6 @@ def _as_b64(value: bytes) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    """A value for a message, short."""
+    """A value for a message, shortened."""
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:60] + "..."

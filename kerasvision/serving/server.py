@@ -1,4 +1,4 @@
-"""Serve a saved model until asked to stop: `serve(Path("saved_models/digits"))`."""
+"""Serves a saved model until asked to stop: `serve(Path("saved_models/digits"))`."""
 
 import asyncio
 import logging
@@ -23,24 +23,24 @@ log = logging.getLogger(__name__)
 
 
 def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable[[str], None] = lambda url: None) -> None:
-    """Answers until SIGTERM or SIGINT; what is under way then is answered first.
+    """Answers requests until SIGTERM or SIGINT; pending requests are answered before it ends.
 
     Args:
         folder: `saved_models/<name>`, or one version of it.
-        host: the address to listen at; 127.0.0.1 is reached from this machine alone.
-        port: 0 takes a free one.
-        limits: what is refused.
-        ready: called with the address once there are answers.
+        host: the address to listen on; 127.0.0.1 can be reached from this machine only.
+        port: 0 means any free port.
+        limits: what to reject.
+        ready: called with the address when the server can answer.
 
     Raises:
-        ConfigError: that address cannot be listened at, or there is no saved model.
-        ExportError: no version of it is whole and what was pushed.
+        ConfigError: it cannot listen on that address, or there is no saved model.
+        ExportError: no version is complete and equal to what was pushed.
     """
     listening = _listen(host, port)
     try:
         _raise_file_limit()
         server, model = make_server(folder, limits=limits)
-        # uvicorn raises the signal that stopped it once more when it is done: to have been asked is no failure.
+        # uvicorn raises the signal that stopped it again when it is done, but a requested stop is not a failure.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         address, bound = listening.getsockname()[:2]
@@ -55,7 +55,7 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable
 
 
 def exposure(address: str) -> str:
-    """What to know of listening at an address; nothing where this machine alone reaches it.
+    """A warning about listening on an address; "" if only this machine can reach it.
 
     >>> exposure("127.0.0.1"), exposure("::1")
     ('', '')
@@ -66,8 +66,8 @@ def exposure(address: str) -> str:
     if (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback:
         return ""
     return (
-        f"other machines reach {address}, and there is no authentication: whoever reaches it can query the model. Listen at "
-        "127.0.0.1, or put a proxy or a firewall in front of it"
+        f"other machines reach {address}, and there is no authentication: anyone who reaches it can query the model. Listen "
+        "on 127.0.0.1, or put a proxy or a firewall in front of it"
     )
 
 
@@ -93,7 +93,7 @@ def make_server(folder: Path, *, limits: Limits) -> tuple[Server, Versions]:
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="error",  # or every request that is garbage would have its line
+        log_level="error",  # otherwise every invalid request would be logged
         access_log=False,
         server_header=False,
         timeout_keep_alive=limits.keep_alive_seconds,
@@ -108,20 +108,20 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        why = str(error.strerror).partition(" (while")[0]  # it tells the address too
+        why = str(error.strerror).partition(" (while")[0]  # the rest repeats the address
         raise ConfigError(
-            f"the address must be free and of this machine: {why}",
+            f"the address must be free and belong to this machine: {why}",
             received=f"{host}:{port}",
             hint="choose another with --port or --host",
         ) from error
-    # Connections inherit it; asyncio sets it only on sockets made with the protocol's number. Without it, the second half of
-    # an answer waits until the client acknowledges the first: 40 ms.
+    # Connections inherit this; asyncio sets it only on sockets made with the protocol's number. Without it, the second half
+    # of an answer waits until the client acknowledges the first: 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 def _raise_file_limit() -> None:
-    """Each connection is an open file, and many systems allow 1,024 unless they are asked."""
+    """Raises the limit of open files to the maximum: each connection is one, and many systems allow 1,024 by default."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,8 +1,8 @@
-"""Which version of a model is served: the highest that is whole, taken up while the server runs.
+"""Which version of a model is served: the highest that is complete; new versions are loaded while the server runs.
 
-A new one is loaded and warmed up while the old one answers, then it takes its place; the old one still answers what it was
-asked. A version that is half copied or damaged is refused, named in the log and in the status, and tried again when its
-files change. Where the served version is taken away, the highest that is left takes its place.
+A new version is loaded and warmed up while the old one answers, and then replaces it; the old one still answers the requests
+that it has. A version that is half copied or damaged is rejected, reported in the log and in the status, and tried again
+when its files change. If the served version is removed, the highest remaining version replaces it.
 """
 
 import gc
@@ -22,16 +22,16 @@ Files = tuple[tuple[str, int, int], ...]
 
 
 class Versions:
-    """The versions of a model, of which one is served.
+    """The versions of a model, one of which is served.
 
     Args:
-        folder: `saved_models/<name>`, or one SavedModel, which is served and no other.
-        limits: how often to look, and the batch to warm up with.
+        folder: `saved_models/<name>`, or one SavedModel, which is then the only one served.
+        limits: how often to check, and the batch to warm up with.
         measures: what Prometheus reads.
 
     Attributes:
-        name: of the model: the folder's.
-        current: what is served. Whoever asks it keeps it; it may be another one the next time.
+        name: of the model: the folder's name.
+        current: the version that is served. It may change at any time: callers keep the one they have read.
         faults: version -> why it is not served.
 
     Raises:
@@ -47,25 +47,25 @@ class Versions:
         self.faults: dict[int, str] = {}
         self.loading: int | None = None
         folder = folder.resolve()
-        # A version that was named is served or refused: no other one takes its place.
+        # A version that was named is served or rejected: no other version replaces it.
         self._fixed = (folder / MAIN).is_file() or not versions(folder)
         self._folder = folder.parent if self._fixed and is_version_name(folder.name) else folder
         self.name = self._folder.name
         self.current = self._only(find_saved_model(folder)) if self._fixed else self._first()
 
     def start(self) -> None:
-        """Begins to look for new versions."""
+        """Starts to check for new versions."""
         if not self._fixed:
             self._thread.start()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops checking."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def look(self) -> bool:
-        """Takes up the highest version that is whole; whether it is another one than before."""
+        """Loads the highest version that is complete; returns whether it differs from the one before."""
         there = versions(self._folder)
         self.faults = {version: fault for version, fault in self.faults.items() if version in there}
         for version in reversed(there):
@@ -73,10 +73,10 @@ class Versions:
                 return False
             model = self._try(version)
             if model is not None:
-                log.info("%s: version %d takes the place of %d", self.name, version, self.current.version)
+                log.info("%s: version %d replaces %d", self.name, version, self.current.version)
                 self.current = model
                 self._measures.version.set(version)
-                gc.collect()  # What TensorFlow keeps of a model refers to itself.
+                gc.collect()  # TensorFlow's objects for a model refer to themselves.
                 return True
         return False
 
@@ -93,7 +93,7 @@ class Versions:
         raise ExportError(f"{self._folder} has no version that can be served: {self.faults[there[-1]]}")
 
     def _try(self, version: int) -> ServedVersion | None:
-        """The version, or nothing where it cannot be served, or could not before and has not changed."""
+        """The version; None if it cannot be served, or could not before and has not changed."""
         folder = self._folder / str(version)
         files = _files(folder)
         if self._refused.get(version) == files:
@@ -128,7 +128,7 @@ class Versions:
 
 
 def _files(folder: Path) -> Files:
-    """What tells whether a folder has changed: names, sizes and times."""
+    """Names, sizes and times of the files in a folder, which show whether it has changed."""
     found = []
     for path in sorted(folder.rglob("*")):
         try:

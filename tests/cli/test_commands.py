@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["new", "../up", "--images", "."], 2, "and is not a path; received '../up'"),
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
         (["data", "scan", "/nowhere"], 2, "there is no pipeline file or folder /nowhere"),
-        (["predict", "/nowhere", "x.png"], 2, "is no saved model: there is no such folder"),
+        (["predict", "/nowhere", "x.png"], 2, "is not a saved model: there is no such folder"),
     ],
 )
 def test_mistake_exits_with_its_code_and_says_the_way_out(kerasvision, tmp_path, arguments, code, message):

@@ -144,7 +144,7 @@ def test_versions_are_listed_shown_checked_and_gone_back_to(command, tmp_path):
     assert code == 5
     assert "toy/3 is not intact: saved_model.pb is not what was pushed. Return to an earlier version with `kera" in text
     (tmp_path / "saved_models" / "toy" / "3" / "saved_model.pb").unlink()
-    assert "not intact: it holds no saved_model.pb" in command("saved", "list")[1]
+    assert "not intact: it contains no saved_model.pb" in command("saved", "list")[1]
 
 
 def test_a_version_that_something_else_made_is_loaded_and_a_broken_one_exits_1(command, tmp_path):

@@ -87,7 +87,7 @@ def test_a_pushed_version_is_taken_up_without_a_lost_request_and_sigterm_ends_wi
             assert reply.startswith(b"HTTP/1.1 200 "), reply
         _, told = served.process.communicate(timeout=60)
         assert served.process.returncode == 0, told
-        assert "adder: version 2 takes the place of 1" in told
+        assert "adder: version 2 replaces 1" in told
         assert "Traceback" not in told
     finally:
         served.connection.close()
@@ -105,7 +105,7 @@ def _refuses(port):
 
 def test_what_cannot_be_served_is_told(kerasvision, tmp_path):
     done = kerasvision("serve", tmp_path / "nowhere", "--port", "0")
-    assert (done.returncode, "is no saved model: there is no such folder" in " ".join(done.stderr.split())) == (2, True)
+    assert (done.returncode, "is not a saved model: there is no such folder" in " ".join(done.stderr.split())) == (2, True)
 
 
 def test_an_address_that_is_taken_is_told(kerasvision, tmp_path):

@@ -1,4 +1,4 @@
-"""Several views of an image, and several models, answer by the mean of their probabilities."""
+"""The answer of several views of an image, or of several models, is the mean of their probabilities."""
 
 import keras
 import numpy as np
@@ -70,7 +70,7 @@ def test_a_model_with_itself_answers_as_alone(trained, served, predicted):
     assert found["ensemble of 3"].scores == pytest.approx(alone.scores, abs=1e-4)
     table = variant_table(alone, found, c.Evaluation(resamples=100)).set_index("metric")
     np.testing.assert_allclose(table["difference"], 0.0, atol=1e-4)
-    # On an image that was not seen the two might differ: 1 - 0.025 ** (1 / 24) = 0.143.
+    # On an unseen image the two might differ: 1 - 0.025 ** (1 / 24) = 0.143.
     accuracy = table.loc["accuracy"]
     assert accuracy["difference_low"] == pytest.approx(-0.143, abs=0.01)
     assert accuracy["difference_high"] == pytest.approx(0.143, abs=0.01)
@@ -80,7 +80,7 @@ def test_a_model_with_itself_answers_as_alone(trained, served, predicted):
 
 def test_a_member_that_is_damaged_is_named(trained, served, predicted, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(ExportError, match="is half a saved model: its variables are missing"):
+    with pytest.raises(ExportError, match="is an incomplete saved model: its variables are missing"):
         variants(trained, served, predicted, ensemble=(tmp_path,))
 
 

@@ -1,10 +1,10 @@
-"""A saved model with outputs of every kind, made without training: how light an image is."""
+"""A saved model with outputs of every kind, made without training: the brightness of an image."""
 
 import tensorflow as tf
 
 
 class Brightness(tf.Module):
-    """What an exported model looks like, with outputs of every kind: how light an image is, in [0, 1]."""
+    """A model like an exported one, with outputs of every kind: the brightness of an image, in [0, 1]."""
 
     def __init__(self, strength=1.0):
         self.strength = tf.Variable(strength)

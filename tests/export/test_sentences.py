@@ -40,7 +40,7 @@ def task_of(decoding, **fields):
 
 @pytest.fixture(scope="module")
 def network():
-    """Random weights, larger than those that training begins with: it says different things of different images."""
+    """A network with random weights, larger than initial ones, so that its answers differ between images."""
     keras.utils.set_random_seed(3)
     made = models.build(
         "show_attend_tell",
@@ -56,7 +56,7 @@ def network():
     random = np.random.default_rng(1)
     for layer in made.layers:
         if layer.name.startswith("decoder") or layer.name == "logits":
-            # The states begin with what the image is: that counts most.
+            # The initial states depend on the image, which matters most.
             size = 5 if layer.name in ("decoder_h1", "decoder_c1") else 1
             layer.set_weights([random.normal(0, size, one.shape) * (one.ndim > 1) for one in layer.get_weights()])
     return made
@@ -185,7 +185,7 @@ def test_an_evaluation_asks_for_the_likelihood_of_what_people_wrote(served, expo
 
 def test_a_vocabulary_that_is_not_the_networks_is_refused(network):
     larger = make_task(c.Captioning(max_length=LENGTH), (*NAMES, "more"))
-    with pytest.raises(ConfigError, match="knows 10 tokens, and this vocabulary has 11. Take the transform of the run"):
+    with pytest.raises(ConfigError, match="has 10 tokens, and this vocabulary has 11. Use the transform of the run"):
         larger.predictor(network)
     with pytest.raises(ConfigError, match="captions of at most 4 tokens; received 9. Set task.max_length to 4"):
         make_task(c.Captioning(max_length=9), NAMES).extra_signatures(network)
@@ -233,7 +233,7 @@ def test_a_server_scores_sentences_whatever_they_begin_with(exported, images):
     rows = [{"image_bytes": b64(images[0]), "captions": ["BM is a dog", "a dog"]}]
     body = json.dumps({"signature_name": "score_captions", "instances": rows}).encode()
     asked = read_request(body, signatures, Limits())
-    # 40 x 30 pixels are to be decoded, of the image alone: "BM" is how a bitmap begins.
+    # Only the image's 40 x 30 pixels count, although "BM" is how a bitmap begins.
     assert (asked.pixels, asked.columns["captions"].tolist()) == ((1200,), [[b"BM is a dog", b"a dog"]])
     assert asked.signature(asked.columns)["tokens"].tolist() == [[5, 3]]
     with pytest.raises(Refused, match="unequal lengths"):

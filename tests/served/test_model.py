@@ -1,4 +1,4 @@
-"""One way to load a SavedModel: its files are compared first, and an error says what is wrong with it."""
+"""Loading a SavedModel compares its files first, and an error says what is wrong with it."""
 
 import gc
 
@@ -12,7 +12,7 @@ from kerasvision.served.model import ServedModel
 
 @pytest.fixture
 def folder(tmp_path):
-    """A SavedModel that says how many bytes each image has, times a weight."""
+    """A SavedModel that returns the number of bytes of each image, times a weight."""
     module = tf.Module()
     module.weight = tf.Variable(2)
     module.serve = tf.function(
@@ -52,7 +52,7 @@ def test_a_part_of_a_saved_model_is_refused(folder, tmp_path):
     half = tmp_path / "half"
     half.mkdir()
     (half / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes())
-    with pytest.raises(ExportError, match="half is half a saved model: its variables are missing"):
+    with pytest.raises(ExportError, match="half is an incomplete saved model: its variables are missing"):
         ServedModel(half)
 
 
@@ -66,5 +66,5 @@ def test_a_model_without_signatures_is_refused_with_the_way_out(tmp_path):
     module = tf.Module()
     module.weight = tf.Variable(2)
     tf.saved_model.save(module, str(tmp_path / "bare"))
-    with pytest.raises(ExportError, match="has no signature that could be asked. Save it with signatures"):
+    with pytest.raises(ExportError, match="has no signature to call. Save it with signatures"):
         ServedModel(tmp_path / "bare")

@@ -1,4 +1,4 @@
-"""A small SavedModel of plain TensorFlow, and a server on it: a real one, on a port of its own, in a thread."""
+"""A small SavedModel of plain TensorFlow, and a real server of it, on its own port, in a thread."""
 
 import base64
 import http.client
@@ -14,7 +14,7 @@ import pytest
 
 
 def signatures(tf, offset):
-    """Functions whose answers a reader can work out; all but `pair` with a free first axis."""
+    """Functions whose answers a reader can compute; all but `pair` have a free first axis."""
     module = tf.Module()
     module.offset = tf.Variable(offset)
     floats = tf.TensorSpec([None], tf.float32, name="x")
@@ -24,7 +24,7 @@ def signatures(tf, offset):
 
     @function(tf.TensorSpec([None], tf.string, name="image_bytes"))
     def serving_default(image_bytes):
-        # PNG alone is read: the largest channel's share says the label.
+        # Reads only PNG; the label is that of the channel with the largest share.
         valid = tf.strings.substr(tf.strings.join([image_bytes, "...."]), 1, 3) == "PNG"
         grey = tf.io.encode_png(tf.zeros((1, 1, 3), tf.uint8))
         pictures = tf.map_fn(
@@ -116,7 +116,7 @@ def running():
         finally:
             server.should_exit = True
             thread.join(20)
-            # Where a connection is still open that nobody answers any more, the server would wait for it for ever.
+            # If a connection is still open but no longer answered, the server would wait for it for ever.
             server.force_exit = True
             thread.join()
             listening.close()
@@ -144,13 +144,13 @@ def ask_at():
 
 @pytest.fixture(scope="session")
 def b64():
-    """Bytes as the protocol writes them."""
+    """Bytes in the protocol's JSON."""
     return lambda data: {"b64": base64.b64encode(data).decode()}
 
 
 @pytest.fixture(scope="session")
 def model_folder(saved_models, tmp_path_factory):
-    """`saved_models/colours` with version 3, which nobody changes."""
+    """`saved_models/colours` with version 3, which no test changes."""
     folder = tmp_path_factory.mktemp("saved_models") / "colours"
     shutil.copytree(saved_models[0], folder / "3")
     return folder
@@ -158,6 +158,6 @@ def model_folder(saved_models, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(model_folder, running):
-    """A server of `colours`, version 3, for whoever leaves it as it is."""
+    """A server of `colours`, version 3, for tests that do not change it."""
     with running(model_folder, max_body_bytes=200_000, max_pixels=10_000, max_instances=50) as started:
         yield started

@@ -1,4 +1,4 @@
-"""Whatever a body holds, it gets an answer or a reason: never 500, and nothing in the log."""
+"""Every body gets an answer or a reason: never 500, and nothing in the log."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ GOOD = [
 
 @pytest.fixture(scope="module")
 def answer(model_folder):
-    """What a body gets, without the way over the network: a status."""
+    """The status for a body, without a network."""
     model = ServedVersion(model_folder / "3", version=3)
 
     def get(body):
@@ -58,7 +58,7 @@ def answer(model_folder):
 
 
 def check(answered):
-    """What is refused has the status of a bad request, and a reason; anything else is a request that was read."""
+    """A rejected body has the status of a bad request, and a reason; every other body is a request that was read."""
     if isinstance(answered, Refused):
         assert answered.status == 400
         assert 0 < len(str(answered)) < 1000

@@ -1,4 +1,4 @@
-"""Requests are joined, answered each with its own rows, and none pays for another's fault or length."""
+"""Requests are joined, each gets the answers for its own rows, and none suffers from the error or length of another."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ FLOATS = tf.TensorSpec([None], tf.float32)
 
 
 class Gate:
-    """A model `y = 2 x` that says what it was asked, raises where x is negative, and waits where it is told to."""
+    """A model `y = 2 x` that records its inputs, raises an error if x is negative, and can be made to wait."""
 
     def __init__(self):
         self.calls = []
@@ -42,7 +42,7 @@ def asked(made, *values, pixels=0):
 
 
 async def behind(gate, batcher, made, requests):
-    """What the requests get that came while the model was at work on another one."""
+    """The answers to requests that arrived while the model was working on another one."""
     gate.free.clear()
     gate.entered.clear()
     first = asyncio.ensure_future(batcher.answer(asked(made, 1000)))
@@ -130,7 +130,7 @@ def test_signatures_take_turns():
 
     answers, gate = run(body, max_batch_size=2)
     assert values(answers) == [[2, 4, 6, 8], [15]]
-    # The other one came after the first batch of the long request, not after all of it.
+    # The other request was answered after the first batch of the long one, not after all of it.
     assert (other_calls, gate.calls[1:]) == ([2], [[1, 2], [3, 4]])
 
 
@@ -139,7 +139,7 @@ def test_more_than_may_wait_is_refused_with_503():
         return await behind(gate, batcher, made, [asked(made, 1, 2), asked(made, 3, 4), asked(made, 5)])
 
     answers, _ = run(body, max_waiting_rows=3)
-    assert values(answers) == [[2, 4], "2 rows are waiting already: try again later", [10]]
+    assert values(answers) == [[2, 4], "2 rows are waiting; try again later", [10]]
     assert answers[1].status == 503
 
 
@@ -213,7 +213,7 @@ def test_what_waits_is_answered_before_the_end():
 
 def test_a_signature_is_one_graph_whatever_the_number_of_rows(saved_models):
     total = ServedVersion(saved_models[0], version=1).signatures["total"]
-    # Such a function has the graph that it was saved with, and no way to trace another.
+    # Such a function has only the graph that it was saved with, and cannot trace another.
     assert isinstance(total.function, tf.types.experimental.ConcreteFunction)
     for rows in (1, 2, 3, 7, 32):
         assert total({"image": np.ones((rows, 2, 2), np.float32)})["sum"].tolist() == [4.0] * rows

@@ -1,4 +1,4 @@
-"""No request is lost when the server stops, and no connection stays that nobody uses."""
+"""No request is lost when the server stops, and unused connections are closed."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ REQUEST = HEAD % (PREDICT.encode(), len(ASKED)) + ASKED
 
 
 def received(connection):
-    """What comes until the server closes the connection."""
+    """The data received until the server closes the connection."""
     chunks = []
     while chunk := connection.recv(65536):
         chunks.append(chunk)
@@ -35,7 +35,7 @@ def received(connection):
 
 
 class Client(threading.Thread):
-    """Asks again and again until the server lets no new connection in."""
+    """Sends requests until the server accepts no new connection."""
 
     def __init__(self, port, *, pause, keeps):
         super().__init__()
@@ -83,7 +83,7 @@ def test_no_request_is_lost_when_the_server_stops(model_folder, running):
             client.join(20)
     assert [client.lost for client in clients] == [[]] * len(clients)
     assert all(client.answers for client in clients)
-    # Those that keep their connection were told that it ends.
+    # Clients with open connections were informed that these end.
     assert [client.closed for client in clients[:7]] == [1] * 7
 
 
@@ -106,7 +106,7 @@ def test_an_idle_connection_may_ask_once_more_and_does_not_hold_up_the_end(model
         assert time.monotonic() - began < 5
 
 
-# --- Who reaches it
+# --- Addresses
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_address_that_others_reach_is_warned_of(address, is_reached):
 
 
 def test_the_warning_comes_before_the_first_answer(model_folder, monkeypatch, caplog):
-    """Nothing listens at 0.0.0.0 here: the socket only says so."""
+    """Nothing listens on 0.0.0.0 here: the socket only reports that address."""
     listening = SimpleNamespace(getsockname=lambda: ("0.0.0.0", 8501), close=lambda: None)
     monkeypatch.setattr(server_module, "_listen", lambda host, port: listening)
     model = SimpleNamespace(name="colours", current=SimpleNamespace(version=3))
@@ -139,7 +139,7 @@ def test_the_warning_comes_before_the_first_answer(model_folder, monkeypatch, ca
     assert caplog.messages[0].startswith("other machines reach 0.0.0.0, and there is no authentication")
 
 
-# --- Clients that have nothing more to say
+# --- Clients that close their sending side
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -158,12 +158,12 @@ def test_a_client_that_says_no_more_in_the_middle_is_let_go(server):
             assert received(connection) == b""
 
 
-# --- Clients that do not take their answer
+# --- Clients that do not read their answer
 
 
 @contextlib.contextmanager
 def deaf(port, size):
-    """A client that asks for an answer of more than twice that many bytes, and does not read it."""
+    """A client that requests an answer of more than twice this number of bytes, and does not read it."""
     body = json.dumps({"signature_name": "echo", "instances": ["x" * size]}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -198,7 +198,7 @@ def until(happens, seconds=20):
         time.sleep(0.02)
 
 
-# --- What is no HTTP
+# --- Data that is not HTTP
 
 
 @pytest.mark.parametrize(

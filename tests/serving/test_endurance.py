@@ -1,4 +1,4 @@
-"""10,000 requests of 32 clients, and 1,000 that mean harm: no wrong answer, no more memory, and it goes on."""
+"""After 10,000 requests of 32 clients and 1,000 harmful ones: no wrong answer, no more memory, and it still answers."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ def served(clients, model_folder):
 
 
 def load(clients, port, png, count):
-    """How many of so many answers are wrong: what is right follows from the picture's colour."""
+    """The number of wrong answers: the right answer follows from the picture's colour."""
     colours = np.random.default_rng(0).integers(0, 256, (100, 3))
     pictures = [base64.b64encode(png(*map(int, colour))).decode() for colour in colours]
     bodies = [json.dumps({"instances": [{"b64": pictures[number % 100]}]}).encode() for number in range(count)]
@@ -61,7 +61,7 @@ def test_a_thousand_hostile_requests_leave_it_serving(clients, served, png):
     assert "no answer" not in told
     assert not any(status.startswith("5") for status in told), told
     assert load(clients, port, png, 200) == 0
-    # What a hundred such leave behind does not add up.
+    # A hundred such requests do not accumulate memory.
     memory = psutil.Process(process.pid).memory_info
     before = memory().rss
     asyncio.run(clients.be_hostile(port, 200, PREDICT))

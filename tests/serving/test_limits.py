@@ -1,4 +1,4 @@
-"""What is too much, too slow or never ends is refused, and the server goes on."""
+"""Requests that are too large, too slow or endless are rejected, and the server still answers."""
 
 import gc
 import http.client
@@ -23,7 +23,7 @@ PREDICT = "/v1/models/colours:predict"
 
 
 def gif(side, frames):
-    """Frames of one colour, which take next to no bytes."""
+    """Frames of one colour, which take almost no bytes."""
     picture = Image.new("P", (side, side))
     picture.putpalette([0, 0, 0, 255, 255, 255])
     buffer = io.BytesIO()
@@ -34,7 +34,7 @@ def gif(side, frames):
 
 
 def raw(port, data, seconds=20.0):
-    """What comes back until the server closes the connection, and how long that took."""
+    """The data received until the server closes the connection, and how long that took."""
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(data)
@@ -53,7 +53,7 @@ def test_a_header_that_claims_too_much_is_told_and_nothing_is_decoded(server, b6
     for count in (1, 2):
         status, reply = server.ask("POST", PREDICT, {"instances": [b64(huge)] * count})
         assert (status, reply["error"]) == (400, f"input image_bytes, item 0: {claim}")
-    # Where no row can say that it is no answer.
+    # If the model has no output that marks invalid rows.
     status, reply = server.ask("POST", PREDICT, {"signature_name": "echo", "instances": ["x", b64(huge)]})
     assert (status, reply["error"]) == (400, f"input text, item 1: {claim}")
 
@@ -89,7 +89,7 @@ def test_a_gif_that_ends_early_is_counted_to_its_end(cut):
 
 
 def jpeg_of_scans(more):
-    """A progressive JPEG of 64 x 64 with so many scans more than it needs."""
+    """A progressive JPEG of 64 x 64 with this many more scans than it needs."""
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
@@ -153,14 +153,14 @@ def test_a_compressed_body_is_refused(server):
 def test_too_many_values_are_refused_before_they_are_read(model_folder, running):
     with running(model_folder, max_values=100) as server:
         status, reply = server.ask("POST", PREDICT, b'{"instances": [' + b"[]," * 100 + b"1]}")
-        assert (status, "a request may hold 100 values; received about 202" in reply["error"]) == (400, True)
+        assert (status, "a request may have 100 values; received about 202" in reply["error"]) == (400, True)
 
 
 def test_too_many_keys_are_refused_before_they_are_read(model_folder, running):
     with running(model_folder, max_keys=100) as server:
         body = b'{"instances": [{' + b",".join(b'"%d": 1' % number for number in range(99)) + b"}]}"
         status, reply = server.ask("POST", PREDICT, body)
-        assert (status, "a request may hold 100 keys and objects; received about 102" in reply["error"]) == (400, True)
+        assert (status, "a request may have 100 keys and objects; received about 102" in reply["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_the_depth_and_the_keys_of_a_text_are_those_of_what_it_says(value):
 
 
 def read(text, parse):
-    """What a text says; None where it is no JSON."""
+    """The JSON value of a text; None if it is not JSON."""
     try:
         return parse(text)
     except (ValueError, Refused):
@@ -248,7 +248,7 @@ def test_python_collects_again_after_a_large_body(server):
 
 @pytest.fixture(scope="module")
 def hasty(model_folder, running):
-    """A server with little patience."""
+    """A server with short time limits."""
     with running(model_folder, head_seconds=0.3, body_seconds=0.3, max_connections=5) as started:
         yield started
 
@@ -284,7 +284,7 @@ def test_a_second_request_gets_its_time_anew(hasty):
 def test_a_body_that_does_not_come_is_told(hasty):
     reply, _ = raw(hasty.port, head("Content-Length: 5") + b"{")
     assert reply.startswith(b"HTTP/1.1 408 ")
-    assert b"the body did not come within 0.3 seconds" in reply
+    assert b"the body did not arrive within 0.3 seconds" in reply
 
 
 def test_more_connections_than_allowed_are_closed_and_the_next_is_served_when_they_are_gone(hasty):

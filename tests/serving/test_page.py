@@ -1,4 +1,4 @@
-"""The page, in a browser: a picture that is dropped on it gets its labels, and what goes wrong is shown."""
+"""The page, in a browser: a picture that is dropped on it gets its labels, and errors are shown."""
 
 import json
 import os
@@ -46,11 +46,11 @@ class Browser:
         return json.loads(message)
 
     def value(self, expression):
-        """What a JavaScript expression gives."""
+        """The value of a JavaScript expression."""
         return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def wait_for(self, expression, seconds=60):
-        """Its value, once it is true."""
+        """The value of an expression, once it is true."""
         deadline = time.monotonic() + seconds
         while not (value := self.value(expression)):
             assert time.monotonic() < deadline, self.value("document.documentElement.outerHTML")
@@ -58,7 +58,7 @@ class Browser:
         return value
 
     def drop(self, file):
-        """A person drops a file on the middle of the drop zone."""
+        """Drops a file on the middle of the drop zone."""
         box = self.value("(({x, y, width, height}) => [x + width / 2, y + height / 2])(drop.getBoundingClientRect())")
         data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -115,7 +115,7 @@ def test_a_picture_that_is_dropped_gets_its_top_labels(page, server, png, tmp_pa
     assert page.value("document.querySelector('#answer b')") is None
     assert page.value("picture.naturalWidth") == 8
     assert page.value("error.textContent + state.textContent") == ""
-    # It comes alone: nothing is fetched but the page, its answer and the picture's own bytes.
+    # The page is self-contained: only the page, its answer and the picture's own bytes are fetched.
     own = {server.url + "/", server.url + "/v1/models/colours:predict"}
     assert {url for url in page.requests if not url.startswith("blob:")} - {server.url + "/favicon.ico"} == own
 

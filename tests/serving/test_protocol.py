@@ -1,4 +1,4 @@
-"""The protocol is TensorFlow Serving's: what is asked in rows is answered in rows, and what is wrong is said in `error`."""
+"""The protocol is TensorFlow Serving's: requests in rows get answers in rows, and `error` says what is wrong."""
 
 import base64
 import json
@@ -109,13 +109,13 @@ BAD_IMAGE = {"instances": [{"b64": "!"}]}
         (b'{"instances": ' + b'{"x":' * 64 + b"1" + b"}" * 65, "lists and objects may be nested 64 deep; received 65"),
         (b'{"instances": ' + b"[" * 63 + b"1" + b"]" * 63 + b"}", "input image_bytes takes strings"),
         (b'{"signature_name": "total", "instances": ' + b"[" * 63 + b"1" + b"]" * 63 + b"}", "has the shape [1, 1,"),
-        (b'{"instances": [{}], "instances": [1]}', 'an object may name a key once; received "instances" twice'),
-        (b'{"instances": [{"b64": "eA", "b64": "eA"}]}', 'an object may name a key once; received "b64" twice'),
+        (b'{"instances": [{}], "instances": [1]}', 'an object may have a key only once; received "instances" twice'),
+        (b'{"instances": [{"b64": "eA", "b64": "eA"}]}', 'an object may have a key only once; received "b64" twice'),
         (b'{"instances": ["\xed\xa0\x80"]}', 'the body must be UTF-8 text. Send a file as {"instances": [{"b64": "..."}]}'),
         (b"\xff\xd8\xff\xe0" + b"[:{" * 99, 'received a JPEG file. Send it as {"instances": [{"b64": "..."}]}, with'),
         (b"BM" + bytes(99), "the body must be JSON; received a BMP file"),
         (b"--x\r\nContent-Disposition: form-data", "Expecting value: line 1 column 1 (char 0). Send a file as {"),
-        (b'{"signature_name": "logarithm", "instances": [1e999]}', "the number 1e999 is too large; write Infinity where"),
+        (b'{"signature_name": "logarithm", "instances": [1e999]}', "the number 1e999 is too large; write Infinity if"),
         (b'{"signature_name": "logarithm", "instances": [Infinity, -1e400]}', "the number -1e400 is too large"),
         (b'{"signature_name": "logarithm", "instances": [1e39]}', "x takes float32; received 1e+39, which is too large"),
         (b'{"signature_name": "logarithm", "instances": [0.5, 1' + b"0" * 400 + b"]}", "received a number that is too"),
@@ -131,8 +131,8 @@ BAD_IMAGE = {"instances": [{"b64": "!"}]}
         ({"instances": [1], "inputs": [1]}, "exactly one of 'instances' and 'inputs'"),
         ({"instances": []}, "'instances' must be a list of at least one value"),
         ({"instances": {"b64": ""}}, "'instances' must be a list of at least one value"),
-        ({"instances": ["x"] * 51}, "a request may hold 50 instances; received 51"),
-        ({"inputs": ["x"] * 51}, "a request may hold 50 rows; received 51"),
+        ({"instances": ["x"] * 51}, "a request may have 50 instances; received 51"),
+        ({"inputs": ["x"] * 51}, "a request may have 50 rows; received 51"),
         ({"inputs": []}, "there are no rows"),
         ({"signature_name": 1, "instances": [1]}, "'signature_name' must be a string"),
         ({"signature_name": "serve", "instances": [1]}, 'signature name: "serve" not found; there are echo, logarithm'),
@@ -144,7 +144,7 @@ BAD_IMAGE = {"instances": [{"b64": "!"}]}
         ({"instances": ["iVBORw0KGgoAAAANSUhEUg=="]}, 'takes the base64 text of an image as {"b64": "..."}; received "iVB'),
         ({"inputs": {"image_bytes": ["/9j/4AAQSkZJRg=="]}}, 'takes the base64 text of an image as {"b64": "..."}'),
         ({"instances": [{"image_bytes": "data:image/png;base64,iVBORw0"}]}, 'the base64 text of an image as {"b64": "..."}'),
-        ({"instances": [{"b64": "data:image/png;base64,iVBORw0"}]}, "Leave out what stands before the comma of a data URL"),
+        ({"instances": [{"b64": "data:image/png;base64,iVBORw0"}]}, "Remove everything up to the comma of a data URL"),
         ({"instances": [{"b64": 1}]}, "must be an object with the keys image_bytes"),
         ({"instances": [{"picture": "x"}]}, "instance 0 must be an object with the keys image_bytes"),
         ({"instances": [{"image_bytes": "x"}, "x"]}, "instance 1 must be an object with the keys image_bytes"),
@@ -209,7 +209,7 @@ def test_the_metadata_are_those_of_tensorflow_serving(server):
     assert status == 200
     assert reply["model_spec"] == {"name": "colours", "signature_name": "", "version": "3"}
     pair = reply["metadata"]["signature_def"]["signature_def"]["pair"]
-    # How TensorFlow numbers the node is its own affair.
+    # TensorFlow may number the node as it likes.
     assert pair["outputs"]["y"].pop("name").endswith(":0")
     assert pair == {
         "inputs": {

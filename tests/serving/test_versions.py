@@ -1,4 +1,4 @@
-"""The highest version that is whole is served; a new one is taken up beside the old one, a damaged one is not."""
+"""The highest complete version is served; a new one replaces it without a pause, a damaged one does not."""
 
 import gc
 import logging
@@ -65,7 +65,7 @@ def test_a_lower_version_is_left_alone(folder, saved_models):
 @pytest.mark.parametrize(
     ("file", "length", "fault"),
     [
-        ("saved_model.pb", None, "it holds no saved_model.pb"),
+        ("saved_model.pb", None, "it contains no saved_model.pb"),
         ("variables/variables.index", None, "its variables are missing"),
         ("saved_model.pb", 5000, "cannot be loaded because it is damaged"),
         (DATA, 5, "cannot be loaded because it is damaged"),
@@ -117,7 +117,7 @@ def test_one_version_can_be_named_and_stays(folder, saved_models):
 @pytest.mark.parametrize("number", [4, 9])
 def test_another_version_than_the_one_that_was_named_is_never_served(number, folder):
     (folder / "9").mkdir()
-    with pytest.raises((ConfigError, ExportError), match=f"colours/{number} is no saved model"):
+    with pytest.raises((ConfigError, ExportError), match=f"colours/{number} is not a saved model"):
         watched(folder / str(number))
 
 
@@ -138,7 +138,7 @@ def test_exchanged_weights_are_refused_and_the_version_before_is_served(saved_mo
     shutil.copyfile(folder / "1" / DATA, theirs)
     assert [model.look(), model.current.version, total_of_zeros(model.current)] == [False, 1, 0.0]
     assert f"colours/2 was changed or is half copied: {DATA} is not what was pushed" in model.faults[2]
-    # A server that starts now serves the version before too, and says why.
+    # A server that starts now also serves the version before, and says why.
     assert (watched(folder).current.version, caplog.messages[-1].split(":")[0]) == (1, "colours")
     with pytest.raises(ExportError, match="is not what was pushed"):
         watched(folder / "2")
@@ -150,15 +150,15 @@ def test_a_model_without_a_signature_is_refused(tmp_path):
     module = tf.Module()
     module.weight = tf.Variable(1.0)
     tf.saved_model.save(module, str(tmp_path / "colours" / "1"))
-    with pytest.raises(ExportError, match="colours/1 has no signature that could be asked. Save it with signatures"):
+    with pytest.raises(ExportError, match="colours/1 has no signature to call. Save it with signatures"):
         watched(tmp_path / "colours")
 
 
 def test_without_a_whole_version_there_is_no_server(tmp_path):
-    with pytest.raises(ConfigError, match="/nowhere is no saved model: there is no such folder"):
+    with pytest.raises(ConfigError, match="/nowhere is not a saved model: there is no such folder"):
         watched(tmp_path / "nowhere")
     (tmp_path / "colours" / "1").mkdir(parents=True)
-    with pytest.raises(ExportError, match="has no version that can be served: .*it holds no saved_model.pb"):
+    with pytest.raises(ExportError, match="has no version that can be served: .*it contains no saved_model.pb"):
         watched(tmp_path / "colours")
 
 
@@ -171,7 +171,7 @@ def test_a_refused_version_is_told_in_the_status(folder, running):
             _, reply = server.ask("GET", "/v1/models/colours")
             states = {each["version"]: each for each in reply["model_version_status"]}
         assert [states[version]["state"] for version in "34"] == ["AVAILABLE", "END"]
-        assert "it holds no saved_model.pb" in states["4"]["status"]["error_message"]
+        assert "it contains no saved_model.pb" in states["4"]["status"]["error_message"]
         assert server.ask("GET", "/v1/models/colours/versions/4")[0] == 200
         asked = {"signature_name": "total", "instances": [[[0, 0], [0, 0]]]}
         assert server.ask("POST", "/v1/models/colours/versions/4:predict", asked)[0] == 404

@@ -1,13 +1,13 @@
-"""Ask a saved model about a hundred thousand images: parts on disk, so that a killed run goes on from the last whole one.
+"""Gets a saved model's answers for a hundred thousand images, in parts on disk: a killed run continues after the last part.
 
-What a run leaves beside `answers.parquet` until it is done, in `answers.parquet.parts/`:
+Until a run is done, it keeps these files next to `answers.parquet`, in `answers.parquet.parts/`:
 
     begun.json          the model, the files and the settings that these parts belong to
-    listing.jsonl       the files, as they were listed when it began
-    000000.parquet      answers for the first 1,000 of them, and so on; a part is there whole or not at all
+    listing.jsonl       the files, as they were listed at the start
+    000000.parquet      answers for the first 1,000 of them, and so on; a part is complete or does not exist
 
-Where one of these changed since, the parts are of no use: they are thrown away, and that is said. Joined at the end in one
-rename. The images of a batch never lie in two parts, so the answers do not depend on where a run was killed.
+If any of these inputs has changed, the parts cannot be used: they are deleted, with a message. At the end they are joined in
+one rename. The images of a batch are never in two parts, so the answers do not depend on where a run was killed.
 """
 
 import hashlib
@@ -40,13 +40,13 @@ BEGUN, LISTING = "begun.json", "listing.jsonl"
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
-        images: how many were asked for.
-        faults: how many of them have no answer.
+        images: the number of images.
+        faults: the number of images without an answer.
         named: (path, fault) of the first of those.
-        went_on_from: how many images an earlier, killed run had answered.
+        went_on_from: the number of images that an earlier, killed run had answered.
     """
 
     images: int
@@ -65,20 +65,21 @@ def predict_to_file(
     batch_size: int = BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
 ) -> Summary:
-    """Writes an answer for every image to a Parquet or CSV file. Memory does not grow with their number.
+    """Writes an answer for every image to a Parquet or CSV file. Memory does not grow with the number of images.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
+        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
         images: lists the files.
-        out: `.parquet` or `.csv`; what was there is replaced when all is answered.
-        parts: where the parts lie meanwhile; beside `out` where not given. A run that is killed goes on from there.
-        top: label and score columns; as many as the model gives where None.
+        out: `.parquet` or `.csv`; an existing file is replaced when all answers are there.
+        parts: the folder for parts until then; next to `out` by default. A run after a killed one continues from there.
+        top: the number of label and score columns; None means all that the model gives.
         batch_size, max_pixels: see `ImagePredictor.rows`.
 
     Raises:
-        ConfigError: there is no saved model, `out` ends otherwise, `top` is too large, or another process writes to `out`.
-        DataError: there are no images, or none that can be used (the file is written all the same).
-        ExportError: the saved model is not whole or not what was pushed, or the file cannot be written.
+        ConfigError: there is no saved model, `out` has another ending, `top` is too large, or another process writes to
+            `out`.
+        DataError: there are no images, or none can be used (the file is written anyway).
+        ExportError: the saved model is incomplete or differs from what was pushed, or the file cannot be written.
     """
     check_out(out)
     model = ImagePredictor(saved_model)
@@ -99,41 +100,41 @@ def predict_to_file(
 
 
 def record_inference(record: Path, summary: Summary) -> None:
-    """Writes how many images were answered, and the first of those that could not be."""
+    """Writes the number of images with and without an answer, and the first of those without."""
     named = [{"path": path, "fault": fault} for path, fault in summary.named]
     _write_record(record, {"inferred": True, "images": summary.images, "faults": summary.faults, "named": named})
 
 
 def record_unasked(record: Path, *, why: str) -> None:
-    """Writes why nothing was asked."""
+    """Writes why no images were sent to the model."""
     _write_record(record, {"inferred": False, "why": why})
 
 
 def check_out(out: Path) -> None:
-    """A file that answers may be written to.
+    """Checks that answers can be written to a file of this name.
 
     Raises:
-        ConfigError: its name ends otherwise than a table's, or it is a folder.
+        ConfigError: its ending is not that of a table, or it is a folder.
     """
     if out.suffix.lower() not in (".parquet", ".csv"):
-        raise ConfigError("answers are written to a file that ends in .parquet or .csv", received=str(out))
+        raise ConfigError("answers must be written to a file that ends in .parquet or .csv", received=str(out))
     if out.is_dir():
         raise ConfigError(f"{out} is a folder", hint=f"name a file, such as {out / 'answers.parquet'}")
 
 
 def _of_others(images: Iterable[Listed], out: Path, parts: Path) -> Iterator[Listed]:
-    """Without what is written here itself, where that lies in a folder whose images are asked about."""
+    """Leaves out the files written here, in case they are in a folder whose images are listed."""
     own = {out.absolute(), parts.absolute()}
     return (image for image in images if own.isdisjoint((image.path.absolute(), image.path.absolute().parent)))
 
 
 def _write_listing(images: Iterable[Listed], parts: Path) -> tuple[str, int]:
-    """(digest of the listing: names, sizes, times; how many). What is listed now is what will be answered."""
+    """(SHA-256 of the listing's names, sizes and times; number of files). Exactly these files will be answered."""
     digest, count = hashlib.sha256(), 0
     file = parts / (LISTING + ".new")
     with file.open("w", encoding="ascii") as lines:
         for image in images:
-            # ASCII: JSON spells what a file name may hold and a text file may not.
+            # ASCII: JSON can write every file name, while a text file cannot.
             line = json.dumps([image.name, str(image.path), image.fault])
             lines.write(line + "\n")
             digest.update(f"{line} {_state(image)}\n".encode("ascii"))
@@ -142,7 +143,7 @@ def _write_listing(images: Iterable[Listed], parts: Path) -> tuple[str, int]:
 
 
 def _begun(model: ImagePredictor, columns: Columns) -> dict[str, object]:
-    """What the answers depend on, apart from the images and how they are asked about."""
+    """What the answers depend on, apart from the images and the limits of a request."""
     return {
         "model": _tree_digest(model.folder),
         "columns": str(columns.schema),
@@ -152,7 +153,7 @@ def _begun(model: ImagePredictor, columns: Columns) -> dict[str, object]:
 
 
 def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
-    """Leaves parts that belong to what is asked now; clears away those of something else, and says so."""
+    """Keeps parts that belong to these inputs; deletes parts of other inputs, with a message."""
     try:
         before = json.loads((parts / BEGUN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -160,7 +161,7 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
     if before != begun:
         if before is not None:
             changed = [name for name in begun if before.get(name) != begun[name]]
-            say(f"begun anew: since the last, unfinished run, this changed: {', '.join(changed)}")
+            say(f"starting again: since the last, unfinished run, this changed: {', '.join(changed)}")
         for path in parts.glob("[0-9]*.parquet*"):
             path.unlink()
         write_whole(parts / BEGUN, lambda file: file.write_text(json.dumps(begun, indent=2) + "\n", encoding="utf-8"))
@@ -168,7 +169,7 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
 
 
 def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *, batch_size: int, max_pixels: int) -> int:
-    """Writes the parts that are not there yet; returns how many images those answered that were."""
+    """Writes the missing parts; returns the number of images that the existing parts answer."""
     ready = 0
     images = _read_listing(parts / LISTING)
     with bar("predicting", total=count) as advance:
@@ -188,7 +189,7 @@ def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *,
 
 
 def _join(parts: Path, out: Path, schema: pa.Schema, went_on_from: int) -> Summary:
-    """All parts as one file, which appears under its name when it is whole."""
+    """Joins all parts into one file, which appears under its name when it is complete."""
     images, faults = 0, 0
     named: list[tuple[str, str]] = []
 
@@ -218,7 +219,7 @@ def _writer(file: Path, schema: pa.Schema, *, is_csv: bool) -> Iterator[Callable
 
 
 def _flat(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Lists as JSON, which a cell of a CSV file can hold."""
+    """Lists as JSON, because a cell of a CSV file cannot contain a list."""
     columns = [
         column if column.type == field.type else pa.array(_as_json(column.combine_chunks()), pa.string())
         for column, field in zip(table.columns, schema, strict=True)
@@ -233,7 +234,7 @@ def _as_json(lists: pa.ListArray) -> list[str | None]:
     """
     if not pa.types.is_floating(lists.type.value_type):
         return [None if value is None else json.dumps(value, ensure_ascii=False) for value in lists.to_pylist()]
-    # As texts, a float32 is the shortest number that means it: 0.1, not 0.10000000149011612. JSON knows no NaN.
+    # As text, a float32 is the shortest number that has its value: 0.1, not 0.10000000149011612. JSON has no NaN.
     texts = lists.cast(pa.list_(pa.string())).to_pylist()
     none = ("nan", "inf", "-inf")
     return [None if t is None else "[" + ", ".join("null" if x in none else x for x in t) + "]" for t in texts]
@@ -276,14 +277,14 @@ def _tree_digest(folder: Path) -> str:
 
 @contextmanager
 def _held(parts: Path, out: Path) -> Iterator[None]:
-    """No other process works on these parts."""
+    """Prevents other processes from working on these parts."""
     parts.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(parts / ".lock", timeout=0):
             try:
                 yield
             finally:
-                if not (parts / BEGUN).exists():  # it failed before anything was answered, or is done
+                if not (parts / BEGUN).exists():  # it failed before the first answer, or is done
                     shutil.rmtree(parts, ignore_errors=True)
     except Timeout:
         raise ConfigError(f"another process is writing {out}", hint="wait for it, or name another file") from None
@@ -296,5 +297,5 @@ def _writable(out: Path) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or error
         raise ExportError(
-            f"{out} cannot be written: {reason}", hint="what was answered is kept: run the same command again"
+            f"{out} cannot be written: {reason}", hint="the answers so far are kept: run the same command again"
         ) from error

@@ -1,4 +1,4 @@
-"""What a saved model answers, as the columns of a table: path, labels and scores, every other output, fault."""
+"""A saved model's answers as the columns of a table: path, labels and scores, every other output, fault."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.asking.predict import Row, plain
 
 PATH, FAULT = "path", "fault"
-# Two outputs that belong together: labels, best first, and their scores. `classes` is the first of those labels.
+# Two outputs that belong together: labels, best first, and their scores. `classes` is the first of these labels.
 TOP_LABELS, TOP_SCORES, LABEL = "top_classes", "top_scores", "classes"
 
 Outputs = Mapping[str, tuple[str, tuple[int | None, ...]]]
@@ -24,8 +24,8 @@ class Columns:
     """The columns for the outputs of a model.
 
     Attributes:
-        outputs: output name -> (type, lengths of the axes after the first), as `ImagePredictor.outputs` says.
-        top: how many label and score columns there are; 0 where the model gives no such lists.
+        outputs: output name -> (type, lengths of the axes after the first), as in `ImagePredictor.outputs`.
+        top: the number of label and score columns; 0 if the model gives no such lists.
     """
 
     outputs: Outputs
@@ -33,15 +33,15 @@ class Columns:
 
     @classmethod
     def of(cls, outputs: Outputs, *, top: int | None = None) -> "Columns":
-        """The columns of a model that gives these outputs.
+        """The columns for a model with these outputs.
 
         Args:
-            outputs: as `ImagePredictor.outputs` says.
-            top: how many of the best labels; as many as the model gives where None.
+            outputs: as in `ImagePredictor.outputs`.
+            top: how many of the best labels; None means all that the model gives.
 
         Raises:
             ConfigError: `top` is more than the model gives.
-            ExportError: an output of a type that no table holds.
+            ExportError: a table cannot contain an output of this type.
 
         >>> Columns.of({"classes": ("string", ()), "scores": ("float32", (10,))}).schema.names
         ['path', 'classes', 'scores', 'fault']
@@ -53,7 +53,7 @@ class Columns:
             says = f"gives {given} labels for an image" if given else "gives no list of the best labels"
             raise ConfigError(f"this saved model {says}; received top={top}", hint="train with a larger task.top_k")
         made = cls(outputs, given if top is None else top)
-        made.schema  # noqa: B018 - refuses an output that no table holds before the first image
+        made.schema  # noqa: B018 - rejects an output that a table cannot contain before the first image
         return made
 
     @property
@@ -66,7 +66,7 @@ class Columns:
         return pa.schema([*fields, (FAULT, pa.string())])
 
     def table(self, rows: Sequence[Row]) -> pa.Table:
-        """Answers as a table; where there is a fault, the cells of the outputs are empty."""
+        """Answers as a table; the cells of the outputs are empty if there is a fault."""
         columns: dict[str, list[Any]] = {
             PATH: [storable(row.image.name) for row in rows],
             FAULT: [replace_surrogates(row.fault) for row in rows],
@@ -81,12 +81,12 @@ class Columns:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def best(self, outputs: Mapping[str, Any]) -> list[tuple[str, float]]:
-        """(label, score) of an answer in plain values, best first; nothing where the model gives no such lists."""
+        """(label, score) of an answer in plain values, best first; empty if the model gives no such lists."""
         labels, scores = outputs.get(TOP_LABELS, []), outputs.get(TOP_SCORES, [])
         return list(zip(labels, scores, strict=False))[: self.top]
 
     def cut(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """An answer in plain values with its `top` best labels and their scores; everything else as it is.
+        """An answer in plain values with its `top` best labels and their scores; all other outputs are unchanged.
 
         >>> columns = Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}, top=1)
         >>> columns.cut({"top_classes": ["cat", "dog"], "top_scores": [0.75, 0.25], "valid": True})
@@ -102,7 +102,7 @@ class Columns:
 
 
 def _listed_labels(outputs: Outputs) -> int:
-    """How many of the best labels a model lists; 0 where it lists none, or does not say how many."""
+    """How many of the best labels a model lists; 0 if it lists none, or does not say how many."""
     labels, scores = outputs.get(TOP_LABELS), outputs.get(TOP_SCORES)
     if labels is None or scores is None or len(labels[1]) != 1 or labels[1] != scores[1]:
         return 0
@@ -114,7 +114,7 @@ def _ranked(name: str, rank: int) -> str:
 
 
 def _own_name(name: str) -> str:
-    """An output's column. Ours keep their names, whatever a model calls its outputs."""
+    """The name of an output's column. An output with the name of one of our columns gets a prefix."""
     taken = name in (PATH, FAULT) or name.partition("_")[0] in ("label", "score")
     return f"output_{name}" if taken else name
 
@@ -123,14 +123,14 @@ def _arrow_type(name: str, dtype: str, shape: tuple[int | None, ...]) -> pa.Data
     try:
         found = pa.string() if dtype == "string" else pa.float32() if dtype == "bfloat16" else pa.from_numpy_dtype(dtype)
     except (TypeError, pa.ArrowException):
-        raise ExportError(f"no table holds output {name!r} of type {dtype}") from None
+        raise ExportError(f"a table cannot contain output {name!r} of type {dtype}") from None
     for _ in shape:
         found = pa.list_(found)
     return found
 
 
 def _cell(value: object) -> object:
-    """Rows of numbers stay arrays, which Arrow takes whole; everything else becomes plain."""
+    """Rows of numbers stay arrays, which Arrow reads as a whole; all other values become plain."""
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiub":
         return value
     return plain(value)

@@ -1,8 +1,8 @@
-"""Ask a saved model about image files: read and checked ahead by threads, answered in batches, in order.
+"""Gets a saved model's answers for image files: threads read and check ahead, and the answers come in batches, in order.
 
-The saved model decodes the images itself, several at a time. What is checked here is the header alone, so that nothing is
-decoded that claims to be too large; that a file is damaged behind its header, the model says (`valid`), or the answer to
-each image of its batch alone.
+The saved model decodes the images itself, several at a time. Only the header is checked here, so that no image is decoded
+that claims to be too large. If a file is damaged after its header, the model says so (`valid`), or the images of its batch
+are sent again one by one.
 """
 
 import stat
@@ -25,7 +25,7 @@ from kerasvision.served.versions import find_saved_model
 
 MAX_PIXELS = 100_000_000
 BATCH_SIZE = 32
-# What may be in memory at once, apart from the network: a batch of large photos ends early.
+# The limits of what is in memory at once, apart from the network: a batch of large photos ends early.
 MOST_BATCH_PIXELS = 50_000_000
 MOST_WAITING_BYTES = 64_000_000
 READERS = 4
@@ -33,12 +33,12 @@ READERS = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What a saved model says of one file.
+    """A saved model's answer for one file.
 
     Attributes:
         path: the file.
-        outputs: output name -> value for this image; empty where there is a fault.
-        fault: why the file cannot be used; empty where it can.
+        outputs: output name -> value for this image; empty if there is a fault.
+        fault: why the file cannot be used; empty if it can.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Row:
-    """An answer as arrays: output name -> value for this image, without `valid`; None where there is a fault."""
+    """An answer as arrays: output name -> value for this image, without `valid`; None if there is a fault."""
 
     image: Listed
     outputs: Mapping[str, np.ndarray] | None
@@ -64,18 +64,18 @@ class _Read:
 
 
 class ImagePredictor:
-    """Answers for image files, by a SavedModel that takes image bytes.
+    """Gives the answers for image files, by a SavedModel that takes encoded images.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
+        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
 
     Attributes:
-        folder: the version that is asked.
-        outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None where free), sorted.
+        folder: the version that is used.
+        outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None if free), sorted.
 
     Raises:
         ConfigError: there is no saved model.
-        ExportError: it is not whole or not what was pushed, cannot be loaded, or does not take image bytes alone.
+        ExportError: it is incomplete or differs from what was pushed, cannot be loaded, or requires other inputs.
     """
 
     def __init__(self, saved_model: Path) -> None:
@@ -88,7 +88,7 @@ class ImagePredictor:
         specs = self._signature.structured_outputs
         shapeless = [name for name, spec in specs.items() if not spec.shape.rank]
         if shapeless:
-            raise ExportError(f"output {shapeless[0]!r} of {self.folder} has no row for each image")
+            raise ExportError(f"output {shapeless[0]!r} of {self.folder} does not have a row for each image")
         self.has_valid = VALID in specs
         self.outputs = {
             name: (specs[name].dtype.name, tuple(specs[name].shape.as_list()[1:])) for name in sorted(specs) if name != VALID
@@ -98,9 +98,9 @@ class ImagePredictor:
         """One answer per image, in order. A file that is not an image does not disturb the others.
 
         Args:
-            images: the files; at most a batch or two of them is in memory at a time.
-            batch_size: images per call, at most; which images share one follows from the files alone.
-            max_pixels: a header that claims more is a fault.
+            images: the files; at most a batch or two of them are in memory at a time.
+            batch_size: the most images per call; which images share a call depends on the files alone.
+            max_pixels: an image whose header claims more has a fault.
         """
         batch: list[_Read] = []
         usable = pixels = 0
@@ -122,7 +122,7 @@ class ImagePredictor:
             yield Row(read.image, outputs, fault)
 
     def _ask(self, images: list[bytes]) -> list[tuple[str, dict[str, np.ndarray] | None]]:
-        """(fault or "", outputs) of each image. Where the model refuses a batch for one image, each is asked alone."""
+        """(fault or "", outputs) of each image. If the model rejects a batch because of one image, each is sent alone."""
         if not images:
             return []
         try:
@@ -130,7 +130,7 @@ class ImagePredictor:
         except tf.errors.OpError as error:
             if len(images) > 1:
                 return [answer for image in images for answer in self._ask([image])]
-            return [(_why(images[0], f"the saved model refuses it: {next(iter(error.message.splitlines()), '')}"), None)]
+            return [(_why(images[0], f"the saved model rejects it: {next(iter(error.message.splitlines()), '')}"), None)]
         _check_rows(outputs, len(images), self.folder)
         valid = outputs.pop(VALID) if self.has_valid else np.ones(len(images), bool)
         return [
@@ -142,10 +142,10 @@ class ImagePredictor:
 
 
 def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
-    """One answer per file, in order. A file that is not an image is named in its fault and does not disturb the others.
+    """One answer per file, in order. A file that is not an image has a fault, and does not disturb the others.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is asked.
+        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
         paths: image files.
         batch_size: images per call.
 
@@ -164,7 +164,7 @@ def predict_listed(model: ImagePredictor, images: Iterable[Listed], *, batch_siz
 
 
 def plain(value: object) -> Any:
-    """A NumPy value as Python's own, bytes as text.
+    """A NumPy value as a plain Python value, with bytes as text.
 
     >>> plain(np.array([b"a", b"b"], object)), plain(np.float32(0.5))
     (['a', 'b'], 0.5)
@@ -177,20 +177,20 @@ def plain(value: object) -> Any:
 
 
 def _check_takes_bytes(inputs: Mapping[str, tf.TensorSpec], folder: Path) -> None:
-    """Raises ExportError where a signature takes anything else than a list of encoded images."""
+    """Raises ExportError if a signature takes anything other than a list of encoded images."""
     spec = inputs.get(BYTES_INPUT)
     if len(inputs) == 1 and spec is not None and spec.dtype == tf.string and spec.shape.is_compatible_with([None]):
         return
     taken = ", ".join(f"{name} ({one.dtype.name} {one.shape})" for name, one in sorted(inputs.items())) or "nothing"
     raise ExportError(
-        f"predict requires a signature {BYTES_SIGNATURE} that takes {BYTES_INPUT} (string (None,)) alone; the one "
+        f"predict requires a signature {BYTES_SIGNATURE} whose only input is {BYTES_INPUT} (string (None,)); the one "
         f"of {folder} takes {taken}",
-        hint="`kerasvision serve` answers requests to any signature",
+        hint="`kerasvision serve` accepts requests to any signature",
     )
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray], count: int, folder: Path) -> None:
-    """Raises ExportError where an output does not have a row for each image."""
+    """Raises ExportError if an output does not have a row for each image."""
     for name, values in outputs.items():
         if len(values) != count:
             raise ExportError(
@@ -199,7 +199,7 @@ def _check_rows(outputs: Mapping[str, np.ndarray], count: int, folder: Path) -> 
 
 
 def _read_ahead(images: Iterable[Listed], *, batch_size: int, max_pixels: int) -> Iterator[_Read]:
-    """The files, in order; the next batch is read while the model works on this one."""
+    """Yields the files, in order; the next batch is read while the model works on this one."""
     waiting: deque[tuple[int, Future[_Read]]] = deque()
     with ThreadPoolExecutor(READERS) as pool:
         for image in images:
@@ -214,7 +214,7 @@ def _size(image: Listed) -> int:
     try:
         return 0 if image.fault else image.path.stat().st_size
     except (OSError, ValueError):
-        return 0  # reading it says why
+        return 0  # reading it gives the reason
 
 
 def _read(image: Listed, max_pixels: int) -> _Read:
@@ -236,5 +236,5 @@ def _read(image: Listed, max_pixels: int) -> _Read:
 
 
 def _why(data: bytes, otherwise: str) -> str:
-    """What is wrong with the bytes of an image that a model could not answer for."""
+    """Why a model could not answer for the bytes of an image."""
     return inspect_image(data, max_pixels=MAX_PIXELS).fault or otherwise

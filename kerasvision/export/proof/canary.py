@@ -1,4 +1,4 @@
-"""Canary images: what the trained network answers for them, the served model must answer too."""
+"""Canary images: the served model must answer for them as the trained network does."""
 
 import io
 import json
@@ -40,13 +40,13 @@ def prove_on_canaries(
     transform: Path,
     settings: Serving,
 ) -> Certificate:
-    """Asks the trained network here, the SavedModel in a fresh process, about images of the test split.
+    """Sends images of the test split to the trained network here, and to the SavedModel in a fresh process.
 
     Args:
         model_file: the trained `.keras` file.
-        model_settings: what it was trained with.
-        saved_model: what was exported of it.
-        record: `export.json` beside it, for the temperature, and for what the other formats answered.
+        model_settings: `settings.json` of its training.
+        saved_model: the SavedModel that was exported from it.
+        record: `export.json` next to it, for the temperature, and for the answers of the other formats.
         examples: the prepared data set.
         schema: `schema.json`.
         transform: `transform.json`.
@@ -67,9 +67,9 @@ def prove_on_canaries(
 
 
 def canaries(examples: ExampleSet, *, count: int) -> list[bytes]:
-    """Encoded images: of the test split, the first half of them as they are, then written anew in other ways.
+    """Encoded images of the test split: half of them the original files, the others written again in other ways.
 
-    A split of few images gives fewer: each of them in each way once.
+    A small split gives fewer: each image once in each way.
     """
     originals = [example["image"].numpy() for example in examples.dataset(TEST).take((count + 1) // 2)]
     anew = (rewritten(image, way) for image, way in _pairs(originals))
@@ -77,7 +77,7 @@ def canaries(examples: ExampleSet, *, count: int) -> list[bytes]:
 
 
 def rewritten(image: bytes, way: str) -> bytes:
-    """The image in another file: `jpeg`, `png`, in grey (`grey_jpeg`, `grey_png`), or a JPEG that its EXIF data turns."""
+    """The image in another file: `jpeg`, `png`, in grey (`grey_jpeg`, `grey_png`), or a JPEG that its EXIF data rotates."""
     with Image.open(io.BytesIO(image)) as opened:
         picture = opened.convert("L" if way.startswith("grey") else "RGB")
     file, exif = io.BytesIO(), Image.Exif()
@@ -93,14 +93,17 @@ WAYS = ("jpeg", "png", "grey_jpeg", "grey_png", *(f"turned_{orientation}" for or
 def answers(
     predict: Callable[[tf.Tensor], Predictions], images: Sequence[bytes], transform: ImageTransform
 ) -> Mapping[str, np.ndarray]:
-    """name -> what a predictor says of all images, each of them transformed here."""
+    """name -> a predictor's answers for all images, an array of N rows; the images are transformed here.
+
+    `predict` takes scaled images, float32 (N, H, W, C), and returns named outputs of N rows.
+    """
     batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform, num_parallel_calls=2).batch(BATCH_SIZE)
     found = [{name: np.asarray(value) for name, value in predict(batch).items()} for batch in batches]
     return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
 def _pairs(originals: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
-    """Every image in every way, so that the first few already are many images and many ways."""
+    """Every image in every way, in an order in which the first few already have many images and many ways."""
     for turn in range(len(WAYS)):
         for number, image in enumerate(originals):
             yield image, WAYS[(number + turn) % len(WAYS)]

@@ -1,6 +1,6 @@
-"""TensorFlow Serving itself, in a container, asked about the canary images over REST: where docker or podman has its image.
+"""Sends the canary images over REST to TensorFlow Serving itself, in a container, if docker or podman has its image.
 
-Untried with a real engine: none could be run where this was written. Its test has a stand-in for the engine.
+This was not tried with a real engine: none could be run where it was written. Its test replaces the engine.
 """
 
 import base64
@@ -26,7 +26,7 @@ SECONDS_TO_START, SECONDS_TO_ANSWER = 120.0, 60.0
 
 
 def why_no_container(image: str) -> str:
-    """Why TensorFlow Serving cannot be run here; nothing where it can. An image is never fetched."""
+    """Why TensorFlow Serving cannot be run here; empty if it can. An image is never downloaded."""
     engine = _engine()
     if engine is None:
         return "neither docker nor podman is installed"
@@ -35,17 +35,17 @@ def why_no_container(image: str) -> str:
 
 
 def ask_container(saved_model: Path, *, image: str, images: Sequence[bytes]) -> dict[str, np.ndarray]:
-    """Output name -> what TensorFlow Serving answers for all images.
+    """Output name -> TensorFlow Serving's answers for all images: float64, bool or string arrays, (N, ...).
 
     Args:
         saved_model: the folder.
-        image: name of the container's image.
-        images: encoded.
+        image: name of the container image.
+        images: N encoded images.
 
     Raises:
-        ExportError: the version is not what was pushed, the container does not start, or it refuses a request.
+        ExportError: the version differs from what was pushed, the container does not start, or it rejects a request.
     """
-    if (saved_model / RECORD).exists():  # What was never pushed is for the container to judge.
+    if (saved_model / RECORD).exists():  # What was never pushed, the container has to judge.
         check_whole(saved_model)
     rows = []
     with _running(saved_model, image) as address:
@@ -69,7 +69,7 @@ def _running(saved_model: Path, image: str) -> Iterator[str]:
         deadline = time.monotonic() + SECONDS_TO_START
         while not _is_available(address):
             if time.monotonic() > deadline:
-                raise ExportError(f"{image} has not loaded the model within {SECONDS_TO_START:g} seconds")
+                raise ExportError(f"{image} did not load the model within {SECONDS_TO_START:g} seconds")
             time.sleep(0.5)
         yield address
     finally:
@@ -103,6 +103,8 @@ def _asked(url: str, body: object = None) -> dict[str, Any]:
             return answer
     except urllib.error.HTTPError as error:
         with error:
-            raise ExportError(f"TensorFlow Serving refuses: {error.read().decode(errors='replace')[:300]}") from error
+            raise ExportError(
+                f"TensorFlow Serving rejects the request: {error.read().decode(errors='replace')[:300]}"
+            ) from error
     except OSError as error:
         raise ExportError(f"TensorFlow Serving does not answer: {error}") from error

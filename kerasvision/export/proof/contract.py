@@ -1,4 +1,4 @@
-"""What TensorFlow Serving asks of a SavedModel, checked point by point on its files: no server is needed.
+"""Checks a SavedModel's files against TensorFlow Serving's requirements, one by one, without a server.
 
 Source: https://www.tensorflow.org/tfx/serving/architecture, /serving_basic, /api_rest and /saved_model_warmup.
 """
@@ -19,7 +19,7 @@ MOST_WARMUP_REQUESTS = 1000
 
 
 def check_contract(saved_model: Path) -> tuple[list[str], Signatures]:
-    """Complaints about a SavedModel's files, and its signatures; none where it cannot be read.
+    """Complaints about a SavedModel's files, and its signatures; the latter are empty if it cannot be read.
 
     Args:
         saved_model: the folder.
@@ -34,16 +34,16 @@ def check_contract(saved_model: Path) -> tuple[list[str], Signatures]:
 
 
 def check_files(saved_model: Path, graph: MetaGraphDef) -> list[str]:
-    """Complaints about files that are missing: weights, and the assets that the graph names."""
+    """Complaints about missing files: weights, and the assets that the graph names."""
     expected = ["variables/variables.index", *(f"assets/{asset.filename}" for asset in graph.asset_file_def)]
     missing = [name for name in expected if not (saved_model / name).is_file()]
     if not list(saved_model.glob("variables/variables.data-*")):
         missing.append("variables/variables.data-*")
-    return [f"half a saved model: {', '.join(missing)} missing"] if missing else []
+    return [f"incomplete saved model: {', '.join(missing)} missing"] if missing else []
 
 
 def check_signatures(given: Signatures) -> list[str]:
-    """Complaints about signatures that a server could not use: a name, a type, or a batch dimension that is fixed."""
+    """Complaints about signatures that a server cannot use: a name, a type, or a fixed batch dimension."""
     wanted = dict.fromkeys((BYTES_SIGNATURE, *given), (BYTES_INPUT, "string"))
     wanted[TENSOR_SIGNATURE] = (TENSOR_INPUT, "float32")
     complaints = []
@@ -59,17 +59,21 @@ def check_signatures(given: Signatures) -> list[str]:
         shapes = [shape for _, shape in (*inputs.values(), *outputs.values())]
         if any(not shape or shape[0] is not None for shape in shapes):
             complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
-        # A server would send such an output as base64.
-        complaints += [f"{name}: no output may be called {key}" for key in outputs if key.endswith("_bytes")]
+        # A server would send an output of such a name as base64.
+        complaints += [
+            f"{name}: the name of an output must not end in _bytes; received {key}"
+            for key in outputs
+            if key.endswith("_bytes")
+        ]
     untold = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
-    return [*complaints, *(f"{name} has no output {VALID}, which tells a row that is no image" for name in untold)]
+    return [*complaints, *(f"{name} has no output {VALID}, which marks rows that are not images" for name in untold)]
 
 
 def check_operations(graph: MetaGraphDef) -> list[str]:
     """Complaints about operations that a stock server does not have.
 
-    TensorFlow's own registry stands in for the server's, which is built of the same kernels; what others registered in this
-    process does not count.
+    TensorFlow's own registry replaces the server's, which is built from the same kernels. Operations that others registered
+    in this process do not count.
     """
     used = operations(graph)
     foreign = sorted(name for name in used if not hasattr(tf.raw_ops, name))
@@ -79,7 +83,7 @@ def check_operations(graph: MetaGraphDef) -> list[str]:
 
 
 def check_warmup(saved_model: Path, given: Signatures) -> list[str]:
-    """Complaints about warm-up requests that cannot be read, are too many, or ask for what there is not."""
+    """Complaints about warm-up requests that cannot be read, are too many, or use an input that does not exist."""
     file = saved_model / WARMUP_FILE
     if not file.is_file():
         return []
@@ -92,7 +96,7 @@ def check_warmup(saved_model: Path, given: Signatures) -> list[str]:
     requests = [log.predict_log.request for log in logs]
     asked = {(request.model_spec.signature_name, name) for request in requests for name in request.inputs}
     unknown = sorted(pair for pair in asked if pair[1] not in given.get(pair[0], {}).get("inputs", {}))
-    complaints = [f"a warm-up request asks {signature}({name}), which does not exist" for signature, name in unknown]
+    complaints = [f"a warm-up request uses {signature}({name}), which does not exist" for signature, name in unknown]
     if len(logs) > MOST_WARMUP_REQUESTS:
-        complaints.append(f"{len(logs)} warm-up requests; a server takes {MOST_WARMUP_REQUESTS}")
+        complaints.append(f"{len(logs)} warm-up requests; a server accepts {MOST_WARMUP_REQUESTS}")
     return complaints

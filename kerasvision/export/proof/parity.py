@@ -1,4 +1,4 @@
-"""The proof that a SavedModel answers as the trained network did: the same images, as bytes, in a fresh process."""
+"""The proof that a SavedModel answers as the trained network did: it gets the same images, as bytes, in a fresh process."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.proof.fresh_process import Request, take
 from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 
-# Where two scores are equal but for rounding, their labels may change places: in one of this many rows.
+# If two scores are equal except for rounding, their labels may swap places: in one of this many rows.
 ROWS_PER_SWAPPED_TEXT = 500
 
 Arrays = Mapping[str, np.ndarray]
@@ -29,14 +29,14 @@ class ProbeFindings(TypedDict):
 
     Attributes:
         tensorflow: its version.
-        load_seconds, start_seconds: from the start of Python until the model was loaded, and had answered once.
-        batch_difference: of a number, between batches of several sizes; None where a text or a shape differs.
-        bad_row: what is wrong with the answer to bytes that are no image; empty where nothing is.
-        rest: form of the request -> the difference after a way through JSON, or why it cannot go that way.
+        load_seconds, start_seconds: from the start of Python until the model was loaded, and until its first answer.
+        batch_difference: largest difference of a number between batches of several sizes; None if a text or a shape differs.
+        bad_row: what is wrong with the answer to bytes that are not an image; empty if nothing is.
+        rest: form of the request -> the difference after conversion to JSON and back, or why it cannot be converted.
         latency_ms: p50, p95, p99 of single images.
         images_per_second: in batches of 32.
-        memory_mb: the most that the process held.
-        kerasvision_imported: whether the model could not do without.
+        memory_mb: the peak memory of the process.
+        kerasvision_imported: whether the model imported it.
     """
 
     tensorflow: str
@@ -53,18 +53,18 @@ class ProbeFindings(TypedDict):
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a fresh process found.
+    """The findings of a fresh process.
 
     Attributes:
-        blessed: no complaint.
+        blessed: whether there are no complaints.
         complaints: every reason against serving it.
-        examples: how many canary images were asked.
+        examples: the number of canary images.
         max_difference: largest absolute difference of a number, trained network against SavedModel; None without answers.
         allowed_difference: the bound.
-        facts: what a gate may bound, all of it numbers: `latency_p50_ms`, `latency_p95_ms`, `latency_p99_ms` (one image),
+        facts: numbers that a gate may bound: `latency_p50_ms`, `latency_p95_ms`, `latency_p99_ms` (one image),
             `images_per_second` (batches of 32), `start_seconds` (from the start of Python to the first answer), `memory_mb`
-            (the most that the process held), `size_mb` (on disk), `max_difference`. Nothing without answers.
-        found: what else there is to know: versions, signatures, and what each check measured.
+            (peak of the process), `size_mb` (on disk), `max_difference`. Empty without answers.
+        found: more findings: versions, signatures, and what each check measured.
     """
 
     blessed: bool
@@ -76,7 +76,7 @@ class Certificate:
     found: dict[str, object] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Writes `certificate.json` and the empty file that bears the verdict, as TFX does."""
+        """Writes `certificate.json` and an empty file named after the verdict, as TFX does."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
         (folder / "certificate.json").write_text(text + "\n", encoding="utf-8")
         (folder / ("INFRA_BLESSED" if self.blessed else "INFRA_NOT_BLESSED")).touch()
@@ -95,8 +95,8 @@ def prove(
     Args:
         saved_model: the folder.
         images: encoded canary images.
-        expected: output name -> what the trained network answers for them.
-        pixels: float32 (M, H, W, C) in [0, 255]: the first of the images, decoded.
+        expected: output name -> the trained network's answers for them, an array of N rows.
+        pixels: float32 (M, H, W, C) in [0, 255]: the first M of the images, decoded.
         settings: how close the answers must be.
     """
     complaints, signatures = check_contract(saved_model)
@@ -120,6 +120,8 @@ def prove(
 def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple[list[str], float]:
     """Complaints about outputs that differ, and the largest difference of a number.
 
+    Both are output name -> array (N, ...): float32 or float64 numbers, bool, or texts (string, or bytes as objects).
+
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     (['scores differ by up to 0.25 (allowed: 1e-05)'], 0.25)
     """
@@ -129,7 +131,7 @@ def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple
         if got is None or got.shape != wanted.shape:
             complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
         elif wanted.dtype.kind == "f":
-            # A NaN compares as different, whatever stands on the other side.
+            # A NaN counts as different, whatever the other value is.
             difference = float(np.max(np.nan_to_num(np.abs(got - wanted), nan=np.inf, posinf=np.inf), initial=0.0))
             largest = max(largest, difference)
             if difference > allowed:
@@ -142,23 +144,23 @@ def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple
 
 
 def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
-    """Complaints about what the fresh process saw: batches, bad rows, JSON, and what it had to import."""
+    """Complaints about findings of the fresh process: batches, bad rows, JSON, and imports."""
     complaints = [found["bad_row"]] if found["bad_row"] else []
     gap = found["batch_difference"]
     if gap is None or gap > allowed:
-        complaints.append(f"the answer to an image depends on how many are asked at once (numbers differ by {gap})")
+        complaints.append(f"the answer to an image depends on the size of its batch (numbers differ by {gap})")
     for form, difference in found["rest"].items():
         if difference is None or isinstance(difference, str) or difference > allowed:
-            complaints.append(f"answers do not survive REST with `{form}`: {difference}")
+            complaints.append(f"REST with `{form}` does not preserve the answers: {difference}")
     if found["kerasvision_imported"]:
-        complaints.append("loading it imported kerasvision")
+        complaints.append("loading the model imported kerasvision")
     return complaints
 
 
 def _in_a_container(
     saved_model: Path, images: Sequence[bytes], expected: Arrays, settings: Serving
 ) -> tuple[str, list[str]]:
-    """What came of asking TensorFlow Serving itself, and complaints."""
+    """The outcome of the same images in TensorFlow Serving itself, and complaints."""
     missing = why_no_container(settings.container)
     if missing:
         return f"not asked: {missing}", []
@@ -171,7 +173,7 @@ def _in_a_container(
 
 
 def _read_answers(folder: Path) -> tuple[ProbeFindings, dict[str, Arrays]]:
-    """What the probe found, and what it received when it asked with `bytes` and with `pixels`."""
+    """The probe's findings, and the answers that it received for `bytes` and for `pixels`."""
     found: ProbeFindings = json.loads((folder / "found.json").read_text(encoding="utf-8"))
     return found, {file.stem: dict(np.load(file)) for file in folder.glob("*.npz")}
 
@@ -205,14 +207,14 @@ def _facts(found: ProbeFindings, saved_model: Path) -> dict[str, float]:
 
 
 def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers: Path, latency_queries: int) -> str:
-    """Runs the probe; returns what went wrong, or nothing."""
+    """Runs the probe; returns what went wrong, or "" if nothing did."""
     with tempfile.TemporaryDirectory() as scratch:
         requests = Path(scratch)
         with tf.io.TFRecordWriter(str(requests / "images.tfrecord")) as writer:
             for image in images:
                 writer.write(image)
         np.save(requests / "pixels.npy", pixels)
-        # Where a server would look for it: a folder whose name is the version.
+        # As a server expects it: a folder whose name is the version.
         version = requests / "model" / "1"
         version.parent.mkdir()
         version.symlink_to(saved_model.absolute(), target_is_directory=True)

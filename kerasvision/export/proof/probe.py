@@ -1,19 +1,19 @@
-"""Ask a SavedModel in a process that has TensorFlow and nothing else; run as a script by `fresh_process.py`.
+"""Tests a SavedModel in a process with TensorFlow and nothing else; run as a script by `fresh_process.py`.
 
     python -I probe.py < REQUEST
 
-It imports first, and then reads JSON from standard input: `saved_model`, `requests`, `answers` and `latency_queries`. With
-nothing to read it ends. `requests` is a folder: `images.tfrecord`, encoded images; `pixels.npy`, float32 (M, H, W, C),
-decoded ones. `answers` is a folder for what comes: `bytes.npz`, what `serving_default` answers for all images, in order;
-`pixels.npz`, what `serve_tensor` answers; `found.json`, times, memory and what else was seen. This file must import nothing
-of kerasvision.
+It imports first, and then reads JSON from standard input: `saved_model`, `requests`, `answers` and `latency_queries`.
+Without input it ends. `requests` is a folder: `images.tfrecord`, encoded images; `pixels.npy`, float32 (M, H, W, C), decoded
+images. `answers` is a folder for the results: `bytes.npz`, the answers of `serving_default` for all images, in order;
+`pixels.npz`, the answers of `serve_tensor`; `found.json`, times, memory and other findings. This file must not import
+anything of kerasvision. In every function, `ask` takes encoded images, string (N,), and returns named outputs (N, ...).
 """
 
 import time
 
 BEGAN = time.perf_counter()
 
-import atexit  # noqa: E402 - the start-up is measured from here
+import atexit  # noqa: E402 - the start-up time is measured from here
 import base64  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
@@ -31,13 +31,13 @@ import tensorflow as tf  # noqa: E402
 gc.freeze()
 gc.enable()
 
-# It may have waited since for what it is asked: that is nobody's start-up.
+# The process may have waited for its request since then: that does not count as start-up.
 IMPORT_SECONDS = time.perf_counter() - BEGAN
 
 BATCH_SIZE = 32
-# Requests are joined to batches of any size, and cut again: 7 divides none of the others.
+# A server joins requests to batches of any size, and splits them again: 7 divides none of the others.
 BATCH_SIZES = (1, 7, 32)
-# How many images are sent in these sizes.
+# How many images are sent in batches of these sizes.
 COMPARED = 64
 THROUGHPUT_BATCHES = 10
 
@@ -46,7 +46,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def main(saved_model: str, requests: str, answers: str, latency_queries: int) -> None:
-    """Loads, asks, times, and writes down what came."""
+    """Loads the model, sends the requests, measures times, and writes the results."""
     began = time.perf_counter() - IMPORT_SECONDS
     loaded = tf.saved_model.load(saved_model)
     load_seconds = time.perf_counter() - began
@@ -80,39 +80,39 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
 
 
 def asked(ask: Ask, images: list[bytes], size: int) -> Arrays:
-    """The answers to encoded images, asked about in batches of `size`."""
+    """The answers for encoded images, sent in batches of `size`: name -> array (N, ...), float32 or bytes objects."""
     return joined([ask(image_bytes=tf.constant(images[start : start + size])) for start in range(0, len(images), size)])
 
 
 def joined(batches: Sequence[Mapping[str, tf.Tensor]]) -> Arrays:
-    """name -> array over all rows."""
+    """name -> array (N, ...) of all rows of all batches, of the same dtype; string becomes bytes objects."""
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
 
 def batch_difference(ask: Ask, images: list[bytes]) -> float | None:
-    """The largest difference of a number between requests of 1, of 7 and of 32 images; None where a text differs."""
+    """The largest difference of a number between requests of 1, of 7 and of 32 images; None if a text differs."""
     first, *others = (asked(ask, images, size) for size in BATCH_SIZES)
     return largest([difference(other, first) for other in others])
 
 
 def bad_row(ask: Ask, image: bytes) -> str:
-    """What is wrong with the answer to an image, bytes that are not one, and an image; empty where nothing is."""
+    """What is wrong with the answer to an image, bytes that are not an image, and an image; empty if nothing is."""
     try:
         mixed = ask(image_bytes=tf.constant([image, b"no image", image]))
     except tf.errors.OpError as error:
-        return f"a row that is no image fails the whole request: {str(error).splitlines()[0]}"
+        return f"a row that is not an image fails the whole request: {str(error).splitlines()[0]}"
     if "valid" not in mixed:
-        return "there is no output `valid` that tells a row that is no image"
+        return "there is no output `valid` that marks rows that are not images"
     if mixed["valid"].numpy().tolist() != [True, False, True]:
-        return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are not one, and an image"
+        return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are not an image, and an image"
     alone = ask(image_bytes=tf.constant([image]))
     around = {name: value.numpy()[::2] for name, value in mixed.items()}
     apart = difference(around, {name: np.repeat(value.numpy(), 2, axis=0) for name, value in alone.items()})
-    return "" if apart is not None and apart < 1e-4 else "a row that is no image changes the answers to the others"
+    return "" if apart is not None and apart < 1e-4 else "a row that is not an image changes the answers to the others"
 
 
 def rest_difference(ask: Ask, images: list[bytes], form: str) -> float | str | None:
-    """The largest difference after a way through TensorFlow Serving's JSON and back; a text says what JSON cannot carry."""
+    """The largest difference after TensorFlow Serving's JSON and back; a text if JSON cannot contain a value."""
     encoded = [{"b64": base64.b64encode(image).decode("ascii")} for image in images]
     body = {"instances": [{"image_bytes": one} for one in encoded]} if form == "instances" else {"inputs": encoded}
     received = json.loads(json.dumps(body))
@@ -139,7 +139,7 @@ def latencies(ask: Ask, images: list[bytes], queries: int) -> dict[str, float]:
         answer = ask(image_bytes=tf.constant([images[number % len(images)]]))
         next(iter(answer.values())).numpy()
         milliseconds.append(1000 * (time.perf_counter() - began))
-    # The first one follows a batch of another size.
+    # The first query follows a batch of another size.
     return {f"p{p}": float(np.percentile(milliseconds[1:], p)) for p in (50, 95, 99)}
 
 
@@ -153,17 +153,20 @@ def throughput(ask: Ask, images: list[bytes]) -> float:
 
 
 def most_memory() -> float:
-    """The most that this process ever held, in MB."""
+    """The peak memory of this process, in MB."""
     try:
         with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 2**10
     except FileNotFoundError:
-        # Not where there is another way: on Linux it counts what the parent held, too.
+        # Only without /proc: on Linux, this number includes the parent's memory.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def difference(one: Arrays, other: Arrays) -> float | None:
-    """The largest difference of a number, infinite for NaN; None where anything else differs, or a shape."""
+    """The largest difference of a number, infinite for NaN; None if anything else differs, or a shape.
+
+    Both are name -> array (N, ...), float32 or float64, bool, or texts.
+    """
     apart = 0.0
     for name, value in other.items():
         if one[name].shape != value.shape:
@@ -177,19 +180,19 @@ def difference(one: Arrays, other: Arrays) -> float | None:
 
 
 def largest(gaps: list[float | None]) -> float | None:
-    """The largest, or None where one is."""
+    """The largest value, or None if one is None."""
     known = [gap for gap in gaps if gap is not None]
     return max(known) if len(known) == len(gaps) else None
 
 
 def save(file: str, arrays: Arrays) -> None:
-    """Texts as text: NumPy would pickle objects."""
+    """Saves arrays of any dtype and shape, with bytes objects as string, because NumPy would pickle objects."""
     np.savez(file, allow_pickle=False, **{name: text(value) for name, value in arrays.items()})
 
 
 def text(array: np.ndarray) -> np.ndarray:
-    """Bytes as text; numbers as they are."""
-    # `astype(str)` would take the bytes for ASCII.
+    """Bytes objects as string, of the same shape; numbers are unchanged."""
+    # `astype(str)` would decode the bytes as ASCII.
     return np.char.decode(array.astype("S"), "utf-8") if array.dtype == object else array
 
 

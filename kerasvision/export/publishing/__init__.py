@@ -1,1 +1,1 @@
-"""Versions of a model where servers look, each with its card."""
+"""Publishes versions of a model, each with its card, where servers look for them."""

@@ -1,14 +1,14 @@
-"""Markdown from data: whatever a label or a file name holds, it is shown as it is, on one line."""
+"""Writes Markdown from data: labels and file names appear unchanged, on one line, whatever they contain."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-# What has a meaning in the middle of a line, in CommonMark or in GitHub's tables and formulas.
+# Characters with a meaning inside a line, in CommonMark or in GitHub's tables and formulas.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#$])")
 
 
 def escape(value: object) -> str:
-    """A text on one line in which nothing is markup; a number to 6 digits; nothing for None.
+    """The value as text on one line without markup; numbers to 6 digits; "" for None.
 
     >>> print(escape("<b>a|b</b>\\n*c*"))
     \\<b\\>a\\|b\\</b\\> \\*c\\*
@@ -25,7 +25,7 @@ def escape(value: object) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table, its cells escaped, the columns after the first to the right; nothing where there are no rows.
+    """A table with escaped cells and the columns after the first aligned right; "" if there are no rows.
 
     >>> print(table(["split", "images"], [["train", 10]]))
     | split | images |
@@ -42,5 +42,5 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """A list; its lines are Markdown already."""
+    """A list; its lines must be Markdown already."""
     return "".join(f"- {line}\n" for line in lines)

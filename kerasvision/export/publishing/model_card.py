@@ -1,4 +1,4 @@
-"""What a person should know of a pushed model, as a page beside it: data, scores, verdict, proof, lineage, use, limits.
+"""A page about a pushed model, for people: data, scores, verdict, proof, lineage, use, limits.
 
 After "Model Cards for Model Reporting" (Mitchell et al., 2019, https://arxiv.org/abs/1810.03993).
 """
@@ -15,12 +15,12 @@ from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
 from kerasvision.shortened import and_more, shortened
 
-# Fewer test images than these say little of a class.
+# Fewer test images than this say little about a class.
 FEW_IMAGES = 30
 MOST_ROWS = 50
 MOST_METRICS = 4
 
-# What other stages wrote as JSON.
+# JSON that other stages wrote.
 Data = Mapping[str, Any]
 
 USE = """```python
@@ -43,7 +43,7 @@ curl -d "{\\"instances\\": [{\\"b64\\": \\"$(base64 -w0 photo.jpg)\\"}]}" http:/
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the stages before wrote, as plain data; empty where a stage was left out.
+    """What the earlier stages wrote, as plain data; empty if a stage was left out.
 
     Attributes:
         name: of the model.
@@ -56,8 +56,8 @@ class CardFacts:
         scores: `scores.json`.
         slices: rows of `slices.csv`.
         exported: `export.json`.
-        simple: what the best of the simplest models reaches: `accuracy`, `model`.
-        forced: where a person pushed it although it was not blessed: `by`, `at`, `reason`.
+        simple: the best score of the simplest models: `accuracy`, `model`.
+        forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
     """
 
     name: str
@@ -75,7 +75,7 @@ class CardFacts:
 
     @classmethod
     def read(cls, files: Mapping[str, Path], **known: Any) -> Self:
-        """From files: field name -> path; those that do not exist are left out."""
+        """Reads the fields from files: field name -> path; files that do not exist are left out."""
         found = {name: file for name, file in files.items() if file.is_file()}
         return cls(**known, **{name: _read(file) for name, file in found.items()})
 
@@ -88,7 +88,7 @@ def model_card(facts: CardFacts) -> str:
         "Slices of the test images": _slices(facts),
         "Gate": _gate(facts),
         "Proof": _proof(facts),
-        "How to ask it": USE.replace("NAME", facts.name),
+        "How to use it": USE.replace("NAME", facts.name),
         "Limits": bullets(_limits(facts)),
         "Settings": table(["setting", "value"], set_leaves(facts.settings).items()),
         "Lineage": _lineage(facts),
@@ -120,7 +120,7 @@ def _data(facts: CardFacts) -> str:
     rows = [(name, *(of.get(name, 0) for of in counts.values())) for name in classes[:MOST_ROWS]]
     text += "\n" + table(["class", *counts], rows)
     if more := and_more(len(classes), most=MOST_ROWS, noun="classes"):
-        text += f"\n{more}, see `assets/labels.txt`.\n"
+        text += f"\n{more}; see `assets/labels.txt`.\n"
     left_out = facts.statistics.get("quarantined", {})
     if left_out:
         text += f"\n{len(left_out)} images could not be used and were left out.\n"
@@ -140,7 +140,7 @@ def _scores(facts: CardFacts) -> str:
     text += _scores_of_classes(splits.get("test", {}).get("scores", {}))
     if facts.simple:
         told = ", ".join(f"{escape(name)} {escape(value)}" for name, value in facts.simple.items())
-        text += f"\nThe best of the simplest models on the same images: {told}.\n"
+        text += f"\nThe best of the simple models on the same images: {told}.\n"
     human = facts.scores.get("human") or {}
     for metric, value in (human.get("scores") or {}).items():
         text += f"\nPeople reach {escape(metric)} {escape(value)} ({escape(human.get('source') or 'no source given')}).\n"
@@ -148,7 +148,7 @@ def _scores(facts: CardFacts) -> str:
 
 
 def _scores_of_classes(scores: Mapping[str, Data]) -> str:
-    """A row per class, a column per metric that is named `metric[class]`."""
+    """A row per class, and a column per metric that is named `metric[class]`."""
     named = [(match, found) for name, found in scores.items() if (match := re.fullmatch(r"(\w+)\[(.+)\]", name, re.DOTALL))]
     metrics = list(dict.fromkeys(match[1] for match, _ in named))
     classes: dict[str, dict[str, str]] = {}
@@ -162,7 +162,7 @@ def _scores_of_classes(scores: Mapping[str, Data]) -> str:
 
 
 def _slices(facts: CardFacts) -> str:
-    """A row per slice, a column per metric of the whole."""
+    """A row per slice, and a column per metric of the whole split."""
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for row in facts.slices:
         if row.get("split", "test") == "test" and "[" not in row["metric"]:
@@ -186,7 +186,7 @@ def _gate(facts: CardFacts) -> str:
     ]
     text = f"**{escape(verdict['verdict'])}**: {escape(verdict['reason'])}.\n\n"
     text += "".join(f"{escape(remark)}\n\n" for remark in verdict.get("remarks") or ())
-    # Of many rules the card holds those that did not pass before the others.
+    # If there are many rules, the card shows those that did not pass first.
     rules = sorted(rules, key=lambda rule: rule[1] == "passed") if len(rules) > MOST_ROWS else rules
     text += table(["rule", "outcome", "value", "bound", "last blessed model", "reason"], rules[:MOST_ROWS])
     if more := and_more(len(rules), most=MOST_ROWS, noun="rules"):
@@ -202,7 +202,7 @@ def _proof(facts: CardFacts) -> str:
     text = "**{}**".format("INFRA_BLESSED" if certificate["blessed"] else "INFRA_NOT_BLESSED")
     text += "".join(f"; {escape(complaint)}" for complaint in certificate.get("complaints", ())) + ".\n\n"
     measured = [
-        ("canary images asked as bytes in a fresh process", certificate.get("examples")),
+        ("canary images sent as bytes in a fresh process", certificate.get("examples")),
         ("largest difference from the trained network", certificate.get("max_difference")),
         ("allowed difference", certificate.get("allowed_difference")),
     ]
@@ -214,10 +214,10 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     if facts.forced or facts.verdict["verdict"] != "BLESSED":
         yield f"It did not pass its gate: {escape(facts.verdict['reason'])}."
     yield (
-        "Its scores are of test images from the same source as its training images; of other cameras, places and times they "
-        "say nothing."
+        "Its scores are for test images from the same source as its training images. They say nothing about other cameras, "
+        "places and times."
     )
-    yield "It answers for every image, also for one that shows nothing that it was trained on."
+    yield "It answers for every image, also for an image that shows nothing that it was trained on."
     tested = facts.statistics.get("counts", {}).get("test", {})
     few = [name for name, images in tested.items() if images < FEW_IMAGES]
     if few:
@@ -227,7 +227,7 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         yield "Its scores were not calibrated on validation images."
     for split, one in facts.scores.get("splits", {}).items():
         for metric, why in list(one.get("left_out", {}).items())[:10]:
-            yield f"{escape(metric)} is not known on {escape(split)}: {escape(why)}."
+            yield f"{escape(metric)} is unknown on {escape(split)}: {escape(why)}."
 
 
 def _lineage(facts: CardFacts) -> str:

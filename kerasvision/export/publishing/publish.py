@@ -1,4 +1,4 @@
-"""A judged model becomes a version with its card: where it is blessed, or where a person overrules that and says why."""
+"""Publishes a judged model as a version with its card: if it is blessed, or if a person overrules that and says why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ Properties = dict[str, int | float | str]
 
 @dataclass(frozen=True)
 class JudgedModel:
-    """A model, what was judged about it, and what its card will say.
+    """A model, its verdicts, and the data for its card.
 
     Attributes:
         name: of its folder under `saved_models/`.
         saved_model: the SavedModel.
-        refusals: why it is not blessed; nothing where it is.
-        files: field of `CardFacts` -> the file that holds it.
-        simple: what the best of the simplest models reaches: `accuracy`, `model`.
-        lineage: what it came from, as `kerasvision.pipeline.lineage.lineage_of` gives it.
+        refusals: why it is not blessed; empty if it is.
+        files: field of `CardFacts` -> the file that contains it.
+        simple: the best score of the simplest models: `accuracy`, `model`.
+        lineage: where it comes from, as `kerasvision.pipeline.lineage.lineage_of` gives it.
     """
 
     name: str
@@ -41,13 +41,13 @@ def publish(
     Args:
         judged: the model.
         saved_models: the folder of all models.
-        record: the file that says what was done.
+        record: the file for the outcome.
         work: a folder that outlives the process; see `push_token`.
-        overruled_because: why a person pushes it although it is not blessed; None where nobody does.
+        overruled_because: why a person pushes it although it is not blessed; None if nobody does.
 
     Returns:
-        `pushed`, 1 or 0. Of a push `pushed_version`, `pushed_destination`, and `forced` with `forced_by`, `forced_at`,
-        `forced_reason`, `forced_although` where it was one; else `reason`.
+        `pushed`, 1 or 0. After a push `pushed_version`, `pushed_destination`, and, if it was forced, `forced` with
+        `forced_by`, `forced_at`, `forced_reason`, `forced_although`. Otherwise `reason`.
 
     Raises:
         ConfigError: it is blessed, and would be pushed by force.
@@ -55,7 +55,7 @@ def publish(
     """
     why = "; ".join(judged.refusals)
     if overruled_because is not None and not judged.refusals:
-        raise ConfigError("only a model that is not blessed is pushed by force; this one is", hint="leave out --force")
+        raise ConfigError("only a model that is not blessed can be pushed by force; this one is", hint="remove --force")
     if judged.refusals and overruled_because is None:
         record_unpushed(record, why=why)
         return {"pushed": 0, "reason": why}

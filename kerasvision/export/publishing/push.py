@@ -1,4 +1,4 @@
-"""Copy a model to where servers look: `<folder>/<version>/`, never over an existing version, never half; and go back."""
+"""Copies a model to where servers look, `<folder>/<version>/`, as a whole and never over an existing version; rolls back."""
 
 import getpass
 import json
@@ -42,23 +42,24 @@ def push(
 ) -> int:
     """Copies a SavedModel to the next version of a model's folder.
 
-    It is copied under a name that is no number, which servers pass over, `saved_model.pb` last, flushed to the disk, and
-    renamed when it is whole. The copy lies in the same folder as the version, so the rename is one step also where the model
-    came from another disk. One push at a time per folder: the next one waits, and clears away what a killed one left.
+    The model is copied under a name that is not a number, which servers ignore, with `saved_model.pb` last. Then it is
+    flushed to the disk and renamed. The copy is in the same folder as the version, so the rename is one step even if the
+    model comes from another disk. Only one push at a time works on a folder: the next one waits, and removes what a killed
+    one left.
 
     Args:
         saved_model: the folder to copy.
-        folder: `saved_models/<name>`; made where it does not exist.
+        folder: `saved_models/<name>`; created if it does not exist.
         card: the text of `model_card.md`.
-        facts: what `version.json` says beside the files: where the model came from, by whom it was pushed.
-        token: of this push. Where a whole version bears it already, the push was made by a process that did not live to
-            tell, and that version is the answer.
+        facts: what `version.json` says in addition to the files: where the model came from, and who pushed it.
+        token: of this push. If a complete version has it already, an earlier process made this push but was killed before it
+            could report; the result is that version.
 
     Returns:
-        The version: one more than the highest there is, 1 for the first.
+        The version: one more than the highest existing one, or 1.
 
     Raises:
-        ExportError: the folder cannot be written, or what is to be copied is no whole SavedModel.
+        ExportError: the folder cannot be written, or the model to copy is not a complete SavedModel.
     """
     wrong = complaint(saved_model)
     if wrong:
@@ -71,31 +72,31 @@ def push(
 def roll_back(folder: Path, *, to: int | None = None, reason: str = "") -> tuple[int, int]:
     """Makes an earlier version the newest again: its content is pushed once more, as the highest version.
 
-    No version is deleted or changed, so a server that serves the highest number goes over to it, and one that serves a
-    fixed number keeps that. The version that is left stays, and can be gone back to.
+    No version is deleted or changed. A server of the highest number switches to the new version, and a server of a fixed
+    number keeps it. The version that is left remains, and can be restored in the same way.
 
     Args:
         folder: `saved_models/<name>`.
-        to: the version; by default the one before the newest. Where the newest is itself a rollback, the one before that
-            which it went back to.
+        to: the version; by default the one before the newest. If the newest is itself a rollback, the one before the version
+            that it restored.
         reason: for the record.
 
     Returns:
         (the new version, the version whose content it has)
 
     Raises:
-        ConfigError: there is no such version, or it is the newest already.
-        ExportError: it is not whole, or the folder cannot be written.
+        ConfigError: there is no such version, or it is already the newest.
+        ExportError: it is incomplete, or the folder cannot be written.
     """
     find_version(folder, to)
     with _alone(folder):
         newest = versions(folder)[-1]
         chosen = find_version(folder, _version_before(folder, newest) if to is None else to)
         if chosen.name == str(newest):
-            raise ConfigError(f"version {newest} of {folder.name} is the newest already")
+            raise ConfigError(f"version {newest} of {folder.name} is already the newest")
         wrong = complaint(chosen, thorough=True)
         if wrong:
-            raise ExportError(f"{chosen} cannot be gone back to: {wrong}", hint="choose another version with --to")
+            raise ExportError(f"cannot roll back to {chosen}: {wrong}", hint="choose another version with --to")
         told = {"to": int(chosen.name), "from": newest, **who_and_when(), "reason": reason}
         facts = {key: value for key, value in read_record(chosen).items() if key not in ("files", "version", "push")}
         card = (chosen / CARD).read_text(encoding="utf-8") if (chosen / CARD).is_file() else NO_CARD
@@ -103,7 +104,7 @@ def roll_back(folder: Path, *, to: int | None = None, reason: str = "") -> tuple
 
 
 def record_push(record: Path, *, destination: Path, version: int, forced: Mapping[str, str] | None = None) -> None:
-    """Writes where a model went, relative to the record's folder, so that the root can be moved; and who forced it there."""
+    """Writes where a model was pushed, relative to the record's folder, so that the root can be moved; and who forced it."""
     relative = os.path.relpath(destination, record.parent)
     told = {"forced": dict(forced)} if forced else {}
     _write(record, {"pushed": True, "version": version, "destination": relative, **told})
@@ -115,10 +116,10 @@ def record_unpushed(record: Path, *, why: str) -> None:
 
 
 def push_token(work: Path) -> str:
-    """What marks the versions of one push, however often it is begun: kept in a folder that outlives the process.
+    """The mark of all versions of one push, even if it is started several times: kept in a folder that outlives the process.
 
-    The folder is the work folder of a stage: an execution that follows a killed one finds it as it was, and one that follows
-    a finished one, or is forced, finds it empty.
+    The folder is the work folder of a stage. An execution that follows a killed one finds it unchanged; one that follows a
+    finished one, or is forced, finds it empty.
     """
     file = work / "push_token"
     if not file.is_file():
@@ -138,7 +139,7 @@ def who_and_when() -> dict[str, str]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """No other push to this folder goes on within. A system's error becomes an ExportError, and nothing half stays."""
+    """Prevents other pushes to this folder; removes incomplete copies. OSError becomes ExportError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -147,7 +148,7 @@ def _alone(folder: Path) -> Iterator[None]:
             finally:
                 shutil.rmtree(_part(folder), ignore_errors=True)
     except OSError as error:
-        # copytree gathers what went wrong in an error of its own, which has no strerror.
+        # copytree collects the errors in an error of its own, which has no strerror.
         why = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror or error
         raise ExportError(f"{folder} cannot be written: {why}") from error
 
@@ -157,7 +158,7 @@ def _part(folder: Path) -> Path:
 
 
 def _bearing(token: str, folder: Path) -> Iterator[int]:
-    """Whole versions that were pushed under this token, the newest first."""
+    """Complete versions that were pushed with this token, the newest first."""
     for version in reversed(versions(folder)):
         place = folder / str(version)
         if _told(place).get("push") == token and not complaint(place, thorough=True):
@@ -165,7 +166,7 @@ def _bearing(token: str, folder: Path) -> Iterator[int]:
 
 
 def _told(version: Path) -> dict[str, Any]:
-    """The record of a version; nothing where it is damaged."""
+    """The record of a version; empty if it is damaged."""
     try:
         return read_record(version)
     except ValueError:
@@ -173,14 +174,14 @@ def _told(version: Path) -> dict[str, Any]:
 
 
 def _add(content: Path, folder: Path, card: str, facts: Mapping[str, object]) -> int:
-    """Copies and publishes; the lock is held. What is there already, put there by whomever, is left as it is."""
+    """Copies and publishes while the lock is held. Existing versions, whoever made them, are not changed."""
     part, main = _part(folder), content / MAIN
     shutil.rmtree(part, ignore_errors=True)
     left = {MAIN, RECORD, CARD}
     shutil.copytree(
         content, part, copy_function=shutil.copyfile, ignore=lambda at, names: left if Path(at) == content else ()
     )
-    part.chmod(0o755)  # copytree made it as little to be written as what it copied
+    part.chmod(0o755)  # copytree made it as read-only as its source
     (part / CARD).write_text(card, encoding="utf-8")
     described = dict(sorted({**describe_files(part), MAIN: describe_file(main)}.items()))
     for version in count(max(versions(folder), default=0) + 1):
@@ -199,10 +200,10 @@ def _add(content: Path, folder: Path, card: str, facts: Mapping[str, object]) ->
 
 
 def _version_before(folder: Path, version: int) -> int:
-    """What was newest before a version was; a rollback counts as that which it went back to.
+    """The version that was newest before this one; a rollback counts as the version that it restored.
 
     Raises:
-        ConfigError: nothing was.
+        ConfigError: there is none.
     """
     first = version
     while told := _told(folder / str(first)).get("rolled_back"):
@@ -210,7 +211,7 @@ def _version_before(folder: Path, version: int) -> int:
     earlier = [one for one in versions(folder) if one < first]
     if not earlier:
         there = ", ".join(map(str, versions(folder)))
-        raise ConfigError(f"{folder.name} has no version before {first}", hint=f"choose one with --to; there are {there}")
+        raise ConfigError(f"{folder.name} has no version before {first}", hint=f"choose one with --to: {there}")
     return earlier[-1]
 
 

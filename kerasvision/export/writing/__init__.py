@@ -1,1 +1,1 @@
-"""A trained network becomes a SavedModel or a file of another format."""
+"""Writes a trained network as a SavedModel or as a file of another format."""

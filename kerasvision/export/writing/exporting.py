@@ -1,4 +1,4 @@
-"""What the exporter stage writes, all of it: the SavedModel, the other formats, and a record of both."""
+"""Writes everything that the exporter stage makes: the SavedModel, the other formats, and a record of both."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class TrainedFiles:
-    """What an export is made from.
+    """The input files of an export.
 
     Attributes:
         model: the trained `.keras` file.
@@ -41,15 +41,15 @@ class TrainedFiles:
 
 
 def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> None:
-    """Writes `Format-Serving`, the other formats that are asked for, and `export.json`.
+    """Writes `Format-Serving`, the other formats of the settings, and `export.json`.
 
-    `export.json` holds the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
-    effect on the validation images; null where none was asked for), and the `formats`, each as `write_formats` found it.
+    `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
+    effect on the validation images; null if there is none), and the `formats`, each with the result of `write_formats`.
 
     Args:
         files: the trained network, and the data to calibrate with.
-        settings: the task, and what is asked for.
-        folder: of the SavedModel artifact; exists.
+        settings: the task, and what to export.
+        folder: of the SavedModel artifact; must exist.
     """
     asked = settings.export
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
@@ -82,8 +82,8 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
 def _fit_temperature(network: keras.Model, *, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
     if not examples.count(VALIDATION):
         raise ConfigError(
-            "export.temperature is fitted on the validation split, and it is empty",
-            hint="raise splits.validation, or leave export.temperature out",
+            "export.temperature is fitted on the validation split, which is empty",
+            hint="raise splits.validation, or remove export.temperature",
         )
     batches = examples.dataset(VALIDATION).batch(BATCH_SIZE)
     images = ((tf.map_fn(transform, batch["image"], fn_output_signature=tf.float32), task.truth(batch)) for batch in batches)

@@ -1,4 +1,4 @@
-"""What a SavedModel's file says of itself, read without loading it: signatures and operations."""
+"""Reads signatures and operations from a SavedModel's file, without loading the model."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from kerasvision.errors import ExportError
 
-# A type's name and a shape, in which None is a free dimension; of an unknown rank no shape is known.
+# The name of a type, and a shape, in which None is a free dimension; the shape is None if the rank is unknown.
 Spec = tuple[str, list[int | None] | None]
-# Signature -> `inputs` and `outputs` -> name -> what it is.
+# Signature -> `inputs` and `outputs` -> name -> specification.
 Signatures = dict[str, dict[str, dict[str, Spec]]]
 
-# Operations that a stock server registers although they run Python, which it does not have.
+# Operations that run Python. A stock server registers them, but has no Python.
 RUN_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset", "NumpyFunction"})
 
 
@@ -28,12 +28,12 @@ def read_graph(folder: Path) -> MetaGraphDef:
     try:
         graphs = SavedModel.FromString(file.read_bytes()).meta_graphs
     except FileNotFoundError:
-        raise ExportError(f"{folder} is no saved model: it holds no saved_model.pb") from None
+        raise ExportError(f"{folder} is not a saved model: it contains no saved_model.pb") from None
     except DecodeError as error:
-        raise ExportError(f"{file} is damaged: it is no SavedModel") from error
+        raise ExportError(f"{file} is damaged: it is not a SavedModel") from error
     served = [graph for graph in graphs if "serve" in graph.meta_info_def.tags]
     if not served:
-        raise ExportError(f"{file} holds no graph that is tagged to be served")
+        raise ExportError(f"{file} contains no graph with the tag `serve`")
     return served[0]
 
 
@@ -50,7 +50,7 @@ def signatures(graph: MetaGraphDef) -> Signatures:
 
 
 def operations(graph: MetaGraphDef) -> set[str]:
-    """The names of all operations, also of those in functions."""
+    """The names of all operations, including those in functions."""
     library = graph.graph_def.library.function
     own = {function.signature.name for function in library}
     nodes = [*graph.graph_def.node, *(node for function in library for node in function.node_def)]

@@ -1,7 +1,7 @@
-"""Many encoded images, of which some may be bad, as one batch of pixels: a bad one spoils its own row only.
+"""Decodes many encoded images, of which some may be bad, to one batch of pixels: a bad image affects only its own row.
 
-In a graph of TensorFlow operations nothing but tf.data can go on after an error. A small pipeline inside the signature
-decodes the rows, several at a time, passes over those that raise, and says which ones came through.
+In a graph of TensorFlow operations, only tf.data can continue after an error. A small pipeline inside the signature decodes
+the rows, several at a time, skips those that raise an error, and says which rows were decoded.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from kerasvision.ops.readable import only_readable
 def decoded_rows(
     image_bytes: tf.Tensor, transform: Callable[[tf.Tensor], tf.Tensor], *, shape: tuple[int, int, int], max_pixels: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The rows that can be decoded, and which they are.
+    """The pixels of all rows, and which rows could be decoded.
 
     Measured against `tf.map_fn`, which fails as a whole: 0.9 ms more per call, whatever the batch
     (tests/benchmarks/serving_latency.py). `Dataset.reduce` in place of `get_single_element` costs 50 ms more.
 
     Args:
         image_bytes: string (N,), encoded images; N may be 0.
-        transform: from the bytes of one to float32 `shape`; raises where they are no image.
+        transform: from the bytes of one image to float32 `shape`; raises an error if they are not an image.
         shape: (H, W, C).
-        max_pixels: an image whose header claims more is not decoded, and counts as bad. So does one that TensorFlow would
-            decode to wrong pixels.
+        max_pixels: an image whose header claims more is not decoded, and counts as bad. So does an image that TensorFlow
+            would decode to wrong pixels.
 
     Returns:
-        float32 (N, H, W, C), zeros where the row is bad; bool (N,), whether it is good.
+        float32 (N, H, W, C), zeros if the row is bad; bool (N,), whether it is good.
     """
     count = tf.size(image_bytes, out_type=tf.int64)
 
@@ -38,7 +38,7 @@ def decoded_rows(
 
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
     good = rows.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
-    # A last row that is always there: a batch exists also where every image is bad, or none was sent.
+    # A last row that always exists: so there is a batch even if every image is bad, or none was sent.
     last = tf.data.Dataset.from_tensors((count, tf.zeros(shape)))
     numbers, pixels = good.concatenate(last).batch(count + 1).get_single_element()
     places, size = numbers[:, tf.newaxis], count[tf.newaxis] + 1
@@ -48,7 +48,7 @@ def decoded_rows(
 
 
 def claimed_pixels(data: tf.Tensor) -> tf.Tensor:
-    """int64 scalar: width times height as the header of a JPEG, PNG, GIF, BMP or WebP file says; 0 for any other file.
+    """int64 scalar: width times height in the header of a JPEG, PNG, GIF, BMP or WebP file, string (); 0 for other files.
 
     Raises:
         tf.errors.InvalidArgumentError: a JPEG without a size.

@@ -33,24 +33,25 @@ def export_saved_model(
     """Writes a SavedModel that loads with TensorFlow alone.
 
     Signatures, each with a free batch dimension and the task's named outputs:
-        `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows are
-            answers: one that is no image has false there, zeros and empty texts in the other outputs, and disturbs no other.
+        `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows have
+            an answer. A row that is not an image has false there, zeros and empty texts in the other outputs, and does not
+            affect other rows.
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
-        those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, with an output `valid` likewise.
+        those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, also with an output `valid`.
 
-    Beside the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this text as data,
-    with what each output is; `assets.extra/tf_serving_warmup_requests`.
+    In addition to the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this description as
+    data, with the meaning of each output; `assets.extra/tf_serving_warmup_requests`.
 
     Args:
         model: the trained network.
         task: gives the outputs.
-        transform: what the network was trained behind.
-        folder: where to; made here.
-        temperature: what the network's outputs are divided by, see `Task.fit_temperature`.
-        max_pixels: an image whose header claims more is bad, and not decoded.
+        transform: the transform that the network was trained with.
+        folder: where to write; created here.
+        temperature: the number that the network's outputs are divided by, see `Task.fit_temperature`.
+        max_pixels: an image whose header claims more is bad, and is not decoded.
 
     Returns:
-        What `signatures.json` says.
+        The content of `signatures.json`.
     """
     predict = task.predictor(model, temperature=temperature)
     further = task.extra_signatures(model, temperature=temperature)
@@ -60,7 +61,7 @@ def export_saved_model(
     def serve_tensor(image: tf.Tensor) -> Predictions:
         return predict(transform.scaled(image))
 
-    # Not Keras' ExportArchive: it passes over assets.
+    # Not Keras' ExportArchive, which ignores assets.
     served = tf.Module()
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
@@ -78,7 +79,7 @@ def export_saved_model(
 def _from_bytes(
     one: ExtraSignature, transform: ImageTransform, *, max_pixels: int
 ) -> "tf.types.experimental.ConcreteFunction":
-    """A function of encoded images, and of what else it takes; rows that are no images are blank."""
+    """A function of encoded images and of the other inputs; rows that are not images are blank."""
 
     @partial(tf.function, autograph=False)
     def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
@@ -90,11 +91,11 @@ def _from_bytes(
 
 
 def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, ExtraSignature]) -> dict[str, object]:
-    """Signature -> inputs and outputs -> name -> type, shape (None: free) and meaning, read from the SavedModel itself."""
+    """Signature -> inputs and outputs -> name -> type, shape (None is free) and meaning, read from the SavedModel itself."""
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
-        TENSOR_INPUT: "an image of this size, its pixels in [0, 255]",
-        VALID: "false where the row is no image that can be read; its other outputs mean nothing then",
+        TENSOR_INPUT: "an image of this size, with pixels in [0, 255]",
+        VALID: "false if the row is not an image that can be read; its other outputs mean nothing then",
         **task.output_descriptions(),
     }
     own = {name: one.descriptions for name, one in further.items()}
@@ -111,7 +112,7 @@ def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Extra
 
 
 def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSignature]) -> dict[str, dict[str, Filled]]:
-    """Grey pictures; of whatever else a signature takes, zeros or empty texts, one where an axis is free."""
+    """Grey pictures; for other inputs of a signature, zeros or empty texts, with length 1 on free axes."""
     grey = tf.io.encode_png(np.full(shape, 128, np.uint8)).numpy()
     requests: dict[str, dict[str, Filled]] = {
         BYTES_SIGNATURE: {BYTES_INPUT: (grey, ())},
@@ -125,20 +126,20 @@ def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSig
 
 
 def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
-    """The rows of an output with zeros, or empty texts, in some. Never NaN, which is no JSON."""
+    """The rows of an output, with zeros or empty texts where `where` is true. Never NaN, which JSON does not have."""
     mask = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
     return tf.where(mask, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
 
 
 def _write_labels(file: Path, labels: tuple[str, ...]) -> Path:
-    # A label is a line here, whatever it holds.
+    # A label is one line here, whatever it contains.
     file.write_text("".join(" ".join(label.splitlines()) + "\n" for label in labels), encoding="utf-8")
     return file
 
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """TensorFlow tells where it wrote the assets: a folder that is about to be renamed."""
+    """Hides TensorFlow's message about where it wrote the assets: that folder is about to be renamed."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("WARNING")

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving sends a model before the world may: the first real one then finds it warm.
+"""Requests that TensorFlow Serving sends to a model before it accepts others, so that the first real one is fast.
 
 Source: https://www.tensorflow.org/tfx/serving/saved_model_warmup: a TFRecord file of at most 1,000 PredictionLogs.
 """
@@ -18,11 +18,11 @@ Filled = tuple[bytes | float | int | bool, tuple[int, ...]]
 
 
 def write_warmup_requests(folder: Path, *, requests: Mapping[str, Mapping[str, Filled]]) -> Path:
-    """Writes the file into a SavedModel, and returns where.
+    """Writes the file into a SavedModel, and returns its path.
 
     Args:
         folder: of the SavedModel.
-        requests: signature -> input -> (the value of everything in it, the shape of a row). Rows are sent alone and eight at
+        requests: signature -> input -> (the value of all its elements, the shape of a row). Rows are sent alone and eight at
             a time.
     """
     file = folder / WARMUP_FILE

@@ -1,4 +1,4 @@
-"""A hundred thousand images or three: the file holds a row for each, whatever stopped the runs that made it."""
+"""For three images or a hundred thousand, the file has a row for each, even after runs that were killed."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def png(value):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Ten images in two folders, and three files that are none: cut off, a text, a GIF that the model cannot read."""
+    """Ten images in two folders, and three bad files: a truncated image, a text, a GIF that the model cannot read."""
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     for number in range(10):
@@ -87,13 +87,13 @@ def test_every_file_gets_a_row_with_answer_or_fault(model, photos, tmp_path):
     }
     assert (summary.images, summary.faults) == (13, 3)
     assert dict(summary.named) == table["fault"][table["fault"] != ""].to_dict()
-    # 25 of 255 is 0.098: dark by 0.902.
+    # 25 of 255 is 0.098, so the darkness is 0.902.
     row = table.loc["1.png"]
     assert (row["label"], row["label_2"]) == ('dunkel, "schwarz"', "hell")
     assert row["score"] == pytest.approx(1 - 25 / 255) and row["score_2"] == pytest.approx(25 / 255)
     assert list(row["captions"]) == ['dunkel, "schwarz"', "ganz hell"]
     assert row["scores"] == pytest.approx([1 - 25 / 255, 25 / 255])
-    # An output whose name could be taken for one of ours.
+    # An output whose name could be confused with one of our columns.
     assert row["output_label_count"] == 2
     assert table.loc["5a.txt"].drop("fault").isna().all()
     assert not (tmp_path / "answers.parquet.parts").exists()
@@ -122,11 +122,11 @@ def test_csv_says_the_same_as_parquet(model, photos, tmp_path):
 
 
 class Killed(BaseException):
-    """Ends a run as a kill does: nothing of ours catches it."""
+    """Ends a run as a kill does: none of our code catches it."""
 
 
 def dies_at(monkeypatch, step):
-    """The run dies at the `step`-th write: before it where even, after it where odd."""
+    """Kills the run at a write: before it if `step` is even, after it if odd."""
     whole, steps = bulk.write_whole, count()
 
     def write(file, content):
@@ -154,10 +154,10 @@ def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(model, photos, tm
                 break
             except Killed:
                 died += 1
-        # After the join alone the file is there, and then it is whole.
+        # The file exists only after the join, and then it is complete.
         assert not out.exists() or out.read_bytes() == expected.read_bytes()
         summary = predict_to_file(model, listed(photos), out=out)
-        # Two writes for what it begins with; then each part that was written whole is not answered again.
+        # Two writes at the start; after that, each complete part is not answered again.
         assert summary.went_on_from == min(13, 3 * max(0, (step + 1) // 2 - 1))
         assert out.read_bytes() == expected.read_bytes()
         assert not Path(f"{out}.parts").exists()
@@ -224,7 +224,7 @@ def test_a_part_that_was_damaged_is_answered_again(model, photos, tmp_path, monk
 
 
 def test_images_are_listed_as_they_are_needed(model, photos):
-    """So 100,000 of them take the memory of a few."""
+    """So 100,000 images take the memory of a few."""
     pulled = 0
 
     def images():
@@ -373,7 +373,7 @@ def test_every_other_output_is_a_column_of_its_type():
     assert schema.field("captions").type == pa.list_(pa.string())
     assert schema.field("boxes").type == pa.list_(pa.list_(pa.float32()))
     assert schema.field("count").type == pa.int64()
-    with pytest.raises(ExportError, match="no table holds output 'phase' of type complex64"):
+    with pytest.raises(ExportError, match="a table cannot contain output 'phase' of type complex64"):
         Columns.of({"phase": ("complex64", ())})
 
 

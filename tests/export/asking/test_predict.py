@@ -77,13 +77,13 @@ def test_a_missing_file_and_a_folder_are_told(trained, tmp_path):
 def test_of_several_versions_the_highest_is_asked(trained, files, tmp_path):
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "2")
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "10")
-    # Only the highest is whole.
+    # Only the highest is complete.
     (tmp_path / "flowers" / "2" / "saved_model.pb").write_bytes(b"damaged")
     assert answers(tmp_path / "flowers", files) == answers(trained.saved_model, files)
 
 
 def test_no_saved_model_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="is no saved model: it holds no saved_model.pb"):
+    with pytest.raises(ConfigError, match="is not a saved model: it contains no saved_model.pb"):
         answers(tmp_path, [])
 
 
@@ -93,7 +93,7 @@ DATA = "variables/variables.data-00000-of-00001"
 @pytest.mark.parametrize(
     ("file", "length", "message"),
     [
-        ("variables/variables.index", None, "is half a saved model"),
+        ("variables/variables.index", None, "is an incomplete saved model"),
         (DATA, None, "cannot be loaded because it is damaged"),
         (DATA, 5, "cannot be loaded because it is damaged"),
         ("saved_model.pb", 5000, "cannot be loaded because it is damaged"),
@@ -101,7 +101,7 @@ DATA = "variables/variables.data-00000-of-00001"
     ],
 )
 def test_a_saved_model_that_was_cut_short_is_told(file, length, message, trained, files, tmp_path):
-    """The first `length` bytes of a file are left; None: not even the file."""
+    """Truncates a file to `length` bytes; None deletes it."""
     cut = shutil.copytree(trained.saved_model, tmp_path / "cut") / file
     if length is None:
         cut.unlink()
@@ -120,7 +120,7 @@ def test_a_saved_model_of_garbage_is_told(trained, files, tmp_path):
 
 def test_a_saved_model_that_takes_no_bytes_is_told(files, tmp_path):
     module = tf.Module()
-    module.weight = tf.Variable(1.0)  # so that there are variables, as in a whole one
+    module.weight = tf.Variable(1.0)  # so that there are variables, as in a complete SavedModel
     module.double = tf.function(lambda x: {"y": module.weight * x}, input_signature=[tf.TensorSpec([None], tf.float32)])
     tf.saved_model.save(module, str(tmp_path / "other"), {"double": module.double})
     with pytest.raises(ExportError, match=r"has no signature serving_default; received \['double'\]"):
@@ -133,7 +133,9 @@ def test_a_signature_with_another_input_is_told_in_words(files, tmp_path):
     specs = [tf.TensorSpec([None, 28, 28, 1], tf.float32, name="keras_tensor")]
     module.classify = tf.function(lambda keras_tensor: {"y": module.weight * keras_tensor}, input_signature=specs)
     tf.saved_model.save(module, str(tmp_path / "other"), {"serving_default": module.classify})
-    taken = r"requires a signature serving_default that takes image_bytes \(string \(None,\)\) alone; the one of .* takes "
+    taken = (
+        r"requires a signature serving_default whose only input is image_bytes \(string \(None,\)\); the one of .* takes "
+    )
     with pytest.raises(ExportError, match=taken + r"keras_tensor \(float32 \(None, 28, 28, 1\)\)"):
         answers(tmp_path / "other", files)
 

@@ -1,4 +1,4 @@
-"""A stand-in for docker: `run` starts `kerasvision serve` on the folder that would be mounted."""
+"""A replacement for docker: `run` starts `kerasvision serve` on the folder that would be mounted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""TensorFlow Serving in a container, with a stand-in for docker that runs our own server."""
+"""TensorFlow Serving in a container, with a replacement for docker that runs our own server."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ IMAGE = "tensorflow/serving"
 
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
-    """The folder of a `docker` that is first on the path."""
+    """The folder of a `docker` command that comes first on the path."""
     folder = tmp_path / "bin"
     folder.mkdir()
     script = shutil.copy(Path(__file__).with_name("stand_in_engine.py"), folder)
@@ -49,7 +49,7 @@ def test_a_container_is_asked_about_every_image_and_stopped(engine, trained):
 def test_a_model_that_the_container_cannot_load_is_told(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(container, "SECONDS_TO_START", 0.5)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ExportError, match="tensorflow/serving has not loaded the model within 0.5 seconds"):
+    with pytest.raises(ExportError, match="tensorflow/serving did not load the model within 0.5 seconds"):
         ask_container(tmp_path / "empty", image=IMAGE, images=[b""])
     assert (engine / "stopped").exists()
 

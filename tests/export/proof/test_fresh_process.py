@@ -1,4 +1,4 @@
-"""The process of the proof: started before it is needed, asked once, and gone with whoever started it."""
+"""The process of the proof is started before it is needed, answers once, and ends with the process that started it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The proof passes for the trained network's own SavedModel, and for nothing else."""
+"""The proof passes for the trained network's own SavedModel, and for no other."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ MANY = c.Serving(latency_queries=5)
 
 
 class Served(tf.Module):
-    """A SavedModel made by hand; answers what the canaries expect, whatever the image."""
+    """A SavedModel made by hand; it gives the expected answers for the canaries, whatever the image."""
 
     def __init__(self, expected):
         super().__init__()
@@ -35,7 +35,7 @@ class Served(tf.Module):
         return {name: tf.gather(known, rows) for name, known in self.known.items()}
 
     def save(self, folder, *, pixels):
-        """`pixels` is the shape of the signature `serve_tensor`; None for none."""
+        """`pixels` is the input shape of the signature `serve_tensor`; None leaves the signature out."""
         of_bytes = tf.function(self.answers, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         signatures = {"serving_default": of_bytes}
         if pixels is not None:
@@ -46,7 +46,7 @@ class Served(tf.Module):
 
 
 def untrained(trained):
-    """The same network with the weights that it began with."""
+    """The same network with its initial weights."""
     settings = TrainerSettings.load(trained.settings).model
     return models.build(settings.name, image_shape=(16, 16, 1), num_classes=3, **settings.options)
 
@@ -64,7 +64,7 @@ def expected(trained, images):
 
 @pytest.fixture(scope="module")
 def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
-    """Every SavedModel with its certificate: each was asked in a process of its own, the real one in a new interpreter."""
+    """Every SavedModel with its certificate: each was tested in a separate process, the real one in a new interpreter."""
     folder = tmp_path_factory.mktemp("parity")
     export_saved_model(untrained(trained), task=trained.task, transform=trained.transform, folder=folder / "other")
     half = shutil.copytree(trained.saved_model, folder / "half")
@@ -111,7 +111,7 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
 
 def test_the_networks_own_saved_model_is_blessed(certificates):
     real = certificates["real"]
-    # 24 test images, as they are and in 11 other ways each.
+    # 24 test images, unchanged and in 11 other ways each.
     assert (real.blessed, real.complaints, real.examples) == (True, (), 24 * 12)
     assert real.max_difference <= 1e-6
 
@@ -136,7 +136,7 @@ def test_the_facts_are_numbers_that_a_gate_can_bound(certificates):
         "max_difference",
     }
     assert 0 < facts["latency_p50_ms"] <= facts["latency_p95_ms"] <= facts["latency_p99_ms"]
-    # A process with TensorFlow in it holds some 500 MB; LeNet-5's 20,000 weights and graph are a part of one.
+    # A process with TensorFlow takes about 500 MB; LeNet-5's 20,000 weights and graph take less than one MB.
     assert 100 < facts["memory_mb"] < 2000
     assert 0.05 < facts["size_mb"] < 2
     assert facts["max_difference"] == certificates["real"].max_difference
@@ -147,7 +147,7 @@ def test_requests_may_be_joined_to_any_size(certificates):
 
 
 def test_answers_survive_both_forms_of_rest(certificates):
-    # JSON's shortest decimals give every float32 back.
+    # JSON's shortest decimals restore every float32.
     assert certificates["real"].found["rest"] == {"instances": 0.0, "inputs": 0.0}
 
 
@@ -157,13 +157,13 @@ def test_answers_survive_both_forms_of_rest(certificates):
         ("other", "asked with bytes: scores differ by up to 0."),
         ("other", "asked with pixels: scores differ by up to 0."),
         ("nan, and no signature for pixels", "asked with bytes: scores differ by up to inf (allowed: 1e-05)"),
-        ("nan, and no signature for pixels", "answers do not survive REST with `instances`: ValueError"),
+        ("nan, and no signature for pixels", "REST with `instances` does not preserve the answers: ValueError"),
         ("nan, and no signature for pixels", "there is no signature serve_tensor(image)"),
-        ("half", "half a saved model: variables/variables.data-* missing"),
+        ("half", "incomplete saved model: variables/variables.data-* missing"),
         ("half", "a fresh process with TensorFlow alone cannot use it (exit code 1): "),
-        ("nan, and no signature for pixels", "serving_default has no output valid, which tells a row that is no image"),
-        ("damaged", "/saved_model.pb is damaged: it is no SavedModel"),
-        ("empty", " is no saved model: it holds no saved_model.pb"),
+        ("nan, and no signature for pixels", "serving_default has no output valid, which marks rows that are not images"),
+        ("damaged", "/saved_model.pb is damaged: it is not a SavedModel"),
+        ("empty", " is not a saved model: it contains no saved_model.pb"),
         ("fixed", "serve_tensor has a fixed batch dimension, so requests cannot be joined"),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_signature_that_a_server_cannot_use_is_told(changed, complaint):
 def test_an_output_whose_name_a_server_would_take_for_bytes_is_told():
     given = signatures()
     given["serve_tensor"]["outputs"] = {"mask_bytes": ["string", [None]]}
-    assert check_signatures(given) == ["serve_tensor: no output may be called mask_bytes"]
+    assert check_signatures(given) == ["serve_tensor: the name of an output must not end in _bytes; received mask_bytes"]
 
 
 def test_further_signatures_are_held_to_the_same():
@@ -266,7 +266,7 @@ def test_further_signatures_are_held_to_the_same():
     fixed = further | {"inputs": {"image_bytes": spec, "texts": ["string", [1]]}, "outputs": {"x": ["int32", [None]]}}
     assert check_signatures(signatures() | {"further": fixed}) == [
         "further has a fixed batch dimension, so requests cannot be joined",
-        "further has no output valid, which tells a row that is no image",
+        "further has no output valid, which marks rows that are not images",
     ]
     assert check_signatures(signatures() | {"further": {"inputs": {}, "outputs": further["outputs"]}}) == [
         "there is no signature further(image_bytes)"
@@ -288,11 +288,17 @@ FINE = {
 @pytest.mark.parametrize(
     ("found", "complaint"),
     [
-        ({"bad_row": "a row that is no image fails the whole request"}, "a row that is no image fails the whole request"),
-        ({"batch_difference": None}, "depends on how many are asked at once"),
-        ({"batch_difference": 0.2}, "depends on how many are asked at once (numbers differ by 0.2)"),
-        ({"rest": {"instances": "UnicodeDecodeError: bad"}}, "do not survive REST with `instances`: UnicodeDecodeError"),
-        ({"kerasvision_imported": True}, "loading it imported kerasvision"),
+        (
+            {"bad_row": "a row that is not an image fails the whole request"},
+            "a row that is not an image fails the whole request",
+        ),
+        ({"batch_difference": None}, "depends on the size of its batch"),
+        ({"batch_difference": 0.2}, "depends on the size of its batch (numbers differ by 0.2)"),
+        (
+            {"rest": {"instances": "UnicodeDecodeError: bad"}},
+            "REST with `instances` does not preserve the answers: UnicodeDecodeError",
+        ),
+        ({"kerasvision_imported": True}, "loading the model imported kerasvision"),
     ],
 )
 def test_what_the_fresh_process_saw_is_judged(found, complaint):
@@ -317,7 +323,7 @@ def test_assets_that_the_graph_names_must_be_there(trained, tmp_path):
     copy = shutil.copytree(trained.saved_model, tmp_path / "copy")
     assert [asset.filename for asset in read_graph(copy).asset_file_def] == ["labels.txt"]
     (copy / "assets" / "labels.txt").unlink()
-    assert check_contract(copy)[0] == ["half a saved model: assets/labels.txt missing"]
+    assert check_contract(copy)[0] == ["incomplete saved model: assets/labels.txt missing"]
 
 
 def test_warmup_requests_that_cannot_be_read_are_told(trained, tmp_path):
@@ -332,7 +338,7 @@ def test_warmup_requests_that_cannot_be_read_are_told(trained, tmp_path):
 def test_canaries_are_images_as_they_are_and_in_every_other_way(trained):
     made = canaries(trained.examples, count=512)
     assert len(made) == 24 * 12
-    # These images are grey PNG files as it is: written anew as such they are the same file.
+    # These images already are grey PNG files: written again as such, they are the same file.
     assert len(set(made)) == 24 * 11
     assert made[:24] == [example["image"].numpy() for example in trained.examples.dataset("test")]
     assert len(canaries(trained.examples, count=7)) == 7

@@ -1,4 +1,4 @@
-"""A card says what a pushed model is, in Markdown that no label can break."""
+"""A card describes a pushed model in Markdown that no label can break."""
 
 import re
 
@@ -87,7 +87,7 @@ def facts(**changes):
         "| accuracy | test | 40 | 0.93 | 0.9000 to 0.9500 |",
         "| class, on test | recall | f1 |",
         "| daisy | 0.8000 | 0.7000 (0.6000 to 0.8000) |",
-        "The best of the simplest models on the same images: accuracy 0.9, model nearest neighbours.",
+        "The best of the simple models on the same images: accuracy 0.9, model nearest neighbours.",
         "People reach accuracy 0.98 (two botanists).",
         "| brightness=1 of 3 (up to 80) | 13 | 0.5 |",
         "**BLESSED**: every rule that could be judged passed.",
@@ -100,7 +100,7 @@ def facts(**changes):
         f"| SavedModel 7 | {'d1' * 32} | artifacts/flowers/exporter/saved\\_model/6 |",
         "| tensorflow | 2.21 |",
         "Fewer than 30 test images: a\\|b \\<i\\>\\*x\\*\\</i\\>. Their scores are uncertain.",
-        "roc\\_auc\\[tulip\\] is not known on test: there is no example of this class.",
+        "roc\\_auc\\[tulip\\] is unknown on test: there is no example of this class.",
         "Its scores were not calibrated on validation images.",
         "kerasvision serve saved_models/flowers",
     ],
@@ -121,7 +121,7 @@ def test_what_was_not_set_and_what_is_of_other_splits_is_left_out():
 
 def test_a_stage_that_was_left_out_leaves_its_part_of_the_card_out():
     card = model_card(facts(statistics={}, scores={}, slices=(), lineage={}))
-    assert re.findall("^## (.+)$", card, flags=re.MULTILINE) == ["Gate", "Proof", "How to ask it", "Limits", "Settings"]
+    assert re.findall("^## (.+)$", card, flags=re.MULTILINE) == ["Gate", "Proof", "How to use it", "Limits", "Settings"]
 
 
 def test_a_forced_push_is_told_before_anything_else():
@@ -138,7 +138,7 @@ def test_of_a_thousand_classes_the_first_are_listed_and_the_rest_counted():
     card = model_card(facts(statistics={"classes": classes, "counts": {"test": dict.fromkeys(classes, 40)}}))
     assert "| class 49 | 40 |" in card
     assert "| class 50 |" not in card
-    assert "and 950 more classes, see `assets/labels.txt`." in card
+    assert "and 950 more classes; see `assets/labels.txt`." in card
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""A judged model is pushed with its card, or it is recorded why not; a person may overrule that, and must say why."""
+"""A judged model is pushed with its card, or the record says why not; a person may overrule that, with a reason."""
 
 import json
 
@@ -29,7 +29,7 @@ def judged(tmp_path):
 
 @pytest.fixture
 def published(tmp_path):
-    """(properties, what the record says, versions that are there)"""
+    """(properties, content of the record, existing versions)"""
 
     def make(judged, **because):
         places = {"saved_models": tmp_path / "saved_models", "record": tmp_path / "pushed.json", "work": tmp_path / "work"}
@@ -65,6 +65,6 @@ def test_a_person_may_push_it_nevertheless_and_that_is_recorded_everywhere(judge
 
 
 def test_a_blessed_model_is_not_pushed_by_force(judged, published, tmp_path):
-    with pytest.raises(ConfigError, match="only a model that is not blessed is pushed by force; this one is. Leave out"):
+    with pytest.raises(ConfigError, match="only a model that is not blessed can be pushed by force; this one is. Remove"):
         published(judged(), overruled_because="for the fair")
     assert not (tmp_path / "saved_models").exists()

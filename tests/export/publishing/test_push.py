@@ -1,4 +1,4 @@
-"""Versions only grow, none is ever overwritten, and a half copied one is never to be seen."""
+"""Version numbers only grow, no version is ever overwritten, and a half copied one is never visible."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ LARGE = 2_000_000
 
 @pytest.fixture
 def saved_model(tmp_path):
-    """A folder that looks like a SavedModel; its content is told by `label`."""
+    """A folder that looks like a SavedModel, with content from `label`."""
     return write_saved_model(tmp_path / "saved_model", label="first")
 
 
@@ -35,14 +35,14 @@ def write_saved_model(folder, *, label, size=10):
 
 
 def content(folder):
-    """What a server reads, by name."""
+    """The files that a server reads, by name."""
     told = {folder / "version.json", folder / "model_card.md"}
     files = (path for path in folder.rglob("*") if path.is_file() and path not in told)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def visible(folder):
-    """What lies in a model's folder beside the lock, which stays."""
+    """The content of a model's folder, except the lock, which stays."""
     return [path for path in folder.iterdir() if path.name != ".lock"]
 
 
@@ -96,7 +96,7 @@ def test_a_file_in_the_way_is_passed_over(saved_model, tmp_path):
 
 def test_a_version_that_appears_meanwhile_is_not_overwritten(saved_model, tmp_path, monkeypatch):
     first = write_saved_model(tmp_path / "flowers" / "1", label="of somebody else")
-    # The race itself: the version is taken between the look and the rename.
+    # The race itself: the version appears between the check and the rename.
     monkeypatch.setattr("kerasvision.export.publishing.push.versions", lambda folder: [])
     assert push(saved_model, folder=tmp_path / "flowers") == 2
     assert (first / "saved_model.pb").read_text() == "of somebody else"
@@ -120,7 +120,7 @@ def test_why_it_cannot_be_written_is_told_and_nothing_is_left(code, saved_model,
 
 
 def test_a_file_that_cannot_be_copied_is_named(saved_model, tmp_path):
-    # copytree gathers such errors in one that has no message of its own.
+    # copytree collects such errors in an error without a message of its own.
     (saved_model / "assets" / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ExportError, match=r"flowers cannot be written: .*No such file or directory: .*assets/link"):
         push(saved_model, folder=tmp_path / "flowers")
@@ -163,7 +163,7 @@ def test_pushing_needs_no_tensorflow():
     assert done.stdout.strip() == "False"
 
 
-# --- What was pushed
+# --- Content of a version
 
 
 def test_a_push_is_recorded_relative_to_its_record(tmp_path):
@@ -191,8 +191,8 @@ def test_a_saved_model_itself_is_its_latest_version(saved_model):
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("saved_model.pb", "is no saved model: it holds no saved_model.pb"),
-        ("variables/variables.index", "is half a saved model: its variables are missing"),
+        ("saved_model.pb", "is not a saved model: it contains no saved_model.pb"),
+        ("variables/variables.index", "is an incomplete saved model: its variables are missing"),
     ],
 )
 def test_half_a_saved_model_is_told(missing, message, saved_model):
@@ -202,13 +202,13 @@ def test_half_a_saved_model_is_told(missing, message, saved_model):
 
 
 def test_a_folder_that_is_not_there_is_told():
-    with pytest.raises(ConfigError, match="/nowhere is no saved model: there is no such folder"):
+    with pytest.raises(ConfigError, match="/nowhere is not a saved model: there is no such folder"):
         latest_version(Path("/nowhere"))
 
 
 def test_a_version_that_is_not_there_is_told_with_those_that_are(saved_model, tmp_path):
     pushed(tmp_path / "flowers", saved_model)
-    with pytest.raises(ConfigError, match=r"flowers/7 is no saved model: there is no such folder. Its versions are 1\."):
+    with pytest.raises(ConfigError, match=r"flowers/7 is not a saved model: there is no such folder. Its versions are 1\."):
         latest_version(tmp_path / "flowers" / "7")
     with pytest.raises(ConfigError, match="it is a file"):
         latest_version(saved_model / "saved_model.pb")
@@ -222,7 +222,7 @@ def test_leavings_of_a_killed_push_are_cleared_by_the_next(tmp_path, saved_model
     assert not (tmp_path / "flowers" / "1" / "half").exists()
 
 
-# --- What is written beside a version
+# --- The record of a version
 
 
 def pushed(folder, saved_model, **options):
@@ -251,7 +251,7 @@ def test_a_version_names_its_files_with_size_and_hash(saved_model, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "message", "is_seen_at_once"),
     [
-        ("saved_model.pb", None, "it holds no saved_model.pb", True),
+        ("saved_model.pb", None, "it contains no saved_model.pb", True),
         ("variables/variables.index", None, "its variables are missing", True),
         ("variables/variables.data-00000-of-00001", None, "is missing", True),
         ("variables/variables.data-00000-of-00001", b"xxx", "has 3 bytes instead of 10", True),
@@ -304,7 +304,7 @@ def test_an_ensemble_is_not_judged_with_a_member_that_was_changed(saved_model, t
         (lambda version: (version / "variables" / "more").touch(), "variables/more was added after the push"),
         (lambda version: (version / "more").symlink_to(version.parent), "more was added after the push"),
         (lambda version: (version / "more").symlink_to("nowhere"), "more was added after the push"),
-        (lambda version: version.rename(version.with_name("5")), "it holds version 1, which belongs in a folder"),
+        (lambda version: version.rename(version.with_name("5")), "it contains version 1, which belongs in a folder"),
     ],
 )
 def test_a_version_that_is_not_as_it_was_pushed_is_refused(spoil, message, saved_model, tmp_path):
@@ -376,7 +376,7 @@ def test_a_model_that_nobody_may_change_can_be_pushed_and_gone_back_to(saved_mod
     assert (folder / "3").stat().st_mode & 0o200
 
 
-# --- The way back
+# --- Rolling back
 
 
 @pytest.fixture
@@ -410,9 +410,9 @@ def test_a_rollback_is_a_new_version_with_the_content_of_an_old_one(three):
 
 def test_each_rollback_goes_one_version_further_back(three):
     assert [roll_back(three) for _ in range(2)] == [(4, 2), (5, 1)]
-    with pytest.raises(ConfigError, match="flowers has no version before 1. Choose one with --to; there are 1, 2, 3, 4, 5."):
+    with pytest.raises(ConfigError, match="flowers has no version before 1. Choose one with --to: 1, 2, 3, 4, 5."):
         roll_back(three)
-    # What was left can be gone back to, too.
+    # The version that was left can be restored, too.
     assert roll_back(three, to=3) == (6, 3)
 
 
@@ -420,8 +420,8 @@ def test_each_rollback_goes_one_version_further_back(three):
     ("to", "error", "message"),
     [
         (7, ConfigError, "flowers has no version 7; there are 1, 2, 3"),
-        (3, ConfigError, "version 3 of flowers is the newest already"),
-        (2, ExportError, "2 cannot be gone back to: saved_model.pb is not what was pushed. Choose another version"),
+        (3, ConfigError, "version 3 of flowers is already the newest"),
+        (2, ExportError, "cannot roll back to .*2: saved_model.pb is not what was pushed. Choose another version"),
     ],
 )
 def test_what_cannot_be_gone_back_to_is_told_and_nothing_is_pushed(to, error, message, three):

@@ -1,4 +1,4 @@
-"""A user's own format: the network as one frozen graph, run by TensorFlow 1's session; and two that are mistakes."""
+"""A custom format: the network as one frozen graph, run by TensorFlow 1's session; and two wrong formats."""
 
 import json
 from typing import ClassVar
@@ -21,7 +21,7 @@ class FrozenGraph(c.Format):
 
 
 class FrozenGraphConverter:
-    """`graph.pb`, and beside it the names of what is asked and answered."""
+    """Writes `graph.pb`, and next to it the names of its inputs and outputs."""
 
     def __init__(self, settings):
         self._brighter = settings.brighter
@@ -47,7 +47,7 @@ class FrozenGraphConverter:
 
 
 class Forgetful(c.Format):
-    """Its converter writes nothing."""
+    """A format whose converter writes nothing."""
 
     implementation: ClassVar[str] = "frozen_format:ForgetfulConverter"
     file: ClassVar[str] = "Format-Forgetful/model"
@@ -62,7 +62,7 @@ class ForgetfulConverter:
 
 
 class Silent(c.Format):
-    """What its converter loads answers with another output, or with another shape."""
+    """A format whose file answers with another output, or with another shape."""
 
     implementation: ClassVar[str] = "frozen_format:SilentConverter"
     file: ClassVar[str] = "Format-Silent/model"

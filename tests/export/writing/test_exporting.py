@@ -1,4 +1,4 @@
-"""What is exported beside the SavedModel: a temperature, and other formats that are proven to answer the same."""
+"""Exports in addition to the SavedModel: a temperature, and other formats with a proof of equal answers."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from kerasvision.export.writing.formats.writing import compare_numbers, format_c
 
 @pytest.fixture(scope="module")
 def export_to(trained, stripes):
-    """Exports the trained network to a folder; gives what `export.json` says."""
+    """Exports the trained network to a folder; returns the content of `export.json`."""
 
     def exported(folder, **settings):
         files = TrainedFiles(trained.model, stripes.examples, stripes.schema, stripes.transform)
@@ -105,7 +105,7 @@ def test_a_format_of_a_user_that_answers_otherwise_is_complained_about(own_forma
     [
         (
             "frozen_format:Forgetful",
-            r"must write Format-Forgetful/model, and there is no such file after `write`. Cor",
+            r"must write Format-Forgetful/model; there is no such file after `write`. Cor",
         ),
         (
             {"kind": "frozen_format:Silent", "output": "other"},
@@ -143,5 +143,5 @@ def test_a_temperature_without_validation_images_is_refused(trained, stripes, tm
     monkeypatch.setattr(ExampleSet, "count", lambda self, split: 0)
     settings = ExporterSettings(task=c.Classification(), export=c.Export(temperature=True))
     files = TrainedFiles(trained.model, stripes.examples, stripes.schema, stripes.transform)
-    with pytest.raises(ConfigError, match="fitted on the validation split, and it is empty"):
+    with pytest.raises(ConfigError, match="fitted on the validation split, which is empty"):
         export(files, settings=settings, folder=tmp_path)

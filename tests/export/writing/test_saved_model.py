@@ -1,4 +1,4 @@
-"""The SavedModel takes bytes, needs TensorFlow alone, and answers as the trained network does."""
+"""The SavedModel takes bytes, requires only TensorFlow, and answers as the trained network does."""
 
 import json
 
@@ -28,7 +28,7 @@ def images(trained):
 
 @pytest.fixture(scope="module")
 def expected(trained, images):
-    """What the trained network answers, each image going through the transform in Python."""
+    """The trained network's answers, with each image transformed in Python."""
     answers = trained.task.predictor(trained.network)(tf.stack([trained.transform(image) for image in images]))
     return {name: value.numpy() for name, value in answers.items()}
 
@@ -165,7 +165,7 @@ def test_every_warmup_request_is_answered(trained, loaded):
 
 
 def test_the_graph_holds_stock_operations_only(trained):
-    """Of the kernels that TensorFlow Serving links: TensorFlow's own; none that calls Python, no custom one."""
+    """All operations are TensorFlow's own, which TensorFlow Serving links; none calls Python, and none is custom."""
     used = operations(read_graph(trained.saved_model))
     assert {"DecodeImage", "Conv2D", "IgnoreErrorsDataset"} <= used
     assert {name for name in used if not hasattr(tf.raw_ops, name)} == set()

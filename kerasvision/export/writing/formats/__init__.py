@@ -1,1 +1,1 @@
-"""Other formats than the SavedModel, each with the proof that it answers the same; they need the extra `formats`."""
+"""Formats other than the SavedModel, each with a proof that it gives the same answers. They require the extra `formats`."""

@@ -1,6 +1,6 @@
-"""What implements a format: a converter, which writes a file and asks it by the format's own runtime.
+"""The implementation of a format: a converter, which writes a file and gets its answers through the format's own runtime.
 
-A format of your own is two classes in a module of yours, and `c.Export(formats=("my_formats:OpenVino",))`:
+A custom format is two classes in your own module, and `c.Export(formats=("my_formats:OpenVino",))`:
 
 ```python
 class OpenVino(c.Format):
@@ -33,11 +33,11 @@ from kerasvision.served.signatures import TENSOR_INPUT
 
 @dataclass(frozen=True)
 class Exported:
-    """What a file of another format is written from.
+    """The source for a file of another format.
 
     Attributes:
         numbers: image float32 (N, H, W, C) in [0, 255] -> output name -> float32 (N, ...): a plain function of TensorFlow
-            operations. The texts among the answers are left out: few formats hold texts.
+            operations. Text outputs are left out: few formats support texts.
         image_shape: (H, W, C).
         saved_model: the SavedModel; its signature `serve_tensor` answers with these numbers, and the texts.
         calibration: a count -> at most that many images of the train split, float32 (H, W, C) in [0, 255].
@@ -49,26 +49,26 @@ class Exported:
     calibration: Callable[[int], Iterator[np.ndarray]]
 
     def function(self, batch_size: int | None) -> "tf.types.experimental.PolymorphicFunction":
-        """`numbers` as a tf.function of `image`, for batches of one size; None leaves the size free."""
+        """`numbers` as a tf.function of `image`, float32 (N, H, W, C), for one batch size; None leaves the size free."""
         spec = tf.TensorSpec([batch_size, *self.image_shape], tf.float32, name=TENSOR_INPUT)
         return tf.function(self.numbers, autograph=False, input_signature=[spec])
 
 
 class Converter(Protocol):
-    """A class that takes the settings, a `Format`; it imports the packages that it needs."""
+    """A class whose constructor takes the settings, a `Format`, and imports the packages that it needs."""
 
     def write(self, exported: Exported, file: Path) -> None:
         """Writes the file; its folder exists."""
 
     def load(self, file: Path) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
-        """What asks the file, by the format's own runtime.
+        """A function that gets answers from the file, through the format's own runtime.
 
         Returns:
-            images float32 (N, H, W, C) in [0, 255] -> output name -> (N, ...), as `Exported.numbers` has them.
+            images float32 (N, H, W, C) in [0, 255] -> output name -> (N, ...), as from `Exported.numbers`.
         """
 
 
 def make_converter(settings: Format) -> Converter:
-    """The converter that the settings choose, which imports its packages now."""
+    """The converter that the settings choose. It imports its packages now."""
     make: Callable[[Format], Converter] = lookup.load(settings.implementation)
     return make(settings)

@@ -1,4 +1,4 @@
-"""All formats that are asked for, written and proven: the same images, asked through each format's own runtime."""
+"""Writes and proves all formats of the settings: the same images, through each format's own runtime."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ Numbers = Mapping[str, np.ndarray]
 
 
 class Differences(TypedDict):
-    """How far two models' numbers lie apart.
+    """How far the numbers of two models differ.
 
     Attributes:
-        examples: rows that were compared.
-        max_difference, mean_difference: of a number, absolute; of the output where they are largest.
-        same_answers: the share of rows whose largest number stands at the same place.
+        examples: the number of rows compared.
+        max_difference, mean_difference: absolute, of a number; for the output where they are largest.
+        same_answers: the share of rows whose largest number is at the same place.
     """
 
     examples: int
@@ -37,12 +37,12 @@ class Differences(TypedDict):
 
 
 class FormatProof(Differences):
-    """What `export.json` says of a format.
+    """What `export.json` says about a format.
 
     Attributes:
-        file: where it lies in the artifact.
+        file: its path in the artifact.
         allowed_difference: the bound of `max_difference`.
-        passed: whether it was kept.
+        passed: whether `max_difference` is within the bound.
     """
 
     file: str
@@ -59,24 +59,24 @@ def write_formats(
     saved_model: Path,
     folder: Path,
 ) -> dict[str, FormatProof]:
-    """Writes each format, asks it about images of the test split, and compares with the trained network.
+    """Writes each format, runs it on images of the test split, and compares it with the trained network.
 
-    What is written takes `image`, decoded images of the network's size, float32 (N, H, W, C) in [0, 255] (LiteRT: one at a
-    time), and gives the numbers of the predictor: these formats know no texts, or not all of them do.
+    A file takes `image`, decoded images of the network's size, float32 (N, H, W, C) in [0, 255] (LiteRT: one at a time), and
+    returns the numbers of the predictor, because not all of these formats support texts.
 
     Args:
-        formats: what is asked for.
-        predict: scaled images to named outputs.
-        transform: what the network was trained behind.
-        examples: the test split proves, the training split calibrates.
-        saved_model: what was exported of the network.
+        formats: the formats to write.
+        predict: scaled images float32 (N, H, W, C) to named outputs of N rows.
+        transform: the transform that the network was trained with.
+        examples: the test split is for the proof, the training split for calibration.
+        saved_model: the SavedModel of the same network.
         folder: of the SavedModel artifact.
 
     Returns:
-        kind of the format -> what came of it.
+        kind of the format -> its proof.
 
     Raises:
-        ExportError: a converter leaves no file, or its file answers with other outputs than the network.
+        ExportError: a converter writes no file, or its file answers with other outputs than the network.
     """
 
     def numbers(image: tf.Tensor) -> Predictions:
@@ -92,7 +92,7 @@ def write_formats(
 
 
 def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
-    """A complaint for each format that did not pass, as `write_formats` left them.
+    """A complaint for each format that did not pass, from the result of `write_formats`.
 
     >>> proof = {"passed": False, "max_difference": 0.5, "allowed_difference": 0.0001}
     >>> format_complaints({"onnx": proof})
@@ -106,12 +106,12 @@ def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
 
 
 def compare_numbers(received: Numbers, wanted: Numbers) -> Differences:
-    """How far the numbers of two models lie apart; they have the same outputs, of the same shapes.
+    """How far the numbers of two models differ. Both have the same outputs, float32 or float64 (N, ...), of equal shapes.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
     {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'same_answers': 0.0}
     """
-    # NaN differs from everything by infinity.
+    # NaN differs from every number by infinity.
     gaps = {name: np.nan_to_num(np.abs(received[name] - rows), nan=np.inf, posinf=np.inf) for name, rows in wanted.items()}
     places = [(received[name].argmax(axis=-1), rows.argmax(axis=-1)) for name, rows in wanted.items() if rows.ndim > 1]
     return {
@@ -125,7 +125,7 @@ def compare_numbers(received: Numbers, wanted: Numbers) -> Differences:
 def _prove(
     settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers
 ) -> FormatProof:
-    """Writes one format, asks its file, and compares."""
+    """Writes one format, runs its file, and compares."""
     received = _written_and_asked(settings, exported, folder / settings.file, batches)
     _check_outputs(settings, received, wanted)
     found, allowed = compare_numbers(received, wanted), settings.max_difference
@@ -139,7 +139,7 @@ def _written_and_asked(settings: Format, exported: Exported, file: Path, batches
     converter.write(exported, file)
     if not file.exists():
         raise ExportError(
-            f"the format {settings.kind} must write {settings.file}, and there is no such file after `write`",
+            f"the format {settings.kind} must write {settings.file}; there is no such file after `write`",
             hint=f"correct {settings.implementation}",
         )
     ask = converter.load(file)
