@@ -1,4 +1,4 @@
-"""What the tests of evaluation share: the manifest that ingest would have written beside `stripes`."""
+"""Shared by the tests of evaluation: the manifest that ingest would have written for `stripes`."""
 
 import io
 
@@ -37,5 +37,5 @@ def manifest_of(examples):
 
 @pytest.fixture(scope="session")
 def manifest(trained):
-    """Of `stripes`."""
+    """The manifest of `stripes`."""
     return manifest_of(trained.examples)

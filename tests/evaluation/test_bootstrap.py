@@ -1,4 +1,4 @@
-"""Intervals of resampled scores: those of known distributions, the same every time, and none where nothing is known."""
+"""Intervals of resampled scores are those of known distributions, are the same every time, and are missing without data."""
 
 from functools import partial
 
@@ -99,7 +99,7 @@ def test_the_interval_of_a_slice_is_of_its_rows_alone():
 
 def test_an_interval_holds_its_score_even_where_resampling_moves_it():
     def resampled(rows, counts):
-        # Like a calibration error: 0.1 as it is, more on every resample.
+        # Like a calibration error: 0.1 without resampling, more on every resample.
         return {"error": np.array([0.1]) if counts.shape[1] == 1 else 0.2 + 0.01 * np.arange(counts.shape[1])}
 
     rows = pd.DataFrame({"id": list("abcdefghijkl")})
@@ -110,7 +110,7 @@ def test_an_interval_holds_its_score_even_where_resampling_moves_it():
 
 
 def test_paired_differences_are_of_the_same_resamples():
-    # The second is better by 1 on every image: so is it on every resample, whatever was drawn.
+    # The second is better by 1 on every image, and so on every resample.
     values = np.random.default_rng(3).normal(size=30)
     differences = paired_differences(judgement(values), judgement(values + 1), resamples=200)
     np.testing.assert_allclose(differences["mean"], -1.0)
@@ -121,11 +121,11 @@ def test_models_that_were_asked_about_other_examples_are_not_compared():
         paired_differences(judgement([1.0, 2.0]), judgement([1.0, 2.0], ids="ba"), resamples=100)
 
 
-# --- What was never seen
+# --- Unseen examples
 
 
 def classifier(labels, answers, *, surest=0.9):
-    """A judgement of a classifier of three classes that answers so, with the score `surest`."""
+    """A judgement of a classifier of three classes with these answers, each with the score `surest`."""
     labels, answers = np.asarray(labels), np.asarray(answers)
     scores = np.where(answers[:, None] == np.arange(3), surest, (1 - surest) / 2)
     names = np.array([b"a", b"b", b"c"], object)
@@ -165,7 +165,7 @@ def test_no_metric_has_an_interval_without_width_where_nothing_went_wrong():
     found = intervals(judged, resamples=200, confidence=0.95)
     assert set(found) == set(judged.scores)
     assert [name for name, (low, high) in found.items() if not high - low > 0.01] == []
-    # Three classes of ten images: the mean area is as of 20 images (a mistake spoils two classes), the area of one as of 10.
+    # Three classes of ten images: the mean area counts as 20 images (a mistake spoils two classes), that of one class as 10.
     assert found["roc_auc"][0] == pytest.approx(0.025 ** (1 / 20), abs=0.01)
     assert found["roc_auc[a]"][0] == pytest.approx(0.025 ** (1 / 10), abs=0.01)
 
@@ -179,7 +179,7 @@ def test_an_unseen_example_makes_the_bootstrap_of_a_share_that_of_clopper_and_pe
 
 @pytest.mark.parametrize("count", [20, 50, 100])
 def test_intervals_hold_the_truth_of_a_good_model_as_often_as_they_say(count):
-    # 97 of 100 right in the long run, with the same score always: of these metrics the truth can be worked out.
+    # 97 of 100 right in the long run, always with the same score: the true values of these metrics can be computed.
     surest, rate, trials = 0.97, 0.97, 200
     truth = {
         "accuracy": rate,

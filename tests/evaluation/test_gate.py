@@ -1,4 +1,4 @@
-"""A model is blessed only where every rule that can be judged holds."""
+"""A model is blessed only if it passes every rule that can be judged."""
 
 import json
 import math
@@ -30,14 +30,14 @@ SLICES = [
 
 
 def evaluated(scores=SCORES, *, slices=SLICES, intervals=INTERVALS, left_out=None):
-    """A model of which only numbers are known."""
+    """A model with scores only."""
     rows = pd.DataFrame({"id": [f"{n}" for n in range(100)]})
     judgement = Judgement(dict(scores), rows, left_out=left_out or {})
     return Evaluated("test", judgement, intervals, pd.DataFrame(slices, columns=SLICE_COLUMNS))
 
 
 def answered(correct, *, ids=None, labels=()):
-    """A model of which it is known which images it answers rightly, and perhaps their labels."""
+    """A model with the images that it answers right, and optionally their labels."""
     correct = np.asarray(correct, bool)
     rows = pd.DataFrame({"id": ids or [str(n) for n in range(len(correct))], "correct": correct})
 
@@ -53,7 +53,7 @@ def answered(correct, *, ids=None, labels=()):
 
 
 def counted(right, of):
-    """A model with so many right answers, as its task judges and measures it."""
+    """A model with this number of right answers, as its task judges and measures it."""
     positions = np.arange(of)
     truth, answers = positions % 2, (positions + (positions >= right)) % 2
     scores = np.where(answers[:, None] == np.arange(2), 0.9, 0.1)
@@ -65,7 +65,7 @@ def counted(right, of):
 
 
 def changed(*, both=0, won=0, lost=0, neither=0):
-    """(model, last blessed model), by how many images only one of them answers rightly."""
+    """(model, last blessed model), from the numbers of images that only one of them answers right."""
     shares = [both, won, lost, neither]
     return answered(np.repeat([1, 1, 0, 0], shares)), answered(np.repeat([1, 0, 1, 0], shares))
 
@@ -131,8 +131,8 @@ def test_where_there_is_no_interval_the_model_is_undecided_and_it_says_why(verdi
         (19, 20, "not_enough_data", "UNDECIDED"),
         (367, 367, "not_enough_data", "UNDECIDED"),
         (368, 368, "passed", "BLESSED"),
-        (360, 368, "failed", "NOT_BLESSED"),  # so many could pass, and did not
-        (10, 20, "failed", "NOT_BLESSED"),  # the whole interval, up to 0.728, lies below
+        (360, 368, "failed", "NOT_BLESSED"),  # this many images could pass, but did not
+        (10, 20, "failed", "NOT_BLESSED"),  # the whole interval, up to 0.728, is below the bound
     ],
 )
 def test_below_the_number_of_images_that_could_pass_a_model_is_undecided(right, of, outcome, word, verdict):
@@ -189,7 +189,7 @@ def test_a_value_that_only_other_splits_have_is_asked_for_too(part, verdict):
 
 
 def by_label(counts, wrong=None):
-    """A model asked about as many images of each label, right about all but those of the label `wrong`."""
+    """A model with the same number of images of each label, all answered right except those of the label `wrong`."""
     names = [f"c{number:03d}" for number in range(len(counts))]
     truth = np.repeat(np.arange(len(counts)), counts)
     answers = np.where(truth == wrong, 0, truth)
@@ -214,7 +214,7 @@ def test_a_label_that_the_test_split_lacks_is_named():
     assert "for accuracy of label=c009 (AtLeast): no image of the test split has label=c009" in judged.reason
 
 
-# --- Rules of one's own
+# --- Custom rules
 
 
 def raises(rule, case):
@@ -329,7 +329,7 @@ def test_no_worse_knows_which_way_is_worse(metric, value, before, tolerance, out
 
 @pytest.mark.parametrize(("value", "outcome"), [(0.625, "passed"), (0.626, "failed")])
 def test_a_relative_tolerance_is_a_share_of_the_former_score(value, outcome, verdict):
-    # 0.5 and a quarter of it.
+    # 0.5 plus a quarter of it.
     rule = c.NoWorse("log_loss", relative_tolerance=0.25)
     judged = verdict(rule, of=evaluated({"log_loss": value}), baseline=evaluated({"log_loss": 0.5}))
     assert (judged.rules[0].outcome, judged.rules[0].bound) == (outcome, 0.625)
@@ -418,7 +418,7 @@ def test_models_that_answer_alike_are_not_proven_to_be_alike(test, verdict):
 
 
 def test_bootstrap_interval_is_as_wide_as_theory_says(verdict):
-    # Of 400 images 20 are won and 20 lost: the deviation of the mean change is sqrt(40) / 400 = 0.0158.
+    # Of 400 images, 20 are won and 20 lost: the standard deviation of the mean change is sqrt(40) / 400 = 0.0158.
     now, before = changed(both=320, won=20, lost=20, neither=40)
     (result,) = verdict(c.NoWorse("accuracy", test="bootstrap"), of=now, baseline=before).rules
     assert result.interval == pytest.approx((-1.96 * 0.0158, 1.96 * 0.0158), rel=0.15)

@@ -1,4 +1,4 @@
-"""Both pages open without a network, and run nothing that a file name or a label says."""
+"""Both pages open without a network, and run no code from file names or labels."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ class Page(HTMLParser):
     def __init__(self, file):
         super().__init__()
         self.tags, self.attributes, self.words, self.addresses = [], [], [], []
-        self.open, self.loose_tables = [], 0  # classes of the elements that stand open; tables that nothing lets scroll
+        self.open, self.loose_tables = [], 0  # classes of the open elements; tables without an element that scrolls them
         self.source = file.read_text(encoding="utf-8")
         self.feed(self.source)
 
@@ -66,7 +66,7 @@ def picture_at(address):
 
 @pytest.fixture(scope="module")
 def example_set(tmp_path_factory):
-    """Four training and four test images, two of each class; the names of the files are as evil as the class."""
+    """Four training and four test images, two of each class; the names of the files and of a class contain HTML."""
     rows = {
         split: [
             (f"{split}/<img src=x onerror=alert({n})>.png", encode_png(np.full((4, 6, 3), 60 * n, np.uint8)), CLASSES[n % 2])
@@ -80,7 +80,7 @@ def example_set(tmp_path_factory):
 
 
 def judgement(example_set, wrong):
-    """The first `wrong` test images, or all of the class `wrong`, are answered wrongly, the earlier ones more surely."""
+    """The first `wrong` test images, or all of the class `wrong`, are answered wrong, the earlier with higher scores."""
     examples = list(example_set.dataset("test").as_numpy_iterator())
     labels = np.array([example["label"] for example in examples])
     certainty = np.linspace(0.9, 0.6, len(examples))
@@ -172,7 +172,7 @@ def test_names_over_a_confusion_matrix_stand_upright_and_no_other_style_keeps_th
     source = evaluation_page(example_set, tmp_path).source
     assert "<th><span>dog &amp; cat</span></th>" in source
     assert re.search(r"\.matrix th span {[^}]*vertical-rl;[^}]*max-height: 13rem; overflow-wrap: anywhere", source)
-    # The report, which binds this page in, keeps its own headings on one line.
+    # The report, which includes this page, keeps its own headings on one line.
     assert re.search(r"^  th {[^}]*white-space: normal }", source, re.MULTILINE)
 
 
@@ -218,7 +218,7 @@ def test_an_evaluation_without_mistakes_says_so(example_set, tmp_path):
 def test_the_largest_losses_come_first_and_wrong_ones_are_marked(example_set):
     judged = judgement(example_set, 3)
     shown = top_losses(judged, task=TASK, examples=example_set, most=4)
-    # Certainty falls from image to image: of the three wrong ones the first is the worst; the right one comes last.
+    # Scores fall from image to image: of the three wrong ones, the first has the largest loss; the right one comes last.
     assert [picture.id for picture, *_ in shown] == judged.rows["id"].tolist()
     assert [wrong for _, _, wrong, _ in shown] == [True, True, True, False]
     assert shown[0][1] == f"{judged.rows['label'][0]} → {judged.rows['predicted'][0]} 0.90"

@@ -1,4 +1,4 @@
-"""One page for a run: whole in itself, whatever the run came to, and nothing that anybody wrote runs in it."""
+"""One self-contained page for a run, whatever its outcome; it runs no code from names or messages."""
 
 import json
 from html.parser import HTMLParser
@@ -77,7 +77,7 @@ def stage(number, name, *outputs, inputs=(), state="ran", **fields):
 
 @pytest.fixture
 def stages(tmp_path):
-    """A run from end to end; the names of classes and files, the messages and the settings are all as evil as can be."""
+    """A run from end to end; the names of classes and files, the messages and the settings all contain HTML."""
     sheets = f'<h3>{escaped(EVIL)} <small>2</small></h3><div><img src="{PIXEL}" title="{escaped(EVIL_FILE)}"></div>'
     examples = artifact(tmp_path, 1, "Examples", manifest__parquet="not read")
     statistics = artifact(
@@ -157,7 +157,7 @@ def test_the_page_loads_nothing_from_anywhere(stages, tmp_path):
     assert page.addresses == [PIXEL, "data:image/png;base64,c2NvcmVz"]
     assert not {"link", "script", "iframe", "base", "object"} & set(page.tags)
     assert not [word for word in ("http:", "https:", "url(", "@import") if word in page.source]
-    # Links lead to sections, or below the root to what the stages wrote.
+    # Links lead to sections, or to files of the stages below the root.
     folder = tmp_path / "runs" / "reports"
     assert all(link.startswith("#") or (folder / link).exists() for link in page.links)
 
@@ -214,7 +214,7 @@ def test_the_evaluations_page_is_bound_in_without_its_verdict_and_keeps_its_styl
 
 
 def test_the_evaluators_template_can_be_bound():
-    """What is cut off stands before the first heading: the title and the verdict."""
+    """The part that is cut off is before the first heading: the title and the verdict."""
     template = Path(report.__file__).with_name("evaluation.html")
     style, body = bound_page(template, place="here")
     assert style.startswith("#here {") and "table" in style
@@ -229,7 +229,7 @@ def test_a_run_that_stopped_half_way_shows_what_it_came_to(reached, stages, tmp_
     expected = {"data": 1, "training": 4, "verdict": 5, "evaluation": 5, "serving": 6, "lineage": 1}
     assert set(page.words) - {""} == {name for name, needed in expected.items() if reached >= needed}
     assert "cannot be shown" not in page.source
-    # The curves of a training that was not evaluated yet are drawn for the report.
+    # The report draws the curves of a training that has not been evaluated.
     assert (PIXEL in page.addresses[1:]) == (reached == 4)
 
 
@@ -255,7 +255,7 @@ def test_a_file_that_is_damaged_is_told_and_the_rest_is_shown(file, content, sta
     (tmp_path / "runs" / "artifacts" / file).write_bytes(content)
     page = page_of(stages, tmp_path)
     section = DAMAGED[file]
-    # An empty object lacks nothing where any key may be there.
+    # An empty object is complete if all of its keys are optional.
     whole = content == b"{}" and section in ("training", "serving")
     assert ("This part cannot be shown:" in page.text(section)) == (not whole)
     assert list(page.words) == ["", "verdict", "data", "training", "evaluation", "serving", "lineage"]

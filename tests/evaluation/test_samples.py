@@ -1,4 +1,4 @@
-"""Samples are drawn alike for every model, and show the image, truth and answer, and where the network looked."""
+"""Samples are the same for every model, and show the image, the truth, the answer, and where the network looked."""
 
 import base64
 import io
@@ -43,7 +43,7 @@ class Telling(ClassificationTask):
 
 
 class Served:
-    """A model that looks at the left upper corner, and remembers which images it was asked about."""
+    """A model that looks at the upper left corner, and remembers the images that it received."""
 
     def __init__(self, *signatures):
         self.signatures, self.asked = frozenset(signatures), []
@@ -61,7 +61,7 @@ TRANSFORM = ImageTransform.fit(c.Transform(image_size=(8, 8), scale="zero_to_one
 
 @pytest.fixture(scope="module")
 def example_set(tmp_path_factory):
-    """Twelve test images, each of another brightness, 10 times its number."""
+    """Twelve test images; the brightness of each is 10 times its number."""
     rows = [(f"{n:02}.png", encode_png(np.full((8, 8, 3), 10 * n, np.uint8)), "a") for n in range(COUNT)]
     folder = tmp_path_factory.mktemp("samples") / "data"
     write_examples(lambda split: rows, splits=["test"], classes=("a", "b"), folder=folder)
@@ -120,7 +120,7 @@ def test_what_was_looked_at_stays_and_the_rest_fades(judgement, example_set):
         assert text == EVIL
         pixels, brightness = picture_at(url), 10 * int(sample.picture.id[:2])
         assert max(pixels.shape) == 112
-        # JPEG is off by a few. Dark images fade into the light.
+        # JPEG is off by a few values. Dark images fade to light.
         assert abs(pixels[2, 2] - brightness).max() <= 4
         assert abs(pixels[-3, -3] - (0.25 * brightness + 0.75 * (30 if brightness >= 80 else 225))).max() <= 4
 
@@ -128,7 +128,7 @@ def test_what_was_looked_at_stays_and_the_rest_fades(judgement, example_set):
 def test_attention_lies_over_the_image_as_a_resized_map():
     weights = np.array([[0.0, 1.0], [0.0, 0.0]])
     seen = faded(np.full((4, 4, 3), 190.0), weights)[..., 0]
-    # Columns of a 2 x 2 map stretched to 4: its values at 0, 1/4, 3/4 and 1 between the middles of two cells; what fades
+    # Columns of a 2 x 2 map stretched to 4: its values at 0, 1/4, 3/4 and 1 between the middles of two cells. A faded pixel
     # loses up to 0.75 * (190 - 30) = 120.
     assert seen[0].tolist() == [70, 100, 160, 190]
     assert seen[:, 0].tolist() == [70] * 4

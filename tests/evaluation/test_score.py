@@ -1,4 +1,4 @@
-"""Scores of a served model equal those of a second way from the files to the answers: Pillow, NumPy, scikit-learn."""
+"""Scores of a served model equal those of a second way from files to scores: Pillow, NumPy, scikit-learn."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def read(examples, split):
 
 @pytest.fixture(scope="module")
 def files(trained, stripes, manifest, tmp_path_factory):
-    """Where `stripes` and the model of it lie; a simple model's score with them."""
+    """The files of `stripes` and its model, with a simple model's score."""
     folder = tmp_path_factory.mktemp("files")
     manifest.to_parquet(folder / "manifest.parquet")
     (folder / "simple.csv").write_text(
@@ -124,7 +124,7 @@ def test_the_slices_of_a_split_add_up_to_it(evaluated):
         assert part["count"].sum() == 24
         mean = np.average(part["score"], weights=part["count"])
         assert mean == pytest.approx(found.judgement.scores["accuracy"])
-    # All images are 16 x 16: their size divides nothing.
+    # All images are 16 x 16, so there are no slices by size.
     assert set(found.slices["slice"]) == {"label", "brightness"}
 
 
@@ -169,7 +169,7 @@ def test_without_a_test_split_there_is_nothing_to_score(files, settings, trained
         evaluate_model(without, settings, folder=tmp_path)
 
 
-# --- What cannot be asked
+# --- Models that cannot be asked
 
 
 def save(folder, outputs):

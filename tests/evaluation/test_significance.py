@@ -1,4 +1,4 @@
-"""Whether two models differ, against numbers worked out by hand and published ones."""
+"""Tests of the difference between two models, against numbers by hand and published ones."""
 
 from math import comb
 
@@ -16,7 +16,7 @@ def answers(*, both, won, lost, neither):
 
 
 def exact_p(won, lost):
-    """Twice the smaller tail of a fair coin, by counting."""
+    """Twice the smaller tail of a fair coin, by enumeration."""
     return min(1.0, 2 * sum(comb(won + lost, k) for k in range(min(won, lost) + 1)) / 2 ** (won + lost))
 
 

@@ -1,4 +1,4 @@
-"""The simplest models see small images, learn a bounded number of them, and are scored on the whole test split."""
+"""The simplest models get small images, train on a bounded number of them, and are scored on the whole test split."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def test_each_model_is_scored_on_pixels_and_on_components_best_first(table):
 
 def test_an_accuracy_is_a_share_of_the_test_split(table):
     np.testing.assert_allclose(table["accuracy"] * 24, np.round(table["accuracy"] * 24))
-    # A third is guessing: stripes lie at any phase, which a sum of pixels cannot tell, and some neighbours can.
+    # Guessing gives a third. Stripes have any phase: a linear model of pixels cannot recognize them, some neighbours can.
     assert table["accuracy"].max() > 1 / 3
 
 

@@ -1,4 +1,4 @@
-"""A split is divided whole, by what an image is and by bands of numbers; each part is scored like a split of its own."""
+"""Slices by value and by band of numbers cover the whole split; each is scored like a separate split."""
 
 import io
 

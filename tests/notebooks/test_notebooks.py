@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and what it says of itself still holds."""
+"""Every notebook runs from top to bottom, with the outputs that its text describes."""
 
 from pathlib import Path
 

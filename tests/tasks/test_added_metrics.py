@@ -1,4 +1,4 @@
-"""A metric of a person's own is measured like every other, and what it may not return is named."""
+"""A custom metric is measured like every other, and errors say what it must return."""
 
 import sys
 import textwrap
@@ -107,7 +107,7 @@ def test_a_metric_of_captions_receives_what_people_wrote_and_the_answers(my_metr
     assert judgement.evidence(np.arange(2))["same_length"] == Bounded(0.0, 1.0, 2)
 
 
-# --- What is refused
+# --- Rejected functions and values
 
 
 def refused(error, body, **fields):

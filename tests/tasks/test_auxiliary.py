@@ -1,4 +1,4 @@
-"""Auxiliary heads: they train the network, nobody else sees them, and in the end they are gone."""
+"""Auxiliary heads train the network, are invisible elsewhere, and are removed in the end."""
 
 import json
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ from kerasvision.training.step import TrainStep
 
 CLASSES = ("ant", "bee", "cow", "doe")
 
-# A network of one layer and two auxiliary heads, which trains in a moment.
+# A network of one layer and two auxiliary heads, which trains quickly.
 SMALL = """
 import keras
 from keras import layers
@@ -110,7 +110,7 @@ def cross_entropy(targets, logits, weights):
     return -((targets * log_softmax).sum(axis=1) * weights).sum() / len(targets)
 
 
-# --- Who has them
+# --- Networks with heads
 
 
 def test_training_turns_the_heads_on_where_there_are_any_and_nobody_says_no():
@@ -127,7 +127,7 @@ def test_googlenet_trains_with_its_heads_and_small_images_are_told_how_to_do_wit
     assert built("googlenet", image_shape=(64, 80, 1), auxiliary_heads=False).output.shape == (None, 4)
 
 
-# --- What is learned
+# --- Training
 
 
 def test_training_loss_is_that_of_the_logits_plus_three_tenths_of_each_auxiliary_one():
@@ -137,7 +137,7 @@ def test_training_loss_is_that_of_the_logits_plus_three_tenths_of_each_auxiliary
     of = {name: cross_entropy(targets, values, weights) for name, values in logits.items()}
     (loss,) = trained_once(training, images, targets, weights)
     assert loss == pytest.approx(of["logits"] + 0.3 * (of["auxiliary1"] + of["auxiliary2"]), rel=1e-5)
-    assert of["auxiliary1"] != pytest.approx(of["auxiliary2"], rel=1e-3)  # else one of them could be counted twice
+    assert of["auxiliary1"] != pytest.approx(of["auxiliary2"], rel=1e-3)  # otherwise one of them could be counted twice
 
 
 def test_every_weight_takes_the_step_that_the_gradient_of_that_sum_says():
@@ -171,7 +171,7 @@ def test_validation_and_metrics_see_the_main_logits_only():
     assert evaluated["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-# --- What is left
+# --- The saved network
 
 
 def test_trained_network_has_the_same_weights_and_no_auxiliary_head():
@@ -199,7 +199,7 @@ def test_network_of_any_kind_is_trained_as_it_is(name):
     )
     (loss,) = trained_once(training, images, targets, weights)
     assert loss > 0
-    assert task().trained(network) is network  # a Keras model may know more of itself once it was called
+    assert task().trained(network) is network  # a Keras model may have more attributes after its first call
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -227,7 +227,7 @@ def settings(**training):
 
 @pytest.fixture(scope="module")
 def trained_on(stripes, tmp_path_factory):
-    """Trains the small network and gives the files; several replicas get a process of their own."""
+    """Trains the small network and returns the files; several replicas run in a separate process."""
 
     def run(**training):
         folder = tmp_path_factory.mktemp("run")
@@ -249,7 +249,7 @@ def test_history_and_saved_network_look_like_those_of_any_other(one):
     history = pd.read_csv(one.history)
     shown = ["loss", "accuracy", "log_loss"]
     assert set(history.columns) == {"epoch", *shown, *(f"val_{name}" for name in shown)}
-    # Without label smoothing only the auxiliary heads tell the loss from the log loss.
+    # Without label smoothing, only the auxiliary heads make the loss differ from the log loss.
     np.testing.assert_allclose(history["val_loss"], history["val_log_loss"], rtol=1e-5)
     assert (history["loss"] > 1.3 * history["log_loss"]).all()
     assert [layer.name for layer in load_network(one.model).layers] == ["image", "conv", "pool", "logits"]
@@ -269,7 +269,7 @@ def test_served_network_answers_as_the_trained_one_and_holds_no_other_weights(on
     assert shapes == sorted([[3, 3, 1, 6], [6], [6, 3], [3]])  # the auxiliary heads are (6, 3) and (3,) too
 
 
-# One step after the other, with these heads among other things, is compared in tests/training/test_replicas.py.
+# tests/training/test_replicas.py compares single steps, also with these heads.
 @pytest.mark.slow
 def test_two_replicas_end_at_one_devices_weights_and_history(one, trained_on):
     two = trained_on(strategy="mirrored", replicas=2)

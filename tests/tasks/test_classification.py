@@ -183,7 +183,7 @@ def test_less_loss_and_less_calibration_error_are_better():
 
 
 def judged(labels, probabilities, *, classes=CLASSES):
-    """The judgement of a model that knows `classes`."""
+    """The judgement of a model with `classes`."""
     ids = [f"{number}.png" for number in range(len(labels))]
     answers = np.array([classes[number].encode() for number in np.argmax(probabilities, axis=1)], object)
     predictions = {"scores": np.array(probabilities, np.float32), "classes": answers}

@@ -46,7 +46,7 @@ def by_loops(name, label, scores):
         # The lecture: max(0, 5.1 - 3.2 + 1) + max(0, -1.7 - 3.2 + 1) = 2.9; 0; 6.3 + 6.6 = 12.9.
         ("hinge", [2.9, 0.0, 12.9]),
         ("squared_hinge", [2.9**2, 0.0, 6.3**2 + 6.6**2]),
-        # Of the cat the lecture says 0.13 = e^3.2 / (24.5 + 164.0 + 0.18), and so 2.04.
+        # For the cat, the lecture has 0.13 = e^3.2 / (24.5 + 164.0 + 0.18), and so 2.04.
         ("cross_entropy", [2.0404, 0.0791, 6.1565]),
     ],
 )
@@ -147,7 +147,7 @@ def test_scores_of_an_answer_sum_to_one_and_are_in_the_order_of_the_logits(name)
 
 def test_scores_of_one_against_all_are_scikit_learns():
     class Given(LinearSVC):
-        """Knows the probability of each class by itself."""
+        """Gives the probability of each class separately."""
 
         def predict_proba(self, x):
             positive = 1 / (1 + np.exp(-self.decision_function(x)))

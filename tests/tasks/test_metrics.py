@@ -17,7 +17,7 @@ from kerasvision.tasks.classification.scores import classification_scores, score
 CLASSES = ("ant", "bee", "cow")
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 3, 60)
-# One decimal: many answers tie.
+# One decimal, so many scores tie.
 ROUGH = np.round(RANDOM.dirichlet([1, 1, 1], 60) + 0.4 * np.eye(3)[LABELS], 1) + 0.01
 PROBABILITIES = ROUGH / ROUGH.sum(axis=1, keepdims=True)
 ANSWERS = Answers(LABELS, PROBABILITIES, CLASSES, top_k=2)
@@ -30,7 +30,7 @@ ALL = np.arange(60)
 
 @st.composite
 def weighted_answers(draw):
-    """(labels, probabilities, weights (N, R)): tied scores, weights that are 0 or broken, classes that may be absent."""
+    """(labels, probabilities, weights (N, R)): tied scores, weights that are 0 or fractions, classes that may be absent."""
     count, weightings = draw(st.integers(1, 12)), draw(st.integers(1, 3))
     labels = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
     scores = st.lists(st.integers(1, 4), min_size=3, max_size=3)
@@ -42,7 +42,7 @@ def weighted_answers(draw):
 
 
 def expected_of_all(labels, scores, weights):
-    """metric -> value of one weighting, (N,)."""
+    """metric -> value for one weighting, (N,)."""
     answered, one_hot, weighted = scores.argmax(axis=1), np.eye(3)[labels], {"sample_weight": weights}
     of_truth = scores[np.arange(len(labels)), labels]
     found = {

@@ -8,7 +8,7 @@ from kerasvision.tasks.classification.temperature import HIGHEST, LOWEST, fitted
 
 
 def drawn(temperature, count=20_000):
-    """Logits that are `temperature` times too large for the labels that were drawn by them."""
+    """Logits that are `temperature` times too large, and labels that were drawn from the true ones."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (count, 5))
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -19,7 +19,7 @@ def drawn(temperature, count=20_000):
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_that_spoiled_the_logits_is_found(temperature):
     found = fitted_temperature(*drawn(temperature))
-    # 20,000 draws tell it to about 1 %.
+    # 20,000 draws determine it to about 1 %.
     assert found.value == pytest.approx(temperature, rel=0.03)
     assert found.after["expected_calibration_error"] < 0.015
 

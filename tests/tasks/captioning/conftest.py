@@ -1,4 +1,4 @@
-"""Small data sets of captioned images, and what vocabularies they give."""
+"""Small data sets of captioned images, and their vocabularies."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""BLEU is nltk's, of whole data sets and of any resample of them."""
+"""BLEU equals nltk's, for whole data sets and for any resample of them."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def sentence():
     return RANDOM.choice(VOCABULARY, RANDOM.integers(1, 12)).tolist()
 
 
-# Half of the answers are a reference with a word changed: there are matches of every length.
+# Half of the answers are a reference with one word changed, so there are matches of every length.
 REFERENCES = [[sentence() for _ in range(RANDOM.integers(1, 5))] for _ in range(30)]
 ANSWERS = [[*references[0][:-1], "dog"] if n % 2 else sentence() for n, references in enumerate(REFERENCES)]
 COUNTS = np.array([bleu_counts(*pair) for pair in zip(REFERENCES, ANSWERS, strict=True)])

@@ -1,4 +1,4 @@
-"""CIDEr-D is that of numbers worked by hand."""
+"""CIDEr-D equals numbers by hand."""
 
 import math
 
@@ -8,19 +8,19 @@ from kerasvision.tasks.captioning.cider import CiderD
 
 
 def cider(*references, answer):
-    """That of an answer to the first image."""
+    """CIDEr-D of an answer to the first image."""
     split = [[caption.split() for caption in captions] for captions in references]
     return CiderD(split)(split[0], answer.split())
 
 
 def test_a_word_that_every_image_has_weighs_nothing():
-    # `a` weighs log 1 = 0. Of red, dog and red, cat half is common; so it is of the pairs; nothing of the three words; and
-    # there are no four: 10 / 4 * (1 / 2 + 1 / 2).
+    # `a` weighs log 1 = 0. Half of (red, dog) and (red, cat) is common, also of the pairs, and nothing of the three words.
+    # There are no four words: 10 / 4 * (1 / 2 + 1 / 2).
     assert cider(["a red cat"], ["a dog"], answer="a red dog") == pytest.approx(2.5)
 
 
 def test_a_word_said_twice_gains_nothing():
-    # Of `red` twice, once counts: 1 / (2 * sqrt 2), where the cosine would be 1 / sqrt 2. No pair is common.
+    # `red` occurs twice, and counts once: 1 / (2 * sqrt 2), while the cosine would be 1 / sqrt 2. No pair is common.
     assert cider(["red cat"], ["dog"], answer="red red") == pytest.approx(10 / 4 / (2 * math.sqrt(2)))
 
 
@@ -30,7 +30,7 @@ def test_another_length_is_penalised():
 
 
 def test_a_word_weighs_by_the_images_that_have_it_and_not_by_the_captions():
-    # Of three images two have `red` and two `dog`: log 3/2; one has `cat`: log 3, though two of its captions say so.
+    # Two of three images have `red`, and two have `dog`: log 3/2. One has `cat`, in two of its captions: log 3.
     common, rare = math.log(3 / 2), math.log(3)
     of_one = common**2 / (common * math.sqrt(2) * math.hypot(common, rare))
     both_alike = ["red cat", "red cat"]
@@ -38,7 +38,7 @@ def test_a_word_weighs_by_the_images_that_have_it_and_not_by_the_captions():
 
 
 def test_the_score_is_the_mean_over_the_references():
-    # The first is the answer itself, with runs of one to four words; nothing of the second is in it.
+    # The first is the answer itself, with runs of one to four words; it has nothing in common with the second.
     sentence = "one two three four"
     assert cider([sentence], ["dog"], answer=sentence) == pytest.approx(10)
     assert cider([sentence, "five six seven eight"], ["dog"], answer=sentence) == pytest.approx(5)

@@ -1,4 +1,4 @@
-"""Greedy search, beam search and sampling give what plain Python gives on random models, automata with known answers."""
+"""Greedy search, beam search and sampling equal plain Python on random models: automata with known answers."""
 
 import itertools
 
@@ -14,7 +14,7 @@ IMAGES, STATES = 9, 5
 
 
 class Automaton:
-    """A model of V tokens: what comes next follows from the image's number, a state, and the last token."""
+    """A model of V tokens: the next token depends on the image's number, a state, and the last token."""
 
     def __init__(self, *, vocabulary, seed=0, spread=2.0, logits=None):
         random = np.random.default_rng(seed)
@@ -38,7 +38,7 @@ class Automaton:
         return self.step, (tf.range(IMAGES),), (tf.zeros([IMAGES], tf.int32),)
 
     def likelihood(self, image, tokens):
-        """The log probability of a caption, its end among the tokens."""
+        """The log probability of a caption; its end is among the tokens."""
         state, last, total = 0, START, np.float32(0)
         for token in tokens:
             total += self.told[image, state, last, token]
@@ -47,7 +47,7 @@ class Automaton:
 
 
 def beams_in_python(model, image, *, max_length, width, captions=1, length_norm=0.7, no_repeat=0):
-    """[(caption, score)], best first. Nothing stops early here; Python's sort keeps the order of what is equal."""
+    """[(caption, score)], best first. Nothing stops early here; Python's sort keeps the order of equal scores."""
     unfinished, finished = [((), np.float32(0), 0)], []
     for place in range(max_length + 1):
         going = []
@@ -71,7 +71,7 @@ def says_again(words, size):
 
 
 def captions_of(decoded):
-    """For each image [(caption, score)]; what follows the end is checked to be padding."""
+    """For each image, [(caption, score)]; checks that only padding follows the end."""
     found = []
     for rows, scores in zip(decoded.tokens.numpy().tolist(), decoded.scores.numpy(), strict=True):
         found.append([])
@@ -125,7 +125,7 @@ def test_a_beam_that_holds_every_beginning_finds_the_best_of_all_captions():
 def test_a_beam_wider_than_the_vocabulary_gives_what_there_is():
     model = Automaton(vocabulary=5, seed=1, spread=1.0)
     found = captions_of(beam_search(*model.begun, max_length=3, width=50, captions=50))
-    # One word: it can be said once, twice, or three times.
+    # One word, which can come once, twice, or three times.
     assert [sorted(len(words) for words, _ in image) for image in found] == [[1, 2, 3]] * IMAGES
     assert all(score < 0 for image in found for _, score in image)
 
@@ -253,7 +253,7 @@ def test_answers_that_are_no_numbers_are_told():
 
 
 def traced(decode):
-    """The same as a graph that knows neither the number of images nor anything of Python."""
+    """The same as a graph that knows neither the number of images nor Python."""
     specs = [(tf.TensorSpec([None], tf.int32),)] * 2
     return tf.function(decode, autograph=False, input_signature=specs)
 

@@ -18,7 +18,7 @@ TRUTH = (("A red cat sat on a mat.", "a cat"), ("a black dog ran to the left",),
 
 
 def predictions(answers, *, likelihood=-2.0, score=-0.5):
-    """Of each image the one answer; every caption of the truth has four tokens."""
+    """One answer for each image; every true caption has four tokens."""
     return {
         "captions": np.array([[answer.encode()] for answer in answers], object),
         "scores": np.full((len(answers), 1), score, np.float32),

@@ -1,4 +1,4 @@
-"""Losses of captions and the measures of their tokens: by hand, and by loops in NumPy."""
+"""Losses of captions and metrics of their tokens: by hand, and by loops in NumPy."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from kerasvision import config as c
 from kerasvision.tasks.captioning.losses import Perplexity, TokenAccuracy, caption_losses, uneven_attention
 
 RANDOM = np.random.default_rng(0)
-# Two captions and one; one and none. The first image's captions have 3 tokens together.
+# The first image has two captions, the second one. The first image's captions have 3 tokens together.
 TARGETS = np.array([[[4, 3, 0], [3, 0, 0]], [[5, 4, 3], [0, 0, 0]]], np.int32)
 LOGITS = RANDOM.normal(size=(2, 2, 3, 6), scale=2.0)
 ATTENTION = RANDOM.dirichlet(np.ones(4), size=(2, 2, 3)).reshape(2, 2, 3, 2, 2)
@@ -85,7 +85,7 @@ def test_attention_penalty_is_of_training_alone():
     np.testing.assert_allclose(losses(outputs, attention_penalty=2.0), plain + 2.0 * uneven.numpy(), rtol=1e-6)
 
 
-# --- Measures
+# --- Metrics
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 0.0]])

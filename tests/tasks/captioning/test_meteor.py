@@ -1,4 +1,4 @@
-"""METEOR is nltk's, without synonyms, and reads no data."""
+"""METEOR equals nltk's, without synonyms, and reads no data files."""
 
 import nltk
 import pytest

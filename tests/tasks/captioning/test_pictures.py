@@ -1,4 +1,4 @@
-"""Captions stand beside their images, with where the network looked for each word."""
+"""Captions are shown next to their images, with where the network looked for each word."""
 
 import numpy as np
 import pandas as pd

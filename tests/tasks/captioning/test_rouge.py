@@ -1,4 +1,4 @@
-"""ROUGE-L is that of the paper's examples."""
+"""ROUGE-L equals the paper's examples."""
 
 import pytest
 
@@ -12,7 +12,7 @@ REFERENCE = ["police", "killed", "the", "gunman"]
     [("police kill the gunman", 3 / 4), ("the gunman kill police", 2 / 4), ("the gunman police killed", 2 / 4)],
 )
 def test_the_order_of_the_words_counts(answer, expected):
-    # Lin, 2004, section 3: both have four words, so that precision and recall are the same.
+    # Lin, 2004, section 3: both have four words, so precision and recall are equal.
     assert rouge_l([REFERENCE], answer.split()) == pytest.approx(expected)
 
 
@@ -24,7 +24,7 @@ def test_recall_counts_more_than_precision():
 
 
 def test_precision_and_recall_are_each_of_the_best_reference():
-    # Precision 2 of 3 by the long one, recall 1 of 1 by the short one: 2.44 * 2 / 3 / (1 + 0.96).
+    # Precision 2 of 3 with the long one, recall 1 of 1 with the short one: 2.44 * 2 / 3 / (1 + 0.96).
     references = [["a", "b", "x", "x", "x"], ["c"]]
     assert rouge_l(references, ["a", "b", "c"]) == pytest.approx(2.44 * 2 / 3 / 1.96)
 

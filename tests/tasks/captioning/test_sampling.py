@@ -1,4 +1,4 @@
-"""Scheduled sampling: how often a network hears its own words, which ones, and what is left of it in the end."""
+"""Scheduled sampling: how often a network receives its own words, which ones, and that the final network is without it."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from kerasvision.training.step import TrainStep
 
 NAMES = (*SPECIAL, "a", "dog", "red")
 ROWS = 20_000
-# Four standard deviations of a share of so many rows.
+# Four standard deviations of a share of this many rows.
 CLOSE = 4 * 0.5 / ROWS**0.5
 CAPTIONS = tf.constant([["a dog", "red dog"], ["a red dog", ""], ["dog", "a"], ["red", "red red"]])
 

@@ -1,4 +1,4 @@
-"""The scores of a data set of captions, of parts of it and of resamples are those of the data set so made."""
+"""Scores under weightings, for slices and resamples of captions, equal the scores of a data set made in that way."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_resample_scores_as_the_data_set_in_which_rows_are_repeated():
     ours = scores_of_rows(CAPTIONS, EVERY, counts)
     for column in range(2):
         rows = np.repeat(EVERY, counts[:, column].astype(int))
-        # CIDEr-D keeps the weights of the whole; a resample has no distinct captions.
+        # CIDEr-D keeps the word weights of the whole data set; a resample has no distinct captions.
         expected = without(caption_scores(of_rows(rows)), "cider_d", "distinct_captions")
         assert without({name: value[column] for name, value in ours.items()}, "cider_d") == pytest.approx(expected)
 
@@ -77,7 +77,7 @@ def test_the_scores_of_some_rows_are_those_of_a_smaller_data_set():
 
 
 def test_perplexity_is_of_tokens_and_not_of_images():
-    # One image of one token at 1/2, one of three at 1/8 each: (2 * 8**3)**(1/4).
+    # One image has one token at 1/2, the other three at 1/8 each: (2 * 8**3)**(1/4).
     captions = Captions([("a",), ("b c",)], ["a", "b"], np.log([1 / 2, 1 / 8**3]), np.array([1.0, 3.0]))
     assert caption_scores(captions)["perplexity"] == pytest.approx((2 * 8**3) ** 0.25)
     assert captions.losses == pytest.approx(np.log([2, 8]))

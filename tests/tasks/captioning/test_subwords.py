@@ -33,7 +33,7 @@ def names(captioned):
 
 
 def theirs(names):
-    """`tokenizers`' own encoder over words that are apart already."""
+    """`tokenizers`' own encoder for words that are already separate."""
     numbers = {name: number for number, name in enumerate(names)}
     tokenizer = Tokenizer(models.WordPiece(numbers, unk_token=SPECIAL[1], max_input_chars_per_word=LONGEST_WORD))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -88,7 +88,7 @@ def test_no_captions_at_all_are_no_pieces(names):
 
 
 def test_equally_common_pieces_are_the_same_ones_every_time():
-    # Left to itself, the trainer of `tokenizers` gives ten answers in ten calls.
+    # By itself, the trainer of `tokenizers` gives ten different answers in ten calls.
     words = ["ab", "cd", "ef", "abcd", "cdab", "efab", "abef", "gh", "hg", "ghhg", "xy", "yx", "wvuts", "stuvw"]
     found = {trained_pieces(Counter(words * 3), c.Subwords(size=40)) for _ in range(10)}
     assert len(found) == 1

@@ -1,4 +1,4 @@
-"""Captioning as a task: what a network receives, what it is asked, and what is refused."""
+"""Captioning as a task: the network's inputs, its answers, and what is rejected."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def batch(captions=CAPTIONS):
 
 @pytest.fixture(scope="module")
 def learned(task):
-    """A captioner that knows three images by heart."""
+    """A captioner that has memorized three images."""
     keras.utils.set_random_seed(0)
     network = task.build(c.Model(name="show_and_tell", options=OPTIONS), image_shape=(32, 32, 3))
     step = TrainStep(
@@ -55,7 +55,7 @@ def test_three_images_are_learned_by_heart(task, learned):
     network, measured = learned
     assert sorted(measured) == sorted(task.settings.training_metric_names())
     assert measured["token_accuracy"] == 1.0
-    # One caption per image, of 3, 4 and 3 tokens: the loss weighs images alike, the perplexity tokens.
+    # One caption per image, of 3, 4 and 3 tokens: the loss weighs images equally, the perplexity tokens.
     assert measured["perplexity"] == pytest.approx(np.exp(measured["loss"]), rel=0.01)
     answers = tf.function(task.predictor(network))(batch()["image"])
     assert answers["captions"].numpy().tolist() == [[caption.encode() for caption in row] for row in CAPTIONS]

@@ -1,4 +1,4 @@
-"""Words of captions, which of them are tokens, and captions to numbers and back."""
+"""Words of captions, which of them are tokens, and conversion of captions to numbers and back."""
 
 import numpy as np
 import pytest
