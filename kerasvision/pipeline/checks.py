@@ -1,10 +1,12 @@
 """Checks a pipeline before its first stage runs, so that nobody waits an hour for a mistake in the last one."""
 
+import ast
 import importlib.util
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from kerasvision import lookup
 from kerasvision.config.base import Config
 from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.listing import is_file
@@ -18,8 +20,8 @@ def check_pipeline(pipeline: Pipeline) -> None:
 
     Raises:
         DataError: a source's folder is missing or empty, or a named file does not exist.
-        ConfigError: the pipeline has no stages, a package that a setting requires is missing, or a setting of Keras is not
-            supported.
+        ConfigError: the pipeline has no stages, a setting names code that does not exist or requires a package that is
+            missing, or a setting of Keras is not supported.
     """
     if not pipeline.nodes:
         raise ConfigError(f"pipeline {pipeline.name!r} has no stages")
@@ -30,6 +32,7 @@ def check_pipeline(pipeline: Pipeline) -> None:
                 if _is_missing(path):
                     raise DataError(f"{node.name} reads {path}, which does not exist")
             check_source(node.settings)
+            check_code(node.settings)
             check_packages(node.name, node.settings)
 
 
@@ -49,6 +52,27 @@ def check_source(settings: Config) -> None:
     path = getattr(source, "path", None)
     if isinstance(source, Config) and path is not None and next(iter(source.files()), None) is None:
         raise DataError(f"{type(source).__name__} found nothing to read in {path}")
+
+
+def check_code(settings: Config) -> None:
+    """A user's own modules define what the settings name by its path, `"module:name"`. Nothing is imported.
+
+    A module whose source does not say which names it has, because of `import *` or `__getattr__`, is not checked.
+    """
+    for path in sorted(settings.code_paths()):
+        module, _, name = path.partition(":")
+        file = lookup.module_file(module)
+        if not name or module.startswith("kerasvision.") or (file is None and lookup.module_exists(module)):
+            continue
+        if file is None:
+            raise ConfigError(
+                f"there is no module {module!r}",
+                received=path,
+                hint="it must be in the folder that you run the command in, or be installed",
+            )
+        names = _names_in(lookup.parsed(file))
+        if name not in names and not names & {"*", "__getattr__"}:
+            raise ConfigError(f"{module} has no {name!r}; {lookup.did_you_mean(name, names)}")
 
 
 def check_packages(node: str, settings: Config) -> None:
@@ -98,3 +122,17 @@ def _ancestors(pipeline: Pipeline, name: str) -> Iterator[str]:
     for parent in pipeline.nodes[name].upstream:
         yield parent
         yield from _ancestors(pipeline, parent)
+
+
+def _names_in(tree: ast.Module) -> set[str]:
+    """Every name that a module, or anything in it, defines; "*" where it imports all names of another one."""
+    names = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.alias(name=name, asname=asname):
+                names.add(asname or name.partition(".")[0])
+    return names
