@@ -203,6 +203,11 @@ class Component(Dependent):
             fields = {name: field for name, field in value.items() if name != "kind"}
             member = cls._member(value["kind"])
             return handler(fields) if member is cls else member.parse(fields)
+        if not cls.implementation and not cls.family():
+            raise ConfigError(
+                f"{cls.__name__} must name the code that it stands for",
+                hint='set implementation: ClassVar[str] = "module:name" in the class',
+            )
         if not isinstance(value, cls) and (isinstance(value, Config) or not cls.implementation):
             raise ConfigError(f"the {_noun(cls)} must be one of {', '.join(cls.family())}", received=value)
         return handler(value)

@@ -291,3 +291,11 @@ def test_a_search_may_choose_what_to_freeze():
     assert experiment(model=OWN, search=c.Search(space=space))
     with pytest.raises(ConfigError, match="received 'c1x'"):
         experiment(model=OWN, search=c.Search(space={"training.freeze": c.Choice("c1x")}))
+
+
+def test_a_component_of_ones_own_that_names_no_code_is_refused():
+    class Scans(c.Source):
+        folder: str = "scans"
+
+    with pytest.raises(ConfigError, match=r"Scans must name the code that it stands for\. Set implementation: ClassVar"):
+        Scans(folder="here")

@@ -24,7 +24,7 @@ from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
-from kerasvision.errors import DataError, StageError
+from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.progress import bar
 from kerasvision.shortened import first_lines
 
@@ -71,22 +71,48 @@ def ingest(
         DataError: too many images cannot be used, or none is left to train on or to judge by; the quarantine file cannot
             be read.
         StageError: the source or an image changed while it was read.
+        ConfigError: the source's function does not give records.
     """
     if previous is not None and not previous.span.exists():
         previous = None  # examples of a version that knew no spans: this one is the first
-    read = lookup.load(source.implementation)
-    scanned = scan_source(read(source), max_pixels=policy.max_pixels)
+    scanned = scan_source(_records(source), max_pixels=policy.max_pixels)
     table = scanned.table
     sound = table["fault"] == ""
     unmatched = _leave_out(table, policy.quarantine_file)
     _split(table, splits, sound, previous)
     _refuse_if_too_bad(table, policy)
     _refuse_if_nothing_is_left(table)
-    _write(read(source), scanned, data)
+    _write(_records(source), scanned, data)
     table.to_parquet(manifest, index=False)
     new = next_span(table, previous=previous, splits=splits)
     new.save(span)
     return Ingested(table, new, unmatched)
+
+
+def _records(source: Source) -> Iterator[Record]:
+    """What the source's function yields.
+
+    Raises:
+        ConfigError: it gives something else than records, or a record's content is neither a path nor a function.
+    """
+    way_out = f"correct {source.implementation}"
+    found = lookup.load(source.implementation)(source)
+    if not isinstance(found, Iterable):
+        raise ConfigError("a source's function must yield Records", received=type(found).__name__, hint=way_out)
+    for record in found:
+        if not isinstance(record, Record):
+            raise ConfigError(
+                "a source's function must yield Records, see kerasvision.data.records",
+                received=type(record).__name__,
+                hint=way_out,
+            )
+        if not isinstance(record.content, Path) and not callable(record.content):
+            raise ConfigError(
+                f"the content of the Record {record.name!r} must be a Path, or a function that returns the encoded image",
+                received=type(record.content).__name__,
+                hint=way_out,
+            )
+        yield record
 
 
 def class_order(labels: Iterable[str]) -> list[str]:

@@ -187,7 +187,7 @@ def _annotations(record: Record, data: bytes, facts: ImageFacts) -> Annotations:
 
 def _refuse_names(table: pd.DataFrame) -> None:
     if table.empty:
-        raise DataError("the source holds no images")
+        raise DataError("the source holds no images", hint="check where it reads from: its function gave no Record")
     twice = table.loc[table["id"].duplicated(), "id"]
     if not twice.empty:
         raise DataError(

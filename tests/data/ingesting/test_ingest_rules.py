@@ -17,7 +17,7 @@ from kerasvision.data.ingesting.spans import PreviousExamples
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import OUTSIDE, UNLISTED, Object, Record
 from kerasvision.data.validating.images import fault_code
-from kerasvision.errors import DataError, StageError
+from kerasvision.errors import ConfigError, DataError, StageError
 
 
 class Own(c.Source):
@@ -177,13 +177,31 @@ def test_a_file_name_that_is_no_text_is_kept_escaped(tmp_path):
 @pytest.mark.parametrize(
     ("records", "message"),
     [
-        ([], "the source holds no images"),
+        ([], "the source holds no images. Check where it reads from"),
         ([record(1), record(2), record(1)], "1 are taken twice, '01' among them"),
     ],
 )
 def test_a_source_without_images_or_with_two_of_a_name_is_refused(tmp_path, records, message):
     with pytest.raises(DataError, match=message):
         run(records, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([{"name": "1.png"}], "must yield Records, see kerasvision.data.records; received 'dict'. Correct "),
+        ([Record("1.png", np.zeros((4, 4)))], "content of the Record '1.png' must be a Path, or a function .* 'ndarray'"),
+    ],
+)
+def test_a_source_that_gives_no_records_is_refused(tmp_path, records, message):
+    with pytest.raises(ConfigError, match=message):
+        run(records, tmp_path)
+
+
+def test_a_source_whose_function_returns_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.read_own", lambda settings: None)
+    with pytest.raises(ConfigError, match="a source's function must yield Records; received 'NoneType'"):
+        run([], tmp_path)
 
 
 @pytest.mark.parametrize("second", [list(range(19)), [*range(20), 20], [*range(18), 19, 18]])
