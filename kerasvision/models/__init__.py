@@ -65,12 +65,21 @@ def build(
     _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
     check_image_layout()
     if weights is None:
-        return load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options)
+        return _checked(name, load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options))
     module = "on_backbone:pretrained_on_backbone" if on_backbone else "pretrained:pretrained"
     pretrained = load(f"kerasvision.models.{module}")
     return pretrained(
         name, image_shape=tuple(image_shape), num_classes=num_classes, weights=weights, classes=classes, **options
     )
+
+
+def _checked(name: str, network: Any) -> "keras.Model":
+    """What a builder returned, which must be a network."""
+    import keras
+
+    if not isinstance(network, keras.Model):
+        raise ConfigError(f"{name} must return a keras.Model", received=type(network).__name__)
+    return network
 
 
 def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:

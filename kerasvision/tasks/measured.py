@@ -36,6 +36,7 @@ from kerasvision.errors import ConfigError, StageError
 from kerasvision.tasks.added_metrics import TruthAndAnswers, added_evidence, added_measures, check_added_scores
 from kerasvision.tasks.base import Batch, Evidence, Judgement, Task
 from kerasvision.tasks.metrics import Floats, weighted_scores
+from kerasvision.tasks.networks import check_outputs
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,16 @@ class MeasuredTask(Task):
         return truth
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The named network with `num_outputs` outputs, float32 (N, num_outputs)."""
+        """The named network with `num_outputs` outputs, float32 (N, num_outputs).
+
+        Raises:
+            ConfigError: it returns something else, or cannot be built.
+        """
         options: dict[str, Any] = dict(model.options)
-        return models.build(
+        network = models.build(
             model.name, image_shape=image_shape, num_classes=self.num_outputs, weights=model.weights, **options
         )
+        return check_outputs(network, name=model.name, count=self.num_outputs)
 
     def judge(
         self, *, ids: Sequence[str], truth: npt.NDArray[Any], predictions: Mapping[str, npt.NDArray[Any]]

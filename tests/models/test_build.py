@@ -74,6 +74,13 @@ def test_what_cannot_be_built_is_said_with_the_way_out(name, image_shape, num_cl
         build(name, image_shape=image_shape, num_classes=num_classes, **options)
 
 
+def test_a_builder_that_returns_no_network_is_named(tmp_path, monkeypatch):
+    (tmp_path / "forgetful.py").write_text("def net(*, image_shape, num_classes): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="forgetful:net must return a keras.Model; received 'NoneType'"):
+        build("forgetful:net", image_shape=GREY, num_classes=10)
+
+
 @pytest.mark.parametrize("name", list(MODELS))
 def test_one_pixel_less_than_the_smallest_image_is_refused(name):
     smallest = find(name).smallest_side

@@ -3,6 +3,7 @@
 import sys
 from typing import ClassVar
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -94,6 +95,17 @@ def test_its_network_has_one_output_unless_the_task_says_more(ages, shapes_only)
     assert task.build(model, image_shape=(16, 16, 1)).output_shape == (None, 1)
     ages.setattr(AgeTask, "num_outputs", 4)
     assert task.build(model, image_shape=(16, 16, 1)).output_shape == (None, 4)
+
+
+def one_number_a_pixel(*, image_shape, num_classes):
+    image = keras.Input(image_shape)
+    return keras.Model(image, keras.layers.Dense(num_classes)(image))
+
+
+@pytest.mark.parametrize("settings", [Age(), c.Classification()])
+def test_a_network_that_returns_another_shape_is_refused(ages, shapes_only, settings):
+    with pytest.raises(ConfigError, match=r"one_number_a_pixel must return float32 \(N, 1\); received \(N, 16, 16, 1\)\."):
+        make_task(settings, ["10"]).build(c.Model(name="ages:one_number_a_pixel"), image_shape=(16, 16, 1))
 
 
 def test_a_gate_knows_its_metrics_and_that_less_is_better():

@@ -30,6 +30,7 @@ from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
+from kerasvision.tasks.networks import check_outputs
 
 
 class ClassificationTask(Task):
@@ -59,7 +60,7 @@ class ClassificationTask(Task):
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network with one logit per class, and with its auxiliary heads, unless the options turn them off."""
         options = training_options(model)
-        return models.build(
+        network = models.build(
             model.name,
             image_shape=image_shape,
             num_classes=len(self.classes),
@@ -67,6 +68,7 @@ class ClassificationTask(Task):
             classes=self.classes,
             **options,
         )
+        return check_outputs(network, name=model.name, count=len(self.classes))
 
     def trained(self, model: keras.Model) -> keras.Model:
         """The network without its auxiliary heads."""
