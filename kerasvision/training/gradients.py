@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective
 from kerasvision.training.measures import EpochMeasures
 
@@ -85,7 +86,7 @@ class ExampleLosses:
         """
         inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = self._network(inputs, training=training)
-        losses = self._objective.losses(targets, outputs, training=training)
+        losses = _one_each(self._objective.losses(targets, outputs, training=training))
         # A sum in 16 bits would round, and overflow.
         losses = losses if losses.dtype == tf.float64 else tf.cast(losses, tf.float32)
         present = tf.ones_like(losses) if weights is None else tf.cast(weights > 0, losses.dtype)
@@ -94,6 +95,22 @@ class ExampleLosses:
             losses += present * tf.add_n([tf.cast(loss, losses.dtype) for loss in self._network.losses])
         measures.update(losses, targets=targets, answers=self._objective.answers(outputs), weights=weights)
         return losses, tf.reduce_sum(present)
+
+
+def _one_each(losses: tf.Tensor) -> tf.Tensor:
+    """The same losses, (n,). Targets (n,) and outputs (n, 1) make (n, n), whose sum trains something else.
+
+    Raises:
+        ConfigError: they have another number of axes.
+    """
+    if losses.shape.rank not in (1, None):
+        sides = ", ".join("N" if side is None else str(side) for side in losses.shape)
+        raise ConfigError(
+            "the losses of a task's objective must be one number per example, float32 (N,)",
+            received=f"({sides})",
+            hint="compare targets and outputs of equal shape: outputs[:, 0] where the network returns a single number",
+        )
+    return losses
 
 
 def whole_batch(

@@ -101,6 +101,15 @@ def test_weights_and_losses_are_those_computed_by_hand(micro_batches, options):
         np.testing.assert_allclose(weight, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
+def test_losses_that_are_not_one_number_per_example_are_refused():
+    def every_target_with_every_output(targets, outputs, training):
+        return tf.square(outputs[:, :1] - targets[:, 0])  # (N, 1) - (N,) is (N, N)
+
+    step = make_step(linear(), losses=every_target_with_every_output)
+    with pytest.raises(ConfigError, match=r"must be one number per example, float32 \(N,\); received '\(N, N\)'\. Compare"):
+        step.run(iter(step.share_out(batches())), 1)
+
+
 def test_several_calls_are_as_good_as_one():
     one, several = linear(), linear()
     make_step(one).run(iter(batches()), 9)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
@@ -53,7 +54,7 @@ def export_saved_model(
     Returns:
         The content of `signatures.json`.
     """
-    predict = task.predictor(model, temperature=temperature)
+    predict = _named_outputs(task, task.predictor(model, temperature=temperature))
     further = task.extra_signatures(model, temperature=temperature)
     shape = transform.settings.image_shape
 
@@ -74,6 +75,22 @@ def export_saved_model(
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
     return described
+
+
+def _named_outputs(task: Task, predict: Callable[[tf.Tensor], Predictions]) -> Callable[[tf.Tensor], Predictions]:
+    """The same function, which raises ConfigError unless it returns name -> tensor."""
+
+    def named(images: tf.Tensor) -> Predictions:
+        found = predict(images)
+        if not isinstance(found, Mapping):
+            raise ConfigError(
+                f"the function that {type(task).__name__}.predictor returns must return named outputs, name -> tensor",
+                received=type(found).__name__,
+                hint='return {"name": tensor} from it',
+            )
+        return found
+
+    return named
 
 
 def _from_bytes(

@@ -60,6 +60,24 @@ class ForgetfulConverter:
     def write(self, exported, file):
         pass
 
+    def load(self, file):
+        raise AssertionError("there is no file to load")
+
+
+class Mute(c.Format):
+    """Its converter cannot load what it writes."""
+
+    implementation: ClassVar[str] = "frozen_format:MuteConverter"
+    file: ClassVar[str] = "Format-Mute/model"
+
+
+class MuteConverter:
+    def __init__(self, settings):
+        pass
+
+    def write(self, exported, file):
+        file.touch()
+
 
 class Silent(c.Format):
     """A format whose file answers with another output, or with another shape."""

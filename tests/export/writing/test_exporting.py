@@ -122,6 +122,11 @@ def test_a_format_of_a_user_that_breaks_its_contract_is_refused(asked, message, 
         export_to(tmp_path, formats=(asked,))
 
 
+def test_a_converter_that_lacks_a_method_is_refused(own_formats, export_to, tmp_path):
+    with pytest.raises(ConfigError, match=r"MuteConverter must have the methods write and load, .* without load"):
+        export_to(tmp_path, formats=("frozen_format:Mute",))
+
+
 def test_code_and_packages_of_a_chosen_format_count(own_formats):
     settings = ExporterSettings(task=c.Classification(), export=c.Export(formats=("frozen_format:FrozenGraph", "litert")))
     code = settings.code_paths()

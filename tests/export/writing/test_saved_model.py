@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import operations, read_graph
+from kerasvision.export.writing.saved_model import export_saved_model
 
 ASK = """
 import pathlib, sys
@@ -55,6 +57,12 @@ def test_there_is_a_signature_for_bytes_and_one_for_pixels(loaded):
     }
     assert specs(of_pixels.structured_outputs) == of_both
     assert specs(of_bytes.structured_outputs) == of_both | {"valid": (tf.bool, [None])}
+
+
+def test_a_predictor_whose_outputs_have_no_names_is_refused(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trained.task, "predictor", lambda model, temperature: model)
+    with pytest.raises(ConfigError, match="ClassificationTask.predictor returns must return named outputs, name -> tensor"):
+        export_saved_model(trained.network, task=trained.task, transform=trained.transform, folder=tmp_path / "saved")
 
 
 def test_a_process_with_tensorflow_alone_gives_the_networks_answers(trained, images, expected, tmp_path, warm):

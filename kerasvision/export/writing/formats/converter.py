@@ -28,6 +28,7 @@ import tensorflow as tf
 
 from kerasvision import lookup
 from kerasvision.config.export import Format
+from kerasvision.errors import ConfigError
 from kerasvision.served.signatures import TENSOR_INPUT
 
 
@@ -69,6 +70,16 @@ class Converter(Protocol):
 
 
 def make_converter(settings: Format) -> Converter:
-    """The converter that the settings choose. It imports its packages now."""
+    """The converter that the settings choose, which imports its packages now.
+
+    Raises:
+        ConfigError: it lacks a method.
+    """
     make: Callable[[Format], Converter] = lookup.load(settings.implementation)
-    return make(settings)
+    converter = make(settings)
+    if missing := [name for name in ("write", "load") if not callable(getattr(converter, name, None))]:
+        raise ConfigError(
+            f"{settings.implementation} must have the methods write and load, see {__name__}",
+            received=f"a converter without {' and '.join(missing)}",
+        )
+    return converter
