@@ -1,4 +1,4 @@
-"""`new`: a pipeline file for a folder of images, or one of the examples that come with the package."""
+"""`new`: writes a pipeline file for a folder of images, or copies one of the package's examples."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ class ExampleWithoutName(TyperCommand):
     """Reads `--example` without a name as `--example ""`, which lists the examples."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The words of the command, with the missing name put in."""
+        """Parses the words of the command, after inserting the missing name."""
         words: list[str] = []
         for place, word in enumerate(args):
             following = args[place + 1] if place + 1 < len(args) else "--"
@@ -64,7 +64,7 @@ def _refuse_both(name: str | None, images: Path | None) -> None:
     for what, given in (("NAME", name), ("--images", images)):
         if given is not None:
             raise ConfigError(
-                f"--example copies a file under its own name, and takes no {what}",
+                f"--example copies a file under its own name, so it does not accept {what}",
                 received=str(given),
                 hint="use NAME and --images together, or --example alone",
             )

@@ -1,4 +1,4 @@
-"""`settings`: what a pipeline file and `--set` may say."""
+"""`settings`: lists the settings of pipeline files and `--set`."""
 
 import shlex
 import sys
@@ -72,7 +72,7 @@ def _print_group(group: "Group") -> None:
 
 
 def _print_choice(groups: "Iterable[Group]") -> None:
-    """Every kind with its own settings below it, and last those that all kinds have."""
+    """Prints every kind with its settings, and at the end those that all kinds share."""
     table = table_of("kind", "setting", *COLUMNS)
     shared: list[Setting] = []
     for group in groups:
@@ -92,7 +92,7 @@ def _cells(setting: "Setting") -> tuple[str, ...]:
 
 
 def _assignment(setting: "Setting") -> str:
-    """How a setting is changed on the command line."""
+    """The sentence that says how to change a setting on the command line."""
     if setting.place is None:
         return "set it in the pipeline file"
     value = "..." if setting.default in ("required", "") else setting.default
@@ -101,7 +101,7 @@ def _assignment(setting: "Setting") -> str:
 
 
 def _print(table: Table) -> None:
-    """In a terminal, long cells are wrapped to its width; elsewhere every setting is one line."""
+    """Prints a table; a terminal gets long cells wrapped to its width, other outputs one line per setting."""
     if sys.stdout.isatty():
         table.columns[0].no_wrap = True
         Console(highlight=False).print(table)

@@ -56,7 +56,7 @@ class RandomFlip(Augmentation):
     draws: ClassVar[int] = 2
 
     direction: Literal["horizontal", "vertical", "both"] = Field(
-        default="horizontal", description="horizontal: left and right; vertical: top and bottom; both: each by itself"
+        default="horizontal", description="horizontal: left and right; vertical: top and bottom; both: each independently"
     )
 
 

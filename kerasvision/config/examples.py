@@ -1,6 +1,6 @@
-"""The pipelines that come with the package, for a start in any folder.
+"""The example pipelines of the package, which can be copied to any folder.
 
-`pipelines` beside this file is a link to the repository's folder of that name. A wheel has the files themselves.
+`pipelines` next to this file is a link to the repository's folder with that name. A wheel has the files themselves.
 """
 
 import ast
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "pipelines"
 
 @dataclass(frozen=True)
 class Example:
-    """A pipeline that comes with the package.
+    """An example pipeline of the package.
 
     Attributes:
         name: of the file without `.py`, and of the experiment.
@@ -42,7 +42,7 @@ def example_names() -> tuple[str, ...]:
 
 
 def example(name: str) -> Example:
-    """What is known of an example without running it.
+    """The facts about an example that are known without running it.
 
     Raises:
         ConfigError: no example has that name.
@@ -65,7 +65,7 @@ def example(name: str) -> Example:
 
 
 def write_example(name: str, *, folder: Path) -> Path:
-    """Copies an example to `<folder>/<name>.py`, byte for byte; the folder is made where it does not exist.
+    """Copies an example to `<folder>/<name>.py`, byte for byte; creates the folder if it does not exist.
 
     Raises:
         ConfigError: no example has that name, or the file exists already.

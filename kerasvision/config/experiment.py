@@ -39,13 +39,13 @@ class Splits(Config):
         default=0.2,
         ge=0,
         lt=1,
-        description="share of the training images that becomes the validation split, where the source has none",
+        description="share of the training images that becomes the validation split, if the source has none",
     )
     test: float = Field(
         default=0.2,
         gt=0,
         lt=1,
-        description="share of the training images that becomes the test split, where the source has none",
+        description="share of the training images that becomes the test split, if the source has none",
     )
     salt: str = Field(default="", description="another text gives another random assignment of images to splits")
     stratify: bool = Field(
@@ -152,7 +152,7 @@ class Experiment(Config):
     schema_file: Path | None = Field(default=None, description="a committed schema.json; None: infer one")
     transform: Transform = Field(description="size, colour and scale of every image, in training and in serving")
     augment: tuple[Augmentation, ...] = Field(default=(), description="random changes to the training images, in this order")
-    task: Task = Field(description="what is learned")
+    task: Task = Field(description="what the network learns")
     model: Model = Field(description="the network and its options")
     training: Training = Field(default=Training(), description="how the network is trained")
     search: Search | None = Field(default=None, description="settings to try before the training, and how; None: no search")
@@ -164,8 +164,8 @@ class Experiment(Config):
         description="simple models that are scored on the same images for comparison; None: no comparison",
     )
     gate: Gate = Field(default=Gate(), description="rules that the model must pass before it is pushed")
-    export: Export = Field(default=Export(), description="which files the trained model is written as")
-    serving: Serving = Field(default=Serving(), description="how the saved model is proven and timed")
+    export: Export = Field(default=Export(), description="in which formats the trained model is written")
+    serving: Serving = Field(default=Serving(), description="how the saved model is checked and timed")
     predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
 
     @field_validator("name", mode="before")

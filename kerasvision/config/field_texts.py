@@ -1,4 +1,4 @@
-"""What a field of settings takes and what it begins with, in the words of the command line."""
+"""Describes the type, range and default of a field of settings, as the command line shows them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def type_text(field: FieldInfo) -> str:
 
 
 def default_text(field: FieldInfo) -> str:
-    """What a field begins with, as `--set` takes it; empty for a group, whose fields have defaults of their own.
+    """The default of a field, as `--set` accepts it; empty for a group, whose fields have their own defaults.
 
     >>> from kerasvision.config import Training
     >>> [default_text(Training.model_fields[name]) for name in ("epochs", "optimizer", "devices", "keep")]
@@ -47,7 +47,7 @@ def default_text(field: FieldInfo) -> str:
 
 
 def classes_in(annotation: Any) -> tuple[type[Config], ...]:
-    """The settings classes that an annotation names, also in lists and mappings.
+    """The settings classes in an annotation, including those in lists and mappings.
 
     >>> from kerasvision.config import Search
     >>> classes_in(Search | None), classes_in(dict[str, int])
@@ -59,7 +59,7 @@ def classes_in(annotation: Any) -> tuple[type[Config], ...]:
 
 
 def is_family(cls: type[Config]) -> bool:
-    """Whether a class stands for several components, one of which is chosen by its name.
+    """Whether a class is a family of components, from which a name chooses one.
 
     >>> from kerasvision.config import Optimizer, Sgd, Training
     >>> is_family(Optimizer), is_family(Sgd), is_family(Training)
@@ -69,7 +69,7 @@ def is_family(cls: type[Config]) -> bool:
 
 
 def kind_of(cls: type[Config]) -> str:
-    """The short name of a component's class, or its path where it is a user's own.
+    """The short name of a component's class, or the path of a user's own class.
 
     >>> from kerasvision.config import Sgd
     >>> kind_of(Sgd)

@@ -1,6 +1,6 @@
-"""Every setting of an experiment: where it is, what it takes, what it begins with, what it means.
+"""Every setting of an experiment: its path, type, default and meaning.
 
-All of it is read from the settings classes, so it is what a pipeline file is checked against.
+All of it is read from the settings classes, which also check pipeline files.
 """
 
 import difflib
@@ -25,13 +25,13 @@ class Setting:
     """One field.
 
     Attributes:
-        path: where it is, with the names of the chosen components: `training.optimizer.adam.learning_rate`.
-        type: what it takes, with the range of a number.
-        default: what it begins with, as `--set` takes it; "required" where it has none, empty for a group of settings.
+        path: its path with the names of the chosen components: `training.optimizer.adam.learning_rate`.
+        type: the type, with the range of a number.
+        default: the default, as `--set` accepts it; "required" if there is none, empty for a group of settings.
         description: one line.
         annotation: the field's type in Python.
-        place: what `--set` calls it, `training.optimizer.learning_rate`; None inside a mapping, whose keys are free.
-        needs: what must be set before: `training.optimizer=adam`.
+        place: its path in `--set`, `training.optimizer.learning_rate`; None inside a mapping, whose keys are free.
+        needs: what must be set first: `training.optimizer=adam`.
     """
 
     path: str
@@ -55,12 +55,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Group:
-    """Settings that belong together: the fields of one class.
+    """A group of settings: the fields of one class.
 
     Attributes:
-        path: where it is; empty for the whole experiment.
+        path: of the group; empty for the whole experiment.
         cls: the class.
-        place: what `--set` calls it, as for a `Setting`.
+        place: its path in `--set`, as for a `Setting`.
         needs: what must be set before its fields.
     """
 
@@ -71,7 +71,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The last step of the path; the short name of a component."""
+        """The last step of the path, or the short name of a component."""
         return kind_of(self.cls) if ":" in self.path else self.path.rpartition(".")[2]
 
     @property
@@ -97,9 +97,9 @@ class Found:
     """What is at a path.
 
     Attributes:
-        setting: the field that the path leads to; None where it leads to the experiment or to a component.
-        groups: the classes that the value may be made of: one for each component to choose from; empty for a plain value.
-        alike: where the path leaves open which component is chosen, the field of that name of each; else empty.
+        setting: the field at the path; None if the path leads to the experiment or to a component.
+        groups: the possible classes of the value, one for each component to choose from; empty for a plain value.
+        alike: if the path does not say which component is chosen, the field with that name of each; else empty.
     """
 
     setting: Setting | None
@@ -113,10 +113,10 @@ EXPERIMENT = Group("", Experiment)
 def find(path: str = "") -> Found:
     """What is at a path: `training`, `training.optimizer`, `training.optimizer.adam`, `augment.my_module:Sepia.strength`.
 
-    A number, which names an entry of a list, and brackets around a step make no difference.
+    Numbers of list entries are ignored, and so are brackets around a step.
 
     Raises:
-        ConfigError: there is no such setting; the message proposes some.
+        ConfigError: there is no such setting; the message suggests some.
 
     >>> find("training.optimizer.adam.learning_rate").setting.default
     '0.001'
@@ -138,7 +138,7 @@ def find(path: str = "") -> Found:
 
 
 def every_group() -> Iterator[Group]:
-    """The experiment, and every group and component below it, each before those below it."""
+    """The experiment, and every group and component below it, from the top down."""
     waiting = [EXPERIMENT]
     while waiting:
         group = waiting.pop(0)
@@ -156,7 +156,7 @@ def every_setting() -> Iterator[Setting]:
 
 
 def groups_of(setting: Setting) -> tuple[Group, ...]:
-    """The classes that the value of a setting may be made of, the components of a family each by its name."""
+    """The possible classes of a setting's value; for a family, each of its components by name."""
     place, is_list = _inside(setting)
     found = []
     for cls in classes_in(setting.annotation):
@@ -171,7 +171,7 @@ def groups_of(setting: Setting) -> tuple[Group, ...]:
 def _member(setting: Setting, cls: type[Config], place: str | None, is_list: bool) -> Group:
     """A component as the value of a setting."""
     kind = kind_of(cls)
-    # One with a required field cannot be chosen by its name alone.
+    # A component with a required field cannot be chosen by its name alone.
     is_complete = not any(field.is_required() for field in cls.model_fields.values())
     chosen = f'["{kind}"]' if is_list else kind
     needs = (f"{setting.place}={chosen}",) if is_complete and setting.place is not None else ()
@@ -179,7 +179,7 @@ def _member(setting: Setting, cls: type[Config], place: str | None, is_list: boo
 
 
 def _inside(setting: Setting) -> tuple[str | None, bool]:
-    """(what `--set` calls a value inside, whether the setting is a list)."""
+    """(path in `--set` of a value inside, whether the setting is a list)."""
     parts = [setting.annotation, *get_args(setting.annotation)]
     if any(isinstance(origin := get_origin(part), type) and issubclass(origin, Mapping) for part in parts):
         return None, False
@@ -188,7 +188,7 @@ def _inside(setting: Setting) -> tuple[str | None, bool]:
 
 
 def _step(found: Found, rest: str) -> tuple[str, str]:
-    """The first step of a path, and the others. The name of a user's component may hold dots itself."""
+    """The first step of a path, and the rest. The name of a user's component may itself contain dots."""
     own = re.match(r"([\w.]*:\w+)(?:\.(.+))?$", rest)
     if own and found.setting is not None and found.setting.is_choice:
         return own.group(1), own.group(2) or ""
@@ -214,7 +214,7 @@ def _chosen(setting: Setting, groups: tuple[Group, ...], step: str, path: str) -
         cls = lookup.COMPONENTS.load(step)
         (family,) = classes_in(setting.annotation)
         if not (isinstance(cls, type) and issubclass(cls, family)):
-            raise ConfigError(f"{setting.path} takes a subclass of {family.__name__}", received=step)
+            raise ConfigError(f"{setting.path} must be a subclass of {family.__name__}", received=step)
         return Found(None, (_member(setting, cls, *_inside(setting)),))
     kinds = {group.name: group for group in groups}
     if step in kinds:
@@ -226,7 +226,7 @@ def _chosen(setting: Setting, groups: tuple[Group, ...], step: str, path: str) -
 
 
 def _unknown(path: str, step: str, names: Iterable[str]) -> ConfigError:
-    """The error for a path that leads nowhere: a name like it at that place, or settings elsewhere that are named so."""
+    """The error for a path that does not exist; it suggests a similar name there, or settings elsewhere with that name."""
     hint = lookup.did_you_mean(step, names)
     if not hint.endswith("?"):
         known: dict[str, list[str]] = {}

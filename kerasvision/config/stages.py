@@ -39,7 +39,7 @@ class SchemaGenSettings(Config):
 
     schema_file: Path | None = Field(description="the experiment's schema_file")
     requires: tuple[AnnotationKind, ...] = Field(
-        default=(), description="what the task requires of every image besides its pixels"
+        default=(), description="what the task requires of every image in addition to its pixels"
     )
 
     def files(self) -> Iterator[tuple[str, Path]]:

@@ -12,7 +12,7 @@ A = TypeVar("A", bound="Artifact")
 # `Out[Model]` in a stage's signature: the stage receives an empty folder of that type, and fills it.
 Out = Annotated[A, OUTPUT]
 
-# TYPE_NAME -> class, of every artifact class that was defined, a user's own ones too.
+# TYPE_NAME -> class, for every artifact class, including a user's own.
 TYPES: dict[str, type["Artifact"]] = {}
 
 
@@ -29,18 +29,18 @@ class Artifact:
     FRONT: ClassVar[str] = "."
 
     def __init_subclass__(cls) -> None:
-        """Adds a class with a TYPE_NAME to `TYPES`; one without a TYPE_NAME is stored as what it inherits from.
+        """Adds a class with a TYPE_NAME to `TYPES`; artifacts of a class without one are stored as its base class.
 
         Raises:
-            GraphError: a class of kerasvision's, or one of another name, has this TYPE_NAME.
+            GraphError: a class of kerasvision, or one with another name, has this TYPE_NAME.
         """
         if "TYPE_NAME" not in vars(cls):
             return
         taken = TYPES.get(cls.TYPE_NAME)
-        # The same class once more is that of a pipeline file that is loaded again.
+        # The same class is defined again when a pipeline file is loaded again.
         if taken is not None and (taken.__module__ == __name__ or taken.__qualname__ != cls.__qualname__):
             raise GraphError(
-                f"artifact classes need different TYPE_NAMEs, and {taken.__module__}:{taken.__qualname__} has this one",
+                f"artifact classes must have different TYPE_NAMEs; {taken.__module__}:{taken.__qualname__} has this one",
                 received=cls.TYPE_NAME,
                 hint=f"choose another one for {cls.__module__}:{cls.__qualname__}",
             )

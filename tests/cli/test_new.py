@@ -52,8 +52,8 @@ def test_what_the_user_must_provide_is_named_until_it_is_there(new, tmp_path):
     [
         (["--example", "digit"], "did you mean 'digits'? The examples are coco_captions, digits, "),
         (["--example", "zzz"], "choose from coco_captions, digits, "),
-        (["mine", "--example", "digits"], "takes no NAME; received 'mine'"),
-        (["--images", "x", "--example", "digits"], "takes no --images; received 'x'"),
+        (["mine", "--example", "digits"], "does not accept NAME; received 'mine'"),
+        (["--images", "x", "--example", "digits"], "does not accept --images; received 'x'"),
         ([], "new requires NAME and --images, or --example; NAME is missing"),
         (["mine"], "new requires NAME and --images, or --example; --images is missing"),
     ],

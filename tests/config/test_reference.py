@@ -144,7 +144,7 @@ def test_path_without_the_component_shows_the_setting_of_each():
         ("patience", "no setting is named 'patience'; did you mean training.early_stopping.patience?"),
         ("training.optimizer.adm", "no setting is named 'training.optimizer.adm'; did you mean 'adam'?"),
         ("training.epochs.most", "training.epochs is a single value, and no setting is below it"),
-        ("augment.math:sqrt", "augment takes a subclass of Augmentation; received 'math:sqrt'"),
+        ("augment.math:sqrt", "augment must be a subclass of Augmentation; received 'math:sqrt'"),
         ("augment.nowhere:Sepia", "there is no module 'nowhere'"),
     ],
 )
