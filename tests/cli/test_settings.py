@@ -18,7 +18,7 @@ def cells(line):
 
 def test_without_a_path_the_experiment_is_listed():
     title, _, heading, *rows = printed()
-    assert title == "an experiment: Everything that a pipeline file says."
+    assert title == "an experiment: All settings of a pipeline file."
     assert cells(heading) == ["setting", "type", "default", "what it is"]
     assert cells(rows[0])[:3] == ["name", "text", "required"]
     assert [cells(row)[0] for row in rows[-2:]] == ["serving", "predict"]
@@ -42,7 +42,7 @@ def test_choice_is_listed_with_the_settings_of_every_kind():
 
 def test_component_is_listed_alone():
     title, *lines = printed("export.formats.onnx")
-    assert title == "export.formats.onnx: ONNX: runtimes other than TensorFlow's."
+    assert title == "export.formats.onnx: ONNX, for runtimes other than TensorFlow's."
     assert [cells(line)[0] for line in lines[2:]] == ["max_difference", "opset", "depends_on"]
 
 
