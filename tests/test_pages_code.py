@@ -1,4 +1,4 @@
-"""Whatever a page gives to type is accepted: every command, every setting, every piece of a pipeline file."""
+"""Everything that a page shows to type is accepted: every command, setting and part of a pipeline file."""
 
 import ast
 import importlib.util

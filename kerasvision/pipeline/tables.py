@@ -1,8 +1,8 @@
 """The tables of the metadata store: after ML Metadata's (MLMD's), and two of our own.
 
-Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that somebody who knows TFX
-can read the file with any SQLite client. MLMD's own client rejects it, because parts of that client's schema are missing.
-Two tables are our own: `FileDigest` and `SourceFile`, what was found in files.
+Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that people who know TFX can read
+the file with any SQLite client. MLMD's own client rejects it, because parts of that client's schema are missing. Our own
+tables `FileDigest` and `SourceFile` keep what was found in files.
 
 Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeline>.<node>`) and `execution_cache` (a key).
 """
@@ -26,7 +26,7 @@ def now_ms() -> int:
 
 
 class _Row(pw.Model):
-    # Only where no other field is the primary key.
+    # Only used if no other field is the primary key.
     id = pw.AutoField()
 
     class Meta:
@@ -61,7 +61,7 @@ class ArtifactRow(_Row):
 
 
 class ExecutionRow(_Row):
-    """One time that a stage ran, failed to, or was spared."""
+    """One time that a stage ran, failed or was reused."""
 
     type_id = pw.IntegerField(index=True)
     last_known_state = pw.IntegerField()
@@ -95,7 +95,7 @@ class _Property(_Row):
 
 
 class ArtifactProperty(_Property):
-    """digest, and what the stage said of its artifact."""
+    """digest, and what the stage recorded about its artifact."""
 
     artifact_id = pw.IntegerField()
 
@@ -105,7 +105,7 @@ class ArtifactProperty(_Property):
 
 
 class ExecutionProperty(_Property):
-    """fingerprint, process, error, seconds; killed where its process ended before it did."""
+    """fingerprint, process, error, seconds; killed if its process ended before the stage did."""
 
     execution_id = pw.IntegerField()
 
@@ -115,7 +115,7 @@ class ExecutionProperty(_Property):
 
 
 class ContextProperty(_Property):
-    """Of a `pipeline_run`: purpose, process, state (one of an execution's)."""
+    """Of a `pipeline_run`: purpose, process, state (with the values of an execution's state)."""
 
     context_id = pw.IntegerField()
 
@@ -137,7 +137,7 @@ class Event(_Row):
 
 
 class EventPath(_Row):
-    """Under which name: the key, then the position."""
+    """The name of an event's artifact: the key, then the position."""
 
     event_id = pw.IntegerField(index=True)
     is_index_step = pw.BooleanField()
@@ -172,7 +172,7 @@ class Attribution(_Row):
 
 
 class FileDigest(_Row):
-    """The hash of a file, and what the file system said of it then."""
+    """The hash of a file, and what the file system reported about it at that time."""
 
     path = pw.TextField(primary_key=True)
     size = pw.BigIntegerField()
@@ -187,7 +187,7 @@ class FileDigest(_Row):
 
 
 class SourceFile(_Row):
-    """What a source file says (see `source.Source`), by its reader, module and path; and what the file system said of it."""
+    """What a source file says (see `source.SourceCode`), by reader, module and path, and what the file system reported."""
 
     path = pw.TextField(primary_key=True)
     size = pw.BigIntegerField()
@@ -208,7 +208,7 @@ TABLES = [
 
 
 def bind(database: pw.SqliteDatabase) -> None:
-    """From now on the tables are those of this database."""
+    """Binds the tables to this database."""
     if Type._meta.database is not database:
         database.bind(TABLES, bind_refs=False, bind_backrefs=False)
 
@@ -219,14 +219,14 @@ def type_ids() -> dict[tuple[str, int], int]:
 
 
 def context_ids(contexts: Collection[tuple[int, str]]) -> list[int]:
-    """The ids of contexts, each (type, name); made where they are new."""
+    """The ids of contexts, each (type, name); new ones are created."""
     rows = ContextRow.select().where(ContextRow.name.in_([name for _, name in contexts]))
     known = {(row.type_id, row.name): row.id for row in rows}
     return [known.get((type_id, name)) or ContextRow.create(type_id=type_id, name=name).id for type_id, name in contexts]
 
 
 def new_events(execution: int, event_type: int, artifacts: Mapping[str, int]) -> None:
-    """An execution read or wrote artifacts, key -> id."""
+    """Records that an execution read or wrote artifacts, key -> id."""
     steps = []
     for key, artifact in artifacts.items():
         event = Event.create(artifact_id=artifact, execution_id=execution, type=event_type)
@@ -236,7 +236,7 @@ def new_events(execution: int, event_type: int, artifacts: Mapping[str, int]) ->
 
 
 def update(table: type[_Row], row_id: int, **fields: int) -> None:
-    """Changes fields of one row, and says when."""
+    """Changes fields of one row, and its time of change."""
     table.update(**fields, last_update_time_since_epoch=now_ms()).where(table.id == row_id).execute()
 
 
