@@ -12,15 +12,18 @@ author = "The kerasvision authors"
 copyright = author
 version = release = kerasvision.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "floors"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "floors", "reference_pages"]
 exclude_patterns = ["_build"]
 templates_path = []
 
 # In our docstrings, single backticks hold code.
 default_role = "code"
+# An option such as --set and a text in quotes are shown as they are typed.
+smartquotes = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -51,9 +51,7 @@ def test_changelog_names_this_version_and_every_command():
 def test_contributing_names_files_that_are_there():
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     words = {word for code in re.findall(r"`([^`\n]+)`", text) for word in code.split()}
-    named = {
-        word for word in words if re.fullmatch(r"[\w.]+/[\w./-]*", word) and not word.startswith((".venv/", "examples/"))
-    }
+    named = {word for word in words if re.fullmatch(r"[\w.]+/[\w./-]*", word) and not word.startswith(".venv/")}
     named |= set(re.findall(r"\]\(([^)]+)\)", text))
     assert {"README.md", "kerasvision/lookup.py", ".ci/run", "tests/conformance/catalogue.py"} <= named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
