@@ -200,8 +200,7 @@ def _below(found: Found, step: str, path: str) -> Found:
     if found.setting is not None and found.setting.is_choice:
         return _chosen(found.setting, found.groups, step, path)
     if not found.groups:
-        above = found.setting.path if found.setting else path.rpartition(".")[0]
-        raise ConfigError(f"{above} is a single value, and no setting is below it", received=path)
+        raise _leads_below_a_value(found.setting, path)
     settings = {setting.name: setting for group in found.groups for setting in group.settings}
     if step not in settings:
         raise _unknown(path, step, settings)
@@ -223,6 +222,15 @@ def _chosen(setting: Setting, groups: tuple[Group, ...], step: str, path: str) -
     if not alike:
         raise _unknown(path, step, kinds)
     return Found(None, (), alike)
+
+
+def _leads_below_a_value(setting: Setting | None, path: str) -> ConfigError:
+    """The error for a path that goes on below a plain value or a mapping."""
+    if setting is not None and setting.place is not None and _inside(setting)[0] is None:
+        rule = f"{setting.path} takes any keys, which are not listed"
+        return ConfigError(rule, received=path, hint=f"set one with --set {setting.place}.KEY=VALUE")
+    above = setting.path if setting else path.rpartition(".")[0]
+    return ConfigError(f"{above} is a single value, and no setting is below it", received=path)
 
 
 def _unknown(path: str, step: str, names: Iterable[str]) -> ConfigError:
