@@ -20,6 +20,8 @@ SHORT = (
     "gate.rules.0.value=0.5",
     "simple_models=null",
     "evaluation.resamples=100",
+    "evaluation.slices=[]",
+    'evaluation.splits=["test"]',
     "serving.canary_examples=16",
     "serving.latency_queries=5",
 )
