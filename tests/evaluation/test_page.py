@@ -1,6 +1,7 @@
 """Both pages open without a network, and run no code from file names or labels."""
 
 import base64
+import functools
 import io
 import re
 from html.parser import HTMLParser
@@ -138,21 +139,28 @@ def statistics_page(example_set, folder):
     return Page(file)
 
 
-pages = pytest.mark.parametrize("make", [evaluation_page, statistics_page], ids=["evaluation", "statistics"])
+MAKERS = {"evaluation": evaluation_page, "statistics": statistics_page}
 
 
-@pages
-def test_a_label_of_html_is_shown_and_not_run(make, example_set, tmp_path):
-    page = make(example_set, tmp_path)
+@pytest.fixture(scope="module")
+def made(example_set, tmp_path_factory):
+    """Each of the two pages by its name, written once."""
+    return functools.cache(lambda name: MAKERS[name](example_set, tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture(params=MAKERS)
+def page(request, made):
+    return made(request.param)
+
+
+def test_a_label_of_html_is_shown_and_not_run(page):
     assert EVIL in page.text
     assert "dog & cat" in page.text
     assert not {"script", "object"} & set(page.tags)
     assert not [name for name in page.attributes if name.startswith("on")]
 
 
-@pages
-def test_the_page_loads_nothing_from_anywhere(make, example_set, tmp_path):
-    page = make(example_set, tmp_path)
+def test_the_page_loads_nothing_from_anywhere(page):
     assert page.addresses
     for address in page.addresses:
         picture_at(address).load()
@@ -160,16 +168,14 @@ def test_the_page_loads_nothing_from_anywhere(make, example_set, tmp_path):
     assert not [word for word in ("http:", "https:", "url(", "@import") if word in page.source]
 
 
-@pages
-def test_every_table_scrolls_by_itself_where_the_page_is_too_narrow(make, example_set, tmp_path):
-    page = make(example_set, tmp_path)
+def test_every_table_scrolls_by_itself_where_the_page_is_too_narrow(page):
     assert page.tags.count("table") >= 2
     assert page.loose_tables == 0
     assert re.search(r"\.(wide|scroll) { overflow-x: auto }", page.source)
 
 
-def test_names_over_a_confusion_matrix_stand_upright_and_no_other_style_keeps_them_from_breaking(example_set, tmp_path):
-    source = evaluation_page(example_set, tmp_path).source
+def test_names_over_a_confusion_matrix_stand_upright_and_no_other_style_keeps_them_from_breaking(made):
+    source = made("evaluation").source
     assert "<th><span>dog &amp; cat</span></th>" in source
     assert re.search(r"\.matrix th span {[^}]*vertical-rl;[^}]*max-height: 13rem; overflow-wrap: anywhere", source)
     # The report, which includes this page, keeps its own headings on one line.
@@ -188,20 +194,18 @@ def test_a_page_shows_some_of_very_many_slices_and_says_so(example_set, tmp_path
     assert "The 100 slices with the most images, of 130; all are in slices.csv." in text
 
 
-def test_the_statistics_page_names_what_was_left_out(example_set, tmp_path):
-    assert "<i>the file is empty</i> 1 <b onclick=x()>bad</b>.jpg" in statistics_page(example_set, tmp_path).text
+def test_the_statistics_page_names_what_was_left_out(made):
+    assert "<i>the file is empty</i> 1 <b onclick=x()>bad</b>.jpg" in made("statistics").text
 
 
-def test_the_statistics_page_shows_every_training_image(example_set, tmp_path):
-    shades = [
-        picture_at(address).convert("RGB").getpixel((0, 0))[0]
-        for address in statistics_page(example_set, tmp_path).addresses[-4:]
-    ]
+def test_the_statistics_page_shows_every_training_image(made):
+    addresses = made("statistics").addresses[-4:]
+    shades = [picture_at(address).convert("RGB").getpixel((0, 0))[0] for address in addresses]
     assert sorted(shades) == [0, 60, 120, 180]
 
 
-def test_the_evaluation_page_tells_verdict_rules_and_scores(example_set, tmp_path):
-    text = evaluation_page(example_set, tmp_path, wrong=2).text
+def test_the_evaluation_page_tells_verdict_rules_and_scores(made):
+    text = made("evaluation").text
     assert text.startswith("Evaluation")
     assert "NOT_BLESSED" in text
     assert f"recall[{EVIL}] >= 0.75 failed with" in text
