@@ -29,6 +29,12 @@ def settings(scale, *, color_mode="rgb", image_size=(5, 4), **options):
     return c.Transform(image_size=image_size, scale=scale, color_mode=color_mode, **options)
 
 
+def transformed(transform, images):
+    """float64 (N, H, W, C): what it makes of them, in tf.data, which takes far less time than one after the other."""
+    encoded = tf.data.Dataset.from_tensor_slices([encode_png(image) for image in images])
+    return np.stack(list(encoded.map(transform).as_numpy_iterator())).astype(np.float64)
+
+
 def fit(scale, images=COLOUR, **options):
     encoded = tf.data.Dataset.from_tensor_slices([encode_png(image) for image in images])
     return ImageTransform.fit(settings(scale, **options), encoded)
@@ -63,7 +69,7 @@ def test_every_scale_equals_its_formula(scale, expected):
 
 def test_standardized_training_images_have_mean_zero_and_deviation_one():
     fitted = fit("standardize")
-    inputs = np.stack([fitted(encode_png(image)) for image in COLOUR]).astype(np.float64)
+    inputs = transformed(fitted, COLOUR)
     np.testing.assert_allclose(inputs.mean(axis=(0, 1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(inputs.std(axis=(0, 1, 2)), 1, atol=1e-6)
 
@@ -110,7 +116,7 @@ def test_whitened_colours_are_scikit_learns():
 
 def test_whitened_training_images_are_uncorrelated_with_deviation_one():
     fitted = fit("whiten", MIXED)
-    inputs = np.stack([fitted(encode_png(image)) for image in MIXED]).astype(np.float64).reshape(-1, 3)
+    inputs = transformed(fitted, MIXED).reshape(-1, 3)
     np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(np.cov(inputs.T, bias=True), np.eye(3), atol=1e-5)
 
