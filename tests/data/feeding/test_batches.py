@@ -1,5 +1,6 @@
 """Batches come in an order that depends on seed and epoch only, with each image at most once per epoch."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -78,31 +79,37 @@ def test_an_epoch_drops_what_does_not_fill_a_batch(budget, example_set):
     assert set(itertools.chain(*epochs)) == set(PIXELS)
 
 
+@pytest.fixture(scope="module")
+def three_epochs(example_set):
+    """The order of the ids in three epochs, by the budget and the seed; found once."""
+    return functools.cache(lambda budget, seed: epochs_of(example_set, budget=budget, epochs=3, seed=seed))
+
+
 @modes
-def test_epochs_differ_and_the_same_seed_gives_the_same(budget, example_set):
-    first = epochs_of(example_set, budget=budget, epochs=3, seed=1)
+def test_epochs_differ_and_the_same_seed_gives_the_same(budget, example_set, three_epochs):
+    first = three_epochs(budget, 1)
     assert len({tuple(epoch) for epoch in first}) == 3
     assert epochs_of(example_set, budget=budget, epochs=3, seed=1) == first
-    assert epochs_of(example_set, budget=budget, epochs=3, seed=2) != first
+    assert three_epochs(budget, 2) != first
 
 
 @modes
-def test_a_longer_training_begins_like_a_shorter_one(budget, example_set):
-    assert epochs_of(example_set, budget=budget, epochs=4)[:2] == epochs_of(example_set, budget=budget, epochs=2)
+def test_a_longer_training_begins_like_a_shorter_one(budget, example_set, three_epochs):
+    assert three_epochs(budget, 0)[:2] == epochs_of(example_set, budget=budget, epochs=2, seed=0)
 
 
 @modes
-def test_no_epoch_of_one_seed_is_an_epoch_of_another(budget, example_set):
-    orders = [tuple(epoch) for seed in range(3) for epoch in epochs_of(example_set, budget=budget, epochs=3, seed=seed)]
+def test_no_epoch_of_one_seed_is_an_epoch_of_another(budget, three_epochs):
+    orders = [tuple(epoch) for seed in range(3) for epoch in three_epochs(budget, seed)]
     assert len(set(orders)) == 9
 
 
 @modes
-def test_tensorflows_own_seed_does_not_matter(budget, example_set):
+def test_tensorflows_own_seed_does_not_matter(budget, example_set, three_epochs):
     tf.random.set_seed(1)
-    first = epochs_of(example_set, budget=budget)
+    first = three_epochs(budget, 0)
     tf.random.set_seed(2)
-    assert epochs_of(example_set, budget=budget) == first
+    assert epochs_of(example_set, budget=budget, epochs=3, seed=0) == first
 
 
 @modes
@@ -163,8 +170,8 @@ def test_images_are_kept_decoded_else_encoded_else_not_at_all(example_set):
     assert not source(MEMORY, (RandomResizedCrop(),)).decoded
 
 
-def test_decoded_and_encoded_images_come_in_the_same_order(example_set):
-    assert epochs_of(example_set, budget=MEMORY) == epochs_of(example_set, budget=ENCODED)
+def test_decoded_and_encoded_images_come_in_the_same_order(three_epochs):
+    assert three_epochs(MEMORY, 0) == three_epochs(ENCODED, 0)
 
 
 # --- Resuming in the middle, sharding, the last epochs
