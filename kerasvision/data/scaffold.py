@@ -1,4 +1,4 @@
-"""From a folder of images to a pipeline file: a start that a person goes on from."""
+"""Writes a first pipeline file for a folder of images, for a person to edit."""
 
 import math
 from collections import Counter
@@ -32,7 +32,7 @@ EXPERIMENT = c.Experiment(
     training=c.Training(
         epochs=$epochs, batch_size=$batch_size, optimizer=c.Adam(learning_rate=1e-3), schedule="cosine", warmup_epochs=1
     ),
-    # Always answering the largest class, $largest, is right for $majority of the images.
+    # A model that always predicts the largest class, $largest, is right for $majority of the images.
     gate=c.Gate(c.AtLeast("accuracy", $bound)),
 )
 ''')
@@ -42,12 +42,12 @@ def write_pipeline_file(name: str, *, images: Path, folder: Path) -> Path:
     """Looks at the images and writes `<folder>/<name>.py`.
 
     Args:
-        name: of the experiment.
+        name: the experiment's name.
         images: class folders, with or without split folders.
-        folder: where the file goes; made where it does not exist.
+        folder: the folder for the file; it is created if it does not exist.
 
     Raises:
-        ConfigError: a name that cannot be one, or a file that is there already.
+        ConfigError: an invalid name, or a file that already exists.
         DataError: no folder, no class folders, fewer than two classes, or no readable image.
     """
     checked = Experiment.model_fields["name"]
@@ -57,7 +57,7 @@ def write_pipeline_file(name: str, *, images: Path, folder: Path) -> Path:
         raise ConfigError("a name contains lower-case letters, digits, - and _, and is not a path", received=name) from None
     file = folder / f"{name}.py"
     if file.exists():
-        raise ConfigError(f"{file} is there already, and is not overwritten", hint="choose another name")
+        raise ConfigError(f"{file} exists already, and is not overwritten", hint="choose another name")
     source = ImageFolder(path=images)
     records = [record for record in read_image_folder(source) if not record.fault]
     counts = Counter(record.label for record in records)
@@ -93,20 +93,20 @@ def _choices(name: str, images: Path, records: list[Record], counts: Counter[str
 
 
 def escape_docstring(text: str) -> str:
-    """A text as it stands between three double quotes: backslashes, quotes and what cannot be printed are escaped.
+    """A text for use between three double quotes: backslashes, quotes and unprintable characters are escaped.
 
     >>> escape_docstring('C:\\\\photos "new"')
     'C:\\\\\\\\photos \\\\"new\\\\"'
     """
-    # repr chooses double quotes for a text that holds a single one and no double one.
+    # repr chooses double quotes for a text with a single quote and without a double one.
     return repr(f'"{text}')[2:-1].replace("\\'", "'").replace('"', '\\"')
 
 
 def _look(records: list[Record]) -> tuple[float, bool]:
-    """(median of the shorter side in pixels, whether all are grey) of some images spread over the source."""
+    """(median of the shorter side in pixels, whether all are grey), from some images spread over the source."""
     sides, modes = [], set()
     for record in records[:: max(1, len(records) // SAMPLED_IMAGES)]:
-        if not isinstance(record.content, Path) or not is_file(record.content):  # to open a pipe may take for ever
+        if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
             continue
         try:
             with Image.open(record.content) as image:
@@ -115,5 +115,5 @@ def _look(records: list[Record]) -> tuple[float, bool]:
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
             continue  # the run itself names every bad file
     if not sides:
-        raise DataError("none of the files looked at is an image that can be read", received=str(records[0].name))
+        raise DataError("none of the sampled files is a readable image", received=str(records[0].name))
     return sorted(sides)[len(sides) // 2], modes <= {"L", "1", "I;16"}

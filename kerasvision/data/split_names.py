@@ -1,7 +1,7 @@
-"""Which split a name says: of a folder, a file, a COCO file, a column's cell. One rule for all sources.
+"""Which split a name means: the name of a folder, a file or a COCO file, or a column's cell. One rule for all sources.
 
-A name is taken apart into words at spaces, signs, digits and capitals: `seg_train`, `train2017`, `TestImages`. A word is a
-split or it is not: `trains`, `tester` and `contest` say nothing.
+A name is divided into words at spaces, signs, digits and capitals: `seg_train`, `train2017`, `TestImages`. Only whole words
+mean a split: `trains`, `tester` and `contest` do not.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
-# The words that people use for splits, and what we call them.
+# The words that people use for splits -> our names.
 SPLIT_NAMES: Mapping[str, str] = {
     "train": TRAIN, "training": TRAIN, "trainval": TRAIN, "minitrain": TRAIN,
     "validation": VALIDATION, "validate": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "minival": VALIDATION,
@@ -18,7 +18,7 @@ SPLIT_NAMES: Mapping[str, str] = {
     "test": TEST, "testing": TEST, "minitest": TEST, "testdev": TEST,
 }  # fmt: skip
 
-# Words that a split's name may hold besides, and that say nothing: `test_images`, `training-set`.
+# Other words that a split's name may contain: `test_images`, `training-set`.
 _PLAIN = frozenset(
     {
         "set",
@@ -52,12 +52,12 @@ _PLAIN = frozenset(
     }
 )
 
-# In one word, too: `trainset`, `testdata`.
+# Both as one word: `trainset`, `testdata`.
 _JOINED = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})({'|'.join(sorted(_PLAIN - {'v'}))})")
 
 
 def split_of(name: str) -> str | None:
-    """The split that a whole name stands for: a split's word, with nothing but digits and plain words such as `set`.
+    """The split that a whole name means: a split's word, and otherwise only digits and plain words such as `set`.
 
     >>> [split_of(name) for name in ("Training_set", "train2017", "testImages", "trains", "train station")]
     ['train', 'train', 'test', None, None]
@@ -67,7 +67,7 @@ def split_of(name: str) -> str | None:
 
 
 def split_within(name: str) -> str | None:
-    """The one split that a name says, whatever else it says; None where it says none or two.
+    """The one split that a name contains, whatever else it contains; None if it contains none or two.
 
     >>> [split_within(name) for name in ("coco_val.record-00000-of-00010", "flowers.tfrecord", "train_or_test")]
     ['validation', None, None]
@@ -76,10 +76,10 @@ def split_within(name: str) -> str | None:
 
 
 def splits_among(names: Iterable[str]) -> dict[str, str]:
-    """Name -> split, of the names that are splits of one data set: `seg_train` and `seg_test`, among others.
+    """Name -> split, for the names that are splits of one data set: `seg_train` and `seg_test`, for example.
 
-    What their names say besides must be the same for all, and there must be training data and another split; or all names
-    stand for splits. Otherwise no name is a split: `cats_train` and `dogs_test` are not the splits of one data set.
+    Either the other words must be the same in all these names, and there must be training data and another split; or all
+    names mean splits. Otherwise no name is a split: `cats_train` and `dogs_test` are not the splits of one data set.
 
     >>> splits_among(["seg_train", "seg_test", "seg_pred"])
     {'seg_train': 'train', 'seg_test': 'test'}
@@ -96,7 +96,7 @@ def splits_among(names: Iterable[str]) -> dict[str, str]:
 
 
 def paired_splits(names: Iterable[str]) -> list[str]:
-    """The names that differ from another one in their split alone, one of the two being training data; sorted.
+    """The names that differ from another name only in their split, if one of the two is training data; sorted.
 
     >>> paired_splits(["cats_train", "cats_test", "bullet train", "test tube"])
     ['cats_test', 'cats_train']
@@ -110,7 +110,7 @@ def paired_splits(names: Iterable[str]) -> list[str]:
 
 
 def _taken_apart(name: str) -> tuple[str | None, tuple[str, ...]]:
-    """(the split that a name says, its other words without the plain ones)."""
+    """(the split that a name contains, its other words without the plain ones)."""
     splits, others = set(), []
     for word in _words(name):
         joined = _JOINED.fullmatch(word)
@@ -123,12 +123,12 @@ def _taken_apart(name: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in lower case. "test-dev", COCO's name of a test split, is one.
+    """The words of a name in lower case. "test-dev", COCO's name of a test split, is one word.
 
     >>> _words("COCO_train2017"), _words("TestImages"), _words("test-dev2017")
     (['coco', 'train'], ['test', 'images'], ['testdev'])
     """
-    # Composed, so that an accent does not part the letters on its sides.
+    # Composed, so that an accent does not separate the letters around it.
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", name))
     apart = re.sub(r"[\W\d_]+", " ", apart).lower()
     return re.sub(r"\btest dev\b", "testdev", apart).split()

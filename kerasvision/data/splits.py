@@ -1,4 +1,4 @@
-"""Which split an image belongs to: decided by its content, so that no two splits share an image or a group."""
+"""Which split an image belongs to. Its content decides, so that no two splits share an image or a group."""
 
 import hashlib
 from collections import Counter
@@ -9,12 +9,12 @@ from kerasvision.config.experiment import Splits
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
-# Where two splits claim an image, the one with the higher number keeps it.
+# If two splits claim an image, the split with the higher number keeps it.
 STRICTNESS = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
 def split_position(sha256: str, splits: Splits) -> float:
-    """Where an image stands on the line from 0 to 1: a number that its content and the salt alone decide.
+    """The position of an image in [0, 1), which depends on its content and the salt only.
 
     >>> 0 <= split_position("ab" * 32, Splits()) < 1
     True
@@ -33,32 +33,32 @@ def assign_splits(
     used: Sequence[bool] | None = None,
     previous: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """(split, fault) of every image; fault is empty except for an image that may not be used where it lies.
+    """(split, fault) of every image; the fault is empty unless the image must not be used in its split.
 
-    A split that the source brings is kept; one that it does not bring is taken out of the training images. Images that
-    share their bytes or a group, directly or through others, are one unit and go to one split. A unit's place on the line
-    from 0 to 1 is that of its image, or of the first of its groups on that line: the start of the line is the test split,
-    then comes validation, then train. So a new image moves no old one, with one exception: where it ties two groups
-    together, by lying in both, those of the split that is judged on less follow into the other.
+    A split of the source is kept; a split that the source lacks is taken from the training images. Images that share their
+    bytes or a group, directly or through others, are one unit and go to one split. The position of a unit in [0, 1) is that
+    of its image, or the smallest of its groups' positions: test takes the first positions, then validation, then train. So
+    a new image does not move old images, with one exception: if it belongs to two groups and so joins them, all of them go
+    to the stricter of the two splits (test before validation before train).
 
-    With `splits.stratify`, each class's units are dealt by themselves, in the order of their places, so that every split
-    gets its exact share of them; the class of a group is the one that most of its images have. Then a new image may move
-    old ones, except for those that `previous` names.
+    With `splits.stratify`, the units of each class are distributed separately, in the order of their positions, so that
+    every split gets its exact share of them. The class of a group is the most frequent class of its images. Then a new
+    image may move old images, except for those that `previous` names.
 
-    Where the source itself puts an image or a group into two splits, what lies in the split that is judged on stays (test
-    before validation before train), and the rest is faulty.
+    If the source itself puts an image or a group into two splits, the images in the strictest split stay, and the others
+    get a fault.
 
     Args:
-        digests: SHA-256 of each image's bytes; "" for one whose bytes say nothing (they could not be read, say).
+        digests: SHA-256 of each image's bytes; "" for an image without usable bytes (for example an unreadable file).
         given: the split that the source puts each image in, or None.
         splits: the fractions.
-        groups: name of each image's group, "" for an image that has none.
-        labels: class name of each image; one class where not given.
-        used: whether each image will be used: the others are no leakage, and count in no share.
+        groups: name of each image's group, "" for an image without a group.
+        labels: class name of each image; one class if not given.
+        used: whether each image will be used: the others are not leakage, and do not count in the shares.
         previous: SHA-256 -> the split that an earlier run with the same settings put the image in.
 
     >>> assign_splits(["aa", "aa"], ["train", "test"], Splits())
-    [('train', 'leakage: the same bytes lie in test'), ('test', '')]
+    [('train', 'leakage: the same bytes are in test'), ('test', '')]
     """
     groups = groups or [""] * len(digests)
     used = used or [True] * len(digests)
@@ -99,7 +99,7 @@ def unit_numbers(digests: Sequence[str], groups: Sequence[str]) -> list[int]:
 
 
 def _places(units: Sequence[int], digests: Sequence[str], groups: Sequence[str], splits: Splits) -> dict[int, float]:
-    """Unit -> its place: that of its groups nearest to 0, or of its image where it has no group."""
+    """Unit -> its position: the smallest of its groups' positions, or that of its image if it has no group."""
     of_group = {group: split_position(f"group:{group}", splits) for group in set(groups) if group}
     places: dict[int, float] = {}
     for unit, group in zip(units, groups, strict=True):
@@ -118,7 +118,7 @@ def _split_at(position: float, shares: Mapping[str, float]) -> str:
 
 
 def _majority(units: Sequence[int], labels: Sequence[str], free: Sequence[bool]) -> dict[int, str]:
-    """Unit -> the class of most of its images that are free to go anywhere; the first by name of several such."""
+    """Unit -> the most frequent class of its images that may go to any split; of equals, the first by name."""
     counts: dict[int, Counter[str]] = {}
     for unit, label, ok in zip(units, labels, free, strict=True):
         if ok:
@@ -127,7 +127,7 @@ def _majority(units: Sequence[int], labels: Sequence[str], free: Sequence[bool])
 
 
 def _pinned(units: Sequence[int], digests: Sequence[str], previous: Mapping[str, str], open_: set[str]) -> dict[int, str]:
-    """Unit -> the split where an earlier run put it: the strictest, where new images tie together what lay apart."""
+    """Unit -> the split where an earlier run put it; the strictest one if new images join earlier units."""
     found: dict[int, str] = {}
     for unit, digest in zip(units, digests, strict=True):
         if previous.get(digest) in open_:
@@ -138,7 +138,7 @@ def _pinned(units: Sequence[int], digests: Sequence[str], previous: Mapping[str,
 def _deal(
     classes: Mapping[int, str], places: Mapping[int, float], pinned: Mapping[int, str], shares: Mapping[str, float]
 ) -> dict[int, str]:
-    """Unit -> split, so that each class's units are shared out exactly, as far as the pinned ones leave room."""
+    """Unit -> split: each split gets its exact share of each class's units, as far as the pinned units allow."""
     by_class: dict[str, list[int]] = {}
     for unit in sorted(classes, key=lambda unit: (places[unit], unit)):
         by_class.setdefault(classes[unit], []).append(unit)
@@ -155,7 +155,7 @@ def split_quotas(fresh: int, existing: Mapping[str, int], shares: Mapping[str, f
     """How many of `fresh` new units go to each split, by largest remainders.
 
     Args:
-        fresh: how many there are to share out.
+        fresh: how many new units.
         existing: split -> how many units it already has.
         shares: the fractions of test and validation; the rest is for train.
 
@@ -169,7 +169,7 @@ def split_quotas(fresh: int, existing: Mapping[str, int], shares: Mapping[str, f
     total = fresh + sum(existing.values())
     wanted = {split: max(share * total - existing.get(split, 0), 0.0) for split, share in shares.items()}
     scale = fresh / (sum(wanted.values()) or 1)
-    # What floating point leaves below a whole number (0.2 * 35 is 7.000000000000001, 0.6 * 35 is 21) is rounding.
+    # Rounding removes floating-point errors: 0.2 * 35 is 7.000000000000001.
     exact = {split: round(scale * value, 9) for split, value in wanted.items()}
     quotas = {split: int(value) for split, value in exact.items()}
     by_remainder = sorted(exact, key=lambda split: quotas[split] - exact[split])
@@ -184,14 +184,14 @@ def _repeated(quotas: Mapping[str, int]) -> Iterator[str]:
 
 
 def _leakage(decided: Sequence[str], digests: Sequence[str], groups: Sequence[str], used: Sequence[bool]) -> list[str]:
-    """The fault of each image whose bytes or group lie in a stricter split too, else ""."""
+    """The fault of each image whose bytes or group are also in a stricter split; otherwise ""."""
     of_bytes, of_group = _strictest(digests, decided, used), _strictest(groups, decided, used)
 
     def fault(split: str, digest: str, group: str) -> str:
         if of_bytes.get(digest, split) != split:
-            return f"leakage: the same bytes lie in {of_bytes[digest]}"
+            return f"leakage: the same bytes are in {of_bytes[digest]}"
         if of_group.get(group, split) != split:
-            return f"leakage: its group lies in {of_group[group]}"
+            return f"leakage: its group is in {of_group[group]}"
         return ""
 
     rows = zip(decided, digests, groups, used, strict=True)

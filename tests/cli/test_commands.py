@@ -98,7 +98,7 @@ def test_new_writes_a_file_that_plans(kerasvision, tmp_path):
     assert planned.returncode == 0, planned.stderr
     again = kerasvision("new", "pets", "--images", "photos", cwd=tmp_path)
     assert again.returncode == 2
-    assert "is there already, and is not overwritten" in again.stderr
+    assert "exists already, and is not overwritten" in again.stderr
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

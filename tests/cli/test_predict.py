@@ -73,11 +73,13 @@ def test_a_bad_file_exits_3_when_printed_and_is_a_row_when_written(model, photos
     (photos / "none.png").write_text("hello")
     printed = predict(model, photos)
     assert isinstance(printed.exception, DataError)
-    assert "1 of 3 files cannot be used" in str(printed.exception) and "no image in a known format" in str(printed.exception)
+    assert "1 of 3 files cannot be used" in str(printed.exception) and "not an image in a known format" in str(
+        printed.exception
+    )
     written = predict(model, photos, "--out", tmp_path / "answers.csv")
     assert written.exit_code == 0
     assert lines(written.stdout) == [f"{tmp_path}/answers.csv: 2 of 3 images answered"]
-    assert f"{photos}/none.png: no image in a known format" in written.stderr
+    assert f"{photos}/none.png: not an image in a known format" in written.stderr
     strict = predict(model, photos, "--out", tmp_path / "answers.csv", "--strict")
     assert isinstance(strict.exception, DataError)
     assert (tmp_path / "answers.csv").read_text().count("\n") == 1 + 3

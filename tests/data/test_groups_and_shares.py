@@ -1,4 +1,4 @@
-"""Groups stay whole, shares are exact where they are asked for, and what is added moves nothing that was there."""
+"""Groups stay whole, shares are exact if required, and new images do not move old ones."""
 
 from collections import Counter
 from fractions import Fraction
@@ -111,7 +111,7 @@ def test_groups_fill_the_splits_by_their_shares(shares, salt):
 
 def test_a_group_that_the_source_tears_apart_keeps_what_is_judged_on():
     images = [("a", "tom", TRAIN, ""), ("b", "tom", TEST, ""), ("c", "", TRAIN, ""), ("d", "", VALIDATION, "")]
-    torn = (TRAIN, "leakage: its group lies in test")
+    torn = (TRAIN, "leakage: its group is in test")
     assert assign(images, c.Splits()) == [torn, (TEST, ""), (TRAIN, ""), (VALIDATION, "")]
 
 

@@ -1,4 +1,4 @@
-"""`new` writes a file that loads, whatever the folders are called."""
+"""`new` writes a file that loads, for any names of folders."""
 
 import ast
 import os
@@ -72,7 +72,7 @@ def test_any_text_comes_back_from_between_the_quotes(name):
 
 
 def test_folders_of_splits_without_classes_are_refused_in_words(tmp_path):
-    with pytest.raises(DataError, match=r"holds no class folders in its split folders \(train, val\)"):
+    with pytest.raises(DataError, match=r"contains no class folders in its split folders \(train, val\)"):
         write_pipeline_file("new", images=photos(tmp_path / "photos", "train", "val"), folder=tmp_path)
     assert not (tmp_path / "new.py").exists()
 

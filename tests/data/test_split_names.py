@@ -1,4 +1,4 @@
-"""Names of splits are seen wherever they stand, and words that only contain them are not."""
+"""Names of splits are recognised in every place, and words that only contain them are not."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ def test_names_of_classes_are_no_splits(name):
     assert split_of(name) is None
 
 
-# Letters of which none of the words that stand in splits' names can be made.
+# Letters that cannot form any word of a split's name.
 @given(st.sampled_from(sorted(SPLIT_NAMES)), st.text("bchjkqruwxyz", min_size=1), st.booleans())
 def test_a_split_grown_together_with_other_letters_is_another_word(split, letters, before):
     word = letters + split if before else split + letters

@@ -19,7 +19,7 @@ def digests(count, *, first=0):
 
 
 def of(count, given_split=None, *, splits=None):
-    """The splits of so many different images that all come with the same split of their own."""
+    """The splits of `count` different images that all have the same split in the source."""
     return [split for split, _ in assign_splits(digests(count), [given_split] * count, splits or c.Splits())]
 
 
@@ -88,7 +88,7 @@ def test_of_two_copies_the_one_that_is_judged_on_stays(weaker, stronger):
     # The third image brings the split that the two do not, else it would be cut from train.
     other = ({TRAIN, VALIDATION, TEST} - {weaker, stronger}).pop()
     decided = assign_splits(["aa", "bb", "aa"], [weaker, other, stronger], c.Splits())
-    assert decided == [(weaker, f"leakage: the same bytes lie in {stronger}"), (other, ""), (stronger, "")]
+    assert decided == [(weaker, f"leakage: the same bytes are in {stronger}"), (other, ""), (stronger, "")]
 
 
 def test_copies_within_one_split_are_no_leakage():

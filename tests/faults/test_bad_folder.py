@@ -15,12 +15,12 @@ from kerasvision.pipeline.standard import standard_pipeline
 BAD = {
     "zero_byte": "the file is empty",
     "truncated_jpeg": "truncated or corrupt JPEG",
-    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
+    "text_named_jpg": "not an image in a known format: a page of HTML; download the image again",
     "giant_header_png": "the header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 100,000,000",
     "giant_header_jpeg": "the header claims 50,000 x 50,000 = 2,500,000,000 pixels, over the limit of 100,000,000",
     "tiff": "TIFF cannot be read by TensorFlow: convert it to PNG or JPEG",
 }
-MISNAMED = "the file's name ends otherwise than its format"
+MISNAMED = "the suffix of the file's name does not match its format"
 ODD = {
     "one_by_one": MISNAMED,
     "grey": MISNAMED,

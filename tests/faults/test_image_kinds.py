@@ -49,7 +49,7 @@ FAULTS = {
     **dict.fromkeys(("TIFF", "TIFF, turned"), "TIFF cannot be read"),
     **dict.fromkeys(("ICO", "ICO of BMP"), "ICO cannot be read"),
     **{name: f"{name.replace(' 2', '2')} cannot be read" for name in ("AVIF", "JPEG 2000", "PPM")},
-    **dict.fromkeys(("TGA", "PCX", "QOI", "SGI"), "no image in a known format"),
+    **dict.fromkeys(("TGA", "PCX", "QOI", "SGI"), "not an image in a known format"),
 }
 REFUSED = {**MISREAD, **FAULTS}
 # libjpeg's fast transform against its accurate one; everything else is decoded equally, to the last bit.

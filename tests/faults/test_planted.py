@@ -47,7 +47,7 @@ def test_the_clean_set_raises_nothing(clean):
 # with a text. They are planted together, because none can hide another: each is looked for by its name.
 FILES = {
     ("zero_byte", "new.jpg"): {"corrupt": "the file is empty"},
-    ("text_named_jpg", "new.jpg"): {"corrupt": "a page of HTML; fetch the image again"},
+    ("text_named_jpg", "new.jpg"): {"corrupt": "a page of HTML; download the image again"},
     ("zip_archive", "new.jpg"): {"corrupt": "a ZIP archive; unpack it"},
     ("heic", "new.jpg"): {"unsupported": "HEIC cannot be read by TensorFlow"},
     ("truncated_jpeg", "new.jpg"): {"corrupt": "truncated or corrupt JPEG"},
@@ -59,7 +59,7 @@ FILES = {
     ("palette_bmp", "new.bmp"): {"unsupported": "a BMP with a palette"},
     ("animated_webp", "new.webp"): {"unsupported": "WEBP"},
     ("link_to_nowhere", "new.jpg"): {"unreadable": "No such file or directory"},
-    ("plain_png", "new.jpg"): {"wrong_extension": "the file's name ends otherwise than its format"},
+    ("plain_png", "new.jpg"): {"wrong_extension": "the suffix of the file's name does not match its format"},
     ("turned_jpeg", "new.jpg"): {"changed_by_decoding": "rotated by EXIF orientation 6"},
     ("grey_jpeg", "new.jpg"): {"unseen_mode": "colour mode L"},
     ("rgba_png", "new.png"): {"unseen_mode": "colour mode RGBA", "changed_by_decoding": "alpha channel dropped"},
@@ -160,11 +160,11 @@ def link_out(folder, to):
 
 
 SETS = {
-    "a test image lies in train too": (
+    "a test image is in train too": (
         lambda root: copy(root, "test/cat/060.jpg", NEW),
-        {"leakage_removed": f"the same bytes lie in test {NEW}"},
+        {"leakage_removed": f"the same bytes are in test {NEW}"},
     ),
-    "a test image lies in train too, saved anew": (
+    "a test image is in train too, saved anew": (
         lambda root: (root / NEW).write_bytes(recoded(root / "test/cat/060.jpg", quality=60)),
         {"near_leakage": NEW, "near_duplicates": NEW},
     ),
@@ -215,7 +215,7 @@ SETS = {
     ),
     "splits that one class has and the other has not": (
         split_one_class,
-        {"split_missing": "30 images lie in folders named like splits (test, train), and no split is read from them"},
+        {"split_missing": "30 images are in folders named like splits (test, train), and no split is read from them"},
     ),
     "a flat test folder": (
         lambda root: flatten(root / "val"),

@@ -189,15 +189,15 @@ def test_a_split_with_other_images_is_told(find, make_images):
 REFUSED = {
     "no JSON": (
         lambda root: (root / "annotations/captions_train2017.json").write_text('{"images": [}'),
-        "captions_train2017.json, line 1, is no JSON",
+        "captions_train2017.json, line 1, is not JSON",
     ),
     "bytes": (
         lambda root: (root / "annotations/captions_train2017.json").write_bytes(b"\xff\xd8" * 99),
-        "is no JSON: not UTF-8",
+        "is not JSON: not UTF-8",
     ),
     "another JSON": (
         lambda root: (root / "annotations/captions_train2017.json").write_text('{"shapes": []}'),
-        r"captions_train2017.json must hold a list 'images'.*received \['shapes'\]",
+        r"captions_train2017.json must contain a list 'images'.*received \['shapes'\]",
     ),
     "an unknown category": (
         annotation(2, category_id=9),

@@ -63,7 +63,7 @@ ROWS = {
     "an unseen label": ("images/205.jpg,owl,train,,an owl", "images/205.jpg", {"unseen_label": "label 'owl'"}),
     "a label in capitals": ("images/206.jpg,CAT,train,,a cat", "images/206.jpg", {"unseen_label": "label 'CAT'"}),
     "a person of another split": (
-        "images/207.jpg,cat,train,person 35,a cat", "images/207.jpg", {"leakage_removed": "its group lies in test"},
+        "images/207.jpg,cat,train,person 35,a cat", "images/207.jpg", {"leakage_removed": "its group is in test"},
     ),
 }  # fmt: skip
 # Consequences for the data set: few images of the new labels, none in some splits, and two spellings of one label.

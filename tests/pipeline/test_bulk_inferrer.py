@@ -64,7 +64,7 @@ def test_a_blessed_model_answers_for_every_image(brightness, photos, tmp_path):
     assert table["label"].tolist()[:2] == ['dunkel, "schwarz"', "hell"]
     assert "label_2" not in table
     assert result.properties == {"inferred": 1, "images": 3, "faults": 1}
-    named = [{"path": "none.png", "fault": "no image in a known format"}]
+    named = [{"path": "none.png", "fault": "not an image in a known format"}]
     assert json.loads(result.record.read_text()) == {"inferred": True, "images": 3, "faults": 1, "named": named}
     assert result.front == result.predictions
     assert not (tmp_path / "work" / "parts").exists()

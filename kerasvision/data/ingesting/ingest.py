@@ -1,6 +1,6 @@
-"""From a source to examples on disk: every image is looked at once, and what cannot be used is named.
+"""From a source to examples on disk: every image is inspected once, and unusable images are listed.
 
-The source is read twice, and no image stays in memory: once to look at the images, once to write those that can be used.
+The source is read twice, and no image stays in memory: once to inspect the images, and once to write the usable ones.
 """
 
 import re
@@ -33,12 +33,12 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingest returns besides the files that it writes.
+    """What an ingest returns, in addition to the files that it writes.
 
     Attributes:
-        manifest: a row per image of the source, `fault` empty for those that were written.
-        span: what is new since the examples before.
-        unmatched: what the quarantine file names and the source does not hold.
+        manifest: a row per image of the source; `fault` is empty for the images that were written.
+        span: what is new since the previous examples.
+        unmatched: entries of the quarantine file that match no image of the source.
     """
 
     manifest: pd.DataFrame
@@ -56,25 +56,25 @@ def ingest(
     span: Path,
     previous: PreviousExamples | None = None,
 ) -> Ingested:
-    """Reads a source, splits it, writes the usable images, and lists all of them.
+    """Reads a source, splits it, writes the usable images, and lists all images.
 
     Args:
-        source: what to read.
+        source: the source to read.
         splits: how to split it.
-        policy: how many bad images are bearable, how large an image may be, and which ones to leave out.
-        data: folder for the prepared data set; made here.
+        policy: how many bad images are acceptable, how large an image may be, and which images to leave out.
+        data: folder for the prepared data set; it is created.
         manifest: Parquet file for the list.
         span: JSON file for what is new.
         previous: what the last ingest of this source wrote.
 
     Raises:
-        DataError: too many images cannot be used, or none is left to train on or to judge by; the quarantine file cannot
-            be read.
+        DataError: too many images cannot be used, or no image is left for training or for testing; the quarantine file
+            cannot be read.
         StageError: the source or an image changed while it was read.
         ConfigError: the source's function does not give records.
     """
     if previous is not None and not previous.span.exists():
-        previous = None  # examples of a version that knew no spans: this one is the first
+        previous = None  # examples of an older version, without spans: this is the first span
     scanned = scan_source(_records(source), max_pixels=policy.max_pixels)
     table = scanned.table
     sound = table["fault"] == ""
@@ -116,14 +116,14 @@ def _records(source: Source) -> Iterator[Record]:
 
 
 def class_order(labels: Iterable[str]) -> list[str]:
-    """Distinct labels in the order of their numbers: sorted, and digits within a label by value.
+    """Distinct labels in the order of their class numbers: sorted, with digits within a label sorted by value.
 
     >>> class_order(["10", "9", "9", "a"])
     ['9', '10', 'a']
     """
 
     def number(digits: str) -> tuple[int, int, str]:
-        # By length and then by letter, which is the order of the values: Python refuses numbers of over 4,300 digits.
+        # By length and then by digit, which is the order of the values: Python rejects integers of over 4,300 digits.
         plain = "".join(str(unicodedata.decimal(digit)) for digit in digits).lstrip("0")
         return 0, len(plain), plain
 
@@ -134,7 +134,7 @@ def class_order(labels: Iterable[str]) -> list[str]:
 
 
 def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
-    """Takes out what the quarantine file names, and returns the entries that match no image."""
+    """Leaves out the images that the quarantine file names, and returns the entries that match no image."""
     if file is None:
         return []
     quarantine = read_quarantine(file)
@@ -144,7 +144,7 @@ def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
 
 
 def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: PreviousExamples | None) -> None:
-    """Puts every image into a split, and takes out what would lie in two. Bytes that are no image tie nothing together."""
+    """Puts every image into a split, and leaves out images that would be in two. Unusable bytes join no units."""
     decided = assign_splits(
         table["sha256"].where(sound, "").tolist(),
         [split or None for split in table["split"]],
@@ -160,8 +160,8 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
 
 
 def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
-    """What was left out as leakage, by its place or by a person is not bad: nothing is wrong with such an image."""
-    # What the source does not mean to be read is no part of the whole either: among such images, bad ones would get lost.
+    """Counts bad images. An image that was left out as leakage, by its place or by a person is not bad."""
+    # Images that the source does not list do not count in the total either: otherwise they would dilute the bad ones.
     table = table[~table["fault"].str.startswith((OUTSIDE, UNLISTED))]
     bad = table[(table["fault"] != "") & ~table["fault"].str.startswith(("leakage", LEFT_OUT))]
     limit = {"fail": 0.0, "quarantine": policy.max_bad_fraction, "report": 1.0}[policy.policy]
@@ -170,7 +170,7 @@ def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
     way_out = "raise ingest.max_bad_fraction" if policy.policy == "quarantine" else "set ingest.policy to 'quarantine'"
     raise DataError(
         f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is {limit:.1%})",
-        hint=f"mend or remove them, or {way_out} to leave them out:{_named(bad)}",
+        hint=f"repair or remove them, or {way_out} to leave them out:{_named(bad)}",
     )
 
 
@@ -186,13 +186,13 @@ def _refuse_if_nothing_is_left(table: pd.DataFrame) -> None:
 
 
 def _named(bad: pd.DataFrame) -> str:
-    """A line for each of the first bad images, with its fault."""
+    """One line for each of the first bad images, with its fault."""
     lines = first_lines([f"{row.id}: {row.fault}" for row in bad.itertuples()], most=MOST_NAMED)
     return "".join(f"\n  {line}" for line in lines)
 
 
 def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> None:
-    """Writes every usable image. It is read again, and must be what it was when it was looked at."""
+    """Writes every usable image. It is read again, and must not have changed since it was inspected."""
     table = scanned.table
     good = table["fault"] == ""
     notes: dict[int, str] = {}
@@ -219,18 +219,18 @@ def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Rec
     """Each record with its row of the table.
 
     Raises:
-        StageError: the source gives other records than at first.
+        StageError: the source yields other records than the first time.
     """
     chunks = (table.iloc[start : start + CHUNK_ROWS] for start in range(0, len(table), CHUNK_ROWS))
     rows: Iterator[Any] = (row for chunk in chunks for row in chunk.itertuples())
     for record, row in zip_longest(records, rows):
         if record is None or row is None or printable(record.name) != row.id:
-            raise StageError("the source changed while it was read: it lists other images than at first", hint="run again")
+            raise StageError("the source changed while it was read: it now lists other images", hint="run again")
         yield record, row
 
 
 def _example(record: Record, row: IndexedRow, *, masks: bool) -> tuple[Example, list[str]]:
-    """What is written of a record, and notes on its masks."""
+    """The example for a record, and notes on its masks."""
     data = _unchanged(record, row.sha256)
     usable = usable_annotations(record, data, width=row.width, height=row.height)
     objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=masks)
@@ -241,7 +241,7 @@ def _unchanged(record: Record, digest: str) -> bytes:
     try:
         data = record.load()
     except OSError as error:
-        message = f"{record.name} could be read at first, and then not: {error.strerror}"
+        message = f"{record.name} could be read the first time, but not the second: {error.strerror}"
         raise StageError(message, hint="run again") from error
     if sha256(data) != digest:
         raise StageError(f"{record.name} changed while it was read", hint="run again")

@@ -1,4 +1,4 @@
-"""The list of all images of a source: what each one is, and what is wrong with it, from one look at every image."""
+"""The list of all images of a source: what each one is, and what is wrong with it. Every image is inspected once."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,19 +16,19 @@ from kerasvision.errors import DataError
 from kerasvision.progress import bar
 
 NO_LABEL = "no label"
-# A source of one's own may give a label or a group as a number; ours have made texts of them.
+# A user's source may give a label or a group as a number; our sources give texts.
 _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
-# How many rows become columns at a time: as objects they take several times the memory.
+# How many rows become columns at a time: as Python objects they take several times the memory.
 CHUNK_ROWS = 4096
 
 
 class ManifestRow(TypedDict):
     """One image of a source: a row of `manifest.parquet`.
 
-    `id` is its name; `path`: where its file is, "" for one without a file; `split`: where it goes, `source_split`: where the
-    source puts it; `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`:
-    joined by "; "; `fault`: why it cannot be used, or ""; `captions`, `objects`: how many of them can be.
+    `id`: its name; `path`: its file, "" without a file; `split`: its split, `source_split`: its split in the source;
+    `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`: joined by "; ";
+    `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has.
     """
 
     id: str
@@ -50,7 +50,7 @@ class ManifestRow(TypedDict):
 
 
 class IndexedRow(Protocol):
-    """A row of the manifest as `DataFrame.itertuples` gives it, with the fields that writing an example reads."""
+    """A row of the manifest from `DataFrame.itertuples`, with the fields that are needed to write an example."""
 
     Index: int
     id: str
@@ -65,7 +65,7 @@ class IndexedRow(Protocol):
 
 @dataclass
 class ScannedSource:
-    """What one look at every image of a source gives.
+    """The result of inspecting every image of a source.
 
     Attributes:
         table: the manifest, with the splits that the source gives ("" for none) and the faults of single images.
@@ -79,14 +79,14 @@ class ScannedSource:
 
 
 def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
-    """Looks at every image of a source once, and keeps nothing of it but a row.
+    """Inspects every image of a source once, and keeps only a row for it.
 
     Args:
-        records: what the source gives.
+        records: the source's records.
         max_pixels: images whose headers claim more cannot be used.
 
     Raises:
-        DataError: there are no images, or two have one name.
+        DataError: there are no images, or two images have the same name.
     """
     found = ScannedSource()
 
@@ -102,14 +102,14 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
 
     found.table = table = to_table(rows())
     _refuse_names(table)
-    # Where no image has a label, none is missing.
+    # If no image has a label, no label is missing.
     if (table["label"] != "").any():
         table.loc[(table["label"] == "") & (table["fault"] == ""), "fault"] = NO_LABEL
     return found
 
 
 def to_table(rows: Iterable[Mapping[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
-    """Rows as a table, with few of them in memory as objects at a time.
+    """Rows as a table; only few rows at a time are in memory as Python objects.
 
     >>> to_table([{"id": "a"}, {"id": "b"}, {"id": "c"}], chunk_rows=2)["id"].tolist()
     ['a', 'b', 'c']
@@ -124,7 +124,7 @@ def to_table(rows: Iterable[Mapping[str, object]], *, chunk_rows: int = CHUNK_RO
 
 
 def _as_texts(records: Iterable[Record]) -> Iterator[Record]:
-    """The records, each with a text as its label and as its group.
+    """The records, with texts as labels and groups.
 
     Raises:
         DataError: a label or group that is neither a text nor a number.
@@ -176,7 +176,7 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> Manif
 
 
 def _annotations(record: Record, data: bytes, facts: ImageFacts) -> Annotations:
-    """What of a usable image's annotations can be used; the notes are those on the image too."""
+    """The usable annotations of a usable image; the notes include those on the image."""
     usable = usable_annotations(record, data, width=facts.width, height=facts.height)
     if usable.fault:
         return Annotations(fault=usable.fault)
@@ -191,5 +191,5 @@ def _refuse_names(table: pd.DataFrame) -> None:
     twice = table.loc[table["id"].duplicated(), "id"]
     if not twice.empty:
         raise DataError(
-            f"every image of a source needs a name of its own; {len(twice)} are taken twice, {twice.iloc[0]!r} among them"
+            f"every image of a source needs a name of its own; repeated names: {len(twice)}, such as {twice.iloc[0]!r}"
         )

@@ -19,15 +19,15 @@ class Quarantine:
     """The images to leave out.
 
     Attributes:
-        by_sha256: SHA-256 -> why, for entries that name one: whatever the image is called, and only while it is unchanged.
-        by_id: id -> why, for entries that name no SHA-256.
+        by_sha256: SHA-256 -> why, for entries with one: they match any name, and only the unchanged image.
+        by_id: id -> why, for entries without a SHA-256.
     """
 
     by_sha256: dict[str, str]
     by_id: dict[str, str]
 
     def faults(self, ids: pd.Series, digests: pd.Series) -> pd.Series:
-        """For every image what its fault is, and "" for one that is not named.
+        """The fault of every image; "" for an image that the file does not name.
 
         >>> quarantine = Quarantine({"ab": "blurred"}, {"2.jpg": ""})
         >>> quarantine.faults(pd.Series(["1.jpg", "2.jpg", "3.jpg"]), pd.Series(["ab", "cd", "ef"])).tolist()
@@ -41,21 +41,21 @@ class Quarantine:
         return pd.Series([fault(*row) for row in zip(ids, digests, strict=True)], index=ids.index, dtype="str")
 
     def unmatched(self, ids: pd.Series, digests: pd.Series) -> list[str]:
-        """What the file names and the source does not hold."""
+        """The entries of the file that match no image of the source."""
         return sorted({*self.by_id} - {*ids}) + sorted({*self.by_sha256} - {*digests})
 
 
 def read_quarantine(file: Path) -> Quarantine:
-    """What a quarantine file names.
+    """The images that a quarantine file names.
 
     Raises:
-        DataError: there is no such file, or it is no CSV text with a column `id` or `sha256`.
+        DataError: there is no such file, or it is not a CSV text with a column `id` or `sha256`.
     """
     by_sha256, by_id = {}, {}
     for line, entry in _entries(file):
         digest, name = entry.get("sha256", "").strip().lower(), entry.get("id", "")
         if digest and not re.fullmatch("[0-9a-f]{64}", digest):
-            raise DataError(f"{file}, line {line}: a sha256 has 64 hexadecimal digits", received=digest)
+            raise DataError(f"{file}, line {line}: a sha256 must have 64 hexadecimal digits", received=digest)
         if not digest and not name:
             raise DataError(f"{file}, line {line}: an entry needs an id or a sha256")
         reason = " ".join(entry.get("reason", "").split())
@@ -67,17 +67,17 @@ def read_quarantine(file: Path) -> Quarantine:
 
 
 def write_quarantine(rows: pd.DataFrame, file: Path) -> None:
-    """Writes a quarantine file for a person to look through.
+    """Writes a quarantine file for a person to review.
 
     Args:
         rows: id, sha256, reason; one row per image.
-        file: where it goes.
+        file: the CSV file.
     """
     rows.loc[:, list(COLUMNS)].sort_values(["id", "sha256"]).to_csv(file, index=False, lineterminator="\n")
 
 
 def _entries(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, column -> text) of every entry; what stands in further columns is of no concern."""
+    """(line, column -> text) of every entry; other columns are ignored."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
@@ -97,5 +97,5 @@ def _entries(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 if any(cell.strip() for cell in cells):
                     yield reader.line_num, dict(zip(columns, cells, strict=False))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a CSV text in UTF-8"
         raise DataError(f"the quarantine file {file} cannot be read: {reason}") from error

@@ -1,4 +1,4 @@
-"""What is new in a source since the last time that it was read. TFX calls each such state of a source a span."""
+"""What is new in a source since it was last read. TFX calls each state of a source a span."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -14,14 +14,14 @@ KINDS = ("added", "removed", "changed", "relabelled")
 
 @dataclass(frozen=True)
 class Span:
-    """A state of a source, and what sets it apart from the one before. Images that cannot be used are not in it.
+    """A state of a source, and how it differs from the previous one. It does not count unusable images.
 
     Attributes:
-        number: 1 for the first, then one more each time that something is new.
-        splits: the settings that the images were split with.
+        number: 1 for the first span; each span with something new has the next number.
+        splits: the settings with which the images were split.
         counts: how many images were `added`, `removed`, `changed` (other bytes under the same id), `relabelled` (the same
-            bytes under another label) and are `unchanged`. In the first, all are added.
-        ids: of each kind, sorted; empty in the first, where the manifest lists the images.
+            bytes under another label) or are `unchanged`. In the first span, all are added.
+        ids: of each kind, sorted; empty in the first span, whose images the manifest lists.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Span:
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """What `save` wrote."""
+        """The span that `save` wrote."""
         data = json.loads(file.read_text(encoding="utf-8"))
         counts = {kind: data[kind] for kind in (*KINDS, "unchanged")}
         return cls(data["span"], data["splits"], counts, data["ids"])
@@ -50,7 +50,7 @@ class PreviousExamples:
     span: Path
 
     def split_by_sha256(self, splits: Splits) -> dict[str, str]:
-        """SHA-256 -> the split that the image went to; nothing where that was decided by other settings."""
+        """SHA-256 -> the split of the image; empty if other settings decided it."""
         if Span.load(self.span).splits != splits.to_data():
             return {}
         used = _used(pd.read_parquet(self.manifest, columns=["sha256", "split", "fault"]))
@@ -62,8 +62,8 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
 
     Args:
         manifest: its list of images.
-        previous: the examples before, or None.
-        splits: the settings that it was split with.
+        previous: the previous examples, or None.
+        splits: the settings with which it was split.
     """
     now = _used(manifest)
     if previous is None:
@@ -82,7 +82,7 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
     counts = {kind: len(ids[kind]) for kind in KINDS} | {"unchanged": int((~changed & ~relabelled).sum())}
     last = Span.load(previous.span)
     if not any(ids.values()):
-        # Read again, by other code or other settings: the source is in the state that it was in.
+        # It was read again with other code or other settings, but the source itself has not changed.
         return replace(last, splits=splits.to_data())
     return Span(last.number + 1, splits.to_data(), counts, ids)
 

@@ -1,4 +1,4 @@
-"""Annotations of an image, checked and encoded: captions with words in them, boxes inside the image, masks of its size."""
+"""Checks and encodes annotations of an image: captions must have text, boxes must be inside, masks must have its size."""
 
 import io
 import struct
@@ -15,24 +15,24 @@ from kerasvision.data.png import encode_png
 from kerasvision.data.records import Box, Object, Record, class_name
 
 EMPTY_CAPTION = "an empty caption was left out"
-BOX_CLIPPED = "a box reaches out of the image, and was clipped"
+BOX_CLIPPED = "a box reaches beyond the image, and was clipped"
 BOX_DROPPED = "a box without any area inside the image was left out"
 MASK_SIZE = "a mask of another size than the image was left out"
 MASK_UNREADABLE = "a mask that cannot be read was left out"
 
-# A box that reaches out by less is rounded (COCO gives two decimals), not wrong.
+# A box that reaches beyond the image by less than this is only rounded: COCO gives two decimals.
 ROUNDING_PIXELS = 0.05
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What can be used of an image's annotations.
+    """The usable annotations of an image.
 
     Attributes:
-        captions: those with words in them.
+        captions: those with text.
         objects: in pixels of the upright image, with boxes inside it.
         notes: what was changed or left out, one line each.
-        fault: why the image cannot be used with such annotations; else "".
+        fault: why the image cannot be used with these annotations; otherwise "".
     """
 
     captions: tuple[str, ...] = ()
@@ -42,12 +42,12 @@ class Annotations:
 
 
 def usable_annotations(record: Record, data: bytes, *, width: int, height: int) -> Annotations:
-    """The captions and objects of a record that can be used, its objects fitted to the image and clipped to it.
+    """The usable captions and objects of a record; the objects are fitted to the image and clipped to it.
 
     Args:
-        record: the image as its source gives it.
+        record: the image from its source.
         data: the encoded image.
-        width, height: of the upright image.
+        width, height: size of the upright image.
 
     >>> record = Record("a", bytes, captions=("a cat", ""), objects=(Object((0, 0, 2, 9), "cat"),))
     >>> usable = usable_annotations(record, b"", width=4, height=4)
@@ -61,7 +61,7 @@ def usable_annotations(record: Record, data: bytes, *, width: int, height: int) 
 
 
 def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    """The captions that say something, and a note where there are others.
+    """The captions with text, and a note if there are others.
 
     >>> nonempty_captions(("a cat", " "))
     (('a cat',), ['an empty caption was left out'])
@@ -74,19 +74,19 @@ def clip_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple
     """The objects whose boxes have an area inside the image, clipped to it, and notes on the others.
 
     Args:
-        objects: as the source gives them.
-        width, height: of the upright image.
+        objects: from the source.
+        width, height: size of the upright image.
 
     >>> kept, notes = clip_objects([Object((-2, 0, 4, 8), "cat"), Object((0, 5, 9, 5), "dog")], width=8, height=6)
     >>> kept[0].box, notes
-    ((0.0, 0.0, 4.0, 8.0), ['a box reaches out of the image, and was clipped',
+    ((0.0, 0.0, 4.0, 8.0), ['a box reaches beyond the image, and was clipped',
                             'a box without any area inside the image was left out'])
     """
     kept, notes = [], []
     for thing in objects:
         corners = np.array(thing.box, np.float64)
         inside = np.clip(corners, 0, [height, width, height, width])
-        if not (inside[2:] > inside[:2]).all():  # so a corner that is no number drops the box too
+        if not (inside[2:] > inside[:2]).all():  # NaN as a corner drops the box too
             notes.append(BOX_DROPPED)
             continue
         if np.abs(corners - inside).max() > ROUNDING_PIXELS:
@@ -96,19 +96,19 @@ def clip_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple
 
 
 def object_class(label: str) -> str:
-    """The class of an object: "object" where its label says nothing."""
+    """The class of an object: "object" if its label is empty."""
     return class_name(label) or "object"
 
 
 def encode_objects(
     objects: Sequence[Object], *, width: int, height: int, masks: bool
 ) -> tuple[list[ExampleObject], list[str]]:
-    """Objects that `clip_objects` kept, as `ExampleWriter` requires them, and notes on masks that cannot be kept.
+    """The objects of `clip_objects` in the form of `ExampleWriter`, and notes on masks that cannot be kept.
 
     Args:
         objects: with boxes inside the image.
-        width, height: of the upright image.
-        masks: whether the data set has masks: then an object without one gets an empty one.
+        width, height: size of the upright image.
+        masks: whether the data set has masks: then an object without a mask gets an empty one.
     """
     placed, notes = [], []
     for thing in objects:
@@ -128,7 +128,7 @@ def _shares(box: Box, width: int, height: int) -> Box:
 
 
 def _mask_fault(mask: bytes, width: int, height: int) -> str | None:
-    """Looks at the header and the check sums alone: decoding every mask would take longer than all the rest."""
+    """Checks only the header and the checksums: decoding every mask would take longer than everything else."""
     try:
         with Image.open(io.BytesIO(mask), formats=("PNG",)) as image:
             size, mode = image.size, image.mode

@@ -1,8 +1,8 @@
-"""What a file is that Pillow cannot open as an image, by its first bytes, and what to do with it."""
+"""The kind of a file that Pillow cannot open as an image, judged from its first bytes, and what to do with it."""
 
 from collections.abc import Mapping
 
-# How many of the first bytes are looked at.
+# How many of the first bytes are searched.
 HEAD = 1024
 
 # Image formats that TensorFlow does not decode, by how their files begin.
@@ -15,7 +15,7 @@ FOREIGN: Mapping[bytes, str] = {
     b"\x76\x2f\x31\x01": "OpenEXR",
 }
 
-# The brand of an ISO media file, behind its "ftyp".
+# The brand of an ISO media file, after its "ftyp".
 BRANDS: Mapping[bytes, str] = {
     b"heic": "HEIC",
     b"heix": "HEIC",
@@ -26,7 +26,7 @@ BRANDS: Mapping[bytes, str] = {
     b"avif": "AVIF",
 }
 
-# What is no image at all.
+# Files that are not images.
 OTHER: Mapping[bytes, str] = {
     b"PK\x03\x04": "a ZIP archive; unpack it",
     b"\x1f\x8b": "a gzip archive; unpack it",
@@ -37,21 +37,21 @@ OTHER: Mapping[bytes, str] = {
     b"\x93NUMPY": "a NumPy array; save it as PNG",
 }
 MARKUP = {b"<svg": "SVG", b"<!doctype html": "HTML", b"<html": "HTML", b"<?xml": "XML"}
-UNKNOWN = "no image in a known format"
+UNKNOWN = "not an image in a known format"
 
 
 def foreign_file_fault(data: bytes) -> str:
-    """The fault of a file that is no image, or one of a format that cannot be decoded.
+    """The fault of a file that is not an image, or has a format that cannot be decoded.
 
     >>> foreign_file_fault(b"%PDF-1.7")
-    'no image in a known format: a PDF document; save its pages as PNG'
+    'not an image in a known format: a PDF document; save its pages as PNG'
     >>> foreign_file_fault(b"\\x00\\x00\\x00\\x18ftypheic")
     'HEIC cannot be read by TensorFlow: convert it to PNG or JPEG'
     """
     image_format = _begins(FOREIGN, data) or (data[4:8] == b"ftyp" and BRANDS.get(data[8:12])) or _markup(data)
     if image_format in ("HTML", "XML"):
-        # What a server answers instead of the image that was asked for.
-        return f"{UNKNOWN}: a page of {image_format}; fetch the image again"
+        # A server sent this page instead of the requested image.
+        return f"{UNKNOWN}: a page of {image_format}; download the image again"
     if image_format:
         return unsupported_format_fault(image_format)
     other = _begins(OTHER, data) or ("a film; save its frames as images" if _is_film(data) else None)

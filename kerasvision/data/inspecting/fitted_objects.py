@@ -1,7 +1,7 @@
-"""Boxes and masks that were drawn on a picture of another size, or lying on its side, become those of the image file.
+"""Fits boxes and masks to an image file if they were drawn on a picture of another size or orientation.
 
-COCO says how large each image is. A file of another size was resized without its annotations, or its EXIF orientation was
-ignored by who drew them; as they stand, the boxes would lie on the wrong pixels.
+COCO states the size of each image. If the file has another size, either it was resized without its annotations, or the
+annotator ignored its EXIF orientation. Without fitting, the boxes would be on the wrong pixels.
 """
 
 import io
@@ -18,9 +18,9 @@ from kerasvision.data.records import Box, Object, Record
 SCALED = "the annotations claim another image size, so the boxes were scaled"
 TURNED = "the annotations ignore the EXIF orientation, so the boxes were turned with the image"
 
-# A resized image has whole pixels: each side may differ by one from what the other side's scale asks for.
+# A resized image has whole pixels: each side may differ by one from the exact product with the other side's scale.
 ROUNDING_PIXELS = 1.0
-# EXIF orientations that swap the sides. Those that do not leave the size as it is, so nothing tells whether they were seen.
+# EXIF orientations that swap the sides. The others do not change the size, so nothing shows whether they were applied.
 _TURNS = {
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270,
@@ -33,12 +33,12 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
     """The objects of a record in pixels of its upright image, notes on what was changed, and a fault.
 
     Args:
-        record: its `drawn_on` says on what size its objects were drawn.
+        record: its `drawn_on` is the size on which its objects were drawn.
         data: the encoded image.
-        width, height: of the upright image.
+        width, height: size of the upright image.
 
     Returns:
-        (objects, notes, fault): the fault is "" but where the two sizes have different aspect ratios.
+        (objects, notes, fault): the fault is "" unless the two sizes have different aspect ratios.
 
     >>> record = Record("a", bytes, objects=(Object((0, 10, 20, 30), "cat"),), drawn_on=(100, 200))
     >>> fit_objects(record, b"", width=100, height=50)
@@ -60,26 +60,26 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
 
 
 def turn_box(box: Box, orientation: int, *, width: float, height: float) -> Box:
-    """A box of a picture as it is stored, in the upright picture.
+    """A box of the stored picture, converted to the upright picture.
 
     Args:
         box: y_min, x_min, y_max, x_max.
         orientation: EXIF's, 5 to 8.
-        width, height: of the picture as it is stored.
+        width, height: size of the stored picture.
 
     >>> turn_box((10, 20, 40, 60), 6, width=200, height=100)   # a quarter turn clockwise
     (20, 60, 60, 90)
     """
     top, left, bottom, right = box
-    if orientation in (7, 8):  # what was right is above now
+    if orientation in (7, 8):  # the right side becomes the top
         left, right = width - right, width - left
-    if orientation in (6, 7):  # what was below is left now
+    if orientation in (6, 7):  # the bottom becomes the left side
         top, bottom = height - bottom, height - top
     return left, top, right, bottom
 
 
 def _turn(data: bytes, width: int, height: int) -> int | None:
-    """The EXIF orientation by which the decoder swapped the sides; None where it did not."""
+    """The EXIF orientation for which the decoder swapped the sides; None if it did not."""
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -90,7 +90,7 @@ def _turn(data: bytes, width: int, height: int) -> int | None:
 
 
 def _is_scaled(drawn_on: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether one size is the other times a number, but for rounding to whole pixels."""
+    """Whether one size is a multiple of the other, except for rounding to whole pixels."""
     (a_height, a_width), (b_height, b_width) = drawn_on, size
     by_width, by_height = b_width / a_width, b_height / a_height
     return abs(a_height * by_width - b_height) <= ROUNDING_PIXELS or abs(a_width * by_height - b_width) <= ROUNDING_PIXELS

@@ -1,10 +1,10 @@
-"""What an image file is, and whether it can be used: looked at before it is trusted.
+"""Inspects an image file: what it is, and whether it can be used.
 
-The header is read first, with Pillow, and nothing is decoded that it says is too large. Then the file is decoded whole,
-by the very decoder that training and serving use, so that a file that passes here cannot stop them.
+Pillow reads the header first, and an image that is too large by its header is not decoded. Then the whole file is decoded
+with the decoder of training and serving, so that a file that passes here cannot stop them.
 
-What the decoder itself lets pass stays unseen: a hole in the middle of a JPEG, and a JPEG header that claims more rows than
-there are, which it fills with grey.
+Damage that the decoder accepts is not found: a hole in the middle of a JPEG, and a JPEG header that claims more rows than
+the file has, which the decoder fills with grey.
 """
 
 import io
@@ -27,9 +27,9 @@ from kerasvision.data.inspecting.file_kinds import UNKNOWN, foreign_file_fault, 
 from kerasvision.ops.exif import exif_orientation, may_be_turned
 from kerasvision.ops.readable import misread
 
-# What TensorFlow's decoder reads, by Pillow's names and first bytes. MPO: a JPEG that carries more pictures (phones).
+# The formats that TensorFlow decodes: Pillow's name -> first bytes. MPO: a JPEG with several pictures (phones).
 READABLE = {"JPEG": b"\xff\xd8", "MPO": b"\xff\xd8", "PNG": b"\x89PNG", "GIF": b"GIF8", "BMP": b"BM", "WEBP": b"RIFF"}
-# How the names of their files end.
+# The suffixes of their files.
 SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "MPO": {".jpg", ".jpeg", ".mpo"},
@@ -39,30 +39,30 @@ SUFFIXES = {
     "WEBP": {".webp"},
 }
 ORIENTATION_TAG = 0x0112
-# Where else a few programs look for an orientation: in XMP, plain or packed, and in ImageMagick's text chunk.
+# Other places where some programs look for an orientation: XMP, plain or compressed, and ImageMagick's text chunk.
 OTHER_MARKS = (b"tiff:Orientation", b"XML:com.adobe.xmp", b"Raw profile type exif")
-# What an EXIF header begins with, in formats other than JPEG.
+# The beginning of an EXIF header in formats other than JPEG.
 EXIF_MARKS = {"PNG": b"eXIf", "WEBP": b"EXIF"}
-WRONG_SUFFIX = "the file's name ends otherwise than its format"
-# Further formats worth naming in a fault. Opening any of these reads a header only; an ICO would be decoded at once.
+WRONG_SUFFIX = "the suffix of the file's name does not match its format"
+# All formats that a fault names. Opening one of these reads only its header; an ICO would be decoded at once.
 RECOGNISED = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PPM")
 MAX_SIDE = 65_535
 DEEP = "16 bits per channel reduced to 8"
-# An image of 16 bits that keeps no more levels deserves a warning: 12 bits that lie in 16 keep 16, and 14 bits keep 64.
+# An image of 16 bits that keeps at most this many levels gets a warning: 12 bits stored in 16 keep 16, and 14 bits keep 64.
 FEW_LEVELS = 64
 FEW_LEVELS_LEFT = "reducing 16 bits per channel to 8 leaves at most"
 ANIMATED = "first frame of an animation"
 
-# What a file may hold besides its pixels: a profile, a thumbnail, the further frames of an animation.
+# Room in a file for more than its pixels: a profile, a thumbnail, more frames of an animation.
 SPARE_BYTES = 64_000_000
 
-# How many bytes may wait to be inspected: photos of 10 MB wait by the half-dozen, not by the dozen.
+# How many bytes may wait for inspection: six photos of 10 MB, for example.
 MOST_WAITING_BYTES = 64_000_000
 
-# Handing a file to a thread takes about as long as looking at an image of 28 x 28.
+# Passing a file to a thread takes about as long as inspecting an image of 28 x 28.
 WORTH_A_THREAD_BYTES = 16_384
 
-# Pillow's limit and Python's warning filters belong to the whole process: one header at a time.
+# Pillow's limit and Python's warning filters are global to the process, so one header is read at a time.
 _PILLOW = threading.Lock()
 
 K = TypeVar("K")
@@ -70,14 +70,13 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What an image file is.
+    """The facts about an image file.
 
     Attributes:
         format: Pillow's name of the file format, or "".
         mode: Pillow's name of the colour mode (L, RGB, RGBA, P, CMYK, ...), or "".
-        width, height: in pixels as one sees it, after its EXIF rotation; as the header claims where there is a fault; 0
-            where there is no header.
-        fault: why it cannot be used, one line; None where it can.
+        width, height: in pixels of the upright image; with a fault, as the header claims; 0 without a header.
+        fault: why it cannot be used, one line; None if it can be used.
         notes: what decoding changes or drops, one line each.
     """
 
@@ -90,9 +89,9 @@ class ImageFacts:
 
 
 def size_fault(size: int, *, max_pixels: int) -> str | None:
-    """Why a file is not to be read at all; None where it may be. It is asked before anything is read.
+    """Why a file is too large to be read; None if it is not. This is checked before anything is read.
 
-    A file may hold 8 bytes for each pixel (four channels of 16 bits, not compressed), and SPARE_BYTES.
+    A file may have 8 bytes for each pixel (four channels of 16 bits, not compressed), and SPARE_BYTES.
 
     Args:
         size: of the file, in bytes.
@@ -108,23 +107,23 @@ def size_fault(size: int, *, max_pixels: int) -> str | None:
 
 
 def inspect_image(data: bytes, *, max_pixels: int) -> ImageFacts:
-    """What the bytes of an image file are.
+    """The facts about an image file, after decoding it.
 
     Args:
         data: the whole file.
-        max_pixels: a header that claims more is a fault; the pixels are not decoded then.
+        max_pixels: a header that claims more is a fault; the pixels are then not decoded.
 
     >>> inspect_image(b"", max_pixels=1).fault
     'the file is empty'
     >>> inspect_image(b"hello", max_pixels=1).fault
-    'no image in a known format'
+    'not an image in a known format'
     """
     facts = inspect_header(data, max_pixels=max_pixels)
     return facts if facts.fault else _decoded(data, facts)
 
 
 def inspect_header(data: bytes, *, max_pixels: int) -> ImageFacts:
-    """What the header of an image file says; nothing is decoded, so a file that is cut off behind it has no fault here.
+    """The facts in the header of an image file. Nothing is decoded, so a file that is cut off after it has no fault here.
 
     Args:
         data: the whole file.
@@ -140,12 +139,12 @@ def inspect_header(data: bytes, *, max_pixels: int) -> ImageFacts:
 def inspect_images(
     items: Iterable[tuple[K, bytes]], *, max_pixels: int, workers: int | None = None
 ) -> Iterator[tuple[K, bytes, ImageFacts]]:
-    """(key, bytes, facts) of many files, in order, several at a time; few are in memory at once.
+    """(key, bytes, facts) of many files, in order. Several files are inspected at a time, and few are in memory.
 
     Args:
         items: (key, bytes of a file).
         max_pixels: see `inspect_image`.
-        workers: threads; as many as cores where not given. TensorFlow decodes outside Python's lock.
+        workers: threads; by default one per core. TensorFlow decodes outside Python's lock.
     """
     workers = workers or os.cpu_count() or 1
     waiting: deque[tuple[K, bytes, Future[ImageFacts]]] = deque()
@@ -172,7 +171,7 @@ def inspect_images(
 
 
 def has_wrong_suffix(file: Path, image_format: str) -> bool:
-    """Whether a file's name ends otherwise than its format. A name without an ending promises nothing.
+    """Whether the suffix of a file's name does not match its format. A name without a suffix is never wrong.
 
     >>> has_wrong_suffix(Path("a.JPG"), "PNG"), has_wrong_suffix(Path("a.JPG"), "JPEG"), has_wrong_suffix(Path("a"), "JPEG")
     (True, False, False)
@@ -188,24 +187,24 @@ def orientation_of(data: bytes, image_format: str) -> int:
         data: the whole file.
         image_format: Pillow's name of its format.
     """
-    # The first test spares most files the second, and that one most of the rest.
+    # The first test is the cheapest and decides for most files; the second decides for most of the rest.
     mark = EXIF_MARKS.get(image_format, b"Exif\0\0")
     return int(exif_orientation(data)) if mark in data and may_be_turned(data) else 1
 
 
 def read_header(data: bytes) -> ImageFacts:
-    """What the header claims, or a fault: nothing is decoded, and nothing it claims is judged."""
+    """What the header claims, or a fault. Nothing is decoded, and the claims are not judged."""
     try:
         with _opened(data) as image:
             return ImageFacts(image.format or "", image.mode, *image.size, None, tuple(_notes(image, data)))
-    except Exception:  # Broken files make Pillow raise whatever its parsers stumble over.
+    except Exception:  # For broken files, Pillow's parsers raise exceptions of any type.
         return ImageFacts(fault=_unknown(data))
 
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     with _PILLOW, warnings.catch_warnings():
-        # Pillow warns of large images, and above twice its limit hides how large; the limit here is the caller's.
+        # Pillow warns of large images, and above twice its limit it raises without the size. Here the caller sets the limit.
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -229,7 +228,7 @@ def _broken(image_format: str) -> str:
 def _notes(image: Image.Image, data: bytes) -> Iterator[str]:
     if "A" in image.mode or "transparency" in image.info:
         yield "alpha channel dropped"
-    # Pillow's mode tells 16 bits of grey only; of colour, the header's bit depth does.
+    # Pillow's mode shows 16 bits only for grey images; for colour, the header's bit depth does.
     if image.mode.startswith(("I", "F")) or (image.format == "PNG" and data[24] == 16):
         yield DEEP
     if image.mode == "CMYK":
@@ -259,13 +258,13 @@ def _unsupported(data: bytes, facts: ImageFacts) -> str | None:
 
 
 def misreading_fault(data: bytes, facts: ImageFacts) -> str | None:
-    """Why TensorFlow would decode an image to wrong pixels without an error, or that its header is damaged; else None.
+    """Why TensorFlow would decode an image to wrong pixels without an error, or that its header is damaged; or None.
 
     Args:
         data: the whole file.
-        facts: what its header says, without a fault.
+        facts: the facts in its header, without a fault.
     """
-    # The others are never misread, and asking takes longer than looking at an image of 28 x 28.
+    # Other files are never misread, and the check takes longer than inspecting an image of 28 x 28.
     if facts.format not in ("BMP", "GIF") and facts.mode != "CMYK":
         return None
     try:
@@ -275,15 +274,15 @@ def misreading_fault(data: bytes, facts: ImageFacts) -> str | None:
 
 
 def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
-    """The facts as the decoder sees them: its size, turned, or a fault."""
+    """The facts after decoding: the size of the upright image, or a fault."""
     try:
-        # The part of `decode_image` that can fail; turning and greying cannot, and would cost more time. Raw: on tiny
-        # images the public function's wrapping is felt.
+        # This is the part of `decode_image` that can fail; turning and greying cannot, and would take time. The raw
+        # operation is used because the public function's wrapper is noticeable on tiny images.
         image = tf.raw_ops.DecodeImage(contents=data, channels=3, expand_animations=False)
         facts = replace(facts, notes=tuple(_levels_left(data) if note == DEEP else note for note in facts.notes))
     except tf.errors.OpError:
         return replace(facts, fault=_broken(facts.format), notes=())
-    # Of a GIF, the first frame may be larger than the canvas.
+    # The first frame of a GIF may be larger than the canvas.
     height, width, _ = image.shape
     orientation = orientation_of(data, facts.format)
     if orientation == 1:
@@ -295,27 +294,27 @@ def _decoded(data: bytes, facts: ImageFacts) -> ImageFacts:
 
 
 def _not_applied(data: bytes) -> Iterator[str]:
-    """A note on an orientation that stands outside the EXIF header: Pillow applies it, browsers do not."""
+    """A note on an orientation outside the EXIF header: Pillow applies it, browsers do not."""
     if not any(mark in data for mark in OTHER_MARKS):
         return
     try:
         with _opened(data) as image:
             orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # as where the header is read
+    except Exception:  # as in `read_header`
         return
     if orientation in range(2, 9):
         yield f"orientation {orientation} is stored in XMP or in a text chunk, and is not applied"
 
 
 def _levels_left(data: bytes) -> str:
-    """The note on a PNG of 16 bits: a warning where it uses so small a part of them that few of its levels are kept."""
+    """The note on a PNG of 16 bits: a warning if it uses so few of the values that 8 bits keep only few of its levels."""
     values = tf.raw_ops.DecodePng(contents=data, channels=3, dtype=tf.uint16).numpy()
     used = np.bincount(values.ravel(), minlength=2**16).reshape(256, 256) > 0
     left = int(used.any(axis=1).sum())
-    # An image of few colours by nature, a drawing say, loses nothing.
+    # An image that has few colours anyway, such as a drawing, loses nothing.
     if left > FEW_LEVELS or used.sum() < 4 * left:
         return DEEP
     way_out = "transform.significant_bits can keep more" if values.max() < 2**15 else "convert it to 8 bits to keep more"
-    # Rounded up to a power of two: one line for all images of an archive. No note may be a part of another.
+    # Rounded up to a power of two, so that all images of an archive share one line. No note may be part of another.
     levels = 2 ** (left - 1).bit_length()
     return f"{FEW_LEVELS_LEFT} {levels} grey level{'s' if levels > 1 else ''} ({way_out})"

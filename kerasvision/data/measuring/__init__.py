@@ -1,1 +1,1 @@
-"""What a data set looks like: measurements of every example, statistics, and a page of them."""
+"""Measurements of every example, statistics of the data set, and a page that shows them."""

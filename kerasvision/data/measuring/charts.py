@@ -1,4 +1,4 @@
-"""Histograms and bars as numbers for a page: shares per bin and split, ready to be drawn as SVG."""
+"""Histograms as numbers for a page: shares per bin and split, ready for drawing as SVG."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ import pandas as pd
 
 WIDTH, HEIGHT = 100.0, 40.0
 BINS = 24
-LOGARITHMIC_FROM = 20.0  # largest over smallest value, from which a logarithmic axis shows more
+LOGARITHMIC_FROM = 20.0  # from this ratio of largest to smallest value on, the axis is logarithmic
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How a number is spread, split by split.
+    """The distribution of a number, split by split.
 
     Attributes:
-        title: what it is, with its unit.
-        outlines: split -> points of an SVG polyline in a box of 100 x 40, the height being the share of the split's images.
-        low, middle, high: the axis' ends and middle, written out.
-        medians: split -> median, written out.
+        title: the number's name, with its unit.
+        outlines: split -> points of an SVG polyline in a box of 100 x 40; the height is the share of the split's images.
+        low, middle, high: the ends and the middle of the axis, as text.
+        medians: split -> median, as text.
     """
 
     title: str
@@ -30,13 +30,13 @@ class Histogram:
 
 
 def histogram(images: pd.DataFrame, column: str, *, title: str, splits: list[str]) -> Histogram | None:
-    """The spread of a column; None where it holds no number.
+    """The distribution of a column; None if it contains no number.
 
     Args:
         images: a row per image, with `split`.
-        column: which; NaN is left out.
-        title: what it is.
-        splits: in the order in which they are to be drawn.
+        column: the column; NaN is left out.
+        title: its name, with its unit.
+        splits: in the order in which they are drawn.
     """
     values = images[column].astype("float64")
     known = values[np.isfinite(values)]
@@ -57,7 +57,7 @@ def histogram(images: pd.DataFrame, column: str, *, title: str, splits: list[str
 
 
 def short_number(value: float) -> str:
-    """A number as short as three digits allow.
+    """A number with three significant digits, or, from 100 on, without decimals.
 
     >>> short_number(0.12345), short_number(12.34), short_number(1234567.0)
     ('0.123', '12.3', '1,234,567')
@@ -73,13 +73,13 @@ def _edges(values: pd.Series) -> np.ndarray:
         return np.linspace(low - 0.5, low + 0.5, BINS + 1)
     if low > 0 and high / low >= LOGARITHMIC_FROM:
         edges = np.geomspace(low, high, BINS + 1)
-        edges[[0, -1]] = low, high  # exactly: the extremes must not fall out of the outermost bins
+        edges[[0, -1]] = low, high  # exactly, so that the extremes are inside the outermost bins
         return edges
     return np.linspace(low, high, BINS + 1)
 
 
 def _outline(heights: np.ndarray) -> str:
-    """Stairs from the lower left to the lower right corner."""
+    """A staircase from the lower left to the lower right corner."""
     x = np.repeat(np.linspace(0.0, WIDTH, len(heights) + 1), 2)
     y = HEIGHT - 0.95 * HEIGHT * np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
     return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

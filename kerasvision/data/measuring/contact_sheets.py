@@ -1,4 +1,4 @@
-"""Small pictures of examples for a page: chosen by id, with their boxes and captions, each as a data URL."""
+"""Small pictures of examples for a page: chosen by id, each a data URL, with boxes and captions."""
 
 import base64
 import io
@@ -36,7 +36,7 @@ class Picture:
         id: its id.
         url: data URL of the thumbnail.
         width, height: of the thumbnail, in pixels.
-        boxes: (class name, left, top, width, height) of its objects, the numbers in percent of the picture's sides.
+        boxes: (class name, left, top, width, height) of its objects; numbers are in percent of the picture's sides.
         captions: its captions.
     """
 
@@ -49,9 +49,9 @@ class Picture:
 
 
 def ids_to_show(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[str]]:
-    """Class -> ids of training images to show, in an order that the bytes decide; all under "" where there are no classes.
+    """Class -> ids of training images to show, in an order by their hashes; all under "" if there are no classes.
 
-    Where there are many classes, each shows fewer images, and of more than 600 only the first 600 are shown.
+    With many classes, each shows fewer images; only the first 600 classes are shown.
 
     >>> images = pd.DataFrame({"id": ["a", "b", "c"], "sha256": ["2", "1", "0"], "split": "train", "label": ["x", "x", "y"]})
     >>> ids_to_show(images, ["x", "y"])
@@ -68,12 +68,12 @@ def ids_to_show(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[
 
 
 def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16) -> dict[str, Picture]:
-    """id -> its picture, of the examples with these ids. No other image is decoded.
+    """id -> picture, for the examples with these ids. No other image is decoded.
 
     Args:
         examples: the data set.
-        ids: which.
-        side: the thumbnails' longer side in pixels; images that are smaller stay as they are.
+        ids: the ids of the examples.
+        side: the thumbnails' longer side in pixels; smaller images keep their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
     """
     wanted = sorted(set(ids))
@@ -91,7 +91,7 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant
 
 
 def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
-    """A data URL of uint8 (H, W, 3) pixels: PNG where they are few, else JPEG."""
+    """A data URL of uint8 (H, W, 3) pixels: PNG for small pictures, otherwise JPEG."""
     buffer = io.BytesIO()
     if max(pixels.shape) <= THUMBNAIL_SIDE // 2:
         kind = "png"

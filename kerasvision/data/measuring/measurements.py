@@ -1,4 +1,4 @@
-"""Measures the pixels and the captions of every example once: what statistics are made of."""
+"""Measures the pixels and the captions of every example once, for the statistics."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ class Measurements:
     Attributes:
         table: id; `brightness` and `contrast`, mean and deviation of all values of an image, in [0, 255]; `mean_red`,
             `square_red` and so on, mean and mean square of a colour; `caption_words`, mean words of an image's captions, NaN
-            where it has none.
+            without captions.
         hashes, thumbnails: see `near_duplicates.fingerprints`; a row per row of the table.
         words: word -> how often, over all captions.
-        caption_counts: number of captions -> how many images have that many.
+        caption_counts: number of captions -> how many images have this number.
         max_words: words of the longest caption.
         object_counts: int64 (object classes,).
     """
@@ -47,14 +47,14 @@ class Measurements:
 
 
 def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
-    """Decodes every image once. What it keeps of each, besides its id, takes less than 1 kB.
+    """Decodes every image once. It keeps less than 1 kB for each, and its id.
 
     Args:
         examples: the data set.
-        ids: which of its images the table is to hold, in this order.
+        ids: the images in the table, in this order.
 
     Raises:
-        DataError: the data set does not hold all of them.
+        DataError: the data set lacks some of these images.
     """
     index = pd.Index(ids)
     colour = np.full((len(index), 2, 3), np.nan)
@@ -108,7 +108,7 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
 
 
 def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.float64]:
-    """Counts the words of a batch, and gives the mean number of words of each image's captions; NaN without captions."""
+    """Counts the words of a batch; returns the mean number of words of each image's captions, NaN without captions."""
     split = [words_in(caption.decode()) for caption in captions.flat_values.numpy()]
     found.words.update(word for words in split for word in words)
     counts = np.array([len(words) for words in split], np.int64)
@@ -125,8 +125,8 @@ def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.f
 def _refuse_missing(ids: pd.Index) -> None:
     if len(ids):
         raise DataError(
-            f"the manifest names images that the data set does not hold: {', '.join(ids[:MOST_NAMED])}",
-            hint="the two must come from one ingest; run example_gen again",
+            f"the manifest names images that the data set lacks: {', '.join(ids[:MOST_NAMED])}",
+            hint="both must come from the same ingest; run example_gen again",
         )
 
 

@@ -1,11 +1,11 @@
-"""Which images look alike though their bytes differ: the same photo encoded again, resized, trimmed or made lighter.
+"""Which images look alike although their bytes differ: the same photo encoded again, resized, trimmed or made lighter.
 
-A perceptual hash proposes, small pictures decide. Images whose 64-bit hashes (`imagehash.phash`, the signs of the lowest
-frequencies) differ in at most 10 bits are candidates; a pair counts where thumbnails of 16 x 16 in colour correlate to at
-least 0.9, with brightness and contrast not too far apart. The hash alone is not enough: 156,252 pairs of 10,000 pictures of
-Fashion-MNIST are that near. Where different images are alike by nature (products on one ground, digits), thumbnails must
-besides agree to 5 levels once brightness and contrast are adjusted. Such a set is known by random pairs that correlate
-though their hashes differ: 0.00 % of photos, 1.24 % in Fashion-MNIST, 1.53 % of digits.
+A perceptual hash finds candidates, and small pictures decide. Images whose 64-bit hashes (`imagehash.phash`, the signs of
+the lowest frequencies) differ in at most 10 bits are candidates. A candidate pair counts if its thumbnails of 16 x 16 in
+colour correlate to at least 0.9, with similar brightness and contrast. The hash alone is not enough: 156,252 pairs of
+10,000 pictures of Fashion-MNIST have such similar hashes. If different images are naturally alike (products on the same
+background, digits), thumbnails must also agree to 5 levels after brightness and contrast are adjusted. Random pairs that
+correlate although their hashes differ reveal such a data set: 0.00 % of photos, 1.24 % in Fashion-MNIST, 1.53 % of digits.
 
 Copies found, of 226 photos (flowers and COCO) and of 200 pictures of Fashion-MNIST:
 
@@ -17,8 +17,8 @@ Copies found, of 226 photos (flowers and COCO) and of 200 pictures of Fashion-MN
     double, 224 x 224              100 %           99.5 %    colour x 1.5                   99.6 %      (grey)
     made grey                       43 %          (grey)     mirrored                         0            0
 
-Different images mistaken for copies: none of 676 photos, of 10,000 pictures of Fashion-MNIST and of 1,797 digits of 8 x 8;
-the 4 and the 2 groups named there show one picture each, to the eye. Measured with
+No different images were mistaken for copies among 676 photos, 10,000 pictures of Fashion-MNIST and 1,797 digits of 8 x 8.
+Groups of copies were found in two of these sets, 4 and 2; each shows one picture, judged by eye. Measured with
 `python tests/benchmarks/near_duplicates.py ../shared/data/flowers ../shared/data/coco-open ../shared/data/fashion-mnist`.
 """
 
@@ -33,7 +33,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-HASHED_SIDE = 32  # what imagehash.phash shrinks to by itself: given this size, it only hashes
+HASHED_SIDE = 32  # imagehash.phash shrinks images to this size; it does not resize images that already have it
 THUMBNAIL_SIDE = 16
 THUMBNAIL_VALUES = THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
 
@@ -42,23 +42,24 @@ LEAST_CORRELATION = 0.9
 MOST_RESIDUAL = 5.0
 LEAST_CONTRAST_RATIO = 0.6
 MOST_BRIGHTER = 64.0
-PLAIN_CONTRAST = 4.0  # below this a thumbnail is noise around one colour, and only an equal one is like it
+PLAIN_CONTRAST = 4.0  # below this a thumbnail is noise around one colour, and only an equal one counts as a copy
 ALIKE_BY_NATURE = 1e-3
 
 Hashes = NDArray[np.uint64]
 Thumbnails = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
-# Of 8 bytes, 6 differing bits leave at least two whole, and 10 mostly do: near hashes agree in one of 28 pairs of bytes.
+# With 6 differing bits, at least two of 8 bytes are equal, and with 10 usually too: near hashes agree in one of 28 pairs of
+# bytes.
 BLOCKS = [0xFF << shift for shift in range(0, 64, 8)]
-# Images that agree in a pair of bytes are compared with this many next ones: linear however many look the same.
+# Images that agree in a pair of bytes are compared with this many next ones, so the cost is linear even if many look alike.
 WINDOW = 64
 PAIRS_AT_ONCE = 1_024
 SAMPLED_PAIRS = 20_000
 
 
 def fingerprints(images: NDArray[np.uint8]) -> tuple[Hashes, Thumbnails]:
-    """What is kept of images to compare them by.
+    """Small fingerprints of images, for comparing them.
 
     Args:
         images: uint8 (N, 32, 32, 3), whole images stretched to this size.
@@ -81,12 +82,12 @@ def near_duplicate_groups(hashes: Hashes, thumbnails: Thumbnails, *, contents: P
 
     Args:
         hashes: uint64 (N,) from `fingerprints`.
-        thumbnails: uint8 (N, 768), likewise.
-        contents: int64 (N,), equal where the bytes of two files are.
+        thumbnails: uint8 (N, 768) from `fingerprints`.
+        contents: int64 (N,), equal if the bytes of two files are equal.
 
     Returns:
-        int64 (N,): a group's number, counted from 0 by its first image, or -1. Groups join: if A is like B and B like C, all
-        three are one group.
+        int64 (N,): the number of the image's group, counted from 0 by first images, or -1. If A is like B and B is like C,
+        all three are one group.
 
     >>> ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None, None] * 6, (32, 32, 3))
     >>> hashes, thumbnails = fingerprints(np.stack([ramp, ramp[:, ::-1].swapaxes(0, 1), ramp + 20]))
@@ -105,7 +106,7 @@ def near_duplicate_groups(hashes: Hashes, thumbnails: Thumbnails, *, contents: P
 
 
 def _first_equal(thumbnails: Thumbnails) -> Places:
-    """For every image the number of the first that has the same thumbnail."""
+    """For every image, the number of the first image with the same thumbnail."""
     firsts: dict[bytes, int] = {}
     digests = (hashlib.blake2b(row, digest_size=16).digest() for row in thumbnails)
     return np.fromiter((firsts.setdefault(digest, number) for number, digest in enumerate(digests)), np.int64)
@@ -117,7 +118,7 @@ def _confirmed(hashes: Hashes, thumbnails: Thumbnails, distinct: Places) -> Iter
     telling = distinct[levels.contrast[distinct] >= PLAIN_CONTRAST]
     if len(telling) < 2:
         return
-    # Sorted by hash and brightness, those most alike lie side by side wherever more agree than are compared.
+    # Sorted by hash and brightness, so that the most similar ones are adjacent if more agree than are compared.
     telling = telling[np.lexsort((levels.brightness[telling], hashes[telling]))]
     by_nature = _alike_at_random(hashes, levels, telling) > ALIKE_BY_NATURE
     for first, second in _candidates(hashes[telling]):
@@ -143,7 +144,7 @@ def _candidates(hashes: Hashes) -> Iterator[tuple[Places, Places]]:
 
 
 def _first_agreement(different: Hashes) -> Places:
-    """The first pair of blocks without a differing bit: it alone reports the pair, and the others keep still."""
+    """The first pair of blocks without a differing bit. Only this one reports the pair of images."""
     found = np.full(len(different), -1)
     for number, (one, other) in reversed(list(enumerate(combinations(BLOCKS, 2)))):
         found[(different & np.uint64(one | other)) == 0] = number
@@ -151,7 +152,7 @@ def _first_agreement(different: Hashes) -> Places:
 
 
 def _alike_at_random(hashes: Hashes, levels: "_Levels", telling: Places) -> float:
-    """Share of the pairs drawn at random that correlate though their hashes differ: copies do not count."""
+    """Share of random pairs that correlate although their hashes differ, so that copies do not count."""
     first, second = np.random.default_rng(0).choice(telling, (2, SAMPLED_PAIRS))
     apart = np.bitwise_count(hashes[first] ^ hashes[second]) > MOST_BITS
     starts = range(0, SAMPLED_PAIRS, PAIRS_AT_ONCE)
@@ -169,7 +170,7 @@ class _Levels:
         self.contrast: NDArray[np.float32] = np.concatenate([chunk.std(axis=1, dtype=np.float32) for chunk in chunks])
 
     def correlation(self, first: Places, second: Places) -> NDArray[np.float32]:
-        """Of the values of two thumbnails, in [-1, 1]; none of them may be plain."""
+        """The correlation of two thumbnails' values, in [-1, 1]; none of them may be plain."""
         a = self._thumbnails[first] - self.brightness[first, np.newaxis]
         b = self._thumbnails[second] - self.brightness[second, np.newaxis]
         products: NDArray[np.float32] = np.einsum("np,np->n", a, b)

@@ -1,4 +1,4 @@
-"""The statistics of a data set as one page that opens without a network."""
+"""The statistics of a data set as one HTML page that needs no internet connection."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ HISTOGRAMS = {
 
 @dataclass(frozen=True)
 class SplitColour:
-    """The colour of a split's images: numbers in [0, 255], of red, green and blue where there are three.
+    """The colour of a split's images: numbers in [0, 255]; lists of three are red, green and blue.
 
     `swatch` is the mean colour as CSS writes it.
     """
@@ -53,9 +53,9 @@ class CopyGroup:
     """Images that are copies of each other.
 
     Attributes:
-        members: (picture, split, label) of the first.
-        more: how many further ones there are.
-        several_splits, several_labels: whether they differ in these.
+        members: (picture, split, label) of the first images.
+        more: how many more images the group has.
+        several_splits, several_labels: whether the images have different splits, or different labels.
     """
 
     members: list[tuple[Picture, str, str]]
@@ -65,12 +65,12 @@ class CopyGroup:
 
 
 def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, file: Path) -> None:
-    """Writes counts, colour, copies, what was left out, and contact sheets. Names of files and labels are escaped.
+    """Writes counts, colour, copies, excluded images and contact sheets. Names of files and labels are escaped.
 
     Args:
         statistics, images: from `compute_statistics`.
-        examples: the data set that they are of.
-        file: where the page goes. Pictures lie within it; their number is bounded, however many classes there are.
+        examples: the data set that they describe.
+        file: the HTML file. It contains the pictures; their number is limited for any number of classes.
     """
     splits = [split for split in (TRAIN, VALIDATION, TEST) if (images["split"] == split).any()]
     environment = jinja2.Environment(
@@ -96,7 +96,7 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
 
 
 def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[Picture]]:
-    """Class -> some of its training images; under "" where there are no classes."""
+    """Class -> some of its training images; under "" if there are no classes."""
     chosen = ids_to_show(images, statistics.classes)
     side = LARGE_SIDE if statistics.captions or statistics.object_classes else THUMBNAIL_SIDE
     found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side)
@@ -104,7 +104,7 @@ def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: Examp
 
 
 def faults_table(quarantined: dict[str, str]) -> list[tuple[str, int, list[str]]]:
-    """(fault, how many images, some of their ids), the commonest first.
+    """(fault, how many images, some of their ids), the most common fault first.
 
     >>> faults_table({"a.jpg": "empty", "b.jpg": "cut off", "c.jpg": "empty"})
     [('empty', 2, ['a.jpg', 'c.jpg']), ('cut off', 1, ['b.jpg'])]
@@ -122,7 +122,7 @@ def _count(statistics: Statistics, name: str) -> int:
 
 
 def _shown(names: list[str], counts: dict[str, int]) -> list[str]:
-    """All names; of many, the most and the least frequent."""
+    """All names, or, if there are many, the most and the least frequent."""
     if len(names) <= MOST_CLASSES:
         return names
     ordered = sorted(names, key=lambda name: -counts[name])
@@ -149,7 +149,7 @@ def _colour(split: str, images: pd.DataFrame) -> SplitColour:
 
 
 def _copies(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[CopyGroup]]:
-    """ "exact" and "near" -> the groups to show: first those that lie in several splits or have several labels."""
+    """ "exact" and "near" -> the groups to show: first those in several splits or with several labels."""
     by_id = images.set_index("id")[["split", "label"]]
     kinds = {"exact": statistics.duplicates, "near": statistics.near_duplicates}
     urgent = {

@@ -1,4 +1,4 @@
-"""What a data set looks like in numbers: counts, sizes, colour, copies."""
+"""The statistics of a data set: counts, sizes, colour, copies."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -19,10 +19,10 @@ T = TypeVar("T", pd.Series, pd.DataFrame)
 
 
 class CaptionStatistics(TypedDict, total=False):
-    """Numbers about captions: all of them, or none where a data set has no captions.
+    """Numbers about captions; empty if a data set has no captions.
 
-    `images_without`, `least` and `most`: captions of an image; `mean_words`, `max_words`: words of a caption; `vocabulary`:
-    how many different words.
+    `images_without`: images without captions; `least` and `most`: captions of an image; `mean_words`, `max_words`: words of
+    a caption; `vocabulary`: how many different words.
     """
 
     images_without: int
@@ -45,16 +45,16 @@ class Statistics:
         min_side, max_side: smallest and largest width or height, in pixels.
         channel_mean, channel_deviation: mean colour of the training images and deviation of pixels, in [0, 255], as RGB.
         quarantined: id -> fault, of images that were left out.
-        notes: what decoding changes (an alpha channel dropped, say) -> how many.
+        notes: what decoding changes (for example an alpha channel is dropped) -> how many images.
         duplicates: groups of ids with the same bytes.
         contradictions: groups of ids with the same bytes and different labels.
-        shared_between_splits: groups of ids with the same bytes in different splits; leakage, which ingest prevents.
+        shared_between_splits: groups of ids with the same bytes in different splits: leakage, which ingest prevents.
         object_classes: class names of the objects in the images, in the order of their numbers.
         near_duplicates: groups of ids that look alike and differ in their bytes.
-        near_shared_between_splits: those of them that lie in several splits; leakage that no hash of bytes sees.
-        captions: see there; empty where the data set has no captions.
+        near_shared_between_splits: the near duplicates in several splits: leakage that a hash of the bytes does not find.
+        captions: see `CaptionStatistics`.
         object_counts: object class -> how many objects.
-        images: split -> how many examples, whether they have labels or not.
+        images: split -> how many examples, with and without labels.
     """
 
     classes: list[str]
@@ -78,12 +78,12 @@ class Statistics:
     images: dict[str, int] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
-        """Writes them as JSON."""
+        """Writes the statistics as JSON."""
         file.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """What `save` wrote."""
+        """The statistics that `save` wrote."""
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -95,11 +95,11 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         manifest: the list of images that ingest wrote with it.
 
     Returns:
-        The statistics; and the manifest's rows without a fault with, besides its columns, those of `Measurements.table`,
-        `aspect` (width over height) and `near_group` (position in `Statistics.near_duplicates`, or -1).
+        The statistics; and the manifest's rows without a fault, with the additional columns of `Measurements.table`,
+        `aspect` (width over height) and `near_group` (index into `Statistics.near_duplicates`, or -1).
 
     Raises:
-        DataError: the manifest names an image that the data set does not hold.
+        DataError: the manifest names an image that the data set lacks.
     """
     good = manifest[manifest["fault"] == ""]
     measured = measure_examples(examples, good["id"])
@@ -135,8 +135,8 @@ def save_statistics_tables(statistics: Statistics, images: pd.DataFrame, *, exam
 
     Args:
         statistics, images: from `compute_statistics`.
-        examples: the data set, whose captions are read again.
-        folder: where the files go.
+        examples: the data set; its captions are read again.
+        folder: the folder for the files.
     """
     labels_table(statistics).to_parquet(folder / "labels.parquet", index=False)
     vocabulary_table(examples).to_parquet(folder / "vocabulary.parquet", index=False)
@@ -144,13 +144,13 @@ def save_statistics_tables(statistics: Statistics, images: pd.DataFrame, *, exam
 
 
 def labels_table(statistics: Statistics) -> pd.DataFrame:
-    """How many images each class has in each split, as rows; none where there are no labels."""
+    """How many images each class has in each split, as rows; no rows without labels."""
     rows = [(split, label, count) for split, counts in statistics.counts.items() for label, count in counts.items()]
     return pd.DataFrame(rows, columns=["split", "label", "count"]).astype({"split": "str", "label": "str", "count": "int64"})
 
 
 def duplicates_table(statistics: Statistics, images: pd.DataFrame) -> pd.DataFrame:
-    """The images of every group of copies, as rows: kind "exact" or "near", the group's number within its kind."""
+    """The images of every group of copies, as rows: the kind "exact" or "near", and the group's number within its kind."""
     groups = [("exact", statistics.duplicates), ("near", statistics.near_duplicates)]
     rows = [(kind, number, name) for kind, found in groups for number, ids in enumerate(found) for name in ids]
     table = pd.DataFrame(rows, columns=["kind", "group", "id"]).astype({"kind": "str", "group": "int64", "id": "str"})
@@ -158,12 +158,12 @@ def duplicates_table(statistics: Statistics, images: pd.DataFrame) -> pd.DataFra
 
 
 def channel_means(images: pd.DataFrame) -> NDArray[np.float64]:
-    """float64 (3,): mean red, green and blue, every image weighing the same whatever its size; NaN of no images."""
+    """float64 (3,): mean red, green and blue; every image has the same weight, whatever its size. NaN without images."""
     return images[[f"mean_{colour}" for colour in COLOURS]].mean().to_numpy()
 
 
 def channel_deviations(images: pd.DataFrame) -> NDArray[np.float64]:
-    """float64 (3,): deviation of the values of red, green and blue, every image weighing the same; NaN of no images."""
+    """float64 (3,): deviation of red, green and blue; every image has the same weight. NaN without images."""
     squares = images[[f"square_{colour}" for colour in COLOURS]].mean().to_numpy()
     deviations: NDArray[np.float64] = np.sqrt(np.maximum(squares - channel_means(images) ** 2, 0.0))
     return deviations
@@ -205,7 +205,7 @@ def _frequencies(column: pd.Series) -> dict[str, int]:
 
 
 def _groups(table: pd.DataFrame, key: str, *, differ: str = "") -> list[list[str]]:
-    """Ids of the rows that agree in a column, and differ in another where it is named."""
+    """Ids of the rows that agree in a column and, if `differ` is given, differ in that column."""
     repeated = table[table.duplicated(key, keep=False)]
     if differ:
         repeated = repeated[repeated.groupby(key)[differ].transform("nunique") > 1]

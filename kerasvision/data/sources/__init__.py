@@ -1,1 +1,1 @@
-"""Readers of sources: each takes a source's settings and yields records, in the same order every time."""
+"""Readers of sources: each takes the settings of a source and yields its records, in the same order every time."""

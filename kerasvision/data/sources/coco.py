@@ -1,4 +1,4 @@
-"""Photos in COCO's form (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
+"""Photos in COCO's format (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -37,16 +37,16 @@ NAMED = 5
 
 
 def read_coco(settings: Coco) -> Iterator[Record]:
-    """The images that the JSON files list, in the order of the files; then the others in their folders, each with a fault.
+    """The images that the JSON files list, in the order of the files; then the other images, each with a fault.
 
-    A box is passed on as it stands, even with a negative side: `clip_objects` notes it.
+    A box is not changed, even if it has a negative side: `clip_objects` notes it.
 
     Raises:
-        DataError: a file that is missing or not in COCO's form, that gives one category two names or one image file two
-            ids, whose boxes are shares of the sides, or whose annotations belong to no image or category of it.
+        DataError: a file is missing or not in COCO's format; it gives one category two names or one image file two ids; its
+            boxes are shares of the sides; or its annotations belong to no listed image or category.
     """
     for folder, files in settings.parts():
-        # "train2017" is the split "train"; the images of `path` itself are dealt.
+        # "train2017" is the split "train"; the images in `path` itself have no split.
         split = None if folder == settings.path else split_within(folder.name)
         prefix = "" if folder == settings.path else f"{folder.name}/"
         found, names = ImageFiles(folder), set()
@@ -75,9 +75,9 @@ def read_coco(settings: Coco) -> Iterator[Record]:
 
 @dataclass(slots=True)
 class _Image:
-    """One image, gathered from the files that list it.
+    """One image, collected from the files that list it.
 
-    `size` is the (height, width) on which its objects were drawn; `single`: its objects that are no crowds.
+    `size` is the (height, width) on which its objects were drawn; `single`: its objects that are not crowds.
     """
 
     file_name: str
@@ -89,7 +89,7 @@ class _Image:
 
 
 class _Annotations:
-    """One JSON file, checked for what every reader of it needs."""
+    """One JSON file, with its required fields checked."""
 
     def __init__(self, file: Path, kind: str) -> None:
         self.file, self.kind = file, kind
@@ -108,7 +108,7 @@ class _Annotations:
             self._refuse_shares()
 
     def add_to(self, listed: dict[int, _Image], settings: Coco) -> None:
-        """Puts what the file says to what is known of the images."""
+        """Adds the content of the file to the images."""
         for row in self.images:
             number = row["id"]
             image = listed.setdefault(number, _Image(tidy(row["file_name"])))
@@ -118,7 +118,7 @@ class _Annotations:
             if self.kind == "instances":
                 image.size = parse_size(row)
         self.images.clear()
-        # Taken off the list one by one, so that the parsed text and what becomes of it are not both in memory.
+        # Removed from the list one by one, so that the parsed text and its result are not both in memory.
         self.annotations.reverse()
         while self.annotations:
             annotation = self.annotations.pop()
@@ -141,7 +141,7 @@ class _Annotations:
         if (box := parse_box(row.get("bbox"))) is None:
             raise UnusableValue(f"{where} has no box of four numbers")
         if is_relative_box(row["bbox"]):
-            raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, and COCO's boxes are in pixels")
+            raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, but COCO's boxes are in pixels")
         outline = row.get("segmentation")
         mask = _mask(outline, image.size, where) if outline and settings.masks == "keep" else None
         image.objects.append(Object(box, self.categories[row["category_id"]], mask))
@@ -149,10 +149,10 @@ class _Annotations:
             image.single.append(image.objects[-1])
 
     def _rows(self, data: dict[str, Any], key: str, fields: dict[str, type]) -> list[Any]:
-        """The rows of a list; each has these fields."""
+        """The rows of a list, after a check that each has these fields."""
         rows = data.get(key)
         if not isinstance(rows, list):
-            raise DataError(f"{self.file} must hold a list {key!r}, as COCO's {self.kind} do", received=sorted(data)[:10])
+            raise DataError(f"{self.file} must contain a list {key!r}, as COCO's {self.kind} do", received=sorted(data)[:10])
         for row in rows:
             for name, kind in fields.items():
                 if not isinstance(row, dict) or not isinstance(row.get(name), kind) or isinstance(row[name], bool):
@@ -160,7 +160,7 @@ class _Annotations:
         return rows
 
     def _category_names(self, rows: list[CategoryRow]) -> dict[int, str]:
-        """Id -> name. Two ids of one name are one class, unless the file puts them into different supercategories."""
+        """Id -> name. Two ids with one name are one class, unless the file puts them into different supercategories."""
         names: dict[int, str] = {}
         above: dict[str, object] = {}
         for row in rows:
@@ -203,7 +203,7 @@ class _Annotations:
         shares = [box for box in boxes if is_relative_box(box)]
         if 2 * len(shares) > len(boxes):
             raise DataError(
-                f"{self.file} must give boxes in pixels; {len(shares)} of its {len(boxes)} boxes lie within the first "
+                f"{self.file} must give boxes in pixels; {len(shares)} of its {len(boxes)} boxes are within the first "
                 f"pixel, such as {shares[0]}",
                 hint="multiply x and width by the image's width, y and height by its height",
             )
@@ -218,20 +218,20 @@ def _parsed(file: Path) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no JSON: not UTF-8 text (byte {error.start})") from None
+        raise DataError(f"{file} is not JSON: not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{file}, line {error.lineno}, is no JSON: {error.msg}") from None
+        raise DataError(f"{file}, line {error.lineno}, is not JSON: {error.msg}") from None
     except ValueError as error:
-        raise DataError(f"{file} is no JSON: {error}") from None
+        raise DataError(f"{file} is not JSON: {error}") from None
     except RecursionError:
-        raise DataError(f"{file} is nested too deeply for COCO's form") from None
+        raise DataError(f"{file} is nested too deeply for COCO's format") from None
     if not isinstance(data, dict):
-        raise DataError(f"{file} must hold a JSON object with 'images' and 'annotations'", received=data)
+        raise DataError(f"{file} must contain a JSON object with 'images' and 'annotations'", received=data)
     return data
 
 
 def _mask(outline: Polygons | Runs, size: tuple[int, int] | None, where: str) -> Callable[[], bytes]:
-    """Draws the mask when it is called."""
+    """A function that draws the mask when it is called."""
     if size is None:
         raise UnusableValue(f"{where} has a mask, and the file gives its image no width and height in pixels")
     if fault := mask_fault(outline, size):
@@ -240,7 +240,7 @@ def _mask(outline: Polygons | Runs, size: tuple[int, int] | None, where: str) ->
 
 
 def _largest(image: _Image, file: Path) -> str:
-    """The class of the largest box within the image, the first of equals; "" where none has an area there. No crowds."""
+    """The class of the largest box inside the image, the first of equals, without crowds; "" if no box has an area there."""
     size = image.size or (upright_size(file) if image.single else None)
     if size is None:
         return ""

@@ -1,11 +1,11 @@
-"""Single fields of COCO's JSON, as the writers of such files write them."""
+"""Single fields of COCO's JSON, in the variants that occur in files."""
 
 import math
 from typing import NotRequired, TypedDict, TypeGuard
 
-# No image has a longer side; numbers of a file may be larger than any float.
+# No image has a longer side, and a file may contain numbers larger than any float.
 MOST_SIDE = 10**9
-# What `iscrowd` may be, but for numbers that equal 0 or 1: some writers make texts of it.
+# The texts that `iscrowd` may be, in addition to 0 and 1: some programs write texts.
 _CROWD = {"0": False, "false": False, "1": True, "true": True}
 
 # x, y, x, y, ... of each polygon, in pixels.
@@ -64,7 +64,7 @@ def parse_box(box: object) -> tuple[float, float, float, float] | None:
 
 
 def is_relative_box(box: object) -> bool:
-    """Whether a box lies within the first pixel, as one does whose numbers are shares of the image's sides.
+    """Whether a box is within the first pixel: then its numbers are shares of the image's sides.
 
     Four whole numbers do not count as shares: [0, 0, 1, 1] is the first pixel itself.
 
@@ -75,7 +75,7 @@ def is_relative_box(box: object) -> bool:
 
 
 def parse_crowd(value: object) -> bool | None:
-    """Whether `iscrowd` says a crowd; None where it is neither 0 nor 1 in any spelling. Left out or null, it says none.
+    """Whether `iscrowd` means a crowd; None if it is neither 0 nor 1 in any spelling. Missing or null means no crowd.
 
     >>> parse_crowd(0), parse_crowd("0"), parse_crowd("True"), parse_crowd(None), parse_crowd([])
     (False, False, True, False, None)
@@ -88,7 +88,7 @@ def parse_crowd(value: object) -> bool | None:
 
 
 def parse_size(image: ImageRow) -> tuple[int, int] | None:
-    """(height, width) that the JSON gives an image; None where it gives none, or one that no image can have.
+    """(height, width) of an image from the JSON; None if it is missing or impossible.
 
     >>> [parse_size({"id": 1, "file_name": "a.jpg", "height": height, "width": 6.0}) for height in (4, "4", 0)]
     [(4, 6), (4, 6), None]

@@ -1,4 +1,4 @@
-"""Which images lie among those of a COCO file, and are listed nowhere."""
+"""Images in the folders of a COCO file that no file lists."""
 
 import json
 import mmap
@@ -15,15 +15,16 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-
 def unlisted_images(folder: Path, *, listed: Collection[str], files: Collection[Path], is_own: bool) -> list[Found]:
     """The images in a folder that neither the files nor another JSON file in the same place lists.
 
-    A folder often holds the images of several files, train.json and val.json say. What another file lists is known by its
-    name alone, because its paths may start elsewhere. These files are only looked into where an image is not listed.
+    A folder often contains the images of several files, for example train.json and val.json. An image of another file is
+    recognised by its file name alone, because that file's paths may start elsewhere. Other files are only read if an image
+    is not listed.
 
     Args:
-        folder: where the listed names start.
+        folder: the folder where the listed names start.
         listed: paths below the folder.
         files: the JSON files that list them.
-        is_own: whether the folder holds nothing but their images. Else only folders with a listed image are looked at,
-            because there may be masks or other data in the rest.
+        is_own: whether the folder contains only their images. Otherwise only folders with a listed image are searched,
+            because the rest may contain masks or other data.
     """
     folders = set(map(posixpath.dirname, listed))
     left = [
@@ -44,5 +45,5 @@ def _file_names(file: Path) -> Iterator[str]:
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
             for found in _FILE_NAME.finditer(text):
                 yield json.loads(found[1].decode("utf-8", "replace"), strict=False).replace("\\", "/")
-    except (OSError, ValueError):  # It cannot be read, or is empty: it lists nothing.
+    except (OSError, ValueError):  # A file that cannot be read or is empty lists nothing.
         return

@@ -31,7 +31,7 @@ def read_idx(settings: Idx) -> Iterator[Record]:
         images = read_idx_array(settings.path / f"{prefix}-images-idx3-ubyte.gz", rank=3)
         labels = read_idx_array(settings.path / f"{prefix}-labels-idx1-ubyte.gz", rank=1)
         if len(images) != len(labels):
-            raise DataError(f"{prefix} holds {len(images)} images and {len(labels)} labels")
+            raise DataError(f"{prefix} has {len(images)} images and {len(labels)} labels")
         highest = int(labels.max(initial=0))
         names = settings.class_names or tuple(str(number) for number in range(highest + 1))
         if highest >= len(names):
@@ -45,7 +45,7 @@ def read_idx_array(path: Path, *, rank: int) -> NDArray[np.uint8]:
     """The uint8 array of one .gz file: (N,) labels (rank 1) or (N, H, W) images (rank 3).
 
     Raises:
-        DataError: the file is missing, cut short, or no idx file of unsigned bytes in `rank` dimensions.
+        DataError: the file is missing, cut short, or not an idx file of unsigned bytes in `rank` dimensions.
     """
     try:
         with gzip.open(path) as file:
@@ -55,17 +55,17 @@ def read_idx_array(path: Path, *, rank: int) -> NDArray[np.uint8]:
             shape = struct.unpack_from(f">{rank}I", header, 4)
             values = _at_most(math.prod(shape) + 1, file)
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}", hint="source.path must hold the four .gz files of MNIST") from None
+        raise DataError(f"there is no file {path}", hint="source.path must contain the four .gz files of MNIST") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked: {getattr(error, 'strerror', None) or error}") from error
     if len(values) != math.prod(shape):
         found = "more" if len(values) > math.prod(shape) else len(values)
-        raise DataError(f"{path} should hold {math.prod(shape)} values, and holds {found}")
+        raise DataError(f"{path} should contain {math.prod(shape)} values, and contains {found}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def _at_most(size: int, file: gzip.GzipFile) -> bytearray:
-    """The next bytes of a file. A header may claim any size, and a few bytes may unpack to gigabytes."""
+    """The next bytes of a file, at most `size`. A header may claim any size, and a few bytes may unpack to gigabytes."""
     values = bytearray()
     while len(values) < size and (piece := file.read(min(PIECE_BYTES, size - len(values)))):
         values += piece

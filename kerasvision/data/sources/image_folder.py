@@ -1,4 +1,4 @@
-"""Class folders of images."""
+"""Images in class folders."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ Folders = tuple[str, ...]
 def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     """Every file below a class folder, by name.
 
-    An image elsewhere is given with a fault that says where it lies: directly in the folder, directly in a split folder, or
-    next to the split folders. Other files there (a licence, say) are left alone.
+    An image elsewhere gets a fault that says where it is: directly in the folder, directly in a split folder, or next to the
+    split folders. Other files there (for example a licence) are ignored.
 
     Raises:
-        DataError: no such folder, no class folders, or one that is empty or cannot be read.
+        DataError: there is no such folder, it has no class folders, or one of them is empty or cannot be read.
     """
     root = existing_folder(settings.path)
     found = list(list_folder(root))
@@ -36,15 +36,15 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
             unread.difference_update(_folders(one)[:1])
             yield record
     for name in sorted(unread):
-        _say_once(f"{printable(str(root / name))} holds no images, and is not read")
+        _say_once(f"{printable(str(root / name))} contains no images, and is not read")
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the class folders lie.
+    """Where the class folders are.
 
     Attributes:
-        splits: name of a split folder -> split; empty where there are no split folders.
+        splits: name of a split folder -> split; empty if there are no split folders.
         split_at: 0 for `<split>/<class>/`, 1 for `<class>/<split>/`.
     """
 
@@ -56,11 +56,11 @@ class _Layout:
         return 1 - self.split_at if self.splits else 0
 
     def is_not_a_split(self, folders: Folders) -> bool:
-        """Whether the first of the folders lies next to the split folders, and is not one of them."""
+        """Whether the first of the folders is next to the split folders, and is not one of them."""
         return bool(self.splits and self.split_at == 0 and folders and folders[0] not in self.splits)
 
     def class_folder(self, found: Found) -> Folders | None:
-        """The class folder in which an entry lies, or which it is; None where it lies elsewhere."""
+        """The class folder that contains an entry, or the entry itself if it is one; None if it is elsewhere."""
         folders = _folders(found)
         return None if self.is_not_a_split(folders) or len(folders) <= self.class_at else folders[: self.class_at + 1]
 
@@ -69,7 +69,7 @@ def _layout(found: Sequence[Found]) -> _Layout:
     above = [folders for one in found if one.fault != LOOP and (folders := _folders(one))]
     first = {folders[0] for folders in above}
     splits = splits_among(first)
-    # Folders such as `train car` and `test car` are splits only where they hold class folders.
+    # Folders such as `train car` and `test car` are splits only if they contain class folders.
     if splits and (all(map(split_of, first)) or any(len(folders) > 1 for folders in above if folders[0] in splits)):
         return _Layout(splits)
     second = {folders[1] if len(folders) > 1 else "" for folders in above}
@@ -78,9 +78,9 @@ def _layout(found: Sequence[Found]) -> _Layout:
 
 
 def _record(found: Found, layout: _Layout) -> Record | None:
-    """What is read of an entry; None for a file outside the class folders whose name is not that of an image.
+    """The record of an entry; None for a file outside the class folders whose name is not that of an image.
 
-    A link to nowhere is given wherever it lies: it may have been a class folder, on a disk that is not there now.
+    A broken link always gets a record, because it may have been a class folder on a disk that is not mounted now.
     """
     name, folders, class_folder = printable(found.name), _folders(found), layout.class_folder(found)
     if found.fault:
@@ -95,7 +95,7 @@ def _record(found: Found, layout: _Layout) -> Record | None:
 
 
 def _dead_link(found: Found) -> str:
-    """Why a link cannot be followed; "" where it can, and for what is no link."""
+    """Why a link cannot be followed; "" if it can, and for an entry that is not a link."""
     try:
         found.path.stat()
     except OSError as error:
@@ -111,7 +111,7 @@ def _where(found: Found, layout: _Layout) -> str:
 
 
 def _folders(found: Found) -> Folders:
-    """The names of the folders above a file; of a folder, those above it and its own."""
+    """The names of the folders above a file; for a folder, also its own name."""
     if found.name == ".":
         return ()
     parts = tuple(found.name.split("/"))
@@ -119,7 +119,7 @@ def _folders(found: Found) -> Folders:
 
 
 def _refuse_unreadable(found: Sequence[Found], layout: _Layout) -> None:
-    """Raises DataError for a class folder, or one above, that cannot be listed: nobody knows what is missing then."""
+    """Raises DataError if a class folder, or a folder above it, cannot be listed: unknown images would be missing."""
     for one in found:
         folders = _folders(one)
         if one.fault not in ("", EMPTY, LOOP) and len(folders) <= layout.class_at + 1 and not layout.is_not_a_split(folders):
@@ -128,7 +128,7 @@ def _refuse_unreadable(found: Sequence[Found], layout: _Layout) -> None:
 
 
 def _refuse_empty(root: Path, found: Sequence[Found], layout: _Layout) -> None:
-    """Raises DataError where there are no class folders, or where one holds nothing."""
+    """Raises DataError if there are no class folders, or if one is empty."""
     classes = {folder for one in found if one.fault != LOOP and (folder := layout.class_folder(one)) is not None}
     filled = {layout.class_folder(one) for one in found if one.fault not in (EMPTY, LOOP)}
     for folders in sorted(classes - filled):
@@ -136,10 +136,10 @@ def _refuse_empty(root: Path, found: Sequence[Found], layout: _Layout) -> None:
     if not classes:
         hint = "put the images of each class in a folder of its own"
         splits = f" in its split folders ({', '.join(sorted(layout.splits))})" if layout.splits else ""
-        raise DataError(f"{root} holds no class folders{splits}", hint=hint)
+        raise DataError(f"{root} contains no class folders{splits}", hint=hint)
 
 
 @cache
 def _say_once(text: str) -> None:
-    """A source is read more than once."""
+    """Prints a text once, although a source is read more than once."""
     say(text)

@@ -1,4 +1,4 @@
-"""Masks as runs: COCO's run-length encoding, as a list of counts or as a compressed text.
+"""Decodes masks from COCO's run-length encoding: a list of counts or a compressed text.
 
 Source: the format of the COCO mask API (https://github.com/cocodataset/cocoapi, common/maskApi.h): runs go down the columns,
 beginning with the length of the first run of zeros, which may be 0.
@@ -13,7 +13,7 @@ _BITS, _MORE, _SIGN = 5, 0x20, 0x10
 
 
 def decode_runs(counts: Sequence[int], *, height: int, width: int) -> NDArray[np.bool_]:
-    """bool (height, width) of run lengths.
+    """The mask, bool (height, width), of run lengths.
 
     Raises:
         ValueError: the runs do not fill the picture exactly.
@@ -22,7 +22,7 @@ def decode_runs(counts: Sequence[int], *, height: int, width: int) -> NDArray[np
     array([[0, 1, 0],
            [1, 0, 0]])
     """
-    # Added in Python: numbers from a file may be larger than NumPy's.
+    # Summed in Python: numbers from a file may be too large for NumPy.
     if min(counts, default=0) < 0 or sum(counts) != height * width:
         raise ValueError(f"runs of {sum(counts)} pixels for {height} x {width}")
     values = np.arange(len(counts)) % 2 == 1
@@ -32,11 +32,12 @@ def decode_runs(counts: Sequence[int], *, height: int, width: int) -> NDArray[np
 def expand_counts(text: str) -> list[int]:
     """Run lengths of a compressed text.
 
-    Each number is written in groups of five bits, low ones first, as characters from "0" on; bit 6 says that more follow,
-    and the highest bit of the last group is the sign. From the fourth on, a number is the difference to the one two before.
+    Each number is written in groups of five bits, low bits first, as characters from "0" on. Bit 6 says that more groups
+    follow, and the highest bit of the last group is the sign. From the fourth number on, a number is the difference to the
+    one two before it.
 
     Raises:
-        ValueError: a character that cannot stand there, or a number without an end.
+        ValueError: an invalid character, or a number without an end.
 
     >>> expand_counts("123"), expand_counts("1230")
     ([1, 2, 3], [1, 2, 3, 2])

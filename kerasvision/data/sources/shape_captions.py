@@ -1,4 +1,4 @@
-"""What one may say of a scene of shapes, in plain English; each sentence is true of the picture."""
+"""Captions for a scene of shapes, in plain English; each sentence is true of the picture."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from kerasvision.data.sources.shape_scenes import Draws, Scene, Shape
 
 MOST_CAPTIONS = 5
 
-# Middles must lie so far apart, as a part of the picture's side, before one is said to be left of or above the other.
+# The centres of two shapes must be this far apart, as a share of the picture's side, to be called left of or above.
 CLEAR = 0.15
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
@@ -15,7 +15,7 @@ _ROWS, _COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 
 
 def captions_of(scene: Scene, draws: Draws) -> tuple[str, ...]:
-    """One to five different sentences, without a full stop; which ones is left to the draws."""
+    """One to five different sentences, without a full stop; the draws choose them."""
     sentences = list(dict.fromkeys(_sentences(scene, draws)))
     chosen = []
     for _ in range(min(len(sentences), 1 + draws.below(MOST_CAPTIONS))):
@@ -97,7 +97,7 @@ def position_of(shape: Shape, size: Sequence[int]) -> str:
 
 
 def relation_of(one: Shape, two: Shape, size: Sequence[int]) -> str:
-    """Where the first lies as seen from the second, along the axis on which they lie farther apart; "" if unclear."""
+    """The position of the first relative to the second, along the axis on which they are farther apart; "" if unclear."""
     down, right = ((mine - other) / side for mine, other, side in zip(_middle(one), _middle(two), size, strict=False))
     if max(abs(down), abs(right)) < CLEAR:
         return ""

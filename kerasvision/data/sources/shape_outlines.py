@@ -1,4 +1,4 @@
-"""The outlines of the shapes: which pixels of a square patch each of them fills."""
+"""The outlines of the shapes: which pixels of a square patch each shape fills."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,11 +11,11 @@ Outline = Callable[[Coordinates, Coordinates], Pixels]
 
 
 def shape_patch(name: str, *, radius: float, turn: float) -> Pixels:
-    """bool (S, S), S = 2 ceil(radius) + 1: the pixels whose centre lies in the shape.
+    """bool (S, S), S = 2 ceil(radius) + 1: the pixels whose centre is in the shape.
 
     Args:
         name: one of `OUTLINES`.
-        radius: in pixels, of the circle that holds the whole shape.
+        radius: in pixels, of the circle that contains the whole shape.
         turn: radians, clockwise.
 
     >>> shape_patch("circle", radius=1, turn=0).astype(int)
@@ -46,7 +46,7 @@ def _triangle(x: Coordinates, y: Coordinates) -> Pixels:
 
 
 def _star(x: Coordinates, y: Coordinates) -> Pixels:
-    # Five points; folded onto one half of one of them, the border is a straight line from (1, 0) to the inner corner.
+    # Five points. Folded onto one half of a point, the border is a straight line from (1, 0) to the inner corner.
     part = np.pi / 5
     angle = np.abs(np.mod(np.arctan2(x, -y) + part, 2 * part) - part)
     distance = np.hypot(x, y)
@@ -70,7 +70,7 @@ def _crescent(x: Coordinates, y: Coordinates) -> Pixels:
 
 
 def _heart(x: Coordinates, y: Coordinates) -> Pixels:
-    # The curve (u^2 + v^2 - 1)^3 = u^2 v^3, brought into the circle.
+    # The curve (u^2 + v^2 - 1)^3 = u^2 v^3, scaled into the circle.
     u, v = 1.2 * x, 0.12 - 1.2 * y
     return (u * u + v * v - 1) ** 3 <= u * u * v**3
 

@@ -1,4 +1,4 @@
-"""One scene of shapes: drawn from a seed and a number, the same every time."""
+"""One scene of shapes, drawn from a seed and a number: the same every time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
     "pink": (255, 135, 190),
 }
 
-# The radius of the circle around a shape, as parts of the picture's shorter side: from, to. The gaps between them let the
-# words be true to the eye. The largest shape is of the first size or the second, all others are of a smaller one.
+# The radius of the circle around a shape, as a share of the picture's shorter side: from, to. The gaps between the ranges
+# make the sizes visibly different. The largest shape has one of the first two sizes; all others have a smaller size.
 SIZES: Mapping[str, tuple[float, float]] = {"large": (0.28, 0.36), "medium-sized": (0.17, 0.20), "small": (0.10, 0.12)}
 
 SMALLER: Mapping[str, tuple[str, ...]] = {"large": ("medium-sized", "small"), "medium-sized": ("small",)}
@@ -31,11 +31,11 @@ SMALLER: Mapping[str, tuple[str, ...]] = {"large": ("medium-sized", "small"), "m
 # The mean grey of the ground, before its tint and texture: from, to.
 GROUNDS: Mapping[str, tuple[int, int]] = {"dark": (45, 95), "light": (150, 205)}
 
-MOST_TURN = np.pi / 12  # 15 degrees: a square is not yet a diamond
+MOST_TURN = np.pi / 12  # 15 degrees, so that a square does not look like a diamond
 LEAST_VISIBLE = 0.6  # of each shape's pixels
 TRIES = 12  # places to try before a shape is left out
 
-# In [-1, 1], or nearly.
+# Approximately in [-1, 1].
 Texture = NDArray[np.floating[Any]]
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Shape:
 
     Attributes:
         name, colour, size: the words for it.
-        visible: bool (H, W), where it is and nothing lies over it.
+        visible: bool (H, W), its pixels that no other shape covers.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Shape:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """y_min, x_min, y_max, x_max of what is visible, in pixels, the last two exclusive."""
+        """y_min, x_min, y_max, x_max of its visible pixels, in pixels, the last two exclusive."""
         rows, columns = np.flatnonzero(self.visible.any(axis=1)), np.flatnonzero(self.visible.any(axis=0))
         return float(rows[0]), float(columns[0]), float(rows[-1] + 1), float(columns[-1] + 1)
 
@@ -77,7 +77,7 @@ class Scene:
 
 
 class Draws:
-    """The random numbers of one scene. All come from `random`, the plainest of NumPy's methods."""
+    """The random numbers of one scene. All come from `random`, NumPy's simplest method."""
 
     def __init__(self, *seeds: int) -> None:
         self._random = np.random.default_rng(seeds).random
@@ -96,10 +96,10 @@ class Draws:
         return 2 * self._random((height, width), np.float32) - 1
 
 
-# A scene is asked for its picture and then for each of its masks.
+# A scene is used for its picture and then for each of its masks.
 @lru_cache(maxsize=16)
 def make_scene(settings: Shapes, number: int) -> Scene:
-    """Scene `number` of the seed: it depends on both, on the size and the classes, and on nothing else.
+    """Scene `number` of the seed. It depends only on these two, the size and the classes.
 
     >>> scene = make_scene(Shapes(), 3)
     >>> scene.shapes[0].name, scene.pixels.shape
@@ -113,7 +113,7 @@ def make_scene(settings: Shapes, number: int) -> Scene:
     words: list[tuple[str, str, str]] = []
     used: set[str] = set()
     for turn in range(1 + draws.below(settings.max_objects)):
-        # Each class has its turn as the largest shape.
+        # The classes take turns as the largest shape.
         name = settings.classes[number % len(settings.classes)] if turn == 0 else draws.one_of(settings.classes)
         size = largest if turn == 0 else draws.one_of(SMALLER[largest])
         colour, shade = draws.one_of([word for word in COLOURS if word not in used]), draws.between(0.85, 1)
@@ -133,7 +133,10 @@ class _Canvas:
         self._areas: list[int] = []
 
     def place(self, name: str, size: str, draws: Draws) -> bool:
-        """Puts a shape in front of the others, where all stay well visible and the first the largest; whether it fits."""
+        """Puts a shape in front of the others, if all stay visible enough and the first stays the largest.
+
+        Returns whether it found a place.
+        """
         height, width = self.owner.shape
         radius = draws.between(*SIZES[size]) * min(height, width)
         patch = shape_patch(name, radius=radius, turn=draws.between(-MOST_TURN, MOST_TURN))
@@ -158,7 +161,7 @@ class _Canvas:
 
 
 def make_ground(draws: Draws, image_size: tuple[int, int], brightness: str) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3): blotches, stripes, checks or grain of a dull colour, dull enough to set every shape off."""
+    """uint8 (H, W, 3): blotches, stripes, checks or grain in a dull colour, so that every shape stands out."""
     height, width = image_size
     texture = draws.one_of((_blotches, _stripes, _checks, _plain))(draws, height, width)
     base = draws.between(*GROUNDS[brightness]) + np.array([draws.between(-12, 12) for _ in range(3)], np.float32)
@@ -190,7 +193,7 @@ def _plain(draws: Draws, height: int, width: int) -> Texture:
 
 @lru_cache(maxsize=64)
 def _stretch(size: int, cells: int) -> NDArray[np.float32]:
-    """(size, cells): the weights that lead evenly from each cell to the next."""
+    """float32 (size, cells): weights for linear interpolation between the cells."""
     place = np.linspace(0, cells - 1, size, dtype=np.float32)
     weights: NDArray[np.float32] = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32)))
     return weights

@@ -1,4 +1,4 @@
-"""Whether a caption is true of a scene of shapes: the sentences of `shape_captions`, read instead of written."""
+"""Checks whether a caption is true of a scene of shapes, by parsing the sentences of `shape_captions`."""
 
 import re
 from collections import Counter
@@ -11,10 +11,10 @@ from kerasvision.data.sources.shape_scenes import COLOURS, GROUNDS, SIZES, Scene
 
 
 def is_true(caption: str, scene: Scene) -> bool:
-    """Whether a caption says of the scene what is so. One that is no sentence of the scenes' grammar is not true.
+    """Whether a caption is true of the scene. A caption outside the scenes' grammar is not true.
 
-    Capitals and punctuation do not matter, nor does the order in which shapes are listed. A size may be left out. Words
-    mean what they mean where scenes are described: "left of" that the middles lie farther apart across than down.
+    Capitals, punctuation and the order of listed shapes do not matter. A size may be left out. Words have the same meaning
+    as in `shape_captions`: "left of" means that the centres are farther apart across than down.
 
     >>> from kerasvision.config.sources import Shapes
     >>> from kerasvision.data.sources.shape_scenes import make_scene
@@ -30,9 +30,9 @@ def is_true(caption: str, scene: Scene) -> bool:
 
 
 def shape_called(scene: Scene, phrase: str) -> Shape | None:
-    """The shape of the scene that "a small red star" or "a red star" can mean, or None.
+    """The shape of the scene that "a small red star" or "a red star" means, or None.
 
-    Two shapes of a scene never have one colour.
+    Two shapes of a scene never have the same colour.
     """
     *size, colour, name = phrase.split()[1:]
     for shape in scene.shapes:
@@ -88,7 +88,7 @@ def _either(*choices: str) -> str:
 
 
 def _several(part: str) -> str:
-    """One part or more; words() has taken the commas."""
+    """One part or more; `words_in` has removed the commas."""
     return rf"({part}(?:(?: and)? {part})*)"
 
 
@@ -98,7 +98,7 @@ _COUNT = rf"{_either(*NUMBERS)} {_either(*map(plural, OUTLINES), *OUTLINES)}\b"
 _GROUND = f"({_either(*GROUNDS)})"
 _POSITION = r"(in the middle|(?:at|on) the \w+|in the \w+ \w+ corner)"
 
-# Sentence -> what must be so of the scene and of the parts in brackets.
+# Sentence -> the condition on the scene and on the parts in brackets.
 _HOLDS: Mapping[str, Callable[..., bool]] = {
     rf"({_SHAPE}) on a {_GROUND} background": _holds_one_on,
     rf"({_SHAPE}) {_POSITION}": _holds_one_at,

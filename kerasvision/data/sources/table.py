@@ -27,14 +27,14 @@ from kerasvision.lookup import did_you_mean
 def read_table(settings: Table) -> Iterator[Record]:
     """The images of a table, in the order in which it first names them.
 
-    An image that stands on several rows gets the captions of all. Where they give it different labels, splits or groups,
-    that is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. So is a value that
-    is neither a text nor a whole number, such as 0.5 as a label.
+    An image on several rows gets the captions of all of them. If the rows give it different labels, splits or groups, that
+    is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. A value that is neither a
+    text nor a whole number, such as 0.5 as a label, is also a fault of the image.
 
     Raises:
-        ConfigError: a column is missing or there twice.
-        DataError: no such file, no table, no rows, a split of an unknown name, or paths that lead nowhere; or a column of
-            another kind than texts and whole numbers, such as dates.
+        ConfigError: a column is missing or occurs twice.
+        DataError: the file does not exist, is not a table or has no rows; a split name is unknown; paths lead nowhere; or a
+            column contains other values than texts and whole numbers, such as dates.
     """
     with closing(_described_rows(settings)) as rows:
         if settings.holds_bytes():
@@ -49,12 +49,12 @@ def read_table(settings: Table) -> Iterator[Record]:
             for name, row in found.items():
                 yield _record(name, settings.images.path(row.path), row, settings)
     if empty:
-        raise DataError(f"{settings.path} names its columns, and has no rows")
+        raise DataError(f"{settings.path} names its columns, but has no rows")
 
 
 @dataclass(slots=True)
 class _Row:
-    """What the rows of one image say."""
+    """The content of the rows of one image."""
 
     path: str = ""
     label: str = ""
@@ -73,7 +73,7 @@ class _Row:
 
 
 def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
-    """(line or row number, what it says). The image itself is not read where the table holds it."""
+    """(line or row number, its content). If the table contains the images, they are not read."""
     in_table, images = settings.holds_bytes(), settings.images
     columns = settings.columns[1:] if in_table else settings.columns
     readers, bad, first = _ColumnReaders(settings), 0, ""
@@ -89,17 +89,17 @@ def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
 
 
 class _ColumnReaders:
-    """Reads every column but the image's as texts."""
+    """Reads every column except the image's as texts."""
 
     def __init__(self, settings: Table) -> None:
         self.settings = settings
         names = _huggingface_names(settings)
-        # Hugging Face writes -1 where there is no label.
+        # Hugging Face writes -1 for no label.
         self._labels = Labels(_noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1)
         self._columns = {name: Values(_noun(settings, name)) for name in settings.columns}
 
     def row(self, cells: dict[str, object], where: str) -> _Row:
-        """What a row says; a value that cannot be used is its fault."""
+        """The content of a row; an unusable value is its fault."""
         settings = self.settings
         label, fault = self._labels.read(cells[settings.label], where) if settings.label is not None else ("", "")
         try:
@@ -122,7 +122,7 @@ def _noun(settings: Table, column: str | None) -> str:
 
 
 def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
-    """Name -> what the rows of that image say. An empty path is named by its line, so that each is reported."""
+    """Name -> the content of the rows of that image. An empty path is named by its line, so that each is reported."""
     images, bad = settings.images, 0
     found: dict[str, _Row] = {}
     first = _Row()
@@ -157,7 +157,7 @@ def _split(name: str, where: str) -> str | None:
 
 
 def _huggingface_names(settings: Table) -> list[str]:
-    """The class names that Hugging Face keeps for a column of numbers; [] where it keeps none."""
+    """The class names that Hugging Face stores for a column of numbers; [] if there are none."""
     if settings.label is None or not is_parquet(settings.path):
         return []
     metadata = open_parquet(settings.path).schema_arrow.metadata or {}
@@ -176,7 +176,7 @@ def _numbers(path: Path) -> Rows:
 
 
 class _HuggingFaceImage(TypedDict):
-    """How Hugging Face writes an image into a table."""
+    """Hugging Face's format for an image in a table."""
 
     bytes: "bytes | None"
     path: NotRequired[str | None]
@@ -187,7 +187,7 @@ _NO_CELLS = pyarrow.array([], pyarrow.binary())
 
 
 class _ParquetImages:
-    """The images in a Parquet column, read on demand and best in order: some rows are in memory at a time."""
+    """The images in a Parquet column, read on demand, fastest in order. Only some rows are in memory at a time."""
 
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._column = path, column
@@ -201,11 +201,11 @@ class _ParquetImages:
             value = self._readable_cell(row)
         data = value["bytes"] if isinstance(value, dict) else value
         if data is None:
-            raise OSError(errno.ENODATA, "the row holds no bytes")
+            raise OSError(errno.ENODATA, "the row has no bytes")
         return data
 
     def _readable_cell(self, row: int) -> Cell:
-        """The cell; behind a damaged place, the same error for every row, without reading up to it again."""
+        """The cell. After a damaged place every row raises the same error, without reading up to it again."""
         if self._damaged is None or row < self._damaged[0]:
             try:
                 return self._cell(row)

@@ -1,8 +1,8 @@
-"""Text from a file becomes text that can be written again."""
+"""Makes text from a file writable again."""
 
 
 def replace_surrogates(text: str) -> str:
-    """The text with U+FFFD in the place of half characters, which JSON can spell and no file can hold.
+    """The text with U+FFFD instead of lone surrogates: JSON can contain them, but no file can be written with them.
 
     >>> replace_surrogates("caf\\u00e9 \\ud83d!") == "caf\\u00e9 \\ufffd!"
     True

@@ -16,24 +16,24 @@ from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
 
-# Where TFDS keeps what it has prepared.
+# Where TFDS keeps prepared data sets.
 NETWORK = "https://storage.googleapis.com"
 
 
 def read_tfds(settings: Tfds) -> Iterator[Record]:
-    """The images of a TFDS data set with their class names; encoded bytes are passed on as they are.
+    """The images of a TFDS data set with their class names; encoded bytes are not changed.
 
     Raises:
-        ConfigError: no such data set, or no such feature in it.
-        DataError: the data set is not on this machine and there is no network to fetch it from; an image has no label, or
-            several.
+        ConfigError: there is no such data set, or it has no such feature.
+        DataError: the data set is not on this machine, and there is no connection to download it; or an image has no label
+            or several labels.
     """
     builder = _builder(settings)
     _check_features(builder, settings)
     if not builder.is_prepared():
         _need_network(builder)
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    # An image stays encoded where TFDS keeps it so; arrays (a `Tensor` feature) come as pixels.
+    # An image stays encoded if TFDS stores it encoded; arrays (a `Tensor` feature) come as pixels.
     is_image = isinstance(builder.info.features[settings.image_key], tfds.features.Image)
     decoders = {settings.image_key: tfds.decode.SkipDecoding()} if is_image else None
     features = _Features(builder, settings)
@@ -48,12 +48,12 @@ def read_tfds(settings: Tfds) -> Iterator[Record]:
 
 
 class _Features:
-    """Reads features of all examples as texts."""
+    """Reads the features of examples as texts."""
 
     def __init__(self, builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
         self.builder, self.settings = builder, settings
         names = _at(builder.info.features, settings.label_key).names if settings.label_key is not None else ()
-        # TFDS gives -1 where there is no label, and lists of labels as numbers.
+        # TFDS gives -1 for no label, and several labels as numbers.
         self.labels = Labels(
             f"feature {settings.label_key!r} of {builder.name}",
             names=names,
@@ -69,8 +69,8 @@ class _Features:
             label, fault = self.labels.read(_at(example, self.settings.label_key), name)
             if not label and not fault:
                 raise DataError(
-                    f"split {split!r} of {self.builder.name} holds images without a label",
-                    hint="read it through a source of your own",
+                    f"split {split!r} of {self.builder.name} contains images without a label",
+                    hint="read it with a source of your own",
                 )
         captions: tuple[str, ...] = ()
         if self.settings.caption_key is not None:
@@ -99,9 +99,9 @@ def _check_features(builder: tfds.core.DatasetBuilder, settings: Tfds) -> None:
         if key is not None and _at(features, key) is None:
             raise ConfigError(f"{settings.name} has no feature {key!r}; set source.{field}: {', '.join(features)}")
     if settings.label_key is not None and not isinstance(_at(features, settings.label_key), tfds.features.ClassLabel):
-        raise ConfigError(f"feature {settings.label_key!r} of {settings.name} is no class label")
+        raise ConfigError(f"feature {settings.label_key!r} of {settings.name} is not a class label")
     if settings.caption_key is not None and not _is_text(_at(features, settings.caption_key)):
-        raise ConfigError(f"feature {settings.caption_key!r} of {settings.name} is no text")
+        raise ConfigError(f"feature {settings.caption_key!r} of {settings.name} is not a text")
 
 
 def _is_text(feature: tfds.features.FeatureConnector) -> bool:
@@ -110,7 +110,7 @@ def _is_text(feature: tfds.features.FeatureConnector) -> bool:
 
 
 def _at(features: Any, key: str) -> Any:
-    """What lies at `captions/text`; None where nothing does."""
+    """The value at a path such as `captions/text`; None if there is none."""
     for part in key.split("/"):
         if isinstance(features, tfds.features.Sequence):
             features = features.feature
@@ -121,10 +121,10 @@ def _at(features: Any, key: str) -> Any:
 
 
 def _need_network(builder: tfds.core.DatasetBuilder) -> None:
-    """Says at once that there is no network; TFDS itself would retry for minutes."""
+    """Raises at once if there is no connection; TFDS itself would retry for minutes."""
     if not host_answers(NETWORK):
         raise DataError(
-            f"{builder.name} is not in {builder.data_path}, and there is no network to fetch it from",
-            hint=f"on a machine with a network run `tfds build {builder.name}`, copy its data folder here, and set "
-            "source.data_dir to it",
+            f"{builder.name} is not in {builder.data_path}, and the server for it cannot be reached",
+            hint=f"run `tfds build {builder.name}` on a machine with an internet connection, copy its data folder here, and "
+            "set source.data_dir to it",
         )

@@ -24,11 +24,11 @@ from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
-# Before each record: its length in 8 bytes and that number's checksum in 4; after it: its checksum in 4.
+# Before each record: its length in 8 bytes and the checksum of the length in 4; after it: the checksum of the data in 4.
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 _BEFORE, _AFTER = 12, 4
 _GZIP = b"\x1f\x8b"
-# A box may reach out of its image. One of more than twice the image's size is given in pixels.
+# A box may reach beyond its image. A box of more than twice the image's size is in pixels.
 MOST_SHARE = 2.0
 
 Value = list[bytes] | list[int] | list[float]
@@ -41,8 +41,8 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
 
     Raises:
         ConfigError: the first example has no such image feature.
-        DataError: no file, one that is cut short, corrupt or no TFRecord, or one whose records are no examples; or an
-            example with several labels that are not one-hot.
+        DataError: there is no file; a file is cut short, corrupt or not a TFRecord, or its records are not examples; or an
+            example has several labels that are not one-hot.
     """
     readers = _FeatureReaders(settings)
     for name, path in settings.named_paths():
@@ -57,7 +57,7 @@ def read_tfrecord(settings: TfRecord) -> Iterator[Record]:
 
 
 def _split_of(name: str) -> str | None:
-    """The split that a file's name says, or else the nearest of the folders that the pattern leaves open.
+    """The split in a file's name, or otherwise in the name of the nearest folder that the pattern leaves open.
 
     >>> _split_of("train-00000-of-00010"), _split_of("val2017/00000.tfrecord"), _split_of("flowers.tfrecord")
     ('train', 'validation', None)
@@ -66,7 +66,7 @@ def _split_of(name: str) -> str | None:
 
 
 class _FeatureReaders:
-    """Reads features of all examples as texts."""
+    """Reads the features of examples as texts."""
 
     def __init__(self, settings: TfRecord) -> None:
         self.settings = settings
@@ -82,7 +82,7 @@ class _FeatureReaders:
 
 
 class _Example:
-    """One example: what it says, and where its bytes lie."""
+    """One example: its features, and the position of its bytes."""
 
     def __init__(self, readers: _FeatureReaders, path: Path, offset: int, size: int, features: Features) -> None:
         self.readers, self.settings, self.features = readers, readers.settings, features
@@ -92,7 +92,7 @@ class _Example:
         label, fault = self.readers.label.read(self._values(self.settings.label_key), where)
         image = self.features.get(self.settings.image_key, [])
         if len(image) != 1 or not isinstance(image[0], bytes):
-            return Record(name, bytes, label, split, fault=f"it holds no encoded image in {self.settings.image_key!r}")
+            return Record(name, bytes, label, split, fault=f"it has no encoded image in {self.settings.image_key!r}")
         captions: tuple[str, ...] = ()
         objects: tuple[Object, ...] = ()
         try:
@@ -115,7 +115,7 @@ class _Example:
         return self.features.get(key, []) if key is not None else []
 
     def _objects(self, image: bytes, where: str) -> tuple[tuple[Object, ...], str]:
-        """(objects, fault). Boxes are parts of the sides of the image as one sees it."""
+        """(objects, fault). Boxes are shares of the sides of the upright image."""
         key = self.settings.box_key
         sides = {side: self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")}
         boxes, labels = max(map(len, sides.values())), self._values(self.settings.object_label_key)
@@ -151,12 +151,12 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
             yield offset + _BEFORE, data
             offset += _BEFORE + len(data) + _AFTER
             number += 1
-        # TensorFlow takes a few bytes at the end, too few for a record's length, for the end.
+        # TensorFlow ignores some bytes at the end if they are too few for a record's length.
         whole = offset == path.stat().st_size
     except tf.errors.DataLossError:
         whole = False
     if not whole:
-        kind = "is no TFRecord file" if number == 0 else f"is cut short or corrupt behind {number} records"
+        kind = "is not a TFRecord file" if number == 0 else f"is cut short or corrupt after {number} records"
         raise DataError(f"{path} {kind} (byte {offset:,})")
 
 
@@ -164,7 +164,7 @@ def _features(data: bytes, where: str) -> Features:
     try:
         example = tf.train.Example.FromString(data)
     except DecodeError:
-        raise DataError(f"{where} is no tf.train.Example") from None
+        raise DataError(f"{where} is not a tf.train.Example") from None
     kinds = ((name, feature, feature.WhichOneof("kind")) for name, feature in example.features.feature.items())
     return {name: list(getattr(feature, kind).value) if kind else [] for name, feature, kind in kinds}
 
@@ -180,7 +180,7 @@ def _read_again(path: Path, offset: int, size: int) -> Features:
 
 
 def _encoded(again: ReadFeatures, key: str, place: int) -> bytes:
-    """The encoded image at a place of a feature, read again."""
+    """The encoded image at an index of a feature, read again."""
     value = again()[key][place]
     if not isinstance(value, bytes):
         raise OSError(0, f"feature {key!r} changed while it was read")
@@ -188,6 +188,6 @@ def _encoded(again: ReadFeatures, key: str, place: int) -> bytes:
 
 
 def _mask(again: ReadFeatures, key: str, place: int) -> bytes:
-    """The mask as 0 and 255; the files of TensorFlow's Models have 0 and 1."""
+    """The mask with 0 and 255; the files of TensorFlow's Models have 0 and 1."""
     with Image.open(io.BytesIO(_encoded(again, key, place))) as mask:
         return encode_png(np.uint8(255) * (np.asarray(mask.convert("L")) > 0))

@@ -1,6 +1,6 @@
-"""What one raw value of a source says: a text or a whole number, and nothing else is made into one.
+"""Reads one raw value of a source: a text or a whole number. Other values are rejected, not converted.
 
-Tables, TFRecord files and data sets of TFDS hold values of many types. `str` would turn each of them into a class of its own
+Tables, TFRecord files and TFDS data sets contain values of many types. `str` would turn each value into a separate class
 ("b'cat'", "[0, 1]", "0.5"), so all sources read their labels, groups, splits and captions here.
 """
 
@@ -14,24 +14,24 @@ from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.errors import DataError, shown
 from kerasvision.shortened import shortened
 
-# What the faults of single values say, by which `kerasvision.data.validating.images` knows them.
+# Parts of the faults of single values, by which `kerasvision.data.validating.images` recognises them.
 NEITHER = "neither a text nor a whole number"
 NOT_UTF8 = "not UTF-8 text"
 NO_SUCH_NAME = "is not among the"
 NO_NAME = "has no name in"
-# From here on, not every whole number has a float of its own.
+# Above this, some whole numbers share a float.
 MOST_EXACT_FLOAT = 2**53
 
 
 class UnusableValue(Exception):
-    """One value that cannot be used, in a column of the right kind: a fault of its image."""
+    """One unusable value in a column of the right kind: a fault of its image."""
 
 
 class Values:
     """The values of one column of a table, or of one feature of a data set.
 
     Args:
-        noun: what messages call it: "column 'label' of birds.parquet".
+        noun: its name in messages: "column 'label' of birds.parquet".
 
     >>> values = Values("column 'group' of birds.csv")
     >>> [values.text(value, "row 1") for value in ("anna ", b"anna", 7, 7.0, None, float("nan"))]
@@ -71,7 +71,7 @@ class Values:
 
     def _decoded(self, value: bytes, row: str) -> str:
         try:
-            # Bytes of one length for all rows are filled up with zeros.
+            # If all rows have the same length, bytes are padded with zeros.
             return value.rstrip(b"\0").decode("utf-8")
         except UnicodeDecodeError:
             raise UnusableValue(f"{self.noun} holds {_shown(value)} in {row}, bytes that are {NOT_UTF8}") from None
@@ -85,16 +85,16 @@ class Values:
 class Labels(Values):
     """The values of a column or feature, each read as one class name.
 
-    A list of one value is that value. Lists of zeros with exactly one 1 are one-hot: the place of the 1 is the number of the
-    class. Since [1, 0] could also be the classes 1 and 0 of one image, lists are read so only where all are one-hot and of
-    one length, that of the names where there are names.
+    A list of one value is that value. A list of zeros with exactly one 1 is one-hot: the index of the 1 is the number of the
+    class. Since [1, 0] could also mean the classes 1 and 0 of one image, lists are read as one-hot only if all are one-hot
+    and have the same length, which must be the number of names if there are names.
 
     Args:
         noun: see `Values`.
-        names: of the classes 0, 1, ...; without them a number is its own name.
-        named_in: where the names stand, for messages.
-        missing: a number that stands for "no label".
-        one_hot: whether a list may be one-hot; False where its values are known to be numbers of classes.
+        names: of the classes 0, 1, ...; without names a number is its own name.
+        named_in: the place of the names, for messages.
+        missing: a number that means "no label".
+        one_hot: whether a list may be one-hot; False if its values are known to be class numbers.
 
     >>> labels = Labels("feature 'label'", names=("cat", "dog"), named_in="source.class_names")
     >>> labels.read([0, 1], "record 0"), labels.read([1, 0], "record 1")
@@ -116,10 +116,10 @@ class Labels(Values):
         self._length: int | None = None
 
     def read(self, value: object, row: str) -> tuple[str, str]:
-        """(class name, fault): the name is "" where there is no label, and where there is a fault.
+        """(class name, fault): the name is "" if there is no label or a fault.
 
         Raises:
-            DataError: a value of another kind than texts, whole numbers or one-hot lists, or lists of several labels.
+            DataError: the value is not a text, a whole number or a one-hot list, or it is a list of several labels.
         """
         try:
             return self.name(self._one_value(_plain(value), row), row), ""
@@ -130,7 +130,7 @@ class Labels(Values):
         """The class name of a single value.
 
         Raises:
-            UnusableValue: see `text`; or a number or text that has no class.
+            UnusableValue: see `text`; or a number or text without a class.
             DataError: see `text`.
         """
         text = self.text(value, row)
@@ -148,7 +148,7 @@ class Labels(Values):
         return self.names[number]
 
     def _one_value(self, value: object, row: str) -> object:
-        """The single value, or the number of the class that a one-hot list says."""
+        """The single value, or the class number of a one-hot list."""
         several = value if isinstance(value, list) else [value]
         if not several or several == [None]:
             return None

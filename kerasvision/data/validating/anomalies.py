@@ -1,6 +1,6 @@
-"""What can be wrong with a data set: every kind has a code and a severity, and all together give a verdict.
+"""The anomalies of a data set: every kind has a code and a severity, and together they give a verdict.
 
-An `error` stops the pipeline, a `warning` should be looked at, an `info` should be known.
+An `error` stops the pipeline, a `warning` should be checked, an `info` is for your information.
 """
 
 import json
@@ -17,13 +17,13 @@ from kerasvision.shortened import shortened
 
 SEVERITIES = ("error", "warning", "info")
 MOST_NAMED = 5
-# How many anomalies of one kind are listed one by one, and how many errors one message repeats.
+# How many anomalies of one kind are listed separately, and how many errors one message repeats.
 MOST_OF_A_KIND = 10
 MOST_REPEATED = 10
 
 Severity = Literal["error", "warning", "info"]
 
-# Every code and its severity where the schema does not say another.
+# Every code and its severity, unless the schema sets another.
 CODES: Mapping[str, Severity] = MappingProxyType(
     {
         # images that were left out
@@ -103,10 +103,10 @@ class Anomaly:
 
     Attributes:
         severity: "error", "warning" or "info".
-        code: a short name of the kind of thing, for programs: one of `CODES`.
-        message: what it is, for people.
-        examples: ids of some of the images concerned.
-        suspects: ids of all images without which it would be gone; empty where it is not a matter of single images.
+        code: a short name of its kind, for programs: one of `CODES`.
+        message: a description, for people.
+        examples: ids of some of the affected images.
+        suspects: ids of all images that must be removed to remove the anomaly; empty if it does not depend on single images.
     """
 
     severity: Severity
@@ -117,7 +117,7 @@ class Anomaly:
 
 
 def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Iterable[str] = ()) -> Anomaly:
-    """An anomaly of a known kind, with its usual severity and the first of the images concerned.
+    """An anomaly of a known kind, with its usual severity and the first of the affected images.
 
     >>> anomaly("duplicates", "6 images are copies", "abcdefg").examples
     ('a', 'b', 'c', 'd', 'e')
@@ -126,7 +126,7 @@ def anomaly(code: str, message: str, ids: Iterable[str] = (), *, suspects: Itera
 
 
 def summarize(found: Iterable[Anomaly]) -> list[Anomaly]:
-    """The anomalies, grouped by kind; of a kind with many, the first ones and one that sums up the rest.
+    """The anomalies, grouped by kind; for a kind with many, the first ones and one that summarises the rest.
 
     >>> [one.message for one in summarize(anomaly("class_appeared", f"label {n}") for n in range(13))][9:]
     ['label 9', '3 more of this kind, the last: label 12']
@@ -146,7 +146,7 @@ def summarize(found: Iterable[Anomaly]) -> list[Anomaly]:
 
 
 def ids_by_label(images: pd.DataFrame | None) -> dict[str, list[str]]:
-    """Label -> the first ids of its images, as many as an anomaly names.
+    """Label -> the first ids of its images, up to the number that an anomaly names.
 
     >>> ids_by_label(pd.DataFrame({"id": ["1", "2", "3"], "label": ["cat", "dog", "cat"]}))
     {'cat': ['1', '3'], 'dog': ['2']}
@@ -159,7 +159,7 @@ def ids_by_label(images: pd.DataFrame | None) -> dict[str, list[str]]:
 
 
 def count_phrase(number: int, one: str, many: str) -> str:
-    """A number with what it counts.
+    """A number with its noun in singular or plural.
 
     >>> count_phrase(1, "image is", "images are"), count_phrase(2, "image is", "images are")
     ('1 image is', '2 images are')
@@ -168,7 +168,7 @@ def count_phrase(number: int, one: str, many: str) -> str:
 
 
 def verdict(anomalies: Sequence[Anomaly]) -> Literal["pass", "warn", "fail"]:
-    """`fail` where there is an error, `warn` where there is a warning, else `pass`.
+    """`fail` if there is an error, else `warn` if there is a warning, else `pass`.
 
     >>> verdict([anomaly("duplicates", "2 images are copies")])
     'pass'
@@ -178,7 +178,7 @@ def verdict(anomalies: Sequence[Anomaly]) -> Literal["pass", "warn", "fail"]:
 
 
 def save_anomalies(anomalies: Sequence[Anomaly], file: Path) -> None:
-    """Writes them as JSON: the verdict, a count per severity, and each one."""
+    """Writes the anomalies as JSON: the verdict, a count per severity, and each anomaly."""
     counts = {severity: sum(found.severity == severity for found in anomalies) for severity in SEVERITIES}
     rows = [
         {"severity": found.severity, "code": found.code, "message": found.message, "examples": list(found.examples)}
@@ -189,19 +189,19 @@ def save_anomalies(anomalies: Sequence[Anomaly], file: Path) -> None:
 
 
 def refuse_errors(file: Path) -> None:
-    """Raises DataError where the saved anomalies hold an error."""
+    """Raises DataError if the saved anomalies contain an error."""
     anomalies = json.loads(file.read_text(encoding="utf-8"))["anomalies"]
     errors = [found["message"] for found in anomalies if found["severity"] == "error"]
     if errors:
         named = shortened(errors, most=MOST_REPEATED, separator="; ")
-        raise DataError(f"the data cannot be trained on: {named}", hint=f"all anomalies are in {file}")
+        raise DataError(f"the data cannot be used for training: {named}", hint=f"all anomalies are in {file}")
 
 
 def suspect_images(anomalies: Iterable[Anomaly], images: pd.DataFrame) -> pd.DataFrame:
-    """The images that a person may want left out, to be looked through and named as `ingest.quarantine_file`.
+    """The images that a person may want to leave out: a list to review and to use as `ingest.quarantine_file`.
 
     Args:
-        anomalies: what was found.
+        anomalies: the anomalies of the data set.
         images: a row per usable image, with `id` and `sha256`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Images that lie in the data more than once: in two splits, under two labels, or side by side."""
+"""Images that are in the data more than once: in two splits, under two labels, or in one split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +13,7 @@ Groups = Sequence[Sequence[str]]
 
 
 def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
-    """Copies byte for byte, copies by their looks, and groups that splits tear apart."""
+    """Exact copies, copies that look alike, and groups that are in two splits."""
     split_by_id = dict(zip(images["id"], images["split"], strict=True)) if images is not None else {}
     shared, near_shared = statistics.shared_between_splits, statistics.near_shared_between_splits
     yield from _copies("leakage", shared, "in two splits, byte for byte", _looser_copies(shared, split_by_id))
@@ -40,10 +40,10 @@ def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
 
 
 def _copies(code: str, groups: Groups, how: str, suspects: Sequence[str]) -> Iterator[Anomaly]:
-    """One anomaly for all groups; the images of the first are its examples."""
+    """One anomaly for all groups; the images of the first group are its examples."""
     if groups:
         images = sum(len(ids) for ids in groups)
-        yield anomaly(code, f"{images} images lie {how}: {_list(groups)}", groups[0], suspects=suspects)
+        yield anomaly(code, f"{images} images are {how}: {_list(groups)}", groups[0], suspects=suspects)
 
 
 def _list(groups: Groups) -> str:
@@ -56,7 +56,7 @@ def _all(groups: Groups) -> list[str]:
 
 
 def _looser_copies(groups: Groups, split_by_id: Mapping[str, str]) -> list[str]:
-    """Of each group, the images outside the strictest split: without them nothing that is judged on is trained on."""
+    """For each group, its images outside the strictest split: without them no test image is trained on."""
     rank = {TRAIN: 0, VALIDATION: 1, TEST: 2}
     named = []
     for ids in groups if split_by_id else ():

@@ -1,13 +1,13 @@
 """Differences between splits, and between this run and the last, that chance does not explain.
 
-A difference is reported where it is both large and certain. Large: for labels the L-infinity distance of two distributions
-(the largest difference of one class's share, as in TensorFlow Data Validation's drift comparator), for numbers the
-two-sample Kolmogorov-Smirnov distance, each above the schema's limit. Certain: chance alone would bring it with a
-probability below 0.001 divided by the number of comparisons (Bonferroni). For the share of a class that probability is
-Fisher's exact test's; for numbers it is bounded by the two-sample Dvoretzky-Kiefer-Wolfowitz inequality (Wei and Dudley,
-2012, https://arxiv.org/abs/1107.5356), which holds for a handful of images too, where the usual approximation calls
-anything certain. So fewer than one clean data set in 1,000 raises an alarm, however small, and in a large one no trifle
-does.
+A difference is reported if it is both large and significant. Large: for labels the L-infinity distance of two distributions
+(the largest difference of one class's share, as in TensorFlow Data Validation's drift comparator) is above the schema's
+limit; for numbers the two-sample Kolmogorov-Smirnov distance is. Significant: its probability by chance is below 0.001
+divided by the number of comparisons (Bonferroni). For the share of a class, Fisher's exact test gives this probability. For
+numbers, the two-sample Dvoretzky-Kiefer-Wolfowitz inequality bounds it (Wei and Dudley, 2012,
+https://arxiv.org/abs/1107.5356). The inequality also holds for a few images, for which the usual approximation calls
+everything significant. So fewer than one clean data set in 1,000 raises an alarm, even a small one, and a large data set
+raises none for a tiny difference.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """What the run before found.
+    """The results of the previous run.
 
     Attributes:
         statistics: its statistics.
@@ -49,7 +49,7 @@ class PreviousRun:
 
 @dataclass(frozen=True)
 class ComparedSets:
-    """Two sets of images to be compared, as `independent_rows` gives them, with their names."""
+    """Two sets of images to compare, from `independent_rows`, with their names."""
 
     first: str
     first_images: pd.DataFrame
@@ -70,12 +70,12 @@ def split_drift(images: pd.DataFrame, schema: DataSchema) -> Iterator[Anomaly]:
 def drift_since(
     previous: PreviousRun, statistics: Statistics, images: pd.DataFrame, schema: DataSchema
 ) -> Iterator[Anomaly]:
-    """What changed since the last run: classes, how many images there are, and what the new ones look like."""
+    """What changed since the last run: classes, the number of images, and how the new images look."""
     yield from _class_changes(_used(previous.statistics), _used(statistics), images)
     old = previous.images
     if len(images) < (1 - schema.max_shrinkage) * len(old):
         yield anomaly("fewer_images", f"there are {len(images)} usable images; in the last run there were {len(old)}")
-    # Images that both runs share cannot differ: those that were added show a change first.
+    # Images in both runs cannot differ, so the added images show a change first.
     added = images[~images["sha256"].isin(old["sha256"])]
     codes = ("label_drift_since_last_run", "feature_drift_since_last_run")
     before = independent_rows(old)
@@ -88,12 +88,12 @@ def drift_since(
 
 
 def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, str]) -> Iterator[Anomaly]:
-    """The differences between two sets of images that are both large and certain.
+    """The differences between two sets of images that are both large and significant.
 
     Args:
         pair: the two sets.
-        schema: how large a difference may be.
-        codes: of a difference in labels, and of one in numbers.
+        schema: the limits for a difference.
+        codes: the codes for a difference in labels, and for a difference in numbers.
     """
     first, second = pair.first_images, pair.second_images
     features = [name for name in FEATURES if name in first and name in second]
@@ -116,7 +116,7 @@ def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, s
 
 
 def most_different_label(first: pd.Series, second: pd.Series) -> tuple[str, np.ndarray]:
-    """The label whose share differs most, and int (2, 2) counts: a row for each set, of images with and without it.
+    """The label whose share differs most, and counts int64 (2, 2): a row for each set, of images with and without it.
 
     >>> most_different_label(pd.Series(list("aaab")), pd.Series(list("abbbb")))
     ('a', array([[3, 1],
@@ -131,10 +131,10 @@ def most_different_label(first: pd.Series, second: pd.Series) -> tuple[str, np.n
 
 
 def feature_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Kolmogorov-Smirnov distance D in [0, 1] of two samples, and a bound on the probability that chance brings so much.
+    """Kolmogorov-Smirnov distance D in [0, 1] of two samples, and a bound on its probability by chance.
 
-    The bound is exp(1 - 2 D**2 m n / (m + n)) for samples of m and n. Wei and Dudley prove it for m = n; for m != n they
-    found a stricter one to hold, computing it for all m < n <= 200.
+    The bound is exp(1 - 2 D**2 m n / (m + n)) for samples float64 (m,) and (n,). Wei and Dudley prove it for m = n; for
+    m != n they computed for all m < n <= 200 that even a stricter bound holds.
 
     >>> distance, chance = feature_difference(np.arange(20.0), np.arange(20.0) + 15)
     >>> distance, round(chance, 6)   # exp(1 - 2 * 0.75**2 * 10)
@@ -150,10 +150,10 @@ def feature_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, fl
 
 
 def independent_rows(images: pd.DataFrame) -> pd.DataFrame:
-    """One row per image, or per group and label where a group holds several: id, label, and the mean of each feature.
+    """One row per image, or per group and label if images have groups: id, label, and the mean of each feature.
 
-    Copies, and the images of one person or scene, differ less than chance would have it; counted one by one they would make
-    any difference look certain.
+    Copies, and images of one person or scene, are not independent. Counted separately they would make any difference look
+    significant.
     """
     images = images[~images["sha256"].duplicated()]
     images = images.assign(pixels=images["width"] * images["height"])

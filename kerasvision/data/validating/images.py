@@ -1,4 +1,4 @@
-"""Single images: those that were left out, and those that are used and should be looked at."""
+"""Single images: those that were left out, and used images that should be checked."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
 
-# What the fault of an image that was left out holds -> its code. The first that fits counts.
+# A part of the fault of an image that was left out -> its code. The first match counts.
 FAULTS: Mapping[str, str] = {
     LEFT_OUT: "left_out",
     "leakage:": "leakage_removed",
@@ -41,9 +41,9 @@ FAULTS: Mapping[str, str] = {
     "the path ": "unreadable",
     "truncated or corrupt": "corrupt",
     "the file is empty": "corrupt",
-    "no image in a known format": "corrupt",
+    "not an image in a known format": "corrupt",
 }
-# What the note on an image that is used holds -> its code; every other note tells what decoding changes.
+# A part of the note on a used image -> its code. Every other note says what decoding changes.
 NOTES: Mapping[str, str] = {
     WRONG_SUFFIX: "wrong_extension",
     FEW_LEVELS_LEFT: "few_levels",
@@ -60,7 +60,7 @@ MOST_FAULTS = 10
 
 
 def fault_anomalies(statistics: Statistics) -> Iterator[Anomaly]:
-    """The images that were left out, by what is wrong with them."""
+    """The images that were left out, by their faults."""
     by_code: dict[str, dict[str, list[str]]] = {}
     for name, fault in statistics.quarantined.items():
         by_code.setdefault(fault_code(fault), {}).setdefault(fault, []).append(name)
@@ -77,14 +77,14 @@ def fault_code(fault: str) -> str:
 
     >>> fault_code("truncated or corrupt JPEG")
     'corrupt'
-    >>> fault_code("a fault that a source of your own tells of")
+    >>> fault_code("a fault from a source of your own")
     'quarantined'
     """
     return next((code for text, code in FAULTS.items() if text in fault), "quarantined")
 
 
 def note_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Iterator[Anomaly]:
-    """What ingest or decoding changed in images, boxes, masks and captions."""
+    """Changes that ingest or decoding made to images, boxes, masks and captions."""
     for note, count in statistics.notes.items():
         ids = images.loc[images["notes"].str.contains(note, regex=False), "id"] if images is not None else ()
         code = next((code for text, code in NOTES.items() if text in note), "changed_by_decoding")
@@ -92,7 +92,7 @@ def note_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Itera
 
 
 def size_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
-    """Sides and colour modes against those of the schema."""
+    """Sides and colour modes that the schema does not allow."""
     if statistics.min_side < schema.min_side:
         ids = images.loc[_shorter(images) < schema.min_side, "id"] if images is not None else ()
         yield anomaly("small_image", f"a side is {statistics.min_side} pixels, below {schema.min_side}", ids)
@@ -106,7 +106,7 @@ def size_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
 
 
 def pixel_anomalies(images: pd.DataFrame, schema: DataSchema) -> Iterator[Anomaly]:
-    """Images that show nothing, or are far smaller or longer than the others."""
+    """Images of one flat colour, and images that are far smaller or longer than the others."""
     variation = colour_variation(images)
     yield from _single_images("blank_image", images, variation < schema.min_contrast, "of one flat colour")
     typical = float(_shorter(images).median())
@@ -130,7 +130,7 @@ def caption_anomalies(statistics: Statistics, schema: DataSchema, images: pd.Dat
         count = count_phrase(len(few), "image has", "images have")
         yield anomaly("few_captions", f"{count} fewer captions than {schema.min_captions}", few)
     if statistics.captions["max_words"] > schema.max_caption_words:
-        # `caption_words` is the mean of an image's captions: a long one may hide behind short ones, but not in their sum.
+        # `caption_words` is the mean over an image's captions. Short ones may hide a long one in it, but not in the sum.
         wordy = images[images["caption_words"] * images["captions"] > schema.max_caption_words]
         most = statistics.captions["max_words"]
         message = f"a caption has {most:g} words; at most {schema.max_caption_words} are expected"
@@ -138,7 +138,7 @@ def caption_anomalies(statistics: Statistics, schema: DataSchema, images: pd.Dat
 
 
 def colour_variation(images: pd.DataFrame) -> NDArray[np.float64]:
-    """Standard deviation of the most varied of the three colours of each image, in [0, 255].
+    """float64 (images,): standard deviation of the most varied of each image's three colours, in [0, 255].
 
     >>> flat_red = pd.DataFrame({f"{s}_{c}": [v] for c, m in (("red", 9.0), ("green", 0.0), ("blue", 0.0))
     ...                          for s, v in (("mean", m), ("square", m * m))})

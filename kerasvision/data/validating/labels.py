@@ -1,4 +1,4 @@
-"""Labels that are missing, new, written in two ways, or rare."""
+"""Labels that are missing, new, spelt in two ways, or rare."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ DIFFERENCE = "differ only in case, spaces, invisible characters or the way a num
 
 
 def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:
-    """The labels against those of the schema. Where neither knows any, there is nothing to look for."""
+    """Compares the labels with those of the schema. If neither has any, nothing is reported."""
     present = {name for counts in statistics.counts.values() for name, count in counts.items() if count}
     if not present and not schema.classes:
         if "labels" in schema.requires:
@@ -38,7 +38,7 @@ def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataF
 
 
 def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
-    """Classes with too few images: to train on, to evaluate with, or compared with the largest class."""
+    """Classes with too few images: for training, for evaluation, or compared with the largest class."""
     train = statistics.counts.get(TRAIN, {})
     for name, count in train.items():
         if count < schema.min_train_examples:
@@ -57,7 +57,7 @@ def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[An
 
 
 def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
-    """The classes of the objects in the images against those of the schema."""
+    """Compares the classes of the objects in the images with those of the schema."""
     present = {name for name, count in statistics.object_counts.items() if count}
     for name in sorted(present - set(schema.object_classes)):
         count = count_phrase(statistics.object_counts[name], "object is", "objects are")
@@ -69,7 +69,7 @@ def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Ano
 
 
 def group_anomalies(images: pd.DataFrame) -> Iterator[Anomaly]:
-    """Groups written in two ways: splits would tear apart what belongs together."""
+    """Groups spelt in two ways: splits would separate images that belong together."""
     for names in spelt_alike(set(images["group"]) - {""} if "group" in images else ()):
         ids = images.loc[images["group"].isin(names), "id"]
         yield anomaly("group_variants", _variants("groups", names), ids)

@@ -1,4 +1,4 @@
-"""Splits as the source gives them: some images without one, and classes that are splits by their names."""
+"""Splits of the source: some images without a split, and classes with the names of splits."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 
 
 def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Iterator[Anomaly]:
-    """What makes a network learn the splits, or mixes splits of the source with splits of our own."""
+    """Layouts that make a network learn the splits, or that mix splits of the source with splits of our own."""
     if like := _labels_like_splits(statistics, images):
         names = ", ".join(map(repr, like))
         ids = images.loc[images["label"].isin(like), "id"] if images is not None else ()
@@ -29,7 +29,7 @@ def layout_anomalies(statistics: Statistics, images: pd.DataFrame | None) -> Ite
 
 
 def _labels_like_splits(statistics: Statistics, images: pd.DataFrame | None) -> list[str]:
-    """Labels that differ in their split alone (`cats_train`, `cats_test`); a `train` that holds folders; `test`, `val`."""
+    """Labels that differ only in a split (`cats_train`, `cats_test`), a `train` with folders in it, `test`, `val`."""
     if paired := paired_splits(statistics.classes):
         return paired
     ids = images["id"] if images is not None else pd.Series([], dtype="str")
@@ -37,27 +37,27 @@ def _labels_like_splits(statistics: Statistics, images: pd.DataFrame | None) -> 
 
     def is_like_a_split(name: str) -> bool:
         split = split_of(name)
-        # A train is a vehicle, and what is valid may be the contrary of invalid.
+        # A train is also a vehicle, and "valid" may be the opposite of "invalid".
         return _folders_in(name, ids) > 1 if split == TRAIN else split is not None and f"in{name.lower()}" not in names
 
     return [name for name in statistics.classes if is_like_a_split(name)]
 
 
 def _unread_splits(ids: pd.Series) -> Iterator[Anomaly]:
-    """Images in folders such as `cat/train` and `cat/test`, where a folder `dog` without the like makes them no splits."""
+    """Images in folders such as `cat/train` and `cat/test`, which are not read as splits if `dog` has no such folders."""
     folders = {name: tuple(name.split("/")) for name in ids.str.rpartition("/")[0].unique()}
     for level in range(max(map(len, folders.values()), default=0)):
         splits = splits_among({parts[level] for parts in folders.values() if len(parts) > level})
         if len(set(splits.values())) > 1:
             inside = {name for name, parts in folders.items() if len(parts) > level and parts[level] in splits}
             named = ids[ids.str.rpartition("/")[0].isin(inside)]
-            lie = count_phrase(len(named), "image lies", "images lie")
+            lie = count_phrase(len(named), "image is", "images are")
             message = f"{lie} in folders named like splits ({', '.join(sorted(splits))}), and no split is read from them"
             yield anomaly("split_missing", message, named)
             return
 
 
 def _folders_in(label: str, ids: pd.Series) -> int:
-    """How many folders hold the images of a class folder, where they do not lie directly in it."""
+    """How many folders in a class folder contain its images; 0 if images are directly in the class folder."""
     inside = [name.split("/") for name in ids[ids.str.startswith(f"{label}/")]]
     return len({parts[1] for parts in inside}) if all(len(parts) > 2 for parts in inside) else 0

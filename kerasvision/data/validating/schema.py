@@ -1,4 +1,4 @@
-"""What is normal for a data set: inferred from its statistics, or written by a person."""
+"""The schema says what is normal for a data set. It is inferred from its statistics, or written by a person."""
 
 from typing import Literal, Self
 
@@ -13,13 +13,15 @@ from kerasvision.errors import ConfigError
 
 
 class DataSchema(Config):
-    """What the examples should look like. A person may edit the JSON file, commit it and name it in `schema_file`.
+    """What the examples should look like. A person may edit the JSON file, commit it and set `schema_file` to it.
 
-    A field that the file leaves out has the value given here, so a schema of an older version still loads.
+    A field that is missing in the file has the default given here, so a schema of an older version still loads.
     """
 
-    classes: tuple[str, ...] = Field(description="class names in the order of their numbers; none for unlabelled images")
-    object_classes: tuple[str, ...] = Field(default=(), description="likewise, of the objects in the images")
+    classes: tuple[str, ...] = Field(description="class names in the order of their numbers; empty for unlabelled images")
+    object_classes: tuple[str, ...] = Field(
+        default=(), description="class names of the objects in the images, in the order of their numbers"
+    )
     requires: tuple[AnnotationKind, ...] = Field(
         default=(), description="what the task requires of the images; schema_gen sets it"
     )
@@ -34,20 +36,23 @@ class DataSchema(Config):
     min_contrast: float = Field(
         default=3.0, ge=0, description="deviation of the most varied colour, in [0, 255]; below it an image is blank"
     )
-    min_train_examples: int = Field(default=2, ge=1, description="of every class")
+    min_train_examples: int = Field(default=2, ge=1, description="smallest number of training images of a class")
     max_imbalance: float = Field(default=20.0, ge=1, description="largest class over smallest, in the train split")
-    min_captions: int = Field(default=0, ge=0, description="of every image")
-    max_caption_words: int = Field(default=100, ge=1, description="of every caption")
+    min_captions: int = Field(default=0, ge=0, description="smallest number of captions of an image")
+    max_caption_words: int = Field(default=100, ge=1, description="largest number of words of a caption")
     max_near_duplicates: float = Field(default=0.0, ge=0, le=1, description="share of images that look like another one")
     max_label_drift: float = Field(
         default=0.1, ge=0, le=1, description="largest difference of a class's share between two splits, or two runs"
     )
     max_feature_drift: float = Field(
-        default=0.25, ge=0, le=1, description="largest Kolmogorov-Smirnov distance of brightness, size and such between them"
+        default=0.25,
+        ge=0,
+        le=1,
+        description="largest Kolmogorov-Smirnov distance of brightness, size and so on between two splits, or two runs",
     )
     max_shrinkage: float = Field(default=0.5, ge=0, le=1, description="share of the last run's images that may be missing")
     severities: dict[str, Literal["error", "warning", "info", "ignore"]] = Field(
-        default_factory=dict, description="code of an anomaly -> its severity here, where it differs from the usual one"
+        default_factory=dict, description="code of an anomaly -> its severity here, if it is not the usual one"
     )
 
     @field_validator("severities", mode="before")
@@ -60,7 +65,7 @@ class DataSchema(Config):
 
     @classmethod
     def infer(cls, statistics: Statistics) -> Self:
-        """The schema that these statistics fit. What is never normal (a blank image, say) keeps its usual limit."""
+        """The schema that these statistics fit. Limits for faults, such as blank images, keep their defaults."""
         return cls(
             classes=tuple(statistics.classes),
             object_classes=tuple(statistics.object_classes),

@@ -1,4 +1,4 @@
-"""Which names look the same to a reader, and how to show where they differ."""
+"""Which names look the same to a reader, and how to show their differences."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ from kerasvision.shortened import shortened
 # How many spellings of one name a message lists.
 MOST_SPELLINGS = 10
 
-# What Unicode calls Default_Ignorable_Code_Point (DerivedCoreProperties.txt) and is not in the category Cf, which
-# holds the rest: joiners, marks of direction, the byte order mark, the soft hyphen. A blank of Braille shows as little.
+# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt) without the category Cf, which has the rest of them:
+# joiners, marks of direction, the byte order mark, the soft hyphen. The blank of Braille is invisible too.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
     map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
@@ -18,8 +18,10 @@ _WHOLE_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 
 
 def spelt_alike(names: Iterable[str]) -> list[list[str]]:
-    r"""Groups of names that differ only in case, spaces, hyphens, underscores, in characters that do not show, in how
-    Unicode writes their letters, or in how a whole number is written.
+    r"""Groups of names that look alike.
+
+    They differ only in case, spaces, hyphens, underscores, invisible characters, the Unicode form of their letters, or the
+    way a whole number is written.
 
     >>> spelt_alike(["hot dog", "Hot_Dog", "cat", "cat\u200b", "1", "01", "1.0", "10"])
     [['01', '1', '1.0'], ['Hot_Dog', 'hot dog'], ['cat', 'cat\u200b']]
@@ -31,7 +33,7 @@ def spelt_alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def show_differences(names: Iterable[str]) -> str:
-    r"""Names in a message, so that a reader sees where they differ.
+    r"""Names in a message, written so that a reader sees how they differ.
 
     >>> print(show_differences(["cat", "cat\u200b"]), show_differences(["caf\u00e9", "cafe\u0301"]))
     ['cat', 'cat\u200b'] ['caf\xe9', 'cafe\u0301']
@@ -43,7 +45,7 @@ def show_differences(names: Iterable[str]) -> str:
 
 
 def is_invisible(letter: str) -> bool:
-    r"""Whether a character shows nothing and takes no space.
+    r"""Whether a character is invisible and takes no space.
 
     >>> is_invisible("\ufeff"), is_invisible("\ufe0f"), is_invisible("-")
     (True, True, False)
@@ -52,8 +54,8 @@ def is_invisible(letter: str) -> bool:
 
 
 def _read(name: str) -> str:
-    """What a reader takes the name for."""
-    # Twice: small letters may be written with marks that only a second step puts together.
+    """The name as a reader perceives it."""
+    # Normalised twice: lower-case letters may have marks that only a second step composes.
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     plain = "".join(letter for letter in plain if not is_invisible(letter)).strip()
     if number := _WHOLE_NUMBER.fullmatch(plain):

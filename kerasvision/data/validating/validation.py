@@ -1,4 +1,4 @@
-"""What is wrong with a data set: every anomaly named, with a severity, and a verdict."""
+"""Finds every anomaly of a data set, with its severity."""
 
 from dataclasses import replace
 
@@ -27,14 +27,14 @@ def find_anomalies(
     images: pd.DataFrame | None = None,
     previous: PreviousRun | None = None,
 ) -> list[Anomaly]:
-    """Everything in which the data differ from the schema, from common sense or from the last run, worst first.
+    """Every anomaly of the data, compared with the schema, with common sense and with the last run, worst first.
 
     Args:
         statistics: of the data set.
-        schema: what is normal; it may also give a kind of anomaly another severity, or have it ignored.
-        images: a row per usable image, as `compute_statistics` gives it. Without it only the statistics are looked at: blank
-            images, drift and such go unseen, and few anomalies name images.
-        previous: what the run before found; None where there was none.
+        schema: what is normal; it may also change the severity of a kind of anomaly, or ignore the kind.
+        images: a row per usable image, from `compute_statistics`. Without it only the statistics are checked: blank images,
+            drift and so on are not found, and few anomalies name images.
+        previous: the results of the previous run; None if there was none.
     """
     found = [
         *label_anomalies(statistics, schema, images),
@@ -57,7 +57,7 @@ def find_anomalies(
 
 
 def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
-    """As severe as the schema says, worst first; without those to be ignored."""
+    """The anomalies with the severities of the schema, worst first, without the ignored ones."""
     severities = {**CODES, **schema.severities}
     kept = []
     for one in summarize(found):

@@ -16,10 +16,10 @@ from kerasvision.data.ingesting.ingest import class_order, ingest
 from kerasvision.data.records import Record
 from kerasvision.errors import DataError, StageError
 
-# Every maker of tests/faults/make_images.py whose file cannot be used, and what the manifest must say of it.
+# Every function of tests/faults/make_images.py that makes an unusable file, and the fault that the manifest must state.
 BAD = {
     "zero_byte": "the file is empty",
-    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
+    "text_named_jpg": "not an image in a known format: a page of HTML; download the image again",
     "truncated_jpeg": "truncated or corrupt JPEG",
     "truncated_png": "truncated or corrupt PNG",
     "header_only_jpeg": "truncated or corrupt JPEG",
@@ -29,8 +29,8 @@ BAD = {
     "palette_bmp": "a BMP with a palette is misread by TensorFlow",
     "animated_webp": "WEBP",
 }
-# The others are odd and can be used; some lose something on the way. All but one are PNG and GIF under the name of a JPEG.
-SUFFIX = "the file's name ends otherwise than its format"
+# The other files are odd but usable; some lose something. All but one are PNG and GIF files with the suffix of a JPEG.
+SUFFIX = "the suffix of the file's name does not match its format"
 ODD = {
     "one_by_one": SUFFIX,
     "grey": SUFFIX,
@@ -44,7 +44,7 @@ ODD = {
 
 
 def files_in(folder):
-    """Where an ingest into a folder writes."""
+    """The files that an ingest into a folder writes."""
     return {"data": folder / "data", "manifest": folder / "manifest.parquet", "span": folder / "span.json"}
 
 
@@ -127,7 +127,7 @@ def test_the_manifest_says_what_each_file_is(photos, ingested):
 
 READER = """
 import hashlib, json, sys
-sys.modules["kerasvision"] = None  # importing it is an error from here on, also where it is installed
+sys.modules["kerasvision"] = None  # importing it is an error from here on, even if it is installed
 import tensorflow_datasets as tfds
 decoders = {"image": tfds.decode.SkipDecoding()} if sys.argv[2] == "encoded" else None
 builder = tfds.builder_from_directory(sys.argv[1])
@@ -156,7 +156,7 @@ def test_tfds_alone_reads_the_encoded_images(ingested, warm):
 
 
 def test_tfds_alone_decodes_the_images(make_images, tmp_path, warm):
-    # TFDS decodes all frames of a GIF and then trips over its own declaration: there is none here.
+    # TFDS decodes all frames of a GIF and then rejects the shape that it declared itself, so there is no GIF here.
     root = make_images.class_folder(tmp_path / "photos", per_class=12, size=(12, 14))
     (root / "cat" / "grey.png").write_bytes(make_images.grey())
     (root / "cat" / "rgba.png").write_bytes(make_images.rgba())
@@ -180,7 +180,7 @@ def test_too_many_bad_files_are_refused_and_named(photos, tmp_path):
     with pytest.raises(DataError) as refused:
         run(c.ImageFolder(path=photos), tmp_path, max_bad_fraction=0.1)
     message = str(refused.value)
-    assert message.startswith("11 of 59 images cannot be used (18.6%; the limit is 10.0%). Mend or remove them")
+    assert message.startswith("11 of 59 images cannot be used (18.6%; the limit is 10.0%). Repair or remove them")
     assert "\n  cat/zero_byte.jpg: the file is empty" in message
     assert message.endswith("\n  and 1 more.")
     assert not (tmp_path / "data").exists()
@@ -200,7 +200,7 @@ def test_a_copy_of_a_test_image_leaves_the_train_split(make_images, tmp_path):
     copied = (root / "test" / "cat" / "cat_000.jpg").read_bytes()
     (root / "train" / "dog" / "copy.jpg").write_bytes(copied)
     manifest, data = run(c.ImageFolder(path=root), tmp_path / "ingested", max_bad_fraction=0.0)
-    assert manifest.loc["train/dog/copy.jpg", "fault"] == "leakage: the same bytes lie in test"
+    assert manifest.loc["train/dog/copy.jpg", "fault"] == "leakage: the same bytes are in test"
     assert [name for name, (_, image, _) in written(data).items() if image == copied] == ["test/cat/cat_000.jpg"]
     assert {name.partition("/")[0]: split for name, (split, _, _) in written(data).items()} == {
         "train": "train",
@@ -224,11 +224,11 @@ def test_nothing_but_bad_files_is_refused(tmp_path):
         run(c.ImageFolder(path=tmp_path / "photos"), tmp_path, max_bad_fraction=1.0)
 
 
-# --- A source that somebody else wrote, whose images change
+# --- A user's source whose images change
 
 
 class Own(c.Source):
-    """A source from outside the house; `RECORDS` is what it gives."""
+    """A user's source that yields `RECORDS`."""
 
     implementation: ClassVar[str] = f"{__name__}:read_own"
 
@@ -247,7 +247,7 @@ def png(value):
 
 
 def give(contents):
-    """Makes `Own` give images whose bytes come from these functions."""
+    """Makes `Own` yield images whose bytes come from these functions."""
     RECORDS[:] = [
         Record(f"{number:02d}", content, "ab"[number % 2], "test" if number < 4 else "train")
         for number, content in enumerate(contents)
@@ -259,7 +259,7 @@ def give(contents):
     ("second", "message"),
     [
         (lambda: png(99), "^05 changed while it was read. Run again.$"),
-        (lambda: open("/nowhere/at/all"), "^05 could be read at first, and then not: No such file or directory."),  # noqa: PTH123, SIM115
+        (lambda: open("/nowhere/at/all"), "^05 could be read the first time, but not the sec"),  # noqa: PTH123, SIM115
     ],
 )
 def test_an_image_that_changes_between_the_two_readings_is_refused(second, message, tmp_path):

@@ -1,4 +1,4 @@
-"""What ingest keeps of a source beside the images, what it leaves out by which rule, and what it says is new."""
+"""What ingest keeps of a source in addition to the images, what it leaves out by which rule, and what it reports as new."""
 
 import os
 import tracemalloc
@@ -21,7 +21,7 @@ from kerasvision.errors import ConfigError, DataError, StageError
 
 
 class Own(c.Source):
-    """A source from outside the house; `RECORDS` is what it gives."""
+    """A user's source that yields `RECORDS`."""
 
     implementation: ClassVar[str] = f"{__name__}:read_own"
 
@@ -42,7 +42,7 @@ def record(number, label="x", **fields):
 
 
 def run(records, folder, *, splits=None, previous=None, **policy):
-    """What an ingest of these records into a new folder gives, and its manifest by id."""
+    """The result of an ingest of these records into a new folder, and its manifest by id."""
     RECORDS[:] = records
     folder.mkdir(parents=True, exist_ok=True)
     done = ingest(
@@ -87,7 +87,7 @@ def test_captions_boxes_and_masks_are_kept_and_what_is_wrong_with_them_is_noted(
     assert found["05"]["captions"].size == found["05"]["objects"]["bbox"].size == 0
     assert manifest.loc["03", "notes"] == "an empty caption was left out"
     assert manifest.loc["04", "notes"].split("; ") == [
-        "a box reaches out of the image, and was clipped",
+        "a box reaches beyond the image, and was clipped",
         "a box without any area inside the image was left out",
         "a mask of another size than the image was left out",
     ]
@@ -178,7 +178,7 @@ def test_a_file_name_that_is_no_text_is_kept_escaped(tmp_path):
     ("records", "message"),
     [
         ([], "the source holds no images. Check where it reads from"),
-        ([record(1), record(2), record(1)], "1 are taken twice, '01' among them"),
+        ([record(1), record(2), record(1)], "repeated names: 1, such as '01'"),
     ],
 )
 def test_a_source_without_images_or_with_two_of_a_name_is_refused(tmp_path, records, message):
@@ -208,7 +208,7 @@ def test_a_source_whose_function_returns_nothing_is_refused(tmp_path, monkeypatc
 def test_a_source_that_lists_other_images_the_second_time_is_refused(tmp_path, second, monkeypatch):
     lists = iter([range(20), second])
     monkeypatch.setattr(f"{__name__}.read_own", lambda settings: map(record, next(lists)))
-    with pytest.raises(StageError, match="lists other images than at first. Run again"):
+    with pytest.raises(StageError, match="it now lists other images. Run again"):
         run([], tmp_path)
 
 
@@ -216,7 +216,7 @@ def test_a_source_that_lists_other_images_the_second_time_is_refused(tmp_path, s
 
 
 def with_bad(count, bad):
-    """Records of which so many are empty files."""
+    """`count` records; the first `bad` ones are empty files."""
     return [record(number) if number >= bad else Record(f"{number:02d}", bytes, "x") for number in range(count)]
 
 
@@ -270,7 +270,7 @@ def test_a_test_copy_that_is_left_out_lets_its_train_copy_in(tmp_path):
     records = [record(number, split="test" if number < 5 else "train") for number in range(20)]
     records.append(Record("copy", partial(png, 0), "x", "train"))
     _, manifest = run(records, tmp_path / "first")
-    assert manifest.loc["copy", "fault"] == "leakage: the same bytes lie in test"
+    assert manifest.loc["copy", "fault"] == "leakage: the same bytes are in test"
     (tmp_path / "quarantine.csv").write_text("id,reason\n00,wrong split\n")
     _, manifest = run(records, tmp_path / "second", quarantine_file=tmp_path / "quarantine.csv")
     assert manifest.loc["copy", "fault"] == ""

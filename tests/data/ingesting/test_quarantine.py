@@ -1,4 +1,4 @@
-"""A quarantine file names images by content or by id; a malformed one is refused with its line."""
+"""A quarantine file names images by content or by id; a malformed file is rejected with the number of the line."""
 
 import pandas as pd
 import pytest
@@ -65,10 +65,10 @@ def test_nothing_to_leave_out_is_a_file_too(tmp_path):
         ("", "needs a column 'id' or 'sha256'; received ''"),
         ("path,why\na,b\n", "needs a column 'id' or 'sha256'; received 'path, why'"),
         (f"id;sha256\n1;{A}\n", "needs a column 'id' or 'sha256'; received 'id;sha256'"),
-        (b"\x89PNG\r\n\x1a\n\xff\xfe", "cannot be read: it is no CSV text in UTF-8"),
-        ('id\n"1\n', "cannot be read: it is no CSV text in UTF-8"),
-        ("id\n" + "x" * 200_000, "cannot be read: it is no CSV text in UTF-8"),
-        ("id,sha256\n1,abc\n", "line 2: a sha256 has 64 hexadecimal digits; received 'abc'"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "cannot be read: it is not a CSV text in UTF-8"),
+        ('id\n"1\n', "cannot be read: it is not a CSV text in UTF-8"),
+        ("id\n" + "x" * 200_000, "cannot be read: it is not a CSV text in UTF-8"),
+        ("id,sha256\n1,abc\n", "line 2: a sha256 must have 64 hexadecimal digits; received 'abc'"),
         ("sha256,reason\n,why\n", "line 2: an entry needs an id or a sha256"),
         ("id\n1\na,b\n", "line 3, has 2 cells under 1 columns. Put a text with a comma into double quotes"),
     ],

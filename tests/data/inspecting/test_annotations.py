@@ -1,4 +1,4 @@
-"""Captions, boxes and masks are kept where they can be, and noted where they cannot."""
+"""Captions, boxes and masks are kept if they are usable, and otherwise noted."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_a_note_is_told_once_however_many_boxes_there_are():
     assert kept((-1, 0, 3, 3), (-2, 0, 3, 3), (0, 0, 0, 0))[1] == [BOX_CLIPPED, BOX_DROPPED]
 
 
-# A side of 5e-324 pixels is more than none, and no share of an image any more.
+# A side of 5e-324 pixels is above zero, but as a share of an image it becomes zero.
 coordinates = st.floats(-50, 50, allow_subnormal=False)
 
 

@@ -1,4 +1,4 @@
-"""A file that is no image, or one of another format, is named as what it is, with a way out."""
+"""A file that is not an image, or has another format, gets its kind as the fault, with a way out."""
 
 import struct
 import zlib
@@ -9,7 +9,7 @@ from PIL import Image
 from kerasvision.data.inspecting.inspection import has_wrong_suffix, inspect_image
 
 CONVERT = "cannot be read by TensorFlow: convert it to PNG or JPEG"
-NONE = "no image in a known format"
+NONE = "not an image in a known format"
 FTYP = b"\0\0\0\x18ftyp"
 
 
@@ -23,8 +23,8 @@ FTYP = b"\0\0\0\x18ftyp"
         (b"\xff\x0a\x00", f"JPEG XL {CONVERT}"),
         (b"8BPS\0\1" + bytes(20), f"PSD {CONVERT}"),
         (b"<?xml version='1.0'?>\n<!-- drawn -->\n<svg width='1'>", f"SVG {CONVERT}"),
-        (b"\xef\xbb\xbf\n <!DOCTYPE HTML><title>404", f"{NONE}: a page of HTML; fetch the image again"),
-        (b"<?xml version='1.0'?><Error>AccessDenied", f"{NONE}: a page of XML; fetch the image again"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE HTML><title>404", f"{NONE}: a page of HTML; download the image again"),
+        (b"<?xml version='1.0'?><Error>AccessDenied", f"{NONE}: a page of XML; download the image again"),
         (b"%PDF-1.7", f"{NONE}: a PDF document; save its pages as PNG"),
         (b"PK\x03\x04", f"{NONE}: a ZIP archive; unpack it"),
         (b"version https://git-lfs.github.com/spec/v1\n", f"{NONE}: a pointer of Git LFS; run `git lfs pull`"),

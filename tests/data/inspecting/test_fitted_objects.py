@@ -1,4 +1,4 @@
-"""Boxes and masks that were drawn on another size of an image come to lie on the pixels that they were drawn on."""
+"""Boxes and masks that were drawn on another size of an image are moved to the pixels that they were drawn on."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def test_objects_of_the_right_size_or_of_none_stay_as_they_are():
     for drawn_on in (None, (80, 100)):
         one = record(drawn_on, (1, 2, 3, 4))
         assert fit_objects(one, b"", width=100, height=80) == (one.objects, [], "")
-    # Without objects nothing can lie wrong.
+    # Without objects nothing can be in a wrong place.
     assert fit_objects(record((7, 9)), b"", width=100, height=80) == ((), [], "")
 
 

@@ -1,4 +1,4 @@
-"""Every bad image is named and none is decoded that claims too much; every odd one says what it loses."""
+"""Every bad image gets a fault, images that claim too many pixels are not decoded, and odd images note what they lose."""
 
 import io
 import itertools
@@ -22,7 +22,7 @@ LIMIT = 100_000_000
 
 FAULTS = {
     "zero_byte": "the file is empty",
-    "text_named_jpg": "no image in a known format: a page of HTML; fetch the image again",
+    "text_named_jpg": "not an image in a known format: a page of HTML; download the image again",
     "truncated_jpeg": "truncated or corrupt JPEG",
     "truncated_png": "truncated or corrupt PNG",
     "header_only_jpeg": "truncated or corrupt JPEG",
@@ -89,7 +89,7 @@ def test_colour_of_sixteen_bits_is_noted_though_pillow_calls_it_rgb(make_images)
 @pytest.mark.parametrize(
     ("low", "high", "levels", "way_out"),
     [
-        (0, 2**8, 1, "transform.significant_bits can keep more"),  # 8 bits that lie in 16: black
+        (0, 2**8, 1, "transform.significant_bits can keep more"),  # 8 bits stored in 16: black
         (0, 2**12, 16, "transform.significant_bits can keep more"),
         (0, 2**14, 64, "transform.significant_bits can keep more"),
         (31_744, 34_816, 16, "convert it to 8 bits to keep more"),  # a CT, its zero at 32,768: 12 levels, rounded up
@@ -178,7 +178,7 @@ def test_no_damage_raises_and_what_passes_can_be_decoded(make_images, name, data
 
 @pytest.fixture
 def mixed(make_images):
-    """Small and large, good and bad, so that some are handed to threads and some are not."""
+    """Small and large, good and bad files, so that some are inspected by threads and some are not."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8))
     large = make_images.encoded(noise, "PNG")
     assert len(large) > inspection.WORTH_A_THREAD_BYTES

@@ -1,4 +1,4 @@
-"""Files that show one picture are found whatever was done to them; different pictures are left alone."""
+"""Files that show the same picture are found after every change; different pictures are not grouped."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The page of statistics shows what was found, is bounded in size, and runs nothing that a name says."""
+"""The page of statistics shows what was found, has a limited size, and does not run code in names."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The statistics of a data set equal what NumPy says of the same pixels."""
+"""The statistics of a data set equal those of NumPy for the same pixels."""
 
 import numpy as np
 import pandas as pd
@@ -229,5 +229,5 @@ def test_tables_say_what_was_counted(of_described, described, computed, example_
 def test_a_manifest_of_other_examples_is_refused(example_set, manifest_of):
     manifest = manifest_of(example_set)
     manifest.loc[0, "id"] = "from elsewhere"
-    with pytest.raises(DataError, match="does not hold: from elsewhere"):
+    with pytest.raises(DataError, match="data set lacks: from elsewhere"):
         compute_statistics(example_set, manifest)

@@ -1,4 +1,4 @@
-"""COCO's files give the captions, boxes and masks that they mean, and say what in them cannot be used."""
+"""COCO's files give the right captions, boxes and masks; unusable content is reported."""
 
 import io
 import json
@@ -181,7 +181,7 @@ def test_boxes_in_shares_of_the_sides_are_refused(coco):
     boxes = [(0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 0.25, 0.5)]
     with pytest.raises(
         DataError,
-        match=r"must give boxes in pixels; 2 of its 3 boxes lie within the first pixel, such as "
+        match=r"must give boxes in pixels; 2 of its 3 boxes are within the first pixel, such as "
         r"\[0.1, 0.2, 0.3, 0.4\]. Multiply x and width",
     ):
         one(coco, *(thing(number, box=box) for number, box in enumerate(boxes)))
@@ -247,13 +247,13 @@ def test_what_reaches_out_of_the_image_is_cut_off():
 
 @given(st.lists(st.tuples(st.floats(-3, 15), st.floats(-3, 12)), min_size=3, max_size=9))
 def test_a_polygon_fills_the_pixels_whose_centres_matplotlib_finds_inside(points):
-    # Matplotlib winds where we take turns in and out, so polygons that cross themselves are compared by their hull's order.
+    # Matplotlib uses the winding rule and we use even-odd, so the points are put in an order without crossings.
     middle = np.mean(points, axis=0)
     points = np.array(sorted(points, key=lambda point: np.arctan2(*(np.array(point) - middle))))
     centres = np.stack(np.meshgrid(np.arange(12) + 0.5, np.arange(9) + 0.5), axis=-1).reshape(-1, 2)
     surely_in = Outline(np.vstack([points, points[:1]])).contains_points(centres, radius=0).reshape(9, 12)
     mask = draw_polygons([points.ravel()], height=9, width=12)
-    # A centre on the border itself belongs to either.
+    # A centre exactly on the border may count as inside or outside.
     sides = np.roll(points, -1, axis=0) - points
     along = np.clip(np.einsum("nsd,sd->ns", centres[:, None] - points, sides) / np.maximum((sides**2).sum(1), 1e-12), 0, 1)
     distance = np.linalg.norm(centres[:, None] - points - along[:, :, None] * sides, axis=2).min(axis=1).reshape(9, 12)
@@ -261,7 +261,7 @@ def test_a_polygon_fills_the_pixels_whose_centres_matplotlib_finds_inside(points
 
 
 def compress(counts):
-    """COCO's text of run lengths, written anew from the format's description: groups of five bits, low ones first."""
+    """COCO's text of run lengths, written again from the format's description: groups of five bits, low bits first."""
     text = ""
     for place, count in enumerate(counts):
         number = count - counts[place - 2] if place > 2 else count
@@ -412,15 +412,15 @@ GOOD = instances(thing(1))
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "instances_x.json, line 1, is no JSON"),
-        (b'{"images": [}', "line 1, is no JSON: Expecting value"),
-        (b"\xff\xfe\xff", "is no JSON"),
-        (b'{"images": ' + b"9" * 5000 + b"}", "is no JSON"),
+        (b"", "instances_x.json, line 1, is not JSON"),
+        (b'{"images": [}', "line 1, is not JSON: Expecting value"),
+        (b"\xff\xfe\xff", "is not JSON"),
+        (b'{"images": ' + b"9" * 5000 + b"}", "is not JSON"),
         (b"[" * 100_000, "is nested too deeply"),
-        ([], "must hold a JSON object with 'images' and 'annotations'"),
-        ({"annotations": [], "categories": []}, "must hold a list 'images', as COCO's instances do"),
-        (GOOD | {"annotations": None}, "must hold a list 'annotations'"),
-        (GOOD | {"categories": {}}, "must hold a list 'categories'"),
+        ([], "must contain a JSON object with 'images' and 'annotations'"),
+        ({"annotations": [], "categories": []}, "must contain a list 'images', as COCO's instances do"),
+        (GOOD | {"annotations": None}, "must contain a list 'annotations'"),
+        (GOOD | {"categories": {}}, "must contain a list 'categories'"),
         (GOOD | {"images": [{"id": 1}]}, "each of 'images' needs 'file_name', a text"),
         (GOOD | {"images": ["1.jpg"]}, "each of 'images' needs 'id', a whole number; received '1.jpg'"),
         (GOOD | {"images": [image("1")]}, "each of 'images' needs 'id', a whole number"),
@@ -472,7 +472,7 @@ def test_real_photos_of_coco_come_whole():
     if not COCO_OPEN.is_dir():
         pytest.skip(f"the COCO photos are not at {COCO_OPEN}")
     records = read(Coco(path=COCO_OPEN))
-    # The counts that the collection states of itself: images, captions, boxes (588 + 547) without its 9 crowds.
+    # The counts that the collection states: images, captions, boxes (588 + 547) without its 9 crowds.
     assert len(records) == 176 and {record.fault for record in records} == {""}
     assert sum(len(record.captions) for record in records) == 195 + 555
     assert sum(len(record.objects) for record in records) == 588 + 547 - 9

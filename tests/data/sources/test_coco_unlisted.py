@@ -1,4 +1,4 @@
-"""An image among those of a COCO file that no file lists is named; what another file lists, or lies apart, is not."""
+"""An image that no COCO file lists is reported if it is in a folder of listed images; an image of another file is not."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where the class folders lie is seen in every layout that people use, and what is not read is named."""
+"""The class folders are found in every common layout, and unread images are reported."""
 
 import os
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_layout_is_read_as_it_is_meant(layout, tmp_path):
 @pytest.mark.parametrize("names", [("train", "val"), ("training_set", "test_set"), ("train",)])
 def test_split_folders_without_class_folders_are_refused(names, tmp_path):
     source = touch(tmp_path, *(f"{name}/1.jpg" for name in names))
-    with pytest.raises(DataError, match=rf"holds no class folders in its split folders \({', '.join(sorted(names))}\)"):
+    with pytest.raises(DataError, match=rf"contains no class folders in its split folders \({', '.join(sorted(names))}\)"):
         read(source)
 
 
@@ -90,7 +90,7 @@ def test_a_folder_without_images_beside_the_splits_is_said_once(tmp_path, capsys
     assert [read(source), read(source)] == [[("test/cat/2.jpg", "cat", "test"), ("train/cat/1.jpg", "cat", "train")]] * 2
     told = capsys.readouterr().err
     for name in ("sample_submission", "empty"):
-        assert told.count(f"{tmp_path / name} holds no images, and is not read") == 1
+        assert told.count(f"{tmp_path / name} contains no images, and is not read") == 1
 
 
 def test_links_lead_to_classes_splits_and_images_and_say_so_where_they_lead_out(tmp_path):

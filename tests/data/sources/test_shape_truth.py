@@ -1,4 +1,4 @@
-"""What is said of a scene of shapes is judged as one who looks at it would."""
+"""Sentences about a scene of shapes are judged as a person who looks at the scene would judge them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scenes of shapes are the same for the same seed, and what is said of them is true of their pixels."""
+"""Scenes of shapes are the same for the same seed, and their captions are true of their pixels."""
 
 import io
 import itertools
@@ -108,7 +108,7 @@ def test_boxes_are_tight_around_the_masks(scenes):
             assert thing.box == (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
 
 
-# --- captions, read by a grammar of their own
+# --- captions, read by an independent grammar
 
 
 def facts(record):
@@ -141,10 +141,10 @@ NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4}
 
 
 def the_shape(words, shapes):
-    """The one shape that the words can mean. No two of a scene have one colour."""
+    """The only shape that the words can mean. No two shapes of a scene have the same colour."""
     size, colour, name = words
     (meant,) = [shape for shape in shapes if shape[0] == name and shape[1] == colour]
-    # Of what shows of a shape of up to 40 % hidden: bounds that do not overlap by more than that.
+    # Bounds for the visible part of a shape of which up to 40 % is hidden; they overlap only because of that.
     least, most = {"small": (5, 17), "medium-sized": (10, 28), "large": (18, 50), None: (0, 64), "": (0, 64)}[size]
     assert least <= meant[2] <= most, (words, meant)
     return meant

@@ -1,4 +1,4 @@
-"""Each source gives the right images with the right labels, and says at once what it cannot read."""
+"""Each source gives the right images with the right labels, and reports at once what it cannot read."""
 
 import gzip
 import io
@@ -109,7 +109,7 @@ def test_an_empty_class_folder_is_named(tmp_path):
 
 
 def test_a_folder_without_class_folders_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds no class folders"):
+    with pytest.raises(DataError, match="contains no class folders"):
         read(touch(tmp_path, "1.jpg"))
 
 
@@ -130,7 +130,7 @@ def test_a_link_to_nowhere_is_a_record_that_cannot_be_read(tmp_path):
 
 
 def test_a_link_that_leads_out_of_the_folder_is_followed_as_people_mean_it(tmp_path):
-    # Unlike a path that a table gives, a link in a class folder was put there by whoever owns the folder.
+    # Unlike a path in a table, a link in a class folder was made by the owner of the folder.
     (tmp_path / "elsewhere.jpg").write_bytes(b"elsewhere")
     source = touch(tmp_path / "data", "cat/1.jpg")
     (tmp_path / "data" / "cat" / "2.jpg").symlink_to(tmp_path / "elsewhere.jpg")
@@ -209,17 +209,17 @@ WHOLE = idx_bytes(np.arange(18).reshape(3, 2, 3))
     ("changed", "message"),
     [
         ({"t10k_images_idx3": None}, "there is no file .*t10k-images-idx3-ubyte.gz"),
-        ({"train_images_idx3": WHOLE[:-1]}, "should hold 18 values, and holds 17"),
-        ({"train_images_idx3": WHOLE + b"\0"}, "should hold 18 values, and holds more"),
+        ({"train_images_idx3": WHOLE[:-1]}, "should contain 18 values, and contains 17"),
+        ({"train_images_idx3": WHOLE + b"\0"}, "should contain 18 values, and contains more"),
         ({"train_images_idx3": WHOLE[:10]}, "is not an idx file of unsigned bytes"),
         ({"train_images_idx3": b""}, "is not an idx file of unsigned bytes"),
         ({"train_images_idx3": b"\1" + WHOLE[1:]}, "is not an idx file of unsigned bytes"),
         ({"train_images_idx3": idx_bytes(np.zeros((3, 2, 3)), kind=0x0D)}, "is not an idx file of unsigned bytes"),
         # 2**66: as a 64-bit number that is 0, the number of values that are there.
-        ({"train_images_idx3": struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**22] * 3)}, "should hold 73786976294838206464"),
+        ({"train_images_idx3": struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**22] * 3)}, "should contain 73786976294838206464"),
         ({"train_images_idx3": idx_bytes(np.arange(3))}, "is not an idx file of unsigned bytes in 3 dimensions"),
         ({"train_labels_idx1": WHOLE}, "is not an idx file of unsigned bytes in 1 dimensions"),
-        ({"train_labels_idx1": idx_bytes(np.array([1, 0]))}, "train holds 3 images and 2 labels"),
+        ({"train_labels_idx1": idx_bytes(np.array([1, 0]))}, "train has 3 images and 2 labels"),
     ],
 )
 def test_idx_files_that_do_not_hold_what_they_say_are_refused(changed, message, tmp_path):
@@ -230,7 +230,7 @@ def test_idx_files_that_do_not_hold_what_they_say_are_refused(changed, message, 
 def test_no_more_of_an_idx_file_is_unpacked_than_its_header_claims(tmp_path):
     source = write_idx(tmp_path, train_images_idx3=WHOLE + bytes(50_000_000))
     tracemalloc.start()
-    with pytest.raises(DataError, match="should hold 18 values, and holds more"):
+    with pytest.raises(DataError, match="should contain 18 values, and contains more"):
         read(source)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""A table of images is read as it is meant, and what is wrong with it or with one row is told without being touched."""
+"""A table of images is read as intended; faults of the table or of one row are reported before any image is read."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from kerasvision.errors import ConfigError, DataError
 
 
 def make(folder, text, *names, **fields):
-    """A table.csv of that text beside image files of those names; each file holds its own name."""
+    """A table.csv with that text, next to image files of those names; the content of each file is its name."""
     (folder / "table.csv").write_text(text, encoding="utf-8")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def make_parquet(folder, *, metadata=None, **columns):
 
 def test_parquet_with_paths_and_a_list_of_captions(tmp_path):
     (tmp_path / "1.jpg").touch()
-    # A whole number beside a gap is a float to pandas.
+    # In a column with gaps, pandas reads whole numbers as floats.
     path = make_parquet(tmp_path, image=["1.jpg", "2.jpg"], label=[1.0, None], caption=[["a", "b"], []])
     one, two = read(Table(path=path, captions=("caption",)))
     assert (one.label, one.captions, one.fault) == ("1", ("a", "b"), "")
@@ -162,7 +162,7 @@ def test_a_row_without_bytes_cannot_be_read_and_says_so(tmp_path):
     path = make_parquet(tmp_path, image=[b"x", None])
     records = read(Table(path=path, label=None))
     assert records[0].load() == b"x"
-    with pytest.raises(OSError, match="the row holds no bytes"):
+    with pytest.raises(OSError, match="the row has no bytes"):
         records[1].load()
 
 
@@ -189,7 +189,7 @@ def test_parquet_that_was_damaged_in_the_middle_is_told(tmp_path):
 
 
 def damaged_images(path):
-    """A table of 900 images in three row groups, of which the second is damaged."""
+    """A table of 900 images in three row groups; the second group is damaged."""
     random = np.random.default_rng(0)
     images = [random.bytes(50) for _ in range(900)]
     parquet.write_table(pyarrow.table({"image": images}), path, row_group_size=300, use_dictionary=False)
@@ -210,7 +210,7 @@ def test_images_in_front_of_a_damaged_place_are_read_and_those_behind_it_are_tol
                 records[number].load()
 
 
-# --- small files that stand for a lot
+# --- small files that expand to large data
 
 
 def repeated(value, count):
@@ -284,7 +284,7 @@ def test_one_image_on_a_thousand_rows_takes_the_memory_of_a_few(plain, tmp_path)
 
 @pytest.fixture
 def hostile(tmp_path):
-    """A folder `data` with a table, and a secret file beside the folder."""
+    """A folder `data` with a table, and a secret file next to the folder."""
     (tmp_path / "data" / "in").mkdir(parents=True)
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     (tmp_path / "data" / "good.jpg").write_bytes(b"good")
@@ -381,7 +381,7 @@ def test_only_files_inside_the_folder_count_for_the_fingerprint(hostile):
 
 
 def test_half_a_character_in_a_path_or_caption_does_no_harm(tmp_path):
-    # Such a text can stand in a Python string, and in no file name.
+    # A Python string can contain this text, but a file name cannot.
     from kerasvision.config.image_files import ImageFiles
     from kerasvision.data.sources.text import replace_surrogates
 
@@ -409,7 +409,7 @@ def test_a_missing_label_is_a_fault_of_its_image(tmp_path):
         ("image,label,part\n1.jpg,cat,tset\n", {"split": "part"}, DataError, r"named 'tset'; did you mean 'test'\?"),
         ("", {}, DataError, "is empty. Its first line must name the columns"),
         ("\n\n", {}, DataError, "is empty"),
-        ("image,label\n", {}, DataError, "names its columns, and has no rows"),
+        ("image,label\n", {}, DataError, "names its columns, but has no rows"),
         ("image,label\n1.jpg\n", {}, DataError, "line 2, has 1 values, but the header names 2 columns"),
         ("image,label\n1.jpg,cat\n2.jpg,a,b\n", {}, DataError, "line 3, has 3 values, but the header names 2"),
         ('image,label\n1.jpg,"cat\n2.jpg,dog\n', {}, DataError, "line 3, cannot be read as CSV: unexpected end of data"),

@@ -1,4 +1,4 @@
-"""Data sets of tensorflow-datasets give images, labels and captions as they are, or say at once what is missing."""
+"""Data sets of tensorflow-datasets give their images, labels and captions, or an error says at once what is missing."""
 
 import io
 import time
@@ -60,9 +60,9 @@ def test_tfds_stops_each_split_at_the_most_asked_for(prepared):
     [
         ({"image_key": "picture"}, "examples has no feature 'picture'; set source.image_key: "),
         ({"label_key": "class"}, "examples has no feature 'class'; set source.label_key: "),
-        ({"label_key": "id"}, "feature 'id' of examples is no class label"),
+        ({"label_key": "id"}, "feature 'id' of examples is not a class label"),
         ({"caption_key": "texts"}, "examples has no feature 'texts'; set source.caption_key: "),
-        ({"caption_key": "label"}, "feature 'label' of examples is no text"),
+        ({"caption_key": "label"}, "feature 'label' of examples is not a text"),
         ({"caption_key": "label/name"}, "examples has no feature 'label/name'"),
     ],
 )
@@ -94,7 +94,7 @@ class KvArrays(tfds.core.GeneratorBasedBuilder):
 def test_arrays_become_images_and_a_missing_label_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_source, "host_answers", lambda url: True)  # there is nothing to fetch
     records = lookup.load(c.Tfds.implementation)(c.Tfds(name="kv_arrays", data_dir=tmp_path))
-    with pytest.raises(DataError, match="split 'hidden' of kv_arrays holds images without a label"):
+    with pytest.raises(DataError, match="split 'hidden' of kv_arrays contains images without a label"):
         next(records)
     KvArrays.VERSION = tfds.core.Version("1.0.1")
     monkeypatch.setattr(KvArrays, "_split_generators", lambda self, _: {"train": self._generate_examples([0, 1])})
@@ -180,7 +180,7 @@ def test_an_unknown_data_set_is_told_with_the_closest_name(name, message, tmp_pa
 def test_without_a_network_a_missing_data_set_is_told_within_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_source, "host_answers", lambda url: False)
     began = time.monotonic()
-    with pytest.raises(DataError, match=r"mnist is not in .*, and there is no network .* run `tfds build mnist`"):
+    with pytest.raises(DataError, match=r"mnist is not in .*, and the server for it cannot be reached. Run `tfds build mnist`"):
         read(c.Tfds(name="mnist", data_dir=tmp_path))
     assert time.monotonic() - began < 10
 

@@ -1,4 +1,4 @@
-"""TFRecord files are read as TensorFlow's Models write them, without keeping the images, and a bad file is named."""
+"""TFRecord files of TensorFlow's Models are read without keeping the images in memory, and a bad file is reported."""
 
 import io
 import struct
@@ -162,9 +162,9 @@ def test_boxes_of_a_turned_photo_are_parts_of_what_one_sees(tmp_path):
 @pytest.mark.parametrize(
     ("features", "fault"),
     [
-        ({"image__encoded": [3]}, "it holds no encoded image in 'image/encoded'"),
-        ({"image__encoded": [b"a", b"b"]}, "it holds no encoded image in 'image/encoded'"),
-        ({"image__encoded": []}, "it holds no encoded image in 'image/encoded'"),
+        ({"image__encoded": [3]}, "it has no encoded image in 'image/encoded'"),
+        ({"image__encoded": [b"a", b"b"]}, "it has no encoded image in 'image/encoded'"),
+        ({"image__encoded": []}, "it has no encoded image in 'image/encoded'"),
         ({"image__class__label": [1.5]}, "feature 'image/class/label' holds 1.5 in record 0 of"),
         ({"image__object__bbox__ymin": [0.1, 0.2]}, "its boxes do not fit together: 2 ymin, 1 xmin, 1 ymax, 1 xmax"),
         ({"image__object__class__text": [b"a", b"b"]}, "1 ymax, 1 xmax, 2 labels in 'image/object/class/text' and 0 masks"),
@@ -202,7 +202,7 @@ def whole(tmp_path):
 def test_a_file_that_is_cut_short_is_named(cut, tmp_path):
     data = whole(tmp_path)
     (tmp_path / "a.tfrecord").write_bytes(data[:-cut])
-    with pytest.raises(DataError, match=r"a.tfrecord is cut short or corrupt behind 2 records \(byte \d+\)"):
+    with pytest.raises(DataError, match=r"a.tfrecord is cut short or corrupt after 2 records \(byte \d+\)"):
         read(TfRecord(path=tmp_path / "a.tfrecord"))
 
 
@@ -210,14 +210,14 @@ def test_a_changed_byte_is_noticed_by_the_checksum(tmp_path):
     data = bytearray(whole(tmp_path))
     data[60] ^= 1
     (tmp_path / "a.tfrecord").write_bytes(data)
-    with pytest.raises(DataError, match="a.tfrecord is no TFRecord file"):
+    with pytest.raises(DataError, match="a.tfrecord is not a TFRecord file"):
         read(TfRecord(path=tmp_path / "a.tfrecord"))
 
 
 @pytest.mark.parametrize("data", [b"hello", b"\0" * 1000, b"image,label\n" * 1000, struct.pack("<Q", 2**62) + b"x" * 50])
 def test_what_is_no_tfrecord_is_named(data, tmp_path):
     (tmp_path / "a.tfrecord").write_bytes(data)
-    with pytest.raises(DataError, match="a.tfrecord is no TFRecord file"):
+    with pytest.raises(DataError, match="a.tfrecord is not a TFRecord file"):
         read(TfRecord(path=tmp_path / "a.tfrecord"))
 
 
@@ -230,7 +230,7 @@ def test_a_compressed_file_is_told_from_a_broken_one(tmp_path):
 
 
 def test_records_that_are_no_examples_are_told(tmp_path):
-    with pytest.raises(DataError, match="record 1 of .*a is no tf.train.Example"):
+    with pytest.raises(DataError, match="record 1 of .*a is not a tf.train.Example"):
         read(write(tmp_path / "a", RECORDS[0], b"\xff\xff\xff"))
 
 

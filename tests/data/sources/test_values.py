@@ -1,4 +1,4 @@
-"""A label is one text or one whole number, in whatever type a source keeps it; everything else is refused by its place."""
+"""A label is one text or one whole number of any type; other values are rejected, and the error names their row."""
 
 import datetime
 import json

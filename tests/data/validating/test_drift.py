@@ -1,4 +1,4 @@
-"""Drift is told where it is both large and certain: never in clean random splits, always in splits that really differ."""
+"""Drift is reported if it is large and significant: never in clean random splits, always in splits that really differ."""
 
 import time
 
@@ -15,7 +15,7 @@ SCHEMA = DataSchema(classes=("cat", "dog", "owl"), modes=("RGB",), min_side=1, m
 
 
 def table(count, *, seed, split="train", start=0, shares=(0.5, 0.3, 0.2), brightness=120.0, **columns):
-    """So many images of random brightness, size and label, as `compute_statistics` lists them."""
+    """`count` images of random brightness, size and label, as `compute_statistics` lists them."""
     random = np.random.default_rng(seed)
     width = random.choice([375, 500, 640], count)
     rows = pd.DataFrame(
@@ -69,7 +69,7 @@ def since(before, now):
 
 
 def dealt(images, seed):
-    """The images dealt at random: 60 / 20 / 20."""
+    """The images in random splits: 60 / 20 / 20."""
     splits = np.random.default_rng(seed).choice(["train", "validation", "test"], len(images), p=[0.6, 0.2, 0.2])
     return images.assign(split=splits)
 
@@ -82,7 +82,7 @@ def test_clean_random_splits_raise_nothing_in_200_deals(count):
 
 
 def test_significance_alone_keeps_small_samples_quiet_and_size_alone_keeps_large_ones_quiet():
-    # Without the other half of the rule each would cry: 20 images differ by chance, 60,000 by a trifle.
+    # Without the other half of the rule each would be reported: 20 images differ by chance, 60,000 by very little.
     rule = SCHEMA.model_copy(update={"max_label_drift": 0.0, "max_feature_drift": 0.0})
     small = table(20, seed=1)
     assert [codes(split_drift(dealt(small, seed), rule)) for seed in range(50)] == [[]] * 50

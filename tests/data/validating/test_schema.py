@@ -1,4 +1,4 @@
-"""A schema inferred from data fits them; a person's mistakes in it are told."""
+"""A schema inferred from data fits them; a person's mistakes in it raise errors."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Names that read alike are found, and shown so that a reader sees the difference."""
+"""Names that look alike are found, and shown so that a reader sees the difference."""
 
 import pytest
 

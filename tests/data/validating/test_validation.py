@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with a data set has a code of its own, and a clean set has none."""
+"""Each fault of a data set has its own code, and a clean data set has no anomalies."""
 
 import json
 import re
@@ -213,12 +213,12 @@ def test_each_kind_of_fault_has_a_code():
     faults = {
         "the file is empty": "corrupt",
         "truncated or corrupt PNG": "corrupt",
-        "no image in a known format": "corrupt",
+        "not an image in a known format": "corrupt",
         "cannot be read: Permission denied": "unreadable",
         "TIFF cannot be read by TensorFlow: convert it to PNG or JPEG": "unsupported",
         "a BMP with a palette is misread by TensorFlow: convert it to PNG": "unsupported",
         "the header claims 9 x 9 = 81 pixels, over the limit of 80": "oversized",
-        "leakage: the same bytes lie in test": "leakage_removed",
+        "leakage: the same bytes are in test": "leakage_removed",
         "left out by the quarantine file: blurred": "left_out",
         "the path leads out of /photos": "path_outside",
         "there is no such file": "unreadable",
@@ -312,10 +312,10 @@ def test_images_beyond_the_schema_are_named():
 @pytest.mark.parametrize(
     ("note", "severity", "code"),
     [
-        ("the file's name ends otherwise than its format", "warning", "wrong_extension"),
+        ("the suffix of the file's name does not match its format", "warning", "wrong_extension"),
         ("16 bits per channel reduced to 8", "info", "changed_by_decoding"),
         ("reducing 16 bits per channel to 8 leaves at most 16 grey levels (and a way out)", "warning", "few_levels"),
-        ("a box reaches out of the image, and was clipped", "warning", "box_clipped"),
+        ("a box reaches beyond the image, and was clipped", "warning", "box_clipped"),
         ("a box without any area inside the image was left out", "warning", "box_dropped"),
         ("a mask of another size than the image was left out", "warning", "bad_mask"),
         ("a mask that cannot be read was left out", "warning", "bad_mask"),
@@ -413,12 +413,12 @@ def test_saved_anomalies_are_counted_by_severity(tmp_path):
         "severity": "error",
         "code": "leakage",
         "examples": ["a", "b"],
-        "message": "2 images lie in two splits, byte for byte: a = b",
+        "message": "2 images are in two splits, byte for byte: a = b",
     }
 
 
 def test_errors_are_refused_by_their_messages(tmp_path):
-    with pytest.raises(DataError, match=r"cannot be trained on: 2 images lie in two splits, .* a = b. All anomalies"):
+    with pytest.raises(DataError, match=r"cannot be used for training: 2 images are in two splits, .* a = b. All anomalies"):
         refuse_errors(saved(tmp_path, shared_between_splits=[["a", "b"]]))
 
 

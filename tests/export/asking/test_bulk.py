@@ -82,7 +82,7 @@ def test_every_file_gets_a_row_with_answer_or_fault(model, photos, tmp_path):
     ]
     assert table["fault"][table["fault"] != ""].to_dict() == {
         "3a.png": "truncated or corrupt PNG",
-        "5a.txt": "no image in a known format",
+        "5a.txt": "not an image in a known format",
         "6a.gif": "the saved model cannot decode it",
     }
     assert (summary.images, summary.faults) == (13, 3)
@@ -331,9 +331,9 @@ def test_an_empty_folder_is_told_and_leaves_nothing(model, tmp_path):
 
 def test_where_no_file_can_be_used_it_is_an_error_and_the_reasons_are_written(model, tmp_path):
     (tmp_path / "a.txt").write_text("a")
-    with pytest.raises(DataError, match=r"none of 1 files can be used, such as .*a\.txt: no image in a known format"):
+    with pytest.raises(DataError, match=r"none of 1 files can be used, such as .*a\.txt: not an image in a known format"):
         predict_to_file(model, lambda: asked_for([tmp_path / "a.txt"]), out=tmp_path / "answers.csv")
-    assert "no image in a known format" in (tmp_path / "answers.csv").read_text()
+    assert "not an image in a known format" in (tmp_path / "answers.csv").read_text()
 
 
 def test_two_at_once_do_not_write_one_file(model, photos, tmp_path):

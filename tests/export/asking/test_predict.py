@@ -11,9 +11,9 @@ from kerasvision.export.asking.predict import predict_files
 from kerasvision.export.publishing.push import push
 
 BAD = {
-    "garbage": (b"\x00\xff" * 500, "no image in a known format"),
+    "garbage": (b"\x00\xff" * 500, "not an image in a known format"),
     "empty": (b"", "the file is empty"),
-    "text": (b"hello", "no image in a known format"),
+    "text": (b"hello", "not an image in a known format"),
 }
 
 
