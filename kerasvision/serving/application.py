@@ -129,11 +129,11 @@ class Application:
             if version not in states:
                 raise Refused(404, f"Could not find version {version} of model {self._versions.name}")
             states = {version: states[version]}
-        told = [
+        statuses = [
             {"version": str(number), "state": state, "status": {"error_code": code, "error_message": message}}
             for number, (state, code, message) in sorted(states.items(), reverse=True)
         ]
-        return _json({"model_version_status": told})
+        return _json({"model_version_status": statuses})
 
     async def _metrics(self, request: Request) -> Response:
         return Response(self._measures.text(), media_type="text/plain; version=0.0.4")

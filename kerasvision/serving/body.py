@@ -213,8 +213,8 @@ def _counted(body: bytes, limits: Limits) -> list[Piece]:
     if keys > limits.max_keys:
         raise Refused(400, f"a request may have {limits.max_keys:,} keys and objects; received about {keys:,}")
     if values > limits.max_values:
-        told = f"a request may have {limits.max_values:,} values; received about {values:,}. Send images as bytes"
-        raise Refused(400, told)
+        message = f"a request may have {limits.max_values:,} values; received about {values:,}. Send images as bytes"
+        raise Refused(400, message)
     return pieces
 
 

@@ -172,8 +172,8 @@ def _leaves(value: object, shape: Sequence[int], name: str) -> list[Any]:
 def _text(item: object, name: str) -> bytes:
     if isinstance(item, str):
         if name == BYTES_INPUT and item.startswith(BASE64_IMAGES):
-            told = f'input {name} takes the base64 text of an image as {{"b64": "..."}}; received {_shown(item)}'
-            raise Refused(400, told)
+            message = f'input {name} takes the base64 text of an image as {{"b64": "..."}}; received {_shown(item)}'
+            raise Refused(400, message)
         return item.encode("utf-8", "surrogatepass")
     if not (isinstance(item, dict) and not _is_named(item)):
         raise Refused(400, f'input {name} takes strings or {{"b64": "..."}}; received {_shown(item)}')

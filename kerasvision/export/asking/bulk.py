@@ -94,8 +94,8 @@ def predict_to_file(
         shutil.rmtree(parts)
     if summary.faults == summary.images:
         path, fault = summary.named[0]
-        told = f"none of {summary.images:,} files can be used, such as {path}: {fault}"
-        raise DataError(told, hint=f"all are listed in {out}")
+        message = f"none of {summary.images:,} files can be used, such as {path}: {fault}"
+        raise DataError(message, hint=f"all are listed in {out}")
     return summary
 
 

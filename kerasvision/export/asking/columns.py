@@ -97,8 +97,8 @@ class Columns:
 
     @property
     def _others(self) -> list[str]:
-        told = {TOP_LABELS, TOP_SCORES, LABEL} if self.top else set()
-        return [name for name in self.outputs if name not in told]
+        ranked = {TOP_LABELS, TOP_SCORES, LABEL} if self.top else set()
+        return [name for name in self.outputs if name not in ranked]
 
 
 def _listed_labels(outputs: Outputs) -> int:

@@ -65,8 +65,8 @@ def check_signatures(given: Signatures) -> list[str]:
             for key in outputs
             if key.endswith("_bytes")
         ]
-    untold = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
-    return [*complaints, *(f"{name} has no output {VALID}, which marks rows that are not images" for name in untold)]
+    unmarked = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
+    return [*complaints, *(f"{name} has no output {VALID}, which marks rows that are not images" for name in unmarked)]
 
 
 def check_operations(graph: MetaGraphDef) -> list[str]:

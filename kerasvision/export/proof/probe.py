@@ -121,9 +121,9 @@ def rest_difference(ask: Ask, images: list[bytes], form: str) -> float | str | N
     try:
         columns = {name: text(value).tolist() for name, value in answer.items()}
         if form == "instances":
-            told = {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
-            told = json.loads(json.dumps(told, allow_nan=False))["predictions"]
-            back = {name: np.array([row[name] for row in told]) for name in columns}
+            reply = {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+            reply = json.loads(json.dumps(reply, allow_nan=False))["predictions"]
+            back = {name: np.array([row[name] for row in reply]) for name in columns}
         else:
             back = {name: np.array(rows) for name, rows in json.loads(json.dumps(columns, allow_nan=False)).items()}
     except (UnicodeDecodeError, ValueError) as error:

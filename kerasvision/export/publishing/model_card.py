@@ -98,16 +98,16 @@ def model_card(facts: CardFacts) -> str:
 
 
 def _head(facts: CardFacts) -> str:
-    told = f"Pushed by {escape(facts.pushed['by'])}, {escape(facts.pushed['at'])}"
+    text = f"Pushed by {escape(facts.pushed['by'])}, {escape(facts.pushed['at'])}"
     run = facts.lineage.get("run")
-    told += f", by run {escape(run)} of {escape(facts.lineage.get('pipeline'))}.\n" if run else ".\n"
+    text += f", by run {escape(run)} of {escape(facts.lineage.get('pipeline'))}.\n" if run else ".\n"
     if facts.forced:
         by, reason = escape(facts.forced["by"]), escape(facts.forced["reason"])
-        told = f"> **Pushed although it was not blessed**, by {by}: {reason}\n\n{told}"
+        text = f"> **Pushed although it was not blessed**, by {by}: {reason}\n\n{text}"
     network = facts.settings.get("model")
     if isinstance(network, Mapping):
-        told += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
-    return told
+        text += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
+    return text
 
 
 def _data(facts: CardFacts) -> str:
@@ -139,8 +139,8 @@ def _scores(facts: CardFacts) -> str:
     text = table(["metric", "split", "images", "score", f"{confidence:g} % interval"], rows)
     text += _scores_of_classes(splits.get("test", {}).get("scores", {}))
     if facts.simple:
-        told = ", ".join(f"{escape(name)} {escape(value)}" for name, value in facts.simple.items())
-        text += f"\nThe best of the simple models on the same images: {told}.\n"
+        best = ", ".join(f"{escape(name)} {escape(value)}" for name, value in facts.simple.items())
+        text += f"\nThe best of the simple models on the same images: {best}.\n"
     human = facts.scores.get("human") or {}
     for metric, value in (human.get("scores") or {}).items():
         text += f"\nPeople reach {escape(metric)} {escape(value)} ({escape(human.get('source') or 'no source given')}).\n"

@@ -97,17 +97,17 @@ def roll_back(folder: Path, *, to: int | None = None, reason: str = "") -> tuple
         wrong = complaint(chosen, thorough=True)
         if wrong:
             raise ExportError(f"cannot roll back to {chosen}: {wrong}", hint="choose another version with --to")
-        told = {"to": int(chosen.name), "from": newest, **who_and_when(), "reason": reason}
+        rollback = {"to": int(chosen.name), "from": newest, **who_and_when(), "reason": reason}
         facts = {key: value for key, value in read_record(chosen).items() if key not in ("files", "version", "push")}
         card = (chosen / CARD).read_text(encoding="utf-8") if (chosen / CARD).is_file() else NO_CARD
-        return _add(chosen, folder, _rollback_note(told) + card, {**facts, "rolled_back": told}), int(chosen.name)
+        return _add(chosen, folder, _rollback_note(rollback) + card, {**facts, "rolled_back": rollback}), int(chosen.name)
 
 
 def record_push(record: Path, *, destination: Path, version: int, forced: Mapping[str, str] | None = None) -> None:
     """Writes where a model was pushed, relative to the record's folder, so that the root can be moved; and who forced it."""
     relative = os.path.relpath(destination, record.parent)
-    told = {"forced": dict(forced)} if forced else {}
-    _write(record, {"pushed": True, "version": version, "destination": relative, **told})
+    extra = {"forced": dict(forced)} if forced else {}
+    _write(record, {"pushed": True, "version": version, "destination": relative, **extra})
 
 
 def record_unpushed(record: Path, *, why: str) -> None:
@@ -161,11 +161,11 @@ def _bearing(token: str, folder: Path) -> Iterator[int]:
     """Complete versions that were pushed with this token, the newest first."""
     for version in reversed(versions(folder)):
         place = folder / str(version)
-        if _told(place).get("push") == token and not complaint(place, thorough=True):
+        if _record_or_empty(place).get("push") == token and not complaint(place, thorough=True):
             yield version
 
 
-def _told(version: Path) -> dict[str, Any]:
+def _record_or_empty(version: Path) -> dict[str, Any]:
     """The record of a version; empty if it is damaged."""
     try:
         return read_record(version)
@@ -206,8 +206,8 @@ def _version_before(folder: Path, version: int) -> int:
         ConfigError: there is none.
     """
     first = version
-    while told := _told(folder / str(first)).get("rolled_back"):
-        first = int(told["to"])
+    while rollback := _record_or_empty(folder / str(first)).get("rolled_back"):
+        first = int(rollback["to"])
     earlier = [one for one in versions(folder) if one < first]
     if not earlier:
         there = ", ".join(map(str, versions(folder)))
@@ -215,10 +215,10 @@ def _version_before(folder: Path, version: int) -> int:
     return earlier[-1]
 
 
-def _rollback_note(told: Mapping[str, object]) -> str:
-    because = f": {escape(told['reason'])}" if told["reason"] else ""
-    places = f"from version {told['from']} to version {told['to']}"
-    return f"> **Rolled back** {places} by {escape(told['by'])}, {told['at']}{because}\n\n"
+def _rollback_note(rollback: Mapping[str, object]) -> str:
+    because = f": {escape(rollback['reason'])}" if rollback["reason"] else ""
+    places = f"from version {rollback['from']} to version {rollback['to']}"
+    return f"> **Rolled back** {places} by {escape(rollback['by'])}, {rollback['at']}{because}\n\n"
 
 
 def _write(record: Path, data: Mapping[str, object]) -> None:
