@@ -81,7 +81,7 @@ def write_reply(outputs: Columns, *, by_rows: bool) -> bytes:
     """The JSON reply for a model's outputs.
 
     Args:
-        outputs: output name -> array; in rows, the first axis is that of the rows.
+        outputs: output name -> array of any dtype and shape; in rows, the first axis is that of the rows.
         by_rows: whether the request was in rows.
 
     Raises:
