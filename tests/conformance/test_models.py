@@ -59,7 +59,7 @@ def run_on_jax(folder, how):
 
 
 def assert_trained_alike(run):
-    assert run["moved"] > 1e-7  # the training did reach every weight
+    assert run["moved"] > 1e-7  # the training reached every weight
     assert run["apart"] < 1e-5
 
 
