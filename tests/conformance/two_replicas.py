@@ -7,8 +7,8 @@ A process of its own, because TensorFlow fixes its number of devices when it sta
 In float64, because float32 is too coarse for the comparison: its rounding moves some activations across the kink of a ReLU,
 and then the gradients differ. This happens on *one* device too, when only the formula of the variance changes.
 
-In graph mode, the networks have their full size and train for two steps. In eager mode, which every run of the tests uses, they
-train for one step, and no dense layer is wider than 256: AlexNet's 4096 units took most of its time.
+In graph mode, the networks have their full size and train for two steps. In eager mode, which every run of the tests uses,
+they train for one step, and no dense layer is wider than 256: AlexNet's 4096 units took most of its time.
 """
 
 import contextlib
