@@ -41,6 +41,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
     @without_autograph
     def finish(batch: Tensors) -> Tensors:
+        batch = dict(batch)
         places = batch.pop("place")
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
         if augmenter.draws and not one_by_one:
@@ -50,7 +51,8 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
             batch = rows_of(batch, tf.range(order.first_row, order.first_row + order.local_batch_size))
         return batch
 
-    return batches.map(lambda batch: finish(dict(batch)), num_parallel_calls=tf.data.AUTOTUNE)
+    # Not a lambda: AutoGraph would convert that, and turn a ConfigError in it into an error of its own.
+    return batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def prepare_one(

@@ -2,13 +2,14 @@
 
 import functools
 import itertools
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.config.augmentation import ColorJitter, CutMix, MixUp, PadCrop, RandomFlip, RandomResizedCrop
+from kerasvision.config.augmentation import Augmentation, ColorJitter, CutMix, MixUp, PadCrop, RandomFlip, RandomResizedCrop
 from kerasvision.data.feeding import stream
 from kerasvision.data.feeding.batches import evaluation_batches, training_batches
 from kerasvision.data.feeding.in_memory import training_examples
@@ -134,6 +135,19 @@ def test_every_batch_and_epoch_is_augmented_anew(budget, example_set):
             assert np.allclose(image, plain[name], atol=1e-6) or np.allclose(image, plain[name][:, ::-1], atol=1e-6)
         flips.append(tuple(np.allclose(by_name[name], plain[name], atol=1e-6) for name in sorted(by_name)))
     assert len(set(flips)) == 4
+
+
+def forgets_the_image(batch, *, numbers, settings):
+    return batch["image"]
+
+
+class Forgetful(Augmentation):
+    implementation: ClassVar[str] = f"{__name__}:forgets_the_image"
+
+
+def test_what_an_own_augmentation_gets_wrong_is_said_as_it_is(example_set):
+    with pytest.raises(ConfigError, match="forgets_the_image must return a batch"):
+        make(example_set, budget=MEMORY, augment=(Forgetful(),))
 
 
 @modes
