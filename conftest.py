@@ -24,7 +24,6 @@ LONGEST = (
     "tests/notebooks/test_notebooks.py",
     "tests/cli/test_data.py",
     "tests/training/test_transfer.py",
-    "tests/cli/test_plugins.py",
     "tests/cli/test_interrupt.py",
     "tests/training/checkpointing/test_checkpoints.py",
     "tests/conformance/test_augmentations.py",

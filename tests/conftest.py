@@ -29,12 +29,12 @@ def signals_end_a_process():
 
 @pytest.fixture(scope="session", autouse=True)
 def spawned_processes_begin_with_tensorflow():
-    """Processes that a test spawns with multiprocessing are forked from a fresh process that has imported TensorFlow.
+    """Processes that a test spawns with multiprocessing are forked from a fresh process that has imported what stages use.
 
     The package spawns processes, because a fork of a process in which TensorFlow has computed something shares its state.
     The fresh process has computed nothing. So its fork is like a spawned process, but saves the five seconds of the import.
     """
-    multiprocessing.set_forkserver_preload(["tensorflow", "keras"])
+    multiprocessing.set_forkserver_preload(["kerasvision.pipeline.stages.imports"])
     get_context = multiprocessing.get_context
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(

@@ -86,11 +86,12 @@ class Shell:
         variables = {name: environment[name] for name in environment if environment[name] != os.environ.get(name)}
         variables.pop("PATH")
         if arguments[:1] == ["serve"]:
-            done = self.warm.run(IN_BACKGROUND, *arguments, "--port", str(self.port), folder=folder, **variables)
+            arguments += ["--port", str(self.port)]
+            done = self.warm.run(IN_BACKGROUND, *arguments, folder=folder, with_kerasvision=True, **variables)
             self.background = int(done.stdout)
             return 0, "", done.stderr
         if arguments[:1] == ["run"] and "--workers" not in arguments:
             # This process has TensorFlow, and each worker would import it.
             arguments = [*arguments, "--workers", "1"]
-        done = self.warm.run(MAIN, *arguments, folder=folder, **variables)
+        done = self.warm.run(MAIN, *arguments, folder=folder, with_kerasvision=True, **variables)
         return done.returncode, done.stdout, done.stderr

@@ -2,8 +2,8 @@
 
 Importing TensorFlow takes five seconds, and hundreds of tests need a process each. A fork saves that time. Otherwise it is
 like a new interpreter: no tensor exists, and nothing of kerasvision is imported, so a program still shows what its own
-imports do. A test of the import of TensorFlow itself, or of environment variables that TensorFlow reads then, needs a new
-interpreter.
+imports do. Only the command line starts with kerasvision imported as well. A test of the import of TensorFlow itself, or of
+environment variables that TensorFlow reads then, needs a new interpreter.
 
 Tests use `WarmProcess`. If this file runs as a program, it is the process. One line of JSON requests a program: its `code`,
 `arguments`, `folder` and `environment`, and the files `stdout` and `stderr` for its output. Two lines answer: the number of
@@ -29,10 +29,10 @@ class WarmProcess:
     def __init__(self):
         self.process = None
 
-    def run(self, code, *arguments, folder=".", timeout_seconds=300, **variables):
+    def run(self, code, *arguments, folder=".", timeout_seconds=300, with_kerasvision=False, **variables):
         """Runs `python -c code arguments`; returns its output and exit code, as `subprocess.run(..., text=True)` does.
 
-        Variables that TensorFlow reads during its import have no effect.
+        Variables that TensorFlow reads during its import have no effect. With kerasvision, its modules are imported as well.
         """
         if self.process is None:
             command = [sys.executable, __file__]
@@ -42,6 +42,7 @@ class WarmProcess:
             environment = {**os.environ, **variables}
             asked = {"code": code, "arguments": [str(argument) for argument in arguments]}
             asked |= {"folder": str(Path(folder).resolve()), "environment": environment, **said}
+            asked["with_kerasvision"] = with_kerasvision
             self.process.stdin.write(json.dumps(asked).encode() + b"\n")
             status = self._status(timeout_seconds)
             # A process that the program left behind may still write to these files; we do not wait for it.
@@ -70,25 +71,24 @@ class WarmProcess:
 
 
 def import_what_is_heavy():
-    """Imports TensorFlow and other slow packages as the command line does; nothing of kerasvision stays imported."""
+    """TensorFlow and its like stay imported. The modules of kerasvision are returned, by name, and do not."""
     from kerasvision import quiet
 
     quiet.install()
     with quiet.without_garbage_collection():
         import_what_commands_import()
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "kerasvision":
-            del sys.modules[name]
+    ours = [name for name in sys.modules if name.partition(".")[0] == "kerasvision"]
+    return {name: sys.modules.pop(name) for name in ours}
 
 
 def import_what_commands_import():
-    """Imports the libraries that the commands use."""
-    import keras  # noqa: F401
-    import pandas  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
-    import tensorflow  # noqa: F401
+    """The command line and the libraries that it uses."""
     import tensorflow_datasets  # noqa: F401
+
+    import kerasvision.cli
+    import kerasvision.pipeline.local
+    import kerasvision.pipeline.stages.imports
+    import kerasvision.pipeline.standard  # noqa: F401
 
 
 def next_program():
@@ -103,7 +103,7 @@ def next_program():
     return None
 
 
-def become(program):
+def become(program, kerasvision):
     """Turns this fork into the state of `python -c code arguments` at its start; returns the variables of `__main__`."""
     os.environ.clear()
     os.environ.update(program["environment"])
@@ -116,6 +116,8 @@ def become(program):
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv, sys.path[0] = ["-c", *program["arguments"]], ""
+    if program["with_kerasvision"]:
+        sys.modules.update(kerasvision)
     # A module without a file, because a process that multiprocessing spawns runs the file of __main__ again.
     sys.modules["__main__"] = types.ModuleType("__main__")
     return vars(sys.modules["__main__"])
@@ -142,8 +144,8 @@ def end_as_an_interpreter_does(run):
 
 
 if __name__ == "__main__":
-    import_what_is_heavy()
+    kerasvision = import_what_is_heavy()
     program = next_program()
     if program is not None:
-        namespace = become(program)
+        namespace = become(program, kerasvision)
         end_as_an_interpreter_does(lambda: exec(program["code"], namespace))

@@ -203,7 +203,7 @@ class Component(Dependent):
             fields = {name: field for name, field in value.items() if name != "kind"}
             member = cls._member(value["kind"])
             return handler(fields) if member is cls else member.parse(fields)
-        if not cls.implementation and not cls.family():
+        if not isinstance(value, cls) and not cls.implementation and not cls.family():
             raise ConfigError(
                 f"{cls.__name__} must name the code that it stands for",
                 hint='set implementation: ClassVar[str] = "module:name" in the class',

@@ -240,8 +240,8 @@ def resnet34_v2(**options: Any) -> keras.Model:
 def resnet50_v2(**options: Any) -> keras.Model:
     """ResNet-50 with pre-activation: 25,549,352 trainable weights at 1000 classes; see `resnet_v2`.
 
-    25,594,792 weights in all, in layout "keras" 25,613,800. At 224 x 224 x 3: 4.089 GMACs, in layout "paper" 3.858, in
-    layout "keras" 3.482.
+    25,594,792 weights in all; 25,613,800 weights in all in layout "keras". At 224 x 224 x 3: 4.089 GMACs,
+    in layout "paper" 3.858, in layout "keras" 3.482.
 
     >>> resnet50_v2(image_shape=(64, 64, 3), num_classes=None, layout="keras").output["c2"].shape
     (None, 16, 16, 256)
@@ -253,8 +253,8 @@ def resnet50_v2(**options: Any) -> keras.Model:
 def resnet101_v2(**options: Any) -> keras.Model:
     """ResNet-101 with pre-activation: 44,541,480 trainable weights at 1000 classes; see `resnet50_v2`.
 
-    44,639,144 weights in all, in layout "keras" 44,675,560. At 224 x 224 x 3: 7.801 GMACs, in layout "paper" 7.570, in
-    layout "keras" 7.194.
+    44,639,144 weights in all; 44,675,560 weights in all in layout "keras". At 224 x 224 x 3: 7.801 GMACs,
+    in layout "paper" 7.570, in layout "keras" 7.194.
     """
     return resnet_v2(Depth("resnet101_v2", (3, 4, 23, 3), bottlenecks=True), **options)
 
@@ -263,8 +263,8 @@ def resnet101_v2(**options: Any) -> keras.Model:
 def resnet152_v2(**options: Any) -> keras.Model:
     """ResNet-152 with pre-activation: 60,185,128 trainable weights at 1000 classes; see `resnet50_v2`.
 
-    60,328,872 weights in all, in layout "keras" 60,380,648. At 224 x 224 x 3: 11.514 GMACs, in layout "paper" 11.282, in
-    layout "keras" 10.907.
+    60,328,872 weights in all; 60,380,648 weights in all in layout "keras". At 224 x 224 x 3: 11.514 GMACs,
+    in layout "paper" 11.282, in layout "keras" 10.907.
     """
     return resnet_v2(Depth("resnet152_v2", (3, 8, 36, 3), bottlenecks=True), **options)
 

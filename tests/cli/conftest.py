@@ -25,7 +25,7 @@ def kerasvision(warm):
             return run_new(*arguments, cwd=cwd, **environment)
         if arguments[0] == "run" and "--workers" not in arguments:
             arguments = (*arguments, "--workers", 1)
-        return warm.run(STRICT + MAIN, *arguments, folder=cwd)
+        return warm.run(STRICT + MAIN, *arguments, folder=cwd, with_kerasvision=True)
 
     return run
 

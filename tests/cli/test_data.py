@@ -74,4 +74,4 @@ def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
     for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "4. Rotate", "scaling"):
         assert re.search(rf"^ {step} +\d+\.\d+ ", measured.stdout, flags=re.MULTILINE), measured.stdout
     assert re.search(r"the slowest step is .+: \d+% of \d+\.\d+ ms of one core per image", measured.stdout)
-    assert re.search(r"takes 3,000 images/s needs \d+\.\d cores like these", measured.stdout)
+    assert re.search(r"trains on 3,000 images/s needs \d+\.\d cores like these", measured.stdout)

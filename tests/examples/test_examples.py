@@ -1,70 +1,20 @@
 """Every command in the README of every folder of examples/ runs as it is written, and prints what the README shows."""
 
 import ast
-import json
-import os
+import importlib.util
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
 from pathlib import Path
 
 import pytest
 
+_spec = importlib.util.spec_from_file_location("shell", Path(__file__).parents[1] / "shell.py")
+_shell = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_shell)
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MAIN = "from kerasvision.cli import main; main()"
-# Stands for the command line: asks the process of the tests to run it, which has imported TensorFlow.
-SHIM = f"""#!{sys.executable} -SE
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as line:
-    line.connect(os.environ["COMMANDS"])
-    with line.makefile("rw") as file:
-        print(json.dumps([os.getcwd(), sys.argv[1:]]), file=file, flush=True)
-        code, printed, complained = json.loads(file.readline())
-sys.stdout.write(printed)
-sys.stderr.write(complained)
-sys.exit(code)
-"""
-
-
-@pytest.fixture(scope="session")
-def shell(warm):
-    """`shell(command, folder)` gives a command to bash, for which `kerasvision` and `python` are those of the tests."""
-    with tempfile.TemporaryDirectory() as programs, socket.socket(socket.AF_UNIX) as listening:
-        programs = Path(programs)
-        for name, text in {"kerasvision": SHIM, "python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'}.items():
-            (programs / name).write_text(text)
-            (programs / name).chmod(0o755)
-        listening.bind(str(programs / "commands"))
-        listening.listen()
-        threading.Thread(target=answer_commands, args=(listening, warm), daemon=True).start()
-        environment = {**os.environ, "COMMANDS": str(programs / "commands"), "PATH": f"{programs}:/usr/bin:/bin"}
-
-        def run(command, folder):
-            arguments = ["bash", "-euo", "pipefail", "-c", command]
-            return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-        yield run
-
-
-def answer_commands(listening, warm):
-    """Runs one command line after the other, each as a fork of the warm process."""
-    while True:
-        try:
-            line, _ = listening.accept()
-        except OSError:  # it is closed when the tests end
-            return
-        with line, line.makefile("rw") as file:
-            folder, arguments = json.loads(file.readline())
-            # One process: others would import TensorFlow anew.
-            one_process = ("--workers", 1) if arguments[0] == "run" else ()
-            done = warm.run(MAIN, *arguments, *one_process, folder=folder)
-            print(json.dumps([done.returncode, done.stdout, done.stderr]), file=file, flush=True)
 
 
 def text_of(name):
@@ -93,13 +43,14 @@ def is_shown(printed, shown):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_runs_and_prints_what_is_shown(name, shell, tmp_path):
+def test_every_command_runs_and_prints_what_is_shown(name, warm, tmp_path):
     folder = tmp_path / name
     shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("__pycache__", "runs", "saved_models"))
-    for command, shown in sessions(name):
-        done = shell(command, folder)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        assert is_shown(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+    with _shell.Shell(warm, folder) as shell:
+        for command, shown in sessions(name):
+            done = shell.run(command)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            assert is_shown(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
 
 
 def test_every_folder_has_commands_and_is_listed():

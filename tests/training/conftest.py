@@ -1,8 +1,6 @@
 """Fixtures of the training tests: results of several replicas, which require a process with several devices."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +17,19 @@ FOR_ALL = [
 ]
 
 
-def run_cases(wanted, out):
+def run_cases(wanted, out, warm):
     """Computes the results of cases; see replica_cases.py."""
-    script = Path(__file__).with_name("replica_cases.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(out), *wanted], capture_output=True, text=True, timeout=550, check=False
-    )
+    done = warm.run_script(Path(__file__).with_name("replica_cases.py"), out, *wanted, timeout_seconds=550)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def shared_results(wanted, name, tmp_path_factory):
+def shared_results(wanted, name, tmp_path_factory, warm):
     """The results of cases: {case: {name: array}}. They take half a minute, so the processes of pytest-xdist share them."""
     own = tmp_path_factory.getbasetemp()
     out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"{name}.npz"
     with FileLock(out.with_suffix(".lock")):
         if not out.exists():
-            run_cases(wanted, out.with_suffix(".tmp.npz"))
+            run_cases(wanted, out.with_suffix(".tmp.npz"), warm)
             out.with_suffix(".tmp.npz").rename(out)
     found = {what: {} for what in wanted}
     with np.load(out) as arrays:
@@ -45,16 +40,16 @@ def shared_results(wanted, name, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def on_replicas(tmp_path_factory):
+def on_replicas(tmp_path_factory, warm):
     """The results of the cases that the tests share, by "number of replicas, case"."""
-    return shared_results(FOR_ALL, "replica-cases", tmp_path_factory)
+    return shared_results(FOR_ALL, "replica-cases", tmp_path_factory, warm)
 
 
 @pytest.fixture(scope="session")
-def on_replicas_in_each_case(tmp_path_factory):
+def on_replicas_in_each_case(tmp_path_factory, warm):
     """The results of all other cases, for slow tests."""
     steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation"]
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
     wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)]
-    return shared_results(wanted, "replica-cases-each", tmp_path_factory)
+    return shared_results(wanted, "replica-cases-each", tmp_path_factory, warm)

@@ -12,7 +12,9 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from kerasvision import quiet
+
+quiet.install()
 
 
 def main(how, data, settings, folder):
