@@ -14,8 +14,6 @@ from pathlib import Path
 
 from kerasvision import quiet
 
-quiet.install()
-
 
 def main(how, data, settings, folder):
     from kerasvision.config.stages import TrainerSettings
@@ -80,4 +78,5 @@ def normalised(*, image_shape, num_classes, synchronized=False, rate=0.0):
 
 
 if __name__ == "__main__":
+    quiet.install()
     main(sys.argv[1], *map(Path, sys.argv[2:]))
