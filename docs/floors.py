@@ -1,6 +1,6 @@
 """The directive `floors`: draws the layers of an import contract of pyproject.toml, the top one first.
 
-Usage, in a page: the directive's argument is the contract's name. The picture is made anew from the contract by each build.
+Usage, in a page: the directive's argument is the contract's name. Each build draws the contract again.
 """
 
 import html

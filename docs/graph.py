@@ -27,7 +27,7 @@ def experiment(**parts: object) -> c.Experiment:
 
 
 def fullest() -> Pipeline:
-    """The standard graph with every stage that an experiment can ask for."""
+    """The standard graph with every stage that an experiment can have."""
     return standard_pipeline(
         experiment(search=c.Search(space={"training.epochs": c.Int(1, 2)}), predict=c.Predict(path="new"))
     )
@@ -42,7 +42,7 @@ def depths(pipeline: Pipeline) -> dict[str, int]:
 
 
 def arrows(pipeline: Pipeline) -> list[tuple[str, str]]:
-    """The pairs of stages of which the second waits for the first, without those that follow from other pairs."""
+    """The pairs of stages whose second waits for the first, without those that follow from other pairs."""
     before: dict[str, set[str]] = {}
     kept = []
     for name, node in pipeline.nodes.items():
@@ -59,7 +59,7 @@ def artifacts(node: Node, producer: str) -> str:
 
 
 def places(pipeline: Pipeline) -> dict[str, tuple[int, int]]:
-    """The centre of each stage's box: a row for each depth, its stages beside each other."""
+    """The centre of each stage's box: a row for each depth, its stages next to each other."""
     depth = depths(pipeline)
     found = {}
     for row in range(max(depth.values()) + 1):

@@ -103,7 +103,7 @@ def _lines_of(versions: Versions) -> str:
     return "".join(f"{name}=={version}\n" for name, version in versions.items())
 
 
-def told(findings: Findings) -> str:
+def as_text(findings: Findings) -> str:
     """The findings as a text for people."""
     return "\n".join(_lines(findings))
 
@@ -142,9 +142,9 @@ def main() -> None:
             findings = find_breakages(environments, environments.newest())
         except subprocess.CalledProcessError as error:  # uv found no compatible versions, and has printed why
             sys.exit(error.returncode)
-        print(told(findings), flush=True)
+        print(as_text(findings), flush=True)
         if options.report:
-            options.report.write_text(told(findings) + "\n", encoding="utf-8")
+            options.report.write_text(as_text(findings) + "\n", encoding="utf-8")
     sys.exit(FAILED if findings.breakages or findings.not_versions or findings.unexplained else 0)
 
 

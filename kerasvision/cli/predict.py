@@ -142,11 +142,13 @@ def _finite(value: object) -> object:
 
 
 def _short(value: object) -> str:
-    """A text itself, several texts joined, or the largest of several numbers.
+    """A text itself, several texts joined, a number with six digits, or the largest of several numbers.
 
-    >>> _short(["a red cat", "a cat", ""]), _short([-0.25, -1.5])
-    ('a red cat | a cat', '-0.2500')
+    >>> _short(["a red cat", "a cat", ""]), _short([-0.25, -1.5]), _short(7.265163421630859)
+    ('a red cat | a cat', '-0.2500', '7.26516')
     """
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
         return f"{max(value):.4f}"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):

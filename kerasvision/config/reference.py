@@ -27,7 +27,7 @@ class Setting:
     Attributes:
         path: its path with the names of the chosen components: `training.optimizer.adam.learning_rate`.
         type: the type, with the range of a number.
-        default: the default, as `--set` accepts it; "required" if there is none, empty for a group of settings.
+        default: the default, as `--set` accepts it; "required" for a setting without one, empty for a group of settings.
         description: one line.
         annotation: the field's type in Python.
         place: its path in `--set`, `training.optimizer.learning_rate`; None inside a mapping, whose keys are free.
@@ -230,7 +230,8 @@ def _leads_below_a_value(setting: Setting | None, path: str) -> ConfigError:
         rule = f"{setting.path} takes any keys, which are not listed"
         return ConfigError(rule, received=path, hint=f"set one with --set {setting.place}.KEY=VALUE")
     above = setting.path if setting else path.rpartition(".")[0]
-    return ConfigError(f"{above} is a single value, and no setting is below it", received=path)
+    rule = f"{above} is a single value, and no setting is below it"
+    return ConfigError(rule, received=path, hint=f"`kerasvision settings {above}` describes it")
 
 
 def _unknown(path: str, step: str, names: Iterable[str]) -> ConfigError:

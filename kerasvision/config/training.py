@@ -224,7 +224,7 @@ class Training(Config):
         for setting, metric in wanted.items():
             if metric is not None and not validation:
                 raise ConfigError(
-                    f"training.{setting} requires a validation split, but there is none",
+                    f"training.{setting} requires a validation split, which the data do not have",
                     hint="set splits.validation above 0",
                 )
             measured = task.training_metric_names()

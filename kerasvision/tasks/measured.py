@@ -32,6 +32,7 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision import lookup, models
+from kerasvision.data.feeding.padding import filled_up
 from kerasvision.errors import ConfigError, StageError
 from kerasvision.tasks.added_metrics import TruthAndAnswers, added_evidence, added_measures, check_added_scores
 from kerasvision.tasks.base import Batch, Evidence, Judgement, Task
@@ -79,7 +80,7 @@ class MeasuredTask(Task):
 
         Args:
             truth: what `target` returned, as an array of N rows.
-            answers: what the predictor's output `answer` holds, likewise.
+            answers: the predictor's output `answer`, as an array of N rows.
         """
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
@@ -88,7 +89,7 @@ class MeasuredTask(Task):
 
     def truth(self, batch: Batch) -> npt.NDArray[Any]:
         """`target` as an array."""
-        truth: npt.NDArray[Any] = self.target({name: _filled_up(value) for name, value in batch.items()}).numpy()
+        truth: npt.NDArray[Any] = self.target(filled_up(dict(batch))).numpy()
         return truth
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -165,15 +166,6 @@ def _weighted_scores(
 
 def _truth_and_answers(weighted: WeightedAnswers) -> TruthAndAnswers:
     return weighted.truth, weighted.answers
-
-
-def _filled_up(value: Any) -> Any:
-    """Ragged tensors as training has them, see `kerasvision.data.feeding.padding.padded_batches`."""
-    if isinstance(value, Mapping):
-        return {name: _filled_up(part) for name, part in value.items()}
-    if isinstance(value, tf.RaggedTensor):
-        return value.to_tensor(-1 if value.dtype == tf.int64 else None)
-    return value
 
 
 def _shown(value: object) -> str:

@@ -182,7 +182,7 @@ def test_metric_that_no_epoch_measures_is_refused(training, message):
 def test_choice_by_the_validation_split_needs_one():
     for training in (t.Training(keep="best"), t.Training(early_stopping=t.EarlyStopping())):
         with pytest.raises(
-            ConfigError, match="requires a validation split, but there is none. Set splits.validation above 0"
+            ConfigError, match="requires a validation split, which the data do not have. Set splits.validation above 0"
         ):
             training.check_metrics(c.Classification(), validation=False)
         training.check_metrics(c.Classification(), validation=True)

@@ -51,7 +51,7 @@ def test_nothing_is_run_where_nothing_is_newer(found, programs):
     table = Table({}, newest=LOCK)
     breakages, findings = found(table)
     assert (breakages, table.runs) == ({}, [])
-    assert programs.newest.told(findings) == "0 packages differ from the lock: none."
+    assert programs.newest.as_text(findings) == "0 packages differ from the lock: none."
 
 
 def test_where_all_tests_pass_they_are_run_once(found, programs):
@@ -59,7 +59,7 @@ def test_where_all_tests_pass_they_are_run_once(found, programs):
     breakages, findings = found(table)
     assert breakages == {}
     assert len(table.runs) == 1
-    assert programs.newest.told(findings).endswith("All tests pass with the newest versions.")
+    assert programs.newest.as_text(findings).endswith("All tests pass with the newest versions.")
 
 
 def test_the_one_to_blame_is_found_by_the_failing_tests_alone(found):
@@ -81,7 +81,7 @@ def test_what_only_two_break_together_is_said_to_be_so(found, programs):
     assert breakages == {("filelock",): {LOCK_TEST}, ("filelock", "rich"): {PAGE_TEST, KILL_TEST}}
     assert (
         "Only together: filelock 4.3 (lock: 4.2), rich 16 (lock: 15) break:\n    test_kill\n    test_page"
-        in programs.newest.told(findings)
+        in programs.newest.as_text(findings)
     )
 
 
@@ -93,7 +93,7 @@ def test_two_pairs_are_two_findings(found):
 def test_what_a_package_takes_along_is_named(found, programs):
     breakages, findings = found(Table({PAGE_TEST: [{"pydantic-core"}]}))
     assert breakages == {("pydantic",): {PAGE_TEST}}
-    told = programs.newest.told(findings)
+    told = programs.newest.as_text(findings)
     assert "pydantic 2.14 (lock: 2.13), which also changes pydantic-core 2.50 (lock: 2.49), breaks:\n    test_page" in told
 
 
@@ -108,13 +108,13 @@ def test_what_fails_with_the_lock_too_is_no_matter_of_versions(found, programs):
     breakages, findings = found(Table({PAGE_TEST: [set()], LOCK_TEST: [{"filelock"}]}))
     assert breakages == {("filelock",): {LOCK_TEST}}
     assert findings.not_versions == {PAGE_TEST}
-    assert "also fails with the lock:\n    test_page" in programs.newest.told(findings)
+    assert "also fails with the lock:\n    test_page" in programs.newest.as_text(findings)
 
 
 def test_what_fails_once_is_not_blamed_on_anybody(found, programs):
     breakages, findings = found(Table({}, once=[KILL_TEST]))
     assert breakages == {}
-    assert "Failed once and passed when run again:\n    test_kill" in programs.newest.told(findings)
+    assert "Failed once and passed when run again:\n    test_kill" in programs.newest.as_text(findings)
 
 
 def test_what_only_a_new_package_breaks_is_left_unexplained(found, programs):
@@ -123,7 +123,7 @@ def test_what_only_a_new_package_breaks_is_left_unexplained(found, programs):
     breakages, findings = found(table)
     assert breakages == {}
     assert findings.unexplained == {START}
-    assert "but not after upgrading locked packages only:\n    test_start" in programs.newest.told(findings)
+    assert "but not after upgrading locked packages only:\n    test_start" in programs.newest.as_text(findings)
 
 
 def test_of_many_packages_few_sets_are_tried(found):

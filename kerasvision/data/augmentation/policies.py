@@ -54,7 +54,7 @@ RAND_AUGMENT = Policy(
     translate=150 / 331,
     bits=lambda strength: 8 - tf.cast(4 * strength + 0.5, tf.int32),
 )
-# Without the operations of which the corruptions of ImageNet-C consist: the paper tests with these.
+# Without the operations that ImageNet-C uses as its corruptions: the paper tests with these.
 AUG_MIX = Policy(
     pointwise=("identity", "autocontrast", "equalize", "posterize", "solarize"),
     translate=1 / 3,

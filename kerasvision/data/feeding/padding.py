@@ -47,6 +47,15 @@ def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, d
     return prepared.padded_batch(batch_size, counted, filling, drop_remainder=drop_remainder)
 
 
+def filled_up(batch: Tensors) -> Tensors:
+    """The same batch with its ragged parts as dense tensors, (N, K) or (N, M, ...), padded as by `padded_batches`.
+
+    >>> filled_up({"captions": tf.ragged.constant([["a", "b"], ["c"]])})["captions"].numpy().tolist()
+    [[b'a', b'b'], [b'c', b'']]
+    """
+    return {key: _filled_up(part, _filling(key, part)) for key, part in batch.items()}
+
+
 def rows_of(batch: Tensors, rows: tf.Tensor) -> Tensors:
     """The rows of a batch with these numbers, int32 or int64 (K,); or one row, for a scalar. Dtypes do not change."""
     picked: Tensors = tf.nest.map_structure(lambda part: tf.gather(part, rows), batch)
@@ -58,6 +67,12 @@ def _counts(part: Spec, shapes: Any) -> Any:
     if isinstance(part, dict):
         return {key: _counts(inner, shapes[key]) for key, inner in part.items()}
     return list(part.shape) if part.shape.is_fully_defined() else [*shapes[:1], *part.shape[1:]]
+
+
+def _filled_up(part: Any, filling: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _filled_up(inner, filling[key]) for key, inner in part.items()}
+    return part.to_tensor(filling) if isinstance(part, tf.RaggedTensor) else part
 
 
 def _filling(name: str, part: Spec) -> Any:

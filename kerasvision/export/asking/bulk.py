@@ -68,7 +68,7 @@ def predict_to_file(
     """Writes an answer for every image to a Parquet or CSV file. Memory does not grow with the number of images.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
+        saved_model: a SavedModel, or a folder of versions: the highest is used.
         images: lists the files.
         out: `.parquet` or `.csv`; an existing file is replaced when all answers are there.
         parts: the folder for parts until then; next to `out` by default. A run after a killed one continues from there.

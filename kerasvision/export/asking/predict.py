@@ -67,7 +67,7 @@ class ImagePredictor:
     """Gives the answers for image files, by a SavedModel that takes encoded images.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
+        saved_model: a SavedModel, or a folder of versions: the highest is used.
 
     Attributes:
         folder: the version that is used.
@@ -145,7 +145,7 @@ def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int =
     """One answer per file, in order. A file that is not an image has a fault, and does not disturb the others.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions, of which the highest is used.
+        saved_model: a SavedModel, or a folder of versions: the highest is used.
         paths: image files.
         batch_size: images per call.
 

@@ -1,4 +1,4 @@
-"""Decodes many encoded images, of which some may be bad, to one batch of pixels: a bad image affects only its own row.
+"""Decodes encoded images to one batch of pixels: a bad image affects only its own row.
 
 In a graph of TensorFlow operations, only tf.data can continue after an error. A small pipeline inside the signature decodes
 the rows, several at a time, skips those that raise an error, and says which rows were decoded.
