@@ -140,10 +140,12 @@ class Classification(MeasuredTask):
     loss, but only those of `cross_entropy` are probabilities. A hinge loss trains margins, so the softmax of its outputs
     only ranks the classes.
 
-    Metrics: `accuracy`, `top_<k>_accuracy`, `log_loss`, `expected_calibration_error` (in 15 bins), `majority_accuracy` (the
-    accuracy of always answering the most frequent class), and for each class against all others `precision[daisy]`,
-    `recall[daisy]`, `f1[daisy]`, `roc_auc[daisy]`, `average_precision[daisy]`. `roc_auc` and `average_precision` are means
-    over the classes. Definitions are scikit-learn's if it has one. `metrics` adds metrics of your own, see `Metric`.
+    Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (the means of recall and F1 over the classes, so that a rare class
+    counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,
+    `expected_calibration_error` (in 15 bins), `majority_accuracy` (the accuracy of always answering the most frequent
+    class), and for each class against all others `precision[daisy]`, `recall[daisy]`, `f1[daisy]`, `roc_auc[daisy]`,
+    `average_precision[daisy]`. `roc_auc` and `average_precision` are means over the classes. Definitions are scikit-learn's
+    if it has one. `metrics` adds metrics of your own, see `Metric`.
 
     >>> Classification(loss="hinge", label_smoothing=0.1)
     Traceback (most recent call last):
@@ -178,6 +180,8 @@ class Classification(MeasuredTask):
         """The metrics of a whole data set, without those of `metrics`."""
         return (
             "accuracy",
+            "balanced_accuracy",
+            "macro_f1",
             f"top_{self.top_k}_accuracy",
             "log_loss",
             "expected_calibration_error",

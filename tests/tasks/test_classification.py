@@ -140,8 +140,26 @@ def test_certain_and_wrong_costs_much_and_not_infinitely():
     assert scores([0], [[0.0, 1.0, 0.0, 0.0]])["log_loss"] == pytest.approx(-np.log(1e-12))
 
 
-def test_the_top_k_of_more_classes_than_there_are_is_everything():
-    assert scores(top_k=5)["top_5_accuracy"] == 1.0
+@pytest.mark.parametrize("top_k", [4, 5])
+def test_top_k_has_no_value_where_no_answer_could_be_wrong(top_k):
+    found, left_out = classification_scores(Answers(LABELS, PROBABILITIES, CLASSES, top_k))
+    assert f"top_{top_k}_accuracy" not in found
+    assert left_out[f"top_{top_k}_accuracy"] == f"with 4 classes, the true one is always among the {top_k} best"
+
+
+def test_means_over_the_classes_equal_scikit_learns():
+    # The classes are uneven: 150 of ant, and 50 of all together.
+    labels = np.concatenate([np.zeros(150, int), LABELS[150:]])
+    answers, measured = PROBABILITIES.argmax(axis=1), scores(labels)
+    assert measured["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, answers))
+    assert measured["macro_f1"] == pytest.approx(metrics.f1_score(labels, answers, average="macro"))
+
+
+def test_means_over_the_classes_pass_over_a_class_without_an_example():
+    # Of ant one of two is found, of bee the only one; there is no cow and no doe.
+    measured = scores([0, 0, 1], np.eye(4)[[0, 1, 1]])
+    assert measured["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+    assert measured["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
 def test_ties_count_for_the_true_class_in_top_k():
@@ -212,7 +230,8 @@ def test_a_judgement_holds_the_scores_and_the_confusion():
 def test_a_judgement_scores_parts_of_itself():
     judgement = judged(LABELS, PROBABILITIES)
     rows = np.arange(50)
-    part = {name: value[0] for name, value in judgement.weighted_scores(rows, np.ones((50, 1))).items()}
+    measured = {name: value[0] for name, value in judgement.weighted_scores(rows, np.ones((50, 1))).items()}
+    part = {name: value for name, value in measured.items() if not np.isnan(value)}
     assert part == pytest.approx(judged(LABELS[:50], PROBABILITIES[:50]).scores)
 
 

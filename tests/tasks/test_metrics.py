@@ -54,6 +54,10 @@ def expected_of_all(labels, scores, weights):
         "expected_calibration_error": calibration_error(scores.max(axis=1), answered == labels, weights),
     }
     support = one_hot.T @ weights
+    seen = np.flatnonzero(support)
+    # scikit-learn's balanced_accuracy_score is this mean for classes that have examples, and warns where others are answered.
+    found["balanced_accuracy"] = metrics.recall_score(labels, answered, labels=seen, average="macro", **weighted)
+    found["macro_f1"] = metrics.f1_score(labels, answered, labels=seen, average="macro", **weighted)
     if (support > 0).all():
         found["roc_auc"] = metrics.roc_auc_score(one_hot, scores, average="macro", **weighted)
         found["average_precision"] = metrics.average_precision_score(one_hot, scores, average="macro", **weighted)

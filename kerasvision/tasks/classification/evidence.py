@@ -22,8 +22,12 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
     support, predicted = (np.bincount(of, minlength=size).tolist() for of in (chosen.labels, chosen.predicted))
     right = np.bincount(chosen.labels[chosen.correct], minlength=size).tolist()
     count, rarest = len(rows), min(support)
+    # An unseen image changes the mean over the classes by at most 1 / this number.
+    least_per_class = np.count_nonzero(support) * min(filter(None, support), default=0)
     found: dict[str, Evidence] = {
         "accuracy": Counted(sum(right), count),
+        "balanced_accuracy": Bounded(0.0, 1.0, least_per_class),
+        "macro_f1": Bounded(0.0, 1.0, least_per_class),
         f"top_{answers.top_k}_accuracy": Counted(int(chosen.among_top_k.sum()), count),
         "majority_accuracy": Counted(max(support), count),
         "log_loss": Bounded(0.0, _worst_loss(chosen), count),

@@ -60,6 +60,8 @@ def scores_of_rows(
 def _why_left_out(name: str, found: dict[str, float], answers: Answers) -> str:
     """Why a metric has no value on the whole data set."""
     metric, bracket, label = name.partition("[")
+    if metric == f"top_{answers.top_k}_accuracy":
+        return f"with {len(answers.classes)} classes, the true one is always among the {answers.top_k} best"
     if not bracket:
         lacking = [one for one in answers.classes if np.isnan(found[f"{metric}[{one}]"])]
         return f"{metric} requires examples of every class and of others; missing for {', '.join(lacking[:5])}"
