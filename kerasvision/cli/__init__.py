@@ -20,6 +20,7 @@ app = typer.Typer(
     name="kerasvision",
     cls=CheckedNumbers,
     help="Train vision models on Keras with a TFX-style pipeline, from images on disk to a model that can be served.",
+    epilog="Start with `kerasvision new --example digits`, or with `kerasvision new NAME --images FOLDER` for your images.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -128,6 +128,16 @@ def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
     executed = sum(not done.reused for done in result.stages)
     typer.echo(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
     tell_report(result, root)
+    _name_next(result, root)
+
+
+def _name_next(result: "RunResult", root: Path) -> None:
+    """Prints how to use a model that was pushed."""
+    for done in result.stages:
+        for record in done.outputs.values():
+            if record.properties.get("pushed"):
+                model = os.path.relpath((root / record.properties["pushed_destination"]).parent)
+                typer.echo(f"next: kerasvision predict {model} IMAGE, or kerasvision serve {model}")
 
 
 def _refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:

@@ -24,7 +24,7 @@ FACTS = (
 
 
 class Metric(Dependent):
-    """A metric of your own, by the path of its function: `Metric("my_metrics:balanced_accuracy", bounds=(0, 1))`.
+    """A metric of your own, by the path of its function: `Metric("my_metrics:worst_recall", bounds=(0, 1))`.
 
     It is measured like every other metric: over each split, with an interval, on every slice, and for the rules of a gate.
     The function receives three arguments and returns float (R,), the metric for R weightings of the same N examples:
@@ -42,18 +42,18 @@ class Metric(Dependent):
     In my_metrics.py:
 
     >>> import numpy as np
-    >>> def balanced_accuracy(truth, scores, weights):
+    >>> def worst_recall(truth, scores, weights):
     ...     right = scores.argmax(axis=1) == truth
     ...     of_class = [truth == number for number in range(scores.shape[1])]
-    ...     return np.mean([right[of] @ weights[of] / weights[of].sum(axis=0) for of in of_class], axis=0)
+    ...     return np.min([right[of] @ weights[of] / weights[of].sum(axis=0) for of in of_class], axis=0)
 
-    The answer is right for the one image of class 0, and for one of the three images of class 1: (1 + 1/3) / 2. If the
-    last image, whose answer is wrong, has weight 0: (1 + 1/2) / 2.
+    The answer is right for the one image of class 0, and for one of the three images of class 1, which gives 1/3. If the
+    last image, whose answer is wrong, has weight 0, it gives 1/2.
 
     >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.8, 0.2]])
     >>> weights = np.array([[1, 1, 1, 1], [1, 1, 1, 0]]).T
-    >>> balanced_accuracy(np.array([0, 1, 1, 1]), scores, weights).round(3).tolist()
-    [0.667, 0.75]
+    >>> worst_recall(np.array([0, 1, 1, 1]), scores, weights).round(3).tolist()
+    [0.333, 0.5]
 
     A function of scikit-learn takes one weighting at a time, which is slower:
 

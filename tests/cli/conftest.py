@@ -45,6 +45,6 @@ def digits_root(once_for_all):
     def first_run(root):
         done = run_new("run", "pipelines/digits.py", "--root", root)
         assert done.returncode == 0, done.stderr
-        (root / "first_run.txt").write_text(done.stdout)
+        (root / "first_run.txt").write_text(done.stdout.replace(f"{os.path.relpath(root, REPOSITORY)}/", ""))
 
     return once_for_all("digits", first_run)
