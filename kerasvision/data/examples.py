@@ -115,6 +115,8 @@ class ExampleSet:
     def dataset(self, split: str) -> tf.data.Dataset:
         """One example at a time, in the same order every time.
 
+        `split` may also name several splits: "train+test".
+
         `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
         (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,)},
         and with masks in it "mask": string (M,), encoded.
