@@ -140,8 +140,8 @@ class Classification(MeasuredTask):
     loss, but only those of `cross_entropy` are probabilities. A hinge loss trains margins, so the softmax of its outputs
     only ranks the classes.
 
-    Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (means of recall and F1 over the classes, so that a rare class
-    counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,
+    Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (the means of recall and F1 over the classes, so that a rare
+    class counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,
     `expected_calibration_error` (in 15 bins), `majority_accuracy` (the accuracy of always answering the most frequent
     class), and for each class against all others `precision[daisy]`, `recall[daisy]`, `f1[daisy]`, `roc_auc[daisy]`,
     `average_precision[daisy]`. `roc_auc` and `average_precision` are means over the classes. Definitions are scikit-learn's

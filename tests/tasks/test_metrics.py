@@ -55,7 +55,7 @@ def expected_of_all(labels, scores, weights):
     }
     support = one_hot.T @ weights
     seen = np.flatnonzero(support)
-    # scikit-learn's balanced_accuracy_score is this mean over classes that have examples, and warns if others are answered.
+    # scikit-learn's balanced_accuracy_score is this mean too, and warns where a class without examples is answered.
     found["balanced_accuracy"] = metrics.recall_score(labels, answered, labels=seen, average="macro", **weighted)
     found["macro_f1"] = metrics.f1_score(labels, answered, labels=seen, average="macro", **weighted)
     if (support > 0).all():

@@ -14,7 +14,7 @@ from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
 def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -> tuple[dict[str, float], dict[str, str]]:
-    """metric -> value; and metric -> why it has none: a class without an example, or a class that has all examples.
+    """metric -> value; and metric -> why it has none: a class without an example or with all of them, or at most k classes.
 
     Args:
         answers: for a whole data set.
@@ -25,8 +25,8 @@ def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -
 
     >>> scores, left_out = classification_scores(Answers(
     ...     np.array([0, 1, 1]), np.array([[.9, .1], [.2, .8], [.6, .4]]), classes=("cat", "dog"), top_k=2))
-    >>> round(scores["accuracy"], 3), scores["recall[dog]"], scores["precision[cat]"], scores["roc_auc"], left_out
-    (0.667, 0.5, 0.5, 1.0, {})
+    >>> round(scores["accuracy"], 3), scores["recall[dog]"], scores["precision[cat]"], scores["roc_auc"], list(left_out)
+    (0.667, 0.5, 0.5, 1.0, ['top_2_accuracy'])
     """
     every = np.arange(len(answers.labels))
     measured = scores_of_rows(answers, every, np.ones((len(every), 1)), added=added)
