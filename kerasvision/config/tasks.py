@@ -1,10 +1,11 @@
 """The task of an experiment: what the network learns."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation
@@ -14,7 +15,7 @@ from kerasvision.config.export import Export
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, shown
 
 # The metrics of a single class, whose name follows in brackets.
 OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
@@ -136,9 +137,13 @@ class Classification(MeasuredTask):
     - `binary_cross_entropy`: each class against all others, -log sigmoid(s_y) plus the sum over all j but y of
       -log sigmoid(-s_j)
 
-    If images are mixed, their losses are weighted by the shares of the labels. The scores of an answer sum to 1 with every
-    loss, but only those of `cross_entropy` are probabilities. A hinge loss trains margins, so the softmax of its outputs
-    only ranks the classes.
+    If images are mixed, their losses are weighted by the shares of the labels. `class_weights` multiplies the losses, in
+    training and in `val_loss`, but not the metrics. With "balanced", the images of a class have the weight N / (C * n): N
+    training images of C classes, n of them of this class, as in scikit-learn (King & Zeng, 2001,
+    https://doi.org/10.1093/oxfordjournals.pan.a004868). So the mean weight is 1, and the learning rate keeps its meaning.
+
+    The scores of an answer sum to 1 with every loss, but only those of `cross_entropy` are probabilities. A hinge loss trains
+    margins, so the softmax of its outputs only ranks the classes.
 
     Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (the means of recall and F1 over the classes, so that a rare
     class counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,
@@ -165,7 +170,25 @@ class Classification(MeasuredTask):
     label_smoothing: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="share of each label spread equally over all classes"
     )
+    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        default=None,
+        description="factors on the losses of each class's images, such as {'daisy': 2.0}; classes without one have 1. "
+        "balanced: all classes weigh the same in sum",
+    )
     top_k: int = Field(default=5, ge=2, le=100, description="k of the metric top_<k>_accuracy")
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights(cls, weights: object) -> object:
+        # Without this, pydantic would report an error for each type of the field.
+        if weights is None or weights == "balanced":
+            return weights
+        if not isinstance(weights, Mapping) or not weights or not all(map(_is_weight, weights.values())):
+            raise ValueError(
+                "class_weights must be 'balanced', or a mapping from classes to finite numbers above 0; "
+                f"received {shown(weights)}"
+            )
+        return weights
 
     @model_validator(mode="after")
     def _smooths_what_can_be(self) -> "Classification":
@@ -199,3 +222,7 @@ class Classification(MeasuredTask):
         if name not in self.metric_names() and not re.fullmatch(rf"({'|'.join(OF_A_CLASS)})\[.+\]", name):
             known = (*self.metric_names(), *(f"{metric}[class]" for metric in OF_A_CLASS))
             raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, known)}")
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -180,7 +180,8 @@ class Task(ABC):
 
     Which stage calls which method:
 
-    - trainer: `build` and `objective` once, `encode` for every batch, and `trained` for the network that it saves
+    - trainer: `learning_from`, `build` and `objective` once, `encode` for every batch, and `trained` for the network that it
+      saves
     - exporter: `predictor`, whose outputs the SavedModel answers with; infra_validator compares both
     - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
 
@@ -207,6 +208,16 @@ class Task(ABC):
         A loss against several answers cannot become zero.
         """
         return batch
+
+    def learning_from(self, examples: tf.data.Dataset) -> Self:
+        """The task for a training on these examples. By default it does not depend on them, and they are not read.
+
+        A trainer calls it once, before `objective`.
+
+        Args:
+            examples: the train split, one by one: a dict of tensors without a batch axis; images are encoded.
+        """
+        return self
 
     @abstractmethod
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:

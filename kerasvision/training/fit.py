@@ -147,7 +147,10 @@ def _parts(
 ) -> _Parts:
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task, policy = make_task(settings.task, classes), chosen_policy(training.precision)
+    task, policy = (
+        make_task(settings.task, classes).learning_from(examples.dataset(TRAIN)),
+        chosen_policy(training.precision),
+    )
     identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
     workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
     with strategy.scope(), building_in(policy):

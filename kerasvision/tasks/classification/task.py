@@ -23,6 +23,7 @@ from kerasvision.tasks.classification.auxiliary import (
     with_auxiliary_losses,
 )
 from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
+from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
 from kerasvision.tasks.classification.evidence import evidence
 from kerasvision.tasks.classification.losses import answer_logits, example_losses
@@ -50,12 +51,24 @@ class ClassificationTask(Task):
             DataError: the examples have no labels.
         """
         if "label" not in batch:
-            raise DataError(
-                "classification requires a label for every image; these images have none",
-                hint="choose a source with labels (source.label), or another task",
-            )
+            raise _no_labels()
         shares = batch.get("label_shares")
         return batch["image"], tf.one_hot(batch["label"], len(self.classes)) if shares is None else shares
+
+    def learning_from(self, examples: tf.data.Dataset) -> "ClassificationTask":
+        """The task with the class weights as numbers, which "balanced" takes from the labels of these examples.
+
+        Raises:
+            ConfigError: there is no class that `class_weights` names.
+            DataError: the examples have no labels.
+        """
+        settings = self.settings
+        if settings.class_weights == "balanced":
+            weights = balanced_weights(_labels(examples), classes=self.classes)
+            settings = settings.model_copy(update={"class_weights": weights})
+        # Checked here already: a training may need minutes before it makes the objective.
+        class_weights(settings, self.classes)
+        return type(self)(settings, self.classes)
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network with one logit per class, and with its auxiliary heads, unless the options turn them off."""
@@ -75,11 +88,16 @@ class ClassificationTask(Task):
         return main_head_only(model)
 
     def objective(self) -> Objective:
-        """The loss of the settings; accuracy, log loss, and top-k accuracy if there are more than k classes.
+        """The loss, weighted by class; accuracy, log loss, and top-k accuracy if there are more than k classes.
 
         In training, auxiliary heads add 0.3 times their loss each. Metrics use the main logits only.
+
+        Raises:
+            ConfigError: there is no class that `class_weights` names, or its weights are not known yet.
         """
-        loss = self.settings.loss
+        loss, losses = self.settings.loss, example_losses(self.settings)
+        if self.settings.class_weights is not None:
+            losses = weighted_by_class(losses, class_weights(self.settings, self.classes))
 
         def logits_of(outputs: Any) -> tf.Tensor:
             return answer_logits(main_logits(outputs), loss=loss)
@@ -92,7 +110,7 @@ class ClassificationTask(Task):
         if self.settings.top_k < len(self.classes):
             k = self.settings.top_k
             metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))
-        return Objective(with_auxiliary_losses(example_losses(self.settings)), metrics, logits_of)
+        return Objective(with_auxiliary_losses(losses), metrics, logits_of)
 
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
         """`scores` float32 (N, C), probabilities that sum to 1, and `classes` string (N,), the winning labels.
@@ -211,6 +229,20 @@ class ClassificationTask(Task):
                 hint="if it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; if it is "
                 "in evaluation.ensemble, remove it there",
             )
+
+
+def _labels(examples: tf.data.Dataset) -> list[int]:
+    if "label" not in examples.element_spec:
+        raise _no_labels()
+    labels = examples.map(lambda example: example["label"]).batch(1024)
+    return [int(label) for batch in labels.as_numpy_iterator() for label in batch]
+
+
+def _no_labels() -> DataError:
+    return DataError(
+        "classification requires a label for every image; these images have none",
+        hint="choose a source with labels (source.label), or another task",
+    )
 
 
 def _rows(ids: Sequence[str], answers: Answers) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from kerasvision import config as c
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective, Task, make_task
@@ -67,7 +68,7 @@ def prepare_step(
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task = make_task(settings.task, classes)
+    task = make_task(settings.task, classes).learning_from(examples.dataset(TRAIN))
     model = settings.model if training.freeze is None else without_auxiliary_heads(settings.model)
     network = task.build(model, image_shape=transform.settings.image_shape)
     part, _, _ = part_to_train(network, settings=settings, examples=examples, transform=transform)
