@@ -142,8 +142,8 @@ class Classification(MeasuredTask):
     training images of C classes, n of them of this class, as in scikit-learn (King & Zeng, 2001,
     https://doi.org/10.1093/oxfordjournals.pan.a004868). So the mean weight is 1, and the learning rate keeps its meaning.
 
-    The scores of an answer sum to 1 with every loss, but only those of `cross_entropy` are probabilities. A hinge loss trains
-    margins, so the softmax of its outputs only ranks the classes.
+    The scores of an answer sum to 1 with every loss, but only those of `cross_entropy` are probabilities. A hinge loss
+    trains margins, so the softmax of its outputs only ranks the classes.
 
     Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (the means of recall and F1 over the classes, so that a rare
     class counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,
