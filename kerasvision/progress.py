@@ -1,6 +1,6 @@
-"""Shows the progress of long work: a bar on a terminal, nothing in a log or a pipe.
+"""Shows the progress of long work: a bar on a terminal, nothing in a log or a pipe; and lines that stay, in both.
 
-A process that works for another process does not draw: it reports its bars, and the other process draws the bars of all.
+A process that works for another process does not draw: it reports its bars and lines, and the other process shows all.
 
 >>> with bar("reading", total=2) as advance:
 ...     advance(1)
@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:  # a run that has nothing to do draws nothing, and does not need the import
     from rich.progress import Progress, TaskID
@@ -54,9 +55,12 @@ class BarState:
 
 
 class _Bars:
-    """Where the bars of this process are shown: on the screen, or by another process."""
+    """Where the bars and lines of this process are shown: on the screen, or by another process."""
 
     report: Callable[[BarState], None] | None = None
+    report_line: Callable[[str], None] | None = None
+    # Draws the current bar. Only this console can print a line above the bar.
+    screen: Console | None = None
     numbers = itertools.count()
 
 
@@ -67,6 +71,15 @@ def report_bars(report: Callable[[BarState], None]) -> None:
         report: receives each state: at most ten per second and bar, and always the last one.
     """
     _Bars.report = report
+
+
+def report_lines(report: Callable[[str], None]) -> None:
+    """From now on the lines of `say` in this process are not printed; they are reported instead.
+
+    Args:
+        report: receives each line, without a line break.
+    """
+    _Bars.report_line = report
 
 
 @contextmanager
@@ -85,7 +98,7 @@ def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterato
         with _reported(description, total, done, _Bars.report) as advance:
             yield advance
         return
-    console = Console(stderr=True)
+    console, before = Console(stderr=True), _Bars.screen
     with _progress(console) as progress:
         task = progress.add_task(description, total=total, completed=done, note="")
 
@@ -94,7 +107,11 @@ def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterato
             if note is not None:
                 progress.update(task, note=note)
 
-        yield move
+        _Bars.screen = console
+        try:
+            yield move
+        finally:
+            _Bars.screen = before
 
 
 @contextmanager
@@ -197,5 +214,13 @@ def _progress(console: Console, *, refreshes_itself: bool = True) -> "Progress":
 
 
 def say(text: str) -> None:
-    """Prints a line on standard error that stays, such as a value that was chosen automatically."""
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"  {text}")
+    """Prints a line on standard error that stays, above a bar: an epoch of a training, or what was chosen automatically.
+
+    It is printed exactly as it is, and not wrapped.
+    """
+    if _Bars.report_line is not None:
+        _Bars.report_line(text)
+        return
+    console = _Bars.screen or Console(stderr=True)
+    # A Text, because in a str rich replaces `:cat:` by a picture.
+    console.print(Text(f"  {text}"), soft_wrap=True)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from kerasvision import progress
-from kerasvision.progress import BarState, Board, bar, report_bars
+from kerasvision.progress import BarState, Board, bar, report_bars, report_lines, say
 
 
 @pytest.fixture
@@ -79,3 +79,27 @@ def test_ended_bar_and_those_of_a_process_that_is_gone_disappear(screen):
     board.show("evaluator", state(1))
     assert "trainer" not in screen.getvalue()[before:]
     board.hide()
+
+
+def test_a_line_is_printed_whole_and_as_it_is_while_a_bar_is_drawn(screen):
+    text = "[bold]:cat: " + 30 * "long "
+    with bar("training", total=3) as advance:
+        advance(1)
+        say(text)
+    assert f"  {text}\n" in screen.getvalue().replace("\r", "")
+
+
+def test_a_line_without_a_terminal_is_printed_alone(capsys):
+    with bar("training", total=3) as advance:
+        advance(1)
+        say("epoch 1/3")
+    assert capsys.readouterr().err == "  epoch 1/3\n"
+
+
+def test_a_line_of_a_process_that_works_for_another_is_reported(monkeypatch, capsys):
+    monkeypatch.setattr(progress._Bars, "report_line", None)
+    said = []
+    report_lines(said.append)
+    say("epoch 1/3")
+    assert said == ["epoch 1/3"]
+    assert capsys.readouterr().err == ""

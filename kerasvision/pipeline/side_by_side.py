@@ -18,9 +18,9 @@ from kerasvision.pipeline.graph import LatestBlessed, Node, Pipeline, Previous, 
 from kerasvision.pipeline.launcher import Launch, Result, record_end, reuse
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.resolving import Outputs
-from kerasvision.pipeline.stage_process import Assignment, Failure, Message, Remark
+from kerasvision.pipeline.stage_process import Assignment, Failure, Line, Message, Remark
 from kerasvision.pipeline.stage_processes import StageProcess, StageProcesses
-from kerasvision.progress import BarState, Board
+from kerasvision.progress import BarState, Board, say
 
 # Stages that do not use a GPU. The others, including a user's own, run in the process that sees the GPUs, one at a time.
 WITHOUT_GPU = frozenset(
@@ -169,6 +169,11 @@ class SideBySide:
     def _take(self, process: StageProcess, node: str | None, message: Message) -> None:
         if isinstance(message, BarState):
             self._board.show(node or "", message)
+            return
+        if isinstance(message, Line):
+            # At once and whole, so that lines of stages that run at the same time alternate but do not mix.
+            self._board.hide()
+            say(f"{node}: {message.text}")
             return
         if isinstance(message, Remark):
             self._board.hide()

@@ -18,7 +18,7 @@ from kerasvision.pipeline.launcher import Launch, Result, launch
 from kerasvision.pipeline.records import RunRecord
 from kerasvision.pipeline.resolving import Outputs
 from kerasvision.pipeline.store import Store, opened
-from kerasvision.progress import BarState, report_bars
+from kerasvision.progress import BarState, report_bars, report_lines
 from kerasvision.training.interruption import end_with_parent
 
 if TYPE_CHECKING:
@@ -79,6 +79,13 @@ class Remark:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line that the current stage says (see `kerasvision.progress.say`)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a stage has no result.
 
@@ -93,7 +100,7 @@ class Failure:
     story: str
 
 
-Message = Remark | BarState | Result | Failure
+Message = Remark | Line | BarState | Result | Failure
 
 
 def main(connection: "Connection", stdout: "Connection", stderr: "Connection", setup: ProcessSetup) -> None:
@@ -119,6 +126,7 @@ def main(connection: "Connection", stdout: "Connection", stderr: "Connection", s
         load_pipeline_module(file)
     pipeline = pickle.loads(setup.pipeline)
     report_bars(connection.send)
+    report_lines(lambda text: connection.send(Line(text)))
     with opened(setup.folder) as store:
         while (asked := _next(connection)) is not None:
             if isinstance(asked, Preparation):

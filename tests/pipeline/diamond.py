@@ -16,6 +16,7 @@ from kerasvision.pipeline.artifacts import Examples, Model, Out
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.local import run
+from kerasvision.progress import say
 
 PATIENCE_SECONDS = 100
 # These stages need no TensorFlow, and its import takes seconds.
@@ -38,6 +39,11 @@ def act(does: str, name: str, folder: Path) -> None:
             print(f"{name} {number}", end="", flush=True)
             time.sleep(0.05)
             print(" end")
+    elif does == "say":
+        wait_for(folder / "left.begun")
+        wait_for(folder / "right.begun")
+        for number in range(50):
+            say(f"{number} {100 * '.'} end")
     elif does == "devices":
         wait_for(folder / "left.begun")
         wait_for(folder / "right.begun")

@@ -130,6 +130,16 @@ def test_what_stages_print_is_not_mixed(diamond, tmp_path, capsys):
     assert printed in ([*both[0], *both[1]], [*both[1], *both[0]])
 
 
+def test_what_stages_say_is_shown_at_once_in_whole_lines_that_name_the_stage(diamond, tmp_path, capsys):
+    made = diamond.pipeline(tmp_path / "control", left_does="say", right_does="say")
+    run(made, root=tmp_path, workers=2)
+    said = capsys.readouterr().err.splitlines()
+    for name in ("left", "right"):
+        expected = [f"  {name}: {number} {100 * '.'} end" for number in range(50)]
+        assert [line for line in said if line.startswith(f"  {name}: ")] == expected
+    assert len(said) == 100
+
+
 def test_first_failure_is_named_and_the_other_stage_is_stopped(diamond, tmp_path):
     listener = diamond.Lines()
     made = diamond.pipeline(tmp_path / "control", left_does="hang", right_does="fail")
