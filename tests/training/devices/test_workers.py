@@ -1,6 +1,7 @@
 """Several workers: a wrong TF_CONFIG is rejected, a missing worker is named, and two workers give one's result."""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -176,17 +177,43 @@ def settings(*, rate=0.0, **training):
     )
 
 
-def started(stripes, folder, *, how, rate=0.0, **training):
+def variables_of_two():
+    """The environment variables of each of two workers."""
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    return [environment({"worker": workers}, task={"type": "worker", "index": index}) for index in range(2)]
+
+
+def fitted_by_two(stripes, folder):
+    """Fits on two workers, each in a process that is forked after the imports; returns the exit codes."""
+    import worker_cases
+
+    processes = []
+    for index, variables in enumerate(variables_of_two()):
+        processes.append(
+            multiprocessing.get_context("spawn").Process(
+                target=worker_cases.fit_in_this_process,
+                args=(settings(strategy="multi_worker"), stripes.examples.parent, folder),
+                kwargs={"log": folder / f"worker-{index}.log", "variables": variables},
+            )
+        )
+        processes[-1].start()
+    for process in processes:
+        process.join(400)
+        process.kill()
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def started(stripes, folder, **training):
     """Starts two workers, each with its own standard error."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "settings.json").write_text(json.dumps(settings(rate=rate, strategy="multi_worker", **training).to_data()))
-    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
-    command = [sys.executable, str(SCRIPT), how, str(stripes.examples.parent), str(folder / "settings.json"), str(folder)]
+    (folder / "settings.json").write_text(json.dumps(settings(strategy="multi_worker", **training).to_data()))
+    command = [sys.executable, str(SCRIPT), str(stripes.examples.parent), str(folder / "settings.json"), str(folder)]
     processes = []
-    for index in range(2):
-        variables = {**os.environ, **environment({"worker": workers}, task={"type": "worker", "index": index})}
+    for index, variables in enumerate(variables_of_two()):
         with (folder / f"worker-{index}.log").open("w") as log:
-            processes.append(subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True))
+            everything = {**os.environ, **variables}
+            processes.append(subprocess.Popen(command, env=everything, stdout=subprocess.PIPE, stderr=log, text=True))
     return processes
 
 
@@ -208,8 +235,8 @@ def named_network(monkeypatch):
 
 def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, named_network):
     # Momentum, clipping, synchronised statistics, batches of 20 of 96 images, 24 validation images in batches of 20.
-    codes, _, errors = ended(started(stripes, tmp_path, how="fit"), tmp_path)
-    assert codes == [0, 0], errors
+    codes = fitted_by_two(stripes, tmp_path)
+    assert codes == [0, 0], [(tmp_path / f"worker-{number}.log").read_text() for number in range(2)]
     one = fit(
         settings(strategy="one_device"),
         examples=ExampleSet(stripes.examples),
@@ -225,7 +252,6 @@ def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, n
                 np.testing.assert_allclose(found[f"history {name}"], one.history[name], rtol=1e-6, err_msg=name)
     # Only the chief wrote files.
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "settings.json",
         "work",
         "worker-0.log",
         "worker-0.npz",
@@ -253,7 +279,7 @@ def newest_step(folder):
 def killed(stripes, folder, victim, number):
     """Kills one of two workers after a few steps; returns the output of both, and how long it took."""
     start = newest_step(folder)
-    processes = started(stripes, folder, how="train", **LONG)
+    processes = started(stripes, folder, **LONG)
     while newest_step(folder) < start + 3:
         assert all(process.poll() is None for process in processes), (folder / "worker-0.log").read_text()
         time.sleep(0.05)
@@ -266,7 +292,7 @@ def killed(stripes, folder, victim, number):
 @pytest.mark.slow
 def test_killed_workers_are_named_and_the_next_start_ends_bit_for_bit_where_an_undisturbed_one_does(stripes, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    codes, said, errors = ended(started(stripes, whole, how="train", **LONG), whole)
+    codes, said, errors = ended(started(stripes, whole, **LONG), whole)
     assert (codes, said) == ([0, 0], ["wrote\n", "took part\n"]), errors
     for victim in (1, 0):
         codes, errors, seconds = killed(stripes, parts, victim, signal.SIGKILL)
@@ -277,7 +303,7 @@ def test_killed_workers_are_named_and_the_next_start_ends_bit_for_bit_where_an_u
         assert seconds < 60, seconds
     codes, errors, _ = killed(stripes, parts, 1, signal.SIGTERM)
     assert codes == [143, 143], errors
-    codes, said, errors = ended(started(stripes, parts, how="train", **LONG), parts)
+    codes, said, errors = ended(started(stripes, parts, **LONG), parts)
     assert (codes, said) == ([0, 0], ["wrote\n", "took part\n"]), errors
     assert (parts / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
     import keras

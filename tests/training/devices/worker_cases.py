@@ -1,10 +1,12 @@
 """One worker of a small training; test_workers.py runs several at a time.
 
-    TF_CONFIG=... python worker_cases.py HOW DATA SETTINGS.json FOLDER
+    TF_CONFIG=... python worker_cases.py DATA SETTINGS.json FOLDER
 
-HOW is `fit`, or `train`, which the trainer stage runs and which starts a new process. DATA is a folder of the fixture
-`stripes`. It writes FOLDER/work; with `fit`, also this worker's final weights, FOLDER/worker-0.npz; with `train`, also
-FOLDER/model.keras and history.csv. The exit code is that of the command line.
+runs `train`, as the trainer stage does; it starts a new process. DATA is a folder of the fixture `stripes`. It writes
+FOLDER/work, FOLDER/model.keras and history.csv. The exit code is that of the command line.
+
+`fit_in_this_process` is for a process that has already imported TensorFlow, which takes five seconds. It writes FOLDER/work,
+and this worker's final weights, FOLDER/worker-0.npz.
 """
 
 import json
@@ -15,15 +17,23 @@ from pathlib import Path
 from kerasvision import quiet
 
 
-def main(how, data, settings, folder):
+def main(data, settings, folder):
     from kerasvision.config.stages import TrainerSettings
     from kerasvision.errors import KerasvisionError
 
     try:
-        {"fit": fit, "train": train}[how](TrainerSettings.parse(json.loads(settings.read_text())), data, folder)
+        train(TrainerSettings.parse(json.loads(settings.read_text())), data, folder)
     except KerasvisionError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
+
+
+def fit_in_this_process(settings, data, folder, *, log, variables):
+    """`fit` with these environment variables; `log` is a file for the standard error."""
+    os.environ.update(variables)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    fit(settings, data, folder)
 
 
 def fit(settings, data, folder):
@@ -79,4 +89,4 @@ def normalised(*, image_shape, num_classes, synchronized=False, rate=0.0):
 
 if __name__ == "__main__":
     quiet.install()
-    main(sys.argv[1], *map(Path, sys.argv[2:]))
+    main(*map(Path, sys.argv[1:]))
