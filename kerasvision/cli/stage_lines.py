@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from kerasvision.pipeline.listener import Listener
 
 
+# The end of the run prints the reasons, and `runs list` uses the others.
+UNSAID = ("reason", "headline", "split")
+
+
 def stage_lines(*, anomalies: bool = True) -> "Listener":
     """A listener that prints one line per stage on standard error while the run goes on.
 
@@ -66,7 +70,6 @@ def _print_anomalies(result: "Result", console: Console) -> None:
 def _facts(result: "Result") -> str:
     """The properties of a stage's artifacts, in one line."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
-    # The end of the run prints the reasons.
-    facts = {name: value for name, value in facts.items() if name != "reason" and not name.startswith("forced_")}
+    facts = {name: value for name, value in facts.items() if name not in UNSAID and not name.startswith("forced_")}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
     return escape(f" ({shown})") if shown else ""

@@ -166,9 +166,17 @@ class Captioning(MeasuredTask):
             "distinct_captions",
         )
 
+    def headline_metric(self) -> str:
+        """CIDEr-D, which was made for captions of images."""
+        return "cider_d"
+
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; the network receives the true previous tokens."""
         return ("loss", "perplexity", "token_accuracy")
+
+    def training_headline_metric(self) -> str:
+        """The share of right tokens; the perplexity says the same as the loss."""
+        return "token_accuracy"
 
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError if images are mixed, a setting requires numeric answers, or the network has no decoder."""

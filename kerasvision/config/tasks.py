@@ -75,6 +75,14 @@ class Task(Component):
         """What is measured after every epoch, including the loss; empty if that is not known before the training."""
         return ()
 
+    def headline_metric(self) -> str | None:
+        """The metric of a whole data set that a list of models shows; None if the task names none."""
+        return None
+
+    def training_headline_metric(self) -> str | None:
+        """The metric, in addition to the loss, that the line of an epoch shows; None for the loss alone."""
+        return next((name for name in self.training_metric_names() if name != "loss"), None)
+
     def best_is(self, metric: str) -> Literal["max", "min"]:
         """Whether a higher or a lower value of a metric is better."""
         return "min" if metric == "loss" else "max"
@@ -103,6 +111,10 @@ class MeasuredTask(Task):
     def metric_names(self) -> Sequence[str]:
         """The metrics of a whole data set."""
         return (*self.built_in_metrics(), *(metric.name for metric in self.metrics))
+
+    def headline_metric(self) -> str | None:
+        """The first of its metrics."""
+        return next(iter(self.metric_names()), None)
 
     def check_metric(self, name: str) -> None:
         """Raises ConfigError where this task does not measure `name`."""

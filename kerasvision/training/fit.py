@@ -22,7 +22,7 @@ from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.dotted import set_leaves
-from kerasvision.progress import bar
+from kerasvision.progress import Advance, bar, say
 from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.checkpointing.best_weights import BestWeights
@@ -31,6 +31,8 @@ from kerasvision.training.devices.full_precision import in_float32
 from kerasvision.training.devices.precision import building_in, chosen_policy, uses_xla
 from kerasvision.training.devices.strategy import make_strategy, workers_of
 from kerasvision.training.devices.workers import WorkerGroup
+from kerasvision.training.ending import how_it_ended
+from kerasvision.training.logs.epoch_lines import EpochLines, History, Shown, where_it_goes_on
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.logs.tensorboard_log import TensorBoardLog
@@ -103,6 +105,9 @@ def fit(
         parts = _parts(settings, examples=examples, classes=classes, transform=transform, strategy=strategy, workers=workers)
         callbacks, end = _callbacks(settings, own_work), _End(should_stop)
         history = _train(parts, callbacks, work=own_work, until_epoch=until_epoch, end=end)
+        if parts.step.network.stop_training or len(history["loss"]) == settings.training.epochs:
+            for sentence in how_it_ended(settings.training, history, callbacks):
+                say(sentence)
         _take_best(parts.step.network, callbacks)
         return Fitted(_model(parts), _table(history), workers, end.reason)
 
@@ -193,14 +198,16 @@ def _train(
         ) as saving,
         bar("training", total=training.epochs * steps, done=saving.start.step) as advance,
     ):
+        if (start := saving.start).step:
+            say(where_it_goes_on(start.step, steps_per_epoch=steps, epochs=training.epochs, stopped=start.stopped))
         history = train_loop(
             parts.step,
-            parts.batches(encode=parts.task.encode, start_step=saving.start.step, shard=(workers.number, workers.count)),
+            parts.batches(encode=parts.task.encode, start_step=start.step, shard=(workers.number, workers.count)),
             epochs=training.epochs,
             steps_per_epoch=steps,
             until_epoch=until_epoch,
             validation=parts.validation,
-            callbacks=[*callbacks, TrainingBar(advance, batch_size=training.batch_size, epochs=training.epochs)],
+            callbacks=[*callbacks, *_watchers(parts.settings, advance, history=start.history)],
             steps_per_call=training.steps_per_call,
             saving=saving,
             explain=lambda step: f"Its images: {_ids(step, batches=parts.batches)}. Last checkpoint: {saving.last}",
@@ -209,6 +216,25 @@ def _train(
         )
     found: Mapping[str, Sequence[float]] = history.history
     return found
+
+
+def _watchers(settings: TrainerSettings, advance: Advance, *, history: History) -> list[keras.callbacks.Callback]:
+    """The callbacks that show how far a training is, and whose state is not saved.
+
+    Args:
+        settings: of the training.
+        advance: advances its bar.
+        history: of the epochs before it was resumed.
+    """
+    training, task = settings.training, settings.task
+    metric = task.training_headline_metric()
+    best_by = training.best_by if training.keep == "best" or training.early_stopping or metric is None else metric
+    shown = Shown(metric, best_by, task.best_is(best_by))
+    size, epochs = training.batch_size, training.epochs
+    return [
+        TrainingBar(advance, batch_size=size, epochs=epochs),
+        EpochLines(say, shown=shown, batch_size=size, epochs=epochs, history=history),
+    ]
 
 
 class _End:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import StageError
-from kerasvision.training.logs.progress_bar import TrainingBar
+from kerasvision.training.logs.step_clock import StepClock
 from kerasvision.training.step import LostError, TrainStep
 
 # Python runs at least this often: to show the progress, and to notice a request to stop.
@@ -261,7 +261,7 @@ class _Loop:
 
 def _sees_steps(callback: keras.callbacks.Callback) -> bool:
     """Whether the callback acts at each step, so that calls of several steps would change what it does."""
-    if isinstance(callback, TrainingBar):
+    if isinstance(callback, StepClock):
         return False
     theirs = (getattr(getattr(callback, hook), "__func__", None) for hook in _STEP_HOOKS)
     return any(own is not getattr(keras.callbacks.Callback, hook) for own, hook in zip(theirs, _STEP_HOOKS, strict=True))

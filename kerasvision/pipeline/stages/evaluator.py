@@ -53,6 +53,9 @@ def evaluator(
     blessing.properties.update(blessed=int(verdict.blessed), verdict=verdict.verdict, reason=verdict.reason)
     # Only scores of the whole split; those of single classes are in the file.
     evaluation.properties.update({name: value for name, value in evaluated.judgement.scores.items() if "[" not in name})
+    headline = settings.task.headline_metric()
+    if headline in evaluated.judgement.scores:
+        evaluation.properties.update(headline=headline, split=evaluated.split)
     if simple_scores:
         evaluation.properties.update(simple_scores.properties)
     evaluation.properties.update({f"human_{name}": value for name, value in settings.evaluation.human.items()})

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import keras
+from kerasvision.training.logs.step_clock import StepClock
 
 # The pace is measured over this many of the last seconds, so that a slowdown is soon visible.
 WINDOW_SECONDS = 10.0
@@ -37,7 +37,7 @@ class Pace:
         return sum(images for images, _ in self._measured) / seconds if seconds else None
 
 
-class TrainingBar(keras.callbacks.Callback):
+class TrainingBar(StepClock):
     """Advances a bar (see progress): `epoch 3/10  loss 0.1234  812 images/s`; the bar itself shows the time left.
 
     The pace excludes the validation and the first call in a process, in which TensorFlow builds its graph.
@@ -49,35 +49,23 @@ class TrainingBar(keras.callbacks.Callback):
         clock: returns the time in seconds.
     """
 
-    remembers = ()
-
     def __init__(
         self, advance: Callable[..., None], *, batch_size: int, epochs: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__()
-        self._advance, self._batch_size, self._clock = advance, batch_size, clock
-        self._pace, self._epochs = Pace(), epochs
-        self._epoch = self._first = 0
-        self._since: float | None = None
-        self._is_first_call = True
+        super().__init__(clock)
+        self._advance, self._batch_size = advance, batch_size
+        self._pace, self._epochs, self._epoch = Pace(), epochs, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Notes the number of the epoch."""
-        self._epoch, self._since = epoch + 1, None
+        super().on_epoch_begin(epoch, logs)
+        self._epoch = epoch + 1
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the first step of a call, and the time."""
-        self._first = batch
-        if self._since is None:
-            self._since = self._clock()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def measured(self, steps: int, seconds: float | None, loss: float | None) -> None:
         """Advances the bar by all steps of a call."""
-        steps, now = batch - self._first + 1, self._clock()
-        if self._since is not None and not self._is_first_call:
-            self._pace.add(steps * self._batch_size, now - self._since)
-        self._since, self._is_first_call = now, False
-        self._advance(steps, self._note((logs or {}).get("loss")))
+        if seconds is not None:
+            self._pace.add(steps * self._batch_size, seconds)
+        self._advance(steps, self._note(loss))
 
     def _note(self, loss: float | None) -> str:
         pace = self._pace.images_per_second
