@@ -4,11 +4,15 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
+
+REPOSITORY = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,6 +94,32 @@ def once_for_all(tmp_path_factory):
         return folder
 
     return once
+
+
+@pytest.fixture(scope="session")
+def run_new():
+    """Runs the command line in a new interpreter: its exit code and output."""
+
+    def run(*arguments, cwd=REPOSITORY, **environment):
+        code = "from kerasvision.cli import main; main()"
+        command = [sys.executable, "-W", "error::UserWarning", "-c", code, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def digits_root(once_for_all, run_new):
+    """A root in which pipelines/digits.py ran."""
+
+    def first_run(root):
+        done = run_new("run", "pipelines/digits.py", "--root", root)
+        assert done.returncode == 0, done.stderr
+        (root / "first_run.txt").write_text(done.stdout.replace(f"{os.path.relpath(root, REPOSITORY)}/", ""))
+
+    return once_for_all("digits", first_run)
 
 
 @pytest.fixture(scope="session")
