@@ -1,34 +1,45 @@
 """The networks of the package, one row each; every row passes every check in this folder.
 
 A builder has a row for each set of options that changes its graph. Images are small, because each check runs on each row. A
-row and its checks are `slow` if it only repeats a block more often than another row, or if it takes long.
+row and its checks are `slow` if it only repeats a block more often than another row, or if it takes long. A row with a
+`shorter` builder has each kind of block of its network once, where the network repeats them.
 """
 
+import contextlib
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasvision.models import build
+from kerasvision.models import build, resnet, resnet_small, resnet_v2
+
+WIDEST_DENSE = 256
 
 
 @dataclass(frozen=True)
 class Network:
     """A builder with its options, the (H, W, C) of the images for its checks, and whether these checks are slow.
 
-    `idle`: a pattern for the paths of weights that training cannot change, because a norm subtracts what they add.
+    `shorter`: builds the network with fewer blocks. `everywhere`: two replicas and another backend compute with this row in
+    every run of the tests; for the other rows that is slow. `idle`: a pattern for the paths of weights that training cannot
+    change, because a norm subtracts what they add.
     """
 
     name: str
     image_shape: tuple[int, int, int]
     options: dict[str, Any] = field(default_factory=dict)
     slow: bool = False
+    shorter: Callable[..., keras.Model] | None = None
+    everywhere: bool = False
     idle: str | None = None
 
     def __str__(self) -> str:
-        return " ".join([self.name, *(f"{option}={value}" for option, value in self.options.items())])
+        shorter = [] if self.shorter is None else ["shorter"]
+        return " ".join([self.name, *shorter, *(f"{option}={value}" for option, value in self.options.items())])
 
     def is_idle(self, path: str) -> bool:
         """Whether `idle` matches the path of a weight."""
@@ -46,40 +57,73 @@ class Network:
         return [images, random.integers(10, size=(count, *self.per_image), dtype="int32")] if self.per_image else [images]
 
     def build(self, *, num_classes: int | None = 10, **changes: Any) -> keras.Model:
-        """The network on its own images with its own options, unless changed."""
-        return build(self.name, num_classes=num_classes, **{"image_shape": self.image_shape, **self.options, **changes})
+        """The network on its own images with its own options, unless changed, and with narrow dense layers."""
+        with narrow_dense_layers():
+            return self.build_wide(num_classes=num_classes, **changes)
+
+    def build_wide(self, *, num_classes: int | None = 10, **changes: Any) -> keras.Model:
+        """`build` with dense layers of their full width."""
+        builder = self.shorter or partial(build, self.name)
+        return builder(num_classes=num_classes, **{"image_shape": self.image_shape, **self.options, **changes})
 
 
+@contextlib.contextmanager
+def narrow_dense_layers() -> Iterator[None]:
+    """A dense layer has at most `WIDEST_DENSE` units: the 4096 of AlexNet and VGG took most of their time."""
+    begin = keras.layers.Dense.__init__
+
+    def begin_narrow(self, units, *args, **options):
+        begin(self, min(units, WIDEST_DENSE), *args, **options)
+
+    keras.layers.Dense.__init__ = begin_narrow
+    try:
+        yield
+    finally:
+        keras.layers.Dense.__init__ = begin
+
+
+SHORT_18 = partial(resnet.resnet, resnet.Depth("resnet18", (1, 1, 1, 1), bottlenecks=False))
+# The first bottleneck of a stage always has a projection, so one stage has two.
+SHORT_50 = partial(resnet.resnet, resnet.Depth("resnet50", (2, 1, 1, 1), bottlenecks=True))
+SHORT_20 = partial(resnet_small.cifar_resnet, resnet_small.Depth("resnet20", 1))
+SHORT_18_V2 = partial(resnet_v2.resnet_v2, resnet.Depth("resnet18_v2", (1, 1, 1, 1), bottlenecks=False))
+SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
 NETWORKS = [
-    Network("lenet5", (28, 28, 1)),
+    Network("lenet5", (28, 28, 1), everywhere=True),
     Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}),
     Network("alexnet", (67, 67, 3), {"dropout": 0.0}),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}),
-    Network("vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0}),
-    Network("vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0, "batch_norm": True}, idle=r"_conv\d/bias"),
-    Network("vgg13", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
-    Network("vgg16", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
-    Network("vgg19", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
+    Network("vgg11", (32, 32, 3), SMALL_VGG),
+    Network(
+        "vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0, "batch_norm": True}, everywhere=True, idle=r"_conv\d/bias"
+    ),
+    Network("vgg13", (32, 32, 3), SMALL_VGG, slow=True),
+    Network("vgg16", (32, 32, 3), SMALL_VGG, slow=True),
+    Network("vgg19", (32, 32, 3), SMALL_VGG, slow=True),
     Network("nin", (67, 67, 3), {"dropout": 0.0}),
     Network("googlenet", (64, 64, 3), {"dropout": 0.0}),
     Network("googlenet", (64, 64, 3), {"dropout": 0.0, "batch_norm": True}, slow=True),
     Network("inception_v3", (107, 107, 3), {"dropout": 0.0}, slow=True),
-    Network("resnet18", (32, 32, 3)),
+    Network("resnet18", (32, 32, 3), shorter=SHORT_18),
+    Network("resnet18", (32, 32, 3), slow=True),
     Network("resnet34", (32, 32, 3), slow=True),
-    Network("resnet50", (32, 32, 3)),
+    Network("resnet50", (32, 32, 3), shorter=SHORT_50),
+    Network("resnet50", (32, 32, 3), slow=True),
     Network("resnet50", (32, 32, 3), {"layout": "paper"}, slow=True),
     Network("resnet50", (32, 32, 3), {"layout": "keras"}, slow=True),
     Network("resnet101", (32, 32, 3), slow=True),
     Network("resnet152", (32, 32, 3), slow=True),
-    Network("resnet20", (16, 16, 3), {"synchronized": True}),
+    Network("resnet20", (16, 16, 3), {"synchronized": True}, shorter=SHORT_20, everywhere=True),
+    Network("resnet20", (16, 16, 3), {"synchronized": True}, slow=True),
     Network("resnet32", (16, 16, 3), slow=True),
     Network("resnet44", (16, 16, 3), slow=True),
     Network("resnet56", (16, 16, 3), slow=True),
     Network("resnet110", (16, 16, 3), slow=True),
     Network("resnet9", (16, 16, 3), {"width": 0.125}),
-    Network("resnet18_v2", (32, 32, 3)),
+    Network("resnet18_v2", (32, 32, 3), shorter=SHORT_18_V2),
+    Network("resnet18_v2", (32, 32, 3), slow=True),
     Network("resnet34_v2", (32, 32, 3), slow=True),
     Network("resnet50_v2", (32, 32, 3), {"layout": "paper"}, slow=True),
     Network("resnet50_v2", (32, 32, 3), {"layout": "keras"}, slow=True, idle=r"block\d_(conv3|shortcut_conv)/bias"),
@@ -91,6 +135,6 @@ NETWORKS = [
     Network("densenet_small", (32, 32, 3)),
     Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
-    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}),
+    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}, everywhere=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
 ]

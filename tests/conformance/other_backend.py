@@ -1,6 +1,8 @@
-"""Builds the network of each `<row>.keras` in a folder, loads its weights, and writes `<row>.<how>.npy` for `<row>.npz`.
+"""Builds networks of a folder: `<row>.shapes.json` lists the weights, `<row>.<how>.npy` answers `<row>.npz`.
 
-    python other_backend.py <folder> eager|compiled
+    python other_backend.py <folder> eager|compiled <row>...
+
+It builds the network of each `<row>.keras` in the folder. Only the given rows load these weights and answer.
 
 Compiled, a network runs as one program. Eager, it runs operation by operation: JAX compiles each kind once for all networks,
 which takes less than half the time.
@@ -8,6 +10,7 @@ which takes less than half the time.
 A process of its own, because Keras chooses its backend when it is imported: `KERAS_BACKEND=jax`.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -24,15 +27,23 @@ def begin_with_zeros():
         kind.__call__ = lambda self, shape, dtype=None, **_: np.zeros(shape, dtype)
 
 
+def answers(model, folder, row, how):
+    """The logits of the network with its saved weights for its saved inputs."""
+    model.load_weights(folder / f"{row}.keras")
+    inputs = list(np.load(folder / f"{row}.npz").values())
+    inputs = inputs if len(inputs) > 1 else inputs[0]
+    return model.predict_on_batch(inputs) if how == "compiled" else model(inputs, training=False)
+
+
 if __name__ == "__main__":
     begin_with_zeros()
     assert keras.backend.backend() != "tensorflow"
-    folder, how = Path(sys.argv[1]), sys.argv[2]
+    folder, how, *rows = sys.argv[1:]
+    folder = Path(folder)
     for network in NETWORKS:
         if (folder / f"{network}.keras").exists():
             model = network.build()
-            model.load_weights(folder / f"{network}.keras")
-            inputs = list(np.load(folder / f"{network}.npz").values())
-            inputs = inputs if len(inputs) > 1 else inputs[0]
-            answers = model.predict_on_batch(inputs) if how == "compiled" else model(inputs, training=False)
-            np.save(folder / f"{network}.{how}.npy", answers)
+            shapes = [[weight.path, weight.shape] for weight in model.weights]
+            (folder / f"{network}.shapes.json").write_text(json.dumps(shapes))
+            if str(network) in rows:
+                np.save(folder / f"{network}.{how}.npy", answers(model, folder, network, how))

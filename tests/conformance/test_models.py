@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasvision.lookup import MODELS
+from kerasvision.lookup import MODELS, keywords
 from kerasvision.models import table
 
 HERE = Path(__file__).parent
@@ -38,11 +37,8 @@ def lived_in(network):
     return model
 
 
-def copied(model, network):
-    """A copy of the network with the same weights; a test may change it."""
-    copy = network.build()
-    copy.set_weights(model.get_weights())
-    return copy
+def norms_of(model):
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def assert_equal_but_for_rounding(logits, expected):
@@ -50,12 +46,20 @@ def assert_equal_but_for_rounding(logits, expected):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def run_on_jax(folder, how):
+def assert_parts_equal(model, network, logits, *, training):
+    """The first image alone and the other three have their rows of the logits."""
+    for part in (slice(1), slice(1, None)):
+        of_part = asked(model, [values[part] for values in network.inputs()], training=training)
+        assert_equal_but_for_rounding(of_part, logits[part])
+
+
+def run_on_jax(folder, how, names):
     # Each network runs once, so XLA's optimization would take longer than it saves.
     hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     environment = os.environ | NO_GPU | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
-    command = [sys.executable, str(HERE / "other_backend.py"), str(folder), how]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
+    command = [sys.executable, str(HERE / "other_backend.py"), str(folder), how, *names]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stderr
 
 
 def assert_trained_alike(run):
@@ -84,6 +88,11 @@ def model(network, living):
 
 
 @pytest.fixture(scope="module")
+def logits(model, network):
+    return asked(model, network.inputs())
+
+
+@pytest.fixture(scope="module")
 def together(networks):
     """The names of the rows that one run of a script handles: all fast ones, or one slow one."""
     fast = tuple(str(network) for network in networks if not network.slow)
@@ -91,8 +100,16 @@ def together(networks):
 
 
 @pytest.fixture(scope="module")
-def saved_networks(networks, living, together, tmp_path_factory, warm):
-    """A folder with each row's network, its images, and its logits in plain Keras and on another backend."""
+def computed_together(networks, together):
+    """As `together`, but without the fast rows whose costly checks are slow."""
+    everywhere = tuple(str(network) for network in networks if network.everywhere)
+    others = tuple(str(network) for network in networks if not network.slow and not network.everywhere)
+    return lambda network: together(network) if network.slow else everywhere if network.everywhere else others
+
+
+@pytest.fixture(scope="module")
+def saved_networks(networks, living, together, tmp_path_factory):
+    """A folder with each row's network and its images."""
 
     @functools.cache
     def of(names):
@@ -101,25 +118,18 @@ def saved_networks(networks, living, together, tmp_path_factory, warm):
             if str(network) in names:
                 living(network).save(folder / f"{network}.keras")
                 np.savez(folder / f"{network}.npz", *network.inputs())
-        with ThreadPoolExecutor() as pool:
-            scripts = [
-                pool.submit(warm.run_script, HERE / "reload.py", folder, timeout_seconds=1500, **NO_GPU),
-                pool.submit(run_on_jax, folder, "eager"),
-            ]
-        for script in scripts:
-            assert script.result().returncode == 0, script.result().stderr
         return folder
 
     return lambda network: of(together(network))
 
 
 @pytest.fixture(scope="module")
-def compiled_networks(saved_networks):
-    """The same folder, with the logits of each row's network that JAX compiled as a whole."""
+def reloaded_networks(saved_networks, warm):
+    """The same folder, with each row's logits in plain Keras."""
 
     @functools.cache
     def of(folder):
-        done = run_on_jax(folder, "compiled")
+        done = warm.run_script(HERE / "reload.py", folder, timeout_seconds=1500, **NO_GPU)
         assert done.returncode == 0, done.stderr
         return folder
 
@@ -127,22 +137,51 @@ def compiled_networks(saved_networks):
 
 
 @pytest.fixture(scope="module")
-def replica_runs(together, warm):
+def on_jax(saved_networks):
+    """`on_jax(network, how, names)`: the same folder after a run on JAX in which the rows of these names answer."""
+
+    @functools.cache
+    def of(folder, how, names):
+        run_on_jax(folder, how, names)
+        return folder
+
+    return lambda network, how, names: of(saved_networks(network), how, names)
+
+
+@pytest.fixture(scope="module")
+def jax_shapes(on_jax, networks, computed_together):
+    """The path and shape of each weight of a row on JAX, from the run that every run of the tests makes."""
+
+    def of(network):
+        answering = network if network.slow else next(row for row in networks if row.everywhere)
+        folder = on_jax(network, "eager", computed_together(answering))
+        return json.loads((folder / f"{network}.shapes.json").read_text())
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def jax_answers(on_jax, computed_together):
+    """The logits of a row on JAX: `how` is "eager", or "compiled" as a whole."""
+    return lambda network, how: np.load(on_jax(network, how, computed_together(network)) / f"{network}.{how}.npy")
+
+
+@pytest.fixture(scope="module")
+def replica_runs(computed_together, warm):
     @functools.cache
     def of(mode, names):
         done = warm.run_script(HERE / "two_replicas.py", mode, *names, timeout_seconds=1500, **NO_GPU)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    return lambda network, mode: of(mode, together(network))[str(network)]
+    return lambda network, mode: of(mode, computed_together(network))[str(network)]
 
 
 def test_every_network_has_a_row_here(networks):
     assert {network.name for network in networks} == set(MODELS)
 
 
-def test_image_becomes_one_finite_logit_per_class(model, network):
-    logits = asked(model, network.inputs())
+def test_image_becomes_one_finite_logit_per_class(logits, network):
     assert logits.shape == (4, *network.per_image, 10)
     assert logits.dtype == "float32"
     assert np.isfinite(logits).all()
@@ -188,40 +227,68 @@ def test_every_weight_gets_a_gradient(network):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 1e-6 or network.is_idle(weight.path), weight.path
 
 
-def test_saved_equals_loaded_in_a_process_without_kerasvision(model, network, saved_networks):
-    reloaded = np.load(saved_networks(network) / f"{network}.out.npy")
+def test_saved_equals_loaded_in_a_process_without_kerasvision(logits, network, reloaded_networks):
+    reloaded = np.load(reloaded_networks(network) / f"{network}.out.npy")
     # Plain Keras normalises by other operations than the fused kernel.
-    assert_equal_but_for_rounding(reloaded, asked(model, network.inputs()))
+    assert_equal_but_for_rounding(reloaded, logits)
 
 
-def test_built_on_another_backend_it_answers_the_same(model, network, saved_networks):
-    on_jax = np.load(saved_networks(network) / f"{network}.eager.npy")
-    assert_equal_but_for_rounding(on_jax, asked(model, network.inputs()))
+def test_another_backend_builds_it_with_the_same_weights(model, network, jax_shapes):
+    """Building runs the code of each layer on symbolic tensors, so a layer that calls TensorFlow fails."""
+    assert jax_shapes(network) == [[weight.path, list(weight.shape)] for weight in model.weights]
+
+
+def test_built_on_another_backend_it_answers_the_same(logits, network, jax_answers):
+    assert_equal_but_for_rounding(jax_answers(network, "eager"), logits)
 
 
 @pytest.mark.slow
-def test_compiled_as_a_whole_on_another_backend_it_answers_the_same(model, network, compiled_networks):
-    on_jax = np.load(compiled_networks(network) / f"{network}.compiled.npy")
-    assert_equal_but_for_rounding(on_jax, asked(model, network.inputs()))
+def test_compiled_as_a_whole_on_another_backend_it_answers_the_same(logits, network, jax_answers):
+    assert_equal_but_for_rounding(jax_answers(network, "compiled"), logits)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_eager_equals_graph(model, network, training):
-    eager, graph = (copied(model, network) for _ in range(2)) if training else (model, model)
-    inputs = network.inputs()
-    logits = asked(tf.function(graph), inputs, training=training)
+def test_eager_equals_graph(model, logits, network):
+    # Without AutoGraph, as `fit` and `predict` trace a network.
+    graph = tf.function(model, autograph=False)
+    np.testing.assert_allclose(asked(graph, network.inputs()), logits, rtol=1e-3, atol=1e-3)
+
+
+def test_eager_equals_graph_in_training(model, network):
+    copy = network.build()
+
+    def trained_on(call):
+        copy.set_weights(model.get_weights())
+        return asked(call, network.inputs(), training=True), copy.get_weights()
+
+    eager, eager_weights = trained_on(copy)
+    graph, graph_weights = trained_on(tf.function(copy, autograph=False))
     # The tolerance is wide, because batch normalisation over the few pixels of a small map magnifies rounding.
-    np.testing.assert_allclose(logits, asked(eager, inputs, training=training), rtol=1e-3, atol=1e-3)
-    for in_graph, in_eager in zip(graph.weights, eager.weights, strict=True):
+    np.testing.assert_allclose(graph, eager, rtol=1e-3, atol=1e-3)
+    for in_graph, in_eager in zip(graph_weights, eager_weights, strict=True):
         np.testing.assert_allclose(in_graph, in_eager, rtol=1e-3, atol=1e-3)
 
 
-def test_image_alone_equals_its_row_in_a_batch(model, network):
-    inputs = network.inputs()
-    together = asked(model, inputs, training=False)
-    for row in range(4):
-        alone = asked(model, [part[row : row + 1] for part in inputs], training=False)
-        assert_equal_but_for_rounding(alone[0], together[row])
+def test_images_alone_equal_their_rows_in_a_batch(model, logits, network):
+    assert_parts_equal(model, network, logits, training=False)
+
+
+def test_in_training_images_meet_in_norms_only(model, network):
+    """Then two replicas compute what one device does, if all their norms are synchronized."""
+    norms = norms_of(model)
+    for norm in norms:
+        norm.trainable = False  # it uses the statistics of earlier batches
+    try:
+        assert_parts_equal(model, network, asked(model, network.inputs(), training=True), training=True)
+    finally:
+        for norm in norms:
+            norm.trainable = True
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_every_norm_can_be_synchronized(network):
+    has_option = "synchronized" in keywords(MODELS.path(network.name))
+    norms = norms_of(network.build(**({"synchronized": True} if has_option else {})))
+    assert all(norm.synchronized for norm in norms)
 
 
 @pytest.mark.timeout(1800)
