@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +15,37 @@ _spec.loader.exec_module(_shell)
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
+# They read the same images: the digits of scikit-learn.
+OF_DIGITS = ("export_format", "metric", "network", "stage", "task")
+# They run more stages than the claim needs: these runs are slow tests, with the plan of the run and a test of the part here.
+RUN_SLOWLY = ("stage", "task")
+MISTAKES = """
+import pandas as pd
+from kerasvision.pipeline.artifacts import ModelEvaluation
+from my_stage import Mistakes, MistakesSettings, list_mistakes
+
+rows = [("a.png", "1", "1", 0.9, True), ("b.png", "2", "3", 0.6, False), ("c.png", "4", "9", 0.8, False)]
+evaluation, mistakes = ModelEvaluation("."), Mistakes(".")
+pd.DataFrame(rows, columns=["id", "label", "predicted", "score", "correct"]).to_parquet(evaluation.predictions)
+list_mistakes(evaluation, mistakes, settings=MistakesSettings(most=1))
+print(mistakes.front.read_text(), mistakes.properties)
+"""
+NUMBERS = """
+import json
+import keras, numpy as np, tensorflow as tf
+from kerasvision.tasks.base import make_task
+from my_task import Number, mean_error
+
+task = make_task(Number(), ("3", "10"))
+network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+right, images = task.target({"label": tf.constant([1, 0, 1])}), tf.constant([[7.0], [3.0], [12.0]])
+answers = task.predictor(network)(images)["number"]
+loss = task.objective().losses(right, network(images), True)
+errors = task.losses(right.numpy(), answers.numpy())
+weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
+score = mean_error(right.numpy(), answers.numpy(), weights)
+print(json.dumps([np.asarray(part).tolist() for part in (right, answers, loss, errors, score)]))
+"""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -42,15 +74,76 @@ def is_shown(printed, shown):
     return re.fullmatch(expected, comparable(printed)) is not None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_command_runs_and_prints_what_is_shown(name, warm, tmp_path):
-    folder = tmp_path / name
-    shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("__pycache__", "runs", "saved_models"))
+def type_commands(folder, warm):
+    """Types the commands of a README in a folder that holds the example."""
     with _shell.Shell(warm, folder) as shell:
-        for command, shown in sessions(name):
+        for command, shown in sessions(folder.name):
             done = shell.run(command)
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
             assert is_shown(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+
+
+def copied(name, folder):
+    """The files of an example, as they are in the repository."""
+    return shutil.copytree(
+        EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "runs", "saved_models")
+    )
+
+
+@pytest.fixture(scope="module")
+def digits_read(warm, tmp_path_factory):
+    """The folder `runs` after the images of the digits were read and checked."""
+    folder = copied("export_format", tmp_path_factory.mktemp("digits"))
+    with _shell.Shell(warm, folder) as shell:
+        done = shell.run("kerasvision run pixels.py --until example_validator")
+    assert done.returncode == 0, done.stderr
+    return folder / "runs"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_DIGITS])
+def test_every_command_runs_and_prints_what_is_shown(name, warm, tmp_path):
+    type_commands(copied(name, tmp_path), warm)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_DIGITS if name not in RUN_SLOWLY])
+def test_every_command_runs_and_prints_what_is_shown_where_the_digits_were_read(name, digits_read, warm, tmp_path):
+    folder = copied(name, tmp_path)
+    shutil.copytree(digits_read, folder / "runs")
+    type_commands(folder, warm)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_DIGITS)
+def test_every_command_runs_and_prints_what_is_shown_from_nothing(name, warm, tmp_path):
+    type_commands(copied(name, tmp_path), warm)
+
+
+@pytest.mark.parametrize("name", RUN_SLOWLY)
+def test_the_stages_that_a_readme_shows_are_planned(name, digits_read, warm, tmp_path):
+    folder = copied(name, tmp_path)
+    shutil.copytree(digits_read, folder / "runs")
+    command, shown = next(session for session in sessions(name) if session[0].startswith("kerasvision run"))
+    with _shell.Shell(warm, folder) as shell:
+        done = shell.run(re.sub(" --until .*", "", command.replace(" run ", " plan ", 1)))
+    assert done.returncode == 0, done.stderr
+    planned = dict(re.findall(r"^ (\w+) +(reuse|run|depends)\b", done.stdout, flags=re.MULTILINE))
+    assert (planned["example_gen"], planned["transform"]) == ("reuse", "run")
+    assert set(re.findall(r"^ (\w+) +ran\b", shown, flags=re.MULTILINE)) <= {s for s in planned if planned[s] == "depends"}
+
+
+def test_the_stage_lists_the_surest_mistakes(warm, tmp_path):
+    done = warm.run(MISTAKES, folder=copied("stage", tmp_path))
+    assert done.stdout.split("\n") == ["id,label,predicted,score", "c.png,4,9,0.8", " {'mistakes': 1}", ""], done.stderr
+
+
+def test_the_task_learns_and_answers_the_number_of_a_label(warm, tmp_path):
+    done = warm.run(NUMBERS, folder=copied("task", tmp_path))
+    assert done.returncode == 0, done.stderr
+    right, answers, loss, errors, score = json.loads(done.stdout)
+    assert (right, answers) == ([10.0, 3.0, 10.0], [7.0, 3.0, 12.0])
+    assert (loss, errors) == ([9.0, 0.0, 4.0], [3.0, 0.0, 2.0])
+    # (3 + 0 + 2) / 3, and with the first image twice (2 * 3 + 0 + 2) / 4.
+    assert score == pytest.approx([5 / 3, 2.0])
 
 
 def test_every_folder_has_commands_and_is_listed():
