@@ -13,6 +13,7 @@ FILES = pytest.mark.parametrize("file", sorted(FOLDER.glob("*.ipynb")), ids=lamb
 # Runs the cells of a notebook in IPython, without a kernel. The first folder that they make is the given one.
 CELLS = """
 import json, sys, tempfile
+import matplotlib
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib_inline.backend_inline import configure_inline_support
@@ -21,8 +22,11 @@ from traitlets.config import Config
 make_folder, given = tempfile.mkdtemp, [sys.argv[1]]
 tempfile.mkdtemp = lambda *place, **named: given.pop() if given else make_folder(*place, **named)
 shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
-configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
-printed, pictures = "", 0
+matplotlib.use("module://matplotlib_inline.backend_inline")
+matplotlib.interactive(True)
+configure_inline_support(shell, matplotlib.get_backend())
+values, printed, pictures = [], "", 0
+shell.displayhook.write_format_data = lambda data, metadata=None: values.append(data)
 for cell in json.load(open(sys.argv[2], encoding="utf-8"))["cells"]:
     if cell["cell_type"] == "code":
         with capture_output() as shown:
@@ -30,6 +34,7 @@ for cell in json.load(open(sys.argv[2], encoding="utf-8"))["cells"]:
         done.raise_error()
         printed += shown.stdout
         pictures += sum("image/png" in output.data for output in shown.outputs)
+pictures += sum("image/png" in data for data in values)
 print(json.dumps([printed, pictures]))
 """
 
@@ -52,7 +57,7 @@ def test_notebook_runs_from_top_to_bottom(file):
 @FILES
 def test_cells_run_in_order_on_the_results_of_the_pipeline_that_the_notebook_loads(file, warm, digits_root, tmp_path):
     root = shutil.copytree(digits_root, tmp_path / "root")
-    done = warm.run(CELLS, root, file, folder=FOLDER, IPYTHONDIR=str(tmp_path), MPLBACKEND="inline")
+    done = warm.run(CELLS, root, file, folder=FOLDER, IPYTHONDIR=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     printed, pictures = json.loads(done.stdout.splitlines()[-1])
     assert_prints_what_its_text_describes(printed, pictures)
