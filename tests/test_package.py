@@ -12,19 +12,14 @@ import pytest
 from packaging.version import Version
 
 import kerasvision
+from kerasvision.pipeline.capacity import default_workers
+from kerasvision.pipeline.store import opened
 
 ROOT = Path(__file__).parent.parent
-# What a run with few epochs, few images for the proof and no comparison needs; the gate is lowered to what it reaches.
-SHORT = (
-    "training.epochs=5",
-    "gate.rules.0.value=0.5",
-    "simple_models=null",
-    "evaluation.resamples=100",
-    "evaluation.slices=[]",
-    'evaluation.splits=["test"]',
-    "serving.canary_examples=16",
-    "serving.latency_queries=5",
-)
+# The artifacts that contain neither durations nor times.
+ALWAYS_THE_SAME = {
+    "Examples", "ExampleStatistics", "Schema", "ExampleAnomalies", "TransformGraph", "ModelBlessing",
+}  # fmt: skip
 # The command line of the installed wheel, where nothing of the clone and no package of an extra can be imported.
 WITHOUT_EXTRAS = f"""
 import importlib.abc, sys
@@ -109,18 +104,49 @@ def test_wheel_holds_every_pipeline_of_the_repository(wheel):
     assert packed == {file.name: file.read_bytes() for file in (ROOT / "pipelines").glob("*.py")}
 
 
-def test_installed_wheel_runs_the_main_example_in_an_empty_folder_without_extras(installed, warm, tmp_path):
+@pytest.fixture(scope="module")
+def one_worker():
+    """How many workers a run has here: not as many as by default, so one, or on a small machine two."""
+    return 1 if default_workers() > 1 else 2
+
+
+@pytest.fixture(scope="module")
+def wheel_root(installed, warm, one_worker, tmp_path_factory):
+    """An empty folder, in which the installed wheel wrote the main example and ran it, without extras."""
+    folder = tmp_path_factory.mktemp("empty")
+
     def kerasvision(*words):
-        done = warm.run(WITHOUT_EXTRAS, installed, *words, folder=tmp_path, PYTHONPATH=str(installed))
+        done = warm.run(WITHOUT_EXTRAS, installed, *words, folder=folder, PYTHONPATH=str(installed))
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     assert "next: kerasvision run pipelines/digits.py" in kerasvision("new", "--example", "digits")
-    assert (tmp_path / "pipelines" / "digits.py").read_bytes() == (ROOT / "pipelines" / "digits.py").read_bytes()
-    changes = [word for change in SHORT for word in ("--set", change)]
-    printed = kerasvision("run", "pipelines/digits.py", "--workers", 1, *changes)
-    assert "10 of 10 stages executed" in printed
-    assert (tmp_path / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
-    pages = {page.name for page in tmp_path.glob("runs/artifacts/digits/*/*/*/*.html")}
-    assert pages == {"statistics.html", "evaluation.html"}
+    assert (folder / "pipelines" / "digits.py").read_bytes() == (ROOT / "pipelines" / "digits.py").read_bytes()
+    assert "11 of 11 stages executed" in kerasvision("run", "pipelines/digits.py", "--workers", one_worker)
     assert "digits" in kerasvision("saved", "list")
+    return folder
+
+
+def test_installed_wheel_runs_the_main_example_in_an_empty_folder_without_extras(wheel_root):
+    assert (wheel_root / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
+    pages = {page.name for page in wheel_root.glob("runs/artifacts/digits/*/*/*/*.html")}
+    assert pages == {"statistics.html", "evaluation.html"}
+
+
+def test_workers_side_by_side_write_the_same_bytes_as_one(digits_root, wheel_root):
+    """Compares artifacts without times and object numbers; a `.keras` file has both in addition to its weights.
+
+    The clone ran with the default number of workers.
+    """
+    digests, weights = {}, {}
+    for root in (digits_root, wheel_root):
+        with opened(root / "runs", read_only=True) as store:
+            runs = store.runs()
+            artifacts = [a for e in store.executions(runs[-1]) for a in e.outputs.values()]
+        (model,) = (artifact.open() for artifact in artifacts if artifact.type == "Model")
+        with zipfile.ZipFile(model.keras_file) as file:
+            weights[root] = (file.read("model.weights.h5"), model.history.read_text())
+        digests[root] = {artifact.type: artifact.digest for artifact in artifacts if artifact.type in ALWAYS_THE_SAME}
+    assert digests[digits_root] == digests[wheel_root]
+    assert digests[wheel_root].keys() == ALWAYS_THE_SAME
+    assert weights[digits_root] == weights[wheel_root]
