@@ -20,6 +20,8 @@ def _module(name):
 
 pages, Shell = _module("pages"), _module("shell").Shell
 TUTORIAL = "docs/tutorial.md"
+# Their commands train several networks. Other tests run what they are about: test_tune.py, and tests/training/devices.
+TRAINS_SEVERAL = ("docs/how-to/devices.md", "docs/how-to/tune.md")
 FIRST_RUN = " stage                   seconds  where to look\n"
 # Runs a session of Python as doctest does, and says what it got where that is not what was written.
 DOCTEST = """
@@ -99,10 +101,34 @@ def type_block(shell, block):
         shell.wait_for_server()
 
 
-@pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks])
+def slow_if_it_trains_several(page):
+    return pytest.param(page, marks=pytest.mark.slow) if page in TRAINS_SEVERAL else page
+
+
+@pytest.mark.parametrize("page", [slow_if_it_trains_several(page) for page, blocks in BLOCKS.items() if blocks])
 def test_a_page_can_be_typed_in_order(page, shell):
     for block in BLOCKS[page]:
         type_block(shell, block)
+
+
+@pytest.mark.parametrize("page", TRAINS_SEVERAL)
+def test_what_a_page_trains_is_planned_on_the_images_that_were_read(page, shell):
+    """The commands of a page that is typed in the slow tests, with `plan` in place of `run` and `tune`."""
+    planned = []
+    for block in BLOCKS[page]:
+        if "file" in block.remarks:
+            type_block(shell, block)
+            continue
+        for pipeline, options in re.findall(
+            r"^kerasvision (?:run|tune) (pipelines/\S+)((?: --set \S+)*)", block.script, re.MULTILINE
+        ):
+            done = shell.run(f"kerasvision plan {pipeline}{options}")
+            assert done.returncode == 0, f"{block}\n{done.stderr}"
+            planned.append(dict(re.findall(r"^ *(\w+) +(reuse|run|depends)\b", done.stdout, flags=re.MULTILINE)))
+    assert planned
+    for plan in planned:
+        assert plan["transform"] == "reuse"
+        assert plan.get("tuner", plan["trainer"]) == "run"
 
 
 def test_the_tutorial_is_typed():
