@@ -1,6 +1,7 @@
 """`models check`, `tune --find-learning-rate`, `doctor --overfit|--distribute`: output, files and exit codes."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -63,9 +64,9 @@ def invoke(*arguments):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A root for runs of pipelines/digits.py, in which the first command runs the stages that it needs."""
-    return tmp_path_factory.mktemp("root")
+def root(digits_root, tmp_path_factory):
+    """A copy of the root in which pipelines/digits.py ran, so the commands read no images."""
+    return shutil.copytree(digits_root, tmp_path_factory.mktemp("probes") / "root")
 
 
 def test_models_check_names_the_wrong_layer_of_an_own_builder_and_exits_1(tmp_path, monkeypatch):
