@@ -18,7 +18,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 # They read the same images: the digits of scikit-learn.
 OF_DIGITS = ("export_format", "metric", "network", "stage", "task")
 # They run more stages than the claim needs: these runs are slow tests, with the plan of the run and a test of the part here.
-RUN_SLOWLY = ("stage", "task")
+RUN_SLOWLY = ("augmentation", "stage", "task")
 MISTAKES = """
 import pandas as pd
 from kerasvision.pipeline.artifacts import ModelEvaluation
@@ -45,6 +45,18 @@ errors = task.losses(right.numpy(), answers.numpy())
 weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
 score = mean_error(right.numpy(), answers.numpy(), weights)
 print(json.dumps([np.asarray(part).tolist() for part in (right, answers, loss, errors, score)]))
+"""
+SHADES = """
+import json, sys
+import tensorflow as tf
+from my_augmentation import Shade
+from kerasvision.data.augmentation import make_augmentation
+
+# All light from the left and full strength; all light from the top and half of it; no shade.
+numbers = tf.constant([[0.0, 1.0], [0.25, 0.5], [0.7, 0.0]])
+batch = {"image": tf.fill([3, 3, 3, 1], 100.0), "label": tf.constant([4, 5, 6])}
+shaded = make_augmentation([Shade(strength=0.8)])(batch, numbers)
+print(json.dumps([shaded["image"][..., 0].numpy().tolist(), shaded["label"].numpy().tolist()]))
 """
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -100,7 +112,7 @@ def digits_read(warm, tmp_path_factory):
     return folder / "runs"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_DIGITS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_DIGITS + RUN_SLOWLY])
 def test_every_command_runs_and_prints_what_is_shown(name, warm, tmp_path):
     type_commands(copied(name, tmp_path), warm)
 
@@ -113,7 +125,7 @@ def test_every_command_runs_and_prints_what_is_shown_where_the_digits_were_read(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OF_DIGITS)
+@pytest.mark.parametrize("name", sorted({*OF_DIGITS, *RUN_SLOWLY}))
 def test_every_command_runs_and_prints_what_is_shown_from_nothing(name, warm, tmp_path):
     type_commands(copied(name, tmp_path), warm)
 
@@ -121,14 +133,27 @@ def test_every_command_runs_and_prints_what_is_shown_from_nothing(name, warm, tm
 @pytest.mark.parametrize("name", RUN_SLOWLY)
 def test_the_stages_that_a_readme_shows_are_planned(name, digits_read, warm, tmp_path):
     folder = copied(name, tmp_path)
-    shutil.copytree(digits_read, folder / "runs")
+    if name in OF_DIGITS:
+        shutil.copytree(digits_read, folder / "runs")
     command, shown = next(session for session in sessions(name) if session[0].startswith("kerasvision run"))
     with _shell.Shell(warm, folder) as shell:
         done = shell.run(re.sub(" --until .*", "", command.replace(" run ", " plan ", 1)))
     assert done.returncode == 0, done.stderr
     planned = dict(re.findall(r"^ (\w+) +(reuse|run|depends)\b", done.stdout, flags=re.MULTILINE))
-    assert (planned["example_gen"], planned["transform"]) == ("reuse", "run")
+    assert planned["example_gen"] == ("reuse" if name in OF_DIGITS else "run")
     assert set(re.findall(r"^ (\w+) +ran\b", shown, flags=re.MULTILINE)) <= {s for s in planned if planned[s] == "depends"}
+
+
+def test_the_augmentation_takes_light_from_one_side(warm, tmp_path):
+    done = warm.run(SHADES, folder=copied("augmentation", tmp_path))
+    assert done.returncode == 0, done.stderr
+    (to_the_right, downwards, unchanged), labels = json.loads(done.stdout)
+    # (1 -+ 1 / sqrt(2)) / 2 of the strength at the sides, and half of it in the middle.
+    row = [100 * (1 - 0.8 * share) for share in (0.1464466, 0.5, 0.8535534)]
+    assert to_the_right == [pytest.approx(row, rel=1e-5)] * 3
+    half = [(100 + value) / 2 for value in row]
+    assert downwards == [pytest.approx([value] * 3, rel=1e-5) for value in half]
+    assert (unchanged, labels) == ([[100.0] * 3] * 3, [4, 5, 6])
 
 
 def test_the_stage_lists_the_surest_mistakes(warm, tmp_path):
