@@ -1,4 +1,4 @@
-"""A captioner runs through the same pipeline as a classifier, from a source to a pushed model that writes sentences."""
+"""A captioner runs through the same pipeline as a classifier, from a source to a model that writes sentences."""
 
 import json
 
@@ -39,28 +39,41 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(root):
-    return run(standard_pipeline(experiment()), root=root)
+    return run(standard_pipeline(experiment()), root=root, until="evaluator")
 
 
-def test_the_pushed_model_says_two_sentences_of_each_image(root, result):
+@pytest.fixture(scope="module")
+def exported(result):
+    return tf.saved_model.load(str(result.artifact("exporter", "saved_model").saved_model))
+
+
+def test_the_exported_model_says_two_sentences_of_each_image(result, exported):
     examples = ExampleSet(result.artifact("example_gen", "examples").data)
     images = [example["image"] for example in examples.dataset("test")]
-    loaded = tf.saved_model.load(str(root / "saved_models" / "tiny" / "1"))
-    answer = loaded.signatures["serving_default"](image_bytes=tf.stack(images))
+    answer = exported.signatures["serving_default"](image_bytes=tf.stack(images))
     assert answer["captions"].shape == answer["scores"].shape == (len(images), 2)
     assert answer["captions"].dtype == tf.string
     assert (answer["scores"].numpy()[:, 0] >= answer["scores"].numpy()[:, 1]).all()
 
 
-def test_what_is_judged_is_what_the_pushed_model_says(root, result):
+def test_what_is_judged_is_what_the_exported_model_says(result, exported):
     examples = ExampleSet(result.artifact("example_gen", "examples").data)
     rows = pd.read_parquet(result.artifact("evaluator", "evaluation").uri / "predictions.parquet").set_index("id")
-    loaded = tf.saved_model.load(str(root / "saved_models" / "tiny" / "1"))
     for example in examples.dataset("test"):
-        said = loaded.signatures["serving_default"](image_bytes=example["image"][None])["captions"][0, 0]
+        said = exported.signatures["serving_default"](image_bytes=example["image"][None])["captions"][0, 0]
         row = rows.loc[example["id"].numpy().decode()]
         assert row["caption"] == said.numpy().decode()
         assert row["captions"] == " | ".join(caption.decode() for caption in example["captions"].numpy())
+
+
+@pytest.mark.slow  # tests/faults/test_bad_folder.py pushes a classifier, and the last two stages treat every task alike
+def test_the_pushed_model_is_blessed_and_is_the_exported_one(root, result):
+    whole = run(standard_pipeline(experiment()), root=root)
+    assert whole.artifact("infra_validator", "blessing").properties["blessed"] == 1
+    exported = result.artifact("exporter", "saved_model").saved_model
+    pushed = root / "saved_models" / "tiny" / "1"
+    for file in ("saved_model.pb", "variables/variables.data-00000-of-00001"):
+        assert (pushed / file).read_bytes() == (exported / file).read_bytes()
 
 
 def test_the_words_are_those_of_the_training_captions(result):
@@ -73,5 +86,5 @@ def test_the_words_are_those_of_the_training_captions(result):
 
 
 def test_a_second_run_executes_nothing(root, result):
-    again = run(standard_pipeline(experiment()), root=root)
+    again = run(standard_pipeline(experiment()), root=root, until="evaluator")
     assert [stage.node for stage in again.stages if not stage.reused] == []
