@@ -9,7 +9,7 @@ from filelock import FileLock
 
 # All cases of the tests that are not slow: one process computes them.
 FOR_ALL = [
-    *[f"{replicas} everything" for replicas in (1, 2, 4)],
+    *[f"{replicas} {case}" for case in ("everything", "frozen") for replicas in (1, 2)],
     *[f"{replicas} {case}" for case in ("overflow", "dropout") for replicas in (2, 4)],
     *[f"{replicas} {case}" for case in ("Sgd", "momentum", "RmsProp with momentum", "Adam", "Lion") for replicas in (1, 2)],
     "2 values",
@@ -17,19 +17,19 @@ FOR_ALL = [
 ]
 
 
-def run_cases(wanted, out, warm):
+def run_cases(wanted, out, warm, data):
     """Computes the results of cases; see replica_cases.py."""
-    done = warm.run_script(Path(__file__).with_name("replica_cases.py"), out, *wanted, timeout_seconds=550)
+    done = warm.run_script(Path(__file__).with_name("replica_cases.py"), out, data, *wanted, timeout_seconds=550)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def shared_results(wanted, name, tmp_path_factory, warm):
+def shared_results(wanted, name, tmp_path_factory, warm, data):
     """The results of cases: {case: {name: array}}. They take half a minute, so the processes of pytest-xdist share them."""
     own = tmp_path_factory.getbasetemp()
     out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"{name}.npz"
     with FileLock(out.with_suffix(".lock")):
         if not out.exists():
-            run_cases(wanted, out.with_suffix(".tmp.npz"), warm)
+            run_cases(wanted, out.with_suffix(".tmp.npz"), warm, data)
             out.with_suffix(".tmp.npz").rename(out)
     found = {what: {} for what in wanted}
     with np.load(out) as arrays:
@@ -40,16 +40,16 @@ def shared_results(wanted, name, tmp_path_factory, warm):
 
 
 @pytest.fixture(scope="session")
-def on_replicas(tmp_path_factory, warm):
+def on_replicas(tmp_path_factory, warm, stripes):
     """The results of the cases that the tests share, by "number of replicas, case"."""
-    return shared_results(FOR_ALL, "replica-cases", tmp_path_factory, warm)
+    return shared_results(FOR_ALL, "replica-cases", tmp_path_factory, warm, stripes.examples.parent)
 
 
 @pytest.fixture(scope="session")
-def on_replicas_in_each_case(tmp_path_factory, warm):
+def on_replicas_in_each_case(tmp_path_factory, warm, stripes):
     """The results of all other cases, for slow tests."""
-    steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation"]
+    steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation", "everything"]
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
     wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)]
-    return shared_results(wanted, "replica-cases-each", tmp_path_factory, warm)
+    return shared_results(wanted, "replica-cases-each", tmp_path_factory, warm, stripes.examples.parent)

@@ -1,13 +1,15 @@
 """Results on several replicas and on one device, in one process with four logical devices; see conftest.py.
 
-    python replica_cases.py OUT.npz WHAT ...
+    python replica_cases.py OUT.npz DATA WHAT ...
 
-Each WHAT is a number of replicas and the name of a case, such as "2 clipping"; its results are saved under "2 clipping/".
+DATA is a folder of the fixture `stripes`, which only "frozen" reads. Each WHAT is a number of replicas and the name of a
+case, such as "2 clipping"; its results are saved under "2 clipping/".
 All cases share the start of the process and of TensorFlow, which takes as long as several cases.
 """
 
 import os
 import sys
+from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -16,10 +18,15 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.transform import ImageTransform
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.tasks.base import Objective
 from kerasvision.tasks.classification.auxiliary import main_logits, with_auxiliary_losses
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
+from kerasvision.training.fit import fit
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import for_training, make_optimizer
@@ -56,7 +63,7 @@ OPTIMIZERS = {
 }
 
 
-def main(out, wanted):
+def main(out, data, wanted):
     make_logical_devices(4)
     found = {}
     for what in wanted:
@@ -67,6 +74,8 @@ def main(out, wanted):
             results = trained(strategy, **STEP_CASES[case])
         elif case in OPTIMIZERS:
             results = optimized(strategy, OPTIMIZERS[case])
+        elif case == "frozen":
+            results = frozen(strategy, Path(data))
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -100,6 +109,32 @@ def trained(
         averages.keep()
         found |= {f"validation {name}": value for name, value in step.evaluate(data).items()}
     return found | {f"weight {number}": weight for number, weight in enumerate(network.get_weights())}
+
+
+def frozen(strategy, data):
+    """Weights after an epoch of LeNet-5 on the maps of its frozen backbone."""
+    training = c.Training(
+        epochs=1,
+        batch_size=16,
+        optimizer=c.Sgd(learning_rate=0.02, momentum=0.9),
+        seed=3,
+        freeze="backbone",
+        features="once",
+        strategy="one_device" if strategy.num_replicas_in_sync == 1 else "mirrored",
+    )
+    model = c.Model(name="lenet5", options={"activation": "relu", "pooling": "max"})
+    fitted = fit(
+        TrainerSettings(task=c.Classification(), model=model, training=training, augment=()),
+        examples=ExampleSet(data / "data"),
+        classes=DataSchema.load(data / "schema.json").classes,
+        transform=ImageTransform.load(data / "transform.json"),
+        strategy=strategy,
+    )
+    return {
+        f"{layer.name}/{number}": weight
+        for layer in fitted.model.layers
+        for number, weight in enumerate(layer.get_weights())
+    }
 
 
 def convolutional(*, normalised, heads, synchronized):
@@ -257,4 +292,4 @@ def differing(strategy):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -108,7 +108,7 @@ def moved(network, model=LENET):
         ({}, ["conv1", "conv2", "dense1", "dense2", "logits"]),
         ({"freeze": "c1"}, ["conv2", "dense1", "dense2", "logits"]),
         pytest.param({"freeze": "c2"}, ["dense1", "dense2", "logits"], marks=pytest.mark.slow),
-        ({"freeze": "backbone"}, ["dense1", "dense2", "logits"]),
+        pytest.param({"freeze": "backbone"}, ["dense1", "dense2", "logits"], marks=pytest.mark.slow),
         pytest.param({"freeze": "c1", "features": "once"}, ["conv2", "dense1", "dense2", "logits"], marks=pytest.mark.slow),
         ({"freeze": "backbone", "features": "once"}, ["dense1", "dense2", "logits"]),
     ],
@@ -250,8 +250,19 @@ def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(st
 # --- Two replicas
 
 
-@pytest.mark.parametrize("features", [pytest.param("each_step", marks=pytest.mark.slow), "once"])
-def test_two_replicas_freeze_as_one_device_does(stripes, tmp_path, features):
+def test_two_replicas_freeze_as_one_device_does(on_replicas):
+    one, two = on_replicas["1 frozen"], on_replicas["2 frozen"]
+    start = {f"{layer}/{place}": weight for layer, own in initial().items() for place, weight in enumerate(own)}
+    changed = {name.split("/")[0] for name, weight in two.items() if (weight != start[name]).any()}
+    assert changed == {"dense1", "dense2", "logits"}
+    assert one.keys() == two.keys() == start.keys()
+    for name, weight in two.items():
+        np.testing.assert_allclose(weight, one[name], **CLOSE, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["each_step", "once"])
+def test_two_replicas_in_a_process_of_their_own_freeze_as_one_device_does(stripes, tmp_path, features):
     def trained(name, **devices):
         files = TrainingFiles(
             stripes.examples, stripes.schema, stripes.transform, tmp_path / f"{name}.keras", tmp_path / f"{name}.csv"
