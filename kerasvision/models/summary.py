@@ -1,10 +1,11 @@
 """The layers of a network: one row per layer, and the sums over the rows. Data only; the caller prints it.
 
     Conv2D     out height x out width x filters  times  kernel height x kernel width x in channels / groups
+    Depthwise  out height x out width x channels times  kernel height x kernel width
     Dense      units                             times  inputs
 
 A multiply-add ("MAC") is one multiplication and one addition, for one image. Like published figures, this counts only
-these two kinds of layer, without their bias.
+these kinds of layer, without their bias.
 
 >>> from kerasvision.models import build
 >>> table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=10))
@@ -25,7 +26,8 @@ from keras import KerasTensor, layers
 from kerasvision.models.figures import Figure
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4}
-_COUNTED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense)
+_DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+_COUNTED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense, *_DEPTHWISE)
 
 Shape = tuple[int, ...]
 
@@ -146,13 +148,17 @@ def _row(layer: keras.Layer, outputs: list[Any]) -> LayerRow:
 
 
 def _multiply_adds(layer: keras.Layer, outputs: list[Any]) -> int:
-    """Each output is a sum over all axes of the kernel except the last one, which numbers the outputs."""
+    """Each output is a sum over all axes of the kernel except the last one, which numbers the outputs.
+
+    The kernel of a depthwise convolution, (height, width, channels, 1), numbers them by its last two axes.
+    """
     if isinstance(layer, keras.Model):
         return len(outputs) * sum(_multiply_adds(inner, _outputs(layer, inner)) for inner in layer.layers)
     if not isinstance(layer, _COUNTED):
         return 0
     kernel: tuple[int, ...] = layer.kernel.shape
-    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(kernel[:-1])
+    summed = kernel[:-2] if isinstance(layer, _DEPTHWISE) else kernel[:-1]
+    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(summed)
 
 
 def _numbers(tensor: KerasTensor) -> int:
