@@ -28,7 +28,7 @@ def conv(
     width: int,
     kernel: int | tuple[int, int],
     stride: int = 1,
-    padding: Literal["centred", "valid"] = "centred",
+    padding: Literal["centred", "same", "valid"] = "centred",
     groups: int = 1,
     bias: bool = False,
     fan: Literal["fan_in", "fan_out"] = "fan_out",
@@ -41,7 +41,8 @@ def conv(
         width: channels out.
         kernel: side, or (height, width).
         stride: along both axes.
-        padding: "centred" adds kernel // 2 zeros on each side, "valid" adds no zeros.
+        padding: "centred" adds kernel // 2 zeros on each side. "same" adds as many in all, but with a stride and an even
+            size more of them on the far side, as TensorFlow's own networks do. "valid" adds no zeros.
         groups: how many independent parts the channels are split into (two in AlexNet of 2012).
         bias: False if a normalisation follows, because it would subtract the bias.
         fan: the initial variance is 2 / fan; see `he_normal`. "fan_in" keeps the size of the activations, which matters
@@ -49,7 +50,7 @@ def conv(
         name: the layer's name.
 
     Returns:
-        float32 (N, H', W', width). For an odd kernel, H' is ceil(H / stride) with "centred" padding, and
+        float32 (N, H', W', width). For an odd kernel, H' is ceil(H / stride) with "centred" and "same" padding, and
         (H - kernel) // stride + 1 with "valid"; the same holds for W'.
     """
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel

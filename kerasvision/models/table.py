@@ -15,6 +15,9 @@ VGG_URL = "https://arxiv.org/abs/1409.1556"
 RESNET_URL = "https://arxiv.org/abs/1512.03385"
 RESNET_V2_URL = "https://arxiv.org/abs/1603.05027"
 DENSENET_URL = "https://arxiv.org/abs/1608.06993"
+LITE_URL = "https://arxiv.org/abs/1905.11946"
+# Both count the weights. The multiply-adds were counted in the PyTorch network: of convolutions and dense layers alone.
+LITE_SOURCE = "timm and efficientnet-lite-pytorch"
 
 NETWORKS = (
     Network(
@@ -308,6 +311,23 @@ NETWORKS = (
             Figure((96, 96, 1), 10, f"{D2L}, without its 904 biases", 757_322, 763_930),
             Figure((96, 96, 1), 10, D2L, 758_226, 764_834, options={"bias": True}),
         ),
+    ),
+    *(
+        Network(
+            name=f"efficientnet_lite{size}",
+            family="efficientnet_lite",
+            paper="Tan & Le, 2019, table 1, in the Lite variant of 2020",
+            url=LITE_URL,
+            smallest_side=32,  # its last stage has stride 32
+            figures=(Figure((side, side, 3), 1000, LITE_SOURCE, trainable, total, multiply_adds),),
+        )
+        for size, side, trainable, total, multiply_adds in (
+            (0, 224, 4_652_008, 4_694_024, "0.385"),
+            (1, 240, 5_416_680, 5_470_344, "0.600"),
+            (2, 260, 6_092_072, 6_150_168, "0.860"),
+            (3, 280, 8_197_096, 8_273_768, "1.383"),
+            (4, 300, 13_006_568, 13_118_936, "2.553"),
+        )
     ),
     # On resnet18, with 10,000 words as in Xu et al. Counted from a decoder of keras.layers and a dense layer for the image.
     Network(

@@ -90,6 +90,10 @@ SHORT_18_V2 = partial(resnet_v2.resnet_v2, resnet.Depth("resnet18_v2", (1, 1, 1,
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
+# A block of EfficientNet-Lite ends in a norm without activation, and only 1x1 convolutions read it. The norm after each of
+# them subtracts the beta. In training that norm sees inputs with a mean of zero, so its moving mean stays zero too.
+LINEAR = r"_project_norm/beta|(_expand|final)_norm/moving_mean"
+
 NETWORKS = [
     Network("lenet5", (28, 28, 1), everywhere=True),
     Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}),
@@ -133,6 +137,11 @@ NETWORKS = [
     Network("densenet169", (32, 32, 3), slow=True),
     Network("densenet201", (32, 32, 3), slow=True),
     Network("densenet_small", (32, 32, 3)),
+    Network("efficientnet_lite0", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
+    Network("efficientnet_lite1", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
+    Network("efficientnet_lite2", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
+    Network("efficientnet_lite3", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
+    Network("efficientnet_lite4", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}, everywhere=True),

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from kerasvision import lookup
-from kerasvision.models import densenet, resnet, resnet_small, resnet_v2, vgg
+from kerasvision.models import densenet, efficientnet_lite, resnet, resnet_small, resnet_v2, vgg
 from kerasvision.models.resnet import resnet50, resnet101
 
 FAMILIES = {
@@ -13,6 +13,7 @@ FAMILIES = {
     resnet_v2.resnet_v2: ("resnet18_v2", "resnet34_v2", "resnet50_v2", "resnet101_v2", "resnet152_v2"),
     resnet_small.cifar_resnet: ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"),
     densenet.densenet: ("densenet121", "densenet169", "densenet201"),
+    efficientnet_lite.efficientnet_lite: tuple(f"efficientnet_lite{size}" for size in range(5)),
     vgg.vgg: ("vgg11", "vgg13", "vgg16", "vgg19"),
 }
 
