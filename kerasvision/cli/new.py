@@ -32,6 +32,10 @@ def new(
     images: Annotated[
         Path | None, typer.Option("--images", metavar="DIR", help="A folder with a folder of images per class.")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="M", help="With --images: measure a step, and train for about this long."),
+    ] = None,
     example: Annotated[
         str | None,
         typer.Option("--example", metavar="[EXAMPLE]", help="An example, such as digits; without a name, list them."),
@@ -42,10 +46,12 @@ def new(
 
     kerasvision new petals --images ~/Pictures/petals
 
+    kerasvision new petals --images ~/Pictures/petals --minutes 10
+
     kerasvision new --example digits
     """
     if example is not None:
-        _refuse_both(name, images)
+        _refuse_both(name, images, minutes)
         _list_examples() if example == LIST else _write_example(example, folder)
         return
     if name is None or images is None:
@@ -54,14 +60,13 @@ def new(
             f"new requires NAME and --images, or --example; {missing} is missing",
             hint="`kerasvision new --example` lists the examples",
         )
-    from kerasvision.data.scaffold import write_pipeline_file
+    from kerasvision.cli.new_from_images import write_for_images
 
-    file = write_pipeline_file(name, images=images, folder=folder)
-    typer.echo(f"wrote {file}; look it over, then: kerasvision run {file}")
+    write_for_images(name, images=images, folder=folder, minutes=minutes)
 
 
-def _refuse_both(name: str | None, images: Path | None) -> None:
-    for what, given in (("NAME", name), ("--images", images)):
+def _refuse_both(name: str | None, images: Path | None, minutes: float | None) -> None:
+    for what, given in (("NAME", name), ("--images", images), ("--minutes", minutes)):
         if given is not None:
             raise ConfigError(
                 f"--example copies a file under its own name, so it does not accept {what}",

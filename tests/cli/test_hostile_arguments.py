@@ -224,7 +224,8 @@ def test_whatever_command_meets_a_disk_that_refuses_it_ends_in_words(ask, tmp_pa
 
     for label in ("cat", "dog"):
         (tmp_path / "photos" / label).mkdir(parents=True)
-        Image.new("RGB", (60, 50)).save(tmp_path / "photos" / label / "1.png")
+        for number in range(2):
+            Image.new("RGB", (60, 50)).save(tmp_path / "photos" / label / f"{number}.png")
 
     def refuse(path, *_, **__):
         raise OSError(errno.EROFS, "Read-only file system", str(path))

@@ -1,12 +1,14 @@
-"""`kerasvision new --example`: which examples there are, and what is written."""
+"""`kerasvision new`: what it says of a folder of images; which examples there are, and what is written."""
 
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from kerasvision.cli import app
 from kerasvision.config.examples import example_names
+from kerasvision.config.loading import load_experiment
 from kerasvision.errors import ConfigError
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -54,6 +56,8 @@ def test_what_the_user_must_provide_is_named_until_it_is_there(new, tmp_path):
         (["--example", "zzz"], "choose from coco_captions, digits, "),
         (["mine", "--example", "digits"], "does not accept NAME; received 'mine'"),
         (["--images", "x", "--example", "digits"], "does not accept --images; received 'x'"),
+        (["--minutes", "3", "--example", "digits"], "does not accept --minutes; received '3.0'"),
+        (["mine", "--images", "x", "--minutes", "0"], "--minutes must be above 0; received 0.0"),
         ([], "new requires NAME and --images, or --example; NAME is missing"),
         (["mine"], "new requires NAME and --images, or --example; --images is missing"),
     ],
@@ -71,3 +75,65 @@ def test_file_of_the_user_is_kept(new, tmp_path):
     with pytest.raises(ConfigError, match="exists already, and is not overwritten"):
         new("--example", "digits")
     assert (tmp_path / "pipelines" / "digits.py").read_text() == "edited"
+
+
+# --- From images
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Makes images of one colour, 60 x 50 pixels: {class: how many}."""
+
+    def make(counts):
+        for label, count in counts.items():
+            (tmp_path / "photos" / label).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (60, 50), (number, len(label), 90)).save(tmp_path / "photos" / label / f"{number}.png")
+
+    return make
+
+
+def test_what_was_seen_chosen_and_comes_next_is_printed(new, photos):
+    photos({"cat": 20, "dog": 40})
+    printed = new("pets", "--images", "photos").splitlines()
+    assert printed[0] == "wrote pipelines/pets.py"
+    assert [line.split() for line in printed[2:5]] == [["class", "images"], ["dog", "40"], ["cat", "20"]]
+    assert printed[5:7] == [
+        "60 images of 2 classes, in colour; shorter side in pixels: 50",
+        "splits: train 45, validation 6, test 9",
+    ]
+    assert printed[7].startswith("recipe: ResNet-9 ")
+    assert " because " in printed[7]
+    assert printed[9:] == [
+        "next:",
+        "  kerasvision data show pipelines/pets.py",
+        "  kerasvision run pipelines/pets.py --set training.epochs=1 --until trainer",
+        "  kerasvision run pipelines/pets.py",
+    ]
+
+
+def test_of_many_classes_the_largest_and_the_smallest_are_shown(new, photos):
+    photos({f"class{number:02}": 3 + number for number in range(14)})
+    printed = new("many", "--images", "photos").splitlines()
+    rows = [line.split() for line in printed[3:14]]
+    assert [row[0] for row in rows[:5]] == ["class13", "class12", "class11", "class10", "class09"]
+    assert rows[5] == ["and", "4", "more", "8", "to", "11"]
+    assert [row[1] for row in rows[6:]] == ["7", "6", "5", "4", "3"]
+
+
+def test_class_that_cannot_be_judged_is_named(new, photos):
+    photos({"cat": 40, "dog": 1})
+    assert "no test image of 'dog': too few images to judge by" in new("pets", "--images", "photos")
+
+
+def test_minutes_become_epochs_by_what_was_measured(new, photos, monkeypatch):
+    from kerasvision.training.probes import training_time
+
+    measured = training_time.TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64)
+    monkeypatch.setattr(training_time, "training_time", lambda *_: measured)
+    photos({"cat": 20, "dog": 40})
+    printed = new("pets", "--images", "photos", "--minutes", "0.5")
+    # 45 images train: 10 s to start, 4.5 s once, and 0.45 s for an epoch, so 30 s are enough for 34 epochs.
+    assert "34 epochs of 45 images: about 0.5 minutes of training" in printed
+    assert "10 s to start, 100.0 ms once per image, 10.0 ms per image and epoch" in printed
+    assert load_experiment("pipelines/pets.py").training.epochs == 34

@@ -1,0 +1,241 @@
+"""Chooses the settings of a first pipeline from what a folder of images holds, and says why, a sentence for each choice.
+
+    the folder holds                                  the recipe trains
+    photos                                            ResNet-9 at 96 x 96 pixels, from nothing
+    images of at most 48 pixels                       ResNet-9 at their own size, from nothing
+
+`tests/benchmarks/flowers_defaults.py` compares what comes out with a short script; docs/benchmarks.md has the figures.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kerasvision.config.experiment import Splits
+from kerasvision.data.first_look import FirstLook
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
+from kerasvision.errors import DataError
+
+# Images whose shorter side has at most this many pixels are used at their own size; larger ones are photos.
+SMALL_SIDE = 48
+# ResNet-9 halves its maps three times.
+LEAST_SIDE = 8
+PHOTO_SIDE = 96
+# Up to this many images, more of them are used for training, and the network is narrower.
+FEW_IMAGES = 2_000
+# Above this ratio of the largest class to the smallest, accuracy says little.
+UNEVEN = 3
+# A class of at most this many images has none to spare for validation.
+HANDFUL = 6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting of an experiment.
+
+    Attributes:
+        setting: its name, such as "augment".
+        code: its value in Python, indented for its place in the file.
+        why: the reason, in a sentence or two.
+    """
+
+    setting: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a first pipeline.
+
+    Attributes:
+        summary: what is trained, in a few words.
+        reason: why this recipe was chosen.
+        expected: split -> class -> how many images it gets.
+        epochs: passes over the training images.
+        choices: the settings, in the order of the file.
+    """
+
+    summary: str
+    reason: str
+    expected: Mapping[str, Counter[str]]
+    epochs: int
+    choices: tuple[Choice, ...]
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Split -> how many images it gets."""
+        return {split: of.total() for split, of in self.expected.items()}
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The classes without a test image."""
+        return tuple(label for label in self.expected[TRAIN] if not self.expected[TEST][label])
+
+
+def choose(look: FirstLook, *, epochs: int | None = None) -> Recipe:
+    """The recipe for a folder of images.
+
+    Args:
+        look: what the folder holds.
+        epochs: how long to train; None: the recipe's own number.
+
+    Raises:
+        DataError: no image would be left to train on, or to judge by.
+    """
+    splits = _shares(look)
+    plan = _Plan(look, splits, look.expected(splits))
+    if not plan.train or not plan.test:
+        raise DataError(
+            "a class requires at least 2 images: one to train on, and one to judge by",
+            received=f"{len(look.counts)} classes with {max(look.counts.values())} image each",
+            hint="add images",
+        )
+    return _from_nothing(plan, epochs or _epochs(plan.train))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the choices depend on: the images, and the shares of them that are held back."""
+
+    look: FirstLook
+    splits: Splits
+    expected: Mapping[str, Counter[str]]
+
+    @property
+    def train(self) -> int:
+        return self.expected[TRAIN].total()
+
+    @property
+    def test(self) -> int:
+        return self.expected[TEST].total()
+
+    @property
+    def is_small(self) -> bool:
+        return self.look.median_side <= SMALL_SIDE
+
+    @property
+    def is_uneven(self) -> bool:
+        return max(self.look.counts.values()) > UNEVEN * min(self.look.counts.values())
+
+
+def _shares(look: FirstLook) -> Splits:
+    if max(look.counts.values()) <= HANDFUL:
+        return Splits(validation=0.0, test=0.34, stratify=True)
+    few = look.counts.total() < FEW_IMAGES
+    return Splits(validation=0.1, test=0.15 if few else 0.1, stratify=True)
+
+
+def _epochs(train: int) -> int:
+    """Few images are seen more often."""
+    return next((epochs for most, epochs in ((600, 80), (FEW_IMAGES, 60), (6_000, 40), (20_000, 20)) if train < most), 10)
+
+
+def _batch_size(train: int) -> int:
+    wanted = next((size for most, size in ((FEW_IMAGES, 16), (10_000, 32)) if train < most), 128)
+    return min(wanted, train)
+
+
+# --- Recipes
+
+
+def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
+    side = max(LEAST_SIDE, 4 * round(plan.look.median_side / 4)) if plan.is_small else PHOTO_SIDE
+    width = 0.25 if plan.is_small or plan.train < FEW_IMAGES else 0.5
+    return Recipe(
+        summary=f"ResNet-9 with {width:g} of its published width, at {side} x {side} pixels, from nothing",
+        reason=_why_from_nothing(plan),
+        expected=plan.expected,
+        epochs=epochs,
+        choices=(
+            _splits(plan),
+            _transform(plan, side),
+            _augment_small(plan, side) if plan.is_small else _augment_photos(plan),
+            Choice("task", "c.Classification(label_smoothing=0.1)", "Label smoothing: not to be too sure of known images."),
+            Choice("model", f'c.Model(name="resnet9", options={{"width": {width:g}}})', "It is small, and a step is fast."),
+            _training_from_nothing(plan, epochs),
+            _gate(plan),
+        ),
+    )
+
+
+def _why_from_nothing(plan: _Plan) -> str:
+    if plan.is_small:
+        return f"the shorter side has at most {SMALL_SIDE} pixels, too few for networks made for photos"
+    return "a small network learns most from images that change in every epoch"
+
+
+# --- Settings
+
+
+def _splits(plan: _Plan) -> Choice:
+    # 1.96 deviations of a binomial share of 0.8.
+    margin = 1.96 * math.sqrt(0.8 * 0.2 / plan.test)
+    own = [name for name in (TRAIN, VALIDATION, TEST) if name in plan.look.given]
+    kept = f"The folders for {' and '.join(own)} are kept as they are. " if own else ""
+    code = f"c.Splits(validation={plan.splits.validation:g}, test={plan.splits.test:g}, stratify=True)"
+    why = f"Every class has its share in each split. With {plan.test:,} test images, an accuracy of 0.8 is known to"
+    return Choice("splits", code, f"{kept}{why} +- {margin:.2f}.")
+
+
+def _transform(plan: _Plan, side: int) -> Choice:
+    mode = "grayscale" if plan.look.is_grey else "rgb"
+    code = f'c.Transform(image_size=({side}, {side}), fit="crop", color_mode="{mode}", scale="standardize")'
+    own = "About the size of the images themselves."
+    return Choice(
+        "transform", code, own if plan.is_small else "At this size a step is fast, so there is time for many epochs."
+    )
+
+
+def _augment_photos(plan: _Plan) -> Choice:
+    if plan.look.is_grey:
+        code = "(c.RandomResizedCrop(area=(0.35, 1.0)), c.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.0))"
+        return Choice(
+            "augment", code, "Each epoch sees another part of each image. No mirror images: they may mean other things."
+        )
+    code = """(
+        c.RandomResizedCrop(area=(0.35, 1.0)),
+        c.RandomFlip(),
+        c.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+    )"""
+    why = (
+        "Each epoch sees another part of each photo, in slightly other colours. Remove RandomFlip if left and right matter."
+    )
+    return Choice("augment", code, why)
+
+
+def _augment_small(plan: _Plan, side: int) -> Choice:
+    moved = f"c.PadCrop(pad={max(1, side // 12)}), c.Cutout(size={max(2, side // 4)})"
+    if plan.look.is_grey:
+        return Choice("augment", f"({moved})", "Moved, and partly covered. No mirror images: digits and letters have none.")
+    why = "Mirrored, moved, and partly covered. Remove RandomFlip if left and right matter."
+    return Choice("augment", f"(c.RandomFlip(), {moved})", why)
+
+
+def _training_from_nothing(plan: _Plan, epochs: int) -> Choice:
+    code = f"""c.Training(
+        epochs={epochs},
+        batch_size={_batch_size(plan.train)},
+        optimizer=c.Muon(learning_rate=0.01, weight_decay=0.05),
+        schedule="cosine",
+        warmup_epochs=1,
+        precision="auto",
+    )"""
+    return Choice("training", code, f"Each of the {plan.train:,} training images is seen about {epochs} times.")
+
+
+def _gate(plan: _Plan) -> Choice:
+    counts = plan.look.counts
+    largest, most = counts.most_common(1)[0]
+    metric, share = "accuracy", most / counts.total()
+    why = f"A model that always predicts the largest class, {largest!r}, is right for {share:.1%} of the images."
+    if plan.is_uneven:
+        metric, share = "balanced_accuracy", 1 / len(counts)
+        why = f"{why} Balanced accuracy counts all classes alike: that model has {share:.1%}."
+    return Choice("gate", f'c.Gate(c.AtLeast("{metric}", {_just_above(share):.2f}))', why)
+
+
+def _just_above(share: float) -> float:
+    """The next hundredth, so that a model that always gives one answer does not pass."""
+    return (math.floor(round(share * 100, 6)) + 1) / 100
