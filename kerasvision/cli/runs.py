@@ -1,7 +1,10 @@
 """`runs list|show|lineage|why`: shows earlier runs."""
 
+import json
 import os
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,26 +17,35 @@ from kerasvision.cli.tables import print_whole, table_of
 
 if TYPE_CHECKING:
     from kerasvision.pipeline.history import Ancestry
-    from kerasvision.pipeline.records import ArtifactRecord, RunRecord
+    from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 
 app = typer.Typer(help="Show earlier runs.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(root: Root = Path()) -> None:
-    """List all runs, newest first, with the command that started them if it was not `run`."""
-    from kerasvision.pipeline.history import list_runs
-    from kerasvision.pipeline.records import PIPELINE
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per run.")] = False, root: Root = Path()
+) -> None:
+    """List all runs, newest first: state, duration, the evaluator's main score, and what the stages did.
 
-    table = table_of("run", "pipeline", "for", "started", "", "stages")
+    The state is finished, failed, stopped (by Ctrl-C or SIGTERM), killed, or running, with the number of the process. The
+    command that started a run is named if it was not `run`.
+    """
+    from kerasvision.pipeline.headline import headline, verdict
+    from kerasvision.pipeline.history import list_runs
+
+    table = table_of("run", "pipeline", "for", "started", "took", "state", "score", "verdict", "stages", right=("took",))
     for run, executions in list_runs(root):
-        states = [execution.outcome for execution in executions]
+        if as_json:
+            typer.echo(json.dumps(run_data(run, executions), ensure_ascii=False))
+            continue
+        score, states = headline(executions), [execution.outcome for execution in executions]
         counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        side_run = "" if run.purpose == PIPELINE else run.purpose
-        table.add_row(run.id, run.pipeline, side_run, _time(run.started_ms), escape(run.outcome), escape(counted))
+        cells = (_time(run.started_ms), duration(run.seconds), _state(run), str(score or ""), verdict(executions), counted)
+        table.add_row(run.id, run.pipeline, _side_purpose(run), *map(escape, cells))
     if table.row_count:
         print_whole(table)
-    else:
+    elif not as_json:
         typer.echo(f"nothing has run in {root.absolute()}")
 
 
@@ -94,9 +106,49 @@ def why(
         typer.echo(f"  {line}")
 
 
+def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, object]:
+    """What `--json` prints about a run."""
+    from kerasvision.pipeline.headline import headline, verdict
+
+    score = headline(executions)
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "for": run.purpose,
+        "started": datetime.fromtimestamp(run.started_ms / 1000, UTC).isoformat(timespec="seconds"),
+        "seconds": run.seconds or None,
+        "state": run.outcome,
+        "pid": run.pid or None,
+        "score": asdict(score) if score else None,
+        "verdict": verdict(executions) or None,
+        "stages": {execution.node: execution.outcome for execution in executions},
+    }
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them; "" for 0, which stands for unknown.
+
+    >>> duration(28.94), duration(414), duration(9000), duration(0)
+    ('28.9 s', '6.9 min', '2.5 h', '')
+    """
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds else ""
+
+
+def _state(run: "RunRecord") -> str:
+    return f"{run.outcome}, process {run.pid}" if run.pid else run.outcome
+
+
+def _side_purpose(run: "RunRecord") -> str:
+    return "" if run.purpose == "run" else run.purpose
+
+
 def _heading(run: "RunRecord") -> str:
-    purpose = "" if run.purpose == "run" else f", for `{run.purpose}`"
-    return f"run {run.id} of {run.pipeline}{purpose}, {_time(run.started_ms)}: {run.outcome}"
+    purpose = f", for `{run.purpose}`" if _side_purpose(run) else ""
+    took = f" after {duration(run.seconds)}" if run.seconds and not run.pid else ""
+    return f"run {run.id} of {run.pipeline}{purpose}, {_time(run.started_ms)}: {_state(run)}{took}"
 
 
 def _artifact(artifact: "ArtifactRecord", root: Path) -> str:

@@ -64,6 +64,8 @@ class RunRecord:
         started_ms: milliseconds since 1970.
         purpose: `run`, or the command that needed some stages of the pipeline, such as `data show`.
         outcome: finished, failed, stopped, running, killed or unfinished; see `ExecutionRecord`.
+        seconds: how long it took, or has been running; 0 if that is not known, as of a killed run.
+        pid: the number of its process if it is running; 0 otherwise.
     """
 
     id: str
@@ -71,3 +73,5 @@ class RunRecord:
     started_ms: int
     purpose: str = PIPELINE
     outcome: str = "running"
+    seconds: float = 0.0
+    pid: int = 0

@@ -81,7 +81,21 @@ def run_record(row: t.ContextRow, *, tells: bool) -> RunRecord:
         state = newest[0].last_known_state  # a run of an earlier version, in which only stages have a state
     outcome = _outcome(state, recorded)
     outcome = "finished" if outcome in ("ran", "reused") else outcome
-    return RunRecord(run, pipeline, row.create_time_since_epoch, str(recorded.get("purpose", PIPELINE)), outcome)
+    started, is_running = row.create_time_since_epoch, outcome == "running"
+    return RunRecord(
+        id=run,
+        pipeline=pipeline,
+        started_ms=started,
+        purpose=str(recorded.get("purpose", PIPELINE)),
+        outcome=outcome,
+        seconds=seconds_since(started) if is_running else float(recorded.get("seconds", 0.0)),
+        pid=Process.from_text(str(recorded["process"])).pid if is_running else 0,
+    )
+
+
+def seconds_since(milliseconds: int) -> float:
+    """How long ago that was; 0 if the clock was set back since."""
+    return max(0, t.now_ms() - milliseconds) / 1000
 
 
 def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:

@@ -22,7 +22,7 @@ from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, Properties, RunRecord
-from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record
+from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record, seconds_since
 
 SCHEMA_VERSION = 1
 # A fingerprint as plain data.
@@ -182,8 +182,8 @@ class Store:
 
     @_in_store
     def end_run(self, run: RunRecord, state: int) -> None:
-        """Marks the run as COMPLETE, FAILED or CANCELED."""
-        self._set_run_properties(run, {"state": state})
+        """Marks the run as COMPLETE, FAILED or CANCELED, and records how long it took."""
+        self._set_run_properties(run, {"state": state, "seconds": seconds_since(run.started_ms)})
 
     # Queries.
 

@@ -115,7 +115,7 @@ class ExecutionProperty(_Property):
 
 
 class ContextProperty(_Property):
-    """Of a `pipeline_run`: purpose, process, state (with the values of an execution's state)."""
+    """Of a `pipeline_run`: purpose, process, state (with the values of an execution's state), seconds."""
 
     context_id = pw.IntegerField()
 

@@ -1,0 +1,58 @@
+"""The main score of a run: the metric that its task names as the headline, and the verdict of the gate."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
+
+EVALUATION, BLESSING = "ModelEvaluation", "ModelBlessing"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The main score of a model.
+
+    Attributes:
+        metric: its name, such as `accuracy`.
+        score: its value.
+        split: the split on which the evaluator measured it.
+    """
+
+    metric: str
+    score: float
+    split: str
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.score:.4f} on {self.split}"
+
+
+def headline(executions: Iterable[ExecutionRecord]) -> Headline | None:
+    """The main score of a run; None if it did not reach the evaluator, or the task names no headline metric.
+
+    Args:
+        executions: of the run.
+    """
+    for artifact in made(executions, EVALUATION):
+        known = artifact.properties
+        score = known.get(str(known.get("headline", "")))
+        if isinstance(score, int | float):
+            return Headline(str(known["headline"]), float(score), str(known["split"]))
+    return None
+
+
+def verdict(executions: Iterable[ExecutionRecord]) -> str:
+    """The gate's verdict on the model of a run, such as `blessed` or `not blessed`; "" if it was not judged.
+
+    Args:
+        executions: of the run.
+    """
+    found = (str(artifact.properties.get("verdict", "")) for artifact in made(executions, BLESSING))
+    return next(found, "").lower().replace("_", " ")
+
+
+def made(executions: Iterable[ExecutionRecord], kind: str) -> Iterator[ArtifactRecord]:
+    """The artifacts of a type that the stages of a run wrote or reused, newest stage first."""
+    for execution in reversed(list(executions)):
+        # A stage that did not finish has promised artifacts, which do not exist.
+        if not execution.error:
+            yield from (artifact for artifact in execution.outputs.values() if artifact.type == kind)
