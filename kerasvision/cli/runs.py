@@ -1,10 +1,7 @@
-"""`runs list|show|lineage|why`: shows earlier runs."""
+"""`runs list|show|compare|lineage|why`: shows earlier runs."""
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +9,19 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
+from kerasvision.cli import compare
 from kerasvision.cli.options import Root, RunId
+from kerasvision.cli.run_cells import clock_time, duration, heading_cells, run_data, side_purpose, state
 from kerasvision.cli.tables import print_whole, table_of
 
 if TYPE_CHECKING:
     from kerasvision.pipeline.history import Ancestry
-    from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+    from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 
 app = typer.Typer(help="Show earlier runs.", no_args_is_help=True)
+app.command("compare")(compare.compare)
+# The columns of `heading_cells`.
+COLUMNS = ("pipeline", "for", "started", "took", "state", "score", "verdict")
 
 
 @app.command("list")
@@ -31,18 +33,16 @@ def list_(
     The state is finished, failed, stopped (by Ctrl-C or SIGTERM), killed, or running, with the number of the process. The
     command that started a run is named if it was not `run`.
     """
-    from kerasvision.pipeline.headline import headline, verdict
     from kerasvision.pipeline.history import list_runs
 
-    table = table_of("run", "pipeline", "for", "started", "took", "state", "score", "verdict", "stages", right=("took",))
+    table = table_of("run", *COLUMNS, "stages", right=("took",))
     for run, executions in list_runs(root):
         if as_json:
             typer.echo(json.dumps(run_data(run, executions), ensure_ascii=False))
             continue
-        score, states = headline(executions), [execution.outcome for execution in executions]
-        counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        cells = (_time(run.started_ms), duration(run.seconds), _state(run), str(score or ""), verdict(executions), counted)
-        table.add_row(run.id, run.pipeline, _side_purpose(run), *map(escape, cells))
+        states = [execution.outcome for execution in executions]
+        counted = ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states))
+        table.add_row(run.id, *map(escape, (*heading_cells(run, executions).values(), counted)))
     if table.row_count:
         print_whole(table)
     elif not as_json:
@@ -106,49 +106,10 @@ def why(
         typer.echo(f"  {line}")
 
 
-def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, object]:
-    """What `--json` prints about a run."""
-    from kerasvision.pipeline.headline import headline, verdict
-
-    score = headline(executions)
-    return {
-        "run": run.id,
-        "pipeline": run.pipeline,
-        "for": run.purpose,
-        "started": datetime.fromtimestamp(run.started_ms / 1000, UTC).isoformat(timespec="seconds"),
-        "seconds": run.seconds or None,
-        "state": run.outcome,
-        "pid": run.pid or None,
-        "score": asdict(score) if score else None,
-        "verdict": verdict(executions) or None,
-        "stages": {execution.node: execution.outcome for execution in executions},
-    }
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them; "" for 0, which stands for unknown.
-
-    >>> duration(28.94), duration(414), duration(9000), duration(0)
-    ('28.9 s', '6.9 min', '2.5 h', '')
-    """
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds else ""
-
-
-def _state(run: "RunRecord") -> str:
-    return f"{run.outcome}, process {run.pid}" if run.pid else run.outcome
-
-
-def _side_purpose(run: "RunRecord") -> str:
-    return "" if run.purpose == "run" else run.purpose
-
-
 def _heading(run: "RunRecord") -> str:
-    purpose = f", for `{run.purpose}`" if _side_purpose(run) else ""
+    purpose = f", for `{run.purpose}`" if side_purpose(run) else ""
     took = f" after {duration(run.seconds)}" if run.seconds and not run.pid else ""
-    return f"run {run.id} of {run.pipeline}{purpose}, {_time(run.started_ms)}: {_state(run)}{took}"
+    return f"run {run.id} of {run.pipeline}{purpose}, {clock_time(run.started_ms)}: {state(run)}{took}"
 
 
 def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
@@ -158,9 +119,5 @@ def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
 
 
 def _ancestor(ancestry: "Ancestry", root: Path) -> str:
-    by = f"  by {ancestry.producer.node}, {_time(ancestry.producer.started_ms)}" if ancestry.producer else ""
+    by = f"  by {ancestry.producer.node}, {clock_time(ancestry.producer.started_ms)}" if ancestry.producer else ""
     return _artifact(ancestry.artifact, root) + by
-
-
-def _time(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kerasvision.config.base import canonical_json
+from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from kerasvision.pipeline.store import Store
 
@@ -47,6 +48,14 @@ def lineage_of(
         "artifacts": [_artifact(artifacts[number], store) for number in sorted(artifacts)],
         "executions": [_execution(executions[number], store, run.pipeline) for number in sorted(executions)],
     }
+
+
+def maker(execution: ExecutionRecord, store: Store) -> ExecutionRecord:
+    """The execution that made the outputs of an execution: itself, or an earlier one if they were reused."""
+    if execution.state != t.CACHED:
+        return execution
+    makers = (store.producer(artifact.id) for artifact in execution.outputs.values())
+    return next((maker for maker in makers if maker is not None), execution)
 
 
 def _artifact(artifact: ArtifactRecord, store: Store) -> dict[str, object]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from kerasvision.disk import refused
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.run_facts import ArtifactFacts, RunFacts, StageFacts
-from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.launcher import Result
+from kerasvision.pipeline.lineage import maker
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 from kerasvision.pipeline.store import Parts, Store, opened
@@ -67,7 +67,7 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
     def stage(execution: ExecutionRecord) -> StageFacts:
         if execution.node not in settings:
             settings[execution.node] = dict(store.fingerprints(run.pipeline, execution.node, limit=None))
-        made = _maker(execution, store)
+        made = maker(execution, store)
         return StageFacts(
             name=execution.node,
             execution=execution.id,
@@ -83,14 +83,6 @@ def run_facts(run_id: str, store: Store) -> RunFacts:
 
     stages = tuple(stage(execution) for execution in store.executions(run))
     return RunFacts(run.id, run.pipeline, _time(run.started_ms), store.folder.parent, stages, run.outcome)
-
-
-def _maker(execution: ExecutionRecord, store: Store) -> ExecutionRecord:
-    """The execution that made the outputs, which is an earlier one if they were reused."""
-    if execution.state != t.CACHED:
-        return execution
-    makers = (store.producer(artifact.id) for artifact in execution.outputs.values())
-    return next((maker for maker in makers if maker is not None), execution)
 
 
 def _artifacts(records: Mapping[str, ArtifactRecord]) -> Iterator[tuple[str, ArtifactFacts]]:

@@ -208,6 +208,13 @@ class Store:
         return [(row.id, _fingerprint(row)) for row in rows[:limit]]
 
     @_in_store
+    def fingerprint(self, execution: int) -> Parts:
+        """The fingerprint of an execution as plain data, whether it finished or not; empty for a reuse."""
+        recorded = t.properties(t.ExecutionProperty, "execution_id", execution)
+        parts: Parts = json.loads(str(recorded.get("fingerprint", "{}")))
+        return parts
+
+    @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:
         """The fingerprint of the node's newest execution that was not a reuse, if it failed or was stopped; else None."""
         rows = executions_in("node", f"{pipeline}.{node}")

@@ -1,9 +1,10 @@
-"""`runs list` shows the state, duration and score of each run."""
+"""`runs list` shows the state, duration and score of each run; `runs compare` shows what differs."""
 
 import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasvision.cli import app
-from kerasvision.cli.runs import duration
-from kerasvision.errors import DataError
+from kerasvision.cli.run_cells import duration
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.pipeline.local import run
 
 FILE = Path(__file__).parents[1] / "pipeline" / "judged.py"
@@ -96,3 +97,106 @@ def test_show_says_how_long_the_run_took(root):
 @pytest.mark.parametrize(("seconds", "text"), [(0, ""), (119.96, "120.0 s"), (120, "2.0 min"), (7200, "2.0 h")])
 def test_a_duration_has_the_unit_that_keeps_it_short(seconds, text):
     assert duration(seconds) == text
+
+
+# --- Comparisons
+
+
+def compare(root, *arguments):
+    return runs("compare", *arguments, "--root", root)
+
+
+def ids(root, *numbers):
+    """The ids of runs, numbered from the oldest, 0."""
+    known = [json.loads(line)["run"] for line in reversed(runs("list", "--json", "--root", root).splitlines())]
+    return [known[number] for number in numbers]
+
+
+def test_compare_shows_settings_that_differ_scores_with_intervals_and_stages(root):
+    better, worse = ids(root, 0, 1)
+    shown = re.sub(r"\d+\.\d s", "N s", re.sub(r" +\n", "\n", compare(root, better, worse)))
+    settings, scores, stages = shown.split("\n\n")[1:]
+    row = "  ".join
+    assert [row(line.split()) for line in settings.splitlines()] == [
+        "settings  that  differ:",
+        row(["setting", better, worse]),
+        "bound  0.0  0.9",
+        # Both stages have it.
+        "epochs  25  20",
+    ]
+    assert [row(line.split()) for line in scores.splitlines()] == [
+        "scores  on  test,  with  95  %  intervals:",
+        row(["metric", better, worse]),
+        "accuracy  0.7500  [0.7300,  0.7700]  0.7000  [0.6800,  0.7200]",
+        "log_loss  0.2500  0.2500",
+    ]
+    assert [row(line.split()) for line in stages.splitlines()[1:]] == [
+        row(["stage", better, worse]),
+        "read  N  s  N  s,  reused",
+        "train  N  s  N  s",
+        "judge  N  s  N  s",
+    ]
+
+
+def test_compare_as_json_has_the_values_of_each_run(root):
+    better, worse, failed = ids(root, 0, 1, 2)
+    data = json.loads(compare(root, "--json", better, worse, failed))
+    assert [one["run"] for one in data["runs"]] == [better, worse, failed]
+    # The failed run never reached the stage with the bound, and gave the training other settings.
+    assert data["settings"] == {
+        "bound": {better: 0.0, worse: 0.9},
+        "epochs": {better: 25, worse: 20, failed: 1},
+        "fails": {better: False, worse: False, failed: True},
+    }
+    assert data["scores"]["test"]["recall[cat]"][better] == {"score": 1.0, "low": 0.75, "high": 1.0}
+    assert failed not in data["scores"]["test"]["accuracy"]
+    assert data["stages"]["train"][failed]["state"] == "failed"
+    assert data["stages"]["read"][worse]["state"] == "reused"
+    assert data["stages"]["read"][worse]["seconds"] == data["stages"]["read"][better]["seconds"] > 0
+    assert (data["remarks"], data["versions"], data["confidence"]) == ([], {}, 0.95)
+
+
+def test_other_images_another_pipeline_and_tuned_values_are_said(judged, tmp_path):
+    images = tmp_path / "images.txt"
+    images.write_text("cat")
+    plain = run(judged.pipeline(images, epochs=3), root=tmp_path).id
+    images.write_text("dog")
+    tuned = run(judged.pipeline(images, epochs=3, tuned=True, name="other"), root=tmp_path).id
+    data = json.loads(compare(tmp_path, "--json", plain, "latest"))
+    assert data["remarks"] == [
+        "the runs are of different pipelines: judged, other",
+        "the runs have different examples, so their scores are not those of the same images",
+        "the files that the stages read differ: images.txt",
+    ]
+    # The tuner chose 7 epochs for one stage; the other has those of the file.
+    assert data["settings"] == {"train: epochs": {plain: 3, tuned: 7}}
+    assert "the runs are of different pipelines: judged, other\n" in compare(tmp_path, plain, tuned)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text("{")], ids=["gone", "damaged"])
+def test_scores_that_cannot_be_read_are_left_out_and_that_is_said(spoil, judged, tmp_path):
+    images = tmp_path / "images.txt"
+    images.write_text("cat")
+    one, other = (run(judged.pipeline(images, epochs=epochs), root=tmp_path) for epochs in (1, 2))
+    spoil(one.artifact("judge", "evaluation").scores)
+    data = json.loads(compare(tmp_path, "--json", one.id, other.id))
+    assert data["remarks"] == [f"the scores of {one.id} cannot be shown: scores.json is gone or damaged"]
+    assert list(data["scores"]["test"]["accuracy"]) == [other.id]
+
+
+@pytest.mark.parametrize("names", [("latest",), ("latest", "latest")])
+def test_a_comparison_requires_two_runs(root, names):
+    with pytest.raises(ConfigError, match="requires at least two different runs; received 'latest"):
+        CliRunner().invoke(app, ["runs", "compare", *names, "--root", str(root)], catch_exceptions=False)
+
+
+def test_lists_and_comparisons_import_no_tensorflow(root):
+    better, worse = ids(root, 0, 1)
+    code = (
+        "import sys; from kerasvision.cli import app\n"
+        f"for words in (['list'], ['compare', {better!r}, {worse!r}]):\n"
+        f"    app(['runs', *words, '--root', {str(root)!r}], standalone_mode=False)\n"
+        "assert not {'tensorflow', 'keras', 'pandas', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

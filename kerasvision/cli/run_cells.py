@@ -1,0 +1,74 @@
+"""How the commands of `runs` show a run: as cells of a table, and as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kerasvision.pipeline.records import ExecutionRecord, RunRecord
+
+
+def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, str]:
+    """What a table shows about a run, by column."""
+    from kerasvision.pipeline.headline import headline, verdict
+
+    return {
+        "pipeline": run.pipeline,
+        "for": side_purpose(run),
+        "started": clock_time(run.started_ms),
+        "took": duration(run.seconds),
+        "state": state(run),
+        "score": str(headline(executions) or ""),
+        "verdict": verdict(executions),
+    }
+
+
+def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, object]:
+    """What `--json` prints about a run."""
+    from kerasvision.pipeline.headline import headline, verdict
+
+    score = headline(executions)
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "for": run.purpose,
+        "started": datetime.fromtimestamp(run.started_ms / 1000, UTC).isoformat(timespec="seconds"),
+        "seconds": run.seconds or None,
+        "state": run.outcome,
+        "pid": run.pid or None,
+        "score": asdict(score) if score else None,
+        "verdict": verdict(executions) or None,
+        "stages": {execution.node: execution.outcome for execution in executions},
+    }
+
+
+def side_purpose(run: "RunRecord") -> str:
+    """The command that needed the run, if it was not `run`."""
+    return "" if run.purpose == "run" else run.purpose
+
+
+def state(run: "RunRecord") -> str:
+    """The outcome of a run, with the number of its process if it is running."""
+    return f"{run.outcome}, process {run.pid}" if run.pid else run.outcome
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them; "" for 0, which stands for unknown.
+
+    >>> duration(28.94), duration(414), duration(9000), duration(0)
+    ('28.9 s', '6.9 min', '2.5 h', '')
+    """
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds else ""
+
+
+def clock_time(milliseconds: int) -> str:
+    """Local time.
+
+    Args:
+        milliseconds: since 1970.
+    """
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"
