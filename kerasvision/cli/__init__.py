@@ -12,13 +12,13 @@ from rich.console import Console
 
 from kerasvision import __version__, quiet
 from kerasvision.cli import data, doctor, models, new, pipelines, predict, report, runs, saved, serve, settings, tune
-from kerasvision.cli.numbers import CheckedNumbers
+from kerasvision.cli.commands import Commands
 from kerasvision.disk import refused
 from kerasvision.errors import ConfigError, KerasvisionError
 
 app = typer.Typer(
     name="kerasvision",
-    cls=CheckedNumbers,
+    cls=Commands,
     help="Train vision models on Keras with a TFX-style pipeline, from images on disk to a model that can be served.",
     epilog="Start with `kerasvision new --example digits`, or with `kerasvision new NAME --images FOLDER` for your images.",
     no_args_is_help=True,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from kerasvision.config import meant
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.overrides import with_overrides
@@ -44,14 +45,16 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     """
     path = Path(path)
     if is_folder(path):
-        raise ConfigError(f"a pipeline is a Python file; {path} is a folder", hint="name a file in it")
+        raise ConfigError(f"a pipeline is a Python file; {path} is a folder", hint=meant.instead_of_folder(path))
     if not is_file(path):
-        raise ConfigError(f"there is no pipeline file {path} (looked in {Path.cwd()})")
+        looked = f"there is no pipeline file {path} (looked in {Path.cwd()})"
+        raise ConfigError(looked, hint=meant.instead_of_missing(path))
     # The name depends on the path, so that two files called digits.py are different modules.
     name = f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or path.suffix != ".py":
-        raise ConfigError("the name of a pipeline file must end in .py", received=str(path))
+        hint = meant.instead_of_other_file(path)
+        raise ConfigError("the name of a pipeline file must end in .py", received=str(path), hint=hint)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with run_by_user(path, "does not run"):

@@ -26,6 +26,13 @@ REPOSITORY = Path(__file__).parent.parent.parent
         ),
         (["run", "pipelines/flowers.py", "--set", "source.path=/nowhere"], 3, "there is no folder /nowhere"),
         (["run"], 2, "Missing argument 'PIPELINE'"),
+        (["run", "pipelines"], 2, "pipelines is a folder. Name a pipeline file in it: pipelines/coco_captions.py, "),
+        (
+            ["train", "pipelines/digits.py"],
+            2,
+            "`kerasvision run pipelines/digits.py --until trainer` trains; without",
+        ),
+        (["--no-such", "train"], 2, "No such option: --no-such"),
         (["runs", "show", "2000"], 2, "there is no run '2000'"),
         (["runs", "why", "trainer"], 2, "never finished here"),
         (["models", "show", "lenet6"], 2, "no model is named 'lenet6'; did you mean 'lenet5'? By family: lenet: lenet5; "),
