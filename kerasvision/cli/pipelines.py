@@ -136,7 +136,7 @@ def _name_next(result: "RunResult", root: Path) -> None:
     for done in result.stages:
         for record in done.outputs.values():
             if record.properties.get("pushed"):
-                model = os.path.relpath((root / record.properties["pushed_destination"]).parent)
+                model = os.path.relpath((root / str(record.properties["pushed_destination"])).parent)
                 typer.echo(f"next: kerasvision predict {model} IMAGE, or kerasvision serve {model}")
 
 

@@ -23,7 +23,7 @@ def evidence(answers: Answers, rows: npt.NDArray[np.integer[Any]], *, added: Seq
     right = np.bincount(chosen.labels[chosen.correct], minlength=size).tolist()
     count, rarest = len(rows), min(support)
     # An unseen image changes the mean over the classes by at most 1 / this number.
-    least_per_class = np.count_nonzero(support) * min(filter(None, support), default=0)
+    least_per_class = int(np.count_nonzero(support)) * min(filter(None, support), default=0)
     found: dict[str, Evidence] = {
         "accuracy": Counted(sum(right), count),
         "balanced_accuracy": Bounded(0.0, 1.0, least_per_class),
