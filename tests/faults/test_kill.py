@@ -14,13 +14,18 @@ toy = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(toy)
 
 
-def run_toy(*arguments):
-    command = [sys.executable, str(TOY), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture
+def run_toy(warm):
+    """Runs toy.py in a process that has already imported kerasvision, which takes most of the time of such a run."""
+
+    def run(*arguments):
+        return warm.run_script(TOY, *arguments, timeout_seconds=120, with_kerasvision=True)
+
+    return run
 
 
 @pytest.mark.parametrize("moment", toy.KILLS)
-def test_killed_run_is_repaired_by_the_next(tmp_path, moment):
+def test_killed_run_is_repaired_by_the_next(tmp_path, moment, run_toy):
     number = tmp_path / "number.txt"
     number.write_text("7")
     killed = run_toy(tmp_path, number, 3, moment)

@@ -4,6 +4,7 @@
 
 DATA is a folder of the fixture `stripes`, which only "frozen" reads. Each WHAT is a number of replicas and the name of a
 case, such as "2 clipping"; its results are saved under "2 clipping/".
+
 All cases share the start of the process and of TensorFlow, which takes as long as several cases.
 """
 
