@@ -1,7 +1,6 @@
-"""`python formula_worker.py ADDRESS NAME FOLDER HOW`: a worker whose trials compute a formula; with `hang`, none ends."""
+"""A worker whose trials compute a formula; test_machines.py runs it in a process of its own."""
 
 import importlib.util
-import sys
 import time
 from pathlib import Path
 
@@ -25,11 +24,12 @@ class Worker(conftest.Here):
         return super().wait(seconds)
 
 
-def main(address, name, folder, how):
+def take_part_by_formula(address, name, folder, *, is_hanging=False):
+    """Takes part in a search until it ends, and writes the number of finished trials into `folder`.txt.
+
+    A hanging worker finishes none.
+    """
     worker = Worker()
-    worker.is_hanging = how == "hang"
-    print("carried out", take_part(Role(name, address), workers=worker, folder=Path(folder)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    worker.is_hanging = is_hanging
+    finished = take_part(Role(name, address), workers=worker, folder=folder)
+    folder.with_suffix(".txt").write_text(str(finished))

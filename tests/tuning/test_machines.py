@@ -1,5 +1,7 @@
 """A search over several machines gives the result of one machine, also if a worker dies."""
 
+import importlib
+import multiprocessing
 import os
 import signal
 import socket
@@ -18,7 +20,6 @@ from kerasvision.tuning.machines import Chief, take_part
 from kerasvision.tuning.role import Role, read_role
 from kerasvision.tuning.search import search
 
-SCRIPT = Path(__file__).with_name("formula_worker.py")
 VARIABLES = {"KERASTUNER_TUNER_ID": "worker1", "KERASTUNER_ORACLE_IP": "one", "KERASTUNER_ORACLE_PORT": "8000"}
 
 
@@ -28,25 +29,38 @@ def address():
         return f"127.0.0.1:{found.getsockname()[1]}"
 
 
-def worker(address, name, folder, how):
-    return subprocess.Popen([sys.executable, SCRIPT, address, name, folder, how], stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def worker(monkeypatch):
+    """Starts a worker in a process that is forked after the imports, which would take most of its time."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    formula_worker = importlib.import_module("formula_worker")
+
+    def start(*where, **how):
+        process = multiprocessing.get_context("spawn").Process(
+            target=formula_worker.take_part_by_formula, args=where, kwargs=how
+        )
+        process.start()
+        return process
+
+    return start
 
 
-def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_killed(tuning, address, tmp_path):
+def test_a_chief_and_two_workers_find_what_one_machine_finds_though_one_is_killed(tuning, worker, address, tmp_path):
     plan = tuning.settings(trials=6, epochs=3, parallel_trials=2, algorithm="hyperband")
     alone = search(plan, workers=tuning.Here(count=2), folder=tmp_path / "alone" / "search")
     began = tmp_path / "began"
-    workers = [worker(address, "worker1", began, "hang")]
+    workers = [worker(address, "worker1", began, is_hanging=True)]
     with Chief(address, count=2, lease_seconds=2.0) as chief:
         # The second starts when the first has died; otherwise it might finish everything before the first begins.
-        second = (address, "worker2", tmp_path / "other", "work")
+        second = (address, "worker2", tmp_path / "other")
         watched = _killing(workers[0], chief, when=began, then=lambda: workers.append(worker(*second)))
         together = search(plan, workers=watched, folder=tmp_path / "together" / "search")
     ended = time.monotonic()
-    _, (said, _) = (one.communicate(timeout=60) for one in workers)
+    for one in workers:
+        one.join(60)
     assert time.monotonic() - ended < 20  # KerasTuner's own chief and workers check every 20 seconds
-    assert [one.returncode for one in workers] == [-signal.SIGKILL, 0]
-    assert said == f"carried out {len(together.trials)}\n"
+    assert [one.exitcode for one in workers] == [-signal.SIGKILL, 0]
+    assert (tmp_path / "other.txt").read_text() == str(len(together.trials))
     assert [trial.values for trial in together.trials] == [trial.values for trial in alone.trials]
     assert [trial.score for trial in together.trials] == [trial.score for trial in alone.trials]
     assert together.best == alone.best
@@ -61,9 +75,9 @@ def _killing(process, chief, *, when, then):
         begin, stop, interrupt = chief.begin, chief.stop, chief.interrupt
 
         def wait(self, seconds):
-            if process.poll() is None and list(when.glob("trial_*")):
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
+            if process.is_alive() and list(when.glob("trial_*")):
+                process.kill()
+                process.join()
                 then()
             return chief.wait(seconds)
 
