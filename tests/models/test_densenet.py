@@ -15,6 +15,8 @@ from kerasvision.models.summary import layer_table
 from kerasvision.models.table import NETWORKS
 
 DENSENETS = pytest.mark.parametrize("builder", [densenet121, densenet_small])
+# What `dense_maps` does for every network shows in the smallest.
+SLOW_121 = pytest.param(densenet121, marks=pytest.mark.slow)
 
 
 def random_images(side, channels=3, count=2):
@@ -77,7 +79,7 @@ def test_transition_halves_channels_and_pixels(name, channels):
     assert outputs == [(side, side, count) for side, count in zip((8, 4, 2), channels, strict=True)]
 
 
-@DENSENETS
+@pytest.mark.parametrize("builder", [SLOW_121, densenet_small])
 def test_map_of_a_level_is_read_by_its_transition_and_the_last_one_by_the_head(builder):
     model = builder(image_shape=(64, 64, 3), num_classes=10)
     backbone = builder(image_shape=(64, 64, 3), num_classes=None)

@@ -1,5 +1,6 @@
 """The residual networks against the paper and torchvision: sizes, shapes, where pixels go, how training starts."""
 
+import functools
 import inspect
 
 import keras
@@ -138,6 +139,7 @@ def test_layout_says_which_convolution_of_a_bottleneck_strides(layout, strides):
     assert strided == {"stem_conv", "stem_pool", "stage3_block1", "stage4_block1", "stage5_block1"}
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_layout_of_a_network_without_bottlenecks_is_its_constants_alone():
     def without_constants(layout):
         config = resnet18(image_shape=(32, 32, 3), num_classes=10, layout=layout).get_config()
@@ -173,10 +175,16 @@ def test_shortcut_of_option_a_keeps_every_second_pixel_and_adds_channels_of_zero
     assert not maps["c2"][..., 16:].any()
 
 
+@pytest.fixture(scope="module")
+def resnet18_of():
+    """A backbone for each side of an image, with weights that a test may change."""
+    return functools.cache(lambda side: resnet18(image_shape=(side, side, 3), num_classes=None))
+
+
 @pytest.mark.parametrize("side", [32, 33])
 @pytest.mark.parametrize("name", ["stem_conv", "stage3_block1_conv1", "stage5_block1_conv1"])
-def test_strided_convolution_is_centred_on_the_pixel_that_the_shortcut_keeps(name, side):
-    backbone = resnet18(image_shape=(side, side, 3), num_classes=None)
+def test_strided_convolution_is_centred_on_the_pixel_that_the_shortcut_keeps(name, side, resnet18_of):
+    backbone = resnet18_of(side)
     layer = backbone.get_layer(name)
     centre = layer.kernel.shape[0] // 2
     kernel = np.zeros(layer.kernel.shape, "float32")
