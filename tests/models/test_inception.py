@@ -32,6 +32,8 @@ def small():
 # --- Against keras.applications
 
 
+# `test_pretrained` compares the two in every run, with weights from a file and a square image.
+@pytest.mark.slow
 def test_with_the_weights_of_keras_applications_in_their_order_the_logits_are_the_same():
     shape = (140, 108, 3)  # leaves 3 x 2 pixels of the last map
     theirs = keras.applications.InceptionV3(weights=None, input_shape=shape, classes=10, classifier_activation=None)
@@ -107,6 +109,7 @@ def test_every_weight_gets_a_gradient_from_both_heads(small):
         assert np.abs(gradient).max() > 1e-6, weight.path
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_image_that_leaves_the_auxiliary_head_nothing_to_pool_is_refused():
     with pytest.raises(ConfigError, match=r"at least 107 x 107 pixels; received \(106, 120, 3\).*auxiliary_heads=False"):
         inception_v3(image_shape=(106, 120, 3), num_classes=10, auxiliary_heads=True)
@@ -121,6 +124,7 @@ def test_backbone_has_no_heads():
 # --- Options
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_norms_have_no_scale_and_follow_the_option(small):
     synchronized = inception_v3(image_shape=(75, 75, 3), num_classes=10, synchronized=True)
     for model, option, count in [(small, False, 94 + 2), (synchronized, True, 94)]:

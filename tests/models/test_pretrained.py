@@ -82,7 +82,7 @@ def answers(network, model, pixels):
     ("network", "side"),
     [
         ("vgg16", 32),
-        ("inception_v3", 107),
+        ("inception_v3", 140),
         ("resnet50", 64),
         ("resnet50_v2", 64),
         ("densenet121", 64),
