@@ -14,7 +14,7 @@ EXPERIMENT = c.Experiment(
     name="photos",
     source=c.ImageFolder(path="photos"),
     transform=c.Transform(image_size=(16, 16), fit="crop", crop_fraction=0.875, scale="whiten"),
-    augment=(c.RandomResizedCrop(), c.RandomFlip(), c.ColorJitter()),
+    augment=(c.RandomResizedCrop(), c.RandomFlip()),
     task=c.Classification(top_k=2),
     model=c.Model(name="resnet20"),
     training=c.Training(epochs=2, plain_epochs=1, batch_size=8),
@@ -73,12 +73,12 @@ def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
     assert "span 1: 60 images, the first ones read here" in shown.stdout
     with Image.open(tmp_path / "augmented.png") as picture:
         assert len(set(picture.convert("RGB").get_flattened_data())) > 1000
-    write_photos(tmp_path / "photos", range(60, 70))
-    more = kerasvision("data", "show", "photos.py", cwd=tmp_path)
-    assert "span 2: 10 added; 60 unchanged" in more.stdout
     measured = kerasvision("data", "bench", "photos.py", "--seconds", "0.1", cwd=tmp_path)
     assert measured.returncode == 0, measured.stderr
-    for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "3. ColorJitter", "scaling"):
+    for step in ("reading", "decoding, random crop", "batching", "2. RandomFlip", "scaling"):
         assert re.search(rf"^ {step} +\d+\.\d+ ", measured.stdout, flags=re.MULTILINE), measured.stdout
     assert re.search(r"the slowest step is .+: \d+% of \d+\.\d+ ms of one core per image", measured.stdout)
     assert re.search(r"trains on 3,000 images/s needs \d+\.\d cores like these", measured.stdout)
+    write_photos(tmp_path / "photos", range(60, 70))
+    more = kerasvision("data", "show", "photos.py", cwd=tmp_path)
+    assert "span 2: 10 added; 60 unchanged" in more.stdout
