@@ -26,6 +26,7 @@ BEFORE = {"the first": None, "one more": 2, "the same step again": 2, "an earlie
 
 @SCENARIOS
 def test_after_a_kill_the_old_or_the_new_checkpoint_is_found_whole(tmp_path, scenario):
+    # A new interpreter: this program forks for each operation, and a fork with TensorFlow imported takes longer.
     done = subprocess.run(
         [sys.executable, str(SCRIPT), scenario, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
     )
@@ -115,7 +116,7 @@ def test_a_name_is_given_only_to_what_is_flushed_and_the_old_goes_last(tmp_path)
 
 
 @pytest.mark.parametrize(("limit", "told"), [("RLIMIT_FSIZE", "File too large"), ("RLIMIT_NOFILE", "Too many open files")])
-def test_limits_of_the_system_leave_the_old_checkpoint(tmp_path, limit, told):
+def test_limits_of_the_system_leave_the_old_checkpoint(tmp_path, limit, told, warm):
     files.prepare("one more", tmp_path)
     code = f"""
 import importlib.util, resource, sys
@@ -131,9 +132,7 @@ try:
 except files.Checkpoints.__init__.__globals__["StageError"] as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = warm.run(code, tmp_path, timeout_seconds=60, with_kerasvision=True)
     assert done.returncode == 0, done.stderr
     assert f"the checkpoint of step 30 could not be saved in {tmp_path}: {told}." in done.stdout
     assert files.found(tmp_path) == 2
