@@ -31,55 +31,72 @@ def answers(saved_model, paths):
     return list(predict_files(saved_model, paths))
 
 
-def test_a_good_file_gets_the_networks_answer_in_plain_values(trained, files):
+@pytest.fixture(scope="module")
+def good(trained, files):
+    """The answers for the three images."""
+    return answers(trained.saved_model, files)
+
+
+UNDECODABLE = ("tiff", "truncated_jpeg", "truncated_png", "giant_header_png", "palette_bmp")
+ODD = ("cmyk", "rgba", "sixteen_bit", "palette", "animated_gif", "one_by_one")
+
+
+@pytest.fixture(scope="module")
+def mixed(trained, files, make_images, tmp_path_factory):
+    """Kind of file -> its answer, from one call for all kinds; "first" and "last" are good images around the others."""
+    folder = tmp_path_factory.mktemp("mixed")
+    data = {kind: file for kind, (file, _) in BAD.items()}
+    data |= {maker: getattr(make_images, maker)() for maker in (*UNDECODABLE, *ODD)}
+    for kind, file in data.items():
+        (folder / f"{kind}.jpg").write_bytes(file)
+    paths = [folder / f"{kind}.jpg" for kind in data] + [folder / "missing.png", folder]
+    given = answers(trained.saved_model, [files[0], *paths, files[1]])
+    return dict(zip(["first", *data, "missing", "folder", "last"], given, strict=True))
+
+
+def test_a_good_file_gets_the_networks_answer_in_plain_values(trained, files, good):
     images = tf.stack([trained.transform(file.read_bytes()) for file in files])
     expected = trained.task.predictor(trained.network)(images)
-    given = answers(trained.saved_model, files)
-    assert [answer.path for answer in given] == files
-    assert [answer.fault for answer in given] == ["", "", ""]
-    for answer, scores, label in zip(given, expected["scores"], expected["classes"], strict=True):
+    assert [answer.path for answer in good] == files
+    assert [answer.fault for answer in good] == ["", "", ""]
+    for answer, scores, label in zip(good, expected["scores"], expected["classes"], strict=True):
         assert answer.outputs["classes"] == label.numpy().decode()
         assert isinstance(answer.outputs["scores"], list)
         np.testing.assert_allclose(answer.outputs["scores"], scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_file_is_told_and_the_others_are_answered(kind, trained, files, tmp_path):
-    data, fault = BAD[kind]
-    (tmp_path / "bad.jpg").write_bytes(data)
-    first, bad, last = answers(trained.saved_model, [files[0], tmp_path / "bad.jpg", files[1]])
-    assert (bad.outputs, bad.fault) == ({}, fault)
-    assert [first, last] == answers(trained.saved_model, files[:2])
+def test_a_bad_file_is_reported(kind, mixed):
+    assert (mixed[kind].outputs, mixed[kind].fault) == ({}, BAD[kind][1])
 
 
-@pytest.mark.parametrize("maker", ["tiff", "truncated_jpeg", "truncated_png", "giant_header_png", "palette_bmp"])
-def test_an_image_that_cannot_be_decoded_is_told(maker, trained, make_images, tmp_path):
-    (tmp_path / "bad").write_bytes(getattr(make_images, maker)())
-    (answer,) = answers(trained.saved_model, [tmp_path / "bad"])
-    assert answer.outputs == {}
-    assert answer.fault
+def test_bad_files_do_not_disturb_the_others(mixed, good):
+    assert [mixed["first"], mixed["last"]] == good[:2]
 
 
-@pytest.mark.parametrize("maker", ["cmyk", "rgba", "sixteen_bit", "palette", "animated_gif", "one_by_one"])
-def test_an_odd_image_is_answered(maker, trained, make_images, tmp_path):
-    (tmp_path / "odd.jpg").write_bytes(getattr(make_images, maker)())
-    (answer,) = answers(trained.saved_model, [tmp_path / "odd.jpg"])
-    assert answer.fault == ""
-    assert sum(answer.outputs["scores"]) == pytest.approx(1, abs=1e-5)
+@pytest.mark.parametrize("maker", UNDECODABLE)
+def test_an_image_that_cannot_be_decoded_is_reported(maker, mixed):
+    assert mixed[maker].outputs == {}
+    assert mixed[maker].fault
 
 
-def test_a_missing_file_and_a_folder_are_told(trained, tmp_path):
-    missing, folder = answers(trained.saved_model, [tmp_path / "missing.png", tmp_path])
-    assert missing.fault == "cannot be read: No such file or directory"
-    assert folder.fault == "cannot be read: Is a directory"
+@pytest.mark.parametrize("maker", ODD)
+def test_an_odd_image_is_answered(maker, mixed):
+    assert mixed[maker].fault == ""
+    assert sum(mixed[maker].outputs["scores"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_of_several_versions_the_highest_is_asked(trained, files, tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(mixed):
+    assert mixed["missing"].fault == "cannot be read: No such file or directory"
+    assert mixed["folder"].fault == "cannot be read: Is a directory"
+
+
+def test_of_several_versions_the_highest_is_asked(trained, files, good, tmp_path):
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "2")
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "10")
     # Only the highest is complete.
     (tmp_path / "flowers" / "2" / "saved_model.pb").write_bytes(b"damaged")
-    assert answers(tmp_path / "flowers", files) == answers(trained.saved_model, files)
+    assert answers(tmp_path / "flowers", files) == good
 
 
 def test_no_saved_model_is_told(tmp_path):
@@ -151,7 +168,7 @@ def test_a_saved_model_that_answers_another_number_of_images_is_told(files, tmp_
             answers(tmp_path / "other", (files * 2)[:count])
 
 
-def test_exchanged_weights_give_no_answer(trained, files, tmp_path):
+def test_exchanged_weights_give_no_answer(trained, files, good, tmp_path):
     for _ in range(2):
         push(trained.saved_model, folder=tmp_path / "flowers")
     weights = tmp_path / "flowers" / "2" / DATA
@@ -159,4 +176,4 @@ def test_exchanged_weights_give_no_answer(trained, files, tmp_path):
     weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(ExportError, match="flowers/2 was changed or is half copied: variables/.* is not what was pushed"):
         answers(tmp_path / "flowers", files)
-    assert answers(tmp_path / "flowers" / "1", files) == answers(trained.saved_model, files)
+    assert answers(tmp_path / "flowers" / "1", files) == good
