@@ -141,7 +141,7 @@ def brightness():
 
 
 @pytest.fixture(scope="session")
-def stripes(tmp_path_factory):
+def stripes(once_for_all):
     """A data set that LeNet-5 learns in seconds: the files `examples`, `schema` and `transform`, and `classes`.
 
     16 x 16 grey PNG images of three classes, horizontal, vertical and crossed stripes: 96 train, 24 validation, 24 test.
@@ -164,13 +164,16 @@ def stripes(tmp_path_factory):
 
     rows = [(f"{number:03d}.png", encode_png(picture(number)), classes[number % 3]) for number in range(144)]
     splits = {"train": rows[:96], "validation": rows[96:120], "test": rows[120:]}
-    folder = tmp_path_factory.mktemp("stripes")
-    write_examples(lambda split: splits[split], splits=splits, classes=classes, folder=folder / "data")
-    schema = DataSchema(classes=classes, modes=("L",), min_side=16, max_side=16)
-    schema.save(folder / "schema.json")
-    settings = c.Transform(image_size=(16, 16), color_mode="grayscale", scale="standardize")
-    images = ExampleSet(folder / "data").dataset("train").map(lambda example: example["image"])
-    ImageTransform.fit(settings, images).save(folder / "transform.json")
+
+    def make(folder):
+        write_examples(lambda split: splits[split], splits=splits, classes=classes, folder=folder / "data")
+        schema = DataSchema(classes=classes, modes=("L",), min_side=16, max_side=16)
+        schema.save(folder / "schema.json")
+        settings = c.Transform(image_size=(16, 16), color_mode="grayscale", scale="standardize")
+        images = ExampleSet(folder / "data").dataset("train").map(lambda example: example["image"])
+        ImageTransform.fit(settings, images).save(folder / "transform.json")
+
+    folder = once_for_all("stripes", make)
     return SimpleNamespace(
         examples=folder / "data", schema=folder / "schema.json", transform=folder / "transform.json", classes=classes
     )
@@ -195,7 +198,7 @@ def stripes_settings():
 
 
 @pytest.fixture(scope="session")
-def trained(stripes, stripes_settings, tmp_path_factory):
+def trained(stripes, stripes_settings, once_for_all):
     """A network trained on `stripes`, its files, and its SavedModel, as the trainer and the exporter write them."""
     from kerasvision import config as c
     from kerasvision.config.stages import ExporterSettings
@@ -206,26 +209,24 @@ def trained(stripes, stripes_settings, tmp_path_factory):
     from kerasvision.tasks.base import make_task
     from kerasvision.training.session import TrainingFiles, train
 
-    folder = tmp_path_factory.mktemp("trained")
     settings = stripes_settings()
-    settings.save(folder / "settings.json")
-    files = TrainingFiles(
-        stripes.examples, stripes.schema, stripes.transform, model=folder / "model.keras", history=folder / "history.csv"
-    )
-    train(settings, files)
-    network = load_network(files.model)
-    task = make_task(settings.task, stripes.classes)
-    transform = ImageTransform.load(stripes.transform)
-    exported = TrainedFiles(files.model, stripes.examples, stripes.schema, stripes.transform)
-    export(exported, settings=ExporterSettings(task=settings.task, export=c.Export()), folder=folder)
+
+    def make(folder):
+        settings.save(folder / "settings.json")
+        files = (stripes.examples, stripes.schema, stripes.transform)
+        train(settings, TrainingFiles(*files, model=folder / "model.keras", history=folder / "history.csv"))
+        exported = TrainedFiles(folder / "model.keras", *files)
+        export(exported, settings=ExporterSettings(task=settings.task, export=c.Export()), folder=folder)
+
+    folder = once_for_all("trained", make)
     return SimpleNamespace(
-        model=files.model,
-        history=files.history,
+        model=folder / "model.keras",
+        history=folder / "history.csv",
         settings=folder / "settings.json",
         saved_model=folder / "Format-Serving",
         record=folder / "export.json",
-        network=network,
-        task=task,
-        transform=transform,
+        network=load_network(folder / "model.keras"),
+        task=make_task(settings.task, stripes.classes),
+        transform=ImageTransform.load(stripes.transform),
         examples=ExampleSet(stripes.examples),
     )

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.export.proof import parity
 from kerasvision.export.proof.canary import WAYS, canaries, prove_on_canaries, rewritten
 from kerasvision.export.proof.contract import check_contract, check_signatures
-from kerasvision.export.proof.fresh_process import PROBE, complaint
 from kerasvision.export.proof.parity import check_findings, compare_outputs, prove
 from kerasvision.export.writing.graph import read_graph
 from kerasvision.export.writing.saved_model import export_saved_model
@@ -63,7 +61,7 @@ def expected(trained, images):
 
 
 @pytest.fixture(scope="module")
-def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
+def certificates(trained, stripes, images, expected, tmp_path_factory, forked_process):
     """Every SavedModel with its certificate: each was tested in a separate process, the real one in a new interpreter."""
     folder = tmp_path_factory.mktemp("parity")
     export_saved_model(untrained(trained), task=trained.task, transform=trained.transform, folder=folder / "other")
@@ -84,12 +82,6 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
 
     pixels = np.stack([trained.transform.pixels(image) for image in images])
 
-    class Fork:
-        def ask(self, request):
-            code = "import json, runpy, sys; runpy.run_path(sys.argv[1])['main'](**json.loads(sys.argv[2]))"
-            done = warm.run(code, PROBE, json.dumps(asdict(request)))
-            return complaint(done.returncode, done.stderr)
-
     real = prove_on_canaries(
         model_file=trained.model,
         model_settings=trained.settings,
@@ -101,7 +93,7 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, warm):
         settings=MANY,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parity, "take", Fork)
+        patch.setattr(parity, "take", forked_process)
         others = {
             name: prove(saved_model, images=images, expected=expected, pixels=pixels, settings=SETTINGS)
             for name, saved_model in saved_models.items()
