@@ -43,8 +43,8 @@ class Shown:
 class EpochLines(StepClock):
     """Says a line after each epoch.
 
-    It has the epoch, its seconds with the validation, images per second without it, the loss, the metric, the metric of the
-    validation split, and the best value so far with its epoch.
+    It has the epoch; the seconds since the line before, with the validation and the checkpoint; the images per second of the
+    steps alone; the loss, the metric, the metric of the validation split; and the best value so far with its epoch.
 
     Args:
         say: receives each line.
@@ -58,9 +58,9 @@ class EpochLines(StepClock):
     >>> for epoch, accuracy in enumerate([0.5, 0.75, 0.7]):
     ...     lines.on_epoch_begin(epoch)
     ...     lines.on_epoch_end(epoch, {"loss": 0.25, "accuracy": 1.0, "val_accuracy": accuracy})
-    epoch  1/10     0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.5000  best 0.5000 (epoch 1)
-    epoch  2/10     0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.7500  best 0.7500 (epoch 2)
-    epoch  3/10     0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.7000  best 0.7500 (epoch 2)
+    epoch  1/10    0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.5000  best 0.5000 (epoch 1)
+    epoch  2/10    0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.7500  best 0.7500 (epoch 2)
+    epoch  3/10    0.0 s  loss 0.2500  accuracy 1.0000  val_accuracy 0.7000  best 0.7500 (epoch 2)
     """
 
     def __init__(
@@ -76,12 +76,15 @@ class EpochLines(StepClock):
         super().__init__(clock)
         self._say, self._shown, self._batch_size, self._epochs = say, shown, batch_size, epochs
         self._earlier = {name: list(values) for name, values in (history or {}).items()}
-        self._began, self._steps, self._seconds = 0.0, 0, 0.0
+        self._said_at: float | None = None
+        self._steps, self._seconds = 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts to measure an epoch, or the rest of an epoch in which a training is resumed."""
         super().on_epoch_begin(epoch, logs)
-        self._began, self._steps, self._seconds = self.clock(), 0, 0.0
+        self._steps, self._seconds = 0, 0.0
+        if self._said_at is None:
+            self._said_at = self.clock()
 
     def measured(self, steps: int, seconds: float | None, loss: float | None) -> None:
         """Adds a call."""
@@ -93,9 +96,11 @@ class EpochLines(StepClock):
         measured = {name: float(value) for name, value in (logs or {}).items()}
         for name, value in measured.items():
             self._earlier.setdefault(name, []).append(value)
-        parts = [f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}", f"{self.clock() - self._began:6.1f} s"]
+        now = self.clock()
+        since, self._said_at = now if self._said_at is None else self._said_at, now
+        parts = [f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}", f"{now - since:5.1f} s"]
         if self._seconds:
-            parts.append(f"{self._steps * self._batch_size / self._seconds:6,.0f} images/s")
+            parts.append(f"{self._steps * self._batch_size / self._seconds:5,.0f} images/s")
         parts += [f"{name} {number(measured[name])}" for name in self._shown.names(measured) if name in measured]
         if best := best_of(self._earlier.get(self._shown.judged(measured), ()), self._shown.best_is):
             parts.append(f"best {number(best[0])} (epoch {best[1]})")

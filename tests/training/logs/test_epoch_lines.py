@@ -31,17 +31,18 @@ class Watched:
         return self.said[-1]
 
 
-def test_seconds_are_those_of_the_epoch_and_images_per_second_exclude_validation_and_first_call():
+def test_seconds_are_all_since_the_line_before_and_images_per_second_are_those_of_the_steps_after_the_first_call():
     watched = Watched()
     logs = {"loss": 0.25, "accuracy": 0.875, "val_loss": 0.5, "val_accuracy": 0.75}
     # 10 steps of 8 images in 2 s; the first call, 60 s, builds the graph.
     line = watched.epoch(1, [(1, 60.0), (10, 2.0)], validation_seconds=3.0, **logs)
     assert line == (
-        "epoch  1/10    65.0 s      40 images/s  loss 0.2500  accuracy 0.8750  val_accuracy 0.7500  best 0.7500 (epoch 1)"
+        "epoch  1/10   65.0 s     40 images/s  loss 0.2500  accuracy 0.8750  val_accuracy 0.7500  best 0.7500 (epoch 1)"
     )
+    watched.now += 4.0  # a checkpoint
     line = watched.epoch(2, [(11, 2.2)], validation_seconds=3.0, **{**logs, "val_accuracy": 0.7})
     assert line == (
-        "epoch  2/10     5.2 s      40 images/s  loss 0.2500  accuracy 0.8750  val_accuracy 0.7000  best 0.7500 (epoch 1)"
+        "epoch  2/10    9.2 s     40 images/s  loss 0.2500  accuracy 0.8750  val_accuracy 0.7000  best 0.7500 (epoch 1)"
     )
 
 
