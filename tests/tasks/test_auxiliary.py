@@ -120,7 +120,7 @@ def test_training_turns_the_heads_on_where_there_are_any_and_nobody_says_no():
     assert built("lenet5", image_shape=(12, 12, 1)).output.shape == (None, 4)
 
 
-def test_googlenet_trains_with_its_heads_and_small_images_are_told_how_to_do_without():
+def test_googlenet_trains_with_its_heads_and_small_images_are_told_how_to_do_without(shapes_only):
     assert set(built("googlenet", image_shape=(65, 65, 1)).output) == {"logits", "auxiliary1", "auxiliary2"}
     with pytest.raises(ConfigError, match=r"at least 65 x 65 pixels; received \(64, 80, 1\).*auxiliary_heads=False"):
         built("googlenet", image_shape=(64, 80, 1))
@@ -202,7 +202,7 @@ def test_network_of_any_kind_is_trained_as_it_is(name):
     assert task().trained(network) is network  # a Keras model may have more attributes after its first call
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_sequential_network_of_a_user_is_fitted(stripes, precision):
     given = settings(epochs=1, precision=precision).model_copy(update={"model": c.Model(name="small_network:stacked")})
     model = fit(

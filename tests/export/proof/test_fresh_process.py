@@ -1,15 +1,13 @@
 """The process of the proof is started before it is needed, answers once, and ends with the process that started it."""
 
-import subprocess
-import sys
-
 from kerasvision.export.proof import fresh_process
 from kerasvision.export.proof.fresh_process import PROBE, Request, start_early, take
 
 
-def test_one_that_is_not_asked_ends_by_itself():
-    done = subprocess.run([sys.executable, "-I", str(PROBE)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert (done.returncode, done.stdout) == (0, b"")
+def test_one_that_is_not_asked_ends_by_itself(warm):
+    # Its standard input is empty.
+    done = warm.run_script(PROBE)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_the_one_that_was_started_early_is_taken_once(tmp_path):
