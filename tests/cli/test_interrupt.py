@@ -39,6 +39,8 @@ def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_r
     for root in (disturbed, undisturbed):
         done = kerasvision("run", "pipelines/digits.py", *FEW, "--root", root)
         assert done.returncode == 0, done.stderr
+        # 16 batches of 64 of the 1,078 training images.
+        assert bool(re.search(r"goes on at epoch [1-3], step \d+ of 16\n", done.stderr)) == (root == disturbed)
     (history, weights), (expected_history, expected_weights) = trained(disturbed), trained(undisturbed)
     assert history == expected_history
     assert all(map(np.array_equal, weights, expected_weights))
