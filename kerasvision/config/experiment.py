@@ -222,7 +222,7 @@ class Experiment(Config):
             return self
         if (self.transform.scale, self.transform.color_mode) != ("zero_to_one", "rgb"):
             raise ConfigError(
-                "weights of keras.applications require transform.scale='zero_to_one' and transform.color_mode='rgb', "
+                "weights of other libraries require transform.scale='zero_to_one' and transform.color_mode='rgb', "
                 "because the network itself scales its images as these weights require",
                 received=(self.transform.scale, self.transform.color_mode),
                 hint="keep the defaults of both",

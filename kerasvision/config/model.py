@@ -9,8 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import lookup
 from kerasvision.config.base import Dependent
 from kerasvision.config.keras_files import file_fault, hdf5_fault
-from kerasvision.config.published import IMAGENET, PUBLISHED
+from kerasvision.config.packaged import packaged_file
+from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET
 from kerasvision.config.search import Scalar
+from kerasvision.config.tensor_files import ENDINGS, is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
 
 
@@ -28,8 +30,9 @@ class Model(Dependent):
     )
     weights: str | None = Field(
         default=None,
-        description="initial weights: 'imagenet', or the path of a .h5 file in the layout of keras.applications, or of the "
-        ".keras file of an earlier training; None: random initialisation",
+        description="initial weights: 'imagenet', or the path of a .h5 file in the layout of keras.applications, of a "
+        ".safetensors or .pth file of torchvision or timm, or of the .keras file of an earlier training; None: random "
+        "initialisation",
     )
     options: dict[str, Scalar] = Field(
         default_factory=dict, description="keyword arguments of the network's builder, such as activation"
@@ -38,10 +41,10 @@ class Model(Dependent):
     @field_validator("weights")
     @classmethod
     def _weights_are_of_a_kind(cls, weights: str | None) -> str | None:
-        if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras")):
+        if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras", *ENDINGS)):
             return weights
         raise ConfigError(
-            "weights must be 'imagenet', or a .h5 or .keras file",
+            f"weights must be 'imagenet', or a file that ends in .h5, .keras, {', '.join(ENDINGS)}",
             received=weights,
             hint="a SavedModel cannot be used; the trainer writes its network to Format-Keras/model.keras in its folder",
         )
@@ -51,10 +54,10 @@ class Model(Dependent):
         if self.backbone is not self:
             return self  # the backbone checked its weights when it was made
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
-        if self.weights == IMAGENET and name not in PUBLISHED:
+        if self.weights == IMAGENET and name not in WITH_IMAGENET:
             raise ConfigError(
-                f"no weights are published for {name}; {lookup.did_you_mean(name, PUBLISHED)}",
-                hint=f"there are weights for {', '.join(PUBLISHED)}",
+                f"no weights are published for {name}; {lookup.did_you_mean(name, WITH_IMAGENET)}",
+                hint=f"there are weights for {', '.join(WITH_IMAGENET)}",
             )
         return self
 
@@ -84,11 +87,15 @@ class Model(Dependent):
         return {**super().identity(), "weights": "a file" if self.weights_file else self.weights}
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """The file of weights, if there is one.
+        """The file of weights, if there is one. A file that Keras keeps in its cache is not listed.
 
         Raises:
-            ConfigError: it does not exist, or its first bytes or list of contents show that it is not a file of weights.
+            ConfigError: it does not exist, its package is not installed, or its first bytes or list of contents show that it
+                is not a file of weights.
         """
+        name = lookup.MODELS.name(lookup.MODELS.path(self.backbone.name))
+        if self.weights == IMAGENET and name in PACKAGED:
+            yield "weights", packaged_file(name)
         if self.weights_file is None:
             return
         if not self.weights_file.exists():
@@ -96,6 +103,10 @@ class Model(Dependent):
                 f"there is no weights file {self.weights_file} (looked in {Path.cwd()})",
                 hint="set model.weights to a file, to 'imagenet', or to None",
             )
+        if is_tensor_file(self.weights_file):
+            tensors_in(self.weights_file)
+            yield "weights", self.weights_file
+            return
         fault = (file_fault if self.weights_file.suffix == ".keras" else hdf5_fault)(self.weights_file)
         if fault is not None:
             raise ConfigError(f"the weights file {self.weights_file} {fault.reason}", hint=fault.hint)

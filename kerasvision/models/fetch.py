@@ -1,4 +1,5 @@
-"""The published weights of a network as a file on this machine: from Keras' own cache, or else downloaded.
+"""The published weights of a network as a file on this machine: from an installed package, from Keras' own cache, or else
+downloaded.
 
 Without an internet connection the error comes within seconds and says where to put the file by hand.
 """
@@ -10,7 +11,8 @@ from pathlib import Path
 import keras
 
 from kerasvision.config.keras_settings import keras_folder
-from kerasvision.config.published import PUBLISHED
+from kerasvision.config.packaged import packaged_file
+from kerasvision.config.published import PACKAGED, PUBLISHED, WITH_IMAGENET
 from kerasvision.connection import host_answers
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
@@ -20,23 +22,28 @@ STALL_TIMEOUT_SECONDS = 30.0
 
 
 def published_file(network: str, *, with_head: bool) -> Path:
-    """The file of weights for ImageNet. If it is not in the cache, it is downloaded. Its hash is always checked.
+    """The file of weights for ImageNet. Its hash is always checked.
+
+    The file of a network in `PACKAGED` is in an installed package. Another file that is not in the cache is downloaded.
 
     Args:
         network: our name of the network.
-        with_head: True for the file with the head, for 1000 classes; False for the file without it.
+        with_head: True for the file with the head, for 1000 classes; False for the file without it. A package has only a
+            file with the head.
 
     Raises:
-        ConfigError: there are no published weights for that network; there is no connection; or the file in the cache is
-            another one or cut short.
+        ConfigError: there are no published weights for that network; there is no connection; its package is not installed;
+            or the file is another one or cut short.
     """
+    if network in PACKAGED:
+        return _checked_package(network)
     if network not in PUBLISHED:
-        raise ConfigError(f"no weights are published for {network}; {did_you_mean(network, PUBLISHED)}")
+        raise ConfigError(f"no weights are published for {network}; {did_you_mean(network, WITH_IMAGENET)}")
     url, md5 = PUBLISHED[network].url(with_head=with_head), PUBLISHED[network].hash(with_head=with_head)
     file = keras_folder() / "models" / url.rpartition("/")[2]
     if not file.is_file():
         return _downloaded(url, md5, file)
-    found = _md5(file)
+    found = _digest(file, "md5")
     if found != md5:
         # Keras would download it again and, if that fails, delete the file.
         raise ConfigError(f"{file} must have the MD5 {md5}", received=found, hint="delete it, or put the right file there")
@@ -59,6 +66,18 @@ def _downloaded(url: str, md5: str, file: Path) -> Path:
         socket.setdefaulttimeout(before)
 
 
-def _md5(file: Path) -> str:
+def _checked_package(network: str) -> Path:
+    file, row = packaged_file(network), PACKAGED[network]
+    found = _digest(file, "sha256")
+    if found != row.sha256:
+        raise ConfigError(
+            f"{file} must have the SHA-256 {row.sha256}",
+            received=found,
+            hint=f"pip install --force-reinstall {row.distribution}",
+        )
+    return file
+
+
+def _digest(file: Path, algorithm: str) -> str:
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "md5").hexdigest()
+        return hashlib.file_digest(opened, algorithm).hexdigest()

@@ -1,11 +1,13 @@
 """Networks that begin with trained weights: published ones for ImageNet, or your own.
 
-    "imagenet"        the weights that keras.applications publishes for that network
-    <file>.h5         a file of the same layout: a network of keras.applications, saved by `model.save("name.h5")`
-    <file>.keras      the same network of ours, saved by our trainer
+    "imagenet"             the weights that keras.applications, or an installed package, has for that network
+    <file>.h5              the layout of keras.applications: a network from there, saved by `model.save("name.h5")`
+    <file>.safetensors     a ResNet, VGG, DenseNet or EfficientNet-Lite of torchvision or timm, in PyTorch's layout
+    <file>.pth, <file>.pt  the same, written by `torch.save(model.state_dict(), "name.pth")`
+    <file>.keras           the same network of ours, saved by our trainer
 
-With the first two, the network takes RGB images in [0, 1]; it begins with a layer "scaling". With a `.keras` file it takes
-what the saved network took, and it begins with a layer "scaling" if the saved network does.
+With a `.keras` file, the network takes what the saved network took, and it begins with a layer "scaling" if the saved
+network does. With the others it takes RGB images in [0, 1], and it begins with a layer "scaling".
 
 The head is everything after the last level's map. If the names of the classes are given, its rows are loaded by name (see
 `kerasvision.models.heads`): a `.keras` file of ours names its classes, and the published files are for those of ImageNet.
@@ -24,13 +26,15 @@ import numpy as np
 
 from kerasvision.config.keras_files import head_names
 from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED, are_imagenet
+from kerasvision.config.tensor_files import is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, keywords, load
 from kerasvision.models.fetch import published_file
 from kerasvision.models.heads import by_name, can_take, class_axes, say_fresh, say_head, shared_rows
 from kerasvision.models.keras_layers import our_names
 from kerasvision.models.saved import load_network, not_finite
-from kerasvision.models.scaling import scaled, scaling, scaling_of
+from kerasvision.models.scaling import Pixels, scaled, scaling, scaling_of
+from kerasvision.models.torch_layers import family_of, our_layers
 from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
 
 # Settings of a layer that its weights depend on and that their shapes do not show.
@@ -52,7 +56,7 @@ def pretrained(
 ) -> keras.Model:
     """The network of that name with trained weights.
 
-    Weights of keras.applications set `layout="keras"` if the builder has layouts.
+    Weights of keras.applications set `layout="keras"` if the builder has layouts, and weights of PyTorch "torchvision".
 
     Args:
         name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder.
@@ -76,18 +80,21 @@ def pretrained(
         file = Path(weights)
     if not file.exists():
         raise ConfigError(f"there is no weights file {file} (looked in {Path.cwd()})", hint=f"or set weights={IMAGENET!r}")
-    if is_keras_archive(file):
+    if is_keras_archive(file) and not is_tensor_file(file):
         make = partial(load(path), image_shape=image_shape, **options)
         return _with_own_weights(make, num_classes, file, classes=classes)
     _check_images(name, image_shape, file)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
+    if is_tensor_file(file):
+        names_fit = classes is None or (weights == IMAGENET and are_imagenet(classes))
+        return _with_torch_weights(name, make, num_classes, file, names_fit=names_fit)
     # The published file with the head is used only if these are its classes.
     names_fit = classes is None or weights == IMAGENET
     return _with_keras_weights(name, make, num_classes, file, names_fit=names_fit)
 
 
 def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The builder's options for these weights: weights of keras.applications add `layout="keras"`.
+    """The builder's options for these weights: those of keras.applications and PyTorch add their `layout`.
 
     Raises:
         ConfigError: another layout was chosen.
@@ -95,16 +102,18 @@ def options_with(weights: str, *, name: str, options: Mapping[str, Any]) -> dict
     >>> options_with("imagenet", name="resnet50_v2", options={"dropout": 0.1})
     {'dropout': 0.1, 'layout': 'keras'}
     """
-    is_own = weights != IMAGENET and is_keras_archive(Path(weights))
+    is_torch = weights != IMAGENET and is_tensor_file(Path(weights))
+    is_own = weights != IMAGENET and not is_torch and is_keras_archive(Path(weights))
     if is_own or "layout" not in (keywords(MODELS.path(name)) or ()):
         return dict(options)
-    if options.get("layout", "keras") != "keras":
+    layout, whose = ("torchvision", "torchvision and timm") if is_torch else ("keras", "keras.applications")
+    if options.get("layout", layout) != layout:
         raise ConfigError(
-            "weights of keras.applications require layout='keras'",
+            f"weights of {whose} require layout={layout!r}",
             received=options["layout"],
             hint="leave layout out: these weights set it",
         )
-    return {**options, "layout": "keras"}
+    return {**options, "layout": layout}
 
 
 def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool) -> keras.Model:
@@ -121,6 +130,20 @@ def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Pa
         load_layers(receivers, _folded(receivers, stored), file)
     if PUBLISHED[name].pixels == "caffe":
         _turn_colours(receivers[0])
+    return model
+
+
+def _with_torch_weights(name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool) -> keras.Model:
+    """The network of a file of PyTorch weights, with the layer "scaling" for its images."""
+    family = str(family_of(name))
+    pixels: Pixels = "edge" if family == "efficientnet_lite" else "imagenet"
+    model = scaled(make(num_classes=num_classes), scaling(pixels))
+    whole = model if num_classes else make(num_classes=1)
+    stored = our_layers(whole, family, tensors_in(file), file)
+    classes = stored["logits"][-1].shape[0] if "logits" in stored else None
+    if not names_fit and classes is not None:
+        say_fresh(file, "does not name its classes")
+    load_layers(_receivers(model, make, stored, same_head=classes == num_classes and names_fit), stored, file)
     return model
 
 
@@ -257,15 +280,16 @@ def _turn_colours(first: keras.Layer) -> None:
 
 
 def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> None:
-    if name not in PUBLISHED:
+    readable = [other for other in MODELS if (family_of(other) if is_tensor_file(file) else other in PUBLISHED)]
+    if name not in readable:
         raise ConfigError(
             f"the weights of {name} must come from its own .keras file",
             received=str(file),
-            hint=f"other kinds of file can be read for {', '.join(PUBLISHED)}",
+            hint=f"a {file.suffix} file can be read for {', '.join(readable)}",
         )
     if image_shape[-1] != 3:
         raise ConfigError(
-            "weights of keras.applications are for RGB images", received=image_shape, hint="set image_shape to 3 channels"
+            "weights of other libraries are for RGB images", received=image_shape, hint="set image_shape to 3 channels"
         )
 
 

@@ -2,6 +2,7 @@
 
     caffe       0..255 less the mean colour of ImageNet     (Simonyan & Zisserman, 2014, section 2.1)
     unit        [-1, 1]                                     (TensorFlow's own networks)
+    edge        0..255 less 127, over 128                   (EfficientNet-Lite, for 8-bit integers)
     imagenet    less ImageNet's mean, over its deviation    (torchvision, "normalize")
 
 Caffe reads images as BGR. The layer does not change that: the code that loads such weights reverses the first convolution.
@@ -15,7 +16,7 @@ from keras import layers
 
 from kerasvision.ops.normalization import fused
 
-Pixels = Literal["caffe", "unit", "imagenet"]
+Pixels = Literal["caffe", "unit", "edge", "imagenet"]
 
 NAME = "scaling"
 
@@ -36,6 +37,7 @@ def scaling(pixels: Pixels) -> layers.Rescaling:
     scale, offset = {
         "caffe": ([255.0] * 3, [-mean for mean in _CAFFE_MEAN]),
         "unit": ([2.0] * 3, [-1.0] * 3),
+        "edge": ([255 / 128] * 3, [-127 / 128] * 3),
         "imagenet": (
             [1 / deviation for deviation in _DEVIATION],
             [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],

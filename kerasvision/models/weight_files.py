@@ -29,7 +29,9 @@ _MOST_BYTES = 2**20
 class Stored(Protocol):
     """An array that is read later; its shape is known before."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array."""
 
     def read(self) -> np.ndarray:
         """The numbers: float32, of that shape."""

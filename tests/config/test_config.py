@@ -256,7 +256,10 @@ def test_file_of_weights_counts_by_its_content_and_not_its_place(tmp_path):
 
 
 def test_folder_of_a_training_is_no_file_of_weights():
-    with pytest.raises(ConfigError, match="a .h5 or .keras file; received 'runs/model/6'.*Format-Keras/model.keras"):
+    with pytest.raises(
+        ConfigError,
+        match="a file that ends in .h5, .keras, .safetensors, .pth, .pt; received 'runs/model/6'.*Format-Keras/model.keras",
+    ):
         c.Model(name="lenet5", weights="runs/model/6")
 
 

@@ -191,6 +191,12 @@ def test_scaling_is_the_preprocessing_of_keras_applications(pixels, mode):
     np.testing.assert_allclose(scaling(pixels)(images / 255), expected, rtol=1e-5, atol=1e-4)
 
 
+def test_scaling_for_edge_devices_is_that_of_the_authors():
+    """MEAN_RGB = 127 and STDDEV_RGB = 128 in their efficientnet_lite_builder.py: 0 -> -127 / 128, 255 -> 1."""
+    images = np.array([0, 127, 255], "float32").reshape(1, 1, 3, 1).repeat(3, -1)
+    np.testing.assert_allclose(scaling("edge")(images / 255)[0, 0, :, 1], [-0.9921875, 0.0, 1.0], atol=1e-6)
+
+
 def test_scaled_network_is_the_network_on_scaled_images():
     plain = build("resnet20", image_shape=(16, 16, 3), num_classes=None)
     model = scaled(plain, scaling("unit"))

@@ -1,0 +1,36 @@
+"""The tensors in a file of PyTorch weights, `.safetensors` or `.pth`, by name. Only their description is read."""
+
+from pathlib import Path
+
+from kerasvision.config.safetensors_files import safetensors_in
+from kerasvision.config.tensors import Tensor, bad_file
+from kerasvision.config.torch_files import torch_tensors_in
+
+_READERS = {".safetensors": safetensors_in, ".pth": torch_tensors_in, ".pt": torch_tensors_in}
+ENDINGS = tuple(_READERS)
+
+
+def is_tensor_file(file: Path) -> bool:
+    """Whether this is a file of PyTorch weights, judged by its name.
+
+    >>> is_tensor_file(Path("resnet18.safetensors")), is_tensor_file(Path("resnet18.h5"))
+    (True, False)
+    """
+    return file.suffix in _READERS
+
+
+def tensors_in(file: Path) -> dict[str, Tensor]:
+    """The tensors by name, in the file's order.
+
+    Args:
+        file: one whose name ends in one of `ENDINGS`.
+
+    Raises:
+        ConfigError: the file cannot be read, is cut short or damaged, or asks for code to be run.
+    """
+    if not file.is_file():
+        raise bad_file(file, "must be a file", hint="name a file that ends in " + " or ".join(ENDINGS))
+    try:
+        return _READERS[file.suffix](file)
+    except OSError as error:
+        raise bad_file(file, f"cannot be read: {error.strerror}", hint="make the file readable for this user") from error
