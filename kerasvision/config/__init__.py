@@ -39,16 +39,16 @@ from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseT
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, MeasuredTask, Task
-from kerasvision.config.training import EarlyStopping, Training
+from kerasvision.config.training import EarlyStopping, FineTuning, Training
 
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
-    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "Float", "Format", "Gate",
-    "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime", "Lighting", "Lion",
-    "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Muon", "NoWorse",
-    "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip",
-    "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search", "Serving", "Sgd", "Shapes",
-    "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training",
-    "Transform", "Translate", "Vocabulary", "Words", "Zoom",
+    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "FineTuning", "Float",
+    "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime",
+    "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model",
+    "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment",
+    "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search",
+    "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task",
+    "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary", "Words", "Zoom",
 ]  # fmt: skip

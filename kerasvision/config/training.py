@@ -23,8 +23,8 @@ from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
 
 __all__ = [
-    "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "EarlyStopping", "Exponential", "InverseTime", "Lion", "Muon",
-    "OneCycle", "Optimizer", "Polynomial", "RmsProp", "Schedule", "Sgd", "Step", "Training",
+    "Adagrad", "Adam", "AdamW", "Constant", "Cosine", "EarlyStopping", "Exponential", "FineTuning", "InverseTime", "Lion",
+    "Muon", "OneCycle", "Optimizer", "Polynomial", "RmsProp", "Schedule", "Sgd", "Step", "Training",
 ]  # fmt: skip
 
 
@@ -34,6 +34,42 @@ class EarlyStopping(Config):
     metric: str = Field(default="loss", description="one that is measured after every epoch, without val_")
     patience: int = Field(default=5, ge=1, description="epochs")
     minimum_change: float = Field(default=0.0, ge=0, description="a smaller change does not count as better")
+
+
+class FineTuning(Config):
+    """A second phase of the same training, in which more levels learn, usually at a lower rate.
+
+    The optimizer starts anew. Batch size, clipping, averages and all other settings are those of the first phase.
+
+    >>> FineTuning(epochs=1, warmup_epochs=2)
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: FineTuning: warmup_epochs must lie in [0, epochs]; received warmup_epochs=2.0, epochs=1.
+    """
+
+    epochs: int = Field(default=5, ge=1, description="passes over the training images, after those of training.epochs")
+    freeze: str | None = Field(
+        default=None, description="as training.freeze, but an earlier level; None: the whole network learns"
+    )
+    optimizer: Optimizer = Field(
+        default=Sgd(learning_rate=0.001, momentum=0.9), description="how a step changes the weights in the second phase"
+    )
+    schedule: Schedule = Field(default=Constant(), description="of the second phase's learning rate after its warm-up")
+    warmup_epochs: float = Field(default=0.0, ge=0, description="epochs over which the second phase's rate rises from 0")
+
+    @field_validator("freeze")
+    @classmethod
+    def _level(cls, freeze: str | None) -> str | None:
+        return _checked_level(freeze)
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> "FineTuning":
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs must lie in [0, epochs]; received warmup_epochs={self.warmup_epochs}, epochs={self.epochs}"
+            )
+        self.schedule.check_length(epochs=self.epochs, warmup_epochs=self.warmup_epochs)
+        return self
 
 
 class Training(Config):
@@ -102,6 +138,9 @@ class Training(Config):
         default="each_step",
         description="once: the frozen part runs only once for each image, and its feature maps are kept in memory",
     )
+    fine_tune: FineTuning | None = Field(
+        default=None, description="a second phase, in which layers learn that freeze keeps as they are; None: there is none"
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="of the first weights, the order of the images and the augmentation"
     )
@@ -112,10 +151,7 @@ class Training(Config):
     @field_validator("freeze")
     @classmethod
     def _level(cls, freeze: str | None) -> str | None:
-        # Which levels a network has is known when it is built.
-        if freeze is not None and not re.fullmatch(r"backbone|c\d+", freeze):
-            raise ValueError(f"freeze must be 'backbone' or a level such as 'c3'; received {freeze!r}")
-        return freeze
+        return _checked_level(freeze)
 
     @field_validator("steps_per_call", mode="before")
     @classmethod
@@ -136,11 +172,15 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _times_fit(self) -> "Training":
-        for name in ("warmup_epochs", "plain_epochs"):
-            if getattr(self, name) > self.epochs:
-                raise ValueError(
-                    f"{name} must lie in [0, epochs]; received {name}={getattr(self, name)}, epochs={self.epochs}"
-                )
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs must lie in [0, epochs]; received warmup_epochs={self.warmup_epochs}, epochs={self.epochs}"
+            )
+        name, last = ("epochs", self.epochs) if self.fine_tune is None else ("fine_tune.epochs", self.fine_tune.epochs)
+        if self.plain_epochs > last:
+            raise ValueError(
+                f"plain_epochs must lie in [0, {name}]; received plain_epochs={self.plain_epochs}, {name}={last}"
+            )
         self.schedule.check_length(epochs=self.epochs, warmup_epochs=self.warmup_epochs)
         return self
 
@@ -161,6 +201,11 @@ class Training(Config):
     def _has_what_it_needs(self) -> "Training":
         if self.features == "once" and self.freeze is None:
             raise ValueError("features='once' keeps the maps of a frozen part, so it requires freeze; received freeze=None")
+        if self.fine_tune is not None and not _freezes_less(self.fine_tune.freeze, than=self.freeze):
+            raise ValueError(
+                "fine_tune.freeze must be an earlier level than freeze, so that more layers learn in the second phase; "
+                f"received freeze={self.freeze!r}, fine_tune.freeze={self.fine_tune.freeze!r}"
+            )
         if self.best_metric is not None and self.keep != "best":
             raise ValueError(f"best_metric requires keep='best'; received keep={self.keep!r}")
         return self
@@ -197,17 +242,35 @@ class Training(Config):
         return ""
 
     @property
+    def phases(self) -> tuple["Training", ...]:
+        """The trainings that follow each other on the same weights: this one, or the first phase and the fine-tuning.
+
+        >>> training = Training(epochs=10, freeze="backbone", features="once", fine_tune=FineTuning(epochs=3, freeze="c4"))
+        >>> [(phase.epochs, phase.freeze, phase.features) for phase in training.phases]
+        [(10, 'backbone', 'once'), (3, 'c4', 'each_step')]
+        """
+        if self.fine_tune is None:
+            return (self,)
+        # Images without augmentation belong to the end of the whole training.
+        first = {**dict(self), "fine_tune": None, "plain_epochs": 0}
+        second = {**dict(self), "features": "each_step", **dict(self.fine_tune), "fine_tune": None}
+        return Training(**first), Training(**second)
+
+    @property
     def best_by(self) -> str:
         """The metric of the validation split that decides which epoch is the best."""
         return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
 
     def check_augmentation(self, augment: Sequence[object]) -> None:
-        """Raises ConfigError if there is augmentation, but the frozen part runs only once for each image."""
-        if self.features == "once" and augment:
+        """Raises ConfigError if there is augmentation, but the frozen part runs only once for each image.
+
+        A second phase uses the augmentation, so it is allowed with `fine_tune`.
+        """
+        if self.features == "once" and augment and self.fine_tune is None:
             raise ConfigError(
                 "augment must be empty with training.features='once', which processes every image only once",
                 received=augment,
-                hint="set training.features='each_step', or augment=()",
+                hint="set training.features='each_step', augment=(), or training.fine_tune, whose phase uses it",
             )
 
     def check_metrics(self, task: Task, *, validation: bool) -> None:
@@ -231,3 +294,19 @@ class Training(Config):
             if metric is not None and measured and metric not in measured:
                 hint = lookup.did_you_mean(metric, measured)
                 raise ConfigError(f"training.{setting}: no metric {metric!r} is measured after each epoch; {hint}")
+
+
+def _checked_level(freeze: str | None) -> str | None:
+    # Which levels a network has is known when it is built.
+    if freeze is not None and not re.fullmatch(r"backbone|c\d+", freeze):
+        raise ValueError(f"freeze must be 'backbone' or a level such as 'c3'; received {freeze!r}")
+    return freeze
+
+
+def _freezes_less(level: str | None, *, than: str | None) -> bool:
+    """Whether more layers learn if the network is frozen up to `level`; as far as that is known without the network."""
+    if level is None or than is None:
+        return than is not None
+    if level == "backbone":
+        return False
+    return than == "backbone" or int(level[1:]) < int(than[1:])

@@ -12,23 +12,17 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from kerasvision import config as c
-from kerasvision import lookup
-from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.feeding.batches import Encode, evaluation_batches, training_batches
-from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.dotted import set_leaves
 from kerasvision.progress import Advance, bar, say
 from kerasvision.shortened import shortened
-from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.checkpointing.best_weights import BestWeights
 from kerasvision.training.checkpointing.resume import saved_in
 from kerasvision.training.devices.full_precision import in_float32
-from kerasvision.training.devices.precision import building_in, chosen_policy, uses_xla
+from kerasvision.training.devices.precision import chosen_policy
 from kerasvision.training.devices.strategy import make_strategy, workers_of
 from kerasvision.training.devices.workers import WorkerGroup
 from kerasvision.training.ending import how_it_ended
@@ -36,12 +30,9 @@ from kerasvision.training.logs.epoch_lines import EpochLines, History, Shown, wh
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.logs.tensorboard_log import TensorBoardLog
-from kerasvision.training.loop import train_loop
-from kerasvision.training.optimizing.averaging import WeightAverages
-from kerasvision.training.optimizing.loss_scale import LossScale
-from kerasvision.training.optimizing.optimizers import make_optimizer
-from kerasvision.training.step import TrainStep
-from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
+from kerasvision.training.loop import Progress, train_loop
+from kerasvision.training.parts import Parts, make_parts
+from kerasvision.training.phases import Handover, began_at, phases
 
 # The history so far -> why the training must end, or None.
 ShouldStop = Callable[[pd.DataFrame], str | None]
@@ -88,8 +79,9 @@ def fit(
         work: the folder of checkpoints and logs. If it has checkpoints, the training resumes from the newest one. None:
             nothing is kept. Of several workers, only the chief writes there.
         strategy: the result of `make_strategy` for these settings, if it had to be made before TensorFlow ran anything.
-        until_epoch: the training ends after this epoch, counted from 1. A later call with the same `work` resumes it, and
-            both calls together give the same bits as a single call. None: after the last epoch.
+        until_epoch: the training ends after this epoch of its first phase, counted from 1. A later call with the same
+            `work` resumes it, and both calls together give the same bits as a single call. After the last epoch of the
+            first phase follows the fine-tuning, if there is one. None: after the last epoch.
         should_stop: called after each epoch except the last, and before a training resumes after an epoch. It receives the
             history, and returns why the training must end there, or None.
 
@@ -100,137 +92,109 @@ def fit(
     """
     settings.training.check_metrics(settings.task, validation=examples.count(VALIDATION) > 0)
     strategy = strategy or make_strategy(settings.training)
-    workers = workers_of(strategy)
-    with workers.noticing_deaths(), _folder(work, workers) as own_work:
-        parts = _parts(settings, examples=examples, classes=classes, transform=transform, strategy=strategy, workers=workers)
-        callbacks, end = _callbacks(settings, own_work), _End(should_stop)
-        history = _train(parts, callbacks, work=own_work, until_epoch=until_epoch, end=end)
-        if parts.step.network.stop_training or len(history["loss"]) == settings.training.epochs:
-            for sentence in how_it_ended(settings.training, history, callbacks):
-                say(sentence)
-        _take_best(parts.step.network, callbacks)
-        return Fitted(_model(parts), _table(history), workers, end.reason)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What is trained, on which data, and by which steps.
-
-    Attributes:
-        settings: task, network, training and augmentation.
-        task: made from the settings.
-        network: the whole network, as the task builds it.
-        step: trains the part of the network that learns.
-        steps_per_epoch: number of batches in an epoch.
-        batches: makes the batches of the train split; its keywords are those of `_batches`.
-        validation: (inputs, targets, weights) of this worker; None without a validation split.
-        workers: all that take part in the training.
-        identity: JSON-able; a checkpoint belongs to this training if its identity is equal.
-        policy: Keras' name of the precision.
-    """
-
-    settings: TrainerSettings
-    task: Task
-    network: keras.Model
-    step: TrainStep
-    steps_per_epoch: int
-    batches: Callable[..., tf.data.Dataset]
-    validation: tf.data.Dataset | None
-    workers: WorkerGroup
-    identity: Mapping[str, Any]
-    policy: str
-
-
-def _parts(
-    settings: TrainerSettings,
-    *,
-    examples: ExampleSet,
-    classes: Sequence[str],
-    transform: ImageTransform,
-    strategy: tf.distribute.Strategy,
-    workers: WorkerGroup,
-) -> _Parts:
-    training = settings.training
-    keras.utils.set_random_seed(training.seed)
-    task, policy = (
-        make_task(settings.task, classes).learning_from(examples.dataset(TRAIN)),
-        chosen_policy(training.precision),
-    )
-    identity = {"settings": settings.to_data(), "classes": list(classes), "precision": policy, "workers": workers.count}
-    workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
-    with strategy.scope(), building_in(policy):
-        model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
-        network = task.build(model, image_shape=transform.settings.image_shape)
-        part, source, prepare = part_to_train(network, settings=settings, examples=examples, transform=transform)
-    steps = max(1, source.count(TRAIN) // training.batch_size)  # without examples, making the batches raises the error
-    return _Parts(
-        settings=settings,
-        task=task,
-        network=network,
-        step=_train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps),
-        steps_per_epoch=steps,
-        batches=partial(_batches, source, settings=settings, transform=prepare),
-        validation=_validation_batches(source, prepare, task, training, workers=workers),
+    workers, policy = workers_of(strategy), chosen_policy(settings.training.precision)
+    identity = {
+        "settings": settings.to_data(),
+        "classes": list(classes),
+        "precision": policy,
+        "workers": workers.count,
+    }
+    prepared = partial(
+        make_parts,
+        examples=examples,
+        classes=classes,
+        transform=transform,
+        strategy=strategy,
         workers=workers,
-        identity=identity,
         policy=policy,
     )
+    with workers.noticing_deaths(), _folder(work, workers) as own_work:
+        workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
+        end = _End(should_stop)
+        trained = partial(_train, work=own_work, identity=identity, logged=settings, end=end)
+        first, *second = phases(settings)
+        began = began_at(own_work, identity=identity, workers=workers) if second else 0
+        before = weights = None
+        if not began:
+            parts = prepared(first)
+            before = trained(parts, until_epoch=until_epoch)
+            is_partial = until_epoch is not None and until_epoch < first.training.epochs
+            if not second or is_partial or end.reason:
+                return Fitted(_model(parts), _table(before.progress.history), workers, end.reason)
+            began, weights = before.progress.step, parts.network.get_weights()
+            del parts  # The feature maps may be large.
+        parts = prepared(*second, began=began, weights=weights)
+        progress = trained(parts, before=before).progress
+        return Fitted(_model(parts), _table(progress.history), workers, end.reason)
 
 
 def _train(
-    parts: _Parts,
-    callbacks: Sequence[keras.callbacks.Callback],
+    parts: Parts,
     *,
     work: Path | None,
-    until_epoch: int | None,
+    identity: Mapping[str, Any],
+    logged: TrainerSettings,
     end: "_End",
-) -> Mapping[str, Sequence[float]]:
-    """Runs the loop from the newest checkpoint in `work`, and returns the history of all epochs."""
+    until_epoch: int | None = None,
+    before: Handover | None = None,
+) -> Handover:
+    """Runs the loop from the newest checkpoint in `work`, and gives the network the weights of its last or best epoch."""
     training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
+    callbacks = _callbacks(logged, work)
     with (
         saved_in(
             work,
             variables=parts.step.variables(),
             callbacks=callbacks,
-            identity=parts.identity,
+            identity=identity,
             minutes=training.checkpoint_minutes,
             workers=workers,
+            start=before.progress if before else Progress(step=parts.began),
+            take_over=partial(before.take_over, callbacks) if before else lambda: None,
         ) as saving,
-        bar("training", total=training.epochs * steps, done=saving.start.step) as advance,
+        bar("fine-tuning" if parts.began else "training", total=parts.epochs * steps, done=saving.start.step) as advance,
     ):
         if (start := saving.start).step:
-            say(where_it_goes_on(start.step, steps_per_epoch=steps, epochs=training.epochs, stopped=start.stopped))
+            goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=parts.epochs, stopped=start.stopped)
+            say(f"fine-tuning {goes_on}" if parts.began else goes_on)
         history = train_loop(
             parts.step,
             parts.batches(encode=parts.task.encode, start_step=start.step, shard=(workers.number, workers.count)),
-            epochs=training.epochs,
+            epochs=parts.epochs,
             steps_per_epoch=steps,
             until_epoch=until_epoch,
             validation=parts.validation,
-            callbacks=[*callbacks, *_watchers(parts.settings, advance, history=start.history)],
+            callbacks=[*callbacks, *_watchers(parts.settings, advance, epochs=parts.epochs, history=start.history)],
             steps_per_call=training.steps_per_call,
             saving=saving,
             explain=lambda step: f"Its images: {_ids(step, batches=parts.batches)}. Last checkpoint: {saving.last}",
             agree=workers.largest,
             ends=end.is_reached,
         )
-    found: Mapping[str, Sequence[float]] = history.history
-    return found
+    done = max(map(len, history.history.values()), default=0)
+    if parts.step.network.stop_training or done == parts.epochs:
+        for sentence in how_it_ended(training.model_copy(update={"epochs": parts.epochs}), history.history, callbacks):
+            say(sentence)
+    _take_best(parts.step.network, callbacks)
+    return Handover(Progress(done * steps, history.history), callbacks)
 
 
-def _watchers(settings: TrainerSettings, advance: Advance, *, history: History) -> list[keras.callbacks.Callback]:
+def _watchers(
+    settings: TrainerSettings, advance: Advance, *, epochs: int, history: History
+) -> list[keras.callbacks.Callback]:
     """The callbacks that show how far a training is, and whose state is not saved.
 
     Args:
         settings: of the training.
         advance: advances its bar.
+        epochs: of all phases so far.
         history: of the epochs before it was resumed.
     """
     training, task = settings.training, settings.task
     metric = task.training_headline_metric()
     best_by = training.best_by if training.keep == "best" or training.early_stopping or metric is None else metric
     shown = Shown(metric, best_by, task.best_is(best_by))
-    size, epochs = training.batch_size, training.epochs
+    size = training.batch_size
     return [
         TrainingBar(advance, batch_size=size, epochs=epochs),
         EpochLines(say, shown=shown, batch_size=size, epochs=epochs, history=history),
@@ -248,7 +212,7 @@ class _End:
         return bool(self.reason)
 
 
-def _model(parts: _Parts) -> keras.Model:
+def _model(parts: Parts) -> keras.Model:
     """The network to keep: in float32, and without the parts that only training needs."""
     model = parts.task.trained(parts.network)
     return model if parts.policy == "float32" else in_float32(model)
@@ -259,80 +223,6 @@ def _table(history: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     table = pd.DataFrame(dict(history))
     table.insert(0, "epoch", range(1, len(table) + 1))
     return table
-
-
-def _train_step(
-    network: keras.Model,
-    task: Task,
-    *,
-    training: c.Training,
-    strategy: tf.distribute.Strategy,
-    policy: str,
-    steps_per_epoch: int,
-) -> TrainStep:
-    with strategy.scope():
-        objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=steps_per_epoch)
-    decay = training.average_decay
-    rows = training.batch_size // (strategy.num_replicas_in_sync * training.micro_batches)
-    return TrainStep(
-        network,
-        objective=objective,
-        optimizer=optimizer,
-        strategy=strategy,
-        micro_batches=training.micro_batches,
-        clip_norm=training.clip_norm,
-        loss_scale=LossScale.for_rows(rows, strategy=strategy) if policy == "mixed_float16" else None,
-        averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
-        l2=training.l2,
-        xla=uses_xla(training.xla, replicas=strategy.num_replicas_in_sync),
-    )
-
-
-def _batches(
-    examples: SplitExamples,
-    *,
-    settings: TrainerSettings,
-    transform: InputTransform,
-    encode: Encode,
-    start_step: int,
-    shard: tuple[int, int] = (0, 1),
-) -> tf.data.Dataset:
-    training = settings.training
-    batches, _ = training_batches(
-        examples,
-        transform=transform,
-        encode=encode,
-        augment=settings.augment,
-        batch_size=training.batch_size,
-        epochs=training.epochs,
-        seed=training.seed,
-        memory_budget_gb=training.memory_budget_gb,
-        plain_epochs=training.plain_epochs,
-        start_step=start_step,
-        shard=shard,
-    )
-    return batches
-
-
-def _validation_batches(
-    examples: SplitExamples, transform: InputTransform, task: Task, training: c.Training, *, workers: WorkerGroup
-) -> tf.data.Dataset | None:
-    """(inputs, targets, weights): this worker's part of each validation batch. None without a validation split."""
-    if not examples.count(VALIDATION):
-        return None
-    batches = evaluation_batches(
-        examples,
-        split=VALIDATION,
-        transform=transform,
-        encode=task.encode,
-        batch_size=training.batch_size,
-        memory_budget_gb=training.memory_budget_gb,
-    )
-    if workers.count == 1:
-        return batches
-    rows = training.batch_size // workers.count
-    mine = slice(workers.number * rows, (workers.number + 1) * rows)
-    return batches.map(lambda *batch: tf.nest.map_structure(lambda part: part[mine], batch))
 
 
 def _ids(step: int, *, batches: Callable[..., tf.data.Dataset]) -> str:
@@ -378,15 +268,3 @@ def _folder(work: Path | None, workers: WorkerGroup) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
         yield Path(folder)
-
-
-def model_for_training(settings: TrainerSettings, *, replicas: int) -> c.Model:
-    """The network of the settings, with the options that training on this number of replicas requires."""
-    model = settings.model if settings.training.freeze is None else without_auxiliary_heads(settings.model)
-    return _synchronized(model) if replicas > 1 else model
-
-
-def _synchronized(model: c.Model) -> c.Model:
-    """The network with batch normalisation over the global batch, if it has any, so that N replicas equal one device."""
-    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
-    return with_value(model, "options.synchronized", True) if "synchronized" in known else model

@@ -38,16 +38,22 @@ class Progress:
 class Unsaved:
     """For a training that is neither saved nor resumed. The class that saves is in `training.checkpointing.resume`.
 
+    Args:
+        start: where the training starts: after an earlier phase, or at the first step.
+        take_over: restores what the earlier phase left to the callbacks.
+
     Attributes:
-        start: where the training resumes.
+        start: where the training starts or resumes.
         last: the newest checkpoint, for messages.
     """
 
-    def __init__(self) -> None:
-        self.start, self.last = Progress(), "none"
+    def __init__(self, start: Progress | None = None, take_over: Callable[[], None] = lambda: None) -> None:
+        self.start, self.last = start or Progress(), "none"
+        self._take_over = take_over
 
     def restore(self) -> None:
         """Restores the variables and callbacks as they were at `start`. Called after the callbacks' `on_train_begin`."""
+        self._take_over()
 
     def is_due(self) -> bool:
         """Whether to save now; called between two calls of the step."""

@@ -30,6 +30,7 @@ class Saving(Unsaved):
         minutes: time between two checkpoints.
         is_asked_to_stop: returns whether the process must end.
         agree: turns this worker's answer into the answer that all workers use.
+        start, take_over: see `Unsaved`; used without a checkpoint of the phase that begins at this start.
     """
 
     def __init__(
@@ -41,19 +42,24 @@ class Saving(Unsaved):
         minutes: float,
         is_asked_to_stop: Callable[[], bool],
         agree: Callable[[bool], bool] = bool,
+        start: Progress | None = None,
+        take_over: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__()
+        super().__init__(start, take_over)
         self._checkpoints, self._variables, self._callbacks = checkpoints, variables, callbacks
         self._seconds, self._is_asked_to_stop, self._agree = 60 * minutes, is_asked_to_stop, agree
-        self._found = checkpoints.latest()
+        self._began = self.start.step
+        found = checkpoints.latest()
+        self._found = found if found is not None and found.state["began"] == self._began else None
         self._saved_at = time.monotonic()
         if self._found is not None:
             self.start = Progress(self._found.step, self._found.state["history"], self._found.state["stopped"])
             self.last = str(checkpoints.folder / f"step-{self._found.step:08d}")
 
     def restore(self) -> None:
-        """Restores variables and callbacks; does nothing if there is no checkpoint."""
+        """Restores variables and callbacks; without a checkpoint, what an earlier phase left."""
         if self._found is None:
+            super().restore()
             return
         arrays = self._found.arrays
         assign_values(self._variables, {name: array for name, array in arrays.items() if not name.startswith(_CALLBACKS)})
@@ -71,7 +77,12 @@ class Saving(Unsaved):
             Interrupted: the process must end, and the training is saved.
         """
         states, arrays = self._callbacks.save()
-        state = {"history": dict(progress.history), "stopped": progress.stopped, "callbacks": states}
+        state = {
+            "began": self._began,
+            "history": dict(progress.history),
+            "stopped": progress.stopped,
+            "callbacks": states,
+        }
         saved = self._checkpoints.try_save({**read_values(self._variables), **arrays}, state, step=progress.step)
         self._saved_at = time.monotonic()
         if saved is not None:
@@ -92,6 +103,8 @@ def saved_in(
     identity: Mapping[str, Any],
     minutes: float,
     workers: WorkerGroup,
+    start: Progress | None = None,
+    take_over: Callable[[], None] = lambda: None,
 ) -> Iterator[Unsaved]:
     """Yields the object that saves a training: as checkpoints in `work`, also when SIGTERM comes.
 
@@ -102,9 +115,10 @@ def saved_in(
         identity: JSON-able; a checkpoint belongs to this training if its identity is equal.
         minutes: time between two checkpoints.
         workers: those that train. Only the chief has checkpoints.
+        start, take_over: see `Unsaved`.
     """
     if work is None:
-        yield Unsaved()
+        yield Unsaved(start, take_over)
         return
     with ExitStack() as stack:
         checkpoints = Checkpoints(work / "checkpoints", identity=identity)
@@ -117,4 +131,6 @@ def saved_in(
             minutes=minutes,
             is_asked_to_stop=is_asked_to_stop,
             agree=workers.any,
+            start=start,
+            take_over=take_over,
         )

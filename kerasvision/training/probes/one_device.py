@@ -17,6 +17,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective, Task, make_task
 from kerasvision.training.optimizing.optimizers import make_optimizer
+from kerasvision.training.phases import phases
 from kerasvision.training.step import TrainStep
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
@@ -41,7 +42,11 @@ class PreparedStep:
 
 
 def steady(settings: TrainerSettings) -> TrainerSettings:
-    """The settings with a constant learning rate, on one device, without averages of weights or kept feature maps."""
+    """The settings with a constant learning rate, on one device, without averages of weights or kept feature maps.
+
+    Of a training with fine-tuning, they are those of the first phase.
+    """
+    settings = phases(settings)[0]
     plain = {
         "schedule": c.Constant(),
         "warmup_epochs": 0.0,

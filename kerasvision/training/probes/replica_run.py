@@ -23,10 +23,11 @@ from kerasvision.tasks.base import Objective, make_task
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.dropout import seed_generators
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
-from kerasvision.training.fit import model_for_training
 from kerasvision.training.interruption import end_with_parent
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.optimizers import make_optimizer
+from kerasvision.training.parts import model_for_training
+from kerasvision.training.phases import phases
 from kerasvision.training.step import LostError, TrainStep
 from kerasvision.training.transfer import part_to_train
 
@@ -64,9 +65,12 @@ def prepare_process(replicas: int) -> None:
 def plain_settings(settings: TrainerSettings, *, replicas: int) -> TrainerSettings:
     """The settings for a comparison: in float32, with one CPU device per replica, without XLA or kept feature maps.
 
+    Of a training with fine-tuning, they are those of the first phase.
+
     Raises:
         ConfigError: the batch cannot be divided among the replicas.
     """
+    settings = phases(settings)[0]
     devices = tuple(f"CPU:{number}" for number in range(replicas))
     place = {"strategy": "one_device", "devices": None} if replicas == 1 else {"strategy": "mirrored", "devices": devices}
     plain = {**place, "replicas": None, "precision": "float32", "xla": "off", "features": "each_step"}

@@ -9,7 +9,7 @@ from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
-from kerasvision.training import fit as fit_module
+from kerasvision.training import parts as parts_module
 from kerasvision.training.devices import precision
 from kerasvision.training.devices.precision import Hardware, Precision, choose, uses_xla
 from kerasvision.training.fit import fit
@@ -64,12 +64,12 @@ def run(stripes, settings):
 
 def test_a_training_in_auto_says_what_was_chosen_and_computes_in_it(stripes, stripes_settings, monkeypatch, capsys):
     seen = []
-    building = fit_module.building_in
+    building = parts_module.building_in
     monkeypatch.setattr(precision, "choose", lambda wanted: Precision("mixed_bfloat16", f"{wanted} for a reason"))
-    monkeypatch.setattr(fit_module, "building_in", lambda policy: (seen.append(policy), building(policy))[1])
+    monkeypatch.setattr(parts_module, "building_in", lambda policy: (seen.append(policy), building(policy))[1])
     model = run(stripes, stripes_settings(epochs=1, precision="auto")).model
     assert seen == ["mixed_bfloat16"]
-    assert capsys.readouterr().err.startswith("  training in auto for a reason\n  epoch 1/1 ")
+    assert capsys.readouterr().err.splitlines()[0] == "  training in auto for a reason"
     assert model.output.dtype == "float32"
 
 

@@ -1,0 +1,194 @@
+"""Fine-tuning as a second phase: what learns when, what goes on across the border, and what a resume repeats."""
+
+import numpy as np
+import pytest
+
+from kerasvision import config as c
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.transform import ImageTransform
+from kerasvision.errors import ConfigError
+from kerasvision.training.fit import fit
+from kerasvision.training.step import TrainStep
+from kerasvision.training.transfer import FeatureMaps
+
+SMALL_NETWORK = """
+import keras
+from keras import layers
+
+
+def phased(*, image_shape, num_classes):
+    image = x = keras.Input(image_shape, name="image")
+    maps = {}
+    for stage, width in enumerate((4, 8), 1):
+        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False, name=f"conv{stage}")(x)
+        x = layers.ReLU(name=f"relu{stage}")(layers.BatchNormalization(name=f"norm{stage}")(x))
+        maps[f"c{stage}"] = x
+    if num_classes is None:
+        return keras.Model(image, maps)
+    x = layers.Dropout(0.2, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
+    return keras.Model(image, layers.Dense(num_classes, name="logits")(x), name="phased")
+"""
+FINE_TUNING = c.FineTuning(epochs=2, freeze="c1", optimizer=c.Sgd(learning_rate=0.01, momentum=0.9))
+STEPS = 6  # of an epoch: 96 images in batches of 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_network(tmp_path_factory):
+    """Makes `phased_network:phased` importable as a builder."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "phased_network.py").write_text(SMALL_NETWORK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(stripes):
+    """Fits on `stripes`: two epochs of the head on kept maps, and then two in which the second level learns as well."""
+    examples, transform = ExampleSet(stripes.examples), ImageTransform.load(stripes.transform)
+
+    def fitted(*, fine_tune=FINE_TUNING, work=None, until_epoch=None, should_stop=lambda history: None, **training):
+        defaults = {
+            "epochs": 2,
+            "batch_size": 16,
+            "optimizer": c.Adam(learning_rate=0.01),
+            "freeze": "backbone",
+            "features": "once",
+            "fine_tune": fine_tune,
+            "steps_per_call": 1,
+        }
+        settings = TrainerSettings(
+            task=c.Classification(),
+            model=c.Model(name="phased_network:phased"),
+            training=c.Training(**{**defaults, **training}),
+            augment=(c.PadCrop(pad=1),) if fine_tune else (),
+        )
+        return fit(
+            settings,
+            examples=examples,
+            classes=stripes.classes,
+            transform=transform,
+            work=work,
+            until_epoch=until_epoch,
+            should_stop=should_stop,
+        )
+
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def whole(run, tmp_path_factory):
+    """Both phases without an interruption, and their folder."""
+    work = tmp_path_factory.mktemp("whole")
+    return run(work=work, keep="best", average_decay=0.9), work
+
+
+def weights_of(fitted):
+    return {weight.path: weight.numpy() for weight in fitted.model.weights}
+
+
+def assert_same_weights(fitted, other):
+    mine, others = weights_of(fitted).values(), weights_of(other).values()
+    assert all(np.array_equal(one, another) for one, another in zip(mine, others, strict=True))
+
+
+def dies_after(monkeypatch, steps):
+    """The process of the next training ends after this many of its steps."""
+    original, left = TrainStep.run, iter(range(steps))
+
+    def run(self, *arguments):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    monkeypatch.setattr(TrainStep, "run", run)
+
+
+def test_the_history_is_that_of_one_training(whole):
+    fitted, work = whole
+    assert list(fitted.history["epoch"]) == [1, 2, 3, 4]
+    assert fitted.history["val_loss"].notna().all()
+    lines = (work / "logs" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(STEPS + 3, id="first phase", marks=pytest.mark.slow),
+        pytest.param(2 * STEPS, id="border"),
+        pytest.param(2 * STEPS + 3, id="second phase before its first checkpoint", marks=pytest.mark.slow),
+        pytest.param(3 * STEPS + 3, id="second phase"),
+    ],
+)
+def test_a_training_that_was_killed_ends_as_if_it_was_not(whole, run, steps, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        dies_after(patch, steps)
+        with pytest.raises(KeyboardInterrupt):
+            run(work=tmp_path, keep="best", average_decay=0.9)
+    if steps > 3 * STEPS:
+        # The maps are of no use any more.
+        monkeypatch.setattr(FeatureMaps, "__init__", lambda *_, **__: pytest.fail("the frozen part ran again"))
+    resumed = run(work=tmp_path, keep="best", average_decay=0.9)
+    assert resumed.history.equals(whole[0].history)
+    assert_same_weights(resumed, whole[0])
+    assert (tmp_path / "logs" / "history.csv").read_text() == (whole[1] / "logs" / "history.csv").read_text()
+
+
+def test_only_the_head_learns_first_and_the_rest_of_the_training_lets_later_levels_learn(whole, run, tmp_path):
+    untrained = weights_of(run(epochs=1, fine_tune=None, optimizer=c.Sgd(learning_rate=1e-30)))
+    begun = run(work=tmp_path, until_epoch=1, keep="best", average_decay=0.9)
+    assert len(begun.history) == 1
+    changed = {path for path, weight in weights_of(begun).items() if not np.array_equal(weight, untrained[path])}
+    assert changed == {"logits/kernel", "logits/bias"}
+    rest = run(work=tmp_path, until_epoch=2, keep="best", average_decay=0.9)
+    assert_same_weights(rest, whole[0])
+    frozen = {path for path, weight in weights_of(rest).items() if np.array_equal(weight, untrained[path])}
+    assert {path.split("/")[0] for path in frozen} == {"conv1", "norm1"}
+
+
+def test_the_best_epoch_of_both_phases_is_kept_and_a_stop_at_the_border_ends_the_training(run):
+    stopped = run(should_stop=lambda history: "enough" if len(history) == 2 else None, keep="best")
+    assert (len(stopped.history), stopped.stopped) == (2, "enough")
+    ruinous = c.FineTuning(epochs=1, optimizer=c.Sgd(learning_rate=100.0), freeze="c1")
+    ruined = run(fine_tune=ruinous, keep="best")
+    assert len(ruined.history) == 3
+    assert ruined.history["val_loss"].idxmin() < 2
+    assert_same_weights(ruined, stopped)
+
+
+def test_early_stopping_of_the_first_phase_begins_the_second(run):
+    # A change of at least 1000 never happens, so each phase stops after its second epoch.
+    stop = c.EarlyStopping(patience=1, minimum_change=1000.0)
+    stopped = run(epochs=5, early_stopping=stop, fine_tune=FINE_TUNING.model_copy(update={"epochs": 5}))
+    assert list(stopped.history["epoch"]) == [1, 2, 3, 4]
+
+
+def test_fine_tuning_must_let_more_layers_learn():
+    for freeze, later in ((None, "c2"), ("c2", "c2"), ("c2", "c3"), ("c4", "backbone"), ("backbone", "backbone")):
+        with pytest.raises(ConfigError, match=r"fine_tune\.freeze must be an earlier level than freeze"):
+            c.Training(freeze=freeze, fine_tune=c.FineTuning(freeze=later))
+    assert c.Training(freeze="backbone", fine_tune=c.FineTuning(freeze="c4")).phases[1].freeze == "c4"
+    assert c.Training(freeze="c3", fine_tune=c.FineTuning()).phases[1].freeze is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"freeze": "layer4"}, "freeze must be 'backbone' or a level such as 'c3'"),
+        ({"epochs": 2, "warmup_epochs": 3}, r"warmup_epochs must lie in \[0, epochs\]"),
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"learning_rate": 0.1}, "FineTuning has no field 'learning_rate'"),
+    ],
+)
+def test_wrong_fine_tuning_is_named(wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        c.FineTuning(**wrong)
+
+
+def test_plain_epochs_belong_to_the_end():
+    training = c.Training(epochs=9, plain_epochs=1, freeze="backbone", fine_tune=c.FineTuning(epochs=2))
+    assert [phase.plain_epochs for phase in training.phases] == [0, 1]
+    with pytest.raises(ConfigError, match=r"plain_epochs must lie in \[0, fine_tune\.epochs\]"):
+        c.Training(epochs=9, plain_epochs=3, freeze="backbone", fine_tune=c.FineTuning(epochs=2))
