@@ -35,17 +35,17 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
         DataError: no folder, no class folders, too few classes or images, or no readable image.
     """
     from kerasvision.data.first_look import look_at
-    from kerasvision.data.recipes import choose
+    from kerasvision.data.recipes import choose, installed_network
     from kerasvision.data.scaffold import new_file, pipeline_text
 
     if minutes is not None and minutes <= 0:
         raise ConfigError("--minutes must be above 0", received=minutes)
-    file, look = new_file(name, folder=folder), look_at(images)
-    recipe, time = choose(look), None
+    file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
+    recipe, time = choose(look, network=network), None
     if minutes is not None:
         time = _measured(pipeline_text(name, look=look, recipe=recipe), look)
         epochs = time.epochs_in(60 * minutes, images=recipe.split_sizes["train"])
-        recipe = choose(look, epochs=epochs)
+        recipe = choose(look, network=network, epochs=epochs)
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(pipeline_text(name, look=look, recipe=recipe), encoding="utf-8")
     typer.echo(f"wrote {file}\n")

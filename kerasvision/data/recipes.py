@@ -1,7 +1,8 @@
 """Chooses the settings of a first pipeline from what a folder of images holds, and says why, a sentence for each choice.
 
     the folder holds                                  the recipe trains
-    photos                                            ResNet-9 at 96 x 96 pixels, from nothing
+    photos, and ImageNet weights are installed        a new head on a frozen EfficientNet-Lite
+    photos, and no weights are installed              ResNet-9 at 96 x 96 pixels, from nothing
     images of at most 48 pixels                       ResNet-9 at their own size, from nothing
 
 `tests/benchmarks/flowers_defaults.py` compares what comes out with a short script; docs/benchmarks.md has the figures.
@@ -13,19 +14,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerasvision.config.experiment import Splits
+from kerasvision.config.packaged import packaged_file
+from kerasvision.config.published import PACKAGED
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
 
+# The networks whose weights can be installed, and the side that they were trained at; the most accurate first.
+PRETRAINED = {"efficientnet_lite2": 260, "efficientnet_lite1": 240, "efficientnet_lite0": 224}
 # Images whose shorter side has at most this many pixels are used at their own size; larger ones are photos.
 SMALL_SIDE = 48
 # ResNet-9 halves its maps three times.
 LEAST_SIDE = 8
 PHOTO_SIDE = 96
+# The maps of the frozen network are kept in memory: at most 1.3 GB with this many images.
+MOST_WITH_MAPS = 20_000
+# More time is of no use to a head.
+EPOCHS_OF_HEAD = 60
 # Up to this many images, more of them are used for training, and the network is narrower.
 FEW_IMAGES = 2_000
 # Above this ratio of the largest class to the smallest, accuracy says little.
 UNEVEN = 3
+# Above this ratio, class weights would give single images most of the weight.
+MOST_WEIGHED = 30
 # A class of at most this many images has none to spare for validation.
 HANDFUL = 6
 
@@ -74,34 +85,49 @@ class Recipe:
         return tuple(label for label in self.expected[TRAIN] if not self.expected[TEST][label])
 
 
-def choose(look: FirstLook, *, epochs: int | None = None) -> Recipe:
+def choose(look: FirstLook, *, network: str | None, epochs: int | None = None) -> Recipe:
     """The recipe for a folder of images.
 
     Args:
         look: what the folder holds.
-        epochs: how long to train; None: the recipe's own number.
+        network: a network of `PRETRAINED` whose ImageNet weights are installed; None if there are none.
+        epochs: how long to train; None: the recipe's own number, which a new head on a frozen network never exceeds.
 
     Raises:
         DataError: no image would be left to train on, or to judge by.
     """
     splits = _shares(look)
-    plan = _Plan(look, splits, look.expected(splits))
+    plan = _Plan(look, splits, look.expected(splits), network)
     if not plan.train or not plan.test:
         raise DataError(
             "a class requires at least 2 images: one to train on, and one to judge by",
             received=f"{len(look.counts)} classes with {max(look.counts.values())} image each",
             hint="add images",
         )
+    if network and not plan.is_small and look.counts.total() <= MOST_WITH_MAPS:
+        return _frozen(plan, network, min(epochs or EPOCHS_OF_HEAD, EPOCHS_OF_HEAD))
     return _from_nothing(plan, epochs or _epochs(plan.train))
+
+
+def installed_network() -> str | None:
+    """The most accurate network whose ImageNet weights are installed; None if there are none."""
+    for network in PRETRAINED:
+        try:
+            packaged_file(network)
+        except ConfigError:
+            continue
+        return network
+    return None
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What the choices depend on: the images, and the shares of them that are held back."""
+    """What the choices depend on: the images, the shares that are held back, and the installed network."""
 
     look: FirstLook
     splits: Splits
     expected: Mapping[str, Counter[str]]
+    network: str | None
 
     @property
     def train(self) -> int:
@@ -140,6 +166,28 @@ def _batch_size(train: int) -> int:
 # --- Recipes
 
 
+def _frozen(plan: _Plan, network: str, epochs: int) -> Recipe:
+    channels = "The weights were trained on colour photos of this size."
+    if plan.look.is_grey:
+        channels = "The images are grey, and the weights expect three channels: each channel gets the same grey values."
+    side, source = PRETRAINED[network], PACKAGED[network]
+    licence = f"The weights are in the package {source.distribution}. Their licence: {source.licence}."
+    return Recipe(
+        summary=f"a new head on {network}, which learned from ImageNet and stays frozen",
+        reason="its weights are installed, and they know more than a network can learn from these images alone",
+        expected=plan.expected,
+        epochs=epochs,
+        choices=(
+            _splits(plan),
+            Choice("transform", f'c.Transform(image_size=({side}, {side}), fit="crop")', channels),
+            _task(plan),
+            Choice("model", f'c.Model(name="{network}", weights="imagenet")', licence),
+            _training_of_head(plan, epochs),
+            _gate(plan),
+        ),
+    )
+
+
 def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
     side = max(LEAST_SIDE, 4 * round(plan.look.median_side / 4)) if plan.is_small else PHOTO_SIDE
     width = 0.25 if plan.is_small or plan.train < FEW_IMAGES else 0.5
@@ -152,7 +200,7 @@ def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
             _splits(plan),
             _transform(plan, side),
             _augment_small(plan, side) if plan.is_small else _augment_photos(plan),
-            Choice("task", "c.Classification(label_smoothing=0.1)", "Label smoothing: not to be too sure of known images."),
+            _task(plan, "label_smoothing=0.1"),
             Choice("model", f'c.Model(name="resnet9", options={{"width": {width:g}}})', "It is small, and a step is fast."),
             _training_from_nothing(plan, epochs),
             _gate(plan),
@@ -163,7 +211,9 @@ def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
 def _why_from_nothing(plan: _Plan) -> str:
     if plan.is_small:
         return f"the shorter side has at most {SMALL_SIDE} pixels, too few for networks made for photos"
-    return "a small network learns most from images that change in every epoch"
+    if plan.network:
+        return f"more than {MOST_WITH_MAPS:,} images are enough to learn from"
+    return "no ImageNet weights are installed; with the extra `pretrained`, few images give better scores"
 
 
 # --- Settings
@@ -177,6 +227,15 @@ def _splits(plan: _Plan) -> Choice:
     code = f"c.Splits(validation={plan.splits.validation:g}, test={plan.splits.test:g}, stratify=True)"
     why = f"Every class has its share in each split. With {plan.test:,} test images, an accuracy of 0.8 is known to"
     return Choice("splits", code, f"{kept}{why} +- {margin:.2f}.")
+
+
+def _task(plan: _Plan, *settings: str) -> Choice:
+    counts = plan.look.counts.values()
+    why = ["Label smoothing keeps the network from being too sure of images that it knows."] if settings else []
+    if plan.is_uneven and max(counts) <= MOST_WEIGHED * min(counts):
+        settings = (*settings, 'class_weights="balanced"')
+        why.append("An image of a rare class weighs more, so that all classes weigh the same.")
+    return Choice("task", f"c.Classification({', '.join(settings)})", " ".join(why) or "One label for each image.")
 
 
 def _transform(plan: _Plan, side: int) -> Choice:
@@ -211,6 +270,18 @@ def _augment_small(plan: _Plan, side: int) -> Choice:
         return Choice("augment", f"({moved})", "Moved, and partly covered. No mirror images: digits and letters have none.")
     why = "Mirrored, moved, and partly covered. Remove RandomFlip if left and right matter."
     return Choice("augment", f"(c.RandomFlip(), {moved})", why)
+
+
+def _training_of_head(plan: _Plan, epochs: int) -> Choice:
+    code = f"""c.Training(
+        epochs={epochs},
+        batch_size={_batch_size(plan.train)},
+        optimizer=c.Adam(learning_rate=1e-3),
+        schedule="cosine",
+        freeze="backbone",
+        features="once",
+    )"""
+    return Choice("training", code, "The frozen part runs once for each image; after that, an epoch takes a moment.")
 
 
 def _training_from_nothing(plan: _Plan, epochs: int) -> Choice:

@@ -28,7 +28,7 @@ import tensorflow as tf
 import kerasvision.training.session  # noqa: F401 (the script does not count its imports either)
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.first_look import look_at
-from kerasvision.data.recipes import choose
+from kerasvision.data.recipes import PRETRAINED, choose, installed_network
 from kerasvision.data.scaffold import pipeline_text
 from kerasvision.data.sources.image_folder import read_image_folder
 from kerasvision.pipeline.local import run
@@ -51,6 +51,9 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--script-epochs", type=int, default=40)
+    parser.add_argument(
+        "--network", choices=("none", *PRETRAINED), help="whose weights are used; by default the best that are installed"
+    )
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     arguments = parser.parse_args()
     found: dict[str, list[Trained]] = {}
@@ -84,7 +87,8 @@ def of_script(arguments: argparse.Namespace, seed: int) -> Trained:
 
 def of_new(arguments: argparse.Namespace, seed: int) -> Trained:
     look = look_at(arguments.train)
-    recipe = choose(look)
+    network = installed_network() if arguments.network is None else arguments.network
+    recipe = choose(look, network=None if network == "none" else network)
     with tempfile.TemporaryDirectory() as root:
         file = Path(root) / "flowers.py"
         file.write_text(pipeline_text("flowers", look=look, recipe=recipe))

@@ -82,13 +82,13 @@ def test_file_of_the_user_is_kept(new, tmp_path):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Makes images of one colour, 60 x 50 pixels: {class: how many}."""
+    """Makes images of one colour, 60 x 48 pixels, too small for networks for photos: {class: how many}."""
 
     def make(counts):
         for label, count in counts.items():
             (tmp_path / "photos" / label).mkdir(parents=True)
             for number in range(count):
-                Image.new("RGB", (60, 50), (number, len(label), 90)).save(tmp_path / "photos" / label / f"{number}.png")
+                Image.new("RGB", (60, 48), (number, len(label), 90)).save(tmp_path / "photos" / label / f"{number}.png")
 
     return make
 
@@ -99,7 +99,7 @@ def test_what_was_seen_chosen_and_comes_next_is_printed(new, photos):
     assert printed[0] == "wrote pipelines/pets.py"
     assert [line.split() for line in printed[2:5]] == [["class", "images"], ["dog", "40"], ["cat", "20"]]
     assert printed[5:7] == [
-        "60 images of 2 classes, in colour; shorter side in pixels: 50",
+        "60 images of 2 classes, in colour; shorter side in pixels: 48",
         "splits: train 45, validation 6, test 9",
     ]
     assert printed[7].startswith("recipe: ResNet-9 ")

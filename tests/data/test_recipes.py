@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from kerasvision import config as c
+from kerasvision.data import recipes
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.recipes import LEAST_SIDE, choose
 from kerasvision.data.scaffold import pipeline_text
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.models.table import NETWORKS
 
 
@@ -17,20 +18,34 @@ def look(counts, *, side=200, grey=False, split=""):
     return FirstLook(Path("photos"), {split: files}, (side,), grey)
 
 
-def chosen(seen, *, epochs=None):
+def chosen(seen, *, network=None, epochs=None):
     """The experiment of the written file."""
     space = {}
-    exec(pipeline_text("new", look=seen, recipe=choose(seen, epochs=epochs)), space)
+    exec(pipeline_text("new", look=seen, recipe=choose(seen, network=network, epochs=epochs)), space)
     return space["EXPERIMENT"]
 
 
 FEW = {"cat": 200, "dog": 200}
 
 
-def test_photos_get_a_small_network():
-    experiment = chosen(look(FEW))
+LITE = "efficientnet_lite0"
+
+
+@pytest.mark.parametrize(("network", "side"), [("efficientnet_lite0", 224), ("efficientnet_lite2", 260)])
+def test_installed_weights_are_used_for_photos_and_frozen(network, side):
+    experiment = chosen(look(FEW), network=network)
+    assert (experiment.model.name, experiment.model.weights) == (network, "imagenet")
+    assert (experiment.training.freeze, experiment.training.features) == ("backbone", "once")
+    assert experiment.augment == ()
+    assert experiment.transform.image_size == (side, side)
+
+
+def test_photos_without_weights_get_a_small_network_and_say_what_is_missing():
+    seen = look(FEW)
+    experiment = chosen(seen)
     assert (experiment.model.name, experiment.model.options, experiment.model.weights) == ("resnet9", {"width": 0.25}, None)
     assert experiment.transform.image_size == (96, 96)
+    assert "`pretrained`" in choose(seen, network=None).reason
 
 
 def test_thousands_of_photos_get_a_wider_network_and_fewer_epochs():
@@ -39,9 +54,10 @@ def test_thousands_of_photos_get_a_wider_network_and_fewer_epochs():
     assert many.training.epochs < chosen(look(FEW)).training.epochs
 
 
+@pytest.mark.parametrize("network", [None, LITE])
 @pytest.mark.parametrize(("side", "used"), [(28, 28), (45, 44), (3, 8), (48, 48)])
-def test_small_images_keep_their_size_and_pass_every_network_by_that_needs_more(side, used):
-    experiment = chosen(look(FEW, side=side))
+def test_small_images_keep_their_size_and_pass_every_network_by_that_needs_more(side, used, network):
+    experiment = chosen(look(FEW, side=side), network=network)
     assert experiment.transform.image_size == (used, used)
     assert experiment.model.name == "resnet9"
     assert next(network.smallest_side for network in NETWORKS if network.name == "resnet9") == LEAST_SIDE
@@ -54,8 +70,15 @@ def test_grey_scans_are_not_mirrored_and_have_one_channel():
         assert not [one for one in experiment.augment if isinstance(one, c.RandomFlip)]
 
 
+def test_grey_scans_get_three_channels_for_weights_of_colour_photos_and_the_file_says_so():
+    seen = look(FEW, grey=True)
+    assert chosen(seen, network=LITE).transform.color_mode == "rgb"
+    text = pipeline_text("new", look=seen, recipe=choose(seen, network=LITE))
+    assert "each channel gets the same grey values" in text
+
+
 def test_classes_have_their_share_in_each_split_and_few_images_mostly_train():
-    recipe = choose(look(FEW))
+    recipe = choose(look(FEW), network=None)
     assert recipe.split_sizes == {"train": 300, "validation": 40, "test": 60}
     assert recipe.expected["test"] == {"cat": 30, "dog": 30}
     assert chosen(look(FEW)).splits == c.Splits(validation=0.1, test=0.15, stratify=True)
@@ -68,14 +91,14 @@ def test_given_splits_are_used_and_named():
         (200,),
         False,
     )
-    recipe = choose(seen)
+    recipe = choose(seen, network=None)
     assert recipe.split_sizes == {"train": 340, "validation": 50, "test": 60}
     assert "The folders for train and validation are kept" in pipeline_text("new", look=seen, recipe=recipe)
 
 
 def test_the_margin_of_the_test_images_is_that_of_a_binomial_share():
     # 1.96 * sqrt(0.8 * 0.2 / 60) = 0.101
-    recipe = choose(look(FEW))
+    recipe = choose(look(FEW), network=None)
     assert "With 60 test images, an accuracy of 0.8 is known to +- 0.10." in recipe.choices[0].why
 
 
@@ -84,23 +107,30 @@ def test_the_margin_of_the_test_images_is_that_of_a_binomial_share():
 
 def test_one_image_per_class_is_refused():
     with pytest.raises(DataError, match="at least 2 images: .*; received '3 classes with 1 image each'"):
-        choose(look({"cat": 1, "dog": 1, "owl": 1}))
+        choose(look({"cat": 1, "dog": 1, "owl": 1}), network=None)
 
 
 def test_a_handful_of_images_is_divided_without_validation():
-    recipe = choose(look({"cat": 2, "dog": 2}))
+    recipe = choose(look({"cat": 2, "dog": 2}), network=None)
     assert recipe.split_sizes == {"train": 2, "validation": 0, "test": 2}
     assert chosen(look({"cat": 2, "dog": 2})).training.batch_size == 2
 
 
 def test_classes_of_1_and_10000_are_judged_class_by_class_and_the_lone_image_only_trains():
     uneven = look({"cat": 10_000, "dog": 1})
-    recipe = choose(uneven)
+    recipe = choose(uneven, network=None)
     assert recipe.unjudged == ("dog",)
     assert recipe.expected["train"]["dog"] == 1
     (rule,) = chosen(uneven).gate.rules
     # The model that always answers cat has an accuracy of 0.9999, and a balanced accuracy of 0.5.
     assert (rule.metric, rule.value) == ("balanced_accuracy", 0.51)
+
+
+@pytest.mark.parametrize(("counts", "weights"), [((80, 80), None), ((80, 10), "balanced"), ((400, 10), None)])
+def test_uneven_classes_are_balanced_unless_single_images_would_weigh_most(counts, weights):
+    for network in (None, LITE):
+        experiment = chosen(look(dict(zip(("cat", "dog"), counts, strict=True))), network=network)
+        assert experiment.task.class_weights == weights
 
 
 def test_always_answering_the_largest_class_does_not_pass_the_gate():
@@ -109,4 +139,22 @@ def test_always_answering_the_largest_class_does_not_pass_the_gate():
 
 
 def test_wanted_epochs_are_used():
-    assert chosen(look(FEW), epochs=7).training.epochs == 7
+    for network in (None, LITE):
+        assert chosen(look(FEW), network=network, epochs=7).training.epochs == 7
+
+
+def test_head_gets_no_more_epochs_than_its_recipe_has():
+    assert chosen(look(FEW), network=LITE, epochs=5_000).training.epochs == chosen(look(FEW), network=LITE).training.epochs
+
+
+def test_the_most_accurate_installed_network_is_chosen(monkeypatch):
+    installed = {"efficientnet_lite0", "efficientnet_lite1"}
+
+    def packaged_file(network):
+        if network not in installed:
+            raise ConfigError("not installed")
+
+    monkeypatch.setattr(recipes, "packaged_file", packaged_file)
+    assert recipes.installed_network() == "efficientnet_lite1"
+    installed.clear()
+    assert recipes.installed_network() is None

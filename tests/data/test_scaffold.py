@@ -46,7 +46,7 @@ def photos(folder, *places):
 
 def text_for(images):
     look = look_at(images)
-    return pipeline_text("new", look=look, recipe=choose(look))
+    return pipeline_text("new", look=look, recipe=choose(look, network=None))
 
 
 def loaded(source):
