@@ -1,4 +1,4 @@
-"""A captioner's SavedModel answers with the network's sentences: in a fresh process, at the command line, in a server."""
+"""A captioner's SavedModel answers with the network's sentences: in another process, at the command line, in a server."""
 
 import base64
 import json
@@ -18,9 +18,9 @@ from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.predictions import predict_split_from_bytes
+from kerasvision.export.proof import parity
 from kerasvision.export.proof.canary import answers
 from kerasvision.export.proof.contract import check_contract
-from kerasvision.export.proof.parity import prove
 from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.served.model import ServedModel
 from kerasvision.serving.limits import Limits, Refused
@@ -96,10 +96,11 @@ def test_the_network_says_different_things_of_different_images(exported):
     assert (np.diff(exported.expected["scores"], axis=1) <= 0).all()
 
 
-def test_a_fresh_process_gives_the_same_sentences(exported, images):
+def test_another_process_gives_the_same_sentences(exported, images, forked_process, monkeypatch):
+    monkeypatch.setattr(parity, "take", forked_process)
     pixels = np.stack([exported.transform.pixels(image).numpy() for image in images])
     settings = c.Serving(latency_queries=5)
-    certificate = prove(exported.folder, images=images, expected=exported.expected, pixels=pixels, settings=settings)
+    certificate = parity.prove(exported.folder, images=images, expected=exported.expected, pixels=pixels, settings=settings)
     assert (certificate.complaints, certificate.blessed) == ((), True)
     assert certificate.found["rest"] == {"instances": 0.0, "inputs": 0.0}
 
@@ -206,18 +207,37 @@ def predict(*arguments):
     return done.stdout
 
 
-def test_a_line_holds_the_sentences_of_an_image(exported, photo):
-    first = exported.expected["captions"][0]
-    assert f"{first[0].decode()} | {first[1].decode()}" in " ".join(predict(exported.folder, photo).split())
+@pytest.fixture(scope="module")
+def made_by_hand(tmp_path_factory):
+    """A SavedModel that says the same two sentences of every image, and loads at once."""
+    module = tf.Module()
+    module.scores = tf.Variable([[-0.5, -0.75]])
+
+    def say(image_bytes):
+        rows = tf.shape(image_bytes)[0]
+        captions = tf.tile([["a red dog", "über the dog"]], [rows, 1])
+        return {"captions": captions, "scores": tf.tile(module.scores, [rows, 1]), "valid": tf.fill([rows], True)}
+
+    specs = [tf.TensorSpec([None], tf.string, name="image_bytes")]
+    folder = tmp_path_factory.mktemp("made_by_hand")
+    tf.saved_model.save(module, str(folder), {"serving_default": tf.function(say, input_signature=specs)})
+    return folder
 
 
-def test_json_and_tables_hold_all_sentences_and_scores(exported, photo, tmp_path):
+def test_a_line_holds_the_sentences_of_an_image(made_by_hand, photo):
+    assert "a red dog | über the dog" in " ".join(predict(made_by_hand, photo).split())
+
+
+def test_json_holds_the_sentences_and_scores_of_the_network(exported, photo):
     answer = json.loads(predict(exported.folder, photo, "--json"))
     assert answer["captions"] == texts(exported.expected["captions"])[0]
     np.testing.assert_allclose(answer["scores"], exported.expected["scores"][0], rtol=1e-5)
-    predict(exported.folder, photo, "--out", tmp_path / "answers.parquet")
+
+
+def test_a_table_holds_all_sentences_and_scores(made_by_hand, photo, tmp_path):
+    predict(made_by_hand, photo, "--out", tmp_path / "answers.parquet")
     (row,) = pd.read_parquet(tmp_path / "answers.parquet").to_dict("records")
-    assert row["captions"].tolist() == answer["captions"]
+    assert (row["captions"].tolist(), row["scores"].tolist()) == (["a red dog", "über the dog"], [-0.5, -0.75])
     assert row.keys() == {"path", "captions", "scores", "fault"}
 
 
