@@ -113,13 +113,13 @@ def our_layers(model: keras.Model, family: str, tensors: Mapping[str, Stored], f
     by_name = {layer.name: layer for layer in model.layers if layer.weights}
     found: dict[str, Sequence[Stored]] = {}
     for theirs, parts in grouped.items():
-        name = ours.get(theirs)
-        if name not in by_name or not set(parts) <= set(_PARTS):
+        own = ours.get(theirs, "")
+        if own not in by_name or not set(parts) <= set(_PARTS):
             raise ConfigError(
                 f"the weights file {file} has a layer {theirs!r} ({', '.join(parts)}) that {model.name} lacks",
                 hint="name the network and the options that the file was trained with",
             )
-        found[name] = [turned(parts[part], by_name[name], model) for part in _PARTS if part in parts]
+        found[own] = [turned(parts[part], by_name[own], model) for part in _PARTS if part in parts]
     return found
 
 
@@ -129,7 +129,7 @@ def our_names(family: str, layers_in_order: Sequence[str], theirs: Sequence[str]
     Args:
         family: one of `FAMILIES`.
         layers_in_order: our layers with weights.
-        theirs: the file's layers, in its order.
+        theirs: the file's layers, in any order.
 
     >>> our_names("resnet", [], ["conv1", "layer1.0.bn2", "layer4.1.downsample.0", "fc", "other"])
     {'conv1': 'stem_conv', 'layer1.0.bn2': 'stage2_block1_norm2', 'layer4.1.downsample.0': 'stage5_block2_shortcut_conv',
@@ -152,8 +152,11 @@ def _translated(name: str, rules: Iterable[Rule]) -> str | None:
 
 
 def _in_a_row(layers_in_order: Sequence[str], theirs: Sequence[str]) -> dict[str, str]:
-    """VGG's convolutions and norms are numbered together with the layers without weights: matched by their order."""
-    features = [name for name in theirs if re.fullmatch(r"features\.\d+", name)]
+    """VGG's convolutions and norms are numbered together with the layers without weights: matched by their order.
+
+    A `.safetensors` file lists its tensors in another order.
+    """
+    features = sorted((name for name in theirs if re.fullmatch(r"features\.\d+", name)), key=lambda name: int(name[9:]))
     return dict(zip(features, (name for name in layers_in_order if name.startswith("block")), strict=False))
 
 
