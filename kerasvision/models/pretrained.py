@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 from kerasvision.config.keras_files import head_names
-from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PUBLISHED, are_imagenet
+from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PACKAGED, PUBLISHED, are_imagenet
 from kerasvision.config.tensor_files import is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, keywords, load
@@ -36,6 +36,7 @@ from kerasvision.models.saved import load_network, not_finite
 from kerasvision.models.scaling import Pixels, scaled, scaling, scaling_of
 from kerasvision.models.torch_layers import family_of, our_layers
 from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
+from kerasvision.progress import say
 
 # Settings of a layer that its weights depend on and that their shapes do not show.
 _DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
@@ -85,9 +86,13 @@ def pretrained(
         return _with_own_weights(make, num_classes, file, classes=classes)
     _check_images(name, image_shape, file)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
+    if weights == IMAGENET and name in PACKAGED:
+        say(f"{name} begins with the weights of {PACKAGED[name].origin}")
+        return _with_torch_weights(name, make, num_classes, file, names_fit=classes is None or are_imagenet(classes))
     if is_tensor_file(file):
-        names_fit = classes is None or (weights == IMAGENET and are_imagenet(classes))
-        return _with_torch_weights(name, make, num_classes, file, names_fit=names_fit)
+        if classes is not None:
+            say_fresh(file, "does not name its classes")
+        return _with_torch_weights(name, make, num_classes, file, names_fit=classes is None)
     # The published file with the head is used only if these are its classes.
     names_fit = classes is None or weights == IMAGENET
     return _with_keras_weights(name, make, num_classes, file, names_fit=names_fit)
@@ -141,8 +146,6 @@ def _with_torch_weights(name: str, make: Make, num_classes: int | None, file: Pa
     whole = model if num_classes else make(num_classes=1)
     stored = our_layers(whole, family, tensors_in(file), file)
     classes = stored["logits"][-1].shape[0] if "logits" in stored else None
-    if not names_fit and classes is not None:
-        say_fresh(file, "does not name its classes")
     load_layers(_receivers(model, make, stored, same_head=classes == num_classes and names_fit), stored, file)
     return model
 

