@@ -20,8 +20,9 @@ from kerasvision.data.first_look import FirstLook
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import ConfigError, DataError
 
-# The networks whose weights can be installed, and the side that they were trained at; the most accurate first.
-PRETRAINED = {"efficientnet_lite2": 260, "efficientnet_lite1": 240, "efficientnet_lite0": 224}
+# The networks whose weights can be installed, and the side that they were trained at. The smallest comes first: on 100 flowers
+# that were held out, the largest was not better, and took more time.
+PRETRAINED = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 # Images whose shorter side has at most this many pixels are used at their own size; larger ones are photos.
 SMALL_SIDE = 48
 # ResNet-9 halves its maps three times.
@@ -110,7 +111,7 @@ def choose(look: FirstLook, *, network: str | None, epochs: int | None = None) -
 
 
 def installed_network() -> str | None:
-    """The most accurate network whose ImageNet weights are installed; None if there are none."""
+    """The smallest network whose ImageNet weights are installed; None if there are none."""
     for network in PRETRAINED:
         try:
             packaged_file(network)

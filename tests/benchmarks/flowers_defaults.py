@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--script-epochs", type=int, default=40)
     parser.add_argument(
-        "--network", choices=("none", *PRETRAINED), help="whose weights are used; by default the best that are installed"
+        "--network", choices=("none", *PRETRAINED), help="whose weights are used; by default those that `new` uses"
     )
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     arguments = parser.parse_args()

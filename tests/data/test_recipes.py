@@ -147,8 +147,8 @@ def test_head_gets_no_more_epochs_than_its_recipe_has():
     assert chosen(look(FEW), network=LITE, epochs=5_000).training.epochs == chosen(look(FEW), network=LITE).training.epochs
 
 
-def test_the_most_accurate_installed_network_is_chosen(monkeypatch):
-    installed = {"efficientnet_lite0", "efficientnet_lite1"}
+def test_the_smallest_installed_network_is_chosen(monkeypatch):
+    installed = {"efficientnet_lite2", "efficientnet_lite1"}
 
     def packaged_file(network):
         if network not in installed:
