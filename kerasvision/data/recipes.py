@@ -20,8 +20,8 @@ from kerasvision.data.first_look import FirstLook
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import ConfigError, DataError
 
-# The networks whose weights can be installed, and the side that they were trained at. The smallest comes first: on 100 flowers
-# that were held out, the largest was not better, and took more time.
+# The networks whose weights can be installed, and the side that they were trained at. The smallest comes first: on 100
+# flowers that were held out, the largest was not better, and took more time (see docs/benchmarks.md).
 PRETRAINED = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 # Images whose shorter side has at most this many pixels are used at their own size; larger ones are photos.
 SMALL_SIDE = 48
