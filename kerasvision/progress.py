@@ -82,6 +82,14 @@ def report_lines(report: Callable[[str], None]) -> None:
     _Bars.report_line = report
 
 
+def receiver() -> Callable[[BarState | str], None] | None:
+    """Receives what a third process reports to this one, and reports it further; None if this process draws itself."""
+    report, report_line = _Bars.report, _Bars.report_line
+    if report is None or report_line is None:
+        return None
+    return lambda reported: report_line(reported) if isinstance(reported, str) else report(reported)
+
+
 @contextmanager
 def bar(description: str, *, total: int | None = None, done: int = 0) -> Iterator[Advance]:
     """A progress bar on standard error that disappears when the work is done.

@@ -67,9 +67,13 @@ def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
     # spawn: a forked child would share the state of a running TensorFlow.
     spawn = multiprocessing.get_context("spawn")
     try:
-        begin = partial(child.begin, quietly=quiet.is_installed())
-        with sigterm_passed_on(), ProcessPoolExecutor(1, mp_context=spawn, initializer=begin) as pool:
-            return pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files).result()
+        with sigterm_passed_on(), child.reports_passed_on(partial(spawn.Pipe, duplex=False)) as reports:
+            begin = partial(child.begin, quietly=quiet.is_installed(), reports=reports)
+            with ProcessPoolExecutor(1, mp_context=spawn, initializer=begin) as pool:
+                trained = pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files)
+                if reports is not None:
+                    reports.close()
+                return trained.result()
     except BrokenProcessPool as error:
         raise StageError(
             f"the process that trained ended without an error message{_about_workers(settings)}",
