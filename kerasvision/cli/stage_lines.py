@@ -68,8 +68,10 @@ def _print_anomalies(result: "Result", console: Console) -> None:
 
 
 def _facts(result: "Result") -> str:
-    """The properties of a stage's artifacts, in one line."""
+    """The properties of a stage's artifacts, in one line; the main score comes first."""
     facts = {name: value for record in result.outputs.values() for name, value in record.properties.items()}
+    headline = str(facts.get("headline"))
+    facts = {headline: facts[headline], **facts} if headline in facts else facts
     facts = {name: value for name, value in facts.items() if name not in UNSAID and not name.startswith("forced_")}
     shown = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items())
     return escape(f" ({shown})") if shown else ""
