@@ -154,7 +154,10 @@ def _train(
         ) as saving,
         bar("fine-tuning" if parts.began else "training", total=parts.epochs * steps, done=saving.start.step) as advance,
     ):
-        if (start := saving.start).step:
+        start = saving.start
+        if before:
+            say(f"fine-tuning begins at epoch {start.step // steps + 1} of {parts.epochs}")
+        elif start.step:
             goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=parts.epochs, stopped=start.stopped)
             say(f"fine-tuning {goes_on}" if parts.began else goes_on)
         history = train_loop(

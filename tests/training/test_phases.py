@@ -148,11 +148,12 @@ def test_only_the_head_learns_first_and_the_rest_of_the_training_lets_later_leve
     assert {path.split("/")[0] for path in frozen} == {"conv1", "norm1"}
 
 
-def test_the_best_epoch_of_both_phases_is_kept_and_a_stop_at_the_border_ends_the_training(run):
+def test_the_best_epoch_of_both_phases_is_kept_and_a_stop_at_the_border_ends_the_training(run, capsys):
     stopped = run(should_stop=lambda history: "enough" if len(history) == 2 else None, keep="best")
     assert (len(stopped.history), stopped.stopped) == (2, "enough")
     ruinous = c.FineTuning(epochs=1, optimizer=c.Sgd(learning_rate=100.0), freeze="c1")
     ruined = run(fine_tune=ruinous, keep="best")
+    assert "  fine-tuning begins at epoch 3 of 3\n" in capsys.readouterr().err
     assert len(ruined.history) == 3
     assert ruined.history["val_loss"].idxmin() < 2
     assert_same_weights(ruined, stopped)
