@@ -210,7 +210,8 @@ def test_decoded_and_encoded_images_come_in_the_same_order(three_epochs):
 
 # --- Resuming in the middle, sharding, the last epochs
 
-AUGMENT = (RandomResizedCrop(area=(0.3, 1.0)), RandomFlip(), ColorJitter())
+# One for each image and one for each batch. ColorJitter takes as long to build as the two, and is added in the slow tests.
+AUGMENT = (RandomResizedCrop(area=(0.3, 1.0)), RandomFlip())
 
 
 def recorded(example_set, **options):
@@ -229,8 +230,10 @@ augmented = pytest.mark.parametrize(
     ("budget", "augment"),
     [
         pytest.param(MEMORY, AUGMENT[1:], id="decoded"),
-        pytest.param(ENCODED, AUGMENT, id="encoded", marks=pytest.mark.slow),
         pytest.param(DISK, AUGMENT, id="disk"),
+        pytest.param(MEMORY, (*AUGMENT[1:], ColorJitter()), id="decoded-color", marks=pytest.mark.slow),
+        pytest.param(ENCODED, (*AUGMENT, ColorJitter()), id="encoded-color", marks=pytest.mark.slow),
+        pytest.param(DISK, (*AUGMENT, ColorJitter()), id="disk-color", marks=pytest.mark.slow),
     ],
 )
 
@@ -272,8 +275,15 @@ def test_workers_share_every_batch(budget, augment, example_set, whole_training)
     assert_same(together, whole_training(budget, augment))
 
 
-def test_workers_share_every_batch_of_mixed_images(example_set):
-    options = {"budget": MEMORY, "augment": (RandomFlip(), MixUp(), CutMix()), "batch_size": 4}
+@pytest.mark.parametrize(
+    "augment",
+    [
+        pytest.param((MixUp(),), id="mixed"),
+        pytest.param((RandomFlip(), MixUp(), CutMix()), id="flipped-mixed-cut", marks=pytest.mark.slow),
+    ],
+)
+def test_workers_share_every_batch_of_mixed_images(augment, example_set):
+    options = {"budget": MEMORY, "augment": augment, "batch_size": 4, "epochs": 1}
     alone = recorded(example_set, **options)
     parts = zip(*(recorded(example_set, shard=(number, 2), **options) for number in range(2)), strict=True)
     assert_same([(np.concatenate([a, b]), ids + more) for (a, ids), (b, more) in parts], alone)
@@ -286,18 +296,18 @@ def test_a_shard_that_does_not_exist_is_refused(example_set):
 
 @ways
 def test_the_last_epochs_see_the_images_as_evaluation_does(budget, example_set):
-    batches = recorded(example_set, budget=budget, augment=(ColorJitter(),), epochs=3, plain_epochs=2, batch_size=COUNT)
+    batches = recorded(example_set, budget=budget, augment=(RandomFlip(),), epochs=3, plain_epochs=2, batch_size=COUNT)
     unchanged = []
     for images, ids in batches:
         expected = np.stack([(PIXELS[name.decode()] / 255 - 0.5) / 2 for name in ids])
         unchanged.append(np.allclose(images, expected, atol=1e-6))
     assert unchanged == [False, True, True]
     # And in their usual order.
-    usual = recorded(example_set, budget=budget, augment=(ColorJitter(),), epochs=3, batch_size=COUNT)
+    usual = recorded(example_set, budget=budget, augment=(RandomFlip(),), epochs=3, batch_size=COUNT)
     assert [ids for _, ids in batches] == [ids for _, ids in usual]
 
 
-@pytest.mark.parametrize("budget", [MEMORY, ENCODED], ids=["decoded", "encoded"])
+@pytest.mark.parametrize("budget", [pytest.param(MEMORY, id="decoded"), SLOW_ENCODED])
 def test_one_image_at_a_time_and_a_batch_at_a_time_are_the_same(budget, example_set, monkeypatch):
     augment = (RandomFlip(direction="both"), ColorJitter(hue=0.1), PadCrop(pad=2))
     in_batches = recorded(example_set, budget=budget, augment=augment)
@@ -440,7 +450,10 @@ def each_scene(targets):
         yield name, targets["captions"][number], objects
 
 
-@ways
+# The test after this one reads them from the disk.
+@pytest.mark.parametrize(
+    "budget", [pytest.param(MEMORY, id="decoded"), SLOW_ENCODED, pytest.param(DISK, id="disk", marks=pytest.mark.slow)]
+)
 def test_captions_and_objects_are_filled_up_in_training(budget, scenes):
     batches, _ = make(scenes, budget=budget, batch_size=2, encode=everything)
     for _, targets in batches:
