@@ -4,8 +4,8 @@
     the header, JSON           {"conv1.weight": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [0, 37632]}, ...}
     the bytes of all tensors   the offsets count from here; no bytes are unused, and none belong to two tensors
 
-Source: https://huggingface.co/docs/safetensors, "Format". The package `safetensors` is not used: for NumPy, it has no
-bfloat16. The checks are the same.
+Source: https://huggingface.co/docs/safetensors, "Format". The package `safetensors` is not used: version 0.8.0 accepts a
+header that has a name twice, and many of its errors do not name the tensor. It rejects the other damaged files of the tests.
 """
 
 import json
@@ -71,8 +71,10 @@ def _tensor(name: str, entry: Any, file: Path, begin: int) -> Tensor:
             raise bad_file(file, f"is damaged: the header does not describe {name!r}", hint=COPY_AGAIN)
     if dtype is None:
         raise bad_file(file, f"has {name!r} in {kind}", hint=f"convert it to one of {', '.join(_DTYPES)}")
+    if first < 0:
+        raise bad_file(file, f"is damaged: {name!r} begins before the first tensor", hint=COPY_AGAIN)
     count = int(np.prod(shape, dtype=object))
-    if last - first != count * dtype.itemsize or first < 0:
+    if last - first != count * dtype.itemsize:
         expected = f"{count * dtype.itemsize:,} bytes for the shape {tuple(shape)} of {kind}"
         raise bad_file(file, f"is damaged: {name!r} has {last - first:,} bytes, not {expected}", hint=COPY_AGAIN)
     return Tensor(file, begin + first, count, dtype, tuple(shape), in_order(shape))
