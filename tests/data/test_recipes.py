@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.data import recipes
+from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.recipes import LEAST_SIDE, choose
 from kerasvision.data.scaffold import pipeline_text
@@ -75,6 +78,18 @@ def test_grey_scans_get_three_channels_for_weights_of_colour_photos_and_the_file
     assert chosen(seen, network=LITE).transform.color_mode == "rgb"
     text = pipeline_text("new", look=seen, recipe=choose(seen, network=LITE))
     assert "each channel gets the same grey values" in text
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("side", [10, 200])
+def test_the_augmentation_of_a_recipe_runs_on_its_images(side, grey):
+    experiment = chosen(look(FEW, side=side, grey=grey))
+    augmenter = make_augmentation(experiment.augment)
+    images = tf.random.stateless_uniform((2, *experiment.transform.image_shape), (0, 0), maxval=255.0)
+    numbers = tf.random.stateless_uniform((2, augmenter.draws), (0, 1))
+    changed = augmenter({"image": images}, numbers)["image"]
+    assert changed.shape == images.shape
+    assert not np.allclose(changed, images)
 
 
 def test_classes_have_their_share_in_each_split_and_few_images_mostly_train():
