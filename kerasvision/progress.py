@@ -82,6 +82,20 @@ def report_lines(report: Callable[[str], None]) -> None:
     _Bars.report_line = report
 
 
+@contextmanager
+def without_lines() -> Iterator[None]:
+    """Lines of `say` are dropped meanwhile: for work of which only the result matters.
+
+    >>> with without_lines():
+    ...     say("not shown")
+    """
+    before, _Bars.report_line = _Bars.report_line, lambda line: None
+    try:
+        yield
+    finally:
+        _Bars.report_line = before
+
+
 def receiver() -> Callable[[BarState | str], None] | None:
     """Receives what a third process reports to this one, and reports it further; None if this process draws itself."""
     report, report_line = _Bars.report, _Bars.report_line

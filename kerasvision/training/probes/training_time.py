@@ -22,6 +22,7 @@ from kerasvision.data.ingesting.ingest import ingest
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
+from kerasvision.progress import without_lines
 from kerasvision.training.fit import fit
 
 # The first epoch builds the graph; the others are timed.
@@ -113,7 +114,14 @@ def _trained(experiment: c.Experiment, files: Mapping[str, Sequence[Path]], *, c
     def note_the_time(_: pd.DataFrame) -> None:
         ends.append(time.perf_counter())
 
-    fit(_settings(experiment), examples=examples, classes=examples.classes, transform=transform, should_stop=note_the_time)
+    with without_lines():  # the epochs of a measurement say nothing about the training to come
+        fit(
+            _settings(experiment),
+            examples=examples,
+            classes=examples.classes,
+            transform=transform,
+            should_stop=note_the_time,
+        )
     _, *epochs = ends
     return _Trained(images, ends[1] - ends[0], (epochs[-1] - epochs[0]) / (TIMED_EPOCHS * images))
 

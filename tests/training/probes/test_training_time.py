@@ -33,13 +33,14 @@ def experiment(**training):
     )
 
 
-def test_a_few_images_are_trained_on_and_all_that_is_measured_takes_time(files):
+def test_a_few_images_are_trained_on_and_all_that_is_measured_takes_time(files, capsys):
     early = c.EarlyStopping(patience=1)
     time = training_time(experiment(warmup_epochs=50, plain_epochs=10, early_stopping=early, keep="best"), files)
     # Four batches of 3.
     assert time.images == 12
     assert time.step_image > 0
     assert time.start + time.image > 0
+    assert "epoch" not in capsys.readouterr().err
 
 
 def test_images_that_cannot_be_read_are_named(files):
