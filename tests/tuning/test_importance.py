@@ -25,7 +25,7 @@ def searched(count, score, *, direction="max", seed=0, **fields):
     return SearchResult({}, tuple(trials), "val_accuracy", direction)
 
 
-@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("direction", ["max", pytest.param("min", marks=pytest.mark.slow)])
 def test_the_setting_that_decides_comes_first_and_one_that_does_nothing_has_hardly_any(direction):
     found = setting_importance(searched(60, lambda v, r: 3 * v[RATE] + (v[KIND] == "b"), direction=direction))
     assert list(found.settings)[:2] == [RATE, KIND]

@@ -50,8 +50,14 @@ def page_of(found, folder, search=SEARCH):
     return (folder / "search.html").read_text(encoding="utf-8")
 
 
-def test_the_page_opens_alone_and_nothing_in_it_becomes_markup(tmp_path):
-    page = page_of(result(), tmp_path)
+@pytest.fixture(scope="module")
+def plain_page(tmp_path_factory):
+    """The page of `result()`: its plots take most of the time of a test."""
+    return page_of(result(), tmp_path_factory.mktemp("page"))
+
+
+def test_the_page_opens_alone_and_nothing_in_it_becomes_markup(plain_page):
+    page = plain_page
     assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
     assert "http" not in re.sub(r"base64,[^\"]+", "", page)
     assert "<b>" not in page
@@ -60,8 +66,8 @@ def test_the_page_opens_alone_and_nothing_in_it_becomes_markup(tmp_path):
     assert "of some length" not in page
 
 
-def test_the_page_names_the_best_settings_and_every_trial(tmp_path):
-    page = page_of(result(), tmp_path)
+def test_the_page_names_the_best_settings_and_every_trial(plain_page):
+    page = plain_page
     assert re.search(r"0\.8000</strong>best accuracy, trial 0002", page)
     for path in (RATE, KIND, PAD):
         assert f"<code>{path}</code>" in page
@@ -72,13 +78,13 @@ def test_the_page_names_the_best_settings_and_every_trial(tmp_path):
     assert "too few trials: 3 different settings have a score" in page
 
 
-def test_a_best_value_at_the_end_of_its_range_is_told(tmp_path):
-    assert "may be better values beyond" not in page_of(result(), tmp_path)
+def test_a_best_value_at_the_end_of_its_range_is_told(plain_page, tmp_path):
+    assert "may be better values beyond" not in plain_page
     assert "may be better values beyond" in page_of(result((trial(4, 0.9),)), tmp_path)  # a rate of 1, and a pad of 4
 
 
-def test_seeds_and_an_early_end_are_told_where_there_are_any(tmp_path):
-    plain = page_of(result(), tmp_path)
+def test_seeds_and_an_early_end_are_told_where_there_are_any(plain_page, tmp_path):
+    plain = plain_page
     assert "seed" not in plain.split("<style>")[0] + plain.split("</style>")[1]
     assert "ended early" not in plain
     # By hand: mean 0.85, deviation 0.05 * sqrt(2).
@@ -100,8 +106,8 @@ def test_importance_is_shown_where_there_are_trials_enough(tmp_path):
     ("trials", "by_epoch"),
     [
         (TRIALS[:1], True),
-        (TRIALS[:2], True),
-        (tuple(replace(one, history=()) for one in TRIALS), False),
+        pytest.param(TRIALS[:2], True, marks=pytest.mark.slow),
+        pytest.param(tuple(replace(one, history=()) for one in TRIALS), False, marks=pytest.mark.slow),
         (tuple(replace(one, history=({"epoch": 1, "val_loss": 0.3},)) for one in TRIALS), False),
     ],
 )
