@@ -31,6 +31,7 @@ def tensors_in(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise bad_file(file, "must be a file", hint="name a file that ends in " + " or ".join(ENDINGS))
     try:
-        return _READERS[file.suffix](file)
+        file.open("rb").close()
     except OSError as error:
         raise bad_file(file, f"cannot be read: {error.strerror}", hint="make the file readable for this user") from error
+    return _READERS[file.suffix](file)

@@ -16,6 +16,7 @@ texts. No function is called. A file that asks for any other function is rejecte
 import pickletools
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -33,6 +34,11 @@ _DICTIONARY, _TENSOR, _PARAMETER = (
     "collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter",
 )  # fmt: skip
 _MARK = object()
+# For a damaged file, `zipfile` and `pickletools` raise one of these, depending on where the damage is.
+_DAMAGE = (
+    ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError, ArithmeticError, OSError,
+    struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,7 @@ def torch_tensors_in(file: Path) -> dict[str, Tensor]:
     try:
         views, places = _zipped(file) if zipfile.is_zipfile(file) else _in_a_row(file)
         tensors = dict(_tensors(views, places, file))
-    except (
-        ValueError,
-        TypeError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        EOFError,
-        struct.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except _DAMAGE as error:
         raise bad_file(file, f"is damaged, or not a file of PyTorch weights: {error}", hint=COPY_AGAIN) from error
     if not tensors:
         raise bad_file(

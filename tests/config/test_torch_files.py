@@ -191,3 +191,20 @@ def test_every_cut_of_a_file_is_an_error_and_never_another_exception(tmp_path):
             (tmp_path / "cut.pth").write_bytes(content[:length])
             with pytest.raises(ConfigError, match="cut.pth"):
                 torch_tensors_in(tmp_path / "cut.pth")
+
+
+@both
+def test_changed_bytes_are_an_error_or_other_tensors_and_never_another_exception(write, tmp_path):
+    stored = FloatStorage("0", [1, 2, 3, 4])
+    write(tmp_path / "whole.pth", {"weight": Rebuilt(stored, 0, (4,), (1,))}, [stored])
+    content = (tmp_path / "whole.pth").read_bytes()
+    random, rejected = np.random.default_rng(0), 0
+    for _ in range(500):
+        changed = bytearray(content)
+        changed[random.integers(len(changed))] = random.choice([0, 255, *b"(.Rbc", random.integers(256)])
+        (tmp_path / "changed.pth").write_bytes(changed)
+        try:
+            torch_tensors_in(tmp_path / "changed.pth")
+        except ConfigError:
+            rejected += 1
+    assert rejected > 100
