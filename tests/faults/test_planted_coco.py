@@ -156,6 +156,7 @@ def test_a_path_that_may_not_be_read_is_found_and_named(fault, spoilt):
     assert [one.code for one in spoilt if any(re.fullmatch(name, example) for example in one.examples)] == [code]
 
 
+@pytest.mark.slow  # the next test finds one, with two other faults
 def test_an_object_class_that_the_schema_does_not_know_is_told(find):
     found = find(edited("instances", lambda data: data["categories"][0].update(name="mug")))
     assert {one.code: one.message for one in found} == {
@@ -174,6 +175,7 @@ def test_an_object_class_that_is_gone_or_spelt_in_two_ways_is_told(find):
     assert "['Ball', 'ball']" in found["object_class_variants"]
 
 
+@pytest.mark.slow  # the images of test_planted.py are measured and compared in the same way
 def test_a_split_with_other_images_is_told(find, make_images):
     def change(root):
         for number in range(48, 72):
