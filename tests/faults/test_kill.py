@@ -24,7 +24,11 @@ def run_toy(warm):
     return run
 
 
-@pytest.mark.parametrize("moment", toy.KILLS)
+# An artifact that the store does not know yet, and one that it knows. The other moments are slow: each takes three runs.
+QUICK = ("after renaming", "after publishing")
+
+
+@pytest.mark.parametrize("moment", [pytest.param(m, marks=() if m in QUICK else pytest.mark.slow) for m in toy.KILLS])
 def test_killed_run_is_repaired_by_the_next(tmp_path, moment, run_toy):
     number = tmp_path / "number.txt"
     number.write_text("7")
@@ -44,9 +48,9 @@ def test_two_runs_at_once_share_one_result(tmp_path):
     number = tmp_path / "number.txt"
     number.write_text("7")
     command = [sys.executable, str(TOY), str(tmp_path), str(number), "5"]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0] * 4, outputs
+    assert [process.returncode for process in both] == [0] * 2, outputs
     lines = [stdout.strip() for stdout, _ in outputs]
     assert all(line.endswith("] 5") for line in lines)
     # Each stage was executed by exactly one of them.
