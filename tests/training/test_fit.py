@@ -102,29 +102,29 @@ def train_only(stripes, tmp_path_factory):
     return folder
 
 
-def test_without_a_validation_split_the_history_has_no_val_columns(run, stripes_settings, train_only):
-    history = run(stripes_settings(epochs=1), train_only).history
+def test_without_a_validation_split_the_history_has_no_val_columns(run, dense_settings, train_only):
+    history = run(dense_settings(epochs=1), train_only).history
     assert set(history.columns) == {"epoch", "loss", "accuracy", "log_loss"}
 
 
-def test_images_read_from_disk_are_learned_too(run, stripes_settings, train_only):
-    history = run(stripes_settings(epochs=4, memory_budget_gb=1e-9), train_only).history
+def test_images_read_from_disk_are_learned_too(run, dense_settings, train_only):
+    history = run(dense_settings(epochs=4, memory_budget_gb=1e-9), train_only).history
     assert history["loss"].iloc[-1] < 0.7 * history["loss"].iloc[0]
 
 
-def test_a_batch_larger_than_the_split_is_refused(run, stripes_settings):
+def test_a_batch_larger_than_the_split_is_refused(run, dense_settings):
     with pytest.raises(ConfigError, match="must not exceed the number of training images, 96; received 97"):
-        run(stripes_settings(batch_size=97))
+        run(dense_settings(batch_size=97))
 
 
-def test_a_lost_loss_stops_the_training_and_names_the_step(run, stripes_settings):
+def test_a_lost_loss_stops_the_training_and_names_the_step(run, dense_settings):
     message = r"the training loss became (nan|inf) at step [2-6] of epoch 1. Its images: .*Last checkpoint: none. Lower"
     with pytest.raises(StageError, match=message):
-        run(stripes_settings(optimizer=c.Sgd(learning_rate=1e30)))
+        run(dense_settings(optimizer=c.Sgd(learning_rate=1e38)))
 
 
-def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, stripes_settings):
-    settings = stripes_settings(optimizer=c.Sgd(learning_rate=1e30), augment=AUGMENT)
+def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, dense_settings):
+    settings = dense_settings(optimizer=c.Sgd(learning_rate=1e38), augment=AUGMENT)
     with pytest.raises(StageError) as lost:
         run(settings)
     number, names = re.search(r"at step (\d) of epoch 1. Its images: (.*) and 8 more", str(lost.value)).groups()
@@ -142,8 +142,8 @@ def test_the_images_that_it_names_are_those_of_the_lost_step(run, stripes, strip
     assert names == ", ".join(name.decode() for name in ids[:8])
 
 
-def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, stripes_settings, tmp_path):
-    settings = stripes_settings(optimizer=c.Sgd(learning_rate=1e30), steps_per_call=1, checkpoint_minutes=1e-6)
+def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, dense_settings, tmp_path):
+    settings = dense_settings(optimizer=c.Sgd(learning_rate=1e38), steps_per_call=1, checkpoint_minutes=1e-6)
     with pytest.raises(StageError) as lost:
         fit(
             settings,
@@ -156,29 +156,30 @@ def test_the_checkpoint_that_it_names_is_whole_and_of_the_step_before(stripes, s
     assert named == str(tmp_path / "checkpoints" / f"step-{int(number) - 1:08d}")
     arrays, _ = read_contents(Path(named), read_manifest(Path(named)))  # which compares the hashes
     weights = {name: array for name, array in arrays.items() if name.startswith("network/")}
-    assert len(weights) == 10  # kernel and bias of five layers
+    assert len(weights) == 2  # kernel and bias
     assert all(np.isfinite(array).all() for array in weights.values())
 
 
 # --- Settings
 
 
-def test_a_network_trained_in_16_bits_learns_and_is_given_in_32(run, stripes_settings):
-    fitted = run(stripes_settings(precision="bfloat16"))
+def test_a_network_trained_in_16_bits_learns_and_is_given_in_32(run, dense_settings):
+    fitted = run(dense_settings(precision="bfloat16"))
     assert fitted.history["loss"].iloc[-1] < 0.7 * fitted.history["loss"].iloc[0]
     assert {layer.dtype_policy.name for layer in fitted.model.layers} == {"float32"}
     assert fitted.model.output.dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_float16_learns_too(run, stripes_settings):
-    history = run(stripes_settings(precision="float16")).history
+@pytest.mark.slow  # test_step.py makes steps in float16, and bfloat16 learns above
+def test_float16_learns_too(run, dense_settings):
+    history = run(dense_settings(precision="float16")).history
     assert history["loss"].iloc[-1] < 0.7 * history["loss"].iloc[0]
 
 
 @pytest.mark.slow  # test_step compares them with values computed by hand
-def test_micro_batches_change_nothing_but_rounding(run, stripes_settings):
-    one, four = (run(stripes_settings(epochs=1, micro_batches=count)) for count in (1, 4))
+def test_micro_batches_change_nothing_but_rounding(run, dense_settings):
+    one, four = (run(dense_settings(epochs=1, micro_batches=count)) for count in (1, 4))
     for left, right in zip(one.model.get_weights(), four.model.get_weights(), strict=True):
         np.testing.assert_allclose(left, right, rtol=0, atol=1e-5 * np.abs(left).max())
 
@@ -208,23 +209,23 @@ AVERAGED = {"average_decay": 0.9, "epochs": 4}
         pytest.param("best", AVERAGED, id="best-averages", marks=pytest.mark.slow),
     ],
 )
-def test_the_model_has_the_weights_of_the_epoch_that_is_kept(run, stripes, stripes_settings, keep, averages):
-    fitted = run(stripes_settings(keep=keep, **(WILD | averages)))
+def test_the_model_has_the_weights_of_the_epoch_that_is_kept(run, stripes, dense_settings, keep, averages):
+    fitted = run(dense_settings(keep=keep, **(WILD | averages)))
     losses = fitted.history["val_loss"]
     assert losses.min() < losses.iloc[-1]
     expected = losses.min() if keep == "best" else losses.iloc[-1]
     assert loss_of(fitted, stripes) == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_training_that_gets_no_better_stops_early(run, stripes_settings):
+def test_a_training_that_gets_no_better_stops_early(run, dense_settings):
     stop = EarlyStopping(metric="loss", patience=2, minimum_change=100.0)
-    assert len(run(stripes_settings(epochs=6, early_stopping=stop)).history) == 3
+    assert len(run(dense_settings(epochs=6, early_stopping=stop)).history) == 3
 
 
-def test_a_training_that_is_done_is_not_done_again(stripes, stripes_settings, tmp_path, monkeypatch):
+def test_a_training_that_is_done_is_not_done_again(stripes, dense_settings, tmp_path, monkeypatch):
     def trained():
         return fit(
-            stripes_settings(epochs=2),
+            dense_settings(epochs=2),
             examples=opened(stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),
@@ -307,8 +308,8 @@ def fitted_in(folder, stripes, settings, **more):
     )
 
 
-def test_a_training_in_two_parts_is_the_training_in_one(stripes, stripes_settings, tmp_path):
-    settings = stripes_settings(
+def test_a_training_in_two_parts_is_the_training_in_one(stripes, dense_settings, tmp_path):
+    settings = dense_settings(
         epochs=3, augment=AUGMENT, schedule="cosine", average_decay=0.9, keep="best", best_metric="accuracy", batch_size=32
     )
     whole = fitted_in(tmp_path / "whole", stripes, settings)
@@ -320,14 +321,14 @@ def test_a_training_in_two_parts_is_the_training_in_one(stripes, stripes_setting
     pd.testing.assert_frame_equal(whole.history, both.history, check_exact=True)
 
 
-def test_should_stop_ends_a_training_after_an_epoch_and_again_when_it_goes_on(stripes, stripes_settings, tmp_path):
+def test_should_stop_ends_a_training_after_an_epoch_and_again_when_it_goes_on(stripes, dense_settings, tmp_path):
     asked = []
 
     def should_stop(history):
         asked.append(history["epoch"].tolist())
         return "enough" if len(history) == 2 else None
 
-    settings = stripes_settings(epochs=4, batch_size=32)
+    settings = dense_settings(epochs=4, batch_size=32)
     stopped = fitted_in(tmp_path, stripes, settings, should_stop=should_stop)
     assert (stopped.stopped, asked) == ("enough", [[1], [1, 2]])
     again = fitted_in(tmp_path, stripes, settings, should_stop=should_stop)

@@ -146,7 +146,7 @@ def plateau():
 
 
 # With two steps per call, Keras would run six steps instead of five.
-@pytest.mark.parametrize("steps_per_call", [1, 5])
+@pytest.mark.parametrize("steps_per_call", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_callbacks_are_called_when_and_with_what_keras_calls_them(steps_per_call):
     mine, keras_own = Diary(), Diary()
     ours(network(), [mine], steps_per_call=steps_per_call)
@@ -158,8 +158,13 @@ def test_callbacks_are_called_when_and_with_what_keras_calls_them(steps_per_call
 
 @pytest.mark.parametrize(
     "make",
-    [None, halved, plateau, lambda: StopAt(2), lambda: StopAt(4)],
-    ids=["none", "schedule", "plateau", "stopped", "stopped at the end"],
+    [
+        pytest.param(None, id="none", marks=pytest.mark.slow),
+        pytest.param(halved, id="schedule", marks=pytest.mark.slow),
+        pytest.param(plateau, id="plateau"),
+        pytest.param(lambda: StopAt(2), id="stopped"),
+        pytest.param(lambda: StopAt(4), id="stopped at the end", marks=pytest.mark.slow),
+    ],
 )
 def test_history_and_weights_are_those_of_keras(make):
     one, other = network(), network()
@@ -262,7 +267,7 @@ def undisturbed():
 
 
 # Within an epoch, at its end, and at the end of the training.
-@pytest.mark.parametrize("step", [5, 7, 15, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 4, 14))])
+@pytest.mark.parametrize("step", [5, 7, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 4, 14, 15))])
 def test_a_training_that_was_ended_anywhere_goes_on_to_the_bit(undisturbed, step):
     weights, history, saved = undisturbed
     assert [progress.step for progress, _ in saved] == list(range(1, 16))

@@ -10,6 +10,8 @@ from kerasvision.training.optimizing.optimizers import learning_rate, make_optim
 
 PEAK, EPOCHS, STEPS_PER_EPOCH = 0.4, 6, 10
 STEPS = np.arange(EPOCHS * STEPS_PER_EPOCH + 1)
+# Steps of the warm-up and of each later part, for claims that do not depend on the formula.
+SOME = STEPS[::6]
 
 
 def schedule(settings, **training):
@@ -88,18 +90,18 @@ def test_rate_stays_after_the_last_step(name):
 @pytest.mark.parametrize("name", t.Schedule.family())
 def test_rate_is_that_of_the_step_whatever_came_before_and_however_it_is_asked_for(name):
     rate = schedule(name, warmup_epochs=1)
-    in_order = [float(rate(step)) for step in STEPS]
-    assert [float(rate(step)) for step in STEPS[::-1]] == in_order[::-1]
+    in_order = [float(rate(step)) for step in SOME]
+    assert [float(rate(step)) for step in SOME[::-1]] == in_order[::-1]
     graph = tf.function(rate)
     # A graph replaces division by a constant with multiplication, which rounds differently.
-    np.testing.assert_allclose([float(graph(tf.constant(step, tf.int64))) for step in STEPS], in_order, atol=1e-6 * PEAK)
+    np.testing.assert_allclose([float(graph(tf.constant(step, tf.int64))) for step in SOME], in_order, atol=1e-6 * PEAK)
 
 
 @pytest.mark.parametrize("name", t.Schedule.family())
 def test_schedule_survives_being_saved(name):
     rate = schedule(name, warmup_epochs=1)
     again = type(rate).from_config(rate.get_config())
-    assert [float(again(step)) for step in STEPS] == [float(rate(step)) for step in STEPS]
+    assert [float(again(step)) for step in SOME] == [float(rate(step)) for step in SOME]
 
 
 def test_optimizer_takes_each_step_at_the_rate_of_that_step():
