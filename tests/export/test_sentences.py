@@ -96,6 +96,8 @@ def test_the_network_says_different_things_of_different_images(exported):
     assert (np.diff(exported.expected["scores"], axis=1) <= 0).all()
 
 
+# Other tests compare the sentences of `served`, and tests of parity ask another process.
+@pytest.mark.slow
 def test_another_process_gives_the_same_sentences(exported, images, forked_process, monkeypatch):
     monkeypatch.setattr(parity, "take", forked_process)
     pixels = np.stack([exported.transform.pixels(image).numpy() for image in images])
@@ -128,6 +130,12 @@ def test_the_signatures_are_those_of_the_contract(exported):
     assert all(meanings)
 
 
+def test_a_loaded_model_gives_the_same_sentences(served, exported, images):
+    found = served("serving_default", image_bytes=tf.constant(images))
+    assert texts(found["captions"].numpy()) == texts(exported.expected["captions"])
+    np.testing.assert_allclose(found["scores"], exported.expected["scores"], rtol=1e-5)
+
+
 def test_a_row_that_is_no_image_has_empty_sentences(served, exported, images):
     found = served("serving_default", image_bytes=tf.constant([images[0], b"none", images[1]]))
     assert found["valid"].numpy().tolist() == [True, False, True]
@@ -155,6 +163,8 @@ def test_the_words_are_explained_by_places_of_the_image(served, exported, images
     np.testing.assert_allclose(shares, [[float(bool(word)) for word in row] for row in words], atol=1e-5)
 
 
+# tests/tasks/captioning/test_decoding.py compares images alone and among others without a network.
+@pytest.mark.slow
 def test_samples_are_the_same_whether_an_image_is_alone_or_not(network, images, exported):
     sample = task_of(c.Sample(temperature=1.5, top_k=4, seed=3))
     predict = tf.function(
@@ -209,7 +219,7 @@ def predict(*arguments):
 
 @pytest.fixture(scope="module")
 def made_by_hand(tmp_path_factory):
-    """A SavedModel that says the same two sentences of every image, and loads at once."""
+    """A SavedModel that says the same two sentences of every image, counts words, and loads at once."""
     module = tf.Module()
     module.scores = tf.Variable([[-0.5, -0.75]])
 
@@ -218,9 +228,18 @@ def made_by_hand(tmp_path_factory):
         captions = tf.tile([["a red dog", "über the dog"]], [rows, 1])
         return {"captions": captions, "scores": tf.tile(module.scores, [rows, 1]), "valid": tf.fill([rows], True)}
 
+    def score(image_bytes, captions):
+        spaces = tf.strings.length(captions) - tf.strings.length(tf.strings.regex_replace(captions, " ", ""))
+        return {"tokens": tf.reshape(spaces + 2, [tf.size(image_bytes), -1])}
+
     specs = [tf.TensorSpec([None], tf.string, name="image_bytes")]
+    more = [*specs, tf.TensorSpec([None, None], tf.string, name="captions")]
+    signatures = {
+        "serving_default": tf.function(say, input_signature=specs),
+        "score_captions": tf.function(score, input_signature=more),
+    }
     folder = tmp_path_factory.mktemp("made_by_hand")
-    tf.saved_model.save(module, str(folder), {"serving_default": tf.function(say, input_signature=specs)})
+    tf.saved_model.save(module, str(folder), signatures)
     return folder
 
 
@@ -228,6 +247,12 @@ def test_a_line_holds_the_sentences_of_an_image(made_by_hand, photo):
     assert "a red dog | über the dog" in " ".join(predict(made_by_hand, photo).split())
 
 
+def test_json_holds_all_sentences_and_scores(made_by_hand, photo):
+    answer = json.loads(predict(made_by_hand, photo, "--json"))
+    assert (answer["captions"], answer["scores"]) == (["a red dog", "über the dog"], [-0.5, -0.75])
+
+
+@pytest.mark.slow
 def test_json_holds_the_sentences_and_scores_of_the_network(exported, photo):
     answer = json.loads(predict(exported.folder, photo, "--json"))
     assert answer["captions"] == texts(exported.expected["captions"])[0]
@@ -248,8 +273,16 @@ def b64(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
-def test_a_server_scores_sentences_whatever_they_begin_with(exported, images):
-    signatures = ServedVersion(exported.folder, version=1).signatures
+@pytest.fixture(params=["made by hand", pytest.param("network", marks=pytest.mark.slow)])
+def scoring(request):
+    """The folder of a SavedModel that scores captions; both give them one token for each word and one for the end."""
+    if request.param == "network":
+        return request.getfixturevalue("exported").folder
+    return request.getfixturevalue("made_by_hand")
+
+
+def test_a_server_scores_sentences_whatever_they_begin_with(scoring, images):
+    signatures = ServedVersion(scoring, version=1).signatures
     rows = [{"image_bytes": b64(images[0]), "captions": ["BM is a dog", "a dog"]}]
     body = json.dumps({"signature_name": "score_captions", "instances": rows}).encode()
     asked = read_request(body, signatures, Limits())
