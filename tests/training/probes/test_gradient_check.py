@@ -15,7 +15,7 @@ from kerasvision.training.probes.slopes import slope_at_zero
 
 CATALOGUE = Path(__file__).parents[2] / "conformance" / "catalogue.py"
 ROWS = runpy.run_path(str(CATALOGUE))["NETWORKS"]
-QUICK = ("lenet5", "lenet5 activation=relu pooling=max")
+QUICK = ("lenet5 activation=relu pooling=max",)
 
 
 class WrongSquare(keras.layers.Layer):
@@ -86,7 +86,7 @@ def test_line_with_few_digits_is_in_doubt_because_of_rounding():
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=str(row)) for row in ROWS if str(row) in QUICK])
-def test_gradients_of_quick_networks_are_right(row):
+def test_gradients_of_a_quick_network_are_right(row):
     check = check_builder(row.name, image_shape=row.image_shape, num_classes=3, **row.options)
     assert check.passed, check.text
     assert check.table["error"].max() < 1e-5
