@@ -3,6 +3,7 @@
 A page says in HTML comments above a block what a test must know and a reader need not:
 
 - `<!-- not run: REASON -->`: the block takes hours, a network or other machines; its commands are still parsed.
+- `<!-- slow: REASON -->`: the block is typed in the slow tests only; its commands are still parsed by default.
 - `<!-- file: NAME -->`: the block is the text of this file.
 - `<!-- meanwhile -->`: the command goes on while the next blocks run; it serves at port 8501.
 - `<!-- shown: TEST -->`: nothing to type; this test holds what it shows.
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-REMARK = r"<!-- (not run|file|meanwhile|shown)(?:: ([^>]+?))? -->\n"
+REMARK = r"<!-- (not run|slow|file|meanwhile|shown)(?:: ([^>]+?))? -->\n"
 FENCE = re.compile(rf"((?:^{REMARK})*)^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Its tables have the words of other tools on the left, and ours on the right.
 OF_OTHERS = "docs/coming-from.md"

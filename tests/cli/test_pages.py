@@ -39,9 +39,10 @@ def is_run(block):
 
 
 # README and CONTRIBUTING make environments and run these tests: CI gives the README's command.
-BLOCKS = {
+TYPED = {
     page: [block for block in pages.blocks(page) if is_run(block)] for page in pages.pages() if page.startswith("docs/")
 }
+BLOCKS = {page: [block for block in blocks if "slow" not in block.remarks] for page, blocks in TYPED.items()}
 
 
 def without_measured(text):
@@ -108,6 +109,13 @@ def slow_if_it_trains_several(page):
 @pytest.mark.parametrize("page", [slow_if_it_trains_several(page) for page, blocks in BLOCKS.items() if blocks])
 def test_a_page_can_be_typed_in_order(page, shell):
     for block in BLOCKS[page]:
+        type_block(shell, block)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page, blocks in TYPED.items() if blocks != BLOCKS[page]])
+def test_a_page_can_be_typed_in_order_with_its_slow_blocks(page, shell):
+    for block in TYPED[page]:
         type_block(shell, block)
 
 
