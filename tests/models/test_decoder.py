@@ -31,6 +31,13 @@ def captioner(name, **options):
     )
 
 
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def network(request):
+    """A captioner of each kind, which no test changes."""
+    name, options = request.param
+    return captioner(name, **options)
+
+
 @pytest.fixture
 def inputs():
     random = np.random.default_rng(0)
@@ -52,9 +59,7 @@ def logits_of(answers):
     return answers["logits"] if isinstance(answers, dict) else answers
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS)
-def test_steps_of_a_loaded_network_equal_the_whole_caption(name, options, inputs, tmp_path):
-    network = captioner(name, **options)
+def test_steps_of_a_loaded_network_equal_the_whole_caption(network, inputs, tmp_path):
     network.save(tmp_path / "captioner.keras")
     decoder = Decoder(keras.saving.load_model(tmp_path / "captioner.keras"))
     images, tokens = inputs
@@ -68,13 +73,12 @@ def test_steps_of_a_loaded_network_equal_the_whole_caption(name, options, inputs
         if isinstance(told, dict):
             expected = np.reshape(told["attention"], (6, STEPS, 2, 3))[:, number]
             np.testing.assert_allclose(attention, expected, rtol=0, atol=1e-5)
-    assert (attention is not None) == decoder.attends == (name == "show_attend_tell")
+    assert (attention is not None) == decoder.attends == (network.name == "show_attend_tell")
     assert (decoder.max_length, decoder.num_classes) == (STEPS - 1, WORDS)
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS)
-def test_rows_go_on_alike_in_another_order(name, options, inputs):
-    decoder, order = Decoder(captioner(name, **options)), [2, 0, 0, 1]
+def test_rows_go_on_alike_in_another_order(network, inputs):
+    decoder, order = Decoder(network), [2, 0, 0, 1]
     memory = decoder.encode(inputs[0])
     _, states, _ = decoder.step(memory, np.array([1, 2, 3], "int32"), decoder.start(memory))
     there, _, _ = decoder.step(memory, np.array([4, 4, 5], "int32"), states)
@@ -83,17 +87,13 @@ def test_rows_go_on_alike_in_another_order(name, options, inputs):
     np.testing.assert_allclose(here, np.asarray(there)[order], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS)
-def test_taught_the_true_words_it_is_the_captioner_itself(name, options, inputs):
-    network = captioner(name, **options)
+def test_taught_the_true_words_it_is_the_captioner_itself(network, inputs):
     answers, expected = taught(network, TrueWord())(inputs), network(inputs)
     for answer, same in zip(keras.tree.flatten(answers), keras.tree.flatten(expected), strict=True):
         np.testing.assert_allclose(answer, same, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS)
-def test_taught_by_its_likeliest_words_it_goes_on_from_them(name, options, inputs):
-    network = captioner(name, **options)
+def test_taught_by_its_likeliest_words_it_goes_on_from_them(network, inputs):
     images, tokens = inputs
     told = logits_of(taught(network, LikeliestWord())([images, tokens]))
     decoder = Decoder(network)
@@ -105,8 +105,6 @@ def test_taught_by_its_likeliest_words_it_goes_on_from_them(name, options, input
         words = np.argmax(logits, axis=-1).astype("int32")
 
 
-@pytest.mark.parametrize(("name", "options"), KINDS)
-def test_taught_it_has_the_same_weights_and_no_others(name, options):
-    network = captioner(name, **options)
+def test_taught_it_has_the_same_weights_and_no_others(network):
     weights = {id(weight) for weight in network.weights}
     assert {id(weight) for weight in taught(network, TrueWord()).weights} == weights
