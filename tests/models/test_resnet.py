@@ -10,14 +10,20 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
-from kerasvision.models import build
+from kerasvision.models import build, resnet, resnet_small
 from kerasvision.models.resnet import resnet18, resnet50
-from kerasvision.models.resnet_small import resnet20
+from kerasvision.models.resnet_small import cifar_resnet, resnet20
 from kerasvision.models.summary import layer_table
 from kerasvision.models.table import NETWORKS
 
 NAMES = [row.name for row in NETWORKS if row.family in ("resnet", "resnet_small")]
 RESNETS = pytest.mark.parametrize("builder", [resnet18, resnet20])
+
+
+# One block per stage, and in ResNet-50's first stage another, without a projection.
+SHORT_18 = functools.partial(resnet.resnet, resnet.Depth("resnet18", (1, 1, 1, 1), bottlenecks=False))
+SHORT_50 = functools.partial(resnet.resnet, resnet.Depth("resnet50", (2, 1, 1, 1), bottlenecks=True))
+SHORT_20 = functools.partial(cifar_resnet, resnet_small.Depth("resnet20", 1))
 
 
 def random_images(side, count=4):
@@ -215,7 +221,7 @@ def test_every_convolution_starts_as_he_normal_of_its_fan_out_and_unlike_every_o
 
 
 @pytest.mark.parametrize(
-    ("builder", "blocks", "last"), [(resnet18, (2, 2, 2, 2), "norm2"), (resnet50, (3, 4, 6, 3), "norm3")]
+    ("builder", "blocks", "last"), [(SHORT_18, (1, 1, 1, 1), "norm2"), (SHORT_50, (2, 1, 1, 1), "norm3")]
 )
 def test_zero_init_of_the_last_gamma_touches_no_other_norm(builder, blocks, last):
     model = builder(image_shape=(32, 32, 3), num_classes=10, zero_init_last_gamma=True)
@@ -243,7 +249,7 @@ def test_every_norm_follows_torchvisions_constants_and_the_option(builder, synch
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {(0.9, 1e-5, synchronized)}
 
 
-@RESNETS
+@pytest.mark.parametrize("builder", [SHORT_18, SHORT_20])
 def test_dropout_acts_in_training_only(builder):
     model = builder(image_shape=(32, 32, 3), num_classes=10, dropout=0.5)
     pooled = keras.Model(model.get_layer("dropout").input, model.get_layer("dropout").output)
@@ -253,7 +259,7 @@ def test_dropout_acts_in_training_only(builder):
 
 
 def test_synchronized_norms_equal_the_others_where_there_is_no_strategy():
-    plain, synchronized = (resnet20(image_shape=(16, 16, 3), num_classes=10, synchronized=s) for s in (False, True))
+    plain, synchronized = (SHORT_20(image_shape=(16, 16, 3), num_classes=10, synchronized=s) for s in (False, True))
     synchronized.set_weights(plain.get_weights())
     images = random_images(16, count=8)
     np.testing.assert_allclose(synchronized(images, training=True), plain(images, training=True), rtol=1e-3, atol=1e-4)
@@ -262,7 +268,7 @@ def test_synchronized_norms_equal_the_others_where_there_is_no_strategy():
 
 
 def test_synchronized_norms_export_to_a_saved_model(tmp_path):
-    model = resnet20(image_shape=(16, 16, 3), num_classes=10, synchronized=True)
+    model = SHORT_20(image_shape=(16, 16, 3), num_classes=10, synchronized=True)
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(tmp_path)
     np.testing.assert_allclose(served.serve(random_images(16)), model(random_images(16)), rtol=1e-5, atol=1e-6)
