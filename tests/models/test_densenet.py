@@ -10,7 +10,7 @@ import tensorflow as tf
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
 from kerasvision.models import build
-from kerasvision.models.densenet import densenet121, densenet_small
+from kerasvision.models.densenet import Depth, densenet, densenet121, densenet_small
 from kerasvision.models.summary import layer_table
 from kerasvision.models.table import NETWORKS
 
@@ -46,7 +46,7 @@ def test_densenet121_costs_what_a_hand_count_and_torchvision_say():
     assert f"{table.multiply_adds / 1e9:.3f}" == "2.834"
 
 
-@pytest.mark.parametrize("name", ["densenet121", "densenet169"])
+@pytest.mark.parametrize("name", ["densenet121", pytest.param("densenet169", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("shapes_only")
 def test_depth_in_the_name_counts_convolutions_and_the_dense_layer(name):
     model = build(name, image_shape=(32, 32, 3), num_classes=10)
@@ -70,7 +70,11 @@ def test_maps_have_the_shapes_of_table_1(name, shapes):
 # The channels after each transition.
 @pytest.mark.parametrize(
     ("name", "channels"),
-    [("densenet121", (128, 256, 512)), ("densenet169", (128, 256, 640)), ("densenet201", (128, 256, 896))],
+    [
+        ("densenet121", (128, 256, 512)),
+        pytest.param("densenet169", (128, 256, 640), marks=pytest.mark.slow),
+        pytest.param("densenet201", (128, 256, 896), marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.usefixtures("shapes_only")
 def test_transition_halves_channels_and_pixels(name, channels):
@@ -140,12 +144,12 @@ def test_biases_of_dive_into_deep_learning_are_904_and_have_no_gradient(float64)
 
 def test_convolutions_start_as_he_normal_of_their_fan_in_as_torchvisions():
     keras.utils.set_random_seed(0)
-    model = densenet121(image_shape=(32, 32, 3), num_classes=10)
+    model = densenet(Depth("densenet121", (2, 2, 2, 2)), image_shape=(32, 32, 3), num_classes=10)
     kernels = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     for kernel in kernels:
         height, width, channels, _ = kernel.shape
         np.testing.assert_allclose(kernel.std(), (2 / (height * width * channels)) ** 0.5, rtol=0.05)
-    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 120
+    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels) == 1 + 2 * 8 + 3
 
 
 @pytest.mark.parametrize(
