@@ -6,7 +6,13 @@ from kerasvision.models import build
 from kerasvision.models.summary import layer_table, matching_figures
 from kerasvision.models.table import NETWORKS, find, usual
 
-FIGURES = [pytest.param(row.name, figure, id=f"{row.name}-{i}") for row in NETWORKS for i, figure in enumerate(row.figures)]
+# For these, every run checks one figure. What the others change shows in the shallower networks of the same family.
+DEEP = ("resnet101", "resnet152", "resnet101_v2", "resnet152_v2", "densenet169", "densenet201")
+FIGURES = [
+    pytest.param(row.name, figure, id=f"{row.name}-{i}", marks=[pytest.mark.slow] if i > 0 and row.name in DEEP else [])
+    for row in NETWORKS
+    for i, figure in enumerate(row.figures)
+]
 
 
 @pytest.mark.parametrize(("name", "figure"), FIGURES)
