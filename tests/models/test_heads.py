@@ -94,9 +94,9 @@ def test_head_begins_fresh_where_no_name_is_known(named, said, saved, capsys):
 
 
 def test_head_that_depends_on_its_classes_throughout_goes_by_name_as_a_whole_or_not_at_all(saved, capsys):
-    options = {"name": "nin", "image_shape": (224, 224, 1)}
+    options = {"name": "nin", "image_shape": (67, 67, 1)}
     file, old = saved(**options)
-    images = np.random.default_rng(1).uniform(size=(1, 224, 224, 1)).astype("float32")
+    images = np.random.default_rng(1).uniform(size=(1, 67, 67, 1)).astype("float32")
     new = begun_with(file, ("fox", "cat", "dog"), **options)
     np.testing.assert_allclose(new(images), old(images).numpy()[:, [2, 0, 1]], rtol=1e-4)
     capsys.readouterr()
@@ -162,13 +162,23 @@ def test_words_of_an_old_captioner_begin_fresh_and_its_decoder_does_not(saved, c
     assert f"{file} does not name its words" in capsys.readouterr().err
 
 
+@pytest.fixture
+def narrow_dense_layers(monkeypatch):
+    """Dense layers have at most 16 units: the 4096 of VGG-16 took most of the time."""
+    begin = keras.layers.Dense.__init__
+    monkeypatch.setattr(
+        keras.layers.Dense, "__init__", lambda self, units, *args, **options: begin(self, min(units, 16), *args, **options)
+    )
+
+
 def with_a_head_of_zeros(opened):
     group = opened.create_group("predictions")
     group.attrs["weight_names"] = np.array(["kernel", "bias"], "S")
-    group["kernel"], group["bias"] = np.zeros((4096, 3), "float32"), np.zeros(3, "float32")
+    group["kernel"], group["bias"] = np.zeros((16, 3), "float32"), np.zeros(3, "float32")
     opened.attrs["layer_names"] = np.array([*opened.attrs["layer_names"], b"predictions"], "S")
 
 
+@pytest.mark.usefixtures("narrow_dense_layers")
 def test_head_of_the_layout_of_keras_applications_is_not_taken_for_named_classes(small_vgg16, capsys):
     file = small_vgg16(with_a_head_of_zeros)
     taken, named = (
@@ -180,6 +190,7 @@ def test_head_of_the_layout_of_keras_applications_is_not_taken_for_named_classes
     assert "does not name its classes" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("narrow_dense_layers")
 @pytest.mark.parametrize(("classes", "with_head"), [(None, True), ([f"own {n}" for n in range(1000)], False)])
 def test_head_for_imagenet_is_for_its_own_thousand_classes_alone(classes, with_head, small_vgg16, monkeypatch):
     asked = []
