@@ -32,7 +32,7 @@ def small():
 # --- Against keras.applications
 
 
-# `test_pretrained` compares the two in every run, with weights from a file and a square image.
+# `test_keras_layers` compares the two in every run, with weights from a file and a square image.
 @pytest.mark.slow
 def test_with_the_weights_of_keras_applications_in_their_order_the_logits_are_the_same():
     shape = (140, 108, 3)  # leaves 3 x 2 pixels of the last map
@@ -90,7 +90,13 @@ def test_maps_are_rectangles_where_the_image_is_one():
 
 
 @pytest.mark.parametrize(
-    ("side", "pooled", "kernel"), [(107, 1, (1, 1)), (203, 3, (3, 3)), (299, 5, (5, 5)), (395, 7, (5, 5))]
+    ("side", "pooled", "kernel"),
+    [
+        (107, 1, (1, 1)),
+        pytest.param(203, 3, (3, 3), marks=pytest.mark.slow),
+        pytest.param(299, 5, (5, 5), marks=pytest.mark.slow),
+        (395, 7, (5, 5)),
+    ],
 )
 @pytest.mark.usefixtures("shapes_only")
 def test_kernel_of_the_auxiliary_head_is_no_larger_than_its_map(side, pooled, kernel):

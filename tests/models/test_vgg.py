@@ -19,7 +19,7 @@ def of_type(model, kind):
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
-# `test_pretrained` compares VGG-16 with them in every run, with weights from a file.
+# `test_keras_layers` compares VGG-16 with them in every run, with weights from a file.
 @pytest.mark.slow
 @pytest.mark.parametrize(("builder", "theirs"), [(vgg16, "VGG16"), (vgg19, "VGG19")])
 def test_logits_equal_those_of_keras_applications(builder, theirs):
