@@ -5,8 +5,8 @@ builder, and with it Keras, only when a network is built: pipeline files are pla
 
 >>> build("lenet5", image_shape=(28, 28, 1), num_classes=10).output_shape
 (None, 10)
->>> sorted(build("resnet18", image_shape=(64, 64, 3), num_classes=None).output)
-['c2', 'c3', 'c4', 'c5']
+>>> sorted(build("resnet20", image_shape=(32, 32, 3), num_classes=None).output)
+['c0', 'c1', 'c2']
 """
 
 from collections.abc import Sequence

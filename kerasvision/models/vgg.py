@@ -130,8 +130,8 @@ def vgg11(**options: Any) -> keras.Model:
     With norms 132,868,840, and 5,504 moving statistics. Dive into Deep Learning trains it at `width=0.25`. Arguments, maps
     and errors are those of `vgg`.
 
-    >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 7, 7, 128)
+    >>> vgg11(image_shape=(224, 224, 3), num_classes=None, width=1 / 16).output["c5"].shape
+    (None, 7, 7, 32)
     """
     return vgg(Column("vgg11", (1, 1, 2, 2, 2)), **options)
 
@@ -142,8 +142,8 @@ def vgg13(**options: Any) -> keras.Model:
 
     With norms 133,053,736, and 5,888 moving statistics. Arguments, maps and errors are those of `vgg`.
 
-    >>> vgg13(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
+    >>> vgg13(image_shape=(64, 64, 3), num_classes=None, width=1 / 16).output["c5"].shape
+    (None, 2, 2, 32)
     """
     return vgg(Column("vgg13", (2, 2, 2, 2, 2)), **options)
 
@@ -154,8 +154,8 @@ def vgg16(**options: Any) -> keras.Model:
 
     With norms 138,365,992, and 8,448 moving statistics. Arguments, maps and errors are those of `vgg`.
 
-    >>> vgg16(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
+    >>> vgg16(image_shape=(64, 64, 3), num_classes=None, width=1 / 16).output["c5"].shape
+    (None, 2, 2, 32)
     """
     return vgg(Column("vgg16", (2, 2, 3, 3, 3)), **options)
 
@@ -166,7 +166,7 @@ def vgg19(**options: Any) -> keras.Model:
 
     With norms 143,678,248, and 11,008 moving statistics. Arguments, maps and errors are those of `vgg`.
 
-    >>> vgg19(image_shape=(64, 64, 3), num_classes=None, width=0.25).output["c5"].shape
-    (None, 2, 2, 128)
+    >>> vgg19(image_shape=(64, 64, 3), num_classes=None, width=1 / 16).output["c5"].shape
+    (None, 2, 2, 32)
     """
     return vgg(Column("vgg19", (2, 2, 4, 4, 4)), **options)
