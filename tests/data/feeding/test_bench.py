@@ -9,6 +9,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, RandomFlip, RandomResizedCrop
+from kerasvision.data.feeding import bench
 from kerasvision.data.feeding.bench import TimedStep, bench_input, cores_to_feed, slowest_step
 from kerasvision.data.transform import ImageTransform
 
@@ -38,6 +39,8 @@ def example_set(make_examples, tmp_path_factory):
     return make_examples(tmp_path_factory.mktemp("examples") / "data", train=rows)
 
 
+# By default, tests below measure the steps of another input briefly, and subtract times that were written by hand.
+@pytest.mark.slow
 def test_the_slowest_step_is_named(example_set, monkeypatch):
     monkeypatch.setattr(lookup, "load", lambda path, load=lookup.load: slow if path == Slow.implementation else load(path))
     steps = bench_input(example_set, transform=TRANSFORM, augment=(RandomFlip(), Slow()), batch_size=4, seconds=1)
@@ -54,9 +57,31 @@ def test_the_slowest_step_is_named(example_set, monkeypatch):
     assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)
 
 
-def test_a_random_crop_is_part_of_decoding(example_set):
-    steps = bench_input(example_set, transform=TRANSFORM, augment=(RandomResizedCrop(),), batch_size=20, seconds=0.2)
-    assert [step.name for step in steps] == ["reading", "decoding, random crop", "batching", "scaling"]
+def test_a_random_crop_is_part_of_decoding(example_set, monkeypatch):
+    monkeypatch.setattr(bench, "_SAMPLE", 24)
+    augment = (RandomResizedCrop(), RandomFlip())
+    steps = bench_input(example_set, transform=TRANSFORM, augment=augment, batch_size=20, seconds=0.01)
+    assert [step.name for step in steps] == ["reading", "decoding, random crop", "batching", "2. RandomFlip", "scaling"]
+    assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)
+
+
+def test_the_cost_of_a_step_is_what_it_adds_to_the_median_of_those_before_it():
+    # Three rounds of (milliseconds of the processors, milliseconds elapsed) per image.
+    rounds = {
+        "reading": [(9.0, 1.0), (9.0, 2.0), (9.0, 9.0)],
+        "decoding": [(4.0, 5.0), (3.0, 4.0), (90.0, 50.0)],
+        "1. Slow": [(11.0, 10.0), (10.0, 8.0), (10.5, 9.0)],
+        "scaling": [(10.0, 10.0), (10.0, 10.0), (10.0, 10.0)],
+    }
+    steps = bench._steps(rounds)
+    # Reading is elapsed time; a step that seems to save time costs 0.
+    assert {step.name: step.milliseconds for step in steps} == {
+        "reading": 2.0,
+        "decoding": 4.0,
+        "1. Slow": 6.5,
+        "scaling": 0.0,
+    }
+    assert slowest_step(steps).name == "1. Slow"
 
 
 def test_the_cores_that_feed_an_accelerator_follow_from_the_sum():
