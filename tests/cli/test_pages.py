@@ -20,8 +20,18 @@ def _module(name):
 
 pages, Shell = _module("pages"), _module("shell").Shell
 TUTORIAL = "docs/tutorial.md"
-# Their commands train several networks. Other tests run what they are about: test_tune.py, and tests/training/devices.
-TRAINS_SEVERAL = ("docs/how-to/devices.md", "docs/how-to/tune.md")
+# Their commands train networks or score them, which other tests do too: tests/training/devices, test_digits.py,
+# test_saved.py, test_data.py, test_probes.py and test_tune.py. By default they are planned: page -> the stages that
+# may be the first to run.
+COMPUTES = {
+    "docs/how-to/devices.md": {"trainer"},
+    "docs/how-to/gate.md": {"evaluator"},
+    "docs/how-to/own-images.md": {"example_gen"},
+    "docs/how-to/training.md": {"trainer"},
+    "docs/how-to/tune.md": {"tuner"},
+}
+# Commands that compute nothing.
+LIGHT = r"sed |kerasvision (?:compile|new|plan|settings) "
 FIRST_RUN = " stage                   seconds  where to look\n"
 # Runs a session of Python as doctest does, and says what it got where that is not what was written.
 DOCTEST = """
@@ -102,11 +112,11 @@ def type_block(shell, block):
         shell.wait_for_server()
 
 
-def slow_if_it_trains_several(page):
-    return pytest.param(page, marks=pytest.mark.slow) if page in TRAINS_SEVERAL else page
+def slow_if_it_computes(page):
+    return pytest.param(page, marks=pytest.mark.slow) if page in COMPUTES else page
 
 
-@pytest.mark.parametrize("page", [slow_if_it_trains_several(page) for page, blocks in BLOCKS.items() if blocks])
+@pytest.mark.parametrize("page", [slow_if_it_computes(page) for page, blocks in BLOCKS.items() if blocks])
 def test_a_page_can_be_typed_in_order(page, shell):
     for block in BLOCKS[page]:
         type_block(shell, block)
@@ -119,24 +129,31 @@ def test_a_page_can_be_typed_in_order_with_its_slow_blocks(page, shell):
         type_block(shell, block)
 
 
-@pytest.mark.parametrize("page", TRAINS_SEVERAL)
-def test_what_a_page_trains_is_planned_on_the_images_that_were_read(page, shell):
-    """The commands of a page that is typed in the slow tests, with `plan` in place of `run` and `tune`."""
-    planned = []
+def succeeded(shell, command):
+    """What a command prints that must succeed."""
+    done = shell.run(command)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", COMPUTES)
+def test_what_a_page_computes_is_planned_on_the_images_that_were_read(page, shell):
+    """Types what computes nothing, and then `plan` in place of `run` and `tune`."""
+    first = []
     for block in BLOCKS[page]:
-        if "file" in block.remarks:
+        commands = block.script.splitlines()
+        if "file" in block.remarks or all(re.match(LIGHT, command) for command in commands):
             type_block(shell, block)
-            continue
-        for pipeline, options in re.findall(
-            r"^kerasvision (?:run|tune) (pipelines/\S+)((?: --set \S+)*)", block.script, re.MULTILINE
-        ):
-            done = shell.run(f"kerasvision plan {pipeline}{options}")
-            assert done.returncode == 0, f"{block}\n{done.stderr}"
-            planned.append(dict(re.findall(r"^ *(\w+) +(reuse|run|depends)\b", done.stdout, flags=re.MULTILINE)))
-    assert planned
-    for plan in planned:
-        assert plan["transform"] == "reuse"
-        assert plan.get("tuner", plan["trainer"]) == "run"
+            commands = [command for command in commands if " plan " in command]
+        for command in commands:
+            planned = re.match(r"kerasvision (?:run|tune|plan) (pipelines/\S+)((?: --set \S+)*)(?!.*--find-)", command)
+            if planned:
+                plan = succeeded(shell, f"kerasvision plan {planned[1]}{planned[2]}")
+                stages = re.findall(r"^ *(\w+) +(reuse|run)\b", plan, re.MULTILINE)
+                first.append(next(stage for stage, state in stages if state == "run"))
+            elif re.match(LIGHT, command):
+                succeeded(shell, command)
+    assert set(first) == COMPUTES[page]
 
 
 def test_the_tutorial_is_typed():
