@@ -19,7 +19,7 @@ LONGEST = (
     "tests/cli/test_digits.py",
     "tests/training/devices/test_replicas.py",
     "tests/pipeline/test_captioner.py",
-    "tests/models/test_pretrained.py",
+    "tests/models/test_keras_layers.py",
     "tests/training/test_fit.py",
     "tests/notebooks/test_notebooks.py",
     "tests/cli/test_data.py",

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasvision.models import build, resnet, resnet_small, resnet_v2
+from kerasvision.models import build, efficientnet_lite, resnet, resnet_small, resnet_v2
 
 WIDEST_DENSE = 256
 
@@ -87,6 +87,8 @@ SHORT_18 = partial(resnet.resnet, resnet.Depth("resnet18", (1, 1, 1, 1), bottlen
 SHORT_50 = partial(resnet.resnet, resnet.Depth("resnet50", (2, 1, 1, 1), bottlenecks=True))
 SHORT_20 = partial(resnet_small.cifar_resnet, resnet_small.Depth("resnet20", 1))
 SHORT_18_V2 = partial(resnet_v2.resnet_v2, resnet.Depth("resnet18_v2", (1, 1, 1, 1), bottlenecks=False))
+# Ten blocks of half the width, three of them with a shortcut.
+SHORT_LITE = partial(efficientnet_lite.efficientnet_lite, efficientnet_lite.Size("efficientnet_lite0", 0.5, 0.5))
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
@@ -137,6 +139,7 @@ NETWORKS = [
     Network("densenet169", (32, 32, 3), slow=True),
     Network("densenet201", (32, 32, 3), slow=True),
     Network("densenet_small", (32, 32, 3)),
+    Network("efficientnet_lite0", (32, 32, 3), {"dropout": 0.0}, shorter=SHORT_LITE, idle=LINEAR),
     Network("efficientnet_lite0", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite1", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite2", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),

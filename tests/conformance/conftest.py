@@ -34,3 +34,18 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def networks():
     return NETWORKS
+
+
+@pytest.fixture(scope="module")
+def together(networks):
+    """The names of the rows that one run of a script handles: all fast ones, or one slow one."""
+    fast = tuple(str(network) for network in networks if not network.slow)
+    return lambda network: (str(network),) if network.slow else fast
+
+
+@pytest.fixture(scope="module")
+def computed_together(networks, together):
+    """As `together`, but without the fast rows whose costly checks are slow."""
+    everywhere = tuple(str(network) for network in networks if network.everywhere)
+    others = tuple(str(network) for network in networks if not network.slow and not network.everywhere)
+    return lambda network: together(network) if network.slow else everywhere if network.everywhere else others

@@ -1,4 +1,4 @@
-"""What every network promises, checked on every row of the catalogue."""
+"""What every network promises when it computes, checked on every row of the catalogue."""
 
 import functools
 import json
@@ -11,9 +11,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from kerasvision.lookup import MODELS, keywords
-from kerasvision.models import table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -62,11 +59,6 @@ def run_on_jax(folder, how, names):
     assert done.returncode == 0, done.stderr
 
 
-def assert_trained_alike(run):
-    assert run["moved"] > 1e-7  # the training reached every weight
-    assert run["apart"] < 1e-5
-
-
 @pytest.fixture(scope="module")
 def living():
     """Each network after `lived_in`. Those of fast rows are made once, since `saved_networks` takes them all at once."""
@@ -90,21 +82,6 @@ def model(network, living):
 @pytest.fixture(scope="module")
 def logits(model, network):
     return asked(model, network.inputs())
-
-
-@pytest.fixture(scope="module")
-def together(networks):
-    """The names of the rows that one run of a script handles: all fast ones, or one slow one."""
-    fast = tuple(str(network) for network in networks if not network.slow)
-    return lambda network: (str(network),) if network.slow else fast
-
-
-@pytest.fixture(scope="module")
-def computed_together(networks, together):
-    """As `together`, but without the fast rows whose costly checks are slow."""
-    everywhere = tuple(str(network) for network in networks if network.everywhere)
-    others = tuple(str(network) for network in networks if not network.slow and not network.everywhere)
-    return lambda network: together(network) if network.slow else everywhere if network.everywhere else others
 
 
 @pytest.fixture(scope="module")
@@ -166,21 +143,6 @@ def jax_answers(on_jax, computed_together):
     return lambda network, how: np.load(on_jax(network, how, computed_together(network)) / f"{network}.{how}.npy")
 
 
-@pytest.fixture(scope="module")
-def replica_runs(computed_together, warm):
-    @functools.cache
-    def of(mode, names):
-        done = warm.run_script(HERE / "two_replicas.py", mode, *names, timeout_seconds=1500, **NO_GPU)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return lambda network, mode: of(mode, computed_together(network))[str(network)]
-
-
-def test_every_network_has_a_row_here(networks):
-    assert {network.name for network in networks} == set(MODELS)
-
-
 def test_image_becomes_one_finite_logit_per_class(logits, network):
     assert logits.shape == (4, *network.per_image, 10)
     assert logits.dtype == "float32"
@@ -193,24 +155,6 @@ def test_output_is_logits_not_probabilities(model):
     # NiN's logits are the means of its last maps, and a pooling has no activation.
     pooled = isinstance(last, keras.layers.GlobalAveragePooling2D)
     assert pooled or last.activation is keras.activations.linear
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_logits_stay_float32_where_a_mixed_policy_computes_in_16_bits(network):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = network.build()
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert model.layers[1].compute_dtype == "bfloat16"
-    assert model.output.dtype == "float32"
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_smallest_image_reaches_the_logits(network):
-    smallest = table.find(network.name).smallest_side
-    shape = network.build(image_shape=(smallest, smallest, 3)).output.shape
-    assert (len(shape), shape[-1]) == (2 + len(network.per_image), 10)
 
 
 def test_every_weight_gets_a_gradient(network):
@@ -282,45 +226,3 @@ def test_in_training_images_meet_in_norms_only(model, network):
     finally:
         for norm in norms:
             norm.trainable = True
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_every_norm_can_be_synchronized(network):
-    has_option = "synchronized" in keywords(MODELS.path(network.name))
-    norms = norms_of(network.build(**({"synchronized": True} if has_option else {})))
-    assert all(norm.synchronized for norm in norms)
-
-
-@pytest.mark.timeout(1800)
-def test_two_replicas_equal_one_device(network, replica_runs):
-    assert_trained_alike(replica_runs(network, "eager"))
-
-
-# For two replicas of a residual network, tracing the graph takes several times as long as running it. For the slow rows,
-# which have the same layers, it would take hours.
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_two_replicas_equal_one_device_in_a_graph(fast_network, replica_runs):
-    assert_trained_alike(replica_runs(fast_network, "graph"))
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_map_of_level_l_has_stride_two_to_the_l(network):
-    small = network.build(num_classes=None, image_shape=(96, 96, 3)).output
-    large = network.build(num_classes=None, image_shape=(128, 160, 3)).output
-    for name, feature_map in small.items():
-        stride = 2 ** int(name.removeprefix("c"))
-        _, height, width, _ = feature_map.shape
-        assert large[name].shape[1:3] == (height + 32 // stride, width + 64 // stride)
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_backbone_is_the_network_without_its_head(model, network):
-    backbone = network.build(num_classes=None)
-    in_network = {layer.name: layer.count_params() for layer in model.layers}
-    assert {layer.name: layer.count_params() for layer in backbone.layers}.items() <= in_network.items()
-
-
-@pytest.mark.usefixtures("shapes_only")
-def test_layers_are_named_alike_in_every_model_of_a_process(model, network):
-    assert [layer.name for layer in network.build().layers] == [layer.name for layer in model.layers]

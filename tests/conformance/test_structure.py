@@ -1,0 +1,59 @@
+"""What every network promises about its layers and shapes, checked on every row of the catalogue without weights."""
+
+import keras
+import pytest
+
+from kerasvision.lookup import MODELS, keywords
+from kerasvision.models import table
+
+
+def test_every_network_has_a_row_here(networks):
+    assert {network.name for network in networks} == set(MODELS)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_logits_stay_float32_where_a_mixed_policy_computes_in_16_bits(network):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = network.build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.layers[1].compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_smallest_image_reaches_the_logits(network):
+    smallest = table.find(network.name).smallest_side
+    shape = network.build(image_shape=(smallest, smallest, 3)).output.shape
+    assert (len(shape), shape[-1]) == (2 + len(network.per_image), 10)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_every_norm_can_be_synchronized(network):
+    has_option = "synchronized" in keywords(MODELS.path(network.name))
+    model = network.build(**({"synchronized": True} if has_option else {}))
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    assert all(norm.synchronized for norm in norms)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_map_of_level_l_has_stride_two_to_the_l(network):
+    small = network.build(num_classes=None, image_shape=(96, 96, 3)).output
+    large = network.build(num_classes=None, image_shape=(128, 160, 3)).output
+    for name, feature_map in small.items():
+        stride = 2 ** int(name.removeprefix("c"))
+        _, height, width, _ = feature_map.shape
+        assert large[name].shape[1:3] == (height + 32 // stride, width + 64 // stride)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_backbone_is_the_network_without_its_head(network):
+    backbone = network.build(num_classes=None)
+    in_network = {layer.name: layer.count_params() for layer in network.build().layers}
+    assert {layer.name: layer.count_params() for layer in backbone.layers}.items() <= in_network.items()
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_layers_are_named_alike_in_every_model_of_a_process(network):
+    assert [layer.name for layer in network.build().layers] == [layer.name for layer in network.build().layers]
