@@ -111,28 +111,47 @@ def one_worker():
 
 
 @pytest.fixture(scope="module")
-def wheel_root(installed, warm, one_worker, tmp_path_factory):
-    """An empty folder, in which the installed wheel wrote the main example and ran it, without extras."""
-    folder = tmp_path_factory.mktemp("empty")
+def wheel_run(installed, warm, one_worker, tmp_path_factory):
+    """Makes an empty folder in which the installed wheel wrote the main example and ran it, without extras."""
 
-    def kerasvision(*words):
-        done = warm.run(WITHOUT_EXTRAS, installed, *words, folder=folder, PYTHONPATH=str(installed))
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def run(*options, executed):
+        folder = tmp_path_factory.mktemp("empty")
 
-    assert "next: kerasvision run pipelines/digits.py" in kerasvision("new", "--example", "digits")
-    assert (folder / "pipelines" / "digits.py").read_bytes() == (ROOT / "pipelines" / "digits.py").read_bytes()
-    assert "11 of 11 stages executed" in kerasvision("run", "pipelines/digits.py", "--workers", one_worker)
+        def kerasvision(*words):
+            done = warm.run(WITHOUT_EXTRAS, installed, *words, folder=folder, PYTHONPATH=str(installed))
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        assert "next: kerasvision run pipelines/digits.py" in kerasvision("new", "--example", "digits")
+        assert (folder / "pipelines" / "digits.py").read_bytes() == (ROOT / "pipelines" / "digits.py").read_bytes()
+        assert executed in kerasvision("run", "pipelines/digits.py", "--workers", one_worker, *options)
+        return folder, kerasvision
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def wheel_root(wheel_run):
+    folder, kerasvision = wheel_run(executed="11 of 11 stages executed")
     assert "digits" in kerasvision("saved", "list")
     return folder
 
 
+def test_installed_wheel_transforms_the_main_example_in_an_empty_folder_without_extras(wheel_run):
+    folder, _ = wheel_run("--until", "transform", executed="5 of 5 stages executed")
+    assert [page.name for page in folder.glob("runs/artifacts/digits/*/*/*/*.html")] == ["statistics.html"]
+    assert len(list(folder.glob("runs/artifacts/digits/transform/*/*/transform.json"))) == 1
+
+
+@pytest.mark.slow
 def test_installed_wheel_runs_the_main_example_in_an_empty_folder_without_extras(wheel_root):
     assert (wheel_root / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
     pages = {page.name for page in wheel_root.glob("runs/artifacts/digits/*/*/*/*.html")}
     assert pages == {"statistics.html", "evaluation.html"}
 
 
+# tests/pipeline/test_side_by_side.py compares two workers with one on small stages.
+@pytest.mark.slow
 def test_workers_side_by_side_write_the_same_bytes_as_one(digits_root, wheel_root):
     """Compares artifacts without times and object numbers; a `.keras` file has both in addition to its weights.
 
