@@ -64,6 +64,18 @@ def test_scan_that_finds_an_error_exits_3(kerasvision, photos, tmp_path):
     assert re.search(r"^fail: \d+ images to use, 0 left out$", done.stdout, flags=re.MULTILINE)
 
 
+def test_show_reads_new_images_alone(kerasvision, tmp_path):
+    (tmp_path / "photos.py").write_text(PIPELINE)
+    write_photos(tmp_path / "photos", range(16))
+    first = kerasvision("data", "show", "photos.py", cwd=tmp_path)
+    assert "span 1: 16 images, the first ones read here" in first.stdout, first.stderr
+    assert re.search(r"^ all +\d+ +\d+ +\d+", first.stdout, flags=re.MULTILINE)
+    write_photos(tmp_path / "photos", range(16, 18))
+    assert "span 2: 2 added; 16 unchanged" in kerasvision("data", "show", "photos.py", cwd=tmp_path).stdout
+
+
+# By default, test_pages.py types --augmented and the bench for the digits, and test_bench.py measures a random crop.
+@pytest.mark.slow
 def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):
     write_photos(tmp_path / "photos", range(60))
     (tmp_path / "photos.py").write_text(PIPELINE)
