@@ -23,6 +23,7 @@ LONGEST = (
     "tests/training/test_fit.py",
     "tests/notebooks/test_notebooks.py",
     "tests/cli/test_data.py",
+    "tests/conformance/test_training.py",
     "tests/training/test_transfer.py",
     "tests/cli/test_interrupt.py",
     "tests/training/checkpointing/test_checkpoints.py",
