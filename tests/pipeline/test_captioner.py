@@ -12,34 +12,48 @@ from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import standard_pipeline
 
 # The captions are longer, and are truncated.
-LONGEST = 6
+LONGEST = 3
 
 
-def experiment():
+# Attention on a ResNet in bfloat16 is slow: tests/export/test_sentences.py exports it, and tests/training fits it.
+NETWORKS = {
+    "show_and_tell": {"backbone": "lenet5", "embedding": 8, "units": 8, "dropout": 0.0},
+    "show_attend_tell": {"backbone": "resnet9", "width": 0.05, "embedding": 8, "units": 8, "attention": 8, "dropout": 0.0},
+}
+
+
+def experiment(network):
     return c.Experiment(
         name="tiny",
         source=c.Shapes(count=60, image_size=(32, 32)),
         transform=c.Transform(image_size=(32, 32)),
         task=c.Captioning(vocabulary=c.Words(min_count=2), max_length=LONGEST, decoding=c.BeamSearch(width=2), captions=2),
-        model=c.Model(
-            name="show_attend_tell",
-            options={"backbone": "resnet9", "width": 0.05, "embedding": 8, "units": 8, "attention": 8, "dropout": 0.0},
+        model=c.Model(name=network, options=NETWORKS[network]),
+        training=c.Training(
+            epochs=1,
+            batch_size=8,
+            optimizer=c.Adam(learning_rate=1e-2),
+            precision="bfloat16" if network == "show_attend_tell" else "float32",
         ),
-        training=c.Training(epochs=2, batch_size=8, optimizer=c.Adam(learning_rate=1e-2), precision="bfloat16"),
         evaluation=c.Evaluation(resamples=100),
         serving=c.Serving(canary_examples=16, latency_queries=5),
         gate=c.Gate(c.AtLeast("bleu_4", 0.0), c.AtMost("perplexity", 1e6)),
     )
 
 
+@pytest.fixture(scope="module", params=["show_and_tell", pytest.param("show_attend_tell", marks=pytest.mark.slow)])
+def pipeline(request):
+    return standard_pipeline(experiment(request.param))
+
+
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(tmp_path_factory, pipeline):
     return tmp_path_factory.mktemp("tiny")
 
 
 @pytest.fixture(scope="module")
-def result(root):
-    return run(standard_pipeline(experiment()), root=root, until="evaluator")
+def result(pipeline, root):
+    return run(pipeline, root=root, until="evaluator")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +81,8 @@ def test_what_is_judged_is_what_the_exported_model_says(result, exported):
 
 
 @pytest.mark.slow  # tests/faults/test_bad_folder.py pushes a classifier, and the last two stages treat every task alike
-def test_the_pushed_model_is_blessed_and_is_the_exported_one(root, result):
-    whole = run(standard_pipeline(experiment()), root=root)
+def test_the_pushed_model_is_blessed_and_is_the_exported_one(pipeline, root, result):
+    whole = run(pipeline, root=root)
     assert whole.artifact("infra_validator", "blessing").properties["blessed"] == 1
     exported = result.artifact("exporter", "saved_model").saved_model
     pushed = root / "saved_models" / "tiny" / "1"
@@ -85,6 +99,6 @@ def test_the_words_are_those_of_the_training_captions(result):
     assert set(names[4:]) <= said
 
 
-def test_a_second_run_executes_nothing(root, result):
-    again = run(standard_pipeline(experiment()), root=root, until="evaluator")
+def test_a_second_run_executes_nothing(pipeline, root, result):
+    again = run(pipeline, root=root, until="evaluator")
     assert [stage.node for stage in again.stages if not stage.reused] == []
