@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 _spec = importlib.util.spec_from_file_location("shell", Path(__file__).parents[1] / "shell.py")
@@ -18,7 +19,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 # They read the same images: the digits of scikit-learn.
 OF_DIGITS = ("export_format", "metric", "network", "stage", "task")
 # They run more stages than the claim needs: these runs are slow tests, with the plan of the run and a test of the part here.
-RUN_SLOWLY = ("augmentation", "stage", "task")
+RUN_SLOWLY = ("augmentation", "metric", "stage", "task")
 MISTAKES = """
 import pandas as pd
 from kerasvision.pipeline.artifacts import ModelEvaluation
@@ -169,6 +170,15 @@ def test_the_task_learns_and_answers_the_number_of_a_label(warm, tmp_path):
     assert (loss, errors) == ([9.0, 0.0, 4.0], [3.0, 0.0, 2.0])
     # (3 + 0 + 2) / 3, and with the first image twice (2 * 3 + 0 + 2) / 4.
     assert score == pytest.approx([5 / 3, 2.0])
+
+
+def test_the_metric_is_the_mean_distance_of_the_digits(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES / "metric")
+    from my_metric import reading_error
+
+    # 2 is read as 5, and 7 as 6: (3 + 1) / 2, and with the second image three times (3 + 3 * 1) / 4.
+    scores, weights = np.eye(10)[[5, 6]], np.array([[1.0, 1.0], [1.0, 3.0]])
+    assert reading_error(np.array([2, 7]), scores, weights).tolist() == [2.0, 1.5]
 
 
 def test_every_folder_has_commands_and_is_listed():
