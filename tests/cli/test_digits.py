@@ -75,6 +75,8 @@ def test_gate_that_is_not_reached_exits_4_and_pushes_nothing(copied_root, kerasv
     assert [path.name for path in (copied_root / "saved_models" / "digits").glob("[0-9]*")] == ["1"]
 
 
+# tests/evaluation/test_gate.py has the verdict of a gate without rules; the test above this one ends a run by a verdict.
+@pytest.mark.slow
 def test_gate_without_rules_is_undecided_and_says_so(copied_root, kerasvision):
     done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules=[]", *SHORT, "--root", copied_root)
     assert done.returncode == 4
