@@ -30,7 +30,9 @@ def copied_root(digits_root, tmp_path):
 def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
     stdout = (digits_root / "first_run.txt").read_text()
     assert what_happened(stdout) == dict.fromkeys(STAGES, "ran")
-    places = re.findall(r"(runs/\S+|saved_models/\S+)\s*$", stdout, flags=re.MULTILINE)
+    done, following = stdout.split("next: ")
+    assert following == "kerasvision predict saved_models/digits IMAGE, or kerasvision serve saved_models/digits\n"
+    places = re.findall(r"(runs/\S+|saved_models/\S+)\s*$", done, flags=re.MULTILINE)
     # The evaluator wrote two artifacts, and the run wrote its report.
     assert len(places) == len(STAGES) + 2
     assert places[-1].startswith("runs/reports/")
