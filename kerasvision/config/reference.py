@@ -127,7 +127,7 @@ def find(path: str = "") -> Found:
     >>> find("epochs")
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: no setting is named 'epochs'; did you mean training.epochs or search.epochs?
+    kerasvision.errors.ConfigError: no setting is named 'epochs'; did you mean training.epochs or ...?
     """
     found, rest = Found(None, (EXPERIMENT,)), re.sub(r"""\[["']?(.*?)["']?\]""", r".\1", path)
     while rest:

@@ -43,12 +43,23 @@ def _mark_ranges() -> tuple[tuple[int, int], ...]:
         for code in range(start, end)
         if unicodedata.category(chr(code))[0] == "M"
     ]
-    starts = [code for code, before in zip(marks, [None, *marks], strict=False) if before != code - 1]
-    ends = [code for code, after in zip(marks, [*marks[1:], None], strict=True) if after != code + 1]
+    return _ranges_of(marks)
+
+
+def _ranges_of(codes: list[int]) -> tuple[tuple[int, int], ...]:
+    """The ranges that contain exactly these numbers, which are in ascending order."""
+    starts = [code for code, before in zip(codes, [None, *codes], strict=False) if before != code - 1]
+    ends = [code for code, after in zip(codes, [*codes[1:], None], strict=True) if after != code + 1]
     return tuple(zip(starts, ends, strict=True))
 
 
+def _letters_of(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """The ranges without marks, which belong to the character before them."""
+    codes = sorted(code for first, last in ranges for code in range(first, last + 1))
+    return _ranges_of([code for code in codes if unicodedata.category(chr(code))[0] != "M"])
+
+
 # The content of [...] in a regular expression.
-SPACELESS = _class_of(SOUTH_EAST_ASIAN + EAST_ASIAN)
+SPACELESS = _class_of(_letters_of(SOUTH_EAST_ASIAN) + EAST_ASIAN)
 TIGHT_PUNCTUATION = _class_of(EAST_ASIAN_PUNCTUATION)
 MARKS = _class_of(_mark_ranges() + HALF_WIDTH_MARKS)

@@ -114,7 +114,7 @@ def test_what_is_no_pipeline_file_is_told(ask, tmp_path, command):
     (tmp_path / "folder.py").mkdir()
     (tmp_path / "notes.txt").write_text(EXPERIMENT)
     (tmp_path / "linked.py").symlink_to("nowhere.py")
-    folder = "a pipeline is a Python file; folder.py is a folder. Name a file in it."
+    folder = "a pipeline is a Python file; folder.py is a folder. It has neither pipeline files nor images."
     assert folder in is_told(ask(*command, "folder.py"))
     assert "the name of a pipeline file must end in .py; received 'notes.txt'." in is_told(ask(*command, "notes.txt"))
     for missing in ("linked.py", "nowhere.py"):
@@ -181,7 +181,7 @@ def test_run_list_shows_what_came_of_runs_and_whose_they_are(ask, root):
     assert newest[:4] == [look.id, "toy", "data", "show"]
     assert (newest[-3:], second[1], second[-3:]) == (["finished", "1", "reused"], "toy", ["finished", "1", "reused"])
     assert ask("runs", "show", "--root", root)[1].startswith(f"run {second[0]} of toy, ")
-    assert ask("runs", "lineage", "--root", root)[1].splitlines()[0].endswith(": finished")
+    assert ask("runs", "lineage", "--root", root)[1].splitlines()[0].endswith(": finished after 0.0 s")
     assert f"run {look.id} of toy, for `data show`, " in ask("runs", "show", look.id, "--root", root)[1]
 
 

@@ -279,7 +279,7 @@ OWN = c.Model(name="lenet5", weights="trained.keras")
 
 def test_features_taken_once_and_augmentation_exclude_each_other():
     once = c.Training(freeze="backbone", features="once")
-    message = r"augment must be empty with training.features='once'.*received \(PadCrop\(pad=2\), .* or augment=\(\)"
+    message = r"augment must be empty with training.features='once'.*received \(PadCrop\(pad=2\), .* augment=\(\), or"
     with pytest.raises(ConfigError, match=message):
         experiment(model=OWN, training=once)
     with pytest.raises(ConfigError, match=message):

@@ -117,7 +117,7 @@ def test_the_history_is_that_of_one_training(whole):
     "steps",
     [
         pytest.param(STEPS + 3, id="first phase", marks=pytest.mark.slow),
-        pytest.param(2 * STEPS, id="border"),
+        pytest.param(2 * STEPS, id="border", marks=pytest.mark.slow),
         pytest.param(2 * STEPS + 3, id="second phase before its first checkpoint", marks=pytest.mark.slow),
         pytest.param(3 * STEPS + 3, id="second phase"),
     ],

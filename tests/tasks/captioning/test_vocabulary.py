@@ -49,6 +49,7 @@ def said(caption, **fields):
         ("2匹の犬とT-shirtの子", ["2", "匹", "の", "犬", "と", "t-shirt", "の", "子"]),
         ("猫-犬 ราคา ๑๒ บาท", ["猫", "犬", "ร", "า", "ค", "า", "๑๒", "บ", "า", "ท"]),
         ("검은 고양이", ["검은", "고양이"]),  # Korean has spaces
+        ("\u0eb4 .\u0e34 a\u0e34", ["a\u0e34"]),  # a mark belongs to the letter before it, of any script
         ("I \u2764\ufe0f dogs \u0301and a-\u0301b, 5\ufe0f\u20e3", ["i", "dogs", "and", "a", "b", "5\ufe0f\u20e3"]),
         ("a\u00a0b\u2028c\td\n3.5", ["a", "b", "c", "d", "3", "5"]),
         (b"bad \xff bytes\xc3", ["bad", "bytes"]),
