@@ -64,7 +64,7 @@ class Handover:
     def take_over(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Gives the next phase's callbacks the rows of the logs and the best score.
 
-        So `keep="best"` keeps the best epoch of both phases. Early stopping counts anew.
+        So `keep="best"` keeps the best epoch of both phases. Early stopping starts to count again.
 
         Args:
             callbacks: made like those of the phase before, after their `on_train_begin`. Their network has the weights with

@@ -102,8 +102,8 @@ class _Grid(keras_tuner.oracles.GridSearchOracle):
 class _Rounds(keras_tuner.oracles.HyperbandOracle):
     """Continues if trials fail, or if the space has too few values to fill a round.
 
-    KerasTuner compares numbers of trials: if so many trials of a round fail that fewer remain than it would discard, or if
-    the first round never fills, no trial continues. Here, failed trials are discarded first.
+    KerasTuner compares numbers of trials. If fewer trials of a round are left than it would discard, because many failed, or
+    if the first round never fills, no trial continues. Here, failed trials are discarded first.
     """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
