@@ -39,7 +39,7 @@ class EarlyStopping(Config):
 class FineTuning(Config):
     """A second phase of the same training, in which more levels learn, usually at a lower rate.
 
-    The optimizer starts again from nothing. Batch size, clipping, averages and all other settings are those of the first phase.
+    The optimizer starts from nothing. Batch size, clipping, averages and all other settings are those of the first phase.
 
     >>> FineTuning(epochs=1, warmup_epochs=2)
     Traceback (most recent call last):
