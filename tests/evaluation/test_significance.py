@@ -57,7 +57,9 @@ def test_the_interval_is_of_shares_with_a_dirichlet_distribution():
     assert change.high == pytest.approx(np.quantile(shares[:, 0] - shares[:, 1], 0.975), abs=2e-4)
 
 
-@pytest.mark.parametrize(("count", "won", "lost"), [(100, 0.01, 0.03), (400, 0.05, 0.05), (200, 0.0, 0.015)])
+@pytest.mark.parametrize(
+    ("count", "won", "lost"), [(100, 0.01, 0.03), (200, 0.0, 0.015), pytest.param(400, 0.05, 0.05, marks=pytest.mark.slow)]
+)
 def test_the_interval_of_a_change_holds_the_truth_as_often_as_it_says(count, won, lost):
     drawn = np.random.default_rng(0).multinomial(count, [won, lost, 1 - won - lost], 1000)[:, :2]
     ends = {pair: change_interval(*pair, count, confidence=0.95) for pair in {tuple(map(int, pair)) for pair in drawn}}

@@ -19,7 +19,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 # They read the same images: the digits of scikit-learn.
 OF_DIGITS = ("export_format", "metric", "network", "stage", "task")
 # They run more stages than the claim needs: these runs are slow tests, with the plan of the run and a test of the part here.
-RUN_SLOWLY = ("augmentation", "metric", "stage", "task")
+RUN_SLOWLY = ("augmentation", "export_format", "metric", "stage", "task")
 MISTAKES = """
 import pandas as pd
 from kerasvision.pipeline.artifacts import ModelEvaluation
@@ -46,6 +46,23 @@ errors = task.losses(right.numpy(), answers.numpy())
 weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
 score = mean_error(right.numpy(), answers.numpy(), weights)
 print(json.dumps([np.asarray(part).tolist() for part in (right, answers, loss, errors, score)]))
+"""
+TOTALS = """
+import json
+from pathlib import Path
+from types import SimpleNamespace
+import numpy as np, tensorflow as tf
+from my_format import PixelModelConverter
+
+factor = tf.Variable(2.0)
+def function(batch_size):
+    images = tf.TensorSpec([batch_size, 2, 2, 1], tf.float32, name="image")
+    return tf.function(lambda image: {"total": factor * tf.reduce_sum(image, [1, 2, 3])}, input_signature=[images])
+
+converter, file = PixelModelConverter(SimpleNamespace(batch_size=None)), Path("Format-Pixels/saved_model.pb")
+converter.write(SimpleNamespace(function=function), file)
+totals = converter.load(file)(np.arange(280, dtype=np.float32).reshape(70, 2, 2, 1))["total"]
+print(json.dumps([totals.tolist(), file.is_file()]))
 """
 SHADES = """
 import json, sys
@@ -155,6 +172,13 @@ def test_the_augmentation_takes_light_from_one_side(warm, tmp_path):
     half = [(100 + value) / 2 for value in row]
     assert downwards == [pytest.approx([value] * 3, rel=1e-5) for value in half]
     assert (unchanged, labels) == ([[100.0] * 3] * 3, [4, 5, 6])
+
+
+def test_the_format_answers_more_images_than_a_request_takes(warm, tmp_path):
+    done = warm.run(TOTALS, folder=copied("export_format", tmp_path))
+    assert done.returncode == 0, done.stderr
+    # Twice the sum of 4 n, 4 n + 1, 4 n + 2 and 4 n + 3.
+    assert json.loads(done.stdout) == [[32.0 * number + 12 for number in range(70)], True]
 
 
 def test_the_stage_lists_the_surest_mistakes(warm, tmp_path):
