@@ -39,7 +39,7 @@ def test_first_run_executes_every_stage_and_says_where_to_look(digits_root):
     assert all((digits_root / place).exists() for place in places)
 
 
-def test_second_run_executes_nothing_and_imports_no_tensorflow(digits_root):
+def test_second_run_executes_nothing_and_imports_no_tensorflow(copied_root):
     code = (
         "import sys; sys.argv = ['kerasvision', 'run', 'pipelines/digits.py', '--root', sys.argv[1]]\n"
         "from kerasvision.cli import main\n"
@@ -47,7 +47,7 @@ def test_second_run_executes_nothing_and_imports_no_tensorflow(digits_root):
         "except SystemExit as exit: assert not exit.code, exit.code\n"
         "assert not {'tensorflow', 'keras', 'pandas', 'numpy'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(digits_root)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(copied_root)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert what_happened(done.stdout) == dict.fromkeys(STAGES, "reused")
     assert "0 of 11 stages executed" in done.stdout
