@@ -40,6 +40,7 @@ processor_seconds("import tensorflow")  # the first one reads the files from dis
 rounds = [{name: processor_seconds(code) for name, code in WAYS.items()} for _ in range(5)]
 plain, without = (statistics.median(one[name] for one in rounds) for name in WAYS)
 print(f"import tensorflow: {plain:.2f} s; without collections: {without:.2f} s; {plain / without:.2f} times")
-print("as described" if plain >= 1.3 * without else "changed")
-sys.exit(plain < 1.3 * without)
+if plain < 1.3 * without:
+    sys.exit("changed: the collector no longer takes a quarter of the time")
+print("as described")
 PYTHON

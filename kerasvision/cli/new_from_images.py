@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerasvision.cli.tables import print_whole, table_of
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from kerasvision.data.first_look import FirstLook
@@ -39,7 +39,12 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     from kerasvision.data.scaffold import new_file, pipeline_text
 
     if minutes is not None and minutes <= 0:
-        raise ConfigError("--minutes must be above 0", received=minutes)
+        raise ConfigError("--minutes must be above 0", received=minutes, hint="for example, --minutes 10")
+    if not images.exists():
+        raise DataError(
+            f"there is no folder {images} (looked in {Path.cwd()})",
+            hint="give --images a folder that has a folder of images for each class",
+        )
     file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
     recipe, time = choose(look, network=network), None
     if minutes is not None:

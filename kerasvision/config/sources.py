@@ -145,7 +145,7 @@ class Table(Source):
 
     path: Path = Field(description="the CSV, TSV or Parquet file")
     image: str = Field(default="image", description="the column with the paths or the bytes")
-    label: str | None = Field(default="label", description="the column with the class name; None if there is none")
+    label: str | None = Field(default="label", description="the column with the class name; None: the images have no labels")
     split: str | None = Field(default=None, description="the column with the split; `splits` decides for empty cells")
     group: str | None = Field(default=None, description="the column that says which images share a split")
     captions: tuple[str, ...] = Field(default=(), description="columns with captions; in Parquet also lists of them")

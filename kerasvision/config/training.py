@@ -139,7 +139,7 @@ class Training(Config):
         description="once: the frozen part runs only once for each image, and its feature maps are kept in memory",
     )
     fine_tune: FineTuning | None = Field(
-        default=None, description="a second phase, in which layers learn that freeze keeps as they are; None: there is none"
+        default=None, description="a second phase, in which layers learn that freeze keeps as they are; None: one phase only"
     )
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="of the first weights, the order of the images and the augmentation"

@@ -69,7 +69,7 @@ def judge(
         gate: the rules.
         task: says for each metric whether more is better.
         evaluated: the model's results on the test split.
-        baseline: those of the last blessed model on the same images; None if there is none.
+        baseline: those of the last blessed model on the same images; None if no model was blessed yet.
         facts: what infra_validator measured: latency, size, start-up.
         baseline_identity: which model the baseline is, for the record.
 

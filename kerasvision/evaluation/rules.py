@@ -40,7 +40,7 @@ class RuleResult:
         value: the model's.
         bound: what it was compared with; None if there was nothing.
         reason: why this outcome, in words.
-        baseline: the last blessed model's value; None if there is none.
+        baseline: the last blessed model's value; None if no model was blessed yet.
         interval: the confidence interval that was used: of the value, or of the change.
         p_value: of a test that gives one.
         examples: the number of images behind the value.
@@ -66,7 +66,7 @@ class Case:
         slice: (`label`, `tulips`), or None for all images.
         task: says for each metric whether more is better.
         evaluated: the model's results.
-        baseline: those of the last blessed model on the same images; None if there is none.
+        baseline: those of the last blessed model on the same images; None if no model was blessed yet.
         facts: what infra_validator measured.
     """
 

@@ -39,7 +39,7 @@ class EvaluationFiles:
         transform: `transform.json`.
         history: `history.csv` of the training.
         saved_model: the SavedModel.
-        baseline: the SavedModel of the last blessed model; None if there is none.
+        baseline: the SavedModel of the last blessed model; None if no model was blessed yet.
         simple_scores: `simple_scores.csv`; None if the simple models were left out.
         certificate: `certificate.json`, whose facts the gate may bound; None if it is made later.
     """

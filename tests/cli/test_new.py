@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from kerasvision.cli import app
 from kerasvision.config.examples import example_names
 from kerasvision.config.loading import load_experiment
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, DataError
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 
@@ -137,3 +137,13 @@ def test_minutes_become_epochs_by_what_was_measured(new, photos, monkeypatch):
     assert "34 epochs of 45 images: about 0.5 minutes of training" in printed
     assert "10 s to start, 100.0 ms once per image, 10.0 ms per image and epoch" in printed
     assert load_experiment("pipelines/pets.py").training.epochs == 34
+
+
+def test_a_folder_that_is_missing_is_answered_with_the_option_to_change(new):
+    with pytest.raises(DataError, match=r"there is no folder photos \(looked in .*Give --images a folder"):
+        new("pets", "--images", "photos")
+
+
+def test_no_minutes_are_answered_with_an_example(new):
+    with pytest.raises(ConfigError, match=r"--minutes must be above 0; received 0\.0\. For example, --minutes 10"):
+        new("pets", "--images", "photos", "--minutes", "0")

@@ -110,7 +110,7 @@ def _is_text(feature: tfds.features.FeatureConnector) -> bool:
 
 
 def _at(features: Any, key: str) -> Any:
-    """The value at a path such as `captions/text`; None if there is none."""
+    """The value at a path such as `captions/text`; None if the example has no such path."""
     for part in key.split("/"):
         if isinstance(features, tfds.features.Sequence):
             features = features.feature
