@@ -19,7 +19,7 @@ def dense(*, image_shape, num_classes):
     return keras.Model(image, layers.Dense(num_classes, name="logits")(layers.Flatten(name="flat")(image)), name="dense")
 
 
-def normalised(*, image_shape, num_classes):
+def normalised(*, image_shape, num_classes, dropout=0.0):
     image = x = keras.Input(image_shape, name="image")
     maps = {}
     for stage, width in enumerate((4, 8), 1):
@@ -28,8 +28,9 @@ def normalised(*, image_shape, num_classes):
         maps[f"c{stage}"] = x
     if num_classes is None:
         return keras.Model(image, maps)
-    pool = layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras.Model(image, layers.Dense(num_classes, name="logits")(pool), name="normalised")
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
+    return keras.Model(image, layers.Dense(num_classes, name="logits")(x), name="normalised")
 """
 # All cases of the tests that are not slow: one process computes them.
 FOR_ALL = [

@@ -12,39 +12,12 @@ from kerasvision.training.fit import fit
 from kerasvision.training.step import TrainStep
 from kerasvision.training.transfer import FeatureMaps
 
-SMALL_NETWORK = """
-import keras
-from keras import layers
-
-
-def phased(*, image_shape, num_classes):
-    image = x = keras.Input(image_shape, name="image")
-    maps = {}
-    for stage, width in enumerate((4, 8), 1):
-        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False, name=f"conv{stage}")(x)
-        x = layers.ReLU(name=f"relu{stage}")(layers.BatchNormalization(name=f"norm{stage}")(x))
-        maps[f"c{stage}"] = x
-    if num_classes is None:
-        return keras.Model(image, maps)
-    x = layers.Dropout(0.2, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
-    return keras.Model(image, layers.Dense(num_classes, name="logits")(x), name="phased")
-"""
 FINE_TUNING = c.FineTuning(epochs=2, freeze="c1", optimizer=c.Sgd(learning_rate=0.01, momentum=0.9))
 STEPS = 6  # of an epoch: 96 images in batches of 16
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_network(tmp_path_factory):
-    """Makes `phased_network:phased` importable as a builder."""
-    folder = tmp_path_factory.mktemp("plugin")
-    (folder / "phased_network.py").write_text(SMALL_NETWORK)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield
-
-
 @pytest.fixture(scope="module")
-def run(stripes):
+def run(stripes, small_networks):
     """Fits on `stripes`: two epochs of the head on kept maps, and then two in which the second level learns as well."""
     examples, transform = ExampleSet(stripes.examples), ImageTransform.load(stripes.transform)
 
@@ -60,7 +33,7 @@ def run(stripes):
         }
         settings = TrainerSettings(
             task=c.Classification(),
-            model=c.Model(name="phased_network:phased"),
+            model=c.Model(name="small_networks:normalised", options={"dropout": 0.2}),
             training=c.Training(**{**defaults, **training}),
             augment=(c.PadCrop(pad=1),) if fine_tune else (),
         )
