@@ -47,7 +47,7 @@ FOR_ALL = [
 def small_networks(tmp_path_factory):
     """Makes the builders `small_networks:dense` and `small_networks:normalised` importable.
 
-    A training of one dense layer takes half the processor time of LeNet-5, and one with normalisation is quick too.
+    Both train faster than LeNet-5, so that a test does not wait for layers that its claim does not need.
     """
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "small_networks.py").write_text(SMALL_NETWORKS)
