@@ -80,16 +80,18 @@ _LITE_FIRST = {
 }  # fmt: skip
 
 FAMILIES = ("resnet", "vgg", "densenet", "efficientnet_lite")
+# Networks of these families that no library of PyTorch has.
+_NOT_IN_PYTORCH = ("densenet_small",)
 
 
 def family_of(network: str) -> str | None:
     """The family of a network whose weights can be read from such a file; None for other networks.
 
-    >>> family_of("resnet50"), family_of("lenet5")
-    ('resnet', None)
+    >>> family_of("resnet50"), family_of("lenet5"), family_of("densenet_small")
+    ('resnet', None, None)
     """
     row = find(network)
-    return row.family if row is not None and row.family in FAMILIES else None
+    return row.family if row is not None and row.family in FAMILIES and network not in _NOT_IN_PYTORCH else None
 
 
 def our_layers(model: keras.Model, family: str, tensors: Mapping[str, Stored], file: Path) -> dict[str, Sequence[Stored]]:

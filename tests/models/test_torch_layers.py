@@ -247,6 +247,13 @@ def test_network_whose_names_are_not_known_is_rejected(resnet18_file):
         build("lenet5", image_shape=(28, 28, 3), num_classes=2, weights=resnet18_file)
 
 
+def test_network_of_a_known_family_that_no_library_has_is_rejected(resnet18_file):
+    with pytest.raises(ConfigError, match=r"weights of densenet_small must come from its own .keras file") as raised:
+        build("densenet_small", image_shape=(32, 32, 3), num_classes=2, weights=resnet18_file)
+    assert "densenet201" in str(raised.value)
+    assert str(raised.value).count("densenet_small") == 1
+
+
 def test_numbers_that_are_not_finite_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.filled", lambda name, shape: np.full(shape, np.nan, "float32"))
     file = write(tmp_path / "weights.safetensors", vgg11(False))
