@@ -1,9 +1,11 @@
 """Fine-tuning as a second phase: what learns when, what goes on across the border, and what a resume repeats."""
 
+import keras
 import numpy as np
 import pytest
 
 from kerasvision import config as c
+from kerasvision import models
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
@@ -13,6 +15,7 @@ from kerasvision.training.step import TrainStep
 from kerasvision.training.transfer import FeatureMaps
 
 FINE_TUNING = c.FineTuning(epochs=2, freeze="c1", optimizer=c.Sgd(learning_rate=0.01, momentum=0.9))
+NETWORK = c.Model(name="small_networks:normalised", options={"dropout": 0.2})  # see conftest.py
 STEPS = 6  # of an epoch: 96 images in batches of 16
 
 
@@ -33,7 +36,7 @@ def run(stripes, small_networks):
         }
         settings = TrainerSettings(
             task=c.Classification(),
-            model=c.Model(name="small_networks:normalised", options={"dropout": 0.2}),
+            model=NETWORK,
             training=c.Training(**{**defaults, **training}),
             augment=(c.PadCrop(pad=1),) if fine_tune else (),
         )
@@ -51,18 +54,49 @@ def run(stripes, small_networks):
 
 
 @pytest.fixture(scope="module")
-def whole(run, tmp_path_factory):
-    """Both phases without an interruption, and their folder."""
+def recorded(run):
+    """Fits, and returns the result and the weights before each step: a list of {path: array}."""
+
+    def fitted(**settings):
+        before, original = [], TrainStep.run
+
+        def step(self, *arguments):
+            before.append(weights_of(self.network))
+            return original(self, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TrainStep, "run", step)
+            return run(**settings), before
+
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def whole(recorded, tmp_path_factory):
+    """Both phases without an interruption, the weights before each step, and their folder."""
     work = tmp_path_factory.mktemp("whole")
-    return run(work=work, keep="best", average_decay=0.9), work
+    return *recorded(work=work, keep="best", average_decay=0.9), work
 
 
-def weights_of(fitted):
-    return {weight.path: weight.numpy() for weight in fitted.model.weights}
+@pytest.fixture(scope="module")
+def ruined(recorded):
+    """Both phases stop early, and the second makes the network worse: the result, and the weights before each step."""
+    # A change of at least 1000 never happens, so each phase stops after its second epoch.
+    stop = c.EarlyStopping(patience=1, minimum_change=1000.0)
+    ruinous = c.FineTuning(epochs=5, optimizer=c.Sgd(learning_rate=30.0), freeze="c1")
+    return recorded(epochs=5, early_stopping=stop, fine_tune=ruinous, keep="best")
+
+
+def weights_of(network):
+    return {weight.path: weight.numpy() for weight in network.weights}
+
+
+def changed(before, after):
+    return {path for path, weight in after.items() if not np.array_equal(weight, before[path])}
 
 
 def assert_same_weights(fitted, other):
-    mine, others = weights_of(fitted).values(), weights_of(other).values()
+    mine, others = fitted.model.get_weights(), other.model.get_weights()
     assert all(np.array_equal(one, another) for one, another in zip(mine, others, strict=True))
 
 
@@ -79,19 +113,36 @@ def dies_after(monkeypatch, steps):
 
 
 def test_the_history_is_that_of_one_training(whole):
-    fitted, work = whole
+    fitted, _, work = whole
     assert list(fitted.history["epoch"]) == [1, 2, 3, 4]
     assert fitted.history["val_loss"].notna().all()
     lines = (work / "logs" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2", "3", "4"]
 
 
+def test_only_the_head_learns_first_and_later_levels_afterwards(whole):
+    fitted, before, _ = whole
+    keras.utils.set_random_seed(0)  # the seed of the settings
+    start = weights_of(models.build(NETWORK.name, image_shape=(16, 16, 1), num_classes=3, **NETWORK.options))
+    border = before[2 * STEPS]
+    assert changed(start, border) == {"logits/kernel", "logits/bias"}
+    learned = changed(border, weights_of(fitted.model))
+    assert {path.split("/")[0] for path in learned} == {"conv2", "norm2", "logits"}
+
+
+def assert_same(resumed, work, whole):
+    assert resumed.history.equals(whole[0].history)
+    assert_same_weights(resumed, whole[0])
+    assert (work / "logs" / "history.csv").read_text() == (whole[2] / "logs" / "history.csv").read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "steps",
     [
-        pytest.param(STEPS + 3, id="first phase", marks=pytest.mark.slow),
-        pytest.param(2 * STEPS, id="border", marks=pytest.mark.slow),
-        pytest.param(2 * STEPS + 3, id="second phase before its first checkpoint", marks=pytest.mark.slow),
+        pytest.param(STEPS + 3, id="first phase"),
+        pytest.param(2 * STEPS, id="border"),
+        pytest.param(2 * STEPS + 3, id="second phase before its first checkpoint"),
         pytest.param(3 * STEPS + 3, id="second phase"),
     ],
 )
@@ -103,40 +154,34 @@ def test_a_training_that_was_killed_ends_as_if_it_was_not(whole, run, steps, tmp
     if steps > 3 * STEPS:
         # The maps are of no use any more.
         monkeypatch.setattr(FeatureMaps, "__init__", lambda *_, **__: pytest.fail("the frozen part ran again"))
-    resumed = run(work=tmp_path, keep="best", average_decay=0.9)
-    assert resumed.history.equals(whole[0].history)
-    assert_same_weights(resumed, whole[0])
-    assert (tmp_path / "logs" / "history.csv").read_text() == (whole[1] / "logs" / "history.csv").read_text()
+    assert_same(run(work=tmp_path, keep="best", average_decay=0.9), tmp_path, whole)
 
 
-def test_only_the_head_learns_first_and_the_rest_of_the_training_lets_later_levels_learn(whole, run, tmp_path):
-    untrained = weights_of(run(epochs=1, fine_tune=None, optimizer=c.Sgd(learning_rate=1e-30)))
-    begun = run(work=tmp_path, until_epoch=1, keep="best", average_decay=0.9)
-    assert len(begun.history) == 1
-    changed = {path for path, weight in weights_of(begun).items() if not np.array_equal(weight, untrained[path])}
-    assert changed == {"logits/kernel", "logits/bias"}
-    rest = run(work=tmp_path, until_epoch=2, keep="best", average_decay=0.9)
-    assert_same_weights(rest, whole[0])
-    frozen = {path for path, weight in weights_of(rest).items() if np.array_equal(weight, untrained[path])}
-    assert {path.split("/")[0] for path in frozen} == {"conv1", "norm1"}
-
-
-def test_the_best_epoch_of_both_phases_is_kept_and_a_stop_at_the_border_ends_the_training(run, capsys):
-    stopped = run(should_stop=lambda history: "enough" if len(history) == 2 else None, keep="best")
+def test_a_training_that_was_ended_in_both_phases_and_between_them_ends_as_if_it_was_not(
+    whole, run, tmp_path, monkeypatch, capsys
+):
+    settings = {"work": tmp_path, "keep": "best", "average_decay": 0.9}
+    assert len(run(until_epoch=1, **settings).history) == 1
+    stopped = run(should_stop=lambda history: "enough" if len(history) == 2 else None, **settings)
     assert (len(stopped.history), stopped.stopped) == (2, "enough")
-    ruinous = c.FineTuning(epochs=1, optimizer=c.Sgd(learning_rate=100.0), freeze="c1")
-    ruined = run(fine_tune=ruinous, keep="best")
-    assert "  fine-tuning begins at epoch 3 of 3\n" in capsys.readouterr().err
-    assert len(ruined.history) == 3
-    assert ruined.history["val_loss"].idxmin() < 2
-    assert_same_weights(ruined, stopped)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        dies_after(patch, STEPS + 3)
+        run(until_epoch=2, **settings)
+    assert "  fine-tuning begins at epoch 3 of 4\n" in capsys.readouterr().err
+    # The maps are of no use any more.
+    monkeypatch.setattr(FeatureMaps, "__init__", lambda *_, **__: pytest.fail("the frozen part ran again"))
+    assert_same(run(**settings), tmp_path, whole)
 
 
-def test_early_stopping_of_the_first_phase_begins_the_second(run):
-    # A change of at least 1000 never happens, so each phase stops after its second epoch.
-    stop = c.EarlyStopping(patience=1, minimum_change=1000.0)
-    stopped = run(epochs=5, early_stopping=stop, fine_tune=FINE_TUNING.model_copy(update={"epochs": 5}))
-    assert list(stopped.history["epoch"]) == [1, 2, 3, 4]
+def test_the_best_epoch_of_both_phases_is_kept(ruined):
+    fitted, before = ruined
+    best = int(fitted.history["val_loss"].idxmin())
+    assert best < 2
+    assert not changed(before[(best + 1) * STEPS], weights_of(fitted.model))
+
+
+def test_early_stopping_of_the_first_phase_begins_the_second(ruined):
+    assert list(ruined[0].history["epoch"]) == [1, 2, 3, 4]
 
 
 def test_fine_tuning_must_let_more_layers_learn():
