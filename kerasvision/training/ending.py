@@ -1,12 +1,13 @@
-"""What early stopping and `keep="best"` did at the end of a training, in sentences."""
+"""What early stopping and `keep="best"` did at the end of a training: in sentences, and in epochs."""
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import keras
 
 from kerasvision import config as c
 from kerasvision.training.checkpointing.best_weights import BestWeights
-from kerasvision.training.logs.epoch_lines import History, number
+from kerasvision.training.logs.epoch_lines import History, best_of, number
 
 
 def how_it_ended(training: c.Training, history: History, callbacks: Iterable[keras.callbacks.Callback]) -> Iterator[str]:
@@ -30,6 +31,31 @@ def how_it_ended(training: c.Training, history: History, callbacks: Iterable[ker
                 yield "the model has the weights of the last epoch; training.keep='best' keeps those of the best one"
         if isinstance(callback, BestWeights):
             yield _about_weights(history, callback)
+
+
+def kept_epochs(training: c.Training, history: History, *, began: int, best_is: Literal["min", "max"]) -> tuple[int, ...]:
+    """How many epochs of each phase made the weights that the model has.
+
+    With `keep="best"` a phase starts from the best epoch of the phase before, and the epochs after that one do not count.
+
+    Args:
+        training: the settings.
+        history: name -> one value per epoch of all phases.
+        began: after how many epochs the second phase began; 0: there is only one phase.
+        best_is: whether the smallest or the largest value of `training.best_by` is the best.
+
+    >>> history = {"val_loss": [0.9, 0.5, 0.7, 0.6, 0.4, 0.8]}
+    >>> for keep in ("last", "best"):
+    ...     training = c.Training(keep=keep)
+    ...     kept_epochs(training, history, began=0, best_is="min"), kept_epochs(training, history, began=3, best_is="min")
+    ((6,), (3, 3))
+    ((5,), (2, 2))
+    """
+    values = history.get(f"val_{training.best_by}", ()) if training.keep == "best" else ()
+    total = max(map(len, history.values()), default=0)
+    best, first = (best_of(some, best_is) or (0.0, len(some)) for some in (values, values[:began]))
+    last, border = (best[1], first[1]) if values else (total, began)
+    return (border, last - began) if 0 < began < last else (last,)
 
 
 def _about_stopping(training: c.Training, history: History, stop: keras.callbacks.EarlyStopping) -> str:

@@ -25,7 +25,7 @@ from kerasvision.training.devices.full_precision import in_float32
 from kerasvision.training.devices.precision import chosen_policy
 from kerasvision.training.devices.strategy import make_strategy, workers_of
 from kerasvision.training.devices.workers import WorkerGroup
-from kerasvision.training.ending import how_it_ended
+from kerasvision.training.ending import how_it_ended, kept_epochs
 from kerasvision.training.logs.epoch_lines import EpochLines, History, Shown, where_it_goes_on
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
@@ -50,12 +50,14 @@ class Fitted:
             split.
         workers: the workers that trained it. All have the same model, and only the chief may write it.
         stopped: the reason that `should_stop` returned; "" if it never ended the training.
+        epochs: how many epochs of each phase made the weights of the model.
     """
 
     model: keras.Model
     history: pd.DataFrame
     workers: WorkerGroup = field(default_factory=WorkerGroup)
     stopped: str = ""
+    epochs: tuple[int, ...] = ()
 
 
 def fit(
@@ -68,6 +70,7 @@ def fit(
     strategy: tf.distribute.Strategy | None = None,
     until_epoch: int | None = None,
     should_stop: ShouldStop = lambda history: None,
+    lengths: Sequence[int] | None = None,
 ) -> Fitted:
     """Trains the network of the settings on the train split. The same settings on the same machine give the same weights.
 
@@ -84,6 +87,8 @@ def fit(
             first phase follows the fine-tuning, if there is one. None: after the last epoch.
         should_stop: called after each epoch except the last, and before a training resumes after an epoch. It receives the
             history, and returns why the training must end there, or None.
+        lengths: how many epochs each phase trains, at most as many as the settings say; a phase without a number is left
+            out. Schedules are those of the whole phase. None: as many as the settings say.
 
     Raises:
         ConfigError: the settings do not fit the data or the devices, or the checkpoint belongs to another training.
@@ -112,20 +117,20 @@ def fit(
         workers.check_same({**identity, "images": {split: examples.count(split) for split in (TRAIN, VALIDATION)}})
         end = _End(should_stop)
         trained = partial(_train, work=own_work, identity=identity, logged=settings, end=end)
-        first, *second = phases(settings)
+        first, *second = phases(settings)[: None if lengths is None else len(lengths)]
         began = began_at(own_work, identity=identity, workers=workers) if second else 0
         before = weights = None
         if not began:
             parts = prepared(first)
-            before = trained(parts, until_epoch=until_epoch)
+            before = trained(parts, until_epoch=until_epoch, length=lengths[0] if lengths else None)
             is_partial = until_epoch is not None and until_epoch < first.training.epochs
             if not second or is_partial or end.reason:
-                return Fitted(_model(parts), _table(before.progress.history), workers, end.reason)
+                return _fitted(parts, before.progress, end=end)
             began, weights = before.progress.step, parts.network.get_weights()
             del parts  # The feature maps may be large.
         parts = prepared(*second, began=began, weights=weights)
-        progress = trained(parts, before=before).progress
-        return Fitted(_model(parts), _table(progress.history), workers, end.reason)
+        length = began // parts.steps_per_epoch + lengths[1] if lengths else None
+        return _fitted(parts, trained(parts, before=before, length=length).progress, end=end)
 
 
 def _train(
@@ -137,9 +142,14 @@ def _train(
     end: "_End",
     until_epoch: int | None = None,
     before: Handover | None = None,
+    length: int | None = None,
 ) -> Handover:
-    """Runs the loop from the newest checkpoint in `work`, and gives the network the weights of its last or best epoch."""
+    """Runs the loop from the newest checkpoint in `work`, and gives the network the weights of its last or best epoch.
+
+    `length` is the number of epochs, of this phase and of an earlier one together; None: that of the settings.
+    """
     training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
+    epochs = parts.epochs if length is None else length
     callbacks = _callbacks(logged, work)
     with (
         saved_in(
@@ -152,22 +162,22 @@ def _train(
             start=before.progress if before else Progress(step=parts.began),
             take_over=partial(before.take_over, callbacks) if before else lambda: None,
         ) as saving,
-        bar("fine-tuning" if parts.began else "training", total=parts.epochs * steps, done=saving.start.step) as advance,
+        bar("fine-tuning" if parts.began else "training", total=epochs * steps, done=saving.start.step) as advance,
     ):
         start = saving.start
         if before:
-            say(f"fine-tuning begins at epoch {start.step // steps + 1} of {parts.epochs}")
+            say(f"fine-tuning begins at epoch {start.step // steps + 1} of {epochs}")
         elif start.step:
-            goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=parts.epochs, stopped=start.stopped)
+            goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=epochs, stopped=start.stopped)
             say(f"fine-tuning {goes_on}" if parts.began else goes_on)
         history = train_loop(
             parts.step,
             parts.batches(encode=parts.task.encode, start_step=start.step, shard=(workers.number, workers.count)),
             epochs=parts.epochs,
             steps_per_epoch=steps,
-            until_epoch=until_epoch,
+            until_epoch=until_epoch if length is None else length,
             validation=parts.validation,
-            callbacks=[*callbacks, *_watchers(parts.settings, advance, epochs=parts.epochs, history=start.history)],
+            callbacks=[*callbacks, *_watchers(parts.settings, advance, epochs=epochs, history=start.history)],
             steps_per_call=training.steps_per_call,
             saving=saving,
             explain=lambda step: f"Its images: {_ids(step, batches=parts.batches)}. Last checkpoint: {saving.last}",
@@ -175,8 +185,8 @@ def _train(
             ends=end.is_reached,
         )
     done = max(map(len, history.history.values()), default=0)
-    if parts.step.network.stop_training or done == parts.epochs:
-        for sentence in how_it_ended(training.model_copy(update={"epochs": parts.epochs}), history.history, callbacks):
+    if parts.step.network.stop_training or done == epochs:
+        for sentence in how_it_ended(training.model_copy(update={"epochs": epochs}), history.history, callbacks):
             say(sentence)
     _take_best(parts.step.network, callbacks)
     return Handover(Progress(done * steps, history.history), callbacks)
@@ -213,6 +223,13 @@ class _End:
     def is_reached(self, history: Mapping[str, Sequence[float]]) -> bool:
         self.reason = self._should_stop(_table(history)) or ""
         return bool(self.reason)
+
+
+def _fitted(parts: Parts, progress: Progress, *, end: "_End") -> Fitted:
+    training, began = parts.settings.training, parts.began // parts.steps_per_epoch
+    best_is = parts.settings.task.best_is(training.best_by)
+    made_by = kept_epochs(training, progress.history, began=began, best_is=best_is)
+    return Fitted(_model(parts), _table(progress.history), parts.workers, end.reason, made_by)
 
 
 def _model(parts: Parts) -> keras.Model:

@@ -24,7 +24,9 @@ def run(stripes, small_networks):
     """Fits on `stripes`: two epochs of the head on kept maps, and then two in which the second level learns as well."""
     examples, transform = ExampleSet(stripes.examples), ImageTransform.load(stripes.transform)
 
-    def fitted(*, fine_tune=FINE_TUNING, work=None, until_epoch=None, should_stop=lambda history: None, **training):
+    def fitted(
+        *, fine_tune=FINE_TUNING, work=None, until_epoch=None, should_stop=lambda history: None, lengths=None, **training
+    ):
         defaults = {
             "epochs": 2,
             "batch_size": 16,
@@ -48,6 +50,7 @@ def run(stripes, small_networks):
             work=work,
             until_epoch=until_epoch,
             should_stop=should_stop,
+            lengths=lengths,
         )
 
     return fitted
@@ -173,10 +176,21 @@ def test_a_training_that_was_ended_in_both_phases_and_between_them_ends_as_if_it
     assert_same(run(**settings), tmp_path, whole)
 
 
+def test_the_epochs_that_made_the_weights_make_them_again_without_a_choice_by_validation(whole, run):
+    fitted = whole[0]
+    assert fitted.epochs == (2, 2)  # or the two trainings would differ by design
+    assert_same_weights(run(lengths=fitted.epochs, average_decay=0.9), fitted)
+
+
+def test_a_phase_without_a_length_is_left_out(run):
+    assert len(run(lengths=(1,)).history) == 1
+
+
 def test_the_best_epoch_of_both_phases_is_kept(ruined):
     fitted, before = ruined
     best = int(fitted.history["val_loss"].idxmin())
     assert best < 2
+    assert fitted.epochs == (best + 1,)
     assert not changed(before[(best + 1) * STEPS], weights_of(fitted.model))
 
 
