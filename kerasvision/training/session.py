@@ -4,6 +4,7 @@ import atexit
 import json
 import multiprocessing
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from kerasvision import quiet
 from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.all_images import AllImages
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
 from kerasvision.data.transform import ImageTransform
@@ -43,6 +45,7 @@ class TrainingFiles:
         model: the `.keras` file to write.
         history: the CSV file to write.
         work: the folder of checkpoints and logs; None: nothing is kept.
+        epochs: the JSON file for how many epochs of each phase made the weights; None: it is not written.
     """
 
     examples: Path
@@ -51,10 +54,16 @@ class TrainingFiles:
     model: Path
     history: Path
     work: Path | None = None
+    epochs: Path | None = None
 
 
-def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
+def train(settings: TrainerSettings, files: TrainingFiles, *, final: Sequence[int] | None = None) -> bool:
     """Trains and saves. Some strategies require that TensorFlow has not started yet; they run in a new process.
+
+    Args:
+        settings: task, network, training and augmentation.
+        files: where to read and to write.
+        final: how many epochs of each phase to train on the images of all splits; None: train on the train split.
 
     Returns:
         Whether this worker wrote the network to its file. Of several workers, only the chief does.
@@ -63,14 +72,14 @@ def train(settings: TrainerSettings, files: TrainingFiles) -> bool:
         KerasvisionError: the error of `fit`, also from the new process.
     """
     if not needs_own_process(settings.training):
-        return _train_here(settings, files)
+        return _train_here(settings, files, final)
     # spawn: a forked child would share the state of a running TensorFlow.
     spawn = multiprocessing.get_context("spawn")
     try:
         with sigterm_passed_on(), child.reports_passed_on(partial(spawn.Pipe, duplex=False)) as reports:
             begin = partial(child.begin, quietly=quiet.is_installed(), reports=reports)
             with ProcessPoolExecutor(1, mp_context=spawn, initializer=begin) as pool:
-                trained = pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files)
+                trained = pool.submit(_train_in_new_process, json.dumps(settings.to_data()), files, final)
                 if reports is not None:
                     reports.close()
                 return trained.result()
@@ -99,33 +108,36 @@ def _about_workers(settings: TrainerSettings) -> str:
     )
 
 
-def _train_here(settings: TrainerSettings, files: TrainingFiles) -> bool:
+def _train_here(settings: TrainerSettings, files: TrainingFiles, final: Sequence[int] | None) -> bool:
     # This comes first: some strategies can only be made before TensorFlow has run anything.
     strategy = make_strategy(settings.training)
     classes = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     fitted = fit(
         settings,
-        examples=ExampleSet(files.examples),
+        examples=ExampleSet(files.examples) if final is None else AllImages(files.examples),
         classes=classes,
         transform=ImageTransform.load(files.transform),
         work=files.work,
         strategy=strategy,
+        lengths=final,
     )
     with fitted.workers.noticing_deaths():
         if fitted.workers.is_chief:
             save_network(fitted.model, files.model, names=classes)
             fitted.history.to_csv(files.history, index=False)
+            if files.epochs is not None:
+                files.epochs.write_text(f"{json.dumps(fitted.epochs)}\n", encoding="utf-8")
         # All workers end together: the others could not tell an early end from a crash.
         fitted.workers.any(False)
     return fitted.workers.is_chief
 
 
-def _train_in_new_process(settings: str, files: TrainingFiles) -> bool:
+def _train_in_new_process(settings: str, files: TrainingFiles, final: Sequence[int] | None) -> bool:
     parsed = TrainerSettings.parse(json.loads(settings))
     if needs_logical_devices(parsed.training):
         make_logical_devices(logical_devices(parsed.training))
     try:
-        return _train_here(parsed, files)
+        return _train_here(parsed, files, final)
     except BaseException:
         if parsed.training.strategy == "multi_worker":
             # TensorFlow ends the process only when the other workers end, and they wait for this one.
