@@ -226,6 +226,22 @@ def test_stretch_scales_each_side_by_itself():
     assert resized([[10, 20]], (2, 1), "stretch").tolist() == [[15.0], [15.0]]
 
 
+@pytest.mark.parametrize("fit", FITS)
+def test_a_picture_of_the_results_size_keeps_its_values(fit):
+    image = np.random.default_rng(2).integers(0, 256, (5, 4, 3)).astype(np.uint8)
+    pictures = tf.data.Dataset.from_tensors(image).map(lambda one: resize_image(one, image_size=(5, 4), fit=fit))
+    assert pictures.element_spec == tf.TensorSpec((5, 4, 3), tf.float32)
+    np.testing.assert_array_equal(pictures.get_single_element(), image)
+
+
+def test_a_picture_of_the_results_size_is_still_moved_and_scaled():
+    image = tf.constant([[[1.0], [2.0]], [[3.0], [4.0]]])
+    raised = place_image(image, cut_out([1, 0, 2, 2], image_size=(2, 2)), image_size=(2, 2))[..., 0]
+    assert raised.numpy().tolist() == [[3, 4], [0, 0]]
+    lower_half = place_image(image, cut_out([1, 0, 1, 2], image_size=(2, 2)), image_size=(2, 2))[..., 0]
+    assert lower_half.numpy().tolist() == [[2.5, 3.5], [3, 4]]  # 1.25 lies between the middles 0.5 and 1.5
+
+
 def test_crop_keeps_the_middle_and_drops_an_odd_pixel_at_the_end():
     assert resized([[1, 2, 3, 4, 5]], (1, 1), "crop").tolist() == [[3.0]]
     assert resized([[1, 2, 3, 4]], (1, 1), "crop").tolist() == [[2.0]]
