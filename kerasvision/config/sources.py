@@ -222,7 +222,8 @@ class Coco(Source):
 
     An image that only one of the two files lists has no captions, or no objects. An image that neither file lists is left
     out, with a warning unless another JSON file next to them lists it. Crowds (`iscrowd`) are left out: a box around twenty
-    people is not an example of one person. Categories with the same name are one class, whatever their ids.
+    people is not an example of one person. With `crowds="keep"` they are kept and marked. An object keeps the `area` in the
+    file. Categories with the same name are one class, whatever their ids.
 
     If the size in a JSON file differs from the image's, boxes and masks are scaled to the image, or rotated with it if the
     annotator ignored its EXIF orientation. If the aspect ratio differs too, the image is left out.
@@ -238,7 +239,7 @@ class Coco(Source):
         default=("captions", "instances"), description="what to read; images that either file lists are used"
     )
     crowds: Literal["leave_out", "keep"] = Field(
-        default="leave_out", description="what happens to objects that are marked as crowds"
+        default="leave_out", description="what happens to objects that are marked as crowds; keep: they stay marked"
     )
     masks: Literal["keep", "leave_out"] = Field(default="keep", description="whether the objects' masks are read")
     label: Literal["none", "largest"] = Field(

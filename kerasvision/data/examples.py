@@ -18,23 +18,31 @@ NAME = "examples"
 VERSION = "1.0.0"
 
 
-class ExampleObject(TypedDict, total=False):
+class ExampleObject(TypedDict):
     """One object in an image.
 
-    `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `mask`:
+    `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `crowd`:
+    whether a score of boxes ignores it; `area`: in pixels of the upright image, which augmentation does not change; `mask`:
     PNG bytes of a grey picture of the image's size, 255 inside the object; only if the data set has masks.
     """
 
     bbox: Box
     label: str
-    mask: bytes
+    crowd: bool
+    area: float
+    mask: NotRequired[bytes]
 
 
 class EncodedObjects(TypedDict):
-    """The objects of one image as NumPy arrays: boxes (M, 4) in [0, 1], class numbers (M,), and encoded masks (M,)."""
+    """The objects of one image as NumPy arrays.
+
+    Boxes (M, 4) in [0, 1]; class numbers, crowds and areas in pixels (M,); encoded masks (M,).
+    """
 
     bbox: NDArray[np.float32]
     label: NDArray[np.int64]
+    crowd: NDArray[np.bool_]
+    area: NDArray[np.float32]
     mask: NotRequired[NDArray[np.object_]]
 
 
@@ -118,8 +126,8 @@ class ExampleSet:
         `split` may also name several splits: "train+test".
 
         `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
-        (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,)},
-        and with masks in it "mask": string (M,), encoded.
+        (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,),
+        "crowd": bool (M,), "area": float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded.
         """
         # TFDS takes a tenth of a second to make one, and a page reads each split several times.
         if split not in self._datasets:
@@ -234,7 +242,12 @@ def _features(classes: list[str], object_classes: list[str], *, captions: bool, 
     if captions:
         features["captions"] = tfds.features.Sequence(tfds.features.Text())
     if object_classes:
-        parts = {"bbox": tfds.features.BBoxFeature(), "label": tfds.features.ClassLabel(names=object_classes)}
+        parts = {
+            "bbox": tfds.features.BBoxFeature(),
+            "label": tfds.features.ClassLabel(names=object_classes),
+            "crowd": tfds.features.Scalar(np.bool_),
+            "area": tfds.features.Scalar(np.float32),
+        }
         if masks:
             parts["mask"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
         features["objects"] = tfds.features.Sequence(parts)

@@ -26,11 +26,17 @@ class Object:
             of the record's `drawn_on`.
         label: its class name; "" becomes "object".
         mask: PNG bytes of a grey (H, W) picture, 255 inside the object and 0 elsewhere; or a function that returns them.
+        crowd: whether a score of boxes ignores it: finding it is not an error, and missing it is not one either. COCO's
+            `iscrowd` and VOC's `difficult` mean this.
+        area: in pixels of the picture of `box`, at least 0. For COCO it is the area of the outline, not of the box. None:
+            the area of the box.
     """
 
     box: Box
     label: str
     mask: bytes | Callable[[], bytes] | None = None
+    crowd: bool = False
+    area: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

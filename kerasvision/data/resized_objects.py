@@ -10,15 +10,17 @@ Objects = dict[str, tf.Tensor]
 def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Objects:
     """Boxes clipped to the result, masks decoded and moved. For an object outside the result the label is -1, the rest 0.
 
+    The area stays that in the whole image, in its pixels.
+
     Args:
         objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and perhaps
-            "mask" string (M,), PNG of the image's size.
+            "crowd" bool (M,), "area" float32 (M,) in pixels, and "mask" string (M,), PNG of the image's size.
         size: int32 (2,), height and width of the image in pixels.
         placement: where the image goes.
         image_size: (height, width) of the result.
 
     Returns:
-        "bbox" and "label" as above, and "mask" uint8 (M, height, width), 1 inside the object and 0 elsewhere.
+        The same keys; "mask" is uint8 (M, height, width), 1 inside the object and 0 elsewhere.
     """
     boxes = place_boxes(objects["bbox"], size, placement, image_size=image_size)
     is_left = tf.reduce_all(boxes[:, 2:] > boxes[:, :2], axis=1)
@@ -26,6 +28,10 @@ def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, im
         "bbox": boxes * tf.cast(is_left, tf.float32)[:, tf.newaxis],
         "label": tf.where(is_left, objects["label"], tf.constant(-1, tf.int64)),
     }
+    if "crowd" in objects:
+        placed["crowd"] = objects["crowd"] & is_left
+    if "area" in objects:
+        placed["area"] = tf.where(is_left, objects["area"], 0.0)
     if "mask" in objects:
         masks = tf.map_fn(
             lambda png: _placed_mask(png, placement, image_size=image_size),

@@ -78,7 +78,13 @@ def examples(row, *, channels=3):
         label = np.tile([1, 0, -1], (COUNT, 1))
         there = label >= 0
         masks = random.integers(0, 2, (COUNT, 3, HEIGHT, WIDTH)).astype(np.uint8) * there[..., None, None]
-        batch["objects"] = {"bbox": corners * there[..., None], "label": label, "mask": masks.astype(np.uint8)}
+        batch["objects"] = {
+            "bbox": corners * there[..., None],
+            "label": label,
+            "crowd": there & (label == 0),
+            "area": np.float32(50) * there,
+            "mask": masks.astype(np.uint8),
+        }
     return batch
 
 
@@ -220,7 +226,9 @@ def test_boxes_stay_in_the_image_and_go_only_where_their_label_goes(row):
     gone = after["label"] == -1
     assert (gone | (after["label"] == before["label"])).all()
     assert not after["bbox"][gone].any()
-    assert not after["mask"][gone].any()
+    assert not any(after[part][gone].any() for part in ("crowd", "area", "mask"))
+    assert (after["crowd"] == before["crowd"])[~gone].all()
+    assert (after["area"] == before["area"])[~gone].all()
     assert (after["bbox"] >= 0).all()
     assert (after["bbox"] <= 1).all()
     assert (after["bbox"][~gone][:, 2:] > after["bbox"][~gone][:, :2]).all()

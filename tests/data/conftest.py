@@ -15,7 +15,8 @@ def make_examples():
     """(folder, split=[(id, pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
 
     Pixels are uint8, or the bytes of a file.
-    The class name and what follows may be left out; objects are as `kerasvision.data.examples.ExampleObject` says.
+    The class name and what follows may be left out; objects are as `kerasvision.data.examples.ExampleObject` says, and
+    without `crowd` and `area` they are no crowds and 1 pixel large.
     """
 
     def file(pixels):
@@ -24,6 +25,10 @@ def make_examples():
     def make(folder, **splits):
         encoded = {
             split: [Example(name, file(pixels), *said) for name, pixels, *said in rows] for split, rows in splits.items()
+        }
+        encoded = {
+            split: [row._replace(objects=[{"crowd": False, "area": 1.0, **thing} for thing in row.objects]) for row in rows]
+            for split, rows in encoded.items()
         }
         examples = [example for rows in encoded.values() for example in rows]
         objects = [thing for example in examples for thing in example.objects]

@@ -83,8 +83,8 @@ def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes") / "data"
     mask = np.zeros((6, 5), np.uint8)
     mask[1:3, :2] = 255
-    cat = {"bbox": (0.25, 0.0, 0.5, 0.5), "label": "cat", "mask": encode_png(mask)}
-    dog = {"bbox": (0.0, 0.0, 1.0, 1.0), "label": "dog", "mask": encode_png(255 - mask)}
+    cat = {"bbox": (0.25, 0.0, 0.5, 0.5), "label": "cat", "crowd": False, "area": 4.0, "mask": encode_png(mask)}
+    dog = {"bbox": (0.0, 0.0, 1.0, 1.0), "label": "dog", "crowd": True, "area": 26.5, "mask": encode_png(255 - mask)}
     rows = [
         Example("two", png(2), captions=["a cat", "ein Hündchen"], objects=[dog, cat]),
         Example("one", png(1), captions=["a cat"], objects=[cat]),
@@ -96,7 +96,7 @@ def scenes(tmp_path_factory):
     return folder, {row.id: row for row in rows}
 
 
-def test_captions_boxes_and_masks_come_back_as_they_were(scenes):
+def test_captions_and_everything_of_objects_come_back_as_they_were(scenes):
     folder, rows = scenes
     examples = ExampleSet(folder)
     assert (examples.classes, examples.object_classes) == ((), ("cat", "dog"))
@@ -108,6 +108,8 @@ def test_captions_boxes_and_masks_come_back_as_they_were(scenes):
         assert [caption.decode() for caption in found["captions"]] == list(row.captions)
         assert found["objects"]["bbox"].tolist() == [list(thing["bbox"]) for thing in row.objects]
         assert [examples.object_classes[n] for n in found["objects"]["label"]] == [thing["label"] for thing in row.objects]
+        assert found["objects"]["crowd"].tolist() == [thing["crowd"] for thing in row.objects]
+        assert found["objects"]["area"].tolist() == [thing["area"] for thing in row.objects]
         assert list(found["objects"]["mask"]) == [thing["mask"] for thing in row.objects]
 
 

@@ -207,6 +207,8 @@ def test_objects_are_where_their_pixels_are(fit_name):
     objects = {
         "bbox": tf.constant([[4 / 20, 10 / 40, 12 / 20, 30 / 40]]),
         "label": tf.constant([2], tf.int64),
+        "crowd": tf.constant([True]),
+        "area": tf.constant([150.0]),
         "mask": tf.constant([encode_png(image[..., 0])]),
     }
     transform = ImageTransform(c.Transform(image_size=(20, 20), fit=fit_name), (0.0,) * 3, (1.0,) * 3)
@@ -216,6 +218,7 @@ def test_objects_are_where_their_pixels_are(fit_name):
     rows, columns = np.nonzero(inside)
     corners = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
     np.testing.assert_allclose(out["objects"]["bbox"][0] * 20, corners, atol=1e-5)
+    assert (out["objects"]["crowd"].numpy().tolist(), out["objects"]["area"].numpy().tolist()) == ([True], [150.0])
 
 
 @pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"])

@@ -5,7 +5,9 @@ A batch is a dict of tensors:
     "image"         float32 (N, H, W, C) in [0, 255]
     "objects"       if the data have objects:
         "bbox"      float32 (N, M, 4) in [0, 1]: y_min, x_min, y_max, x_max
-        "label"     int64 (N, M); if a row has fewer than M objects, its other labels are -1, its other boxes and masks 0
+        "label"     int64 (N, M); if a row has fewer than M objects, its other labels are -1, and everything else of them 0
+        "crowd"     bool (N, M): whether a score of boxes ignores the object
+        "area"      float32 (N, M), in pixels of the whole image as it was before any change
         "mask"      uint8 (N, M, H, W), 1 inside the object and 0 elsewhere; if the data have masks
     "label"         int64 (N,); if the data have labels
     "label_shares"  float32 (N, classes), each row with sum 1; MixUp and CutMix make it from the labels

@@ -59,10 +59,11 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
 
     A box becomes the smallest upright box around its moved corners, clipped at the border of the image. For a rotated or
     sheared box that is clipped, this may be larger than its visible part. An object without any visible part is removed:
-    its label becomes -1, its box and mask 0.
+    its label becomes -1, everything else 0. An area stays that in the whole image.
 
     Args:
-        objects: "bbox" float32 (N, M, 4), "label" int64 (N, M) and perhaps "mask" uint8 (N, M, H, W).
+        objects: "bbox" float32 (N, M, 4), "label" int64 (N, M), and perhaps "crowd" bool (N, M), "area" float32 (N, M) and
+            "mask" uint8 (N, M, H, W).
         maps: float64 (N, 2, 3), see above.
         image_size: int32 (2,): height and width.
 
@@ -78,12 +79,16 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
 
 
 def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The objects without those that are not `kept`, bool (N, M): their labels become -1, their boxes and masks 0."""
+    """The objects without those that are not `kept`, bool (N, M): their labels become -1, everything else 0."""
     left = {
         **objects,
         "label": tf.where(kept, objects["label"], -1),
         "bbox": tf.where(kept[..., None], objects["bbox"], 0.0),
     }
+    if "crowd" in objects:
+        left["crowd"] = objects["crowd"] & kept
+    if "area" in objects:
+        left["area"] = tf.where(kept, objects["area"], 0.0)
     if "mask" in objects:
         left["mask"] = objects["mask"] * tf.cast(kept, tf.uint8)[..., None, None]
     return left

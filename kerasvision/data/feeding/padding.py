@@ -31,7 +31,7 @@ def largest_shapes(examples: tf.data.Dataset) -> Any:
 
 
 def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, drop_remainder: bool) -> tf.data.Dataset:
-    """Batches of prepared examples; captions are padded with "", boxes and masks with zeros, objects' labels with -1.
+    """Batches of prepared examples; captions are padded with "", objects' labels with -1, and their other parts with zeros.
 
     Args:
         prepared: examples with pixels.
@@ -79,4 +79,4 @@ def _filling(name: str, part: Spec) -> Any:
     if isinstance(part, dict):
         # This is an object's label. An image's label is never padded.
         return {key: tf.constant(-1, tf.int64) if key == "label" else _filling(key, inner) for key, inner in part.items()}
-    return tf.constant("" if part.dtype == tf.string else 0, part.dtype)
+    return tf.zeros((), part.dtype)

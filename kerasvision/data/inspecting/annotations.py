@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -91,13 +91,23 @@ def clip_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple
             continue
         if np.abs(corners - inside).max() > ROUNDING_PIXELS:
             notes.append(BOX_CLIPPED)
-        kept.append(Object(tuple(inside.tolist()), object_class(thing.label), thing.mask))
+        kept.append(replace(thing, box=tuple(inside.tolist()), label=object_class(thing.label)))
     return kept, sorted(set(notes), key=notes.index)
 
 
 def object_class(label: str) -> str:
     """The class of an object: "object" if its label is empty."""
     return class_name(label) or "object"
+
+
+def box_area(box: Box) -> float:
+    """Height times width.
+
+    >>> box_area((1, 2, 4, 10))
+    24
+    """
+    y_min, x_min, y_max, x_max = box
+    return (y_max - y_min) * (x_max - x_min)
 
 
 def encode_objects(
@@ -112,7 +122,12 @@ def encode_objects(
     """
     placed, notes = [], []
     for thing in objects:
-        one: ExampleObject = {"bbox": _shares(thing.box, width, height), "label": thing.label}
+        one: ExampleObject = {
+            "bbox": _shares(thing.box, width, height),
+            "label": thing.label,
+            "crowd": thing.crowd,
+            "area": box_area(thing.box) if thing.area is None else thing.area,
+        }
         if masks:
             mask = thing.mask() if callable(thing.mask) else thing.mask
             note = None if mask is None else _mask_fault(mask, width, height)

@@ -7,6 +7,7 @@ annotator ignored its EXIF orientation. Without fitting, the boxes would be on t
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -42,7 +43,7 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
 
     >>> record = Record("a", bytes, objects=(Object((0, 10, 20, 30), "cat"),), drawn_on=(100, 200))
     >>> fit_objects(record, b"", width=100, height=50)
-    ((Object(box=(0.0, 5.0, 10.0, 15.0), label='cat', mask=None),),
+    ((Object(box=(0.0, 5.0, 10.0, 15.0), label='cat', mask=None, crowd=False, area=None),),
      ['the annotations claim another image size, so the boxes were scaled'], '')
     """
     drawn_on = record.drawn_on
@@ -107,7 +108,8 @@ def _fitted(
     def fitted(thing: Object) -> Object:
         box = turn_box(thing.box, turn, width=width, height=height) if turn else thing.box
         mask = None if thing.mask is None else partial(_fitted_mask, thing.mask, turn, size)
-        return Object(tuple((np.array(box) * scales).tolist()), thing.label, mask)
+        area = None if thing.area is None else thing.area * float(scales[0] * scales[1])
+        return replace(thing, box=tuple((np.array(box) * scales).tolist()), mask=mask, area=area)
 
     return tuple(map(fitted, objects))
 

@@ -116,9 +116,12 @@ def _picture(example: EncodedExample, object_classes: tuple[str, ...], *, side: 
 
 
 def _boxes(objects: EncodedObjects, object_classes: tuple[str, ...]) -> list[NamedBox]:
+    # A TFDS folder that another program wrote may not say which objects are crowds.
+    crowds = objects.get("crowd", np.zeros(len(objects["label"]), bool))
+    names = [object_classes[label] + " (crowd)" * bool(crowd) for label, crowd in zip(objects["label"], crowds, strict=True)]
     return [
-        (object_classes[label], 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
-        for (y_min, x_min, y_max, x_max), label in zip(objects["bbox"], objects["label"], strict=True)
+        (name, 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
+        for (y_min, x_min, y_max, x_max), name in zip(objects["bbox"], names, strict=True)
     ]
 
 

@@ -19,6 +19,10 @@ from kerasvision.progress import bar
 
 COLOURS = ("red", "green", "blue")
 BATCH_SIZE = 256
+# COCO's names for the areas of objects, and where the second and the third begin, in pixels.
+# Source: https://cocodataset.org/#detection-eval, "AP Across Scales".
+SIZE_NAMES = ("small", "medium", "large")
+SIZE_LIMITS = (32**2, 96**2)
 MOST_NAMED = 10
 
 
@@ -34,7 +38,9 @@ class Measurements:
         words: word -> how often, over all captions.
         caption_counts: number of captions -> how many images have this number.
         max_words: words of the longest caption.
-        object_counts: int64 (object classes,).
+        object_counts: int64 (object classes,), crowds included.
+        crowd_counts: int64 (object classes,): how many of them are crowds.
+        object_sizes: int64 (3,): how many objects that are not crowds are small, medium and large; see `SIZE_NAMES`.
     """
 
     table: pd.DataFrame
@@ -44,6 +50,8 @@ class Measurements:
     caption_counts: Counter[int] = field(default_factory=Counter)
     max_words: int = 0
     object_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    crowd_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    object_sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIZE_NAMES), np.int64))
 
 
 def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
@@ -64,6 +72,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         hashes=np.empty(len(index), np.uint64),
         thumbnails=np.empty((len(index), THUMBNAIL_VALUES), np.uint8),
         object_counts=np.zeros(len(examples.object_classes), np.int64),
+        crowd_counts=np.zeros(len(examples.object_classes), np.int64),
     )
     for batch in _batches(examples):
         rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
@@ -74,8 +83,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         if "captions" in batch:
             caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
         if "objects" in batch:
-            labels = batch["objects"].flat_values.numpy()
-            found.object_counts += np.bincount(labels, minlength=len(found.object_counts))
+            _count_objects(batch, found)
     _refuse_missing(index[np.isnan(colour[:, 0, 0])])
     found.table = _table(ids, colour, caption_words)
     return found
@@ -95,6 +103,8 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
             measured["captions"] = example["captions"]
         if "objects" in example:
             measured["objects"] = example["objects"]["label"]
+            # A TFDS folder that another program wrote may lack these two.
+            measured |= {part: example["objects"][part] for part in ("crowd", "area") if part in example["objects"]}
         return measured
 
     # One data set of all splits: to make one and its iterator took most of the time for a few hundred images.
@@ -105,6 +115,16 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
         for batch in every.ragged_batch(BATCH_SIZE).prefetch(1):
             yield batch
             advance(len(batch["id"]))
+
+
+def _count_objects(batch: dict[str, tf.Tensor | tf.RaggedTensor], found: Measurements) -> None:
+    labels = batch["objects"].flat_values.numpy()
+    found.object_counts += np.bincount(labels, minlength=len(found.object_counts))
+    crowd = batch["crowd"].flat_values.numpy() if "crowd" in batch else np.zeros(len(labels), bool)
+    found.crowd_counts += np.bincount(labels[crowd], minlength=len(found.crowd_counts))
+    if "area" in batch:
+        sizes = np.digitize(batch["area"].flat_values.numpy()[~crowd], SIZE_LIMITS)
+        found.object_sizes += np.bincount(sizes, minlength=len(SIZE_NAMES))
 
 
 def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.float64]:

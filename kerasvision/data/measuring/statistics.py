@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.measuring.measurements import COLOURS, Measurements, measure_examples
+from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
@@ -53,7 +53,10 @@ class Statistics:
         near_duplicates: groups of ids that look alike and differ in their bytes.
         near_shared_between_splits: the near duplicates in several splits: leakage that a hash of the bytes does not find.
         captions: see `CaptionStatistics`.
-        object_counts: object class -> how many objects.
+        object_counts: object class -> how many objects, crowds included.
+        crowd_counts: object class -> how many of them are crowds.
+        object_sizes: "small", "medium", "large" -> how many objects that are not crowds. Medium begins at an area of 32^2
+            pixels of the image, large at 96^2.
         images: split -> how many examples, with and without labels.
     """
 
@@ -75,6 +78,8 @@ class Statistics:
     near_shared_between_splits: list[list[str]] = field(default_factory=list)
     captions: CaptionStatistics = field(default_factory=lambda: CaptionStatistics())
     object_counts: dict[str, int] = field(default_factory=dict)
+    crowd_counts: dict[str, int] = field(default_factory=dict)
+    object_sizes: dict[str, int] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
@@ -126,6 +131,8 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         captions=_caption_statistics(measured) if examples.has_captions else {},
         images={str(split): int(count) for split, count in _in_order(good["split"].value_counts()).items()},
         object_counts=dict(zip(examples.object_classes, measured.object_counts.tolist(), strict=True)),
+        crowd_counts=dict(zip(examples.object_classes, measured.crowd_counts.tolist(), strict=True)),
+        object_sizes=dict(zip(SIZE_NAMES, measured.object_sizes.tolist(), strict=True)) if examples.object_classes else {},
     )
     return statistics, images
 

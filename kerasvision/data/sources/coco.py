@@ -10,8 +10,6 @@ from typing import Any, Literal
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Coco
-from kerasvision.data.inspecting.annotations import clip_objects
-from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.records import UNLISTED, Object, Record, class_name
 from kerasvision.data.sources.coco_fields import (
     AnnotationRow,
@@ -19,6 +17,7 @@ from kerasvision.data.sources.coco_fields import (
     ImageRow,
     Polygons,
     Runs,
+    is_area,
     is_relative_box,
     parse_box,
     parse_crowd,
@@ -26,6 +25,7 @@ from kerasvision.data.sources.coco_fields import (
 )
 from kerasvision.data.sources.coco_masks import compact_outline, mask_fault, mask_png
 from kerasvision.data.sources.coco_unlisted import unlisted_images
+from kerasvision.data.sources.largest import largest_class
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.data.split_names import split_within
@@ -61,7 +61,7 @@ def read_coco(settings: Coco) -> Iterator[Record]:
             yield Record(
                 replace_surrogates(prefix + name),
                 path,
-                "" if fault or settings.label == "none" else _largest(image, path),
+                "" if fault or settings.label == "none" else largest_class(image.objects, size=image.size, file=path),
                 split,
                 captions=tuple(image.captions),
                 objects=tuple(image.objects),
@@ -75,15 +75,11 @@ def read_coco(settings: Coco) -> Iterator[Record]:
 
 @dataclass(slots=True)
 class _Image:
-    """One image, collected from the files that list it.
-
-    `size` is the (height, width) on which its objects were drawn; `single`: its objects that are not crowds.
-    """
+    """One image, collected from the files that list it. `size` is the (height, width) on which its objects were drawn."""
 
     file_name: str
     captions: list[str] = field(default_factory=list)
     objects: list[Object] = field(default_factory=list)
-    single: list[Object] = field(default_factory=list)
     size: tuple[int, int] | None = None
     fault: str = ""
 
@@ -144,9 +140,7 @@ class _Annotations:
             raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, but COCO's boxes are in pixels")
         outline = row.get("segmentation")
         mask = _mask(outline, image.size, where) if outline and settings.masks == "keep" else None
-        image.objects.append(Object(box, self.categories[row["category_id"]], mask))
-        if not is_crowd:
-            image.single.append(image.objects[-1])
+        image.objects.append(Object(box, self.categories[row["category_id"]], mask, is_crowd, _area(row, where)))
 
     def _rows(self, data: dict[str, Any], key: str, fields: dict[str, type]) -> list[Any]:
         """The rows of a list, after a check that each has these fields."""
@@ -230,6 +224,15 @@ def _parsed(file: Path) -> dict[str, Any]:
     return data
 
 
+def _area(row: AnnotationRow, where: str) -> float | None:
+    area = row.get("area")
+    if area is None:
+        return None
+    if not is_area(area):
+        raise UnusableValue(f"{where} has the area {shown(area)}, which is not a number of at least 0")
+    return float(area)
+
+
 def _mask(outline: Polygons | Runs, size: tuple[int, int] | None, where: str) -> Callable[[], bytes]:
     """A function that draws the mask when it is called."""
     if size is None:
@@ -237,17 +240,3 @@ def _mask(outline: Polygons | Runs, size: tuple[int, int] | None, where: str) ->
     if fault := mask_fault(outline, size):
         raise UnusableValue(f"{where} {fault}")
     return partial(mask_png, compact_outline(outline), *size)
-
-
-def _largest(image: _Image, file: Path) -> str:
-    """The class of the largest box inside the image, the first of equals, without crowds; "" if no box has an area there."""
-    size = image.size or (upright_size(file) if image.single else None)
-    if size is None:
-        return ""
-    kept, _ = clip_objects(image.single, width=size[1], height=size[0])
-
-    def area(thing: Object) -> float:
-        y_min, x_min, y_max, x_max = thing.box
-        return (y_max - y_min) * (x_max - x_min)
-
-    return max(kept, key=area).label if kept else ""

@@ -38,6 +38,7 @@ class AnnotationRow(TypedDict):
     bbox: NotRequired[list[float]]
     segmentation: NotRequired[Polygons | Runs | None]
     iscrowd: NotRequired[object]
+    area: NotRequired[object]
 
 
 class CategoryRow(TypedDict):
@@ -85,6 +86,15 @@ def parse_crowd(value: object) -> bool | None:
     if isinstance(value, str):
         return _CROWD.get(value.strip().lower())
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else None
+
+
+def is_area(value: object) -> TypeGuard[float]:
+    """Whether `area` is a finite number of at least 0.
+
+    >>> is_area(7), is_area(0.5), is_area("7"), is_area(float("nan")), is_area(-2)
+    (True, True, False, False, False)
+    """
+    return is_number(value) and 0 <= value <= MOST_SIDE**2
 
 
 def parse_size(image: ImageRow) -> tuple[int, int] | None:

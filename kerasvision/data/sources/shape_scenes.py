@@ -60,6 +60,11 @@ class Shape:
         rows, columns = np.flatnonzero(self.visible.any(axis=1)), np.flatnonzero(self.visible.any(axis=0))
         return float(rows[0]), float(columns[0]), float(rows[-1] + 1), float(columns[-1] + 1)
 
+    @property
+    def area(self) -> float:
+        """How many pixels are visible."""
+        return float(self.visible.sum())
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:

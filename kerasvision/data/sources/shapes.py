@@ -30,7 +30,7 @@ def read_shapes(settings: Shapes) -> Iterator[Record]:
             scene.shapes[0].name,
             captions=captions_of(scene, Draws(settings.seed, number, WORDS)),
             objects=tuple(
-                Object(shape.box, shape.name, partial(shape_mask_png, settings, number, index))
+                Object(shape.box, shape.name, partial(shape_mask_png, settings, number, index), area=shape.area)
                 for index, shape in enumerate(scene.shapes)
             ),
         )

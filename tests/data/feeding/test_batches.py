@@ -421,7 +421,10 @@ def scenes(make_examples, tmp_path_factory):
             RANDOM.integers(0, 256, (6, 5, 3), np.uint8),
             "",
             [f"caption {n}" for n in range(k)],
-            [{"bbox": box, "label": "xy"[n % 2], "mask": mask(6, 5)} for n, box in enumerate(boxes[:k])],
+            [
+                {"bbox": box, "label": "xy"[n % 2], "crowd": n == 1, "area": n + 0.5, "mask": mask(6, 5)}
+                for n, box in enumerate(boxes[:k])
+            ],
         )
         for k in range(5)
     ]
@@ -433,6 +436,8 @@ def check_scene(name, captions, objects):
     assert captions.numpy().tolist() == [f"caption {n}".encode() for n in range(k)] + [b""] * (4 - k)
     assert objects["label"].numpy().tolist() == [n % 2 for n in range(k)] + [-1] * (4 - k)
     assert objects["bbox"].shape == (4, 4) and not np.any(objects["bbox"][k:])
+    assert objects["crowd"].numpy().tolist() == [n == 1 for n in range(k)] + [False] * (4 - k)
+    assert objects["area"].numpy().tolist() == [n + 0.5 for n in range(k)] + [0.0] * (4 - k)
     assert objects["mask"].shape == (4, 6, 5)
     assert np.all(objects["mask"][:k] == 1) and not np.any(objects["mask"][k:])
     if k:

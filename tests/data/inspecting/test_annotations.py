@@ -68,6 +68,14 @@ def test_an_object_without_a_name_is_an_object():
     assert [thing.label for thing in objects] == ["object", "traffic light"]
 
 
+def test_an_area_is_that_of_the_source_or_else_of_the_box_inside_the_image():
+    objects, _ = clip_objects(
+        [Object((-3, 0, 4, 5), "cat", crowd=True), Object((0, 0, 4, 5), "cat", area=12.5)], width=WIDTH, height=HEIGHT
+    )
+    placed, _ = encode_objects(objects, width=WIDTH, height=HEIGHT, masks=False)
+    assert [(thing["crowd"], thing["area"]) for thing in placed] == [(True, 20.0), (False, 12.5)]
+
+
 def mask_of(size, value=255):
     return encode_png(np.full(size, value, np.uint8))
 

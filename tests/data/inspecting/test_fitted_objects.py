@@ -57,6 +57,12 @@ def test_boxes_of_a_resized_image_are_scaled(size, box):
     assert (notes, fault) == ([SCALED], "")
 
 
+def test_an_area_is_scaled_with_its_box_and_a_crowd_stays_one():
+    one = Record("a", bytes, objects=(Object((0, 0, 8, 8), "cat", crowd=True, area=40.0),), drawn_on=(160, 200))
+    (found,), _, _ = fit_objects(one, b"", width=100, height=80)
+    assert (found.crowd, found.area) == (True, 10.0)
+
+
 # 640 x 427 in whole pixels, as Pillow's thumbnail and most tools round it.
 @pytest.mark.parametrize("size", [(320, 213), (320, 214), (64, 43), (64, 42), (1280, 854), (1280, 853)])
 def test_rounding_to_whole_pixels_is_no_other_aspect_ratio(size):

@@ -23,7 +23,7 @@ def noise(height=20, width=30):
 
 
 LIGHTHOUSE = noise()
-BOAT = {"bbox": (0.25, 0.5, 0.75, 1.0), "label": "<i>boat</i>"}
+BOAT = {"bbox": (0.25, 0.5, 0.75, 1.0), "label": "<i>boat</i>", "area": 150.0, "crowd": True}
 SAID = {
     "train": [("<b>1</b>.png", LIGHTHOUSE, "", [f"A lighthouse {EVIL}", "sea"], [BOAT]), ("2.png", noise(), "", [], [])],
     "test": [("3.png", LIGHTHOUSE, "", ["The sea"], [])],
@@ -55,6 +55,8 @@ def test_names_captions_and_faults_are_shown_as_text(described, manifest_of, tmp
 def test_boxes_lie_over_the_picture_in_percent_of_its_sides(described, manifest_of, tmp_path):
     page = page_of(described, manifest_of(described), tmp_path)
     assert "left: 50.00%; top: 25.00%; width: 50.00%; height: 50.00%" in page
+    assert "&lt;i&gt;boat&lt;/i&gt; (crowd)" in page
+    assert "1 are crowds or difficult, which a score of boxes ignores." in page
 
 
 def test_copies_across_splits_are_marked(described, manifest_of, tmp_path):

@@ -138,15 +138,15 @@ def smooth(seed):
     return np.asarray(Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC))
 
 
-def thing(label):
-    return {"bbox": (0.0, 0.0, 0.5, 0.5), "label": label}
+def thing(label, *, area, crowd=False):
+    return {"bbox": (0.0, 0.0, 0.5, 0.5), "label": label, "area": area, "crowd": crowd}
 
 
 SAID = {
     "train": [
-        ("1", smooth(1), "", ["A red cat", "cat!"], [thing("cat"), thing("cat")]),
+        ("1", smooth(1), "", ["A red cat", "cat!"], [thing("cat", area=1023), thing("cat", area=9, crowd=True)]),
         ("2", smooth(2), "", [], []),
-        ("3", smooth(3)[::2, ::2], "", ["a dog and a cat"], [thing("dog")]),
+        ("3", smooth(3)[::2, ::2], "", ["a dog and a cat"], [thing("dog", area=9216)]),
     ],
     "test": [("4", smooth(3), "", ["Dog"], [])],  # that of 3 at twice the size
 }
@@ -190,11 +190,18 @@ def test_objects_are_counted_by_class(of_described):
     statistics, _ = of_described
     assert statistics.object_classes == ["cat", "dog"]
     assert statistics.object_counts == {"cat": 2, "dog": 1}
+    assert statistics.crowd_counts == {"cat": 1, "dog": 0}
+
+
+def test_objects_without_crowds_are_counted_by_size(of_described):
+    statistics, _ = of_described
+    assert statistics.object_sizes == {"small": 1, "medium": 0, "large": 1}
 
 
 def test_without_captions_and_objects_nothing_is_said_of_them(computed):
     statistics, images = computed
     assert (statistics.captions, statistics.object_classes, statistics.object_counts) == ({}, [], {})
+    assert (statistics.crowd_counts, statistics.object_sizes) == ({}, {})
     assert images["caption_words"].isna().all()
 
 

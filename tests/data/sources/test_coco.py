@@ -140,7 +140,12 @@ def test_only_what_lies_in_the_image_decides_its_label(size, coco, tmp_path):
 def test_a_crowd_that_is_kept_does_not_decide_the_label(coco):
     objects = [thing(1, category=7, box=(0, 0, 6, 4), iscrowd=1), thing(2, box=(1, 1, 2, 2))]
     record = one(coco, *objects, label="largest", crowds="keep")
-    assert (record.label, [o.label for o in record.objects]) == ("cat", ["dog", "cat"])
+    assert (record.label, [(o.label, o.crowd) for o in record.objects]) == ("cat", [("dog", True), ("cat", False)])
+
+
+def test_an_area_is_kept_as_the_file_gives_it(coco):
+    record = one(coco, thing(1, area=4.5), thing(2), thing(3, area=None), thing(4, area=0))
+    assert [found.area for found in record.objects] == [4.5, None, None, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -308,6 +313,9 @@ def test_runs_describe_the_columns_from_the_left(height, width, random):
         ({"iscrowd": "yes"}, "has iscrowd 'yes', neither 0 nor 1"),
         ({"bbox": [1, 2, float("nan"), 4]}, "has no box of four numbers"),
         ({"bbox": [10**400, 2, 3, 4]}, "has no box of four numbers"),
+        ({"area": "12"}, "annotation 5 of instances_x.json has the area '12', which is not a number of at least 0"),
+        ({"area": -1}, "has the area -1, which"),
+        ({"area": float("nan")}, "has the area nan, which"),
         ({"segmentation": [[1, 2, 3, 4]]}, "has a mask that is neither polygons of three and more points nor runs"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "neither polygons"),
         ({"segmentation": [[1, 2, 3, 4, 5, float("inf")]]}, "neither polygons"),
