@@ -40,7 +40,7 @@ class TrainedFiles:
     transform: Path
 
 
-def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> None:
+def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fitted: Path | None = None) -> None:
     """Writes `Format-Serving`, the other formats of the settings, and `export.json`.
 
     `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
@@ -50,13 +50,16 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
         files: the trained network, and the data to calibrate with.
         settings: the task, and what to export.
         folder: of the SavedModel artifact; must exist.
+        fitted: `export.json` of the model whose temperature is used; None: a temperature is fitted on the validation images.
     """
     asked = settings.export
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
     examples = ExampleSet(files.examples)
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
-    fitted = _fit_temperature(network, task=task, examples=examples, transform=transform) if asked.temperature else None
-    temperature, saved_model = fitted.value if fitted else 1.0, folder / SAVED_MODEL_FOLDER
+    found = None
+    if asked.temperature:
+        found = _read_temperature(fitted) if fitted else _fit_temperature(network, task, examples, transform)
+    temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
     signatures = export_saved_model(
         network,
         task=task,
@@ -75,11 +78,15 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path) -> 
             saved_model=saved_model,
             folder=folder,
         )
-    record = {"signatures": signatures, "temperature": asdict(fitted) if fitted else None, "formats": formats}
+    record = {"signatures": signatures, "temperature": asdict(found) if found else None, "formats": formats}
     (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _fit_temperature(network: keras.Model, *, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
+def _read_temperature(record: Path) -> Temperature:
+    return Temperature(**json.loads(record.read_text(encoding="utf-8"))["temperature"])
+
+
+def _fit_temperature(network: keras.Model, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
     if not examples.count(VALIDATION):
         raise ConfigError(
             "export.temperature is fitted on the validation split, which is empty",

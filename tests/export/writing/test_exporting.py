@@ -48,6 +48,17 @@ def test_the_served_scores_are_those_of_the_divided_logits(exported, trained):
     np.testing.assert_allclose(answer["scores"], wanted, atol=1e-6)
 
 
+def test_a_given_temperature_is_used_and_not_fitted(trained, stripes, tmp_path, monkeypatch):
+    task = TrainerSettings.load(trained.settings).task
+    settings = ExporterSettings(task=task, export=c.Export(temperature=True))
+    given = {"value": 2.5, "before": {"log_loss": 0.7}, "after": {"log_loss": 0.6}}
+    (tmp_path / "judged.json").write_text(json.dumps({"temperature": given}))
+    monkeypatch.setattr("kerasvision.export.writing.exporting._fit_temperature", lambda *_: pytest.fail("fitted"))
+    files = TrainedFiles(trained.model, stripes.examples, stripes.schema, stripes.transform)
+    export(files, settings=settings, folder=tmp_path, fitted=tmp_path / "judged.json")
+    assert json.loads((tmp_path / "export.json").read_text())["temperature"] == given
+
+
 @pytest.mark.parametrize(("name", "bound"), [("litert", 1e-5), ("litert_int8", 0.1), ("onnx", 1e-5)])
 def test_another_format_answers_the_same(name, bound, exported):
     folder, record = exported
