@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, str]:
     """What a table shows about a run, by column."""
-    from kerasvision.pipeline.headline import headline, verdict
+    from kerasvision.pipeline.headline import final_images, headline, verdict
 
+    images = final_images(executions)
+    # The score and the verdict are those of the judged network.
+    served = f"; served: another, trained on all {images:,} images" if images else ""
     return {
         "pipeline": run.pipeline,
         "for": side_purpose(run),
@@ -20,13 +23,13 @@ def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> 
         "took": duration(run.seconds),
         "state": state(run),
         "score": str(headline(executions) or ""),
-        "verdict": verdict(executions),
+        "verdict": f"{verdict(executions)}{served}",
     }
 
 
 def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, object]:
     """What `--json` prints about a run."""
-    from kerasvision.pipeline.headline import headline, verdict
+    from kerasvision.pipeline.headline import final_images, headline, verdict
 
     score = headline(executions)
     return {
@@ -39,6 +42,7 @@ def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[
         "pid": run.pid or None,
         "score": asdict(score) if score else None,
         "verdict": verdict(executions) or None,
+        "final_images": final_images(executions),
         "stages": {execution.node: execution.outcome for execution in executions},
     }
 

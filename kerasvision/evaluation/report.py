@@ -28,6 +28,9 @@ MOST_CLASSES = 40
 MOST_ROWS = 20
 # The id of the element that contains the evaluation's page.
 PLACE = "evaluation-page"
+MODEL = "Model"
+# The file of a model that was trained, or passed on, after the verdict.
+FINAL = "final.json"
 STATES = ("ran", "reused", "failed", "stopped", "killed", "running")
 CANNOT_BE_SHOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, jinja2.TemplateError)
 
@@ -148,7 +151,7 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
 
 def _headline(run: RunFacts) -> dict[str, object]:
     """The main numbers of the evaluator or, before it has run, of the trainer."""
-    for kind in ("ModelEvaluation", "Model"):
+    for kind in ("ModelEvaluation", MODEL):
         found = run.newest(kind)
         numbers = {k: v for k, v in found.properties.items() if isinstance(v, int | float)} if found else {}
         if numbers:
@@ -185,13 +188,16 @@ def _data(run: RunFacts) -> dict[str, object] | None:
 
 
 def _training(run: RunFacts) -> dict[str, object] | None:
-    model, best = run.newest("Model"), run.newest("HyperParameters")
+    # The judged network; the curves and the scores are its own.
+    model, best = run.newest(MODEL, without=FINAL), run.newest("HyperParameters")
     if model is None and best is None:
         return None
     trials = best.folder / "trials.csv" if best else None
     history = model.folder / "history.csv" if model else None
     settings = model.folder / "settings.json" if model else None
+    final, _ = _final(run)
     return {
+        "final": final,
         "settings": flat(_json(settings)) if settings and settings.is_file() else {},
         "best": _json(best.folder / "best_hyperparameters.json") if best else {},
         "trials": _rows(trials) if trials and trials.is_file() else [],
@@ -207,7 +213,18 @@ def _verdict(run: RunFacts) -> dict[str, object] | None:
         return None
     verdict = _json(blessing.folder / "verdict.json")
     shown = urgent_rules(verdict["rules"], outcome=lambda rule: rule["outcome"])
-    return {**verdict, "rules": shown, "left_out_rules": len(verdict["rules"]) - len(shown)}
+    _, about = _final(run)
+    networks = {name: about[name] for name in ("judged", "served")} if about else {}
+    return {**verdict, "rules": shown, "left_out_rules": len(verdict["rules"]) - len(shown), "networks": networks}
+
+
+def _final(run: RunFacts) -> tuple[list[dict[str, object]], dict[str, Any] | None]:
+    """The epochs of the final training, and its record; no epochs without such a training, and None without its stage."""
+    model = run.newest(MODEL)
+    if model is None or not (model.folder / FINAL).is_file():
+        return [], None
+    about = _json(model.folder / FINAL)
+    return (_rows(model.folder / "history.csv", most=None) if about["trains"] else []), about
 
 
 def _evaluation(run: RunFacts) -> dict[str, object] | None:

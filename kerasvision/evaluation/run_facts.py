@@ -62,10 +62,16 @@ class RunFacts:
     stages: tuple[StageFacts, ...] = ()
     outcome: str = "finished"
 
-    def newest(self, kind: str) -> ArtifactFacts | None:
-        """The last artifact of a type that a stage wrote or reused and that still exists; None if there is none."""
+    def newest(self, kind: str, *, without: str = "") -> ArtifactFacts | None:
+        """The last artifact of a type that a stage wrote or reused and that still exists; None if there is none.
+
+        Args:
+            kind: the type.
+            without: a file that the artifact must not have; "" for any artifact.
+        """
         made = [artifact for stage in self.stages for artifact in stage.outputs.values() if artifact.type == kind]
-        return next((artifact for artifact in reversed(made) if artifact.folder.is_dir()), None)
+        there = (artifact for artifact in reversed(made) if artifact.folder.is_dir())
+        return next((artifact for artifact in there if not without or not (artifact.folder / without).exists()), None)
 
     def settings(self, stage: str) -> Mapping[str, object]:
         """The settings of a stage; empty if the run did not reach it."""

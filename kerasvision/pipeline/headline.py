@@ -1,11 +1,11 @@
-"""The main score of a run: the metric that its task names as the headline, and the verdict of the gate."""
+"""The main score of a run: the metric that its task names as the headline, the verdict, and what is served instead."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 
-EVALUATION, BLESSING = "ModelEvaluation", "ModelBlessing"
+EVALUATION, BLESSING, MODEL = "ModelEvaluation", "ModelBlessing", "Model"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ def verdict(executions: Iterable[ExecutionRecord]) -> str:
     """
     found = (str(artifact.properties.get("verdict", "")) for artifact in made(executions, BLESSING))
     return next(found, "").lower().replace("_", " ")
+
+
+def final_images(executions: Iterable[ExecutionRecord]) -> int | None:
+    """On how many images the final training of a run trained another network than the judged one; None if there was none.
+
+    Args:
+        executions: of the run.
+    """
+    found = (artifact.properties.get("final_images") for artifact in made(executions, MODEL))
+    return next((int(images) for images in found if images is not None), None)
 
 
 def made(executions: Iterable[ExecutionRecord], kind: str) -> Iterator[ArtifactRecord]:

@@ -63,6 +63,7 @@ def test_list_shows_state_duration_score_and_verdict_newest_first(root):
 def test_list_as_json_is_an_object_per_run(root):
     look, failed, worse, better = map(json.loads, runs("list", "--json", "--root", root).splitlines())
     assert better["score"] == {"metric": "accuracy", "score": 0.75, "split": "test"}
+    assert better["final_images"] is None
     assert (better["state"], better["verdict"], better["for"], better["pid"]) == ("finished", "blessed", "run", None)
     assert better["stages"] == {"read": "ran", "train": "ran", "judge": "ran"}
     assert 0 < better["seconds"] < 100
@@ -70,6 +71,21 @@ def test_list_as_json_is_an_object_per_run(root):
     assert (worse["score"]["score"], worse["verdict"]) == (0.7, "not blessed")
     assert (failed["state"], failed["score"], failed["verdict"]) == ("failed", None, None)
     assert (look["for"], look["stages"]) == ("data show", {"read": "reused"})
+
+
+def test_a_run_whose_final_network_is_served_says_that_the_verdict_is_that_of_another(judged, tmp_path):
+    from kerasvision.pipeline.artifacts import Model, Out
+
+    def final_trainer(model: Out[Model]) -> None:
+        model.properties["final_images"] = 1400
+
+    (tmp_path / "images.txt").write_text("cat dog")
+    pipeline = judged.pipeline(tmp_path / "images.txt", epochs=25)
+    pipeline.add(final_trainer)
+    run(pipeline, root=tmp_path)
+    words = " ".join(runs("list", "--root", tmp_path).split())
+    assert "accuracy 0.7500 on test blessed; served: another, trained on all 1,400 images 4 ran" in words
+    assert json.loads(runs("list", "--json", "--root", tmp_path))["final_images"] == 1400
 
 
 def test_a_running_run_is_listed_with_its_process_and_how_long_it_has_run(tmp_path):

@@ -201,6 +201,19 @@ def test_every_part_of_a_run_is_there(stages, tmp_path):
     assert "latency p50 ms 2.5" in page.text("serving") and "max difference 1.5e-07" in page.text("serving")
 
 
+def test_after_a_final_training_both_networks_are_shown_and_named(stages, tmp_path):
+    about = {"trains": True, "judged": f"the one of {EVIL}", "served": "another, trained on all 4 images"}
+    final = artifact(tmp_path, 9, "Model", final__json=about, history__csv="epoch,loss\n1,0.375\n2,0.25\n")
+    page = page_of((*stages[:6], stage(8, "final_trainer", final), stages[6]), tmp_path)
+    assert f"Judged : the one of {EVIL}. Served : another, trained on all 4 images." in page.text("verdict")
+    training = page.text("training")
+    assert "2 epochs. The last: epoch loss val loss 2 0.5 0.0625" in training
+    assert "Final training 2 epochs on all images, after the verdict. The last: epoch loss 2 0.25" in training
+    # Without a blessing the judged network is passed on.
+    (tmp_path / "runs" / "artifacts" / "9" / "final.json").write_text(json.dumps(about | {"trains": False}))
+    assert "Final training" not in page_of((*stages[:6], stage(8, "final_trainer", final)), tmp_path).text("training")
+
+
 def test_the_lineage_names_executions_artifacts_digests_and_settings(stages, tmp_path):
     text = page_of(stages, tmp_path).text("lineage")
     assert "splits.test 0.2" in text
