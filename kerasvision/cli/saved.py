@@ -97,9 +97,11 @@ def _told(version: Path, *, is_newest: bool) -> tuple[str, str, str, str]:
     except ValueError:
         record = {}
     back, forced, pushed = record.get("rolled_back"), record.get("forced"), record.get("pushed") or {}
+    final = record.get("final") or {}
     remarks = ["newest"] if is_newest else []
     remarks += [f"copy of version {back['to']}"] if back else []
     remarks += [f"forced: {forced['reason']}"] if forced else []
+    remarks += [f"trained on all {final['all_images']:,} images after the verdict"] if final.get("trains") else []
     remarks += [f"not intact: {wrong}"] if wrong else []
     last = back or pushed
     run = (record.get("lineage") or {}).get("run", "")

@@ -58,6 +58,7 @@ class CardFacts:
         slices: rows of `slices.csv`.
         exported: `export.json`.
         simple: the best score of the simplest models: `accuracy`, `model`.
+        final: `final.json`: which network was judged, and which one is served; empty if they are the same.
         forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
     """
 
@@ -72,6 +73,7 @@ class CardFacts:
     slices: tuple[Data, ...] = ()
     exported: Data = field(default_factory=dict)
     simple: Data = field(default_factory=dict)
+    final: Data = field(default_factory=dict)
     forced: Data | None = None
 
     @classmethod
@@ -94,6 +96,9 @@ def model_card(facts: CardFacts) -> str:
         "Settings": table(["setting", "value"], set_leaves(facts.settings).items()),
         "Lineage": _lineage(facts),
     }
+    if facts.final:
+        # Both sections are about the judged network, which is not the one in this folder.
+        sections |= {title: _judged(facts) + sections[title] for title in ("Scores", "Gate") if sections[title]}
     body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items() if text)
     return f"# {escape(facts.name)}\n\n{_head(facts)}{body}"
 
@@ -110,7 +115,14 @@ def _head(facts: CardFacts) -> str:
         text += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
         packaged = PACKAGED.get(str(network.get("name"))) if network.get("weights") == IMAGENET else None
         text += f"\nIt began with the weights of {escape(packaged.origin)}.\n" if packaged else ""
+    if facts.final:
+        text += f"\n- Judged: {escape(facts.final['judged'])}.\n- Served: {escape(facts.final['served'])}.\n"
     return text
+
+
+def _judged(facts: CardFacts) -> str:
+    """Which network the scores and the verdict are about."""
+    return f"Judged: {escape(facts.final['judged'])}.\n\n"
 
 
 def _data(facts: CardFacts) -> str:
@@ -216,6 +228,8 @@ def _proof(facts: CardFacts) -> str:
 def _limits(facts: CardFacts) -> Iterator[str]:
     if facts.forced or facts.verdict["verdict"] != "BLESSED":
         yield f"It did not pass its gate: {escape(facts.verdict['reason'])}."
+    if facts.final.get("trains"):
+        yield "Its scores are those of the judged network. This one learned from the test images too, and was not judged."
     yield (
         "Its scores are for test images from the same source as its training images. They say nothing about other cameras, "
         "places and times."
@@ -228,6 +242,8 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         yield f"Fewer than {FEW_IMAGES} test images: {named}. Their scores are uncertain."
     if facts.exported.get("temperature") is None:
         yield "Its scores were not calibrated on validation images."
+    elif facts.final.get("trains"):
+        yield "Its scores were calibrated by the validation images of the judged network."
     for split, one in facts.scores.get("splits", {}).items():
         for metric, why in list(one.get("left_out", {}).items())[:10]:
             yield f"{escape(metric)} is unknown on {escape(split)}: {escape(why)}."

@@ -76,10 +76,12 @@ def _push_with_card(
     judged: JudgedModel, folder: Path, *, token: str, pushed: dict[str, str], forced: dict[str, str] | None
 ) -> int:
     known = {"name": judged.name, "pushed": pushed, "lineage": judged.lineage, "simple": judged.simple, "forced": forced}
+    read = CardFacts.read(judged.files, **known)
+    final = {"final": dict(read.final)} if read.final else {}
     return push(
         judged.saved_model,
         folder=folder,
-        card=model_card(CardFacts.read(judged.files, **known)),
-        facts={"pushed": pushed, "forced": forced, "lineage": judged.lineage},
+        card=model_card(read),
+        facts={"pushed": pushed, "forced": forced, "lineage": judged.lineage, **final},
         token=token,
     )

