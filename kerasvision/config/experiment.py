@@ -236,6 +236,11 @@ class Experiment(Config):
         return self
 
     def _check_search_path(self, path: str) -> None:
+        if path == "training.final":
+            raise ConfigError(
+                'search.space["training.final"]: a search cannot vary what is trained after the verdict',
+                hint="set training.final itself: the final training takes the values that the search finds",
+            )
         if path.partition(".")[0] not in SEARCHED:
             like = [".".join(one) for one in paths_like(self, path.split(".")) if one[0] in SEARCHED]
             raise ConfigError(

@@ -144,14 +144,15 @@ class BulkInferrerSettings(Config):
 
 def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     """The settings of every stage of the standard graph, by stage name; None for a stage without settings."""
-    e, task = experiment, experiment.task.without_added_metrics()
+    e, task, training = experiment, experiment.task.without_added_metrics(), experiment.training.without_final()
+    trainer = TrainerSettings(task=task, model=e.model, training=training, augment=e.augment)
     settings: dict[str, Config | None] = {
         "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
         "statistics_gen": None,
         "schema_gen": SchemaGenSettings(schema_file=e.schema_file, requires=e.task.requires),
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
-        "trainer": TrainerSettings(task=task, model=e.model, training=e.training, augment=e.augment),
+        "trainer": trainer,
         "exporter": ExporterSettings(task=task, export=e.export),
         "evaluator": EvaluatorSettings(task=e.task, evaluation=e.evaluation, gate=e.gate),
         "infra_validator": InfraValidatorSettings(serving=e.serving),
@@ -164,5 +165,12 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     if e.predict is not None:
         settings["bulk_inferrer"] = BulkInferrerSettings(predict=e.predict)
     if e.search is not None:
-        settings["tuner"] = TunerSettings(task=task, model=e.model, training=e.training, augment=e.augment, search=e.search)
+        settings["tuner"] = TunerSettings(task=task, model=e.model, training=training, augment=e.augment, search=e.search)
+    if e.training.final is not None:
+        settings |= {
+            "final_plan": None,
+            "final_trainer": trainer,
+            "final_exporter": settings["exporter"],
+            "final_infra_validator": settings["infra_validator"],
+        }
     return settings

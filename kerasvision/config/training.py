@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
@@ -141,6 +141,10 @@ class Training(Config):
     fine_tune: FineTuning | None = Field(
         default=None, description="a second phase, in which layers learn that freeze keeps as they are; None: one phase only"
     )
+    final: Literal["all"] | None = Field(
+        default=None,
+        description="all: once the network is blessed, train another one on the images of all splits, and push that one",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="of the first weights, the order of the images and the augmentation"
     )
@@ -208,7 +212,29 @@ class Training(Config):
             )
         if self.best_metric is not None and self.keep != "best":
             raise ValueError(f"best_metric requires keep='best'; received keep={self.keep!r}")
+        if self.final is not None and self.strategy == "multi_worker":
+            # The workers end after the judged training: they cannot know the verdict.
+            raise ValueError(
+                "final='all' trains on one machine, and strategy='multi_worker' on several; choose another strategy, or "
+                f"leave final out; received final={self.final!r}"
+            )
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Without `final`, which changes nothing about the network that is judged."""
+        return {name: value for name, value in super().identity().items() if name != "final"}
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "final" or value is not None}
+
+    def without_final(self) -> "Training":
+        """The settings of one training: of the network that is judged, or of the final one.
+
+        >>> Training(epochs=3, final="all").without_final() == Training(epochs=3)
+        True
+        """
+        return self.model_copy(update={"final": None})
 
     def check_batch(self, *, replicas: int) -> None:
         """Raises ConfigError if a batch cannot be divided equally among the micro-batches of all replicas.

@@ -158,7 +158,11 @@ class Model(Artifact):
     Format-Keras/model.keras     loads with `keras.saving.load_model`, without kerasvision; contains its class names
     history.csv                  a row per epoch
     settings.json                the settings of its training, including the tuner's values
+    epochs.json                  how many epochs of each phase made its weights: [20], or [20, 5] with a fine-tuning
+    final.json                   after the final training: which network was judged, and which one is served
     ```
+
+    Its properties after a final training: `final_images`, on how many images it was trained.
     """
 
     TYPE_NAME = "Model"
@@ -177,6 +181,31 @@ class Model(Artifact):
     def settings(self) -> Path:
         """The settings that it was trained with."""
         return self.uri / "settings.json"
+
+    @property
+    def epochs(self) -> Path:
+        """How many epochs of each phase made its weights."""
+        return self.uri / "epochs.json"
+
+    @property
+    def final(self) -> Path:
+        """Which network was judged, and which one is served; only final_trainer writes it."""
+        return self.uri / "final.json"
+
+
+class FinalPlan(Artifact):
+    """Whether to train another network on all images, and for how long: `final_plan.json`.
+
+    `{"trains": true, "epochs": [20], "reason": ""}`, or `trains: false` and the reason.
+    """
+
+    TYPE_NAME = "FinalPlan"
+    FRONT = "final_plan.json"
+
+    @property
+    def file(self) -> Path:
+        """The plan itself."""
+        return self.uri / "final_plan.json"
 
 
 class SavedModel(Artifact):

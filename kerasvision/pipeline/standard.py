@@ -1,6 +1,6 @@
 """Builds the standard graph of an experiment, or the graph that a pipeline file defines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kerasvision import lookup
@@ -8,11 +8,11 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import GraphError
-from kerasvision.pipeline.graph import Input, LatestBlessed, Node, Pipeline, Previous
+from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
-    """The stages in TFX's order; tuner, simple models and bulk inferrer only if the experiment uses them.
+    """The stages in TFX's order; tuner, simple models, the final stages and bulk inferrer only if the experiment uses them.
 
     If a rule of the gate bounds how fast or how large the served model is, the infra validator runs before the evaluator.
     """
@@ -45,10 +45,32 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     evaluator = add("evaluator", **data, **models, **rivals, infra_blessing=facts)
     infra_blessing = facts or add("infra_validator", **data, **models).blessing
     blessings = {"model_blessing": evaluator.blessing, "infra_blessing": infra_blessing}
+    if experiment.training.final is not None:
+        models, blessings = _add_final(add, {**data, "hyperparameters": best}, models, blessings)
     add("pusher", **models, **blessings, statistics=statistics, evaluation=evaluator.evaluation)
     if experiment.predict:
         add("bulk_inferrer", saved_model=models["saved_model"], model_blessing=evaluator.blessing)
     return pipeline
+
+
+def _add_final(
+    add: Callable[..., Node],
+    data: Mapping[str, Channel | None],
+    models: Mapping[str, Channel],
+    blessings: Mapping[str, Channel],
+) -> tuple[dict[str, Channel], dict[str, Channel]]:
+    """Adds the final training and what follows from it; returns the models and blessings that the pusher gets.
+
+    The blessing of the evaluator stays that of the judged model, which alone is a baseline for later runs: the final network
+    has learned from the images that such a comparison uses.
+    """
+    plan = add("final_plan", model=models["model"], **blessings).plan
+    model = add("final_trainer", **data, judged=models["model"], plan=plan).model
+    data = {name: channel for name, channel in data.items() if name != "hyperparameters"}
+    saved_model = add("final_exporter", **data, model=model, judged=models["saved_model"]).saved_model
+    served = {"model": model, "saved_model": saved_model}
+    proof = add("final_infra_validator", **data, **served, judged=blessings["infra_blessing"]).blessing
+    return served, {**blessings, "infra_blessing": proof}
 
 
 def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipeline:
@@ -60,7 +82,7 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
 
     Raises:
         ConfigError: the file, the experiment or an override is wrong.
-        GraphError: the stages do not fit together.
+        GraphError: the stages do not fit together, or leave out the final training that the experiment requires.
     """
     module = load_pipeline_module(path)
     experiment = experiment_of(module, overrides=overrides)
@@ -70,4 +92,29 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
         pipeline = module.pipeline(experiment)
     if not isinstance(pipeline, Pipeline):
         raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
+    _check_final(experiment, pipeline)
     return pipeline
+
+
+def _check_final(experiment: Experiment, pipeline: Pipeline) -> None:
+    """The final training would be for nothing if its network was not exported, proven and pushed."""
+    if experiment.training.final is None:
+        return
+    stages = {name: lookup.STAGES.load(name) for name in ("final_trainer", "final_exporter", "final_infra_validator")}
+    made = {name: node for name, node in pipeline.nodes.items() if node.function in stages.values()}
+    pushers = [node for node in pipeline.nodes.values() if "pushed_model" in node.signature.outputs]
+    wanted = ("model", "saved_model", "infra_blessing")
+    is_pushed = any(all(_producer(node, name) in made for name in wanted) for node in pushers)
+    if not is_pushed:
+        raise GraphError(
+            "training.final='all' requires a pusher whose model, saved_model and infra_blessing come from "
+            f"{', '.join(stages)}",
+            received=", ".join(pipeline.nodes),
+            hint="add these stages and final_plan as standard_pipeline does, or set training.final=None",
+        )
+
+
+def _producer(node: Node, name: str) -> str | None:
+    """The stage that makes an input of a node; None if the node does not have that input."""
+    channel = node.inputs.get(name)
+    return channel.producer if isinstance(channel, Channel) else None

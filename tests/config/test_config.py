@@ -274,6 +274,12 @@ def test_search_over_weights_is_refused():
         experiment(model=c.Model(name="vgg16"), search=search)
 
 
+def test_search_over_the_final_training_is_refused_with_the_way_out():
+    search = c.Search(space={"training.final": c.Choice("all", "none")})
+    with pytest.raises(ConfigError, match=r"cannot vary what is trained after the verdict\. Set training\.final itself"):
+        experiment(search=search)
+
+
 OWN = c.Model(name="lenet5", weights="trained.keras")
 
 

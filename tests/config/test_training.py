@@ -206,3 +206,24 @@ def test_labels_of_a_hinge_are_not_smoothed(loss):
     with pytest.raises(ConfigError, match=f"received label_smoothing=0.1, loss='{loss}'"):
         c.Classification(loss=loss, label_smoothing=0.1)
     assert c.Classification(loss="binary_cross_entropy", label_smoothing=0.1).label_smoothing == 0.1
+
+
+def test_the_final_training_changes_neither_the_data_nor_the_identity_of_a_training_without_it():
+    final, without = t.Training(final="all"), t.Training()
+    assert "final" not in without.to_data()
+    assert t.Training.parse(final.to_data()) == final != without
+    assert final.without_final() == without
+    # So the judged network is not trained again if the final training is added or removed.
+    assert final.identity() == without.identity()
+
+
+def test_a_final_training_on_several_machines_is_refused_with_the_way_out():
+    with pytest.raises(
+        ConfigError, match=r"strategy='multi_worker' on several; choose another strategy, or leave final out"
+    ):
+        t.Training(final="all", strategy="multi_worker")
+
+
+def test_an_unknown_final_training_is_refused():
+    with pytest.raises(ConfigError, match=r"Training\.final: .*'all'; received 'train'"):
+        t.Training(final="train")

@@ -38,6 +38,7 @@ def pusher(
         "certificate": infra_blessing.certificate,
         "settings": model.settings,
         "exported": saved_model.record,
+        "final": model.final,
         **({"statistics": statistics.summary} if statistics else {}),
         **({"scores": evaluation.scores, "slices": evaluation.slices} if evaluation else {}),
     }

@@ -33,5 +33,6 @@ def trainer(
             model=model.keras_file,
             history=model.history,
             work=work,
+            epochs=model.epochs,
         ),
     )
