@@ -49,7 +49,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     recipe, time = choose(look, network=network), None
     if minutes is not None:
         time = _measured(pipeline_text(name, look=look, recipe=recipe), look)
-        epochs = time.epochs_in(60 * minutes, images=recipe.split_sizes["train"])
+        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
         recipe = choose(look, network=network, epochs=epochs)
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(pipeline_text(name, look=look, recipe=recipe), encoding="utf-8")
@@ -97,6 +97,8 @@ def _seen(look: "FirstLook", recipe: "Recipe") -> list[str]:
         f"{look.counts.total():,} images of {len(look.counts)} classes, {colour}; shorter side in pixels: {sides}",
         f"splits: {held}",
     ]
+    if recipe.is_final:
+        lines.append("after the verdict another network is trained on all of them and pushed")
     if unjudged := recipe.unjudged:
         lines.append(f"no test image of {', '.join(map(repr, unjudged[:5]))}: too few images to judge by")
     return lines
@@ -105,11 +107,12 @@ def _seen(look: "FirstLook", recipe: "Recipe") -> list[str]:
 def _time(time: "TrainingTime | None", recipe: "Recipe") -> list[str]:
     if time is None:
         return [f"{recipe.epochs} epochs; --minutes M measures a step on this machine, and chooses the epochs by it"]
-    total = time.seconds(images=recipe.split_sizes["train"], epochs=recipe.epochs) / 60
+    total = time.seconds(images=recipe.trainings, epochs=recipe.epochs) / 60
+    images = " and then of ".join(f"{count:,}" for count in recipe.trainings)
     return [
         f"measured on {time.images} images: {time.start:.0f} s to start, {1e3 * time.image:.1f} ms once per image, "
         f"{1e3 * time.step_image:.1f} ms per image and epoch",
-        f"{recipe.epochs} epochs of {recipe.split_sizes['train']:,} images: about {total:.1f} minutes of training",
+        f"{recipe.epochs} epochs of {images} images: about {total:.1f} minutes of training",
     ]
 
 

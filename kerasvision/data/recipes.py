@@ -32,7 +32,7 @@ PHOTO_SIDE = 96
 MOST_WITH_MAPS = 20_000
 # More time is of no use to a head.
 EPOCHS_OF_HEAD = 60
-# Up to this many images, more of them are used for training, and the network is narrower.
+# Of fewer images, more judge, and the network is narrower. The one that is pushed learns from all of them.
 FEW_IMAGES = 2_000
 # Above this ratio of the largest class to the smallest, accuracy says little.
 UNEVEN = 3
@@ -66,6 +66,7 @@ class Recipe:
         reason: why this recipe was chosen.
         expected: split -> class -> how many images it gets.
         epochs: passes over the training images.
+        is_final: whether another network is trained on all images after the verdict.
         choices: the settings, in the order of the file.
     """
 
@@ -73,7 +74,14 @@ class Recipe:
     reason: str
     expected: Mapping[str, Counter[str]]
     epochs: int
+    is_final: bool
     choices: tuple[Choice, ...]
+
+    @property
+    def trainings(self) -> list[int]:
+        """On how many images each training trains: the judged one, and the final one if there is one."""
+        sizes = self.split_sizes
+        return [sizes[TRAIN], sum(sizes.values())] if self.is_final else [sizes[TRAIN]]
 
     @property
     def split_sizes(self) -> dict[str, int]:
@@ -143,6 +151,11 @@ class _Plan:
         return self.look.median_side <= SMALL_SIDE
 
     @property
+    def is_final(self) -> bool:
+        """Whether what judged the network may teach the one that is pushed: not a person's own test images."""
+        return self.look.counts.total() < FEW_IMAGES and TEST not in self.look.given
+
+    @property
     def is_uneven(self) -> bool:
         return max(self.look.counts.values()) > UNEVEN * min(self.look.counts.values())
 
@@ -178,6 +191,7 @@ def _frozen(plan: _Plan, network: str, epochs: int) -> Recipe:
         reason="its weights are installed, and they know more than a network can learn from these images alone",
         expected=plan.expected,
         epochs=epochs,
+        is_final=plan.is_final,
         choices=(
             _splits(plan),
             Choice("transform", f'c.Transform(image_size=({side}, {side}), fit="crop")', channels),
@@ -197,6 +211,7 @@ def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
         reason=_why_from_nothing(plan),
         expected=plan.expected,
         epochs=epochs,
+        is_final=plan.is_final,
         choices=(
             _splits(plan),
             _transform(plan, side),
@@ -280,9 +295,10 @@ def _training_of_head(plan: _Plan, epochs: int) -> Choice:
         optimizer=c.Adam(learning_rate=1e-3),
         schedule="cosine",
         freeze="backbone",
-        features="once",
+        features="once",{_final(plan)}
     )"""
-    return Choice("training", code, "The frozen part runs once for each image; after that, an epoch takes a moment.")
+    why = "The frozen part runs once for each image; after that, an epoch takes a moment."
+    return Choice("training", code, f"{why}{_why_final(plan)}")
 
 
 def _training_from_nothing(plan: _Plan, epochs: int) -> Choice:
@@ -292,9 +308,24 @@ def _training_from_nothing(plan: _Plan, epochs: int) -> Choice:
         optimizer=c.Muon(learning_rate=0.01, weight_decay=0.05),
         schedule="cosine",
         warmup_epochs=1,
-        precision="auto",
+        precision="auto",{_final(plan)}
     )"""
-    return Choice("training", code, f"Each of the {plan.train:,} training images is seen about {epochs} times.")
+    why = f"Each of the {plan.train:,} training images is seen about {epochs} times."
+    return Choice("training", code, f"{why}{_why_final(plan)}")
+
+
+def _final(plan: _Plan) -> str:
+    return '\n        final="all",' if plan.is_final else ""
+
+
+def _why_final(plan: _Plan) -> str:
+    if not plan.is_final:
+        return ""
+    total = sum(of.total() for of in plan.expected.values())
+    return (
+        f" final: once the network is blessed, another one is trained on all {total:,} images and pushed. So it also learns "
+        "from the images that are held back here. The scores are those of the first."
+    )
 
 
 def _gate(plan: _Plan) -> Choice:

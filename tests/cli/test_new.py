@@ -102,9 +102,10 @@ def test_what_was_seen_chosen_and_comes_next_is_printed(new, photos):
         "60 images of 2 classes, in colour; shorter side in pixels: 48",
         "splits: train 45, validation 6, test 9",
     ]
-    assert printed[7].startswith("recipe: ResNet-9 ")
-    assert " because " in printed[7]
-    assert printed[9:] == [
+    assert printed[7] == "after the verdict another network is trained on all of them and pushed"
+    assert printed[8].startswith("recipe: ResNet-9 ")
+    assert " because " in printed[8]
+    assert printed[10:] == [
         "next:",
         "  kerasvision data show pipelines/pets.py",
         "  kerasvision run pipelines/pets.py --set training.epochs=1 --until trainer",
@@ -132,11 +133,12 @@ def test_minutes_become_epochs_by_what_was_measured(new, photos, monkeypatch):
     measured = training_time.TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64)
     monkeypatch.setattr(training_time, "training_time", lambda *_: measured)
     photos({"cat": 20, "dog": 40})
-    printed = new("pets", "--images", "photos", "--minutes", "0.5")
-    # 45 images train: 10 s to start, 4.5 s once, and 0.45 s for an epoch, so 30 s are enough for 34 epochs.
-    assert "34 epochs of 45 images: about 0.5 minutes of training" in printed
+    printed = new("pets", "--images", "photos", "--minutes", "1")
+    # Two trainings, with 45 and 60 images: 20 s to start both, 10.5 s once, and 1.05 s for an epoch of both. So 60 s are
+    # enough for 28 epochs.
+    assert "28 epochs of 45 and then of 60 images: about 1.0 minutes of training" in printed
     assert "10 s to start, 100.0 ms once per image, 10.0 ms per image and epoch" in printed
-    assert load_experiment("pipelines/pets.py").training.epochs == 34
+    assert load_experiment("pipelines/pets.py").training.epochs == 28
 
 
 def test_a_folder_that_is_missing_is_answered_with_the_option_to_change(new):

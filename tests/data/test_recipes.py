@@ -99,6 +99,27 @@ def test_classes_have_their_share_in_each_split_and_few_images_mostly_train():
     assert chosen(look(FEW)).splits == c.Splits(validation=0.1, test=0.15, stratify=True)
 
 
+@pytest.mark.parametrize("network", [None, LITE])
+def test_of_few_images_all_teach_the_network_that_is_pushed_and_the_file_says_why(network):
+    recipe = choose(look(FEW), network=network)
+    assert chosen(look(FEW), network=network).training.final == "all"
+    assert recipe.trainings == [300, 400]
+    text = " ".join(pipeline_text("new", look=look(FEW), recipe=recipe).replace("#", "").split())
+    assert "another one is trained on all 400 images and pushed" in text
+
+
+@pytest.mark.parametrize("network", [None, LITE])
+def test_many_images_and_a_persons_own_test_images_teach_no_second_network(network):
+    many = look({"cat": 1_000, "dog": 1_000})
+    own = FirstLook(
+        Path("photos"), {"train": look(FEW).files[""], "test": look({"cat": 20, "dog": 30}).files[""]}, (200,), False
+    )
+    for seen, train in ((many, 1_600), (own, 360)):
+        recipe = choose(seen, network=network)
+        assert (recipe.is_final, recipe.trainings) == (False, [train])
+        assert chosen(seen, network=network).training.final is None
+
+
 def test_given_splits_are_used_and_named():
     seen = FirstLook(
         Path("photos"),

@@ -47,22 +47,28 @@ class TrainingTime:
     step_image: float
     images: int
 
-    def seconds(self, *, images: int, epochs: int) -> float:
-        """The whole training.
+    def seconds(self, *, images: Sequence[int], epochs: int) -> float:
+        """One training after the other.
 
-        >>> TrainingTime(start=10, image=0.01, step_image=0.02, images=64).seconds(images=100, epochs=5)
-        21.0
+        Args:
+            images: on how many images each of them trains.
+            epochs: of each of them.
+
+        >>> time = TrainingTime(start=10, image=0.01, step_image=0.02, images=64)
+        >>> time.seconds(images=[100], epochs=5), time.seconds(images=[100, 200], epochs=5)
+        (21.0, 53.0)
         """
-        return self.start + images * (self.image + epochs * self.step_image)
+        return len(images) * self.start + sum(images) * (self.image + epochs * self.step_image)
 
-    def epochs_in(self, seconds: float, *, images: int) -> int:
-        """How many epochs take that long: at least 1.
+    def epochs_in(self, seconds: float, *, images: Sequence[int]) -> int:
+        """How many epochs of each of these trainings take that long together: at least 1.
 
-        >>> TrainingTime(start=10, image=0.01, step_image=0.02, images=64).epochs_in(21.5, images=100)
-        5
+        >>> time = TrainingTime(start=10, image=0.01, step_image=0.02, images=64)
+        >>> time.epochs_in(21.5, images=[100]), time.epochs_in(53.5, images=[100, 200])
+        (5, 5)
         """
-        rest = seconds - self.start - images * self.image
-        return max(1, math.floor(rest / max(images * self.step_image, 1e-9)))
+        rest = seconds - len(images) * self.start - sum(images) * self.image
+        return max(1, math.floor(rest / max(sum(images) * self.step_image, 1e-9)))
 
 
 def training_time(experiment: c.Experiment, files: Mapping[str, Sequence[Path]]) -> TrainingTime:

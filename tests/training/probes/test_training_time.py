@@ -51,4 +51,4 @@ def test_images_that_cannot_be_read_are_named(files):
 
 
 def test_time_that_is_too_short_gives_one_epoch():
-    assert TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64).epochs_in(1.0, images=100) == 1
+    assert TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64).epochs_in(1.0, images=[100]) == 1
