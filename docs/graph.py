@@ -23,13 +23,17 @@ def experiment(**parts: object) -> c.Experiment:
         "transform": c.Transform(image_size=(32, 32)),
         "training": c.Training(epochs=1, batch_size=64),
     }
-    return c.Experiment(name="any", task=c.Classification(), model=c.Model(name="lenet5"), **least, **parts)
+    return c.Experiment(name="any", task=c.Classification(), model=c.Model(name="lenet5"), **{**least, **parts})
 
 
 def fullest() -> Pipeline:
     """The standard graph with every stage that an experiment can have."""
     return standard_pipeline(
-        experiment(search=c.Search(space={"training.epochs": c.Int(1, 2)}), predict=c.Predict(path="new"))
+        experiment(
+            training=c.Training(epochs=1, batch_size=64, final="all"),
+            search=c.Search(space={"training.epochs": c.Int(1, 2)}),
+            predict=c.Predict(path="new"),
+        )
     )
 
 
