@@ -168,7 +168,7 @@ def _shares(look: FirstLook) -> Splits:
 
 
 def _epochs(train: int) -> int:
-    """Few images are seen more often: with 50 epochs, 400 flowers take no more time than a short script of 40 epochs does."""
+    """Few images are seen more often: with 50 epochs, 400 flowers take no longer than a short script with 40."""
     return next((epochs for most, epochs in ((600, 50), (6_000, 40), (20_000, 20)) if train < most), 10)
 
 
