@@ -5,7 +5,7 @@
 
 The script is called as `SCRIPT TRAIN JUDGE EPOCHS SEED`, and prints `test accuracy A`, `training S processor seconds`. Both
 sides get the folder TRAIN, from which `new` holds images back, and answer all images of JUDGE. They take turns, a seed each,
-so that a disturbance affects both. Ours counts the stage `trainer`, and where `new` asks for it `final_trainer`, which learns
+so that a disturbance affects both. We count the stage `trainer`, and where `new` asks for it `final_trainer`, which learns
 from all images of TRAIN. The answers are those of the SavedModel that would be pushed.
 """
 
