@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import keras
 import numpy as np
 
-from kerasvision.models import build, efficientnet_lite, resnet, resnet_small, resnet_v2
+from kerasvision.models import build, densenet, efficientnet_lite, googlenet, resnet, resnet_small, resnet_v2
 
 WIDEST_DENSE = 256
 
@@ -24,9 +25,9 @@ WIDEST_DENSE = 256
 class Network:
     """A builder with its options, the (H, W, C) of the images for its checks, and whether these checks are slow.
 
-    `shorter`: builds the network with fewer blocks. `everywhere`: two replicas and another backend compute with this row in
-    every run of the tests; for the other rows that is slow. `idle`: a pattern for the paths of weights that training cannot
-    change, because a norm subtracts what they add.
+    `shorter`: builds the network with fewer blocks. `everywhere`: two replicas, another backend and a process without
+    kerasvision compute with this row in every run of the tests; for the other rows that is slow. `idle`: a pattern for the
+    paths of weights that training cannot change, because a norm subtracts what they add.
     """
 
     name: str
@@ -87,8 +88,22 @@ SHORT_18 = partial(resnet.resnet, resnet.Depth("resnet18", (1, 1, 1, 1), bottlen
 SHORT_50 = partial(resnet.resnet, resnet.Depth("resnet50", (2, 1, 1, 1), bottlenecks=True))
 SHORT_20 = partial(resnet_small.cifar_resnet, resnet_small.Depth("resnet20", 1))
 SHORT_18_V2 = partial(resnet_v2.resnet_v2, resnet.Depth("resnet18_v2", (1, 1, 1, 1), bottlenecks=False))
-# Ten blocks of half the width, three of them with a shortcut.
-SHORT_LITE = partial(efficientnet_lite.efficientnet_lite, efficientnet_lite.Size("efficientnet_lite0", 0.5, 0.5))
+# Eight blocks of half the width, one of them with a shortcut.
+SHORT_LITE = partial(efficientnet_lite.efficientnet_lite, efficientnet_lite.Size("efficientnet_lite0", 0.5, 0.26))
+
+
+def short_googlenet(stage: Callable[..., Any] = googlenet.stage, **options: Any) -> keras.Model:
+    """GoogLeNet with the last Inception module of each level: three of nine."""
+    with patch.object(googlenet, "stage", lambda x, *, modules, **rest: stage(x, modules=modules[-1], **rest)):
+        return googlenet.googlenet(**options)
+
+
+def short_densenet_small(dense_maps: Callable[..., Any] = densenet.dense_maps, **options: Any) -> keras.Model:
+    """Stages of two layers instead of four: the second layer reads what the first one added."""
+    with patch.object(densenet, "dense_maps", lambda x, *, counts, **rest: dense_maps(x, counts=(2, 2, 2, 2), **rest)):
+        return densenet.densenet_small(**options)
+
+
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
@@ -102,14 +117,13 @@ NETWORKS = [
     Network("alexnet", (67, 67, 3), {"dropout": 0.0}),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}),
     Network("vgg11", (32, 32, 3), SMALL_VGG),
-    Network(
-        "vgg11", (32, 32, 3), {"width": 0.25, "dropout": 0.0, "batch_norm": True}, everywhere=True, idle=r"_conv\d/bias"
-    ),
+    Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, idle=r"_conv\d/bias"),
     Network("vgg13", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg16", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg19", (32, 32, 3), SMALL_VGG, slow=True),
     Network("nin", (67, 67, 3), {"dropout": 0.0}),
-    Network("googlenet", (64, 64, 3), {"dropout": 0.0}),
+    Network("googlenet", (64, 64, 3), {"dropout": 0.0}, shorter=short_googlenet),
+    Network("googlenet", (64, 64, 3), {"dropout": 0.0}, slow=True),
     Network("googlenet", (64, 64, 3), {"dropout": 0.0, "batch_norm": True}, slow=True),
     Network("inception_v3", (107, 107, 3), {"dropout": 0.0}, slow=True),
     Network("resnet18", (32, 32, 3), shorter=SHORT_18),
@@ -138,7 +152,8 @@ NETWORKS = [
     Network("densenet121", (32, 32, 3), slow=True),
     Network("densenet169", (32, 32, 3), slow=True),
     Network("densenet201", (32, 32, 3), slow=True),
-    Network("densenet_small", (32, 32, 3)),
+    Network("densenet_small", (32, 32, 3), shorter=short_densenet_small),
+    Network("densenet_small", (32, 32, 3), slow=True),
     Network("efficientnet_lite0", (32, 32, 3), {"dropout": 0.0}, shorter=SHORT_LITE, idle=LINEAR),
     Network("efficientnet_lite0", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite1", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),

@@ -15,8 +15,8 @@ NETWORKS = runpy.run_path(str(Path(__file__).with_name("catalogue.py")))["NETWOR
 collect_ignore = ["reload.py", "other_backend.py", "two_replicas.py"]
 
 
-# These compute with each row on two replicas or on another backend.
-COSTLY = {"replica_runs", "jax_answers"}
+# These compute with each row on two replicas, on another backend or without kerasvision.
+COSTLY = {"replica_runs", "jax_answers", "reloaded_networks"}
 
 
 def pytest_generate_tests(metafunc):

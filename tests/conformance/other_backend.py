@@ -1,8 +1,8 @@
-"""Builds networks of a folder: `<row>.shapes.json` lists the weights, `<row>.<how>.npy` answers `<row>.npz`.
+"""Builds networks of the catalogue: `<row>.shapes.json` lists the weights, `<row>.<how>.npy` answers `<row>.npz`.
 
     python other_backend.py <folder> eager|compiled <row>...
 
-It builds the network of each `<row>.keras` in the folder. Only the given rows load these weights and answer.
+It builds the network of each given row. Those with a `<row>.keras` in the folder load these weights and answer.
 
 Compiled, a network runs as one program. Eager, it runs operation by operation: JAX compiles each kind once for all networks,
 which takes less than half the time.
@@ -41,9 +41,9 @@ if __name__ == "__main__":
     folder, how, *rows = sys.argv[1:]
     folder = Path(folder)
     for network in NETWORKS:
-        if (folder / f"{network}.keras").exists():
+        if str(network) in rows:
             model = network.build()
             shapes = [[weight.path, weight.shape] for weight in model.weights]
             (folder / f"{network}.shapes.json").write_text(json.dumps(shapes))
-            if str(network) in rows:
+            if (folder / f"{network}.keras").exists():
                 np.save(folder / f"{network}.{how}.npy", answers(model, folder, network, how))

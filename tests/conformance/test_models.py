@@ -15,6 +15,8 @@ import tensorflow as tf
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
+# How the file of a network writes an argument that is a tensor, `:` or `...`.
+MARKS = {"__keras_tensor__", "__slice__", "__ellipsis__"}
 
 
 def asked(model, inputs, **options):
@@ -32,6 +34,14 @@ def lived_in(network):
     for _ in range(3):  # moves the statistics of batch normalisation
         asked(model, network.inputs(8), training=True)
     return model
+
+
+def described(config):
+    """Every part of a network's configuration that names a class or a function."""
+    if isinstance(config, dict):
+        yield from [config] if "class_name" in config else []
+    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else []:
+        yield from described(value)
 
 
 def norms_of(model):
@@ -61,7 +71,7 @@ def run_on_jax(folder, how, names):
 
 @pytest.fixture(scope="module")
 def living():
-    """Each network after `lived_in`. Those of fast rows are made once, since `saved_networks` takes them all at once."""
+    """Each network after `lived_in`. Those of fast rows are made once, since `saved_networks` takes several at once."""
     kept = {}
 
     def living_one(network):
@@ -85,7 +95,7 @@ def logits(model, network):
 
 
 @pytest.fixture(scope="module")
-def saved_networks(networks, living, together, tmp_path_factory):
+def saved_networks(networks, living, computed_together, tmp_path_factory):
     """A folder with each row's network and its images."""
 
     @functools.cache
@@ -97,7 +107,7 @@ def saved_networks(networks, living, together, tmp_path_factory):
                 np.savez(folder / f"{network}.npz", *network.inputs())
         return folder
 
-    return lambda network: of(together(network))
+    return lambda network: of(computed_together(network))
 
 
 @pytest.fixture(scope="module")
@@ -114,33 +124,32 @@ def reloaded_networks(saved_networks, warm):
 
 
 @pytest.fixture(scope="module")
-def on_jax(saved_networks):
-    """`on_jax(network, how, names)`: the same folder after a run on JAX in which the rows of these names answer."""
+def on_jax(saved_networks, together):
+    """`on_jax(network, how)`: the same folder after a run on JAX that builds all rows of a run, and asks those in it."""
 
     @functools.cache
     def of(folder, how, names):
         run_on_jax(folder, how, names)
         return folder
 
-    return lambda network, how, names: of(saved_networks(network), how, names)
+    return lambda network, how: of(saved_networks(network), how, together(network))
 
 
 @pytest.fixture(scope="module")
-def jax_shapes(on_jax, networks, computed_together):
+def jax_shapes(on_jax, networks):
     """The path and shape of each weight of a row on JAX, from the run that every run of the tests makes."""
 
     def of(network):
         answering = network if network.slow else next(row for row in networks if row.everywhere)
-        folder = on_jax(network, "eager", computed_together(answering))
-        return json.loads((folder / f"{network}.shapes.json").read_text())
+        return json.loads((on_jax(answering, "eager") / f"{network}.shapes.json").read_text())
 
     return of
 
 
 @pytest.fixture(scope="module")
-def jax_answers(on_jax, computed_together):
+def jax_answers(on_jax):
     """The logits of a row on JAX: `how` is "eager", or "compiled" as a whole."""
-    return lambda network, how: np.load(on_jax(network, how, computed_together(network)) / f"{network}.{how}.npy")
+    return lambda network, how: np.load(on_jax(network, how) / f"{network}.{how}.npy")
 
 
 def test_image_becomes_one_finite_logit_per_class(logits, network):
@@ -155,6 +164,12 @@ def test_output_is_logits_not_probabilities(model):
     # NiN's logits are the means of its last maps, and a pooling has no activation.
     pooled = isinstance(last, keras.layers.GlobalAveragePooling2D)
     assert pooled or last.activation is keras.activations.linear
+
+
+def test_file_of_a_network_names_nothing_but_what_keras_has(model):
+    """Keras alone can load such a file. Whether it then answers the same, the next test finds out, for most rows slowly."""
+    named = {part.get("module") or part["class_name"] for part in described(json.loads(model.to_json()))}
+    assert {name.partition(".")[0] for name in named - MARKS} == {"keras"}
 
 
 def test_saved_equals_loaded_in_a_process_without_kerasvision(logits, network, reloaded_networks):

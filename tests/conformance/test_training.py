@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 
@@ -10,9 +11,14 @@ def called(model, inputs):
     return model(inputs if len(inputs) > 1 else inputs[0], training=True)
 
 
-def test_every_weight_gets_a_gradient(network):
+@pytest.fixture(scope="module")
+def model(network):
+    """The network of a row, built once for both tests. They do not depend on the statistics that training moves."""
     keras.utils.set_random_seed(0)
-    model = network.build()
+    return network.build()
+
+
+def test_every_weight_gets_a_gradient(model, network):
     with tf.GradientTape() as tape:
         logits = called(model, network.inputs(8))
         rows = tf.reshape(logits, (-1, 10))
@@ -24,9 +30,8 @@ def test_every_weight_gets_a_gradient(network):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 1e-6 or network.is_idle(weight.path), weight.path
 
 
-def test_eager_equals_graph_in_training(network):
-    keras.utils.set_random_seed(0)
-    model, generator = network.build(), np.random.default_rng(1)
+def test_eager_equals_graph_in_training(model, network):
+    generator = np.random.default_rng(1)
     for weight in model.trainable_weights:  # a zero or a one can hide a mistake
         weight.assign_add(generator.normal(0.0, 0.02, weight.shape))
     start = model.get_weights()
