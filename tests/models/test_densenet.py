@@ -84,14 +84,13 @@ def test_transition_halves_channels_and_pixels(name, channels):
 
 
 @pytest.mark.parametrize("builder", [SLOW_121, densenet_small])
+@pytest.mark.usefixtures("shapes_only")
 def test_map_of_a_level_is_read_by_its_transition_and_the_last_one_by_the_head(builder):
     model = builder(image_shape=(64, 64, 3), num_classes=10)
     backbone = builder(image_shape=(64, 64, 3), num_classes=None)
-    backbone.set_weights(model.get_weights()[:-2])
     names = ["transition2_relu", "transition3_relu", "transition4_relu", "final_relu"]
-    expected = keras.Model(model.input, [model.get_layer(name).output for name in names])(random_images(64))
-    for feature_map, read in zip(backbone(random_images(64)).values(), expected, strict=True):
-        np.testing.assert_allclose(feature_map, read, rtol=1e-5, atol=1e-5)
+    for level, name in zip(("c2", "c3", "c4", "c5"), names, strict=True):
+        assert backbone.output[level] is backbone.get_layer(name).output
     for level in (2, 3, 4):
         assert model.get_layer(f"transition{level}_conv").input is model.get_layer(f"transition{level}_relu").output
     assert model.get_layer("pool").input is model.get_layer("final_relu").output

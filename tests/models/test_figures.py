@@ -2,14 +2,23 @@
 
 import pytest
 
-from kerasvision.models import build
+from kerasvision.lookup import MODELS
+from kerasvision.models import build, densenet, resnet, resnet_v2
 from kerasvision.models.summary import layer_table, matching_figures
 from kerasvision.models.table import NETWORKS, find, usual
 
-# For these, every run checks one figure. What the others change shows in the shallower networks of the same family.
-DEEP = ("resnet101", "resnet152", "resnet101_v2", "resnet152_v2", "densenet169", "densenet201")
+# How many blocks the stages have: table 1 of the papers on ResNet and DenseNet. The sizes of these networks are slow tests.
+# Their blocks are those of the shallower networks of their family, whose sizes every run checks.
+DEEP = {
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+    "resnet101_v2": (3, 4, 23, 3),
+    "resnet152_v2": (3, 8, 36, 3),
+    "densenet169": (6, 12, 32, 32),
+    "densenet201": (6, 12, 48, 32),
+}
 FIGURES = [
-    pytest.param(row.name, figure, id=f"{row.name}-{i}", marks=[pytest.mark.slow] if i > 0 and row.name in DEEP else [])
+    pytest.param(row.name, figure, id=f"{row.name}-{i}", marks=[pytest.mark.slow] if row.name in DEEP else [])
     for row in NETWORKS
     for i, figure in enumerate(row.figures)
 ]
@@ -20,6 +29,14 @@ FIGURES = [
 def test_size_equals_the_published_one(name, figure):
     model = build(name, image_shape=figure.image_shape, num_classes=figure.num_classes, **figure.options)
     assert matching_figures(layer_table(model), [figure])[0].startswith("equal to ")
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_network_is_its_column_of_the_table_in_the_code_of_its_family(name, monkeypatch):
+    for module in (resnet, resnet_v2, densenet):
+        monkeypatch.setattr(module, module.__name__.rpartition(".")[2], lambda depth: tuple(depth))
+    bottlenecks = [True] if name.startswith("resnet") else []
+    assert MODELS.load(name)() == (name, DEEP[name], *bottlenecks)
 
 
 @pytest.mark.usefixtures("shapes_only")

@@ -1,5 +1,6 @@
 """The pre-activation networks: sizes and costs by hand, where each layout strides, which map a level is, how they start."""
 
+import functools
 import inspect
 
 import keras
@@ -10,11 +11,14 @@ import tensorflow as tf
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
 from kerasvision.models import build
-from kerasvision.models.resnet_v2 import resnet18_v2, resnet50_v2
+from kerasvision.models.resnet import Depth
+from kerasvision.models.resnet_v2 import resnet18_v2, resnet50_v2, resnet_v2
 from kerasvision.models.summary import layer_table
 from kerasvision.models.table import NETWORKS
 
 LAYOUTS = pytest.mark.parametrize("layout", ["torchvision", "paper", "keras"])
+# One block per stage.
+SHORT_18 = functools.partial(resnet_v2, Depth("resnet18_v2", (1, 1, 1, 1), bottlenecks=False))
 ROWS = [row for row in NETWORKS if row.family == "resnet_v2"]
 
 
@@ -121,13 +125,13 @@ def test_stages_end_where_the_layout_says(layout, sides):
         ("keras", ["stage2_block3_preact_relu", "stage3_block4_preact_relu", "stage4_block6_preact_relu", "final_relu"]),
     ],
 )
+@pytest.mark.usefixtures("shapes_only")
 def test_map_of_a_level_is_what_the_next_strided_block_reads(layout, readers):
     backbone = resnet50_v2(image_shape=(64, 64, 3), num_classes=None, layout=layout)
-    expected = keras.Model(backbone.input, [backbone.get_layer(reader).output for reader in readers])(random_images(64))
-    maps = backbone(random_images(64))
-    for level, feature_map in zip(("c2", "c3", "c4", "c5"), expected, strict=True):
-        np.testing.assert_array_equal(maps[level], feature_map)
-        assert 0 == np.min(maps[level]) < np.max(maps[level])
+    for level, name in zip(("c2", "c3", "c4", "c5"), readers, strict=True):
+        reader = backbone.get_layer(name)
+        assert isinstance(reader, keras.layers.ReLU)
+        assert backbone.output[level] is reader.output
 
 
 # (first 1x1, 3x3, last 1x1)
@@ -181,12 +185,16 @@ def test_sum_passes_from_the_stem_to_the_last_norm_through_additions_alone_withi
 
 
 @pytest.mark.parametrize(
-    ("builder", "blocks", "last"), [(resnet18_v2, (2, 2, 2, 2), "conv2"), (resnet50_v2, (3, 4, 6, 3), "conv3")]
+    ("depth", "last"),
+    [
+        (Depth("resnet18_v2", (1, 2, 1, 1), bottlenecks=False), "conv2"),
+        (Depth("resnet50_v2", (1, 2, 1, 1), bottlenecks=True), "conv3"),
+    ],
 )
-def test_zero_init_of_the_last_convolution_touches_no_other_layer(builder, blocks, last):
-    model = builder(image_shape=(32, 32, 3), num_classes=10, zero_init_last_conv=True)
+def test_zero_init_of_the_last_convolution_touches_no_other_layer(depth, last):
+    model = resnet_v2(depth, image_shape=(32, 32, 3), num_classes=10, zero_init_last_conv=True)
     zeros = {layer.name for layer in model.layers if hasattr(layer, "kernel") and not layer.kernel.numpy().any()}
-    assert zeros == {f"stage{i + 2}_block{number}_{last}" for i in range(4) for number in range(1, blocks[i] + 1)}
+    assert zeros == {f"stage{i + 2}_block{number}_{last}" for i in range(4) for number in range(1, depth.blocks[i] + 1)}
 
 
 def gradients(model):
@@ -198,8 +206,8 @@ def gradients(model):
 
 
 def test_convolution_that_starts_at_zero_gets_a_gradient():
-    found = gradients(resnet18_v2(image_shape=(32, 32, 3), num_classes=10, zero_init_last_conv=True))
-    assert all(found[f"stage{level}_block{n}_conv2/kernel"] > 1e-6 for level in (2, 3, 4, 5) for n in (1, 2))
+    found = gradients(SHORT_18(image_shape=(32, 32, 3), num_classes=10, zero_init_last_conv=True))
+    assert all(found[f"stage{level}_block1_conv2/kernel"] > 1e-6 for level in (2, 3, 4, 5))
 
 
 @pytest.fixture
@@ -214,9 +222,9 @@ def float64():
 def test_biases_of_the_blocks_of_layout_keras_have_no_gradient(float64):
     # Every layer that reads the sum subtracts its mean, so these biases get no gradient.
     keras.utils.set_random_seed(0)
-    found = gradients(resnet18_v2(image_shape=(32, 32, 3), num_classes=10, layout="keras"))
+    found = gradients(SHORT_18(image_shape=(32, 32, 3), num_classes=10, layout="keras"))
     biases = {path: size for path, size in found.items() if path.endswith("/bias") and path.startswith("stage")}
-    assert len(biases) == 8 + 3
+    assert len(biases) == 4 + 3  # one block and, but for the first stage, one shortcut in each stage
     assert max(biases.values()) < 1e-12
     assert found["stem_conv/bias"] > 1e-4  # the border of the pooling has none
 
@@ -237,6 +245,7 @@ def test_dropout_reaches_the_head():
     assert resnet18_v2(image_shape=(32, 32, 3), num_classes=10, dropout=0.3).get_layer("dropout").rate == 0.3
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_what_cannot_be_built_is_said():
     with pytest.raises(
         ConfigError, match="resnet18_v2 has no layout 'torch'; did you mean|resnet18_v2 has no layout 'torch'; choose"
