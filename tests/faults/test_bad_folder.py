@@ -9,6 +9,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.errors import DataError
+from kerasvision.export.proof import fresh_process
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import standard_pipeline
 
@@ -45,12 +46,13 @@ def experiment(folder, **fields):
         "training": c.Training(epochs=1, batch_size=8),
         "gate": c.Gate(c.AtLeast("accuracy", 0.0)),
         "serving": c.Serving(latency_queries=5),
+        "simple_models": None,
     }
     return c.Experiment(**{**defaults, **fields})
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, make_images):
+def finished(tmp_path_factory, make_images, forked_process):
     """The folder with bad images, after a whole run."""
     root = tmp_path_factory.mktemp("faults")
     folder = make_images.class_folder(root / "images", classes=("cat", DOG), per_class=30)
@@ -60,7 +62,9 @@ def finished(tmp_path_factory, make_images):
         (folder / DOG / f"turned_{orientation}.jpg").write_bytes(make_images.exif_rotated(orientation))
     (folder / DOG / "copy.jpg").write_bytes((folder / DOG / f"{DOG}_000.jpg").read_bytes())
     (folder / "licence.txt").write_text("beside the class folders: left alone")
-    return root, run(standard_pipeline(experiment(folder)), root=root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fresh_process, "FreshProcess", forked_process)
+        return root, run(standard_pipeline(experiment(folder)), root=root)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The densely connected networks against table 1 of the paper, torchvision and Dive into Deep Learning, and by hand."""
 
+import functools
 import inspect
 
 import keras
@@ -14,7 +15,8 @@ from kerasvision.models.densenet import Depth, densenet, densenet121, densenet_s
 from kerasvision.models.summary import layer_table
 from kerasvision.models.table import NETWORKS
 
-DENSENETS = pytest.mark.parametrize("builder", [densenet121, densenet_small])
+# Stages of two layers.
+SHORT_121 = functools.partial(densenet, Depth("densenet121", (2, 2, 2, 2)))
 # What `dense_maps` does for every network shows in the smallest.
 SLOW_121 = pytest.param(densenet121, marks=pytest.mark.slow)
 
@@ -152,26 +154,27 @@ def test_convolutions_start_as_he_normal_of_their_fan_in_as_torchvisions():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "constants"),
+    ("builder", "options", "constants"),
     [
-        ("densenet121", {}, (0.9, 1e-5, False)),
-        ("densenet121", {"layout": "keras", "synchronized": True}, (0.99, 1.001e-5, True)),
-        ("densenet_small", {"synchronized": True}, (0.9, 1e-5, True)),
+        (SHORT_121, {}, (0.9, 1e-5, False)),
+        (SHORT_121, {"layout": "keras", "synchronized": True}, (0.99, 1.001e-5, True)),
+        (densenet_small, {"synchronized": True}, (0.9, 1e-5, True)),
     ],
 )
 @pytest.mark.usefixtures("shapes_only")
-def test_options_reach_every_norm(name, options, constants):
-    model = build(name, image_shape=(32, 32, 3), num_classes=10, **options)
+def test_options_reach_every_norm(builder, options, constants):
+    model = builder(image_shape=(32, 32, 3), num_classes=10, **options)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {constants}
 
 
-@DENSENETS
+@pytest.mark.parametrize("builder", [SHORT_121, densenet_small])
 @pytest.mark.usefixtures("shapes_only")
 def test_dropout_reaches_the_head(builder):
     assert builder(image_shape=(32, 32, 3), num_classes=10, dropout=0.3).get_layer("dropout").rate == 0.3
 
 
+@pytest.mark.usefixtures("shapes_only")
 def test_what_cannot_be_built_is_said():
     with pytest.raises(ConfigError, match="densenet121 has no layout 'paper'; choose from keras, torchvision"):
         densenet121(image_shape=(32, 32, 3), num_classes=10, layout="paper")
