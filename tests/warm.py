@@ -11,6 +11,7 @@ its process, and, when it has ended, its exit code in the form of `subprocess`.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -29,8 +30,17 @@ class WarmProcess:
     def __init__(self):
         self.process = None
 
-    def run(self, code, *arguments, folder=".", timeout_seconds=300, with_kerasvision=False, **variables):
+    def run(self, code, *arguments, timeout_seconds=300, **options):
         """Runs `python -c code arguments`; returns its output and exit code, as `subprocess.run(..., text=True)` does.
+
+        The options are those of `start`.
+        """
+        with self.start(code, *arguments, **options) as program:
+            return program.wait(timeout_seconds)
+
+    @contextlib.contextmanager
+    def start(self, code, *arguments, folder=".", with_kerasvision=False, **variables):
+        """Starts `python -c code arguments`, a `Program`. The next one can start when this one has ended.
 
         Variables that TensorFlow reads during its import have no effect. With kerasvision, its modules are imported as well.
         """
@@ -44,10 +54,11 @@ class WarmProcess:
             asked |= {"folder": str(Path(folder).resolve()), "environment": environment, **said}
             asked["with_kerasvision"] = with_kerasvision
             self.process.stdin.write(json.dumps(asked).encode() + b"\n")
-            status = self._status(timeout_seconds)
-            # A process that the program left behind may still write to these files; we do not wait for it.
-            texts = [Path(path).read_text(encoding="utf-8", errors="backslashreplace") for path in said.values()]
-        return subprocess.CompletedProcess(["python", "-c", code, *arguments], status, *texts)
+            program = Program(int(self.process.stdout.readline()), self.process.stdout, Path(printed))
+            try:
+                yield program
+            finally:
+                program.kill()
 
     def run_script(self, script, *arguments, timeout_seconds=300, **variables):
         """Runs `python script arguments`; see `run`."""
@@ -55,19 +66,49 @@ class WarmProcess:
         code += "runpy.run_path(sys.argv[0], run_name='__main__')"
         return self.run(code, script, *arguments, timeout_seconds=timeout_seconds, **variables)
 
-    def _status(self, timeout_seconds):
-        process = int(self.process.stdout.readline())
-        if not select.select([self.process.stdout], [], [], timeout_seconds)[0]:
-            os.kill(process, signal.SIGKILL)
-            self.process.stdout.readline()
-            raise subprocess.TimeoutExpired("python", timeout_seconds)
-        return int(self.process.stdout.readline())
-
     def end(self):
         """Ends the process."""
         if self.process is not None:
             with self.process:
                 self.process.stdin.close()
+
+
+class Program:
+    """A program that runs in a fork of the warm process.
+
+    Args:
+        process: its number.
+        answers: the pipe in which the warm process will say its exit code.
+        printed: the folder of its output.
+    """
+
+    def __init__(self, process, answers, printed):
+        self.process, self.returncode, self._answers, self._printed = process, None, answers, printed
+
+    def wait(self, timeout_seconds=300):
+        """Waits for its end, and returns its output and exit code. If it takes longer, it is killed."""
+        if self.returncode is None:
+            if not select.select([self._answers], [], [], timeout_seconds)[0]:
+                self.kill()
+                raise subprocess.TimeoutExpired("python", timeout_seconds)
+            self.returncode = int(self._answers.readline())
+        # A process that the program left behind may still write to these files; we do not wait for it.
+        return subprocess.CompletedProcess("python", self.returncode, self.printed("stdout"), self.printed("stderr"))
+
+    def printed(self, name):
+        """What it has printed so far to `stdout` or `stderr`."""
+        file = self._printed / name
+        return file.read_text(encoding="utf-8", errors="backslashreplace") if file.exists() else ""
+
+    def is_running(self):
+        return self.returncode is None and not select.select([self._answers], [], [], 0)[0]
+
+    def kill(self):
+        """Kills it, if it is still running."""
+        if self.returncode is None:
+            if self.is_running():
+                os.kill(self.process, signal.SIGKILL)
+            self.returncode = int(self._answers.readline())
 
 
 def import_what_is_heavy():

@@ -1,14 +1,14 @@
 """A run that must stop while it trains saves its state, and the next run ends like an undisturbed one."""
 
+import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import keras
 import numpy as np
+import pytest
 
 FEW = ["--set", "training.epochs=3", "--until", "trainer"]
 
@@ -19,19 +19,20 @@ def trained(root):
     return (folder / "history.csv").read_text(), keras.models.load_model(folder / "Format-Keras/model.keras").get_weights()
 
 
-def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_root, kerasvision, tmp_path):
+# With one worker the stage runs in the process of the command, and by default in a process of its own.
+@pytest.mark.parametrize("workers", [["--workers", 1], pytest.param([], marks=pytest.mark.slow)], ids=["here", "worker"])
+def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_root, kerasvision, warm, tmp_path, workers):
     undisturbed, disturbed = (shutil.copytree(digits_root, tmp_path / name) for name in ("one", "two"))
-    code = "from kerasvision.cli import main; main()"
-    command = [sys.executable, "-c", code, "run", "pipelines/digits.py", *FEW, "--root", str(disturbed)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    # The first checkpoint follows the first epoch.
-    while process.poll() is None and not list(disturbed.glob("runs/work/digits/trainer/*/checkpoints/step-*")):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 143, told
-    assert "trainer was stopped" in told
-    assert "Run the same command again to resume it." in told
+    command = ["run", "pipelines/digits.py", *FEW, *workers, "--root", disturbed]
+    with warm.start("from kerasvision.cli import main; main()", *command, with_kerasvision=True) as program:
+        # The first checkpoint follows the first epoch.
+        while program.is_running() and not list(disturbed.glob("runs/work/digits/trainer/*/checkpoints/step-*")):
+            time.sleep(0.01)
+        os.kill(program.process, signal.SIGTERM)
+        stopped = program.wait()
+    assert stopped.returncode == 143, stopped.stderr
+    assert "trainer was stopped" in stopped.stderr
+    assert "Run the same command again to resume it." in stopped.stderr
     listed = kerasvision("runs", "list", "--root", disturbed).stdout.splitlines()
     assert re.search(r" stopped +\d+ reused, 1 stopped *$", listed[1])
     planned = kerasvision("plan", "pipelines/digits.py", *FEW[:2], "--root", disturbed).stdout

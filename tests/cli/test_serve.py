@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -35,13 +36,12 @@ def saved_model(tmp_path_factory):
 class Served:
     """A server process, and a client that keeps its connection."""
 
-    def __init__(self, folder):
-        code = "from kerasvision.cli import main; main()"
-        command = [sys.executable, "-c", code, "serve", str(folder), "--port", "0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        assert line, self.process.communicate()[1]
-        self.port = int(line.rsplit(":", 1)[1])
+    def __init__(self, program):
+        self.program = program
+        while not (line := re.search(r":(\d+)\n", program.printed("stdout"))):
+            assert program.is_running(), program.wait()
+            time.sleep(0.02)
+        self.port = int(line[1])
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ask(self):
@@ -61,11 +61,12 @@ def push(saved_model, folder, version):
     (folder / ".copying").rename(folder / str(version))
 
 
-def test_a_pushed_version_is_taken_up_without_a_lost_request_and_sigterm_ends_with_0(saved_model, tmp_path):
+def test_a_pushed_version_is_taken_up_without_a_lost_request_and_sigterm_ends_with_0(saved_model, warm, tmp_path):
     folder = tmp_path / "adder"
     push(saved_model(0), folder, 1)
-    served = Served(folder)
-    try:
+    command = ("serve", folder, "--port", 0)
+    with warm.start("from kerasvision.cli import main; main()", *command, with_kerasvision=True) as program:
+        served = Served(program)
         assert served.ask() == [1, 2]
         push(saved_model(10), folder, 2)
         seen = [[1, 2]]
@@ -79,20 +80,16 @@ def test_a_pushed_version_is_taken_up_without_a_lost_request_and_sigterm_ends_wi
             under_way.sendall(head)
             served.ask()  # by now it has been read
             served.connection.close()
-            served.process.send_signal(signal.SIGTERM)
+            os.kill(program.process, signal.SIGTERM)
             while not _refuses(served.port):
                 time.sleep(0.02)
             under_way.sendall(ASKED)
             reply = under_way.recv(65536)
             assert reply.startswith(b"HTTP/1.1 200 "), reply
-        _, told = served.process.communicate(timeout=60)
-        assert served.process.returncode == 0, told
-        assert "adder: version 2 replaces 1" in told
-        assert "Traceback" not in told
-    finally:
-        served.connection.close()
-        served.process.kill()
-        served.process.communicate()
+        done = program.wait(60)
+        assert done.returncode == 0, done.stderr
+        assert "adder: version 2 replaces 1" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def _refuses(port):
