@@ -1,5 +1,7 @@
 """Class weights multiply the losses of their classes: by hand, by scikit-learn, and in a training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,10 +105,11 @@ def test_a_weight_can_be_set_by_its_path():
 @pytest.mark.parametrize(
     ("weights", "factor"), [("balanced", 1.0), (dict.fromkeys(("across", "along", "über Kreuz"), 2.0), 2.0)]
 )
-def test_a_training_minimizes_the_weighted_loss_and_measures_without_weights(stripes, weights, factor):
+def test_a_training_minimizes_the_weighted_loss_and_measures_without_weights(stripes, weights, factor, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "training")
     settings = TrainerSettings(
         task=c.Classification(class_weights=weights),
-        model=c.Model(name="lenet5"),
+        model=c.Model(name="small_networks:dense"),
         training=c.Training(epochs=1, batch_size=16, micro_batches=2),
         augment=(),
     )

@@ -9,29 +9,6 @@ from filelock import FileLock
 
 from kerasvision import config as c
 
-SMALL_NETWORKS = """
-import keras
-from keras import layers
-
-
-def dense(*, image_shape, num_classes):
-    image = keras.Input(image_shape, name="image")
-    return keras.Model(image, layers.Dense(num_classes, name="logits")(layers.Flatten(name="flat")(image)), name="dense")
-
-
-def normalised(*, image_shape, num_classes, dropout=0.0):
-    image = x = keras.Input(image_shape, name="image")
-    maps = {}
-    for stage, width in enumerate((4, 8), 1):
-        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False, name=f"conv{stage}")(x)
-        x = layers.ReLU(name=f"relu{stage}")(layers.BatchNormalization(name=f"norm{stage}")(x))
-        maps[f"c{stage}"] = x
-    if num_classes is None:
-        return keras.Model(image, maps)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
-    return keras.Model(image, layers.Dense(num_classes, name="logits")(x), name="normalised")
-"""
 # All cases of the tests that are not slow: one process computes them.
 FOR_ALL = [
     *[f"{replicas} {case}" for case in ("everything", "frozen") for replicas in (1, 2)],
@@ -44,15 +21,13 @@ FOR_ALL = [
 
 
 @pytest.fixture(scope="module")
-def small_networks(tmp_path_factory):
+def small_networks():
     """Makes the builders `small_networks:dense` and `small_networks:normalised` importable.
 
     Both train faster than LeNet-5, so that a test does not wait for layers that its claim does not need.
     """
-    folder = tmp_path_factory.mktemp("plugin")
-    (folder / "small_networks.py").write_text(SMALL_NETWORKS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
+        patch.syspath_prepend(Path(__file__).parent)
         yield
 
 

@@ -113,7 +113,7 @@ def trained(
 
 
 def frozen(strategy, data):
-    """Weights after an epoch of LeNet-5 on the maps of its frozen backbone."""
+    """Weights after an epoch of a small network on the maps of its frozen backbone."""
     training = c.Training(
         epochs=1,
         batch_size=16,
@@ -123,7 +123,7 @@ def frozen(strategy, data):
         features="once",
         strategy="one_device" if strategy.num_replicas_in_sync == 1 else "mirrored",
     )
-    model = c.Model(name="lenet5", options={"activation": "relu", "pooling": "max"})
+    model = c.Model(name="small_networks:normalised")
     fitted = fit(
         TrainerSettings(task=c.Classification(), model=model, training=training, augment=()),
         examples=ExampleSet(data / "data"),

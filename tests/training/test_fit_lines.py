@@ -20,12 +20,12 @@ def without_measured(text):
 
 
 @pytest.fixture
-def lines(stripes, stripes_settings, tmp_path, capsys):
+def lines(stripes, dense_settings, tmp_path, capsys):
     """The lines on standard error of a training, on 96 images in batches of 32, that keeps its work."""
 
     def trained(*, until_epoch=None, **training):
         fit(
-            stripes_settings(batch_size=32, **training),
+            dense_settings(batch_size=32, **training),
             examples=ExampleSet(stripes.examples),
             classes=stripes.classes,
             transform=ImageTransform.load(stripes.transform),

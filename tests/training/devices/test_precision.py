@@ -62,12 +62,12 @@ def run(stripes, settings):
     )
 
 
-def test_a_training_in_auto_says_what_was_chosen_and_computes_in_it(stripes, stripes_settings, monkeypatch, capsys):
+def test_a_training_in_auto_says_what_was_chosen_and_computes_in_it(stripes, dense_settings, monkeypatch, capsys):
     seen = []
     building = parts_module.building_in
     monkeypatch.setattr(precision, "choose", lambda wanted: Precision("mixed_bfloat16", f"{wanted} for a reason"))
     monkeypatch.setattr(parts_module, "building_in", lambda policy: (seen.append(policy), building(policy))[1])
-    model = run(stripes, stripes_settings(epochs=1, precision="auto")).model
+    model = run(stripes, dense_settings(epochs=1, precision="auto")).model
     assert seen == ["mixed_bfloat16"]
     assert capsys.readouterr().err.startswith("  training in auto for a reason\n  epoch 1/1 ")
     assert model.output.dtype == "float32"

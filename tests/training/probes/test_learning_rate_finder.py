@@ -105,6 +105,6 @@ def test_loss_that_is_lost_from_the_beginning_is_told(data, stripes_settings, mo
         find_learning_rate(stripes_settings(), **data, steps=20)
 
 
-def test_settings_of_several_replicas_are_searched_on_one_device(data, stripes_settings):
-    settings = with_value(with_value(stripes_settings(), "training.strategy", "mirrored"), "training.replicas", 2)
+def test_settings_of_several_replicas_are_searched_on_one_device(data, dense_settings):
+    settings = with_value(with_value(dense_settings(), "training.strategy", "mirrored"), "training.replicas", 2)
     assert len(find_learning_rate(settings, **data, steps=20, lowest=1e-6, highest=1e-5).table) == 20

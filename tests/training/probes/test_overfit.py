@@ -43,8 +43,8 @@ def findings(checked):
     return " | ".join(checked.findings)
 
 
-def test_sound_experiment_learns_its_batch_by_heart(data, stripes_settings):
-    checked = overfit(stripes_settings(), **data)
+def test_sound_experiment_learns_its_batch_by_heart(data, dense_settings):
+    checked = overfit(dense_settings(), **data)
     assert checked.learned
     assert checked.findings == ()
     assert checked.table["loss"].iloc[-1] <= 0.01 * checked.table["loss"].iloc[0]
@@ -102,7 +102,7 @@ def test_layers_without_a_gradient_are_named(data, stripes_settings, build_with)
     assert "does not learn it either" in findings(checked)
 
 
-def test_the_same_image_with_two_labels_is_named(tmp_path, stripes_settings):
+def test_the_same_image_with_two_labels_is_named(tmp_path, dense_settings):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (16, 16, 16), np.uint8)
     pixels[5] = pixels[2]  # the sixth image equals the third; even and odd images have different labels
@@ -111,7 +111,7 @@ def test_the_same_image_with_two_labels_is_named(tmp_path, stripes_settings):
     examples = ExampleSet(tmp_path / "data")
     images = examples.dataset("train").map(lambda example: example["image"])
     transform = ImageTransform.fit(c.Transform(image_size=(16, 16), color_mode="grayscale"), images)
-    checked = overfit(stripes_settings(), examples=examples, classes=("a", "b"), transform=transform, steps=120)
+    checked = overfit(dense_settings(), examples=examples, classes=("a", "b"), transform=transform, steps=120)
     assert not checked.learned
     assert "2 images in the batch have different targets" in findings(checked)
     assert all(name in findings(checked) for name in ("02.png", "05.png"))
