@@ -50,8 +50,15 @@ def files(trained, stripes, manifest, tmp_path_factory):
     )
 
 
+HITS = "def hits(truth, scores, weights):\n    return (scores.argmax(axis=1) == truth) @ weights / weights.sum(axis=0)\n"
+
+
 @pytest.fixture(scope="module")
-def settings():
+def settings(tmp_path_factory):
+    """With a metric of one's own, which is the accuracy."""
+    folder = tmp_path_factory.mktemp("metric")
+    (folder / "my_hits.py").write_text(HITS)
+    task = c.Classification(metrics=(c.Metric("my_hits:hits", name="my_accuracy", bounds=(0, 1)),))
     evaluation = c.Evaluation(
         slices=("label", "brightness", "pixels"),
         resamples=100,
@@ -60,7 +67,14 @@ def settings():
         human_source="one <person>",
     )
     gate = c.Gate(c.AtLeast("accuracy", 0.5), c.NoWorse("log_loss"), c.AtLeast("accuracy", 0.1, slice="brightness"))
-    return EvaluatorSettings(task=c.Classification(), evaluation=evaluation, gate=gate)
+    own = (
+        c.AtLeast("my_accuracy", 0.5),
+        c.NoWorse("my_accuracy"),
+        c.AtLeast("my_accuracy", 0, slice="brightness"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield EvaluatorSettings(task=task, evaluation=evaluation, gate=c.Gate(*gate.rules, *own))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +108,8 @@ def test_the_network_has_learned(evaluated):
 
 def test_a_model_is_no_worse_than_itself_and_every_slice_is_judged(evaluated):
     verdict = evaluated[0]
-    assert (verdict.verdict, len(verdict.rules)) == ("BLESSED", 5)
+    # Two rules for all images and one for each of three slices, for each of the accuracies.
+    assert (verdict.verdict, len(verdict.rules)) == ("BLESSED", 2 * (2 + 3))
 
 
 def test_the_files_hold_every_split_with_intervals(evaluated):
@@ -139,26 +154,16 @@ def test_the_page_compares_with_simple_models_people_and_further_views(evaluated
         assert words in text
 
 
-def test_a_metric_of_ones_own_is_in_every_table_and_on_the_page_and_the_gate_judges_it(files, tmp_path, monkeypatch):
-    (tmp_path / "my_hits.py").write_text(
-        "def hits(truth, scores, weights):\n    return (scores.argmax(axis=1) == truth) @ weights / weights.sum(axis=0)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    settings = EvaluatorSettings(
-        task=c.Classification(metrics=(c.Metric("my_hits:hits", name="my_accuracy", bounds=(0, 1)),)),
-        evaluation=c.Evaluation(slices=("brightness",), resamples=100),
-        gate=c.Gate(
-            c.AtLeast("my_accuracy", 0.5), c.NoWorse("my_accuracy"), c.AtLeast("my_accuracy", 0, slice="brightness")
-        ),
-    )
-    verdict, found = evaluate_model(files, settings, folder=tmp_path)
-    assert [rule.outcome for rule in verdict.rules] == ["passed"] * 5
-    scores = json.loads((tmp_path / "scores.json").read_text())["splits"]["test"]["scores"]
-    assert scores["my_accuracy"]["score"] == scores["accuracy"]["score"] == verdict.rules[0].value
+def test_a_metric_of_ones_own_is_in_every_table_and_on_the_page_and_the_gate_judges_it(evaluated):
+    verdict, found, folder = evaluated
+    own = [rule for rule in verdict.rules if rule.rule.startswith("my_accuracy")]
+    assert [rule.outcome for rule in own] == ["passed"] * 5
+    scores = json.loads((folder / "scores.json").read_text())["splits"]["test"]["scores"]
+    assert scores["my_accuracy"]["score"] == scores["accuracy"]["score"] == own[0].value
     assert scores["my_accuracy"]["low"] < scores["my_accuracy"]["score"] < scores["my_accuracy"]["high"]
     slices = found.slices.set_index(["slice", "value", "metric"])["score"].unstack()
     assert (slices["my_accuracy"] == slices["accuracy"]).all()
-    assert "<td>my accuracy</td>" in (tmp_path / "evaluation.html").read_text(encoding="utf-8")
+    assert "<td>my accuracy</td>" in (folder / "evaluation.html").read_text(encoding="utf-8")
 
 
 def test_without_a_test_split_there_is_nothing_to_score(files, settings, trained, tmp_path):
