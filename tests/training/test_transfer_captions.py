@@ -81,9 +81,10 @@ def test_maps_taken_once_end_at_the_weights_of_maps_taken_in_each_step(run, name
     assert all(layer.startswith(("decoder_", "logits")) for layer in moved)
 
 
-def test_a_captioner_that_hears_its_own_words_learns_from_maps_taken_once(run):
+@pytest.mark.parametrize("name", ["show_and_tell", pytest.param("show_attend_tell", marks=pytest.mark.slow)])
+def test_a_captioner_that_hears_its_own_words_learns_from_maps_taken_once(run, name):
     task = {"scheduled_sampling": 0.5, "sampling_steps": 1}
-    network = run("show_attend_tell", task=task, freeze="backbone", features="once")
+    network = run(name, task=task, freeze="backbone", features="once")
     assert [layer.name for layer in network.layers if layer.name == "own_words"] == []
     assert all(np.isfinite(weight).all() for weights in by_layer(network).values() for weight in weights)
 
