@@ -292,6 +292,8 @@ COMPONENTS = Table(
         "tfds": "kerasvision.config.sources:Tfds",
         "table": "kerasvision.config.sources:Table",
         "coco": "kerasvision.config.sources:Coco",
+        "yolo": "kerasvision.config.box_sources:Yolo",
+        "voc": "kerasvision.config.box_sources:Voc",
         "tf_record": "kerasvision.config.sources:TfRecord",
         "shapes": "kerasvision.config.sources:Shapes",
         "pad_crop": "kerasvision.config.augmentation:PadCrop",

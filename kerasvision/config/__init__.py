@@ -26,6 +26,7 @@ from kerasvision.config.augmentation import (
     Zoom,
 )
 from kerasvision.config.base import Component, Config
+from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
@@ -50,5 +51,5 @@ __all__ = [
     "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment",
     "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search",
     "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task",
-    "TfRecord", "Tfds", "Training", "Transform", "Translate", "Vocabulary", "Words", "Zoom",
+    "TfRecord", "Tfds", "Training", "Transform", "Translate", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# Faults of images that a source does not read, and a note on an image that it does read.
+# Faults of images that a source does not read, and notes on images that it does read.
 OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
+TWO_SPLITS = "the source puts it into two splits, so its content decides"
 
 
 # y_min, x_min, y_max, x_max.

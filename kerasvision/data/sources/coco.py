@@ -112,7 +112,7 @@ class _Annotations:
                 names = f"{row['file_name']!r}, and another file {image.file_name!r}"
                 raise DataError(f"{self.file} calls image {number} {names}")
             if self.kind == "instances":
-                image.size = parse_size(row)
+                image.size = parse_size(height=row.get("height"), width=row.get("width"))
         self.images.clear()
         # Removed from the list one by one, so that the parsed text and its result are not both in memory.
         self.annotations.reverse()

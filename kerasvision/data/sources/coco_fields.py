@@ -97,14 +97,14 @@ def is_area(value: object) -> TypeGuard[float]:
     return is_number(value) and 0 <= value <= MOST_SIDE**2
 
 
-def parse_size(image: ImageRow) -> tuple[int, int] | None:
-    """(height, width) of an image from the JSON; None if it is missing or impossible.
+def parse_size(*, height: object, width: object) -> tuple[int, int] | None:
+    """(height, width) of an image; None if one is missing or impossible.
 
-    >>> [parse_size({"id": 1, "file_name": "a.jpg", "height": height, "width": 6.0}) for height in (4, "4", 0)]
+    >>> [parse_size(height=height, width=6.0) for height in (4, "4", 0)]
     [(4, 6), (4, 6), None]
     """
-    height, width = _side(image.get("height")), _side(image.get("width"))
-    return (height, width) if height and width else None
+    sides = _side(height), _side(width)
+    return (sides[0], sides[1]) if sides[0] and sides[1] else None
 
 
 def is_number(value: object) -> TypeGuard[float]:

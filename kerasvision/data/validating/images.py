@@ -12,7 +12,7 @@ from kerasvision.data.inspecting.annotations import BOX_CLIPPED, BOX_DROPPED, EM
 from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.measuring.statistics import Statistics
-from kerasvision.data.records import LINKED_OUT, OUTSIDE, UNLISTED
+from kerasvision.data.records import LINKED_OUT, OUTSIDE, TWO_SPLITS, UNLISTED
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
@@ -55,6 +55,7 @@ NOTES: Mapping[str, str] = {
     SCALED: "other_size_annotated",
     TURNED: "other_size_annotated",
     LINKED_OUT: "linked_outside",
+    TWO_SPLITS: "conflicting_rows",
 }
 MOST_FAULTS = 10
 
