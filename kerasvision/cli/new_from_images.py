@@ -32,8 +32,10 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
 
     Raises:
         ConfigError: an invalid name, a file that already exists, or minutes that are not above 0.
-        DataError: no folder, no class folders, too few classes or images, or no readable image.
+        DataError: no folder, no class folders, too few classes or images, or no readable image; or the folder has COCO's,
+            YOLO's or Pascal VOC's form.
     """
+    from kerasvision.config.meant import instead_of_class_folders
     from kerasvision.data.first_look import look_at
     from kerasvision.data.recipes import choose, installed_network
     from kerasvision.data.scaffold import new_file, pipeline_text
@@ -45,6 +47,8 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             f"there is no folder {images} (looked in {Path.cwd()})",
             hint="give --images a folder that has a folder of images for each class",
         )
+    if form := instead_of_class_folders(images):
+        raise DataError("new --images requires class folders", received=str(images), hint=form)
     file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
     recipe, time = choose(look, network=network), None
     if minutes is not None:

@@ -97,6 +97,8 @@ def instead_of_folder(folder: Path) -> str:
         if files := pipeline_files(place):
             return f"name a pipeline file in it: {shortened(files, most=MOST_FILES)}"
     typed = shlex.quote(str(folder))
+    if form := instead_of_class_folders(folder):
+        return form
     # Where something may not be read, nothing is known about it.
     with suppress(OSError):
         if any((place / "saved_model.pb").is_file() for place in (folder, *folder.glob("[0-9]*"))):
@@ -105,6 +107,21 @@ def instead_of_folder(folder: Path) -> str:
             name = re.sub("[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "NAME"
             return f"it has images: `kerasvision new {name} --images {typed}` writes a pipeline file for them"
     return "it has neither pipeline files nor images. `kerasvision new --example digits` writes a first pipeline file"
+
+
+def instead_of_class_folders(folder: Path) -> str:
+    """The way out for a folder whose images have annotations in files; "" if it has no form that a source reads."""
+    # Without a folder, this module needs none of the settings, and every command imports it.
+    from kerasvision.config.forms import source_of_form
+
+    source = source_of_form(folder)
+    if source is None:
+        return ""
+    kind = type(source).__name__
+    return (
+        f"the folder has {kind.upper()}'s form: set source=c.{kind}(path={str(folder)!r}, label='largest') in a pipeline "
+        "file, and the class of the largest object is the label of an image. No task finds objects yet"
+    )
 
 
 def instead_of_missing(path: Path) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from kerasvision import config as c
 from kerasvision.config.listing import is_file, is_folder
+from kerasvision.config.meant import instead_of_class_folders
 from kerasvision.config.overrides import with_overrides
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.listener import Listener
@@ -79,6 +80,7 @@ def scan(
 
     Raises:
         ConfigError: no such file or folder.
+        DataError: the folder has COCO's, YOLO's or Pascal VOC's form.
         KerasvisionError: the source cannot be read at all, or the pipeline's policy does not allow its bad images.
     """
     if not is_folder(target) and not is_file(target):
@@ -105,6 +107,8 @@ def _scan_of(result: RunResult) -> Scan:
 
 def _pipeline_of_folder(folder: Path, overrides: Sequence[str]) -> Pipeline:
     """The standard graph for a folder. The stages after the validator never run, so their settings do not matter."""
+    if form := instead_of_class_folders(folder):
+        raise DataError("data scan reads a folder only if it has class folders", received=str(folder), hint=form)
     readable = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:6]
     experiment = c.Experiment(

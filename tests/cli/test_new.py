@@ -80,6 +80,18 @@ def test_file_of_the_user_is_kept(new, tmp_path):
 # --- From images
 
 
+def test_boxes_instead_of_class_folders_are_answered_with_their_source(new, tmp_path):
+    for folder in ("JPEGImages", "Annotations"):
+        (tmp_path / "VOC2012" / folder).mkdir(parents=True)
+    with pytest.raises(DataError) as refused:
+        new("things", "--images", "VOC2012")
+    assert str(refused.value) == (
+        "new --images requires class folders; received 'VOC2012'. The folder has VOC's form: set "
+        "source=c.Voc(path='VOC2012', label='largest') in a pipeline file, and the class of the largest object is the label "
+        "of an image. No task finds objects yet."
+    )
+
+
 @pytest.fixture
 def photos(tmp_path):
     """Makes images of one colour, 60 x 48 pixels, too small for networks for photos: {class: how many}."""

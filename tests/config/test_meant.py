@@ -11,13 +11,14 @@ from kerasvision.config.examples import FOLDER
 from kerasvision.config.meant import (
     EXAMPLES,
     WORDS,
+    instead_of_class_folders,
     instead_of_command,
     instead_of_folder,
     instead_of_missing,
     instead_of_other_file,
     pipeline_files,
 )
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, DataError
 
 COMMANDS = get_command(app).commands
 
@@ -93,6 +94,40 @@ def test_a_folder_is_answered_by_what_is_in_it(here):
     (here / "pipelines" / "my_network.py").write_text("# No EXPERIMENT here.\n")
     for folder in (here, here / "pipelines"):
         assert instead_of_folder(folder) == f"name a pipeline file in it: {here / 'pipelines' / 'cats.py'}"
+
+
+# A file of each form by which it is recognised, and the source that reads it.
+FORMS = {
+    "annotations/instances_train2017.json": "Coco",
+    "JPEGImages/1.jpg Annotations/1.xml": "Voc",
+    "data.yaml images/1.jpg": "Yolo",
+}
+
+
+@pytest.fixture(params=FORMS)
+def form(request, here):
+    """A folder of this form, and the name of its source."""
+    for name in request.param.split():
+        (here / "things" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / "things" / name).write_text("names: [cat]\ntrain: images\n")
+    return here / "things", FORMS[request.param]
+
+
+def test_a_folder_of_boxes_is_answered_with_the_source_that_reads_it(form):
+    from kerasvision.pipeline.scan import scan
+
+    folder, source = form
+    answer = f"the folder has {source.upper()}'s form: set source=c.{source}(path='{folder}', label='largest') in a pipeline"
+    assert instead_of_class_folders(folder).startswith(answer)
+    assert instead_of_folder(folder).startswith(answer)
+    with pytest.raises(DataError, match="reads a folder only if it has class folders; .*" + re.escape(answer[1:])):
+        scan(folder)
+
+
+def test_class_folders_and_a_yaml_file_of_another_program_have_none_of_these_forms(here):
+    (here / "cat").mkdir()
+    (here / "docker-compose.yml").write_text("services: {}\n")
+    assert instead_of_class_folders(here) == ""
 
 
 def test_a_folder_that_cannot_be_listed_is_no_error(here, monkeypatch):
