@@ -316,6 +316,10 @@ class TfRecord(Source):
     object_label_key: str = Field(default="image/object/class/text", description="a number or a text for each box")
     object_class_names: tuple[str, ...] | None = Field(default=None, description="names of the objects' labels 0, 1, ...")
     mask_key: str | None = Field(default="image/object/mask", description="a PNG for each box, 0 outside the object")
+    crowd_key: str | None = Field(
+        default="image/object/is_crowd", description="1 for each box that a score of boxes ignores, else 0"
+    )
+    area_key: str | None = Field(default="image/object/area", description="the area of each object in pixels")
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels and captions need the key of their feature."""

@@ -5,7 +5,7 @@ Source of the keys: object_detection/dataset_tools/create_coco_tf_record.py of h
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kerasvision.config.sources import TfRecord
 from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
+from kerasvision.data.sources.coco_fields import is_area
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
@@ -119,25 +120,43 @@ class _Example:
         key = self.settings.box_key
         sides = {side: self._values(f"{key}/{side}" if key else None) for side in ("ymin", "xmin", "ymax", "xmax")}
         boxes, labels = max(map(len, sides.values())), self._values(self.settings.object_label_key)
-        mask_key = self.settings.mask_key
-        masks = self._values(mask_key)
+        settings = self.settings
+        optional = {"masks": settings.mask_key, "crowds": settings.crowd_key, "areas": settings.area_key}
+        masks, crowds, areas = map(self._values, optional.values())
         if not boxes:
             return (), ""
-        if any(len(side) != boxes for side in sides.values()) or len(labels) != boxes or len(masks) not in (0, boxes):
-            counts = ", ".join(f"{len(side)} {name}" for name, side in sides.items())
-            others = f"{len(labels)} labels in {self.settings.object_label_key!r} and {len(masks)} masks"
-            return (), f"its boxes do not fit together: {counts}, {others}"
-        numbers = [number for side in sides.values() for number in side]
-        if wrong := [number for number in numbers if isinstance(number, bytes) or abs(number) > MOST_SHARE]:
-            return (), f"its boxes must be shares of the image's sides, in [0, 1]; received {wrong[0]!r}"
+        required = {**sides, f"labels in {settings.object_label_key!r}": labels}
+        if any(len(part) != boxes for part in required.values()) or {len(masks), len(crowds), len(areas)} - {0, boxes}:
+            parts = {**required, **dict(zip(optional, (masks, crowds, areas), strict=True))}
+            return (), f"its boxes do not fit together: {', '.join(f'{len(part)} {name}' for name, part in parts.items())}"
+        if fault := _numbers_fault(sides.values(), crowds, areas):
+            return (), fault
         names = [self.readers.object_label.name(label, where) for label in labels]
         if (size := upright_size(io.BytesIO(image))) is None:
             return (), ""
         pixels = np.asarray([*sides.values()], np.float64).T * (size * 2)
         return tuple(
-            Object(tuple(box), name, partial(_mask, self.again, mask_key, at) if masks and mask_key else None)
+            Object(
+                tuple(box),
+                name,
+                mask=partial(_mask, self.again, settings.mask_key, at) if masks and settings.mask_key else None,
+                crowd=bool(crowds and crowds[at]),
+                area=float(areas[at]) if areas else None,
+            )
             for at, (box, name) in enumerate(zip(pixels.tolist(), names, strict=True))
         ), ""
+
+
+def _numbers_fault(sides: Iterable[Value], crowds: Value, areas: Value) -> str:
+    """What is wrong with the numbers of an image's objects; "" if they can be used."""
+    numbers = [number for side in sides for number in side]
+    if wrong := [number for number in numbers if isinstance(number, bytes) or abs(number) > MOST_SHARE]:
+        return f"its boxes must be shares of the image's sides, in [0, 1]; received {wrong[0]!r}"
+    if wrong := [crowd for crowd in crowds if crowd not in (0, 1)]:
+        return f"its boxes must have 0 or 1 as crowds; received {wrong[0]!r}"
+    if wrong := [area for area in areas if not is_area(area)]:
+        return f"its boxes must have areas of at least 0; received {wrong[0]!r}"
+    return ""
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -128,7 +128,7 @@ def test_labels_get_their_names_or_are_texts_already(tmp_path):
     assert {record.label for record in read(TfRecord(path=file, label_key=None))} == {""}
 
 
-def test_boxes_become_pixels_and_masks_become_0_and_255(tmp_path):
+def test_boxes_become_pixels_with_crowds_and_areas_and_masks_become_0_and_255(tmp_path):
     mask = np.zeros((4, 6), np.uint8)
     mask[1:3, 2] = 1
     buffer = io.BytesIO()
@@ -139,11 +139,14 @@ def test_boxes_become_pixels_and_masks_become_0_and_255(tmp_path):
         image__encoded=[png(4, 6)],
         image__object__class__text=[b"cat", b"dog"],
         image__object__mask=[buffer.getvalue(), png(4, 6, "L", 0)],
+        image__object__is_crowd=[0, 1],
+        image__object__area=[2.0, 7.5],
         **named,
     )
     (found,) = read(write(tmp_path / "a", record))
     # Of 4 rows and 6 columns.
     assert [(o.box, o.label) for o in found.objects] == [((1, 3, 3, 6), "cat"), ((0, -3, 4, 12), "dog")]
+    assert [(o.crowd, o.area) for o in found.objects] == [(False, 2.0), (True, 7.5)]
     masks = [np.asarray(Image.open(io.BytesIO(o.mask()))) for o in found.objects]
     assert (masks[0] == 255 * mask).all() and not masks[1].any()
 
@@ -167,11 +170,18 @@ def test_boxes_of_a_turned_photo_are_parts_of_what_one_sees(tmp_path):
         ({"image__encoded": []}, "it has no encoded image in 'image/encoded'"),
         ({"image__class__label": [1.5]}, "feature 'image/class/label' holds 1.5 in record 0 of"),
         ({"image__object__bbox__ymin": [0.1, 0.2]}, "its boxes do not fit together: 2 ymin, 1 xmin, 1 ymax, 1 xmax"),
-        ({"image__object__class__text": [b"a", b"b"]}, "1 ymax, 1 xmax, 2 labels in 'image/object/class/text' and 0 masks"),
+        (
+            {"image__object__class__text": [b"a", b"b"]},
+            "1 ymax, 1 xmax, 2 labels in 'image/object/class/text', 0 masks, 0 crowds",
+        ),
         ({"image__object__bbox__ymin": []}, "its boxes do not fit together: 0 ymin, 1 xmin"),
         ({"image__object__bbox__ymin": [b"0.5"]}, "shares of the image's sides, in [0, 1]; received b'0.5'"),
         ({"image__object__bbox__xmax": [30.0]}, "shares of the image's sides, in [0, 1]; received 30.0"),
-        ({"image__object__mask": [b"", b""]}, "1 labels in 'image/object/class/text' and 2 masks"),
+        ({"image__object__mask": [b"", b""]}, "1 labels in 'image/object/class/text', 2 masks, 0 crowds, 0 areas"),
+        ({"image__object__is_crowd": [0, 0]}, "0 masks, 2 crowds, 0 areas"),
+        ({"image__object__is_crowd": [2]}, "its boxes must have 0 or 1 as crowds; received 2"),
+        ({"image__object__area": [-1.0]}, "its boxes must have areas of at least 0; received -1.0"),
+        ({"image__object__area": [float("nan")]}, "its boxes must have areas of at least 0; received nan"),
     ],
 )
 def test_an_example_that_does_not_fit_is_a_fault_of_its_own(features, fault, tmp_path):
