@@ -53,7 +53,7 @@ ROWS = [
     Row(a.RandomErasing(), boxes="under"),
     Row(a.RandomErasing(fill=100), boxes="under"),
     Row(a.Cutout(size=9), boxes="under"),
-    Row(a.RandAugment(operations=3, magnitude=15, strongest=30), boxes="move"),
+    Row(a.RandAugment(operations=2, magnitude=15, strongest=30), boxes="move"),
     Row(a.AugMix(severity=10, width=2, depth=2), boxes="none"),
     Row(a.MixUp(), boxes="none"),
     Row(a.CutMix(probability=0.7), boxes="none"),

@@ -117,7 +117,7 @@ def _pipelines(
     for last in range(done, len(augment)):
         name = f"{last + 1}. {type(augment[last]).__name__}"
         pipelines[name] = augmented_batches(source, make_augmentation(augment[: last + 1]), order)
-    whole = augmented_batches(source, make_augmentation(augment), order)
+    whole = next(reversed(pipelines.values()))
     pipelines["scaling"] = whole.map(lambda batch: transform.scaled(batch["image"]), num_parallel_calls=tf.data.AUTOTUNE)
     return {name: dataset.prefetch(tf.data.AUTOTUNE) for name, dataset in pipelines.items()}
 

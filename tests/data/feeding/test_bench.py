@@ -58,7 +58,8 @@ def test_the_slowest_step_is_named(example_set, monkeypatch):
 
 
 def test_a_random_crop_is_part_of_decoding(example_set, monkeypatch):
-    monkeypatch.setattr(bench, "_SAMPLE", 24)
+    monkeypatch.setattr(bench, "_SAMPLE", 12)
+    monkeypatch.setattr(bench, "_ROUNDS", 1)
     augment = (RandomResizedCrop(), RandomFlip())
     steps = bench_input(example_set, transform=TRANSFORM, augment=augment, batch_size=20, seconds=0.01)
     assert [step.name for step in steps] == ["reading", "decoding, random crop", "batching", "2. RandomFlip", "scaling"]
