@@ -59,7 +59,7 @@ def test_plan_says_that_all_is_there(digits_root, kerasvision):
 
 
 def test_changed_gate_reruns_evaluator_and_pusher_alone(copied_root, kerasvision):
-    done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules.0.value=0.9", "--root", copied_root)
+    done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules.0.value=0.9", *SHORT, "--root", copied_root)
     assert done.returncode == 0, done.stderr
     happened = what_happened(done.stdout)
     assert [stage for stage in STAGES if happened[stage] == "ran"] == ["evaluator", "pusher"]
@@ -93,7 +93,9 @@ def test_deleted_served_model_is_pushed_again(copied_root, kerasvision):
     assert (copied_root / "saved_models" / "digits" / "1" / "saved_model.pb").is_file()
 
 
-def test_last_blessed_model_is_the_baseline(copied_root, kerasvision):
+# tests/pipeline/test_previous.py has which model is the baseline, and tests/evaluation/test_score.py scores it.
+@pytest.mark.slow
+def test_a_model_that_is_worse_than_the_last_blessed_one_is_not_blessed(copied_root, kerasvision):
     rules = json.dumps([{"kind": "no_worse", "metric": "accuracy", "tolerance": 0.0}])
     # Without infra_validator and pusher, because the gate decides before they run.
     overrides = ["--set", f"gate.rules={rules}", "--set", "training.epochs=1", *SHORT, "--until", "evaluator"]

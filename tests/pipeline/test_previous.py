@@ -4,13 +4,15 @@ import shutil
 
 import pytest
 
+from kerasvision import config as c
 from kerasvision.config.base import Config
 from kerasvision.errors import GraphError
-from kerasvision.pipeline.artifacts import Examples, Model, Out
-from kerasvision.pipeline.graph import Pipeline, Previous
+from kerasvision.pipeline.artifacts import Examples, Model, ModelBlessing, Out, SavedModel
+from kerasvision.pipeline.graph import LatestBlessed, Pipeline, Previous
 from kerasvision.pipeline.history import lineage
 from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.spec import compile_pipeline
+from kerasvision.pipeline.standard import standard_pipeline
 
 
 class Text(Config):
@@ -97,3 +99,46 @@ def test_a_past_that_cannot_be_is_refused(previous, message):
     examples = made.add(grow, settings=Text(text="a")).examples
     with pytest.raises(GraphError, match=message):
         made.add(compare, examples=examples, former=previous)
+
+
+# --- The last blessed model
+
+
+def export(saved_model: Out[SavedModel], *, settings: Text) -> None:
+    (saved_model.uri / "text.txt").write_text(settings.text)
+
+
+def judge(saved_model: SavedModel, blessing: Out[ModelBlessing], baseline: SavedModel | None = None) -> None:
+    """Blesses every text but "bad", and writes what it was compared with."""
+    text, before = ((found.uri / "text.txt").read_text() if found else "nothing" for found in (saved_model, baseline))
+    blessing.properties.update(blessed=int(text != "bad"), verdict="", reason="")
+    (blessing.uri / "text.txt").write_text(f"{text} against {before}")
+
+
+def judged(text, root):
+    made = Pipeline("judged")
+    model = made.add(export, settings=Text(text=text)).saved_model
+    made.add(judge, saved_model=model, baseline=LatestBlessed(other_than=model))
+    return (run(made, root=root).artifact("judge", "blessing").uri / "text.txt").read_text()
+
+
+def test_the_baseline_is_the_last_blessed_model_that_is_another_one(tmp_path):
+    first, *later = (judged(text, tmp_path) for text in ("one", "one", "bad", "two", "bad", "one"))
+    assert first == "one against nothing"
+    assert later == [first, "bad against one", "two against one", "bad against two", "one against two"]
+
+
+def test_the_evaluator_gets_the_last_blessed_model_if_a_rule_compares_with_it():
+    def baseline(*rules):
+        experiment = c.Experiment(
+            name="compared",
+            source=c.Digits(),
+            transform=c.Transform(image_size=(32, 32)),
+            task=c.Classification(),
+            model=c.Model(name="lenet5"),
+            gate=c.Gate(c.AtLeast("accuracy", 0.5), *rules),
+        )
+        return standard_pipeline(experiment).nodes["evaluator"].inputs.get("baseline_saved_model")
+
+    assert baseline() is None
+    assert isinstance(baseline(c.NoWorse("accuracy")), LatestBlessed)
