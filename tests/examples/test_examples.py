@@ -1,14 +1,20 @@
-"""Every command in the README of every folder of examples/ runs as it is written, and prints what the README shows."""
+"""Every command in the README of every folder of examples/ runs as it is written, and prints what the README shows.
+
+By default the commands up to the first run are typed, and that run is planned. What each example adds has a test here.
+"""
 
 import ast
 import importlib.util
+import io
 import json
 import re
+import runpy
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 _spec = importlib.util.spec_from_file_location("shell", Path(__file__).parents[1] / "shell.py")
 _shell = importlib.util.module_from_spec(_spec)
@@ -18,8 +24,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 # They read the same images: the digits of scikit-learn.
 OF_DIGITS = ("export_format", "metric", "network", "stage", "task")
-# They run more stages than the claim needs: these runs are slow tests, with the plan of the run and a test of the part here.
-RUN_SLOWLY = ("augmentation", "export_format", "metric", "stage", "task")
+# Commands before the first run that take no seconds.
+LIGHT = r"python |kerasvision models "
 MISTAKES = """
 import pandas as pd
 from kerasvision.pipeline.artifacts import ModelEvaluation
@@ -108,9 +114,13 @@ def type_commands(folder, warm):
     """Types the commands of a README in a folder that holds the example."""
     with _shell.Shell(warm, folder) as shell:
         for command, shown in sessions(folder.name):
-            done = shell.run(command)
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-            assert is_shown(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+            type_command(shell, command, shown)
+
+
+def type_command(shell, command, shown):
+    done = shell.run(command)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert is_shown(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
 
 
 def copied(name, folder):
@@ -120,46 +130,48 @@ def copied(name, folder):
     )
 
 
-@pytest.fixture(scope="module")
-def digits_read(warm, tmp_path_factory):
-    """The folder `runs` after the images of the digits were read and checked."""
-    folder = copied("export_format", tmp_path_factory.mktemp("digits"))
-    with _shell.Shell(warm, folder) as shell:
-        done = shell.run("kerasvision run pixels.py --until example_validator")
-    assert done.returncode == 0, done.stderr
-    return folder / "runs"
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_DIGITS + RUN_SLOWLY])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_runs_and_prints_what_is_shown(name, warm, tmp_path):
     type_commands(copied(name, tmp_path), warm)
 
 
-@pytest.mark.parametrize("name", [name for name in OF_DIGITS if name not in RUN_SLOWLY])
-def test_every_command_runs_and_prints_what_is_shown_where_the_digits_were_read(name, digits_read, warm, tmp_path):
-    folder = copied(name, tmp_path)
-    shutil.copytree(digits_read, folder / "runs")
-    type_commands(folder, warm)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({*OF_DIGITS, *RUN_SLOWLY}))
-def test_every_command_runs_and_prints_what_is_shown_from_nothing(name, warm, tmp_path):
-    type_commands(copied(name, tmp_path), warm)
-
-
-@pytest.mark.parametrize("name", RUN_SLOWLY)
-def test_the_stages_that_a_readme_shows_are_planned(name, digits_read, warm, tmp_path):
-    folder = copied(name, tmp_path)
-    if name in OF_DIGITS:
-        shutil.copytree(digits_read, folder / "runs")
-    command, shown = next(session for session in sessions(name) if session[0].startswith("kerasvision run"))
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stages_that_a_readme_shows_are_planned(name, digits_root, warm, tmp_path):
+    folder, is_read = copied(name, tmp_path), name in OF_DIGITS
+    if is_read:
+        shutil.copytree(digits_root / "runs", folder / "runs")
     with _shell.Shell(warm, folder) as shell:
+        for command, shown in sessions(name):
+            if command.startswith("kerasvision run"):
+                break
+            if re.match(LIGHT, command):
+                type_command(shell, command, shown)
         done = shell.run(re.sub(" --until .*", "", command.replace(" run ", " plan ", 1)))
     assert done.returncode == 0, done.stderr
     planned = dict(re.findall(r"^ (\w+) +(reuse|run|depends)\b", done.stdout, flags=re.MULTILINE))
-    assert planned["example_gen"] == ("reuse" if name in OF_DIGITS else "run")
-    assert set(re.findall(r"^ (\w+) +ran\b", shown, flags=re.MULTILINE)) <= {s for s in planned if planned[s] == "depends"}
+    assert planned["example_gen"] == ("reuse" if is_read else "run")
+    run = re.findall(r"^ (\w+) +ran\b", shown, flags=re.MULTILINE)
+    assert run
+    assert {planned[stage] for stage in run} <= {"run", "depends"}
+
+
+def test_the_source_reads_each_slice_of_each_scan(monkeypatch, tmp_path):
+    monkeypatch.chdir(copied("source", tmp_path))
+    monkeypatch.syspath_prepend(tmp_path / "source")
+    runpy.run_path("make_scans.py")
+    from my_source import Scans, read_scans
+
+    settings = Scans(folder="scans")
+    assert [name for name, _ in settings.files()] == [f"patient{number:02d}.npz" for number in range(40)]
+    records = list(read_scans(settings))
+    assert len({record.name for record in records}) == 40 * 8
+    assert {record.name.split("/")[0] == record.group for record in records} == {True}
+    with np.load("scans/patient07.npz") as scan:
+        labels = ["spot" if has_spot else "clear" for has_spot in scan["has_spot"]]
+        assert [record.label for record in records if record.group == "patient07"] == labels
+        pixels = np.asarray(Image.open(io.BytesIO(records[7 * 8 + 3].load())))
+        np.testing.assert_array_equal(pixels, scan["slices"][3])
 
 
 def test_the_augmentation_takes_light_from_one_side(warm, tmp_path):
