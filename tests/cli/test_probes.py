@@ -17,6 +17,7 @@ from kerasvision.pipeline.artifacts import Examples, Out
 from kerasvision.pipeline.graph import Pipeline
 
 DIGITS = Path(__file__).parents[2] / "pipelines" / "digits.py"
+SMALL = ("--set", "training.batch_size=8")  # learned sooner, in shorter steps
 MODULE = """
 import keras
 import tensorflow as tf
@@ -83,16 +84,16 @@ def test_models_check_names_the_wrong_layer_of_an_own_builder_and_exits_1(tmp_pa
 
 
 def test_tune_learning_rate_writes_table_and_picture_and_says_how_to_try_it(root):
-    done = invoke("tune", DIGITS, "--find-learning-rate", "--root", root, "--steps", "100")
+    done = invoke("tune", DIGITS, "--find-learning-rate", "--root", root, "--steps", "60", *SMALL)
     assert done.exit_code == 0, done.output
     assert re.search(r"to try it: --set training.optimizer.learning_rate=0\.\d+", done.output)
     folder = root / "runs" / "reports" / "digits"
-    assert len(pd.read_csv(folder / "learning_rate.csv")) <= 100
+    assert len(pd.read_csv(folder / "learning_rate.csv")) <= 60
     assert (folder / "learning_rate.png").exists()
 
 
 def test_doctor_overfit_exits_0_where_the_batch_is_learned_and_1_where_not(root):
-    command = ("doctor", "--overfit", DIGITS, "--root", root)
+    command = ("doctor", "--overfit", DIGITS, "--root", root, *SMALL)
     learned = invoke(*command)
     assert learned.exit_code == 0, learned.output
     assert "the batch was learned" in learned.output
