@@ -1,9 +1,11 @@
 """Fixtures that the tests share: usual handling of signals, fast processes, images and trained networks."""
 
+import importlib.metadata
 import importlib.util
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
+from packaging.version import Version
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -139,6 +142,29 @@ def digits_root(once_for_all, run_new):
         (root / "first_run.txt").write_text(done.stdout.replace(f"{os.path.relpath(root, REPOSITORY)}/", ""))
 
     return once_for_all("digits", first_run)
+
+
+@pytest.fixture(scope="session")
+def wheel(once_for_all):
+    """The wheel, next to the folder `clone` that it was made of.
+
+    `python -m build` uses this environment's setuptools if it is one of those in pyproject.toml.
+    """
+
+    def build(folder):
+        # In a copy, because setuptools writes into the folder.
+        clone = folder / "clone"
+        shutil.copytree(REPOSITORY / "kerasvision", clone / "kerasvision", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(REPOSITORY / name, clone)
+        is_locked = Version("77") <= Version(importlib.metadata.version("setuptools")) < Version("90")
+        how = ["--no-isolation"] if is_locked else []
+        command = [sys.executable, "-m", "build", "--wheel", *how, "--outdir", folder, clone]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    (built,) = once_for_all("wheel", build).glob("*.whl")
+    return built
 
 
 @pytest.fixture(scope="session")

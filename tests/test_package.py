@@ -1,15 +1,12 @@
 """What is installed: the names of `kerasvision` itself, the files of the wheel, and that the wheel works without a clone."""
 
 import ast
-import importlib.metadata
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from packaging.version import Version
 
 import kerasvision
 from kerasvision.pipeline.capacity import default_workers
@@ -45,29 +42,6 @@ finally:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """A copy of the files that a wheel is made of."""
-    folder = tmp_path_factory.mktemp("clone")
-    shutil.copytree(ROOT / "kerasvision", folder / "kerasvision", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(clone, tmp_path_factory):
-    """The wheel, built by `python -m build`: with this environment's setuptools, if it is one of those in pyproject.toml."""
-    folder = tmp_path_factory.mktemp("wheel")
-    is_locked = Version("77") <= Version(importlib.metadata.version("setuptools")) < Version("90")
-    how = ["--no-isolation"] if is_locked else []
-    command = [sys.executable, "-m", "build", "--wheel", *how, "--outdir", folder, clone]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """A folder in which the wheel is installed, and nothing else."""
     folder = tmp_path_factory.mktemp("installed")
@@ -84,7 +58,8 @@ def test_editors_see_the_names_that_are_imported_on_first_use():
     assert [node.target.id for node in body if isinstance(node, ast.AnnAssign)] == ["__version__"]
 
 
-def test_wheel_holds_all_code_the_pages_the_mark_of_types_and_the_licence(clone, wheel):
+def test_wheel_holds_all_code_the_pages_the_mark_of_types_and_the_licence(wheel):
+    clone = wheel.parent / "clone"
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("kerasvision/")}
         (licence,) = (archive.read(name) for name in archive.namelist() if name.endswith("dist-info/licenses/LICENSE"))
