@@ -112,7 +112,8 @@ def keywords(path: str) -> frozenset[str] | None:
     """The keyword arguments that a function takes, read from its source; None if it takes any.
 
     Reading the source makes it possible to check a pipeline file without importing Keras. A builder with the decorator
-    `options_of(family)` (see `kerasvision.models.families`) takes the arguments of `family`.
+    `options_of(family)` and one that is made by `of_size(family, ...)` (see `kerasvision.models.families`) take the
+    arguments of `family`.
 
     >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
     ['activation', 'image_shape', 'num_classes', 'pooling']
@@ -137,13 +138,23 @@ def defaults(path: str) -> dict[str, object]:
 def _declared(path: str) -> ast.arguments | None:
     """The arguments of a function, or of the family whose options it takes; None if they cannot be read."""
     file = module_file(path)
-    functions = {node.name: node for node in parsed(file).body if isinstance(node, ast.FunctionDef)} if file else {}
-    found = functions.get(path.partition(":")[2])
+    body, name = (parsed(file).body if file else []), path.partition(":")[2]
+    functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    found = functions.get(name) or functions.get(_family_of_size(body, name))
     for decorator in found.decorator_list if found else ():
         match decorator:
             case ast.Call(func=ast.Name(id="options_of"), args=[ast.Name(id=family)]):
                 found = functions.get(family)
     return found.args if found and found.args.kwarg is None else None
+
+
+def _family_of_size(body: Iterable[ast.stmt], name: str) -> str:
+    """The family of a builder that is made by `name = of_size(family, ...)`; "" if it is not made so."""
+    for statement in body:
+        match statement:
+            case ast.Assign([ast.Name(target)], ast.Call(ast.Name("of_size"), [ast.Name(family), *_])) if target == name:
+                return family
+    return ""
 
 
 def parsed(file: Path) -> ast.Module:
@@ -159,12 +170,13 @@ def parsed(file: Path) -> ast.Module:
 
 
 class Table:
-    """A table of names of one kind, each with the path of its code."""
+    """A table of names of one kind, each with the path of its code. It does not list the names of `others`."""
 
-    def __init__(self, noun: str, entries: dict[str, str], *, group: str = "") -> None:
+    def __init__(self, noun: str, entries: dict[str, str], *, group: str = "", others: dict[str, str] | None = None) -> None:
         self.noun = noun
         self._entries = dict(entries)
         self._group = group
+        self._known = self._entries | (others or {})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -175,27 +187,45 @@ class Table:
         Raises:
             ConfigError: no such name; the message suggests the closest one, and lists all if the table has groups.
         """
-        if name in self._entries:
-            return self._entries[name]
+        if name in self._known:
+            return self._known[name]
         if ":" in name:
             return name
         hint = f"by {self._group}: {self._by_module()}" if self._group else ""
-        raise ConfigError(f"no {self.noun} is named {shown(name)}; {did_you_mean(name, self._entries)}", hint=hint)
+        close = did_you_mean(name, self._known)
+        # A list of choices has only the table's own names.
+        close = close if close.endswith("?") else did_you_mean(name, self._entries)
+        raise ConfigError(f"no {self.noun} is named {shown(name)}; {close}", hint=hint)
 
     def _by_module(self) -> str:
         groups: dict[str, list[str]] = {}
         for name, path in self._entries.items():
             groups.setdefault(path.partition(":")[0].rpartition(".")[2], []).append(name)
-        return "; ".join(f"{module}: {', '.join(names)}" for module, names in groups.items())
+        more = len(self._known) - len(self._entries)
+        listed = [f"{module}: {', '.join(names)}" for module, names in groups.items()]
+        return "; ".join([*listed, *([f"and {more} names such as {[*self._known][-1]}"] if more else [])])
 
     def name(self, path: str) -> str:
         """The short name of a path, or the path itself if it is not in the table."""
-        return next((name for name, entry in self._entries.items() if entry == path), path)
+        return next((name for name, entry in self._known.items() if entry == path), path)
 
     def load(self, name: str) -> Any:
         """The object with a name, importing its module now."""
         return load(self.path(name))
 
+
+# The networks of keras.applications. Their functions there have these names without underscores.
+OF_KERAS = {
+    f"keras/{name}": f"kerasvision.models.keras_applications:{name}"
+    for name in (
+        "mobilenet", "mobilenetv2", "mobilenetv3_large", "mobilenetv3_small",
+        *(f"efficientnet_b{size}" for size in range(8)),
+        *(f"efficientnetv2_{size}" for size in ("b0", "b1", "b2", "b3", "s", "m", "l")),
+        *(f"convnext_{size}" for size in ("tiny", "small", "base", "large", "xlarge")),
+        "resnet50", "resnet101", "resnet152", "resnet50v2", "resnet101v2", "resnet152v2", "vgg16", "vgg19", "xception",
+        "densenet121", "densenet169", "densenet201", "inceptionv3", "inceptionresnetv2", "nasnet_mobile", "nasnet_large",
+    )
+}  # fmt: skip
 
 MODELS = Table(
     "model",
@@ -239,6 +269,7 @@ MODELS = Table(
         "show_attend_tell": "kerasvision.models.captioner:show_attend_tell",
     },
     group="family",
+    others=OF_KERAS,
 )
 
 # Options that a network passes on to its backbone; see `backbone_of`.

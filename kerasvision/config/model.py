@@ -10,7 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.base import Dependent
 from kerasvision.config.keras_files import file_fault, hdf5_fault
 from kerasvision.config.packaged import packaged_file
-from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET
+from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET, origin_of
 from kerasvision.config.search import Scalar
 from kerasvision.config.tensor_files import ENDINGS, is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
@@ -54,10 +54,11 @@ class Model(Dependent):
         if self.backbone is not self:
             return self  # the backbone checked its weights when it was made
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
-        if self.weights == IMAGENET and name not in WITH_IMAGENET:
+        if self.weights == IMAGENET and not origin_of(name):
             raise ConfigError(
                 f"no weights are published for {name}; {lookup.did_you_mean(name, WITH_IMAGENET)}",
-                hint=f"there are weights for {', '.join(WITH_IMAGENET)}",
+                hint=f"there are weights for {', '.join(WITH_IMAGENET)}, and for every network of keras.applications, such "
+                f"as {next(iter(lookup.OF_KERAS))}",
             )
         return self
 

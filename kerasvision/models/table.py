@@ -1,7 +1,8 @@
 """The table of networks: for each its family, its paper, the smallest image that it reads, and its published sizes.
 
 The sizes come from papers and from independent implementations, never from our own builders: the tests build each
-network and compare. `kerasvision.lookup.MODELS` says where the code is.
+network and compare. `kerasvision.lookup.MODELS` says where the code is. The networks of keras.applications have a table of
+their own, `kerasvision.models.keras_table`.
 
 >>> find("lenet5").figures[0].trainable_weights
 61706
@@ -10,6 +11,7 @@ network and compare. `kerasvision.lookup.MODELS` says where the code is.
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
 from kerasvision.models.figures import D2L, GREY, INDEPENDENT, KERAS, RGB, TORCHVISION, Figure, Network, Shape
+from kerasvision.models.keras_table import keras_row
 
 VGG_URL = "https://arxiv.org/abs/1409.1556"
 RESNET_URL = "https://arxiv.org/abs/1512.03385"
@@ -351,7 +353,7 @@ NETWORKS = (
 
 def find(name: str) -> Network | None:
     """The row of that name; None for a network that is given by its path."""
-    return next((row for row in NETWORKS if row.name == name), None)
+    return next((row for row in NETWORKS if row.name == name), None) or keras_row(name)
 
 
 def published(name: str, *, image_shape: Shape, num_classes: int) -> tuple[Figure, ...]:

@@ -40,7 +40,10 @@ class Network:
 
     def __str__(self) -> str:
         shorter = [] if self.shorter is None else ["shorter"]
-        return " ".join([self.name, *shorter, *(f"{option}={value}" for option, value in self.options.items())])
+        # It is also the name of a file.
+        return " ".join(
+            [self.name.replace("/", "-"), *shorter, *(f"{option}={value}" for option, value in self.options.items())]
+        )
 
     def is_idle(self, path: str) -> bool:
         """Whether `idle` matches the path of a weight."""
@@ -160,6 +163,9 @@ NETWORKS = [
     Network("efficientnet_lite2", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite3", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite4", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
+    # The other networks of keras.applications have tests/models/test_keras_applications.py.
+    Network("keras/mobilenet", (32, 32, 3), {"width": 0.25, "dropout": 0.0}),
+    Network("keras/mobilenetv3_small", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
     Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}, everywhere=True),

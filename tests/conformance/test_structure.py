@@ -7,8 +7,8 @@ from kerasvision.lookup import MODELS, keywords
 from kerasvision.models import table
 
 
-def test_every_network_has_a_row_here(networks):
-    assert {network.name for network in networks} == set(MODELS)
+def test_every_network_of_ours_has_a_row_here(networks):
+    assert {network.name for network in networks if not network.name.startswith("keras/")} == set(MODELS)
 
 
 @pytest.mark.usefixtures("shapes_only")

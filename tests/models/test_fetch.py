@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from kerasvision.config import published
+from kerasvision.config import keras_networks, published
+from kerasvision.config.keras_networks import KERAS_NETWORKS
 from kerasvision.config.published import PUBLISHED
 from kerasvision.errors import ConfigError
 from kerasvision.models import build, fetch
@@ -125,6 +126,44 @@ def test_download_that_fails_is_told_and_leaves_nothing(answer, cache, serve, mo
         published_file("vgg16", with_head=False)
     assert not (cache / FILE).exists()
     assert socket.getdefaulttimeout() is None
+
+
+@pytest.fixture
+def mobilenet_v3(cache, monkeypatch):
+    """Makes this content the published file of a network of keras.applications, whose host does not answer."""
+    monkeypatch.setattr(keras_networks, "_HOST", published._HOST)
+
+    def publish(content):
+        row = replace(KERAS_NETWORKS["keras/mobilenetv3_small"], digest=hashlib.md5(content).hexdigest())
+        monkeypatch.setitem(KERAS_NETWORKS, "keras/mobilenetv3_small", row)
+        return cache / row.url.rpartition("/")[2]
+
+    return publish
+
+
+def test_file_of_a_network_of_keras_applications_is_checked_in_the_cache(mobilenet_v3):
+    file = mobilenet_v3(b"weights")
+    with pytest.raises(ConfigError, match=f"{file.name} is not in .*, and its server cannot be reached.* put it at {file}"):
+        published_file("keras/mobilenetv3_small", with_head=True)
+    file.write_bytes(b"weights")
+    assert published_file("keras/mobilenetv3_small", with_head=False) == file
+    file.write_bytes(b"another")
+    with pytest.raises(ConfigError, match="must have the MD5 .*; received"):
+        published_file("keras/mobilenetv3_small", with_head=False)
+
+
+def test_file_of_a_network_of_keras_applications_is_fetched(mobilenet_v3, serve, monkeypatch):
+    serve(sent(b"weights"))
+    monkeypatch.setattr(keras_networks, "_HOST", published._HOST)
+    file = mobilenet_v3(b"weights")
+    assert published_file("keras/mobilenetv3_small", with_head=False).read_bytes() == b"weights"
+    assert file.is_file()
+
+
+def test_file_without_a_published_hash_is_used_as_it_is(cache):
+    file = cache / "mobilenet_1_0_224_tf_no_top.h5"
+    file.write_bytes(b"weights")
+    assert published_file("keras/mobilenet", with_head=False) == file
 
 
 def test_network_without_published_weights_is_told():
