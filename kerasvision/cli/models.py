@@ -18,14 +18,34 @@ app = typer.Typer(help="List, show and check the networks.", no_args_is_help=Tru
 
 
 @app.command("list")
-def list_() -> None:
-    """List every network by family, with its source."""
+def list_(
+    keras: Annotated[bool, typer.Option("--keras", help="List the networks of keras.applications instead.")] = False,
+) -> None:
+    """List every network by family, with its source; those of keras.applications with the licence of their weights."""
     from kerasvision.models.table import NETWORKS
 
+    if keras:
+        _list_keras()
+        return
     table = table_of("name", "family", "least side", "source", right=("least side",))
     for row in NETWORKS:
         table.add_row(row.name, row.family, str(row.smallest_side), row.source)
     print_whole(table)
+    examples = ", ".join(list(lookup.OF_KERAS)[::13])
+    typer.echo(f"and {len(lookup.OF_KERAS)} of keras.applications, such as {examples}: kerasvision models list --keras")
+
+
+def _list_keras() -> None:
+    from kerasvision.config.keras_networks import KERAS_NETWORKS
+
+    numbers = ("made for", "least side", "weights")
+    table = table_of("name", *numbers, "licence", "source", right=numbers)
+    for name, row in KERAS_NETWORKS.items():
+        family = row.family
+        counts = (str(row.side), str(family.least_side), f"{row.weights:,}")
+        table.add_row(name, *counts, family.licence, f"{family.paper}, {family.url}")
+    print_whole(table)
+    typer.echo("The weights are counted without a head. The licence is that of the published ImageNet weights.")
 
 
 @app.command()
@@ -38,6 +58,7 @@ def show(
     ] = None,
 ) -> None:
     """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures."""
+    from kerasvision.config.published import origin_of
     from kerasvision.models import build
     from kerasvision.models.summary import layer_table, matching_figures
     from kerasvision.models.table import published, usual
@@ -63,6 +84,8 @@ def show(
         typer.echo(line)
     if not figures:
         typer.echo("no size was published for these images and classes")
+    if origin := origin_of(lookup.MODELS.name(lookup.MODELS.path(name))):
+        typer.echo(f"weights='imagenet': {origin}")
 
 
 @app.command()

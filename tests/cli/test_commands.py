@@ -76,13 +76,29 @@ def test_models_show_adds_up(kerasvision):
     assert "equal to Dive into Deep Learning: 61,706 trainable weights" in shown
 
 
+def test_models_show_names_the_licence_of_the_weights(kerasvision):
+    shown = kerasvision("models", "show", "keras/mobilenet").stdout
+    assert "equal to keras.applications, with our head: 4,253,864 in all" in shown
+    assert shown.splitlines()[-1] == "weights='imagenet': keras.applications (licence: Apache-2.0)"
+
+
 def test_models_show_says_where_nothing_was_published(kerasvision):
     shown = kerasvision("models", "show", "lenet5", "--image-shape", "28x28x1", "--classes", "7").stdout
     assert "no size was published for these images and classes" in shown
 
 
 def test_models_list_names_each_with_its_paper(kerasvision):
-    assert "1512.03385" in kerasvision("models", "list").stdout
+    shown = kerasvision("models", "list").stdout
+    assert "1512.03385" in shown
+    assert shown.splitlines()[-1].startswith("and 40 of keras.applications, such as keras/mobilenet, ")
+
+
+def test_models_list_names_the_networks_of_keras_applications_with_the_licence_of_their_weights(kerasvision):
+    shown = kerasvision("models", "list", "--keras").stdout
+    assert re.search(
+        r"keras/convnext_tiny +224 +32 +27,820,128 +MIT +Liu et al., 2022, https://arxiv.org/abs/2201.03545", shown
+    )
+    assert "lenet5" not in shown
 
 
 def test_doctor_finds_nothing_wrong_here(kerasvision, tmp_path):

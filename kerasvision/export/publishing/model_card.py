@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from kerasvision.config.published import IMAGENET, PACKAGED
+from kerasvision.config.published import IMAGENET, origin_of
 from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
 from kerasvision.shortened import and_more, shortened
@@ -113,8 +113,8 @@ def _head(facts: CardFacts) -> str:
     network = facts.settings.get("model")
     if isinstance(network, Mapping):
         text += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
-        packaged = PACKAGED.get(str(network.get("name"))) if network.get("weights") == IMAGENET else None
-        text += f"\nIt began with the weights of {escape(packaged.origin)}.\n" if packaged else ""
+        origin = origin_of(str(network.get("name"))) if network.get("weights") == IMAGENET else ""
+        text += f"\nIt began with the weights of {escape(origin)}.\n" if origin else ""
     if facts.final:
         text += f"\n- Judged: {escape(facts.final['judged'])}.\n- Served: {escape(facts.final['served'])}.\n"
     return text
