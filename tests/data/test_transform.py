@@ -174,6 +174,10 @@ def test_twelve_bits_fill_the_range_in_training_and_serving_alike(fit_name, tmp_
     served, valid = decoded_rows(tf.constant([TWELVE_BITS, b"no image"]), loaded, shape=(4, 5, 1), max_pixels=1000)
     assert valid.numpy().tolist() == [True, False]
     np.testing.assert_allclose(served[0], 200 / 255, rtol=1e-5)
+
+
+def test_twelve_bits_fill_the_range_in_a_random_crop():
+    asked = settings("zero_to_one", color_mode="grayscale", image_size=(4, 5), significant_bits=12)
     numbers, crop = tf.fill([4], 0.5), RandomResizedCrop()
     cropped = random_resized_crop({"image": TWELVE_BITS}, numbers=numbers, settings=crop, transform=asked)
     np.testing.assert_allclose(cropped["image"], 200.0, rtol=1e-5)

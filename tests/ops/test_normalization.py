@@ -199,6 +199,15 @@ def test_two_synchronised_replicas_normalise_by_the_whole_batch_far_from_zero_to
     assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr
 
 
+def test_backend_that_is_not_tensorflow_keeps_kerass_layer(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    layer = layers.BatchNormalization()
+    assert fused(layer) is layer
+    assert "call" not in vars(layer)
+
+
+# tests/conformance builds networks with such layers on JAX in every run.
+@pytest.mark.slow
 def test_another_backend_keeps_kerass_layer():
     program = """
 import keras, numpy as np

@@ -81,24 +81,30 @@ def ingested(photos, tmp_path_factory):
     return run(c.ImageFolder(path=photos), tmp_path_factory.mktemp("ingested"), max_bad_fraction=0.5)
 
 
+@pytest.fixture(scope="module")
+def kept(ingested):
+    """What `written` finds after the ingest of the photos; read once."""
+    return written(ingested[1])
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_named_with_its_fault_and_left_out(name, ingested):
-    manifest, data = ingested
+def test_a_bad_file_is_named_with_its_fault_and_left_out(name, ingested, kept):
+    manifest, _ = ingested
     assert BAD[name] in manifest.loc[f"cat/{name}.jpg", "fault"]
-    assert f"cat/{name}.jpg" not in written(data)
+    assert f"cat/{name}.jpg" not in kept
 
 
-def test_a_file_that_cannot_be_read_is_named_and_left_out(ingested):
-    manifest, data = ingested
+def test_a_file_that_cannot_be_read_is_named_and_left_out(ingested, kept):
+    manifest, _ = ingested
     assert manifest.loc["dog/link.jpg", "fault"] == "cannot be read: No such file or directory"
-    assert "dog/link.jpg" not in written(data)
+    assert "dog/link.jpg" not in kept
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_file_is_kept_and_what_it_loses_is_told(name, ingested):
-    manifest, data = ingested
+def test_an_odd_file_is_kept_and_what_it_loses_is_told(name, ingested, kept):
+    manifest, _ = ingested
     assert manifest.loc[f"cat/{name}.jpg", "notes"] == ODD[name]
-    assert f"cat/{name}.jpg" in written(data)
+    assert f"cat/{name}.jpg" in kept
 
 
 def test_the_manifest_lists_every_file_of_the_folder(photos, ingested):
@@ -107,12 +113,11 @@ def test_the_manifest_lists_every_file_of_the_folder(photos, ingested):
     assert (manifest["fault"] != "").sum() == len(BAD) + 1
 
 
-def test_bytes_are_kept_as_they_were(photos, ingested):
-    manifest, data = ingested
+def test_bytes_are_kept_as_they_were(photos, ingested, kept):
+    manifest, _ = ingested
     good = manifest[manifest["fault"] == ""]
-    examples = written(data)
-    assert set(examples) == set(good.index)
-    for name, (split, image, label) in examples.items():
+    assert set(kept) == set(good.index)
+    for name, (split, image, label) in kept.items():
         assert image == (photos / name).read_bytes()
         assert (split, label) == (good.loc[name, "split"], name.partition("/")[0])
 
@@ -201,8 +206,9 @@ def test_a_copy_of_a_test_image_leaves_the_train_split(make_images, tmp_path):
     (root / "train" / "dog" / "copy.jpg").write_bytes(copied)
     manifest, data = run(c.ImageFolder(path=root), tmp_path / "ingested", max_bad_fraction=0.0)
     assert manifest.loc["train/dog/copy.jpg", "fault"] == "leakage: the same bytes are in test"
-    assert [name for name, (_, image, _) in written(data).items() if image == copied] == ["test/cat/cat_000.jpg"]
-    assert {name.partition("/")[0]: split for name, (split, _, _) in written(data).items()} == {
+    examples = written(data)
+    assert [name for name, (_, image, _) in examples.items() if image == copied] == ["test/cat/cat_000.jpg"]
+    assert {name.partition("/")[0]: split for name, (split, _, _) in examples.items()} == {
         "train": "train",
         "val": "validation",
         "test": "test",

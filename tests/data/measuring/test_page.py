@@ -41,10 +41,15 @@ def page_of(example_set, manifest, folder):
     return (folder / "statistics.html").read_text(encoding="utf-8")
 
 
-def test_names_captions_and_faults_are_shown_as_text(described, manifest_of, tmp_path):
+@pytest.fixture(scope="module")
+def page(described, manifest_of, tmp_path_factory):
+    """The page of `SAID` and of one more file, which is bad."""
     manifest = manifest_of(described)
     bad = manifest.iloc[:1].assign(id="<u>bad</u>", fault="<s>the file is empty</s>")
-    page = page_of(described, pd.concat([manifest, bad]), tmp_path)
+    return page_of(described, pd.concat([manifest, bad]), tmp_path_factory.mktemp("page"))
+
+
+def test_names_captions_and_faults_are_shown_as_text(page):
     assert "A lighthouse &lt;script&gt;" in page
     assert "&lt;i&gt;boat&lt;/i&gt;" in page
     assert "<td>&lt;s&gt;the file is empty&lt;/s&gt;</td><td>1</td>" in page
@@ -52,15 +57,14 @@ def test_names_captions_and_faults_are_shown_as_text(described, manifest_of, tmp
     assert not re.search(r"<(script|i|u|s|b)\b", page)
 
 
-def test_boxes_lie_over_the_picture_in_percent_of_its_sides(described, manifest_of, tmp_path):
-    page = page_of(described, manifest_of(described), tmp_path)
+def test_boxes_lie_over_the_picture_in_percent_of_its_sides(page):
     assert "left: 50.00%; top: 25.00%; width: 50.00%; height: 50.00%" in page
     assert "&lt;i&gt;boat&lt;/i&gt; (crowd)" in page
     assert "1 are crowds or difficult, which a score of boxes ignores." in page
 
 
-def test_copies_across_splits_are_marked(described, manifest_of, tmp_path):
-    assert page_of(described, manifest_of(described), tmp_path).count("in several splits</span>") == 1
+def test_copies_across_splits_are_marked(page):
+    assert page.count("in several splits</span>") == 1
 
 
 def test_without_copies_none_are_spoken_of(make_examples, manifest_of, tmp_path):
