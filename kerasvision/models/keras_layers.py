@@ -6,6 +6,7 @@ translates it. The layers of Inception v3 are only numbered; they are matched by
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 import keras
 
@@ -73,7 +74,8 @@ def our_names(network: str, theirs: Iterable[str]) -> dict[str, str]:
     {'conv1_conv': 'stem_conv', 'conv2_block1_0_bn': 'stage2_block1_shortcut_norm', 'predictions': 'logits'}
     """
     if network == "inception_v3":
-        return _by_order(list(theirs))
+        # The head, if there is one, comes last.
+        return dict(zip(theirs, [*_inception_by_order(), "logits"], strict=False))
     family = network.rstrip("0123456789")
     table = {"vgg": VGG, "resnet": RESNET, "densenet": DENSENET}.get(family, RESNET_V2)
     return {name: _translated(name, table) for name in theirs}
@@ -84,9 +86,11 @@ def _translated(name: str, table: Iterable[tuple[str, str]]) -> str:
     return next((match.expand(ours) for match, ours in matches if match), name)
 
 
-def _by_order(theirs: list[str]) -> dict[str, str]:
-    """Matches the layers of Inception v3 by order: their numbers depend on what the Keras process built before.
+@cache
+def _inception_by_order() -> tuple[str, ...]:
+    """Our names of Inception v3's layers, in the order of a file of weights.
 
+    Names in a file cannot be translated: the numbers in them depend on what the Keras process had built before.
     Keras itself loads them in the order of the layers in its own network. It makes and numbers them in the order of
     `INCEPTION_V3`, but lists them by their distance from the logits.
     """
@@ -96,8 +100,7 @@ def _by_order(theirs: list[str]) -> dict[str, str]:
     for kind, ending in ("conv2d", "conv"), ("batch_normalization", "norm"):
         numbered = sorted((name for name in made if name.startswith(kind)), key=_number)
         ours |= {name: f"{unit}_{ending}" for name, unit in zip(numbered, INCEPTION_V3, strict=True)}
-    # The head, if there is one, comes last.
-    return dict(zip(theirs, [*(ours[name] for name in made), "logits"], strict=False))
+    return tuple(ours[name] for name in made)
 
 
 def _number(name: str) -> int:

@@ -126,7 +126,7 @@ LAYERS = {"resnet50": 6 * 5 + 2 * 5, "resnet50_v2": 6 * 9 + 5 + 1, "densenet121"
 
 
 def shorten(monkeypatch, network):
-    """Both libraries build the network with `BLOCKS`."""
+    """Both libraries build the network with `BLOCKS`; returns our builder."""
     blocks = BLOCKS[network]
     monkeypatch.setitem(PUBLISHED, network, dataclasses.replace(PUBLISHED[network], layers=LAYERS[network]))
     if network == "densenet121":
@@ -142,6 +142,7 @@ def shorten(monkeypatch, network):
         stack, count = getattr(module, name), dict(zip((64, 128, 256, 512), blocks, strict=True))
         monkeypatch.setattr(module, name, lambda x, filters, _, **options: stack(x, filters, count[filters], **options))
     monkeypatch.setattr(pretrained, "load", lambda path: short)
+    return short
 
 
 @pytest.mark.parametrize("network", BLOCKS)
@@ -150,15 +151,20 @@ def test_short_network_answers_as_keras_applications_with_the_same_weights(netwo
     assert_answers_as_theirs(network, 64, tmp_path / "weights.h5")
 
 
-@pytest.mark.parametrize("network", [*SHALLOW, "vgg19"])
+@pytest.mark.parametrize(
+    ("network", "blocks"),
+    [
+        *[pytest.param(name, "all", marks=[pytest.mark.slow] if name in BLOCKS else []) for name in (*SHALLOW, "vgg19")],
+        *[(name, "one of each kind") for name in BLOCKS],
+    ],
+)
 @pytest.mark.usefixtures("shapes_only")
-def test_layers_are_those_of_keras_applications_by_name_and_shape(network):
+def test_layers_are_those_of_keras_applications_by_name_and_shape(network, blocks, monkeypatch):
+    builder = partial(build, network) if blocks == "all" else shorten(monkeypatch, network)
     shape = (75, 75, 3)
     theirs = getattr(*THEIRS[network])(weights=None, input_shape=shape, classes=7)
     layout = {"layout": "keras"} if network.startswith("res") else {}
-    ours = {
-        layer.name: layer for layer in build(network, image_shape=shape, num_classes=7, **layout).layers if layer.weights
-    }
+    ours = {layer.name: layer for layer in builder(image_shape=shape, num_classes=7, **layout).layers if layer.weights}
     weighted = {layer.name: layer for layer in theirs.layers if layer.weights}
     names = our_names(network, weighted)
     assert sorted(names.values()) == sorted(ours)

@@ -23,8 +23,14 @@ def part(size, *numbers, crop=DEFAULT):
 
 
 def parts(size, count, crop=DEFAULT):
-    draw = tf.function(lambda numbers: random_part(tf.constant(size), numbers=numbers, settings=crop))
-    return np.stack([draw(row) for row in uniform_rows(0, 0, rows=count, columns=4)])
+    @tf.function(autograph=False)
+    def draw(rows):
+        def one(numbers):
+            return random_part(tf.constant(size), numbers=numbers, settings=crop)
+
+        return tf.map_fn(one, rows, fn_output_signature=tf.int32)
+
+    return draw(uniform_rows(0, 0, rows=count, columns=4)).numpy()
 
 
 def cropped(data, numbers, *, crop=DEFAULT, image_size=(12, 10), color_mode="rgb", **example):
