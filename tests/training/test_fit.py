@@ -308,6 +308,7 @@ def fitted_in(folder, stripes, settings, **more):
     )
 
 
+@pytest.mark.slow  # test_phases.py ends one after its first epoch too, with averages and the best weights
 def test_a_training_in_two_parts_is_the_training_in_one(stripes, dense_settings, tmp_path):
     settings = dense_settings(
         epochs=3, augment=AUGMENT, schedule="cosine", average_decay=0.9, keep="best", best_metric="accuracy", batch_size=32

@@ -218,11 +218,11 @@ def test_callbacks_find_the_optimizer_at_the_network_and_later_there_is_what_was
 
 
 class Memory(Unsaved):
-    """Saves in memory: after every call, or only after one, where it can also end the training."""
+    """Saves in memory after every call."""
 
-    def __init__(self, step, *, ends_at=None, since=None):
+    def __init__(self, step, *, since=None):
         super().__init__()
-        self._step, self._ends_at, self._since, self.saved = step, ends_at, since, []
+        self._step, self._since, self.saved = step, since, []
         if since is not None:
             self.start = since[0]
 
@@ -236,27 +236,22 @@ class Memory(Unsaved):
     def save(self, progress):
         arrays = {name: np.array(tf.convert_to_tensor(variable)) for name, variable in self._step.variables().items()}
         self.saved.append((progress, arrays))
-        if progress.step == self._ends_at:
-            raise KeyboardInterrupt
 
 
-def run(*, start=0, callbacks=(), **memory):
+def run(*, start=0, callbacks=(), since=None):
     model = network(dropout=0.3)
     step = make_step(model, averages=WeightAverages(model, decay=0.9))
-    saving = Memory(step, **memory)
-    try:
-        history = train_loop(
-            step,
-            batches(start),
-            epochs=EPOCHS,
-            steps_per_epoch=STEPS,
-            validation=validation(),
-            saving=saving,
-            callbacks=callbacks,
-            steps_per_call=1,
-        ).history
-    except KeyboardInterrupt:
-        history = None
+    saving = Memory(step, since=since)
+    history = train_loop(
+        step,
+        batches(start),
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        validation=validation(),
+        saving=saving,
+        callbacks=callbacks,
+        steps_per_call=1,
+    ).history
     return model.get_weights(), history, saving.saved
 
 
@@ -268,11 +263,10 @@ def undisturbed():
 
 # Within an epoch, at its end, and at the end of the training.
 @pytest.mark.parametrize("step", [5, 7, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 4, 14, 15))])
-def test_a_training_that_was_ended_anywhere_goes_on_to_the_bit(undisturbed, step):
+def test_a_training_goes_on_to_the_bit_from_what_was_saved_after_any_step(undisturbed, step):
     weights, history, saved = undisturbed
     assert [progress.step for progress, _ in saved] == list(range(1, 16))
-    _, _, until = run(ends_at=step)
-    resumed_weights, resumed_history, _ = run(start=step, since=until[-1])
+    resumed_weights, resumed_history, _ = run(start=step, since=saved[step - 1])
     assert resumed_history == history
     for left, right in zip(weights, resumed_weights, strict=True):
         np.testing.assert_array_equal(left, right)
