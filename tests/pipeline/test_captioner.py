@@ -35,7 +35,7 @@ def experiment(network):
             optimizer=c.Adam(learning_rate=1e-2),
             precision="bfloat16" if network == "show_attend_tell" else "float32",
         ),
-        evaluation=c.Evaluation(resamples=100),
+        evaluation=c.Evaluation(resamples=100, splits=("test",)),
         serving=c.Serving(canary_examples=16, latency_queries=5),
         gate=c.Gate(c.AtLeast("bleu_4", 0.0), c.AtMost("perplexity", 1e6)),
     )
