@@ -1,8 +1,11 @@
-"""Options of the whole suite, and the order of its files."""
+"""Options of the whole suite, the order of its files, and networks whose weights have no values."""
 
 import compileall
+import contextlib
 import gc
 import sys
+
+import pytest
 
 # TensorFlow is imported during the collection of tests. Garbage collection is off until then: see kerasvision/quiet.py.
 gc.disable()
@@ -70,3 +73,31 @@ def pytest_collection_modifyitems(config, items):
     """Moves the slowest files to the beginning; the order of the others does not change."""
     rank = {config.rootpath / file: number for number, file in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+@contextlib.contextmanager
+def without_values():
+    """Networks that are built meanwhile have weights with a shape but no values, because values take most of the time."""
+    import keras
+    from keras.src.backend.common import global_state
+
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    # Otherwise Keras would give them values when it next leaves such a scope.
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
+@pytest.fixture
+def shapes_only():
+    """`without_values`, for tests of the number, names and sizes of layers. An answer to an image would be random."""
+    with without_values():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """The docstrings of networks show sizes."""
+    if item.path.is_relative_to(item.config.rootpath / "kerasvision" / "models"):
+        with without_values():
+            return (yield)
+    return (yield)

@@ -85,21 +85,6 @@ def forked_process(warm):
     return Fork
 
 
-@pytest.fixture
-def shapes_only():
-    """Networks that the test builds have weights with a shape but no values, because values take most of the time.
-
-    For tests of the number, names and sizes of layers. An answer to an image would be random.
-    """
-    import keras
-    from keras.src.backend.common import global_state
-
-    with keras.StatelessScope(initialize_variables=False):
-        yield
-    # Otherwise Keras would give them values when it next leaves such a scope.
-    global_state.set_global_attribute("uninitialized_variables", [])
-
-
 @pytest.fixture(scope="session")
 def once_for_all(tmp_path_factory):
     """`once_for_all(name, make)`: a folder that `make(folder)` fills once, for all processes that share the tests."""
