@@ -29,6 +29,7 @@ PIECES = {
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
+    ("source",): ("flowers",),
 }
 COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard|source) "
 # What needs more than this machine has, or minutes.
@@ -306,7 +307,7 @@ def test_every_value_of_a_setting_is_accepted(code):
     is_python = re.match(r"[\d\"\[(]|True|c\.", text)
     value = eval(text.replace("...", "'anywhere'"), {"c": c}) if is_python else text
     search = c.Search(space={"training.epochs": c.Int(1, 2)})
-    holders = [pipeline("digits"), c.Training(freeze="backbone"), search]
+    holders = [pipeline("digits"), c.Training(freeze="backbone"), search, c.Coco(path="coco")]
     held = [with_value(holder, name, value) for holder in holders if name in type(holder).model_fields]
     assert held or name in lookup.keywords(lookup.MODELS.path("resnet50")), code
 

@@ -18,6 +18,8 @@ USUAL_NAME = "data.yaml"
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 # Programs that mark images put the names of the classes into the folder of the labels, under this name.
 NAMES_FILE = "classes.txt"
+# A key with one of these values is not set: `test:` without a path, for example.
+NOTHING = ("", "~", "null", "Null", "NULL")
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def read_yolo_data(path: Path, *, root: Path | None) -> YoloData:
     if "kpt_shape" in content:
         raise DataError(f"{file} describes keypoints (kpt_shape), and Yolo reads boxes and polygons")
     if root is None:
-        root = file.parent / _inside(file.parent, str(content.get("path") or "."), f"path in {file}")
-    parts = {split: _paths(content[key], root, f"{key} in {file}") for key, split in SPLITS.items() if content.get(key)}
+        root = file.parent / _inside(file.parent, str(content.get("path", ".")), f"path in {file}")
+    parts = {split: _paths(content[key], root, f"{key} in {file}") for key, split in SPLITS.items() if key in content}
     if not parts:
         raise DataError(
             f"{file} must say where the images are: train, val or test",
@@ -155,7 +157,7 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise DataError(f"{file} is not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}") from None
     if not isinstance(content, dict):
         raise DataError(f"{file} must contain names, and train, val or test", received=content)
-    return content
+    return {key: value for key, value in content.items() if value not in NOTHING}
 
 
 def _class_names(content: Mapping[str, Any], file: Path) -> dict[int, str]:
@@ -170,7 +172,7 @@ def _class_names(content: Mapping[str, Any], file: Path) -> dict[int, str]:
             received=names,
             hint="for example, names: [cat, dog]",
         )
-    if content.get("nc") not in (None, "", str(len(found))):
+    if content.get("nc") not in (None, str(len(found))):
         raise DataError(f"{file} must name as many classes as nc says", received={"nc": content["nc"], "names": len(found)})
     return found
 

@@ -7,6 +7,8 @@ import pytest
 
 from kerasvision import config as c
 from kerasvision import lookup
+from kerasvision.data.examples import ExampleSet
+from kerasvision.data.ingesting.ingest import ingest
 from kerasvision.data.sources.shapes import read_shapes
 
 SIZE = (48, 64)
@@ -136,3 +138,21 @@ def test_every_file_that_is_read_counts_as_content(write, scenes, tmp_path):
     written = {path for path in (tmp_path / "set").rglob("*") if path.is_file()}
     assert {path for _, path in source.files()} == written
     assert len({name for name, _ in source.files()}) == len(written)
+
+
+def test_ingest_keeps_what_a_score_ignores_and_names_what_it_leaves_out(scenes, tmp_path):
+    source = write_voc(scenes, tmp_path / "set")
+    first = tmp_path / "set" / "Annotations" / scenes[0].name.replace(".png", ".xml")
+    first.write_text(first.read_text().replace("<object>", "<object><difficult>1</difficult>", 1))
+    save(scenes[0], tmp_path / "set" / "JPEGImages" / "more")
+    (tmp_path / "set" / "ImageSets" / "Main" / "train.txt").write_text(f"0000000\nmore/{scenes[0].name}\n")
+    files = {name: tmp_path / name for name in ("data", "manifest", "span")}
+    manifest = ingest(source, splits=c.Splits(), policy=c.Ingest(policy="report"), **files).manifest
+    assert manifest[manifest["fault"] != ""][["id", "fault"]].to_numpy().tolist() == [
+        ["JPEGImages/more/0000000.png", "annotation file 0000000.xml is missing"]
+    ]
+    (example,) = ExampleSet(tmp_path / "data").dataset("train").as_numpy_iterator()
+    boxes = [thing.box for thing in scenes[0].objects]
+    assert example["objects"]["crowd"].tolist() == [True] + [False] * (len(boxes) - 1)
+    # VOC gives no areas, so they are those of the boxes.
+    assert example["objects"]["area"].tolist() == [(y_max - y_min) * (x_max - x_min) for y_min, x_min, y_max, x_max in boxes]

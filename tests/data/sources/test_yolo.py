@@ -158,8 +158,8 @@ LAYOUTS = {
             ("test/images/3.jpg", "test", []),
         ],
     ),
-    "labels next to the images": (
-        "path: data\ntrain: photos\n" + NAMES,
+    "labels next to the images, and keys without a value": (
+        "path: data\ntrain: photos\nval:  # optional\ntest: null\nnc: ~\n" + NAMES,
         ["data/photos/1.jpg"],
         ["data/photos/1.txt"],
         [("photos/1.jpg", "train", ["dog"])],
