@@ -83,7 +83,7 @@ def read_yolo_data(path: Path, *, root: Path | None) -> YoloData:
     if "kpt_shape" in content:
         raise DataError(f"{file} describes keypoints (kpt_shape), and Yolo reads boxes and polygons")
     if root is None:
-        root = file.parent / _inside(file.parent, str(content.get("path", ".")), f"path in {file}")
+        root = file.parent / _paths(content.get("path", "."), file.parent, f"path in {file}")[0]
     parts = {split: _paths(content[key], root, f"{key} in {file}") for key, split in SPLITS.items() if key in content}
     if not parts:
         raise DataError(
@@ -153,8 +153,13 @@ def _parsed(file: Path) -> dict[str, Any]:
         content = yaml.load(text.decode("utf-8-sig"), Loader=yaml.BaseLoader)
     except UnicodeDecodeError as error:
         raise DataError(f"{file} is not YAML: not UTF-8 text (byte {error.start})") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{file} is not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}," if error.problem_mark else ""
+        raise DataError(f"{file}{line} is not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"{file} is not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise DataError(f"{file} is nested too deeply") from None
     if not isinstance(content, dict):
         raise DataError(f"{file} must contain names, and train, val or test", received=content)
     return {key: value for key, value in content.items() if value not in NOTHING}
@@ -163,9 +168,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 def _class_names(content: Mapping[str, Any], file: Path) -> dict[int, str]:
     names = content.get("names")
     rows = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
-    found = {
-        int(number): name for number, name in rows if str(number).isdecimal() and isinstance(name, str) and name.strip()
-    }
+    found = {int(number): str(name) for number, name in rows if _is_number(str(number)) and _is_text(name)}
     if not found or len(found) != len(names or ()):
         raise DataError(
             f"{file}: names must be a list of the classes' names, or a mapping from their numbers",
@@ -184,6 +187,11 @@ def _paths(written: object, root: Path, where: str) -> tuple[str, ...]:
     return tuple(_inside(root, str(one), where) for one in several)
 
 
+def _is_number(text: str) -> bool:
+    # Python converts at most 4,300 digits.
+    return text.isdecimal() and len(text) <= 9
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
@@ -192,7 +200,7 @@ def _inside(root: Path, written: str, where: str) -> str:
     """A path below the root. Some programs write `../train/images` for `train/images`."""
     images = ImageFiles(root)
     for name in (images.name(written), images.name(tidy(written).removeprefix("../"))):
-        if images.fault(name) in ("", "not a regular file"):
+        if images.fault(name) in ("", "not a regular file") and (is_file(root / name) or is_folder(root / name)):
             return name
     if "leads out" in images.fault(images.name(written)):
         raise DataError(

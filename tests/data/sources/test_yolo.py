@@ -234,6 +234,7 @@ def test_the_yaml_file_may_have_another_name_and_another_place(yolo, tmp_path):
         ("train: images\n", r"data.yaml: names must be a list of the classes' names, or a mapping .*; received None. For"),
         ("train: images\nnames: [cat, '']\n", "names must be a list of the classes' names"),
         ("train: images\nnames: {one: cat}\n", "names must be a list of the classes' names"),
+        (f"train: images\nnames:\n  ? {'1' * 5000}\n  : cat\n", "names must be a list of the classes' names"),
         ("train: images\nnames: cat\n", "names must be a list of the classes' names"),
         ("train: images\nnc: 3\n" + NAMES, "must name as many classes as nc says; received {'nc': '3', 'names': 2}"),
         (NAMES, r"must say where the images are: train, val or test; received \['names'\]"),
@@ -244,9 +245,10 @@ def test_the_yaml_file_may_have_another_name_and_another_place(yolo, tmp_path):
         ("train: alone\n" + NAMES, "none of the 1 images that .* names has a label file; wanted are alone/1.txt in"),
         ("train: images\nkpt_shape: [17, 3]\n" + NAMES, "describes keypoints"),
         ("- a\n", r"must contain names, and train, val or test; received \['a'\]"),
-        ("names: [cat\n", "data.yaml is not YAML"),
+        ("train: images\nnames: [cat\n", "data.yaml, line 3, is not YAML: expected ',' or ']'"),
+        ("train: \0", "data.yaml is not YAML: unacceptable character"),
         (b"\xff", r"is not YAML: not UTF-8 text \(byte 0\)"),
-        ("[" * 900, "is not YAML"),
+        ("[" * 900, "is nested too deeply"),
     ],
 )
 def test_an_unusable_data_yaml_is_refused_with_the_way_out(text, message, yolo):
