@@ -139,11 +139,16 @@ def test_boxes_and_masks_follow():
     objects = {
         "bbox": tf.constant([[10 / 40, 20 / 40, 20 / 40, 32 / 40], [0, 0, 0.1, 0.1]]),
         "label": tf.constant([3, 1], tf.int64),
+        "crowd": tf.constant([True, True]),
+        "area": tf.constant([120.0, 16.0]),
         "mask": tf.stack([mask, mask]),
     }
     out = cropped(tf.io.encode_png(image).numpy(), numbers, crop=crop, image_size=(20, 20), objects=objects)
     np.testing.assert_allclose(out["objects"]["bbox"], [[6 / 20, 2 / 20, 16 / 20, 14 / 20], [0, 0, 0, 0]], atol=1e-6)
     assert out["objects"]["label"].numpy().tolist() == [3, -1]
+    # The area stays that in the whole image.
+    assert out["objects"]["crowd"].numpy().tolist() == [True, False]
+    assert out["objects"]["area"].numpy().tolist() == [120, 0]
     first, second = out["objects"]["mask"].numpy()
     np.testing.assert_array_equal(first, out["image"][..., 0].numpy() > 127)
     assert first.sum() == 120 and second.sum() == 0

@@ -100,6 +100,7 @@ def test_masks_are_exactly_the_pixels_that_were_drawn(scenes):
         pixels, covered = decode(record.load()).astype(int), np.zeros((64, 64), bool)
         for thing in record.objects:
             mask = decode(thing.mask()) == 255
+            assert thing.area == mask.sum()
             colours = np.unique(pixels[mask], axis=0)
             assert len(colours) == 1, "a shape has one colour"
             assert (mask == (pixels == colours[0]).all(axis=2)).all(), "and nothing else has it"
