@@ -146,6 +146,9 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
         badges.append(
             (f"pushed: {pushed.properties.get('pushed_destination')}" if good else "not pushed", "good" if good else "open")
         )
+    model = run.newest(MODEL)
+    if model is not None and "final_images" in model.properties:
+        badges.append((f"serves a network of all {model.properties['final_images']:,} images, which was not judged", "open"))
     return badges
 
 
