@@ -1,6 +1,7 @@
 """Pushing, forced pushing and rolling back from the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -66,6 +67,28 @@ def command(tmp_path, monkeypatch):
 
 
 FORCE = ("push", "toy.py", "--force", "--reason", "for the fair")
+
+
+def test_a_refusal_that_a_later_stage_passes_on_is_told_once():
+    from kerasvision.cli.pipelines import _refuse_unblessed
+    from kerasvision.errors import NotBlessedError
+    from kerasvision.pipeline.launcher import Result
+    from kerasvision.pipeline.local import RunResult
+    from kerasvision.pipeline.records import ArtifactRecord
+
+    def said(node, kind, reason):
+        record = ArtifactRecord(1, kind, Path(node), 0, "", {"blessed": 0, "reason": reason})
+        return Result(node, {"blessing": record}, reused=False, seconds=0.0)
+
+    stages = (
+        said("evaluator", "ModelBlessing", "accuracy is too low"),
+        said("infra_validator", "InfraBlessing", "answers differ"),
+        said("final_infra_validator", "InfraBlessing", "answers differ"),
+    )
+    with pytest.raises(NotBlessedError) as refused:
+        _refuse_unblessed(RunResult("20260101-120000-ab12", stages), Path("toy.py"))
+    once = "evaluator says NOT_BLESSED: accuracy is too low; infra_validator says NOT_BLESSED: answers differ. `kerasvision"
+    assert str(refused.value).startswith(once)
 
 
 def test_a_model_that_is_not_blessed_is_not_pushed_and_the_way_out_is_told(command, tmp_path):
