@@ -5,8 +5,8 @@
 
 The script is called as `SCRIPT TRAIN JUDGE EPOCHS SEED`, and prints `test accuracy A`, `training S processor seconds`. Both
 sides get the folder TRAIN, from which `new` holds images back, and answer all images of JUDGE. They take turns, a seed each,
-so that a disturbance affects both. We count the stage `trainer`, and where `new` asks for it `final_trainer`, which learns
-from all images of TRAIN. The answers are those of the SavedModel that would be pushed.
+so that a disturbance affects both. "judged" counts the stage `trainer`, and its answers are those of the SavedModel. "pushed",
+where `new` asks for a final training, is the network that learns from all of TRAIN, and its line counts both trainings.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def turns(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Train
     """The script's training with this seed, and ours."""
     if arguments.script is not None:
         yield "script", of_script(arguments, seed)
-    yield "new", of_new(arguments, seed)
+    yield from of_new(arguments, seed)
 
 
 def of_script(arguments: argparse.Namespace, seed: int) -> Trained:
@@ -87,7 +87,7 @@ def of_script(arguments: argparse.Namespace, seed: int) -> Trained:
     return Trained(float(accuracy), float(work), time.monotonic() - began)
 
 
-def of_new(arguments: argparse.Namespace, seed: int) -> Trained:
+def of_new(arguments: argparse.Namespace, seed: int) -> Iterator[tuple[str, Trained]]:
     look = look_at(arguments.train)
     network = installed_network() if arguments.network is None else arguments.network
     recipe = choose(look, network=None if network == "none" else network)
@@ -95,21 +95,22 @@ def of_new(arguments: argparse.Namespace, seed: int) -> Trained:
         file = Path(root) / "flowers.py"
         file.write_text(pipeline_text("flowers", look=look, recipe=recipe))
         pipeline = load_pipeline(file, overrides=[*arguments.overrides, f"training.seed={seed}"])
-        spent = [cost(pipeline, root, after="transform", until="trainer")]
+        judged = of_stages(pipeline, root, before="transform", trainer="trainer", exporter="exporter", judge=arguments.judge)
+        yield "judged", judged
         if recipe.is_final:
-            spent.append(cost(pipeline, root, after="final_plan", until="final_trainer"))
-        work, clock = (sum(each) for each in zip(*spent, strict=True))
-        exporter = "final_exporter" if recipe.is_final else "exporter"
-        saved = run(pipeline, root=root, until=exporter).artifact(exporter, "saved_model").saved_model
-        return Trained(accuracy_of(saved, arguments.judge), work, clock)
+            stages = {"before": "final_plan", "trainer": "final_trainer", "exporter": "final_exporter"}
+            final = of_stages(pipeline, root, **stages, judge=arguments.judge)
+            yield "pushed", Trained(final.accuracy, judged.work + final.work, judged.clock + final.clock)
 
 
-def cost(pipeline: Pipeline, root: str, *, after: str, until: str) -> tuple[float, float]:
-    """Processor seconds, and seconds on the clock, of the stage `until`; those up to `after` run before."""
-    run(pipeline, root=root, until=after)
+def of_stages(pipeline: Pipeline, root: str, *, before: str, trainer: str, exporter: str, judge: Path) -> Trained:
+    """A stage that trains, measured alone, and the answers of what its exporter writes."""
+    run(pipeline, root=root, until=before)
     work, clock = processor_seconds(), time.monotonic()
-    run(pipeline, root=root, until=until)
-    return processor_seconds() - work, time.monotonic() - clock
+    run(pipeline, root=root, until=trainer)
+    work, clock = processor_seconds() - work, time.monotonic() - clock
+    saved = run(pipeline, root=root, until=exporter).artifact(exporter, "saved_model").saved_model
+    return Trained(accuracy_of(saved, judge), work, clock)
 
 
 def processor_seconds() -> float:
