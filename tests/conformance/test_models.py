@@ -125,7 +125,7 @@ def reloaded_networks(saved_networks, warm):
 
 @pytest.fixture(scope="module")
 def on_jax(saved_networks, together):
-    """`on_jax(network, how)`: the same folder after a run on JAX that builds all rows of a run, and asks those in it."""
+    """`on_jax(network, how)`: the same folder after a run on JAX. It builds all rows of `together`; those saved answer."""
 
     @functools.cache
     def of(folder, how, names):
@@ -167,7 +167,7 @@ def test_output_is_logits_not_probabilities(model):
 
 
 def test_file_of_a_network_names_nothing_but_what_keras_has(model):
-    """Keras alone can load such a file. Whether it then answers the same, the next test finds out, for most rows slowly."""
+    """Keras alone can load such a file. The next test checks that it then answers the same; for most rows it is slow."""
     named = {part.get("module") or part["class_name"] for part in described(json.loads(model.to_json()))}
     assert {name.partition(".")[0] for name in named - MARKS} == {"keras"}
 
