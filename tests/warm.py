@@ -123,13 +123,16 @@ def import_what_is_heavy():
 
 
 def import_what_commands_import():
-    """The command line and the libraries that it uses."""
+    """The command line and the libraries that it uses. The sources of the stages are read too, as each run does."""
     import tensorflow_datasets  # noqa: F401
 
     import kerasvision.cli
     import kerasvision.pipeline.local
-    import kerasvision.pipeline.stages.imports
     import kerasvision.pipeline.standard  # noqa: F401
+    from kerasvision.pipeline.code import code_of
+    from kerasvision.pipeline.stages.imports import USED
+
+    code_of(USED)
 
 
 def next_program():
