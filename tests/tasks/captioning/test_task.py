@@ -22,7 +22,7 @@ def task():
 
 
 def batch(captions=CAPTIONS):
-    images = tf.random.stateless_normal([len(captions), 32, 32, 3], (0, 1))
+    images = tf.random.stateless_normal([len(captions), 16, 16, 3], (0, 1))
     return {"image": images, "captions": tf.constant(captions, tf.string), "id": tf.constant(["x"] * len(captions))}
 
 
@@ -30,7 +30,7 @@ def batch(captions=CAPTIONS):
 def learned(task):
     """A captioner that has memorized three images."""
     keras.utils.set_random_seed(0)
-    network = task.build(c.Model(name="show_and_tell", options=OPTIONS), image_shape=(32, 32, 3))
+    network = task.build(c.Model(name="show_and_tell", options=OPTIONS), image_shape=(16, 16, 3))
     step = TrainStep(
         network, objective=task.objective(), optimizer=keras.optimizers.Adam(0.02), strategy=tf.distribute.get_strategy()
     )
