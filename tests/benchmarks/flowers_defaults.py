@@ -5,8 +5,8 @@
 
 The script is called as `SCRIPT TRAIN JUDGE EPOCHS SEED`, and prints `test accuracy A`, `training S processor seconds`. Both
 sides get the folder TRAIN, from which `new` holds images back, and answer all images of JUDGE. They take turns, a seed each,
-so that a disturbance affects both. The answers are those of SavedModels. "judged" counts the stage `trainer`. "pushed" is the
-network of a final training, if `new` asks for one: it learns from all of TRAIN, and its line counts both trainings.
+so that a disturbance affects both. The answers are those of SavedModels. "judged" counts the stage `trainer`. "pushed" is
+the network of a final training, if `new` asks for one: it learns from all of TRAIN, and its line counts both trainings.
 """
 
 import argparse
