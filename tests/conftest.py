@@ -119,11 +119,13 @@ def run_new():
 
 @pytest.fixture(scope="session")
 def digits_root(once_for_all, run_new):
-    """A root in which pipelines/digits.py ran."""
+    """A root in which pipelines/digits.py ran: `first_command.txt` was typed, and `first_run.txt` was printed."""
 
     def first_run(root):
-        done = run_new("run", "pipelines/digits.py", "--root", root)
+        command = ("run", "pipelines/digits.py")
+        done = run_new(*command, "--root", root)
         assert done.returncode == 0, done.stderr
+        (root / "first_command.txt").write_text(" ".join(("kerasvision", *command)) + "\n")
         (root / "first_run.txt").write_text(done.stdout.replace(f"{os.path.relpath(root, REPOSITORY)}/", ""))
 
     return once_for_all("digits", first_run)

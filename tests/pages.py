@@ -2,8 +2,11 @@
 
 A page says in HTML comments above a block what a test must know and a reader need not:
 
-- `<!-- not run: REASON -->`: the block takes hours, a network or other machines; its commands are still parsed.
 - `<!-- slow: REASON -->`: the block is typed in the slow tests only; its commands are still parsed by default.
+- `<!-- machines: REASON -->`: likewise, and each of its commands is for a machine of its own, all at the same time.
+- `<!-- clone: REASON -->`: the block is typed in the slow tests, in a new clone that has all such blocks in order.
+- `<!-- wheel: REASON -->`: likewise, in a new environment, next to the wheel.
+- `<!-- first: REASON -->`: the block was typed before its page: its command is that of the fixture `digits_root`.
 - `<!-- file: NAME -->`: the block is the text of this file.
 - `<!-- meanwhile -->`: the command goes on while the next blocks run; it serves at port 8501.
 - `<!-- shown: TEST -->`: nothing to type; this test holds what it shows.
@@ -18,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-REMARK = r"<!-- (not run|slow|file|meanwhile|shown)(?:: ([^>]+?))? -->\n"
+REMARK = r"<!-- (slow|machines|clone|wheel|first|file|meanwhile|shown)(?:: ([^>]+?))? -->\n"
 FENCE = re.compile(rf"((?:^{REMARK})*)^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Its tables have the words of other tools on the left, and ours on the right.
 OF_OTHERS = "docs/coming-from.md"
@@ -70,6 +73,20 @@ class Block:
         if self.language == "bash":
             return self.text
         return "".join(f"{line[2:]}\n" for line in self.text.splitlines() if line.startswith("$ "))
+
+    @property
+    def typed(self):
+        """Where the tests type it: "page", in the order of its page; "clone", "wheel" or "first"; "" if nowhere."""
+        elsewhere = {"clone", "wheel", "first"} & set(self.remarks)
+        if elsewhere or "shown" in self.remarks:
+            return "".join(elsewhere)
+        is_typed = self.script or self.language == "pycon" or "file" in self.remarks
+        return "page" if is_typed and self.page.startswith("docs/") else ""
+
+    @property
+    def is_slow(self):
+        """Whether only the slow tests type it."""
+        return bool({"slow", "machines"} & set(self.remarks))
 
     @property
     def output(self):

@@ -6,6 +6,7 @@ fork of the warm process. So a page's commands are read by bash, and none takes 
 
 import json
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -18,6 +19,17 @@ from pathlib import Path
 MAIN = "from kerasvision.cli import main; main()"
 # As `MAIN &` in a shell: its process is printed, and nobody waits for it.
 IN_BACKGROUND = f"import os\npid = os.fork()\nif pid:\n    print(pid, flush=True)\n    os._exit(0)\n{MAIN}"
+ROOT = Path(__file__).parent.parent
+# In a new interpreter, for commands that run at the same time.
+NEW_PROGRAM = f"""#!{sys.executable}
+import sys
+
+sys.path.insert(0, {str(ROOT)!r})
+if __name__ == "__main__":
+    from kerasvision.cli import main
+
+    main()
+"""
 PROGRAM = f"""#!{sys.executable} -SE
 import json, os, socket, sys
 with socket.create_connection(("127.0.0.1", int(os.environ["SHELL_PORT"]))) as connection:
@@ -29,20 +41,65 @@ sys.exit(code)
 """
 
 
+def free_port():
+    """A port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def add_program(folder, name, text):
+    """A program that bash finds first in this folder."""
+    file = Path(folder) / ".bin" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def bash_variables(folder):
+    """The environment of bash in a folder: its home, and its own programs before those of this environment."""
+    path = [str(folder / ".bin"), str(Path(sys.executable).parent), "/usr/bin", "/bin"]
+    return {"HOME": str(folder), "LANG": "C.UTF-8", "PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
+
+
+class Machines:
+    """Folders with the files of another folder, each of which stands for a machine that has its own processes."""
+
+    def __init__(self, folder, *, files, count):
+        self.folders = [Path(folder) / f"machine-{number}" for number in range(count)]
+        for machine in self.folders:
+            for name in files:
+                shutil.copytree(Path(folder) / name, machine / name)
+            add_program(machine, "kerasvision", NEW_PROGRAM)
+
+    def run(self, scripts, timeout_seconds):
+        """Runs a script of bash on each at the same time; the exit codes, and what all of them printed."""
+        begun = [self._begin(script, machine) for script, machine in zip(scripts, self.folders, strict=True)]
+        try:
+            codes = [process.wait(timeout_seconds) for process in begun]
+        finally:
+            for process in begun:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        return codes, [(machine / "printed.txt").read_text() for machine in self.folders]
+
+    def _begin(self, script, machine):
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        with (machine / "printed.txt").open("w") as printed:
+            output = {"stdout": printed, "stderr": printed, "start_new_session": True}
+            return subprocess.Popen(command, cwd=machine, env=bash_variables(machine), **output)
+
+
 class Shell:
     """Runs scripts of bash in a folder that is also its home."""
 
     def __init__(self, warm, folder):
         self.warm, self.folder, self.background = warm, Path(folder), None
-        programs = self.folder / ".bin"
-        programs.mkdir()
-        (programs / "kerasvision").write_text(PROGRAM)
-        (programs / "kerasvision").chmod(0o755)
-        self.environment = {"HOME": str(self.folder), "LANG": "C.UTF-8"}
-        self.environment["PATH"] = os.pathsep.join([str(programs), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        # A program that runs before each command, in its process.
+        self.before, self.timeout_seconds = "", 300
+        self.environment = bash_variables(self.folder)
+        add_program(self.folder, "kerasvision", PROGRAM)
+        self.port = free_port()
 
     def __enter__(self):
         shell = self
@@ -65,9 +122,8 @@ class Shell:
     def run(self, script):
         """What the script prints, and its exit code; it stops at the first command that fails."""
         command = ["bash", "-euo", "pipefail", "-c", script]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        how = {"capture_output": True, "text": True, "timeout": self.timeout_seconds, "check": False}
+        return subprocess.run(command, cwd=self.folder, env=self.environment, **how)
 
     def python(self, code, *arguments):
         """Likewise, of a Python program."""
@@ -93,5 +149,6 @@ class Shell:
         if arguments[:1] == ["run"] and "--workers" not in arguments:
             # This process has TensorFlow, and each worker would import it.
             arguments = [*arguments, "--workers", "1"]
-        done = self.warm.run(MAIN, *arguments, folder=folder, with_kerasvision=True, **variables)
+        how = {"folder": folder, "with_kerasvision": True, "timeout_seconds": self.timeout_seconds}
+        done = self.warm.run(self.before + MAIN, *arguments, **how, **variables)
         return done.returncode, done.stdout, done.stderr

@@ -32,8 +32,9 @@ PIECES = {
     ("source",): ("flowers",),
 }
 COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard|source) "
-# What needs more than this machine has, or minutes.
+# What needs more than a page has, or minutes.
 REASONS = r"(needs|installs|downloads|trains|starts|measures|the tests run it) \S"
+SLOW = ("slow", "machines", "clone", "wheel", "first")
 # Inline code of others, that only looks like a setting or a call of ours.
 OF_OTHERS = {
     "model.predict",
@@ -98,9 +99,20 @@ def test_what_holds_the_blocks_that_are_shown_is_there(block):
     assert block.text.split("\n")[0] in test.replace("\\n", "\n")
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if "not run" in block.remarks], ids=str)
-def test_what_is_not_run_says_why(block):
-    assert re.match(REASONS, block.remarks["not run"])
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.script or block.language == "pycon"], ids=str)
+def test_every_block_that_can_be_typed_is_typed_by_a_test(block):
+    assert block.typed, f"no test types this block; tests/pages.py says which remarks there are:\n{block.text}"
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if {*SLOW} & {*block.remarks}], ids=str)
+def test_what_is_not_typed_at_once_says_why(block):
+    (reason,) = [block.remarks[name] for name in SLOW if name in block.remarks]
+    assert re.match(REASONS, reason)
+
+
+def test_a_remark_that_there_is_not_leaves_the_block_as_it_is():
+    """So a block cannot be left out by a remark that no test reads."""
+    assert pages.FENCE.search("<!-- not run: it takes long -->\n```bash\nls\n```\n")[1] == ""
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)

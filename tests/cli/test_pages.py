@@ -1,14 +1,20 @@
 """The commands of docs/ do what the pages say: every page is typed in order, in a folder of its own."""
 
 import doctest
+import functools
+import http.server
 import importlib.util
 import re
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from kerasvision.config.loading import load_experiment
 
 
 def _module(name):
@@ -18,7 +24,7 @@ def _module(name):
     return module
 
 
-pages, Shell = _module("pages"), _module("shell").Shell
+pages, shells, stand_ins = _module("pages"), _module("shell"), _module("stand_ins")
 TUTORIAL = "docs/tutorial.md"
 # Their commands train networks or score them, which other tests do too: tests/training/devices, test_digits.py,
 # test_saved.py, test_data.py, test_probes.py and test_tune.py. By default they are planned: page -> the stages that
@@ -42,17 +48,10 @@ sys.exit(failed)
 """
 
 
-def is_run(block):
-    return not {"not run", "shown"} & set(block.remarks) and (
-        block.script or block.language == "pycon" or "file" in block.remarks
-    )
-
-
-# README and CONTRIBUTING make environments and run these tests: CI gives the README's command.
-TYPED = {
-    page: [block for block in pages.blocks(page) if is_run(block)] for page in pages.pages() if page.startswith("docs/")
-}
-BLOCKS = {page: [block for block in blocks if "slow" not in block.remarks] for page, blocks in TYPED.items()}
+# tests/requirements/test_installation.py types what makes environments.
+TYPED = {page: [block for block in pages.blocks(page) if block.typed == "page"] for page in pages.pages()}
+BLOCKS = {page: [block for block in blocks if not block.is_slow] for page, blocks in TYPED.items()}
+SLOW = [page for page, blocks in TYPED.items() if page in COMPUTES or blocks != BLOCKS[page]]
 
 
 def without_measured(text):
@@ -93,8 +92,14 @@ def shell(tmp_path, digits_root, photos, warm):
     shutil.copytree(digits_root, folder)
     shutil.copytree(pages.ROOT / "pipelines", folder / "pipelines")
     shutil.copytree(photos, folder / "Pictures")
-    with Shell(warm, folder) as shell:
+    with shells.Shell(warm, folder) as shell:
         yield shell
+
+
+def as_here(shell, script):
+    """The script with the first run of this folder in place of the one that the page names."""
+    first = min((shell.folder / "runs" / "reports").glob("*.html")).stem
+    return re.sub(r"\b\d{8}-\d{4}\b", first, script)
 
 
 def type_block(shell, block):
@@ -103,7 +108,10 @@ def type_block(shell, block):
     if "file" in block.remarks:
         (shell.folder / block.remarks["file"]).write_text(block.text)
         return
-    done = shell.python(DOCTEST, text) if block.language == "pycon" else shell.run(block.script)
+    if "machines" in block.remarks:
+        type_on_machines(shell, block)
+        return
+    done = shell.python(DOCTEST, text) if block.language == "pycon" else shell.run(as_here(shell, block.script))
     assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout}\n{done.stderr}"
     # The lines that say how far a command is come first.
     printed = done.stderr + done.stdout if block.output.startswith("...") else done.stdout
@@ -112,19 +120,100 @@ def type_block(shell, block):
         shell.wait_for_server()
 
 
-def slow_if_it_computes(page):
-    return pytest.param(page, marks=pytest.mark.slow) if page in COMPUTES else page
+def type_on_machines(shell, block):
+    """Types each command on a machine of its own, all at the same time."""
+    scripts = scripts_of_machines(block.script)
+    machines = shells.Machines(shell.folder, files=("pipelines", "data"), count=len(scripts))
+    codes, printed = machines.run(scripts, shell.timeout_seconds)
+    assert set(codes) == {0}, f"{block}\n{codes}\n" + "\n---\n".join(printed)
 
 
-@pytest.mark.parametrize("page", [slow_if_it_computes(page) for page, blocks in BLOCKS.items() if blocks])
+def scripts_of_machines(script):
+    """What is typed on each machine, with addresses of this one; an `export` is for all of them."""
+    ports = [shells.free_port() for _ in range(3)]
+    here = {"a:2222": f"127.0.0.1:{ports[0]}", "b:2222": f"127.0.0.1:{ports[1]}"}
+    here |= {"10.0.0.1": "127.0.0.1", "PORT=8000": f"PORT={ports[2]}"}
+    for there, address in here.items():
+        script = script.replace(there, address)
+    lines = script.replace("\\\n", "").splitlines()
+    exports = [line for line in lines if line.startswith("export ")]
+    commands = [line for line in lines if line not in exports]
+    # The page says that the second machine has another index.
+    if "TF_CONFIG" in script:
+        commands.append(commands[0].replace('"index": 0', '"index": 1'))
+    return ["\n".join([*exports, command]) for command in commands]
+
+
+def test_each_machine_types_its_own_command_with_addresses_of_this_one():
+    (devices,) = [block for block in TYPED["docs/how-to/devices.md"] if "machines" in block.remarks]
+    first, second = scripts_of_machines(devices.script)
+    assert second == first.replace('"index": 0', '"index": 1') != first
+    assert re.findall(r"127\.0\.0\.1:\d+|2222", first) == re.findall(r"127\.0\.0\.1:\d+", first)
+    (tune,) = [block for block in TYPED["docs/how-to/tune.md"] if "machines" in block.remarks]
+    chief, worker = scripts_of_machines(tune.script)
+    for script, name in ((chief, "chief"), (worker, "worker1")):
+        assert script.startswith("export KERASTUNER_ORACLE_IP=127.0.0.1 KERASTUNER_ORACLE_PORT=")
+        assert re.findall(r"TUNER_ID=(\w+) +kerasvision", script) == [name]
+
+
+def test_the_pipelines_that_the_slow_tests_shorten_are_valid(tmp_path):
+    shutil.copytree(pages.ROOT / "pipelines", tmp_path / "pipelines")
+    stand_ins.shorten_pipelines(tmp_path)
+    for name in stand_ins.SHORTER:
+        assert load_experiment(tmp_path / "pipelines" / f"{name}.py").training.epochs <= 3
+
+
+@pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks and page not in COMPUTES])
 def test_a_page_can_be_typed_in_order(page, shell):
     for block in BLOCKS[page]:
         type_block(shell, block)
 
 
+@pytest.fixture
+def served_weights(tmp_path):
+    """A server with a file of weights for ResNet-50: the program that tells the command line of it."""
+    md5 = stand_ins.resnet50_weights(tmp_path / "published")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "published")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield stand_ins.WEIGHTS_ARE_HERE.format(host=f"http://127.0.0.1:{server.server_port}", md5=md5)
+        server.shutdown()
+
+
+def prepare_benchmarks(shell, request):
+    """Fewer epochs by the option that the program has; the photos, the script and the weights that it needs."""
+    shutil.copytree(shell.folder / "data" / "flowers", shell.folder / "flowers")
+    (shell.folder / "tests").symlink_to(pages.ROOT / "tests")
+    (shell.folder / "short_keras.py").write_text(stand_ins.SHORT_KERAS)
+    stand_ins.packaged_weights("efficientnet-lite2", shell.folder / "packages")
+    shell.environment["PYTHONPATH"] += f":{shell.folder / 'packages'}"
+    command = f'exec {sys.executable} "$@" --set training.epochs=1'
+    shells.add_program(shell.folder, "python", f"#!/bin/sh\n{command}\n")
+
+
+def prepare_transfer(shell, request):
+    """Small images, and a download from this machine."""
+    shell.before = request.getfixturevalue("served_weights")
+    shell.environment["no_proxy"] = "127.0.0.1"
+    stand_ins.shorten(shell.folder / "pipelines" / "flowers.py", {"(96, 96)": "(32, 32)", "pad=12": "pad=4"})
+
+
+PREPARED = {"docs/benchmarks.md": prepare_benchmarks, "docs/how-to/transfer.md": prepare_transfer}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page, blocks in TYPED.items() if blocks != BLOCKS[page]])
-def test_a_page_can_be_typed_in_order_with_its_slow_blocks(page, shell):
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("page", SLOW)
+def test_a_page_can_be_typed_in_order_with_all_its_blocks(page, shell, make_images, request):
+    """With stand-ins for what the blocks need, and shorter pipelines where they would train for minutes."""
+    shell.timeout_seconds = 1200
+    stand_ins.shorten_pipelines(shell.folder)
+    stand_ins.fashion_mnist(shell.folder / "data" / "fashion-mnist")
+    stand_ins.flowers(make_images, shell.folder / "data" / "flowers")
+    for name in ("one.jpg", "one.png", "two.png"):
+        make_images.picture().save(shell.folder / name)
+    if page in PREPARED:
+        PREPARED[page](shell, request)
     for block in TYPED[page]:
         type_block(shell, block)
 
@@ -161,6 +250,8 @@ def test_the_tutorial_is_typed():
 
 
 def test_the_first_command_ends_with_the_table(digits_root):
+    (first,) = [block for page in pages.pages() for block in pages.blocks(page) if block.typed == "first"]
+    assert (first.page, first.script) == (TUTORIAL, (digits_root / "first_command.txt").read_text())
     (shown,) = [block.text for block in pages.blocks(TUTORIAL) if block.text.startswith(FIRST_RUN)]
     assert prints(shown, (digits_root / "first_run.txt").read_text())
 
