@@ -1,13 +1,13 @@
 """The networks of keras.applications by name: `build("keras/mobilenetv3_small", ...)`. Keras makes their layers.
 
-What is done to a network of Keras, so that it is one like ours:
+An adapter makes a network of Keras work like ours:
 
 - It has no head of its own. The head is the mean over the last map, dropout, logits.
 - It has no preprocessing: it takes what the transform gives. Published weights bring a layer "scaling".
 - It drops no blocks while training (stochastic depth), so a frozen part always gives the same maps.
 - Every layer has the same name in each build: Keras numbers some of its layers through the whole process.
-- Its maps are found by their stride: c3 is the last map of stride 8 through which everything goes that comes after. NASNet
-  has none before the last, because its cells also read the cell before: there it is the last map of that stride.
+- Its maps are found by their stride: c3 is the last map of stride 8 after which no layer reads anything earlier. In NASNet
+  each cell also reads the cell before the last one, so there is no such map: c3 is the last map of that stride.
 
 A saved network consists of Keras' own layers, and loads where kerasvision does not exist.
 """
