@@ -1,7 +1,11 @@
 """After the verdict another network learns from all images and is pushed; the judged one stays the one to compare with."""
 
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -276,3 +280,62 @@ def test_a_pipeline_of_a_file_that_leaves_out_what_the_final_training_needs_is_r
     (tmp_path / "own.py").write_text(FILE.format(left_out=[left_out]))
     with pytest.raises(GraphError, match=r"training\.final='all' requires a pusher whose model, .* or set training\.final"):
         load_pipeline(tmp_path / "own.py")
+
+
+# --- From end to end
+
+
+@pytest.mark.slow
+def test_a_captioner_learns_from_all_images_too_and_its_sentences_are_proven(tmp_path):
+    described = c.Experiment(
+        name="described",
+        source=c.Shapes(count=60, image_size=(32, 32)),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Captioning(vocabulary=c.Words(min_count=2), max_length=3, decoding=c.BeamSearch(width=2), captions=2),
+        model=c.Model(name="show_and_tell", options={"backbone": "lenet5", "embedding": 8, "units": 8, "dropout": 0.0}),
+        training=c.Training(epochs=1, batch_size=8, optimizer=c.Adam(learning_rate=1e-2), final="all"),
+        evaluation=c.Evaluation(resamples=100),
+        serving=c.Serving(canary_examples=16, latency_queries=5),
+        gate=c.Gate(c.AtLeast("bleu_4", 0.0)),
+    )
+    result = run(standard_pipeline(described), root=tmp_path)
+    assert json.loads(result.artifact("final_infra_validator", "blessing").certificate.read_text())["blessed"] is True
+    version = tmp_path / "saved_models" / "described" / "1"
+    assert json.loads((version / "version.json").read_text())["final"]["all_images"] == 60
+    files = [result.artifact(node, "model").keras_file for node in ("trainer", "final_trainer")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+
+
+WHOLE = """
+from kerasvision import config as c
+
+EXPERIMENT = c.Experiment(
+    name="whole",
+    source=c.Digits(),
+    transform=c.Transform(image_size=(32, 32), color_mode="grayscale", scale="standardize"),
+    task=c.Classification(),
+    model=c.Model(name="lenet5"),
+    training=c.Training(epochs=4, batch_size=16, optimizer=c.Adam(), steps_per_call=1, final="all"),
+    simple_models=None,
+    evaluation=c.Evaluation(resamples=100),
+    serving=c.Serving(canary_examples=16, latency_queries=5),
+    gate=c.Gate(c.AtLeast("accuracy", 0.2)),
+)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_in_the_final_training_goes_on_there_and_pushes(tmp_path):
+    (tmp_path / "whole.py").write_text(WHOLE)
+    command = [sys.executable, "-c", "from kerasvision.cli import main; main()", "run", "whole.py", "--workers", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as killed:
+        for line in killed.stderr:
+            if "epoch 2/4" in line and (tmp_path / "runs" / "artifacts" / "whole" / "final_plan").exists():
+                killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    resumed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    # 1,797 images in batches of 16: an epoch has 112 steps. Its line comes before its checkpoint, and the signal later.
+    assert re.search(r"final_trainer continues from a checkpoint after step (112|224|336)\b", resumed.stderr)
+    assert "trainer reused" in resumed.stderr
+    assert "for 4 epochs" in (tmp_path / "saved_models" / "whole" / "1" / "model_card.md").read_text()
