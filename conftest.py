@@ -6,9 +6,14 @@ import gc
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # TensorFlow is imported during the collection of tests. Garbage collection is off until then: see kerasvision/quiet.py.
 gc.disable()
+
+# A busy machine is not an error: no example has a time limit, and slow examples are accepted.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Importing this module imports everything that stages use, and freezes every object.
 collect_ignore = ["kerasvision/pipeline/stages/imports.py"]

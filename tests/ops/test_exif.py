@@ -188,7 +188,7 @@ PNG, WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF\xff\xff\0\0WEBPVP8X\x0a\0\0\0\x08" + by
 OTHER_ENTRIES = st.tuples(st.integers(0x0100, 0x0111), st.just(3), st.just(1), st.binary(min_size=4, max_size=4))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(PIECES | st.binary(max_size=9)).map(b"".join))
 @example(b"")
 @example(b"\xff")
@@ -202,7 +202,7 @@ def test_no_bytes_make_the_reader_fail(data):
         assert may_be_turned(given_bytes) or orientation_of(given_bytes) == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(OTHER_ENTRIES, max_size=20), st.integers(1, 8), st.sampled_from(BYTE_ORDERS))
 def test_the_reader_agrees_with_pillow_whatever_else_the_directory_holds(entries, orientation, byte_order):
     body = directory([*sorted(entries), entry(orientation, byte_order)], byte_order)

@@ -132,7 +132,7 @@ def test_all_256_greys_keep_their_values(make_images):
         np.testing.assert_array_equal(decoded(data, "grayscale")[..., 0], greys)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_grey_is_the_luma_that_pillow_computes(seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -289,7 +289,7 @@ def test_stretch_is_pillows_bilinear_resize(shape):
 SIDES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SIDES, SIDES, st.sampled_from(FITS), st.integers(0, 255))
 def test_one_colour_stays_that_colour_and_in_range(sides, image_size, fit, grey):
     out = resize_image(np.full((*sides, 1), grey, np.uint8), image_size=image_size, fit=fit).numpy()

@@ -65,13 +65,13 @@ def check(answered):
 
 
 @given(requests)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_read_or_refused_with_a_reason(answer, request_):
     check(answer(json.dumps(request_).encode("utf-8", "surrogatepass")))
 
 
 @given(st.sampled_from(GOOD), st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_request_with_a_piece_cut_out_doubled_or_overwritten_is_read_or_refused(answer, body, data):
     start = data.draw(st.integers(0, len(body)))
     stop = data.draw(st.integers(start, min(len(body), start + 20)))
@@ -80,7 +80,7 @@ def test_a_request_with_a_piece_cut_out_doubled_or_overwritten_is_read_or_refuse
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_refused_with_a_reason(answer, body):
     answered = answer(body)
     assert isinstance(answered, Refused)

@@ -76,7 +76,7 @@ def test_gradient_is_the_slope_of_the_definition(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(share=st.floats(0, 1), labels=st.lists(st.integers(0, 4), min_size=2, max_size=2), seed=st.integers(0, 100))
 def test_mixed_image_costs_the_mean_over_its_labels(name, share, labels, seed):
     logits = np.random.default_rng(seed).normal(size=5)

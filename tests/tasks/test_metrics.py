@@ -89,14 +89,14 @@ def expected_of_class(number, labels, scores, weights):
     return {f"{name}[{CLASSES[number]}]": value for name, value in found.items()}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(weighted_answers())
 def test_every_metric_equals_scikit_learns_with_weights_or_has_no_value(drawn):
     check_every_metric(*drawn)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(weighted_answers())
 def test_every_metric_of_many_drawn_answers_equals_scikit_learns(drawn):
     check_every_metric(*drawn)

@@ -45,7 +45,7 @@ def cropped(data, numbers, *, crop=DEFAULT, image_size=(12, 10), color_mode="rgb
 UNIT = st.floats(0, 1, exclude_max=True, width=32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.tuples(st.integers(1, 3000), st.integers(1, 3000)), st.tuples(UNIT, UNIT, UNIT, UNIT))
 def test_a_part_lies_in_the_image(size, numbers):
     y, x, height, width = part(size, *numbers)
@@ -53,7 +53,7 @@ def test_a_part_lies_in_the_image(size, numbers):
     assert y + height <= size[0] and x + width <= size[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.tuples(st.integers(300, 900), st.integers(300, 900)), st.tuples(UNIT, UNIT, UNIT, UNIT))
 def test_area_and_ratio_are_those_asked_for(size, numbers):
     _, _, height, width = part(size, *numbers)

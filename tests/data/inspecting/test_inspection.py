@@ -162,7 +162,7 @@ def test_pillows_limit_and_warnings_stay_as_they_were(make_images):
     assert (Image.MAX_IMAGE_PIXELS, warnings.filters) == (limit, filters)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(ODD)), st.data())
 def test_no_damage_raises_and_what_passes_can_be_decoded(make_images, name, data):
     damaged = bytearray(getattr(make_images, name)())

@@ -168,7 +168,7 @@ def test_of_a_thousand_classes_the_first_are_listed_and_the_rest_counted():
     assert "and 950 more classes; see `assets/labels.txt`." in card
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=30))
 def test_no_text_breaks_its_line_or_its_cell(text):
     row = table(["a", "b"], [[text, 1]]).splitlines()

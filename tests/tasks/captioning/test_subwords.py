@@ -59,7 +59,7 @@ def test_words_of_the_captions_are_cut_as_tokenizers_cuts_them(names):
     assert 1 not in np.concatenate(ours(names)(rows))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.text("adoghusect'狗ह्xü", min_size=1, max_size=9), max_size=4), min_size=1, max_size=5))
 def test_any_words_are_cut_as_tokenizers_cuts_them(names, cut, rows):
     assert cut[0](rows) == list(map(cut[1], rows))

@@ -66,7 +66,7 @@ def test_words_are_letters_and_digits_of_every_script(caption, expected):
 TEXT = st.one_of(st.sampled_from("ab1 '’-.,—猫เม่။"), st.characters(categories=["Ll", "Lo", "Mn", "Mc", "Nd", "Po", "Zs"]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(TEXT))
 def test_words_are_those_that_the_statistics_and_the_scores_count(caption):
     assert said(caption) == counted.words_in(caption)
@@ -163,7 +163,7 @@ def test_too_rare_words_say_how_rare_they_are(captioned):
 # --- Strings to numbers and back
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.text(min_size=1), min_size=1, unique=True), st.lists(st.text()))
 def test_every_name_has_its_number_and_nothing_else_has_one(names, others):
     numbered = Numbered(names)

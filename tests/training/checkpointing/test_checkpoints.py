@@ -73,7 +73,7 @@ def test_arrays_of_every_kind_come_back_bit_for_bit(checkpoints):
     assert (found.step, found.state, found.notes) == (7, STATE, ())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         arrays_of.arrays(
