@@ -294,6 +294,7 @@ def _training_of_head(plan: _Plan, epochs: int) -> Choice:
         batch_size={_batch_size(plan.train)},
         optimizer=c.Adam(learning_rate=1e-3),
         schedule="cosine",
+        precision="auto",
         freeze="backbone",
         features="once",{_final(plan)}
     )"""
