@@ -195,6 +195,8 @@ def prepare_transfer(shell, request):
     """Small images, and a download from this machine."""
     shell.before = request.getfixturevalue("served_weights")
     shell.environment["no_proxy"] = "127.0.0.1"
+    # Keras makes this folder during its import, which the warm process did in another home. Without it, files go to /tmp.
+    (shell.folder / ".keras").mkdir()
     stand_ins.shorten(shell.folder / "pipelines" / "flowers.py", {"(96, 96)": "(32, 32)", "pad=12": "pad=4"})
 
 
