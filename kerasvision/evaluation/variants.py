@@ -4,12 +4,11 @@ The mean of the probabilities is judged. Source of averaging over views: Krizhev
 mirror images; over models: section 6, and https://cs231n.github.io/neural-networks-3/#ensemble.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
@@ -22,17 +21,14 @@ from kerasvision.evaluation.predictions import (
     predict_split_from_pixels,
 )
 from kerasvision.evaluation.score import judged
+from kerasvision.ops.views import View, views
 from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Judgement, Task
 
-# A shifted view is moved by this share of the image's side, but at least by one pixel.
-SHIFT = 1 / 16
 COLUMNS = (
     "variant", "metric", "score", "low", "high", "difference", "difference_low", "difference_high",
 )  # fmt: skip
-
-View = Callable[[tf.Tensor], tf.Tensor]
 
 
 def judge_variants(
@@ -76,21 +72,6 @@ def judge_variants(
     return found
 
 
-def views(name: str) -> tuple[View, ...]:
-    """The additional views that a name of `Evaluation.test_time` stands for; each maps float32 (N, H, W, C) to that shape.
-
-    >>> image = tf.reshape(tf.range(4.0), (1, 1, 4, 1))
-    >>> (mirror,) = views("flip")
-    >>> mirror(image).numpy().ravel().tolist()
-    [3.0, 2.0, 1.0, 0.0]
-    >>> [view(image).numpy().ravel().tolist() for view in views("shift")[2:]]
-    [[0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 3.0]]
-    """
-    if name == "flip":
-        return (lambda images: images[:, :, ::-1],)
-    return tuple(_moved(axis, sign) for axis in (1, 2) for sign in (1, -1))
-
-
 def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], settings: Evaluation) -> pd.DataFrame:
     """A row per variant and metric of the whole split: score, interval, and paired difference from the model alone."""
     rows, every = [], np.arange(len(judgement.rows))
@@ -107,19 +88,6 @@ def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], setti
                 apart = score_interval(values, score=change, evidence=known, confidence=settings.confidence)
                 rows.append((name, metric, score, low, high, change, *(apart or (np.nan, np.nan))))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _moved(axis: int, sign: int) -> View:
-    """Moves images down or right, or up or left, and fills the gap with the mirrored edge."""
-
-    def move(images: tf.Tensor) -> tf.Tensor:
-        side = images.shape[axis]
-        step = max(1, round(SHIFT * side))
-        padded = tf.pad(images, [[step, step] if one == axis else [0, 0] for one in range(4)], "SYMMETRIC")
-        start = step - sign * step
-        return tf.gather(padded, tf.range(start, start + side), axis=axis)
-
-    return move
 
 
 def _members(
