@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.errors import ConfigError
+from kerasvision.ops.views import View
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
@@ -182,7 +183,8 @@ class Task(ABC):
 
     - trainer: `learning_from`, `build` and `objective` once, `encode` for every batch, and `trained` for the network that it
       saves
-    - exporter: `predictor`, whose outputs the SavedModel answers with; infra_validator compares both
+    - exporter: `predictor`, whose outputs the SavedModel answers with; infra_validator compares both; with
+      `export.test_time`, both call `over_views` before
     - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
 
     `kerasvision.tasks.measured.MeasuredTask` defines all of them but four, from the metrics of the settings; examples/task
@@ -272,6 +274,18 @@ class Task(ABC):
             ConfigError: answers of this kind have no temperature.
         """
         raise ConfigError(f"the answers of {type(self).__name__} have no temperature", hint="remove export.temperature")
+
+    def over_views(self, model: keras.Model, views: Sequence[View]) -> keras.Model:
+        """A network whose answers are means over an image and views of it; `predictor` and `fit_temperature` take it.
+
+        Args:
+            model: the trained network. The weights are shared.
+            views: at least one function from scaled images, float32 (N, H, W, C), to that shape.
+
+        Raises:
+            ConfigError: answers of this kind have no average.
+        """
+        raise ConfigError(f"the answers of {type(self).__name__} have no average", hint="remove export.test_time")
 
     @abstractmethod
     def truth(self, batch: Batch) -> np.ndarray:

@@ -15,6 +15,9 @@ from kerasvision import config as c
 # How many labels an image may have: each of the mixing augmentations doubles them.
 MOST_LABELS = 16
 
+# About twice the distance from 1 to the next float32.
+LEAST_REST = 2e-7
+
 Losses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -48,6 +51,20 @@ def answer_logits(logits: tf.Tensor, *, loss: str) -> tf.Tensor:
     """
     logits = tf.cast(logits, tf.float32)
     return tf.math.log_sigmoid(logits) if loss == "binary_cross_entropy" else logits
+
+
+def network_logits(logits: tf.Tensor, *, loss: str) -> tf.Tensor:
+    """float32 (N, C): logits of a network for which `answer_logits` returns these log probabilities, float32 (N, C).
+
+    With binary cross-entropy, a probability above 1 - 2e-7 counts as that, so that all logits are finite.
+
+    >>> said = network_logits(tf.math.log([[0.5, 0.25, 0.25]]), loss="binary_cross_entropy")
+    >>> tf.exp(answer_logits(said, loss="binary_cross_entropy")).numpy().round(3).tolist()
+    [[0.5, 0.25, 0.25]]
+    """
+    if loss != "binary_cross_entropy":
+        return logits
+    return logits - tf.math.log(tf.maximum(1.0 - tf.exp(logits), LEAST_REST))
 
 
 def cross_entropy(targets: tf.Tensor, logits: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:

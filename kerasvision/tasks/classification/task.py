@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import DataError, StageError
+from kerasvision.ops.views import View
 from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.answers import Answers
@@ -31,6 +32,7 @@ from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
+from kerasvision.tasks.classification.views import OverViews
 from kerasvision.tasks.networks import check_outputs
 
 
@@ -150,6 +152,10 @@ class ClassificationTask(Task):
             found.append((np.asarray(logits, np.float64), labels))
         logits, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return fitted_temperature(logits, labels)
+
+    def over_views(self, model: keras.Model, views: Sequence[View]) -> keras.Model:
+        """A network whose scores are the means of the probabilities over an image and views of it."""
+        return OverViews(model, views, loss=self.settings.loss)
 
     def truth(self, batch: Batch) -> np.ndarray:
         """The class numbers, int64 (N,).
