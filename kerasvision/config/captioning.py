@@ -188,6 +188,7 @@ class Captioning(MeasuredTask):
             f"{' and '.join(mixing)} in augment, as captions cannot be mixed": mixing,
             "evaluation.test_time, as captions cannot be averaged": evaluation.test_time,
             "evaluation.ensemble, as captions cannot be averaged": evaluation.ensemble,
+            "export.test_time, as captions cannot be averaged": export.test_time,
             "export.temperature, as a caption's score is not the probability that it is right": export.temperature,
             f"{' and '.join(formats)} in export.formats, which cannot output text": formats,
         }

@@ -12,6 +12,8 @@ from kerasvision.config.keras_files import file_fault
 from kerasvision.config.listing import list_files
 from kerasvision.errors import ConfigError
 
+# The views of an image that an answer can be averaged over; `kerasvision.ops.views.views` says what each name stands for.
+ViewName = Literal["flip", "shift"]
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
 COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects")
 MEASURES = ("pixels", "brightness")
@@ -44,7 +46,7 @@ class Evaluation(Config):
     bands: int = Field(default=3, ge=2, le=20, description="how many bands a column of numbers is divided into")
     resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, for metrics that are not counts")
     confidence: float = Field(default=0.95, ge=0.5, lt=1, description="how often an interval contains the true score")
-    test_time: tuple[Literal["flip", "shift"], ...] = Field(
+    test_time: tuple[ViewName, ...] = Field(
         default=(),
         description="also measure the mean answer over several views of an image: flip adds its mirror image; shift adds "
         "four views, each moved by a sixteenth of the image",

@@ -235,6 +235,17 @@ class Experiment(Config):
             raise ValueError("export.temperature is fitted on the validation split; received splits.validation=0")
         return self
 
+    @model_validator(mode="after")
+    def _views_are_used_once(self) -> "Experiment":
+        if self.export.test_time and self.evaluation.test_time:
+            raise ConfigError(
+                "evaluation.test_time measures what views would add to the saved model, which with export.test_time uses "
+                "views already",
+                received={"evaluation": self.evaluation.test_time, "export": self.export.test_time},
+                hint="leave evaluation.test_time out: all scores are those of the saved model",
+            )
+        return self
+
     def _check_search_path(self, path: str) -> None:
         if path == "training.final":
             raise ConfigError(

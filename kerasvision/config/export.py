@@ -11,6 +11,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from kerasvision.config.base import Component, Config
+from kerasvision.config.evaluation import ViewName
 from kerasvision.errors import ConfigError
 
 # The folder of the SavedModel in the artifact; no other format may write there.
@@ -77,7 +78,10 @@ class Onnx(Format):
 
 
 class Export(Config):
-    """How the SavedModel is calibrated, and which other formats are written.
+    """How the SavedModel answers and is calibrated, and which other formats are written.
+
+    With `test_time`, the mean of the probabilities over the views is the answer of the SavedModel and of every other format.
+    A temperature is fitted on these means. The network's `.keras` file stays as it was trained.
 
     The other formats take decoded images, float32 in [0, 255], and return the scores. Those of kerasvision require the
     extra `formats`. A format of your own is a subclass of `Format`, named by its path, `"module:name"`.
@@ -88,12 +92,24 @@ class Export(Config):
         description="divide the network's logits by the temperature that fits the validation split best, so that a score of "
         "0.9 is right nine times in ten",
     )
+    test_time: tuple[ViewName, ...] = Field(
+        default=(),
+        description="the saved model answers with the mean over an image and views of it: flip adds its mirror image; shift "
+        "adds four views, each moved by a sixteenth of the image. Each view takes as much work as the image itself",
+    )
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="the saved model rejects images whose header says that they are larger"
     )
     formats: tuple[Format, ...] = Field(
         default=(), description="litert: for phones and small computers; litert_int8: the same in 8-bit integers; onnx"
     )
+
+    @field_validator("test_time", mode="after")
+    @classmethod
+    def _each_view_once(cls, names: tuple[ViewName, ...]) -> tuple[ViewName, ...]:
+        if repeated := _repeated(names):
+            raise ValueError(f"test_time must name each entry once; received {repeated!r} more than once")
+        return names
 
     @field_validator("formats", mode="after")
     @classmethod

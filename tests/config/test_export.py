@@ -4,6 +4,7 @@ import pytest
 
 from kerasvision import config as c
 from kerasvision.config.overrides import with_overrides
+from kerasvision.config.stages import stage_settings
 from kerasvision.errors import ConfigError
 
 
@@ -51,3 +52,20 @@ def test_a_format_whose_file_has_no_folder_of_its_own_is_refused(file):
 def test_a_name_without_a_format_is_refused_with_the_closest():
     with pytest.raises(ConfigError, match="no format is named 'onxn'; did you mean 'onnx'?"):
         c.Export(formats=("onxn",))
+
+
+def test_views_of_the_saved_model_run_only_the_exporter_and_later_stages_again():
+    def settings(export):
+        return stage_settings(
+            c.Experiment(
+                name="x",
+                source=c.Digits(),
+                transform=c.Transform(image_size=(8, 8)),
+                task=c.Classification(),
+                model=c.Model(name="lenet5"),
+                export=export,
+            )
+        )
+
+    plain, over_views = settings(c.Export()), settings(c.Export(test_time=("flip", "shift")))
+    assert [stage for stage in plain if plain[stage] != over_views[stage]] == ["exporter"]

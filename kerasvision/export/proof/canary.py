@@ -21,6 +21,7 @@ from kerasvision.export.proof.fresh_process import start_early
 from kerasvision.export.proof.parity import Certificate, prove
 from kerasvision.export.writing.exporting import BATCH_SIZE
 from kerasvision.export.writing.formats.writing import format_complaints
+from kerasvision.export.writing.saved_model import over_views
 from kerasvision.models.saved import load_network
 from kerasvision.tasks.base import Predictions, make_task
 
@@ -46,7 +47,8 @@ def prove_on_canaries(
         model_file: the trained `.keras` file.
         model_settings: `settings.json` of its training.
         saved_model: the SavedModel that was exported from it.
-        record: `export.json` next to it, for the temperature, and for the answers of the other formats.
+        record: `export.json` next to it, for the temperature, the views that answers are means over, and the answers of
+            the other formats.
         examples: the prepared data set.
         schema: `schema.json`.
         transform: `transform.json`.
@@ -57,7 +59,8 @@ def prove_on_canaries(
     names = class_names(transform, labels=DataSchema.load(schema).classes)
     task = make_task(TrainerSettings.load(model_settings).task, names)
     exported = json.loads(record.read_text(encoding="utf-8"))
-    predict = task.predictor(load_network(model_file), temperature=(exported["temperature"] or {"value": 1.0})["value"])
+    network = over_views(load_network(model_file), task=task, test_time=exported["test_time"])
+    predict = task.predictor(network, temperature=(exported["temperature"] or {"value": 1.0})["value"])
     transformed = ImageTransform.load(transform)
     expected = answers(predict, images, transformed)
     pixels = np.stack([transformed.pixels(image).numpy() for image in images[:AS_PIXELS]])

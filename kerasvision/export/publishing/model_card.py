@@ -115,6 +115,8 @@ def _head(facts: CardFacts) -> str:
         text += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
         origin = origin_of(str(network.get("name"))) if network.get("weights") == IMAGENET else ""
         text += f"\nIt began with the weights of {escape(origin)}.\n" if origin else ""
+    if views := facts.exported.get("test_time"):
+        text += f"\nIts answers are means over an image and these views of it: {escape(', '.join(views))}.\n"
     if facts.final:
         text += f"\n- Judged: {escape(facts.final['judged'])}.\n- Served: {escape(facts.final['served'])}.\n"
     return text

@@ -16,7 +16,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.formats.writing import write_formats
-from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.export.writing.saved_model import export_saved_model, over_views
 from kerasvision.models.saved import load_network
 from kerasvision.tasks.base import Task, Temperature, make_task
 
@@ -44,7 +44,8 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     """Writes `Format-Serving`, the other formats of the settings, and `export.json`.
 
     `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
-    effect on the validation images; null if there is none), and the `formats`, each with the result of `write_formats`.
+    effect on the validation images; null if there is none), the names of the views in `test_time`, and the `formats`, each
+    with the result of `write_formats`.
 
     Args:
         files: the trained network, and the data to calibrate with.
@@ -56,9 +57,9 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
     examples = ExampleSet(files.examples)
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
-    found = None
+    answering, found = over_views(network, task=task, test_time=asked.test_time), None
     if asked.temperature:
-        found = _read_temperature(fitted) if fitted else _fit_temperature(network, task, examples, transform)
+        found = _read_temperature(fitted) if fitted else _fit_temperature(answering, task, examples, transform)
     temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
     signatures = export_saved_model(
         network,
@@ -67,18 +68,24 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         folder=saved_model,
         temperature=temperature,
         max_pixels=asked.max_pixels,
+        test_time=asked.test_time,
     )
     formats = {}
     if asked.formats:
         formats = write_formats(
             asked.formats,
-            predict=task.predictor(network, temperature=temperature),
+            predict=task.predictor(answering, temperature=temperature),
             transform=transform,
             examples=examples,
             saved_model=saved_model,
             folder=folder,
         )
-    record = {"signatures": signatures, "temperature": asdict(found) if found else None, "formats": formats}
+    record = {
+        "signatures": signatures,
+        "temperature": asdict(found) if found else None,
+        "test_time": asked.test_time,
+        "formats": formats,
+    }
     (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
+from kerasvision.ops.views import views
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 from kerasvision.tasks.base import ExtraSignature, Predictions, Task
 
@@ -30,6 +31,7 @@ def export_saved_model(
     folder: Path,
     temperature: float = 1.0,
     max_pixels: int = MAX_PIXELS,
+    test_time: Sequence[str] = (),
 ) -> dict[str, object]:
     """Writes a SavedModel that loads with TensorFlow alone.
 
@@ -38,7 +40,8 @@ def export_saved_model(
             an answer. A row that is not an image has false there, zeros and empty texts in the other outputs, and does not
             affect other rows.
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
-        those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, also with an output `valid`.
+        those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, also with an output `valid`. They
+            answer about the image alone, without the views of `test_time`.
 
     In addition to the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this description as
     data, with the meaning of each output; `assets.extra/tf_serving_warmup_requests`.
@@ -50,11 +53,13 @@ def export_saved_model(
         folder: where to write; created here.
         temperature: the number that the network's outputs are divided by, see `Task.fit_temperature`.
         max_pixels: an image whose header claims more is bad, and is not decoded.
+        test_time: names of views; the answers of the first two signatures are means over the image and these views.
 
     Returns:
         The content of `signatures.json`.
     """
-    predict = _named_outputs(task, task.predictor(model, temperature=temperature))
+    answering = over_views(model, task=task, test_time=test_time)
+    predict = _named_outputs(task, task.predictor(answering, temperature=temperature))
     further = task.extra_signatures(model, temperature=temperature)
     shape = transform.settings.image_shape
 
@@ -71,10 +76,20 @@ def export_saved_model(
         endpoints = {name: _from_bytes(one, transform, max_pixels=max_pixels) for name, one in of_bytes.items()}
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
-    described = describe_signatures(folder, task=task, further=further)
+    described = describe_signatures(folder, task=task, further=further, test_time=test_time)
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
     return described
+
+
+def over_views(model: keras.Model, *, task: Task, test_time: Sequence[str]) -> keras.Model:
+    """The network whose answers are means over an image and the views with these names; without names, the same network.
+
+    Raises:
+        ConfigError: answers of this task have no average.
+    """
+    named = [view for name in test_time for view in views(name)]
+    return task.over_views(model, named) if named else model
 
 
 def _named_outputs(task: Task, predict: Callable[[tf.Tensor], Predictions]) -> Callable[[tf.Tensor], Predictions]:
@@ -107,7 +122,9 @@ def _from_bytes(
     return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
 
 
-def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, ExtraSignature]) -> dict[str, object]:
+def describe_signatures(
+    folder: Path, *, task: Task, further: Mapping[str, ExtraSignature], test_time: Sequence[str] = ()
+) -> dict[str, object]:
     """Signature -> inputs and outputs -> name -> type, shape (None is free) and meaning, read from the SavedModel itself."""
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
@@ -115,7 +132,11 @@ def describe_signatures(folder: Path, *, task: Task, further: Mapping[str, Extra
         VALID: "false if the row is not an image that can be read; its other outputs mean nothing then",
         **task.output_descriptions(),
     }
-    own = {name: one.descriptions for name, one in further.items()}
+    own: dict[str, Mapping[str, str]] = {name: one.descriptions for name, one in further.items()}
+    if test_time:
+        added = f"; the answer is the mean over it and these views of it: {', '.join(test_time)}"
+        images = ((BYTES_SIGNATURE, BYTES_INPUT), (TENSOR_SIGNATURE, TENSOR_INPUT))
+        own |= {name: {key: meaning[key] + added} for name, key in images}
     return {
         name: {
             part: {

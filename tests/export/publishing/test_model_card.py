@@ -125,6 +125,12 @@ def test_a_card_says_which_network_was_judged_and_which_one_is_served():
     assert "- Its scores were calibrated by the validation images of the judged network." in card
 
 
+def test_a_card_names_the_views_that_answers_are_means_over():
+    said = "\nIts answers are means over an image and these views of it: flip, shift.\n"
+    assert said in model_card(facts(exported={"temperature": None, "test_time": ["flip", "shift"]}))
+    assert "views of it" not in model_card(facts(exported={"temperature": None, "test_time": []}))
+
+
 def test_a_card_of_the_judged_network_itself_claims_no_other():
     final = {"trains": False, "judged": "the one of 80 images", "served": "the judged network itself"}
     card = model_card(facts(final=final))

@@ -259,6 +259,7 @@ def experiment(**fields):
             {"export": c.Export(formats=("onnx",))},
             "captioning does not support onnx in export.formats, which cannot output text",
         ),
+        ({"export": c.Export(test_time=("flip",))}, "captioning does not support export.test_time"),
         ({"export": c.Export(temperature=True)}, "captioning does not support export.temperature"),
         ({"evaluation": c.Evaluation(test_time=("flip",))}, "captioning does not support evaluation.test_time"),
         ({"model": c.Model(name="resnet18")}, "which resnet18 does not. Set model.name='show_and_tell'"),
