@@ -5,6 +5,9 @@
     photos, and no weights are installed              ResNet-9 at 96 x 96 pixels, from nothing
     images of at most 48 pixels                       ResNet-9 at their own size, from nothing
 
+Of many photos, a training of at least 80 epochs from nothing, for which `--minutes` asks, gets stronger augmentation and an
+average of the weights.
+
 `tests/benchmarks/flowers_defaults.py` compares what comes out with a short script; docs/benchmarks.md has the figures.
 """
 
@@ -34,6 +37,9 @@ MOST_WITH_MAPS = 20_000
 EPOCHS_OF_HEAD = 60
 # Of fewer images, more judge, and the network is narrower. The one that is pushed learns from all of them.
 FEW_IMAGES = 2_000
+# From this many epochs on, at least FEW_IMAGES photos are changed more strongly. The recipes of Wightman et al., 2021,
+# https://arxiv.org/abs/2110.00476, for 100 to 600 epochs do so as well. In a short training it costs accuracy.
+LONG_TRAINING = 80
 # Above this ratio of the largest class to the smallest, accuracy says little.
 UNEVEN = 3
 # Above this ratio, class weights would give single images most of the weight.
@@ -215,7 +221,7 @@ def _from_nothing(plan: _Plan, epochs: int) -> Recipe:
         choices=(
             _splits(plan),
             _transform(plan, side),
-            _augment_small(plan, side) if plan.is_small else _augment_photos(plan),
+            _augmentation(plan, side, epochs),
             _task(plan, "label_smoothing=0.1"),
             Choice("model", f'c.Model(name="resnet9", options={{"width": {width:g}}})', "It is small, and a step is fast."),
             _training_from_nothing(plan, epochs),
@@ -263,6 +269,28 @@ def _transform(plan: _Plan, side: int) -> Choice:
     )
 
 
+def _augmentation(plan: _Plan, side: int, epochs: int) -> Choice:
+    if plan.is_small:
+        return _augment_small(plan, side)
+    return _augment_strongly(plan) if _is_long(plan, epochs) else _augment_photos(plan)
+
+
+def _is_long(plan: _Plan, epochs: int) -> bool:
+    return not plan.is_small and plan.train >= FEW_IMAGES and epochs >= LONG_TRAINING
+
+
+def _augment_strongly(plan: _Plan) -> Choice:
+    changed = "" if plan.look.is_grey else "\n        c.RandomFlip(),\n        c.RandAugment(magnitude=6),"
+    code = f"""(
+        c.RandomResizedCrop(area=(0.35, 1.0)),{changed}
+        c.RandomErasing(probability=0.25),
+        c.CutMix(probability=0.5),
+    )"""
+    why = "In a long training, stronger changes keep the network from learning the images by heart."
+    mirror = "" if plan.look.is_grey else " Remove RandomFlip if left and right matter."
+    return Choice("augment", code, f"{why}{mirror}")
+
+
 def _augment_photos(plan: _Plan) -> Choice:
     if plan.look.is_grey:
         code = "(c.RandomResizedCrop(area=(0.35, 1.0)), c.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.0))"
@@ -303,13 +331,15 @@ def _training_of_head(plan: _Plan, epochs: int) -> Choice:
 
 
 def _training_from_nothing(plan: _Plan, epochs: int) -> Choice:
+    # The last epochs see the images as they are judged.
+    long = f"\n        plain_epochs={epochs // 20},\n        average_decay=0.999," if _is_long(plan, epochs) else ""
     code = f"""c.Training(
         epochs={epochs},
         batch_size={_batch_size(plan.train)},
         optimizer=c.Muon(learning_rate=0.01, weight_decay=0.05),
         schedule="cosine",
         warmup_epochs=1,
-        precision="auto",{_final(plan)}
+        precision="auto",{long}{_final(plan)}
     )"""
     why = f"Each of the {plan.train:,} training images is seen about {epochs} times."
     return Choice("training", code, f"{why}{_why_final(plan)}")

@@ -59,6 +59,22 @@ def test_thousands_of_photos_get_a_wider_network_and_fewer_epochs():
     assert many.training.epochs < chosen(look(FEW)).training.epochs
 
 
+@pytest.mark.parametrize("grey", [False, True])
+def test_long_training_of_many_photos_gets_stronger_augmentation_and_averaged_weights(grey):
+    many = look({"cat": 2000, "dog": 2000}, grey=grey)
+    short, long = chosen(many), chosen(many, epochs=80)
+    assert {type(one) for one in long.augment} - {type(one) for one in short.augment} >= {c.RandomErasing, c.CutMix}
+    assert any(isinstance(one, c.RandAugment) for one in long.augment) is not grey
+    assert (short.training.average_decay, short.training.plain_epochs) == (None, 0)
+    assert (long.training.average_decay, long.training.plain_epochs) == (0.999, 4)
+
+
+@pytest.mark.parametrize("seen", [{"side": 28}, {}])
+def test_long_training_of_few_or_small_images_keeps_its_augmentation(seen):
+    images = look({"cat": 2000, "dog": 2000} if seen else FEW, **seen)
+    assert chosen(images, epochs=80).augment == chosen(images).augment
+
+
 @pytest.mark.parametrize("network", [None, LITE])
 @pytest.mark.parametrize(("side", "used"), [(28, 28), (45, 44), (3, 8), (48, 48)])
 def test_small_images_keep_their_size_and_pass_every_network_by_that_needs_more(side, used, network):
