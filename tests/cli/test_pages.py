@@ -187,8 +187,8 @@ def prepare_benchmarks(shell, request):
     (shell.folder / "short_keras.py").write_text(stand_ins.SHORT_KERAS)
     stand_ins.packaged_weights("efficientnet-lite2", shell.folder / "packages")
     shell.environment["PYTHONPATH"] += f":{shell.folder / 'packages'}"
-    command = f'exec {sys.executable} "$@" --set training.epochs=1'
-    shells.add_program(shell.folder, "python", f"#!/bin/sh\n{command}\n")
+    fewer = 'case "$1" in *flowers_defaults.py) set -- "$@" --set training.epochs=1 ;; esac'
+    shells.add_program(shell.folder, "python", f'#!/bin/sh\n{fewer}\nexec {sys.executable} "$@"\n')
 
 
 def prepare_transfer(shell, request):
