@@ -107,11 +107,11 @@ def test_what_starts_processes_and_draws_bars_is_imported_only_where_it_is_neede
 
 def test_code_of_the_standard_graph_is_on_disk():
     """A wrong path in a table would otherwise only be found when it is used."""
-    from kerasvision import lookup
+    from kerasvision import introspection, lookup
 
     for table in (lookup.MODELS, lookup.COMPONENTS, lookup.STAGES):
         for name in table:
-            assert lookup.module_file(table.path(name)) is not None, name
+            assert introspection.module_file(table.path(name)) is not None, name
 
 
 def test_no_test_sets_the_clock_of_the_whole_process():

@@ -10,7 +10,7 @@ import pytest
 
 import kerasvision
 from kerasvision import config as c
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.loading import load_experiment
 from kerasvision.config.overrides import with_value
 from kerasvision.errors import ConfigError
@@ -321,7 +321,7 @@ def test_every_value_of_a_setting_is_accepted(code):
     search = c.Search(space={"training.epochs": c.Int(1, 2)})
     holders = [pipeline("digits"), c.Training(freeze="backbone"), search, c.Coco(path="coco")]
     held = [with_value(holder, name, value) for holder in holders if name in type(holder).model_fields]
-    assert held or name in lookup.keywords(lookup.MODELS.path("resnet50")), code
+    assert held or name in introspection.keywords(lookup.MODELS.path("resnet50")), code
 
 
 @pytest.mark.parametrize("code", [code for code in SETTINGS if re.match(r"[A-Z]|c\.", code)])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.listing import list_files, storable
 from kerasvision.errors import ConfigError, shown
 
@@ -133,7 +133,7 @@ class Dependent(Config):
                 yield from ((f"depends_on/{path.as_posix()}/{file}", found) for file, found in inside)
             elif path.exists():
                 yield f"depends_on/{path.as_posix()}", path
-            elif not lookup.module_exists(name):
+            elif not introspection.module_exists(name):
                 raise ConfigError(
                     "depends_on names files, folders or modules",
                     received=name,

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
 from kerasvision.config.model import Model
@@ -198,7 +198,7 @@ class Captioning(MeasuredTask):
 
     def check_model(self, model: Model) -> None:
         """Raises ConfigError if the network does not write sentences, or lacks what the loss needs."""
-        known = lookup.keywords(lookup.MODELS.path(model.name))
+        known = introspection.keywords(lookup.MODELS.path(model.name))
         if known is not None and "max_length" not in known:
             raise ConfigError(
                 f"captioning requires a network that writes sentences, which {model.name} does not",

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kerasvision import lookup
+from kerasvision import introspection
 from kerasvision.config.base import Dependent
 from kerasvision.errors import ConfigError
 
@@ -114,7 +114,7 @@ class Metric(Dependent):
             ConfigError: there is no such module.
         """
         module = self.function.partition(":")[0]
-        if not lookup.module_exists(module):
+        if not introspection.module_exists(module):
             raise ConfigError(
                 f"the metric {self.name} requires the module {module!r}, which was not found",
                 hint="put it in the folder that you run the pipeline from, or install it",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.base import Dependent
 from kerasvision.config.keras_files import file_fault, hdf5_fault
 from kerasvision.config.packaged import packaged_file
@@ -64,7 +64,7 @@ class Model(Dependent):
 
     @model_validator(mode="after")
     def _options_exist(self) -> "Model":
-        known = lookup.keywords(lookup.MODELS.path(self.name))
+        known = introspection.keywords(lookup.MODELS.path(self.name))
         for option in self.options:
             if known is not None and option not in known - {"image_shape", "num_classes"}:
                 hint = lookup.did_you_mean(option, known - {"image_shape", "num_classes"})

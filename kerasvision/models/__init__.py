@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kerasvision.config.keras_settings import check_image_layout
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import MODELS, backbone_of, did_you_mean, keywords, load
+from kerasvision.introspection import keywords
+from kerasvision.lookup import MODELS, backbone_of, did_you_mean, load
 from kerasvision.models.table import find
 
 if TYPE_CHECKING:

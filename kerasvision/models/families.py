@@ -19,7 +19,7 @@ def options_of(
 ) -> Callable[[Builder], Callable[Options, keras.Model]]:
     """A decorator for a builder that takes the keywords of `family` and passes them on to it.
 
-    `help` and editors show these keywords with their types and defaults, and `kerasvision.lookup.keywords` reads them
+    `help` and editors show these keywords with their types and defaults, and `kerasvision.introspection.keywords` reads them
     without importing Keras; for that, `family` must be a function of the same file, named in the decorator.
 
     Args:
@@ -44,7 +44,7 @@ def options_of(
 
 
 def of_size(family: Callable[Concatenate[Any, Options], keras.Model], size: Any, /) -> Callable[Options, keras.Model]:
-    """A builder of one size. `kerasvision.lookup.keywords` reads its options if it is assigned to a name of the module.
+    """A builder of one size. It must be assigned to a name of the module: `kerasvision.introspection.keywords` looks there.
 
     Args:
         family: a function of the same file; see `options_of`.

@@ -32,7 +32,8 @@ from kerasvision.config.keras_networks import KERAS_NETWORKS
 from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PACKAGED, PUBLISHED, are_imagenet, origin_of
 from kerasvision.config.tensor_files import is_tensor_file, tensors_in
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import MODELS, keywords, load
+from kerasvision.introspection import keywords
+from kerasvision.lookup import MODELS, load
 from kerasvision.models.fetch import published_file
 from kerasvision.models.heads import by_name, can_take, class_axes, say_fresh, say_head, shared_rows
 from kerasvision.models.keras_layers import our_names

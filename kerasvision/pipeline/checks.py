@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.base import Config
 from kerasvision.config.keras_settings import settle_keras
 from kerasvision.config.listing import is_file
@@ -61,8 +61,8 @@ def check_code(settings: Config) -> None:
     """
     for path in sorted(settings.code_paths()):
         module, _, name = path.partition(":")
-        file = lookup.module_file(module)
-        if not name or module.startswith("kerasvision.") or (file is None and lookup.module_exists(module)):
+        file = introspection.module_file(module)
+        if not name or module.startswith("kerasvision.") or (file is None and introspection.module_exists(module)):
             continue
         if file is None:
             raise ConfigError(
@@ -70,7 +70,7 @@ def check_code(settings: Config) -> None:
                 received=path,
                 hint="it must be in the folder that you run the command in, or be installed",
             )
-        names = _names_in(lookup.parsed(file))
+        names = _names_in(introspection.parsed(file))
         if name not in names and not names & {"*", "__getattr__"}:
             raise ConfigError(f"{module} has no {name!r}; {lookup.did_you_mean(name, names)}")
 

@@ -22,7 +22,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 
 import kerasvision
-from kerasvision import lookup
+from kerasvision import introspection
 from kerasvision.pipeline import source, syntax
 from kerasvision.pipeline.digests import Memo, path_key, read_changed
 from kerasvision.pipeline.source import SourceCode, read_source
@@ -109,7 +109,7 @@ def _reached(name: str, said: SourceCode) -> Set[str]:
 def _files(names: Iterable[str]) -> dict[str, Path]:
     """The source files of the modules that belong to this project or to a user."""
     ours = _our_files()
-    files = ((name, ours[name] if name in ours else lookup.module_file(name)) for name in names if _is_read(name))
+    files = ((name, ours[name] if name in ours else introspection.module_file(name)) for name in names if _is_read(name))
     return {name: file for name, file in files if file is not None}
 
 

@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from importlib import metadata
 from typing import Any
 
-from kerasvision import lookup
+from kerasvision import introspection
 from kerasvision.config.base import canonical_json
 from kerasvision.dotted import leaves
 from kerasvision.errors import GraphError
@@ -125,7 +125,7 @@ def _versions_of_packages(code: Code) -> dict[str, str]:
 
 def _notebook_code(node: Node) -> dict[str, str]:
     """The source of a stage that was defined in a notebook, and so is not in a file."""
-    if lookup.module_file(node.function.__module__) is not None:
+    if introspection.module_file(node.function.__module__) is not None:
         return {}
     try:
         source = inspect.getsource(node.function)

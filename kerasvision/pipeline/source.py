@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kerasvision import lookup
+from kerasvision import introspection
 from kerasvision.pipeline.syntax import digest_and_nodes, reads_own_text
 
 _IMPORTERS = ("import_module", "__import__")
@@ -65,10 +65,10 @@ def read_source(file: Path, name: str) -> SourceCode:
         ConfigError: it is not valid Python.
 
     >>> from kerasvision import lookup
-    >>> read_source(lookup.module_file("kerasvision.disk"), "kerasvision.disk").imports
+    >>> read_source(introspection.module_file("kerasvision.disk"), "kerasvision.disk").imports
     ('errno', 'pathlib', 'pathlib.Path', 'kerasvision.errors', 'kerasvision.errors.StoreError')
     """
-    digest, nodes = digest_and_nodes(lookup.parsed(file))
+    digest, nodes = digest_and_nodes(introspection.parsed(file))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     renamed = _renamed(nodes)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]

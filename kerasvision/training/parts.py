@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
@@ -116,7 +116,7 @@ def model_for_training(settings: TrainerSettings, *, replicas: int) -> c.Model:
 
 def _synchronized(model: c.Model) -> c.Model:
     """The network with batch normalisation over the global batch, if it has any, so that N replicas equal one device."""
-    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
+    known = introspection.keywords(lookup.MODELS.path(model.name)) or ()
     return with_value(model, "options.synchronized", True) if "synchronized" in known else model
 
 

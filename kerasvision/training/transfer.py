@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision import lookup, models
+from kerasvision import introspection, lookup, models
 from kerasvision.config.overrides import with_value
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
@@ -111,7 +111,7 @@ def map_makers(model: c.Model, *, image_shape: tuple[int, int, int]) -> dict[str
 def without_auxiliary_heads(model: c.Model) -> c.Model:
     """The network without auxiliary heads on its inner maps, unless its options set them: frozen layers cannot learn from
     them."""
-    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
+    known = introspection.keywords(lookup.MODELS.path(model.name)) or ()
     if "auxiliary_heads" not in known or "auxiliary_heads" in model.options:
         return model
     return with_value(model, "options.auxiliary_heads", False)

@@ -3,7 +3,8 @@
 import keras
 import pytest
 
-from kerasvision.lookup import MODELS, keywords
+from kerasvision.introspection import keywords
+from kerasvision.lookup import MODELS
 from kerasvision.models import table
 
 

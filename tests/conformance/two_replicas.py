@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow as tf
 from catalogue import NETWORKS
 
-from kerasvision.lookup import MODELS, keywords
+from kerasvision.introspection import keywords
+from kerasvision.lookup import MODELS
 
 BATCH = 4
 STEPS = {"eager": 1, "graph": 2}

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import MODELS, module_file
+from kerasvision.introspection import module_file
+from kerasvision.lookup import MODELS
 from kerasvision.models import build
 from kerasvision.models.table import NETWORKS, find, usual
 

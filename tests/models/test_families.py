@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.models import densenet, efficientnet_lite, resnet, resnet_small, resnet_v2, vgg
 from kerasvision.models.resnet import resnet50, resnet101
 
@@ -24,14 +24,14 @@ def test_a_builder_shows_the_options_of_its_family(family, name):
     builder = lookup.MODELS.load(name)
     assert dict(inspect.signature(builder).parameters) == declared
     path = lookup.MODELS.path(name)
-    assert lookup.keywords(path) == declared.keys()
+    assert introspection.keywords(path) == declared.keys()
     given = {key: value.default for key, value in declared.items() if value.default is not inspect.Parameter.empty}
-    assert lookup.defaults(path) == given
+    assert introspection.defaults(path) == given
     assert "weights" in builder.__doc__
 
 
 def test_resnet50_takes_what_it_says():
-    assert lookup.defaults("kerasvision.models.resnet:resnet50") == {
+    assert introspection.defaults("kerasvision.models.resnet:resnet50") == {
         "layout": "torchvision",
         "zero_init_last_gamma": False,
         "dropout": 0.0,
@@ -52,5 +52,5 @@ def test_a_builder_of_a_person_shares_options_too(tmp_path, monkeypatch):
         "@options_of(chain)\ndef chain3(**options):\n    return chain(3, **options)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert lookup.keywords("their_nets:chain3") == {"image_shape", "num_classes", "width"}
-    assert lookup.defaults("their_nets:chain3") == {"width": 8}
+    assert introspection.keywords("their_nets:chain3") == {"image_shape", "num_classes", "width"}
+    assert introspection.defaults("their_nets:chain3") == {"width": 8}

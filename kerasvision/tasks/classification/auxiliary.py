@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.tasks.classification.losses import Losses
 
 MAIN = "logits"
@@ -49,7 +49,7 @@ def main_logits(outputs: Any) -> Any:
 
 def training_options(model: c.Model) -> dict[str, Any]:
     """The options of a network for training: with auxiliary heads if it has them, unless `model` says no."""
-    known = lookup.keywords(lookup.MODELS.path(model.name)) or ()
+    known = introspection.keywords(lookup.MODELS.path(model.name)) or ()
     return {"auxiliary_heads": True, **model.options} if "auxiliary_heads" in known else dict(model.options)
 
 
