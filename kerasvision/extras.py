@@ -26,7 +26,7 @@ EXTRAS = {
 
 
 def extra_of(package: str) -> str | None:
-    """The extra that contains the package with this import name; None if there is none.
+    """The extra that contains the package with this import name; None if no extra contains it.
 
     >>> extra_of("math") is None
     True

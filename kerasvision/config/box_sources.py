@@ -17,6 +17,12 @@ ImageLabel = Literal["none", "largest"]
 _LARGEST = "largest: the label of an image is the class of its largest box"
 
 
+def _way_to(what: AnnotationKind, *, label: ImageLabel) -> str:
+    if what == "captions":
+        return NO_CAPTIONS
+    return "set source.label='largest'" if label == "none" else ""
+
+
 class Yolo(Source):
     """Images with boxes or polygons in YOLO's form: `data.yaml`, `images/...`, and `labels/...` with a text file per image.
 
@@ -45,7 +51,7 @@ class Yolo(Source):
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels require `label`; these images have no captions."""
-        return NO_CAPTIONS if what == "captions" else "set source.label='largest'" if self.label == "none" else ""
+        return _way_to(what, label=self.label)
 
     def data(self) -> YoloData:
         """The content of data.yaml.
@@ -93,7 +99,7 @@ class Voc(Source):
 
     def way_to(self, what: AnnotationKind) -> str:
         """Labels require `label`; these images have no captions."""
-        return NO_CAPTIONS if what == "captions" else "set source.label='largest'" if self.label == "none" else ""
+        return _way_to(what, label=self.label)
 
     def folder(self, field: Literal["images", "annotations"]) -> Path:
         """The folder of the images, or of the XML files.

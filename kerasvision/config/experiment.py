@@ -239,7 +239,7 @@ class Experiment(Config):
     def _views_are_used_once(self) -> "Experiment":
         if self.export.test_time and self.evaluation.test_time:
             raise ConfigError(
-                "evaluation.test_time measures what views would add to the saved model, which with export.test_time uses "
+                "evaluation.test_time measures what views would add to the saved model; with export.test_time it uses "
                 "views already",
                 received={"evaluation": self.evaluation.test_time, "export": self.export.test_time},
                 hint="leave evaluation.test_time out: all scores are those of the saved model",

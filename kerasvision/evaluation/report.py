@@ -148,7 +148,8 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
         )
     model = run.newest(MODEL)
     if model is not None and "final_images" in model.properties:
-        badges.append((f"serves a network of all {model.properties['final_images']:,} images, which was not judged", "open"))
+        images = model.properties["final_images"]
+        badges.append((f"serves a network trained on all {images:,} images, which was not judged", "open"))
     return badges
 
 

@@ -63,7 +63,7 @@ class RunFacts:
     outcome: str = "finished"
 
     def newest(self, kind: str, *, without: str = "") -> ArtifactFacts | None:
-        """The last artifact of a type that a stage wrote or reused and that still exists; None if there is none.
+        """The last artifact of a type that a stage wrote or reused and that still exists; None if the run has none.
 
         Args:
             kind: the type.

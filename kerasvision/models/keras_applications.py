@@ -162,6 +162,7 @@ class _Graph:
         self._names, self._synchronized = names, synchronized
         # In the order in which they are computed.
         self._computed = [_Computed(image, 1, frozenset(), is_map=False)]
+        self._places = {id(image): 0}
 
     def copy_of(self, operation: Any) -> Any:
         """A copy of a layer, freshly initialised, or of an operation that is not a layer, such as the sum of two maps."""
@@ -182,12 +183,12 @@ class _Graph:
             output = layers.Add(name=operation.name)(read)
         else:
             output = operation(*args, **kwargs)
+        self._places[id(output)] = len(self._computed)
         self._computed.append(self._note(operation, read, output))
         return output
 
     def _note(self, operation: Any, read: Sequence[KerasTensor], output: KerasTensor) -> _Computed:
-        places = {id(computed.tensor): place for place, computed in enumerate(self._computed)}
-        inputs = frozenset(places[id(tensor)] for tensor in read)
+        inputs = frozenset(self._places[id(tensor)] for tensor in read)
         stride = max(self._computed[place].stride for place in inputs) * _stride(operation)
         is_layer = (isinstance(operation, keras.Layer) or _is_sum(operation)) and not isinstance(operation, _NOT_MAPS)
         return _Computed(output, stride, inputs, is_map=is_layer and len(output.shape) == 4 and stride > 1)

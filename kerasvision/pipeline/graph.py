@@ -53,8 +53,8 @@ class Previous:
     """An input that is looked up when the stage executes: an earlier, different output of a node of this pipeline.
 
     For the node itself, this is the output of its newest execution with another fingerprint. For a node before it, this is
-    the newest artifact with different content. It is not part of the fingerprint, so it never makes a stage run again. It is
-    left out if there is none.
+    the newest artifact with different content. It is not part of the fingerprint, so it never makes a stage run again. The
+    stage does not get this input if the output does not exist.
 
     Attributes:
         producer: the node's name.

@@ -73,7 +73,7 @@ def intact(artifact: ArtifactRecord, store: Store) -> bool:
 
 
 def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:
-    """What changed since the node's newest finished execution, a line each; or one line if there is none."""
+    """What changed since the node's newest finished execution, a line each; or one line if the node has never finished."""
     found = store.finished(print_.key)
     if found is not None:
         return [f"output {key} is missing or was altered" for key, a in found[1].items() if not intact(a, store)]

@@ -97,7 +97,7 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
 
 
 def _check_final(experiment: Experiment, pipeline: Pipeline) -> None:
-    """The final training would be for nothing if its network was not exported, proven and pushed."""
+    """The final training is wasted if its network is not exported, proven and pushed."""
     if experiment.training.final is None:
         return
     stages = {name: lookup.STAGES.load(name) for name in ("final_trainer", "final_exporter", "final_infra_validator")}

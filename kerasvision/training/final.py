@@ -23,9 +23,9 @@ class FinalTraining:
     """Whether there is a final training, and how long it is.
 
     Attributes:
-        trains: whether there is one.
+        trains: whether another network is trained.
         epochs: of each phase; empty without a training.
-        reason: why there is none; "" if there is one.
+        reason: why it does not train; "" if it trains.
     """
 
     trains: bool

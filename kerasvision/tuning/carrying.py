@@ -28,7 +28,7 @@ class Trial:
         values: path -> value.
         until_epoch: the trial ends after this epoch.
         epochs: `training.epochs`, unless `values` set it.
-        parent: the trial whose training it continues; "" if there is none.
+        parent: the trial whose training it continues; "" if it starts from nothing.
         first_epoch: number of epochs that the parent trained.
         bracket, round: see `TrialRecord`.
         thresholds: see `Job`.

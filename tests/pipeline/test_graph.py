@@ -172,7 +172,7 @@ class TheSameFile(c.Onnx):
         ({"export": {"test_time": ["flip", "flip"]}}, "test_time must name each entry once; received 'flip' more than once"),
         (
             {"export": {"test_time": ["flip"]}, "evaluation": {"test_time": ["shift"]}},
-            "which with export.test_time uses views already.*Leave evaluation.test_time out",
+            "with export.test_time it uses views already.*Leave evaluation.test_time out",
         ),
         ({"export": {"temperature": True}, "splits": {"validation": 0}}, "fitted on the validation split"),
     ],

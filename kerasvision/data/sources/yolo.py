@@ -99,7 +99,7 @@ def _refuse_without_labels(data: YoloData, images: Sequence[YoloImage]) -> None:
     wanted = [label_name(image.name) for image in images if not image.fault]
     if not any(is_file(data.root / name) for name in wanted):
         raise DataError(
-            f"none of the {len(images):,} images that {data.file} names has a label file; wanted are "
+            f"none of the {len(images):,} images that {data.file} names has a label file; their labels would be "
             f"{shortened(wanted, most=3)} in {data.root}",
             hint="put the text files there, or set source.root to the folder that contains images and labels",
         )

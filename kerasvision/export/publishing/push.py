@@ -203,7 +203,7 @@ def _version_before(folder: Path, version: int) -> int:
     """The version that was newest before this one; a rollback counts as the version that it restored.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no earlier version exists.
     """
     first = version
     while rollback := _record_or_empty(folder / str(first)).get("rolled_back"):

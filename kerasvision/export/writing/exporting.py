@@ -44,8 +44,8 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     """Writes `Format-Serving`, the other formats of the settings, and `export.json`.
 
     `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
-    effect on the validation images; null if there is none), the names of the views in `test_time`, and the `formats`, each
-    with the result of `write_formats`.
+    effect on the validation images; null if the scores are not calibrated), the names of the views in `test_time`, and the
+    `formats`, each with the result of `write_formats`.
 
     Args:
         files: the trained network, and the data to calibrate with.

@@ -14,7 +14,7 @@ def bulk_inferrer(
     settings: BulkInferrerSettings,
     work: Path,
 ) -> None:
-    """SavedModel, ModelBlessing -> InferenceResult, or a record of why there is none. It continues a killed execution."""
+    """SavedModel, ModelBlessing -> InferenceResult, or a record of why it predicts nothing. It continues a killed run."""
     from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_unasked
 
     if model_blessing.properties.get("blessed") != 1:

@@ -30,7 +30,7 @@ def pusher(
     work: Path,
     lineage: dict[str, Any],
 ) -> None:
-    """SavedModel -> PushedModel: a new version with its card, or a record of why there is none."""
+    """SavedModel -> PushedModel: a new version with its card, or a record of why nothing was pushed."""
     from kerasvision.export.publishing.publish import JudgedModel, publish
 
     files = {

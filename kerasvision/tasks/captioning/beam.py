@@ -167,7 +167,7 @@ def repeating_tokens(tokens: tf.Tensor, place: tf.Tensor, *, size: int) -> tf.Te
         size: of the n-grams, 1 to T.
 
     Returns:
-        The tokens, and [padding] where there is none.
+        The tokens, and [padding] where a row has no token.
 
     >>> repeating_tokens(tf.constant([[5, 6, 7, 5, 6, 0]]), 5, size=3).numpy().tolist()
     [[7, 0, 0, 0]]

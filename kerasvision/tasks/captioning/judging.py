@@ -35,7 +35,7 @@ def judged_captions(
         ids: of the N examples.
         truth: object (N,), a tuple of captions for each.
         predictions: `captions`, object (N, K) of bytes, the best first; `scores`, float32 (N, K); and for each caption of
-            the truth, `log_likelihoods`, float32 (N, C), and the number of its `tokens`, (N, C), zeros where there is none.
+            the truth, `log_likelihoods`, float32 (N, C), and the number of its `tokens`, (N, C), zeros for fewer captions.
         added: custom metrics.
 
     Raises:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from kerasvision.data.measuring.measurements import SIZE_LIMITS, SIZE_NAMES
 from kerasvision.tasks.detection.matching import (
     MOST_ANSWERS,
     Answers,
@@ -27,8 +28,10 @@ from kerasvision.tasks.detection.matching import (
 )
 
 RECALLS = np.linspace(0, 1, 101)
-# Areas in square pixels: name -> least, most.
-AREAS = {"": (0.0, np.inf), "_small": (0.0, 32.0**2), "_medium": (32.0**2, 96.0**2), "_large": (96.0**2, np.inf)}
+# Areas in square pixels: ending of a metric's name -> least, most. An area at a limit belongs to both sides of it.
+AREAS = {"": (0.0, np.inf)} | {
+    f"_{name}": limits for name, limits in zip(SIZE_NAMES, pairwise((0.0, *SIZE_LIMITS, np.inf)), strict=True)
+}
 FEW_ANSWERS = (1, 10)
 
 

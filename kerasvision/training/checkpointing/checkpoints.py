@@ -172,7 +172,7 @@ class Checkpoints:
             return None
 
     def latest(self) -> Checkpoint | None:
-        """The newest intact checkpoint; None if there is none. Damaged ones are skipped, with a warning.
+        """The newest intact checkpoint, or None. Damaged ones are skipped, with a warning.
 
         Raises:
             ConfigError: the checkpoint belongs to another training, or to another version of kerasvision.

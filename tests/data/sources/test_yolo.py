@@ -242,7 +242,10 @@ def test_the_yaml_file_may_have_another_name_and_another_place(yolo, tmp_path):
         ("train: /etc\n" + NAMES, "train in .*/data.yaml must be below .*; received '/etc'. Set source.root"),
         ("train: {a: b}\n" + NAMES, "must be a folder, a list of folders, or a text file of images; received {'a': 'b'}"),
         ("train: empty\n" + NAMES, "/empty has no images"),
-        ("train: alone\n" + NAMES, "none of the 1 images that .* names has a label file; wanted are alone/1.txt in"),
+        (
+            "train: alone\n" + NAMES,
+            "none of the 1 images that .* names has a label file; their labels would be alone/1.txt",
+        ),
         ("train: images\nkpt_shape: [17, 3]\n" + NAMES, "describes keypoints"),
         ("- a\n", r"must contain names, and train, val or test; received \['a'\]"),
         ("train: images\nnames: [cat\n", "data.yaml, line 3, is not YAML: expected ',' or ']'"),
