@@ -7,23 +7,24 @@
 
 from kerasvision.config.augmentation import (
     Augmentation,
-    AugMix,
-    ColorJitter,
-    CutMix,
-    Cutout,
-    GaussianBlur,
-    Grayscale,
-    Lighting,
     Mixing,
-    MixUp,
     PadCrop,
-    RandAugment,
-    RandomErasing,
     RandomFlip,
     RandomResizedCrop,
     Rotate,
     Translate,
     Zoom,
+)
+from kerasvision.config.augmentation_mixing import CutMix, MixUp
+from kerasvision.config.augmentation_pixels import (
+    AugMix,
+    ColorJitter,
+    Cutout,
+    GaussianBlur,
+    Grayscale,
+    Lighting,
+    RandAugment,
+    RandomErasing,
 )
 from kerasvision.config.base import Component, Config
 from kerasvision.config.box_sources import Voc, Yolo

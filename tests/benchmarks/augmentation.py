@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.ops.random import uniform_rows
 

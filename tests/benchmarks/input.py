@@ -61,7 +61,7 @@ def variants(folder: Path):
     import tensorflow as tf
 
     from kerasvision import config as c
-    from kerasvision.config.augmentation import ColorJitter, RandomFlip, RandomResizedCrop
+    from kerasvision.config import ColorJitter, RandomFlip, RandomResizedCrop
     from kerasvision.data.augmentation import make_augmentation
     from kerasvision.data.feeding.stream import prepare_one
     from kerasvision.data.transform import ImageTransform

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
+from kerasvision.config.augmentation import check_data
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.errors import ConfigError
 
@@ -240,7 +241,7 @@ def test_boxes_stay_in_the_image_and_go_only_where_their_label_goes(row):
 @rows([row for row in ROWS if row.boxes == "none"])
 def test_what_boxes_cannot_follow_is_refused_for_examples_with_boxes(row):
     with pytest.raises(ConfigError, match=f"{type(row.settings).__name__} overlays images"):
-        a.check_data((row.settings,), labelled=True, has_objects=True)
+        check_data((row.settings,), labelled=True, has_objects=True)
 
 
 @rows(ROWS)

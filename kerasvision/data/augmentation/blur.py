@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import GaussianBlur
+from kerasvision.config.augmentation_pixels import GaussianBlur
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import uniform
 from kerasvision.data.augmentation.per_image import map_images

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.config.augmentation import ColorJitter
+from kerasvision.config.augmentation_pixels import ColorJitter
 from kerasvision.data.augmentation.chain import Batch
 
 # ITU-R BT.601, the grey of `kerasvision.ops.images` and of Pillow.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import Cutout, RandomErasing
+from kerasvision.config.augmentation_pixels import Cutout, RandomErasing
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import integers, uniform
 from kerasvision.data.augmentation.objects import keep_objects

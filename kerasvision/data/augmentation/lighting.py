@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import Grayscale, Lighting
+from kerasvision.config.augmentation_pixels import Grayscale, Lighting
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import normal
 from kerasvision.data.augmentation.per_image import map_images

@@ -5,7 +5,7 @@ Keras' layers of these names draw from their own generator, so they cannot be fu
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import CutMix, MixUp
+from kerasvision.config.augmentation_mixing import CutMix, MixUp
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import beta, integers
 from kerasvision.data.augmentation.erasing import paste_rectangles

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import AugMix, RandAugment
+from kerasvision.config.augmentation_pixels import AugMix, RandAugment
 from kerasvision.data.augmentation import pillow_operations
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import exponential, integers, sign, uniform

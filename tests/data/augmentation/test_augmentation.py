@@ -6,7 +6,8 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
+from kerasvision.config.augmentation import check_data
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.errors import ConfigError
 
@@ -256,10 +257,10 @@ def test_impossible_settings_are_refused(make, message):
 
 
 def test_mixing_needs_labels_and_no_objects():
-    a.check_data((a.RandAugment(), a.PadCrop()), labelled=False, has_objects=True)
-    a.check_data((a.MixUp(), a.AugMix()), labelled=True, has_objects=False)
+    check_data((a.RandAugment(), a.PadCrop()), labelled=False, has_objects=True)
+    check_data((a.MixUp(), a.AugMix()), labelled=True, has_objects=False)
     with pytest.raises(ConfigError, match="MixUp mixes labels, but these examples have none. Remove MixUp from augment"):
-        a.check_data((a.MixUp(),), labelled=False, has_objects=False)
+        check_data((a.MixUp(),), labelled=False, has_objects=False)
     for settings in (a.AugMix(), a.CutMix()):
         with pytest.raises(ConfigError, match="overlays images, which boxes and masks cannot follow"):
-            a.check_data((settings,), labelled=True, has_objects=True)
+            check_data((settings,), labelled=True, has_objects=True)

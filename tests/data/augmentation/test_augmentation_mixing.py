@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
 from kerasvision.data.augmentation import draws, make_augmentation
 
 CLASSES = 5

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
 from kerasvision.data.augmentation import make_augmentation
 
 HEIGHT, WIDTH, PIXELS = 24, 32, np.array([24, 32, 24, 32])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageOps
 
-from kerasvision.config import augmentation as a
+from kerasvision import config as a
 from kerasvision.data.augmentation import make_augmentation, pillow_operations, policies
 
 NAMES = [

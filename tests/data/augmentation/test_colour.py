@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance
 
-from kerasvision.config.augmentation import ColorJitter
+from kerasvision.config.augmentation_pixels import ColorJitter
 from kerasvision.data.augmentation.colour import color_jitter
 
 IMAGES = np.random.default_rng(0).uniform(40, 200, (6, 5, 8, 3)).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.config.augmentation import Augmentation, ColorJitter, CutMix, MixUp, PadCrop, RandomFlip, RandomResizedCrop
+from kerasvision.config import Augmentation, ColorJitter, CutMix, MixUp, PadCrop, RandomFlip, RandomResizedCrop
 from kerasvision.data.feeding import stream
 from kerasvision.data.feeding.batches import evaluation_batches, training_batches
 from kerasvision.data.feeding.in_memory import training_examples
