@@ -10,14 +10,14 @@ All layers are stock Keras, so the file of a network loads where kerasvision is 
 their names; the names of the decoder's layers begin with "decoder_", and the last layer is "logits".
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import keras
 from keras import KerasTensor, layers, ops
 
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import backbone_with_options, did_you_mean
-from kerasvision.models import build
+from kerasvision.lookup import did_you_mean
+from kerasvision.models.backbones import backbone_network, last_map
 from kerasvision.models.blocks import check_choice, check_share, logits_layer
 from kerasvision.models.recurrence import GATES, PREFIX, STATES, Kind, Steps, cell_layers
 
@@ -63,10 +63,10 @@ def show_and_tell(
         ConfigError: an option out of its range, or a backbone that does not exist or has no such option.
     """
     _check(embedding=embedding, units=units, layers=layers, max_length=max_length, cell=cell, dropout=dropout)
-    network = _backbone(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
+    network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     if num_classes is None:
         return network
-    pooled = keras.layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(_last(network.output))
+    pooled = keras.layers.GlobalAveragePooling2D(name=f"{PREFIX}pool")(last_map(network.output))
     memory = (keras.layers.Dense(embedding, name=f"{PREFIX}image")(pooled),)
     parts = _decoder_layers(num_classes, embedding=embedding, units=units, cell=cell, count=layers, dropout=dropout)
     tokens = keras.Input((None, max_length + 1), dtype="int32", name="tokens")
@@ -125,7 +125,7 @@ def show_attend_tell(
     """
     sizes = {"embedding": embedding, "units": units, "attention": attention, "layers": layers, "max_length": max_length}
     _check(**sizes, cell=cell, dropout=dropout)
-    network = _backbone(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
+    network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     seen = _level(network.output, level)
     if num_classes is None:
         return network
@@ -222,21 +222,9 @@ def _attention_layers(
     return {layer.name: layer for layer in made}
 
 
-def _backbone(backbone: str | keras.Model, image_shape: tuple[int, int, int], **options: Any) -> keras.Model:
-    """The given model, or the backbone of that name with the options that were chosen."""
-    if isinstance(backbone, keras.Model):
-        return backbone
-    name, chosen = backbone_with_options(backbone, options)
-    return build(name, image_shape=image_shape, num_classes=None, **chosen)
-
-
-def _last(maps: dict[str, KerasTensor]) -> KerasTensor:
-    return maps[max(maps, key=lambda name: int(name.removeprefix("c")))]
-
-
 def _level(maps: dict[str, KerasTensor], level: str | None) -> KerasTensor:
     if level is None:
-        return _last(maps)
+        return last_map(maps)
     if level not in maps:
         raise ConfigError(f"the backbone has no level {level!r}; {did_you_mean(level, maps)}")
     return maps[level]

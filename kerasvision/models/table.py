@@ -1,8 +1,9 @@
 """The table of networks: for each its family, its paper, the smallest image that it reads, and its published sizes.
 
 The sizes come from papers and from independent implementations, never from our own builders: the tests build each
-network and compare. `kerasvision.lookup.MODELS` says where the code is. The networks of keras.applications have a table of
-their own, `kerasvision.models.keras_table`.
+network and compare. `kerasvision.lookup.MODELS` says where the code is. Two tables are files of their own: the networks that
+are built on another one (`kerasvision.models.backbone_table`), and those of keras.applications
+(`kerasvision.models.keras_table`).
 
 >>> find("lenet5").figures[0].trainable_weights
 61706
@@ -10,6 +11,7 @@ their own, `kerasvision.models.keras_table`.
 
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS
+from kerasvision.models.backbone_table import ON_BACKBONES
 from kerasvision.models.figures import D2L, GREY, INDEPENDENT, KERAS, RGB, TORCHVISION, Figure, Network, Shape
 from kerasvision.models.keras_table import keras_row
 
@@ -331,23 +333,7 @@ NETWORKS = (
             (4, 300, 13_006_568, 13_118_936, "2.553"),
         )
     ),
-    # On resnet18, with 10,000 words as in Xu et al. Counted from a decoder of keras.layers and a dense layer for the image.
-    Network(
-        name="show_and_tell",
-        family="captioner",
-        paper="Vinyals et al., 2015, equations 10 to 12",
-        url="https://arxiv.org/abs/1411.4555",
-        smallest_side=32,  # as resnet18, its backbone
-        figures=(Figure(RGB, 10_000, INDEPENDENT, 23_788_368, 23_797_968),),
-    ),
-    Network(
-        name="show_attend_tell",
-        family="captioner",
-        paper="Xu et al., 2015, section 3.1 with the soft attention of section 4.2",
-        url="https://arxiv.org/abs/1502.03044",
-        smallest_side=32,  # as resnet18, its backbone
-        figures=(Figure(RGB, 10_000, INDEPENDENT, 26_149_713, 26_159_313),),
-    ),
+    *ON_BACKBONES,
 )
 
 

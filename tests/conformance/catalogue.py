@@ -6,6 +6,7 @@ row and its checks are `slow` if it only repeats a block more often than another
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ WIDEST_DENSE = 256
 class Network:
     """A builder with its options, the (H, W, C) of the images for its checks, and whether these checks are slow.
 
+    `rows`: how many rows of ten numbers a network with several outputs answers for each image; see `as_rows`.
     `shorter`: builds the network with fewer blocks. `everywhere`: two replicas, another backend and a process without
     kerasvision compute with this row in every run of the tests; for the other rows that is slow. `idle`: a pattern for the
     paths of weights that training cannot change, because a norm subtracts what they add.
@@ -34,6 +36,7 @@ class Network:
     image_shape: tuple[int, int, int]
     options: dict[str, Any] = field(default_factory=dict)
     slow: bool = False
+    rows: int | None = None
     shorter: Callable[..., keras.Model] | None = None
     everywhere: bool = False
     idle: str | None = None
@@ -51,14 +54,28 @@ class Network:
 
     @property
     def per_image(self) -> tuple[int, ...]:
-        """The shape of the logits' rows per image: () for one row, or (captions, steps)."""
+        """The shape of the logits' rows per image: () for one row, (captions, steps), or the rows of several outputs."""
+        if self.rows is not None:
+            return (self.rows,)
         return (2, self.options["max_length"] + 1) if "max_length" in self.options else ()
 
     def inputs(self, count: int = 4) -> list[np.ndarray]:
         """`count` random images, and for a captioner two random captions for each, from ten words."""
         random = np.random.default_rng(0)
         images = random.normal(size=(count, *self.image_shape)).astype("float32")
-        return [images, random.integers(10, size=(count, *self.per_image), dtype="int32")] if self.per_image else [images]
+        is_captioner = "max_length" in self.options
+        return [images, random.integers(10, size=(count, *self.per_image), dtype="int32")] if is_captioner else [images]
+
+    def as_rows(self, outputs: Any) -> Any:
+        """Logits (N, ..., 10) as they are; of several outputs, all numbers of an image one after the other, (N, rows, 10).
+
+        They are tensors of a backend, or symbolic ones. Zeros fill the last row.
+        """
+        if not isinstance(outputs, dict):
+            return outputs
+        flat = [keras.ops.reshape(outputs[name], (-1, math.prod(outputs[name].shape[1:]))) for name in sorted(outputs)]
+        joined = keras.ops.concatenate(flat, axis=1)
+        return keras.ops.reshape(keras.ops.pad(joined, ((0, 0), (0, -joined.shape[1] % 10))), (-1, *self.per_image, 10))
 
     def build(self, *, num_classes: int | None = 10, **changes: Any) -> keras.Model:
         """The network on its own images with its own options, unless changed, and with narrow dense layers."""
@@ -108,6 +125,7 @@ def short_densenet_small(dense_maps: Callable[..., Any] = densenet.dense_maps, *
 
 
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
+SMALL_DETECTOR = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "depth": 1}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
 # A block of EfficientNet-Lite ends in a norm without activation, and only 1x1 convolutions read it. The norm after each of
@@ -170,4 +188,14 @@ NETWORKS = [
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}, everywhere=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
+    Network("localizer", (16, 16, 3), {"backbone": "resnet9", "width": 0.125}, rows=2),
+    Network(
+        "localizer", (16, 16, 3), {"backbone": "lenet5", "pooling": "flatten", "activation": "linear"}, slow=True, rows=2
+    ),
+    # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4). With 64 channels, each group of a
+    # group normalisation has two.
+    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 64}, rows=15, everywhere=True),
+    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
+    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
+    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 64, "norm": "group"}, slow=True, rows=126),
 ]

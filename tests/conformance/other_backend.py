@@ -27,12 +27,12 @@ def begin_with_zeros():
         kind.__call__ = lambda self, shape, dtype=None, **_: np.zeros(shape, dtype)
 
 
-def answers(model, folder, row, how):
+def answers(model, folder, network, how):
     """The logits of the network with its saved weights for its saved inputs."""
-    model.load_weights(folder / f"{row}.keras")
-    inputs = list(np.load(folder / f"{row}.npz").values())
+    model.load_weights(folder / f"{network}.keras")
+    inputs = list(np.load(folder / f"{network}.npz").values())
     inputs = inputs if len(inputs) > 1 else inputs[0]
-    return model.predict_on_batch(inputs) if how == "compiled" else model(inputs, training=False)
+    return network.as_rows(model.predict_on_batch(inputs) if how == "compiled" else model(inputs, training=False))
 
 
 if __name__ == "__main__":

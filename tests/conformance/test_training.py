@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 
-def called(model, inputs):
-    """The outputs of a network in training. Most networks have one input, an image."""
-    return model(inputs if len(inputs) > 1 else inputs[0], training=True)
+def called(model, network, count=4):
+    """The rows of a network's outputs in training. Most networks have one input, an image."""
+    inputs = network.inputs(count)
+    return network.as_rows(model(inputs if len(inputs) > 1 else inputs[0], training=True))
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def model(network):
 
 def test_every_weight_gets_a_gradient(model, network):
     with tf.GradientTape() as tape:
-        logits = called(model, network.inputs(8))
+        logits = called(model, network, 8)
         rows = tf.reshape(logits, (-1, 10))
         labels = np.arange(len(rows)) % 10
         loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, rows, from_logits=True))
@@ -35,10 +36,10 @@ def test_eager_equals_graph_in_training(model, network):
     for weight in model.trainable_weights:  # a zero or a one can hide a mistake
         weight.assign_add(generator.normal(0.0, 0.02, weight.shape))
     start = model.get_weights()
-    eager, eager_weights = called(model, network.inputs()), model.get_weights()
+    eager, eager_weights = called(model, network), model.get_weights()
     model.set_weights(start)
     # Without AutoGraph, as `fit` traces a network.
-    graph, graph_weights = called(tf.function(model, autograph=False), network.inputs()), model.get_weights()
+    graph, graph_weights = called(tf.function(model, autograph=False), network), model.get_weights()
     # The tolerance is wide, because batch normalisation over the few pixels of a small map magnifies rounding.
     np.testing.assert_allclose(graph, eager, rtol=1e-3, atol=1e-3)
     for in_graph, in_eager in zip(graph_weights, eager_weights, strict=True):

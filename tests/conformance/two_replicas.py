@@ -34,6 +34,7 @@ def train(network, scope, *, synchronized, mode):
     with scope:
         keras.utils.set_random_seed(0)
         model = (network.build if mode == "eager" else network.build_wide)(**options)
+        model = keras.Model(model.inputs, network.as_rows(model.output)) if network.rows else model
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, run_eagerly=mode == "eager", jit_compile=False)
     generator = np.random.default_rng(0)

@@ -1,0 +1,54 @@
+"""The rows of `kerasvision.models.table` for networks that are built on another one: captioners, localizer and detectors.
+
+>>> [row.name for row in ON_BACKBONES]
+['show_and_tell', 'show_attend_tell', 'localizer', 'fcos', 'retinanet']
+"""
+
+from kerasvision.models.figures import INDEPENDENT, RGB, TORCHVISION, Figure, Network
+
+ON_BACKBONES = (
+    # On resnet18, with 10,000 words as in Xu et al. Counted from a decoder of keras.layers and a dense layer for the image.
+    Network(
+        name="show_and_tell",
+        family="captioner",
+        paper="Vinyals et al., 2015, equations 10 to 12",
+        url="https://arxiv.org/abs/1411.4555",
+        smallest_side=32,  # as resnet18, its backbone
+        figures=(Figure(RGB, 10_000, INDEPENDENT, 23_788_368, 23_797_968),),
+    ),
+    Network(
+        name="show_attend_tell",
+        family="captioner",
+        paper="Xu et al., 2015, section 3.1 with the soft attention of section 4.2",
+        url="https://arxiv.org/abs/1502.03044",
+        smallest_side=32,  # as resnet18, its backbone
+        figures=(Figure(RGB, 10_000, INDEPENDENT, 26_149_713, 26_159_313),),
+    ),
+    Network(
+        name="localizer",
+        family="localizer",
+        paper="Sermanet et al., 2013, section 4",
+        url="https://arxiv.org/abs/1312.6229",
+        smallest_side=32,  # as resnet18, its backbone
+        # torchvision's ResNet-18 without its head of 513,000, and 513 weights for each of 91 classes and 4 sides.
+        figures=(Figure(RGB, 91, INDEPENDENT, 11_689_512 - 513_000 + 513 * 95),),
+    ),
+    # On resnet50. torchvision's documentation counts 53,120 less: it freezes the backbone's norms, which are part of the
+    # trainable weights here.
+    Network(
+        name="fcos",
+        family="fcos",
+        paper="Tian et al., 2019, figure 2",
+        url="https://arxiv.org/abs/1904.01355",
+        smallest_side=32,  # as resnet50, its backbone
+        figures=(Figure((800, 800, 3), 91, f"{TORCHVISION} with the backbone's norms", 32_269_600 + 53_120),),
+    ),
+    Network(
+        name="retinanet",
+        family="retinanet",
+        paper="Lin et al., 2017, figure 3",
+        url="https://arxiv.org/abs/1708.02002",
+        smallest_side=32,  # as resnet50, its backbone
+        figures=(Figure((800, 800, 3), 91, f"{TORCHVISION} with the backbone's norms", 34_014_999 + 53_120),),
+    ),
+)

@@ -1,0 +1,100 @@
+"""RetinaNet: each cell of a pyramid answers nine boxes, as changes of its nine anchors (Lin et al., 2017).
+
+Source: https://arxiv.org/abs/1708.02002, figure 3.
+
+    p3 ... p7 --+-- tower --- class_logits
+                |
+                +-- tower --- deltas
+
+All levels share the towers. The anchors are those of `kerasvision.models.anchors.pyramid_anchors`.
+"""
+
+from typing import Literal
+
+import keras
+from keras import KerasTensor
+
+from kerasvision.models.anchors import ANCHORS_PER_CELL
+from kerasvision.models.backbones import backbone_network
+from kerasvision.models.pyramid import pyramid
+from kerasvision.models.towers import HeadNorm, answer_conv, check_head, class_conv, tower
+
+
+def retinanet_head(
+    levels: dict[str, KerasTensor], *, num_classes: int, channels: int, depth: int, norm: HeadNorm, synchronized: bool
+) -> dict[str, KerasTensor]:
+    """The answers of each level.
+
+    Args:
+        levels: level -> float32 (N, h, w, channels).
+        num_classes: of the logits of an anchor.
+        channels, depth: of the towers.
+        norm: of the towers; see `kerasvision.models.towers`.
+        synchronized: normalise by the batch of all replicas.
+
+    Returns:
+        As `retinanet`.
+    """
+    of_classes = tower(channels=channels, depth=depth, norm=norm, synchronized=synchronized, name="class")
+    of_boxes = tower(channels=channels, depth=depth, norm=norm, synchronized=synchronized, name="box")
+    to_logits, to_deltas = class_conv(ANCHORS_PER_CELL * num_classes), answer_conv(ANCHORS_PER_CELL * 4, name="deltas")
+    answers = {}
+    for level, x in levels.items():
+        answers[f"{level}_class_logits"] = to_logits(of_classes(x, level))
+        answers[f"{level}_deltas"] = to_deltas(of_boxes(x, level))
+    return answers
+
+
+def retinanet(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    backbone: str | keras.Model = "resnet50",
+    levels: str = "p3-p7",
+    channels: int = 256,
+    depth: int = 4,
+    norm: HeadNorm = "none",
+    width: float | None = None,
+    layout: Literal["torchvision", "paper", "keras"] | None = None,
+    synchronized: bool = False,
+) -> keras.Model:
+    """RetinaNet: 34,068,119 trainable weights with ResNet-50 and 91 classes, of which 53,120 are of the backbone's norms.
+
+    torchvision freezes these norms and counts 34,014,999. As there, p6 is made from p5; in the paper it is made from c5.
+
+    Args:
+        image_shape: (height, width, channels) in pixels.
+        num_classes: how many classes; None gives the backbone.
+        backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level.
+        levels: the first and the last level of the pyramid. The backbone must have the first one; levels beyond its last one
+            are made by convolutions.
+        channels: of the pyramid and of the towers.
+        depth: how many convolutions a tower has.
+        norm: of the towers, "none" as in the paper, "group" or "batch"; see `kerasvision.models.towers`.
+        width: the backbone's option of that name, if it has one: a factor on its channels.
+        layout: the backbone's option of that name, if it has one.
+        synchronized: normalise by the batch of all replicas.
+
+    Returns:
+        Model from float32 (N, H, W, C) to a dict of float32 maps, for each level "p<l>" of size h x w:
+        "p<l>_class_logits" (N, h, w, 9 * num_classes), the logits of one anchor after the other, and "p<l>_deltas"
+        (N, h, w, 9 * 4), as in `kerasvision.ops.boxes.from_deltas`. The backbone's map of level l has the same size, usually
+        ceil(H / 2**l) x ceil(W / 2**l).
+
+    Raises:
+        ConfigError: an option out of its range, or a backbone that does not exist or lacks an option or a level.
+
+    >>> small = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "channels": 8, "depth": 1}
+    >>> answers = retinanet(image_shape=(48, 64, 3), num_classes=5, **small).output
+    >>> answers["p3_class_logits"].shape, answers["p4_deltas"].shape
+    ((None, 6, 8, 45), (None, 3, 4, 36))
+    """
+    check_head("retinanet", levels=levels, norm=norm, width=width, depth=depth, channels=channels)
+    network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
+    if num_classes is None:
+        return network
+    maps = pyramid(network.output, levels=levels, channels=channels)
+    answers = retinanet_head(
+        maps, num_classes=num_classes, channels=channels, depth=depth, norm=norm, synchronized=synchronized
+    )
+    return keras.Model(network.input, answers, name="retinanet")
