@@ -245,6 +245,8 @@ COMPONENTS = Table(
         "cutmix": "kerasvision.config.augmentation_mixing:CutMix",
         "classification": "kerasvision.config.tasks:Classification",
         "captioning": "kerasvision.config.captioning:Captioning",
+        "detection": "kerasvision.config.detection:Detection",
+        "object_classes": "kerasvision.config.detection:ObjectClasses",
         "words": "kerasvision.config.captioning:Words",
         "subwords": "kerasvision.config.captioning:Subwords",
         "greedy": "kerasvision.config.captioning:Greedy",

@@ -29,6 +29,7 @@ from kerasvision.config.augmentation_pixels import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
+from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
@@ -46,10 +47,10 @@ from kerasvision.config.training import EarlyStopping, FineTuning, Training
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
-    "Decoding", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "FineTuning", "Float",
-    "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime",
-    "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model",
-    "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment",
+    "Decoding", "Detection", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "FineTuning",
+    "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime",
+    "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Muon",
+    "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment",
     "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search",
     "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task",
     "TfRecord", "Tfds", "Training", "Transform", "Translate", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",

@@ -20,7 +20,7 @@ _LARGEST = "largest: the label of an image is the class of its largest box"
 def _way_to(what: AnnotationKind, *, label: ImageLabel) -> str:
     if what == "captions":
         return NO_CAPTIONS
-    return "set source.label='largest'" if label == "none" else ""
+    return "set source.label='largest'" if what == "labels" and label == "none" else ""
 
 
 class Yolo(Source):

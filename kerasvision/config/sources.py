@@ -20,8 +20,10 @@ from kerasvision.config.table_files import Rows, holds_bytes, is_parquet, read_c
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image in addition to its pixels.
-AnnotationKind = Literal["labels", "captions"]
+AnnotationKind = Literal["labels", "captions", "objects"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
+NO_OBJECTS = "read objects through Coco, Yolo, Voc or TfRecord, or generate them with Shapes"
+LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS}
 
 
 class Source(Component):
@@ -35,7 +37,7 @@ class Source(Component):
         return iter(())
 
     def way_to(self, what: AnnotationKind) -> str:
-        """A hint how to make this source give labels or captions; "" if it gives them, or may give them.
+        """A hint how to make this source give labels, captions or objects; "" if it gives them, or may give them.
 
         >>> Coco(path="coco").way_to("labels")
         "set source.label='largest'"
@@ -52,8 +54,8 @@ class Digits(Source):
     implementation: ClassVar[str] = "kerasvision.data.sources.digits:read_digits"
 
     def way_to(self, what: AnnotationKind) -> str:
-        """These images have no captions."""
-        return NO_CAPTIONS if what == "captions" else ""
+        """These images have labels only."""
+        return LABELS_ONLY.get(what, "")
 
 
 class ImageFolder(Source):
@@ -74,8 +76,8 @@ class ImageFolder(Source):
         yield from list_files(existing_folder(self.path))
 
     def way_to(self, what: AnnotationKind) -> str:
-        """These images have no captions."""
-        return NO_CAPTIONS if what == "captions" else ""
+        """These images have labels only."""
+        return LABELS_ONLY.get(what, "")
 
 
 class Idx(Source):
@@ -98,8 +100,8 @@ class Idx(Source):
                 yield printable(found.name), found.path
 
     def way_to(self, what: AnnotationKind) -> str:
-        """These images have no captions."""
-        return NO_CAPTIONS if what == "captions" else ""
+        """These images have labels only."""
+        return LABELS_ONLY.get(what, "")
 
 
 class Tfds(Source):
@@ -122,7 +124,9 @@ class Tfds(Source):
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the key of their feature."""
+        """Labels and captions need the key of their feature; objects are not read."""
+        if what == "objects":
+            return NO_OBJECTS
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
@@ -155,7 +159,9 @@ class Table(Source):
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the name of their column."""
+        """Labels and captions need the name of their column; objects are not read."""
+        if what == "objects":
+            return NO_OBJECTS
         field = {"labels": "label", "captions": "captions"}[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
 
@@ -249,10 +255,10 @@ class Coco(Source):
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels require `label` and a file of boxes; captions require a file of captions."""
+        """Labels require `label` and a file of boxes, objects the same file; captions require a file of captions."""
         if what == "labels" and self.label == "none":
             return "set source.label='largest'"
-        kind = {"labels": "instances", "captions": "captions"}[what]
+        kind = "captions" if what == "captions" else "instances"
         if kind not in self.annotations:
             return f"add {kind!r} to source.annotations"
         is_left_out = (self.captions or self.instances) and getattr(self, kind) is None
@@ -322,8 +328,8 @@ class TfRecord(Source):
     area_key: str | None = Field(default="image/object/area", description="the area of each object in pixels")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the key of their feature."""
-        field = {"labels": "label_key", "captions": "caption_key"}[what]
+        """Labels, captions and objects need the key of their feature."""
+        field = {"labels": "label_key", "captions": "caption_key", "objects": "box_key"}[what]
         return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
     def named_paths(self) -> list[tuple[str, Path]]:

@@ -21,11 +21,23 @@ from kerasvision.errors import ConfigError, shown
 OF_A_CLASS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 
 
+class Resizing(Protocol):
+    """The part of a `Transform` that a task may check."""
+
+    @property
+    def fit(self) -> str:
+        """How an image of another aspect ratio is resized."""
+
+
 class Surroundings(Protocol):
     """The parts of an `Experiment` that its task may check.
 
     `Experiment` imports the tasks, so a task cannot import `Experiment`.
     """
+
+    @property
+    def transform(self) -> Resizing:
+        """What every image goes through."""
 
     @property
     def augment(self) -> Sequence[Augmentation]:

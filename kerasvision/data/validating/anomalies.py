@@ -71,6 +71,7 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         # captions, boxes, masks
         "empty_caption": "warning",
         "uncaptioned": "error",
+        "no_objects": "error",
         "few_captions": "warning",
         "long_caption": "warning",
         "box_clipped": "warning",

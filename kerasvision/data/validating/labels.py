@@ -59,6 +59,8 @@ def balance_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[An
 def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
     """Compares the classes of the objects in the images with those of the schema."""
     present = {name for name, count in statistics.object_counts.items() if count}
+    if "objects" in schema.requires and not present:
+        yield anomaly("no_objects", "the task requires objects with boxes, and no usable image has one")
     for name in sorted(present - set(schema.object_classes)):
         count = count_phrase(statistics.object_counts[name], "object is", "objects are")
         yield anomaly("unseen_object_class", f"{count} of class {name!r}, which is not in the schema")

@@ -1,0 +1,201 @@
+"""Settings of detection: a box, a class and a score for every object in an image."""
+
+import warnings
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from kerasvision import introspection, lookup
+from kerasvision.config.augmentation import Mixing
+from kerasvision.config.model import Model
+from kerasvision.config.sources import AnnotationKind
+from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
+from kerasvision.errors import ConfigError
+
+# The metrics of a single class, whose name follows in brackets.
+OF_A_CLASS = ("average_precision", "recall")
+# How many objects at most `boxes` may ask for; the overlap of all pairs is computed.
+MOST_BOXES = 1000
+
+
+class ObjectClasses(Names):
+    """The classes of the objects, in the order of their numbers in the data set.
+
+    >>> ObjectClasses(classes=("cat", "cat"))
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: ObjectClasses.classes: classes must be different names, at least one; received ...
+    """
+
+    implementation: ClassVar[str] = "kerasvision.tasks.detection.names:object_classes"
+
+    classes: tuple[str, ...] | None = Field(
+        default=None, description="the classes that must have objects in the train split; None: any one class"
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return different(classes)
+
+
+class Detection(MeasuredTask):
+    """Find all objects: a box, a class and a score for each. Images without objects are trained on and judged too.
+
+    The network looks at every point (FCOS) or anchor (RetinaNet) of its feature maps. `assignment` decides which of them
+    learn which object:
+
+    - `fixed`: by place and size alone. FCOS: the points within 1.5 strides of an object's centre, on the level of its size;
+      of several objects the smallest (Tian et al., 2019, https://arxiv.org/abs/1904.01355). RetinaNet: anchors whose IoU
+      with it is at least 0.5; those below 0.4 are background (Lin et al., 2017, https://arxiv.org/abs/1708.02002)
+    - `task_aligned`: the ten points or anchors inside an object that the network itself rates best, by score ** 0.5 *
+      IoU ** 6; the score then learns the IoU (Feng et al., 2021, https://arxiv.org/abs/2108.07755)
+
+    The loss of an image is the sum of a focal loss of all scores, the box loss and, for FCOS, the loss of its centerness,
+    each divided by the number of points or anchors with an object, at least 1. FCOS divides by the number in the batch; here
+    each image has its own, so that a training on several devices equals that on one. Crowds are neither objects nor
+    background.
+
+    Metrics: COCO's `box_average_precision`, with the endings `_50`, `_75`, `_small`, `_medium` and `_large`; `box_recall`
+    with 100 boxes, and `_10` and `_1`; for each class `average_precision[cat]` and `recall[cat]`. `precision`, `recall` and
+    `f1` count answers of at least `best_score` with an IoU of at least 0.5; that score is the one with the best `f1` on the
+    validation split. `count_error`: by how much the number of these answers differs from that of the objects, per image.
+    `metrics` adds metrics of your own, see `Metric`.
+
+    >>> Detection(boxes=100, candidates=50)
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: Detection: candidates must be at least boxes; received candidates=50, boxes=100.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.tasks.detection.task:DetectionTask"
+    requires: ClassVar[tuple[AnnotationKind, ...]] = ("objects",)
+    best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "count_error"})
+
+    boxes: int = Field(default=100, ge=1, le=MOST_BOXES, description="the largest number of boxes to return per image")
+    least_score: float = Field(default=0.05, ge=0, lt=1, description="boxes with a lower score are not returned")
+    overlap: float = Field(
+        default=0.5, gt=0, le=1, description="of two boxes of one class with a larger IoU, only the better one is returned"
+    )
+    candidates: int = Field(
+        default=300, ge=1, le=10 * MOST_BOXES, description="how many boxes with the best scores are compared for overlap"
+    )
+    across_classes: bool = Field(default=False, description="compare boxes of all classes for overlap: one class per place")
+    classes: tuple[str, ...] | None = Field(
+        default=None, description="the classes to find; objects of all others are background. None: all classes"
+    )
+    assignment: Literal["fixed", "task_aligned"] = Field(
+        default="fixed", description="which points or anchors learn an object; see the description of the class"
+    )
+    box_loss: Literal["auto", "iou", "giou", "diou", "ciou", "l1", "smooth_l1"] = Field(
+        default="auto",
+        description="auto: giou for a network that returns distances, as in FCOS; l1 for one that returns offsets from "
+        "anchors. l1 and smooth_l1 compare distances or offsets, all others compare boxes",
+    )
+    box_weight: float = Field(default=1.0, gt=0, description="factor on the box loss")
+    focal_gamma: float = Field(default=2.0, ge=0, description="how much less points with a good score weigh; 0: equally")
+    focal_alpha: float = Field(
+        default=0.25, ge=0, le=1, description="weight of points with an object; the others have 1 - focal_alpha"
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return different(classes)
+
+    @model_validator(mode="after")
+    def _compares_what_it_returns(self) -> "Detection":
+        if self.candidates < self.boxes:
+            raise ValueError(f"candidates must be at least boxes; received candidates={self.candidates}, boxes={self.boxes}")
+        return self
+
+    def names_to_fit(self) -> ObjectClasses:
+        """The classes of the objects."""
+        return ObjectClasses(classes=self.classes)
+
+    def built_in_metrics(self) -> Sequence[str]:
+        """The metrics of a whole data set, without those of `metrics` and those of single classes."""
+        return (
+            "box_average_precision",
+            "box_average_precision_50",
+            "box_average_precision_75",
+            "box_average_precision_small",
+            "box_average_precision_medium",
+            "box_average_precision_large",
+            "box_recall",
+            "box_recall_1",
+            "box_recall_10",
+            "precision",
+            "recall",
+            "f1",
+            "best_score",
+            "count_error",
+        )
+
+    def training_metric_names(self) -> Sequence[str]:
+        """What is measured after every epoch."""
+        return ("loss",)
+
+    def headline_metric(self) -> str:
+        """COCO's average precision."""
+        return "box_average_precision"
+
+    def check_metric(self, name: str) -> None:
+        """Raises ConfigError if this task does not measure `name`."""
+        if name in self.metric_names() or (name.partition("[")[0] in OF_A_CLASS and name.endswith("]")):
+            return
+        known = (*self.metric_names(), *(f"{metric}[class]" for metric in OF_A_CLASS))
+        raise ConfigError(f"detection has no metric {name!r}; {lookup.did_you_mean(name, known)}")
+
+    def check_experiment(self, experiment: Surroundings) -> None:
+        """Raises ConfigError if images are mixed, a setting requires other answers, or the network finds no boxes.
+
+        Warns if the transform crops the images: objects at the borders are then lost, in training and in serving.
+        """
+        check_detector(experiment.model)
+        check_surroundings("detection", experiment)
+
+
+def check_detector(model: Model) -> None:
+    """Raises ConfigError if a network of our table does not find boxes. Others are checked when they are built."""
+    known = introspection.keywords(lookup.MODELS.path(model.name))
+    if ":" in model.name or known is None or "levels" in known:
+        return
+    backbone = "resnet50" if "backbone" in known else model.name
+    raise ConfigError(
+        f"detection requires a network that finds boxes, which {model.name} does not",
+        hint=f"set model.name='fcos' or 'retinanet', and model.options.backbone={backbone!r}",
+    )
+
+
+def check_surroundings(task: str, experiment: Surroundings) -> None:
+    """Raises ConfigError if a part of the experiment does not go with boxes; warns if the transform crops the images.
+
+    Args:
+        task: its name, for the messages.
+        experiment: its parts.
+    """
+    mixing = [one.kind for one in experiment.augment if isinstance(one, Mixing)]
+    export, evaluation = experiment.export, experiment.evaluation
+    refused = {
+        f"{' and '.join(mixing)} in augment, as mixed images have no boxes": mixing,
+        "export.temperature, as the score of a box is not the probability that it is right": export.temperature,
+        "export.test_time, as boxes in a changed image are in other places": export.test_time,
+        "evaluation.test_time, as boxes in a changed image are in other places": evaluation.test_time,
+    }
+    for what, wanted in refused.items():
+        if wanted:
+            raise ConfigError(f"{task} does not support {what}", hint=f"leave {what.partition(',')[0]} out")
+    if experiment.transform.fit == "crop":
+        warnings.warn(
+            "transform.fit='crop' cuts off the longer side, so objects there are never found; fit='pad' keeps them",
+            stacklevel=2,
+        )
+
+
+def different(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The same names; raises ValueError if one is repeated, or if there are none."""
+    if classes is not None and (not classes or len(set(classes)) < len(classes)):
+        raise ValueError(f"classes must be different names, at least one; received {classes}")
+    return classes

@@ -1,0 +1,57 @@
+"""What detection refuses, and the way out that it names."""
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.config.detection import ObjectClasses
+from kerasvision.errors import ConfigError
+
+
+def experiment(**changes):
+    settings = {
+        "name": "boxes",
+        "source": c.Shapes(),
+        "transform": c.Transform(image_size=(64, 64)),
+        "task": c.Detection(),
+        "model": c.Model(name="my_networks:detector"),
+    }
+    return c.Experiment(**settings | changes)
+
+
+def test_classes_come_from_the_objects():
+    assert experiment(task=c.Detection(classes=("star",))).task.names_to_fit() == ObjectClasses(classes=("star",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment": (c.MixUp(),)}, "detection does not support mixup in augment, as mixed images have no boxes"),
+        ({"augment": (c.CutMix(),)}, "Leave cutmix in augment out"),
+        ({"export": c.Export(temperature=True)}, "Leave export.temperature out"),
+        ({"export": c.Export(test_time=("flip",))}, "Leave export.test_time out"),
+        ({"evaluation": c.Evaluation(test_time=("flip",))}, "Leave evaluation.test_time out"),
+        ({"model": c.Model(name="resnet18")}, "model.options.backbone='resnet18'"),
+        ({"model": c.Model(name="show_and_tell")}, "finds boxes, which show_and_tell does not"),
+        ({"source": c.Digits()}, "Detection requires objects, but this Digits source gives none. Read objects through"),
+        ({"gate": c.Gate(c.AtLeast("box_averge_precision", 0.5))}, "did you mean 'box_average_precision'"),
+        ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "detection has no metric 'accuracy'"),
+    ],
+)
+def test_what_does_not_go_with_boxes_is_refused_with_the_way_out(changes, message):
+    with pytest.raises(ConfigError) as refused:
+        experiment(**changes)
+    assert message in " ".join(str(refused.value).split())
+
+
+def test_crop_of_the_longer_side_is_warned_of():
+    with pytest.warns(UserWarning, match="fit='pad' keeps them"):
+        experiment(transform=c.Transform(image_size=(64, 64), fit="crop"))
+
+
+@pytest.mark.parametrize("metric", ["box_average_precision", "average_precision[star]", "recall[star]", "count_error"])
+def test_rules_of_a_gate_may_use_every_metric(metric):
+    experiment(gate=c.Gate(c.AtMost(metric, 0.9)))
+
+
+def test_metrics_with_a_better_low_value_are_known():
+    assert [c.Detection().best_is(one) for one in ("box_average_precision", "count_error", "loss")] == ["max", "min", "min"]
