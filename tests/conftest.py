@@ -173,6 +173,18 @@ def brightness():
 
 
 @pytest.fixture(scope="session")
+def corners():
+    """The module tests/export/corners.py: a task whose answers have places and come in sets, without training."""
+    return _module("export", "corners")
+
+
+@pytest.fixture(scope="session")
+def saved_corners(corners, once_for_all):
+    """The SavedModel of the task in tests/export/corners.py, for frames of `corners.FRAME`, padded."""
+    return once_for_all("corners", lambda folder: corners.export_to(folder / "1")) / "1"
+
+
+@pytest.fixture(scope="session")
 def stripes(once_for_all):
     """A data set that LeNet-5 learns in seconds: the files `examples`, `schema` and `transform`, and `classes`.
 

@@ -77,12 +77,17 @@ class ImageTransform:
 
         "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`.
         """
-        pixels, placement, of_whole, size = self._decoded(example["image"])
-        image_size = self.settings.image_size
-        prepared = {**example, "image": place_image(pixels, placement, image_size=image_size)}
+        pixels, placement, size = self.placed(example["image"])
+        prepared = {**example, "image": pixels}
         if "objects" in example:
-            prepared["objects"] = place_objects(example["objects"], size, of_whole, image_size=image_size)
+            prepared["objects"] = place_objects(example["objects"], size, placement, image_size=self.settings.image_size)
         return prepared
+
+    @without_autograph
+    def placed(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
+        """What `pixels` returns, where in it the whole upright image lies, and int32 (2,), the image's height and width."""
+        pixels, placement, of_whole, size = self._decoded(image_bytes)
+        return place_image(pixels, placement, image_size=self.settings.image_size), of_whole, size
 
     def pixels(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation changes these pixels."""

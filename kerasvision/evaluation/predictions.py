@@ -15,6 +15,8 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError, StageError
 from kerasvision.models.heads import class_list
 from kerasvision.models.saved import load_network
+from kerasvision.ops.places import Places
+from kerasvision.ops.views import View
 from kerasvision.progress import bar, say
 from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
@@ -22,6 +24,8 @@ from kerasvision.tasks.base import Batch, Predictions, Task
 
 BATCH_SIZE = 64
 MOST_NAMED = 10
+# What a batch contains, in addition to its examples, about where their images lie in the network's frame.
+SCALE, TRANSLATION, SIZE = "placed_scale", "placed_translation", "original_size"
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,27 @@ def predict_split_from_pixels(
     task: Task,
     transform: ImageTransform,
     predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+    view: View | None = None,
 ) -> PredictedSplit:
-    """The answers of `predict`, a function of float32 (N, H, W, C) batches in [0, 255], for every example of a split."""
-    inputs = examples.dataset(split).map(
-        lambda example: {**example, "image": transform.pixels(example["image"])}, num_parallel_calls=tf.data.AUTOTUNE
-    )
-    return _collect(examples, split, task, inputs, lambda batch: predict(batch["image"]))
+    """The answers of `predict`, a function of float32 (N, H, W, C) batches in [0, 255], for every example of a split.
+
+    They are brought back to the original images by `Task.placed_back`, from what a view moves too.
+    """
+
+    def placed(example: Batch) -> Batch:
+        pixels, placement, size = transform.placed(example["image"])
+        return {**example, "image": pixels, SCALE: placement.scale, TRANSLATION: placement.translation, SIZE: size}
+
+    def ask(batch: Batch) -> Predictions:
+        pixels, frame = batch["image"], transform.settings.image_size
+        scale, translation, size = (_dense(batch[name]) for name in (SCALE, TRANSLATION, SIZE))
+        places = Places(scale, translation, size, frame=frame)
+        if view is not None:
+            pixels, places = view(pixels), places.moved(view.placement(frame))
+        return task.placed_back(dict(predict(pixels)), places)
+
+    inputs = examples.dataset(split).map(placed, num_parallel_calls=tf.data.AUTOTUNE)
+    return _collect(examples, split, task, inputs, ask)
 
 
 def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> Callable[[tf.Tensor], Predictions]:

@@ -58,7 +58,8 @@ def judge_variants(
             split=split,
             task=task,
             transform=transform,
-            predict=lambda pixels: model(TENSOR_SIGNATURE, image=view(pixels)),
+            predict=lambda pixels: model(TENSOR_SIGNATURE, image=pixels),
+            view=view,
         )
 
     found: dict[str, Judgement] = {}

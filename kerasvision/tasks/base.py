@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.errors import ConfigError
+from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
 
 Batch = Mapping[str, tf.Tensor]
@@ -183,8 +184,8 @@ class Task(ABC):
 
     - trainer: `learning_from`, `build` and `objective` once, `encode` for every batch, and `trained` for the network that it
       saves
-    - exporter: `predictor`, whose outputs the SavedModel answers with; infra_validator compares both; with
-      `export.test_time`, both call `over_views` before
+    - exporter: `predictor`, whose outputs the SavedModel answers with after `placed_back`; infra_validator compares both;
+      with `export.test_time`, both call `over_views` before
     - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
 
     `kerasvision.tasks.measured.MeasuredTask` defines all of them but four, from the metrics of the settings; examples/task
@@ -243,8 +244,22 @@ class Task(ABC):
         """
 
     def output_descriptions(self) -> dict[str, str]:
-        """A line about each output of the predictor, for users of the served model."""
+        """A line about each output of the predictor and of `placed_back`, for users of the served model."""
         return {}
+
+    def placed_back(self, answers: Predictions, places: Places) -> Predictions:
+        """Answers about what the network sees, as answers about the original upright images; by default they are the same.
+
+        All signatures that take encoded images use it, and so does an evaluation. `serve_tensor` does not.
+
+        Args:
+            answers: named outputs of N rows, of the predictor or of an extra signature.
+            places: where the N images lie in what the network sees.
+
+        Returns:
+            Named outputs of N rows, in stock TensorFlow operations. There may be more of them than in `answers`.
+        """
+        return answers
 
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
         """Name -> what a served model answers in addition to the predictions; empty by default.

@@ -12,6 +12,7 @@ from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.readable import CMYK, NO_IMAGE, OTHER_BMP, PALETTE_BMP, SMALL_GIF, misread
+from kerasvision.ops.resize import Placement
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 
 LIMIT = 10**6
@@ -69,12 +70,13 @@ def model(tmp_path_factory):
     def pixels(data):
         image = decode_image(data, color_mode="rgb")
         space = tf.constant(shape) - tf.shape(image)
-        return tf.cast(tf.pad(image, tf.stack([tf.zeros_like(space), space], axis=1)), tf.float32)
+        padded = tf.cast(tf.pad(image, tf.stack([tf.zeros_like(space), space], axis=1)), tf.float32)
+        return padded, Placement(tf.ones(2), tf.zeros(2)), tf.shape(image)[:2]
 
     class Decoder(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def answer(self, image_bytes):
-            images, valid = decoded_rows(image_bytes, pixels, shape=shape, max_pixels=LIMIT)
+            images, valid, _ = decoded_rows(image_bytes, pixels, shape=shape, max_pixels=LIMIT)
             return {"images": images, "valid": valid}
 
     module, folder = Decoder(), tmp_path_factory.mktemp("decoder")

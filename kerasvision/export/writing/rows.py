@@ -8,43 +8,55 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kerasvision.ops.places import Places
 from kerasvision.ops.readable import only_readable
+from kerasvision.ops.resize import Placement
+
+# From the bytes of an image to float32 (H, W, C), where the upright image lies in it, and the image's size, int32 (2,).
+Decode = Callable[[tf.Tensor], tuple[tf.Tensor, Placement, tf.Tensor]]
 
 
 def decoded_rows(
-    image_bytes: tf.Tensor, transform: Callable[[tf.Tensor], tf.Tensor], *, shape: tuple[int, int, int], max_pixels: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The pixels of all rows, and which rows could be decoded.
+    image_bytes: tf.Tensor, decode: Decode, *, shape: tuple[int, int, int], max_pixels: int
+) -> tuple[tf.Tensor, tf.Tensor, Places]:
+    """The pixels of all rows, which rows could be decoded, and where their images lie.
 
     Measured against `tf.map_fn`, which fails as a whole: 0.9 ms more per call, whatever the batch
     (tests/benchmarks/serving_latency.py). `Dataset.reduce` in place of `get_single_element` costs 50 ms more.
 
     Args:
         image_bytes: string (N,), encoded images; N may be 0.
-        transform: from the bytes of one image to float32 `shape`; raises an error if they are not an image.
+        decode: from the bytes of one image; raises an error if they are not an image. The pixels have `shape`.
         shape: (H, W, C).
         max_pixels: an image whose header claims more is not decoded, and counts as bad. So does an image that TensorFlow
             would decode to wrong pixels.
 
     Returns:
-        float32 (N, H, W, C), zeros if the row is bad; bool (N,), whether it is good.
+        float32 (N, H, W, C), zeros if the row is bad; bool (N,), whether it is good; their places.
     """
     count = tf.size(image_bytes, out_type=tf.int64)
 
-    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, ...]:
         small = tf.debugging.assert_less_equal(claimed_pixels(data), tf.constant(max_pixels, tf.int64))
         with tf.control_dependencies([small]):
-            return row, tf.ensure_shape(transform(only_readable(data)), shape)
+            pixels, placement, size = decode(only_readable(data))
+            return row, tf.ensure_shape(pixels, shape), tf.stack(placement), size
 
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
     good = rows.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
     # A last row that always exists: so there is a batch even if every image is bad, or none was sent.
-    last = tf.data.Dataset.from_tensors((count, tf.zeros(shape)))
-    numbers, pixels = good.concatenate(last).batch(count + 1).get_single_element()
-    places, size = numbers[:, tf.newaxis], count[tf.newaxis] + 1
-    pixels = tf.scatter_nd(places, pixels, tf.concat([size, tf.constant(shape, tf.int64)], axis=0))
-    valid = tf.scatter_nd(places, tf.ones_like(numbers, tf.bool), size)
-    return tf.ensure_shape(pixels[:-1], [None, *shape]), tf.ensure_shape(valid[:-1], [None])
+    last = tf.data.Dataset.from_tensors((count, tf.zeros(shape), tf.zeros((2, 2)), tf.zeros(2, tf.int32)))
+    numbers, pixels, placements, sizes = good.concatenate(last).batch(count + 1).get_single_element()
+
+    def spread(values: tf.Tensor, *rest: int) -> tf.Tensor:
+        """The values in their rows, without the last row; zeros in bad rows."""
+        whole = tf.concat([count[tf.newaxis] + 1, tf.constant(rest, tf.int64)], axis=0)
+        return tf.ensure_shape(tf.scatter_nd(numbers[:, tf.newaxis], values, whole)[:-1], [None, *rest])
+
+    scale, translation = tf.unstack(spread(placements, 2, 2), axis=1)
+    valid = spread(tf.ones_like(numbers, tf.bool))
+    scale = tf.where(valid[:, tf.newaxis], scale, 1.0)
+    return spread(pixels, *shape), valid, Places(scale, translation, spread(sizes, 2), frame=shape[:2])
 
 
 def claimed_pixels(data: tf.Tensor) -> tf.Tensor:

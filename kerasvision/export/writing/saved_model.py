@@ -16,6 +16,7 @@ from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
+from kerasvision.ops.resize import Placement
 from kerasvision.ops.views import views
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 from kerasvision.tasks.base import ExtraSignature, Predictions, Task
@@ -36,10 +37,11 @@ def export_saved_model(
     """Writes a SavedModel that loads with TensorFlow alone.
 
     Signatures, each with a free batch dimension and the task's named outputs:
-        `serving_default(image_bytes: string [None])`: encoded images. Its output `valid`, bool [None], says which rows have
-            an answer. A row that is not an image has false there, zeros and empty texts in the other outputs, and does not
-            affect other rows.
-        `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255].
+        `serving_default(image_bytes: string [None])`: encoded images. Positions are those in the original upright image,
+            see `Task.placed_back`. Its output `valid`, bool [None], says which rows have an answer. A row that is not an
+            image has false there, zeros and empty texts in the other outputs, and does not affect other rows.
+        `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255]. Positions
+            are those in these images.
         those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, also with an output `valid`. They
             answer about the image alone, without the views of `test_time`.
 
@@ -73,7 +75,9 @@ def export_saved_model(
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
         of_bytes = {BYTES_SIGNATURE: ExtraSignature({}, predict), **further}
-        endpoints = {name: _from_bytes(one, transform, max_pixels=max_pixels) for name, one in of_bytes.items()}
+        endpoints = {
+            name: _from_bytes(one, task, transform=transform, max_pixels=max_pixels) for name, one in of_bytes.items()
+        }
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
@@ -109,14 +113,20 @@ def _named_outputs(task: Task, predict: Callable[[tf.Tensor], Predictions]) -> C
 
 
 def _from_bytes(
-    one: ExtraSignature, transform: ImageTransform, *, max_pixels: int
+    one: ExtraSignature, task: Task, *, transform: ImageTransform, max_pixels: int
 ) -> "tf.types.experimental.ConcreteFunction":
     """A function of encoded images and of the other inputs; rows that are not images are blank."""
 
+    def decode(data: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
+        pixels, placement, size = transform.placed(data)
+        return transform.scaled(pixels), placement, size
+
     @partial(tf.function, autograph=False)
     def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
-        images, valid = decoded_rows(image_bytes, transform, shape=transform.settings.image_shape, max_pixels=max_pixels)
-        return {**{name: _blank(rows, ~valid) for name, rows in one.answer(images, **inputs).items()}, VALID: valid}
+        shape = transform.settings.image_shape
+        images, valid, places = decoded_rows(image_bytes, decode, shape=shape, max_pixels=max_pixels)
+        answers = task.placed_back(one.answer(images, **inputs), places)
+        return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
 
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
     return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
