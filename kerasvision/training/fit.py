@@ -33,6 +33,7 @@ from kerasvision.training.logs.tensorboard_log import TensorBoardLog
 from kerasvision.training.loop import Progress, train_loop
 from kerasvision.training.parts import Parts, make_parts
 from kerasvision.training.phases import Handover, began_at, phases
+from kerasvision.training.required_metrics import RequiredMetrics
 
 # The history so far -> why the training must end, or None.
 ShouldStop = Callable[[pd.DataFrame], str | None]
@@ -177,7 +178,11 @@ def _train(
             steps_per_epoch=steps,
             until_epoch=until_epoch if length is None else length,
             validation=parts.validation,
-            callbacks=[*callbacks, *_watchers(parts.settings, advance, epochs=epochs, history=start.history)],
+            callbacks=[
+                RequiredMetrics([f"val_{training.early_stopping.metric}"] if training.early_stopping else []),
+                *callbacks,
+                *_watchers(parts.settings, advance, epochs=epochs, history=start.history),
+            ],
             steps_per_call=training.steps_per_call,
             saving=saving,
             explain=lambda step: f"Its images: {_ids(step, batches=parts.batches)}. Last checkpoint: {saving.last}",

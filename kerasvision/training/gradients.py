@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.base import Objective
+from kerasvision.tasks.base import Collected, Objective
 from kerasvision.training.measures import EpochMeasures
 
 
@@ -84,6 +84,32 @@ class ExampleLosses:
             float32 (N,), the weighted losses, and float32 scalar, the number of rows with a weight above 0. Both are float64
             where the objective's losses are.
         """
+        losses, present, _ = self._measured(batch, measures=measures, training=training)
+        return losses, tf.reduce_sum(present)
+
+    def rows(self, batch: Any, *, measures: EpochMeasures, collected: Collected) -> dict[str, tf.Tensor]:
+        """What `collected` keeps of a batch, from the same outputs as the losses; adds the batch to the measures.
+
+        Args:
+            batch: as in `sums`.
+            measures: to which the batch is added.
+            collected: of the objective.
+
+        Returns:
+            name -> tensor of N rows: `truth/<name>`, `answers/<name>`, and `present`, bool (N,), whether the weight is
+            above 0.
+        """
+        _, present, outputs = self._measured(batch, measures=measures, training=False)
+        _, targets, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        truth, answers = collected.truth(targets), collected.answers(outputs)
+        return {
+            "present": present > 0,
+            **{f"truth/{name}": part for name, part in truth.items()},
+            **{f"answers/{name}": part for name, part in answers.items()},
+        }
+
+    def _measured(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        """The losses as in `losses`; of the same shape and dtype 1 for a row that counts, and otherwise 0; the outputs."""
         inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = self._network(inputs, training=training)
         losses = _one_each(self._objective.losses(targets, outputs, training=training))
@@ -94,7 +120,7 @@ class ExampleLosses:
         if self._network.losses:
             losses += present * tf.add_n([tf.cast(loss, losses.dtype) for loss in self._network.losses])
         measures.update(losses, targets=targets, answers=self._objective.answers(outputs), weights=weights)
-        return losses, tf.reduce_sum(present)
+        return losses, present, outputs
 
 
 def _one_each(losses: tf.Tensor) -> tf.Tensor:

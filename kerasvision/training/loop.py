@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import StageError
+from kerasvision.training.collecting import filled
 from kerasvision.training.logs.step_clock import StepClock
 from kerasvision.training.step import LostError, TrainStep
 
@@ -116,7 +117,7 @@ def train_loop(
         epochs: in total.
         steps_per_epoch: batches of one epoch.
         until_epoch: ends after this epoch; a later call continues. None: ends after the last epoch.
-        validation: measured after each epoch under names that begin with `val_`.
+        validation: measured after each epoch under names that begin with `val_`; `Collected` says when its scores are.
         callbacks: Keras'.
         steps_per_call: "auto": as many as take about a quarter of a second, or one if a callback looks at each step.
         saving: where to resume, and when to save.
@@ -162,7 +163,7 @@ class _Loop:
         agree: Callable[[float], float],
     ) -> None:
         self._agree = agree
-        self._step, self._steps_per_epoch = step, steps_per_epoch
+        self._step, self._steps_per_epoch, self._epochs = step, steps_per_epoch, epochs
         each = steps_per_call == "auto" and any(map(_sees_steps, callbacks))
         self._length = CallLength(1 if each else steps_per_call)
         self.history = keras.callbacks.History()
@@ -218,6 +219,7 @@ class _Loop:
         with nullcontext() if averages is None else averages.in_place():
             if validation is not None:
                 logs |= {f"val_{name}": value for name, value in self._validated(validation).items()}
+            logs = filled(logs, self.history.history)
             self.hooks.on_epoch_end(self._end // self._steps_per_epoch - 1, logs)
         self._stopped = self._step.network.stop_training
         return logs
@@ -249,10 +251,15 @@ class _Loop:
     def _validated(self, validation: tf.data.Dataset) -> dict[str, float]:
         self.hooks.on_test_begin()
         self.hooks.on_test_batch_begin(0)
-        results = self._step.evaluate(validation)
+        results = self._step.evaluate(validation, collects=self._is_scored())
         self.hooks.on_test_batch_end(int(validation.cardinality()) - 1, results)
         self.hooks.on_test_end(results)
         return results
+
+    def _is_scored(self) -> bool:
+        """Whether the scores of the whole validation split are computed after this epoch; see `Collected.every`."""
+        epoch, every = self._end // self._steps_per_epoch, self._step.collects_every
+        return every is not None and (epoch % every == 0 or epoch == self._epochs or not self.history.history)
 
     def _error(self, lost: LostError, explain: Callable[[int], str]) -> StageError:
         step = self._done + lost.position

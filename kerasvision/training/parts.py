@@ -97,7 +97,9 @@ def make_parts(
         settings=settings,
         task=task,
         network=network,
-        step=_train_step(part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps),
+        step=_train_step(
+            part, task, training=training, strategy=strategy, policy=policy, steps_per_epoch=steps, workers=workers
+        ),
         steps_per_epoch=steps,
         began=began,
         epochs=began // steps + training.epochs,
@@ -128,6 +130,7 @@ def _train_step(
     strategy: tf.distribute.Strategy,
     policy: str,
     steps_per_epoch: int,
+    workers: WorkerGroup,
 ) -> TrainStep:
     with strategy.scope():
         objective, optimizer = task.objective(), make_optimizer(training, steps_per_epoch=steps_per_epoch)
@@ -144,6 +147,7 @@ def _train_step(
         averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
         l2=training.l2,
         xla=uses_xla(training.xla, replicas=strategy.num_replicas_in_sync),
+        workers=workers,
     )
 
 

@@ -16,9 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.base import Objective
+from kerasvision.tasks.base import Collected, Objective
+from kerasvision.training.collecting import CollectedRows
 from kerasvision.training.devices.dropout import differ_by_replica
 from kerasvision.training.devices.replicas import shared_out
+from kerasvision.training.devices.workers import WorkerGroup
 from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_batch
 from kerasvision.training.measures import EpochMeasures
 from kerasvision.training.optimizing.averaging import WeightAverages
@@ -58,6 +60,7 @@ class TrainStep:
         l2: adds l2 / 2 times the sum of squares of all weights that decay (see `is_decayed`) to the minimized loss, but not
             to the reported loss.
         xla: whether to compile the losses and their gradients with XLA; only on one device.
+        workers: those that train. An evaluation gathers the rows of all of them; see `Collected`.
     """
 
     def __init__(
@@ -73,9 +76,11 @@ class TrainStep:
         averages: WeightAverages | None = None,
         l2: float = 0.0,
         xla: bool = False,
+        workers: WorkerGroup | None = None,
     ) -> None:
         self.network, self.optimizer, self.averages = network, optimizer, averages
-        self._strategy, self._loss_scale = strategy, loss_scale
+        self._strategy, self._loss_scale, self._workers = strategy, loss_scale, workers
+        self._collected = objective.collected
         self._micro_batches, self._clip_norm, self._l2 = micro_batches, clip_norm, l2
         self._replicas = strategy.num_replicas_in_sync
         self._examples = ExampleLosses(network, objective, scale=None if loss_scale is None else lambda: loss_scale.value)
@@ -92,6 +97,7 @@ class TrainStep:
         self._sums = tf.function(self._sums_now, autograph=False, jit_compile=True) if xla else self._sums_now
         self._run = tf.function(self._steps, autograph=False)
         self._evaluate = tf.function(self._scores, autograph=False)
+        self._collect = tf.function(self._rows, autograph=False)
 
     def share_out(self, batches: tf.data.Dataset) -> Any:
         """The batches cut for `run`, which takes an iterator over them; see `shared_out`."""
@@ -117,19 +123,33 @@ class TrainStep:
             raise LostError(len(found) - 1, float(found[-1]))
         return found
 
-    def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
+    def evaluate(self, batches: tf.data.Dataset, *, collects: bool = True) -> dict[str, float]:
         """`loss` and metrics over all batches, each example once. Does not change the measures of the training.
 
         Args:
             batches: (inputs, targets) or (inputs, targets, weights). If their number is unknown, they are read twice.
+            collects: whether to compute the scores of `Objective.collected` too.
+
+        Raises:
+            ConfigError: a score of `Objective.collected` is not usable, or has the name of another measure.
         """
         self._evaluated.reset()
-        shared = shared_out(batches, strategy=self._strategy)
+        iterator = iter(shared_out(batches, strategy=self._strategy))
         count = batches.cardinality()
         if count < 0:
             count = batches.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
-        self._evaluate(iter(shared), tf.cast(count, tf.int32))
-        return self._evaluated.results()
+        if not collects or self._collected is None:
+            self._evaluate(iterator, tf.cast(count, tf.int32))
+            return self._evaluated.results()
+        rows = CollectedRows(self._collected, self._workers)
+        for _ in range(int(count)):
+            rows.add(self._collect(iterator, self._collected))
+        return _joined(self._evaluated.results(), rows.scores())
+
+    @property
+    def collects_every(self) -> int | None:
+        """After how many epochs the scores of `Objective.collected` are computed; None if the objective has none."""
+        return None if self._collected is None else self._collected.every
 
     def results(self) -> dict[str, float]:
         """`loss` and metrics of training since the last `reset`. Each batch is measured with the weights before its step."""
@@ -210,6 +230,18 @@ class TrainStep:
 
         tf.while_loop(lambda number: number < steps, one, (tf.constant(0),), parallel_iterations=1)
 
+    def _rows(self, iterator: Any, collected: Collected) -> dict[str, tf.Tensor]:
+        """This worker's rows of the next batch, over its replicas in their order."""
+
+        def own(batch: Any) -> dict[str, tf.Tensor]:
+            return self._examples.rows(batch, measures=self._evaluated, collected=collected)
+
+        rows = self._strategy.run(own, args=(next(iterator),))
+        joined: dict[str, tf.Tensor] = tf.nest.map_structure(
+            lambda part: tf.concat(self._strategy.experimental_local_results(part), axis=0), rows
+        )
+        return joined
+
     # --- Within a replica
 
     def _sums_now(self, batch: Any) -> Sums:
@@ -233,6 +265,14 @@ class TrainStep:
 
     def _score(self, batch: Any) -> None:
         self._examples.losses(batch, measures=self._evaluated, training=False)
+
+
+def _joined(measures: dict[str, float], scores: dict[str, float]) -> dict[str, float]:
+    if twice := sorted(measures.keys() & scores.keys()):
+        raise ConfigError(
+            "the scores of an objective's Collected must have other names than its loss and metrics", received=twice
+        )
+    return measures | scores
 
 
 def _refuse_to_sum_twice(optimizer: keras.optimizers.Optimizer) -> None:

@@ -2,8 +2,8 @@
 
     python replica_cases.py OUT.npz DATA WHAT ...
 
-DATA is a folder of the fixture `stripes`, which only "frozen" reads. Each WHAT is a number of replicas and the name of a
-case, such as "2 clipping"; its results are saved under "2 clipping/".
+DATA is a folder of the fixture `stripes`, which only "frozen" and "maps" read. Each WHAT is a number of replicas and the
+name of a case, such as "2 clipping"; its results are saved under "2 clipping/".
 
 All cases share the start of the process and of TensorFlow, which takes as long as several cases.
 """
@@ -77,6 +77,8 @@ def main(out, data, wanted):
             results = optimized(strategy, OPTIMIZERS[case])
         elif case == "frozen":
             results = frozen(strategy, Path(data))
+        elif case == "maps":
+            results = maps(strategy, Path(data))
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -124,18 +126,39 @@ def frozen(strategy, data):
         strategy="one_device" if strategy.num_replicas_in_sync == 1 else "mirrored",
     )
     model = c.Model(name="small_networks:normalised")
-    fitted = fit(
-        TrainerSettings(task=c.Classification(), model=model, training=training, augment=()),
-        examples=ExampleSet(data / "data"),
-        classes=DataSchema.load(data / "schema.json").classes,
-        transform=ImageTransform.load(data / "transform.json"),
-        strategy=strategy,
-    )
+    fitted = fitted_on(data, strategy, {"task": c.Classification(), "model": model, "training": training})
     return {
         f"{layer.name}/{number}": weight
         for layer in fitted.model.layers
         for number, weight in enumerate(layer.get_weights())
     }
+
+
+def fitted_on(data, strategy, settings):
+    return fit(
+        TrainerSettings(**settings, augment=()),
+        examples=ExampleSet(data / "data"),
+        classes=DataSchema.load(data / "schema.json").classes,
+        transform=ImageTransform.load(data / "transform.json"),
+        strategy=strategy,
+    )
+
+
+def maps(strategy, data):
+    """Weights and history after two epochs of a network whose outputs are a dict of maps, with scores of the whole split."""
+    training = c.Training(
+        epochs=2,
+        batch_size=16,
+        micro_batches=2,
+        clip_norm=1.0,
+        average_decay=0.5,
+        optimizer=c.Sgd(learning_rate=0.05, momentum=0.9),
+        strategy="one_device" if strategy.num_replicas_in_sync == 1 else "mirrored",
+    )
+    settings = {"task": {"kind": "map_task:Maps"}, "model": c.Model(name="map_task:maps"), "training": training}
+    fitted = fitted_on(data, strategy, settings)
+    weights = {f"weight {number}": weight for number, weight in enumerate(fitted.model.get_weights())}
+    return weights | {f"history {name}": fitted.history[name].to_numpy() for name in fitted.history}
 
 
 def convolutional(*, normalised, heads, synchronized):

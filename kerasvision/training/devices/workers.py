@@ -49,6 +49,10 @@ class WorkerGroup:
         """The message of worker `number`; the messages of the others are ignored. Waits for all workers."""
         return message
 
+    def all_said(self, message: bytes) -> list[bytes]:
+        """The messages of all workers, in the order of their numbers. Waits for all workers."""
+        return [self.said_by(number, message) for number in range(self.count)]
+
     def chiefs(self, ask: Callable[[], Any]) -> Any:
         """The JSON-able result of `ask` on the chief; only the chief calls it. Waits for all workers.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,7 +182,7 @@ def _in_64_bits(objective: Objective) -> Objective:
     def losses(targets: Any, outputs: Any, *, training: bool) -> tf.Tensor:
         return tf.cast(objective.losses(targets, outputs, training=training), tf.float64)
 
-    return Objective(losses, objective.metrics, objective.answers)
+    return replace(objective, losses=losses)
 
 
 def _without_random_numbers(network: keras.Model) -> Iterator[str]:

@@ -170,7 +170,7 @@ def test_a_worker_that_trains_something_else_says_what():
 def settings(*, rate=0.0, **training):
     defaults = {"epochs": 3, "batch_size": 20, "optimizer": c.Sgd(learning_rate=0.05, momentum=0.9), "clip_norm": 0.5}
     return TrainerSettings(
-        task=c.Classification(),
+        task=c.Task.parse({"kind": "map_task:Scored"}),
         model=c.Model(name="worker_cases:normalised", options={"rate": rate}),
         training=c.Training(**{**defaults, **training}),
         augment=(c.PadCrop(pad=1),),
@@ -212,7 +212,8 @@ def started(stripes, folder, **training):
     processes = []
     for index, variables in enumerate(variables_of_two()):
         with (folder / f"worker-{index}.log").open("w") as log:
-            everything = {**os.environ, **variables}
+            paths = os.pathsep.join(filter(None, [str(SCRIPT.parent.parent), os.environ.get("PYTHONPATH")]))
+            everything = {**os.environ, **variables, "PYTHONPATH": paths}
             processes.append(subprocess.Popen(command, env=everything, stdout=subprocess.PIPE, stderr=log, text=True))
     return processes
 
@@ -231,6 +232,7 @@ def ended(processes, folder):
 @pytest.fixture
 def named_network(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.syspath_prepend(str(SCRIPT.parent.parent))
 
 
 def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, named_network):
@@ -290,7 +292,9 @@ def killed(stripes, folder, victim, number):
 
 
 @pytest.mark.slow
-def test_killed_workers_are_named_and_the_next_start_ends_bit_for_bit_where_an_undisturbed_one_does(stripes, tmp_path):
+def test_killed_workers_are_named_and_the_next_start_ends_bit_for_bit_where_an_undisturbed_one_does(
+    stripes, tmp_path, named_network
+):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     codes, said, errors = ended(started(stripes, whole, **LONG), whole)
     assert (codes, said) == ([0, 0], ["wrote\n", "took part\n"]), errors
