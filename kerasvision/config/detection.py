@@ -134,8 +134,8 @@ class Detection(MeasuredTask):
         )
 
     def training_metric_names(self) -> Sequence[str]:
-        """What is measured after every epoch."""
-        return ("loss",)
+        """What is measured after every epoch; the average precision on the validation split only."""
+        return ("loss", "box_average_precision", "box_average_precision_50")
 
     def headline_metric(self) -> str:
         """COCO's average precision."""

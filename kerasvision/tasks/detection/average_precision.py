@@ -8,8 +8,10 @@ for the bootstrap is a weighting by how often each was drawn. With all weights 1
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
@@ -59,6 +61,13 @@ class _OfClass:
         found: Floats = in_image.astype(np.float64) @ weights
         return found
 
+    def of_images(self, renumbered: Ints) -> Self:
+        """The same of some images; `renumbered` is int64 (N,), their new numbers, and -1 for the others."""
+        kept, images = renumbered[self.images] >= 0, renumbered[self.objects]
+        return type(self)(
+            renumbered[self.images[kept]], self.place[kept], self.right[:, kept], self.ignored[:, kept], images[images >= 0]
+        )
+
 
 class BoxScores:
     """The scores of answered boxes under any weighting of their images.
@@ -69,6 +78,11 @@ class BoxScores:
         count: N.
         classes: the number of classes; class numbers are in [0, classes).
 
+    Attributes:
+        objects: as given.
+        answers: those that count, ordered by image, class and falling score.
+        matches: what became of these answers, for objects of all areas.
+
     >>> objects = Objects(np.array([0]), np.array([0]), np.array([[0.0, 0, 9, 9]]), np.array([False]), np.array([81.0]))
     >>> answers = Answers(np.array([0]), np.array([0]), np.array([[0.0, 0, 9, 8]]), np.array([0.7]))
     >>> scores = BoxScores(objects, answers, count=1, classes=1).scores(np.ones((1, 1)))
@@ -77,17 +91,33 @@ class BoxScores:
     """
 
     def __init__(self, objects: Objects, answers: Answers, *, count: int, classes: int) -> None:
-        self.count = count
-        best = answers.best()
+        self.count, self.objects, self.answers = count, objects, answers.best()
+        best = self.answers
         near, place = overlaps(best, objects), place_in_group(best.images, best.classes)
         # Answers of equal score stand in the order of their images, as COCO has them.
         order = np.lexsort((np.arange(len(place)), -best.scores, best.classes))
         spans = np.searchsorted(best.classes[order], np.arange(classes + 1))
         rows = [order[first:last] for first, last in pairwise(spans)]
-        self._areas: Mapping[str, list[_OfClass]] = {
-            name: _by_class(objects, best, place, match(best, objects, near, least_area=least, most_area=most), rows)
-            for name, (least, most) in AREAS.items()
+        matches = {
+            name: match(best, objects, near, least_area=least, most_area=most) for name, (least, most) in AREAS.items()
         }
+        self.matches = matches[""]
+        self._areas: Mapping[str, list[_OfClass]] = {
+            name: _by_class(objects, best, place, of_area, rows) for name, of_area in matches.items()
+        }
+
+    def of_images(self, images: Ints) -> Self:
+        """The scores of some images only, int64 (M,): weights then have a row for each of them, in this order."""
+        part = copy(self)
+        part.count = len(images)
+        renumbered = np.full(self.count, -1)
+        renumbered[images] = np.arange(len(images))
+        part._areas = {name: [one.of_images(renumbered) for one in of] for name, of in self._areas.items()}
+        return part
+
+    def curve(self, weights: Floats) -> Floats:
+        """The best precision at each recall or above, float64 (classes, T, 101), for weights (N,); NaN without objects."""
+        return np.stack([_curve(one, weights) for one in self._areas[""]])
 
     def scores(self, weights: Floats) -> dict[str, Floats]:
         """Metric -> float64 (R,), the mean over the classes that have objects; NaN if none has.
@@ -163,6 +193,23 @@ def _average_precision(of: _OfClass, weights: Floats) -> Floats:
         counted = answered[right + 1] - left_out[np.searchsorted(ignored, right)]
         found.append(_area_below(each[right], counted, objects))
     return np.where(objects > 0, np.stack(found), np.nan)
+
+
+def _curve(of: _OfClass, weights: Floats) -> Floats:
+    """float64 (T, 101): the best precision at each recall or above; NaN without objects."""
+    objects = weights[of.objects].sum()
+    each = weights[of.images]
+    answered = np.cumsum(np.where(of.ignored, 0.0, each), axis=1)
+    found = np.cumsum(np.where(of.right, each, 0.0), axis=1)
+    curve = np.full((len(of.right), len(RECALLS)), 0.0 if objects > 0 else np.nan)
+    if objects > 0 and len(each):
+        precision = np.divide(found, answered, out=np.zeros_like(found), where=answered > 0)
+        precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        for row, recall in enumerate(found / objects):
+            first = np.searchsorted(recall, RECALLS, "left")
+            reached = first < len(each)
+            curve[row, reached] = precision[row, first[reached]]
+    return curve
 
 
 def _area_below(right: Floats, answered: Floats, objects: Floats) -> Floats:

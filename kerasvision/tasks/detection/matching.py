@@ -47,6 +47,10 @@ class Objects:
     crowd: Bools
     areas: Floats
 
+    def part(self, kept: Bools) -> Self:
+        """Some of the objects, bool (G,)."""
+        return type(self)(self.images[kept], self.classes[kept], self.boxes[kept], self.crowd[kept], self.areas[kept])
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -63,6 +67,10 @@ class Answers:
     classes: Ints
     boxes: Floats
     scores: Floats
+
+    def part(self, kept: Bools) -> Self:
+        """Some of the answers, bool (D,)."""
+        return type(self)(self.images[kept], self.classes[kept], self.boxes[kept], self.scores[kept])
 
     def best(self, most: int = MOST_ANSWERS) -> Self:
         """The answers ordered by image, class and falling score, at most `most` for each image and class."""

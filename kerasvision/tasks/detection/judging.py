@@ -1,0 +1,161 @@
+"""Judges a detector's answers for a data set: COCO's scores, a row per image, kinds of errors, confusion and curves."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kerasvision import config as c
+from kerasvision.errors import DataError, StageError
+from kerasvision.shortened import shortened
+from kerasvision.tasks.added_metrics import check_added_scores
+from kerasvision.tasks.base import Judgement
+from kerasvision.tasks.detection.average_precision import RECALLS, BoxScores
+from kerasvision.tasks.detection.classes import Classes
+from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table
+from kerasvision.tasks.detection.scores import AT_HALF, JudgedBoxes, best_score
+from kerasvision.tasks.detection.truth import ImageObjects, all_answers, all_objects
+
+OUTPUTS = ("boxes", "scores", "class_numbers", "classes", "count", "image_size")
+
+
+def judged_boxes(
+    *,
+    ids: Sequence[str],
+    truth: Sequence[ImageObjects],
+    predictions: Mapping[str, npt.NDArray[Any]],
+    classes: Classes,
+    settings: c.Detection,
+    chosen_score: float | None = None,
+) -> Judgement:
+    """All of `Detection.metric_names` that have a value.
+
+    `loss` of a row is the number of missed objects plus the sum of the scores of false answers, so the worst images come
+    first.
+
+    Args:
+        ids: of the N examples.
+        truth: object (N,).
+        predictions: the outputs of `answers.predictor`, with `image_size`, as arrays of N rows.
+        classes: of the data set, and those to find.
+        settings: the metrics of a person's own.
+        chosen_score: that of the best F1 on the validation split; None: the best on these images themselves, and a remark
+            says so.
+
+    Raises:
+        StageError: an answer is not a number; or a custom metric fails, see `added_metrics`.
+        DataError: no image has an object, or the answers are of other classes.
+    """
+    boxes = box_scores(truth, predictions, classes=classes)
+    if not boxes.matches.counts.any():
+        raise DataError("judging boxes requires objects; none of these images has one that counts")
+    at = best_score(boxes) if chosen_score is None else chosen_score
+    judged = JudgedBoxes(boxes, classes, at, truth, _answers_of_images(predictions), settings.metrics)
+    every = np.arange(len(ids))
+    scores = {name: float(value[0]) for name, value in judged.scores(every, np.ones((len(ids), 1))).items()}
+    check_added_scores(settings.metrics, scores, count=len(ids))
+    return Judgement(
+        scores={name: value for name, value in scores.items() if not np.isnan(value)} | {"best_score": at},
+        rows=_rows(ids, judged),
+        tables={
+            "confusion": confusion_with_nothing(boxes, classes, score=at),
+            "errors": error_table(boxes, score=at, classes=len(classes.names)),
+            "precision_recall": _curves(boxes, classes),
+        },
+        left_out={name: _reason(name) for name, value in scores.items() if np.isnan(value)},
+        weighted_scores=judged.scores,
+        within_label=partial(judged.scores, per_class=False),
+        evidence=judged.evidence,
+        remarks=_remarks(judged, chosen_score),
+    )
+
+
+def box_scores(truth: Sequence[ImageObjects], predictions: Mapping[str, npt.NDArray[Any]], *, classes: Classes) -> BoxScores:
+    """COCO's matching of the answers for N images.
+
+    Raises:
+        StageError: an answer is not a number.
+        DataError: an output is missing, or the answers are of other classes.
+    """
+    if missing := [name for name in OUTPUTS if name not in predictions]:
+        raise DataError(f"judging boxes requires the outputs {', '.join(OUTPUTS)}; {', '.join(missing)} is missing")
+    is_lost = ~(np.isfinite(predictions["boxes"]).all((1, 2)) & np.isfinite(predictions["scores"]).all(1))
+    if is_lost.any():
+        raise StageError(f"{is_lost.sum()} of {len(is_lost)} answers of the network are not numbers", hint="train it again")
+    _check_classes(predictions, classes)
+    objects = all_objects(truth, predictions["image_size"])
+    return BoxScores(objects, all_answers(predictions), count=len(truth), classes=len(classes.names))
+
+
+def _check_classes(predictions: Mapping[str, npt.NDArray[Any]], classes: Classes) -> None:
+    is_found = np.arange(predictions["boxes"].shape[1]) < predictions["count"][:, None]
+    numbers = predictions["class_numbers"][is_found]
+    names = np.array([name.encode() for name in classes.names], object)
+    if len(numbers) and (numbers.max() >= len(names) or (names[numbers] != predictions["classes"][is_found]).any()):
+        raise DataError(
+            f"a model must answer with the classes {shortened(classes.names, most=10)}; this one has others",
+            hint="if it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; if it is "
+            "in evaluation.ensemble, remove it there",
+        )
+
+
+def _answers_of_images(predictions: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+    """The outputs of each image, without the rows beyond its `count`."""
+    found = []
+    for row, count in enumerate(predictions["count"]):
+        found.append({name: predictions[name][row][:count] for name in ("boxes", "scores", "class_numbers", "classes")})
+    return found
+
+
+def _rows(ids: Sequence[str], judged: JudgedBoxes) -> pd.DataFrame:
+    counts, boxes = judged.counts, judged.boxes
+    false = ~boxes.matches.right[AT_HALF] & ~boxes.matches.ignored[AT_HALF]
+    weight = np.bincount(boxes.answers.images[false], boxes.answers.scores[false], minlength=len(ids))
+    objects, found = counts.objects.sum(1).astype(int), counts.found.sum(1).astype(int)
+    return pd.DataFrame(
+        {
+            "id": list(ids),
+            "objects": objects,
+            "found": found,
+            "missed": objects - found,
+            "false": counts.false.sum(1).astype(int),
+            "loss": objects - found + weight,
+        }
+    )
+
+
+def _curves(boxes: BoxScores, classes: Classes) -> pd.DataFrame:
+    """class, recall, precision at IoU 0.5, in long form, for the classes with objects."""
+    curves = boxes.curve(np.ones(boxes.count))[:, AT_HALF]
+    return pd.DataFrame(
+        [
+            (classes.names[number], recall, precision)
+            for number in classes.numbers
+            for recall, precision in zip(RECALLS, curves[number], strict=True)
+            if not np.isnan(precision)
+        ],
+        columns=["class", "recall", "precision"],
+    )
+
+
+def _reason(metric: str) -> str:
+    if "[" in metric:
+        return "no image has an object of this class"
+    if metric.startswith("box_"):
+        return "no object has such an area"
+    return "no answer reaches the best score"
+
+
+def _remarks(judged: JudgedBoxes, chosen_score: float | None) -> tuple[str, ...]:
+    remarks = []
+    if not judged.counts.found.any():
+        remarks.append("The model found no object with an IoU of at least 0.5.")
+    if chosen_score is None:
+        remarks.append(
+            "precision, recall and f1 are those at the best score on these images themselves: without the validation split "
+            "in evaluation.splits they are a little too good."
+        )
+    return tuple(remarks)

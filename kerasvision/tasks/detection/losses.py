@@ -1,0 +1,143 @@
+"""The loss of a detector, one number per image.
+
+Every part is divided by the number of points or anchors of the image that learn an object, at least 1. FCOS and YOLO divide
+by that number in the whole batch instead. Then the loss of an image would depend on the others of its batch, and a batch
+spread over two devices would have another loss. For a batch of one image, both are the same.
+
+    classes     focal loss of every score, except ignored points (Lin et al., 2017, https://arxiv.org/abs/1708.02002,
+                equation 5); task-aligned: the quality focal loss (Li et al., 2020, https://arxiv.org/abs/2006.04388,
+                equation 4) against the IoU
+    box         1 - IoU or one of its relatives, or the absolute differences of distances or offsets
+    centerness  cross-entropy against how central the point is (Tian et al., 2019, https://arxiv.org/abs/1904.01355,
+                equation 3); task-aligned: against the IoU of its box
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.ops.boxes import complete_iou, distance_iou, generalized_iou, iou
+from kerasvision.tasks.detection.assigning import BACKGROUND, IGNORED, Truth, by_alignment, by_overlap, by_place_and_size
+from kerasvision.tasks.detection.readings import Readings, read
+
+# From this difference on, the smooth L1 loss is linear (Girshick, 2015, https://arxiv.org/abs/1504.08083, equation 3).
+LINEAR_FROM = 1.0
+TINY = 1e-6
+OVERLAPS = {"iou": iou, "giou": generalized_iou, "diou": distance_iou, "ciou": complete_iou}
+
+
+class Goals(NamedTuple):
+    """What each of A points or anchors should learn.
+
+    Attributes:
+        assigned: int32 (N, A), the number of the object, BACKGROUND or IGNORED.
+        boxes: float32 (N, A, 4), the object's box in pixels; anything without an object.
+        scores: float32 (N, A, K), of the classes: 1 or the IoU for the object's class, else 0.
+        weights: float32 (N, A), of the box; 0 without an object.
+    """
+
+    assigned: tf.Tensor
+    boxes: tf.Tensor
+    scores: tf.Tensor
+    weights: tf.Tensor
+
+
+def detection_losses(settings: c.Detection, *, num_classes: int) -> Callable[..., tf.Tensor]:
+    """The function from (targets, outputs, training=) to the losses of the images, float32 (N,).
+
+    Targets are those of `DetectionTask.encode`; outputs are the maps of the network.
+    """
+
+    def losses(targets: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], *, training: bool) -> tf.Tensor:
+        readings = read(outputs, num_classes=num_classes)
+        truth = Truth(targets["boxes"], targets["classes"], targets["crowd"])
+        return sum(parts_of_loss(readings, truth, settings).values())
+
+    return losses
+
+
+def parts_of_loss(readings: Readings, truth: Truth, settings: c.Detection) -> dict[str, tf.Tensor]:
+    """`classes`, `box` and, if the network has it, `centerness`: float32 (N,) each."""
+    goals = goals_of(readings, truth, settings)
+    count = tf.maximum(tf.reduce_sum(goals.weights, axis=1), 1.0)
+    boxes = tf.reduce_sum(_box_losses(readings, goals, settings) * goals.weights, axis=1)
+    found = {"classes": _class_losses(readings, goals, settings) / count, "box": settings.box_weight * boxes / count}
+    if readings.centerness is not None:
+        has_object = tf.cast(goals.assigned >= 0, tf.float32)
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(_centerness(readings, goals, settings), readings.centerness)
+        of_image = tf.reduce_sum(entropy * has_object, axis=1)
+        found["centerness"] = of_image / tf.maximum(tf.reduce_sum(has_object, axis=1), 1.0)
+    return found
+
+
+def goals_of(readings: Readings, truth: Truth, settings: c.Detection) -> Goals:
+    """What each point or anchor should learn, by the assignment of the settings."""
+    # What is chosen by the network's own answers has no gradient.
+    fixed = Readings(readings.grid, *(None if one is None else tf.stop_gradient(one) for one in readings[1:]))
+    if settings.assignment == "task_aligned":
+        assigned, weights = by_alignment(fixed, truth)
+    else:
+        by_rule = by_place_and_size if readings.grid.anchors is None else by_overlap
+        assigned = by_rule(readings.grid, truth)
+        weights = tf.cast(assigned >= 0, tf.float32)
+    number = tf.maximum(assigned, 0)
+    classes = tf.gather(truth.classes, number, batch_dims=1)
+    has_object = assigned >= 0
+    scores = tf.one_hot(tf.where(has_object, classes, -1), readings.logits.shape[-1]) * weights[..., None]
+    return Goals(assigned, tf.gather(truth.boxes, number, batch_dims=1), scores, weights)
+
+
+def focal_losses(goals: tf.Tensor, logits: tf.Tensor, *, gamma: float, alpha: float) -> tf.Tensor:
+    """The focal loss of each logit, float32 of the same shape; goals are 0 or 1.
+
+    >>> focal_losses(tf.constant([1.0]), tf.constant([0.0]), gamma=2.0, alpha=0.25).numpy().round(4)  # 1/4 * 1/4 * ln 2
+    array([0.0433], dtype=float32)
+    """
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(goals, logits)
+    return (alpha * goals + (1 - alpha) * (1 - goals)) * _missing(goals, logits, power=gamma) * entropy
+
+
+def _missing(goals: tf.Tensor, logits: tf.Tensor, *, power: float) -> tf.Tensor:
+    """How far the scores are from their goals, to a power. The gradient is finite, also for a power below 1."""
+    return tf.pow(tf.maximum(tf.abs(goals - tf.sigmoid(logits)), TINY), power)
+
+
+def _class_losses(readings: Readings, goals: Goals, settings: c.Detection) -> tf.Tensor:
+    """float32 (N,), the sum over all scores that count."""
+    logits = readings.logits
+    if settings.assignment == "task_aligned":
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(goals.scores, logits)
+        each = _missing(goals.scores, logits, power=settings.focal_gamma) * entropy
+    else:
+        each = focal_losses(goals.scores, logits, gamma=settings.focal_gamma, alpha=settings.focal_alpha)
+    counts = tf.cast(goals.assigned != IGNORED, tf.float32)
+    return tf.reduce_sum(tf.reduce_sum(each, axis=-1) * counts, axis=1)
+
+
+def _box_losses(readings: Readings, goals: Goals, settings: c.Detection) -> tf.Tensor:
+    """float32 (N, A), finite also where there is no object."""
+    kind = settings.box_loss
+    if kind == "auto":
+        kind = "giou" if readings.grid.anchors is None else "l1"
+    has_object = (goals.assigned > BACKGROUND)[..., None]
+    if kind in OVERLAPS:
+        boxes = readings.boxes()
+        return 1.0 - OVERLAPS[kind](boxes, tf.where(has_object, goals.boxes, tf.stop_gradient(boxes)))
+    apart = tf.abs(readings.places - tf.where(has_object, readings.encoded(goals.boxes), tf.stop_gradient(readings.places)))
+    if kind == "smooth_l1":
+        apart = tf.where(apart < LINEAR_FROM, tf.square(apart) / (2 * LINEAR_FROM), apart - LINEAR_FROM / 2)
+    return tf.reduce_sum(apart, axis=-1)
+
+
+def _centerness(readings: Readings, goals: Goals, settings: c.Detection) -> tf.Tensor:
+    """float32 (N, A) in [0, 1], what the centerness should be; 0 without an object."""
+    if settings.assignment == "task_aligned":
+        found = iou(tf.stop_gradient(readings.boxes()), goals.boxes)
+    else:
+        up, left, down, right = tf.unstack(tf.maximum(readings.encoded(goals.boxes), 0.0), num=4, axis=-1)
+        ratios = (tf.math.divide_no_nan(tf.minimum(*two), tf.maximum(*two)) for two in ((up, down), (left, right)))
+        vertical, horizontal = ratios
+        found = tf.sqrt(vertical * horizontal)
+    return tf.where(goals.assigned >= 0, found, 0.0)

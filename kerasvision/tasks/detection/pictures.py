@@ -1,0 +1,33 @@
+"""Detection in pages: a line below an image, and curves of precision."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from kerasvision.tasks.base import Judgement
+
+# With more classes, single curves cannot be told apart.
+MOST_CURVES = 10
+
+
+def caption_line(row: pd.Series) -> str:
+    """How many objects there are, and what became of them.
+
+    >>> caption_line(pd.Series({"objects": 3, "found": 2, "missed": 1, "false": 4}))
+    '2 of 3 found, 4 false'
+    """
+    return f"{row['found']} of {row['objects']} found, {row['false']} false"
+
+
+def figures(judgement: Judgement) -> dict[str, Figure]:
+    """Precision against recall at IoU 0.5: of each class as a thin line, if there are few, and the mean as a thick one."""
+    table = judgement.tables["precision_recall"]
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    curves = [part for _, part in table.groupby("class", sort=False)]
+    for part in curves if len(curves) <= MOST_CURVES else ():
+        axes.plot(part["recall"], part["precision"], color="0.7", linewidth=1)
+    mean = table.groupby("recall", as_index=False)["precision"].mean()
+    axes.plot(mean["recall"], mean["precision"], color="C0", linewidth=2)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6))
+    return {"Precision and recall at IoU 0.5": figure}
