@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from kerasvision.config.stages import EvaluatorSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
-from kerasvision.data.splits import TEST
+from kerasvision.data.splits import TEST, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
@@ -68,6 +68,13 @@ class Evaluator:
     def ask(self, model: ServedModel, split: str) -> PredictedSplit:
         """A model's answers for a split."""
         return predict_split_from_bytes(self.examples, split=split, task=self.task, saved_model=model)
+
+    def decided(self, answers: Mapping[str, PredictedSplit]) -> "Evaluator":
+        """The evaluator with what the task decides on the validation split, if that is measured."""
+        if VALIDATION not in answers:
+            return self
+        known = answers[VALIDATION]
+        return replace(self, task=self.task.decided_on(truth=known.truth, predictions=known.predictions))
 
     def evaluate(self, predicted: PredictedSplit, split: str) -> Evaluated:
         """The results of these answers."""
@@ -138,6 +145,7 @@ def evaluate_model(
     evaluator = _evaluator(files, settings)
     model = ServedModel(files.saved_model)
     answers = {split: evaluator.ask(model, split) for split in evaluator.slices}
+    evaluator = evaluator.decided(answers)
     evaluated = {split: evaluator.evaluate(predicted, split) for split, predicted in answers.items()}
     baseline = None
     if files.baseline is not None:

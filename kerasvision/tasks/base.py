@@ -352,6 +352,18 @@ class Task(ABC):
             predictions: what `predictor` returned for them, as arrays of N rows.
         """
 
+    def decided_on(self, *, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Self:
+        """The task with what it decides on the validation split before any split is judged; by default nothing.
+
+        An evaluation calls it if it measures the validation split. So a choice such as the score from which an answer counts
+        is not made on the images that it is measured on.
+
+        Args:
+            truth: as for `judge`.
+            predictions: as for `judge`.
+        """
+        return self
+
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """One answer from several for the same examples, of views of an image or of several models; arrays of N rows.
 

@@ -1,6 +1,7 @@
 """Detection as a task: boxes with a class and a score, judged as COCO judges them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -17,9 +18,10 @@ from kerasvision.tasks.detection import answers, pictures
 from kerasvision.tasks.detection.answers import SETS, placed_back
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.collecting import collected_boxes
-from kerasvision.tasks.detection.judging import judged_boxes
+from kerasvision.tasks.detection.judging import box_scores, judged_boxes
 from kerasvision.tasks.detection.losses import detection_losses
 from kerasvision.tasks.detection.readings import map_shapes
+from kerasvision.tasks.detection.scores import best_score
 from kerasvision.tasks.detection.truth import image_objects
 
 
@@ -36,6 +38,7 @@ class DetectionTask(Task):
         super().__init__(settings, classes)
         self.found = Classes.of(self.classes, found=settings.classes)
         self._frame: tuple[int, int] | None = None
+        self._best_score: float | None = None
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The images, and the objects filled up to M: the fields of `assigning.Truth` by name.
@@ -111,9 +114,22 @@ class DetectionTask(Task):
         """
         return image_objects(_objects(batch), classes=self.found)
 
+    def decided_on(self, *, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Self:
+        """The task whose precision, recall and F1 are those at the score with the best F1 on these images."""
+        decided = type(self)(self.settings, self.classes)
+        decided._best_score = best_score(box_scores(list(truth), predictions, classes=self.found))
+        return decided
+
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
         """All of `Detection.metric_names` that have a value, and those of each class; see `judging.judged_boxes`."""
-        return judged_boxes(ids=ids, truth=list(truth), predictions=predictions, classes=self.found, settings=self.settings)
+        return judged_boxes(
+            ids=ids,
+            truth=list(truth),
+            predictions=predictions,
+            classes=self.found,
+            settings=self.settings,
+            chosen_score=self._best_score,
+        )
 
     def caption(self, row: pd.Series) -> str:
         """How many objects there are, and how many were found, missed and falsely found."""

@@ -5,6 +5,7 @@ import pytest
 
 from kerasvision import config as c
 from kerasvision.errors import DataError, StageError
+from kerasvision.tasks.base import make_task
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table
 from kerasvision.tasks.detection.judging import box_scores, judged_boxes
@@ -162,3 +163,15 @@ def test_metrics_of_a_persons_own_get_objects_and_answers(objects_of, answered, 
     found = answered([[(BOX, CAT, 0.9)], [(BOX, CAT, 0.9), (FAR, CAT, 0.8)]])
     judgement = judged(objects_of([[(BOX, CAT)], []]), found, settings=settings)
     assert judgement.scores["boxes_per_image"] == 1.5
+
+
+def test_score_of_the_best_f1_on_the_validation_split_counts_on_every_split(objects_of, answered):
+    task = make_task(c.Detection(), CLASSES.names)
+    validation = answered([[(BOX, CAT, 0.7), (FAR, CAT, 0.6)]])
+    decided = task.decided_on(truth=objects_of([[(BOX, CAT)]]), predictions=validation)
+    found = answered([[(BOX, CAT, 0.8), (FAR, DOG, 0.69)]])
+    judgement = decided.judge(ids=["one"], truth=objects_of([[(BOX, CAT), (FAR, DOG)]]), predictions=found)
+    # On these images a score of 0.69 would be better.
+    assert judgement.scores["best_score"] == pytest.approx(0.7)
+    assert judgement.scores["recall"] == 0.5
+    assert judgement.remarks == ()
