@@ -1,8 +1,9 @@
 """Examples on disk: a prepared TFDS data set of encoded images, written and read."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, NotRequired, Self, TypedDict
 
 import numpy as np
@@ -16,6 +17,8 @@ from kerasvision.data.tensors import Tensors
 
 NAME = "examples"
 VERSION = "1.0.0"
+# A part of the data set's metadata.json.
+CATEGORY_IDS = "category_ids"
 
 
 class ExampleObject(TypedDict):
@@ -98,6 +101,11 @@ class ExampleSet:
         return tuple(self._features["objects"]["label"].names) if "objects" in self._features else ()
 
     @property
+    def category_ids(self) -> dict[str, int]:
+        """Class name of objects -> its number in the source's own files; empty if classes have no numbers there."""
+        return dict((self._builder.info.metadata or {}).get(CATEGORY_IDS, {}))
+
+    @property
     def has_captions(self) -> bool:
         """Whether the images have captions."""
         return "captions" in self._features
@@ -156,6 +164,7 @@ class ExampleWriter:
         object_classes: class names of the objects, in the order of their numbers; empty if there are no objects.
         captions: whether the images have captions.
         masks: whether the objects have masks.
+        category_ids: class name of objects -> its number in the source's own files.
     """
 
     def __init__(
@@ -166,10 +175,12 @@ class ExampleWriter:
         object_classes: Iterable[str] = (),
         captions: bool = False,
         masks: bool = False,
+        category_ids: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self._info = _dataset_info(folder, _features(list(classes), list(object_classes), captions=captions, masks=masks))
+        features = _features(list(classes), list(object_classes), captions=captions, masks=masks)
+        self._info = _dataset_info(folder, features, category_ids)
         self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
         self._splits: dict[str, ShuffledRecords] = {}
         self._open = ExitStack()
@@ -254,11 +265,14 @@ def _features(classes: list[str], object_classes: list[str], *, captions: bool, 
     return tfds.features.FeaturesDict(features)
 
 
-def _dataset_info(folder: Path, features: tfds.features.FeaturesDict) -> tfds.core.DatasetInfo:
+def _dataset_info(
+    folder: Path, features: tfds.features.FeaturesDict, category_ids: Mapping[str, int]
+) -> tfds.core.DatasetInfo:
     identity = tfds.core.dataset_info.DatasetIdentity(
         name=NAME, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=__name__
     )
     supervised = ("image", "label") if "label" in features else None
-    info = tfds.core.DatasetInfo(builder=identity, features=features, supervised_keys=supervised)
+    metadata = tfds.core.MetadataDict({CATEGORY_IDS: dict(category_ids)}) if category_ids else None
+    info = tfds.core.DatasetInfo(builder=identity, features=features, supervised_keys=supervised, metadata=metadata)
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
     return info

@@ -31,6 +31,7 @@ class Object:
             `iscrowd` and VOC's `difficult` mean this.
         area: in pixels of the picture of `box`, at least 0. For COCO it is the area of the outline, not of the box. None:
             the area of the box.
+        category_id: the number of its class in the source's own files; None if classes have no numbers there.
     """
 
     box: Box
@@ -38,6 +39,7 @@ class Object:
     mask: bytes | Callable[[], bytes] | None = None
     crowd: bool = False
     area: float | None = None
+    category_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,7 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
         object_classes=class_order(scanned.object_classes),
         captions=bool((table.loc[good, "captions"] > 0).any()),
         masks=scanned.masks,
+        category_ids=scanned.category_ids,
     )
     with writer, bar("writing examples", total=int(good.sum())) as advance:
         for record, row in _pairs(records, table):

@@ -10,7 +10,7 @@ import pandas as pd
 from kerasvision.config.listing import printable
 from kerasvision.data.inspecting.annotations import Annotations, object_class, usable_annotations
 from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
-from kerasvision.data.records import Record, class_name, sha256
+from kerasvision.data.records import Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
@@ -71,11 +71,22 @@ class ScannedSource:
         table: the manifest, with the splits that the source gives ("" for none) and the faults of single images.
         object_classes: class names of all objects.
         masks: whether any object has a mask.
+        category_ids: class name -> its number in the source's own files, the least if it has several.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     object_classes: set[str] = field(default_factory=set)
     masks: bool = False
+    category_ids: dict[str, int] = field(default_factory=dict)
+
+    def add_objects(self, objects: Iterable[Object]) -> None:
+        """Notes the classes of the objects of an image that can be used."""
+        for thing in objects:
+            name = object_class(thing.label)
+            self.object_classes.add(name)
+            self.masks = self.masks or thing.mask is not None
+            if thing.category_id is not None:
+                self.category_ids[name] = min(thing.category_id, self.category_ids.get(name, thing.category_id))
 
 
 def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
@@ -95,8 +106,7 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
             for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
                 row = _row(record, data, facts, fault)
                 if not row["fault"]:
-                    found.object_classes.update(object_class(thing.label) for thing in record.objects)
-                    found.masks = found.masks or any(thing.mask is not None for thing in record.objects)
+                    found.add_objects(record.objects)
                 yield row
                 advance(1)
 

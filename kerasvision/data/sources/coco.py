@@ -140,7 +140,8 @@ class _Annotations:
             raise UnusableValue(f"{where} has the box {row['bbox']} within the first pixel, but COCO's boxes are in pixels")
         outline = row.get("segmentation")
         mask = _mask(outline, image.size, where) if outline and settings.masks == "keep" else None
-        image.objects.append(Object(box, self.categories[row["category_id"]], mask, is_crowd, _area(row, where)))
+        number = row["category_id"]
+        image.objects.append(Object(box, self.categories[number], mask, is_crowd, _area(row, where), number))
 
     def _rows(self, data: dict[str, Any], key: str, fields: dict[str, type]) -> list[Any]:
         """The rows of a list, after a check that each has these fields."""

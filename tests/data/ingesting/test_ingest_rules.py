@@ -330,3 +330,25 @@ def test_images_do_not_stay_in_memory(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000
+
+
+def test_numbers_of_classes_in_the_sources_own_files_are_kept(tmp_path):
+    """The least, if a class has several; those of an image that cannot be used do not count."""
+    box = (0.0, 0.0, 5.0, 5.0)
+
+    def objects(*numbers):
+        return tuple(Object(box, label, category_id=number) for label, number in numbers)
+
+    records = [
+        record(1, split="train", objects=objects(("cat", 17), ("dog", 18))),
+        record(2, split="train", objects=objects(("cat", 90), ("bird", None))),
+        record(3, split="test", fault="broken", objects=objects(("cat", 1))),
+        record(4, split="test", objects=objects(("dog", 18))),
+    ]
+    run(records, tmp_path, policy="report")
+    assert ExampleSet(tmp_path / "data").category_ids == {"cat": 17, "dog": 18}
+
+
+def test_classes_without_numbers_have_none(tmp_path):
+    run([record(1, split="train"), record(2, split="test")], tmp_path)
+    assert ExampleSet(tmp_path / "data").category_ids == {}

@@ -490,3 +490,9 @@ def test_real_photos_of_coco_come_whole():
                 rows, columns = np.nonzero(np.asarray(Image.open(io.BytesIO(found.mask()))))
                 tight = np.array([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1])
                 assert np.abs(tight - found.box).max() < 5, record.name
+
+
+def test_an_object_keeps_the_number_of_its_category(make_images, tmp_path):
+    """The cups have number 1 in the file, and the balls have number 2."""
+    records = list(read_coco(Coco(path=make_images.clean_coco(tmp_path / "coco"))))
+    assert {(thing.label, thing.category_id) for record in records for thing in record.objects} == {("cup", 1), ("ball", 2)}
