@@ -280,6 +280,9 @@ COMPONENTS = Table(
     },
 )
 
+# How people see the answers of a saved model; the file in the model holds the name.
+PRESENTATIONS = Table("presentation", {"found_objects": "kerasvision.tasks.detection.presentation:FoundObjects"})
+
 # The stages of the standard graph, in the order in which they run.
 STAGES = Table(
     "stage",

@@ -185,6 +185,14 @@ def saved_corners(corners, once_for_all):
 
 
 @pytest.fixture(scope="session")
+def found_objects(once_for_all):
+    """The module tests/export/found_objects.py, and the folder `saved_model` of its model."""
+    module = _module("export", "found_objects")
+    folder = once_for_all("found_objects", lambda folder: module.saved(folder / "1"))
+    return SimpleNamespace(module=module, saved_model=folder / "1")
+
+
+@pytest.fixture(scope="session")
 def stripes(once_for_all):
     """A data set that LeNet-5 learns in seconds: the files `examples`, `schema` and `transform`, and `classes`.
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,13 +19,36 @@ if TYPE_CHECKING:
     from kerasvision.config.inference import Listed
     from kerasvision.export.asking.bulk import Summary
     from kerasvision.export.asking.columns import Columns
-    from kerasvision.export.asking.predict import Answer
+    from kerasvision.export.asking.predict import Answer, AnswerWriter, ImagePredictor
 
 # How many rows a printed table has, and how many labels it shows after the best one.
 LINES = 100
 MOST_NEXT = 2
 MOST_NAMED = 20
 FORMATS = "use JPEG, PNG, GIF, BMP or WebP files"
+
+Draw = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Also draw each answer over its image, into this new folder."),
+]
+Coco = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Also write the answers in the form of COCO's results, which pycocotools reads."),
+]
+CocoImages = Annotated[
+    Path | None,
+    typer.Option(
+        "--coco-images",
+        metavar="FILE",
+        help="With --coco: annotations in COCO's form, whose numbers of images and categories are used.",
+    ),
+]
+LeastScore = Annotated[
+    float | None,
+    typer.Option(
+        "--least-score", min=0.0, max=1.0, help="Leave out found objects with a lower score; lines and pictures: 0.3."
+    ),
+]
 
 
 def predict(
@@ -37,8 +60,13 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; the same command continues a killed run."),
     ] = None,
+    each: Annotated[bool, typer.Option("--each", help="With --out: a row for each found object, in pixels.")] = False,
+    draw: Draw = None,
+    coco: Coco = None,
+    coco_images: CocoImages = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="How many of the best labels.")] = None,
+    least_score: LeastScore = None,
     batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images per batch.")] = 32,
     column: Annotated[str | None, typer.Option(help="A table's column of paths; by default path, image or file.")] = None,
     images: Annotated[
@@ -48,23 +76,64 @@ def predict(
     strict: Annotated[bool, typer.Option("--strict", help="With --out: exit code 3 if a file cannot be used.")] = False,
 ) -> None:
     """Predict images with a saved model: print a line for each, or write a file for any number of them."""
-
+    _refuse_unfit(out=out, as_json=as_json, strict=strict, each=each, coco=coco, coco_images=coco_images)
     from kerasvision.config.inference import asked_for
+    from kerasvision.export.asking.predict import ImagePredictor
 
     def listed() -> "Iterator[Listed]":
         return asked_for(what, column=column, images=images, recursive=recursive)
 
+    model = ImagePredictor(saved_model)
+    writers = _writers(model, draw=draw, coco=coco, coco_images=coco_images, least_score=least_score)
     if out is not None:
-        if as_json:
-            raise ConfigError("--json prints, but --out writes a file; use only one of them")
         from kerasvision.export.asking.bulk import predict_to_file
 
-        summary = predict_to_file(saved_model, listed, out=out, top=top, batch_size=batch_size)
+        least = least_score or 0.0
+        summary = predict_to_file(
+            model, listed, out=out, top=top, batch_size=batch_size, least_score=least, each=each, writers=writers
+        )
         _tell(summary, out, strict=strict)
-        return
-    if strict:
-        raise ConfigError("--strict requires --out; without --out, a bad file always gives exit code 3")
-    _print(saved_model, listed(), as_json=as_json, top=top, batch_size=batch_size)
+    else:
+        _print(model, listed(), as_json=as_json, top=top, batch_size=batch_size, least_score=least_score, writers=writers)
+    for writer in writers:
+        typer.echo(writer.finish(), err=as_json)
+
+
+def _refuse_unfit(
+    *, out: Path | None, as_json: bool, strict: bool, each: bool, coco: Path | None, coco_images: Path | None
+) -> None:
+    """Rejects options that exclude each other, and an output file of another kind, before anything is loaded."""
+    if out is None:
+        if strict:
+            raise ConfigError("--strict requires --out; without --out, a bad file always gives exit code 3")
+        if each:
+            raise ConfigError("--each requires --out", hint="--json prints all objects of an image")
+    elif as_json:
+        raise ConfigError("--json prints, but --out writes a file; use only one of them")
+    if coco_images is not None and coco is None:
+        raise ConfigError("--coco-images requires --coco")
+    if out is not None:
+        from kerasvision.export.asking.bulk import check_out
+
+        check_out(out)
+
+
+def _writers(
+    model: "ImagePredictor", *, draw: Path | None, coco: Path | None, coco_images: Path | None, least_score: float | None
+) -> "list[AnswerWriter]":
+    """What --draw and --coco write."""
+    writers: list[AnswerWriter] = []
+    if draw is not None:
+        from kerasvision.export.asking.pictures import Pictures
+
+        shown = model.presented("--draw")
+        least = shown.shown_from if least_score is None else least_score
+        writers.append(Pictures(draw, presentation=shown, least_score=least))
+    if coco is not None:
+        from kerasvision.export.asking.coco_results import CocoResults
+
+        writers.append(CocoResults(coco, model=model, presentation=model.presented("--coco"), annotations=coco_images))
+    return writers
 
 
 def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
@@ -82,15 +151,23 @@ def _tell(summary: "Summary", out: Path, *, strict: bool) -> None:
     typer.echo(f"{count}" + (f" ({more:,} more than shown)" if more else "") + "; see the column fault", err=True)
 
 
-def _print(saved_model: Path, images: "Iterable[Listed]", *, as_json: bool, top: int | None, batch_size: int) -> None:
+def _print(
+    model: "ImagePredictor",
+    images: "Iterable[Listed]",
+    *,
+    as_json: bool,
+    top: int | None,
+    batch_size: int,
+    least_score: float | None,
+    writers: "Sequence[AnswerWriter]",
+) -> None:
     """Prints a line for each image as soon as its batch is answered, and at the end the faults."""
     from kerasvision.export.asking.columns import Columns
-    from kerasvision.export.asking.predict import ImagePredictor, predict_listed
+    from kerasvision.export.asking.predict import predict_listed
 
-    model = ImagePredictor(saved_model)
     columns = Columns.of(model.outputs, top=top)
-    shown = top or 1 + MOST_NEXT
-    answers = predict_listed(model, images, batch_size=batch_size)
+    lines = _lines(model, columns, shown=top or 1 + MOST_NEXT, least_score=least_score)
+    answers = predict_listed(model, images, batch_size=batch_size, least_score=least_score or 0.0, writers=writers)
     count, bad = 0, 0
     named: list[str] = []
     while some := list(islice(answers, LINES)):
@@ -100,16 +177,33 @@ def _print(saved_model: Path, images: "Iterable[Listed]", *, as_json: bool, top:
             for answer in some:
                 row = {"path": storable(str(answer.path)), **columns.cut(answer.outputs), "fault": answer.fault}
                 typer.echo(json.dumps(_finite(row), ensure_ascii=False, allow_nan=False))
-        else:
-            _print_table([answer for answer in some if not answer.fault], columns, shown=shown)
+        elif good := [answer for answer in some if not answer.fault]:
+            lines(good)
     if bad:
         shown_faults = "; ".join(filter(None, (*named, and_more(bad, most=len(named)))))
         raise DataError(f"{bad} of {count} files cannot be used: {shown_faults}", hint=FORMATS)
 
 
+def _lines(
+    model: "ImagePredictor", columns: "Columns", *, shown: int, least_score: float | None
+) -> "Callable[[Sequence[Answer]], None]":
+    """A function that prints a line for each answer, in the way of the model's task."""
+    presentation = model.presentation
+    if presentation is None:
+        return lambda answers: _print_table(answers, columns, shown=shown)
+    least = presentation.shown_from if least_score is None else least_score
+
+    def lines(answers: "Sequence[Answer]") -> None:
+        table = table_of("image", presentation.heading)
+        for answer in answers:
+            line = presentation.line(presentation.kept(answer.outputs, least_score=least))
+            table.add_row(escape(_name(answer)), escape(line))
+        print_whole(table)
+
+    return lines
+
+
 def _print_table(answers: "Sequence[Answer]", columns: "Columns", *, shown: int) -> None:
-    if not answers:
-        return
     if columns.top:
         table = table_of("image", "label", "score", "then", right=("score",))
         for answer in answers:

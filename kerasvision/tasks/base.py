@@ -17,6 +17,7 @@ from kerasvision import lookup
 from kerasvision.errors import ConfigError
 from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
+from kerasvision.tasks.drawing import Drawing
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
@@ -196,12 +197,14 @@ class Illustration:
         answer: the model's answer.
         truth: all right answers.
         parts: of the answer, in order; empty if the network does not say where it looks.
+        drawings: what is drawn over the image.
     """
 
     id: str
     answer: str
     truth: tuple[str, ...]
     parts: tuple[Part, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
 
 
 class Task(ABC):
@@ -314,6 +317,10 @@ class Task(ABC):
         """
         return {}
 
+    def presentation(self) -> Mapping[str, Any]:
+        """How people see the served answers: the content of `kerasvision.served.answers.FILE`; by default as they are."""
+        return {}
+
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
         """The temperature that makes the network's scores agree best with how often it is right.
 
@@ -382,6 +389,10 @@ class Task(ABC):
     @abstractmethod
     def caption(self, row: pd.Series) -> str:
         """The line below the image of a row of a judgement: the truth and the answer."""
+
+    def drawings(self, row: pd.Series) -> tuple[Drawing, ...]:
+        """What is drawn over the image of a row of a judgement; empty by default."""
+        return ()
 
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> Sequence[Illustration]:
         """Examples with their truth and the whole answer, if a line is too short for them; empty by default.

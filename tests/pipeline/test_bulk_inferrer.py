@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,21 @@ def test_a_model_that_is_not_blessed_is_not_asked(brightness, photos, tmp_path):
     assert json.loads(result.record.read_text()) == {"inferred": False, "why": "accuracy >= 0.9 failed"}
     assert result.properties == {"inferred": 0, "reason": "accuracy >= 0.9 failed"}
     assert result.front == result.record
+
+
+def test_a_row_for_each_found_object_on_request(found_objects, photos, tmp_path):
+    """The images have 5 x 4 pixels; the objects are those of tests/export/found_objects.py."""
+    saved_model = SavedModel(tmp_path / "saved")
+    shutil.copytree(found_objects.saved_model, saved_model.saved_model)
+    result = InferenceResult(tmp_path / "result")
+    result.uri.mkdir()
+    settings = BulkInferrerSettings(predict=c.Predict(path=photos, each=True, least_score=0.5))
+    blessing = ModelBlessing(tmp_path, {"blessed": 1})
+    bulk_inferrer(saved_model, blessing, result, settings=settings, work=tmp_path / "work")
+    table = pd.read_parquet(result.predictions)
+    assert table["label"].tolist()[:4] == ["cat", "dog"] * 2
+    assert table.loc[0, ["left", "top", "right", "bottom"]].tolist() == [2.5, 1.0, 5.0, 3.0]
+    assert table["fault"].tolist() == ["", "", "", "", "not an image in a known format"]
 
 
 def test_the_stage_is_there_where_the_file_asks_for_it(photos):

@@ -13,7 +13,7 @@ one rename. The images of a batch are never in two parts, so the answers do not 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +29,10 @@ from pyarrow import compute, csv
 from kerasvision.config.inference import Listed
 from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking.columns import FAULT, PATH, Columns
-from kerasvision.export.asking.predict import BATCH_SIZE, MAX_PIXELS, ImagePredictor
+from kerasvision.export.asking.parts import part_schema, part_table
+from kerasvision.export.asking.predict import BATCH_SIZE, MAX_PIXELS, AnswerWriter, ImagePredictor, Row
 from kerasvision.progress import bar, say
+from kerasvision.tasks.presentation import Presentation
 from kerasvision.whole_files import write_whole
 
 PART_ROWS = 1_000
@@ -56,7 +58,7 @@ class Summary:
 
 
 def predict_to_file(
-    saved_model: Path,
+    saved_model: Path | ImagePredictor,
     images: Callable[[], Iterator[Listed]],
     *,
     out: Path,
@@ -64,33 +66,44 @@ def predict_to_file(
     top: int | None = None,
     batch_size: int = BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
+    least_score: float = 0.0,
+    each: bool = False,
+    writers: Sequence[AnswerWriter] = (),
 ) -> Summary:
     """Writes an answer for every image to a Parquet or CSV file. Memory does not grow with the number of images.
 
     Args:
-        saved_model: a SavedModel, or a folder of versions: the highest is used.
+        saved_model: a SavedModel, or a folder of versions: the highest is used; or one that is in memory.
         images: lists the files.
         out: `.parquet` or `.csv`; an existing file is replaced when all answers are there.
         parts: the folder for parts until then; next to `out` by default. A run after a killed one continues from there.
         top: the number of label and score columns; None means all that the model gives.
-        batch_size, max_pixels: see `ImagePredictor.rows`.
+        batch_size, max_pixels, least_score: see `ImagePredictor.rows`.
+        each: write a row for each part of an answer, see `part_table`, instead of a row for each image.
+        writers: get the answer for each image when all images are answered.
 
     Raises:
-        ConfigError: there is no saved model, `out` has another ending, `top` is too large, or another process writes to
-            `out`.
+        ConfigError: there is no saved model, `out` has another ending, `top` is too large, `each` or `least_score` does not
+            fit the model, or another process writes to `out`.
         DataError: there are no images, or none can be used (the file is written anyway).
         ExportError: the saved model is incomplete or differs from what was pushed, or the file cannot be written.
     """
     check_out(out)
-    model = ImagePredictor(saved_model)
+    model = ImagePredictor(saved_model) if isinstance(saved_model, Path) else saved_model
     columns = Columns.of(model.outputs, top=top)
+    presentation = model.presented("a row for each part of an answer") if each else None
+    if least_score:
+        model.presented("a least score")
     parts = parts or out.with_name(out.name + ".parts")
     with _writable(out), _held(parts, out):
         listing, count = _write_listing(_of_others(images(), out, parts), parts)
-        belongs_to = {"files": listing, "images": count, "batch_size": batch_size, "max_pixels": max_pixels}
-        _keep_or_clear(parts, _begun(model, columns) | belongs_to)
-        went_on_from = _answer(model, columns, parts, count, batch_size=batch_size, max_pixels=max_pixels)
-        summary = _join(parts, out, columns.schema, went_on_from)
+        limits = {"batch_size": batch_size, "max_pixels": max_pixels, "least_score": least_score}
+        _keep_or_clear(parts, _begun(model, columns) | limits | {"files": listing, "images": count})
+        rows = partial(model.rows, batch_size=batch_size, max_pixels=max_pixels, least_score=least_score)
+        went_on_from = _answer(rows, columns, parts, count)
+        summary = _join(parts, out, columns, presentation, went_on_from)
+        for writer in writers:
+            _hand_over(parts, columns, writer)
         shutil.rmtree(parts)
     if summary.faults == summary.images:
         path, fault = summary.named[0]
@@ -168,7 +181,7 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
     (parts / (LISTING + ".new")).replace(parts / LISTING)
 
 
-def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *, batch_size: int, max_pixels: int) -> int:
+def _answer(rows_of: Callable[[list[Listed]], Iterator[Row]], columns: Columns, parts: Path, count: int) -> int:
     """Writes the missing parts; returns the number of images that the existing parts answer."""
     ready = 0
     images = _read_listing(parts / LISTING)
@@ -181,15 +194,16 @@ def _answer(model: ImagePredictor, columns: Columns, parts: Path, count: int, *,
                 advance(len(chosen))
                 continue
             rows = []
-            for row in model.rows(chosen, batch_size=batch_size, max_pixels=max_pixels):
+            for row in rows_of(chosen):
                 rows.append(row)
                 advance(1)
             write_whole(part, partial(pq.write_table, columns.table(rows)))
     return ready
 
 
-def _join(parts: Path, out: Path, schema: pa.Schema, went_on_from: int) -> Summary:
+def _join(parts: Path, out: Path, columns: Columns, presentation: Presentation | None, went_on_from: int) -> Summary:
     """Joins all parts into one file, which appears under its name when it is complete."""
+    schema = part_schema(presentation) if presentation else columns.schema
     images, faults = 0, 0
     named: list[tuple[str, str]] = []
 
@@ -201,10 +215,18 @@ def _join(parts: Path, out: Path, schema: pa.Schema, went_on_from: int) -> Summa
                 bad = table.select([PATH, FAULT]).filter(compute.not_equal(table[FAULT], ""))
                 images, faults = images + len(table), faults + len(bad)
                 named.extend((row[PATH], row[FAULT]) for row in bad.slice(0, MOST_NAMED - len(named)).to_pylist())
-                add(table)
+                add(part_table(columns.answers(table), presentation) if presentation else table)
 
     write_whole(out, write)
     return Summary(images, faults, tuple(named), went_on_from)
+
+
+def _hand_over(parts: Path, columns: Columns, writer: AnswerWriter) -> None:
+    """Gives a writer the answer for every image."""
+    images = _read_listing(parts / LISTING)
+    for part in sorted(parts.glob("[0-9]*.parquet")):
+        for answer in columns.answers(pq.read_table(part)):
+            writer.add(next(images), None if answer[FAULT] else answer)
 
 
 @contextmanager

@@ -80,6 +80,11 @@ class Columns:
         arrays = [pa.array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
+    def answers(self, table: pa.Table) -> list[dict[str, Any]]:
+        """The rows of a table of `table` as plain values, by the names of the outputs, with `path` and `fault`."""
+        own = {_own_name(name): name for name in self._others}
+        return [{own.get(name, name): value for name, value in row.items()} for row in table.to_pylist()]
+
     def best(self, outputs: Mapping[str, Any]) -> list[tuple[str, float]]:
         """(label, score) of an answer in plain values, best first; empty if the model gives no such lists."""
         labels, scores = outputs.get(TOP_LABELS, []), outputs.get(TOP_SCORES, [])

@@ -9,19 +9,21 @@ import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.inference import Listed
 from kerasvision.data.inspecting.inspection import inspect_header, inspect_image, size_fault
-from kerasvision.errors import ExportError
+from kerasvision.errors import ConfigError, ExportError
+from kerasvision.served.answers import read_answers
 from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
 from kerasvision.served.versions import find_saved_model
+from kerasvision.tasks.presentation import Presentation, presentation_of
 
 MAX_PIXELS = 100_000_000
 BATCH_SIZE = 32
@@ -55,6 +57,16 @@ class Row:
     fault: str = ""
 
 
+class AnswerWriter(Protocol):
+    """Writes something else about each answer: a picture, for example."""
+
+    def add(self, image: Listed, outputs: Mapping[str, Any] | None) -> None:
+        """Takes the answer for the next image; None if there is a fault."""
+
+    def finish(self) -> str:
+        """Completes what was written, and returns a line about it."""
+
+
 @dataclass(frozen=True)
 class _Read:
     image: Listed
@@ -72,6 +84,8 @@ class ImagePredictor:
     Attributes:
         folder: the version that is used.
         outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None if free), sorted.
+        answers: what the model says about how to show them, see `kerasvision.served.answers`.
+        presentation: how to show them; None if they are shown as they are.
 
     Raises:
         ConfigError: there is no saved model.
@@ -93,15 +107,52 @@ class ImagePredictor:
         self.outputs = {
             name: (specs[name].dtype.name, tuple(specs[name].shape.as_list()[1:])) for name in sorted(specs) if name != VALID
         }
+        self.answers = read_answers(self.folder)
+        self.presentation = presentation_of(self.answers, outputs=self.outputs, where=self.folder)
 
-    def rows(self, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE, max_pixels: int = MAX_PIXELS) -> Iterator[Row]:
+    def presented(self, what: str) -> Presentation:
+        """The presentation, for an option that requires one.
+
+        Raises:
+            ConfigError: the model has none.
+        """
+        if self.presentation is None:
+            raise ConfigError(
+                f"{what} requires a model whose answers have places in the image",
+                received=f"{self.folder}, which answers with {', '.join(self.outputs)}",
+            )
+        return self.presentation
+
+    def rows(
+        self,
+        images: Iterable[Listed],
+        *,
+        batch_size: int = BATCH_SIZE,
+        max_pixels: int = MAX_PIXELS,
+        least_score: float = 0.0,
+    ) -> Iterator[Row]:
         """One answer per image, in order. A file that is not an image does not disturb the others.
+
+        If the model has a presentation, the empty rows of an answer are left out: see `Presentation.kept`.
 
         Args:
             images: the files; at most a batch or two of them are in memory at a time.
             batch_size: the most images per call; which images share a call depends on the files alone.
             max_pixels: an image whose header claims more has a fault.
+            least_score: what has a lower score is left out; above 0 it requires a presentation.
+
+        Raises:
+            ConfigError: `least_score` does not fit the model.
         """
+        if least_score:
+            self.presented("a least score")
+        for row in self._rows(images, batch_size=batch_size, max_pixels=max_pixels):
+            if row.outputs is None or self.presentation is None:
+                yield row
+            else:
+                yield replace(row, outputs=self.presentation.kept(row.outputs, least_score=least_score))
+
+    def _rows(self, images: Iterable[Listed], *, batch_size: int, max_pixels: int) -> Iterator[Row]:
         batch: list[_Read] = []
         usable = pixels = 0
         for read in _read_ahead(images, batch_size=batch_size, max_pixels=max_pixels):
@@ -156,9 +207,18 @@ def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int =
     yield from predict_listed(model, (Listed(str(path), path) for path in paths), batch_size=batch_size)
 
 
-def predict_listed(model: ImagePredictor, images: Iterable[Listed], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:
-    """One answer per listed image, in order, as plain values."""
-    for row in model.rows(images, batch_size=batch_size):
+def predict_listed(
+    model: ImagePredictor,
+    images: Iterable[Listed],
+    *,
+    batch_size: int = BATCH_SIZE,
+    least_score: float = 0.0,
+    writers: Sequence[AnswerWriter] = (),
+) -> Iterator[Answer]:
+    """One answer per listed image, in order, as plain values; `writers` get each answer before it is returned."""
+    for row in model.rows(images, batch_size=batch_size, least_score=least_score):
+        for writer in writers:
+            writer.add(row.image, row.outputs)
         outputs = {name: plain(value) for name, value in row.outputs.items()} if row.outputs is not None else {}
         yield Answer(row.image.path, outputs, row.fault)
 

@@ -69,6 +69,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         temperature=temperature,
         max_pixels=asked.max_pixels,
         test_time=asked.test_time,
+        category_ids=examples.category_ids,
     )
     formats = {}
     if asked.formats:

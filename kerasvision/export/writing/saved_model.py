@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
 from kerasvision.ops.resize import Placement
 from kerasvision.ops.views import views
+from kerasvision.served.answers import CATEGORY_IDS, write_answers
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
 from kerasvision.tasks.base import ExtraSignature, Predictions, Task
 
@@ -33,6 +35,7 @@ def export_saved_model(
     temperature: float = 1.0,
     max_pixels: int = MAX_PIXELS,
     test_time: Sequence[str] = (),
+    category_ids: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Writes a SavedModel that loads with TensorFlow alone.
 
@@ -46,7 +49,8 @@ def export_saved_model(
             answer about the image alone, without the views of `test_time`.
 
     In addition to the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this description as
-    data, with the meaning of each output; `assets.extra/tf_serving_warmup_requests`.
+    data, with the meaning of each output; `assets.extra/tf_serving_warmup_requests`; and if the task has its own way to show
+    the answers, `assets.extra/answers.json`.
 
     Args:
         model: the trained network.
@@ -56,6 +60,7 @@ def export_saved_model(
         temperature: the number that the network's outputs are divided by, see `Task.fit_temperature`.
         max_pixels: an image whose header claims more is bad, and is not decoded.
         test_time: names of views; the answers of the first two signatures are means over the image and these views.
+        category_ids: label -> its number in the source's own files; only those of the task's classes are written.
 
     Returns:
         The content of `signatures.json`.
@@ -83,6 +88,9 @@ def export_saved_model(
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
+    if presentation := task.presentation():
+        known = {label: category_ids[label] for label in task.classes if label in category_ids}
+        write_answers({**presentation, **({CATEGORY_IDS: known} if known else {})}, folder=folder)
     return described
 
 

@@ -29,6 +29,8 @@ def bulk_inferrer(
         out=inference_result.predictions,
         parts=work / "parts",
         top=asked.top,
+        least_score=asked.least_score,
+        each=asked.each,
         batch_size=asked.batch_size,
         max_pixels=asked.max_pixels,
     )

@@ -1,0 +1,93 @@
+"""Found objects in a line, in rows and in pictures; letters of any script."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasvision.tasks import drawing
+from kerasvision.tasks.detection.presentation import ANSWERS, FoundObjects
+from kerasvision.tasks.drawing import LABEL_COLORS, STYLES, Drawing, draw_over, writable
+
+
+@pytest.fixture
+def shown():
+    return FoundObjects(ANSWERS)
+
+
+def found(*, count=2, size=(100, 200)):
+    return {
+        "boxes": np.array([[0.1, 0.2, 0.5, 0.6], [0.0, 0.0, 1.0, 1.0], [0, 0, 0, 0]], np.float32),
+        "scores": np.array([0.75, 0.25, 0.0], np.float32),
+        "classes": np.array(["über".encode(), b"cat", b""], object),
+        "class_numbers": np.array([1, 0, 0], np.int32),
+        "count": np.int32(count),
+        "image_size": np.array(size, np.int32),
+    }
+
+
+def test_rows_behind_the_count_are_not_objects(shown):
+    assert shown.kept(found(count=1))["classes"].tolist() == ["über".encode()]
+    assert shown.rows(shown.kept(found(count=0))) == []
+    assert shown.line(shown.kept(found(count=0))) == "nothing found"
+
+
+def test_keeping_twice_is_keeping_once(shown):
+    """A writer keeps what a table has kept before, from plain lists."""
+    once = shown.kept(found())
+    plain = {name: np.asarray(value).tolist() for name, value in once.items()} | {"classes": ["über", "cat"]}
+    assert shown.line(shown.kept(plain, least_score=0.5)) == "über 0.75 at 40,10-120,50"
+    assert shown.line(once) == "über 0.75 at 40,10-120,50 (+1)"
+
+
+def test_rows_are_in_pixels_of_the_upright_image(shown):
+    first, second = shown.rows(shown.kept(found()))
+    assert list(first.values()) == ["über", 0.75, *(pytest.approx(side, abs=1e-4) for side in (40, 10, 120, 50))]
+    assert list(second.values()) == ["cat", 0.25, 0, 0, 200, 100]
+
+
+def test_a_class_without_a_number_has_no_result(shown):
+    results = shown.results(shown.kept(found()), image_id=3, category_ids={"cat": 5})
+    assert results == [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 200, 100], "score": 0.25}]
+
+
+def test_a_label_that_no_font_can_write_is_a_class_number(monkeypatch):
+    monkeypatch.setattr(drawing, "_system_fonts", lambda: ())
+    drawing._font_file.cache_clear()
+    assert writable("猫", otherwise="class 2") == "class 2"
+    assert writable("кошка", otherwise="class 2") == "кошка"
+    drawing._font_file.cache_clear()
+
+
+def test_kinds_differ_without_their_colour():
+    """The number of drawn pixels of the same frame differs, because the dashes differ."""
+    frame = (0.1, 0.1, 0.9, 0.9)
+    grey = {
+        kind: np.asarray(
+            draw_over(
+                Image.new("RGB", (240, 240), "white"),
+                [Drawing(kind, frame, "cat")],
+                tag=lambda place, drawing: "",
+                color=lambda drawing: "#808080",
+            )
+        )
+        for kind in STYLES
+    }
+    counts = {kind: int((pixels == 128).all(axis=2).sum()) for kind, pixels in grey.items()}
+    assert len(set(counts.values())) == len(STYLES)
+    assert counts["found"] == max(counts.values())
+
+
+@pytest.mark.parametrize("color", [*LABEL_COLORS, *(style.color for style in STYLES.values())])
+def test_white_letters_are_legible_on_every_colour(color):
+    """Contrast as WCAG 2.1 defines it, at least 4.5."""
+    values = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    assert 1.05 / (luminance + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("corners", [(0, 0, 0, 0), (1, 1, 1, 1), (0.99, 0.99, 1, 1), (0, 0, 1, 1), (0.5, 0.5, 0.2, 0.2)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 48)])
+def test_any_corners_are_drawn_on_any_size(corners, size):
+    drawings = [Drawing(kind, corners, "cat", 0.5) for kind in STYLES]
+    assert draw_over(Image.new("L", size), drawings, tag=lambda place, drawing: drawing.text).size == size
