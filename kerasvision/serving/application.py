@@ -39,6 +39,11 @@ SMALL_BODY_BYTES = 65_536
 # The body of a client that sends too much is still read for this long, because otherwise the client would not read the
 # error.
 LINGER_SECONDS = 1.0
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob:; "
+    "connect-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -58,7 +63,7 @@ class Application:
         self._held_bytes = 0
         # One thread: two large bodies are not read at the same time, and small ones are read meanwhile.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="json")
-        self._page = _page(versions.name)
+        self._template = _template()
         model = "/v1/models/{name}"
         self.asgi = Starlette(
             routes=[
@@ -139,7 +144,8 @@ class Application:
         return Response(self._measures.text(), media_type="text/plain; version=0.0.4")
 
     async def _show_page(self, request: Request) -> Response:
-        return self._page
+        page = self._template.render(name=self._versions.name, places=self._versions.current.places)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
     async def _unknown(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -243,9 +249,6 @@ def _refusal(error: Refused) -> Response:
     return _json({"error": str(error)}, error.status, headers)
 
 
-def _page(name: str) -> HTMLResponse:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    allowed = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob:; connect-src 'self'"
-    headers = {"Content-Security-Policy": allowed, "X-Content-Type-Options": "nosniff"}
-    return HTMLResponse(environment.from_string(text).render(name=name), headers=headers)
+    return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))

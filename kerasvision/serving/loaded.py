@@ -10,8 +10,9 @@ import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
 from kerasvision.export.writing.graph import read_graph
+from kerasvision.served.answers import PLACES, read_answers
 from kerasvision.served.model import LOAD_ERRORS, ServedModel, SignatureFunction
-from kerasvision.served.signatures import VALID
+from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 
 Columns = Mapping[str, np.ndarray]
 
@@ -59,6 +60,12 @@ class ServedVersion:
         folder: a SavedModel.
         version: its number.
 
+    Attributes:
+        version: the same.
+        signatures: name -> signature.
+        signature_definitions: in TensorFlow Serving's format.
+        places: which outputs a page draws over an image, see `kerasvision.served.answers`; empty if none.
+
     Raises:
         ExportError: it is incomplete, differs from what was pushed, is damaged, or has no signature.
     """
@@ -68,6 +75,7 @@ class ServedVersion:
         self._served = ServedModel(folder)
         self.signatures = {name: ServedSignature.of(name, made) for name, made in self._served.signatures.items()}
         self.signature_definitions = _definitions(folder)
+        self.places = _places(read_answers(folder).get(PLACES, {}), self.signatures.get(BYTES_SIGNATURE))
 
     def warm_up(self, max_batch_size: int) -> None:
         """Calls every signature once with one row and once with a full batch, because the first call of each is slow."""
@@ -75,6 +83,13 @@ class ServedVersion:
             for rows in (1, max_batch_size) if signature.joins else (None,):
                 with contextlib.suppress(*LOAD_ERRORS):  # It may not accept the made-up input.
                     signature({name: _made_up(spec, rows) for name, spec in signature.inputs.items()})
+
+
+def _places(places: Mapping[str, object], signature: ServedSignature | None) -> dict[str, object]:
+    """What the file says, if all outputs that it names are there."""
+    named = {places.get(name) for name in ("corners", "labels", "scores", "count")}
+    is_known = signature is not None and named <= set(signature.outputs)
+    return dict(places) if is_known and isinstance(places.get("shown_from"), int | float) else {}
 
 
 def _is_free(spec: tf.TensorSpec) -> bool:

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from PIL import Image
 
 CHROMIUM = shutil.which("chromium")
 
@@ -96,12 +97,33 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, server):
     """The page, freshly opened."""
+    return opened(browser, server)
+
+
+def opened(browser, server):
     browser.command("Network.enable")
     browser.requests.clear()
     browser.command("Page.enable")
     browser.command("Page.navigate", url=server.url + "/")
     browser.wait_for("document.readyState === 'complete' && typeof take === 'function'")
     return browser
+
+
+@pytest.fixture(scope="module")
+def objects_server(found_objects, running):
+    """A server of a model that finds objects."""
+    with running(found_objects.saved_model.parent) as started:
+        yield started
+
+
+@pytest.fixture
+def objects_page(browser, objects_server, tmp_path):
+    """Its page, after a picture of 400 x 200 was dropped on it."""
+    page = opened(browser, objects_server)
+    Image.new("RGB", (400, 200), (90, 140, 90)).save(tmp_path / "wide.png")
+    page.drop(tmp_path / "wide.png")
+    page.wait_for("state.textContent === '2 found'")
+    return page
 
 
 LINES = "[...document.querySelectorAll('#answer tr')].map((row) => row.innerText.trim().split(/\\s+/).join(' ')).join('\\n')"
@@ -143,3 +165,66 @@ def test_what_the_server_refuses_is_shown(page, png, tmp_path):
     (tmp_path / "large.png").write_bytes(png(255, 0, 0, side=200))
     page.drop(tmp_path / "large.png")
     assert "claims 200 x 200 = 40,000 pixels, over the limit of 10,000" in page.wait_for("error.textContent")
+
+
+# The place of an element relative to the picture, in hundredths of its sides: left, top, right, bottom.
+PLACED = """
+((element) => {
+  const own = element.getBoundingClientRect(), all = picture.getBoundingClientRect();
+  const x = (value) => Math.round(100 * (value - all.left) / all.width);
+  const y = (value) => Math.round(100 * (value - all.top) / all.height);
+  return [x(own.left), y(own.top), x(own.right), y(own.bottom)];
+})
+"""
+
+
+def test_found_objects_are_framed_where_they_are_and_listed(objects_page):
+    """See tests/export/found_objects.py: the cat is at 0.5, 0.25 to 1, 0.75; the third object has a score below 0.3."""
+    assert objects_page.value(LINES) == "cat 0.980 at 200,50-400,150\ndog 0.500 at 0,0-200,100"
+    places = objects_page.value(f"[...document.querySelectorAll('rect.frame')].map({PLACED})")
+    assert sorted(places) == [[0, 0, 50, 50], [50, 25, 100, 75]]
+    assert objects_page.value("[...tags.children].map((tag) => tag.textContent).sort()") == ["cat 0.98", "dog 0.50"]
+
+
+def test_labels_are_inside_the_picture_and_legible(objects_page):
+    for left, top, right, bottom in objects_page.value(f"[...tags.children].map({PLACED})"):
+        assert left >= 0 and top >= 0 and right <= 100 and bottom <= 100
+    assert objects_page.value("Math.min(...[...tags.children].map((tag) => tag.offsetHeight))") >= 14
+
+
+def test_the_least_score_can_be_moved(objects_page):
+    objects_page.value("score.value = 0.1; score.dispatchEvent(new Event('input'))")
+    assert objects_page.value(LINES).splitlines()[2] == "猫 0.125 at 160,80-240,120"
+    objects_page.value("score.value = 0.99; score.dispatchEvent(new Event('input'))")
+    assert objects_page.value("[state.textContent, marks.children.length, tags.children.length]") == ["nothing found", 0, 0]
+
+
+def test_objects_are_reached_by_the_keyboard(objects_page):
+    """The tab key goes from the slider to the first object, whose frame is marked; and on to the second."""
+    objects_page.value("score.focus()")
+    marked = "[...document.querySelectorAll('rect.chosen')].map((rect) => rect.getAttribute('x'))"
+    for x, name in (("0.5", "1, cat, 0.98, at 200,50-400,150"), ("0", "2, dog, 0.50, at 0,0-200,100")):
+        for kind in ("rawKeyDown", "keyUp"):
+            objects_page.command("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        assert objects_page.value("document.activeElement.getAttribute('aria-label')") == name
+        assert objects_page.value(marked) == [x]
+
+
+def test_an_image_in_which_nothing_is_found_says_so(objects_page, tmp_path):
+    Image.new("RGB", (20, 40)).save(tmp_path / "high.png")
+    objects_page.drop(tmp_path / "high.png")
+    assert objects_page.wait_for("state.textContent === 'nothing found' && marks.children.length === 0")
+
+
+def test_a_model_without_places_has_no_slider_and_no_frames(page, png, tmp_path):
+    (tmp_path / "red.png").write_bytes(png(255, 0, 0))
+    page.drop(tmp_path / "red.png")
+    page.wait_for(LINES)
+    assert page.value("[least.hidden, marks.children.length, document.body.className]") == [True, 0, ""]
+
+
+def test_places_that_name_missing_outputs_are_ignored(found_objects, running, tmp_path):
+    answers = {"places": {"corners": "corners", "labels": "classes", "scores": "scores", "count": "count", "shown_from": 0}}
+    found_objects.module.changed(found_objects.saved_model, tmp_path / "m" / "1", answers)
+    with running(tmp_path / "m") as started:
+        assert 'data-places="{}"' in started.ask("GET", "/", raw=True)[1].decode()
