@@ -16,6 +16,7 @@ from kerasvision.config.keras_settings import check_image_layout
 from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
 from kerasvision.lookup import MODELS, backbone_of, did_you_mean, load
+from kerasvision.models.figures import AnyShape
 from kerasvision.models.table import find
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and opacity"}
 def build(
     name: str,
     *,
-    image_shape: tuple[int, int, int],
+    image_shape: AnyShape,
     num_classes: int | None,
     weights: str | None = None,
     classes: Sequence[str] | None = None,
@@ -37,7 +38,8 @@ def build(
 
     Args:
         name: a name of `kerasvision.lookup.MODELS`, or "module:attribute" of a builder with the same keywords.
-        image_shape: (height, width, channels) in pixels; 1, 3 or 4 channels.
+        image_shape: (height, width, channels) in pixels; 1, 3 or 4 channels. (None, None, channels) gives a network for
+            images of any size, where no layer of it requires one size.
         num_classes: how many logits; None gives the backbone instead, a model from an image to its feature maps
             {"c2": ..., "c3": ...}, where level l has stride 2**l.
         weights: "imagenet", or the path of a file of weights; see `kerasvision.models.pretrained`. None for a network
@@ -64,6 +66,8 @@ def build(
     _check_options(name, path, options)
     on_backbone = backbone_of(name, options)
     _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
+    if None in image_shape and num_classes is not None:
+        _check_any_size(name)
     check_image_layout()
     if weights is None:
         return _checked(name, load(path)(image_shape=tuple(image_shape), num_classes=num_classes, **options))
@@ -83,21 +87,35 @@ def _checked(name: str, network: Any) -> "keras.Model":
     return network
 
 
-def _check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
-    if len(image_shape) != 3 or not all(type(size) is int and size > 0 for size in image_shape):
-        raise ConfigError("image_shape must be three positive integers: height, width, channels", received=image_shape)
+def _check_image_shape(name: str, image_shape: AnyShape) -> None:
+    is_known = len(image_shape) == 3 and all(type(size) is int and size > 0 for size in image_shape)
+    if not is_known and (len(image_shape) != 3 or tuple(image_shape[:2]) != (None, None)):
+        raise ConfigError(
+            "image_shape must be three positive integers: height, width, channels",
+            received=image_shape,
+            hint="for images of any size, set height and width to None",
+        )
     height, width, channels = image_shape
     if channels not in _CHANNELS:
         known = ", ".join(f"{count} ({meaning})" for count, meaning in _CHANNELS.items())
         raise ConfigError(f"the channels of image_shape must be one of {known}", received=image_shape)
     # A network given by its path is not in the table; it checks its images itself.
     row = find(name)
-    if row and min(height, width) < row.smallest_side:
+    if row and height and width and min(height, width) < row.smallest_side:
         least = f"{row.smallest_side} x {row.smallest_side}"
         raise ConfigError(
             f"{name} reads images of at least {least} pixels",
             received=image_shape,
             hint=f"resize the images to {least} or more, or choose a smaller network",
+        )
+
+
+def _check_any_size(name: str) -> None:
+    row = find(name)
+    if row and row.flattens:
+        raise ConfigError(
+            f"{name} flattens its last map, so all its images must have one size",
+            hint="give height and width, or choose a network that ends in global pooling, such as resnet18",
         )
 
 

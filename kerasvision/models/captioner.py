@@ -127,6 +127,8 @@ def show_attend_tell(
     _check(**sizes, cell=cell, dropout=dropout)
     network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     seen = _level(network.output, level)
+    if attention_maps and None in seen.shape[1:]:
+        raise ConfigError("attention_maps=True requires images of one size", received=tuple(image_shape))
     if num_classes is None:
         return network
     places = keras.layers.Reshape((-1, seen.shape[-1]), name=f"{PREFIX}annotations")(seen)

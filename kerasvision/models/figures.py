@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Shape = tuple[int, int, int]
+# Of images whose size is not known: (None, None, channels).
+AnyShape = tuple[int | None, int | None, int]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Network:
         paper: authors, year and the part of the paper that defines it.
         url: address of the paper or of the chapter.
         smallest_side: least height and width of an image, in pixels.
+        flattens: whether its head reads a flattened map, which requires images of one size.
         figures: published sizes; the first is for the paper's images and the builder's default options.
     """
 
@@ -47,6 +50,7 @@ class Network:
     paper: str
     url: str
     smallest_side: int
+    flattens: bool = False
     figures: tuple[Figure, ...]
 
     @property

@@ -25,6 +25,7 @@ from keras import KerasTensor, layers
 from kerasvision.errors import ConfigError
 from kerasvision.models import blocks
 from kerasvision.models.blocks import check_share, conv_norm_relu, conv_relu, dense_relu, logits, pooled_logits
+from kerasvision.models.figures import AnyShape
 
 # A convolution with its norm, if any, and ReLU: float32 (N, H, W, C) and keywords -> float32 (N, H', W', width).
 Unit = Callable[..., KerasTensor]
@@ -200,9 +201,15 @@ def googlenet(
     return keras.Model(image, outputs, name="googlenet")
 
 
-def check_auxiliary_side(image_shape: tuple[int, int, int], *, least: int) -> None:
-    """Raises ConfigError if the image is too small for the pooling of an auxiliary head."""
-    if min(image_shape[:2]) < least:
+def check_auxiliary_side(image_shape: AnyShape, *, least: int) -> None:
+    """Raises ConfigError if the image is too small for the pooling of an auxiliary head, or its size is unknown."""
+    if any(side is None for side in image_shape):
+        raise ConfigError(
+            "auxiliary heads require images of one size",
+            received=tuple(image_shape),
+            hint="give height and width, or set auxiliary_heads=False",
+        )
+    if any(side is not None and side < least for side in image_shape[:2]):
         raise ConfigError(
             f"auxiliary heads read images of at least {least} x {least} pixels",
             received=tuple(image_shape),

@@ -32,6 +32,20 @@ def shared_rows(names: Sequence[str], stored_names: Sequence[str]) -> dict[int, 
     return {ours: numbers[name] for ours, name in enumerate(names) if name in numbers}
 
 
+def repeated(rows: Mapping[int, int], *, ours: int, theirs: int, each: int) -> dict[int, int]:
+    """`shared_rows` of a head with several rows for each class: one row of every class, then the next of every class.
+
+    Args:
+        rows: see `shared_rows`.
+        ours, theirs: how many classes the network and the file have.
+        each: how many rows a class has.
+
+    >>> repeated({0: 2}, ours=1, theirs=3, each=2)
+    {0: 2, 1: 5}
+    """
+    return {k * ours + our: k * theirs + their for k in range(each) for our, their in rows.items()}
+
+
 def class_axes(model: keras.Model, make: Callable[..., keras.Model], *, num_classes: int) -> ClassAxes:
     """Which axes of a network's weights have the number of classes as their length: those that grow with one class more.
 
@@ -96,6 +110,7 @@ def by_name(
     axes: ClassAxes,
     rows: Mapping[int, int],
     count: int,
+    each: int = 1,
 ) -> dict[str, Sequence[Stored]]:
     """The stored weights, with the rows of the head in the order of the network's classes.
 
@@ -106,6 +121,7 @@ def by_name(
         axes: see `class_axes`.
         rows: see `shared_rows`.
         count: how many classes the file names.
+        each: how many rows a class has; see `repeated`.
 
     Raises:
         ConfigError: the file's head has another number of classes than the file names.
@@ -114,7 +130,7 @@ def by_name(
     for layer in (layer for layer in model.layers if layer.name in axes and layer.name in stored):
         parts = list(zip(stored[layer.name], layer.weights, axes[layer.name], strict=False))
         for theirs, ours, of_weight in parts:
-            if len(theirs.shape) != len(ours.shape) or any(theirs.shape[axis] != count for axis in of_weight):
+            if len(theirs.shape) != len(ours.shape) or any(theirs.shape[axis] != count * each for axis in of_weight):
                 raise ConfigError(
                     f"the weights file {file} must name each class of its head; its layer {layer.name!r} has the shape "
                     f"{theirs.shape}, and the number of names is {count}",

@@ -20,6 +20,7 @@ import keras
 from keras import layers
 
 from kerasvision.models.blocks import check_choice, logits
+from kerasvision.models.figures import AnyShape
 
 # Glorot and Bengio derived their initialisation for units that are linear around zero; He et al. derived theirs for units
 # that are zero on one side.
@@ -29,7 +30,7 @@ _POOLING = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 
 def lenet5(
     *,
-    image_shape: tuple[int, int, int],
+    image_shape: AnyShape,
     num_classes: int | None,
     activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
     pooling: Literal["average", "max"] = "average",
@@ -37,7 +38,8 @@ def lenet5(
     """LeNet-5: 61,706 trainable weights and 416,520 multiply-adds at 28 x 28 x 1 or 32 x 32 x 1 and 10 classes.
 
     Images under 32 pixels (the shorter side) are zero-padded by 2, so that 28 x 28 and 32 x 32 both reach the
-    classifier as 5 x 5 x 16. Other sizes are not adapted: the first dense layer grows with the image.
+    classifier as 5 x 5 x 16. Other sizes are not adapted: the first dense layer grows with the image. A backbone for images
+    of unknown size pads none of them.
 
     Args:
         image_shape: (height, width, channels), at least 12 x 12 pixels.
@@ -59,7 +61,7 @@ def lenet5(
     check_choice("lenet5", "pooling", pooling, _POOLING)
     hidden = {"activation": activation, "kernel_initializer": _INITIALIZER[activation]}
     pool = _POOLING[pooling]
-    padding = "same" if min(image_shape[:2]) < 32 else "valid"
+    padding = "same" if any(side is not None and side < 32 for side in image_shape[:2]) else "valid"
 
     image = keras.Input(image_shape, name="image")
     x = layers.Conv2D(6, 5, padding=padding, **hidden, name="conv1")(image)

@@ -1,30 +1,60 @@
-"""Networks on a backbone that begin with trained weights: the backbone's, or their own. So far these are captioners.
+"""Networks on a backbone that begin with trained weights: the backbone's, or their own.
 
     "imagenet", <file>.h5     weights of the backbone, as in `kerasvision.models.pretrained`
     <file>.keras              a network of ours with the same backbone and another head, for example a classifier; or the
-                              same network, whose words are also loaded, each by its name
+                              same network, whose classes or words are also loaded, each by its name
 
-All other weights begin freshly initialised. If no words are given, the file's words are loaded if their number is the same.
+All other weights begin freshly initialised. If no classes are given, the file's classes are loaded if their number is the
+same.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from kerasvision.config.keras_files import head_names
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, load
-from kerasvision.models.heads import by_name, say_fresh, say_head, shared_rows
+from kerasvision.models.anchors import ANCHORS_PER_CELL
+from kerasvision.models.heads import ClassAxes, by_name, repeated, say_fresh, say_head, shared_rows
 from kerasvision.models.pretrained import Held, check_same_layers, check_settings, load_layers, pretrained
 from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored, is_keras_archive
 
-# The layers whose size is the number of words, and the axes of their weights that have this length.
-OF_THE_WORDS: dict[str, list[tuple[int, ...]]] = {"decoder_words": [(0,)], "logits": [(1,), (0,)]}
+
+class Head(NamedTuple):
+    """The part of a network whose size depends on the number of classes, or of words.
+
+    Attributes:
+        axes: each such layer, and the axes of its weights that have a row for each class. The last layer has a bias.
+        noun: what the rows stand for.
+        each: how many rows a class has, one for each anchor of a cell.
+    """
+
+    axes: ClassAxes
+    noun: str = "classes"
+    each: int = 1
+
+    def classes_of(self, network: keras.Model) -> int | None:
+        """How many classes a network has; None if it lacks the head."""
+        logits = next((layer for layer in network.layers if layer.name == [*self.axes][-1]), None)
+        return None if logits is None else logits.weights[-1].shape[0] // self.each
+
+
+_DENSE: ClassAxes = {"class_logits": [(1,), (0,)]}
+_CONVOLUTION: ClassAxes = {"class_logits": [(3,), (0,)]}
+_OF_WORDS = Head({"decoder_words": [(0,)], "logits": [(1,), (0,)]}, noun="words")
+HEADS = {
+    "show_and_tell": _OF_WORDS,
+    "show_attend_tell": _OF_WORDS,
+    "localizer": Head(_DENSE),
+    "fcos": Head(_CONVOLUTION),
+    "retinanet": Head(_CONVOLUTION, each=ANCHORS_PER_CELL),
+}
 
 
 def pretrained_on_backbone(
@@ -41,13 +71,13 @@ def pretrained_on_backbone(
     Args:
         name: a name of `kerasvision.lookup.MODELS` whose builder takes a `backbone`, or "module:attribute" of one.
         image_shape: (height, width, channels) in pixels.
-        num_classes: how many words it knows; None gives the backbone.
+        num_classes: how many classes or words it knows; None gives the backbone.
         weights: "imagenet", or the path of a file; see the top of this file.
-        classes: the words in the order of their numbers.
+        classes: the classes or words in the order of their numbers.
         options: the builder's other options.
 
     Returns:
-        Model of the builder; see `kerasvision.models.captioner`.
+        Model of the builder.
 
     Raises:
         ConfigError: the weights do not exist or do not fit; the message names the layer.
@@ -60,8 +90,8 @@ def pretrained_on_backbone(
     backbone, chosen = found
     if Path(weights).exists() and is_keras_archive(Path(weights)):
         source = load_network(Path(weights))
-        if source.name == MODELS.name(MODELS.path(name)):
-            return _with_own_weights(make, source, num_classes, Path(weights), options, words=classes)
+        if source.name == MODELS.name(MODELS.path(name)) and source.name in HEADS:
+            return _with_own_weights(make, source, num_classes, Path(weights), options, classes=classes)
     maps = pretrained(backbone, image_shape=image_shape, num_classes=None, weights=weights, **chosen)
     return make(num_classes=num_classes, **{**options, "backbone": maps})
 
@@ -73,36 +103,38 @@ def _with_own_weights(
     file: Path,
     options: dict[str, Any],
     *,
-    words: Sequence[str] | None,
+    classes: Sequence[str] | None,
 ) -> keras.Model:
     """The network of its own `.keras` file, with the layer "scaling" if the file has one."""
     maps, in_front = make(num_classes=None, **options), scaling_of(source)
     if in_front is not None:
         maps = scaled(maps, in_front)
-    knows = source.get_layer("logits").units
+    head = HEADS[source.name]
+    knows = head.classes_of(source)
     # With all layers, even if only the backbone is wanted: the file's layers must be among them.
-    whole = make(num_classes=num_classes or knows, **{**options, "backbone": maps})
+    whole = make(num_classes=num_classes or knows or 1, **{**options, "backbone": maps})
     stored: dict[str, Sequence[Stored]]
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(whole, stored, file)
-    if words is None:
-        left_out: Sequence[str] = () if num_classes in (knows, None) else tuple(OF_THE_WORDS)
+    if classes is None or knows is None:
+        left_out: Sequence[str] = () if num_classes in (knows, None) else tuple(head.axes)
     else:
-        stored, left_out = _words_by_name(whole, stored, file, words=words)
+        stored, left_out = _classes_by_name(whole, stored, file, head=head, classes=classes)
     load_layers([layer for layer in whole.layers if layer.weights and layer.name not in left_out], stored, file)
     check_settings(whole, source, file)
     return maps if num_classes is None else whole
 
 
-def _words_by_name(
-    whole: keras.Model, stored: Mapping[str, Sequence[Stored]], file: Path, *, words: Sequence[str]
+def _classes_by_name(
+    whole: keras.Model, stored: Mapping[str, Sequence[Stored]], file: Path, *, head: Head, classes: Sequence[str]
 ) -> tuple[dict[str, Sequence[Stored]], Sequence[str]]:
-    """The weights with the rows in the order of these words, and the layers that begin fresh. Prints a line about it."""
+    """The weights with the rows in the order of these classes, and the layers that begin fresh. Prints a line about it."""
     theirs = head_names(file)
     if theirs is None:
-        say_fresh(file, "does not name its words")
-        return dict(stored), tuple(OF_THE_WORDS)
-    rows = shared_rows(words, theirs)
-    taken = by_name(whole, stored, file, axes=OF_THE_WORDS, rows=rows, count=len(theirs))
-    say_head(words, rows, file, noun="words")
+        say_fresh(file, f"does not name its {head.noun}")
+        return dict(stored), tuple(head.axes)
+    rows = shared_rows(classes, theirs)
+    every = repeated(rows, ours=len(classes), theirs=len(theirs), each=head.each)
+    taken = by_name(whole, stored, file, axes=head.axes, rows=every, count=len(theirs), each=head.each)
+    say_head(classes, rows, file, noun=head.noun)
     return taken, ()

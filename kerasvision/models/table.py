@@ -30,6 +30,7 @@ NETWORKS = (
         paper="LeCun et al., 1998, figure 2, as in Dive into Deep Learning, section 7.6",
         url="https://d2l.ai/chapter_convolutional-neural-networks/lenet.html",
         smallest_side=12,  # 12 -> 12 -> 6 -> 2 -> 1: one pixel less leaves the second pooling nothing to pool
+        flattens=True,
         figures=(
             Figure((28, 28, 1), 10, D2L, 61_706),
             Figure((32, 32, 1), 10, INDEPENDENT, 61_706),
@@ -42,6 +43,7 @@ NETWORKS = (
         paper="Krizhevsky et al., 2012, figure 2, as in Dive into Deep Learning, section 8.1",
         url="https://d2l.ai/chapter_convolutional-modern/alexnet.html",
         smallest_side=67,  # 67 -> 15 -> 7 -> 3 -> 1: one pixel less leaves the third pooling nothing to pool
+        flattens=True,
         figures=(
             Figure(RGB, 1000, INDEPENDENT, 50_844_008),
             Figure(GREY, 10, D2L, 46_764_746),
@@ -54,6 +56,7 @@ NETWORKS = (
         paper="Krizhevsky et al., 2012, figure 2",
         url="https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
         smallest_side=67,  # as alexnet
+        flattens=True,
         figures=(
             # The first counts the weights of Caffe's "bvlc_alexnet", which is this network; the second, in table II of
             # https://arxiv.org/abs/1703.09039, the multiply-adds.
@@ -72,6 +75,7 @@ NETWORKS = (
         paper="Simonyan & Zisserman, 2014, table 1, column A",
         url=VGG_URL,
         smallest_side=32,  # five poolings halve it to one pixel
+        flattens=True,
         figures=(
             Figure(RGB, 1000, TORCHVISION, 132_863_336, 132_863_336, "7.609"),
             Figure(RGB, 1000, TORCHVISION, 132_868_840, 132_874_344, "7.609", {"batch_norm": True}),
@@ -85,6 +89,7 @@ NETWORKS = (
         paper="Simonyan & Zisserman, 2014, table 1, column B",
         url=VGG_URL,
         smallest_side=32,  # five poolings halve it to one pixel
+        flattens=True,
         figures=(
             Figure(RGB, 1000, TORCHVISION, 133_047_848, 133_047_848, "11.308"),
             Figure(RGB, 1000, TORCHVISION, 133_053_736, 133_059_624, "11.308", {"batch_norm": True}),
@@ -96,6 +101,7 @@ NETWORKS = (
         paper="Simonyan & Zisserman, 2014, table 1, column D",
         url=VGG_URL,
         smallest_side=32,  # five poolings halve it to one pixel
+        flattens=True,
         figures=(
             Figure(RGB, 1000, TORCHVISION, 138_357_544, 138_357_544, "15.470"),
             Figure(RGB, 1000, TORCHVISION, 138_365_992, 138_374_440, "15.470", {"batch_norm": True}),
@@ -107,6 +113,7 @@ NETWORKS = (
         paper="Simonyan & Zisserman, 2014, table 1, column E",
         url=VGG_URL,
         smallest_side=32,  # five poolings halve it to one pixel
+        flattens=True,
         figures=(
             Figure(RGB, 1000, TORCHVISION, 143_667_240, 143_667_240, "19.632"),
             Figure(RGB, 1000, TORCHVISION, 143_678_248, 143_689_256, "19.632", {"batch_norm": True}),

@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
 from kerasvision.lookup import MODELS
 from kerasvision.models import table
@@ -31,6 +32,17 @@ def test_smallest_image_reaches_the_logits(network):
         assert all(min(output.shape[1:]) > 0 for output in model.outputs)
     else:
         assert (len(model.output.shape), model.output.shape[-1]) == (2 + len(network.per_image), 10)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_network_without_a_flattened_map_reads_images_of_any_size(network):
+    flattens = table.find(network.name).flattens or network.options.get("pooling") == "flatten"
+    if flattens:
+        with pytest.raises(ConfigError, match="one size"):
+            network.build(image_shape=(None, None, 3))
+    else:
+        assert network.build(image_shape=(None, None, 3)).inputs[0].shape == (None, None, None, 3)
+    assert network.build(num_classes=None, image_shape=(None, None, 3)).input_shape == (None, None, None, 3)
 
 
 @pytest.mark.usefixtures("shapes_only")

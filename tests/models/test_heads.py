@@ -162,6 +162,29 @@ def test_words_of_an_old_captioner_begin_fresh_and_its_decoder_does_not(saved, c
     assert f"{file} does not name its words" in capsys.readouterr().err
 
 
+DETECTOR = {"backbone": "lenet5", "image_shape": (16, 16, 1)}
+SMALL_HEAD = {"levels": "p2-p3", "channels": 4, "depth": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "each"), [("fcos", SMALL_HEAD, 1), ("retinanet", SMALL_HEAD, 9), ("localizer", {}, 1)]
+)
+def test_classes_of_a_detector_go_by_name_and_its_boxes_are_loaded_whole(name, options, each, saved, capsys):
+    options = {"name": name, **DETECTOR, **options}
+    file, old = saved(**options)
+    classes = ("fox", "ant", "cat", "dog")
+    new = begun_with(file, classes, **options)
+    # Of each anchor, the rows of all classes follow each other.
+    rows = {network: network.get_layer("class_logits").bias.numpy().reshape(each, -1) for network in (new, old)}
+    for number, of in {0: 2, 2: 0, 3: 1}.items():
+        np.testing.assert_array_equal(rows[new][:, number], rows[old][:, of])
+    # A fresh class of a detector begins at a probability of 0.01.
+    np.testing.assert_allclose(rows[new][:, 1], 0 if name == "localizer" else -np.log(99), rtol=1e-6)
+    boxes = {"fcos": "distances", "retinanet": "deltas", "localizer": "box"}[name]
+    np.testing.assert_array_equal(new.get_layer(boxes).kernel, old.get_layer(boxes).kernel)
+    assert "the head loads 3 of 4 classes" in capsys.readouterr().err
+
+
 @pytest.fixture
 def narrow_dense_layers(monkeypatch):
     """Dense layers have at most 16 units: the 4096 of VGG-16 took most of the time."""

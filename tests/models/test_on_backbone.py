@@ -1,4 +1,4 @@
-"""Captioners begin with trained weights: the backbone's from any file, the words' from a file with as many words."""
+"""Networks on a backbone begin with trained weights: the backbone's from any file, the head's from a file of as many."""
 
 import keras
 import numpy as np
@@ -95,6 +95,36 @@ def test_its_own_file_gives_the_backbone_alone(trained):
 def test_its_own_file_of_other_options_is_refused_with_the_layer(trained, options, message):
     with pytest.raises(ConfigError, match=message):
         captioner(weights=trained[1], **options)
+
+
+SMALL_HEAD = {"levels": "p2-p4", "channels": 8, "depth": 1}
+
+
+def test_a_detector_begins_with_a_classifiers_backbone(classifier):
+    source, file = classifier
+    begun = build("fcos", image_shape=IMAGE_SHAPE, num_classes=5, weights=file, **BACKBONE, **SMALL_HEAD)
+    heads = {layer.name for layer in begun.layers if layer.name.startswith(("p", "class_", "box_", "dist", "center"))}
+    assert loaded(begun, source) == {layer.name for layer in begun.layers if layer.weights} - heads
+
+
+def test_a_detector_begins_with_its_own_file_as_a_whole_or_as_a_backbone(tmp_path):
+    small = {"image_shape": IMAGE_SHAPE, "backbone": "lenet5", **SMALL_HEAD}
+    source, own = moved(build("fcos", num_classes=5, **small)), str(tmp_path / "detector.keras")
+    source.save(own)
+    everything = {layer.name for layer in source.layers if layer.weights}
+    assert loaded(build("fcos", num_classes=5, weights=own, **small), source) == everything
+    assert loaded(build("fcos", num_classes=6, weights=own, **small), source) == everything - {"class_logits"}
+    assert loaded(build("fcos", num_classes=None, weights=own, **small), source) == {"conv1", "conv2"}
+    with pytest.raises(ConfigError, match="at layer 'p2_lateral'"):
+        build("fcos", num_classes=5, weights=own, **{**small, "channels": 16})
+
+
+def test_a_localizer_without_classes_gives_one_its_box(tmp_path):
+    small = {"image_shape": IMAGE_SHAPE, "backbone": "lenet5"}
+    source = moved(build("localizer", num_classes=5, class_logits=False, **small))
+    source.save(tmp_path / "box.keras")
+    begun = build("localizer", num_classes=5, weights=str(tmp_path / "box.keras"), classes=list("abcde"), **small)
+    assert loaded(begun, source) == {layer.name for layer in source.layers if layer.weights}
 
 
 def test_the_scaling_of_a_files_images_is_kept(tmp_path):
