@@ -59,7 +59,7 @@ def kinds_of_errors(boxes: BoxScores) -> Errors:
     counted = ~right & ~ignored
     kinds[~counted] = RIGHT
     found = np.zeros(len(objects.classes), bool)
-    found[_found_objects(boxes)] = True
+    found[found_objects(boxes)] = True
     is_near = counted & np.isin(kinds, [KINDS.index(WRONG_CLASS), KINDS.index(BADLY_PLACED)])
     found[of[is_near]] = True
     return Errors(kinds, of, boxes.matches.counts & ~found)
@@ -133,9 +133,9 @@ def _nearest(answers: Answers, objects: Objects, counts: np.ndarray) -> tuple[In
     return found[0], found[1], found[2], found[3]
 
 
-def _found_objects(boxes: BoxScores) -> Ints:
-    """The objects that right answers found: the nearest free one of their class, the best answers first."""
-    answers, objects, right = boxes.answers, boxes.objects, boxes.matches.right[AT_HALF]
+def found_objects(boxes: BoxScores, *, score: float = 0.0) -> Ints:
+    """The objects that right answers of at least this score found, int64: the nearest free one of their class each."""
+    answers, objects, right = boxes.answers, boxes.objects, boxes.matches.right[AT_HALF] & (boxes.answers.scores >= score)
     of, things, iou = _pairs(answers, objects, boxes.matches.counts)
     kept = right[of] & (answers.classes[of] == objects.classes[things]) & (iou >= ENOUGH)
     # COCO takes the last of objects with equal IoU.
@@ -157,7 +157,7 @@ def _corrected(boxes: BoxScores, errors: Errors, kind: str) -> tuple[Objects, An
     if kind in (DOUBLE, NOTHING_THERE):
         return objects, answers.part(~chosen)
     is_found = np.zeros(len(objects.classes), bool)
-    is_found[_found_objects(boxes)] = True
+    is_found[found_objects(boxes)] = True
     moved, kept = answers.boxes.copy(), ~chosen
     classes = answers.classes.copy()
     for answer in np.flatnonzero(chosen)[np.argsort(-answers.scores[chosen], kind="stable")]:

@@ -1,5 +1,6 @@
 """Judges a detector's answers for a data set: COCO's scores, a row per image, kinds of errors, confusion and curves."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from kerasvision.tasks.added_metrics import check_added_scores
 from kerasvision.tasks.base import Judgement
 from kerasvision.tasks.detection.average_precision import RECALLS, BoxScores
 from kerasvision.tasks.detection.classes import Classes
-from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table
+from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table, found_objects
 from kerasvision.tasks.detection.scores import AT_HALF, JudgedBoxes, best_score
 from kerasvision.tasks.detection.truth import ImageObjects, all_answers, all_objects
 
@@ -53,7 +54,8 @@ def judged_boxes(
     if not boxes.matches.counts.any():
         raise DataError("judging boxes requires objects; none of these images has one that counts")
     at = best_score(boxes) if chosen_score is None else chosen_score
-    judged = JudgedBoxes(boxes, classes, at, truth, _answers_of_images(predictions), settings.metrics)
+    images = _answers_of_images(predictions)
+    judged = JudgedBoxes(boxes, classes, at, truth, images, predictions["image_size"], settings.metrics)
     every = np.arange(len(ids))
     scores = {name: float(value[0]) for name, value in judged.scores(every, np.ones((len(ids), 1))).items()}
     check_added_scores(settings.metrics, scores, count=len(ids))
@@ -123,8 +125,36 @@ def _rows(ids: Sequence[str], judged: JudgedBoxes) -> pd.DataFrame:
             "missed": objects - found,
             "false": counts.false.sum(1).astype(int),
             "loss": objects - found + weight,
+            "things": _things(ids, judged),
         }
     )
+
+
+def _things(ids: Sequence[str], judged: JudgedBoxes) -> list[str]:
+    """For each image, JSON: a list of kind ("found", "false" or "missed"), corners as shares of the sides, class, score.
+
+    Answers of at least the best score, the best first; then the objects that none of them found, without a score.
+    """
+    boxes, score = judged.boxes, judged.best_score
+    answers, objects, names = boxes.answers, boxes.objects, judged.classes.names
+    things: list[list[tuple[str, list[float], str, float | None]]] = [[] for _ in ids]
+    shown = np.flatnonzero((answers.scores >= score) & ~boxes.matches.ignored[AT_HALF])
+    for row in shown[np.argsort(-answers.scores[shown], kind="stable")]:
+        kind = "found" if boxes.matches.right[AT_HALF, row] else "false"
+        image = int(answers.images[row])
+        corners = _shares(answers.boxes[row], judged.sizes[image])
+        things[image].append((kind, corners, names[answers.classes[row]], round(float(answers.scores[row]), 4)))
+    is_missed = boxes.matches.counts.copy()
+    is_missed[found_objects(boxes, score=score)] = False
+    for row in np.flatnonzero(is_missed):
+        image = int(objects.images[row])
+        things[image].append(("missed", _shares(objects.boxes[row], judged.sizes[image]), names[objects.classes[row]], None))
+    return [json.dumps(one, ensure_ascii=False) for one in things]
+
+
+def _shares(box: npt.NDArray[np.float64], size: npt.NDArray[Any]) -> list[float]:
+    shares: list[float] = np.round(box / np.maximum(np.tile(size, 2), 1), 5).tolist()
+    return shares
 
 
 def _curves(boxes: BoxScores, classes: Classes) -> pd.DataFrame:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kerasvision import config as c
 from kerasvision.tasks.added_metrics import TruthAndAnswers, added_evidence, added_measures
@@ -58,6 +60,7 @@ class JudgedBoxes:
         best_score: answers with a lower score do not count for precision, recall, F1 and the number of objects.
         truth: object (N,) of `ImageObjects`, for metrics of a person's own.
         answers: object (N,), a dict of the outputs for each image, likewise.
+        sizes: int (N, 2), height and width of each image in pixels.
         added: these metrics.
     """
 
@@ -66,6 +69,7 @@ class JudgedBoxes:
     best_score: float
     truth: Sequence[ImageObjects]
     answers: Sequence[object]
+    sizes: npt.NDArray[Any]
     added: Sequence[c.Metric] = ()
     counts: Counts = field(init=False)
 

@@ -1,5 +1,7 @@
 """The judgement of a detector: every number is worked out by hand, or is pycocotools' (`test_average_precision`)."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,11 @@ def test_counts_are_those_of_answers_of_at_least_the_best_score(objects_of, answ
         [2, 1, 1, 1],
         [0, 0, 0, 1],
         [1, 1, 0, 0],
+    ]
+    assert json.loads(judgement.rows["things"][0]) == [
+        ["found", [0.1, 0.1, 0.3, 0.3], "cat", 0.9],
+        ["false", [0.1, 0.2, 0.3, 0.4], "cat", 0.6],
+        ["missed", [0.6, 0.6, 0.9, 0.9], "dog", None],
     ]
     # One missed and a false answer of 0.6; a false answer of 0.7; nothing.
     assert judgement.rows["loss"].tolist() == pytest.approx([1.6, 0.7, 0.0])
