@@ -177,12 +177,11 @@ def check_surroundings(task: str, experiment: Surroundings) -> None:
         experiment: its parts.
     """
     mixing = [one.kind for one in experiment.augment if isinstance(one, Mixing)]
-    export, evaluation = experiment.export, experiment.evaluation
+    export = experiment.export
     refused = {
         f"{' and '.join(mixing)} in augment, as mixed images have no boxes": mixing,
         "export.temperature, as the score of a box is not the probability that it is right": export.temperature,
         "export.test_time, as boxes in a changed image are in other places": export.test_time,
-        "evaluation.test_time, as boxes in a changed image are in other places": evaluation.test_time,
     }
     for what, wanted in refused.items():
         if wanted:

@@ -29,7 +29,6 @@ def test_classes_come_from_the_objects():
         ({"augment": (c.CutMix(),)}, "Leave cutmix in augment out"),
         ({"export": c.Export(temperature=True)}, "Leave export.temperature out"),
         ({"export": c.Export(test_time=("flip",))}, "Leave export.test_time out"),
-        ({"evaluation": c.Evaluation(test_time=("flip",))}, "Leave evaluation.test_time out"),
         ({"model": c.Model(name="resnet18")}, "model.options.backbone='resnet18'"),
         ({"model": c.Model(name="show_and_tell")}, "finds boxes, which show_and_tell does not"),
         ({"source": c.Digits()}, "Detection requires objects, but this Digits source gives none. Read objects through"),

@@ -87,12 +87,13 @@ def box_scores(truth: Sequence[ImageObjects], predictions: Mapping[str, npt.NDAr
     is_lost = ~(np.isfinite(predictions["boxes"]).all((1, 2)) & np.isfinite(predictions["scores"]).all(1))
     if is_lost.any():
         raise StageError(f"{is_lost.sum()} of {len(is_lost)} answers of the network are not numbers", hint="train it again")
-    _check_classes(predictions, classes)
+    check_classes(predictions, classes)
     objects = all_objects(truth, predictions["image_size"])
     return BoxScores(objects, all_answers(predictions), count=len(truth), classes=len(classes.names))
 
 
-def _check_classes(predictions: Mapping[str, npt.NDArray[Any]], classes: Classes) -> None:
+def check_classes(predictions: Mapping[str, npt.NDArray[Any]], classes: Classes) -> None:
+    """Raises DataError if answers, the outputs of `answers.predictor`, are of other classes."""
     is_found = np.arange(predictions["boxes"].shape[1]) < predictions["count"][:, None]
     numbers = predictions["class_numbers"][is_found]
     names = np.array([name.encode() for name in classes.names], object)

@@ -18,7 +18,8 @@ from kerasvision.tasks.detection import answers, pictures
 from kerasvision.tasks.detection.answers import SETS, placed_back
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.collecting import collected_boxes
-from kerasvision.tasks.detection.judging import box_scores, judged_boxes
+from kerasvision.tasks.detection.fusion import fused_answers
+from kerasvision.tasks.detection.judging import box_scores, check_classes, judged_boxes
 from kerasvision.tasks.detection.losses import detection_losses
 from kerasvision.tasks.detection.readings import map_shapes
 from kerasvision.tasks.detection.scores import best_score
@@ -130,6 +131,12 @@ class DetectionTask(Task):
             settings=self.settings,
             chosen_score=self._best_score,
         )
+
+    def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The boxes of several models or views, fused; see `fusion`."""
+        for one in predictions:
+            check_classes(one, self.found)
+        return fused_answers(predictions, overlap=self.settings.overlap, names=self.classes)
 
     def caption(self, row: pd.Series) -> str:
         """How many objects there are, and how many were found, missed and falsely found."""
