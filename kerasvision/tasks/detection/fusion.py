@@ -50,12 +50,13 @@ def fused_boxes(boxes: Floats, scores: Floats, classes: Ints, *, models: int, ov
     >>> found[0].tolist(), found[1].round(2).tolist()  # (0.9 * 10 + 0.3 * 8) / 1.2, (0.9 + 0.3) / 2, 0.6 / 2
     ([[0.0, 0.0, 10.0, 9.5], [5.0, 5.0, 9.0, 9.0]], [0.6, 0.3])
     """
-    sums, weights, counts, kinds = np.zeros((len(scores), 4)), np.zeros(len(scores)), np.zeros(len(scores)), []
+    sums, weights, counts = np.zeros((len(scores), 4)), np.zeros(len(scores)), np.zeros(len(scores))
+    kinds: list[int] = []
     for row in np.argsort(-scores, kind="stable"):
         size = len(kinds)
         fused = sums[:size] / weights[:size, None]
         near = iou_of(fused, np.broadcast_to(boxes[row], fused.shape), crowd=np.zeros(size, bool))
-        near[np.array(kinds, int) != classes[row]] = 0.0
+        near[np.array(kinds, np.int64) != classes[row]] = 0.0
         place = int(near.argmax()) if size and near.max() > overlap else size
         if place == size:
             kinds.append(int(classes[row]))

@@ -1,10 +1,13 @@
 """Detection in pages: a line below an image, and curves of precision."""
 
+import json
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kerasvision.tasks.base import Judgement
+from kerasvision.tasks.base import Illustration, Judgement
+from kerasvision.tasks.drawing import Drawing
 
 # With more classes, single curves cannot be told apart.
 MOST_CURVES = 10
@@ -17,6 +20,26 @@ def caption_line(row: pd.Series) -> str:
     '2 of 3 found, 4 false'
     """
     return f"{row['found']} of {row['objects']} found, {row['false']} false"
+
+
+def drawings(row: pd.Series) -> tuple[Drawing, ...]:
+    """What was found, falsely found and missed in the image of a row.
+
+    >>> drawings(pd.Series({"things": '[["missed", [0.0, 0.0, 0.5, 1.0], "cat", null]]'}))
+    (Drawing(kind='missed', corners=(0.0, 0.0, 0.5, 1.0), label='cat', score=None),)
+    """
+    return tuple(Drawing(kind, tuple(corners), label, score) for kind, corners, label, score in json.loads(row["things"]))
+
+
+def illustrations(rows: pd.DataFrame) -> list[Illustration]:
+    """Each image with its drawings; the answer in words, and the objects that are there."""
+    return [_illustration(row) for _, row in rows.iterrows()]
+
+
+def _illustration(row: pd.Series) -> Illustration:
+    drawn = drawings(row)
+    truth = tuple(one.label for one in drawn if one.kind != "false")
+    return Illustration(str(row["id"]), caption_line(row), truth=truth, drawings=drawn)
 
 
 def figures(judgement: Judgement) -> dict[str, Figure]:

@@ -1,7 +1,7 @@
 """Detection as a task: boxes with a class and a score, judged as COCO judges them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.places import Places
-from kerasvision.tasks.base import Batch, ExtraSignature, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.base import Ask, Batch, ExtraSignature, Illustration, Judgement, Objective, Predictions, Task
 from kerasvision.tasks.detection import answers, pictures
 from kerasvision.tasks.detection.answers import SETS, placed_back
 from kerasvision.tasks.detection.classes import Classes
@@ -21,9 +21,11 @@ from kerasvision.tasks.detection.collecting import collected_boxes
 from kerasvision.tasks.detection.fusion import fused_answers
 from kerasvision.tasks.detection.judging import box_scores, check_classes, judged_boxes
 from kerasvision.tasks.detection.losses import detection_losses
+from kerasvision.tasks.detection.presentation import ANSWERS
 from kerasvision.tasks.detection.readings import map_shapes
 from kerasvision.tasks.detection.scores import best_score
 from kerasvision.tasks.detection.truth import image_objects
+from kerasvision.tasks.drawing import Drawing
 
 
 class DetectionTask(Task):
@@ -107,6 +109,10 @@ class DetectionTask(Task):
         """All boxes and scores before those that overlap are dropped."""
         return answers.extra_signatures(model, classes=self.found)
 
+    def presentation(self) -> Mapping[str, Any]:
+        """Boxes are drawn, and listed in pixels; see `presentation.FoundObjects`."""
+        return ANSWERS
+
     def truth(self, batch: Batch) -> np.ndarray:
         """The objects of each image, object (N,) of `truth.ImageObjects`.
 
@@ -141,6 +147,14 @@ class DetectionTask(Task):
     def caption(self, row: pd.Series) -> str:
         """How many objects there are, and how many were found, missed and falsely found."""
         return pictures.caption_line(row)
+
+    def drawings(self, row: pd.Series) -> tuple[Drawing, ...]:
+        """What was found, found where nothing is, and missed."""
+        return pictures.drawings(row)
+
+    def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
+        """Each image with what was found, falsely found and missed."""
+        return pictures.illustrations(rows)
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """Precision against recall of each class."""
