@@ -300,6 +300,15 @@ class Task(ABC):
         """
         return answers
 
+    def sets(self) -> Mapping[str, tuple[str, ...]]:
+        """Which outputs are sets: an output of corners -> the outputs that belong to its rows. Empty by default.
+
+        The corners are float (N, K, 4): y_min, x_min, y_max, x_max of each thing that was found. The other outputs have
+        N times K rows too. A row of zeros and empty texts is empty. A proof that two models give the same answers first
+        matches the rows of a set, because rounding may swap two of them.
+        """
+        return {}
+
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
         """Name -> what a served model answers in addition to the predictions; empty by default.
 

@@ -19,7 +19,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.predictions import predict_split_from_bytes
 from kerasvision.export.proof import parity
-from kerasvision.export.proof.canary import answers
+from kerasvision.export.proof.canary import answers, expected_answers
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.served.model import ServedModel
@@ -76,8 +76,10 @@ def exported(network, images, tmp_path_factory):
     task = task_of(c.BeamSearch(width=3), captions=2)
     transform = ImageTransform(c.Transform(image_size=(32, 32)), (0.0,) * 3, (1.0,) * 3)
     described = export_saved_model(network, task=task, transform=transform, folder=folder)
-    expected = answers(task.predictor(network), images, transform)
-    return SimpleNamespace(folder=folder, task=task, transform=transform, described=described, expected=expected)
+    proof = expected_answers(task, network, images, transform)
+    return SimpleNamespace(
+        folder=folder, task=task, transform=transform, described=described, expected=proof.of_bytes, proof=proof
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_another_process_gives_the_same_sentences(exported, images, forked_proce
     monkeypatch.setattr(parity, "take", forked_process)
     pixels = np.stack([exported.transform.pixels(image).numpy() for image in images])
     settings = c.Serving(latency_queries=5)
-    certificate = parity.prove(exported.folder, images=images, expected=exported.expected, pixels=pixels, settings=settings)
+    certificate = parity.prove(exported.folder, images=images, expected=exported.proof, pixels=pixels, settings=settings)
     assert (certificate.complaints, certificate.blessed) == ((), True)
     assert certificate.found["rest"] == {"instances": 0.0, "inputs": 0.0}
 
@@ -170,8 +172,8 @@ def test_samples_are_the_same_whether_an_image_is_alone_or_not(network, images, 
     predict = tf.function(
         sample.predictor(network), autograph=False, input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)]
     )
-    together = answers(predict, images, exported.transform)
-    alone = [answers(predict, [image], exported.transform) for image in images]
+    together = answers(lambda pixels, _: predict(pixels), images, exported.transform)
+    alone = [answers(lambda pixels, _: predict(pixels), [image], exported.transform) for image in images]
     assert texts(together["captions"]) == [texts(one["captions"])[0] for one in alone]
     assert len({row[0] for row in texts(together["captions"])}) > 1
 

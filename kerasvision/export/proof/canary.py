@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -18,16 +19,20 @@ from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.export.proof.fresh_process import start_early
-from kerasvision.export.proof.parity import Certificate, prove
+from kerasvision.export.proof.parity import Certificate, Expected, prove
 from kerasvision.export.writing.exporting import BATCH_SIZE
 from kerasvision.export.writing.formats.writing import format_complaints
 from kerasvision.export.writing.saved_model import over_views
 from kerasvision.models.saved import load_network
-from kerasvision.tasks.base import Predictions, make_task
+from kerasvision.ops.places import Places
+from kerasvision.tasks.base import Predictions, Task, make_task
 
-# How many of them are also sent as pixels.
+# How many of them are also sent as pixels, and to further signatures.
 AS_PIXELS = 64
 ORIENTATION_TAG = 0x0112
+
+# (scaled images float32 (N, H, W, C), where they lie in it) -> named outputs of N rows.
+Answer = Callable[[tf.Tensor, Places], Predictions]
 
 
 def prove_on_canaries(
@@ -59,10 +64,10 @@ def prove_on_canaries(
     names = class_names(transform, labels=DataSchema.load(schema).classes)
     task = make_task(TrainerSettings.load(model_settings).task, names)
     exported = json.loads(record.read_text(encoding="utf-8"))
-    network = over_views(load_network(model_file), task=task, test_time=exported["test_time"])
-    predict = task.predictor(network, temperature=(exported["temperature"] or {"value": 1.0})["value"])
+    alone = load_network(model_file)
+    temperature = (exported["temperature"] or {"value": 1.0})["value"]
     transformed = ImageTransform.load(transform)
-    expected = answers(predict, images, transformed)
+    expected = expected_answers(task, alone, images, transformed, temperature=temperature, test_time=exported["test_time"])
     pixels = np.stack([transformed.pixels(image).numpy() for image in images[:AS_PIXELS]])
     certificate = prove(saved_model, images=images, expected=expected, pixels=pixels, settings=settings)
     complaints = [*certificate.complaints, *format_complaints(exported["formats"])]
@@ -93,16 +98,40 @@ def rewritten(image: bytes, way: str) -> bytes:
 WAYS = ("jpeg", "png", "grey_jpeg", "grey_png", *(f"turned_{orientation}" for orientation in range(2, 9)))
 
 
-def answers(
-    predict: Callable[[tf.Tensor], Predictions], images: Sequence[bytes], transform: ImageTransform
-) -> Mapping[str, np.ndarray]:
-    """name -> a predictor's answers for all images, an array of N rows; the images are transformed here.
+def expected_answers(
+    task: Task,
+    network: keras.Model,
+    images: Sequence[bytes],
+    transform: ImageTransform,
+    *,
+    temperature: float = 1.0,
+    test_time: Sequence[str] = (),
+) -> Expected:
+    """What a SavedModel of a trained network must answer for encoded images; see `export_saved_model` for the arguments."""
+    predict = task.predictor(over_views(network, task=task, test_time=test_time), temperature=temperature)
+    further = task.extra_signatures(network, temperature=temperature)
+    some = images[:AS_PIXELS]
 
-    `predict` takes scaled images, float32 (N, H, W, C), and returns named outputs of N rows.
-    """
-    batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform, num_parallel_calls=2).batch(BATCH_SIZE)
-    found = [{name: np.asarray(value) for name, value in predict(batch).items()} for batch in batches]
-    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+    def placed(answer: Callable[[tf.Tensor], Predictions]) -> Answer:
+        return lambda pixels, places: task.placed_back(answer(pixels), places)
+
+    return Expected(
+        of_bytes=answers(placed(predict), images, transform),
+        of_pixels=answers(lambda pixels, _: predict(pixels), some, transform),
+        further={name: answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
+        sets=task.sets(),
+    )
+
+
+def answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:
+    """name -> the answers for all encoded images, an array of N rows; the images are transformed here."""
+    batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform.placed, num_parallel_calls=2).batch(BATCH_SIZE)
+    frame = transform.settings.image_size
+    found = [
+        answer(transform.scaled(pixels), Places(placement.scale, placement.translation, size, frame=frame))
+        for pixels, placement, size in batches
+    ]
+    return {name: np.concatenate([np.asarray(one[name]) for one in found]) for name in found[0]}
 
 
 def _pairs(originals: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:

@@ -5,23 +5,20 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict
+from types import MappingProxyType
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.experiment import Serving
 from kerasvision.errors import ExportError
-from kerasvision.export.proof import probe
 from kerasvision.export.proof.container import ask_container, why_no_container
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.proof.fresh_process import Request, take
-from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
-
-# If two scores are equal except for rounding, their labels may swap places: in one of this many rows.
-ROWS_PER_SWAPPED_TEXT = 500
-
-Arrays = Mapping[str, np.ndarray]
+from kerasvision.export.proof.probe import BATCH_SIZES
+from kerasvision.export.writing.differences import Arrays, Sets, aligned, allowed_images, differing_rows, gaps
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
 
 
 class ProbeFindings(TypedDict):
@@ -30,7 +27,6 @@ class ProbeFindings(TypedDict):
     Attributes:
         tensorflow: its version.
         load_seconds, start_seconds: from the start of Python until the model was loaded, and until its first answer.
-        batch_difference: largest difference of a number between batches of several sizes; None if a text or a shape differs.
         bad_row: what is wrong with the answer to bytes that are not an image; empty if nothing is.
         rest: form of the request -> the difference after conversion to JSON and back, or why it cannot be converted.
         latency_ms: p50, p95, p99 of single images.
@@ -42,13 +38,40 @@ class ProbeFindings(TypedDict):
     tensorflow: str
     load_seconds: float
     start_seconds: float
-    batch_difference: float | None
     bad_row: str
     rest: dict[str, float | str | None]
     latency_ms: dict[str, float]
     images_per_second: float
     memory_mb: float
     kerasvision_imported: bool
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The trained network's answers: output name -> array of N rows.
+
+    Attributes:
+        of_bytes: for all images, as `serving_default` must give them.
+        of_pixels: for the first images, as `serve_tensor` must give them.
+        further: signature -> for the first images, if it takes nothing but encoded images. Compared position by position.
+        sets: which outputs of the first two are sets, as in `Task.sets`.
+    """
+
+    of_bytes: Arrays
+    of_pixels: Arrays
+    further: Mapping[str, Arrays] = field(default_factory=dict)
+    sets: Sets = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the fresh process answered, with the names of `Expected`; what it found; the answers by size of the batches."""
+
+    found: ProbeFindings
+    of_bytes: Arrays
+    of_pixels: Arrays | None
+    further: Mapping[str, Arrays]
+    by_batch_size: Sequence[Arrays]
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ def prove(
     saved_model: Path,
     *,
     images: Sequence[bytes],
-    expected: Arrays,
+    expected: Expected,
     pixels: np.ndarray,
     settings: Serving,
 ) -> Certificate:
@@ -95,7 +118,7 @@ def prove(
     Args:
         saved_model: the folder.
         images: encoded canary images.
-        expected: output name -> the trained network's answers for them, an array of N rows.
+        expected: the trained network's answers for them.
         pixels: float32 (M, H, W, C) in [0, 255]: the first M of the images, decoded.
         settings: how close the answers must be.
     """
@@ -108,47 +131,59 @@ def prove(
         failure = _ask(saved_model, images, pixels, Path(scratch), settings.latency_queries)
         if failure:
             return replace(unproven, complaints=(*complaints, failure))
-        found, received = _read_answers(Path(scratch))
-    differing, largest = _compare_answers(received, expected, pixels=len(pixels), allowed=allowed)
+        received = _read_answers(Path(scratch))
+    differing, largest = _compare_answers(received, expected, allowed=allowed)
+    by_batch_size = _compare_batches(received.by_batch_size, expected.sets, allowed)
     container, differing_there = _in_a_container(saved_model, images, expected, settings)
-    complaints += [*differing, *check_findings(found, allowed), *differing_there]
-    facts = {**_facts(found, saved_model), "max_difference": largest}
-    everything = {**found, "container": container, "signatures": signatures}
-    return Certificate(not complaints, tuple(complaints), len(images), largest, allowed, facts, everything)
+    complaints += [*differing, *by_batch_size.complaints, *check_findings(received.found, allowed), *differing_there]
+    facts = {**_facts(received.found, saved_model), "max_difference": largest}
+    measured = {"batch_difference": by_batch_size.largest, "container": container, "signatures": signatures}
+    return Certificate(
+        not complaints, tuple(complaints), len(images), largest, allowed, facts, {**received.found, **measured}
+    )
 
 
-def compare_outputs(received: Arrays, expected: Arrays, allowed: float) -> tuple[list[str], float]:
-    """Complaints about outputs that differ, and the largest difference of a number.
+class Comparison(NamedTuple):
+    """Complaints about outputs that differ, and the largest difference of a number."""
 
-    Both are output name -> array (N, ...): float32 or float64 numbers, bool, or texts (string, or bytes as objects).
+    complaints: list[str]
+    largest: float
+
+
+def compare_outputs(received: Arrays, expected: Arrays, allowed: float, *, sets: Sets = MappingProxyType({})) -> Comparison:
+    """Compares outputs position by position, and the rows of sets after they were matched.
+
+    Args:
+        received, expected: output name -> array (N, ...): numbers, bool, or texts (string, or bytes as objects).
+        allowed: the largest difference of a number that is not whole.
+        sets: which outputs are sets, as in `Task.sets`.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
-    (['scores differ by up to 0.25 (allowed: 1e-05)'], 0.25)
+    Comparison(complaints=['scores differ by up to 0.25 (allowed: 1e-05)'], largest=0.25)
     """
-    complaints, largest = [], 0.0
-    for name, wanted in expected.items():
-        got = received.get(name)
+    made, complaints, largest = aligned(received, expected, sets, closeness=allowed), [], 0.0
+    count = len(made.unmatched)
+    most, unmatched = allowed_images(count, sets=sets), int(made.unmatched.sum())
+    if unmatched > most:
+        complaints.append(f"{', '.join(sets)}: rows are missing or added in {unmatched} of {count} images")
+    for name, wanted in made.wanted.items():
+        got = made.received.get(name)
         if got is None or got.shape != wanted.shape:
             complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
         elif wanted.dtype.kind == "f":
-            # A NaN counts as different, whatever the other value is.
-            difference = float(np.max(np.nan_to_num(np.abs(got - wanted), nan=np.inf, posinf=np.inf), initial=0.0))
+            difference = float(np.max(gaps(got, wanted), initial=0.0))
             largest = max(largest, difference)
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
-        else:
-            differ = (got.astype(str) != probe.text(wanted)).reshape(len(wanted), -1).any(axis=1).sum()
-            if differ > len(wanted) // ROWS_PER_SWAPPED_TEXT:
-                complaints.append(f"{name} differ in {differ} of {len(wanted)} rows")
-    return complaints, largest
+        # What has other rows has another number of them: that was counted above.
+        elif (differ := (differing_rows(got, wanted) & ~made.unmatched).sum()) > most:
+            complaints.append(f"{name} differ in {differ} of {count} rows")
+    return Comparison(complaints, largest)
 
 
 def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
-    """Complaints about findings of the fresh process: batches, bad rows, JSON, and imports."""
+    """Complaints about findings of the fresh process: bad rows, JSON, and imports."""
     complaints = [found["bad_row"]] if found["bad_row"] else []
-    gap = found["batch_difference"]
-    if gap is None or gap > allowed:
-        complaints.append(f"the answer to an image depends on the size of its batch (numbers differ by {gap})")
     for form, difference in found["rest"].items():
         if difference is None or isinstance(difference, str) or difference > allowed:
             complaints.append(f"REST with `{form}` does not preserve the answers: {difference}")
@@ -157,8 +192,18 @@ def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
     return complaints
 
 
+def _compare_batches(by_size: Sequence[Arrays], sets: Sets, allowed: float) -> Comparison:
+    """Compares the answers to the same images in batches of several sizes."""
+    first, *others = by_size
+    compared = [compare_outputs(other, first, allowed, sets=sets) for other in others]
+    said = [
+        f"the answer to an image depends on the size of its batch: {one}" for each in compared for one in each.complaints
+    ]
+    return Comparison(list(dict.fromkeys(said)), max(each.largest for each in compared))
+
+
 def _in_a_container(
-    saved_model: Path, images: Sequence[bytes], expected: Arrays, settings: Serving
+    saved_model: Path, images: Sequence[bytes], expected: Expected, settings: Serving
 ) -> tuple[str, list[str]]:
     """The outcome of the same images in TensorFlow Serving itself, and complaints."""
     missing = why_no_container(settings.container)
@@ -168,31 +213,37 @@ def _in_a_container(
         received = ask_container(saved_model, image=settings.container, images=images)
     except ExportError as error:
         return "failed", [f"in a container: {error}"]
-    complaints, largest = compare_outputs(received, expected, settings.max_difference)
+    complaints, largest = compare_outputs(received, expected.of_bytes, settings.max_difference, sets=expected.sets)
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
-def _read_answers(folder: Path) -> tuple[ProbeFindings, dict[str, Arrays]]:
-    """The probe's findings, and the answers that it received for `bytes` and for `pixels`."""
+def _read_answers(folder: Path) -> Received:
     found: ProbeFindings = json.loads((folder / "found.json").read_text(encoding="utf-8"))
-    return found, {file.stem: dict(np.load(file)) for file in folder.glob("*.npz")}
+    pixels = folder / "pixels.npz"
+    return Received(
+        found=found,
+        of_bytes=dict(np.load(folder / "bytes.npz")),
+        of_pixels=dict(np.load(pixels)) if pixels.exists() else None,
+        further={file.stem: dict(np.load(file)) for file in folder.glob("further/*.npz")},
+        by_batch_size=[dict(np.load(folder / "batches" / f"{size}.npz")) for size in BATCH_SIZES],
+    )
 
 
-def _compare_answers(
-    received: Mapping[str, Arrays], expected: Arrays, *, pixels: int, allowed: float
-) -> tuple[list[str], float]:
-    """Complaints about the answers to bytes and to pixels (fewer images), and the largest difference."""
-    complaints, differences = [], []
-    for name, answers in received.items():
-        rows = slice(pixels if name == "pixels" else None)
-        differing, largest = compare_outputs(answers, {key: all_[rows] for key, all_ in expected.items()}, allowed)
-        complaints += [f"asked with {name}: {one}" for one in differing]
-        differences.append(largest)
-    images = len(next(iter(expected.values())))
-    rejected = int((~received["bytes"].get(VALID, np.ones(images, bool))).sum())
+def _compare_answers(received: Received, expected: Expected, *, allowed: float) -> Comparison:
+    """Compares the answers to bytes, to pixels, and of further signatures."""
+    asked = [("bytes", received.of_bytes, expected.of_bytes, expected.sets)]
+    if received.of_pixels is not None:
+        asked.append(("pixels", received.of_pixels, expected.of_pixels, expected.sets))
+    asked += [(name, got, expected.further[name], {}) for name, got in received.further.items() if name in expected.further]
+    compared = {name: compare_outputs(got, wanted, allowed, sets=sets) for name, got, wanted, sets in asked}
+    complaints = [f"asked with {name}: {one}" for name, each in compared.items() for one in each.complaints]
+    missing = sorted(set(expected.further) - set(received.further))
+    complaints += [f"there is no signature {name}({BYTES_INPUT})" for name in missing]
+    images = len(next(iter(expected.of_bytes.values())))
+    rejected = int((~received.of_bytes.get(VALID, np.ones(images, bool))).sum())
     if rejected:
         complaints.append(f"{rejected} of {images} images were rejected as unreadable")
-    return complaints, max(differences)
+    return Comparison(complaints, max(each.largest for each in compared.values()))
 
 
 def _facts(found: ProbeFindings, saved_model: Path) -> dict[str, float]:

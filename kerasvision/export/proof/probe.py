@@ -4,9 +4,16 @@
 
 It imports first, and then reads JSON from standard input: `saved_model`, `requests`, `answers` and `latency_queries`.
 Without input it ends. `requests` is a folder: `images.tfrecord`, encoded images; `pixels.npy`, float32 (M, H, W, C), decoded
-images. `answers` is a folder for the results: `bytes.npz`, the answers of `serving_default` for all images, in order;
-`pixels.npz`, the answers of `serve_tensor`; `found.json`, times, memory and other findings. This file must not import
-anything of kerasvision. In every function, `ask` takes encoded images, string (N,), and returns named outputs (N, ...).
+images. `answers` is a folder for the results, which exists:
+
+- `bytes.npz`, the answers of `serving_default` for all images, in order
+- `pixels.npz`, the answers of `serve_tensor`
+- `further/NAME.npz`, the answers of each other signature that takes nothing but encoded images, for the first images
+- `batches/SIZE.npz`, the answers of `serving_default` for the first images, in batches of this size
+- `found.json`, times, memory and other findings
+
+This file must not import anything of kerasvision. In every function, `ask` takes encoded images, string (N,), and returns
+named outputs (N, ...).
 """
 
 import time
@@ -17,6 +24,7 @@ import atexit  # noqa: E402 - the start-up time is measured from here
 import base64  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
+import os  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
@@ -37,7 +45,7 @@ IMPORT_SECONDS = time.perf_counter() - BEGAN
 BATCH_SIZE = 32
 # A server joins requests to batches of any size, and splits them again: 7 divides none of the others.
 BATCH_SIZES = (1, 7, 32)
-# How many images are sent in batches of these sizes.
+# How many images are sent in batches of these sizes, and to further signatures.
 COMPARED = 64
 THROUGHPUT_BATCHES = 10
 
@@ -63,11 +71,13 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
             for start in range(0, len(pixels), BATCH_SIZE)
         ]
         save(f"{answers}/pixels.npz", joined(batches))
+    save_further(loaded.signatures, images[:COMPARED], answers)
+    for size in BATCH_SIZES:
+        save(f"{answers}/batches/{size}.npz", asked(ask, images[:COMPARED], size))
     found = {
         "tensorflow": tf.__version__,
         "load_seconds": load_seconds,
         "start_seconds": start_seconds,
-        "batch_difference": batch_difference(ask, images[:COMPARED]),
         "bad_row": bad_row(ask, images[0]),
         "rest": {form: rest_difference(ask, images[:3], form) for form in ("instances", "inputs")},
         "latency_ms": latencies(ask, images, latency_queries),
@@ -89,10 +99,13 @@ def joined(batches: Sequence[Mapping[str, tf.Tensor]]) -> Arrays:
     return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
 
-def batch_difference(ask: Ask, images: list[bytes]) -> float | None:
-    """The largest difference of a number between requests of 1, of 7 and of 32 images; None if a text differs."""
-    first, *others = (asked(ask, images, size) for size in BATCH_SIZES)
-    return largest([difference(other, first) for other in others])
+def save_further(
+    signatures: Mapping[str, tf.types.experimental.ConcreteFunction], images: list[bytes], answers: str
+) -> None:
+    """Saves the answers of all signatures but `serving_default` that take nothing but encoded images."""
+    for name, ask in signatures.items():
+        if name != "serving_default" and set(ask.structured_input_signature[1]) == {"image_bytes"}:
+            save(f"{answers}/further/{name}.npz", asked(ask, images, BATCH_SIZE))
 
 
 def bad_row(ask: Ask, image: bytes) -> str:
@@ -105,9 +118,10 @@ def bad_row(ask: Ask, image: bytes) -> str:
         return "there is no output `valid` that marks rows that are not images"
     if mixed["valid"].numpy().tolist() != [True, False, True]:
         return f"`valid` is {mixed['valid'].numpy().tolist()} for an image, bytes that are not an image, and an image"
-    alone = ask(image_bytes=tf.constant([image]))
-    around = {name: value.numpy()[::2] for name, value in mixed.items()}
-    apart = difference(around, {name: np.repeat(value.numpy(), 2, axis=0) for name, value in alone.items()})
+    # In a batch of the same size, nothing is rounded otherwise.
+    alike = ask(image_bytes=tf.constant([image] * 3))
+    around, expected = ({name: value.numpy()[::2] for name, value in one.items()} for one in (mixed, alike))
+    apart = difference(around, expected)
     return "" if apart is not None and apart < 1e-4 else "a row that is not an image changes the answers to the others"
 
 
@@ -179,14 +193,9 @@ def difference(one: Arrays, other: Arrays) -> float | None:
     return apart
 
 
-def largest(gaps: list[float | None]) -> float | None:
-    """The largest value, or None if one is None."""
-    known = [gap for gap in gaps if gap is not None]
-    return max(known) if len(known) == len(gaps) else None
-
-
 def save(file: str, arrays: Arrays) -> None:
     """Saves arrays of any dtype and shape, with bytes objects as string, because NumPy would pickle objects."""
+    os.makedirs(os.path.dirname(file), exist_ok=True)  # noqa: PTH103, PTH120
     np.savez(file, allow_pickle=False, **{name: text(value) for name, value in arrays.items()})
 
 

@@ -143,7 +143,10 @@ def _from_bytes(
 def describe_signatures(
     folder: Path, *, task: Task, further: Mapping[str, ExtraSignature], test_time: Sequence[str] = ()
 ) -> dict[str, object]:
-    """Signature -> inputs and outputs -> name -> type, shape (None is free) and meaning, read from the SavedModel itself."""
+    """Signature -> inputs and outputs -> name -> type, shape (None is free) and meaning, read from the SavedModel itself.
+
+    An output of corners also has `set`: the outputs that belong to its rows, see `Task.sets`.
+    """
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
         TENSOR_INPUT: "an image of this size, with pixels in [0, 255]",
@@ -155,14 +158,15 @@ def describe_signatures(
         added = f"; the answer is the mean over it and these views of it: {', '.join(test_time)}"
         images = ((BYTES_SIGNATURE, BYTES_INPUT), (TENSOR_SIGNATURE, TENSOR_INPUT))
         own |= {name: {key: meaning[key] + added} for name, key in images}
+    sets = dict.fromkeys((BYTES_SIGNATURE, TENSOR_SIGNATURE), task.sets())
+
+    def described(name: str, key: str, dtype: str, shape: list[int | None] | None) -> dict[str, object]:
+        said: dict[str, object] = {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
+        others = sets.get(name, {}).get(key)
+        return said if others is None else {**said, "set": list(others)}
+
     return {
-        name: {
-            part: {
-                key: {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
-                for key, (dtype, shape) in tensors.items()
-            }
-            for part, tensors in one.items()
-        }
+        name: {part: {key: described(name, key, *spec) for key, spec in tensors.items()} for part, tensors in one.items()}
         for name, one in signatures(read_graph(folder)).items()
     }
 

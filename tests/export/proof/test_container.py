@@ -58,7 +58,8 @@ def test_other_answers_of_the_container_are_complaints(monkeypatch):
     expected = {"scores": np.array([[0.25], [0.5]], np.float32)}
     monkeypatch.setattr(parity, "why_no_container", lambda image: "")
     monkeypatch.setattr(parity, "ask_container", lambda *_, **__: {"scores": expected["scores"] + 0.125})
-    said, complaints = parity._in_a_container(Path(), [b"", b""], expected, c.Serving())
+    wanted = parity.Expected(expected, expected)
+    said, complaints = parity._in_a_container(Path(), [b"", b""], wanted, c.Serving())
     assert said == "tensorflow/serving differs by 0.125 at most"
     assert complaints == ["in a container: scores differ by up to 0.125 (allowed: 1e-05)"]
 

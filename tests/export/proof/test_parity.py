@@ -13,7 +13,7 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.export.proof import parity
 from kerasvision.export.proof.canary import WAYS, canaries, prove_on_canaries, rewritten
 from kerasvision.export.proof.contract import check_contract, check_signatures
-from kerasvision.export.proof.parity import check_findings, compare_outputs, prove
+from kerasvision.export.proof.parity import Expected, check_findings, compare_outputs, prove
 from kerasvision.export.writing.graph import read_graph
 from kerasvision.export.writing.saved_model import export_saved_model
 
@@ -95,7 +95,7 @@ def certificates(trained, stripes, images, expected, tmp_path_factory, forked_pr
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity, "take", forked_process)
         others = {
-            name: prove(saved_model, images=images, expected=expected, pixels=pixels, settings=SETTINGS)
+            name: prove(saved_model, images=images, expected=Expected(expected, expected), pixels=pixels, settings=SETTINGS)
             for name, saved_model in saved_models.items()
         }
     return others | {"real": real}
@@ -271,7 +271,6 @@ def test_usable_signatures_have_no_complaint():
 
 FINE = {
     "bad_row": "",
-    "batch_difference": 0.0,
     "rest": {"instances": 0.0, "inputs": 0.0},
     "kerasvision_imported": False,
 }
@@ -284,8 +283,6 @@ FINE = {
             {"bad_row": "a row that is not an image fails the whole request"},
             "a row that is not an image fails the whole request",
         ),
-        ({"batch_difference": None}, "depends on the size of its batch"),
-        ({"batch_difference": 0.2}, "depends on the size of its batch (numbers differ by 0.2)"),
         (
             {"rest": {"instances": "UnicodeDecodeError: bad"}},
             "REST with `instances` does not preserve the answers: UnicodeDecodeError",

@@ -126,7 +126,7 @@ def test_a_record_without_the_views_expects_the_answers_of_the_network_alone(
     wanted = {}
 
     def prove(saved_model, *, expected, **_):
-        wanted.update(expected)
+        wanted.update(expected.of_bytes)
         return parity.Certificate(True, (), 6, 0.0, SETTINGS.max_difference)
 
     monkeypatch.setattr(canary, "start_early", lambda: None)
