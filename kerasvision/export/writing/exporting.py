@@ -76,6 +76,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         formats = write_formats(
             asked.formats,
             predict=task.predictor(answering, temperature=temperature),
+            sets=task.sets(),
             transform=transform,
             examples=examples,
             saved_model=saved_model,

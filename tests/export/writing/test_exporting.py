@@ -83,8 +83,23 @@ def test_int8_is_smaller(exported):
 def test_a_format_that_answers_otherwise_is_complained_about():
     found = compare_numbers({"scores": np.array([[0.5, np.nan]])}, {"scores": np.array([[0.25, 0.75]])})
     assert found["max_difference"] == np.inf
-    failed = {"onnx": {**found, "allowed_difference": 1e-4, "passed": False}}
+    failed = {"onnx": {**found, "allowed_difference": 1e-4, "allowed_decisions": 0, "passed": False}}
     assert format_complaints(failed) == ["onnx: numbers differ by up to inf (allowed: 0.0001)"]
+
+
+def test_other_rows_of_a_set_are_complained_about_and_another_order_is_not():
+    corners = np.array([[[0, 0, 1, 1], [0, 0, 0.5, 0.5]]] * 2)
+    wanted = {"corners": corners, "scores": np.array([[0.75, 0.5]] * 2), "count": np.array([2, 2])}
+    swapped = {**wanted, "corners": corners[:, ::-1], "scores": wanted["scores"][:, ::-1]}
+    sets = {"corners": ("scores",)}
+    found = compare_numbers(swapped, wanted, sets=sets)
+    assert (found["max_difference"], found["other_decisions"], found["same_answers"]) == (0.0, 0, 1.0)
+    fewer = {name: rows.copy() for name, rows in wanted.items()}
+    fewer["corners"][1, 1], fewer["scores"][1, 1], fewer["count"][1] = 0, 0, 1
+    found = compare_numbers(fewer, wanted, sets=sets)
+    assert (found["max_difference"], found["other_decisions"], found["same_answers"]) == (0.0, 1, 0.5)
+    failed = {"onnx": {**found, "allowed_difference": 1e-4, "allowed_decisions": 0, "passed": False}}
+    assert format_complaints(failed) == ["onnx: other whole numbers or rows in 1 of 2 images"]
 
 
 @pytest.fixture
@@ -95,6 +110,7 @@ def formats_to(trained):
         return write_formats(
             c.Export(formats=(asked,)).formats,
             predict=trained.task.predictor(trained.network),
+            sets=trained.task.sets(),
             transform=trained.transform,
             examples=trained.examples,
             saved_model=trained.saved_model,

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasvision import config as c
+from kerasvision.data.examples import ExampleSet, write_examples
+from kerasvision.export.writing.formats.litert import ask_litert
+from kerasvision.export.writing.formats.writing import format_complaints, write_formats
 from kerasvision.export.writing.rows import decoded_rows
 from kerasvision.served.model import ServedModel
 
@@ -59,6 +63,35 @@ def test_pixels_are_answered_in_the_networks_frame(served, corners):
     answers = served("serve_tensor", image=tf.constant(corners.painted(corners.FRAME, box), tf.float32)[tf.newaxis])
     assert "image_size" not in answers
     np.testing.assert_allclose(answers["corners"][0, 0] * np.tile(corners.FRAME, 2), box, atol=1e-3)
+
+
+def test_other_formats_carry_all_numbers_of_a_set_and_no_texts(served, corners, saved_corners, tmp_path):
+    task, transform = corners.CornersTask(), corners.transform()
+    boxes = [((60, 140), (20, 50, 34, 90), (12, 58, 50, 78 + number)) for number in range(4)]
+    rows = [(str(number), corners.png(corners.painted(*one)), "", []) for number, one in enumerate(boxes)]
+    write_examples(lambda split: rows, splits=["train", "test"], classes=(), folder=tmp_path / "data", captions=True)
+    found = write_formats(
+        c.Export(formats=("litert", "onnx")).formats,
+        predict=task.predictor(corners.network()),
+        sets=task.sets(),
+        transform=transform,
+        examples=ExampleSet(tmp_path / "data"),
+        saved_model=saved_corners,
+        folder=tmp_path,
+    )
+    assert format_complaints(found) == []
+    assert {name: (one["passed"], one["same_answers"]) for name, one in found.items()} == dict.fromkeys(found, (True, 1.0))
+    image = transform.pixels(rows[0][1]).numpy()[np.newaxis]
+    answers = ask_litert(tmp_path / "Format-LiteRT" / "model.tflite")(image)
+    expected = served("serve_tensor", image=tf.constant(image))
+    assert {name: rows.dtype for name, rows in answers.items()} == {
+        "corners": np.float32,
+        "scores": np.float32,
+        "class_numbers": np.int32,
+        "count": np.int32,
+    }
+    for name, values in answers.items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-5)
 
 
 def test_a_row_that_is_not_an_image_is_blank_in_all_outputs(served, corners):

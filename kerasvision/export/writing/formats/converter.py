@@ -37,8 +37,9 @@ class Exported:
     """The source for a file of another format.
 
     Attributes:
-        numbers: image float32 (N, H, W, C) in [0, 255] -> output name -> float32 (N, ...): a plain function of TensorFlow
-            operations. Text outputs are left out: few formats support texts.
+        numbers: image float32 (N, H, W, C) in [0, 255] -> output name -> numbers (N, ...), float32, or int32 for what is
+            counted or numbered: a plain function of TensorFlow operations. Positions are those in these images. Text outputs
+            are left out: few formats support texts.
         image_shape: (H, W, C).
         saved_model: the SavedModel; its signature `serve_tensor` answers with these numbers, and the texts.
         calibration: a count -> at most that many images of the train split, float32 (H, W, C) in [0, 255].

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
@@ -12,6 +13,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError
+from kerasvision.export.writing.differences import Sets, aligned, allowed_images, differing_rows, gaps
 from kerasvision.export.writing.formats.converter import Exported, make_converter
 from kerasvision.tasks.base import Predictions
 
@@ -25,14 +27,16 @@ class Differences(TypedDict):
     """How far the numbers of two models differ.
 
     Attributes:
-        examples: the number of rows compared.
-        max_difference, mean_difference: absolute, of a number; for the output where they are largest.
-        same_answers: the share of rows whose largest number is at the same place.
+        examples: the number of images compared.
+        max_difference, mean_difference: absolute, of a number that is not whole; for the output where they are largest.
+        other_decisions: the number of images with other whole numbers, or with other rows in a set.
+        same_answers: the share of images whose largest number is at the same place, and whose sets have the same rows.
     """
 
     examples: int
     max_difference: float
     mean_difference: float
+    other_decisions: int
     same_answers: float
 
 
@@ -42,11 +46,13 @@ class FormatProof(Differences):
     Attributes:
         file: its path in the artifact.
         allowed_difference: the bound of `max_difference`.
-        passed: whether `max_difference` is within the bound.
+        allowed_decisions: the bound of `other_decisions`, see `allowed_images`.
+        passed: whether both are within their bounds.
     """
 
     file: str
     allowed_difference: float
+    allowed_decisions: int
     passed: bool
 
 
@@ -54,6 +60,7 @@ def write_formats(
     formats: Sequence[Format],
     *,
     predict: Callable[[tf.Tensor], Predictions],
+    sets: Sets,
     transform: ImageTransform,
     examples: ExampleSet,
     saved_model: Path,
@@ -62,11 +69,12 @@ def write_formats(
     """Writes each format, runs it on images of the test split, and compares it with the trained network.
 
     A file takes `image`, decoded images of the network's size, float32 (N, H, W, C) in [0, 255] (LiteRT: one at a time), and
-    returns the numbers of the predictor, because not all of these formats support texts.
+    returns the numbers of the predictor, because not all of these formats support texts. Positions are those in `image`.
 
     Args:
         formats: the formats to write.
         predict: scaled images float32 (N, H, W, C) to named outputs of N rows.
+        sets: which of these outputs are sets, as in `Task.sets`.
         transform: the transform that the network was trained with.
         examples: the test split is for the proof, the training split for calibration.
         saved_model: the SavedModel of the same network.
@@ -80,7 +88,7 @@ def write_formats(
     """
 
     def numbers(image: tf.Tensor) -> Predictions:
-        return {name: value for name, value in predict(transform.scaled(image)).items() if value.dtype.is_floating}
+        return {name: value for name, value in predict(transform.scaled(image)).items() if value.dtype != tf.string}
 
     images = np.stack(list(_pixels(examples, TEST, transform, PARITY_EXAMPLES)))
     batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
@@ -88,49 +96,71 @@ def write_formats(
     exported = Exported(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
-    return {one.kind: _prove(one, exported, folder, batches, wanted) for one in formats}
+    return {one.kind: _prove(one, exported, folder, batches, wanted, sets) for one in formats}
 
 
 def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
-    """A complaint for each format that did not pass, from the result of `write_formats`.
+    """Complaints about the formats that did not pass, from the result of `write_formats`.
 
     >>> proof = {"passed": False, "max_difference": 0.5, "allowed_difference": 0.0001}
-    >>> format_complaints({"onnx": proof})
+    >>> format_complaints({"onnx": {**proof, "other_decisions": 0, "allowed_decisions": 0, "examples": 9}})
     ['onnx: numbers differ by up to 0.5 (allowed: 0.0001)']
     """
-    return [
-        f"{name}: numbers differ by up to {one['max_difference']:.3g} (allowed: {one['allowed_difference']:g})"
-        for name, one in formats.items()
-        if not one["passed"]
-    ]
+    complaints = []
+    for name, one in formats.items():
+        if one["max_difference"] > one["allowed_difference"]:
+            apart, most = one["max_difference"], one["allowed_difference"]
+            complaints.append(f"{name}: numbers differ by up to {apart:.3g} (allowed: {most:g})")
+        if one["other_decisions"] > one["allowed_decisions"]:
+            complaints.append(f"{name}: other whole numbers or rows in {one['other_decisions']} of {one['examples']} images")
+    return complaints
 
 
-def compare_numbers(received: Numbers, wanted: Numbers) -> Differences:
-    """How far the numbers of two models differ. Both have the same outputs, float32 or float64 (N, ...), of equal shapes.
+def compare_numbers(
+    received: Numbers, wanted: Numbers, *, sets: Sets = MappingProxyType({}), closeness: float = 0.0
+) -> Differences:
+    """How far the numbers of two models differ, after the rows of sets were matched.
+
+    Args:
+        received, wanted: the same outputs, numbers (N, ...), of equal shapes.
+        sets, closeness: see `kerasvision.export.writing.differences.aligned`.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
-    {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'same_answers': 0.0}
+    {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'other_decisions': 0, 'same_answers': 0.0}
     """
-    # NaN differs from every number by infinity.
-    gaps = {name: np.nan_to_num(np.abs(received[name] - rows), nan=np.inf, posinf=np.inf) for name, rows in wanted.items()}
-    places = [(received[name].argmax(axis=-1), rows.argmax(axis=-1)) for name, rows in wanted.items() if rows.ndim > 1]
+    made = aligned(received, wanted, sets, closeness=closeness)
+    pairs = {name: (made.received[name], rows) for name, rows in made.wanted.items()}
+    apart = [gaps(*pair) for pair in pairs.values() if pair[1].dtype.kind == "f"]
+    whole = [differing_rows(*pair) for pair in pairs.values() if pair[1].dtype.kind != "f"]
+    in_sets = {name for corners, others in sets.items() for name in (corners, *others)}
+    lists = [pair for name, pair in pairs.items() if name not in in_sets and pair[1].ndim > 1]
+    same = [np.mean(one.argmax(axis=-1) == other.argmax(axis=-1)) for one, other in lists]
     return {
-        "examples": len(next(iter(wanted.values()))),
-        "max_difference": float(max(gap.max() for gap in gaps.values())),
-        "mean_difference": float(max(gap.mean() for gap in gaps.values())),
-        "same_answers": float(min((np.mean(here == there) for here, there in places), default=1.0)),
+        "examples": len(made.unmatched),
+        "max_difference": float(max((gap.max(initial=0.0) for gap in apart), default=0.0)),
+        "mean_difference": float(max((gap.mean() for gap in apart), default=0.0)),
+        "other_decisions": int(np.logical_or.reduce([made.unmatched, *whole]).sum()),
+        "same_answers": float(min([*same, 1.0 - made.unmatched.mean()])),
     }
 
 
 def _prove(
-    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers
+    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers, sets: Sets
 ) -> FormatProof:
     """Writes one format, runs its file, and compares."""
     received = _written_and_asked(settings, exported, folder / settings.file, batches)
     _check_outputs(settings, received, wanted)
-    found, allowed = compare_numbers(received, wanted), settings.max_difference
-    passed = found["max_difference"] <= allowed
-    return {"file": settings.file, **found, "allowed_difference": allowed, "passed": passed}
+    allowed = settings.max_difference
+    found = compare_numbers(received, wanted, sets=sets, closeness=allowed)
+    most = allowed_images(found["examples"], sets=sets)
+    passed = found["max_difference"] <= allowed and found["other_decisions"] <= most
+    return {
+        "file": settings.file,
+        **found,
+        "allowed_difference": allowed,
+        "allowed_decisions": most,
+        "passed": passed,
+    }
 
 
 def _written_and_asked(settings: Format, exported: Exported, file: Path, batches: Sequence[np.ndarray]) -> Numbers:
