@@ -12,15 +12,17 @@ import pandas as pd
 
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures
+from kerasvision.data.measuring.contact_sheets import Picture
 from kerasvision.data.splits import TEST
 from kerasvision.evaluation.curves import data_url, draw_history
+from kerasvision.evaluation.drawn import drawings_of, kinds_in, shown_pictures
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
 from kerasvision.evaluation.samples import ShownExample
 from kerasvision.evaluation.score import worst_rows
 from kerasvision.evaluation.shown_rules import urgent_rules
 from kerasvision.tasks.base import Judgement, Task
+from kerasvision.tasks.drawing import STYLES
 
 MOST_PICTURES = 32
 # A matrix with more columns, or a table with more rows, cannot be read on a page: the files contain all of it.
@@ -79,6 +81,8 @@ def write_evaluation_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    worst = top_losses(judged.judgement, task=task, examples=examples, significant_bits=significant_bits)
+    kinds = kinds_in([*(sample.picture for sample in findings.samples), *(one[0] for one in worst)])
     page = environment.get_template("evaluation.html").render(
         verdict=findings.verdict,
         rules=urgent_rules(findings.verdict.rules, outcome=lambda rule: rule.outcome),
@@ -100,7 +104,9 @@ def write_evaluation_page(
         most_rows=MOST_ROWS,
         samples=findings.samples,
         wrong=wrong_answers(judged.judgement),
-        worst=top_losses(judged.judgement, task=task, examples=examples, significant_bits=significant_bits),
+        worst=worst,
+        styles=STYLES,
+        kinds=kinds,
     )
     file.write_text(page, encoding="utf-8")
 
@@ -176,7 +182,7 @@ def top_losses(
 ) -> Sequence[tuple[Picture, str, bool, float]]:
     """(picture, the task's caption, whether the answer was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
-    found = pictures(examples, worst["id"], side=THUMBNAIL_SIDE, significant_bits=significant_bits)
+    found = shown_pictures(examples, drawings_of(judgement, worst["id"]), significant_bits=significant_bits)
     return [
         (found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
         for _, row in worst.iterrows()

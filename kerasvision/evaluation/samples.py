@@ -4,18 +4,20 @@ A fixed seed draws them: they are neither the best nor the worst, and are the sa
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from PIL import Image
 
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, pictures, thumbnail_url
+from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, Picture, thumbnail_url
 from kerasvision.data.splits import TEST
 from kerasvision.data.transform import ImageTransform
+from kerasvision.evaluation.drawn import drawings_of, shown_pictures
 from kerasvision.served.model import ServedModel
-from kerasvision.tasks.base import Illustration, Judgement, Part, Task
+from kerasvision.tasks.base import Ask, Illustration, Judgement, Part, Task
 
 MOST_SAMPLES = 24
 # Each of these needs a picture of about 3 kB per part.
@@ -33,7 +35,7 @@ class ShownExample:
 
     Attributes:
         illustration: the truth and the answer.
-        picture: the image, small.
+        picture: the image, small; a `DrawnPicture` if something is drawn over it.
         looks: (part of the answer, data URL of the image with the places faded that the network did not look at).
     """
 
@@ -51,7 +53,7 @@ def samples(
     transform: ImageTransform,
     most: int = MOST_SAMPLES,
 ) -> list[ShownExample]:
-    """Some of the test images, in the order of the split; empty if the task illustrates nothing.
+    """Some of the test images, in the order of the split; empty if the task illustrates nothing, and draws nothing.
 
     Args:
         judgement: of the test split.
@@ -72,9 +74,9 @@ def samples(
         answers = model(signature, image_bytes=tf.constant([encoded[name] for name in rows["id"]]))
         return {name: value.numpy() for name, value in answers.items()}
 
-    shown = task.illustrations(rows, ask=ask)
-    found = pictures(
-        examples, [one.id for one in shown], side=THUMBNAIL_SIDE, significant_bits=transform.settings.significant_bits
+    shown = _illustrations(judgement, rows, task=task, ask=ask)
+    found = shown_pictures(
+        examples, {one.id: one.drawings for one in shown}, significant_bits=transform.settings.significant_bits
     )
     with_parts = [one.id for one in shown if one.parts][:MOST_WITH_PARTS]
     encoded = encoded_images(examples, with_parts)
@@ -84,6 +86,14 @@ def samples(
         if one.id in encoded
     }
     return [ShownExample(one, found[one.id], looks.get(one.id, ())) for one in shown]
+
+
+def _illustrations(judgement: Judgement, rows: pd.DataFrame, *, task: Task, ask: Ask) -> list[Illustration]:
+    """The task's illustrations with what the judgement draws; if the task has none, one for each row, if any is drawn."""
+    over, shown = drawings_of(judgement, rows["id"]), task.illustrations(rows, ask=ask)
+    if not shown and any(over.values()):
+        shown = [Illustration(row["id"], task.caption(row), truth=()) for _, row in rows.iterrows()]
+    return [one if one.drawings else replace(one, drawings=over[one.id]) for one in shown]
 
 
 def encoded_images(examples: ExampleSet, ids: Iterable[str]) -> Mapping[str, bytes]:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,18 +76,22 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant
         side: the thumbnails' longer side in pixels; smaller images keep their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
     """
+    found: dict[str, Picture] = {}
+    for example in chosen_examples(examples, ids):
+        picture = _picture(example, examples.object_classes, side=side, significant_bits=significant_bits)
+        found[picture.id] = picture
+    return found
+
+
+def chosen_examples(examples: ExampleSet, ids: Iterable[str]) -> Iterator[EncodedExample]:
+    """The examples with these ids, of all splits, in the order of the data set."""
     wanted = sorted(set(ids))
     if not wanted:
-        return {}
+        return
     keys = tf.lookup.KeyValueTensorInitializer(tf.constant(wanted), tf.range(len(wanted), dtype=tf.int64))
     table = tf.lookup.StaticHashTable(keys, default_value=-1)
-    found: dict[str, Picture] = {}
     for split in examples.splits:
-        chosen = examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0)
-        for example in chosen.as_numpy_iterator():
-            picture = _picture(example, examples.object_classes, side=side, significant_bits=significant_bits)
-            found[picture.id] = picture
-    return found
+        yield from examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0).as_numpy_iterator()
 
 
 def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
