@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from kerasvision.data.examples import ExampleSet
@@ -16,7 +17,7 @@ from kerasvision.data.measuring.contact_sheets import (
     thumbnail_url,
 )
 from kerasvision.ops.images import decode_image
-from kerasvision.tasks.base import Judgement
+from kerasvision.tasks.base import Task
 from kerasvision.tasks.drawing import STYLES, Drawing, Kind, draw_over
 
 # More than this cannot be told apart.
@@ -51,10 +52,9 @@ class DrawnPicture(Picture):
     more: int = 0
 
 
-def drawings_of(judgement: Judgement, ids: Iterable[str]) -> dict[str, tuple[Drawing, ...]]:
-    """id -> what the judgement draws over its image, for these examples."""
-    places = {name: place for place, name in enumerate(judgement.rows["id"])}
-    return {name: judgement.drawings(places[name]) for name in ids}
+def drawings_of(rows: pd.DataFrame, *, task: Task) -> dict[str, tuple[Drawing, ...]]:
+    """id -> what the task draws over its image, for these rows of a judgement."""
+    return {row["id"]: task.drawings(row) for _, row in rows.iterrows()}
 
 
 def shown_pictures(

@@ -182,7 +182,7 @@ def top_losses(
 ) -> Sequence[tuple[Picture, str, bool, float]]:
     """(picture, the task's caption, whether the answer was wrong, loss) of the examples with the largest loss."""
     worst = worst_rows(judgement, most=most)
-    found = shown_pictures(examples, drawings_of(judgement, worst["id"]), significant_bits=significant_bits)
+    found = shown_pictures(examples, drawings_of(worst, task=task), significant_bits=significant_bits)
     return [
         (found[row["id"]], task.caption(row), not row.get("correct", True), float(row["loss"]))
         for _, row in worst.iterrows()

@@ -74,7 +74,7 @@ def samples(
         answers = model(signature, image_bytes=tf.constant([encoded[name] for name in rows["id"]]))
         return {name: value.numpy() for name, value in answers.items()}
 
-    shown = _illustrations(judgement, rows, task=task, ask=ask)
+    shown = _illustrations(rows, task=task, ask=ask)
     found = shown_pictures(
         examples, {one.id: one.drawings for one in shown}, significant_bits=transform.settings.significant_bits
     )
@@ -88,9 +88,9 @@ def samples(
     return [ShownExample(one, found[one.id], looks.get(one.id, ())) for one in shown]
 
 
-def _illustrations(judgement: Judgement, rows: pd.DataFrame, *, task: Task, ask: Ask) -> list[Illustration]:
-    """The task's illustrations with what the judgement draws; if the task has none, one for each row, if any is drawn."""
-    over, shown = drawings_of(judgement, rows["id"]), task.illustrations(rows, ask=ask)
+def _illustrations(rows: pd.DataFrame, *, task: Task, ask: Ask) -> list[Illustration]:
+    """The task's illustrations with its drawings; if it draws but does not illustrate, an illustration for each row."""
+    over, shown = drawings_of(rows, task=task), task.illustrations(rows, ask=ask)
     if not shown and any(over.values()):
         shown = [Illustration(row["id"], task.caption(row), truth=()) for _, row in rows.iterrows()]
     return [one if one.drawings else replace(one, drawings=over[one.id]) for one in shown]

@@ -84,7 +84,6 @@ class Judgement:
         evidence: rows int64 (M,) -> metric -> how it is measured on these rows. A metric without evidence has the plain
             bootstrap's interval, or none if all resamples give the same value.
         remarks: sentences about the model as a whole that a person should read first.
-        drawings: position of a row -> what is drawn over its image, the most important first; by default nothing.
     """
 
     scores: dict[str, float]
@@ -95,7 +94,6 @@ class Judgement:
     within_label: WeightedScores | None = field(default=None, repr=False, compare=False)
     evidence: Callable[[np.ndarray], Mapping[str, Evidence]] = field(default=lambda rows: {}, repr=False, compare=False)
     remarks: tuple[str, ...] = ()
-    drawings: Callable[[int], tuple[Drawing, ...]] = field(default=lambda row: (), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ class Illustration:
         answer: the model's answer.
         truth: all right answers.
         parts: of the answer, in order; empty if the network does not say where it looks.
-        drawings: what is drawn over the image; if empty, what the judgement draws.
+        drawings: what is drawn over the image; if empty, what `Task.drawings` gives.
     """
 
     id: str
@@ -400,6 +398,10 @@ class Task(ABC):
     @abstractmethod
     def caption(self, row: pd.Series) -> str:
         """The line below the image of a row of a judgement: the truth and the answer."""
+
+    def drawings(self, row: pd.Series) -> tuple[Drawing, ...]:
+        """What is drawn over the image of a row of a judgement, the most important first; by default nothing."""
+        return ()
 
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> Sequence[Illustration]:
         """Examples with their truth and the whole answer, if a line is too short for them; empty by default.

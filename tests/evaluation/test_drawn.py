@@ -2,7 +2,6 @@
 
 import base64
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,23 @@ EVIL = "<script>alert(1)</script>"
 MIDDLE = (0.25, 0.25, 0.75, 0.75)
 
 
+DRAWINGS = {
+    "0.png": (
+        Drawing("missed", MIDDLE, "قطة"),
+        Drawing("false", (0.0, 0.0, 0.2, 0.2), EVIL, 0.61),
+        Drawing("found", MIDDLE, "cat", 0.98),
+        Drawing("truth", MIDDLE, "crowd of cat"),
+    ),
+    "1.png": (Drawing("found", MIDDLE, "only this", 0.5),),
+    "2.png": (),
+}
+
+
 class Tagging(ClassificationTask):
-    """A task without illustrations."""
+    """A task that draws over the images, and does not illustrate them."""
+
+    def drawings(self, row):
+        return DRAWINGS[row["id"]]
 
     def caption(self, row):
         return f"1 of {row['objects']} found"
@@ -55,20 +69,15 @@ def example_set(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judgement(example_set):
-    """The drawings of each row are about its own image; those of the first are of every kind."""
     ids = [row["id"].decode() for row in example_set.dataset("test").as_numpy_iterator()]
-    of_row = [
-        (
-            Drawing("missed", MIDDLE, "قطة"),
-            Drawing("false", (0.0, 0.0, 0.2, 0.2), EVIL, 0.61),
-            Drawing("found", MIDDLE, "cat", 0.98),
-            Drawing("truth", MIDDLE, "crowd of cat"),
-        ),
-        (Drawing("found", MIDDLE, f"only {ids[1]}", 0.5),),
-        (),
-    ]
-    rows = pd.DataFrame({"id": ids, "objects": [1, 2, 3], "loss": [2.0, 3.0, 1.0]})
-    return Judgement({"f1": 0.5}, rows, drawings=of_row.__getitem__)
+    losses = {"0.png": 2.0, "1.png": 3.0, "2.png": 1.0}
+    rows = {"id": ids, "objects": [int(name[0]) for name in ids], "loss": [losses[name] for name in ids]}
+    return Judgement({"f1": 0.5}, pd.DataFrame(rows))
+
+
+def picture_of(name, judgement, example_set):
+    rows = judgement.rows[judgement.rows["id"] == name]
+    return shown_pictures(example_set, drawings_of(rows, task=TASK))[name]
 
 
 def image_at(url):
@@ -78,33 +87,33 @@ def image_at(url):
 
 def test_a_small_image_is_enlarged_and_its_frames_are_in_place(judgement, example_set):
     """48 x 24 becomes 240 x 120; the frame of the middle is at 60 to 180 and 30 to 90."""
-    name = judgement.rows["id"][1]
-    picture = shown_pictures(example_set, drawings_of(judgement, [name]))[name]
+    picture = picture_of("1.png", judgement, example_set)
     assert (picture.width, picture.height) == (240, 120)
-    assert [(mark.number, mark.kind, mark.text) for mark in picture.marks] == [(1, "found", f"only {name} 0.50")]
+    assert [(mark.number, mark.kind, mark.text) for mark in picture.marks] == [(1, "found", "only this 0.50")]
     changed = np.abs(image_at(picture.url) - 200).max(axis=2) > 60
     assert changed[87:90, 62:178].all() and changed[32:88, 177:180].all()
     assert not changed[:, :55].any() and not changed[95:].any() and not changed[50:80, 66:174].any()
 
 
 def test_an_image_without_drawings_is_small_and_plain(judgement, example_set):
-    name = judgement.rows["id"][2]
-    picture = shown_pictures(example_set, drawings_of(judgement, [name]))[name]
+    picture = picture_of("2.png", judgement, example_set)
     assert (picture.width, picture.height) == (48, 24)
     assert not hasattr(picture, "marks")
 
 
 def test_the_worst_images_have_their_own_drawings(judgement, example_set):
     shown = top_losses(judgement, task=TASK, examples=example_set)
-    assert [picture.id for picture, *_ in shown] == [judgement.rows["id"][place] for place in (1, 0, 2)]
+    assert [picture.id for picture, *_ in shown] == ["1.png", "0.png", "2.png"]
     assert [len(getattr(picture, "marks", ())) for picture, *_ in shown] == [1, 4, 0]
 
 
 def test_a_task_without_illustrations_has_samples_if_something_is_drawn(judgement, example_set):
     shown = samples(judgement, task=TASK, examples=example_set, model=Served(), transform=TRANSFORM)
-    assert [one.illustration.answer for one in shown] == ["1 of 1 found", "1 of 2 found", "1 of 3 found"]
-    plain = replace(judgement, drawings=lambda row: ())
-    assert samples(plain, task=TASK, examples=example_set, model=Served(), transform=TRANSFORM) == []
+    assert {one.illustration.id: one.illustration.answer for one in shown} == {
+        "0.png": "1 of 0 found",
+        "1.png": "1 of 1 found",
+        "2.png": "1 of 2 found",
+    }
 
 
 def test_an_illustration_may_have_drawings_of_its_own(judgement, example_set):
@@ -117,10 +126,9 @@ def test_an_illustration_may_have_drawings_of_its_own(judgement, example_set):
     assert [[mark.text for mark in one.picture.marks] for one in shown] == [["own"]] * 3
 
 
-def test_of_many_drawings_the_first_are_shown_and_the_others_counted(judgement, example_set):
-    name = judgement.rows["id"][0]
-    many = {name: [Drawing("false", MIDDLE, "cat", 0.5)] * (MOST_MARKS + 7)}
-    picture = shown_pictures(example_set, many)[name]
+def test_of_many_drawings_the_first_are_shown_and_the_others_counted(example_set):
+    many = {"0.png": [Drawing("false", MIDDLE, "cat", 0.5)] * (MOST_MARKS + 7)}
+    picture = shown_pictures(example_set, many)["0.png"]
     assert (len(picture.marks), picture.more) == (MOST_MARKS, 7)
 
 
