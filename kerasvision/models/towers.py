@@ -3,7 +3,8 @@
 A tower is a stack of 3x3 convolutions with ReLU, and a last convolution answers for each cell. All levels share the weights
 of the convolutions. Their norm is one of
 
-    "group"   group normalisation with 32 groups, shared by all levels (Wu & He, 2018, https://arxiv.org/abs/1803.08494)
+    "group"   group normalisation over groups of 8 channels, shared by all levels (Wu & He, 2018,
+              https://arxiv.org/abs/1803.08494): 32 groups of the 256 channels of FCOS
     "batch"   batch normalisation with weights and statistics of each level's own, because the levels differ in both (as in
               EfficientDet: Tan et al., 2020, https://arxiv.org/abs/1911.09070)
     "none"    no norm
@@ -26,7 +27,7 @@ HeadNorm = Literal["group", "batch", "none"]
 # From a map (N, h, w, C) and the name of its level to (N, h, w, channels).
 Shared = Callable[[KerasTensor, str], KerasTensor]
 
-_GROUPS = 32
+_CHANNELS_PER_GROUP = 8
 # At the start every class has this probability everywhere: otherwise the many cells without an object drown the others
 # (RetinaNet, section 3.3).
 _PRIOR = 0.01
@@ -96,7 +97,7 @@ def _norm(norm: HeadNorm, *, channels: int, synchronized: bool, name: str) -> Sh
     if norm == "batch":
         make = batch_norm(synchronized=synchronized)
         return lambda x, level: make(name=f"{level}_{name}")(x)
+    groups = channels // math.gcd(_CHANNELS_PER_GROUP, channels)
     # Sums over a whole map are too coarse in 16 bits.
-    groups = math.gcd(_GROUPS, channels)
     group_norm = layers.GroupNormalization(groups, epsilon=1e-5, dtype=keras.config.floatx(), name=name)
     return lambda x, _: group_norm(x)

@@ -192,10 +192,9 @@ NETWORKS = [
     Network(
         "localizer", (16, 16, 3), {"backbone": "lenet5", "pooling": "flatten", "activation": "linear"}, slow=True, rows=2
     ),
-    # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4). With 64 channels, each group of a
-    # group normalisation has two.
-    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 64}, rows=15, everywhere=True),
+    # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4).
+    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15, everywhere=True),
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
-    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 64, "norm": "group"}, slow=True, rows=126),
+    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
 ]

@@ -7,6 +7,7 @@ import pytest
 from kerasvision.errors import ConfigError
 from kerasvision.models import build
 from kerasvision.models.fcos import fcos_head
+from kerasvision.models.towers import shared_block
 
 SMALL = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p5", "channels": 32, "depth": 2}
 IMAGE_SHAPE = (32, 64, 3)
@@ -132,6 +133,13 @@ def test_without_classes_it_is_the_backbone_with_its_options():
 def test_what_cannot_be_built_is_refused_with_the_rule(name, options, message):
     with pytest.raises(ConfigError, match=message):
         build(name, image_shape=IMAGE_SHAPE, num_classes=5, **{**SMALL, **options})
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(256, 32), (64, 8), (8, 1), (12, 3)])
+def test_a_group_has_eight_channels_or_a_divisor_of_both(channels, groups):
+    x = keras.Input((4, 4, channels))
+    block = shared_block(channels=channels, norm="group", synchronized=False, name="block")
+    assert keras.Model(x, block(x, "p3")).get_layer("block_norm").groups == groups
 
 
 def test_distances_of_another_kind_are_refused():
