@@ -34,6 +34,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, conv, pooled_network
 from kerasvision.models.families import options_of
 
@@ -124,7 +125,7 @@ def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, b
 
 
 def imagenet_maps(
-    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Block
+    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Block, width: float = 1.0
 ) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 224 x 224 with basic blocks, and four times the channels with bottlenecks:
 
@@ -140,20 +141,22 @@ def imagenet_maps(
         blocks: how many blocks the stages 2 to 5 have.
         norm: makes a normalisation layer.
         block: makes a block.
+        width: factor on the channels.
 
     Returns:
         The maps by level: level l is float32 (N, ceil(H / 2**l), ceil(W / 2**l), channels).
     """
-    x = conv(image, width=64, kernel=7, stride=2, name="stem_conv")
+    w2, w3, w4, w5 = (round(width * channels) for channels in (64, 128, 256, 512))
+    x = conv(image, width=w2, kernel=7, stride=2, name="stem_conv")
     x = norm(name="stem_norm")(x)
     x = layers.ReLU(name="stem_relu")(x)
     # No value is negative here, so a border of zeros has the same effect as the intended border of minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
-    c2 = stage(x, level=2, blocks=blocks[0], width=64, stride=1, block=block)
-    c3 = stage(c2, level=3, blocks=blocks[1], width=128, stride=2, block=block)
-    c4 = stage(c3, level=4, blocks=blocks[2], width=256, stride=2, block=block)
-    c5 = stage(c4, level=5, blocks=blocks[3], width=512, stride=2, block=block)
+    c2 = stage(x, level=2, blocks=blocks[0], width=w2, stride=1, block=block)
+    c3 = stage(c2, level=3, blocks=blocks[1], width=w3, stride=2, block=block)
+    c4 = stage(c3, level=4, blocks=blocks[2], width=w4, stride=2, block=block)
+    c5 = stage(c4, level=5, blocks=blocks[3], width=w5, stride=2, block=block)
     return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
@@ -177,6 +180,7 @@ def resnet(
     *,
     image_shape: tuple[int, int, int],
     num_classes: int | None,
+    width: float = 1.0,
     layout: Layout = "torchvision",
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
@@ -188,6 +192,7 @@ def resnet(
         depth: the column.
         image_shape: (height, width, channels), at least 32 x 32 pixels.
         num_classes: how many logits; None gives the backbone.
+        width: factor on the channels of all convolutions, at least 1/64.
         layout: "torchvision", "paper" or "keras" (keras.applications): see the top of this file. Without bottlenecks
             it sets only the constants of the norms, so "paper" equals "torchvision".
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
@@ -196,17 +201,19 @@ def resnet(
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
-        strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, with bottlenecks four times as many.
+        strides 4, 8, 16, 32 and `width` times 64, 128, 256, 512 channels, with bottlenecks four times as many.
 
     Raises:
-        ConfigError: another layout; dropout outside [0, 1).
+        ConfigError: another layout; dropout outside [0, 1); width under 1/64.
     """
+    if not 64 * width >= 1:
+        raise ConfigError("width must be at least 1/64: the stem has 64 times as many channels", received=width)
     check_choice(depth.name, "layout", layout, get_args(Layout))
     norm = layout_norm(layout, synchronized=synchronized)
     unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
     block = partial(unit, shortcut=partial(projection, norm=norm), norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block)
+    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block, width=width)
     return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
 
 
@@ -215,7 +222,8 @@ def resnet18(**options: Any) -> keras.Model:
     """ResNet-18: 11,689,512 trainable weights and 1.814 GMACs at 224 x 224 x 3 and 1000 classes.
 
     Shortcuts are projections where the shape changes (option B). Every convolution has a norm and no bias. With 9,600
-    moving statistics it has 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds. See `resnet`.
+    moving statistics it has 11,699,112 weights in all. The paper counts 1.8 * 10^9 multiply-adds. At `width=0.25` and 10
+    classes it has 703,386 trainable weights. See `resnet`.
 
     >>> resnet18(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 512)

@@ -280,3 +280,20 @@ def test_keras_loses_a_synchronized_variance_far_from_zero():
     plain, synchronized = (keras.layers.BatchNormalization(epsilon=1e-5, synchronized=s) for s in (False, True))
     assert abs(np.std(plain(far, training=True)) - 1) < 0.01
     assert abs(np.std(synchronized(far, training=True)) - 1) > 0.1
+
+
+def test_narrow_network_has_the_size_of_a_hand_count():
+    """ResNet-18 with 16 to 128 channels: a 7x7 stem, four stages of two blocks, and the logits."""
+    stem, logits = 7 * 7 * 3 * 16 + 2 * 16, 128 * 10 + 10
+    convolutions = [(16, 16)] * 4
+    for before, after in ((16, 32), (32, 64), (64, 128)):
+        convolutions += [(before, after), *[(after, after)] * 3]
+    blocks = sum(9 * before * after + 2 * after for before, after in convolutions)
+    shortcuts = sum(before * after + 2 * after for before, after in ((16, 32), (32, 64), (64, 128)))
+    network = build("resnet18", image_shape=(32, 32, 3), num_classes=10, width=0.25)
+    assert layer_table(network).trainable_weights == stem + blocks + shortcuts + logits == 703_386
+
+
+def test_network_without_channels_is_refused():
+    with pytest.raises(ConfigError, match="width must be at least 1/64"):
+        build("resnet18", image_shape=(32, 32, 3), num_classes=10, width=0.01)
