@@ -67,7 +67,7 @@ class Names(Component):
 class Task(Component):
     """Base class of all tasks. `implementation` is a class with the interface of `kerasvision.tasks.base.Task`."""
 
-    # Whether `Task.simple_models` gives scikit-learn models whose answers are right or wrong, for the stage simple_models.
+    # Whether `Task.simple_models` or `Task.baselines` gives models for the stage simple_models.
     has_simple_models: ClassVar[bool] = False
 
     # What it requires of the images in addition to their pixels.

@@ -134,8 +134,8 @@ def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
     """(who, metric, cell) for each metric that people or simple models have a score for; the best first."""
     judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
     for one in [] if findings.simple is None else findings.simple.to_dict("records"):
-        cell = ScoreCell(one["accuracy"], *_ends(one["low"], one["high"]))
-        rows.append((f"{one['model']} on {one['features']}", "accuracy", cell))
+        cell = ScoreCell(one["score"], *_ends(one["low"], one["high"]))
+        rows.append((f"{one['model']} on {one['features']}", one["metric"], cell))
     rows += [
         (f"people ({findings.settings.human_source})", metric, ScoreCell(value))
         for metric, value in findings.settings.human.items()

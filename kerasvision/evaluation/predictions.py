@@ -34,8 +34,8 @@ class PredictedSplit:
 
     Attributes:
         ids: of the N examples, in order.
-        truth: the right answer for each, N rows; dtype and shape are those of `Task.truth`.
-        predictions: output name -> array of N rows; dtypes and shapes are those of `Task.predictor`.
+        truth: the right answer for each, N rows, as `Task.measured` returns it.
+        predictions: output name -> array of N rows, as `Task.measured` returns them.
     """
 
     ids: list[str]
@@ -142,16 +142,19 @@ def _collect(
     inputs: tf.data.Dataset,
     predict: Callable[[Batch], Mapping[str, tf.Tensor]],
 ) -> PredictedSplit:
-    ids, truth, outputs = [], [], []
+    ids, truth, outputs, valid = [], [], [], []
     with bar(f"predicting {split}", total=examples.count(split)) as advance:
         for batch in inputs.ragged_batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE):
             batch["image"] = _dense(batch["image"])
             ids += [name.decode() for name in batch["id"].numpy()]
-            truth.append(task.truth(batch))
-            outputs.append({name: value.numpy() for name, value in predict(batch).items()})
-            advance(len(truth[-1]))
+            answers = {name: value.numpy() for name, value in predict(batch).items()}
+            valid.append(answers.pop(VALID, np.ones(len(batch["id"]), bool)))
+            kept, predicted = task.measured(task.truth(batch), answers)
+            truth.append(kept)
+            outputs.append(predicted)
+            advance(len(valid[-1]))
+    _refuse_invalid(ids, np.concatenate(valid))
     predictions = {name: _joined([output[name] for output in outputs]) for name in outputs[0]}
-    _refuse_invalid(ids, predictions.pop(VALID, None))
     return PredictedSplit(ids, np.concatenate(truth), predictions)
 
 
@@ -177,8 +180,8 @@ def _dense(images: Any) -> tf.Tensor:
     return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
 
 
-def _refuse_invalid(ids: Iterable[str], valid: np.ndarray | None) -> None:
-    if valid is None or valid.all():
+def _refuse_invalid(ids: Iterable[str], valid: np.ndarray) -> None:
+    if valid.all():
         return
     bad = [name for name, is_valid in zip(ids, valid, strict=True) if not is_valid]
     named = ", ".join(bad[:MOST_NAMED]) + (" and others" if len(bad) > MOST_NAMED else "")

@@ -1,15 +1,16 @@
 """Scores of the simplest models: a network is worth its cost only if it beats them.
 
 Each of the task's scikit-learn estimators is trained on the pixels of small versions of the images, and on their principal
-components. The number and the size of the training images bound the time.
+components. Each of the task's baselines is trained on the small images, and judged as the network is. The number and the
+size of the training images bound the time.
 """
 
 import json
 import time
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,41 +25,67 @@ from kerasvision.config.evaluation import SimpleModels
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.validating.schema import DataSchema
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.evaluation.bootstrap import intervals
 from kerasvision.evaluation.exact import share_interval
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
 from kerasvision.progress import bar
-from kerasvision.tasks.base import Task
+from kerasvision.tasks.base import Baseline, Task
 
 SEED = 0
 CONFIDENCE = 0.95
 BATCH_SIZE = 256
 GREY = {"L", "LA", "1", "I", "I;16", "F"}
-COLUMNS = ("model", "features", "accuracy", "low", "high", "train_examples", "test_examples", "seconds", "notes")
+RESAMPLES = 1000
+COLUMNS = ("model", "features", "metric", "score", "low", "high", "train_examples", "test_examples", "seconds", "notes")
+
+
+@dataclass(frozen=True)
+class SmallImages:
+    """Small versions of N images of a split.
+
+    Attributes:
+        ids: of the N examples, in order.
+        images: float32 (N, side, side, C) in [0, 1], stretched.
+        truth: N rows, by `Task.truth`.
+    """
+
+    ids: list[str]
+    images: np.ndarray
+    truth: np.ndarray
+
+    @property
+    def features(self) -> np.ndarray:
+        """float32 (N, side * side * C) in [0, 1]: the pixels of each image in a row."""
+        return self.images.reshape(len(self.images), -1)
 
 
 def score_simple_models(
     examples: ExampleSet, *, task: Task, schema: DataSchema, settings: SimpleModels, significant_bits: int = 16
 ) -> pd.DataFrame:
-    """A row per estimator and kind of features, best first: its accuracy on the test split.
+    """A row per simple model, best first: its score on the test split.
+
+    A scikit-learn estimator has a row for each kind of features, and is scored by its accuracy. A baseline of the task is
+    scored by the task's headline metric.
 
     Args:
         examples: the data set.
-        task: gives the estimators; without any, the table has no rows.
+        task: gives the simple models; without any, the table has no rows.
         schema: says whether the images are grey, and how large they are.
         settings: how many images to train on, and their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
 
     Returns:
-        Columns: model, features, accuracy with `low` and `high` of its exact 95 % interval, train_examples, test_examples,
-        processor seconds of training and prediction, notes.
+        Columns: model, features, metric, score with `low` and `high` of its 95 % interval (exact for an accuracy; NaN
+        without one), train_examples, test_examples, processor seconds of training and prediction, notes.
 
     Raises:
+        ConfigError: the task has baselines, but names no headline metric.
         DataError: there is no test split.
     """
-    estimators = task.simple_models()
-    if not estimators:
+    estimators, baselines = task.simple_models(), task.baselines()
+    if not estimators and not baselines:
         return pd.DataFrame(columns=COLUMNS)
     if not examples.count(TEST):
         raise DataError("there is no test split to score simple models on", hint="set splits.test above 0")
@@ -71,23 +98,27 @@ def score_simple_models(
         significant_bits=significant_bits,
     )
     train, test = small(split=TRAIN, most=settings.max_train), small(split=TEST, most=None)
-    components = min(settings.components, *train[0].shape)
+    components = min(settings.components, *train.features.shape)
     rows = []
-    with bar("simple models", total=2 * len(estimators)) as advance:
+    with bar("simple models", total=2 * len(estimators) + len(baselines)) as advance:
         reduced = (f"{components} principal components", [PCA(components, random_state=SEED)])
         for features, steps in (("pixels", []), reduced):
             for name, estimator in estimators.items():
                 pipeline = make_pipeline(StandardScaler(), *steps, clone(estimator))
                 rows.append((name, features, *_score(pipeline, train, test)))
                 advance(1)
+        for name, fit in baselines.items():
+            rows.append((name, "images", *_score_baseline(fit, train, test, task)))
+            advance(1)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+    is_less_better = task.settings.best_is(table["metric"][0]) == "min"
+    return table.sort_values("score", ascending=is_less_better, kind="stable", ignore_index=True)
 
 
 def small_images(
     examples: ExampleSet, *, split: str, most: int | None, task: Task, side: int, is_grey: bool, significant_bits: int = 16
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images as rows of features, float32 (N, side * side * channels) in [0, 1], and their truth by `Task.truth` (N rows).
+) -> SmallImages:
+    """Small versions of the images of a split, with their truth.
 
     Args:
         examples, split: which images.
@@ -110,9 +141,12 @@ def small_images(
 
     dataset = tf.data.Dataset.zip(wanted, examples.dataset(split)).filter(lambda is_wanted, _: is_wanted)
     dataset = dataset.map(lambda _, example: small(example), num_parallel_calls=tf.data.AUTOTUNE)
-    batches = [(batch["image"].numpy(), task.truth(batch)) for batch in dataset.ragged_batch(BATCH_SIZE)]
-    images = np.concatenate([images for images, _ in batches])
-    return images.reshape(len(images), -1), np.concatenate([truth for _, truth in batches])
+    ids, images, truth = list[str](), [], []
+    for batch in dataset.ragged_batch(BATCH_SIZE):
+        ids += [name.decode() for name in batch["id"].numpy()]
+        images.append(batch["image"].numpy())
+        truth.append(task.truth(batch))
+    return SmallImages(ids, np.concatenate(images), np.concatenate(truth))
 
 
 def save_simple_scores(table: pd.DataFrame, *, folder: Path) -> None:
@@ -124,26 +158,46 @@ def save_simple_scores(table: pd.DataFrame, *, folder: Path) -> None:
 
 
 def best_simple_model(table: pd.DataFrame) -> dict[str, float | str]:
-    """`simple_accuracy` and `simple_model` of the first row; empty if the table is.
+    """`simple_model` of the first row, and its score, such as `simple_accuracy`; empty if the table is.
 
-    >>> best_simple_model(pd.DataFrame({"model": ["linear SVM"], "features": ["pixels"], "accuracy": [0.9]}))
+    >>> best_simple_model(
+    ...     pd.DataFrame({"model": ["linear SVM"], "features": ["pixels"], "metric": ["accuracy"], "score": [0.9]})
+    ... )
     {'simple_accuracy': 0.9, 'simple_model': 'linear SVM on pixels'}
     """
     if table.empty:
         return {}
     best = table.iloc[0]
-    return {"simple_accuracy": float(best["accuracy"]), "simple_model": f"{best['model']} on {best['features']}"}
+    return {f"simple_{best['metric']}": float(best["score"]), "simple_model": f"{best['model']} on {best['features']}"}
 
 
-def _score(pipeline: Pipeline, train: tuple[np.ndarray, Any], test: tuple[np.ndarray, Any]) -> tuple[object, ...]:
-    """The values of the columns from `accuracy` on."""
+def _score(pipeline: Pipeline, train: SmallImages, test: SmallImages) -> tuple[object, ...]:
+    """The values of the columns from `metric` on, for an estimator."""
     began = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        pipeline.fit(*train)
-    correct = pipeline.predict(test[0]) == test[1]
+        pipeline.fit(train.features, train.truth)
+    correct = pipeline.predict(test.features) == test.truth
     seconds = round(time.process_time() - began, 2)
     stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
     notes = "stopped before convergence" if stopped else ""
     ends = share_interval(correct.sum(), len(correct), confidence=CONFIDENCE)
-    return correct.mean(), *ends, len(train[0]), len(correct), seconds, notes
+    return "accuracy", correct.mean(), *ends, len(train.truth), len(correct), seconds, notes
+
+
+def _score_baseline(fit: Baseline, train: SmallImages, test: SmallImages, task: Task) -> tuple[object, ...]:
+    """The same for a baseline of the task."""
+    metric = task.settings.headline_metric()
+    if metric is None:
+        raise ConfigError(
+            f"{type(task).__name__}.baselines are scored by the headline metric, and the task names none",
+            hint=f"define {type(task.settings).__name__}.headline_metric",
+        )
+    began = time.process_time()
+    predictions = fit(train.images, train.truth)(test.images)
+    seconds = round(time.process_time() - began, 2)
+    truth, kept = task.measured(test.truth, predictions)
+    judgement = task.judge(ids=test.ids, truth=truth, predictions=kept)
+    ends = intervals(judgement, resamples=RESAMPLES, confidence=CONFIDENCE).get(metric, (np.nan, np.nan))
+    notes = judgement.left_out.get(metric, "")
+    return metric, judgement.scores.get(metric, np.nan), *ends, len(train.truth), len(test.truth), seconds, notes

@@ -236,8 +236,8 @@ class SavedModel(Artifact):
 class SimpleScores(Artifact):
     """Scores of simple models on the test split: `simple_scores.csv`, best first, and `simple_scores.json`.
 
-    Columns: model, features (pixels or principal components), accuracy, low, high, train_examples, test_examples, seconds,
-    notes. Its properties name the best: `simple_accuracy`, `simple_model`.
+    Columns: model, features (pixels, principal components, or images), metric, score, low, high, train_examples,
+    test_examples, seconds, notes. Its properties name the best: `simple_model`, and its score, such as `simple_accuracy`.
     """
 
     TYPE_NAME = "SimpleScores"

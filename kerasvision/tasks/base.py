@@ -25,6 +25,9 @@ Predictions = dict[str, Any]
 WeightedScores = Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]]
 # name -> array of one row per example.
 Arrays = Mapping[str, npt.NDArray[Any]]
+# (images, their truth by `Task.truth`) -> a function from images to predictions, for `Task.judge`. Images are small and
+# stretched: float32 (N, side, side, C) in [0, 1].
+Baseline = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], dict[str, np.ndarray]]]
 # signature -> a served model's answers for some images, as arrays; None if it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
 
@@ -391,8 +394,32 @@ class Task(ABC):
             hint="remove evaluation.test_time and evaluation.ensemble",
         )
 
+    def measured(self, truth: np.ndarray, predictions: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What an evaluation keeps of a batch, for `judge` and `averaged`; by default all of it.
+
+        A task whose answers are large keeps what its metrics need, so that memory does not grow with the size of an image.
+
+        Args:
+            truth: what `truth` returned for the batch, N rows.
+            predictions: what `placed_back` returned for it, as arrays of N rows.
+
+        Returns:
+            Both, each with N rows.
+        """
+        return truth, predictions
+
     def simple_models(self) -> dict[str, Any]:
-        """name -> untrained scikit-learn estimator from features, float32 (N, D), to the truth, (N,); empty by default."""
+        """name -> untrained scikit-learn estimator from features, float32 (N, D), to the truth, (N,); empty by default.
+
+        They are scored by their accuracy: the share of images whose prediction equals the truth.
+        """
+        return {}
+
+    def baselines(self) -> dict[str, Baseline]:
+        """name -> a simple model with answers like those of the predictor; empty by default.
+
+        `judge` judges the answers, and the task's headline metric is their score.
+        """
         return {}
 
     @abstractmethod

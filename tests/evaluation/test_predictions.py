@@ -63,3 +63,15 @@ def test_pixels_give_the_answers_of_bytes(corners, served, examples):
 def test_what_is_found_over_a_view_comes_back_to_the_original_image(view, corners, served, examples):
     for name, found in in_pixels(from_pixels(corners, served, examples, view)).items():
         assert np.abs(found - np.array(SCENES[int(name)][1:])).max() < 0.5
+
+
+def test_an_evaluation_keeps_what_the_task_says(corners, served, examples):
+    class CountsTask(corners.CornersTask):
+        def measured(self, truth, predictions):
+            assert "valid" not in predictions
+            return truth + 1, {"area": np.prod(predictions["corners"][:, :, 2:] - predictions["corners"][:, :, :2], axis=2)}
+
+    found = predict_split_from_bytes(examples, split="test", task=CountsTask(), saved_model=served)
+    assert (found.truth.tolist(), found.predictions.keys()) == ([1, 1], {"area"})
+    # The first box of the first scene: 14 x 40 of 60 x 140 pixels.
+    assert found.predictions["area"][found.ids.index("0"), 0] == pytest.approx(14 * 40 / (60 * 140), abs=0.003)

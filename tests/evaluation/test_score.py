@@ -35,8 +35,8 @@ def files(trained, stripes, manifest, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     manifest.to_parquet(folder / "manifest.parquet")
     (folder / "simple.csv").write_text(
-        "model,features,accuracy,low,high,train_examples,test_examples,seconds,notes\n"
-        "linear softmax,pixels,0.5,0.4,0.6,96,24,0.1,\n"
+        "model,features,metric,score,low,high,train_examples,test_examples,seconds,notes\n"
+        "linear softmax,pixels,accuracy,0.5,0.4,0.6,96,24,0.1,\n"
     )
     return EvaluationFiles(
         examples=stripes.examples,
@@ -218,6 +218,9 @@ def test_captions_of_any_number_are_batched(tmp_path, trained):
 
         def evaluation_inputs(self, batch):
             return {}
+
+        def measured(self, truth, predictions):
+            return truth, predictions
 
     model = save(tmp_path / "m", {"said": lambda image: image})
     found = predict_split_from_bytes(ExampleSet(tmp_path / "data"), split="test", task=Captions(), saved_model=model)

@@ -57,7 +57,7 @@ class CardFacts:
         scores: `scores.json`.
         slices: rows of `slices.csv`.
         exported: `export.json`.
-        simple: the best score of the simplest models: `accuracy`, `model`.
+        simple: the best of the simplest models: its metric, such as `accuracy`, and `model`.
         final: `final.json`: which network was judged, and which one is served; empty if they are the same.
         forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
     """
