@@ -176,7 +176,7 @@ def _joined(batches: list[np.ndarray]) -> np.ndarray:
 
 
 def _dense(images: Any) -> tf.Tensor:
-    """Images of one shape as one tensor; `ragged_batch` is for texts and boxes, whose number varies."""
+    """Images of one shape as one tensor; `ragged_batch` is for annotations, whose number varies."""
     return images.to_tensor() if isinstance(images, tf.RaggedTensor) else images
 
 

@@ -138,7 +138,5 @@ def test_baselines_are_judged_by_the_task_and_scored_by_its_headline_metric(trai
 
 def test_baselines_of_a_task_without_a_headline_metric_are_refused(trained, stripes):
     schema = DataSchema.load(stripes.schema)
-    with pytest.raises(
-        ConfigError, match=r"Distances.baselines are scored by the headline metric, .*names none"
-    ):
+    with pytest.raises(ConfigError, match=r"Distances.baselines are scored by the headline metric, .*names none"):
         score_simple_models(trained.examples, task=Distances(None), schema=schema, settings=c.SimpleModels())

@@ -187,8 +187,8 @@ def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSig
 
 def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
     """The rows of an output, with zeros or empty texts where `where` is true. Never NaN, which JSON does not have."""
-    mask = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
-    return tf.where(mask, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
+    blank = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
+    return tf.where(blank, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
 
 
 def _write_labels(file: Path, labels: tuple[str, ...]) -> Path:

@@ -53,7 +53,7 @@ def agreement(
     """Trains a few steps of the experiment on one CPU device and on several logical ones, from the same weights.
 
     Images, augmentation, optimizer, clipping and micro-batches are the same. It trains in float32, and without dropout,
-    whose masks differ between replicas by design. If the final weights differ, it repeats both trainings in float64, where
+    which differs between replicas by design. If the final weights differ, it repeats both trainings in float64, where
     rounding is too small to matter.
 
     Args:

@@ -1,7 +1,7 @@
 """Compares gradients with finite differences, layer by layer, in float64 (https://cs231n.github.io/neural-networks-3/).
 
 For each layer it compares the slope in a random direction of all the layer's weights, and the slopes of some single weights.
-The network runs as in training: batch normalisation uses the batch's statistics, and dropout uses one fixed mask. At the
+The network runs as in training: batch normalisation uses the batch's statistics, and dropout drops the same units. At the
 edge of a ReLU unit or of a maximum a function has no gradient. Steps of several lengths distinguish such a kink from a
 mistake; kinks are counted.
 
