@@ -105,6 +105,7 @@ def bench(
         augment=ready.settings.augment,
         batch_size=ready.settings.training.batch_size,
         seconds=seconds,
+        reads=ready.settings.reads,
     )
     table = table_of("step", "ms per image", "images/s up to here", right=("ms per image", "images/s up to here"))
     for step in steps:

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from kerasvision.config.base import Component
+from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -27,6 +28,15 @@ class Augmentation(Component):
     per_image: ClassVar[bool] = False
     # Whether it overlays images that were moved differently, so that no box can mark where an object is.
     blends: ClassVar[bool] = False
+
+    @property
+    def reads(self) -> frozenset[ExamplePart]:
+        """What it reads of an example in addition to the image, and to the objects where the task reads them.
+
+        Everything, for a user's own. Write `reads: ClassVar[frozenset[str]] = frozenset({"mask"})` for one that reads less.
+        The masks of the objects are decoded only if the task or an augmentation reads them.
+        """
+        return frozenset() if self.implementation.startswith("kerasvision.") else EVERYTHING
 
     @property
     def draws(self) -> int:
@@ -122,6 +132,11 @@ class Mixing(Augmentation):
     """
 
     blends: ClassVar[bool] = True
+
+    @property
+    def reads(self) -> frozenset[ExamplePart]:
+        """The label that it mixes, and what else a user's own reads."""
+        return super().reads | {"label"}
 
 
 def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from kerasvision import introspection, lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
+from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -122,6 +123,7 @@ class Captioning(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
+    reads: ClassVar[frozenset[ExamplePart]] = frozenset({"captions"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 
     vocabulary: Vocabulary = Field(default=Words(), description="which tokens the captions are made of")

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
+from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
@@ -70,6 +71,11 @@ class TrainerSettings(Config):
         check_order(self.augment)
         self.training.check_augmentation(self.augment)
         return self
+
+    @property
+    def reads(self) -> frozenset[ExamplePart]:
+        """The parts of an example that the task or an augmentation reads."""
+        return self.task.reads.union(*(settings.reads for settings in self.augment))
 
     @property
     def shared_by(self) -> str | None:

@@ -11,6 +11,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
+from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.config.export import Export
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
@@ -72,6 +73,9 @@ class Task(Component):
 
     # What it requires of the images in addition to their pixels.
     requires: ClassVar[tuple[AnnotationKind, ...]] = ()
+
+    # What a training reads of the examples in addition to their pixels. Other parts are dropped before they are decoded.
+    reads: ClassVar[frozenset[ExamplePart]] = EVERYTHING
 
     def names_to_fit(self) -> Names | None:
         """How to find the names of the network's outputs; None if they are the classes of the labels."""
@@ -186,6 +190,7 @@ class Classification(MeasuredTask):
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
+    reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 
     loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = Field(

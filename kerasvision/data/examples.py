@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, NotRequired, Self, TypedDict
+from typing import Any, NamedTuple, NotRequired, Self, TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
-from kerasvision.data.tensors import Tensors
 
 NAME = "examples"
 VERSION = "1.0.0"
@@ -81,11 +80,12 @@ class ExampleSet:
             captions and objects.
 
     Attributes:
-        cached: (split, transform) -> what `cached_split` has read into memory. Successive trainings on this object share it.
+        cached: what `cached_split` has read into memory, by what it was made of. Successive trainings on this object share
+            it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.cached: dict[tuple[str, Hashable], Tensors] = {}
+        self.cached: dict[tuple[Hashable, ...], Any] = {}
         self._datasets: dict[str, tf.data.Dataset] = {}
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features

@@ -183,6 +183,23 @@ class Task(ABC):
     def encode(self, batch: Batch) -> tuple[Any, Any]:
         """(inputs, targets) of a batch: what the network receives, and what the loss compares with. Runs in tf.data."""
 
+    def reduced(self, example: dict[str, Any]) -> dict[str, Any]:
+        """What training keeps of one example: a smaller form of what it reads, such as one map instead of many masks.
+
+        Runs in tf.data, in training and in the validation, after the image is decoded and cut, and before augmentation and
+        padding. It must depend on the example, the settings and the classes alone. By default the example stays as it is.
+
+        Args:
+            example: "image" float32 (H, W, C), "id", and the parts that the task reads: `label` int64 scalar; `captions`
+                string (K,); `objects` with M rows in each part. If examples are kept in memory, captions may be padded with
+                "", and objects with rows of label -1.
+
+        Returns:
+            A dict with "image" and "id". A new part has a fixed shape. An augmentation that moves the pixels moves only the
+            parts that it knows.
+        """
+        return example
+
     def with_one_answer(self, batch: Batch) -> Batch:
         """A batch to memorize: if several answers are right for an example, only the first remains.
 

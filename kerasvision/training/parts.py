@@ -24,6 +24,7 @@ from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
+from kerasvision.training.task_inputs import task_inputs
 from kerasvision.training.transfer import part_to_train, without_auxiliary_heads
 
 
@@ -103,8 +104,10 @@ def make_parts(
         steps_per_epoch=steps,
         began=began,
         epochs=began // steps + training.epochs,
-        batches=partial(_batches, source, settings=settings, transform=prepare, epochs=began // steps + training.epochs),
-        validation=_validation_batches(source, prepare, task, training, workers=workers),
+        batches=partial(
+            _batches, source, task=task, settings=settings, transform=prepare, epochs=began // steps + training.epochs
+        ),
+        validation=_validation_batches(source, prepare, task, settings, workers=workers),
         workers=workers,
         policy=policy,
     )
@@ -154,6 +157,7 @@ def _train_step(
 def _batches(
     examples: SplitExamples,
     *,
+    task: Task,
     settings: TrainerSettings,
     transform: InputTransform,
     encode: Encode,
@@ -174,16 +178,18 @@ def _batches(
         plain_epochs=training.plain_epochs,
         start_step=start_step,
         shard=shard,
+        **task_inputs(task, settings),
     )
     return batches
 
 
 def _validation_batches(
-    examples: SplitExamples, transform: InputTransform, task: Task, training: c.Training, *, workers: WorkerGroup
+    examples: SplitExamples, transform: InputTransform, task: Task, settings: TrainerSettings, *, workers: WorkerGroup
 ) -> tf.data.Dataset | None:
     """(inputs, targets, weights): this worker's part of each validation batch. None without a validation split."""
     if not examples.count(VALIDATION):
         return None
+    training = settings.training
     batches = evaluation_batches(
         examples,
         split=VALIDATION,
@@ -191,6 +197,7 @@ def _validation_batches(
         encode=task.encode,
         batch_size=training.batch_size,
         memory_budget_gb=training.memory_budget_gb,
+        **task_inputs(task, settings),
     )
     if workers.count == 1:
         return batches

@@ -14,6 +14,8 @@ served is float32: it computes maps that differ by the rounding of bfloat16 from
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,6 +28,7 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches
+from kerasvision.data.feeding.reading import ReadExamples
 from kerasvision.data.splits import TRAIN, VALIDATION
 from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
@@ -61,7 +64,8 @@ def part_to_train(
     frozen = freeze(network, model=settings.model, level=training.freeze, image_shape=image_shape)
     if training.features == "each_step":
         return network, examples, transform
-    maps = FeatureMaps(frozen, examples=examples, transform=transform, training=training)
+    known = ReadExamples(examples, settings.reads)
+    maps = FeatureMaps(frozen, examples=known, transform=transform, training=training)
     return _head(network, frozen, level=training.freeze), maps, Unchanged(frozen.output.shape[1:])
 
 
@@ -122,7 +126,7 @@ class FeatureMaps:
 
     Args:
         frozen: from images to maps; it runs in inference mode, without dropout.
-        examples: the images.
+        examples: the images; of their other parts, those that are read.
         transform: turns encoded images into the network's input.
         training: memory budget and batch size.
 
@@ -131,24 +135,18 @@ class FeatureMaps:
     """
 
     def __init__(
-        self, frozen: keras.Model, *, examples: ExampleSet, transform: ImageTransform, training: c.Training
+        self, frozen: keras.Model, *, examples: SplitExamples, transform: ImageTransform, training: c.Training
     ) -> None:
         counts = {split: examples.count(split) for split in (TRAIN, VALIDATION)}
         _check_memory(frozen, count=sum(counts.values()), training=training)
-        self._classes = examples.classes
-        self._rows: dict[str, dict[str, np.ndarray]] = {}
-        self.cached: dict[tuple[str, Hashable], Tensors] = {}
+        self._classes, self._object_classes = examples.classes, examples.object_classes
+        self._rows: dict[str, Any] = {}
+        self.cached: dict[tuple[Hashable, ...], Any] = {}
         run = inference(frozen)
         with bar("features", total=sum(counts.values())) as advance:
             for split in (split for split, count in counts.items() if count):
                 encoded = examples.dataset(split)
-                images = encoded.map(
-                    lambda example: {
-                        **{key: value for key, value in example.items() if key != "objects"},
-                        "image": transform(example["image"]),
-                    },
-                    num_parallel_calls=tf.data.AUTOTUNE,
-                )
+                images = encoded.map(partial(_network_input, transform), num_parallel_calls=tf.data.AUTOTUNE)
                 rows = max(LEAST_ROWS, training.batch_size)
                 batches = padded_batches(images, batch_size=rows, shapes=largest_shapes(encoded), drop_remainder=False)
                 # The next batch is decoded while this one goes through the network.
@@ -160,20 +158,20 @@ class FeatureMaps:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names of the ExampleSet."""
+        """The class names of the examples."""
         return self._classes
 
     @property
     def object_classes(self) -> tuple[str, ...]:
-        """Empty: a map does not keep the positions of objects."""
-        return ()
+        """The class names of the objects; empty if these are not read."""
+        return self._object_classes
 
     def encoded_bytes(self, split: str) -> int:
         """Size of a split's rows in bytes; 0 for a split that does not exist."""
-        return sum(rows.nbytes for rows in self._rows.get(split, {}).values())
+        return sum(rows.nbytes for rows in tf.nest.flatten(self._rows.get(split, {})))
 
     def dataset(self, split: str) -> tf.data.Dataset:
-        """As ExampleSet's, but "image" is the map (H, W, C), in the training's precision. Texts are padded with ""."""
+        """As ExampleSet's, but "image" is the map (H, W, C), in the training's precision. Texts and objects are padded."""
         return tf.data.Dataset.from_tensor_slices(self._rows[split])
 
 
@@ -222,13 +220,15 @@ def _check_memory(frozen: keras.Model, *, count: int, training: c.Training) -> N
         )
 
 
-def _with_maps(
-    maps_of: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset, *, advance: Callable[..., None]
-) -> dict[str, np.ndarray]:
-    """The rows of all batches, with maps instead of images."""
-    rows: dict[str, list[np.ndarray]] = {}
+def _network_input(transform: ImageTransform, example: Tensors) -> Tensors:
+    prepared = transform.prepared(example)
+    return {**prepared, "image": transform.scaled(prepared["image"])}
+
+
+def _with_maps(maps_of: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset, *, advance: Callable[..., None]) -> Any:
+    """The rows of all batches as arrays, in the structure of a batch, with maps instead of images."""
+    found = []
     for batch in batches:
-        for key, value in {**batch, "image": maps_of(batch["image"])}.items():
-            rows.setdefault(key, []).append(value.numpy())
+        found.append(tf.nest.map_structure(lambda part: part.numpy(), {**batch, "image": maps_of(batch["image"])}))
         advance(len(batch["id"]))
-    return {key: np.concatenate(values) for key, values in rows.items()}
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found)

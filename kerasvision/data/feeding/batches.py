@@ -1,23 +1,23 @@
 """From examples on disk to batches for the network, in an order that (seed, epoch) alone decide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 
 import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation, check_data
+from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
-from kerasvision.data.feeding.in_memory import cached_split, decoded_gb, training_examples
-from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
+from kerasvision.data.feeding.in_memory import cached_split, sizes, training_examples
+from kerasvision.data.feeding.inputs import NO_REDUCTION, InputTransform, ReducingTransform, Reduction, SplitExamples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import padded_batches, rows_of
+from kerasvision.data.feeding.reading import ReadExamples
 from kerasvision.data.feeding.stream import augmented_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
 from kerasvision.ops.tracing import without_autograph
-
-__all__ = ["Encode", "decoded_gb", "evaluation_batches", "training_batches"]
 
 # What a task does with a batch of {"image": float32 (N, H, W, C), "id": string (N,), and the other keys of the examples}.
 Encode = Callable[[Tensors], tuple[object, object]]
@@ -36,6 +36,8 @@ def training_batches(
     plain_epochs: int = 0,
     start_step: int = 0,
     shard: tuple[int, int] = (0, 1),
+    reads: Collection[ExamplePart] = EVERYTHING,
+    reduction: Reduction = NO_REDUCTION,
 ) -> tuple[tf.data.Dataset, int]:
     """The batches of a whole training, epoch after epoch, and the number of batches in one epoch.
 
@@ -50,11 +52,13 @@ def training_batches(
         batch_size: images per batch, over all replicas and workers.
         epochs: how many epochs.
         seed: of order and augmentation.
-        memory_budget_gb: decoded images are kept in memory if they take at most this; otherwise encoded images are, under
-            the same limit; otherwise images are read in every epoch.
+        memory_budget_gb: decoded images are kept in memory if they and their objects take at most this; otherwise encoded
+            images are, under the same limit; otherwise images are read in every epoch.
         plain_epochs: how many epochs at the end use the images without augmentation, as evaluation does.
         start_step: how many batches to skip at the beginning; the batches after them do not change.
         shard: (number of this worker from 0, number of workers): each gets its slice of every batch.
+        reads: the parts of an example that task and augmentation read; the others are dropped.
+        reduction: what the task makes of each example between the decoding and the augmentation.
 
     Raises:
         ConfigError: fewer training images than batch_size; an augmentation that does not fit these examples; a start or a
@@ -64,14 +68,16 @@ def training_batches(
     if count < batch_size:
         raise ConfigError(f"training.batch_size must not exceed the number of training images, {count}", received=batch_size)
 
+    known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
+
     @without_autograph
     def finish(batch: Tensors) -> tuple[object, object]:
         return encode({**batch, "image": transform.scaled(batch["image"])})
 
     if augment:
-        check_data(augment, labelled=bool(examples.classes), has_objects=bool(examples.object_classes))
+        check_data(augment, labelled=bool(examples.classes), has_objects=bool(known.object_classes))
     steps = count // batch_size
-    source = training_examples(examples, transform, augment=augment, memory_budget_gb=memory_budget_gb)
+    source = training_examples(known, prepare, augment=augment, memory_budget_gb=memory_budget_gb)
     changed_steps = (epochs - plain_epochs) * steps if augment else 0
     parts = []
     for augmentations, first, last in ((augment, 0, changed_steps), ((), changed_steps, epochs * steps)):
@@ -91,20 +97,24 @@ def evaluation_batches(
     encode: Encode,
     batch_size: int,
     memory_budget_gb: float = 0.0,
+    reads: Collection[ExamplePart] = EVERYTHING,
+    reduction: Reduction = NO_REDUCTION,
 ) -> tf.data.Dataset:
     """(inputs, targets, weights float32 (N,)) of a whole split, in order, all batches full.
 
     The last batch is filled with copies of its first example at weight 0, so that every replica gets equally many rows and
     no row counts twice. Captions and objects are padded to the largest number in an image of the split (see
-    `padded_batches`). If the images fit into the memory budget, they are read once and stay in memory.
+    `padded_batches`). If they fit into the memory budget with the images, they are read once and stay in memory. `reads` and
+    `reduction` are as in `training_batches`.
     """
-    is_small = decoded_gb(examples.count(split), transform) <= memory_budget_gb
+    known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
+    shapes, needed_gb = sizes(known, split, prepare)
+    is_small = needed_gb <= memory_budget_gb
     if is_small:
-        batches = tf.data.Dataset.from_tensor_slices(cached_split(examples, split, transform)).batch(batch_size)
+        batches = tf.data.Dataset.from_tensor_slices(cached_split(known, split, prepare)).batch(batch_size)
     else:
-        encoded = examples.dataset(split)
-        prepared = encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
-        batches = padded_batches(prepared, batch_size=batch_size, shapes=largest_shapes(encoded), drop_remainder=False)
+        prepared = known.dataset(split).map(prepare.prepared, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = padded_batches(prepared, batch_size=batch_size, shapes=shapes, drop_remainder=False)
 
     @without_autograph
     def finish(batch: Tensors) -> tuple[object, object, tf.Tensor]:

@@ -2,17 +2,20 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.in_memory import TrainingExamples
+from kerasvision.data.feeding.inputs import ReducingTransform
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import largest_shapes
+from kerasvision.data.feeding.reading import ReadExamples
 from kerasvision.data.feeding.stream import augmented_batches, prepare_one
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
@@ -46,6 +49,7 @@ def bench_input(
     augment: Sequence[Augmentation] = (),
     batch_size: int = 32,
     seconds: float = 20.0,
+    reads: Collection[ExamplePart] = EVERYTHING,
 ) -> list[TimedStep]:
     """Measures the steps from disk to the network's input, in their order, on up to 256 training images.
 
@@ -58,13 +62,15 @@ def bench_input(
         augment: the augmentations of the experiment.
         batch_size: images per batch.
         seconds: about how long to measure.
+        reads: the parts of an example that the experiment reads; the others are dropped.
     """
+    known = ReadExamples(examples, reads)
     count = min(examples.count(TRAIN), _SAMPLE)
     batch_size = min(batch_size, count)
     # Starting a pipeline takes some milliseconds, so few images are processed several times.
     epochs = _SAMPLE // count
     images = epochs * (count // batch_size * batch_size)
-    pipelines = _pipelines(examples, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
+    pipelines = _pipelines(known, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
     share = seconds / (_ROUNDS * len(pipelines))
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
     for dataset in pipelines.values():
@@ -90,7 +96,7 @@ def cores_to_feed(steps: Sequence[TimedStep], *, images_per_second: float = 3000
 
 
 def _pipelines(
-    examples: ExampleSet,
+    examples: ReadExamples,
     transform: ImageTransform,
     augment: Sequence[Augmentation],
     *,
@@ -100,14 +106,15 @@ def _pipelines(
 ) -> dict[str, tf.data.Dataset]:
     """Name of the last step -> the data set of all steps up to it; reading has its own pipeline."""
     encoded = examples.dataset(TRAIN).take(count)
+    num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
     source = TrainingExamples(
-        encoded.cache(), largest_shapes(encoded), {}, decoded=False, num_classes=len(examples.classes), transform=transform
+        encoded.cache(), largest_shapes(encoded), {}, False, num_classes, transform=ReducingTransform(transform)
     )
     order = Order(count, batch_size, seed=0, first_step=0, last_step=epochs * (count // batch_size))
     # A crop replaces resizing, so it is part of decoding.
     first = make_augmentation(augment[:1]) if augment else make_augmentation(())
     done = 1 if first.replaces_resize is not None else 0
-    decode = prepare_one(transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
+    decode = prepare_one(source.transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
     decoding = "decoding, random crop" if done else "decoding, resizing"
     pipelines = {
         READING: examples.dataset(TRAIN).take(count // batch_size * batch_size).repeat(epochs),

@@ -1,16 +1,16 @@
 """Examples in memory, if the budget allows: decoded, otherwise encoded, otherwise not at all."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
-from kerasvision.data.feeding.inputs import InputTransform, SplitExamples
+from kerasvision.data.feeding.inputs import ReducingTransform, SplitExamples
 from kerasvision.data.feeding.order import Order
-from kerasvision.data.feeding.padding import largest_shapes, padded_batches, rows_of
+from kerasvision.data.feeding.padding import counts_of, largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
 from kerasvision.ops.tracing import without_autograph
@@ -34,7 +34,7 @@ class TrainingExamples:
     cached: Tensors
     decoded: bool
     num_classes: int
-    transform: InputTransform
+    transform: ReducingTransform
 
     def one_by_one(self, order: Order) -> tf.data.Dataset:
         """One at a time, in order, each with its "place", int64."""
@@ -52,40 +52,87 @@ class TrainingExamples:
 
 
 def training_examples(
-    examples: SplitExamples, transform: InputTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
+    examples: SplitExamples, transform: ReducingTransform, *, augment: Sequence[Augmentation], memory_budget_gb: float
 ) -> TrainingExamples:
     """Opens the train split, and reads it into memory if it fits into the budget.
 
     A random crop needs the encoded images, so they are not decoded ahead if `augment` has one.
     """
-    encoded, count = examples.dataset(TRAIN), examples.count(TRAIN)
+    encoded = examples.dataset(TRAIN)
+    shapes, needed_gb = sizes(examples, TRAIN, transform)
     is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
-    decoded = not is_cropped and decoded_gb(count, transform) <= memory_budget_gb
+    decoded = not is_cropped and needed_gb <= memory_budget_gb
     cached: Tensors = {}
     if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:
         cached = cached_split(examples, TRAIN, transform if decoded else None)
     num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
-    return TrainingExamples(encoded, largest_shapes(encoded), cached, decoded, num_classes, transform)
+    return TrainingExamples(encoded, shapes, cached, decoded, num_classes, transform)
 
 
-def cached_split(examples: SplitExamples, split: str, transform: InputTransform | None) -> Tensors:
+def cached_split(examples: SplitExamples, split: str, transform: ReducingTransform | None) -> Tensors:
     """A whole split as one batch in memory, prepared if there is a transform.
 
     "image" is float32 (N, H, W, C) in [0, 255] with a transform, and otherwise string (N,), encoded. The split is read
     once: as long as `examples` is open, a second call returns the same tensors.
     """
-    key = (split, transform)
+    key = _key(examples, split, transform)
     if key not in examples.cached:
         encoded = examples.dataset(split)
         wanted = encoded if transform is None else encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
-        count, shapes = examples.count(split), largest_shapes(encoded)
+        shapes, _ = sizes(examples, split, transform) if transform else (largest_shapes(encoded), None)
         examples.cached[key] = padded_batches(
-            wanted, batch_size=count, shapes=shapes, drop_remainder=False
+            wanted, batch_size=examples.count(split), shapes=shapes, drop_remainder=False
         ).get_single_element()
-    return examples.cached[key]
+    kept: Tensors = examples.cached[key]
+    return kept
 
 
-def decoded_gb(count: int, transform: InputTransform) -> float:
-    """The memory for `count` decoded images, in GB."""
-    image_shape: tuple[int, int, int] = transform.settings.image_shape
-    return count * math.prod(image_shape) * 4 / 1e9
+class Sizes(NamedTuple):
+    """The sizes of a split's examples.
+
+    Attributes:
+        shapes: their `largest_shapes`.
+        needed_gb: the memory that they take when they are prepared.
+    """
+
+    shapes: Any
+    needed_gb: float
+
+
+def sizes(examples: SplitExamples, split: str, transform: ReducingTransform) -> Sizes:
+    """The sizes of a split. If captions or objects vary, the split is read once, as in `cached_split`."""
+    key = (*_key(examples, split, transform), "sizes")
+    if key not in examples.cached:
+        encoded = examples.dataset(split)
+        shapes = largest_shapes(encoded)
+        examples.cached[key] = Sizes(shapes, held_gb(encoded.map(transform.prepared), shapes, count=examples.count(split)))
+    found: Sizes = examples.cached[key]
+    return found
+
+
+def _key(examples: SplitExamples, split: str, transform: ReducingTransform | None) -> tuple[Hashable, ...]:
+    """What examples in memory depend on. Another task may read other parts of the same examples."""
+    spec = examples.dataset(split).element_spec
+    return split, transform, tuple(spec), tuple(spec.get("objects", ()))
+
+
+def held_gb(prepared: tf.data.Dataset, shapes: Any, *, count: int) -> float:
+    """The memory for prepared examples, padded, in GB: images, objects and masks. Texts are not counted.
+
+    Args:
+        prepared: the examples one by one.
+        shapes: `largest_shapes` of the same examples before they were prepared.
+        count: how many examples.
+
+    >>> examples = tf.data.Dataset.from_tensors({"image": tf.zeros((10, 10, 3)), "label": tf.constant(1, tf.int64)})
+    >>> held_gb(examples, largest_shapes(examples), count=1_000_000)  # 4 bytes for a number of the image, 8 for the label
+    1.208
+    """
+    spec = prepared.element_spec
+    return count * _bytes(spec, counts_of(spec, shapes)) / 1e9
+
+
+def _bytes(part: Any, shape: Any) -> int:
+    if isinstance(part, dict):
+        return sum(_bytes(inner, shape[key]) for key, inner in part.items())
+    return 0 if part.dtype == tf.string else math.prod(shape) * part.dtype.size

@@ -3,7 +3,8 @@
 They are usually `ExampleSet` and `ImageTransform`. Training on maps of a frozen network replaces both.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -14,7 +15,9 @@ from kerasvision.data.tensors import Tensors
 class SplitExamples(Protocol):
     """Examples by split; see `ExampleSet` for each member."""
 
-    cached: dict[tuple[str, Hashable], Tensors]
+    @property
+    def cached(self) -> dict[tuple[Hashable, ...], Any]:
+        """What `cached_split` keeps in memory, by what it was made of."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -49,3 +52,48 @@ class InputTransform(Protocol):
 
     def scaled(self, pixels: tf.Tensor, /) -> tf.Tensor:
         """The pixels, float32 (..., H, W, C), scaled for the network, in the same shape."""
+
+
+def _unchanged(example: Tensors) -> Tensors:
+    return example
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What a task makes of one prepared example before it is augmented, padded and kept in memory.
+
+    Attributes:
+        key: equal for reductions that do the same; trainings on the same open examples share what they keep in memory.
+        function: from a prepared example to another one, in stock TensorFlow operations; by default it changes nothing.
+    """
+
+    key: Hashable = None
+    function: Callable[[Tensors], Tensors] = field(default=_unchanged, compare=False)
+
+
+NO_REDUCTION = Reduction()
+
+
+@dataclass(frozen=True)
+class ReducingTransform:
+    """An `InputTransform` with the reduction of a task."""
+
+    transform: InputTransform
+    reduction: Reduction = NO_REDUCTION
+
+    @property
+    def settings(self) -> Any:
+        """Those of the transform."""
+        return self.transform.settings
+
+    def prepared(self, example: Tensors) -> Tensors:
+        """The prepared and reduced example."""
+        return self.reduced(self.transform.prepared(example))
+
+    def reduced(self, example: Tensors) -> Tensors:
+        """A prepared example, reduced."""
+        return self.reduction.function(example)
+
+    def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
+        """The pixels, scaled for the network."""
+        return self.transform.scaled(pixels)

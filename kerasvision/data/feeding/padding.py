@@ -42,9 +42,19 @@ def padded_batches(prepared: tf.data.Dataset, *, batch_size: int, shapes: Any, d
     spec = prepared.element_spec
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
         return prepared.batch(batch_size, drop_remainder=drop_remainder)
-    counted = {key: _counts(part, shapes.get(key)) for key, part in spec.items()}
+    counted = counts_of(spec, shapes)
     filling = {key: _filling(key, part) for key, part in spec.items()}
     return prepared.padded_batch(batch_size, counted, filling, drop_remainder=drop_remainder)
+
+
+def counts_of(spec: Spec, shapes: Any) -> Any:
+    """The padded shapes of prepared examples, in their structure: lists of int.
+
+    Args:
+        spec: of the prepared examples.
+        shapes: `largest_shapes` of the undecoded examples; a part that they lack must have a fixed shape.
+    """
+    return {key: _counts(part, shapes.get(key)) for key, part in spec.items()}
 
 
 def filled_up(batch: Tensors) -> Tensors:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from kerasvision.data.augmentation import Augmenter
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.feeding.in_memory import TrainingExamples
-from kerasvision.data.feeding.inputs import InputTransform
+from kerasvision.data.feeding.inputs import ReducingTransform
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import padded_batches, rows_of
 from kerasvision.data.tensors import Tensors
@@ -56,20 +56,23 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
 
 def prepare_one(
-    transform: InputTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
+    transform: ReducingTransform, augmenter: Augmenter, *, seed: int, decoded: bool, augmented: bool
 ) -> Callable[[Tensors], Tensors]:
     """A function from an example with its "place" to one with pixels: cropped or resized, and perhaps augmented."""
 
     @without_autograph
     def prepare(example: Tensors) -> Tensors:
-        numbers = uniform_rows(seed, example["place"], rows=1, columns=max(augmenter.draws, 1))
+        example = dict(example)
+        place = example.pop("place")
+        numbers = uniform_rows(seed, place, rows=1, columns=max(augmenter.draws, 1))
         crop = augmenter.replaces_resize
         if crop is not None:
-            example = random_resized_crop(
-                example, numbers=numbers[0, : crop.draws], settings=crop, transform=transform.settings
+            example = transform.reduced(
+                random_resized_crop(example, numbers=numbers[0, : crop.draws], settings=crop, transform=transform.settings)
             )
         elif not decoded:
             example = transform.prepared(example)
+        example = {**example, "place": place}
         if not augmented:
             return example
         alone = tf.nest.map_structure(lambda part: part[tf.newaxis], example)

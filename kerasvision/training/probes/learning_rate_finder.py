@@ -24,6 +24,7 @@ from kerasvision.errors import ConfigError, StageError
 from kerasvision.progress import bar
 from kerasvision.training.probes.one_device import PreparedStep, prepare_step, steady
 from kerasvision.training.step import LostError
+from kerasvision.training.task_inputs import task_inputs
 
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 200
@@ -110,6 +111,7 @@ def find_learning_rate(
         epochs=-(-steps // max(1, examples.count(TRAIN) // training.batch_size)),
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        **task_inputs(ready.task, settings),
     )
     rates = np.geomspace(lowest, highest, steps)
     losses, ended = _losses(ready, iter(ready.step.share_out(batches)), rates)

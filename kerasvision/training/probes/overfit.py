@@ -25,6 +25,7 @@ from kerasvision.progress import bar
 from kerasvision.training.probes.batch_faults import batch_faults, lost_weights, unmoved_layers
 from kerasvision.training.probes.one_device import PreparedStep, prepare_step, steady
 from kerasvision.training.step import LostError
+from kerasvision.training.task_inputs import task_inputs
 
 STEPS = 500
 # The batch is learned when the loss has fallen to this share of the first loss, or to this value.
@@ -123,6 +124,7 @@ def _first_batch(ready: PreparedStep, examples: ExampleSet, transform: ImageTran
         epochs=1,
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        **task_inputs(ready.task, ready.settings),
     )
     batch, ids = next(iter(batches))
     return batch, [name.decode() for name in ids.numpy()]

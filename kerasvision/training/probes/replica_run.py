@@ -29,6 +29,7 @@ from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.parts import model_for_training
 from kerasvision.training.phases import phases
 from kerasvision.training.step import LostError, TrainStep
+from kerasvision.training.task_inputs import task_inputs
 from kerasvision.training.transfer import part_to_train
 
 # Attributes of Keras' random layers; at 0 the layer changes nothing.
@@ -148,6 +149,7 @@ def _prepared(
         epochs=-(-steps // per_epoch),
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        **task_inputs(task, settings),
     )
     return step, random, batches
 

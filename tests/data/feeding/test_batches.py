@@ -13,6 +13,7 @@ from kerasvision.config import Augmentation, ColorJitter, CutMix, MixUp, PadCrop
 from kerasvision.data.feeding import stream
 from kerasvision.data.feeding.batches import evaluation_batches, training_batches
 from kerasvision.data.feeding.in_memory import training_examples
+from kerasvision.data.feeding.inputs import ReducingTransform
 from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
@@ -192,7 +193,7 @@ def test_a_batch_may_hold_the_whole_split_and_no_more(example_set):
 
 def test_images_are_kept_decoded_else_encoded_else_not_at_all(example_set):
     def source(budget, augment=()):
-        return training_examples(example_set, TRANSFORM, augment=augment, memory_budget_gb=budget)
+        return training_examples(example_set, ReducingTransform(TRANSFORM), augment=augment, memory_budget_gb=budget)
 
     assert [(source(b).decoded, not source(b).cached) for b in (MEMORY, ENCODED, DISK)] == [
         (True, False),

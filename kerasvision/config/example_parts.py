@@ -1,0 +1,7 @@
+"""The parts of an example that a task or an augmentation may read, in addition to the image."""
+
+from typing import Literal
+
+# The names of a batch; "mask" is a part of "objects", and is read only together with them.
+ExamplePart = Literal["label", "captions", "objects", "mask"]
+EVERYTHING: frozenset[ExamplePart] = frozenset({"label", "captions", "objects", "mask"})
