@@ -181,7 +181,7 @@ class Experiment(Config):
         for metric in self.evaluation.human:
             self.task.check_metric(metric)
         if self.search is not None:
-            self._check_objective(self.search.objective)
+            self._check_objective(self.search.metric(self.task))
         return self
 
     def _check_objective(self, objective: str) -> None:
@@ -190,7 +190,8 @@ class Experiment(Config):
             raise ConfigError(
                 f"search.objective {objective!r} is not measured in training; {lookup.did_you_mean(objective, measured)}"
             )
-        if not measured:
+        # The loss is always measured.
+        if not measured and objective != "loss":
             self.task.check_metric(objective)
 
     @model_validator(mode="after")

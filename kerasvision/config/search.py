@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
@@ -118,6 +118,13 @@ class Choice(Space):
         return self.values
 
 
+class Measured(Protocol):
+    """The part of a task that a search asks. Tasks import this module, so it cannot import them."""
+
+    def training_headline_metric(self) -> str | None:
+        """The metric that the line of an epoch shows; None for the loss alone."""
+
+
 class Search(Config):
     """A search for better settings: `space` maps paths of the experiment to the values to try.
 
@@ -148,7 +155,11 @@ class Search(Config):
     minutes: float | None = Field(default=None, gt=0, description="no trial starts after this many minutes")
     total_epochs: int | None = Field(default=None, ge=1, description="no trial starts that would exceed this total")
     trial_minutes: float | None = Field(default=None, gt=0, description="a trial that takes longer counts as failed")
-    objective: str = Field(default="accuracy", description="a metric of the task, on the validation split")
+    objective: str | None = Field(
+        default=None,
+        description="a metric of the task, on the validation split; by default the one that the line of an epoch shows, or "
+        "the loss if it shows no other",
+    )
     stop_hopeless: bool = Field(
         default=False,
         description="end a trial whose best score is below the median of the earlier trials' mean scores up to that epoch "
@@ -178,6 +189,16 @@ class Search(Config):
                 f"received epochs={self.epochs}, factor={self.factor}"
             )
         return self
+
+    def metric(self, task: Measured) -> str:
+        """The metric by which trials are compared.
+
+        >>> from kerasvision.config import Classification
+        >>> plan = Search(space={"training.l2": Float(0.0, 0.1)})
+        >>> plan.metric(Classification()), plan.model_copy(update={"objective": "log_loss"}).metric(Classification())
+        ('accuracy', 'log_loss')
+        """
+        return self.objective or task.training_headline_metric() or "loss"
 
     def _check_condition(self, path: str, parent: str, wanted: tuple[Scalar, ...]) -> None:
         if parent not in self.space:

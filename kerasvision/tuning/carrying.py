@@ -152,7 +152,7 @@ class Carrying:
             measured = [name.removeprefix("val_") for name in rows[-1] if name.startswith("val_")]
             raise ConfigError(
                 f"trials measure {', '.join(measured) or 'nothing'} on the validation split",
-                received=self.settings.search.objective,
+                received=self.objective.name.removeprefix("val_"),
                 hint="set search.objective to one of them",
             )
         best_by = TunedMetric(f"val_{training.best_by}", task.best_is(training.best_by))

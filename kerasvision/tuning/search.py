@@ -50,7 +50,8 @@ def search(
     """
     identity = {"settings": settings.to_data(), "inputs": dict(inputs or {}), "keras_tuner": keras_tuner.__version__}
     kept = SearchFolder(folder, identity=identity)
-    objective = TunedMetric(f"val_{settings.search.objective}", settings.task.best_is(settings.search.objective))
+    metric = settings.search.metric(settings.task)
+    objective = TunedMetric(f"val_{metric}", settings.task.best_is(metric))
     run = _Search(settings, objective, kept, Carrying(settings, objective, workers, kept, is_asked_to_stop))
     run.all_trials()
     best = run.best()

@@ -1,6 +1,7 @@
 """A search is checked when it is made: paths, bounds, conditions, and the requirements of its algorithm."""
 
 import json
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -193,6 +194,39 @@ def test_an_objective_that_the_task_does_not_have_is_refused():
         experiment(search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective="acuracy"))
     with pytest.raises(ConfigError, match="search.objective 'roc_auc' is not measured in training"):
         experiment(search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective="roc_auc"))
+
+
+class Unknown(c.MeasuredTask):
+    """A task whose training metrics are not known before it is trained."""
+
+    implementation: ClassVar[str] = "nowhere:Unknown"
+
+
+class Known(Unknown):
+    def training_metric_names(self):
+        return ("loss", "whole_score", "other")
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [
+        (c.Classification(), "accuracy"),
+        (c.Captioning(), "token_accuracy"),
+        (Known(), "whole_score"),
+        (Unknown(), "loss"),
+    ],
+)
+def test_by_default_trials_are_compared_by_the_tasks_headline_metric_of_training(task, metric):
+    plan = c.Search(space={MOMENTUM: c.Float(0, 0.9)})
+    assert plan.metric(task) == metric
+    assert plan.model_copy(update={"objective": "other"}).metric(task) == "other"
+
+
+def test_a_search_of_a_task_without_training_metrics_may_go_by_the_loss():
+    for objective in (None, "loss"):
+        experiment(task=Unknown(), search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective=objective))
+    with pytest.raises(ConfigError, match="has no metric 'acuracy'"):
+        experiment(task=Unknown(), search=c.Search(space={MOMENTUM: c.Float(0, 0.9)}, objective="acuracy"))
 
 
 # --- Algorithms and budgets
