@@ -30,11 +30,14 @@ def new(
         str | None, typer.Argument(metavar="NAME", help="With --images: the experiment's name; the file is NAME.py.")
     ] = None,
     images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="A folder with a folder of images per class.")
+        Path | None,
+        typer.Option(
+            "--images", metavar="DIR", help="A folder of images for each class, or images with objects: COCO, YOLO or VOC."
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", metavar="M", help="With --images: measure a step, and train for about this long."),
+        typer.Option("--minutes", metavar="M", help="With class folders: measure a step, and train for about this long."),
     ] = None,
     example: Annotated[
         str | None,

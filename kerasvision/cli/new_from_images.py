@@ -12,7 +12,12 @@ from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+    from kerasvision.config.sources import Source
     from kerasvision.data.first_look import FirstLook
+    from kerasvision.data.objects_look import ObjectsLook
     from kerasvision.data.recipes import Recipe
     from kerasvision.training.probes.training_time import TrainingTime
 
@@ -26,16 +31,16 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
 
     Args:
         name: the experiment's name.
-        images: class folders, with or without split folders.
+        images: class folders, with or without split folders; or images with objects in COCO's, YOLO's or Pascal VOC's form.
         folder: the folder for the file; it is created if it does not exist.
         minutes: how long the training may take; a step is measured. None: the recipe's own number of epochs.
 
     Raises:
         ConfigError: an invalid name, a file that already exists, or minutes that are not above 0.
-        DataError: no folder, no class folders, too few classes or images, or no readable image; or the folder has COCO's,
-            YOLO's or Pascal VOC's form.
+        DataError: no folder, neither class folders nor COCO's, YOLO's or Pascal VOC's form, too few classes or images, or no
+            readable image.
     """
-    from kerasvision.config.meant import instead_of_class_folders
+    from kerasvision.config.forms import source_of_form
     from kerasvision.data.first_look import look_at
     from kerasvision.data.recipes import choose, installed_network
     from kerasvision.data.scaffold import new_file, pipeline_text
@@ -45,23 +50,49 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     if not images.exists():
         raise DataError(
             f"there is no folder {images} (looked in {Path.cwd()})",
-            hint="give --images a folder that has a folder of images for each class",
+            hint="give --images a folder that has a folder of images for each class, or images with objects",
         )
-    if form := instead_of_class_folders(images):
-        raise DataError("new --images requires class folders", received=str(images), hint=form)
+    if source := source_of_form(images):
+        _write_for_objects(name, source, images=images, folder=folder, minutes=minutes)
+        return
     file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
     recipe, time = choose(look, network=network), None
     if minutes is not None:
         time = _measured(pipeline_text(name, look=look, recipe=recipe), look)
         epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
         recipe = choose(look, network=network, epochs=epochs)
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(pipeline_text(name, look=look, recipe=recipe), encoding="utf-8")
-    typer.echo(f"wrote {file}\n")
-    print_whole(_classes(look))
+    _write(file, pipeline_text(name, look=look, recipe=recipe))
+    print_whole(_classes(look.counts, "images"))
     for line in (*_seen(look, recipe), f"recipe: {recipe.summary}, because {recipe.reason}", *_time(time, recipe)):
         typer.echo(line)
     typer.echo("\n".join(_next(file)))
+
+
+def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Path, minutes: float | None) -> None:
+    from kerasvision.data.objects_look import look_at_objects
+    from kerasvision.data.recipes import installed_network
+    from kerasvision.data.recipes_objects import choose_for_objects
+    from kerasvision.data.scaffold import new_file, pipeline_text
+
+    if minutes is not None:
+        raise ConfigError(
+            "--minutes measures a training on class folders; this folder has images with objects",
+            received=f"--minutes {minutes:g}",
+            hint="leave it out, and change training.epochs in the file",
+        )
+    file, look = new_file(name, folder=folder), look_at_objects(source, images=images)
+    recipe = choose_for_objects(look, network=installed_network())
+    _write(file, pipeline_text(name, look=look, recipe=recipe))
+    print_whole(_classes(look.counts, "objects"))
+    for line in (*_seen_objects(look, recipe), f"recipe: {recipe.summary}, because {recipe.reason}"):
+        typer.echo(line)
+    typer.echo("\n".join([f"{recipe.epochs} epochs", *_next(file)]))
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {file}\n")
 
 
 def _measured(text: str, look: "FirstLook") -> "TrainingTime":
@@ -77,10 +108,10 @@ def _measured(text: str, look: "FirstLook") -> "TrainingTime":
         return training_time(load_experiment(file), look.of_class)
 
 
-def _classes(look: "FirstLook") -> Table:
+def _classes(counts: "Counter[str]", what: str) -> Table:
     """A row per class, the largest first; of many classes, only the largest and the smallest."""
-    rows = look.counts.most_common()
-    table = table_of("class", "images", right=("images",))
+    rows = counts.most_common()
+    table = table_of("class", what, right=(what,))
     is_long = len(rows) > MOST_CLASSES
     for label, count in rows[:SHOWN_OF_MANY] if is_long else rows:
         table.add_row(escape(label), f"{count:,}")
@@ -94,11 +125,10 @@ def _classes(look: "FirstLook") -> Table:
 
 def _seen(look: "FirstLook", recipe: "Recipe") -> list[str]:
     colour = "grey" if look.is_grey else "in colour"
-    low, high = look.sides[0], look.sides[-1]
-    sides = f"{low}" if low == high else f"{low} to {high}, median {look.median_side}"
     held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
+    images = f"{look.counts.total():,} images of {len(look.counts)} classes, {colour}"
     lines = [
-        f"{look.counts.total():,} images of {len(look.counts)} classes, {colour}; shorter side in pixels: {sides}",
+        f"{images}; shorter side in pixels: {_spread(look.sides)}",
         f"splits: {held}",
     ]
     if recipe.is_final:
@@ -106,6 +136,30 @@ def _seen(look: "FirstLook", recipe: "Recipe") -> list[str]:
     if unjudged := recipe.unjudged:
         lines.append(f"no test image of {', '.join(map(repr, unjudged[:5]))}: too few images to judge by")
     return lines
+
+
+def _seen_objects(look: "ObjectsLook", recipe: "Recipe") -> list[str]:
+    colour = "grey" if look.is_grey else "in colour"
+    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    empty = sum(not count for count in look.per_image)
+    held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
+    return [
+        f"{look.total:,} images with {look.counts.total():,} objects of {len(look.counts)} classes, {colour}{left_out}",
+        f"longer side of an image in pixels: {_spread(look.sides)}",
+        f"objects in an image: {_spread(look.per_image)}; images without objects: {empty:,}",
+        f"side of an object in pixels, the root of its area: {_spread(look.object_sides)}",
+        f"splits: {held}",
+    ]
+
+
+def _spread(numbers: "Sequence[int]") -> str:
+    """The least, the largest and the median of sorted numbers.
+
+    >>> _spread((3, 4, 90)), _spread((5, 5))
+    ('3 to 90, median 4', '5')
+    """
+    low, high = numbers[0], numbers[-1]
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}, median {numbers[len(numbers) // 2]:,}"
 
 
 def _time(time: "TrainingTime | None", recipe: "Recipe") -> list[str]:

@@ -104,8 +104,7 @@ def instead_of_folder(folder: Path) -> str:
         if any((place / "saved_model.pb").is_file() for place in (folder, *folder.glob("[0-9]*"))):
             return f"it is a saved model: `kerasvision predict {typed} IMAGE` predicts images with it"
         if any(found.is_named_like_an_image for found in islice(list_folder(folder), MOST_ENTRIES)):
-            name = re.sub("[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "NAME"
-            return f"it has images: `kerasvision new {name} --images {typed}` writes a pipeline file for them"
+            return f"it has images: `kerasvision new {_name_for(folder)} --images {typed}` writes a pipeline file for them"
     return "it has neither pipeline files nor images. `kerasvision new --example digits` writes a first pipeline file"
 
 
@@ -117,10 +116,10 @@ def instead_of_class_folders(folder: Path) -> str:
     source = source_of_form(folder)
     if source is None:
         return ""
-    kind = type(source).__name__
+    kind, command = type(source).__name__, f"`kerasvision new {_name_for(folder)} --images {shlex.quote(str(folder))}`"
     return (
-        f"the folder has {kind.upper()}'s form: set source=c.{kind}(path={str(folder)!r}, label='largest') in a pipeline "
-        "file, and the class of the largest object is the label of an image. No task finds objects yet"
+        f"the folder has {kind.upper()}'s form: {command} writes a pipeline file that finds its objects. For one label per "
+        f"image set source=c.{kind}(path={str(folder)!r}, label='largest'): it is the class of the largest object"
     )
 
 
@@ -149,3 +148,8 @@ def pipeline_files(folder: Path) -> list[Path]:
         return [path for path in found if DEFINITION.search(path.read_bytes())]
     except OSError:
         return []
+
+
+def _name_for(folder: Path) -> str:
+    """The name of an experiment on the images of a folder."""
+    return re.sub("[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "NAME"

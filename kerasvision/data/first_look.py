@@ -96,22 +96,26 @@ def look_at(images: Path) -> FirstLook:
     labels = sorted({record.label for record in records})
     if len(labels) < 2:
         raise DataError(f"{images} must hold images of at least two classes", received=labels)
-    sides, is_grey = _sampled(records)
-    return FirstLook(images, files, sides, is_grey)
+    sizes, is_grey = sampled_sizes(records)
+    return FirstLook(images, files, tuple(sorted(map(min, sizes))), is_grey)
 
 
-def _sampled(records: list[Record]) -> tuple[tuple[int, ...], bool]:
-    """(shorter sides in pixels, sorted; whether all are grey), from some images spread over the source."""
-    sides, modes = [], set()
+def sampled_sizes(records: Sequence[Record]) -> tuple[list[tuple[int, int]], bool]:
+    """((width, height) of each; whether all are grey), from some images spread over the source; at least one.
+
+    Raises:
+        DataError: none of them is a readable image.
+    """
+    sizes, modes = [], set()
     for record in records[:: max(1, len(records) // SAMPLED_IMAGES)]:
         if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
             continue
         try:
             with Image.open(record.content) as image:
-                sides.append(min(image.size))
+                sizes.append(image.size)
                 modes.add(image.mode)
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
             continue  # the run itself names every bad file
-    if not sides:
+    if not sizes:
         raise DataError("none of the sampled files is a readable image", received=str(records[0].name))
-    return tuple(sorted(sides)), modes <= {"L", "1", "I;16"}
+    return sizes, modes <= {"L", "1", "I;16"}

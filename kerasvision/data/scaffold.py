@@ -7,7 +7,9 @@ from string import Template
 from pydantic import TypeAdapter
 
 from kerasvision.config.experiment import Experiment
+from kerasvision.config.sources import ImageFolder
 from kerasvision.data.first_look import FirstLook
+from kerasvision.data.objects_look import ObjectsLook
 from kerasvision.data.recipes import Choice, Recipe
 from kerasvision.errors import ConfigError
 
@@ -15,13 +17,13 @@ from kerasvision.errors import ConfigError
 COMMENT_END = 125
 INDENT = "    "
 
-_FILE = Template('''"""$classes classes, $images images in $folder. Written by `kerasvision new`; not measured yet."""
+_FILE = Template('''"""$counts in $folder. Written by `kerasvision new`; not measured yet."""
 
 from kerasvision import config as c
 
 ${header}EXPERIMENT = c.Experiment(
     name="$name",
-    source=c.ImageFolder(path=$path),
+    source=$source,
 $choices
 )
 ''')
@@ -44,7 +46,7 @@ def new_file(name: str, *, folder: Path) -> Path:
     return file
 
 
-def pipeline_text(name: str, *, look: FirstLook, recipe: Recipe) -> str:
+def pipeline_text(name: str, *, look: FirstLook | ObjectsLook, recipe: Recipe) -> str:
     """The text of a pipeline file.
 
     Args:
@@ -54,10 +56,9 @@ def pipeline_text(name: str, *, look: FirstLook, recipe: Recipe) -> str:
     """
     return _FILE.substitute(
         name=name,
-        path=repr(str(look.images)),
+        source=_source(look),
         folder=escape_docstring(str(look.images)),
-        classes=len(look.counts),
-        images=look.counts.total(),
+        counts=_counts(look),
         header=_comment(f"It trains {recipe.summary}: {recipe.reason}.", indent=""),
         choices="\n".join(map(_lines, recipe.choices)),
     )
@@ -71,6 +72,21 @@ def escape_docstring(text: str) -> str:
     """
     # repr chooses double quotes for a text with a single quote and without a double one.
     return repr(f'"{text}')[2:-1].replace("\\'", "'").replace('"', '\\"')
+
+
+def _counts(look: FirstLook | ObjectsLook) -> str:
+    if isinstance(look, FirstLook):
+        return f"{len(look.counts)} classes, {look.counts.total()} images"
+    return f"{look.counts.total()} objects of {len(look.counts)} classes, {look.total} images"
+
+
+def _source(look: FirstLook | ObjectsLook) -> str:
+    """The source in Python, with the settings that are not the default."""
+    source = ImageFolder(path=look.images) if isinstance(look, FirstLook) else look.source
+    fields = type(source).model_fields
+    given = {name: getattr(source, name) for name in fields if getattr(source, name) != fields[name].default}
+    code = ", ".join(f"{name}={str(value) if name in source.locations else value!r}" for name, value in given.items())
+    return f"c.{type(source).__name__}({code})"
 
 
 def _lines(choice: Choice) -> str:

@@ -1,5 +1,6 @@
 """`kerasvision new`: what it says of a folder of images; which examples there are, and what is written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,16 +81,52 @@ def test_file_of_the_user_is_kept(new, tmp_path):
 # --- From images
 
 
-def test_boxes_instead_of_class_folders_are_answered_with_their_source(new, tmp_path):
-    for folder in ("JPEGImages", "Annotations"):
-        (tmp_path / "VOC2012" / folder).mkdir(parents=True)
-    with pytest.raises(DataError) as refused:
-        new("things", "--images", "VOC2012")
-    assert str(refused.value) == (
-        "new --images requires class folders; received 'VOC2012'. The folder has VOC's form: set "
-        "source=c.Voc(path='VOC2012', label='largest') in a pipeline file, and the class of the largest object is the label "
-        "of an image. No task finds objects yet."
-    )
+@pytest.fixture
+def coco(make_images, tmp_path):
+    """72 images of 48 x 40 pixels, each with a cup or a ball of 12 x 10 pixels; 48 of them for training."""
+    return make_images.clean_coco(tmp_path / "things")
+
+
+def test_of_images_with_objects_the_objects_are_described(new, coco):
+    printed = new("things", "--images", "things").splitlines()
+    assert printed[0] == "wrote pipelines/things.py"
+    assert [line.split() for line in printed[2:5]] == [["class", "objects"], ["cup", "36"], ["ball", "36"]]
+    assert printed[5:10] == [
+        "72 images with 72 objects of 2 classes, in colour",
+        "longer side of an image in pixels: 48",
+        "objects in an image: 1; images without objects: 0",
+        "side of an object in pixels, the root of its area: 11",
+        "splits: train 41, validation 24, test 7",
+    ]
+    assert printed[10].startswith("recipe: FCOS on a quarter of ResNet-9, from nothing, at 64 x 64 pixels, because ")
+    assert printed[11:] == [
+        "100 epochs",
+        "next:",
+        "  kerasvision data show pipelines/things.py",
+        "  kerasvision run pipelines/things.py --set training.epochs=1 --until trainer",
+        "  kerasvision run pipelines/things.py",
+    ]
+
+
+def test_the_pipeline_for_objects_reads_the_folder_and_finds_objects(new, coco):
+    new("things", "--images", "things")
+    experiment = load_experiment("pipelines/things.py")
+    assert (experiment.source.kind, experiment.task.kind, experiment.model.name) == ("coco", "detection", "fcos")
+    assert experiment.source.crowds == "keep"
+    assert experiment.transform.image_size == (64, 64)
+
+
+def test_minutes_for_objects_are_answered_with_the_setting_to_change(new, coco):
+    with pytest.raises(ConfigError, match=r"images with objects; received '--minutes 3'.* change training\.epochs"):
+        new("things", "--images", "things", "--minutes", "3")
+
+
+def test_images_without_any_object_are_refused(new, coco):
+    for file in (coco / "annotations").glob("instances_*.json"):
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps({**content, "annotations": []}))
+    with pytest.raises(DataError, match="must hold images with objects; received '72 images without any'"):
+        new("things", "--images", "things")
 
 
 @pytest.fixture

@@ -117,7 +117,9 @@ def test_a_folder_of_boxes_is_answered_with_the_source_that_reads_it(form):
     from kerasvision.pipeline.scan import scan
 
     folder, source = form
-    answer = f"the folder has {source.upper()}'s form: set source=c.{source}(path='{folder}', label='largest') in a pipeline"
+    answer = (
+        f"the folder has {source.upper()}'s form: `kerasvision new things --images {folder}` writes a pipeline file that"
+    )
     assert instead_of_class_folders(folder).startswith(answer)
     assert instead_of_folder(folder).startswith(answer)
     with pytest.raises(DataError, match="reads a folder only if it has class folders; .*" + re.escape(answer[1:])):
