@@ -29,7 +29,6 @@ EXPERIMENT = c.Experiment(
         clip_norm=10.0,
     ),
     evaluation=c.Evaluation(slices=("objects",)),
-    simple_models=None,
     gate=c.Gate(c.AtLeast("box_average_precision", 0.05)),
     serving=c.Serving(max_difference=1e-4),
 )

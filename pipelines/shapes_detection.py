@@ -29,7 +29,6 @@ EXPERIMENT = c.Experiment(
         xla="off",
     ),
     evaluation=c.Evaluation(slices=("objects", "brightness")),
-    simple_models=None,
     gate=c.Gate(c.AtLeast("box_average_precision", 0.5)),
     serving=c.Serving(max_difference=1e-4),
 )

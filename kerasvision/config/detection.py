@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
 from kerasvision.config.augmentation import Mixing
+from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -71,6 +72,8 @@ class Detection(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.detection.task:DetectionTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("objects",)
+    has_simple_models: ClassVar[bool] = True
+    reads: ClassVar[frozenset[ExamplePart]] = frozenset({"objects"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "count_error"})
 
     boxes: int = Field(default=100, ge=1, le=MOST_BOXES, description="the largest number of boxes to return per image")

@@ -13,7 +13,17 @@ from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.places import Places
-from kerasvision.tasks.base import Ask, Batch, ExtraSignature, Illustration, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.base import (
+    Ask,
+    Baseline,
+    Batch,
+    ExtraSignature,
+    Illustration,
+    Judgement,
+    Objective,
+    Predictions,
+    Task,
+)
 from kerasvision.tasks.detection import answers, pictures
 from kerasvision.tasks.detection.answers import SETS, placed_back
 from kerasvision.tasks.detection.classes import Classes
@@ -24,6 +34,7 @@ from kerasvision.tasks.detection.losses import detection_losses
 from kerasvision.tasks.detection.presentation import ANSWERS
 from kerasvision.tasks.detection.readings import map_shapes
 from kerasvision.tasks.detection.scores import best_score
+from kerasvision.tasks.detection.simple import simple_detectors
 from kerasvision.tasks.detection.truth import image_objects
 from kerasvision.tasks.drawing import Drawing
 
@@ -143,6 +154,10 @@ class DetectionTask(Task):
         for one in predictions:
             check_classes(one, self.found)
         return fused_answers(predictions, overlap=self.settings.overlap, names=self.classes)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """The same boxes for every image; and coloured regions with a linear classifier."""
+        return simple_detectors(self.found)
 
     def caption(self, row: pd.Series) -> str:
         """How many objects there are, and how many were found, missed and falsely found."""
