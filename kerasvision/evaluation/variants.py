@@ -1,6 +1,7 @@
 """Scores a model on several views of each image, and together with other models.
 
-The mean of the probabilities is judged. Source of averaging over views: Krizhevsky et al., 2012, section 4.1, over crops and
+The task averages the answers, which are about the original images, whatever a view moves: a classifier takes the mean of the
+probabilities. Source of averaging over views: Krizhevsky et al., 2012, section 4.1, over crops and
 mirror images; over models: section 6, and https://cs231n.github.io/neural-networks-3/#ensemble.
 """
 

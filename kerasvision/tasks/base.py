@@ -339,6 +339,9 @@ class Task(ABC):
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """One answer from several for the same examples, of views of an image or of several models; arrays of N rows.
 
+        Args:
+            predictions: what `measured` keeps of each. Places are those in the original images, also those of a view.
+
         Raises:
             ConfigError: answers of this kind have no average.
         """

@@ -1,12 +1,16 @@
 """Answers for a whole split: in the original images, whether they are asked for with bytes, with pixels or over a view."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
-from kerasvision.evaluation.predictions import predict_split_from_bytes, predict_split_from_pixels
+from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes, predict_split_from_pixels
+from kerasvision.evaluation.variants import judge_variants
 from kerasvision.ops.views import views
 from kerasvision.served.model import ServedModel
+from kerasvision.tasks.base import Judgement
 
 # Height, width and two boxes in pixels: none is near an edge, where a moved view loses it.
 SCENES = (((60, 140), (20, 50, 34, 90), (12, 58, 50, 78)), ((90, 44), (34, 10, 58, 30), (40, 6, 52, 34)))
@@ -63,6 +67,32 @@ def test_pixels_give_the_answers_of_bytes(corners, served, examples):
 def test_what_is_found_over_a_view_comes_back_to_the_original_image(view, corners, served, examples):
     for name, found in in_pixels(from_pixels(corners, served, examples, view)).items():
         assert np.abs(found - np.array(SCENES[int(name)][1:])).max() < 0.5
+
+
+def test_answers_of_views_are_averaged_where_they_are_in_the_original_image(corners, served, examples):
+    averaged = []
+
+    class AveragingTask(corners.CornersTask):
+        def averaged(self, predictions):
+            averaged.extend(predictions)
+            return predictions[0]
+
+        def judge(self, *, ids, truth, predictions):
+            return Judgement({}, pd.DataFrame({"id": ids}))
+
+    task = AveragingTask()
+    judge_variants(
+        served,
+        predict_split_from_bytes(examples, split="test", task=task, saved_model=served),
+        split="test",
+        task=task,
+        examples=examples,
+        transform=corners.transform(),
+        settings=c.Evaluation(test_time=("flip",)),
+    )
+    alone, mirrored = (in_pixels(PredictedSplit(["0", "1"], np.zeros(2), one)) for one in averaged)
+    for name, found in mirrored.items():
+        assert np.abs(found - alone[name]).max() < 0.5
 
 
 def test_an_evaluation_keeps_what_the_task_says(corners, served, examples):

@@ -236,7 +236,10 @@ def _limits(facts: CardFacts) -> Iterator[str]:
         "Its scores are for test images from the same source as its training images. They say nothing about other cameras, "
         "places and times."
     )
-    yield "It answers for every image, also for an image that shows nothing that it was trained on."
+    if _finds_things(facts):
+        yield "It knows only its own classes: it misses other things, or takes them for things of these classes."
+    else:
+        yield "It answers for every image, also for an image that shows nothing that it was trained on."
     tested = facts.statistics.get("counts", {}).get("test", {})
     few = [name for name, images in tested.items() if images < FEW_IMAGES]
     if few:
@@ -249,6 +252,12 @@ def _limits(facts: CardFacts) -> Iterator[str]:
     for split, one in facts.scores.get("splits", {}).items():
         for metric, why in list(one.get("left_out", {}).items())[:10]:
             yield f"{escape(metric)} is unknown on {escape(split)}: {escape(why)}."
+
+
+def _finds_things(facts: CardFacts) -> bool:
+    """Whether an answer is a set of things that were found, which may be empty."""
+    outputs = facts.exported.get("signatures", {}).get("serving_default", {}).get("outputs", {})
+    return any("set" in one for one in outputs.values())
 
 
 def _lineage(facts: CardFacts) -> str:

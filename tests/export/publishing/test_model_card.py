@@ -131,6 +131,13 @@ def test_a_card_names_the_views_that_answers_are_means_over():
     assert "views of it" not in model_card(facts(exported={"temperature": None, "test_time": []}))
 
 
+def test_a_card_of_a_model_that_finds_things_says_what_it_misses():
+    outputs = {"corners": {"dtype": "float32", "shape": [None, 9, 4], "meaning": "", "set": ["scores"]}}
+    exported = {"temperature": None, "signatures": {"serving_default": {"inputs": {}, "outputs": outputs}}}
+    assert "- It knows only its own classes: it misses other things, or" in model_card(facts(exported=exported))
+    assert "It knows only its own classes" not in model_card(facts())
+
+
 def test_a_card_of_the_judged_network_itself_claims_no_other():
     final = {"trains": False, "judged": "the one of 80 images", "served": "the judged network itself"}
     card = model_card(facts(final=final))
