@@ -55,7 +55,7 @@ class ScoredTask(ClassificationTask):
 
 
 class Maps(Scored):
-    """The label at each place of each map, and that its four distances are 1."""
+    """The label by the mean of all class maps; and all distances are 1."""
 
     implementation: ClassVar[str] = "map_task:MapTask"
 
@@ -69,15 +69,9 @@ class MapTask(ScoredTask):
 
     def objective(self):
         def losses(targets, outputs, training):
-            total = 0.0
-            for name, part in outputs.items():
-                part = tf.cast(part, tf.float32)
-                if name.endswith("logits"):
-                    each = -tf.reduce_sum(targets[:, tf.newaxis, tf.newaxis] * tf.nn.log_softmax(part), axis=-1)
-                else:
-                    each = tf.reduce_sum(tf.square(part - 1.0), axis=-1)
-                total += tf.reduce_mean(each, axis=[1, 2])
-            return total
+            parts = [tf.cast(part, tf.float32) for name, part in outputs.items() if not name.endswith("logits")]
+            apart = [tf.reduce_mean(tf.reduce_sum(tf.square(part - 1.0), axis=-1), axis=[1, 2]) for part in parts]
+            return tf.nn.softmax_cross_entropy_with_logits(targets, mean_logits(outputs)) + tf.add_n(apart)
 
         return Objective(losses, [], collected=self.collected(answers_of=mean_logits))
 
@@ -89,7 +83,9 @@ class MapTask(ScoredTask):
 
 
 def mean_logits(outputs):
-    means = [tf.reduce_mean(part, axis=[1, 2]) for name, part in outputs.items() if name.endswith("logits")]
+    means = [
+        tf.reduce_mean(tf.cast(part, tf.float32), axis=[1, 2]) for name, part in outputs.items() if name.endswith("logits")
+    ]
     return tf.add_n(means) / len(means)
 
 

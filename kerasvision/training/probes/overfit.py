@@ -171,10 +171,14 @@ def _is_learned(losses: pd.Series) -> bool:
 def _died(ready: PreparedStep, batch: tuple[Any, Any]) -> list[str]:
     """Whether the trained network has lost its gradients, or gives the same answer for all images."""
     seen = [f"in the end, {sentence}" for sentence in unmoved_layers(ready.network, ready.objective, batch)]
-    answers = np.asarray(ready.objective.answers(ready.network(batch[0], training=True)), "float64")
-    if len(answers) > 1 and np.ptp(answers, axis=0).max() <= 1e-6 * np.abs(answers).max():
+    answers = tf.nest.flatten(ready.objective.answers(ready.network(batch[0], training=True)))
+    if all(_is_same_for_all(np.asarray(part, "float64")) for part in answers):
         seen.append("in the end, the network gives all images the same answer")
     return seen
+
+
+def _is_same_for_all(answers: np.ndarray) -> bool:
+    return len(answers) > 1 and bool(np.ptp(answers, axis=0).max() <= 1e-6 * np.abs(answers).max())
 
 
 def _about_curve(table: pd.DataFrame) -> list[str]:
