@@ -7,15 +7,19 @@
 
 from kerasvision.config.augmentation import (
     Augmentation,
+    EncodedCrop,
+    IouCrop,
     Mixing,
     PadCrop,
     RandomFlip,
     RandomResizedCrop,
     Rotate,
+    ScaleJitter,
     Translate,
+    VisibleObjects,
     Zoom,
 )
-from kerasvision.config.augmentation_mixing import CutMix, MixUp
+from kerasvision.config.augmentation_mixing import CutMix, MixUp, Mosaic
 from kerasvision.config.augmentation_pixels import (
     AugMix,
     ColorJitter,
@@ -47,11 +51,12 @@ from kerasvision.config.training import EarlyStopping, FineTuning, Training
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
-    "Decoding", "Detection", "Digits", "EarlyStopping", "Evaluation", "Experiment", "Exponential", "Export", "FineTuning",
-    "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int", "InverseTime",
-    "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Muon",
-    "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment",
-    "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "Schedule", "Search",
-    "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task",
-    "TfRecord", "Tfds", "Training", "Transform", "Translate", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
+    "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
+    "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
+    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp",
+    "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict",
+    "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
+    "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
+    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary",
+    "Words", "Yolo", "Zoom",
 ]  # fmt: skip

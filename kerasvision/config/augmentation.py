@@ -99,12 +99,42 @@ class Zoom(Augmentation):
 
     @model_validator(mode="after")
     def _range(self) -> "Zoom":
-        if not 0.05 <= self.factor[0] <= self.factor[1] <= 20:
-            raise ValueError(f"factor must be (smallest, largest), both in [0.05, 20]; received {self.factor}")
+        check_factors(self.factor)
         return self
 
 
-class RandomResizedCrop(Augmentation):
+class ScaleJitter(Augmentation):
+    """Make the image smaller or larger by a random factor, and put it in a random place, with linear interpolation.
+
+    A larger image loses what lies outside; a smaller one is surrounded by `fill`. The aspect ratio stays.
+
+    Source: "large scale jittering" of Ghiasi et al., 2020, https://arxiv.org/abs/2012.07177, section 3 (there 0.1 to 2.0).
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:scale_jitter"
+    draws: ClassVar[int] = 3
+
+    factor: tuple[float, float] = Field(
+        default=(0.5, 2.0), description="smallest and largest, in [0.05, 20]; above 1, things get larger"
+    )
+    fill: Grey = MIDDLE_GREY
+
+    @model_validator(mode="after")
+    def _range(self) -> "ScaleJitter":
+        check_factors(self.factor)
+        return self
+
+
+class EncodedCrop(Augmentation):
+    """Base class of crops of the encoded image. They replace the transform's own resizing, so one must come first.
+
+    `implementation` is a function (example, *, numbers, settings, transform) -> example. The example has "image", the
+    encoded bytes, and perhaps "objects". `numbers` is float32 (draws,), and `transform` is `Transform`. The result has
+    pixels of the network's input size.
+    """
+
+
+class RandomResizedCrop(EncodedCrop):
     """Crop a random part of the encoded image, and resize it to the network's input size.
 
     It replaces the transform's own resizing, so it must come first in the list.
@@ -120,18 +150,90 @@ class RandomResizedCrop(Augmentation):
 
     @model_validator(mode="after")
     def _ranges(self) -> "RandomResizedCrop":
-        if not 0 < self.area[0] <= self.area[1] or not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {self.area} and {self.ratio}")
+        check_area_and_ratio(self.area, self.ratio)
         return self
 
 
-class Mixing(Augmentation):
-    """Base class of augmentations that mix the images of a batch and their labels. They come last, after batching.
+class IouCrop(EncodedCrop):
+    """Crop a part of the encoded image that overlaps enough with an object, and resize it to the network's input size.
 
-    `implementation` mixes "image" and "label_shares", float32 (N, classes), in the same proportions.
+    One of these is drawn for each image, all with the same probability: the whole image; any part; for each of `overlaps`,
+    a part whose IoU with at least one object is that or more. The first of `tries` random parts that does this is used; if
+    none does, the whole image is. An object stays if its center is inside, as far as it is inside; a crowd stays where it is
+    inside. In an image without objects, every part counts as overlapping enough.
+
+    It replaces the transform's own resizing, so it must come first in the list.
+
+    Source: "Data augmentation" in Liu et al., 2015 (SSD), https://arxiv.org/abs/1512.02325, section 2.2: the defaults.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.crop:iou_crop"
+
+    overlaps: tuple[Share, ...] = Field(
+        default=(0.1, 0.3, 0.5, 0.7, 0.9), description="each is the least IoU of a part with one of the objects"
+    )
+    area: tuple[Share, Share] = Field(default=(0.1, 1.0), description="smallest and largest share of the image's area")
+    ratio: tuple[float, float] = Field(default=(0.5, 2.0), description="smallest and largest width over height")
+    tries: int = Field(default=30, ge=1, le=200, description="how many parts are drawn for each image")
+
+    @property
+    def draws(self) -> int:
+        """One for the overlap, and four for each part."""
+        return 1 + 4 * self.tries
+
+    @model_validator(mode="after")
+    def _ranges(self) -> "IouCrop":
+        check_area_and_ratio(self.area, self.ratio)
+        return self
+
+
+class VisibleObjects(Augmentation):
+    """Say what becomes of objects that the augmentations hide, for the most part.
+
+    It acts once, after all other augmentations, wherever it stands in the list. The visible share of an object is the share
+    of its box that no move has pushed out of the image and no rectangle covers. Without this, an object stays as long as
+    anything of its box is visible.
+
+    Source: `least` is the "visibility threshold" of several toolkits; SSD (Liu et al., 2015) asks for the center instead.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.visible:judge_visible"
+    draws: ClassVar[int] = 0
+
+    least: Share = Field(default=0.1, description="an object of which a smaller share is visible counts as hidden")
+    hidden: Literal["ignore", "remove"] = Field(
+        default="ignore",
+        description="ignore: it becomes a crowd, so neither finding nor missing it is an error; remove: it is no longer an "
+        "object, and what is still visible of it counts as background",
+    )
+
+
+class Mixing(Augmentation):
+    """Base class of augmentations that mix the images of a batch. They come last, after batching.
+
+    `implementation` gets the whole batch. With `mixes_labels`, it mixes "image" and "label_shares", float32 (N, classes), in
+    the same proportions.
     """
 
     blends: ClassVar[bool] = True
+    # Whether an image's label becomes shares of several classes. Otherwise the result must not have the label.
+    mixes_labels: ClassVar[bool] = True
+
+    def rows_of_objects(self, rows: int) -> int:
+        """How many rows the objects of an image have afterwards, if they had `rows` before."""
+        return rows
+
+
+def check_factors(factor: tuple[float, float]) -> None:
+    """Raises ValueError unless the factor of a size is a range in [0.05, 20]."""
+    if not 0.05 <= factor[0] <= factor[1] <= 20:
+        raise ValueError(f"factor must be (smallest, largest), both in [0.05, 20]; received {factor}")
+
+
+def check_area_and_ratio(area: tuple[float, float], ratio: tuple[float, float]) -> None:
+    """Raises ValueError unless the area and the ratio of a rectangle are ranges above 0."""
+    if not 0 < area[0] <= area[1] or not 0 < ratio[0] <= ratio[1]:
+        raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {area} and {ratio}")
 
     @property
     def reads(self) -> frozenset[ExamplePart]:
@@ -140,11 +242,16 @@ class Mixing(Augmentation):
 
 
 def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool) -> None:
-    """Raises ConfigError for mixing without labels, and for overlaying images that have objects."""
+    """Raises ConfigError for mixing that requires labels or forbids them, and for overlaying images that have objects."""
     for settings in augment:
         name = type(settings).__name__
-        if isinstance(settings, Mixing) and not labelled:
+        if isinstance(settings, Mixing) and settings.mixes_labels and not labelled:
             raise ConfigError(f"{name} mixes labels, but these examples have none", hint=f"remove {name} from augment")
+        if isinstance(settings, Mixing) and not settings.mixes_labels and labelled and not has_objects:
+            raise ConfigError(
+                f"{name} shows parts of several images, which no single label fits",
+                hint=f"remove {name} from augment, or use MixUp or CutMix",
+            )
         if settings.blends and has_objects:
             raise ConfigError(
                 f"{name} overlays images, which boxes and masks cannot follow",
@@ -152,17 +259,33 @@ def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: 
             )
 
 
-def check_order(augment: Sequence[Augmentation]) -> None:
-    """Raises ConfigError if a crop that replaces resizing is not first, or if an augmentation that mixes is not last."""
-    for number, (settings, following) in enumerate(zip(augment, [*augment, None][1:], strict=True)):
-        if isinstance(settings, RandomResizedCrop) and number > 0:
+def check_task(augment: Sequence[Augmentation], *, requires: Sequence[str]) -> None:
+    """Raises ConfigError if a task that `requires` "labels" would get images that no single label fits."""
+    for settings in augment:
+        if isinstance(settings, Mixing) and not settings.mixes_labels and "labels" in requires:
+            name = type(settings).__name__
             raise ConfigError(
-                "RandomResizedCrop crops the encoded image, so it must come first in augment",
-                received=[type(member).__name__ for member in augment],
+                f"{name} shows parts of several images, which no single label fits",
+                hint=f"remove {name} from augment, or use MixUp or CutMix",
             )
+
+
+def check_order(augment: Sequence[Augmentation]) -> None:
+    """Raises ConfigError if a crop that replaces resizing is not first, or if an augmentation that mixes is not last.
+
+    VisibleObjects may stand anywhere, once.
+    """
+    received = [type(member).__name__ for member in augment]
+    if received.count("VisibleObjects") > 1:
+        raise ConfigError("augment may have one VisibleObjects, which acts after all others", received=received)
+    ordered = [settings for settings in augment if not isinstance(settings, VisibleObjects)]
+    for number, (settings, following) in enumerate(zip(ordered, [*ordered, None][1:], strict=False)):
+        name = type(settings).__name__
+        if isinstance(settings, EncodedCrop) and number > 0:
+            raise ConfigError(f"{name} crops the encoded image, so it must come first in augment", received=received)
         if isinstance(settings, Mixing) and following is not None and not isinstance(following, Mixing):
             raise ConfigError(
                 "augmentations that mix the images of a batch must come last in augment",
-                received=[type(member).__name__ for member in augment],
-                hint=f"put {type(settings).__name__} after {type(following).__name__}",
+                received=received,
+                hint=f"put {name} after {type(following).__name__}",
             )

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kerasvision.config.augmentation import Mixing, Share
+
+# A mosaic may always have this many objects, if its images have them.
+LEAST_ROWS = 64
 
 
 class MixUp(Mixing):
@@ -45,3 +48,43 @@ class CutMix(Mixing):
         description="both parameters of the Beta distribution of the pasted area's share; 1: uniform",
     )
     probability: Share = Field(default=1.0, description="share of the images that are mixed")
+
+
+class Mosaic(Mixing):
+    """Put parts of four images of the batch together into one; their objects come with them.
+
+    A point of the image parts it into four rectangles. The first gets a part of the image itself, each of the others a part
+    of another image of the batch, in a random order. Each part is shrunk by its own factor, drawn from `scale`, but never by
+    so much that it would not fill its rectangle; its place in its image is random. The point is the same for all images of a
+    batch: then a batch takes four operations, instead of four for each image.
+
+    An object stays as long as anything of its box is visible; `VisibleObjects` is stricter. The objects of an image take up
+    to four times as many rows, at most the larger of 64 and twice as many; an image that would have more objects is left as
+    it is. A label of the whole image is left out.
+
+    Source: Bochkovskiy et al., 2020 (YOLOv4), https://arxiv.org/abs/2004.10934, section 3.3.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.mosaic:mosaic"
+    draws: ClassVar[int] = 18
+    blends: ClassVar[bool] = False
+    mixes_labels: ClassVar[bool] = False
+
+    scale: tuple[float, float] = Field(default=(0.4, 1.0), description="smallest and largest factor of a part's size")
+    center: tuple[Share, Share] = Field(
+        default=(0.25, 0.75), description="where the four meet: smallest and largest share of the height, and of the width"
+    )
+    probability: Share = Field(default=1.0, description="share of the images that become mosaics")
+
+    @model_validator(mode="after")
+    def _ranges(self) -> "Mosaic":
+        if not 0 < self.scale[0] <= self.scale[1] <= 1 or not self.center[0] <= self.center[1]:
+            raise ValueError(
+                "scale must be (smallest, largest) in (0, 1], and center (smallest, largest); "
+                f"received {self.scale} and {self.center}"
+            )
+        return self
+
+    def rows_of_objects(self, rows: int) -> int:
+        """Four images have up to four times as many objects, but hardly ever all at their most."""
+        return min(4 * rows, max(2 * rows, LEAST_ROWS))

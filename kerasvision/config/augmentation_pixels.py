@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kerasvision.config.augmentation import MIDDLE_GREY, Augmentation, Grey, Share
+from kerasvision.config.augmentation import MIDDLE_GREY, Augmentation, Grey, Share, check_area_and_ratio
 
 Triple = tuple[float, float, float]
 Level = Annotated[float, Field(ge=0, le=255)]
@@ -119,8 +119,7 @@ class RandomErasing(Augmentation):
 
     @model_validator(mode="after")
     def _ranges(self) -> "RandomErasing":
-        if not 0 < self.area[0] <= self.area[1] or not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {self.area} and {self.ratio}")
+        check_area_and_ratio(self.area, self.ratio)
         return self
 
 

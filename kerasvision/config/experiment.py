@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.augmentation import Augmentation, check_order
+from kerasvision.config.augmentation import Augmentation, check_order, check_task
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.export import Export
@@ -197,6 +197,7 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _task_goes_with_the_rest(self) -> "Experiment":
         self.task.check_experiment(self)
+        check_task(self.augment, requires=self.task.requires)
         for what in self.task.requires:
             if way := self.source.way_to(what):
                 task, source = type(self.task).__name__, type(self.source).__name__

@@ -2,12 +2,15 @@
 
     python tests/benchmarks/augmentation.py --rounds 5
     python tests/benchmarks/augmentation.py --rounds 11 --only RandAugment AugMix
+    python tests/benchmarks/augmentation.py --side 96 --objects masks --only Rotate ScaleJitter Mosaic
 
 Every pipeline yields batches of 32 float32 images of 224 x 224. Ours augments each image in a parallel map and then makes
 the batch, as `kerasvision.data.feeding.batches` does; Keras' layers get batches, as is usual. All take turns, one pass each
 in every round, so that a disturbance affects all; the results are medians over the rounds. They are images per second on the
 clock, and per second of processor time, which other processes on the machine affect less. Without augmentation, the work is
-only to copy images and make batches.
+only to copy images and make batches. RandomResizedCrop and IouCrop decode JPEG files of 1.5 times the side.
+
+With `--objects boxes`, each image has 10 objects; with `--objects masks`, these have masks. Keras' layers get none.
 """
 
 import argparse
@@ -25,11 +28,11 @@ from kerasvision import config as a
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.ops.random import uniform_rows
 
-SIDE, BATCH, CLASSES = 224, 32, 10
+BATCH, CLASSES, OBJECTS = 32, 10, 10
 OURS = [
     a.PadCrop(), a.RandomFlip(), a.Rotate(), a.Translate(), a.Zoom(), a.ColorJitter(), a.ColorJitter(hue=0.1),
     a.Lighting(), a.Grayscale(), a.GaussianBlur(), a.RandomErasing(), a.Cutout(size=112), a.RandAugment(), a.AugMix(),
-    a.MixUp(), a.CutMix(),
+    a.MixUp(), a.CutMix(), a.ScaleJitter(), a.Mosaic(), a.RandomResizedCrop(), a.IouCrop(),
 ]  # fmt: skip
 RANGE = {"value_range": (0, 255)}
 # The same strength as in ours, as far as Keras allows: a factor of 0.9 for magnitude 9 of 10.
@@ -53,30 +56,62 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=16)
+    parser.add_argument("--side", type=int, default=224, help="height and width of the images")
+    parser.add_argument("--objects", choices=("boxes", "masks"), default=None, help="what each image has")
     parser.add_argument("--only", nargs="+", default=None, help="names of augmentations")
     arguments = parser.parse_args()
-    images = tf.constant(np.random.default_rng(0).uniform(0, 255, (2 * BATCH, SIDE, SIDE, 3)), tf.float32)
-    pipelines = {("", "none"): (ours(images, None, arguments.batches), arguments.batches)}
+    random, side = np.random.default_rng(0), arguments.side
+    images = tf.constant(random.uniform(0, 255, (2 * BATCH, side, side, 3)), tf.float32)
+    objects = random_objects(side, arguments.objects)
+    pipelines = {("", "none"): (ours(images, objects, None, arguments.batches), arguments.batches)}
     for settings in OURS:
         name = type(settings).__name__
-        if arguments.only is None or name in arguments.only:
+        refused = arguments.objects and settings.blends
+        if not refused and (arguments.only is None or name in arguments.only):
             label = f"{name} {settings}" if settings.model_fields_set else name
-            pipelines[label, "ours"] = (ours(images, settings, arguments.batches), arguments.batches)
+            pipelines[label, "ours"] = (ours(images, objects, settings, arguments.batches), arguments.batches)
             if name in THEIRS and label == name:
                 batches = 2 if name in SLOW else arguments.batches
                 pipelines[name, "Keras"] = (theirs(images, THEIRS[name](), batches), batches)
-    report(measured(pipelines, rounds=arguments.rounds))
+    report(measured(pipelines, rounds=arguments.rounds), side=side)
 
 
-def ours(images: tf.Tensor, settings: a.Augmentation | None, batches: int) -> tf.data.Dataset:
+def random_objects(side: int, parts: str | None) -> dict[str, tf.Tensor]:
+    """10 objects, the same for all images; without `parts`, none."""
+    if parts is None:
+        return {}
+    corners = np.sort(np.random.default_rng(0).uniform(0, 1, (OBJECTS, 2, 2)), axis=1).reshape(OBJECTS, 4)
+    masks = np.zeros((OBJECTS, side, side), np.uint8)
+    for mask, (top, left, bottom, right) in zip(masks, (corners * side).astype(int), strict=True):
+        mask[top:bottom, left:right] = 1
+    objects = {"bbox": tf.constant(corners, tf.float32), "label": tf.range(OBJECTS, dtype=tf.int64)}
+    return objects | ({"mask": tf.constant(masks)} if parts == "masks" else {})
+
+
+def ours(images: tf.Tensor, objects: dict, settings: a.Augmentation | None, batches: int) -> tf.data.Dataset:
     """Augments single images in parallel, then makes batches; augmentations that mix images get the batch."""
     augmenter = make_augmentation([] if settings is None else [settings])
+    side = images.shape[1]
+    transform = a.Transform(image_size=(side, side))
+    crops = augmenter.replaces_resize is not None
+    large = tf.cast(tf.image.resize(images, [side * 3 // 2] * 2), tf.uint8)
+    files = tf.stack([tf.io.encode_jpeg(image) for image in large]) if crops else tf.zeros(())
+    encoded = (
+        {**objects, "mask": tf.stack([tf.io.encode_png(mask[..., None]) for mask in objects["mask"]])}
+        if (crops and "mask" in objects)
+        else objects
+    )
 
     def alone(number: tf.Tensor) -> dict:
         numbers = uniform_rows(0, number, rows=1, columns=max(augmenter.draws, 1))
-        image = images[number % len(images)][tf.newaxis]
-        changed = image if augmenter.mixing else augmenter({"image": image}, numbers)["image"]
-        return {"image": changed[0], "label": number % CLASSES, "numbers": numbers[0]}
+        if crops:
+            example = {"image": files[number % len(images)], **({"objects": encoded} if objects else {})}
+            changed = augmenter.cropped(example, numbers[0], transform)
+        else:
+            batch = {"image": images[number % len(images)], **({"objects": objects} if objects else {})}
+            batch = tf.nest.map_structure(lambda part: part[tf.newaxis], batch)
+            changed = tf.nest.map_structure(lambda part: part[0], augmenter(batch, numbers))
+        return {**changed, "label": number % CLASSES, "numbers": numbers[0]}
 
     def together(batch: dict) -> dict:
         return augmenter.mix(batch, batch["numbers"], CLASSES)
@@ -112,9 +147,9 @@ def measured(pipelines: dict, *, rounds: int) -> dict[tuple[str, str], tuple[flo
     return {key: tuple(np.median(values, axis=0)) for key, values in rates.items()}
 
 
-def report(rates: dict[tuple[str, str], tuple[float, float]]) -> None:
+def report(rates: dict[tuple[str, str], tuple[float, float]], *, side: int) -> None:
     """Prints a line per augmentation."""
-    print(f"images/s, batches of {BATCH}, {SIDE} x {SIDE}: on the clock (per second of work)")
+    print(f"images/s, batches of {BATCH}, {side} x {side}: on the clock (per second of work)")
     for (name, whose), (clock, work) in rates.items():
         if whose == "Keras":
             continue

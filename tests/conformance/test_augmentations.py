@@ -22,7 +22,7 @@ class Row:
 
     `grey`: it takes images with one channel, too. `exact`: an image alone and in a batch agree to the last bit, and not only
     to a thousandth of a brightness. `boxes`: what becomes of them: they "move", "stay", or go "under" what covers the image;
-    "none": no image with boxes may go through it.
+    "none": no image with boxes may go through it; "mix": they are those of several images.
     """
 
     settings: a.Augmentation
@@ -47,6 +47,7 @@ ROWS = [
     Row(a.Rotate(), boxes="move"),
     Row(a.Translate(), boxes="move"),
     Row(a.Zoom(), boxes="move"),
+    Row(a.ScaleJitter(), boxes="move"),
     Row(a.ColorJitter(hue=0.1), exact=False),
     Row(a.Lighting(), grey=False),
     Row(a.Grayscale(probability=0.5), grey=False),
@@ -58,6 +59,7 @@ ROWS = [
     Row(a.AugMix(severity=10, width=2, depth=2), boxes="none"),
     Row(a.MixUp(), boxes="none"),
     Row(a.CutMix(probability=0.7), boxes="none"),
+    Row(a.Mosaic(probability=0.7), boxes="mix"),
 ]
 ONE_BY_ONE = [row for row in ROWS if not row.mixes]
 
@@ -129,10 +131,10 @@ def test_every_augmentation_has_a_row():
     offered = {
         cls
         for _, cls in inspect.getmembers(a, inspect.isclass)
-        if issubclass(cls, a.Augmentation) and cls not in (a.Augmentation, a.Mixing)
+        if issubclass(cls, a.Augmentation) and cls not in (a.Augmentation, a.EncodedCrop, a.Mixing)
     }
-    # The crop takes undecoded images and has its own tests.
-    assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop}
+    # The crops take undecoded images, and VisibleObjects changes no image; they have their own tests.
+    assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop, a.IouCrop, a.VisibleObjects}
 
 
 @rows(ROWS)
@@ -170,8 +172,12 @@ def test_it_changes_images_and_nothing_that_it_does_not_know(row):
     batch = examples(row)
     result = graph(row)(batch, random_numbers(row))
     assert (result["image"].dtype, result["image"].shape) == (tf.float32, batch["image"].shape)
-    assert_same((result["label"].numpy(), result["id"].numpy().astype(str)), (batch["label"], batch["id"]))
-    assert set(result) == set(batch) | ({"label_shares"} if row.mixes else set())
+    assert_same(result["id"].numpy().astype(str), batch["id"])
+    if row.boxes == "mix":  # no single label fits parts of several images
+        assert set(result) == set(batch) - {"label"}
+    else:
+        assert_same(result["label"].numpy(), batch["label"])
+        assert set(result) == set(batch) | ({"label_shares"} if row.mixes else set())
 
 
 @rows(ROWS)
@@ -216,7 +222,7 @@ def test_what_needs_colour_refuses_grey(row):
         applied(row, examples(row, channels=1), random_numbers(row))
 
 
-@rows([row for row in ROWS if row.boxes != "none"])
+@rows([row for row in ROWS if row.boxes not in ("none", "mix")])
 def test_boxes_stay_in_the_image_and_go_only_where_their_label_goes(row):
     batch = examples(row)
     before, after = batch["objects"], graph(row)(batch, random_numbers(row, seed=2))["objects"]

@@ -9,12 +9,14 @@ A batch is a dict of tensors:
         "crowd"     bool (N, M): whether a score of boxes ignores the object
         "area"      float32 (N, M), in pixels of the whole image as it was before any change
         "mask"      uint8 (N, M, H, W), 1 inside the object and 0 elsewhere; if the data have masks
+        "visible"   float32 (N, M) in [0, 1], which share of its box is visible; only between the augmentations, if
+                    VisibleObjects is one of them
     "label"         int64 (N,); if the data have labels
     "label_shares"  float32 (N, classes), each row with sum 1; MixUp and CutMix make it from the labels
 
 An augmentation is a function (batch, *, numbers, settings) -> batch. It keeps keys that it does not know. `numbers`, float32
 (N, settings.draws) in [0, 1), are its only source of randomness. Row i of the result depends on row i alone, except for
-MixUp and CutMix. So an image changes in the same way alone and in a batch, eagerly and in tf.data.
+MixUp, CutMix and Mosaic. So an image changes in the same way alone and in a batch, eagerly and in tf.data.
 """
 
 from kerasvision.data.augmentation.chain import Augmenter, Batch, make_augmentation

@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from kerasvision import lookup
-from kerasvision.config.augmentation import Augmentation, Mixing, RandomResizedCrop, check_order
+from kerasvision.config.augmentation import Augmentation, EncodedCrop, Mixing, VisibleObjects, check_order
+from kerasvision.config.experiment import Transform
+from kerasvision.data.augmentation.objects import with_visible
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
 
@@ -40,9 +42,9 @@ class Augmenter:
 
     Attributes:
         draws: how many random numbers an image needs, with those for the crop and the mixing.
-        replaces_resize: the settings of the crop that replaces the transform's resizing, or None. It gets the first
-            columns of `numbers`: `numbers[:, :replaces_resize.draws]`.
-        mixing: the settings of MixUp and CutMix; `mix` applies them to whole batches.
+        replaces_resize: the settings of the crop that replaces the transform's resizing, or None; `cropped` applies it. It
+            gets the first columns of `numbers`.
+        mixing: the settings of MixUp, CutMix and Mosaic; `mix` applies them to whole batches.
         per_image: whether one augmentation is much faster on one image at a time, in a parallel map before batching.
 
     >>> from kerasvision import config as c
@@ -61,10 +63,11 @@ class Augmenter:
         for settings in augment:
             columns = slice(self.draws, self.draws + settings.draws)
             self.draws += settings.draws
-            if not isinstance(settings, RandomResizedCrop):
+            if not isinstance(settings, EncodedCrop | VisibleObjects):
                 step = (_function(settings.implementation), settings, columns)
                 self._steps[isinstance(settings, Mixing)].append(step)
-        self.replaces_resize = next((settings for settings in augment if isinstance(settings, RandomResizedCrop)), None)
+        self.replaces_resize = next((settings for settings in augment if isinstance(settings, EncodedCrop)), None)
+        self._visible = next((settings for settings in augment if isinstance(settings, VisibleObjects)), None)
         self.mixing = tuple(settings for settings in augment if isinstance(settings, Mixing))
         self.per_image = any(settings.per_image for settings in augment)
 
@@ -75,28 +78,63 @@ class Augmenter:
             batch: see the package's docstring.
             numbers: float32 (N, draws) in [0, 1).
         """
-        for function, settings, columns in self._steps[False]:
-            batch = _applied(function, batch, numbers=numbers[:, columns], settings=settings)
-        return batch
+        batch = self._changed(batch, numbers, self._steps[False])
+        return batch if self.mixing else self._judged(batch, numbers)
 
-    def mix(self, batch: Batch, numbers: tf.Tensor, num_classes: int) -> Batch:
-        """The batch after the mixing, with "label_shares": float32 (N, num_classes), each row with sum 1.
+    def cropped(self, example: Tensors, numbers: tf.Tensor, transform: Transform) -> Tensors:
+        """An example, encoded, after the crop that replaces resizing: with the pixels of the network's input size.
 
         Args:
-            batch: with "label", int64 (N,); or with "label_shares" from an earlier mixing.
+            example: "image" string scalar, perhaps "objects", and other keys.
+            numbers: float32 (draws,) in [0, 1), as for the other augmentations.
+            transform: how the image would be decoded and resized.
+        """
+        crop = self.replaces_resize
+        if crop is None:
+            raise ConfigError("this augmentation has no crop that replaces resizing")
+        if "objects" in example and self._visible is not None:
+            example = {**example, "objects": with_visible(example["objects"])}
+        cropped: Tensors = _function(crop.implementation)(
+            example, numbers=numbers[: crop.draws], settings=crop, transform=transform
+        )
+        return cropped
+
+    def rows_of_objects(self, rows: int) -> int:
+        """How many rows the objects of an image have after all augmentations, if they had `rows` before."""
+        for settings in self.mixing:
+            rows = settings.rows_of_objects(rows)
+        return rows
+
+    def mix(self, batch: Batch, numbers: tf.Tensor, num_classes: int) -> Batch:
+        """The batch after the mixing. MixUp and CutMix give "label_shares": float32 (N, num_classes), each row with sum 1.
+
+        Args:
+            batch: for MixUp and CutMix with "label", int64 (N,), or with "label_shares" from an earlier mixing.
             numbers: float32 (N, draws) in [0, 1), the same as for the other augmentations.
             num_classes: how many classes there are.
         """
-        if "label_shares" not in batch:
+        if "label_shares" not in batch and any(settings.mixes_labels for settings in self.mixing):
             batch = {**batch, "label_shares": tf.one_hot(batch["label"], num_classes)}
-        for function, settings, columns in self._steps[True]:
+        return self._judged(self._changed(batch, numbers, self._steps[True]), numbers)
+
+    def _changed(self, batch: Batch, numbers: tf.Tensor, steps: Sequence[_Step]) -> Batch:
+        if "objects" in batch and self._visible is not None:
+            batch = {**batch, "objects": with_visible(batch["objects"])}
+        for function, settings, columns in steps:
             batch = _applied(function, batch, numbers=numbers[:, columns], settings=settings)
         return batch
 
+    def _judged(self, batch: Batch, numbers: tf.Tensor) -> Batch:
+        """The batch after VisibleObjects, which comes after all others."""
+        if self._visible is None:
+            return batch
+        judge = _function(self._visible.implementation)
+        return _applied(judge, batch, numbers=numbers[:, :0], settings=self._visible)
 
-def _function(path: str) -> Augment:
+
+def _function(path: str) -> Any:
     """The code of an augmentation. Ours does not need AutoGraph, which takes half the start time of a small training."""
-    function: Augment = lookup.load(path)
+    function = lookup.load(path)
     if not path.startswith("kerasvision.") and inspect.isfunction(function):
         function = tf.autograph.to_graph(function)
     return function

@@ -1,13 +1,17 @@
-"""RandomResizedCrop: a random part of an image file, decoded alone and resized to the network's size."""
+"""RandomResizedCrop and IouCrop: a random part of an image file, decoded alone and resized to the network's size."""
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import RandomResizedCrop
+from kerasvision.config.augmentation import IouCrop, RandomResizedCrop
 from kerasvision.config.experiment import Transform
+from kerasvision.data.augmentation.draws import integers
+from kerasvision.data.augmentation.objects import VISIBLE, keep_objects, less_visible
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
-from kerasvision.ops.images import decode_part, open_image
-from kerasvision.ops.resize import cut_out, place_image
+from kerasvision.data.tight_boxes import tight_boxes
+from kerasvision.ops.boxes import pairwise_iou
+from kerasvision.ops.images import OpenImage, decode_part, open_image
+from kerasvision.ops.resize import Placement, cut_out, place_image
 
 
 def random_resized_crop(
@@ -24,18 +28,66 @@ def random_resized_crop(
     Returns:
         The example with "image" float32 (H, W, C) in [0, 255].
     """
-    image, image_size = open_image(example["image"], **transform.decoding), transform.image_size
+    image = open_image(example["image"], **transform.decoding)
     part = random_part(image.size, numbers=numbers, settings=settings)
-    within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
-    cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}
+    return _cropped(example, image, part, image_size=transform.image_size)
+
+
+def iou_crop(example: Tensors, *, numbers: tf.Tensor, settings: IouCrop, transform: Transform) -> Tensors:
+    """An example with the pixels of a part of its image that overlaps enough with an object, and the objects in that part.
+
+    Args:
+        example: see `random_resized_crop`.
+        numbers: float32 (draws,) in [0, 1): the first draws the least overlap, four each a part.
+        settings: the overlaps, and how large the parts are.
+        transform: see `random_resized_crop`.
+
+    Returns:
+        The example with "image" float32 (H, W, C) in [0, 255].
+    """
+    image = open_image(example["image"], **transform.decoding)
+    objects = example.get("objects", {"bbox": tf.zeros((0, 4)), "label": tf.zeros(0, tf.int64)})
+    part = overlapping_part(image.size, objects, numbers=numbers, settings=settings)
+    cropped = _cropped(example, image, part, image_size=transform.image_size)
     if "objects" in example:
-        placement = cut_out(part, image_size=image_size)
-        cropped["objects"] = place_objects(example["objects"], image.size, placement, image_size=image_size)
+        place = tf.cast(part, tf.float32) / tf.cast(tf.tile(image.size, [2]), tf.float32)
+        middle = (objects["bbox"][:, :2] + objects["bbox"][:, 2:]) / 2
+        inside = tf.reduce_all((middle >= place[:2]) & (middle <= place[:2] + place[2:]), axis=1)
+        kept = (inside | objects.get("crowd", False)) & (cropped["objects"]["label"] >= 0)
+        cropped["objects"] = keep_objects(cropped["objects"], kept)
     return cropped
 
 
-def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedCrop) -> tf.Tensor:
-    """int32 (4,): y, x, height and width of a random part of an image.
+def overlapping_part(size: tf.Tensor, objects: Tensors, *, numbers: tf.Tensor, settings: IouCrop) -> tf.Tensor:
+    """int32 (4,): y, x, height and width of the first random part with the overlap that is drawn; else of the whole image.
+
+    Args:
+        size: int32 (2,), height and width of the image.
+        objects: "bbox" float32 (M, 4) in [0, 1], "label" int64 (M,), perhaps "crowd" bool (M,): crowds do not count.
+        numbers: float32 (draws,) in [0, 1).
+        settings: the overlaps, and how large the parts are.
+
+    >>> objects = {"bbox": tf.constant([[0.0, 0.0, 0.5, 0.5]]), "label": tf.constant([3])}
+    >>> quarter = IouCrop(overlaps=(0.9,), area=(0.25, 0.25), ratio=(1.0, 1.0), tries=2)
+    >>> numbers = tf.constant([0.9] + [0.0, 0.0, 0.9, 0.9] + [0.0, 0.0, 0.0, 0.0])  # bottom right, then top left
+    >>> overlapping_part(tf.constant([8, 8]), objects, numbers=numbers, settings=quarter).numpy().tolist()
+    [0, 0, 4, 4]
+    """
+    parts = random_part(size, numbers=tf.reshape(numbers[1:], [-1, 4]), settings=settings)
+    # 0: the whole image; 1: any part; then the overlaps.
+    least = tf.gather(tf.constant([2.0, 0.0, *settings.overlaps]), integers(numbers[0], 2 + len(settings.overlaps)))
+    counts = (objects["label"] >= 0) & ~objects.get("crowd", tf.zeros_like(objects["label"], tf.bool))
+    corners = tf.concat([parts[:, :2], parts[:, :2] + parts[:, 2:]], axis=1)
+    overlaps = pairwise_iou(tf.cast(corners, tf.float32), objects["bbox"] * tf.cast(tf.tile(size, [2]), tf.float32))
+    best = tf.reduce_max(tf.where(counts, overlaps, 0.0), axis=1)
+    best = tf.where(tf.reduce_any(counts), best, 1.0)
+    fits = best >= least
+    whole = tf.concat([[0, 0], size], axis=0)
+    return tf.where(tf.reduce_any(fits), parts[tf.argmax(tf.cast(fits, tf.int32))], whole)
+
+
+def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedCrop | IouCrop) -> tf.Tensor:
+    """int32 (..., 4): y, x, height and width of random parts of an image.
 
     All draws are uniform. The first number draws the area from the range; the second draws the logarithm of width over
     height from the values at which that area fits into the image; the others draw the place. So every draw is used, while
@@ -44,7 +96,7 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
 
     Args:
         size: int32 (2,), height and width of the image.
-        numbers: float32 (4,) in [0, 1).
+        numbers: float32 (..., 4) in [0, 1).
         settings: the ranges.
 
     >>> half = RandomResizedCrop(area=(0.5, 0.5), ratio=(2.0, 2.0))
@@ -53,7 +105,7 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
     """
     height, width = tf.unstack(tf.cast(size, tf.float32))
     aspect = width / height
-    for_area, for_ratio, _, _ = tf.unstack(numbers)
+    for_area, for_ratio, _, _ = tf.unstack(numbers, axis=-1)
     (least, most), (narrowest, widest) = settings.area, settings.ratio
     # An area a of ratio r fits if a <= r / aspect (the height) and a <= aspect / r (the width).
     largest = tf.minimum(tf.minimum(aspect / narrowest, widest / aspect), most)
@@ -61,9 +113,32 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
     first = tf.math.log(tf.clip_by_value(area * aspect, narrowest, widest))
     last = tf.math.log(tf.clip_by_value(aspect / area, narrowest, widest))
     ratio = tf.exp(first + for_ratio * (last - first))
-    part = tf.sqrt(area * height * width * tf.stack([1.0 / ratio, ratio]))
+    part = tf.sqrt((area * height * width)[..., None] * tf.stack([1.0 / ratio, ratio], axis=-1))
     part = tf.clip_by_value(tf.cast(tf.round(part), tf.int32), 1, size)
     # The product of a number just below 1 and an integer may be rounded up.
     left = size - part
-    place = tf.minimum(tf.cast(numbers[2:] * tf.cast(left + 1, tf.float32), tf.int32), left)
-    return tf.concat([place, part], axis=0)
+    place = tf.minimum(tf.cast(numbers[..., 2:] * tf.cast(left + 1, tf.float32), tf.int32), left)
+    return tf.concat([place, part], axis=-1)
+
+
+def _cropped(example: Tensors, image: OpenImage, part: tf.Tensor, *, image_size: tuple[int, int]) -> Tensors:
+    """The example with the pixels and the objects of a part, int32 (4,), of its image."""
+    within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
+    cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}
+    if "objects" in example:
+        placement = cut_out(part, image_size=image_size)
+        cropped["objects"] = _placed(example["objects"], image.size, placement, image_size=image_size)
+    return cropped
+
+
+def _placed(objects: Tensors, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Tensors:
+    """The objects that are left, as augmentations give them: with boxes that end at their masks, and visible shares."""
+    placed = place_objects(objects, size, placement, image_size=image_size)
+    if VISIBLE in objects:
+        sides = tf.constant(image_size, tf.float32)
+        scale, translation = tf.cast(size, tf.float32) * placement.scale / sides, placement.translation / sides
+        whole = objects["bbox"] * tf.tile(scale, [2]) + tf.tile(translation, [2])
+        placed[VISIBLE] = less_visible(objects, whole, placed["bbox"])[VISIBLE]
+    if "mask" in placed:
+        placed["bbox"] = tight_boxes(placed["bbox"], placed["mask"])
+    return placed

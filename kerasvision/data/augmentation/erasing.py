@@ -5,7 +5,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation_pixels import Cutout, RandomErasing
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import integers, uniform
-from kerasvision.data.augmentation.objects import keep_objects
+from kerasvision.data.augmentation.objects import covered_in_part, keep_objects
 from kerasvision.data.augmentation.per_image import map_images
 from kerasvision.ops.random import uniform_rows
 
@@ -69,7 +69,8 @@ def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tenso
         # A hundredth of a pixel allows for the rounding of the boxes.
         hidden = tf.cast(rectangles, tf.float32)[:, None] - batch["objects"]["bbox"] * sides
         shown = tf.reduce_any(hidden * tf.constant([1.0, 1.0, -1.0, -1.0]) > 0.01, axis=-1)
-        changed["objects"] = keep_objects(batch["objects"], shown & (batch["objects"]["label"] >= 0))
+        objects = covered_in_part(batch["objects"], tf.cast(rectangles, tf.float32)[:, None] / sides)
+        changed["objects"] = keep_objects(objects, shown & (batch["objects"]["label"] >= 0))
     return changed
 
 

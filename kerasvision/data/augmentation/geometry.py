@@ -7,7 +7,7 @@ import math
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import PadCrop, RandomFlip, Rotate, Translate, Zoom
+from kerasvision.config.augmentation import PadCrop, RandomFlip, Rotate, ScaleJitter, Translate, Zoom
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import integers, uniform
 from kerasvision.data.augmentation.objects import affine_map, moved_objects, moved_pixels
@@ -68,6 +68,19 @@ def zoom(batch: Batch, *, numbers: tf.Tensor, settings: Zoom) -> Batch:
     """
     factor = tf.cast(uniform(numbers[:, 0], *settings.factor), tf.float64)
     return _warped(batch, affine_map(1 / factor, 0, 0, 0, 1 / factor, 0), fill=settings.fill)
+
+
+def scale_jitter(batch: Batch, *, numbers: tf.Tensor, settings: ScaleJitter) -> Batch:
+    """Every image enlarged or shrunk, and moved as far as it still fills the picture, or is still all inside it.
+
+    `numbers`, float32 (N, 3) in [0, 1), draw the factor, and the places down and across.
+    """
+    factor = tf.cast(uniform(numbers[:, 0], *settings.factor), tf.float64)
+    sides = tf.cast(tf.shape(batch["image"])[1:3], tf.float64)
+    # Enlarged, half of what is too much lies on either side; shrunk, half of what is free.
+    shift = tf.cast(numbers[:, 1:] - 0.5, tf.float64) * tf.abs(factor - 1)[:, None] * sides
+    maps = affine_map(1 / factor, 0, -shift[:, 1] / factor, 0, 1 / factor, -shift[:, 0] / factor)
+    return _warped(batch, maps, fill=settings.fill)
 
 
 def rotation_map(angle: tf.Tensor) -> tf.Tensor:

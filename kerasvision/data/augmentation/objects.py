@@ -9,9 +9,14 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from kerasvision.data.tight_boxes import tight_boxes
+from kerasvision.ops.boxes import areas
+
 # A number for all maps, or a tensor (N,).
 Coefficient: TypeAlias = float | tf.Tensor
 
+# The visible share of each object, float32 (N, M) in [0, 1]. Objects have it while augmentations run, if one asks for it.
+VISIBLE = "visible"
 # A box thinner than this share of the picture is a rounding error.
 _NOTHING = 1e-5
 
@@ -58,24 +63,64 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
     """Boxes and masks moved by the maps.
 
     A box becomes the smallest upright box around its moved corners, clipped at the border of the image. For a rotated or
-    sheared box that is clipped, this may be larger than its visible part. An object without any visible part is removed:
-    its label becomes -1, everything else 0. An area stays that in the whole image.
+    sheared box this may be larger than its object. With masks, it ends where the moved mask ends (see `tight_boxes`). An
+    object without any visible part is removed: its label becomes -1, everything else 0. An area stays that in the whole
+    image.
 
     Args:
-        objects: "bbox" float32 (N, M, 4), "label" int64 (N, M), and perhaps "crowd" bool (N, M), "area" float32 (N, M) and
-            "mask" uint8 (N, M, H, W).
+        objects: "bbox" float32 (N, M, 4), "label" int64 (N, M), and perhaps "crowd" bool (N, M), "area" float32 (N, M),
+            "visible" float32 (N, M) and "mask" uint8 (N, M, H, W).
         maps: float64 (N, 2, 3), see above.
         image_size: int32 (2,): height and width.
 
     Returns:
         The same keys, shapes and dtypes.
     """
-    boxes = _moved_boxes(objects["bbox"], maps, image_size=image_size)
-    visible = tf.reduce_all(boxes[..., 2:] - boxes[..., :2] > _NOTHING, axis=-1) & (objects["label"] >= 0)
-    moved = keep_objects({**objects, "bbox": boxes}, visible)
+    whole = _moved_boxes(objects["bbox"], maps, image_size=image_size)
+    boxes = tf.clip_by_value(whole, 0.0, 1.0)
+    moved = keep_objects({**less_visible(objects, whole, boxes), "bbox": boxes}, has_size(boxes) & (objects["label"] >= 0))
     if "mask" in objects:
         moved["mask"] = _moved_masks(moved["mask"], maps)
+        moved["bbox"] = tight_boxes(moved["bbox"], moved["mask"])
     return moved
+
+
+def padded_objects(objects: Mapping[str, tf.Tensor], rows: int) -> dict[str, tf.Tensor]:
+    """The objects of each image in `rows` rows, at least as many as before: the new labels are -1, everything else 0.
+
+    >>> padded_objects({"label": tf.constant([[3, 1]]), "area": tf.ones((1, 2))}, 3)["label"].numpy().tolist()
+    [[3, 1, -1]]
+    """
+    padded = {}
+    for name, part in objects.items():
+        around = [[0, 0], [0, rows - part.shape[1]], *[[0, 0]] * (part.shape.rank - 2)]
+        padded[name] = tf.pad(part, around, constant_values=tf.cast(-1 if name == "label" else 0, part.dtype))
+    return padded
+
+
+def has_size(boxes: tf.Tensor) -> tf.Tensor:
+    """bool (...): whether a box, float32 (..., 4) in [0, 1], is more than a rounding error."""
+    return tf.reduce_all(boxes[..., 2:] - boxes[..., :2] > _NOTHING, axis=-1)
+
+
+def with_visible(objects: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The objects with their visible shares, which are 1 unless the objects have some already.
+
+    >>> with_visible({"label": tf.constant([[3, -1]])})["visible"].numpy().tolist()
+    [[1.0, 1.0]]
+    """
+    return {VISIBLE: tf.ones(tf.shape(objects["label"])), **objects}
+
+
+def less_visible(objects: Mapping[str, tf.Tensor], whole: tf.Tensor, seen: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The objects, whose visible share becomes smaller: only `seen` of the box `whole` is left, both float32 (..., 4).
+
+    Objects without "visible" do not change.
+    """
+    if VISIBLE not in objects:
+        return dict(objects)
+    left = tf.math.divide_no_nan(areas(seen), areas(whole))
+    return {**objects, VISIBLE: objects[VISIBLE] * tf.minimum(left, 1.0)}
 
 
 def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -87,11 +132,27 @@ def keep_objects(objects: Mapping[str, tf.Tensor], kept: tf.Tensor) -> dict[str,
     }
     if "crowd" in objects:
         left["crowd"] = objects["crowd"] & kept
-    if "area" in objects:
-        left["area"] = tf.where(kept, objects["area"], 0.0)
+    for name in ("area", VISIBLE):
+        if name in objects:
+            left[name] = tf.where(kept, objects[name], 0.0)
     if "mask" in objects:
         left["mask"] = objects["mask"] * tf.cast(kept, tf.uint8)[..., None, None]
     return left
+
+
+def covered_in_part(objects: Mapping[str, tf.Tensor], rectangles: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The objects, whose visible share becomes smaller by what a rectangle covers of their boxes.
+
+    Args:
+        objects: "bbox" float32 (N, M, 4), perhaps "visible" float32 (N, M); without it they do not change.
+        rectangles: float32 (N, 1, 4) in [0, 1]: y_min, x_min, y_max, x_max.
+    """
+    if VISIBLE not in objects:
+        return dict(objects)
+    boxes = objects["bbox"]
+    low, high = tf.maximum(boxes[..., :2], rectangles[..., :2]), tf.minimum(boxes[..., 2:], rectangles[..., 2:])
+    covered = tf.math.divide_no_nan(areas(tf.concat([low, high], axis=-1)), areas(boxes))
+    return {**objects, VISIBLE: objects[VISIBLE] * tf.maximum(1.0 - covered, 0.0)}
 
 
 def _coefficients(maps: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -127,7 +188,7 @@ def _times(matrices: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
 
 
 def _moved_boxes(boxes: tf.Tensor, maps: tf.Tensor, *, image_size: tf.Tensor) -> tf.Tensor:
-    """float32 (N, M, 4) in [0, 1]: upright boxes around the moved corners, clipped at the border."""
+    """float32 (N, M, 4): upright boxes around the moved corners, as shares of the image, also where they leave it."""
     height, width = tf.unstack(tf.cast(image_size, tf.float64))
     y_min, x_min, y_max, x_max = tf.unstack(tf.cast(boxes, tf.float64) - 0.5, axis=-1)
     x = tf.stack([x_min, x_max, x_min, x_max], axis=-1) * width
@@ -139,7 +200,7 @@ def _moved_boxes(boxes: tf.Tensor, maps: tf.Tensor, *, image_size: tf.Tensor) ->
     lowest, highest = (
         tf.stack([extreme(y, axis=-1), extreme(x, axis=-1)], axis=-1) for extreme in (tf.reduce_min, tf.reduce_max)
     )
-    return tf.cast(tf.clip_by_value(tf.concat([lowest, highest], axis=-1) + 0.5, 0.0, 1.0), tf.float32)
+    return tf.cast(tf.concat([lowest, highest], axis=-1) + 0.5, tf.float32)
 
 
 def _moved_masks(masks: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
+from kerasvision.data.augmentation.objects import padded_objects
 from kerasvision.data.feeding.in_memory import cached_split, sizes, training_examples
 from kerasvision.data.feeding.inputs import NO_REDUCTION, InputTransform, ReducingTransform, Reduction, SplitExamples
 from kerasvision.data.feeding.order import Order
@@ -69,15 +70,21 @@ def training_batches(
         raise ConfigError(f"training.batch_size must not exceed the number of training images, {count}", received=batch_size)
 
     known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
-
-    @without_autograph
-    def finish(batch: Tensors) -> tuple[object, object]:
-        return encode({**batch, "image": transform.scaled(batch["image"])})
-
     if augment:
         check_data(augment, labelled=bool(examples.classes), has_objects=bool(known.object_classes))
     steps = count // batch_size
     source = training_examples(known, prepare, augment=augment, memory_budget_gb=memory_budget_gb)
+    rows = 0
+    if "objects" in source.shapes:
+        rows = make_augmentation(augment).rows_of_objects(source.shapes["objects"]["label"][0])
+
+    @without_autograph
+    def finish(batch: Tensors) -> tuple[object, object]:
+        # The epochs without augmentation get as many rows, so that the shape of the batches stays the same.
+        if "objects" in batch:
+            batch = {**batch, "objects": padded_objects(batch["objects"], rows)}
+        return encode({**batch, "image": transform.scaled(batch["image"])})
+
     changed_steps = (epochs - plain_epochs) * steps if augment else 0
     parts = []
     for augmentations, first, last in ((augment, 0, changed_steps), ((), changed_steps, epochs * steps)):

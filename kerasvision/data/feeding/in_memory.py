@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import Augmentation, RandomResizedCrop
+from kerasvision.config.augmentation import Augmentation, EncodedCrop
 from kerasvision.data.feeding.inputs import ReducingTransform, SplitExamples
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import counts_of, largest_shapes, padded_batches, rows_of
@@ -60,7 +60,7 @@ def training_examples(
     """
     encoded = examples.dataset(TRAIN)
     shapes, needed_gb = sizes(examples, TRAIN, transform)
-    is_cropped = any(isinstance(settings, RandomResizedCrop) for settings in augment)
+    is_cropped = any(isinstance(settings, EncodedCrop) for settings in augment)
     decoded = not is_cropped and needed_gb <= memory_budget_gb
     cached: Tensors = {}
     if decoded or examples.encoded_bytes(TRAIN) <= memory_budget_gb * 1e9:

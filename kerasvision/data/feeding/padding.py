@@ -75,7 +75,8 @@ def rows_of(batch: Tensors, rows: tf.Tensor) -> Tensors:
 def _counts(part: Spec, shapes: Any) -> Any:
     """The shape of a prepared part; its unknown first axis gets the largest length of the undecoded parts."""
     if isinstance(part, dict):
-        return {key: _counts(inner, shapes[key]) for key, inner in part.items()}
+        # Augmentation may add a part for each object. Then it has as many as the labels.
+        return {key: _counts(inner, shapes.get(key, shapes["label"])) for key, inner in part.items()}
     return list(part.shape) if part.shape.is_fully_defined() else [*shapes[:1], *part.shape[1:]]
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import tensorflow as tf
 
 from kerasvision.data.augmentation import Augmenter
-from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.feeding.in_memory import TrainingExamples
 from kerasvision.data.feeding.inputs import ReducingTransform
 from kerasvision.data.feeding.order import Order
@@ -28,7 +27,7 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
     The random numbers of an image depend on its place in the order only, so they are the same by image and by batch.
     """
-    # MixUp and CutMix mix images of one batch, so every worker makes the whole batch and then takes its part.
+    # MixUp, CutMix and Mosaic mix images of one batch, so every worker makes the whole batch and then takes its part.
     whole = replace(order, shard=(0, 1)) if augmenter.mixing else order
     height, width, _ = source.transform.settings.image_shape
     one_by_one = augmenter.draws > 0 and (augmenter.per_image or height * width >= LARGE_IMAGE)
@@ -65,11 +64,8 @@ def prepare_one(
         example = dict(example)
         place = example.pop("place")
         numbers = uniform_rows(seed, place, rows=1, columns=max(augmenter.draws, 1))
-        crop = augmenter.replaces_resize
-        if crop is not None:
-            example = transform.reduced(
-                random_resized_crop(example, numbers=numbers[0, : crop.draws], settings=crop, transform=transform.settings)
-            )
+        if augmenter.replaces_resize is not None:
+            example = transform.reduced(augmenter.cropped(example, numbers[0], transform.settings))
         elif not decoded:
             example = transform.prepared(example)
         example = {**example, "place": place}
@@ -85,4 +81,4 @@ def prepare_one(
 
 def _changed(batch: Tensors, change: Callable[[Tensors], Tensors]) -> Tensors:
     known = {key: part for key, part in batch.items() if key in _AUGMENTED}
-    return {**batch, **change(known)}
+    return {key: part for key, part in batch.items() if key not in known} | change(known)

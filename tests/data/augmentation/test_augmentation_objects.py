@@ -19,6 +19,7 @@ MOVING = [
     a.Rotate(degrees=180, fill=0),
     a.Translate(height=0.6, width=0.6, fill=0),
     a.Zoom(factor=(0.4, 2.5), fill=0),
+    a.ScaleJitter(factor=(0.4, 2.5), fill=0),
 ]
 
 
@@ -63,7 +64,7 @@ def extent(mask):
 
 @pytest.mark.parametrize("config", MOVING, ids=lambda config: config.kind.rpartition(":")[2])
 @settings(max_examples=30)
-@given(rectangle=rectangles(), numbers=st.tuples(UNIT, UNIT))
+@given(rectangle=rectangles(), numbers=st.tuples(UNIT, UNIT, UNIT))
 def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, numbers):
     batch = painted(rectangle)
     image, boxes, labels, masks = moved(batch, config, numbers[: config.draws], prepared=in_a_graph)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kerasvision import config as c
-from kerasvision.config.augmentation import RandomResizedCrop
-from kerasvision.data.augmentation.crop import random_part, random_resized_crop
+from kerasvision.config.augmentation import IouCrop, RandomResizedCrop
+from kerasvision.data.augmentation import make_augmentation
+from kerasvision.data.augmentation.crop import iou_crop, overlapping_part, random_part, random_resized_crop
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.random import uniform_rows
 
@@ -158,3 +159,133 @@ def test_an_image_without_objects_has_none_afterwards():
     objects = {"bbox": tf.zeros((0, 4)), "label": tf.zeros(0, tf.int64), "mask": tf.constant([], tf.string)}
     out = cropped(tf.io.encode_png(SMOOTH).numpy(), (0.5,) * 4, objects=objects)["objects"]
     assert out["bbox"].shape == (0, 4) and out["mask"].shape == (0, 12, 10)
+
+
+# --- The crop that keeps boxes by their overlap
+
+QUARTER = IouCrop(overlaps=(0.3,), area=(0.2, 0.4), tries=40)
+PAINTED = tf.constant([[0.25, 0.25, 0.75, 0.625], [0.0, 0.8, 0.2, 1.0]])
+
+
+def painted_example(boxes=PAINTED, **parts):
+    """A black image of 40 x 40 with white rectangles, and its objects."""
+    image = np.zeros((40, 40, 3), np.uint8)
+    for box in np.round(np.array(boxes) * 40).astype(int).reshape(-1, 4):
+        image[box[0] : box[2], box[1] : box[3]] = 255
+    count = len(boxes)
+    objects = {
+        "bbox": tf.reshape(tf.cast(boxes, tf.float32), [-1, 4]),
+        "label": tf.range(count, dtype=tf.int64),
+        "crowd": tf.zeros(count, tf.bool),
+        "area": tf.ones(count),
+        **parts,
+    }
+    return {"image": tf.io.encode_png(image), "objects": objects}
+
+
+def iou_cropped(example, numbers, config=QUARTER):
+    return iou_crop(example, numbers=tf.constant(numbers), settings=config, transform=c.Transform(image_size=(48, 48)))
+
+
+def numbers_for(config, seed, first):
+    return np.concatenate([[first], np.random.default_rng(seed).random(config.draws - 1)]).astype(np.float32)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000))
+def test_the_part_overlaps_enough_with_an_object_or_is_the_whole(seed):
+    # The third of three choices is the overlap of 0.3.
+    size, objects = tf.constant([40, 40]), {"bbox": PAINTED, "label": tf.constant([0, 1], tf.int64)}
+    y, x, height, width = overlapping_part(
+        size, objects, numbers=tf.constant(numbers_for(QUARTER, seed, 0.9)), settings=QUARTER
+    ).numpy()
+
+    def iou(box):
+        top, left, bottom, right = np.array(box) * 40
+        shared = max(min(bottom, y + height) - max(top, y), 0) * max(min(right, x + width) - max(left, x), 0)
+        return shared / (height * width + (bottom - top) * (right - left) - shared)
+
+    assert (height, width) == (40, 40) or max(map(iou, PAINTED.numpy())) >= 0.3 - 1e-5
+
+
+@pytest.mark.parametrize(("first", "whole"), [(0.1, True), (0.5, False)])
+def test_the_first_choice_is_the_whole_image_and_the_second_any_part(first, whole):
+    size, objects = tf.constant([40, 40]), {"bbox": PAINTED, "label": tf.constant([0, 1], tf.int64)}
+    numbers = tf.constant(numbers_for(QUARTER, 0, first))
+    found = overlapping_part(size, objects, numbers=numbers, settings=QUARTER).numpy().tolist()
+    first_part = random_part(size, numbers=numbers[1:5], settings=QUARTER).numpy().tolist()
+    assert found == ([0, 0, 40, 40] if whole else first_part)
+
+
+def test_a_crowd_does_not_count_as_an_object_to_overlap_with():
+    # Half of the image overlaps by 0.5 with the crowd that fills it, and by nothing with the object in the corner.
+    half = IouCrop(overlaps=(0.4,), area=(0.5, 0.5), ratio=(0.5, 2.0), tries=5)
+    objects = {"bbox": tf.constant([[0.0, 0, 1, 1], [0.0, 0, 0.02, 0.02]]), "label": tf.constant([0, 1], tf.int64)}
+    numbers = tf.constant(numbers_for(half, 0, 0.9))
+    for crowd, whole in (((False, False), False), ((True, False), True)):
+        part = overlapping_part(
+            tf.constant([40, 40]), {**objects, "crowd": tf.constant(crowd)}, numbers=numbers, settings=half
+        )
+        assert (part.numpy().tolist() == [0, 0, 40, 40]) == whole
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from([0.1, 0.5, 0.9]))
+def test_boxes_of_the_part_lie_within_a_pixel_of_the_painted_pixels(seed, first):
+    result = iou_cropped(painted_example(), numbers_for(QUARTER, seed, first))
+    white = result["image"].numpy()[..., 0] > 127
+    boxes, labels = result["objects"]["bbox"].numpy() * 48, result["objects"]["label"].numpy()
+    for (top, left, bottom, right), label in zip(boxes, labels, strict=True):
+        if label == -1:
+            assert not np.any([top, left, bottom, right])
+            continue
+        # Two rectangles that do not touch: what is white in the box and around it is this object.
+        inner = white[round(top) + 1 : round(bottom) - 1, round(left) + 1 : round(right) - 1]
+        assert inner.all()
+        around = np.zeros_like(white)
+        around[max(round(top) - 1, 0) : round(bottom) + 1, max(round(left) - 1, 0) : round(right) + 1] = True
+        assert np.count_nonzero(white & around) <= (bottom - top + 2) * (right - left + 2)
+
+
+def test_an_object_whose_center_is_outside_is_removed_and_a_crowd_stays():
+    # The only part is the upper half. The center of both boxes is in row 24 of 40, and their first row is 16.
+    half = IouCrop(overlaps=(), area=(0.5, 0.5), ratio=(2.0, 2.0), tries=1)
+    boxes = tf.constant([[0.4, 0.0, 0.8, 0.4], [0.4, 0.5, 0.8, 0.9]])
+    example = painted_example(boxes, crowd=tf.constant([False, True]))
+    out = iou_cropped(example, np.float32([0.9, 0.5, 0.5, 0.0, 0.0]), half)["objects"]
+    assert out["label"].numpy().tolist() == [-1, 1]
+    np.testing.assert_allclose(out["bbox"], [[0, 0, 0, 0], [0.8, 0.5, 1, 0.9]], atol=1e-6)
+    assert (out["crowd"].numpy().tolist(), out["area"].numpy().tolist()) == ([False, True], [0, 1])
+
+
+def test_a_box_in_a_part_ends_where_its_mask_ends():
+    # An L: its foot is below the part, and the rest of it is narrow.
+    mask = np.zeros((40, 40, 1), np.uint8)
+    mask[4:36, 4:8], mask[30:36, 4:30] = 1, 1
+    half = IouCrop(overlaps=(), area=(0.5, 0.5), ratio=(2.0, 2.0), tries=1)
+    example = painted_example(tf.constant([[0.1, 0.1, 0.9, 0.75]]), mask=tf.io.encode_png(mask * 255)[None])
+    example["objects"]["crowd"] = tf.constant([True])
+    out = iou_cropped(example, np.float32([0.9, 0.5, 0.5, 0.0, 0.0]), half)["objects"]
+    np.testing.assert_allclose(out["bbox"], [[0.2, 0.1, 1, 0.2]], atol=0.5 / 48)
+
+
+def test_an_image_without_objects_is_cropped():
+    example = painted_example(tf.zeros((0, 4)))
+    out = iou_cropped(example, numbers_for(QUARTER, 0, 0.9))
+    assert out["image"].shape == (48, 48, 3) and out["objects"]["bbox"].shape == (0, 4)
+    part = overlapping_part(
+        tf.constant([40, 40]), example["objects"], numbers=tf.constant(numbers_for(QUARTER, 0, 0.9)), settings=QUARTER
+    )
+    assert part.numpy().tolist() != [0, 0, 40, 40]
+
+
+def test_the_visible_share_counts_from_the_encoded_image():
+    # Of the object, rows 16 to 20 of 16 to 24 are in the upper half: one half.
+    half = IouCrop(overlaps=(), area=(0.5, 0.5), ratio=(2.0, 2.0), tries=1)
+    example = painted_example(tf.constant([[0.4, 0.0, 0.6, 0.4]]))
+    for least, crowd in ((0.49, False), (0.51, True)):
+        chain = make_augmentation((half, c.VisibleObjects(least=least)))
+        numbers = tf.constant([0.9, 0.5, 0.5, 0.0, 0.0])
+        out = chain.cropped(example, numbers, c.Transform(image_size=(48, 48)))
+        batch = tf.nest.map_structure(lambda part: part[None], out)
+        assert chain(batch, numbers[None])["objects"]["crowd"].numpy().tolist() == [[crowd]]

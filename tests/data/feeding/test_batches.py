@@ -491,3 +491,41 @@ def test_objects_follow_a_flip(scenes):
     batches, _ = make(scenes, budget=MEMORY, batch_size=5, epochs=1, encode=everything, augment=(flip,))
     upper = {tuple(targets["objects"]["bbox"][n, 0].numpy()) for _, targets in batches for n in range(5)} - {(0, 0, 0, 0)}
     assert upper <= {(0, 0, 0.5, 1), (0.5, 0, 1, 1)}
+
+
+# --- Mosaic: images of one batch share their objects
+
+MOSAIC = (RandomFlip(), c.Mosaic(center=(0.5, 0.5)), c.VisibleObjects(least=0.2))
+
+
+def mosaics(scenes, **keywords):
+    """Images, and flat objects, of every batch: four batches of two in two epochs, of which the last is plain."""
+    defaults = {"budget": MEMORY, "augment": MOSAIC, "epochs": 2, "plain_epochs": 1, "batch_size": 2, "encode": everything}
+    batches, _ = make(scenes, **defaults | keywords)
+    return [
+        (images.numpy(), {name: part.numpy() for name, part in targets["objects"].items()}) for images, targets in batches
+    ]
+
+
+def test_mosaics_and_plain_epochs_have_objects_in_one_shape(scenes):
+    batches = mosaics(scenes)
+    # Image k has k objects, so 4 rows, which become 16.
+    assert {objects["label"].shape for _, objects in batches} == {(2, 16)}
+    assert {objects["mask"].shape for _, objects in batches} == {(2, 16, 6, 5)}
+    assert {tuple(sorted(objects)) for _, objects in batches} == {("area", "bbox", "crowd", "label", "mask")}
+    # A plain image has the objects that its annotations have; those of a mosaic lie around its middle too.
+    for _, objects in batches[2:]:
+        assert (objects["label"][:, 4:] == -1).all()
+
+
+@pytest.mark.parametrize("budget", [pytest.param(MEMORY, id="decoded"), SLOW_ENCODED])
+def test_mosaics_are_the_same_one_by_one_from_any_step_and_for_any_worker(budget, scenes, monkeypatch):
+    whole = mosaics(scenes, budget=budget)
+    later = mosaics(scenes, budget=budget, start_step=1)
+    parts = [mosaics(scenes, budget=budget, shard=(worker, 2)) for worker in range(2)]
+    monkeypatch.setattr(stream, "LARGE_IMAGE", 1)
+    alone = mosaics(scenes, budget=budget)
+    joined = [tf.nest.map_structure(lambda *rows: np.concatenate(rows), *pair) for pair in zip(*parts, strict=True)]
+    for other, first in ((alone, 0), (later, 1), (joined, 0)):
+        for one, two in zip(whole[first:], other, strict=True):
+            tf.nest.map_structure(np.testing.assert_array_equal, one, two)
