@@ -35,6 +35,8 @@ class ObjectClasses(Names):
         default=None, description="the classes that must have objects in the train split; None: any one class"
     )
 
+    boxes: int = Field(default=MOST_BOXES, ge=1, description="the largest number of objects in a training image")
+
     @field_validator("classes")
     @classmethod
     def _each_once(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -115,7 +117,7 @@ class Detection(MeasuredTask):
 
     def names_to_fit(self) -> ObjectClasses:
         """The classes of the objects."""
-        return ObjectClasses(classes=self.classes)
+        return ObjectClasses(classes=self.classes, boxes=self.boxes)
 
     def built_in_metrics(self) -> Sequence[str]:
         """The metrics of a whole data set, without those of `metrics` and those of single classes."""

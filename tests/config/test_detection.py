@@ -19,7 +19,7 @@ def experiment(**changes):
 
 
 def test_classes_come_from_the_objects():
-    assert experiment(task=c.Detection(classes=("star",))).task.names_to_fit() == ObjectClasses(classes=("star",))
+    assert experiment(task=c.Detection(classes=("star",))).task.names_to_fit() == ObjectClasses(classes=("star",), boxes=100)
 
 
 @pytest.mark.parametrize(

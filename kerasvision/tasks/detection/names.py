@@ -1,9 +1,11 @@
 """Which classes a detector tells apart: those of the objects, in the order of their numbers in the data set."""
 
+from collections.abc import Iterator
+
 from kerasvision.config.detection import ObjectClasses
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TRAIN
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
 
 
@@ -12,13 +14,14 @@ def object_classes(settings: ObjectClasses, examples: ExampleSet) -> tuple[str, 
 
     Raises:
         DataError: no training image has an object, or none has an object of a class that the settings name.
+        ConfigError: a training image has more objects than the task may answer with.
     """
-    names = examples.object_classes
-    counts = dict.fromkeys(range(len(names)), 0)
-    for example in examples.dataset(TRAIN).as_numpy_iterator() if names and examples.count(TRAIN) else ():
-        for number in example["objects"]["label"].tolist():
-            counts[number] += 1
-    present = {names[number] for number, count in counts.items() if count}
+    names, most = examples.object_classes, 0
+    present: set[str] = set()
+    for labels in _labels(examples) if names and examples.count(TRAIN) else ():
+        present |= {names[number] for number in labels}
+        wanted = [number for number in labels if settings.classes is None or names[number] in settings.classes]
+        most = max(most, len(wanted))
     if not present:
         raise DataError(
             "detection requires training images with objects; these images have none",
@@ -29,4 +32,14 @@ def object_classes(settings: ObjectClasses, examples: ExampleSet) -> tuple[str, 
             raise DataError(
                 f"task.classes: no training image has an object of class {name!r}; {did_you_mean(name, present)}"
             )
+    if most > settings.boxes:
+        raise ConfigError(
+            f"task.boxes must be at least the number of objects in every training image, {most}", received=settings.boxes
+        )
     return names
+
+
+def _labels(examples: ExampleSet) -> Iterator[list[int]]:
+    """The class numbers of the objects of each training image, without decoding anything."""
+    for labels in examples.dataset(TRAIN).map(lambda example: example["objects"]["label"]).as_numpy_iterator():
+        yield labels.tolist()
