@@ -219,6 +219,11 @@ class Mixing(Augmentation):
     # Whether an image's label becomes shares of several classes. Otherwise the result must not have the label.
     mixes_labels: ClassVar[bool] = True
 
+    @property
+    def reads(self) -> frozenset[ExamplePart]:
+        """The label, if it mixes labels, and what else a user's own reads."""
+        return super().reads | (frozenset({"label"}) if self.mixes_labels else frozenset())
+
     def rows_of_objects(self, rows: int) -> int:
         """How many rows the objects of an image have afterwards, if they had `rows` before."""
         return rows
@@ -234,11 +239,6 @@ def check_area_and_ratio(area: tuple[float, float], ratio: tuple[float, float]) 
     """Raises ValueError unless the area and the ratio of a rectangle are ranges above 0."""
     if not 0 < area[0] <= area[1] or not 0 < ratio[0] <= ratio[1]:
         raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {area} and {ratio}")
-
-    @property
-    def reads(self) -> frozenset[ExamplePart]:
-        """The label that it mixes, and what else a user's own reads."""
-        return super().reads | {"label"}
 
 
 def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool) -> None:
