@@ -30,13 +30,15 @@ def rows_of(shape, like):
         (3, 5, [0, 0, 1, 1, 2]),  # ceil(5 / 2): the backbone kept the odd row
         (1, 1, [0]),
         (2, 5, [0, 0, 1, 1, 1]),  # floor(5 / 2): the backbone dropped it
+        (2, 7, [0, 0, 1, 1, 1, 1, 1]),
     ],
 )
 def test_a_map_is_enlarged_by_its_nearest_neighbours_to_even_and_odd_sizes(height, like, expected):
     assert rows_of((height, 2, 1), (like, 4, 1)) == expected
 
 
-def test_columns_and_rows_are_cut_apart():
+def test_columns_and_rows_are_cut_or_repeated_each_for_itself():
+    assert doubled((3, 2, 2), (5, 7, 1)).output_shape == (None, 5, 7, 2)
     assert doubled((3, 3, 2), (5, 6, 1)).output_shape == (None, 5, 6, 2)
     assert doubled((3, 2, 2), (6, 5, 1)).output_shape == (None, 6, 5, 2)
 
