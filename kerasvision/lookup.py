@@ -250,6 +250,7 @@ COMPONENTS = Table(
         "classification": "kerasvision.config.tasks:Classification",
         "captioning": "kerasvision.config.captioning:Captioning",
         "detection": "kerasvision.config.detection:Detection",
+        "localization": "kerasvision.config.localization:Localization",
         "object_classes": "kerasvision.config.detection:ObjectClasses",
         "words": "kerasvision.config.captioning:Words",
         "subwords": "kerasvision.config.captioning:Subwords",

@@ -26,6 +26,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 # The keywords of a part of a pipeline file, and the files in which it must be valid.
 PIECES = {
     ("source", "task", "model", "gate"): ("shapes_detection",),
+    ("task", "model", "gate"): ("shapes_detection",),
     ("training",): ("digits_transfer",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("search",): ("digits", "fashion_mnist_tuned"),

@@ -39,6 +39,7 @@ from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, T
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.inference import Predict
+from kerasvision.config.localization import Localization
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
@@ -53,10 +54,10 @@ __all__ = [
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
-    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "LogUniform", "MeasuredTask", "Metric", "MixUp",
-    "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop", "Polynomial", "Predict",
-    "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
-    "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
-    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary",
-    "Words", "Yolo", "Zoom",
+    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "MeasuredTask",
+    "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop",
+    "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule",
+    "Sample", "ScaleJitter", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits",
+    "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",
+    "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

@@ -1,0 +1,111 @@
+"""Localization: which object is learned, the losses by hand, and the judgement of a few boxes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError, DataError
+from kerasvision.tasks.base import make_task
+from kerasvision.tasks.detection.localization import localization_losses
+
+NAMES = ("cat", "dog")
+NONE = [0.0, 0, 0, 0]
+
+
+def batch(boxes, labels, crowd=None):
+    objects = {
+        "bbox": tf.constant(boxes, tf.float32),
+        "label": tf.constant(labels, tf.int64),
+        "crowd": tf.zeros(np.shape(labels), bool) if crowd is None else tf.constant(crowd),
+        "area": tf.ones(np.shape(labels)),
+    }
+    return {"image": tf.zeros((len(labels), 16, 16, 3)), "objects": objects}
+
+
+def test_largest_object_that_is_no_crowd_is_learned():
+    task = make_task(c.Localization(), NAMES)
+    boxes = [[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.75], [0, 0, 1, 1]], [NONE] * 3]
+    given = batch(boxes, [[0, 1, 0], [-1, -1, -1]], [[False, False, True], [False] * 3])
+    _, targets = task.encode(given)
+    assert targets["box"].numpy().tolist() == [[0, 0, 0.5, 0.75], NONE]
+    assert targets["class"].numpy().tolist() == [1, -1]
+    np.testing.assert_array_equal(task.truth(given), [[0, 0, 0.5, 0.75, 1], [np.nan] * 5])
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("l2", 0.5**2 + 0.1**2),
+        # 0.5 is in the linear part, 0.1 in the square one.
+        ("smooth_l1", (0.5 - 1 / 18) + 0.1**2 * 9 / 2),
+        # Shared 0.5 * 0.9 of a union of 0.9 * 1 + 0.5 * 1 - 0.45.
+        ("iou", 1 - 0.45 / 0.95),
+    ],
+)
+def test_losses_are_those_of_the_formulas(loss, expected):
+    targets = {"box": tf.constant([[0.0, 0, 1, 0.9], NONE]), "class": tf.constant([0, -1])}
+    outputs = {"box": tf.constant([[0.5, 0, 1, 1.0], [0.3, 0.3, 0.6, 0.6]])}
+    found = localization_losses(c.Localization(loss=loss))(targets, outputs, training=True)
+    np.testing.assert_allclose(found.numpy(), [expected, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["l2", "smooth_l1", "iou", "giou", "diou", "ciou"])
+def test_every_loss_has_a_finite_gradient_without_objects_and_for_boxes_of_no_area(loss):
+    targets = {"box": tf.constant([NONE, NONE]), "class": tf.constant([-1, 0])}
+    outputs = {"box": tf.constant([NONE, NONE]), "class_logits": tf.zeros((2, 2))}
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        found = localization_losses(c.Localization(loss=loss))(targets, outputs, training=True)
+    gradients = tape.gradient(found, outputs)
+    assert all(np.isfinite(part.numpy()).all() for part in (found, *gradients.values()))
+
+
+def test_judgement_is_that_of_a_hand_count():
+    task = make_task(c.Localization(), NAMES)
+    truth = np.array([[0, 0, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1], [np.nan] * 5])
+    boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.6], [0, 0, 0.25, 1], [0, 0, 1, 1]], np.float32)
+    numbers = np.array([0, 0, 1, 0], np.int32)
+    judgement = task.judge(ids=list("abcd"), truth=truth, predictions={"box": boxes, "class_numbers": numbers})
+    expected = {"mean_iou": 1.85 / 3, "iou_50": 2 / 3, "iou_75": 1 / 3, "accuracy": 2 / 3, "localization_accuracy": 1 / 3}
+    assert judgement.scores == pytest.approx(expected)
+    assert judgement.left_out == {"all metrics, for 1 of 4 images": "they have no object"}
+    # 1 - IoU, and 1 more for a wrong class.
+    assert judgement.rows["loss"].tolist() == pytest.approx([0, 1.4, 0.75, 0])
+    assert [task.caption(row) for _, row in judgement.rows.iterrows()][1:] == [
+        "dog → cat, IoU 0.60",
+        "dog → dog, IoU 0.25",
+        "(nothing)",
+    ]
+    weighted = judgement.weighted_scores(np.array([0, 1]), np.array([[3.0], [1.0]]))
+    assert weighted["mean_iou"][0] == pytest.approx((3 * 1 + 0.6) / 4)
+
+
+def test_images_without_any_object_cannot_be_judged():
+    with pytest.raises(DataError, match="none of these images has one"):
+        make_task(c.Localization(), NAMES).judge(
+            ids=["a"], truth=np.full((1, 5), np.nan), predictions={"box": np.zeros((1, 4), np.float32)}
+        )
+
+
+def test_network_builds_answers_and_is_placed_back():
+    from kerasvision.ops.places import Places
+
+    task = make_task(c.Localization(), NAMES)
+    model = c.Model(name="localizer", options={"backbone": "lenet5"})
+    network = task.build(model, image_shape=(28, 28, 1))
+    found = task.predictor(network)(tf.zeros((2, 28, 28, 1)))
+    assert {name: part.shape[:1] == (2,) for name, part in found.items()} == dict.fromkeys(found, True)
+    assert (found["box"].numpy() >= 0).all()
+    # The image is the upper half of what the network saw.
+    places = Places(tf.ones((2, 2)), tf.zeros((2, 2)), tf.constant([[14, 28]] * 2), frame=(28, 28))
+    placed = task.placed_back({**found, "box": tf.constant([[0.0, 0, 0.25, 1]] * 2)}, places)
+    np.testing.assert_allclose(placed["box"].numpy()[0], [0, 0, 0.5, 1])
+
+
+def test_other_networks_are_refused_with_the_way_out():
+    with pytest.raises(ConfigError, match="localization requires a network that returns 'box'"):
+        make_task(c.Localization(), NAMES).build(c.Model(name="lenet5"), image_shape=(28, 28, 1))
+    settings = {"name": "one", "source": c.Shapes(), "transform": c.Transform(image_size=(64, 64))}
+    with pytest.raises(ConfigError, match="model.options.backbone='resnet18'"):
+        c.Experiment(**settings, task=c.Localization(), model=c.Model(name="resnet18"))
