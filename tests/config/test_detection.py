@@ -54,3 +54,7 @@ def test_rules_of_a_gate_may_use_every_metric(metric):
 
 def test_metrics_with_a_better_low_value_are_known():
     assert [c.Detection().best_is(one) for one in ("box_average_precision", "count_error", "loss")] == ["max", "min", "min"]
+
+
+def test_augmentations_that_move_boxes_are_allowed():
+    experiment(augment=(c.RandomFlip(), c.ScaleJitter(), c.Mosaic()))
