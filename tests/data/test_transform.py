@@ -172,9 +172,12 @@ def test_twelve_bits_fill_the_range_in_training_and_serving_alike(fit_name, tmp_
     transform.save(tmp_path / "transform.json")
     loaded = ImageTransform.load(tmp_path / "transform.json")
     data = tf.constant([TWELVE_BITS, b"no image"])
-    served, valid, _ = decoded_rows(data, loaded.placed, shape=(4, 5, 1), max_pixels=1000)
+    served, valid, places = decoded_rows(data, loaded.placed, shape=(4, 5, 1), max_pixels=1000)
     assert valid.numpy().tolist() == [True, False]
     np.testing.assert_allclose(served[0], 200.0, rtol=1e-5)
+    # Both sides are halved, whatever the fit. A row without an image has no place.
+    assert (places.scale.numpy().tolist(), places.translation.numpy().tolist()) == ([[0.5, 0.5], [1, 1]], [[0, 0]] * 2)
+    assert (places.size.numpy().tolist(), places.frame) == ([[8, 10], [0, 0]], (4, 5))
 
 
 def test_twelve_bits_fill_the_range_in_a_random_crop():
