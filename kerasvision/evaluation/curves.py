@@ -12,20 +12,20 @@ EPOCH, OF_VALIDATION = "epoch", "val_"
 
 
 def draw_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Plots the loss and each metric by epoch, with training and validation in the same plot.
+    """Plots the loss and each metric by epoch, with training and validation in the same plot, if both were measured.
 
     Args:
         history: column of `history.csv` -> its values, one for each epoch.
     """
-    names = [name for name in history if name != EPOCH and not name.startswith(OF_VALIDATION)]
+    names = list(dict.fromkeys(name.removeprefix(OF_VALIDATION) for name in history if name != EPOCH))
     columns = min(MOST_COLUMNS, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
     for number, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, columns, number)
-        axes.plot(history[EPOCH], history[name], label="training")
-        if f"{OF_VALIDATION}{name}" in history:
-            axes.plot(history[EPOCH], history[f"{OF_VALIDATION}{name}"], label="validation")
+        for split, column, color in (("training", name, "C0"), ("validation", f"{OF_VALIDATION}{name}", "C1")):
+            if column in history:
+                axes.plot(history[EPOCH], history[column], label=split, color=color)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
         axes.set_title(name)

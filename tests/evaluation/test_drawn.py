@@ -72,7 +72,8 @@ def judgement(example_set):
     ids = [row["id"].decode() for row in example_set.dataset("test").as_numpy_iterator()]
     losses = {"0.png": 2.0, "1.png": 3.0, "2.png": 1.0}
     rows = {"id": ids, "objects": [int(name[0]) for name in ids], "loss": [losses[name] for name in ids]}
-    return Judgement({"f1": 0.5}, pd.DataFrame(rows))
+    errors = pd.DataFrame({"kind": ["missed"], "count": [2]})
+    return Judgement({"f1": 0.5}, pd.DataFrame(rows), tables={"errors": errors})
 
 
 def picture_of(name, judgement, example_set):
@@ -153,6 +154,10 @@ def test_a_page_says_in_words_what_each_frame_is(page):
         assert page.count(f"</svg> {meaning}</span>") == 2
     assert page.count('<span dir="auto">قطة</span> <small>there, but not found</small>') == 2
     assert page.count('<span dir="auto">&lt;script&gt;alert(1)&lt;/script&gt; 0.61</span>') == 2
+
+
+def test_a_table_without_a_name_for_its_rows_has_no_column_of_row_numbers(page):
+    assert '<tr><th class="left">kind</th><th>count</th></tr>' in page.replace("\n", "")
 
 
 def test_labels_run_no_code_and_nothing_is_fetched(page):

@@ -234,3 +234,11 @@ def test_curves_have_a_plot_per_metric_and_a_line_per_split():
     loss, accuracy = draw_history(history).axes
     assert [line.get_ydata().tolist() for line in loss.get_lines()] == [[3.0, 1.0], [4.0, 2.0]]
     assert [line.get_ydata().tolist() for line in accuracy.get_lines()] == [[0.5, 0.6]]
+
+
+def test_a_metric_of_the_validation_split_alone_has_a_curve():
+    """An average precision is measured on that split only."""
+    loss, precision = draw_history({"epoch": [1, 2], "loss": [2.0, 1.0], "val_precision": [0.1, 0.3]}).axes
+    assert (loss.get_title(), precision.get_title()) == ("loss", "precision")
+    (line,) = precision.lines
+    assert (line.get_label(), line.get_ydata().tolist()) == ("validation", [0.1, 0.3])
