@@ -24,7 +24,6 @@ PRETRAINED_SIDE, PLAIN_SIDE = 320, 160
 FEW_IMAGES = 2_000
 # The default number of boxes; an image with more objects needs more.
 USUAL_BOXES = 100
-MAPS = "Maps with strides of 8, 16 and 32 pixels find small, medium and large objects."
 
 
 def choose_for_objects(look: ObjectsLook, *, network: str | None) -> Recipe:
@@ -60,6 +59,7 @@ def choose_for_objects(look: ObjectsLook, *, network: str | None) -> Recipe:
             _model(plan),
             _training(plan),
             _gate(plan),
+            _serving(),
         ),
     )
 
@@ -95,7 +95,7 @@ class _Plan:
 
 def _summary(plan: _Plan) -> str:
     begins = "which begins with ImageNet weights" if plan.network else "from nothing"
-    backbone = plan.network or "a quarter of ResNet-9"
+    backbone = plan.network or "a quarter of ResNet-18"
     return f"FCOS on {backbone}, {begins}, at {plan.side} x {plan.side} pixels"
 
 
@@ -108,8 +108,8 @@ def _reason(plan: _Plan) -> str:
 
 
 def _splits(plan: _Plan) -> Choice:
-    own = [name for name in (TRAIN, VALIDATION, TEST) if name in plan.look.given]
-    kept = f"The splits {' and '.join(own)} of the folder are kept as they are. " if own else ""
+    own = [name for name in (VALIDATION, TEST) if name in plan.look.given]
+    kept = f"The folder's own {' and '.join(own)} images are kept. " if own else ""
     code = f"c.Splits(validation={plan.splits.validation:g}, test={plan.splits.test:g})"
     return Choice("splits", code, f"{kept}{plan.test:,} test images judge the network, and it never learns from them.")
 
@@ -140,12 +140,10 @@ def _augmentation(plan: _Plan) -> Choice:
 def _task(plan: _Plan) -> Choice:
     most = plan.look.per_image[-1]
     boxes = USUAL_BOXES if most <= USUAL_BOXES else -(-most // 100) * 100
-    more = "" if boxes == USUAL_BOXES else f", boxes={boxes}, candidates={3 * boxes}"
-    why = (
-        f"An image has at most {most:,} objects. Task-aligned assignment lets the network's own answers decide which places "
-        "learn an object."
+    settings = "" if boxes == USUAL_BOXES else f"boxes={boxes}, candidates={3 * boxes}"
+    return Choice(
+        "task", f"c.Detection({settings})", f"An image has at most {most:,} objects; the model returns up to {boxes:,}."
     )
-    return Choice("task", f'c.Detection(assignment="task_aligned"{more})', why)
 
 
 def _model(plan: _Plan) -> Choice:
@@ -153,28 +151,25 @@ def _model(plan: _Plan) -> Choice:
         code = f"""c.Model(
         name="fcos",
         weights="imagenet",
-        options={{"backbone": "{plan.network}", "levels": "p3-p5", "channels": 64, "depth": 2}},
+        options={{"backbone": "{plan.network}", "channels": 96, "depth": 2}},
     )"""
-        return Choice("model", code, MAPS)
+        return Choice("model", code, "Maps with strides of 8 to 128 pixels find small and large objects.")
     code = """c.Model(
         name="fcos",
-        options={"backbone": "resnet9", "width": 0.25, "levels": "p3-p5", "channels": 64, "depth": 1, "norm": "batch"},
+        options={"backbone": "resnet18", "width": 0.25, "channels": 48, "depth": 1, "norm": "batch", "levels": "p3-p5"},
     )"""
-    return Choice(
-        "model", code, "It is small. Maps with strides of 8, 16 and 32 pixels find small, medium and large objects."
-    )
+    return Choice("model", code, "It is small. Maps with strides of 8, 16 and 32 pixels find small and large objects.")
 
 
 def _training(plan: _Plan) -> Choice:
     # Weights that know something already change with smaller steps.
-    rate = "5e-4" if plan.network else "2e-3"
+    rate, size, clip = ("1e-3", 8, "\n        clip_norm=10.0,") if plan.network else ("3e-3", 16, "")
     code = f"""c.Training(
         epochs={plan.epochs},
-        batch_size={min(16, plan.train)},
+        batch_size={min(size, plan.train)},
         optimizer=c.AdamW(learning_rate={rate}, weight_decay=0.05),
         schedule="cosine",
-        warmup_epochs=1,
-        precision="auto",
+        warmup_epochs=1,{clip}
     )"""
     return Choice("training", code, f"Each of the {plan.train:,} training images is seen about {plan.epochs} times.")
 
@@ -182,3 +177,8 @@ def _training(plan: _Plan) -> Choice:
 def _gate(plan: _Plan) -> Choice:
     why = "A network that finds nothing has 0, and 1 is perfect. Raise the bound to what your use requires."
     return Choice("gate", 'c.Gate(c.AtLeast("box_average_precision_50", 0.1))', why)
+
+
+def _serving() -> Choice:
+    why = "The served model computes in another order, so scores and corners may differ from the network's by this much."
+    return Choice("serving", "c.Serving(max_difference=1e-4)", why)

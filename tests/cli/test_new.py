@@ -53,8 +53,8 @@ def test_what_the_user_must_provide_is_named_until_it_is_there(new, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--example", "digit"], "did you mean 'digits'? The examples are coco_captions, digits, "),
-        (["--example", "zzz"], "choose from coco_captions, digits, "),
+        (["--example", "digit"], "did you mean 'digits'? The examples are coco_captions, coco_detection, digits, "),
+        (["--example", "zzz"], "choose from coco_captions, coco_detection, digits, "),
         (["mine", "--example", "digits"], "does not accept NAME; received 'mine'"),
         (["--images", "x", "--example", "digits"], "does not accept --images; received 'x'"),
         (["--minutes", "3", "--example", "digits"], "does not accept --minutes; received '3.0'"),
@@ -98,7 +98,7 @@ def test_of_images_with_objects_the_objects_are_described(new, coco):
         "side of an object in pixels, the root of its area: 11",
         "splits: train 41, validation 24, test 7",
     ]
-    assert printed[10].startswith("recipe: FCOS on a quarter of ResNet-9, from nothing, at 64 x 64 pixels, because ")
+    assert printed[10].startswith("recipe: FCOS on a quarter of ResNet-18, from nothing, at 64 x 64 pixels, because ")
     assert printed[11:] == [
         "100 epochs",
         "next:",

@@ -71,6 +71,7 @@ def test_few_images_are_seen_more_often(images, epochs):
 
 def test_splits_of_the_folder_are_kept_and_test_images_come_from_train():
     recipe, _ = chosen(look(1000, given={"train": 800, "validation": 200}))
+    assert recipe.choices[0].why.startswith("The folder's own validation images are kept. 120 test images judge")
     assert recipe.split_sizes == {"train": 680, "validation": 200, "test": 120}
 
 
