@@ -14,6 +14,7 @@ from typing import Any, Self
 from kerasvision.config.published import IMAGENET, origin_of
 from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
+from kerasvision.served.signatures import BYTES_SIGNATURE
 from kerasvision.shortened import and_more, shortened
 
 # Fewer test images than this say little about a class.
@@ -57,6 +58,7 @@ class CardFacts:
         scores: `scores.json`.
         slices: rows of `slices.csv`.
         exported: `export.json`.
+        headline: the metric that says most about the model; "" if its task names none.
         simple: the best of the simplest models: its metric, such as `accuracy`, and `model`.
         final: `final.json`: which network was judged, and which one is served; empty if they are the same.
         forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
@@ -72,6 +74,7 @@ class CardFacts:
     scores: Data = field(default_factory=dict)
     slices: tuple[Data, ...] = ()
     exported: Data = field(default_factory=dict)
+    headline: str = ""
     simple: Data = field(default_factory=dict)
     final: Data = field(default_factory=dict)
     forced: Data | None = None
@@ -91,6 +94,7 @@ def model_card(facts: CardFacts) -> str:
         "Slices of the test images": _slices(facts),
         "Gate": _gate(facts),
         "Proof": _proof(facts),
+        "Answers": _answers(facts),
         "How to use it": USE.replace("NAME", facts.name),
         "Limits": bullets(_limits(facts)),
         "Settings": table(["setting", "value"], set_leaves(facts.settings).items()),
@@ -115,11 +119,24 @@ def _head(facts: CardFacts) -> str:
         text += f"\nNetwork: {escape(network.get('name'))}. Task: {escape(_kind(facts.settings.get('task')))}.\n"
         origin = origin_of(str(network.get("name"))) if network.get("weights") == IMAGENET else ""
         text += f"\nIt began with the weights of {escape(origin)}.\n" if origin else ""
+    text += _headline(facts)
     if views := facts.exported.get("test_time"):
         text += f"\nIts answers are means over an image and these views of it: {escape(', '.join(views))}.\n"
     if facts.final:
         text += f"\n- Judged: {escape(facts.final['judged'])}.\n- Served: {escape(facts.final['served'])}.\n"
     return text
+
+
+def _headline(facts: CardFacts) -> str:
+    """The score that says most about the model, on the test images."""
+    test = facts.scores.get("splits", {}).get("test", {})
+    found = test.get("scores", {}).get(facts.headline)
+    if found is None:
+        return ""
+    confidence = 100 * float(facts.scores.get("confidence", 0.95))
+    interval = f" ({confidence:g} % interval: {_interval(found)})" if _interval(found) else ""
+    metric = escape(facts.headline.replace("_", " "))
+    return f"\nOn {test['count']:,} test images, its {metric} is {found['score']:.4f}{interval}.\n"
 
 
 def _judged(facts: CardFacts) -> str:
@@ -132,16 +149,30 @@ def _data(facts: CardFacts) -> str:
     sources = (execution["settings"] for execution in facts.lineage.get("executions", ()))
     source = [(key, value) for settings in sources for key, value in settings.items() if key.startswith("source.")]
     text = table(["source", "value"], [(key.removeprefix("source."), value) for key, value in source])
-    text += "\n" + table(["split", "images"], [(split, sum(of.values())) for split, of in counts.items()])
+    # Statistics of an older version only count images by label.
+    images = facts.statistics.get("images") or {split: sum(of.values()) for split, of in counts.items()}
+    text += "\n" + table(["split", "images"], images.items())
     classes = list(facts.statistics.get("classes", ()))
     rows = [(name, *(of.get(name, 0) for of in counts.values())) for name in classes[:MOST_ROWS]]
     text += "\n" + table(["class", *counts], rows)
     if more := and_more(len(classes), most=MOST_ROWS, noun="classes"):
         text += f"\n{more}; see `assets/labels.txt`.\n"
+    text += _objects(facts.statistics)
     left_out = facts.statistics.get("quarantined", {})
     if left_out:
         text += f"\n{len(left_out)} images could not be used and were left out.\n"
     return text.strip() + "\n" if text.strip() else ""
+
+
+def _objects(statistics: Data) -> str:
+    """How many objects each class has."""
+    counts = statistics.get("object_counts") or {}
+    crowds = statistics.get("crowd_counts") or {}
+    rows = [(name, count, crowds.get(name, 0)) for name, count in counts.items()]
+    more = and_more(len(rows), most=MOST_ROWS, noun="classes")
+    return (f"\n{table(['class', 'objects', 'of these crowds'], rows[:MOST_ROWS])}" if rows else "") + (
+        f"\n{more}; see `assets/labels.txt`.\n" if more else ""
+    )
 
 
 def _scores(facts: CardFacts) -> str:
@@ -225,6 +256,16 @@ def _proof(facts: CardFacts) -> str:
     ]
     measured += [(name, value) for name, value in certificate.get("facts", {}).items() if name != "max_difference"]
     return text + table(["measured", "value"], measured)
+
+
+def _answers(facts: CardFacts) -> str:
+    """A row per output for encoded images. The first axis is that of the images."""
+    outputs = facts.exported.get("signatures", {}).get(BYTES_SIGNATURE, {}).get("outputs", {})
+    rows = [
+        (name, one["dtype"], " x ".join("?" if side is None else str(side) for side in one["shape"][1:]), one["meaning"])
+        for name, one in outputs.items()
+    ]
+    return table(["output", "type", "shape for an image", "meaning"], rows)
 
 
 def _limits(facts: CardFacts) -> Iterator[str]:

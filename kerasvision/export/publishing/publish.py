@@ -21,6 +21,7 @@ class JudgedModel:
         saved_model: the SavedModel.
         refusals: why it is not blessed; empty if it is.
         files: field of `CardFacts` -> the file that contains it.
+        headline: the metric that says most about it; "" if its task names none.
         simple: the best score of the simplest models: `accuracy`, `model`.
         lineage: where it comes from, as `kerasvision.pipeline.lineage.lineage_of` gives it.
     """
@@ -29,6 +30,7 @@ class JudgedModel:
     saved_model: Path
     refusals: tuple[str, ...]
     files: Mapping[str, Path]
+    headline: str = ""
     simple: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ def _push_with_card(
     judged: JudgedModel, folder: Path, *, token: str, pushed: dict[str, str], forced: dict[str, str] | None
 ) -> int:
     known = {"name": judged.name, "pushed": pushed, "lineage": judged.lineage, "simple": judged.simple, "forced": forced}
-    read = CardFacts.read(judged.files, **known)
+    read = CardFacts.read(judged.files, headline=judged.headline, **known)
     final = {"final": dict(read.final)} if read.final else {}
     return push(
         judged.saved_model,

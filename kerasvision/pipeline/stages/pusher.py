@@ -49,6 +49,7 @@ def pusher(
         saved_model=saved_model.saved_model,
         refusals=tuple(str(one["reason"]) for one in blessings if one["blessed"] != 1),
         files=files,
+        headline=str(scores.get("headline", "")),
         simple={key.removeprefix("simple_"): value for key, value in scores.items() if key.startswith("simple_")},
         lineage=lineage,
     )

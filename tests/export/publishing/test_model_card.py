@@ -153,6 +153,37 @@ def test_a_card_names_the_licence_of_installed_weights():
     assert "It began" not in model_card(facts(settings={"model": {**network, "weights": None}}))
 
 
+def test_a_card_begins_with_the_score_that_says_most():
+    said = "On 40 test images, its accuracy is 0.9300 (95 % interval: 0.9000 to 0.9500)."
+    assert said in model_card(facts(headline="accuracy")).partition("## Data")[0]
+    for headline in ("", "bleu_4"):
+        assert "test images, its" not in model_card(facts(headline=headline))
+
+
+def test_a_card_explains_every_output():
+    outputs = {
+        "boxes": {"dtype": "float32", "shape": [None, 100, 4], "meaning": "corners | in [0, 1]"},
+        "count": {"dtype": "int32", "shape": [None], "meaning": "how many"},
+    }
+    card = model_card(facts(exported={"temperature": None, "signatures": {"serving_default": {"outputs": outputs}}}))
+    assert "| boxes | float32 | 100 x 4 | corners \\| in \\[0, 1\\] |" in card
+    assert "| count | int32 |  | how many |" in card
+    assert "## Answers" not in model_card(facts())
+
+
+def test_images_without_labels_and_their_objects_are_counted():
+    statistics = {
+        "classes": [],
+        "counts": {"train": {}, "test": {}},
+        "images": {"train": 33, "test": 15},
+        "object_counts": {"cat": 36, "dog": 5},
+        "crowd_counts": {"cat": 2},
+    }
+    card = model_card(facts(statistics=statistics))
+    assert "| train | 33 |" in card and "| test | 15 |" in card
+    assert "| cat | 36 | 2 |" in card and "| dog | 5 | 0 |" in card
+
+
 def test_what_was_not_set_and_what_is_of_other_splits_is_left_out():
     card = model_card(facts())
     assert "training.freeze" not in card
