@@ -168,6 +168,7 @@ class IouCrop(EncodedCrop):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.crop:iou_crop"
+    reads: ClassVar[frozenset[ExamplePart]] = frozenset({"objects"})
 
     overlaps: tuple[Share, ...] = Field(
         default=(0.1, 0.3, 0.5, 0.7, 0.9), description="each is the least IoU of a part with one of the objects"
@@ -206,6 +207,16 @@ class VisibleObjects(Augmentation):
         description="ignore: it becomes a crowd, so neither finding nor missing it is an error; remove: it is no longer an "
         "object, and what is still visible of it counts as background",
     )
+    tight: bool = Field(
+        default=False,
+        description="decode the masks of the examples, also for a task that does not read them: then the box of a turned or "
+        "cropped object ends where its mask ends",
+    )
+
+    @property
+    def reads(self) -> frozenset[ExamplePart]:
+        """The masks, if boxes must be tight."""
+        return frozenset({"mask"} if self.tight else ())
 
 
 class Mixing(Augmentation):

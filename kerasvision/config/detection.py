@@ -181,7 +181,7 @@ def check_surroundings(task: str, experiment: Surroundings) -> None:
         task: its name, for the messages.
         experiment: its parts.
     """
-    mixing = [one.kind for one in experiment.augment if isinstance(one, Mixing) and one.mixes_labels]
+    mixing = [one.kind for one in experiment.augment if one.blends or (isinstance(one, Mixing) and one.mixes_labels)]
     export = experiment.export
     refused = {
         f"{' and '.join(mixing)} in augment, as mixed images have no boxes": mixing,

@@ -26,6 +26,7 @@ def test_classes_come_from_the_objects():
     ("changes", "message"),
     [
         ({"augment": (c.MixUp(),)}, "detection does not support mixup in augment, as mixed images have no boxes"),
+        ({"augment": (c.AugMix(),)}, "detection does not support augmix in augment, as mixed images have no boxes"),
         ({"augment": (c.CutMix(),)}, "Leave cutmix in augment out"),
         ({"export": c.Export(temperature=True)}, "Leave export.temperature out"),
         ({"export": c.Export(test_time=("flip",))}, "Leave export.test_time out"),
@@ -58,3 +59,8 @@ def test_metrics_with_a_better_low_value_are_known():
 
 def test_augmentations_that_move_boxes_are_allowed():
     experiment(augment=(c.RandomFlip(), c.ScaleJitter(), c.Mosaic()))
+
+
+def test_augmentation_whose_boxes_follow_the_pixels_is_allowed():
+    augment = (c.IouCrop(), c.ScaleJitter(), c.Rotate(), c.Mosaic(), c.VisibleObjects(tight=True))
+    assert experiment(augment=augment).augment == augment

@@ -149,3 +149,8 @@ def test_sides_move_only_if_they_are_more_than_a_pixel_away():
 def test_a_box_with_an_empty_mask_stays():
     box = tf.constant([[0.1, 0.2, 0.9, 0.8]])
     np.testing.assert_array_equal(tight_boxes(box, np.zeros((1, 6, 6), np.uint8)), box)
+
+
+def test_masks_are_read_only_for_tight_boxes():
+    assert (c.VisibleObjects().reads, c.VisibleObjects(tight=True).reads) == (frozenset(), {"mask"})
+    assert (c.Mosaic().reads, c.IouCrop().reads, c.MixUp().reads) == (frozenset(), {"objects"}, {"label"})
