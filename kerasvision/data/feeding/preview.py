@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -17,31 +18,45 @@ from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 
 COLUMNS, ROWS = 8, 4
+# With objects, fewer images are drawn, and larger.
+OBJECT_COLUMNS, OBJECT_ROWS = 6, 3
 MOST_SHARES = 2
+# matplotlib's colours C0 to C9. If there are more classes, names stand at the boxes instead of in a legend.
+COLOURS = 10
+MASK_OPACITY = 0.35
 
 
 def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, file: Path) -> None:
-    """Writes a picture of the first images of a training, augmented, with their labels and boxes.
+    """Writes a picture of the first images of a training, augmented, with their labels, boxes and masks.
+
+    It has the parts of the examples that the task or an augmentation reads. The border of a crowd is dashed.
 
     Args:
-        settings: the augmentation and its seed.
+        settings: the task, the augmentation and its seed.
         examples: a data set with a train split.
         transform: decodes and resizes images; their scaling is left out, so that the colours are visible.
         file: PNG, or another format that matplotlib writes.
     """
-    figure = Figure(figsize=(1.6 * COLUMNS, 1.8 * ROWS), layout="constrained")
-    places = figure.subplots(ROWS, COLUMNS, squeeze=False).ravel()
+    has_objects = bool(examples.object_classes) and "objects" in settings.reads
+    columns, rows, inches = (OBJECT_COLUMNS, OBJECT_ROWS, 2.4) if has_objects else (COLUMNS, ROWS, 1.6)
+    figure = Figure(figsize=(inches * columns, (inches + 0.2) * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places:
         axes.set_axis_off()
-    for axes, example in zip(places, _first_examples(settings, examples, transform), strict=False):
+    for axes, example in zip(places, _first_examples(settings, examples, transform, columns * rows), strict=False):
         axes.set_axis_on()
         _draw(axes, example, examples)
+    if has_objects and len(examples.object_classes) <= COLOURS:
+        handles = [Rectangle((0, 0), 1, 1, color=f"C{number}") for number in range(len(examples.object_classes))]
+        legend = figure.legend(handles, examples.object_classes, loc="outside lower center", ncols=COLOURS, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=100)
 
 
 def _first_examples(
-    settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform
+    settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, count: int
 ) -> list[dict[str, np.ndarray]]:
     """The examples of the first epoch's first batch, unscaled."""
     channels = transform.settings.image_shape[-1]
@@ -50,10 +65,11 @@ def _first_examples(
         transform=replace(transform, offset=(0.0,) * channels, divisor=(1.0,) * channels, axes=()),
         encode=lambda batch: (batch, ()),
         augment=settings.augment,
-        batch_size=min(COLUMNS * ROWS, examples.count(TRAIN)),
+        batch_size=min(count, examples.count(TRAIN)),
         epochs=1,
         seed=settings.training.seed,
         memory_budget_gb=settings.training.memory_budget_gb,
+        reads=settings.reads,
     )
     batch = _flat(next(batches.take(1).as_numpy_iterator())[0])
     return [{key: values[row] for key, values in batch.items()} for row in range(len(batch["image"]))]
@@ -69,17 +85,45 @@ def _flat(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -> None:
     pixels = example["image"].clip(0.0, 1.0)
-    axes.imshow(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-    height, width = pixels.shape[:2]
-    for (y_min, x_min, y_max, x_max), label in zip(
-        example.get("objects.bbox", ()), example.get("objects.label", ()), strict=True
-    ):
-        if label >= 0:
-            corner, sides = (x_min * width - 0.5, y_min * height - 0.5), ((x_max - x_min) * width, (y_max - y_min) * height)
-            axes.add_patch(Rectangle(corner, *sides, fill=False, color=f"C{label % 10}"))
+    objects = np.flatnonzero(example.get("objects.label", np.zeros(0)) >= 0)
+    axes.imshow(_with_masks(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), example, objects))
+    for number in objects:
+        _draw_box(axes, example, number, examples.object_classes)
     axes.set_xlabel(_label(example, examples.classes), fontsize=8, parse_math=False)  # a label may contain $
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def _with_masks(pixels: np.ndarray, example: Mapping[str, np.ndarray], objects: np.ndarray) -> np.ndarray:
+    """The pixels, float32 (H, W, 3) in [0, 1], with the masks of the objects in the colours of their classes."""
+    if "objects.mask" not in example:
+        return pixels
+    tinted = pixels.copy()
+    for number in objects:
+        inside = example["objects.mask"][number] > 0
+        colour = np.array(to_rgb(_colour(example["objects.label"][number])))
+        tinted[inside] += MASK_OPACITY * (colour - tinted[inside])
+    return tinted
+
+
+def _draw_box(axes: Axes, example: Mapping[str, np.ndarray], number: int, classes: tuple[str, ...]) -> None:
+    height, width = example["image"].shape[:2]
+    top, left, bottom, right = example["objects.bbox"][number] * (height, width, height, width)
+    label = example["objects.label"][number]
+    colour, corner = _colour(label), (left - 0.5, top - 0.5)
+    is_crowd = "objects.crowd" in example and example["objects.crowd"][number]
+    style = "dashed" if is_crowd else "solid"
+    box = Rectangle(corner, right - left, bottom - top, fill=False, color=colour, linewidth=1.5, linestyle=style)
+    axes.add_patch(box)
+    if len(classes) > COLOURS:
+        frame = {"facecolor": colour, "edgecolor": "none", "pad": 0.5}
+        axes.text(
+            *corner, classes[label], fontsize=5, color="white", va="bottom", bbox=frame, parse_math=False, clip_on=True
+        )
+
+
+def _colour(label: int) -> str:
+    return f"C{label % COLOURS}"
 
 
 def _label(example: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> str:

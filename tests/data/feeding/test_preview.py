@@ -1,0 +1,69 @@
+"""The picture of augmented images shows the boxes, masks and classes that the training reads."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasvision import config as c
+from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.feeding.preview import draw_augmented
+from kerasvision.data.png import encode_png
+from kerasvision.data.transform import ImageTransform
+
+# matplotlib's first two colours, and the first one as a mask of 35 % on black.
+BLUE, ORANGE, BLUE_ON_BLACK = (31, 119, 180), (255, 127, 14), (11, 42, 63)
+
+
+@pytest.fixture(scope="module")
+def scenes(make_examples, tmp_path_factory):
+    """Four black images, each with an object of class `a` that has a mask, and a crowd of class `b$`."""
+    half = np.zeros((40, 40), np.uint8)
+    half[5:20, 5:20] = 255
+    objects = [
+        {"bbox": (0.125, 0.125, 0.5, 0.5), "label": "a", "crowd": False, "area": 225.0, "mask": encode_png(half)},
+        {"bbox": (0.6, 0.5, 0.9, 0.9), "label": "b$", "crowd": True, "area": 9.0, "mask": encode_png(0 * half)},
+    ]
+    rows = [(f"s{number}", np.zeros((40, 40, 3), np.uint8), "", [], objects) for number in range(4)]
+    return make_examples(tmp_path_factory.mktemp("scenes") / "data", train=rows, validation=rows)
+
+
+def picture(scenes, tmp_path, *augment, task=None):
+    settings = TrainerSettings(
+        task=task or c.Detection(),
+        model=c.Model(name="my_networks:detector"),
+        training=c.Training(),
+        augment=augment,
+    )
+    transform = ImageTransform(c.Transform(image_size=(40, 40)), (0.0,) * 3, (255.0,) * 3)
+    file = tmp_path / "augmented.png"
+    draw_augmented(settings=settings, examples=scenes, transform=transform, file=file)
+    with Image.open(file) as drawn:
+        return np.asarray(drawn.convert("RGB")).astype(int)
+
+
+def count(pixels, colour):
+    return int((np.abs(pixels - colour).max(axis=-1) <= 3).sum())
+
+
+def test_boxes_have_the_colours_of_the_legend(scenes, tmp_path):
+    drawn = picture(scenes, tmp_path, c.RandomFlip())
+    # Four boxes of 15 x 15 pixels, each drawn at over 200 / 40 of its size; a crowd's border is dashed.
+    assert count(drawn, BLUE) > 4 * 4 * 15 * 5
+    assert 0 < count(drawn, ORANGE) < count(drawn, BLUE)
+    assert count(drawn, BLUE_ON_BLACK) == 0
+
+
+def test_masks_are_drawn_if_something_reads_them(scenes, tmp_path):
+    drawn = picture(scenes, tmp_path, c.RandomFlip(), c.VisibleObjects(tight=True))
+    assert count(drawn, BLUE_ON_BLACK) > 4 * (14 * 5) ** 2
+
+
+def test_mosaics_are_drawn_with_all_their_objects(scenes, tmp_path):
+    once, mixed = picture(scenes, tmp_path, c.RandomFlip()), picture(scenes, tmp_path, c.Mosaic(scale=(0.5, 0.5)))
+    assert count(mixed, BLUE) > count(once, BLUE)
+
+
+def test_a_task_that_reads_no_objects_gets_none_drawn(scenes, tmp_path):
+    reading_none = c.Captioning()
+    drawn = picture(scenes, tmp_path, c.RandomFlip(), task=reading_none)
+    assert count(drawn, BLUE) == count(drawn, ORANGE) == 0
