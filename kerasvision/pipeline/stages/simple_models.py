@@ -6,16 +6,19 @@ from kerasvision.pipeline.artifacts import Examples, Out, Schema, SimpleScores
 
 def simple_models(examples: Examples, schema: Schema, scores: Out[SimpleScores], *, settings: SimpleModelsSettings) -> None:
     """Examples -> SimpleScores."""
+    from kerasvision import lookup
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.validating.schema import DataSchema
     from kerasvision.evaluation.simple_models import best_simple_model, save_simple_scores, score_simple_models
     from kerasvision.tasks.base import make_task
 
-    known = DataSchema.load(schema.file)
-    task = make_task(settings.task, known.classes)
+    known, opened = DataSchema.load(schema.file), ExampleSet(examples.data)
+    names = settings.task.names_to_fit()
+    # As the transform fits them; both need the train split alone, so neither waits for the other.
+    classes = known.classes if names is None else lookup.load(names.implementation)(names, opened)
     table = score_simple_models(
-        ExampleSet(examples.data),
-        task=task,
+        opened,
+        task=make_task(settings.task, classes),
         schema=known,
         settings=settings.simple_models,
         significant_bits=settings.significant_bits,

@@ -52,7 +52,7 @@ def commonest_boxes(images: npt.NDArray[Any], truth: Sequence[ImageObjects], *, 
             boxes.append(found.cluster_centers_)
             scores.append(np.bincount(found.labels_, minlength=groups) / max(len(truth), of_class.shape[0]))
             numbers.append(np.full(groups, number))
-    every = [(np.concatenate(boxes), np.concatenate(scores), np.concatenate(numbers))]
+    every = [(np.concatenate(boxes), np.concatenate(scores), np.concatenate(numbers)) if boxes else _nothing()]
     return lambda asked: _answers(every * len(asked), asked.shape[1:3], classes=classes)
 
 

@@ -44,3 +44,10 @@ def test_all_images_get_the_commonest_boxes():
 def test_pictures_of_one_colour_have_no_regions():
     answers = make_task(Detection(), NAMES).baselines()["regions by colour"](*pictures(30, seed=0))(np.ones((1, 24, 24, 3)))
     assert answers["count"].tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["regions by colour", "commonest boxes"])
+def test_training_images_without_objects_teach_to_find_nothing(name):
+    images, truth = pictures(3, seed=0)
+    answers = make_task(Detection(), NAMES).baselines()[name](images[2:], truth[2:])(images)
+    assert answers["count"].tolist() == [0, 0, 0]

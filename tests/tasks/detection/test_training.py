@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,33 @@ def test_signatures_answer_with_the_outputs_that_are_described(trained, predicte
     assert "image_size" not in tensor
     # Two levels of a 32 x 32 image: 8 x 8 and 4 x 4 points.
     assert trained[1].signatures["candidates"].structured_outputs["scores"].shape.as_list() == [None, 80, 2]
+
+
+def test_simple_models_find_the_classes_of_the_objects_and_not_those_of_labels(tmp_path):
+    from kerasvision.config.stages import SimpleModelsSettings
+    from kerasvision.data.examples import Example, write_examples
+    from kerasvision.data.sources.shape_scenes import make_scene
+    from kerasvision.data.sources.shapes import scene_png
+    from kerasvision.data.validating.schema import DataSchema
+    from kerasvision.pipeline.stages.simple_models import simple_models
+
+    def rows(split):
+        for number in range(8) if split == "train" else range(8, 12):
+            (shape, *_) = make_scene(SCENES, number).shapes
+            thing = {"bbox": tuple(side / SIDE for side in shape.box), "label": shape.name, "crowd": False, "area": 1.0}
+            yield Example(str(number), scene_png(SCENES, number), label="scene", objects=[thing])
+
+    classes = {"classes": ("scene",), "object_classes": SCENES.classes}
+    write_examples(rows, splits=("train", "test"), folder=tmp_path / "data", **classes)
+    DataSchema(modes=("RGB",), min_side=SIDE, max_side=SIDE, **classes).save(tmp_path / "schema.json")
+    scores = SimpleNamespace(uri=tmp_path, properties={})
+    settings = SimpleModelsSettings(task=SETTINGS.task, significant_bits=16, simple_models=c.SimpleModels())
+    simple_models(
+        SimpleNamespace(data=tmp_path / "data"), SimpleNamespace(file=tmp_path / "schema.json"), scores, settings=settings
+    )
+    table = pd.read_csv(tmp_path / "simple_scores.csv")
+    assert set(table["model"]) == {"commonest boxes", "regions by colour"}
+    assert set(table["metric"]) == {"box_average_precision"}
 
 
 def _judge():
