@@ -46,7 +46,7 @@ class Truth(NamedTuple):
 def by_place_and_size(grid: Grid, truth: Truth) -> tf.Tensor:
     """FCOS: points near the centre of a box, on the level of its size; of several boxes, the smallest.
 
-    The finest level also learns all smaller boxes, and the coarsest all larger ones.
+    The finest level also learns all smaller boxes, and the coarsest all larger ones. Returns int32 (N, A).
 
     Source: Tian et al., 2019, https://arxiv.org/abs/1904.01355, section 3.2, with the sampling of centres of their later
     version, as torchvision has it.
@@ -72,6 +72,8 @@ def by_place_and_size(grid: Grid, truth: Truth) -> tf.Tensor:
 
 def by_overlap(grid: Grid, truth: Truth) -> tf.Tensor:
     """RetinaNet: anchors whose IoU with a box is large; and for each box, the anchors that no other anchor exceeds.
+
+    Returns int32 (N, A).
 
     Source: Lin et al., 2017, https://arxiv.org/abs/1708.02002, section 4, "Anchors"; the second rule is that of Faster
     R-CNN, as torchvision has it.

@@ -134,7 +134,7 @@ def _nearest(answers: Answers, objects: Objects, counts: np.ndarray) -> tuple[In
 
 
 def found_objects(boxes: BoxScores, *, score: float = 0.0) -> Ints:
-    """The objects that right answers of at least this score found, int64: the nearest free one of their class each."""
+    """The objects that right answers of at least this score found, int64 (F,): the nearest free one of their class each."""
     answers, objects, right = boxes.answers, boxes.objects, boxes.matches.right[AT_HALF] & (boxes.answers.scores >= score)
     of, things, iou = _pairs(answers, objects, boxes.matches.counts)
     kept = right[of] & (answers.classes[of] == objects.classes[things]) & (iou >= ENOUGH)

@@ -26,7 +26,7 @@ def fused_answers(predictions: Sequence[Arrays], *, overlap: float, names: Seque
         names: of all classes, by number.
 
     Returns:
-        At most K boxes per image, the best first.
+        At most K boxes per image, the best first: `boxes` float32 (N, K, 4), `scores` float32 (N, K) and so on.
     """
     first = predictions[0]
     count, most = first["scores"].shape

@@ -40,7 +40,8 @@ def judged_boxes(
     Args:
         ids: of the N examples.
         truth: object (N,).
-        predictions: the outputs of `answers.predictor`, with `image_size`, as arrays of N rows.
+        predictions: the outputs of `answers.predictor`, with `image_size`, as arrays of N rows: `boxes` float32 (N, K, 4) in
+            [0, 1], `scores` float32 (N, K), and so on.
         classes: of the data set, and those to find.
         settings: the metrics of a person's own.
         chosen_score: that of the best F1 on the validation split; None: the best on these images themselves, and a remark
@@ -78,6 +79,11 @@ def judged_boxes(
 def box_scores(truth: Sequence[ImageObjects], predictions: Mapping[str, npt.NDArray[Any]], *, classes: Classes) -> BoxScores:
     """COCO's matching of the answers for N images.
 
+    Args:
+        truth: object (N,).
+        predictions: the outputs of `answers.predictor` with `image_size`: `boxes` float32 (N, K, 4) and so on.
+        classes: of the data set.
+
     Raises:
         StageError: an answer is not a number.
         DataError: an output is missing, or the answers are of other classes.
@@ -93,7 +99,12 @@ def box_scores(truth: Sequence[ImageObjects], predictions: Mapping[str, npt.NDAr
 
 
 def check_classes(predictions: Mapping[str, npt.NDArray[Any]], classes: Classes) -> None:
-    """Raises DataError if answers, the outputs of `answers.predictor`, are of other classes."""
+    """Raises DataError if answers are of other classes.
+
+    Args:
+        predictions: `class_numbers` int32 (N, K), `classes` object (N, K) of bytes and `count` int32 (N,).
+        classes: of the data set.
+    """
     is_found = np.arange(predictions["boxes"].shape[1]) < predictions["count"][:, None]
     numbers = predictions["class_numbers"][is_found]
     names = np.array([name.encode() for name in classes.names], object)

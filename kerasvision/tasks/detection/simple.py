@@ -42,7 +42,13 @@ def simple_detectors(classes: Classes) -> dict[str, Baseline]:
 
 
 def commonest_boxes(images: npt.NDArray[Any], truth: Sequence[ImageObjects], *, classes: Classes) -> Answered:
-    """The same boxes for every image: of each class the middles of five groups, scored by the share of images with them."""
+    """The same boxes for every image: of each class the middles of five groups, scored by the share of images with them.
+
+    Args:
+        images: float32 (N, side, side, C) in [0, 1].
+        truth: object (N,).
+        classes: of the data set.
+    """
     boxes, scores, numbers = [], [], []
     for number in classes.numbers:
         of_class = np.concatenate([one.boxes[(one.classes == number) & ~one.crowd] for one in truth])
@@ -57,7 +63,13 @@ def commonest_boxes(images: npt.NDArray[Any], truth: Sequence[ImageObjects], *, 
 
 
 def coloured_regions(images: npt.NDArray[Any], truth: Sequence[ImageObjects], *, classes: Classes) -> Answered:
-    """Regions that differ from the background, each with the class that a linear support vector machine gives it."""
+    """Regions that differ from the background, each with the class that a linear support vector machine gives it.
+
+    Args:
+        images: float32 (N, side, side, C) in [0, 1].
+        truth: object (N,).
+        classes: of the data set.
+    """
     features, labels = [], []
     for image, things in zip(images, truth, strict=True):
         for box in regions(image):

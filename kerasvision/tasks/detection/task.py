@@ -109,7 +109,7 @@ class DetectionTask(Task):
         return answers.DESCRIPTIONS
 
     def placed_back(self, answers: Predictions, places: Places) -> Predictions:
-        """The same boxes as shares of the upright original image, with its `image_size`, int32 (N, 2)."""
+        """The same `boxes`, float32 (N, K, 4), as shares of the upright original image; and its `image_size`, int32 (N, 2)."""
         return placed_back(answers, places)
 
     def sets(self) -> Mapping[str, tuple[str, ...]]:
@@ -125,7 +125,7 @@ class DetectionTask(Task):
         return ANSWERS
 
     def truth(self, batch: Batch) -> np.ndarray:
-        """The objects of each image, object (N,) of `truth.ImageObjects`.
+        """The objects of each image, object (N,) of `truth.ImageObjects`, from `objects` with `bbox` float32 (N, M, 4).
 
         Raises:
             DataError: the examples have no objects.
@@ -133,13 +133,19 @@ class DetectionTask(Task):
         return image_objects(_objects(batch), classes=self.found)
 
     def decided_on(self, *, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Self:
-        """The task whose precision, recall and F1 are those at the score with the best F1 on these images."""
+        """The task whose precision, recall and F1 are those at the score with the best F1 on these images.
+
+        `truth` is object (N,). Of `predictions`, `boxes` is float32 (N, K, 4), `scores` float32 (N, K), and so on.
+        """
         decided = type(self)(self.settings, self.classes)
         decided._best_score = best_score(box_scores(list(truth), predictions, classes=self.found))
         return decided
 
     def judge(self, *, ids: Sequence[str], truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Judgement:
-        """All of `Detection.metric_names` that have a value, and those of each class; see `judging.judged_boxes`."""
+        """All of `Detection.metric_names` that have a value, and those of each class; see `judging.judged_boxes`.
+
+        `truth` is object (N,). Of `predictions`, `boxes` is float32 (N, K, 4), `scores` float32 (N, K), and so on.
+        """
         return judged_boxes(
             ids=ids,
             truth=list(truth),
@@ -150,7 +156,7 @@ class DetectionTask(Task):
         )
 
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """The boxes of several models or views, fused; see `fusion`."""
+        """The answers of several models or views, fused; see `fusion`. `boxes` is float32 (N, K, 4) in each."""
         for one in predictions:
             check_classes(one, self.found)
         return fused_answers(predictions, overlap=self.settings.overlap, names=self.classes)

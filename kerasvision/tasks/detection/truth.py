@@ -55,7 +55,7 @@ def all_objects(truth: Sequence[ImageObjects], sizes: npt.NDArray[Any]) -> Objec
 
     Args:
         truth: of each image.
-        sizes: int (N, 2), height and width of each image in pixels.
+        sizes: int32 or int64 (N, 2), height and width of each image in pixels.
 
     >>> one = ImageObjects(np.array([[0, 0, 0.5, 1]]), np.array([2]), np.array([False]), np.array([32.0]))
     >>> all_objects([one], np.array([[8, 8]])).boxes.tolist()
@@ -72,7 +72,12 @@ def all_objects(truth: Sequence[ImageObjects], sizes: npt.NDArray[Any]) -> Objec
 
 
 def all_answers(predictions: Mapping[str, npt.NDArray[Any]]) -> Answers:
-    """The answers for N images in pixels: `boxes` (N, K, 4), `scores`, `class_numbers` (N, K), `count` and `image_size`."""
+    """The answers for N images in pixels.
+
+    Args:
+        predictions: `boxes` float32 (N, K, 4) in [0, 1], `scores` float32 (N, K), `class_numbers` int32 (N, K), `count`
+            int32 (N,) and `image_size` int32 (N, 2).
+    """
     is_found = np.arange(predictions["boxes"].shape[1]) < predictions["count"][:, None]
     images = np.nonzero(is_found)[0]
     return Answers(
