@@ -109,7 +109,7 @@ class DetectionTask(Task):
         return answers.DESCRIPTIONS
 
     def placed_back(self, answers: Predictions, places: Places) -> Predictions:
-        """The same `boxes`, float32 (N, K, 4), as shares of the upright original image; and its `image_size`, int32 (N, 2)."""
+        """The same `boxes`, float32 (N, K, 4), as shares of the upright original image; and `image_size`, int32 (N, 2)."""
         return placed_back(answers, places)
 
     def sets(self) -> Mapping[str, tuple[str, ...]]:
