@@ -133,7 +133,7 @@ def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
 def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
     """(who, metric, cell) for each metric that people or simple models have a score for; the best first."""
     judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
-    for one in [] if findings.simple is None else findings.simple.to_dict("records"):
+    for one in [] if findings.simple is None else findings.simple[findings.simple["score"].notna()].to_dict("records"):
         cell = ScoreCell(one["score"], *_ends(one["low"], one["high"]))
         rows.append((f"{one['model']} on {one['features']}", one["metric"], cell))
     rows += [

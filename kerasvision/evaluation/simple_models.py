@@ -111,7 +111,7 @@ def score_simple_models(
             rows.append((name, "images", *_score_baseline(fit, train, test, task)))
             advance(1)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    is_less_better = task.settings.best_is(table["metric"][0]) == "min"
+    is_less_better = task.settings.best_is(str(table["metric"][0])) == "min"
     return table.sort_values("score", ascending=is_less_better, kind="stable", ignore_index=True)
 
 
@@ -158,16 +158,17 @@ def save_simple_scores(table: pd.DataFrame, *, folder: Path) -> None:
 
 
 def best_simple_model(table: pd.DataFrame) -> dict[str, float | str]:
-    """`simple_model` of the first row, and its score, such as `simple_accuracy`; empty if the table is.
+    """`simple_model` of the first row, and its score, such as `simple_accuracy`; empty if no row has a score.
 
     >>> best_simple_model(
     ...     pd.DataFrame({"model": ["linear SVM"], "features": ["pixels"], "metric": ["accuracy"], "score": [0.9]})
     ... )
     {'simple_accuracy': 0.9, 'simple_model': 'linear SVM on pixels'}
     """
-    if table.empty:
+    scored = table[table["score"].notna()]
+    if scored.empty:
         return {}
-    best = table.iloc[0]
+    best = scored.iloc[0]
     return {f"simple_{best['metric']}": float(best["score"]), "simple_model": f"{best['model']} on {best['features']}"}
 
 

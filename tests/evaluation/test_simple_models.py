@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -140,3 +141,21 @@ def test_baselines_of_a_task_without_a_headline_metric_are_refused(trained, stri
     schema = DataSchema.load(stripes.schema)
     with pytest.raises(ConfigError, match=r"Distances.baselines are scored by the headline metric, .*names none"):
         score_simple_models(trained.examples, task=Distances(None), schema=schema, settings=c.SimpleModels())
+
+
+def test_a_baseline_without_a_score_says_why_and_is_never_the_best(trained, stripes, monkeypatch):
+    judge = Distances.judge
+
+    def judged(self, *, ids, truth, predictions):
+        found = judge(self, ids=ids, truth=truth, predictions=predictions)
+        if predictions["distance"].max() > 8:
+            return replace(found, scores={}, left_out={"mean_distance": "no answer is near"})
+        return found
+
+    monkeypatch.setattr(Distances, "judge", judged)
+    schema = DataSchema.load(stripes.schema)
+    found = score_simple_models(trained.examples, task=Distances(), schema=schema, settings=c.SimpleModels())
+    assert found["score"].isna().tolist() == [False, True]
+    assert found["notes"].tolist() == ["", "no answer is near"]
+    assert best_simple_model(found)["simple_model"] == "the mean on images"
+    assert best_simple_model(found[1:]) == {}
