@@ -10,6 +10,7 @@ All cases share the start of the process and of TensorFlow, which takes as long 
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -79,6 +80,8 @@ def main(out, data, wanted):
             results = frozen(strategy, Path(data))
         elif case == "maps":
             results = maps(strategy, Path(data))
+        elif case == "detector":
+            results = detector(strategy)
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -157,6 +160,30 @@ def maps(strategy, data):
     )
     settings = {"task": {"kind": "map_task:Maps"}, "model": c.Model(name="map_task:maps"), "training": training}
     fitted = fitted_on(data, strategy, settings)
+    return table_and_weights(fitted)
+
+
+def detector(strategy):
+    """Weights and history after two epochs of a tiny detector, at a rate that does not amplify rounding."""
+    import small_detector
+
+    with tempfile.TemporaryDirectory() as folder:
+        small_detector.write_scenes(Path(folder))
+        kind = "one_device" if strategy.num_replicas_in_sync == 1 else "mirrored"
+        rate = c.Sgd(learning_rate=0.02, momentum=0.9)
+        options = {
+            "epochs": 2,
+            "micro_batches": 2,
+            "clip_norm": 5.0,
+            "average_decay": 0.5,
+            "optimizer": rate,
+            "strategy": kind,
+        }
+        fitted = small_detector.fitted(Path(folder), on=strategy, **options)
+    return table_and_weights(fitted)
+
+
+def table_and_weights(fitted):
     weights = {f"weight {number}": weight for number, weight in enumerate(fitted.model.get_weights())}
     return weights | {f"history {name}": fitted.history[name].to_numpy() for name in fitted.history}
 
