@@ -85,7 +85,7 @@ def _flat(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -> None:
     pixels = example["image"].clip(0.0, 1.0)
-    objects = np.flatnonzero(example.get("objects.label", np.zeros(0)) >= 0)
+    objects = [number for number, label in enumerate(example.get("objects.label", ())) if label >= 0]
     axes.imshow(_with_masks(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), example, objects))
     for number in objects:
         _draw_box(axes, example, number, examples.object_classes)
@@ -94,7 +94,7 @@ def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -
     axes.set_yticks([])
 
 
-def _with_masks(pixels: np.ndarray, example: Mapping[str, np.ndarray], objects: np.ndarray) -> np.ndarray:
+def _with_masks(pixels: np.ndarray, example: Mapping[str, np.ndarray], objects: list[int]) -> np.ndarray:
     """The pixels, float32 (H, W, 3) in [0, 1], with the masks of the objects in the colours of their classes."""
     if "objects.mask" not in example:
         return pixels

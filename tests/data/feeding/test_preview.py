@@ -64,6 +64,5 @@ def test_mosaics_are_drawn_with_all_their_objects(scenes, tmp_path):
 
 
 def test_a_task_that_reads_no_objects_gets_none_drawn(scenes, tmp_path):
-    reading_none = c.Captioning()
-    drawn = picture(scenes, tmp_path, c.RandomFlip(), task=reading_none)
+    drawn = picture(scenes, tmp_path, c.RandomFlip(), task=c.Captioning())
     assert count(drawn, BLUE) == count(drawn, ORANGE) == 0
