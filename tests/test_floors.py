@@ -110,7 +110,7 @@ def test_code_of_the_standard_graph_is_on_disk():
     """A wrong path in a table would otherwise only be found when it is used."""
     from kerasvision import introspection, lookup
 
-    for table in (lookup.MODELS, lookup.COMPONENTS, lookup.STAGES):
+    for table in (lookup.MODELS, lookup.COMPONENTS, lookup.PRESENTATIONS, lookup.STAGES):
         for name in table:
             assert introspection.module_file(table.path(name)) is not None, name
 

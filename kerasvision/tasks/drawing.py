@@ -92,7 +92,8 @@ def draw_over(
     Args:
         image: any picture.
         drawings: what to draw; the first is drawn last, so that it is whole.
-        tag: (place in `drawings`, drawing) -> the text at its upper left corner; "" for none.
+        tag: (place in `drawings`, drawing) -> the text at its upper left corner, or at the lower right one if it is not an
+            answer, so that the tags of an object and of the answer for it do not hide each other; "" for none.
         color: of a drawing, as #rrggbb.
 
     Returns:
@@ -112,7 +113,8 @@ def draw_over(
         _rectangle(pen, box, color=color(drawing), dash=STYLES[drawing.kind].dash, width=width)
     for place, drawing, box in tagged:
         if text := tag(place, drawing):
-            _tag(pen, text, box, color=color(drawing), size=max(LEAST_FONT, round(long_side * FONT_SHARE)), width=width)
+            size = max(LEAST_FONT, round(long_side * FONT_SHARE))
+            _tag(pen, text, box, color=color(drawing), size=size, width=width, below=drawing.score is None)
     return drawn
 
 
@@ -174,15 +176,19 @@ def _tag(
     color: str,
     size: int,
     width: int,
+    below: bool,
 ) -> None:
-    """White letters on the color, above the rectangle if there is room, and always inside the image."""
+    """White letters on the color, at the upper left or lower right corner: outside if there is room, always in the image."""
     font = ImageFont.truetype(_font_file(frozenset(text)) or _bundled(), size)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pad = max(2, width)
     wide, high = right - left + 2 * pad, bottom - top + 2 * pad
     sides = pen.im.size
-    x = min(max(0.0, box[0]), max(0.0, sides[0] - wide))
-    y = box[1] - high if box[1] >= high else min(box[1], max(0.0, sides[1] - high))
+    x = max(0.0, min(box[2] - wide + 1 if below else box[0], sides[0] - wide))
+    y = box[1] - high if box[1] >= high else box[1]
+    if below:
+        y = box[3] + 1 if box[3] + high < sides[1] else box[3] - high + 1
+    y = max(0.0, min(y, sides[1] - high))
     pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=color)
     pen.text((x + pad - left, y + pad - top), text, fill="white", font=font)
 

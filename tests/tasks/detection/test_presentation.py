@@ -50,6 +50,17 @@ def test_a_class_without_a_number_has_no_result(shown):
     assert results == [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 200, 100], "score": 0.25}]
 
 
+def test_the_tags_of_an_object_and_of_the_answer_for_it_do_not_hide_each_other():
+    """The frame is at 48 to 192. The answer has its tag above it on the left, the missed object below it on the right."""
+    middle = (0.2, 0.2, 0.8, 0.8)
+    drawings = [Drawing("missed", middle, "cat"), Drawing("false", middle, "dog", 0.5)]
+    pixels = np.asarray(draw_over(Image.new("RGB", (240, 240), "white"), drawings, tag=lambda place, _: str(place + 1)))
+    colors = {kind: tuple(bytes.fromhex(STYLES[kind].color[1:])) for kind in ("missed", "false")}
+    above, below = pixels[36:46, 48:60], pixels[194:204, 180:192]
+    assert (above == colors["false"]).all(axis=2).any() and not (above == colors["missed"]).all(axis=2).any()
+    assert (below == colors["missed"]).all(axis=2).any() and not (below == colors["false"]).all(axis=2).any()
+
+
 def test_a_label_that_no_font_can_write_is_a_class_number(monkeypatch):
     monkeypatch.setattr(drawing, "_system_fonts", lambda: ())
     drawing._font_file.cache_clear()

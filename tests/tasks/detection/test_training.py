@@ -146,6 +146,19 @@ def test_simple_models_find_the_classes_of_the_objects_and_not_those_of_labels(t
     assert set(table["metric"]) == {"box_average_precision"}
 
 
+def test_served_answers_can_be_shown_as_found_objects(trained, predicted):
+    from kerasvision.tasks.presentation import presentation_of
+
+    task, _, _, answers = predicted
+    outputs = trained[1].signatures["serving_default"].structured_outputs
+    shown = presentation_of(task.presentation(), outputs=outputs, where="the model")
+    for image, count in enumerate(answers["count"]):
+        kept = shown.kept({name: values[image] for name, values in answers.items()})
+        rows = shown.rows(kept)
+        assert len(rows) == count
+        assert all(0 <= row["left"] <= row["right"] <= SIDE and row["label"] in SCENES.classes for row in rows)
+
+
 def _judge():
     path = Path(__file__).parent / "test_average_precision.py"
     spec = importlib.util.spec_from_file_location("judge", path)
