@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -154,12 +155,14 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
 
 
 def _headline(run: RunFacts) -> dict[str, object]:
-    """The main numbers of the evaluator or, before it has run, of the trainer."""
+    """The main numbers, the task's headline metric first, of the evaluator or, before it has run, of the trainer."""
     for kind in ("ModelEvaluation", MODEL):
         found = run.newest(kind)
         numbers = {k: v for k, v in found.properties.items() if isinstance(v, int | float)} if found else {}
-        if numbers:
-            return dict(islice(numbers.items(), 8))
+        if found and numbers:
+            main = str(found.properties.get("headline", ""))
+            first = {main: numbers[main]} if main in numbers else {}
+            return dict(islice((first | numbers).items(), 8))
     return {}
 
 
@@ -182,6 +185,8 @@ def _data(run: RunFacts) -> dict[str, object] | None:
         "classes": classes,
         "shown": shown,
         "most": max((count for split in counts.values() for count in split.values()), default=0),
+        "objects": Counter(summary.get("object_counts", {})).most_common(),
+        "most_classes": MOST_CLASSES,
         "left_out": summary.get("quarantined", {}),
         "sides": (summary.get("min_side"), summary.get("max_side")),
         "formats": summary.get("formats", {}),

@@ -75,6 +75,30 @@ def stage(number, name, *outputs, inputs=(), state="ran", **fields):
     return StageFacts(name, number, number, state, "2024-05-06 07:08:09", 1.5, inputs=read, outputs=wrote, **fields)
 
 
+def test_objects_are_counted_by_class_the_most_frequent_first(tmp_path):
+    statistics = artifact(
+        tmp_path,
+        2,
+        "ExampleStatistics",
+        statistics__json={
+            "classes": [],
+            "counts": {"train": {}},
+            "images": {"train": 33},
+            "object_counts": {"cat": 5, EVIL: 36},
+        },
+    )
+    page = page_of([stage(2, "statistics_gen", statistics)], tmp_path)
+    assert f"class objects {EVIL} 36 cat 5" in page.text("data")
+    assert EVIL not in page.source
+
+
+def test_the_headline_metric_comes_first(tmp_path):
+    scores = {"best_score": 0.25, "box_recall": 0.75, "box_average_precision": 0.5, "headline": "box_average_precision"}
+    evaluation = artifact(tmp_path, 5, "ModelEvaluation", scores, evaluation__html=EVALUATION.format(evil=""))
+    page = page_of([stage(5, "evaluator", evaluation)], tmp_path)
+    assert "0.5 box average precision 0.25 best score 0.75 box recall" in page.text("")
+
+
 @pytest.fixture
 def stages(tmp_path):
     """A run from end to end; the names of classes and files, the messages and the settings all contain HTML."""

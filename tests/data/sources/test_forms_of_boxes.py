@@ -1,14 +1,17 @@
 """COCO, YOLO and Pascal VOC: the same scenes, written in each form, are read as the same boxes."""
 
 import json
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
 
 from kerasvision import config as c
 from kerasvision import lookup
+from kerasvision.config.forms import source_of_form
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import ingest
+from kerasvision.data.objects_look import look_at_objects
 from kerasvision.data.sources.shapes import read_shapes
 
 SIZE = (48, 64)
@@ -130,6 +133,15 @@ def test_shares_come_back_as_the_same_corners(scenes, expected, tmp_path):
 def test_the_label_can_be_the_class_of_the_largest_object(write, scenes, tmp_path):
     source = write(scenes, tmp_path / "set").model_copy(update={"label": "largest"})
     assert sorted(record.label for record in read(source)) == sorted(scene.label for scene in scenes)
+
+
+@pytest.mark.parametrize("write", [write_coco, write_yolo, write_voc])
+def test_a_first_look_counts_the_same_objects_in_each_form(write, scenes, tmp_path):
+    write(scenes, tmp_path / "set")
+    look = look_at_objects(source_of_form(tmp_path / "set"), images=tmp_path / "set")
+    assert look.counts == Counter(thing.label for scene in scenes for thing in scene.objects)
+    assert look.per_image == tuple(sorted(len(scene.objects) for scene in scenes))
+    assert (look.given, look.sides) == ({"train": 1, "validation": 1, "test": 1}, (64, 64, 64))
 
 
 @pytest.mark.parametrize("write", [write_coco, write_yolo, write_voc])
