@@ -178,3 +178,23 @@ def test_a_class_without_objects_has_no_average_precision_and_does_not_lower_the
     each = scores.of_classes(np.ones((6, 1)))[:, 0]
     assert np.isnan(each[2])
     assert scores.scores(np.ones((6, 1)))["box_average_precision"][0] == pytest.approx(each[:2].mean(), abs=1e-12)
+
+
+def test_curve_of_a_class_has_its_average_precision_as_mean():
+    objects, answers = scenes(images=20, classes=3, objects=90, answers=500)
+    boxes = BoxScores(objects, answers, count=20, classes=3)
+    weights = np.random.default_rng(0).integers(1, 4, 20).astype(float)
+    np.testing.assert_allclose(
+        boxes.curve(weights).mean((1, 2)), boxes.of_classes(weights[:, None])[:, 0], rtol=0, atol=1e-12
+    )
+
+
+def test_scores_of_some_images_are_those_of_a_data_set_of_them():
+    objects, answers = scenes(images=20, classes=3, objects=90, answers=500)
+    some = np.array([7, 3, 11])
+    weights = np.zeros((20, 1))
+    weights[some] = 1.0
+    boxes = BoxScores(objects, answers, count=20, classes=3)
+    ours, whole = boxes.of_images(some).scores(np.ones((3, 1))), boxes.scores(weights)
+    for name, value in whole.items():
+        np.testing.assert_allclose(ours[name], value, rtol=0, atol=1e-12)
