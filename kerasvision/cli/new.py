@@ -37,7 +37,7 @@ def new(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", metavar="M", help="With class folders: measure a step, and train for about this long."),
+        typer.Option("--minutes", metavar="M", help="With --images: measure a step, and train for about this long."),
     ] = None,
     example: Annotated[
         str | None,

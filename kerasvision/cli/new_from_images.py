@@ -13,7 +13,7 @@ from kerasvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kerasvision.config.sources import Source
     from kerasvision.data.first_look import FirstLook
@@ -58,7 +58,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
     recipe, time = choose(look, network=network), None
     if minutes is not None:
-        time = _measured(pipeline_text(name, look=look, recipe=recipe), look)
+        time = _measured(pipeline_text(name, look=look, recipe=recipe), look.of_class)
         epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
         recipe = choose(look, network=network, epochs=epochs)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
@@ -74,19 +74,17 @@ def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Pat
     from kerasvision.data.recipes_objects import choose_for_objects
     from kerasvision.data.scaffold import new_file, pipeline_text
 
+    file, look, network = new_file(name, folder=folder), look_at_objects(source, images=images), installed_network()
+    recipe, time = choose_for_objects(look, network=network), None
     if minutes is not None:
-        raise ConfigError(
-            "--minutes measures a training on class folders; this folder has images with objects",
-            received=f"--minutes {minutes:g}",
-            hint="leave it out, and change training.epochs in the file",
-        )
-    file, look = new_file(name, folder=folder), look_at_objects(source, images=images)
-    recipe = choose_for_objects(look, network=installed_network())
+        time = _measured(pipeline_text(name, look=look, recipe=recipe), None)
+        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
+        recipe = choose_for_objects(look, network=network, epochs=epochs)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "objects"))
-    for line in (*_seen_objects(look, recipe), f"recipe: {recipe.summary}, because {recipe.reason}"):
+    reason = f"recipe: {recipe.summary}, because {recipe.reason}"
+    for line in (*_seen_objects(look, recipe), reason, *_time(time, recipe), *_next(file)):
         typer.echo(line)
-    typer.echo("\n".join([f"{recipe.epochs} epochs", *_next(file)]))
 
 
 def _write(file: Path, text: str) -> None:
@@ -95,8 +93,11 @@ def _write(file: Path, text: str) -> None:
     typer.echo(f"wrote {file}\n")
 
 
-def _measured(text: str, look: "FirstLook") -> "TrainingTime":
-    """How long a training takes here. TensorFlow is imported only for this: it takes longer than all the rest."""
+def _measured(text: str, files: "Mapping[str, Sequence[Path]] | None") -> "TrainingTime":
+    """How long a training takes here, on these files or on the first images of the source.
+
+    TensorFlow is imported only for this: it takes longer than all the rest.
+    """
     import tempfile
 
     from kerasvision.config.loading import load_experiment
@@ -105,7 +106,7 @@ def _measured(text: str, look: "FirstLook") -> "TrainingTime":
     with tempfile.TemporaryDirectory(prefix="kerasvision-new-") as folder:
         file = Path(folder) / "measured.py"
         file.write_text(text, encoding="utf-8")
-        return training_time(load_experiment(file), look.of_class)
+        return training_time(load_experiment(file), files)
 
 
 def _classes(counts: "Counter[str]", what: str) -> Table:

@@ -26,19 +26,22 @@ FEW_IMAGES = 2_000
 USUAL_BOXES = 100
 
 
-def choose_for_objects(look: ObjectsLook, *, network: str | None) -> Recipe:
+def choose_for_objects(look: ObjectsLook, *, network: str | None, epochs: int | None = None) -> Recipe:
     """The recipe for a folder of images with objects.
 
     Args:
         look: what the folder holds.
         network: a network whose ImageNet weights are installed; None if there are none.
+        epochs: how long to train; None: the recipe's own number.
 
     Raises:
         DataError: no image would be left to train on, or to judge by.
     """
     few = look.total < FEW_IMAGES
     splits = Splits(validation=0.1, test=0.15 if few else 0.1)
-    plan = _Plan(look, splits, look.expected(splits), network if look.median_side > SMALL_SIDE else None)
+    expected = look.expected(splits)
+    network = network if look.median_side > SMALL_SIDE else None
+    plan = _Plan(look, splits, expected, network, epochs or _epochs(expected[TRAIN].total()))
     if not plan.train or not plan.test:
         raise DataError(
             "a detector requires images to train on, and images to judge by",
@@ -66,12 +69,13 @@ def choose_for_objects(look: ObjectsLook, *, network: str | None) -> Recipe:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What the choices depend on: the images, the shares that are held back, and the network with weights."""
+    """What the choices depend on: the images, the shares that are held back, the network with weights, and the time."""
 
     look: ObjectsLook
     splits: Splits
     expected: Mapping[str, Counter[str]]
     network: str | None
+    epochs: int
 
     @property
     def train(self) -> int:
@@ -87,10 +91,10 @@ class _Plan:
         most = PRETRAINED_SIDE if self.network else PLAIN_SIDE
         return min(most, STEP * max(2, -(-self.look.median_side // STEP)))
 
-    @property
-    def epochs(self) -> int:
-        """Few images are seen more often."""
-        return next((epochs for most, epochs in ((300, 100), (FEW_IMAGES, 50), (10_000, 24)) if self.train < most), 12)
+
+def _epochs(train: int) -> int:
+    """Few images are seen more often."""
+    return next((epochs for most, epochs in ((300, 100), (FEW_IMAGES, 50), (10_000, 24)) if train < most), 12)
 
 
 def _summary(plan: _Plan) -> str:

@@ -99,8 +99,8 @@ def test_of_images_with_objects_the_objects_are_described(new, coco):
         "splits: train 41, validation 24, test 7",
     ]
     assert printed[10].startswith("recipe: FCOS on a quarter of ResNet-18, from nothing, at 64 x 64 pixels, because ")
-    assert printed[11:] == [
-        "100 epochs",
+    assert printed[11] == "100 epochs; --minutes M measures a step on this machine, and chooses the epochs by it"
+    assert printed[12:] == [
         "next:",
         "  kerasvision data show pipelines/things.py",
         "  kerasvision run pipelines/things.py --set training.epochs=1 --until trainer",
@@ -116,9 +116,15 @@ def test_the_pipeline_for_objects_reads_the_folder_and_finds_objects(new, coco):
     assert experiment.transform.image_size == (64, 64)
 
 
-def test_minutes_for_objects_are_answered_with_the_setting_to_change(new, coco):
-    with pytest.raises(ConfigError, match=r"images with objects; received '--minutes 3'.* change training\.epochs"):
-        new("things", "--images", "things", "--minutes", "3")
+def test_minutes_for_objects_become_epochs_by_what_was_measured(new, coco, monkeypatch):
+    from kerasvision.training.probes import training_time
+
+    measured = training_time.TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64)
+    monkeypatch.setattr(training_time, "training_time", lambda experiment, files: measured if files is None else None)
+    printed = new("things", "--images", "things", "--minutes", "1")
+    # 41 images: 10 s to start, 4.1 s once, and 0.41 s for an epoch. So 60 s are enough for 111 epochs.
+    assert "111 epochs of 41 images: about 1.0 minutes of training" in printed
+    assert load_experiment("pipelines/things.py").training.epochs == 111
 
 
 def test_images_without_any_object_are_refused(new, coco):

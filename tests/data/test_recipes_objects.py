@@ -69,6 +69,11 @@ def test_few_images_are_seen_more_often(images, epochs):
     assert recipe.epochs == experiment.training.epochs == epochs
 
 
+def test_epochs_that_are_asked_for_take_precedence():
+    recipe = choose_for_objects(look(), network=None, epochs=7)
+    assert recipe.epochs == 7 and "epochs=7," in pipeline_text("new", look=look(), recipe=recipe)
+
+
 def test_splits_of_the_folder_are_kept_and_test_images_come_from_train():
     recipe, _ = chosen(look(1000, given={"train": 800, "validation": 200}))
     assert recipe.choices[0].why.startswith("The folder's own validation images are kept. 120 test images judge")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from kerasvision import config as c
+from kerasvision import lookup
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import ingest
@@ -24,6 +25,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.progress import without_lines
 from kerasvision.training.fit import fit
+from kerasvision.training.probes.first_images import FirstImages
 
 # The first epoch builds the graph; the others are timed.
 TIMED_EPOCHS = 2
@@ -71,12 +73,12 @@ class TrainingTime:
         return max(1, math.floor(rest / max(sum(images) * self.step_image, 1e-9)))
 
 
-def training_time(experiment: c.Experiment, files: Mapping[str, Sequence[Path]]) -> TrainingTime:
+def training_time(experiment: c.Experiment, files: Mapping[str, Sequence[Path]] | None = None) -> TrainingTime:
     """Trains twice on a few images, and measures both.
 
     Args:
-        experiment: what will be trained; its source and its splits are not used.
-        files: class -> image files. Up to four batches of them are read, and one image more.
+        experiment: what will be trained; its splits are not used.
+        files: class -> image files, instead of the source. Up to four batches of images are read, and one image more.
 
     Raises:
         ConfigError: fewer readable images than a batch.
@@ -100,10 +102,9 @@ class _Trained:
     step_image: float
 
 
-def _trained(experiment: c.Experiment, files: Mapping[str, Sequence[Path]], *, count: int, folder: Path) -> _Trained:
-    _copy(files, count=count, folder=folder / "images")
+def _trained(experiment: c.Experiment, files: Mapping[str, Sequence[Path]] | None, *, count: int, folder: Path) -> _Trained:
     ingest(
-        c.ImageFolder(path=folder / "images"),
+        _source(experiment, files, count=count, folder=folder / "images"),
         splits=c.Splits(validation=0.0),
         policy=c.Ingest(policy="report"),
         data=folder / "examples",
@@ -124,12 +125,26 @@ def _trained(experiment: c.Experiment, files: Mapping[str, Sequence[Path]], *, c
         fit(
             _settings(experiment),
             examples=examples,
-            classes=examples.classes,
+            classes=_names(experiment, examples),
             transform=transform,
             should_stop=note_the_time,
         )
     _, *epochs = ends
     return _Trained(images, ends[1] - ends[0], (epochs[-1] - epochs[0]) / (TIMED_EPOCHS * images))
+
+
+def _source(experiment: c.Experiment, files: Mapping[str, Sequence[Path]] | None, *, count: int, folder: Path) -> c.Source:
+    """The first images of the experiment's source, or copies of the files."""
+    if files is None:
+        return FirstImages(source=experiment.source, count=count)
+    _copy(files, count=count, folder=folder)
+    return c.ImageFolder(path=folder)
+
+
+def _names(experiment: c.Experiment, examples: ExampleSet) -> Sequence[str]:
+    """What the network distinguishes among these images."""
+    names = experiment.task.names_to_fit()
+    return examples.classes if names is None else lookup.load(names.implementation)(names, examples)
 
 
 def _settings(experiment: c.Experiment) -> TrainerSettings:

@@ -52,3 +52,32 @@ def test_images_that_cannot_be_read_are_named(files):
 
 def test_time_that_is_too_short_gives_one_epoch():
     assert TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64).epochs_in(1.0, images=[100]) == 1
+
+
+def test_images_with_objects_are_measured_from_their_own_source(make_images, tmp_path):
+    """A detector learns from the first 8 of 72 images, and from the objects in them."""
+    detector = c.Experiment(
+        name="timed",
+        source=c.Coco(path=make_images.clean_coco(tmp_path / "things"), annotations=("instances",), masks="leave_out"),
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.Detection(),
+        model=c.Model(name="fcos", options={"backbone": "resnet9", "width": 0.0625, "levels": "p3-p3", "channels": 8}),
+        training=c.Training(epochs=100, batch_size=2, xla="off"),
+    )
+    time = training_time(detector)
+    assert time.images == 8
+    assert time.step_image > 0
+
+
+def test_the_first_images_keep_their_objects_and_one_is_to_test(make_images, tmp_path):
+    from kerasvision.training.probes.first_images import FirstImages, read_first
+
+    source = c.Coco(path=make_images.clean_coco(tmp_path / "things"), annotations=("instances",))
+    records = list(read_first(FirstImages(source=source, count=3)))
+    assert [(record.name, record.split) for record in records] == [
+        ("train2017/000.jpg", "test"),
+        ("train2017/001.jpg", "train"),
+        ("train2017/002.jpg", "train"),
+        ("train2017/003.jpg", "train"),
+    ]
+    assert [len(record.objects) for record in records] == [1, 1, 1, 1]
