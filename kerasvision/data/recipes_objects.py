@@ -1,8 +1,10 @@
 """Chooses the settings of a first pipeline that finds objects, and says why, a sentence for each choice.
 
-the folder holds                                  the recipe trains
-photos, and ImageNet weights are installed        FCOS on EfficientNet-Lite, which begins with these weights
-anything else                                     FCOS on a quarter of ResNet-9, from nothing
+    the folder holds                                  the recipe trains
+    photos, and ImageNet weights are installed        FCOS on EfficientNet-Lite, which begins with these weights
+    anything else                                     FCOS on a quarter of ResNet-18, from nothing
+
+The networks are those of the pipelines coco_detection and shapes_detection.
 """
 
 from collections import Counter
