@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 from matplotlib.figure import Figure
@@ -23,64 +22,17 @@ from kerasvision.tasks.judgement import Counted as Counted
 from kerasvision.tasks.judgement import Evidence as Evidence
 from kerasvision.tasks.judgement import Judgement as Judgement
 from kerasvision.tasks.judgement import WeightedScores as WeightedScores
+from kerasvision.tasks.objective import Arrays as Arrays
+from kerasvision.tasks.objective import Collected as Collected
+from kerasvision.tasks.objective import Objective as Objective
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
-# name -> array of one row per example.
-Arrays = Mapping[str, npt.NDArray[Any]]
 # (images, their truth by `Task.truth`) -> a function from images to predictions, for `Task.judge`. Images are small and
 # stretched: float32 (N, side, side, C) in [0, 1].
 Baseline = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], dict[str, np.ndarray]]]
 # signature -> a served model's answers for some images, as arrays; None if it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
-
-
-@dataclass(frozen=True)
-class Collected:
-    """Scores that need the answers for the whole validation split at once, such as an average precision.
-
-    A training keeps `answers` and `truth` of all validation images in memory, in their order, each image once, on any number
-    of replicas and workers. It calls `scores` after an epoch, and adds the results to the history as `val_<name>`.
-
-    Attributes:
-        answers: the network's outputs for N images -> name -> tensor of N rows: numbers or booleans that NumPy knows. Its
-            further axes are the same in every batch. Runs in a `tf.function`, in each replica. In 16 bits
-            (`training.precision`), the outputs are bfloat16 or float16.
-        truth: the targets of N images -> name -> tensor, likewise.
-        scores: (truth, answers) as arrays -> name -> finite number. It leaves out a name that has no value for these images.
-            The first result decides the columns of the history: a name that later has no value keeps its last value there,
-            and a name that first has a value later is left out, with a warning. So a score that depends on the answers
-            returns its worst value as long as it has none.
-        every: after how many epochs the scores are computed. They are also computed after the first and the last epoch of
-            the settings. After the other epochs the history repeats the last values, so `keep="best"` keeps only an epoch
-            that was scored, and the patience of early stopping counts all epochs.
-    """
-
-    answers: Callable[[Any], Mapping[str, tf.Tensor]]
-    truth: Callable[[Any], Mapping[str, tf.Tensor]]
-    scores: Callable[[Arrays, Arrays], Mapping[str, float]]
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ConfigError("Collected.every must be at least 1", received=self.every)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The loss that training minimizes, and the metrics that it shows.
-
-    Attributes:
-        losses: (targets, outputs, training=whether for training) -> float32 (N,), the loss of each example.
-        metrics: Keras metrics of (targets, answers).
-        answers: the part of the network's outputs that the metrics receive.
-        collected: scores of the whole validation split after an epoch; None: there are none.
-    """
-
-    losses: Callable[..., tf.Tensor]
-    metrics: list[keras.metrics.Metric]
-    answers: Callable[[Any], Any] = lambda outputs: outputs
-    collected: Collected | None = None
 
 
 @dataclass(frozen=True)
