@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
+from kerasvision.data.measuring.object_statistics import NO_BOXES, Boxes
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
@@ -41,6 +42,7 @@ class Measurements:
         object_counts: int64 (object classes,), crowds included.
         crowd_counts: int64 (object classes,): how many of them are crowds.
         object_sizes: int64 (3,): how many objects that are not crowds are small, medium and large; see `SIZE_NAMES`.
+        boxes: every object; `Boxes.image` is a row of the table.
     """
 
     table: pd.DataFrame
@@ -52,10 +54,11 @@ class Measurements:
     object_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     crowd_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     object_sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIZE_NAMES), np.int64))
+    boxes: Boxes = NO_BOXES
 
 
 def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
-    """Decodes every image once. It keeps less than 1 kB for each, and its id.
+    """Decodes every image once. It keeps less than 1 kB for each, and its id; and 32 bytes for each object.
 
     Args:
         examples: the data set.
@@ -74,6 +77,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         object_counts=np.zeros(len(examples.object_classes), np.int64),
         crowd_counts=np.zeros(len(examples.object_classes), np.int64),
     )
+    boxes = [NO_BOXES]
     for batch in _batches(examples):
         rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
         known = rows >= 0
@@ -84,6 +88,8 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
             caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
         if "objects" in batch:
             _count_objects(batch, found)
+            boxes.append(_boxes(batch, rows))
+    found.boxes = Boxes(*(np.concatenate(parts) for parts in zip(*boxes, strict=True)))
     _refuse_missing(index[np.isnan(colour[:, 0, 0])])
     found.table = _table(ids, colour, caption_words)
     return found
@@ -102,7 +108,7 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
         if "captions" in example:
             measured["captions"] = example["captions"]
         if "objects" in example:
-            measured["objects"] = example["objects"]["label"]
+            measured["objects"], measured["corners"] = example["objects"]["label"], example["objects"]["bbox"]
             # A TFDS folder that another program wrote may lack these two.
             measured |= {part: example["objects"][part] for part in ("crowd", "area") if part in example["objects"]}
         return measured
@@ -125,6 +131,15 @@ def _count_objects(batch: dict[str, tf.Tensor | tf.RaggedTensor], found: Measure
     if "area" in batch:
         sizes = np.digitize(batch["area"].flat_values.numpy()[~crowd], SIZE_LIMITS)
         found.object_sizes += np.bincount(sizes, minlength=len(SIZE_NAMES))
+
+
+def _boxes(batch: dict[str, tf.Tensor | tf.RaggedTensor], rows: NDArray[np.intp]) -> Boxes:
+    """The objects of the images that the table has; `rows` are their places in it, or -1."""
+    image = np.repeat(rows.astype(np.int64), batch["objects"].row_lengths().numpy())
+    known = image >= 0
+    return Boxes(
+        image[known], batch["objects"].flat_values.numpy()[known], batch["corners"].flat_values.numpy().reshape(-1, 4)[known]
+    )
 
 
 def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.float64]:

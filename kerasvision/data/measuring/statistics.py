@@ -13,6 +13,7 @@ from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
+from kerasvision.data.measuring.object_statistics import ObjectStatistics, object_statistics
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
 T = TypeVar("T", pd.Series, pd.DataFrame)
@@ -57,6 +58,7 @@ class Statistics:
         crowd_counts: object class -> how many of them are crowds.
         object_sizes: "small", "medium", "large" -> how many objects that are not crowds. Medium begins at an area of 32^2
             pixels of the image, large at 96^2.
+        objects: see `ObjectStatistics`.
         images: split -> how many examples, with and without labels.
     """
 
@@ -80,6 +82,7 @@ class Statistics:
     object_counts: dict[str, int] = field(default_factory=dict)
     crowd_counts: dict[str, int] = field(default_factory=dict)
     object_sizes: dict[str, int] = field(default_factory=dict)
+    objects: ObjectStatistics = field(default_factory=lambda: ObjectStatistics())
     images: dict[str, int] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
@@ -133,6 +136,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         object_counts=dict(zip(examples.object_classes, measured.object_counts.tolist(), strict=True)),
         crowd_counts=dict(zip(examples.object_classes, measured.crowd_counts.tolist(), strict=True)),
         object_sizes=dict(zip(SIZE_NAMES, measured.object_sizes.tolist(), strict=True)) if examples.object_classes else {},
+        objects=object_statistics(measured.boxes, good, classes=examples.object_classes) if examples.object_classes else {},
     )
     return statistics, images
 

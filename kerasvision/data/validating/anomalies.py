@@ -53,6 +53,9 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "unseen_object_class": "error",
         "missing_object_class": "warning",
         "object_class_variants": "warning",
+        "object_class_missing_in_split": "warning",
+        "many_objects": "warning",
+        "repeated_box": "warning",
         "group_variants": "warning",
         # splits that the source gives
         "labels_like_splits": "warning",

@@ -70,6 +70,31 @@ def object_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Ano
         yield anomaly("object_class_variants", _variants("object classes", names))
 
 
+def box_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomaly]:
+    """Splits without an object of a class, images with very many objects, and boxes that are there twice.
+
+    Nothing is reported for a task that does not require objects.
+    """
+    if "objects" not in schema.requires or not statistics.objects:
+        return
+    for split, counts in statistics.objects["by_split"].items():
+        missing = [name for name, count in counts.items() if not count]
+        if counts and len(missing) == len(counts):
+            if any(statistics.object_counts.values()):
+                yield anomaly("no_objects", f"the task requires objects with boxes, and the {split} split has none")
+        elif missing:
+            named = shortened(missing, most=MOST_OF_A_KIND)
+            yield anomaly("object_class_missing_in_split", f"the {split} split has no object of {named}")
+    most, where = statistics.objects["most"], statistics.objects["most_in"]
+    if most > schema.max_objects:
+        message = f"an image has {most} objects; at most {schema.max_objects} are expected, as a score counts few answers"
+        yield anomaly("many_objects", message, [where])
+    if repeated := statistics.objects["repeated"]:
+        has = count_phrase(len(repeated), "image has", "images have")
+        message = f"{has} the same box of the same class twice; a network cannot find it twice"
+        yield anomaly("repeated_box", message, repeated)
+
+
 def group_anomalies(images: pd.DataFrame) -> Iterator[Anomaly]:
     """Groups spelt in two ways: splits would separate images that belong together."""
     for names in spelt_alike(set(images["group"]) - {""} if "group" in images else ()):

@@ -39,6 +39,9 @@ class DataSchema(Config):
     min_train_examples: int = Field(default=2, ge=1, description="smallest number of training images of a class")
     max_imbalance: float = Field(default=20.0, ge=1, description="largest class over smallest, in the train split")
     min_captions: int = Field(default=0, ge=0, description="smallest number of captions of an image")
+    max_objects: int = Field(
+        default=100, ge=1, description="largest number of objects of an image; COCO's scores use 100 answers for an image"
+    )
     max_caption_words: int = Field(default=100, ge=1, description="largest number of words of a caption")
     max_near_duplicates: float = Field(default=0.0, ge=0, le=1, description="share of images that look like another one")
     max_label_drift: float = Field(

@@ -15,7 +15,13 @@ from kerasvision.data.validating.images import (
     pixel_anomalies,
     size_anomalies,
 )
-from kerasvision.data.validating.labels import balance_anomalies, group_anomalies, label_anomalies, object_anomalies
+from kerasvision.data.validating.labels import (
+    balance_anomalies,
+    box_anomalies,
+    group_anomalies,
+    label_anomalies,
+    object_anomalies,
+)
 from kerasvision.data.validating.layout import layout_anomalies
 from kerasvision.data.validating.schema import DataSchema
 
@@ -40,6 +46,7 @@ def find_anomalies(
         *label_anomalies(statistics, schema, images),
         *balance_anomalies(statistics, schema),
         *object_anomalies(statistics, schema),
+        *box_anomalies(statistics, schema),
         *layout_anomalies(statistics, images),
         *fault_anomalies(statistics),
         *size_anomalies(statistics, schema, images),

@@ -198,8 +198,18 @@ def test_objects_without_crowds_are_counted_by_size(of_described):
     assert statistics.object_sizes == {"small": 1, "medium": 0, "large": 1}
 
 
+def test_objects_are_counted_by_split_place_and_image(of_described):
+    objects = of_described[0].objects
+    assert objects["by_split"] == {"train": {"cat": 2, "dog": 1}, "test": {"cat": 0, "dog": 0}}
+    assert (objects["without"], objects["most"], objects["most_in"]) == ({"train": 1, "test": 1}, 2, "1")
+    # All three boxes are the first quarter of a square image, so their centers are in field (2, 2) of 8 x 8.
+    assert (objects["places"][2][2], objects["aspects"]["2:3 to 3:2"]) == (3, 3)
+    assert objects["repeated"] == ["1"]
+
+
 def test_without_captions_and_objects_nothing_is_said_of_them(computed):
     statistics, images = computed
+    assert statistics.objects == {}
     assert (statistics.captions, statistics.object_classes, statistics.object_counts) == ({}, [], {})
     assert (statistics.crowd_counts, statistics.object_sizes) == ({}, {})
     assert images["caption_words"].isna().all()

@@ -40,6 +40,16 @@ def counts(train, test=None):
     return {"train": train, "test": test or {"cat": 5, "dog": 5}}
 
 
+BOXES_WANTED = {"object_classes": ("cup", "pot"), "requires": ("objects",)}
+
+
+def boxes(*, test=None, most=3, repeated=()):
+    """What the statistics of images with two classes of objects say."""
+    by_split = {"train": {"cup": 3, "pot": 4}, "test": test or {"cup": 1, "pot": 1}}
+    objects = {"by_split": by_split, "most": most, "most_in": "a", "repeated": list(repeated)}
+    return {"object_counts": {"cup": 4, "pot": 5}, "objects": objects}
+
+
 def found(statistics=CLEAN, schema=SCHEMA, **changed):
     return [(anomaly.severity, anomaly.code) for anomaly in find_anomalies(replace(statistics, **changed), schema)]
 
@@ -83,6 +93,13 @@ def test_a_clean_set_has_no_anomalies():
         ({}, {"requires": ("labels",)}, []),
         ({"object_counts": {"cup": 3}}, {}, [("error", "unseen_object_class")]),
         ({}, {"object_classes": ("cup",)}, [("warning", "missing_object_class")]),
+        (boxes(), BOXES_WANTED, []),
+        (boxes(test={"cup": 0, "pot": 1}), BOXES_WANTED, [("warning", "object_class_missing_in_split")]),
+        (boxes(test={"cup": 0, "pot": 0}), BOXES_WANTED, [("error", "no_objects")]),
+        (boxes(test={"cup": 0, "pot": 0}), {"object_classes": ("cup", "pot")}, []),
+        (boxes(most=101), BOXES_WANTED, [("warning", "many_objects")]),
+        (boxes(most=101), {**BOXES_WANTED, "max_objects": 300}, []),
+        (boxes(repeated=["a", "b"]), BOXES_WANTED, [("warning", "repeated_box")]),
         (
             {"object_counts": {"cup": 3, "Cup": 2}},
             {"object_classes": ("cup", "Cup")},
