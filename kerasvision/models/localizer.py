@@ -9,6 +9,7 @@ This is the first step from classification to detection: "localization as regres
 https://arxiv.org/abs/1312.6229, section 4).
 """
 
+import math
 from typing import Literal, get_args
 
 import keras
@@ -53,7 +54,8 @@ def localizer(
 
     Returns:
         Model from float32 (N, H, W, C) to {"box": float32 (N, 4), "class_logits": float32 (N, num_classes)}; the box is
-        y_min, x_min, y_max, x_max as shares of the image's sides. Nothing makes the minimum smaller than the maximum.
+        y_min, x_min, y_max, x_max as shares of the image's sides. It begins near the middle half of the image. Nothing makes
+        the minimum smaller than the maximum.
 
     Raises:
         ConfigError: an option out of its range, a backbone that does not exist or lacks an option, or "flatten" for images
@@ -70,12 +72,28 @@ def localizer(
         return network
     x = _pooled(last_map(network.output), pooling)
     x = layers.Dropout(dropout, name="dropout")(x)
-    # In full precision, as `logits`: a step of bfloat16 near 1 is the 256th part of the image.
-    box = layers.Dense(4, activation=activation, dtype=keras.config.floatx(), name="box")(x)
-    answers = {"box": box}
+    answers = {"box": _box(x, activation)}
     if class_logits:
         answers["class_logits"] = logits(x, num_classes=num_classes, name="class_logits")
     return keras.Model(network.input, answers, name="localizer")
+
+
+def _box(x: KerasTensor, activation: Activation) -> KerasTensor:
+    """A dense layer from float32 (N, C) to (N, 4), which begins near the middle half of the image: 1/4, 1/4, 3/4, 3/4.
+
+    A box without an area, or with its corners exchanged, has an IoU of 0 with every other box, and may get no gradient. It
+    computes in full precision, as `blocks.logits`: near 1, a step of bfloat16 is the 256th part of the image.
+    """
+    # The logit of 3/4 is log 3.
+    bias = [-math.log(3)] * 2 + [math.log(3)] * 2 if activation == "sigmoid" else [0.25, 0.25, 0.75, 0.75]
+    return layers.Dense(
+        4,
+        activation=activation,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=keras.initializers.Constant(bias),
+        dtype=keras.config.floatx(),
+        name="box",
+    )(x)
 
 
 def _pooled(x: KerasTensor, pooling: Pooling) -> KerasTensor:

@@ -32,6 +32,12 @@ def test_a_sigmoid_keeps_the_box_inside_the_image(activation, stays_inside):
     assert ((box >= 0) & (box <= 1)).all() == stays_inside
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_a_box_begins_as_the_middle_half_of_the_image(activation):
+    box = localizer(activation=activation)(0 * IMAGES)["box"]
+    np.testing.assert_allclose(box, [[0.25, 0.25, 0.75, 0.75]] * 4, atol=0.1)
+
+
 def test_flattened_maps_keep_where_something_is_and_their_mean_does_not():
     # LeNet-5 makes 2 x 2 cells of 16 x 16 pixels, with 16 channels.
     sizes = {pooling: localizer(pooling=pooling).get_layer("box").kernel.shape[0] for pooling in ("mean", "flatten")}
