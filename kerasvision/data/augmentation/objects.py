@@ -88,6 +88,10 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
 def padded_objects(objects: Mapping[str, tf.Tensor], rows: int) -> dict[str, tf.Tensor]:
     """The objects of each image in `rows` rows, at least as many as before: the new labels are -1, everything else 0.
 
+    Args:
+        objects: "label" int64 (N, M), and other parts, (N, M, ...); M is known when the graph is built.
+        rows: how many rows to return, M or more.
+
     >>> padded_objects({"label": tf.constant([[3, 1]]), "area": tf.ones((1, 2))}, 3)["label"].numpy().tolist()
     [[3, 1, -1]]
     """
@@ -104,7 +108,10 @@ def has_size(boxes: tf.Tensor) -> tf.Tensor:
 
 
 def with_visible(objects: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The objects with their visible shares, which are 1 unless the objects have some already.
+    """The objects with their "visible" shares, float32 (N, M), which are 1 unless the objects have some already.
+
+    Args:
+        objects: "label" int64 (N, M), and other parts. One image, without the axis N, is allowed too.
 
     >>> with_visible({"label": tf.constant([[3, -1]])})["visible"].numpy().tolist()
     [[1.0, 1.0]]
