@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from kerasvision import lookup
+from kerasvision import introspection, lookup
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
@@ -251,6 +251,16 @@ class Classification(MeasuredTask):
         if name not in self.metric_names() and not re.fullmatch(rf"({'|'.join(OF_A_CLASS)})\[.+\]", name):
             known = (*self.metric_names(), *(f"{metric}[class]" for metric in OF_A_CLASS))
             raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, known)}")
+
+    def check_experiment(self, experiment: Surroundings) -> None:
+        """Raises ConfigError if a network of our table does not classify. Others are checked when they are built."""
+        name = experiment.model.name
+        # Of our own networks, only those that write sentences or find boxes are built on another.
+        if ":" not in name and "backbone" in (introspection.keywords(lookup.MODELS.path(name)) or ()):
+            raise ConfigError(
+                f"classification requires a network that returns a number for each class, which {name} does not",
+                hint="set model.name to the name of its backbone",
+            )
 
 
 def _is_weight(value: object) -> bool:

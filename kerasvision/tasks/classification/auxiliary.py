@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision import introspection, lookup
+from kerasvision.errors import ConfigError
 from kerasvision.tasks.classification.losses import Losses
 
 MAIN = "logits"
@@ -45,6 +46,31 @@ def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
 def main_logits(outputs: Any) -> Any:
     """The part of a network's outputs that remains after training: the main logits, (N, C)."""
     return outputs[MAIN] if isinstance(outputs, dict) else outputs
+
+
+def check_main_logits(network: keras.Model, *, name: str) -> keras.Model:
+    """The same network. If it returns several outputs by name, one of them is "logits", float32 (N, C).
+
+    Raises:
+        ConfigError: it returns several outputs, and none has this name.
+
+    >>> image = keras.Input((2,))
+    >>> check_main_logits(keras.Model(image, {"box": keras.layers.Dense(4)(image)}), name="mine:net")
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: of several outputs of mine:net, one must be 'logits'; received 'box'. Choose ...
+    """
+    try:
+        outputs = network.output
+    except (AttributeError, ValueError):  # it is not made of Keras layers, or not built yet
+        return network
+    if isinstance(outputs, dict) and MAIN not in outputs:
+        raise ConfigError(
+            f"of several outputs of {name}, one must be {MAIN!r}",
+            received=", ".join(outputs),
+            hint="choose a network that classifies images",
+        )
+    return network
 
 
 def training_options(model: c.Model) -> dict[str, Any]:

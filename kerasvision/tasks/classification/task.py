@@ -18,6 +18,7 @@ from kerasvision.shortened import shortened
 from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.auxiliary import (
+    check_main_logits,
     main_head_only,
     main_logits,
     training_options,
@@ -83,6 +84,7 @@ class ClassificationTask(Task):
             classes=self.classes,
             **options,
         )
+        check_main_logits(network, name=model.name)
         return check_outputs(network, name=model.name, count=len(self.classes))
 
     def trained(self, model: keras.Model) -> keras.Model:
