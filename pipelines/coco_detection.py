@@ -1,9 +1,14 @@
-"""FCOS on COCO's photos, from ImageNet's weights: unchanged on the whole of COCO and on a folder of a few photos.
+"""FCOS on COCO's photos, from ImageNet's weights: 0.000 average precision (1 seed, 14.5 minutes on 2 CPU cores).
+
+That is a trial of the pipeline with a single epoch: 59 photos for training, 79 for validation, 6 for the test, while other
+programs used the cores too. It says nothing about the quality. The model does not pass the gate, and the run ends with exit
+code 4.
+
+    kerasvision run pipelines/coco_detection.py --set source.path=../shared/data/coco-open
+        --set training.epochs=1 --set training.warmup_epochs=0
 
 `source.path` is a folder as published by COCO: `annotations/instances_train2017.json` next to `train2017`, and so on. Images
 are padded and not cropped, so no object is lost. Crowds are neither learned nor counted as errors, as COCO does it.
-
-    kerasvision run pipelines/coco_detection.py --set source.path=../shared/data/coco-open
 """
 
 from kerasvision import config as c

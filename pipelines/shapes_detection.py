@@ -1,9 +1,10 @@
-"""FCOS on a narrow ResNet-18 finds shapes in 96 x 96 scenes.
+"""FCOS on a narrow ResNet-18 finds shapes in 96 x 96 scenes: 0.737 average precision (1 seed, 264 s of processor time).
 
-Its network, training and augmentation against YOLO11n from scratch, by processor seconds and pycocotools:
+The score is pycocotools', of the SavedModel's answers for 300 scenes; 1,500 others were learned. YOLO11n from scratch reaches
+0.602 in 287 s. After 10 epochs, 109 s, the score is 0.611, and that of YOLO11n is 0.258.
 
-    python tests/benchmarks/detection.py --epochs 24 --seeds 3
-
+    python tests/benchmarks/detection.py --epochs 31
+    python tests/benchmarks/detection.py --epochs 10
 """
 
 from kerasvision import config as c
@@ -20,7 +21,7 @@ EXPERIMENT = c.Experiment(
         options={"backbone": "resnet18", "width": 0.25, "channels": 48, "depth": 1, "norm": "batch", "levels": "p3-p5"},
     ),
     training=c.Training(
-        epochs=30,
+        epochs=31,
         batch_size=16,
         optimizer=c.AdamW(learning_rate=0.008, weight_decay=0.05),
         schedule="cosine",
