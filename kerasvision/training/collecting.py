@@ -42,7 +42,11 @@ class CollectedRows:
         self._batches: list[Mapping[str, tf.Tensor]] = []
 
     def add(self, rows: Mapping[str, tf.Tensor]) -> None:
-        """Adds this worker's rows of a batch: the result of `ExampleLosses.rows`, for all its replicas in their order."""
+        """Adds this worker's rows of a batch, for all its replicas in their order.
+
+        Args:
+            rows: the result of `ExampleLosses.rows`: name -> (N, ...) of any dtype, and "present" bool (N,).
+        """
         self._batches.append(rows)
 
     def scores(self) -> dict[str, float]:

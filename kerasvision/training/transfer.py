@@ -187,11 +187,11 @@ class Unchanged:
         return self
 
     def prepared(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The example itself, whose "image" is the map (H, W, C)."""
+        """The example itself, whose "image" is the map, float32 or bfloat16 (H, W, C)."""
         return example
 
     def scaled(self, feature_map: tf.Tensor) -> tf.Tensor:
-        """The map itself, (..., H, W, C)."""
+        """The map itself, float32 or bfloat16 (..., H, W, C)."""
         return feature_map
 
 

@@ -87,13 +87,13 @@ class ReducingTransform:
         return self.transform.settings
 
     def prepared(self, example: Tensors) -> Tensors:
-        """The prepared and reduced example."""
+        """The prepared and reduced example; "image" is float32 (H, W, C)."""
         return self.reduced(self.transform.prepared(example))
 
     def reduced(self, example: Tensors) -> Tensors:
-        """A prepared example, reduced."""
+        """A prepared example, whose "image" is float32 (H, W, C), reduced."""
         return self.reduction.function(example)
 
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
-        """The pixels, scaled for the network."""
+        """The pixels, float32 (..., H, W, C), scaled for the network, in the same shape."""
         return self.transform.scaled(pixels)

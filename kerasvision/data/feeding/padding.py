@@ -58,7 +58,9 @@ def counts_of(spec: Spec, shapes: Any) -> Any:
 
 
 def filled_up(batch: Tensors) -> Tensors:
-    """The same batch with its ragged parts as dense tensors, (N, K) or (N, M, ...), padded as by `padded_batches`.
+    """The same batch with its ragged parts as dense tensors, padded as by `padded_batches`.
+
+    Captions are string (N, K), and the parts of objects (N, M, ...) with their own dtypes, such as float32 for boxes.
 
     >>> filled_up({"captions": tf.ragged.constant([["a", "b"], ["c"]])})["captions"].numpy().tolist()
     [[b'a', b'b'], [b'c', b'']]
