@@ -67,7 +67,9 @@ class Augmenter:
                 step = (_function(settings.implementation), settings, columns)
                 self._steps[isinstance(settings, Mixing)].append(step)
         self.replaces_resize = next((settings for settings in augment if isinstance(settings, EncodedCrop)), None)
+        self._crop = _function(self.replaces_resize.implementation) if self.replaces_resize else None
         self._visible = next((settings for settings in augment if isinstance(settings, VisibleObjects)), None)
+        self._judge = _function(self._visible.implementation) if self._visible else None
         self.mixing = tuple(settings for settings in augment if isinstance(settings, Mixing))
         self.per_image = any(settings.per_image for settings in augment)
 
@@ -90,13 +92,11 @@ class Augmenter:
             transform: how the image would be decoded and resized.
         """
         crop = self.replaces_resize
-        if crop is None:
+        if crop is None or self._crop is None:
             raise ConfigError("this augmentation has no crop that replaces resizing")
         if "objects" in example and self._visible is not None:
             example = {**example, "objects": with_visible(example["objects"])}
-        cropped: Tensors = _function(crop.implementation)(
-            example, numbers=numbers[: crop.draws], settings=crop, transform=transform
-        )
+        cropped: Tensors = self._crop(example, numbers=numbers[: crop.draws], settings=crop, transform=transform)
         return cropped
 
     def rows_of_objects(self, rows: int) -> int:
@@ -126,10 +126,9 @@ class Augmenter:
 
     def _judged(self, batch: Batch, numbers: tf.Tensor) -> Batch:
         """The batch after VisibleObjects, which comes after all others."""
-        if self._visible is None:
+        if self._visible is None or self._judge is None:
             return batch
-        judge = _function(self._visible.implementation)
-        return _applied(judge, batch, numbers=numbers[:, :0], settings=self._visible)
+        return _applied(self._judge, batch, numbers=numbers[:, :0], settings=self._visible)
 
 
 def _function(path: str) -> Any:
