@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
@@ -83,6 +84,23 @@ def fashion_mnist(folder, per_class=(40, 10)):
 def flowers(make_images, folder):
     """Photos of five classes, in `train` and `val`."""
     make_images.class_folder(folder, classes=FLOWERS, per_class=12, size=(80, 96), splits=("train", "val"))
+
+
+def parts(folder):
+    """Photos with objects in YOLO's form in `data/parts`; and two other photos in `workshop`, one of them upright."""
+    random = np.random.default_rng(0)
+    root = folder / "data" / "parts"
+    for kind in ("images", "labels"):
+        (root / kind / "train").mkdir(parents=True)
+    (root / "data.yaml").write_text("train: images/train\nnames: [bolt, nut]\n")
+    for number in range(40):
+        pixels = random.integers(0, 256, (120, 160, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(root / "images" / "train" / f"{number}.jpg")
+        rows = [f"{number % 2} {0.2 + 0.2 * column} 0.5 0.1 0.4\n" for column in range(number % 4)]
+        (root / "labels" / "train" / f"{number}.txt").write_text("".join(rows))
+    (folder / "workshop").mkdir()
+    for name, size in (("7", (320, 240)), ("8", (240, 320))):
+        Image.new("RGB", size, "grey").save(folder / "workshop" / f"{name}.jpg")
 
 
 def resnet50_weights(folder):

@@ -86,12 +86,17 @@ def photos(tmp_path_factory, make_images):
 
 
 @pytest.fixture
-def shell(tmp_path, digits_root, photos, warm):
-    """A folder with the pipelines of the repository, in which pipelines/digits.py ran, and with photos in its home."""
+def shell(tmp_path, digits_root, photos, found_objects, warm):
+    """A folder with the pipelines of the repository, in which pipelines/digits.py ran, and with photos in its home.
+
+    It also has a model that finds objects, `saved_models/parts`, and photos of parts.
+    """
     folder = tmp_path / "page"
     shutil.copytree(digits_root, folder)
     shutil.copytree(pages.ROOT / "pipelines", folder / "pipelines")
     shutil.copytree(photos, folder / "Pictures")
+    shutil.copytree(found_objects.saved_model, folder / "saved_models" / "parts" / "1")
+    stand_ins.parts(folder)
     with shells.Shell(warm, folder) as shell:
         yield shell
 

@@ -32,6 +32,7 @@ def test_a_builder_shows_the_options_of_its_family(family, name):
 
 def test_resnet50_takes_what_it_says():
     assert introspection.defaults("kerasvision.models.resnet:resnet50") == {
+        "width": 1.0,
         "layout": "torchvision",
         "zero_init_last_gamma": False,
         "dropout": 0.0,

@@ -42,9 +42,9 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
         (objects, notes, fault): the fault is "" unless the two sizes have different aspect ratios.
 
     >>> record = Record("a", bytes, objects=(Object((0, 10, 20, 30), "cat"),), drawn_on=(100, 200))
-    >>> fit_objects(record, b"", width=100, height=50)
-    ((Object(box=(0.0, 5.0, 10.0, 15.0), label='cat', mask=None, crowd=False, area=None),),
-     ['the annotations claim another image size, so the boxes were scaled'], '')
+    >>> (thing,), notes, fault = fit_objects(record, b"", width=100, height=50)
+    >>> thing.box, notes
+    ((0.0, 5.0, 10.0, 15.0), ['the annotations claim another image size, so the boxes were scaled'])
     """
     drawn_on = record.drawn_on
     if drawn_on in (None, (height, width)) or not record.objects:

@@ -32,8 +32,9 @@ def parse_row(line: str, *, names: Mapping[int, str], size: tuple[int, int], mas
 
     >>> parse_row("1 0.5 0.5 0.2 1", names={1: "cat"}, size=(10, 20), masks=True).box
     (0.0, 8.0, 10.0, 12.0)
-    >>> parse_row("1 0 0 0.5 0 0.5 1", names={1: "cat"}, size=(10, 20), masks=False)
-    Object(box=(0.0, 0.0, 10.0, 10.0), label='cat', mask=None, crowd=False, area=50.0)
+    >>> triangle = parse_row("1 0 0 0.5 0 0.5 1", names={1: "cat"}, size=(10, 20), masks=False)
+    >>> triangle.box, triangle.label, triangle.area
+    ((0.0, 0.0, 10.0, 10.0), 'cat', 50.0)
     """
     first, *others = line.split()
     count = len(others)
