@@ -195,6 +195,7 @@ def prepare_benchmarks(shell, request):
     # The last of two equal options counts.
     fewer = """case "$1" in
     *flowers_defaults.py) set -- "$@" --seeds 1 --set training.epochs=1 ;;
+    *benchmarks/detection.py) set -- "$@" --seeds 1 --epochs 1 --set training.warmup_epochs=0 ;;
     *features_once.py) set -- "$@" --images 16 --side 64 --rounds 1 ;;
     esac"""
     shells.add_program(shell.folder, "python", f'#!/bin/sh\n{fewer}\nexec {sys.executable} "$@"\n')
