@@ -158,20 +158,27 @@ class Detection(MeasuredTask):
 
         Warns if the transform crops the images: objects at the borders are then lost, in training and in serving.
         """
-        check_detector(experiment.model)
+        rule, way_out = "detection requires a network that finds boxes", "'fcos' or 'retinanet'"
+        check_network(experiment.model, option="levels", rule=rule, way_out=way_out, backbone="resnet50")
         check_surroundings("detection", experiment)
 
 
-def check_detector(model: Model) -> None:
-    """Raises ConfigError if a network of our table does not find boxes. Others are checked when they are built."""
+def check_network(model: Model, *, option: str, rule: str, way_out: str, backbone: str) -> None:
+    """Raises ConfigError if a network of our table does not answer as a task requires. Others are checked when built.
+
+    Args:
+        model: the network.
+        option: of its builder, which only networks that answer so have.
+        rule: what is required, the beginning of the message.
+        way_out: which networks to choose, the beginning of the hint.
+        backbone: the one to name in the hint if the network is itself built on a backbone.
+    """
     known = introspection.keywords(lookup.MODELS.path(model.name))
-    if ":" in model.name or known is None or "levels" in known:
+    if ":" in model.name or known is None or option in known:
         return
-    backbone = "resnet50" if "backbone" in known else model.name
-    raise ConfigError(
-        f"detection requires a network that finds boxes, which {model.name} does not",
-        hint=f"set model.name='fcos' or 'retinanet', and model.options.backbone={backbone!r}",
-    )
+    named = backbone if "backbone" in known else model.name
+    hint = f"set model.name={way_out}, and model.options.backbone={named!r}"
+    raise ConfigError(f"{rule}, which {model.name} does not", hint=hint)
 
 
 def check_surroundings(task: str, experiment: Surroundings) -> None:

@@ -5,13 +5,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kerasvision import introspection, lookup
-from kerasvision.config.detection import ObjectClasses, check_surroundings
+from kerasvision.config.detection import ObjectClasses, check_network, check_surroundings
 from kerasvision.config.example_parts import ExamplePart
-from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Surroundings
-from kerasvision.errors import ConfigError
 
 
 class Localization(MeasuredTask):
@@ -57,17 +54,6 @@ class Localization(MeasuredTask):
 
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError if images are mixed, a setting requires other answers, or the network answers no box."""
-        check_localizer(experiment.model)
+        rule = "localization requires a network that answers one box per image"
+        check_network(experiment.model, option="class_logits", rule=rule, way_out="'localizer'", backbone="resnet18")
         check_surroundings("localization", experiment)
-
-
-def check_localizer(model: Model) -> None:
-    """Raises ConfigError if a network of our table does not answer one box. Others are checked when they are built."""
-    known = introspection.keywords(lookup.MODELS.path(model.name))
-    if ":" in model.name or known is None or "class_logits" in known:
-        return
-    backbone = "resnet18" if "backbone" in known else model.name
-    raise ConfigError(
-        f"localization requires a network that answers one box per image, which {model.name} does not",
-        hint=f"set model.name='localizer', and model.options.backbone={backbone!r}",
-    )

@@ -12,7 +12,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 Kind = Literal["found", "false", "missed", "truth"]
-# A line has this share of the image's longer side; a letter has this share, and at least so many pixels.
+# Widths of lines and heights of letters: a share of the image's longer side, but at least this many pixels.
 LINE_SHARE, LEAST_LINE = 1 / 240, 2
 FONT_SHARE, LEAST_FONT = 1 / 40, 11
 # Under each line is a wider dark one, so that it is seen on any background.

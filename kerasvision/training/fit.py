@@ -166,11 +166,7 @@ def _train(
         bar("fine-tuning" if parts.began else "training", total=epochs * steps, done=saving.start.step) as advance,
     ):
         start = saving.start
-        if before:
-            say(f"fine-tuning begins at epoch {start.step // steps + 1} of {epochs}")
-        elif start.step:
-            goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=epochs, stopped=start.stopped)
-            say(f"fine-tuning {goes_on}" if parts.began else goes_on)
+        _say_start(start, parts, epochs=epochs, after_another=before is not None)
         history = train_loop(
             parts.step,
             parts.batches(encode=parts.task.encode, start_step=start.step, shard=(workers.number, workers.count)),
@@ -195,6 +191,16 @@ def _train(
             say(sentence)
     _take_best(parts.step.network, callbacks)
     return Handover(Progress(done * steps, history.history), callbacks)
+
+
+def _say_start(start: Progress, parts: Parts, *, epochs: int, after_another: bool) -> None:
+    """Prints where the training begins, unless that is its first step."""
+    steps = parts.steps_per_epoch
+    if after_another:
+        say(f"fine-tuning begins at epoch {start.step // steps + 1} of {epochs}")
+    elif start.step:
+        goes_on = where_it_goes_on(start.step, steps_per_epoch=steps, epochs=epochs, stopped=start.stopped)
+        say(f"fine-tuning {goes_on}" if parts.began else goes_on)
 
 
 def _watchers(

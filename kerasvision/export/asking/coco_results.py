@@ -75,7 +75,7 @@ class CocoResults:
         file: where to write.
         model: gives the answers.
         presentation: of the model.
-        annotations: the file of annotations that the results will be compared with; None if there is none.
+        annotations: the file of annotations that the results will be compared with, or None.
 
     Raises:
         DataError: the annotations cannot be read.

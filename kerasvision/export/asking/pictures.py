@@ -14,7 +14,7 @@ from kerasvision.errors import ConfigError, ExportError
 from kerasvision.ops.images import decode_image
 from kerasvision.tasks.presentation import Presentation
 
-# Of the name of an image, at most so many letters are in the name of its picture.
+# The name of a picture contains at most this many letters of the name of its image.
 MOST_LETTERS = 80
 QUALITY = 92
 

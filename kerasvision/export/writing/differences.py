@@ -69,7 +69,7 @@ def aligned(received: Arrays, wanted: Arrays, sets: Sets, *, closeness: float) -
 
 
 def allowed_images(count: int, *, sets: Sets) -> int:
-    """In how many of so many images rounding may decide otherwise.
+    """The number of images, out of `count`, in which rounding may lead to another decision.
 
     >>> [allowed_images(count, sets={}) for count in (64, 499, 512, 1000)]
     [0, 0, 1, 2]
@@ -100,7 +100,7 @@ def text(array: np.ndarray) -> np.ndarray:
 def _partners(
     received: Arrays, wanted: Arrays, corners: str, names: Sequence[str], closeness: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """int (N, K), the received row of each wanted row, -1 if there is none; bool (N,), where a row of either has none."""
+    """int (N, K), the received row of each wanted row, or -1; bool (N,), whether any row of either has no partner."""
     is_given, is_wanted = (_given([answers[name] for name in names]) for answers in (received, wanted))
     whole = [name for name in names if wanted[name].dtype.kind in "iu"]
     partners = np.full(is_wanted.shape, -1)

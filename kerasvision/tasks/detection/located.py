@@ -74,6 +74,10 @@ def _values(located: Located) -> dict[str, Floats]:
 
 
 def scores_of_rows(located: Located, rows: Ints, weights: Floats, *, added: Sequence[c.Metric] = ()) -> dict[str, Floats]:
+    """Each metric of some images, int64 (M,), under R weightings, float64 (M, R): float64 (R,) each.
+
+    `added` are metrics of a user's own.
+    """
     weighted = _Weighted(located, rows, weights)
     scores = {name: weighted.mean(values) for name, values in _values(located).items()}
     table: dict[str, Measure[_Weighted]] = added_measures(added, _truth_and_answers)

@@ -123,7 +123,7 @@ def described(image: npt.NDArray[Any], box: Floats) -> Floats:
 
 
 def _label_of(box: Floats, things: ImageObjects) -> int:
-    """The class of the object that a region is; -1 if it is none."""
+    """The class of the object that a region shows, or -1 if it does not show an object."""
     near = iou_of(np.broadcast_to(box, things.boxes.shape), things.boxes, crowd=np.zeros(len(things.boxes), bool))
     return int(things.classes[near.argmax()]) if len(near) and near.max() >= ENOUGH else -1
 
