@@ -22,6 +22,21 @@ from kerasvision.ops.tracing import without_autograph
 LEAST_DEVIATION = 1e-6
 
 
+def rows_at_once(image_size: tuple[int, int], *, most: int, pixels: int) -> int:
+    """How many images a network receives at once, at least 1: the memory for its maps grows with their pixels.
+
+    Args:
+        image_size: height and width of each.
+        most: the result for small images.
+        pixels: the most pixels of all images together.
+
+    >>> rows_at_once((32, 32), most=64, pixels=2**20), rows_at_once((512, 512), most=64, pixels=2**20)
+    (64, 4)
+    """
+    height, width = image_size
+    return max(1, min(most, pixels // (height * width)))
+
+
 @dataclass(frozen=True)
 class ImageTransform:
     """Decode, resize, scale. It uses stock TensorFlow operations, so that it can be exported.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasvision.config.keras_files import head_names
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.transform import ImageTransform
+from kerasvision.data.transform import ImageTransform, rows_at_once
 from kerasvision.errors import ExportError, StageError
 from kerasvision.models.heads import class_list
 from kerasvision.models.saved import load_network
@@ -22,7 +22,8 @@ from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
 from kerasvision.tasks.base import Batch, Predictions, Task
 
-BATCH_SIZE = 64
+# The most images in a batch, and the most pixels of all of them as the network sees them.
+BATCH_SIZE, BATCH_PIXELS = 64, 2**20
 MOST_NAMED = 10
 # What a batch contains, in addition to its examples, about where their images lie in the network's frame.
 SCALE, TRANSLATION, SIZE = "placed_scale", "placed_translation", "original_size"
@@ -59,7 +60,9 @@ def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, sa
             answers = {**saved_model(signature, image_bytes=batch["image"], **inputs), **answers}
         return answers
 
-    return _collect(examples, split, task, examples.dataset(split), ask)
+    shape = saved_model.image_shape
+    count = rows_at_once(shape[:2], most=BATCH_SIZE, pixels=BATCH_PIXELS) if shape else BATCH_SIZE
+    return _collect(examples, split, task, examples.dataset(split), ask, count=count)
 
 
 def predict_split_from_pixels(
@@ -89,7 +92,8 @@ def predict_split_from_pixels(
         return task.placed_back(dict(predict(pixels)), places)
 
     inputs = examples.dataset(split).map(placed, num_parallel_calls=tf.data.AUTOTUNE)
-    return _collect(examples, split, task, inputs, ask)
+    count = rows_at_once(transform.settings.image_size, most=BATCH_SIZE, pixels=BATCH_PIXELS)
+    return _collect(examples, split, task, inputs, ask, count=count)
 
 
 def network_predictor(file: Path, *, task: Task, transform: ImageTransform) -> Callable[[tf.Tensor], Predictions]:
@@ -141,10 +145,13 @@ def _collect(
     task: Task,
     inputs: tf.data.Dataset,
     predict: Callable[[Batch], Mapping[str, tf.Tensor]],
+    *,
+    count: int,
 ) -> PredictedSplit:
+    """The answers of `predict` for all examples, in batches of `count`."""
     ids, truth, outputs, valid = [], [], [], []
     with bar(f"predicting {split}", total=examples.count(split)) as advance:
-        for batch in inputs.ragged_batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE):
+        for batch in inputs.ragged_batch(count).prefetch(tf.data.AUTOTUNE):
             batch["image"] = _dense(batch["image"])
             ids += [name.decode() for name in batch["id"].numpy()]
             answers = {name: value.numpy() for name, value in predict(batch).items()}

@@ -7,6 +7,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from kerasvision.errors import ExportError
+from kerasvision.served.signatures import TENSOR_INPUT, TENSOR_SIGNATURE
 from kerasvision.served.versions import check_whole
 
 # Errors that TensorFlow raises for files that are truncated, overwritten or of another kind.
@@ -57,6 +58,15 @@ class ServedModel:
                 hint="save it with signatures, as in tf.saved_model.save(module, folder, signatures={...})",
             )
         self.folder = folder
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) of what the network sees; None if no signature takes decoded images of one shape."""
+        if TENSOR_SIGNATURE not in self.signatures:
+            return None
+        inputs = self.signatures[TENSOR_SIGNATURE].structured_input_signature[1]
+        shape = inputs[TENSOR_INPUT].shape.as_list()[1:] if TENSOR_INPUT in inputs else []
+        return None if len(shape) != 3 or None in shape else tuple(shape)
 
     def __call__(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Named outputs of a batch, from named inputs; dtypes and shapes are those of the signature.

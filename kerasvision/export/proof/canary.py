@@ -16,19 +16,20 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
 from kerasvision.data.splits import TEST
-from kerasvision.data.transform import ImageTransform
+from kerasvision.data.transform import ImageTransform, rows_at_once
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.export.proof.fresh_process import start_early
 from kerasvision.export.proof.parity import Certificate, Expected, prove
-from kerasvision.export.writing.exporting import BATCH_SIZE
+from kerasvision.export.proof.probe import COMPARED, rows_to_compare
 from kerasvision.export.writing.formats.writing import format_complaints
 from kerasvision.export.writing.saved_model import over_views
 from kerasvision.models.saved import load_network
 from kerasvision.ops.places import Places
 from kerasvision.tasks.base import Predictions, Task, make_task
 
-# How many of them are also sent as pixels, and to further signatures.
-AS_PIXELS = 64
+# The most images in a batch, and the most pixels of all of them: outside a graph, Keras keeps all maps of a network until
+# its answer, 220 MB for one image of 320 x 320 and an EfficientNet-Lite0.
+BATCH_SIZE, BATCH_PIXELS = 32, 2**19
 ORIENTATION_TAG = 0x0112
 
 # (scaled images float32 (N, H, W, C), where they lie in it) -> named outputs of N rows.
@@ -68,7 +69,7 @@ def prove_on_canaries(
     temperature = (exported["temperature"] or {"value": 1.0})["value"]
     transformed = ImageTransform.load(transform)
     expected = expected_answers(task, alone, images, transformed, temperature=temperature, test_time=exported["test_time"])
-    pixels = np.stack([transformed.pixels(image).numpy() for image in images[:AS_PIXELS]])
+    pixels = np.stack([transformed.pixels(image).numpy() for image in images[:COMPARED]])
     certificate = prove(saved_model, images=images, expected=expected, pixels=pixels, settings=settings)
     complaints = [*certificate.complaints, *format_complaints(exported["formats"])]
     return replace(certificate, blessed=not complaints, complaints=tuple(complaints))
@@ -110,7 +111,7 @@ def expected_answers(
     """What a SavedModel of a trained network must answer for encoded images; see `export_saved_model` for the arguments."""
     predict = task.predictor(over_views(network, task=task, test_time=test_time), temperature=temperature)
     further = task.extra_signatures(network, temperature=temperature)
-    some = images[:AS_PIXELS]
+    some = images[:COMPARED]
 
     def placed(answer: Callable[[tf.Tensor], Predictions]) -> Answer:
         return lambda pixels, places: task.placed_back(answer(pixels), places)
@@ -118,20 +119,26 @@ def expected_answers(
     return Expected(
         of_bytes=answers(placed(predict), images, transform),
         of_pixels=answers(lambda pixels, _: predict(pixels), some, transform),
-        further={name: answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
+        further={name: some_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
         sets=task.sets(),
     )
 
 
 def answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:
     """name -> the answers for all encoded images, an array of N rows; the images are transformed here."""
-    batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform.placed, num_parallel_calls=2).batch(BATCH_SIZE)
     frame = transform.settings.image_size
+    count = rows_at_once(frame, most=BATCH_SIZE, pixels=BATCH_PIXELS)
+    batches = tf.data.Dataset.from_tensor_slices(list(images)).map(transform.placed, num_parallel_calls=2).batch(count)
     found = [
         answer(transform.scaled(pixels), Places(placement.scale, placement.translation, size, frame=frame))
         for pixels, placement, size in batches
     ]
     return {name: np.concatenate([np.asarray(one[name]) for one in found]) for name in found[0]}
+
+
+def some_answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:
+    """`answers` for the first images: as many as the probe asks about, fewer if the answers are large."""
+    return answers(answer, images[: rows_to_compare(answers(answer, images[:1], transform))], transform)
 
 
 def _pairs(originals: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:

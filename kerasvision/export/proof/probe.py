@@ -45,8 +45,8 @@ IMPORT_SECONDS = time.perf_counter() - BEGAN
 BATCH_SIZE = 32
 # A server joins requests to batches of any size, and splits them again: 7 divides none of the others.
 BATCH_SIZES = (1, 7, 32)
-# How many images are sent in batches of these sizes, and to further signatures.
-COMPARED = 64
+# How many images are sent in batches of these sizes; and to a further signature, unless its answers have more bytes.
+COMPARED, MOST_BYTES = 64, 2**28
 THROUGHPUT_BATCHES = 10
 
 Ask = Callable[..., Mapping[str, tf.Tensor]]
@@ -105,7 +105,19 @@ def save_further(
     """Saves the answers of all signatures but `serving_default` that take nothing but encoded images."""
     for name, ask in signatures.items():
         if name != "serving_default" and set(ask.structured_input_signature[1]) == {"image_bytes"}:
-            save(f"{answers}/further/{name}.npz", asked(ask, images, BATCH_SIZE))
+            count = rows_to_compare(asked(ask, images[:1], 1))
+            save(f"{answers}/further/{name}.npz", asked(ask, images[:count], min(count, BATCH_SIZE)))
+
+
+def rows_to_compare(answer: Mapping[str, np.ndarray]) -> int:
+    """How many images a further signature is asked about, from its answer to one: a map of each pixel takes much memory.
+
+    >>> rows_to_compare({"scores": np.zeros((1, 1000), np.float32)})
+    64
+    >>> rows_to_compare({"probabilities": np.zeros((1, 512, 512, 21), np.float32)})
+    12
+    """
+    return max(1, min(COMPARED, MOST_BYTES // max(1, sum(value.nbytes for value in answer.values()))))
 
 
 def bad_row(ask: Ask, image: bytes) -> str:
