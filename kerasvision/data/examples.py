@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
+from kerasvision.errors import DataError
 
 NAME = "examples"
 VERSION = "1.0.0"
-# A part of the data set's metadata.json.
-CATEGORY_IDS = "category_ids"
+# Parts of the data set's metadata.json.
+CATEGORY_IDS, MAP_CLASSES = "category_ids", "map_classes"
+# A label map has 8 bits, and the number 255 says nothing about a pixel.
+MOST_MAP_CLASSES = 255
 
 
 class ExampleObject(TypedDict):
@@ -56,16 +59,22 @@ class EncodedExample(TypedDict):
     label: NotRequired[int]
     captions: NotRequired[NDArray[np.object_]]
     objects: NotRequired[EncodedObjects]
+    label_map: NotRequired[bytes]
 
 
 class Example(NamedTuple):
-    """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations."""
+    """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations.
+
+    `label_map` is a grey 8-bit PNG of the size of the upright image: the class number of each pixel, or 255, which says
+    nothing about it.
+    """
 
     id: str
     image: bytes
     label: str = ""
     captions: Sequence[str] = ()
     objects: Sequence[ExampleObject] = ()
+    label_map: bytes = b""
 
 
 # An example, or its first fields.
@@ -77,7 +86,7 @@ class ExampleSet:
 
     Args:
         folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image and id, and perhaps label,
-            captions and objects.
+            captions, objects and label_map.
 
     Attributes:
         cached: what `cached_split` has read into memory, by what it was made of. Successive trainings on this object share
@@ -116,6 +125,16 @@ class ExampleSet:
         return "objects" in self._features and "mask" in self._features["objects"]
 
     @property
+    def map_classes(self) -> tuple[str, ...]:
+        """Class names of the label maps in the order of their numbers, at most 255; empty if there are no label maps."""
+        return tuple((self._builder.info.metadata or {}).get(MAP_CLASSES, ())) if self.has_label_maps else ()
+
+    @property
+    def has_label_maps(self) -> bool:
+        """Whether the images have label maps."""
+        return "label_map" in self._features
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The splits with at least one example."""
         return tuple(self._builder.info.splits)
@@ -135,7 +154,8 @@ class ExampleSet:
 
         `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
         (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,),
-        "crowd": bool (M,), "area": float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded.
+        "crowd": bool (M,), "area": float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded;
+        with label maps "label_map": string, a grey PNG of class numbers, where 255 says nothing about a pixel.
         """
         # TFDS takes a tenth of a second to make one, and a page reads each split several times.
         if split not in self._datasets:
@@ -143,7 +163,7 @@ class ExampleSet:
         return self._datasets[split]
 
     def _new_dataset(self, split: str) -> tf.data.Dataset:
-        decoders = {"image": tfds.decode.SkipDecoding()}
+        decoders = {part: tfds.decode.SkipDecoding() for part in ("image", "label_map") if part in self._features}
         if self.has_masks:
             decoders["objects"] = {"mask": tfds.decode.SkipDecoding()}
         return self._builder.as_dataset(
@@ -165,6 +185,10 @@ class ExampleWriter:
         captions: whether the images have captions.
         masks: whether the objects have masks.
         category_ids: class name of objects -> its number in the source's own files.
+        map_classes: class names of the label maps, in the order of their numbers; empty if the images have no label maps.
+
+    Raises:
+        DataError: more than 255 classes of label maps.
     """
 
     def __init__(
@@ -176,11 +200,17 @@ class ExampleWriter:
         captions: bool = False,
         masks: bool = False,
         category_ids: Mapping[str, int] = MappingProxyType({}),
+        map_classes: Iterable[str] = (),
     ) -> None:
+        names = list(map_classes)
+        if len(names) > MOST_MAP_CLASSES:
+            raise DataError(
+                f"label maps may have at most {MOST_MAP_CLASSES} classes", received=len(names), hint="give several one name"
+            )
         folder.mkdir(parents=True)
         self._folder = folder
-        features = _features(list(classes), list(object_classes), captions=captions, masks=masks)
-        self._info = _dataset_info(folder, features, category_ids)
+        features = _features(list(classes), list(object_classes), captions=captions, masks=masks, label_maps=bool(names))
+        self._info = _dataset_info(folder, features, {CATEGORY_IDS: dict(category_ids), MAP_CLASSES: names})
         self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
         self._splits: dict[str, ShuffledRecords] = {}
         self._open = ExitStack()
@@ -232,21 +262,27 @@ def write_examples(
     object_classes: Iterable[str] = (),
     captions: bool = False,
     masks: bool = False,
+    map_classes: Iterable[str] = (),
 ) -> None:
     """Writes a whole data set split by split: `ExampleWriter` in one call.
 
     Args:
         rows: split -> its rows; called once per split.
         splits: the splits to write, each with at least one row.
-        classes, folder, object_classes, captions, masks: see `ExampleWriter`.
+        classes, folder, object_classes, captions, masks, map_classes: see `ExampleWriter`.
     """
-    with ExampleWriter(folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks) as writer:
+    writer = ExampleWriter(
+        folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks, map_classes=map_classes
+    )
+    with writer:
         for split in splits:
             for row in rows(split):
                 writer.write(split, row)
 
 
-def _features(classes: list[str], object_classes: list[str], *, captions: bool, masks: bool) -> tfds.features.FeaturesDict:
+def _features(
+    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool, label_maps: bool
+) -> tfds.features.FeaturesDict:
     features = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
     if classes:
         features["label"] = tfds.features.ClassLabel(names=classes)
@@ -262,17 +298,18 @@ def _features(classes: list[str], object_classes: list[str], *, captions: bool, 
         if masks:
             parts["mask"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
         features["objects"] = tfds.features.Sequence(parts)
+    if label_maps:
+        features["label_map"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
     return tfds.features.FeaturesDict(features)
 
 
-def _dataset_info(
-    folder: Path, features: tfds.features.FeaturesDict, category_ids: Mapping[str, int]
-) -> tfds.core.DatasetInfo:
+def _dataset_info(folder: Path, features: tfds.features.FeaturesDict, named: Mapping[str, Any]) -> tfds.core.DatasetInfo:
     identity = tfds.core.dataset_info.DatasetIdentity(
         name=NAME, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=__name__
     )
     supervised = ("image", "label") if "label" in features else None
-    metadata = tfds.core.MetadataDict({CATEGORY_IDS: dict(category_ids)}) if category_ids else None
+    known = {key: value for key, value in named.items() if value}
+    metadata = tfds.core.MetadataDict(known) if known else None
     info = tfds.core.DatasetInfo(builder=identity, features=features, supervised_keys=supervised, metadata=metadata)
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
     return info

@@ -1,11 +1,14 @@
-"""The records of a source: each is one unchecked image with its annotations: label, captions, objects."""
+"""The records of a source: each is one unchecked image with its annotations: label, captions, objects, label map."""
 
 import errno
 import hashlib
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Faults of images that a source does not read, and notes on images that it does read.
 OUTSIDE = "outside the class folders"
@@ -43,6 +46,24 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Which class each pixel of an image has, in the numbers of the source.
+
+    Attributes:
+        load: returns the numbers: integers (H, W), at least 0, of the size of the image. An `UnusableValue` or an `OSError`
+            that it raises becomes the fault of the image.
+        names: number -> class name, in the order in which a data set numbers the classes. Several numbers with one name are
+            one class. A number without a name is a fault, unless it is ignored. None: every number is a class, named by its
+            digits.
+        ignored: the numbers that say nothing about a pixel.
+    """
+
+    load: Callable[[], NDArray[np.integer]]
+    names: Mapping[int, str] | None = None
+    ignored: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An image from its source.
 
@@ -58,6 +79,7 @@ class Record:
         drawn_on: (height, width) of the picture that the objects were drawn on, if the source says it. If the file has
             another size, the objects are fitted to it.
         notes: what a reader should know about it, one line each.
+        label_map: which class each pixel has.
     """
 
     name: str
@@ -70,6 +92,7 @@ class Record:
     fault: str = ""
     drawn_on: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    label_map: LabelMap | None = None
 
     def file_size(self) -> int:
         """The size of the file in bytes; 0 if the content is not a file or cannot be found: `load` says why."""

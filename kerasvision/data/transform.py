@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerasvision.config.experiment import Transform
+from kerasvision.data.resized_maps import place_map
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import DataError
@@ -88,14 +89,17 @@ class ImageTransform:
 
     @without_autograph
     def prepared(self, example: Tensors) -> Tensors:
-        """An example of an ExampleSet with pixels instead of bytes, and with its objects moved accordingly.
+        """An example of an ExampleSet with pixels instead of bytes; its objects and its label map move with them.
 
-        "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`.
+        "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`, and "label_map"
+        is that of `place_map`.
         """
         pixels, placement, size = self.placed(example["image"])
         prepared = {**example, "image": pixels}
         if "objects" in example:
             prepared["objects"] = place_objects(example["objects"], size, placement, image_size=self.settings.image_size)
+        if "label_map" in example:
+            prepared["label_map"] = place_map(example["label_map"], placement, image_size=self.settings.image_size)
         return prepared
 
     @without_autograph

@@ -165,25 +165,30 @@ def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, imag
 
 
 @without_autograph
-def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """Masks moved with their picture: each pixel of the result has the value where its centre comes from, 0 outside.
+def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int], fill: int = 0) -> tf.Tensor:
+    """Masks moved with their picture: each pixel of the result has the value where its centre comes from, `fill` outside.
 
     Args:
         masks: (M, H, W), any numeric dtype.
         placement: where the picture goes.
         image_size: (height, width) of the result.
+        fill: the value outside the picture.
 
     Returns:
         (M, height, width), the same dtype.
+
+    >>> beside = Placement(tf.constant([1.0, 1.0]), tf.constant([0.0, 1.0]))  # one pixel to the right
+    >>> place_masks(tf.constant([[[7, 8]]], tf.uint8), beside, image_size=(1, 4), fill=255).numpy().tolist()
+    [[[255, 7, 8, 255]]]
     """
+    insides = []
     for axis, side in enumerate(image_size, start=1):
         middle = (tf.range(side, dtype=tf.float32) + 0.5 - placement.translation[axis - 1]) / placement.scale[axis - 1]
         index = tf.cast(tf.floor(middle), tf.int32)
         count = tf.shape(masks)[axis]
-        inside = tf.cast((index >= 0) & (index < count), masks.dtype)
+        insides.append((index >= 0) & (index < count))
         masks = tf.gather(masks, tf.clip_by_value(index, 0, count - 1), axis=axis)
-        masks *= inside[:, tf.newaxis] if axis == 1 else inside
-    return masks
+    return tf.where(insides[0][:, tf.newaxis] & insides[1], masks, tf.cast(fill, masks.dtype))
 
 
 def _interpolated(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:

@@ -12,20 +12,25 @@ from kerasvision.data.png import encode_png
 
 @pytest.fixture(scope="session")
 def make_examples():
-    """(folder, split=[(id, pixels, class name, captions, objects), ...], ...) -> the ExampleSet of them, as PNG.
+    """(folder, split=[(id, pixels, class name, captions, objects, map), ...], ...) -> the ExampleSet of them, as PNG.
 
     Pixels are uint8, or the bytes of a file.
     The class name and what follows may be left out; objects are as `kerasvision.data.examples.ExampleObject` says, and
-    without `crowd` and `area` they are no crowds and 1 pixel large.
+    without `crowd` and `area` they are no crowds and 1 pixel large. With `map_classes`, the map is uint8 (H, W).
     """
 
     def file(pixels):
         return pixels if isinstance(pixels, bytes) else encode_png(np.asarray(pixels, np.uint8))
 
-    def make(folder, **splits):
+    def make(folder, map_classes=(), **splits):
         encoded = {
             split: [Example(name, file(pixels), *said) for name, pixels, *said in rows] for split, rows in splits.items()
         }
+        if map_classes:
+            encoded = {
+                split: [row._replace(label_map=encode_png(np.asarray(row.label_map, np.uint8))) for row in rows]
+                for split, rows in encoded.items()
+            }
         encoded = {
             split: [row._replace(objects=[{"crowd": False, "area": 1.0, **thing} for thing in row.objects]) for row in rows]
             for split, rows in encoded.items()
@@ -39,6 +44,7 @@ def make_examples():
             object_classes=sorted({thing["label"] for thing in objects}),
             captions=any(example.captions for example in examples),
             masks=any("mask" in thing for thing in objects),
+            map_classes=map_classes,
             folder=folder,
         )
         return ExampleSet(folder)

@@ -122,9 +122,39 @@ def test_tfds_alone_decodes_the_masks(scenes):
     assert found["none"]["bbox"].shape == (0, 4)
 
 
+@pytest.fixture(scope="module")
+def mapped(make_examples, tmp_path_factory):
+    """Two images of 2 x 3 with label maps."""
+    rows = [(f"{k}", np.zeros((2, 3)), "", (), (), [[0, 1, 255], [k, k, k]]) for k in range(2)]
+    folder = tmp_path_factory.mktemp("mapped") / "data"
+    return folder, make_examples(folder, map_classes=("sky", "road"), train=rows)
+
+
+def test_label_maps_come_back_with_the_names_of_their_numbers(mapped):
+    _, examples = mapped
+    assert (examples.has_label_maps, examples.map_classes) == (True, ("sky", "road"))
+    assert examples.dataset("train").element_spec["label_map"] == tf.TensorSpec((), tf.string)
+    found = {example["id"]: example["label_map"] for example in examples.dataset("train").as_numpy_iterator()}
+    assert tf.io.decode_png(found[b"1"])[..., 0].numpy().tolist() == [[0, 1, 255], [1, 1, 1]]
+
+
+def test_tfds_alone_decodes_label_maps_and_says_their_classes(mapped):
+    builder = tfds.builder_from_directory(str(mapped[0]))
+    assert builder.info.metadata["map_classes"] == ["sky", "road"]
+    for example in tfds.as_numpy(builder.as_dataset(split="train")):
+        assert example["label_map"][..., 0].tolist() == [[0, 1, 255], [int(example["id"])] * 3]
+
+
+def test_a_label_map_has_at_most_255_classes(tmp_path):
+    with pytest.raises(DataError, match="label maps may have at most 255 classes"):
+        ExampleWriter(tmp_path / "data", map_classes=map(str, range(256)))
+    assert not (tmp_path / "data").exists()
+
+
 def test_labels_alone_are_read_without_captions_and_objects(make_examples, tmp_path):
     examples = make_examples(tmp_path / "data", train=[("1", np.zeros((2, 2)), "a"), ("2", np.ones((2, 2)), "b")])
     assert (examples.has_captions, examples.has_masks, examples.object_classes) == (False, False, ())
+    assert (examples.has_label_maps, examples.map_classes) == (False, ())
     assert examples.dataset("train").element_spec == {
         "image": tf.TensorSpec((), tf.string),
         "label": tf.TensorSpec((), tf.int64),

@@ -1,12 +1,14 @@
 """One function from bytes to input, fitted on the training images only."""
 
 import functools
+import io
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from sklearn.decomposition import PCA
 
 from kerasvision import config as c
@@ -227,6 +229,32 @@ def test_objects_are_where_their_pixels_are(fit_name):
     corners = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
     np.testing.assert_allclose(out["objects"]["bbox"][0] * 20, corners, atol=1e-5)
     assert (out["objects"]["crowd"].numpy().tolist(), out["objects"]["area"].numpy().tolist()) == ([True], [150.0])
+
+
+@pytest.mark.parametrize("fit_name", ["stretch", "crop", "pad"])
+def test_a_label_map_is_where_its_pixels_are(fit_name):
+    numbers = np.full((20, 40), 7, np.uint8)
+    numbers[4:12, 10:30] = 200
+    transform = ImageTransform(c.Transform(image_size=(20, 20), fit=fit_name), (0.0,) * 3, (1.0,) * 3)
+    png = tf.constant(encode_png(numbers))
+    out = transform.prepared({"image": png, "label_map": png})
+    assert (out["label_map"].dtype, out["label_map"].shape) == (tf.uint8, (20, 20))
+    pixels = out["image"][..., 0].numpy()
+    inside = pixels >= 7  # the letterbox is black
+    np.testing.assert_array_equal(out["label_map"] == 255, ~inside)
+    # Nothing between the numbers of the map: where the image is mixed, the map has the number of the nearer pixel.
+    np.testing.assert_array_equal(out["label_map"].numpy()[inside], np.where(pixels > 103.5, 200, 7)[inside])
+
+
+def test_a_label_map_of_an_image_that_exif_turns_is_that_of_the_upright_image():
+    numbers = np.repeat([[0, 50], [100, 150], [200, 250]], 8, axis=0).repeat(8, axis=1).astype(np.uint8)
+    turned = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the stored picture is a quarter turn to the left of the upright one
+    Image.fromarray(np.rot90(numbers)).save(turned, "PNG", exif=exif)
+    transform = ImageTransform(c.Transform(image_size=(24, 16)), (0.0,) * 3, (1.0,) * 3)
+    out = transform.prepared({"image": tf.constant(turned.getvalue()), "label_map": tf.constant(encode_png(numbers))})
+    np.testing.assert_array_equal(out["label_map"], out["image"][..., 0])
 
 
 @pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"])

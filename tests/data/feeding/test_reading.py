@@ -83,6 +83,16 @@ def test_only_what_is_read_is_in_the_batches(example_set, budget, reads, expecte
     assert parts_of(example_set, reads=reads, memory_budget_gb=budget) == (expected, expected)
 
 
+@WAYS
+@pytest.mark.parametrize(
+    ("reads", "expected"), [({"label_map"}, ["id", "image", "label_map"]), ({"label"}, ["id", "image"])]
+)
+def test_label_maps_are_in_the_batches_of_a_task_that_reads_them(make_examples, tmp_path, budget, reads, expected):
+    rows = [(f"m{k}", np.zeros((6, 5)), "", (), (), np.full((6, 5), k)) for k in range(4)]
+    mapped = make_examples(tmp_path / "data", map_classes=tuple("abcd"), train=rows, validation=rows)
+    assert parts_of(mapped, reads=reads, memory_budget_gb=budget) == (expected, expected)
+
+
 def test_masks_that_nobody_reads_are_not_decoded(make_examples, tmp_path):
     broken = scenes(make_examples, tmp_path / "data", {"mask": b"no PNG"})
     settings = {"transform": TRANSFORM, "encode": lambda batch: (batch["objects"]["bbox"], ()), "batch_size": 2}
