@@ -19,7 +19,7 @@ class Augmentation(Component):
     """Base class of all augmentations, including a user's own.
 
     `implementation` is a function (batch, *, numbers, settings) -> batch. The batch is a dict of tensors. It has
-    "image", float32 (N, H, W, C) in [0, 255]. If the data have objects, it also has "objects", whose boxes and masks must
+    "image", float32 (N, H, W, C) in [0, 255]. If the task reads them, it also has "objects" and "label_map", which must
     follow the pixels (see `kerasvision.data.augmentation`). `numbers`, float32 (N, draws) in [0, 1), is the only source of
     randomness.
     """
@@ -28,6 +28,8 @@ class Augmentation(Component):
     per_image: ClassVar[bool] = False
     # Whether it overlays images that were moved differently, so that no box can mark where an object is.
     blends: ClassVar[bool] = False
+    # Whether every pixel of the result still comes from one image, so that a label map can follow it.
+    keeps_pixels_apart: ClassVar[bool] = True
 
     @property
     def reads(self) -> frozenset[ExamplePart]:
@@ -129,8 +131,8 @@ class EncodedCrop(Augmentation):
     """Base class of crops of the encoded image. They replace the transform's own resizing, so one must come first.
 
     `implementation` is a function (example, *, numbers, settings, transform) -> example. The example has "image", the
-    encoded bytes, and perhaps "objects". `numbers` is float32 (draws,), and `transform` is `Transform`. The result has
-    pixels of the network's input size.
+    encoded bytes, and perhaps "objects" and "label_map". `numbers` is float32 (draws,), and `transform` is `Transform`. The
+    result has pixels of the network's input size.
     """
 
 
@@ -252,13 +254,26 @@ def check_area_and_ratio(area: tuple[float, float], ratio: tuple[float, float]) 
         raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {area} and {ratio}")
 
 
-def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool) -> None:
-    """Raises ConfigError for mixing that requires labels or forbids them, and for overlaying images that have objects."""
+def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool, has_label_maps: bool = False) -> None:
+    """Raises ConfigError for mixing that requires labels or forbids them, and for overlaying images with other annotations.
+
+    Args:
+        augment: the augmentations.
+        labelled: whether the images have labels.
+        has_objects: whether an augmentation gets objects with the images.
+        has_label_maps: whether it gets label maps with the images.
+    """
     for settings in augment:
         name = type(settings).__name__
-        if isinstance(settings, Mixing) and settings.mixes_labels and not labelled:
+        if has_label_maps and not settings.keeps_pixels_apart:
+            raise ConfigError(
+                f"{name} blends the pixels of several images, which a label map cannot follow",
+                hint=f"remove {name} from augment" + (", or use CutMix" if isinstance(settings, Mixing) else ""),
+            )
+        if isinstance(settings, Mixing) and settings.mixes_labels and not labelled and not has_label_maps:
             raise ConfigError(f"{name} mixes labels, but these examples have none", hint=f"remove {name} from augment")
-        if isinstance(settings, Mixing) and not settings.mixes_labels and labelled and not has_objects:
+        has_others = has_objects or has_label_maps
+        if isinstance(settings, Mixing) and not settings.mixes_labels and labelled and not has_others:
             raise ConfigError(
                 f"{name} shows parts of several images, which no single label fits",
                 hint=f"remove {name} from augment, or use MixUp or CutMix",

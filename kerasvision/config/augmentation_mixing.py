@@ -20,6 +20,7 @@ class MixUp(Mixing):
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.mixing:mix_up"
     draws: ClassVar[int] = 3
+    keeps_pixels_apart: ClassVar[bool] = False
 
     alpha: float = Field(
         default=0.2,
@@ -34,6 +35,7 @@ class CutMix(Mixing):
     """Paste a random rectangle of another image of the batch into each image; labels are mixed in proportion to the areas.
 
     The rectangle's share of the area is drawn for each image from Beta(alpha, alpha). What exceeds the border is cut off.
+    With label maps, the same rectangle of the other image's map is pasted, and labels are not needed.
 
     Source: Yun et al., 2019, https://arxiv.org/abs/1905.04899, section 3.1 and algorithm A1.
     """
@@ -51,7 +53,7 @@ class CutMix(Mixing):
 
 
 class Mosaic(Mixing):
-    """Put parts of four images of the batch together into one; their objects come with them.
+    """Put parts of four images of the batch together into one; their objects and label maps come with them.
 
     A point of the image parts it into four rectangles. The first gets a part of the image itself, each of the others a part
     of another image of the batch, in a random order. Each part is shrunk by its own factor, drawn from `scale`, but never by

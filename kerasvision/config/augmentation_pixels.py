@@ -186,6 +186,7 @@ class AugMix(Augmentation):
     implementation: ClassVar[str] = "kerasvision.data.augmentation.policies:aug_mix"
     per_image: ClassVar[bool] = True
     blends: ClassVar[bool] = True
+    keeps_pixels_apart: ClassVar[bool] = False
 
     severity: float = Field(default=3.0, ge=0.1, le=10, description="an operation's strength is uniform in [0.1, severity]")
     width: int = Field(default=3, ge=1, le=10, description="how many chains")

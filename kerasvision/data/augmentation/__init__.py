@@ -1,4 +1,4 @@
-"""Random changes to training images; boxes and masks move with the pixels. The same numbers give the same images.
+"""Random changes to training images; boxes, masks and label maps move with the pixels. Equal numbers give equal images.
 
 A batch is a dict of tensors:
 
@@ -11,6 +11,8 @@ A batch is a dict of tensors:
         "mask"      uint8 (N, M, H, W), 1 inside the object and 0 elsewhere; if the data have masks
         "visible"   float32 (N, M) in [0, 1], which share of its box is visible; only between the augmentations, if
                     VisibleObjects is one of them
+    "label_map"     uint8 (N, H, W), the class number of each pixel; 255 says nothing about a pixel, and what a move uncovers
+                    or a rectangle covers becomes 255; if the task reads label maps
     "label"         int64 (N,); if the data have labels
     "label_shares"  float32 (N, classes), each row with sum 1; MixUp and CutMix make it from the labels
 

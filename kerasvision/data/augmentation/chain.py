@@ -109,11 +109,12 @@ class Augmenter:
         """The batch after the mixing. MixUp and CutMix give "label_shares": float32 (N, num_classes), each row with sum 1.
 
         Args:
-            batch: for MixUp and CutMix with "label", int64 (N,), or with "label_shares" from an earlier mixing.
+            batch: for MixUp and CutMix with "label", int64 (N,), or with "label_shares" from an earlier mixing; for CutMix
+                a "label_map" is enough.
             numbers: float32 (N, draws) in [0, 1), the same as for the other augmentations.
             num_classes: how many classes there are.
         """
-        if "label_shares" not in batch and any(settings.mixes_labels for settings in self.mixing):
+        if "label" in batch and "label_shares" not in batch and any(settings.mixes_labels for settings in self.mixing):
             batch = {**batch, "label_shares": tf.one_hot(batch["label"], num_classes)}
         return self._judged(self._changed(batch, numbers, self._steps[True]), numbers)
 

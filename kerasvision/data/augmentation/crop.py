@@ -6,6 +6,7 @@ from kerasvision.config.augmentation import IouCrop, RandomResizedCrop
 from kerasvision.config.experiment import Transform
 from kerasvision.data.augmentation.draws import integers
 from kerasvision.data.augmentation.objects import VISIBLE, keep_objects, less_visible
+from kerasvision.data.resized_maps import place_map
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.data.tight_boxes import tight_boxes
@@ -17,10 +18,10 @@ from kerasvision.ops.resize import Placement, cut_out, place_image
 def random_resized_crop(
     example: Tensors, *, numbers: tf.Tensor, settings: RandomResizedCrop, transform: Transform
 ) -> Tensors:
-    """An example with the pixels of a random part of its image, and with the objects in that part.
+    """An example with the pixels of a random part of its image, and with the objects and the label map of that part.
 
     Args:
-        example: "image" string scalar, the encoded image; perhaps "objects", and other keys, which are kept.
+        example: "image" string scalar, the encoded image; perhaps "objects" and "label_map", and other keys, which are kept.
         numbers: float32 (draws,) in [0, 1).
         settings: how large the part is.
         transform: the size and the colour mode of the network's input. Its `fit` is not used: the part is stretched.
@@ -122,11 +123,13 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
 
 
 def _cropped(example: Tensors, image: OpenImage, part: tf.Tensor, *, image_size: tuple[int, int]) -> Tensors:
-    """The example with the pixels and the objects of a part, int32 (4,), of its image."""
+    """The example with the pixels, the objects and the label map of a part, int32 (4,), of its image."""
     within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
     cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}
+    placement = cut_out(part, image_size=image_size)
+    if "label_map" in example:
+        cropped["label_map"] = place_map(example["label_map"], placement, image_size=image_size)
     if "objects" in example:
-        placement = cut_out(part, image_size=image_size)
         cropped["objects"] = _placed(example["objects"], image.size, placement, image_size=image_size)
     return cropped
 

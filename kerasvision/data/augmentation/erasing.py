@@ -1,8 +1,12 @@
-"""Augmentations that cover a part of the image: random erasing and cutout. A completely covered object is removed."""
+"""Augmentations that cover a part of the image: random erasing and cutout.
+
+A completely covered object is removed. A label map says nothing about covered pixels.
+"""
 
 import tensorflow as tf
 
 from kerasvision.config.augmentation_pixels import Cutout, RandomErasing
+from kerasvision.config.example_parts import IGNORED
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import integers, uniform
 from kerasvision.data.augmentation.objects import covered_in_part, keep_objects
@@ -54,6 +58,8 @@ def cutout(batch: Batch, *, numbers: tf.Tensor, settings: Cutout) -> Batch:
 def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tensor) -> Batch:
     """The batch with a rectangle of every image covered by `fill`, and without the objects that it covers completely.
 
+    A label map becomes 255 there: a network cannot know what a covered pixel was.
+
     Args:
         batch: see the package's docstring.
         rectangles: int32 (N, 4): top, left, bottom, right in pixels, the last two exclusive; inside the image.
@@ -71,6 +77,10 @@ def cover_rectangles(batch: Batch, rectangles: tf.Tensor, fill: float | tf.Tenso
         shown = tf.reduce_any(hidden * tf.constant([1.0, 1.0, -1.0, -1.0]) > 0.01, axis=-1)
         objects = covered_in_part(batch["objects"], tf.cast(rectangles, tf.float32)[:, None] / sides)
         changed["objects"] = keep_objects(objects, shown & (batch["objects"]["label"] >= 0))
+    if "label_map" in batch:
+        changed["label_map"] = paste_in_maps(
+            batch["label_map"], rectangles, tf.fill(tf.shape(batch["label_map"]), tf.constant(IGNORED, tf.uint8))
+        )
     return changed
 
 
@@ -78,12 +88,12 @@ def paste_rectangles(images: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor
     """The images, each with a rectangle of another image.
 
     Args:
-        images: float32 (N, H, W, C).
+        images: (N, H, W, C), uint8 or float32.
         rectangles: int32 (N, 4): top, left, bottom, right in pixels, the last two exclusive; inside the image.
-        others: float32 (N, H, W, C), the other images.
+        others: (N, H, W, C), the other images.
 
     Returns:
-        float32 (N, H, W, C).
+        (N, H, W, C) of the same dtype.
 
     >>> zeros, ones = tf.zeros((1, 2, 3, 1)), tf.ones((1, 2, 3, 1))
     >>> paste_rectangles(zeros, tf.constant([[0, 1, 1, 3]]), ones)[0, :, :, 0].numpy().tolist()
@@ -97,6 +107,11 @@ def paste_rectangles(images: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor
     flat = tf.stack([-1, height, width * channels])
     chosen = tf.where(of_rows[:, :, None] & of_columns[:, None, :], tf.reshape(others, flat), tf.reshape(images, flat))
     return tf.ensure_shape(tf.reshape(chosen, tf.shape(images)), images.shape)
+
+
+def paste_in_maps(label_maps: tf.Tensor, rectangles: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """`paste_rectangles` for label maps, uint8 (N, H, W)."""
+    return paste_rectangles(label_maps[..., tf.newaxis], rectangles, others[..., tf.newaxis])[..., 0]
 
 
 def _noise(image: tf.Tensor, number: tf.Tensor) -> tf.Tensor:

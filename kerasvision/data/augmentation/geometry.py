@@ -1,6 +1,6 @@
-"""Augmentations that move pixels: shifts, mirror images, rotations and zooms. Boxes and masks move with them.
+"""Augmentations that move pixels: shifts, mirror images, rotations and zooms. All annotations move with them.
 
-They change "image", float32 (N, H, W, C) in [0, 255], and "objects" of a batch; see the package's docstring.
+They change "image", float32 (N, H, W, C) in [0, 255], "objects" and "label_map" of a batch; see the package's docstring.
 """
 
 import math
@@ -10,14 +10,15 @@ import tensorflow as tf
 from kerasvision.config.augmentation import PadCrop, RandomFlip, Rotate, ScaleJitter, Translate, Zoom
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import integers, uniform
-from kerasvision.data.augmentation.objects import affine_map, moved_objects, moved_pixels
+from kerasvision.data.augmentation.objects import affine_map, moved_map, moved_objects, moved_pixels
 
 
 def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
     """Every image moved by up to `pad` pixels in each direction; the border pixels fill the gap.
 
     This equals padding with the border pixels and cropping at a random place: pixel (y, x) of the result is pixel
-    (y + dy, x + dx) of the image, clipped to it. Pixels that repeat the border belong to no box and no mask.
+    (y + dy, x + dx) of the image, clipped to it. Pixels that repeat the border belong to no box and no mask, and a label
+    map says nothing about them.
 
     `numbers`, float32 (N, 2) in [0, 1), draw the shifts down and across.
     """
@@ -27,7 +28,7 @@ def pad_crop(batch: Batch, *, numbers: tf.Tensor, settings: PadCrop) -> Batch:
     rows = tf.clip_by_value(tf.range(shape[1])[None] + shift[:, :1], 0, shape[1] - 1)
     columns = tf.clip_by_value(tf.range(shape[2])[None] + shift[:, 1:], 0, shape[2] - 1)
     moved = tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
-    return _with_objects(batch, moved, affine_map(1, 0, shift[:, 1], 0, 1, shift[:, 0]))
+    return _with_annotations(batch, moved, affine_map(1, 0, shift[:, 1], 0, 1, shift[:, 0]))
 
 
 def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Batch:
@@ -38,7 +39,7 @@ def random_flip(batch: Batch, *, numbers: tf.Tensor, settings: RandomFlip) -> Ba
     flips = numbers < 0.5
     across, down = flips[:, 0] & (settings.direction != "vertical"), flips[:, 1] & (settings.direction != "horizontal")
     images = _mirrored(batch["image"], down=down, across=across)
-    return _with_objects(batch, images, affine_map(tf.where(across, -1, 1), 0, 0, 0, tf.where(down, -1, 1), 0))
+    return _with_annotations(batch, images, affine_map(tf.where(across, -1, 1), 0, 0, 0, tf.where(down, -1, 1), 0))
 
 
 def rotate(batch: Batch, *, numbers: tf.Tensor, settings: Rotate) -> Batch:
@@ -99,11 +100,13 @@ def _mirrored(images: tf.Tensor, *, down: tf.Tensor, across: tf.Tensor) -> tf.Te
 
 
 def _warped(batch: Batch, maps: tf.Tensor, *, fill: float) -> Batch:
-    return _with_objects(batch, moved_pixels(batch["image"], maps, fill=fill), maps)
+    return _with_annotations(batch, moved_pixels(batch["image"], maps, fill=fill), maps)
 
 
-def _with_objects(batch: Batch, images: tf.Tensor, maps: tf.Tensor) -> Batch:
+def _with_annotations(batch: Batch, images: tf.Tensor, maps: tf.Tensor) -> Batch:
     moved = {**batch, "image": tf.ensure_shape(images, batch["image"].shape)}
     if "objects" in batch:
         moved["objects"] = moved_objects(batch["objects"], maps, image_size=tf.shape(images)[1:3])
+    if "label_map" in batch:
+        moved["label_map"] = moved_map(batch["label_map"], maps)
     return moved

@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each image of a batch is mixed with another one, and so is its label.
+"""MixUp and CutMix: each image of a batch is mixed with another one, and so is its label; CutMix pastes label maps too.
 
 Keras' layers of these names draw from their own generator, so they cannot be functions of our numbers.
 """
@@ -8,7 +8,7 @@ import tensorflow as tf
 from kerasvision.config.augmentation_mixing import CutMix, MixUp
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import beta, integers
-from kerasvision.data.augmentation.erasing import paste_rectangles
+from kerasvision.data.augmentation.erasing import paste_in_maps, paste_rectangles
 
 
 def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
@@ -32,10 +32,11 @@ def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
 
 
 def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
-    """Each image with a rectangle of another one; the labels are mixed by area.
+    """Each image with a rectangle of another one; the labels are mixed by area, and a label map gets the same rectangle.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes), and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes) or "label_map" uint8 (N, H, W)
+            or both, and other keys.
         numbers: float32 (N, 5) in [0, 1): they draw the other image, the share, the row and the column of the rectangle's
             centre, and whether to mix.
         settings: probability, and alpha of the share's distribution.
@@ -51,11 +52,12 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
     area = tf.reduce_prod(rectangles[:, 2:] - rectangles[:, :2], axis=1)
     share = 1 - tf.cast(area, tf.float32) / tf.cast(size[0] * size[1], tf.float32)
     other = partners(numbers[:, 0])
-    return {
-        **batch,
-        "image": paste_rectangles(images, rectangles, tf.gather(images, other)),
-        "label_shares": _mixed_labels(batch["label_shares"], share, other),
-    }
+    mixed = {**batch, "image": paste_rectangles(images, rectangles, tf.gather(images, other))}
+    if "label_shares" in batch:
+        mixed["label_shares"] = _mixed_labels(batch["label_shares"], share, other)
+    if "label_map" in batch:
+        mixed["label_map"] = paste_in_maps(batch["label_map"], rectangles, tf.gather(batch["label_map"], other))
+    return mixed
 
 
 def partners(numbers: tf.Tensor) -> tf.Tensor:

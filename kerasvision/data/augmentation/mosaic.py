@@ -1,6 +1,6 @@
-"""Mosaic: parts of four images of a batch, put together into one image, with their objects."""
+"""Mosaic: parts of four images of a batch, put together into one image, with their objects and label maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -37,10 +37,10 @@ class Tile(NamedTuple):
 
 
 def mosaic(batch: Batch, *, numbers: tf.Tensor, settings: Mosaic) -> Batch:
-    """Each image with parts of three others around a part of itself, and the objects in these parts.
+    """Each image with parts of three others around a part of itself, and the objects and label maps of these parts.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects", and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects" and "label_map", and other keys.
         numbers: float32 (N, 18) in [0, 1). The first two of the first row draw where the four meet; then each row draws the
             three others, the four scales, the four places (y and x), and whether to mix.
         settings: the ranges, and the probability.
@@ -58,10 +58,13 @@ def mosaic(batch: Batch, *, numbers: tf.Tensor, settings: Mosaic) -> Batch:
         objects = {name: tf.concat([part[name] for part in together], axis=1) for name in batch["objects"]}
         mixed &= tf.reduce_sum(tf.cast(objects["label"] >= 0, tf.int32), axis=1) <= rows
         changed["objects"] = _chosen_objects(mixed, objects, batch["objects"], rows=rows)
-    tops_left, tops_right, bottoms_left, bottoms_right = (_pixels(tile, images) for tile in tiles)
-    rows_of_tiles = tf.concat([tops_left, tops_right], axis=2), tf.concat([bottoms_left, bottoms_right], axis=2)
-    together = tf.ensure_shape(tf.concat(rows_of_tiles, axis=1), images.shape)
+    together = tf.ensure_shape(_joined([_pixels(tile, images) for tile in tiles]), images.shape)
     changed["image"] = tf.where(mixed[:, None, None, None], together, images)
+    if "label_map" in batch:
+        numbers_of_pixels = batch["label_map"]
+        parts = [_nearest(tile, tf.gather(numbers_of_pixels, tile.other), sides=tf.shape(images)[1:3]) for tile in tiles]
+        together = tf.ensure_shape(_joined(parts), numbers_of_pixels.shape)
+        changed["label_map"] = tf.where(mixed[:, None, None], together, numbers_of_pixels)
     return changed
 
 
@@ -86,6 +89,12 @@ def make_tiles(sides: tf.Tensor, numbers: tf.Tensor, settings: Mosaic) -> list[T
         free = lengths - tf.cast(size, tf.float32) / scale
         tiles.append(Tile(corner, size, other, scale, numbers[:, 9 + 2 * number : 11 + 2 * number] * tf.maximum(free, 0.0)))
     return tiles
+
+
+def _joined(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    """(N, H, W, ...): what the four tiles show, each (N, height, width, ...), row by row."""
+    top_left, top_right, bottom_left, bottom_right = parts
+    return tf.concat([tf.concat([top_left, top_right], axis=2), tf.concat([bottom_left, bottom_right], axis=2)], axis=1)
 
 
 def _pixels(tile: Tile, images: tf.Tensor) -> tf.Tensor:
@@ -115,14 +124,20 @@ def _objects_in(tile: Tile, objects: Mapping[str, tf.Tensor], *, sides: tf.Tenso
 
 
 def _masks(tile: Tile, masks: tf.Tensor, *, sides: tf.Tensor) -> tf.Tensor:
-    """uint8 (N, M, H, W): in the tile what its part of `masks` shows, each pixel the nearest one, and 0 elsewhere."""
-    for axis in (0, 1):
-        places = (tf.range(tile.size[axis], dtype=tf.float32) + 0.5) / tile.scale + tile.start[:, axis, None]
-        places = tf.clip_by_value(tf.cast(places, tf.int32), 0, sides[axis] - 1)
-        masks = tf.gather(masks, places, axis=2 + axis, batch_dims=1)
+    """uint8 (N, M, H, W): in the tile what its part of `masks` shows, and 0 elsewhere."""
+    masks = _nearest(tile, masks, sides=sides)
     after = sides - tile.corner - tile.size
     around = tf.stack([tile.corner, after], axis=1)
     return tf.pad(masks, tf.concat([tf.zeros((2, 2), tf.int32), around], axis=0))
+
+
+def _nearest(tile: Tile, pictures: tf.Tensor, *, sides: tf.Tensor) -> tf.Tensor:
+    """(N, ..., height, width): what the tile shows of (N, ..., H, W), each pixel the nearest one."""
+    for axis in (0, 1):
+        places = (tf.range(tile.size[axis], dtype=tf.float32) + 0.5) / tile.scale + tile.start[:, axis, None]
+        places = tf.clip_by_value(tf.cast(places, tf.int32), 0, sides[axis] - 1)
+        pictures = tf.gather(pictures, places, axis=pictures.shape.rank - 2 + axis, batch_dims=1)
+    return pictures
 
 
 def _chosen_objects(

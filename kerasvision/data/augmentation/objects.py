@@ -1,7 +1,8 @@
-"""Pixels, boxes and masks move together: every move of an image is an affine map, which says where each pixel comes from.
+"""Pixels, boxes, masks and label maps move together.
 
-A map is float64 (N, 2, 3), rows [[a, b, s], [c, d, t]]: the pixel of the result at (x, y) comes from (a x + b y + s,
-c x + d y + t) of the image. Both are in pixels from the centre of the picture, x to the right and y down.
+Every move of an image is an affine map, which says where each pixel comes from. It is float64 (N, 2, 3), rows [[a, b, s],
+[c, d, t]]: the pixel of the result at (x, y) comes from (a x + b y + s, c x + d y + t) of the image. Both are in pixels from
+the centre of the picture, x to the right and y down.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from kerasvision.config.example_parts import IGNORED
 from kerasvision.data.tight_boxes import tight_boxes
 from kerasvision.ops.boxes import areas
 
@@ -83,6 +85,23 @@ def moved_objects(objects: Mapping[str, tf.Tensor], maps: tf.Tensor, *, image_si
         moved["mask"] = _moved_masks(moved["mask"], maps)
         moved["bbox"] = tight_boxes(moved["bbox"], moved["mask"])
     return moved
+
+
+def moved_map(label_map: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
+    """Label maps moved by the maps: each pixel has the number of the nearest one, and 255 if that is outside the image.
+
+    Args:
+        label_map: uint8 (N, H, W).
+        maps: float64 (N, 2, 3), see above.
+
+    Returns:
+        uint8 (N, H, W).
+
+    >>> to_the_right = affine_map(1, 0, tf.constant([-1.0]), 0, 1, 0)
+    >>> moved_map(tf.constant([[[3, 4, 5]]], tf.uint8), to_the_right).numpy().tolist()
+    [[[255, 3, 4]]]
+    """
+    return moved_pixels(label_map[..., tf.newaxis], maps, fill=IGNORED, interpolation="NEAREST")[..., 0]
 
 
 def padded_objects(objects: Mapping[str, tf.Tensor], rows: int) -> dict[str, tf.Tensor]:

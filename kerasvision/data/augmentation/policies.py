@@ -15,7 +15,7 @@ from kerasvision.config.augmentation_pixels import AugMix, RandAugment
 from kerasvision.data.augmentation import pillow_operations
 from kerasvision.data.augmentation.chain import Batch
 from kerasvision.data.augmentation.draws import exponential, integers, sign, uniform
-from kerasvision.data.augmentation.objects import affine_map, moved_objects, moved_pixels
+from kerasvision.data.augmentation.objects import affine_map, moved_map, moved_objects, moved_pixels
 from kerasvision.data.augmentation.per_image import map_images
 
 # uint8 (H, W, C) image, int32 operation, float32 signed strength in [-1, 1] -> uint8 (H, W, C).
@@ -63,10 +63,10 @@ AUG_MIX = Policy(
 
 
 def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> Batch:
-    """Every image after some of the 14 operations; boxes and masks move with it.
+    """Every image after some of the 14 operations; boxes, masks and label maps move with it.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects", and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], perhaps "objects" and "label_map", and other keys.
         numbers: float32 (N, 2 * operations) in [0, 1): for each step they draw the operation and its sign.
         settings: how many operations, their strength, and the fill.
     """
@@ -86,11 +86,13 @@ def rand_augment(batch: Batch, *, numbers: tf.Tensor, settings: RandAugment) -> 
         tf.stack([tf.cast(operations, tf.float32), strengths], axis=-1), [-1, settings.draws]
     )
     result = {**batch, "image": map_images(changed, batch["image"], operations_and_strengths)}
-    if "objects" in batch:
-        size = tf.shape(batch["image"])[1:3]
-        for step in range(settings.operations):
-            maps = _maps(operations[:, step], strengths[:, step], size, policy=RAND_AUGMENT)
+    size = tf.shape(batch["image"])[1:3]
+    for step in range(settings.operations if "objects" in batch or "label_map" in batch else 0):
+        maps = _maps(operations[:, step], strengths[:, step], size, policy=RAND_AUGMENT)
+        if "objects" in batch:
             result["objects"] = moved_objects(result["objects"], maps, image_size=size)
+        if "label_map" in batch:
+            result["label_map"] = moved_map(result["label_map"], maps)
     return result
 
 

@@ -71,7 +71,13 @@ def training_batches(
 
     known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
     if augment:
-        check_data(augment, labelled=bool(examples.classes), has_objects=bool(known.object_classes))
+        present = sizes(known, TRAIN, prepare).parts
+        check_data(
+            augment,
+            labelled=bool(examples.classes),
+            has_objects="objects" in present,
+            has_label_maps="label_map" in present,
+        )
     steps = count // batch_size
     source = training_examples(known, prepare, augment=augment, memory_budget_gb=memory_budget_gb)
     rows = 0
@@ -115,7 +121,7 @@ def evaluation_batches(
     `reduction` are as in `training_batches`.
     """
     known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
-    shapes, needed_gb = sizes(known, split, prepare)
+    shapes, needed_gb, _ = sizes(known, split, prepare)
     is_small = needed_gb <= memory_budget_gb
     if is_small:
         batches = tf.data.Dataset.from_tensor_slices(cached_split(known, split, prepare)).batch(batch_size)

@@ -59,7 +59,7 @@ def training_examples(
     A random crop needs the encoded images, so they are not decoded ahead if `augment` has one.
     """
     encoded = examples.dataset(TRAIN)
-    shapes, needed_gb = sizes(examples, TRAIN, transform)
+    shapes, needed_gb, _ = sizes(examples, TRAIN, transform)
     is_cropped = any(isinstance(settings, EncodedCrop) for settings in augment)
     decoded = not is_cropped and needed_gb <= memory_budget_gb
     cached: Tensors = {}
@@ -79,7 +79,7 @@ def cached_split(examples: SplitExamples, split: str, transform: ReducingTransfo
     if key not in examples.cached:
         encoded = examples.dataset(split)
         wanted = encoded if transform is None else encoded.map(transform.prepared, num_parallel_calls=tf.data.AUTOTUNE)
-        shapes, _ = sizes(examples, split, transform) if transform else (largest_shapes(encoded), None)
+        shapes = sizes(examples, split, transform).shapes if transform else largest_shapes(encoded)
         examples.cached[key] = padded_batches(
             wanted, batch_size=examples.count(split), shapes=shapes, drop_remainder=False
         ).get_single_element()
@@ -93,10 +93,12 @@ class Sizes(NamedTuple):
     Attributes:
         shapes: their `largest_shapes`.
         needed_gb: the memory that they take when they are prepared.
+        parts: the parts that they have when they are prepared.
     """
 
     shapes: Any
     needed_gb: float
+    parts: frozenset[str]
 
 
 def sizes(examples: SplitExamples, split: str, transform: ReducingTransform) -> Sizes:
@@ -105,7 +107,9 @@ def sizes(examples: SplitExamples, split: str, transform: ReducingTransform) -> 
     if key not in examples.cached:
         encoded = examples.dataset(split)
         shapes = largest_shapes(encoded)
-        examples.cached[key] = Sizes(shapes, held_gb(encoded.map(transform.prepared), shapes, count=examples.count(split)))
+        prepared = encoded.map(transform.prepared)
+        needed_gb = held_gb(prepared, shapes, count=examples.count(split))
+        examples.cached[key] = Sizes(shapes, needed_gb, frozenset(prepared.element_spec))
     found: Sizes = examples.cached[key]
     return found
 
