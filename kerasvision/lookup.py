@@ -167,6 +167,7 @@ MODELS = Table(
         "localizer": "kerasvision.models.localizer:localizer",
         "fcos": "kerasvision.models.fcos:fcos",
         "retinanet": "kerasvision.models.retinanet:retinanet",
+        "unet": "kerasvision.models.unet:unet",
     },
     group="family",
     others=OF_KERAS,

@@ -136,6 +136,11 @@ def logits_layer(num_classes: int, *, name: str = "logits") -> layers.Dense:
     return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)
 
 
+def map_logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTensor:
+    """A 1x1 convolution from float32 (N, H, W, C) to (N, H, W, num_classes), in full precision like `logits`."""
+    return layers.Conv2D(num_classes, 1, dtype=keras.config.floatx(), name=name)(x)
+
+
 def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
     """The head of most networks since 2014: the mean over the last map, dropout, logits.
 

@@ -1,9 +1,9 @@
 """The table of networks: for each its family, its paper, the smallest image that it reads, and its published sizes.
 
 The sizes come from papers and from independent implementations, never from our own builders: the tests build each
-network and compare. `kerasvision.lookup.MODELS` says where the code is. Two tables are files of their own: the networks that
-are built on another one (`kerasvision.models.backbone_table`), and those of keras.applications
-(`kerasvision.models.keras_table`).
+network and compare. `kerasvision.lookup.MODELS` says where the code is. Three tables are files of their own: the networks
+that are built on another one (`kerasvision.models.backbone_table`), those that give every pixel its logits
+(`kerasvision.models.pixel_table`), and those of keras.applications (`kerasvision.models.keras_table`).
 
 >>> find("lenet5").figures[0].trainable_weights
 61706
@@ -14,6 +14,7 @@ from kerasvision.lookup import MODELS
 from kerasvision.models.backbone_table import ON_BACKBONES
 from kerasvision.models.figures import D2L, GREY, INDEPENDENT, KERAS, RGB, TORCHVISION, Figure, Network, Shape
 from kerasvision.models.keras_table import keras_row
+from kerasvision.models.pixel_table import PER_PIXEL
 
 VGG_URL = "https://arxiv.org/abs/1409.1556"
 RESNET_URL = "https://arxiv.org/abs/1512.03385"
@@ -341,6 +342,7 @@ NETWORKS = (
         )
     ),
     *ON_BACKBONES,
+    *PER_PIXEL,
 )
 
 

@@ -26,7 +26,8 @@ WIDEST_DENSE = 256
 class Network:
     """A builder with its options, the (H, W, C) of the images for its checks, and whether these checks are slow.
 
-    `rows`: how many rows of ten numbers a network with several outputs answers for each image; see `as_rows`.
+    `rows`: how many rows of ten numbers a network with several outputs answers for each image; see `as_rows`. `per_pixel`:
+    it answers ten logits for each pixel.
     `shorter`: builds the network with fewer blocks. `everywhere`: two replicas, another backend and a process without
     kerasvision compute with this row in every run of the tests; for the other rows that is slow. `idle`: a pattern for the
     paths of weights that training cannot change, because a norm subtracts what they add.
@@ -37,6 +38,7 @@ class Network:
     options: dict[str, Any] = field(default_factory=dict)
     slow: bool = False
     rows: int | None = None
+    per_pixel: bool = False
     shorter: Callable[..., keras.Model] | None = None
     everywhere: bool = False
     idle: str | None = None
@@ -54,9 +56,11 @@ class Network:
 
     @property
     def per_image(self) -> tuple[int, ...]:
-        """The shape of the logits' rows per image: () for one row, (captions, steps), or the rows of several outputs."""
+        """The shape of the logits' rows per image: (), (captions, steps), (H, W), or (rows,) of several outputs."""
         if self.rows is not None:
             return (self.rows,)
+        if self.per_pixel:
+            return self.image_shape[:2]
         return (2, self.options["max_length"] + 1) if "max_length" in self.options else ()
 
     def inputs(self, count: int = 4) -> list[np.ndarray]:
@@ -126,6 +130,7 @@ def short_densenet_small(dense_maps: Callable[..., Any] = densenet.dense_maps, *
 
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_DETECTOR = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "depth": 1}
+MIRRORED = {"padding": "valid", "mirrored": True}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
 # A block of EfficientNet-Lite ends in a norm without activation, and only 1x1 convolutions read it. The norm after each of
@@ -197,4 +202,7 @@ NETWORKS = [
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
+    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True),
+    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
+    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),
 ]

@@ -160,7 +160,9 @@ def test_image_becomes_one_finite_logit_per_class(logits, network):
 
 
 def test_output_is_logits_not_probabilities(model, network):
-    last = model.get_layer("class_logits") if network.rows else model.layers[-1]
+    # After the logits of pixels may follow what brings them to the size of the image.
+    named = "class_logits" if network.rows else "logits" if network.per_pixel else None
+    last = model.get_layer(named) if named else model.layers[-1]
     assert last.name in {"logits", "class_logits"}
     # NiN's logits are the means of its last maps, and a pooling has no activation.
     pooled = isinstance(last, keras.layers.GlobalAveragePooling2D)
