@@ -24,8 +24,8 @@ from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
+from kerasvision.tasks.auxiliary import main_logits, with_auxiliary_losses
 from kerasvision.tasks.base import Objective
-from kerasvision.tasks.classification.auxiliary import main_logits, with_auxiliary_losses
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.fit import fit
@@ -201,7 +201,7 @@ def convolutional(*, normalised, heads, synchronized):
 
 def objective():
     return Objective(
-        with_auxiliary_losses(tf.nn.softmax_cross_entropy_with_logits),
+        with_auxiliary_losses(tf.nn.softmax_cross_entropy_with_logits, weight=0.3),
         [keras.metrics.CategoricalAccuracy(name="accuracy"), keras.metrics.AUC(from_logits=True, name="auc")],
         main_logits,
     )

@@ -15,15 +15,15 @@ from kerasvision import models
 from kerasvision.errors import DataError, StageError
 from kerasvision.ops.views import View
 from kerasvision.shortened import shortened
-from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
-from kerasvision.tasks.classification.answers import Answers
-from kerasvision.tasks.classification.auxiliary import (
+from kerasvision.tasks.auxiliary import (
     check_main_logits,
     main_head_only,
     main_logits,
     training_options,
     with_auxiliary_losses,
 )
+from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
+from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
 from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
@@ -35,6 +35,9 @@ from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
 from kerasvision.tasks.classification.views import OverViews
 from kerasvision.tasks.networks import check_outputs
+
+# Szegedy et al., 2014, section 5, say so about the two heads of GoogLeNet; here it applies to every auxiliary head.
+AUXILIARY_WEIGHT = 0.3
 
 
 class ClassificationTask(Task):
@@ -114,7 +117,7 @@ class ClassificationTask(Task):
         if self.settings.top_k < len(self.classes):
             k = self.settings.top_k
             metrics.append(keras.metrics.TopKCategoricalAccuracy(k=k, name=f"top_{k}_accuracy"))
-        return Objective(with_auxiliary_losses(losses), metrics, logits_of)
+        return Objective(with_auxiliary_losses(losses, weight=AUXILIARY_WEIGHT), metrics, logits_of)
 
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
         """`scores` float32 (N, C), probabilities that sum to 1, and `classes` string (N,), the winning labels.

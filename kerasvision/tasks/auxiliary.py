@@ -1,4 +1,4 @@
-"""Auxiliary heads: classifiers in the middle of a deep network that add gradients during training, and are then removed.
+"""Auxiliary heads: outputs from the middle of a deep network that add gradients during training, and are then removed.
 
 Source: Szegedy et al., 2014, https://arxiv.org/abs/1409.4842, section 5.
 """
@@ -12,22 +12,22 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import introspection, lookup
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.classification.losses import Losses
 
 MAIN = "logits"
-# Section 5 says so about the two heads of GoogLeNet; here it applies to every auxiliary head.
-WEIGHT = 0.3
+# (targets, logits) -> float32 (N,).
+Losses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
-    """The losses (N,) of a network's outputs: of its logits, plus, in training, 0.3 times those of each auxiliary head.
+def with_auxiliary_losses(losses: Losses, *, weight: float) -> Callable[..., tf.Tensor]:
+    """The losses (N,) of a network's outputs: of its logits, plus, in training, `weight` times those of each auxiliary head.
 
     Validation uses the main logits only, so that it measures the network that remains in the end.
 
     Args:
         losses: (targets, logits) -> float32 (N,).
+        weight: of each auxiliary head.
 
-    >>> summed = with_auxiliary_losses(lambda targets, logits: logits - targets)
+    >>> summed = with_auxiliary_losses(lambda targets, logits: logits - targets, weight=0.3)
     >>> outputs = {"logits": tf.constant([1.0]), "a": tf.constant([10.0]), "b": tf.constant([100.0])}
     >>> [float(summed(0.0, outputs, training=training)[0]) for training in (True, False)]
     [34.0, 1.0]
@@ -37,19 +37,19 @@ def with_auxiliary_losses(losses: Losses) -> Callable[..., tf.Tensor]:
         total = losses(targets, main_logits(outputs))
         if training and isinstance(outputs, dict):
             for name in sorted(outputs.keys() - {MAIN}):
-                total += WEIGHT * losses(targets, outputs[name])
+                total += weight * losses(targets, outputs[name])
         return total
 
     return summed
 
 
 def main_logits(outputs: Any) -> Any:
-    """The part of a network's outputs that remains after training: the main logits, (N, C)."""
+    """The part of a network's outputs that remains after training: the main logits, (N, C), or (N, H, W, C)."""
     return outputs[MAIN] if isinstance(outputs, dict) else outputs
 
 
 def check_main_logits(network: keras.Model, *, name: str) -> keras.Model:
-    """The same network. If it returns several outputs by name, one of them is "logits", float32 (N, C).
+    """The same network. If it returns several outputs by name, one of them is "logits".
 
     Raises:
         ConfigError: it returns several outputs, and none has this name.
