@@ -29,6 +29,8 @@ class Collected:
             further axes are the same in every batch. Runs in a `tf.function`, in each replica. In 16 bits
             (`training.precision`), the outputs are bfloat16 or float16.
         truth: the targets of N images -> name -> tensor, likewise.
+        compared: (targets, outputs) of N images -> name -> tensor, likewise: small tensors that need both, such as counts of
+            pixels. They are joined to `answers`. None: there are none.
         scores: (truth, answers) as arrays -> name -> finite number. It leaves out a name that has no value for these images.
             The first result decides the columns of the history: a name that later has no value keeps its last value there,
             and a name that first has a value later is left out, with a warning. So a score that depends on the answers
@@ -42,6 +44,7 @@ class Collected:
     truth: Callable[[Any], Mapping[str, tf.Tensor]]
     scores: Callable[[Arrays, Arrays], Mapping[str, float]]
     every: int = 1
+    compared: Callable[[Any, Any], Mapping[str, tf.Tensor]] | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:

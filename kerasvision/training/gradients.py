@@ -102,10 +102,11 @@ class ExampleLosses:
         _, present, outputs = self._measured(batch, measures=measures, training=False)
         _, targets, _ = keras.utils.unpack_x_y_sample_weight(batch)
         truth, answers = collected.truth(targets), collected.answers(outputs)
+        both = {} if collected.compared is None else collected.compared(targets, outputs)
         return {
             "present": present > 0,
             **{f"truth/{name}": part for name, part in truth.items()},
-            **{f"answers/{name}": part for name, part in answers.items()},
+            **{f"answers/{name}": part for name, part in {**answers, **both}.items()},
         }
 
     def _measured(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor, Any]:

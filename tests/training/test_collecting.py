@@ -107,6 +107,25 @@ def test_the_network_runs_once_for_the_loss_and_the_answers():
     assert len(calls) == 6
 
 
+def test_scores_may_come_from_targets_and_outputs_together():
+    image = keras.Input((2,))
+    collected = Collected(
+        answers=lambda outputs: {},
+        truth=lambda targets: {},
+        scores=lambda truth, answers: {"apart": answers["apart"].mean()},
+        compared=lambda targets, outputs: {"apart": outputs[:, 0] - targets},
+    )
+    step = TrainStep(
+        keras.Model(image, keras.layers.Dense(1, kernel_initializer="ones")(image)),
+        objective=Objective(lambda targets, outputs, training: outputs[:, 0], [], collected=collected),
+        optimizer=keras.optimizers.SGD(),
+        strategy=tf.distribute.get_strategy(),
+    )
+    batches = tf.data.Dataset.from_tensor_slices((np.ones((10, 2), np.float32), np.arange(10, dtype=np.float32))).batch(4)
+    # The outputs are 1 + 1, and the mean of the targets is 4.5.
+    assert step.evaluate(batches)["apart"] == pytest.approx(-2.5)
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
