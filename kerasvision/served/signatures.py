@@ -8,3 +8,5 @@ TENSOR_SIGNATURE = "serve_tensor"
 TENSOR_INPUT = "image"
 # bool [None]: false if the row is not an image that can be read; the other outputs mean nothing then.
 VALID = "valid"
+# TensorFlow Serving sends an output of strings whose name ends so as base64: {"b64": "..."}.
+BYTES_SUFFIX = "_bytes"

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.served.signatures import BYTES_INPUT
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SUFFIX
 from kerasvision.serving.body import parse_body, refuse_overflow
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 from kerasvision.serving.limits import Limits, Refused
@@ -25,7 +25,6 @@ from kerasvision.serving.loaded import Columns, ServedSignature
 
 DEFAULT_SIGNATURE = "serving_default"
 B64 = "b64"
-BYTES_SUFFIX = "_bytes"
 # The beginning of an image as base64 text (JPEG, PNG, GIF, WebP), with or without the head of a data URL.
 BASE64_IMAGES = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "data:image/")
 

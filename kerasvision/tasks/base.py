@@ -208,6 +208,31 @@ class Task(ABC):
         """
         return answers
 
+    def in_frame(self, answers: Predictions) -> Predictions:
+        """What `serve_tensor` and other formats answer of the predictor's outputs; by default all of them.
+
+        A task leaves out what only `placed_back` reads, such as a large tensor.
+
+        Args:
+            answers: named outputs of N rows, of the predictor.
+        """
+        return answers
+
+    def maps(self) -> Mapping[str, tuple[str, ...]]:
+        """Which outputs are maps: an output of a class for each pixel -> outputs counted from it. Empty by default.
+
+        A map is uint8 (N, H, W), or a string (N,) with a grey PNG, whose name ends in `_bytes`. A proof that two models
+        give the same answers allows a few other pixels, because rounding may decide between two equally good classes.
+        """
+        return {}
+
+    def binary(self) -> frozenset[str]:
+        """Which outputs of strings are bytes and not text. Their names end in `_bytes`; none by default.
+
+        TensorFlow Serving sends an output with such a name as base64.
+        """
+        return frozenset()
+
     def sets(self) -> Mapping[str, tuple[str, ...]]:
         """Which outputs are sets: an output of corners -> the outputs that belong to its rows. Empty by default.
 

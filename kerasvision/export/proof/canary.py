@@ -20,7 +20,7 @@ from kerasvision.data.transform import ImageTransform, rows_at_once
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.export.proof.fresh_process import start_early
 from kerasvision.export.proof.parity import Certificate, Expected, prove
-from kerasvision.export.proof.probe import COMPARED, rows_to_compare
+from kerasvision.export.proof.probe import COMPARED, few_enough
 from kerasvision.export.writing.formats.writing import format_complaints
 from kerasvision.export.writing.saved_model import over_views
 from kerasvision.models.saved import load_network
@@ -118,9 +118,10 @@ def expected_answers(
 
     return Expected(
         of_bytes=answers(placed(predict), images, transform),
-        of_pixels=answers(lambda pixels, _: predict(pixels), some, transform),
-        further={name: some_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
+        of_pixels=answers(lambda pixels, _: task.in_frame(predict(pixels)), some, transform),
+        further={name: few_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
         sets=task.sets(),
+        maps=task.maps(),
     )
 
 
@@ -136,9 +137,10 @@ def answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) 
     return {name: np.concatenate([np.asarray(one[name]) for one in found]) for name in found[0]}
 
 
-def some_answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:
-    """`answers` for the first images: as many as the probe asks about, fewer if the answers are large."""
-    return answers(answer, images[: rows_to_compare(answers(answer, images[:1], transform))], transform)
+def few_answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:
+    """The answers of a further signature, for as many images as the fresh process asks it about; see `answers`."""
+    first = answers(answer, images[:1], transform)
+    return answers(answer, images[: few_enough({name: value.shape[1:] for name, value in first.items()})], transform)
 
 
 def _pairs(originals: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kerasvision.errors import ExportError
+from kerasvision.served.signatures import BYTES_SUFFIX
 from kerasvision.served.versions import RECORD, check_whole
 
 ENGINES = ("docker", "podman")
@@ -52,7 +53,14 @@ def ask_container(saved_model: Path, *, image: str, images: Sequence[bytes]) -> 
         for start in range(0, len(images), BATCH_SIZE):
             encoded = [{"b64": base64.b64encode(data).decode()} for data in images[start : start + BATCH_SIZE]]
             rows += _asked(f"http://{address}/v1/models/model:predict", {"instances": encoded})["predictions"]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {name: _array([row[name] for row in rows], name) for name in rows[0]}
+
+
+def _array(values: list[Any], name: str) -> np.ndarray:
+    """The values of an output; base64 becomes bytes objects."""
+    if not name.endswith(BYTES_SUFFIX):
+        return np.array(values)
+    return np.array([base64.b64decode(value["b64"]) for value in values], object)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Source: https://www.tensorflow.org/tfx/serving/architecture, /serving_basic, /api_rest and /saved_model_warmup.
 """
 
+import json
 from pathlib import Path
 
 import tensorflow as tf
@@ -13,7 +14,14 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from kerasvision.errors import ExportError
 from kerasvision.export.writing.graph import RUN_PYTHON, Signatures, operations, read_graph, signatures
 from kerasvision.export.writing.warmup import WARMUP_FILE
-from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
+from kerasvision.served.signatures import (
+    BYTES_INPUT,
+    BYTES_SIGNATURE,
+    BYTES_SUFFIX,
+    TENSOR_INPUT,
+    TENSOR_SIGNATURE,
+    VALID,
+)
 
 MOST_WARMUP_REQUESTS = 1000
 
@@ -29,7 +37,8 @@ def check_contract(saved_model: Path) -> tuple[list[str], Signatures]:
     except ExportError as error:
         return [str(error).removesuffix(".")], {}
     given = signatures(graph)
-    complaints = [*check_files(saved_model, graph), *check_signatures(given), *check_operations(graph)]
+    signed = check_signatures(given, binary=declared_binary(saved_model))
+    complaints = [*check_files(saved_model, graph), *signed, *check_operations(graph)]
     return [*complaints, *check_warmup(saved_model, given)], given
 
 
@@ -42,8 +51,24 @@ def check_files(saved_model: Path, graph: MetaGraphDef) -> list[str]:
     return [f"incomplete saved model: {', '.join(missing)} missing"] if missing else []
 
 
-def check_signatures(given: Signatures) -> list[str]:
-    """Complaints about signatures that a server cannot use: a name, a type, or a fixed batch dimension."""
+def declared_binary(saved_model: Path) -> frozenset[str]:
+    """The outputs that `signatures.json` declares as bytes; none without such a file."""
+    try:
+        described = json.loads((saved_model / "assets.extra" / "signatures.json").read_text(encoding="utf-8"))
+        return frozenset(
+            name for one in described.values() for name, output in one["outputs"].items() if output.get("binary") is True
+        )
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return frozenset()
+
+
+def check_signatures(given: Signatures, *, binary: frozenset[str] = frozenset()) -> list[str]:
+    """Complaints about signatures that a server cannot use: a name, a type, or a fixed batch dimension.
+
+    Args:
+        given: the signatures.
+        binary: outputs that are meant to be bytes.
+    """
     wanted = dict.fromkeys((BYTES_SIGNATURE, *given), (BYTES_INPUT, "string"))
     wanted[TENSOR_SIGNATURE] = (TENSOR_INPUT, "float32")
     complaints = []
@@ -59,11 +84,11 @@ def check_signatures(given: Signatures) -> list[str]:
         shapes = [shape for _, shape in (*inputs.values(), *outputs.values())]
         if any(not shape or shape[0] is not None for shape in shapes):
             complaints.append(f"{name} has a fixed batch dimension, so requests cannot be joined")
-        # A server would send an output of such a name as base64.
+        # A server sends an output of such a name as base64, and a text of any other name as UTF-8.
         complaints += [
-            f"{name}: the name of an output must not end in _bytes; received {key}"
-            for key in outputs
-            if key.endswith("_bytes")
+            f"{name}: the name of an output that is not bytes must not end in {BYTES_SUFFIX}; received {key}"
+            for key, spec in outputs.items()
+            if key.endswith(BYTES_SUFFIX) and (key not in binary or spec[0] != "string")
         ]
     unmarked = [name for name in given if name != TENSOR_SIGNATURE and VALID not in given[name]["outputs"]]
     return [*complaints, *(f"{name} has no output {VALID}, which marks rows that are not images" for name in unmarked)]

@@ -16,9 +16,10 @@ from kerasvision.errors import ExportError
 from kerasvision.export.proof.container import ask_container, why_no_container
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.proof.fresh_process import Request, take
-from kerasvision.export.proof.probe import BATCH_SIZES
+from kerasvision.export.proof.probe import BATCH_SIZES, unsent
+from kerasvision.export.writing.class_maps import Maps, is_binary, without_other_pixels
 from kerasvision.export.writing.differences import Arrays, Sets, aligned, allowed_images, differing_rows, gaps
-from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, BYTES_SUFFIX, VALID
 
 
 class ProbeFindings(TypedDict):
@@ -55,12 +56,14 @@ class Expected:
         of_pixels: for the first images, as `serve_tensor` must give them.
         further: signature -> for the first images, if it takes nothing but encoded images. Compared position by position.
         sets: which outputs of the first two are sets, as in `Task.sets`.
+        maps: which of them are maps of classes, as in `Task.maps`.
     """
 
     of_bytes: Arrays
     of_pixels: Arrays
     further: Mapping[str, Arrays] = field(default_factory=dict)
     sets: Sets = field(default_factory=dict)
+    maps: Maps = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def prove(
             return replace(unproven, complaints=(*complaints, failure))
         received = _read_answers(Path(scratch))
     differing, largest = _compare_answers(received, expected, allowed=allowed)
-    by_batch_size = _compare_batches(received.by_batch_size, expected.sets, allowed)
+    by_batch_size = _compare_batches(received.by_batch_size, expected, allowed)
     container, differing_there = _in_a_container(saved_model, images, expected, settings)
     complaints += [*differing, *by_batch_size.complaints, *check_findings(received.found, allowed), *differing_there]
     facts = {**_facts(received.found, saved_model), "max_difference": largest}
@@ -150,18 +153,33 @@ class Comparison(NamedTuple):
     largest: float
 
 
-def compare_outputs(received: Arrays, expected: Arrays, allowed: float, *, sets: Sets = MappingProxyType({})) -> Comparison:
+def compare_outputs(
+    received: Arrays,
+    expected: Arrays,
+    allowed: float,
+    *,
+    sets: Sets = MappingProxyType({}),
+    maps: Maps = MappingProxyType({}),
+) -> Comparison:
     """Compares outputs position by position, and the rows of sets after they were matched.
 
     Args:
         received, expected: output name -> array (N, ...): numbers, bool, or texts (string, or bytes as objects).
-        allowed: the largest difference of a number that is not whole.
+        allowed: the largest difference of a number that is not whole, and the largest share of pixels with another class.
         sets: which outputs are sets, as in `Task.sets`.
+        maps: which outputs are maps of classes, as in `Task.maps`.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     Comparison(complaints=['scores differ by up to 0.25 (allowed: 1e-05)'], largest=0.25)
     """
-    made, complaints, largest = aligned(received, expected, sets, closeness=allowed), [], 0.0
+    compared = without_other_pixels(received, expected, maps)
+    complaints = [
+        f"{name}: {share:.3%} of the pixels have another class (allowed: {allowed:.3%})"
+        for name, share in compared.other_pixels.items()
+        if share > allowed
+    ]
+    largest = max(compared.other_pixels.values(), default=0.0)
+    made = aligned(compared.received, compared.wanted, sets, closeness=allowed)
     count = len(made.unmatched)
     most, unmatched = allowed_images(count, sets=sets), int(made.unmatched.sum())
     if unmatched > most:
@@ -176,9 +194,16 @@ def compare_outputs(received: Arrays, expected: Arrays, allowed: float, *, sets:
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
         # What has other rows has another number of them: that was counted above.
-        elif (differ := (differing_rows(got, wanted) & ~made.unmatched).sum()) > most:
+        elif (differ := (_differing(name, got, wanted) & ~made.unmatched).sum()) > most:
             complaints.append(f"{name} differ in {differ} of {count} rows")
     return Comparison(complaints, largest)
+
+
+def _differing(name: str, got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """bool (N,): whether a row of whole numbers, bool, texts or bytes is not equal."""
+    if is_binary(name, wanted):
+        return np.array([one != other for one, other in zip(got, wanted, strict=True)], bool)
+    return differing_rows(got, wanted)
 
 
 def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
@@ -192,10 +217,10 @@ def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
     return complaints
 
 
-def _compare_batches(by_size: Sequence[Arrays], sets: Sets, allowed: float) -> Comparison:
+def _compare_batches(by_size: Sequence[Arrays], expected: Expected, allowed: float) -> Comparison:
     """Compares the answers to the same images in batches of several sizes."""
     first, *others = by_size
-    compared = [compare_outputs(other, first, allowed, sets=sets) for other in others]
+    compared = [compare_outputs(other, first, allowed, sets=expected.sets, maps=expected.maps) for other in others]
     said = [
         f"the answer to an image depends on the size of its batch: {one}" for each in compared for one in each.complaints
     ]
@@ -213,7 +238,9 @@ def _in_a_container(
         received = ask_container(saved_model, image=settings.container, images=images)
     except ExportError as error:
         return "failed", [f"in a container: {error}"]
-    complaints, largest = compare_outputs(received, expected.of_bytes, settings.max_difference, sets=expected.sets)
+    complaints, largest = compare_outputs(
+        received, expected.of_bytes, settings.max_difference, sets=expected.sets, maps=expected.maps
+    )
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
@@ -222,20 +249,29 @@ def _read_answers(folder: Path) -> Received:
     pixels = folder / "pixels.npz"
     return Received(
         found=found,
-        of_bytes=dict(np.load(folder / "bytes.npz")),
-        of_pixels=dict(np.load(pixels)) if pixels.exists() else None,
-        further={file.stem: dict(np.load(file)) for file in folder.glob("further/*.npz")},
-        by_batch_size=[dict(np.load(folder / "batches" / f"{size}.npz")) for size in BATCH_SIZES],
+        of_bytes=_read(folder / "bytes.npz"),
+        of_pixels=_read(pixels) if pixels.exists() else None,
+        further={file.stem: _read(file) for file in folder.glob("further/*.npz")},
+        by_batch_size=[_read(folder / "batches" / f"{size}.npz") for size in BATCH_SIZES],
     )
+
+
+def _read(file: Path) -> Arrays:
+    """The arrays that the probe saved, with bytes objects where it saved base64."""
+    return {name: unsent(value) if name.endswith(BYTES_SUFFIX) else value for name, value in np.load(file).items()}
 
 
 def _compare_answers(received: Received, expected: Expected, *, allowed: float) -> Comparison:
     """Compares the answers to bytes, to pixels, and of further signatures."""
-    asked = [("bytes", received.of_bytes, expected.of_bytes, expected.sets)]
+    kinds: dict[str, Mapping[str, Sequence[str]]] = {"sets": expected.sets, "maps": expected.maps}
+    compared = {"bytes": compare_outputs(received.of_bytes, expected.of_bytes, allowed, **kinds)}
     if received.of_pixels is not None:
-        asked.append(("pixels", received.of_pixels, expected.of_pixels, expected.sets))
-    asked += [(name, got, expected.further[name], {}) for name, got in received.further.items() if name in expected.further]
-    compared = {name: compare_outputs(got, wanted, allowed, sets=sets) for name, got, wanted, sets in asked}
+        compared["pixels"] = compare_outputs(received.of_pixels, expected.of_pixels, allowed, **kinds)
+    compared |= {
+        name: compare_outputs(got, expected.further[name], allowed)
+        for name, got in received.further.items()
+        if name in expected.further
+    }
     complaints = [f"asked with {name}: {one}" for name, each in compared.items() for one in each.complaints]
     missing = sorted(set(expected.further) - set(received.further))
     complaints += [f"there is no signature {name}({BYTES_INPUT})" for name in missing]

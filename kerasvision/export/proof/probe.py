@@ -9,11 +9,12 @@ images. `answers` is a folder for the results, which exists:
 - `bytes.npz`, the answers of `serving_default` for all images, in order
 - `pixels.npz`, the answers of `serve_tensor`
 - `further/NAME.npz`, the answers of each other signature that takes nothing but encoded images, for the first images
+  (fewer of them if an answer is large, see `few_enough`)
 - `batches/SIZE.npz`, the answers of `serving_default` for the first images, in batches of this size
 - `found.json`, times, memory and other findings
 
 This file must not import anything of kerasvision. In every function, `ask` takes encoded images, string (N,), and returns
-named outputs (N, ...).
+named outputs (N, ...). Outputs whose name ends in `_bytes` are saved as base64, as TensorFlow Serving sends them.
 """
 
 import time
@@ -28,6 +29,7 @@ import os  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
+from typing import Any  # noqa: E402
 
 # As `kerasvision/quiet.py` does, and for its reason.
 gc.disable()
@@ -45,9 +47,13 @@ IMPORT_SECONDS = time.perf_counter() - BEGAN
 BATCH_SIZE = 32
 # A server joins requests to batches of any size, and splits them again: 7 divides none of the others.
 BATCH_SIZES = (1, 7, 32)
-# How many images are sent in batches of these sizes; and to a further signature, unless its answers have more bytes.
-COMPARED, MOST_BYTES = 64, 2**28
+# How many images are sent in batches of these sizes, and at most to further signatures.
+COMPARED = 64
 THROUGHPUT_BATCHES = 10
+# How many numbers of a further signature are compared at most, which takes 128 MB.
+MOST_NUMBERS = 2**25
+# As `kerasvision/served/signatures.py` says.
+BYTES_SUFFIX = "_bytes"
 
 Ask = Callable[..., Mapping[str, tf.Tensor]]
 Arrays = dict[str, np.ndarray]
@@ -105,19 +111,24 @@ def save_further(
     """Saves the answers of all signatures but `serving_default` that take nothing but encoded images."""
     for name, ask in signatures.items():
         if name != "serving_default" and set(ask.structured_input_signature[1]) == {"image_bytes"}:
-            count = rows_to_compare(asked(ask, images[:1], 1))
+            shapes = {
+                output: spec.shape.as_list()[1:] for output, spec in ask.structured_outputs.items() if output != "valid"
+            }
+            count = few_enough(shapes)
             save(f"{answers}/further/{name}.npz", asked(ask, images[:count], min(count, BATCH_SIZE)))
 
 
-def rows_to_compare(answer: Mapping[str, np.ndarray]) -> int:
-    """How many images a further signature is asked about, from its answer to one: a map of each pixel takes much memory.
+def few_enough(shapes: Mapping[str, Sequence[int | None]]) -> int:
+    """How many images a further signature is asked about: 64, or fewer if the answer to one has very many numbers.
 
-    >>> rows_to_compare({"scores": np.zeros((1, 1000), np.float32)})
-    64
-    >>> rows_to_compare({"probabilities": np.zeros((1, 512, 512, 21), np.float32)})
-    12
+    Args:
+        shapes: output -> the shape of a row; an axis of unknown length counts as 1.
+
+    >>> few_enough({"scores": [10]}), few_enough({"maps": [512, 512, 20]}), few_enough({"maps": [8192, 8192, None]})
+    (64, 6, 1)
     """
-    return max(1, min(COMPARED, MOST_BYTES // max(1, sum(value.nbytes for value in answer.values()))))
+    numbers = sum(int(np.prod([side or 1 for side in shape])) for shape in shapes.values())
+    return max(1, min(COMPARED, MOST_NUMBERS // max(numbers, 1)))
 
 
 def bad_row(ask: Ask, image: bytes) -> str:
@@ -145,16 +156,28 @@ def rest_difference(ask: Ask, images: list[bytes], form: str) -> float | str | N
     rows = [row["image_bytes"] for row in received["instances"]] if form == "instances" else received["inputs"]
     answer = joined([ask(image_bytes=tf.constant([base64.b64decode(row["b64"]) for row in rows]))])
     try:
-        columns = {name: text(value).tolist() for name, value in answer.items()}
+        columns = {name: as_json(name, value) for name, value in answer.items()}
         if form == "instances":
             reply = {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
             reply = json.loads(json.dumps(reply, allow_nan=False))["predictions"]
-            back = {name: np.array([row[name] for row in reply]) for name in columns}
+            back = {name: from_json(name, [row[name] for row in reply]) for name in columns}
         else:
-            back = {name: np.array(rows) for name, rows in json.loads(json.dumps(columns, allow_nan=False)).items()}
+            reply = json.loads(json.dumps(columns, allow_nan=False))
+            back = {name: from_json(name, rows) for name, rows in reply.items()}
     except (UnicodeDecodeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
-    return difference(back, {name: text(value) for name, value in answer.items()})
+    return difference(back, {name: sent(name, value) for name, value in answer.items()})
+
+
+def as_json(name: str, array: np.ndarray) -> list[object]:
+    """An output in the JSON of a reply: lists of rows (N, ...), with {"b64": ...} in the rows of bytes, (N,)."""
+    rows = sent(name, array).tolist()
+    return [{"b64": row} for row in rows] if name.endswith(BYTES_SUFFIX) else rows
+
+
+def from_json(name: str, rows: Sequence[Any]) -> np.ndarray:
+    """The array (N, ...) of `as_json`, with base64 as string (N,) for bytes."""
+    return np.array([row["b64"] for row in rows] if name.endswith(BYTES_SUFFIX) else rows)
 
 
 def latencies(ask: Ask, images: list[bytes], queries: int) -> dict[str, float]:
@@ -208,7 +231,19 @@ def difference(one: Arrays, other: Arrays) -> float | None:
 def save(file: str, arrays: Arrays) -> None:
     """Saves arrays of any dtype and shape, with bytes objects as string, because NumPy would pickle objects."""
     os.makedirs(os.path.dirname(file), exist_ok=True)  # noqa: PTH103, PTH120
-    np.savez(file, allow_pickle=False, **{name: text(value) for name, value in arrays.items()})
+    np.savez(file, allow_pickle=False, **{name: sent(name, value) for name, value in arrays.items()})
+
+
+def sent(name: str, array: np.ndarray) -> np.ndarray:
+    """An output of any shape as it can be sent: bytes objects as string, those of a name in `_bytes`, (N,), in base64."""
+    if name.endswith(BYTES_SUFFIX) and array.dtype == object:
+        return np.array([base64.b64encode(value).decode("ascii") for value in array], str)
+    return text(array)
+
+
+def unsent(array: np.ndarray) -> np.ndarray:
+    """Object (N,) of bytes from base64, string (N,): the inverse of `sent` for a name in `_bytes`."""
+    return np.array([base64.b64decode(value) for value in array], object)
 
 
 def text(array: np.ndarray) -> np.ndarray:

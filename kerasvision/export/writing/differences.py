@@ -54,7 +54,7 @@ def aligned(received: Arrays, wanted: Arrays, sets: Sets, *, closeness: float) -
     >>> found.received["scores"].tolist(), found.unmatched.tolist()
     ([[0.125, 0.5]], [False])
     """
-    count = len(next(iter(wanted.values())))
+    count = len(next(iter(wanted.values()), ()))
     made = Aligned(dict(received), dict(wanted), np.zeros(count, bool))
     for corners, others in sets.items():
         names = [name for name in (corners, *others) if name in wanted]

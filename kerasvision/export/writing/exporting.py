@@ -73,10 +73,12 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     )
     formats = {}
     if asked.formats:
+        predict = task.predictor(answering, temperature=temperature)
         formats = write_formats(
             asked.formats,
-            predict=task.predictor(answering, temperature=temperature),
+            predict=lambda images: task.in_frame(predict(images)),
             sets=task.sets(),
+            maps=task.maps(),
             transform=transform,
             examples=examples,
             saved_model=saved_model,

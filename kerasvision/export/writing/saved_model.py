@@ -20,7 +20,14 @@ from kerasvision.export.writing.warmup import Filled, write_warmup_requests
 from kerasvision.ops.resize import Placement
 from kerasvision.ops.views import views
 from kerasvision.served.answers import CATEGORY_IDS, write_answers
-from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, TENSOR_INPUT, TENSOR_SIGNATURE, VALID
+from kerasvision.served.signatures import (
+    BYTES_INPUT,
+    BYTES_SIGNATURE,
+    BYTES_SUFFIX,
+    TENSOR_INPUT,
+    TENSOR_SIGNATURE,
+    VALID,
+)
 from kerasvision.tasks.base import ExtraSignature, Predictions, Task
 
 MAX_PIXELS = 100_000_000
@@ -72,7 +79,7 @@ def export_saved_model(
 
     @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
-        return predict(transform.scaled(image))
+        return task.in_frame(predict(transform.scaled(image)))
 
     # Not Keras' ExportArchive, which ignores assets.
     served = tf.Module()
@@ -145,7 +152,11 @@ def describe_signatures(
 ) -> dict[str, object]:
     """Signature -> inputs and outputs -> name -> type, shape (None is free) and meaning, read from the SavedModel itself.
 
-    An output of corners also has `set`: the outputs that belong to its rows, see `Task.sets`.
+    An output of corners also has `set`: the outputs that belong to its rows, see `Task.sets`. An output of a class for each
+    pixel has `map`: the outputs that are counted from it, see `Task.maps`. An output of bytes has `binary`: true.
+
+    Raises:
+        ConfigError: the name of an output of bytes does not end in `_bytes`.
     """
     meaning = {
         BYTES_INPUT: "a JPEG, PNG, GIF, BMP or WebP file",
@@ -158,17 +169,29 @@ def describe_signatures(
         added = f"; the answer is the mean over it and these views of it: {', '.join(test_time)}"
         images = ((BYTES_SIGNATURE, BYTES_INPUT), (TENSOR_SIGNATURE, TENSOR_INPUT))
         own |= {name: {key: meaning[key] + added} for name, key in images}
-    sets = dict.fromkeys((BYTES_SIGNATURE, TENSOR_SIGNATURE), task.sets())
+    _check_binary(task)
 
     def described(name: str, key: str, dtype: str, shape: list[int | None] | None) -> dict[str, object]:
         said: dict[str, object] = {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
-        others = sets.get(name, {}).get(key)
-        return said if others is None else {**said, "set": list(others)}
+        if name not in (BYTES_SIGNATURE, TENSOR_SIGNATURE):
+            return said
+        kinds = {"set": task.sets(), "map": task.maps()}
+        said |= {kind: list(outputs[key]) for kind, outputs in kinds.items() if key in outputs}
+        return {**said, "binary": True} if key in task.binary() else said
 
     return {
         name: {part: {key: described(name, key, *spec) for key, spec in tensors.items()} for part, tensors in one.items()}
         for name, one in signatures(read_graph(folder)).items()
     }
+
+
+def _check_binary(task: Task) -> None:
+    if wrong := sorted(name for name in task.binary() if not name.endswith(BYTES_SUFFIX)):
+        raise ConfigError(
+            f"the name of an output of bytes must end in {BYTES_SUFFIX}, as a server sends only such outputs as base64",
+            received=wrong,
+            hint=f"rename it in {type(task).__name__}.binary",
+        )
 
 
 def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSignature]) -> dict[str, dict[str, Filled]]:

@@ -248,7 +248,11 @@ def test_a_signature_that_a_server_cannot_use_is_told(changed, complaint):
 def test_an_output_whose_name_a_server_would_take_for_bytes_is_told():
     given = signatures()
     given["serve_tensor"]["outputs"] = {"mask_bytes": ["string", [None]]}
-    assert check_signatures(given) == ["serve_tensor: the name of an output must not end in _bytes; received mask_bytes"]
+    rule = "the name of an output that is not bytes must not end in _bytes"
+    assert check_signatures(given) == [f"serve_tensor: {rule}; received mask_bytes"]
+    assert check_signatures(given, binary=frozenset({"mask_bytes"})) == []
+    given["serve_tensor"]["outputs"] = {"mask_bytes": ["float32", [None]]}
+    assert check_signatures(given, binary=frozenset({"mask_bytes"})) == [f"serve_tensor: {rule}; received mask_bytes"]
 
 
 def test_further_signatures_are_held_to_the_same():

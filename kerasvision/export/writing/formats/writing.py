@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +13,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError
+from kerasvision.export.writing.class_maps import Maps, without_other_pixels
 from kerasvision.export.writing.differences import Sets, aligned, allowed_images, differing_rows, gaps
 from kerasvision.export.writing.formats.converter import Exported, make_converter
 from kerasvision.tasks.base import Predictions
@@ -56,6 +57,13 @@ class FormatProof(Differences):
     passed: bool
 
 
+class Kinds(NamedTuple):
+    """Which outputs are sets, as in `Task.sets`, and which are maps of classes, as in `Task.maps`."""
+
+    sets: Sets
+    maps: Maps
+
+
 def write_formats(
     formats: Sequence[Format],
     *,
@@ -65,6 +73,7 @@ def write_formats(
     examples: ExampleSet,
     saved_model: Path,
     folder: Path,
+    maps: Maps = MappingProxyType({}),
 ) -> dict[str, FormatProof]:
     """Writes each format, runs it on images of the test split, and compares it with the trained network.
 
@@ -79,6 +88,7 @@ def write_formats(
         examples: the test split is for the proof, the training split for calibration.
         saved_model: the SavedModel of the same network.
         folder: of the SavedModel artifact.
+        maps: which outputs are maps of classes, as in `Task.maps`.
 
     Returns:
         kind of the format -> its proof.
@@ -96,7 +106,8 @@ def write_formats(
     exported = Exported(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
-    return {one.kind: _prove(one, exported, folder, batches, wanted, sets) for one in formats}
+    kinds = Kinds(sets, maps)
+    return {one.kind: _prove(one, exported, folder, batches, wanted, kinds) for one in formats}
 
 
 def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
@@ -117,18 +128,28 @@ def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
 
 
 def compare_numbers(
-    received: Numbers, wanted: Numbers, *, sets: Sets = MappingProxyType({}), closeness: float = 0.0
+    received: Numbers,
+    wanted: Numbers,
+    *,
+    sets: Sets = MappingProxyType({}),
+    maps: Maps = MappingProxyType({}),
+    closeness: float = 0.0,
 ) -> Differences:
     """How far the numbers of two models differ, after the rows of sets were matched.
+
+    The share of pixels with another class in a map counts as a difference of a number.
 
     Args:
         received, wanted: the same outputs, numbers (N, ...), of equal shapes.
         sets, closeness: see `kerasvision.export.writing.differences.aligned`.
+        maps: see `kerasvision.export.writing.class_maps`.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
     {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'other_decisions': 0, 'same_answers': 0.0}
     """
-    made = aligned(received, wanted, sets, closeness=closeness)
+    compared = without_other_pixels(received, wanted, maps)
+    pixels = list(compared.other_pixels.values())
+    made = aligned(compared.received, compared.wanted, sets, closeness=closeness)
     pairs = {name: (made.received[name], rows) for name, rows in made.wanted.items()}
     apart = [gaps(*pair) for pair in pairs.values() if pair[1].dtype.kind == "f"]
     whole = [differing_rows(*pair) for pair in pairs.values() if pair[1].dtype.kind != "f"]
@@ -137,22 +158,22 @@ def compare_numbers(
     same = [np.mean(one.argmax(axis=-1) == other.argmax(axis=-1)) for one, other in lists]
     return {
         "examples": len(made.unmatched),
-        "max_difference": float(max((gap.max(initial=0.0) for gap in apart), default=0.0)),
-        "mean_difference": float(max((gap.mean() for gap in apart), default=0.0)),
+        "max_difference": float(max([*pixels, *(gap.max(initial=0.0) for gap in apart)], default=0.0)),
+        "mean_difference": float(max([*pixels, *(gap.mean() for gap in apart)], default=0.0)),
         "other_decisions": int(np.logical_or.reduce([made.unmatched, *whole]).sum()),
         "same_answers": float(min([*same, 1.0 - made.unmatched.mean()])),
     }
 
 
 def _prove(
-    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers, sets: Sets
+    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers, kinds: Kinds
 ) -> FormatProof:
     """Writes one format, runs its file, and compares."""
     received = _written_and_asked(settings, exported, folder / settings.file, batches)
     _check_outputs(settings, received, wanted)
     allowed = settings.max_difference
-    found = compare_numbers(received, wanted, sets=sets, closeness=allowed)
-    most = allowed_images(found["examples"], sets=sets)
+    found = compare_numbers(received, wanted, sets=kinds.sets, maps=kinds.maps, closeness=allowed)
+    most = allowed_images(found["examples"], sets=kinds.sets)
     passed = found["max_difference"] <= allowed and found["other_decisions"] <= most
     return {
         "file": settings.file,
