@@ -45,6 +45,7 @@ from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
+from kerasvision.config.segmentation import Segmentation
 from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, MeasuredTask, Task
 from kerasvision.config.training import EarlyStopping, FineTuning, Training
@@ -57,7 +58,7 @@ __all__ = [
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "MeasuredTask",
     "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop",
     "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule",
-    "Sample", "ScaleJitter", "Schedule", "Search", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits",
-    "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",
-    "Vocabulary", "Words", "Yolo", "Zoom",
+    "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source",
+    "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
+    "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

@@ -1,0 +1,68 @@
+"""How well the borders of classes agree: the boundary F1 of Csurka et al., 2013, https://doi.org/10.5244/C.27.32."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from kerasvision.config.example_parts import IGNORED
+from kerasvision.tasks.segmentation.truth import Pixels
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def boundary_f1(truth: Pixels, answer: Pixels, *, count: int, tolerance: float) -> Floats:
+    """For each class, float64 (K,): F1 of its border pixels; NaN if neither the truth nor the answer has a border of it.
+
+    A border pixel has a neighbour of another class above, below, left or right of it. Pixels that the truth says nothing
+    about are left out of both maps, and the side of the image is not a border.
+
+    Args:
+        truth, answer: uint8 (H, W), class numbers; 255 where nothing is known or answered.
+        count: K.
+        tolerance: how far an answered border pixel may be from a true one, as a share of the diagonal.
+
+    >>> truth, answer = np.zeros((2, 8, 8), np.uint8)
+    >>> truth[:, 4:], answer[:, 5:] = 1, 1  # the border is one pixel off
+    >>> [boundary_f1(truth, answer, count=3, tolerance=share).tolist() for share in (0.05, 0.1)]
+    [[0.0, 0.0, nan], [1.0, 1.0, nan]]
+    """
+    answer = np.where(truth == IGNORED, IGNORED, answer)
+    reach = tolerance * float(np.hypot(*truth.shape))
+    borders = [_by_class(pixels) for pixels in (truth, answer)]
+    found = np.full(count, np.nan)
+    for number in (borders[0].keys() | borders[1].keys()) - {IGNORED}:
+        true, answered = (border.get(number, np.zeros((0, 2))) for border in borders)
+        recall, precision = _near(true, answered, reach), _near(answered, true, reach)
+        found[number] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return found
+
+
+def _by_class(pixels: Pixels) -> dict[int, Floats]:
+    """Class number -> the places of its border pixels, float64 (n, 2)."""
+    places = np.argwhere(_is_border(pixels))
+    classes = pixels[places[:, 0], places[:, 1]]
+    return {int(number): places[classes == number].astype(np.float64) for number in np.unique(classes)}
+
+
+def _is_border(pixels: Pixels) -> Bools:
+    found = np.zeros(pixels.shape, bool)
+    known = pixels != IGNORED
+    for axis in (0, 1):
+        before, after = (slice(None, -1), slice(1, None))
+        one, other = (
+            ((before, slice(None)), (after, slice(None))) if axis == 0 else ((slice(None), before), (slice(None), after))
+        )
+        differs = (pixels[one] != pixels[other]) & known[one] & known[other]
+        found[one] |= differs
+        found[other] |= differs
+    return found
+
+
+def _near(places: Floats, others: Floats, reach: float) -> float:
+    """The share of places, (n, 2), with one of the others, (m, 2), within reach; 0 without any."""
+    if not len(places) or not len(others):
+        return 0.0
+    # The bound of the search is exclusive.
+    distances, _ = cKDTree(others).query(places, distance_upper_bound=np.nextafter(reach, np.inf))
+    return float(np.isfinite(distances).mean())
