@@ -289,7 +289,13 @@ COMPONENTS = Table(
 )
 
 # How people see the answers of a saved model; the file in the model holds the name.
-PRESENTATIONS = Table("presentation", {"found_objects": "kerasvision.tasks.detection.presentation:FoundObjects"})
+PRESENTATIONS = Table(
+    "presentation",
+    {
+        "found_objects": "kerasvision.tasks.detection.presentation:FoundObjects",
+        "located_object": "kerasvision.tasks.detection.presentation:LocatedObject",
+    },
+)
 
 # The stages of the standard graph, in the order in which they run.
 STAGES = Table(

@@ -2,7 +2,8 @@
 
 ```
 presentation    a name in `kerasvision.lookup.PRESENTATIONS`
-places          for a page: which outputs are corners, labels, scores and count, and the least score to show
+places          for a page: which outputs are corners, labels, scores and count, and the least score to show; without a count
+                the corners are those of one place, which may have no label and no score
 category_ids    label -> its number in the source's own files, if they have numbers
 ```
 """

@@ -86,10 +86,15 @@ class ServedVersion:
 
 
 def _places(places: Mapping[str, object], signature: ServedSignature | None) -> dict[str, object]:
-    """What the file says, if all outputs that it names are there."""
-    named = {places.get(name) for name in ("corners", "labels", "scores", "count")}
-    is_known = signature is not None and named <= set(signature.outputs)
-    return dict(places) if is_known and isinstance(places.get("shown_from"), int | float) else {}
+    """What the file says, if all outputs that it requires are there.
+
+    Answers of several rows require all four. An answer of one place requires its corners, and may lack its label and score.
+    """
+    if signature is None or not isinstance(places.get("shown_from"), int | float):
+        return {}
+    known = {name: output for name, output in places.items() if name == "shown_from" or output in signature.outputs}
+    required = {"corners", "labels", "scores", "count"} if "count" in places else {"corners"}
+    return known if required <= set(known) else {}
 
 
 def _is_free(spec: tf.TensorSpec) -> bool:

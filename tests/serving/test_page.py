@@ -8,7 +8,11 @@ import time
 from contextlib import contextmanager
 
 import pytest
+import tensorflow as tf
 from PIL import Image
+
+from kerasvision.served.answers import write_answers
+from kerasvision.tasks.detection.presentation import ANSWER
 
 CHROMIUM = shutil.which("chromium")
 
@@ -228,3 +232,31 @@ def test_places_that_name_missing_outputs_are_ignored(found_objects, running, tm
     found_objects.module.changed(found_objects.saved_model, tmp_path / "m" / "1", answers)
     with running(tmp_path / "m") as started:
         assert 'data-places="{}"' in started.ask("GET", "/", raw=True)[1].decode()
+
+
+def test_the_one_place_of_an_answer_is_framed_without_a_count(browser, running, tmp_path):
+    """The answer has no label and no score: there is no slider."""
+    model = located_object(tmp_path / "located" / "1")
+    with running(model.parent) as started:
+        page = opened(browser, started)
+        Image.new("RGB", (400, 200)).save(tmp_path / "wide.png")
+        page.drop(tmp_path / "wide.png")
+        page.wait_for("state.textContent === '1 found'")
+        assert page.value(LINES) == "object at 200,50-400,150"
+        assert page.value(f"[...document.querySelectorAll('rect.frame')].map({PLACED})") == [[50, 25, 100, 75]]
+        assert page.value("[least.hidden, tags.textContent]") == [True, "object"]
+
+
+def located_object(folder):
+    """A model that locates an object in the right half of every image, and gives it no class."""
+
+    class Located(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def answer(self, image_bytes):
+            rows = tf.shape(image_bytes)[0]
+            return {"box": tf.tile([[0.25, 0.5, 0.75, 1.0]], [rows, 1]), "image_size": tf.tile([[200, 400]], [rows, 1])}
+
+    module = Located()
+    tf.saved_model.save(module, str(folder), {"serving_default": module.answer})
+    write_answers(ANSWER, folder=folder)
+    return folder

@@ -1,5 +1,6 @@
 """Localization as a task: one box per image, and its class, by regression."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +28,9 @@ from kerasvision.tasks.base import (
 from kerasvision.tasks.detection.located import BOX, ENOUGH, Located, evidence, scores_of_rows
 from kerasvision.tasks.detection.losses import OVERLAPS
 from kerasvision.tasks.detection.matching import iou_of
+from kerasvision.tasks.detection.pictures import drawings
+from kerasvision.tasks.detection.presentation import ANSWER
+from kerasvision.tasks.drawing import Drawing
 
 LOGITS = "class_logits"
 # Below this difference, the smooth L1 loss is a square.
@@ -108,6 +112,10 @@ class LocalizationTask(Task):
         """The same box as shares of the upright original image, with its `image_size`, int32 (N, 2)."""
         return {**answers, BOX: places.boxes_back(answers[BOX][:, None])[:, 0], "image_size": places.size}
 
+    def presentation(self) -> Mapping[str, Any]:
+        """The box is drawn, and listed in pixels; see `presentation.LocatedObject`."""
+        return ANSWER
+
     def truth(self, batch: Batch) -> np.ndarray:
         """The corners and the class number of the largest object, float64 (N, 5); NaN without an object.
 
@@ -148,11 +156,15 @@ class LocalizationTask(Task):
         answer = f" → {row['predicted']}" if row["predicted"] else ""
         return f"{row['label'] or '(nothing)'}{answer}, IoU {row['iou']:.2f}" if row["label"] else "(nothing)"
 
+    def drawings(self, row: pd.Series) -> tuple[Drawing, ...]:
+        """The answered box, and the true one; nothing for an image without an object."""
+        return drawings(row)
+
     def _rows(self, ids: Sequence[str], located: Located) -> pd.DataFrame:
         names = np.array([*self.classes, ""], object)
         known, iou = located.known, np.where(located.known, located.iou, 0.0)
         predicted = np.full(len(ids), -1) if located.numbers is None else located.numbers
-        return pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "id": list(ids),
                 "label": names[np.where(known, np.nan_to_num(located.truth[:, 4], nan=-1), -1).astype(int)],
@@ -162,6 +174,17 @@ class LocalizationTask(Task):
                 "correct": known & (iou >= ENOUGH) & (located.right > 0),
             }
         )
+        return rows.assign(things=_things(rows, located))
+
+
+def _things(rows: pd.DataFrame, located: Located) -> list[str]:
+    """For each image what `pictures.drawings` reads: the answered box and the true one; nothing without an object."""
+    answered, true = np.round(located.boxes, 5).tolist(), np.round(np.nan_to_num(located.truth[:, :4]), 5).tolist()
+    kinds = np.where(rows["correct"], "found", "false")
+    return [
+        json.dumps([(kind, box, predicted, None), ("truth", other, label, None)] if label else [], ensure_ascii=False)
+        for kind, box, predicted, other, label in zip(kinds, answered, rows["predicted"], true, rows["label"], strict=True)
+    ]
 
 
 def largest(objects: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -77,6 +77,10 @@ def test_judgement_is_that_of_a_hand_count():
         "dog → dog, IoU 0.25",
         "(nothing)",
     ]
+    drawn = [[(one.kind, one.corners, one.label) for one in task.drawings(row)] for _, row in judgement.rows.iterrows()]
+    assert drawn[0] == [("found", (0, 0, 1, 1), "cat"), ("truth", (0, 0, 1, 1), "cat")]
+    assert drawn[1] == [("false", (0, 0, 1, 0.6), "cat"), ("truth", (0, 0, 1, 1), "dog")]
+    assert drawn[3] == []
     weighted = judgement.weighted_scores(np.array([0, 1]), np.array([[3.0], [1.0]]))
     assert weighted["mean_iou"][0] == pytest.approx((3 * 1 + 0.6) / 4)
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kerasvision.tasks import drawing
-from kerasvision.tasks.detection.presentation import ANSWERS, FoundObjects
+from kerasvision.tasks.detection.presentation import ANSWER, ANSWERS, FoundObjects, LocatedObject
 from kerasvision.tasks.drawing import LABEL_COLORS, STYLES, Drawing, draw_over, writable
 
 
@@ -48,6 +48,42 @@ def test_rows_are_in_pixels_of_the_upright_image(shown):
 def test_a_class_without_a_number_has_no_result(shown):
     results = shown.results(shown.kept(found()), image_id=3, category_ids={"cat": 5})
     assert results == [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 200, 100], "score": 0.25}]
+
+
+# One object per image, as from a network with classes and from one without.
+LOCATED = {"box": np.array([0.1, 0.2, 0.5, 0.6], np.float32), "image_size": np.array([100, 200], np.int32)}
+NAMED = LOCATED | {"classes": "über".encode(), "class_numbers": np.int32(1), "scores": np.float32(0.75)}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "line", "label", "score"),
+    [(LOCATED, "object at 40,10-120,50", "object", None), (NAMED, "über 0.75 at 40,10-120,50", "über", 0.75)],
+)
+def test_one_located_object_is_a_line_a_row_and_a_result(outputs, line, label, score):
+    shown = LocatedObject(ANSWER)
+    kept = shown.kept(outputs)
+    assert shown.line(kept) == line
+    (row,) = shown.rows(kept)
+    assert (row["label"], row["score"]) == (label, score)
+    assert [row[side] for side in ("left", "top", "right", "bottom")] == pytest.approx([40, 10, 120, 50], abs=1e-4)
+    assert shown.results(kept, image_id=3, category_ids={label: 5}) == [
+        {"image_id": 3, "category_id": 5, "bbox": [40, 10, 80, 40], "score": score or 1.0}
+    ]
+
+
+def test_a_located_object_of_a_lower_score_is_left_out():
+    shown = LocatedObject(ANSWER)
+    kept = shown.kept(NAMED, least_score=0.8)
+    assert (shown.line(kept), shown.rows(kept)) == ("nothing found", [])
+    plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in kept.items()}
+    assert shown.rows(shown.kept(plain)) == []
+
+
+def test_a_located_object_is_drawn_where_it_is():
+    shown = LocatedObject(ANSWER)
+    pixels = np.asarray(shown.drawn(Image.new("RGB", (200, 100), "white"), shown.kept(LOCATED)))
+    # At 40,10-120,50: its lower side, and its inside.
+    assert (pixels[48:50, 50:110] != 255).any(axis=2).all() and (pixels[34:44, 50:110] == 255).all()
 
 
 def test_the_tags_of_an_object_and_of_the_answer_for_it_do_not_hide_each_other():
