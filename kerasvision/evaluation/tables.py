@@ -42,7 +42,7 @@ def save_evaluation_tables(
         place = folder if split == TEST else folder / split
         place.mkdir(exist_ok=True)
         one.judgement.rows.to_parquet(place / "predictions.parquet", index=False)
-        for name, table in one.judgement.tables.items():
+        for name, table in (one.judgement.tables | one.judgement.curves).items():
             table.to_csv(place / f"{name}.csv")
 
 

@@ -61,6 +61,8 @@ class Judgement:
         rows: one row per example, in order: id, the truth, the prediction, `loss` (larger is worse), and `correct` if an
             answer can be right or wrong.
         tables: more tables by name, such as a confusion matrix. If its columns have a name, a table is a matrix of counts.
+        curves: more tables by name, whose rows are points of a plot. Files contain them; a page shows only the plots, which
+            are in `Task.figures`.
         left_out: metric -> why it has no value here.
         weighted_scores: the scores of some rows under many weightings at once; NaN if a metric has no value. The bootstrap
             and the slices use it.
@@ -73,6 +75,7 @@ class Judgement:
     scores: dict[str, float]
     rows: pd.DataFrame
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     weighted_scores: WeightedScores = field(default=lambda rows, weights: {}, repr=False, compare=False)
     within_label: WeightedScores | None = field(default=None, repr=False, compare=False)

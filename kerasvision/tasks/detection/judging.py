@@ -20,6 +20,8 @@ from kerasvision.tasks.detection.errors import confusion_with_nothing, error_tab
 from kerasvision.tasks.detection.scores import AT_HALF, JudgedBoxes, best_score
 from kerasvision.tasks.detection.truth import ImageObjects, all_answers, all_objects
 
+# The recalls of the table, among those of the curves.
+SHOWN_RECALLS = (0.1, 0.3, 0.5, 0.7, 0.9)
 OUTPUTS = ("boxes", "scores", "class_numbers", "classes", "count", "image_size")
 
 
@@ -57,7 +59,7 @@ def judged_boxes(
     at = best_score(boxes) if chosen_score is None else chosen_score
     images = _answers_of_images(predictions)
     judged = JudgedBoxes(boxes, classes, at, truth, images, predictions["image_size"], settings.metrics)
-    every = np.arange(len(ids))
+    every, curves = np.arange(len(ids)), _curves(boxes, classes)
     scores = {name: float(value[0]) for name, value in judged.scores(every, np.ones((len(ids), 1))).items()}
     check_added_scores(settings.metrics, scores, count=len(ids))
     return Judgement(
@@ -66,8 +68,9 @@ def judged_boxes(
         tables={
             "confusion": confusion_with_nothing(boxes, classes, score=at),
             "errors": error_table(boxes, score=at, classes=len(classes.names)),
-            "precision_recall": _curves(boxes, classes),
+            "precision_at_recall": _precision_at(curves),
         },
+        curves={"precision_recall": curves},
         left_out={name: _reason(name) for name, value in scores.items() if np.isnan(value)},
         weighted_scores=judged.scores,
         within_label=partial(judged.scores, per_class=False),
@@ -181,6 +184,15 @@ def _curves(boxes: BoxScores, classes: Classes) -> pd.DataFrame:
         ],
         columns=["class", "recall", "precision"],
     )
+
+
+def _precision_at(curves: pd.DataFrame) -> pd.DataFrame:
+    """Some points of the curves: a row for each class, a column for each recall; the first row is the mean."""
+    wide = curves.pivot(index="class", columns="recall", values="precision")
+    # The class of the rows comes from the curves, which have them in the order of their numbers.
+    chosen = wide.loc[curves["class"].unique(), [RECALLS[round(100 * recall)] for recall in SHOWN_RECALLS]]
+    chosen.columns = pd.Index([f"recall {recall}" for recall in SHOWN_RECALLS])
+    return pd.concat([chosen.mean().to_frame("(mean)").T, chosen]).rename_axis("class")
 
 
 def _reason(metric: str) -> str:

@@ -44,7 +44,7 @@ def _illustration(row: pd.Series) -> Illustration:
 
 def figures(judgement: Judgement) -> dict[str, Figure]:
     """Precision against recall at IoU 0.5: of each class as a thin line, if there are few, and the mean as a thick one."""
-    table = judgement.tables["precision_recall"]
+    table = judgement.curves["precision_recall"]
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     curves = [part for _, part in table.groupby("class", sort=False)]

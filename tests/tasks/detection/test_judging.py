@@ -133,6 +133,27 @@ def test_confusion_has_a_row_and_a_column_for_nothing(objects_of, answered):
     assert table.values.tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
 
 
+def test_points_of_the_curves_are_a_short_table(objects_of, answered):
+    """Both cats are found, a false answer between them: precision 1 up to a recall of 1/2, then 2/3. The dog is missed."""
+    truth = objects_of([[(BOX, CAT), (FAR, CAT), ((40, 40, 50, 50), DOG)]])
+    judgement = judged(truth, answered([[(BOX, CAT, 0.9), (BESIDE, CAT, 0.8), (FAR, CAT, 0.7)]]))
+    table = judgement.tables["precision_at_recall"]
+    assert table.columns.tolist() == ["recall 0.1", "recall 0.3", "recall 0.5", "recall 0.7", "recall 0.9"]
+    assert table.loc["cat"].tolist() == pytest.approx([1, 1, 1, 2 / 3, 2 / 3])
+    assert table.loc["dog"].tolist() == [0] * 5
+    assert table.index.tolist() == ["(mean)", "cat", "dog"]
+    assert table.loc["(mean)"].tolist() == pytest.approx([0.5, 0.5, 0.5, 1 / 3, 1 / 3])
+
+
+def test_all_points_of_the_curves_are_drawn(objects_of, answered):
+    judgement = judged(objects_of([[(BOX, CAT)]]), answered([[(BOX, CAT, 0.9)]]))
+    assert len(judgement.curves["precision_recall"]) == 101
+    ((title, figure),) = make_task(c.Detection(), CLASSES.names).figures(judgement).items()
+    assert title == "Precision and recall at IoU 0.5"
+    _thin, mean = figure.axes[0].lines
+    assert mean.get_xdata().tolist() == pytest.approx(np.linspace(0, 1, 101)) and set(mean.get_ydata()) == {1.0}
+
+
 def test_crowds_count_neither_as_found_nor_as_missed(objects_of, answered):
     truth = objects_of([[(BOX, CAT), (FAR, CAT)]], crowds={(0, 1)})
     judgement = judged(truth, answered([[(BOX, CAT, 0.9), (FAR, CAT, 0.8)]]))
