@@ -80,6 +80,8 @@ class Record:
             another size, the objects are fitted to it.
         notes: what a reader should know about it, one line each.
         label_map: which class each pixel has.
+        listed_classes: the names that the source's own files give to classes of objects, whether or not there are such
+            objects; empty if they list none. Records share this tuple.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Record:
     drawn_on: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    listed_classes: tuple[str, ...] = ()
 
     def file_size(self) -> int:
         """The size of the file in bytes; 0 if the content is not a file or cannot be found: `load` says why."""

@@ -25,8 +25,8 @@ from kerasvision.data.inspecting.annotations import encode_objects, usable_annot
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import ConfigError, DataError, StageError
-from kerasvision.progress import bar
-from kerasvision.shortened import first_lines
+from kerasvision.progress import bar, say
+from kerasvision.shortened import first_lines, shortened
 
 MOST_NAMED = 10
 
@@ -39,11 +39,13 @@ class Ingested:
         manifest: a row per image of the source; `fault` is empty for the images that were written.
         span: what is new since the previous examples.
         unmatched: entries of the quarantine file that match no image of the source.
+        without_objects: classes that the source lists, and of which no usable image has an object.
     """
 
     manifest: pd.DataFrame
     span: Span
     unmatched: list[str]
+    without_objects: list[str]
 
 
 def ingest(
@@ -86,7 +88,10 @@ def ingest(
     table.to_parquet(manifest, index=False)
     new = next_span(table, previous=previous, splits=splits)
     new.save(span)
-    return Ingested(table, new, unmatched)
+    if without := scanned.classes_without_objects:
+        named = shortened(without, most=MOST_NAMED)
+        say(f"{len(without)} of {len(scanned.listed_classes)} classes that the source lists have no object: {named}")
+    return Ingested(table, new, unmatched, without)
 
 
 def _records(source: Source) -> Iterator[Record]:

@@ -72,12 +72,19 @@ class ScannedSource:
         object_classes: class names of all objects.
         masks: whether any object has a mask.
         category_ids: class name -> its number in the source's own files, the least if it has several.
+        listed_classes: class names of objects that the source's own files list.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     object_classes: set[str] = field(default_factory=set)
     masks: bool = False
     category_ids: dict[str, int] = field(default_factory=dict)
+    listed_classes: set[str] = field(default_factory=set)
+
+    @property
+    def classes_without_objects(self) -> list[str]:
+        """The class names that the source lists, and of which no usable image has an object; sorted."""
+        return sorted({object_class(name) for name in self.listed_classes} - self.object_classes)
 
     def add_objects(self, objects: Iterable[Object]) -> None:
         """Notes the classes of the objects of an image that can be used."""
@@ -104,6 +111,7 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
     def rows() -> Iterator[ManifestRow]:
         with bar("looking at images") as advance:
             for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
+                found.listed_classes.update(record.listed_classes)
                 row = _row(record, data, facts, fault)
                 if not row["fault"]:
                     found.add_objects(record.objects)

@@ -51,8 +51,12 @@ def read_coco(settings: Coco) -> Iterator[Record]:
         prefix = "" if folder == settings.path else f"{folder.name}/"
         found, names = ImageFiles(folder), set()
         listed: dict[int, _Image] = {}
+        classes: dict[str, None] = {}
         for kind, file in files.items():
-            _Annotations(file, kind).add_to(listed, settings)
+            annotations = _Annotations(file, kind)
+            classes |= dict.fromkeys(annotations.categories.values())
+            annotations.add_to(listed, settings)
+        listed_classes = tuple(classes)
         for image in listed.values():
             name = found.name(image.file_name)
             names.add(name)
@@ -67,6 +71,7 @@ def read_coco(settings: Coco) -> Iterator[Record]:
                 objects=tuple(image.objects),
                 fault=fault,
                 drawn_on=image.size,
+                listed_classes=listed_classes,
             )
         fault = f"{UNLISTED} {' or '.join(file.name for file in files.values())}"
         for other in unlisted_images(folder, listed=names, files=files.values(), is_own=folder != settings.path):

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kerasvision.config.box_sources import Yolo
@@ -13,23 +13,52 @@ from kerasvision.data.records import LINKED_OUT, TWO_SPLITS, UNLISTED, Object, R
 from kerasvision.data.sources.largest import largest_class
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import UnusableValue
-from kerasvision.data.sources.yolo_rows import parse_row
+from kerasvision.data.sources.yolo_rows import AboveOne, parse_row
 from kerasvision.errors import DataError
 from kerasvision.shortened import shortened
+
+# A few rows of a wrong unit are faults of their images; if most of the first files have such rows, the data set has them.
+ENOUGH_FILES, LEAST_FILES = 100, 2
+
+
+@dataclass
+class _Units:
+    """Counts the label files whose numbers are too large for shares, so that a whole data set in pixels is one error."""
+
+    file: Path
+    files: int = 0
+    in_pixels: int = 0
+    first: str = ""
+
+    def refuse_pixels(self) -> None:
+        """Raises DataError if most of the files are in pixels."""
+        if self.in_pixels < LEAST_FILES or 2 * self.in_pixels <= self.files:
+            return
+        raise DataError(
+            f"{self.file}: the numbers after the class must be shares of the image's sides, in [0, 1]; of the first "
+            f"{self.files:,} label files with rows, {self.in_pixels:,} have larger numbers. The first: {self.first}",
+            hint="divide x and width by the image's width, y and height by its height",
+        )
 
 
 def read_yolo(settings: Yolo) -> Iterator[Record]:
     """The images of each split; then images that no list names, and label files without an image, each with a fault.
 
     Raises:
-        DataError: data.yaml, a folder or a list is missing or unusable, or no image has a label file.
+        DataError: data.yaml, a folder or a list is missing or unusable, no image has a label file, or most label files have
+            pixels where shares are required.
     """
     data = settings.data()
     data = replace(data, names={number: replace_surrogates(name) for number, name in data.names.items()})
     images = yolo_images(data)
     _refuse_without_labels(data, images)
+    units, listed_classes = _Units(data.file), tuple(data.names.values())
     for image in images:
-        yield _record(image, data, settings)
+        yield replace(_record(image, data, settings, units), listed_classes=listed_classes)
+        if units.files == ENOUGH_FILES:
+            units.refuse_pixels()
+    if units.files < ENOUGH_FILES:
+        units.refuse_pixels()
     # A list may name files outside the folder. What is next to them is not looked at.
     listed = {image.name for image in images if not image.fault}
     unlisted = _unlisted(data, listed)
@@ -40,15 +69,19 @@ def read_yolo(settings: Yolo) -> Iterator[Record]:
         yield Record(printable(name), path, fault="annotation file without an image")
 
 
-def _record(image: YoloImage, data: YoloData, settings: Yolo) -> Record:
+def _record(image: YoloImage, data: YoloData, settings: Yolo, units: _Units) -> Record:
     """One image with its objects, or with the fault of the image or of its label file."""
     path, fault = data.root / image.name, image.fault
     objects: tuple[Object, ...] = ()
     if not fault:
         try:
             objects = _objects(label_name(image.name), path, data, masks=settings.masks == "keep")
+            units.files += bool(objects)
         except UnusableValue as unusable:
             fault = str(unusable)
+            units.files += 1
+            units.in_pixels += isinstance(unusable, AboveOne)
+            units.first = units.first or (fault if isinstance(unusable, AboveOne) else "")
     is_in_one = len(image.splits) == 1
     notes = (*((LINKED_OUT,) if image.is_outside else ()), *(() if is_in_one else (TWO_SPLITS,)))
     return Record(
@@ -77,7 +110,7 @@ def _objects(name: str, image: Path, data: YoloData, *, masks: bool) -> tuple[Ob
         try:
             objects.append(parse_row(line, names=data.names, size=size, masks=masks))
         except UnusableValue as unusable:
-            raise UnusableValue(f"annotation in line {number} of {printable(name)} {unusable}") from None
+            raise type(unusable)(f"annotation in line {number} of {printable(name)} {unusable}") from None
     return tuple(objects)
 
 

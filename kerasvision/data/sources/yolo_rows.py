@@ -18,6 +18,10 @@ BOX_NUMBERS = 4
 LEAST_POLYGON_NUMBERS = 6
 
 
+class AboveOne(UnusableValue):
+    """A number of a row is too large for a share of a side: it may be in pixels."""
+
+
 def parse_row(line: str, *, names: Mapping[int, str], size: tuple[int, int], masks: bool) -> Object:
     """The object that a line describes.
 
@@ -84,7 +88,8 @@ def _share(text: str) -> float:
     number = _number(text)
     # NaN fails the comparison too.
     if not -ROUNDING <= number <= 1 + ROUNDING:
-        raise UnusableValue(f"has {text}; the numbers after the class must be shares of the image's sides, in [0, 1]")
+        kind = AboveOne if number > 1 else UnusableValue
+        raise kind(f"has {text}; the numbers after the class must be shares of the image's sides, in [0, 1]")
     return number
 
 

@@ -22,3 +22,5 @@ def example_gen(examples: Out[Examples], previous: Examples | None = None, *, se
     examples.properties.update({kind: count for kind, count in ingested.span.counts.items() if count})
     if ingested.unmatched:
         examples.properties["quarantine_unmatched"] = len(ingested.unmatched)
+    if ingested.without_objects:
+        examples.properties["classes_without_objects"] = len(ingested.without_objects)

@@ -13,7 +13,7 @@ from PIL import Image
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import class_order, ingest
-from kerasvision.data.records import Record
+from kerasvision.data.records import Object, Record
 from kerasvision.errors import DataError, StageError
 
 # Every function of tests/faults/make_images.py that makes an unusable file, and the fault that the manifest must state.
@@ -283,6 +283,18 @@ def test_someone_elses_source_is_read_like_our_own(tmp_path):
         f"{number:02d}": png(number) for number in range(12)
     }
     assert set(manifest["path"]) == {""}
+
+
+def test_classes_without_an_object_are_named_once_with_their_number(tmp_path, capsys):
+    source = give([lambda number=number: png(number) for number in range(12)])
+    listed, cat = ("cat", "dog", "cow"), Object((1, 1, 5, 5), "cat")
+    RECORDS[:] = [replace(record, objects=(cat,), listed_classes=listed) for record in RECORDS]
+    # The only dog is in an image that cannot be used.
+    RECORDS[3] = replace(RECORDS[3], objects=(replace(cat, label="dog"),), fault="not usable")
+    files = files_in(tmp_path)
+    found = ingest(source, splits=c.Splits(), policy=c.Ingest(max_bad_fraction=0.1), **files).without_objects
+    assert found == ["cow", "dog"]
+    assert capsys.readouterr().err.count("2 of 3 classes that the source lists have no object: cow, dog") == 1
 
 
 def test_a_source_of_ones_own_may_number_its_classes_and_nothing_else(tmp_path):

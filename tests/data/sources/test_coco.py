@@ -98,6 +98,10 @@ def test_the_published_layout_is_found_by_itself(coco):
     assert len(names) == 4 + 6
 
 
+def test_every_record_has_the_names_of_the_categories(coco):
+    assert one(coco, thing(1)).listed_classes == tuple(row["name"] for row in CATEGORIES)
+
+
 def test_one_kind_of_annotation_can_be_read_alone(coco):
     files = {"captions_x": {"images": [image(1)], "annotations": [caption(1, "a")]}, "instances_x": instances(images=(2,))}
     source = coco(files, images=["x/1.jpg", "x/2.jpg"], annotations=("captions",))

@@ -106,6 +106,35 @@ def test_a_row_that_cannot_be_used_is_a_fault_of_its_image(row, fault, yolo):
     assert (fault_code(record.fault), record.objects) == ("bad_annotation", ())
 
 
+def rows_of(*rows):
+    """Files of a data set in which each image has one of these rows."""
+    files = {f"labels/{number}.txt": row for number, row in enumerate(rows)}
+    return {"data.yaml": "train: images\n" + NAMES, **files, **{f"images/{number}.jpg": None for number in range(len(rows))}}
+
+
+def test_a_data_set_in_pixels_is_one_error_with_counts(yolo):
+    with pytest.raises(DataError, match=r"of the first 3 label files with rows, 2 have larger numbers. The first: .*0.txt"):
+        read(yolo(rows_of("0 10 5 4 2", "0 0.5 0.5 0.1 0.1", "1 12 5 4 2", "")))
+
+
+def test_a_data_set_in_pixels_is_recognised_by_its_first_files(yolo):
+    """The error comes before all images are read."""
+    records = read_yolo(yolo(rows_of(*["0 10 5 4 2"] * 120)))
+    for _ in range(100):
+        next(records)
+    with pytest.raises(DataError, match="of the first 100 label files with rows, 100 have larger numbers"):
+        next(records)
+
+
+def test_few_rows_in_pixels_are_faults_of_their_images(yolo):
+    faults = [record.fault for record in read(yolo(rows_of("0 10 5 4 2", "0 12 5 4 2", *["0 0.5 0.5 0.1 0.1"] * 2)))]
+    assert [bool(fault) for fault in faults] == [True, True, False, False]
+
+
+def test_every_record_has_the_class_names_of_the_data_set(yolo):
+    assert one(yolo, "1 0.5 0.5 0.5 0.2").listed_classes == ("cat", "dog")
+
+
 def test_rounded_shares_and_boxes_without_an_area_are_left_to_the_checks_of_all_sources(yolo):
     things = one(yolo, "0 0.5 0.5 1.000001 1\n0 0.5 0.5 0 0.1\n").objects
     assert things[0].box == pytest.approx((0, 0, 10, 20), abs=1e-4)
