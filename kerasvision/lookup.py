@@ -294,6 +294,7 @@ PRESENTATIONS = Table(
     {
         "found_objects": "kerasvision.tasks.detection.presentation:FoundObjects",
         "located_object": "kerasvision.tasks.detection.presentation:LocatedObject",
+        "pixel_classes": "kerasvision.tasks.segmentation.presentation:PixelClasses",
     },
 )
 

@@ -193,6 +193,14 @@ def found_objects(once_for_all):
 
 
 @pytest.fixture(scope="session")
+def pixel_classes(once_for_all):
+    """The module tests/export/pixel_classes.py, and the folder `saved_model` of its model."""
+    module = _module("export", "pixel_classes")
+    folder = once_for_all("pixel_classes", lambda folder: module.saved(folder / "1"))
+    return SimpleNamespace(module=module, saved_model=folder / "1")
+
+
+@pytest.fixture(scope="session")
 def stripes(once_for_all):
     """A data set that LeNet-5 learns in seconds: the files `examples`, `schema` and `transform`, and `classes`.
 

@@ -1,5 +1,6 @@
 """`predict`: runs a saved model on image files, folders and tables."""
 
+import base64
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.config.answer_files import MAPS
 from kerasvision.config.listing import printable, storable
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.shortened import and_more
@@ -29,8 +31,11 @@ FORMATS = "use JPEG, PNG, GIF, BMP or WebP files"
 
 Draw = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Also draw each answer over its image, into this new folder."),
+    typer.Option(
+        "--draw", "--overlay", metavar="FOLDER", help="Also draw each answer over its image, into this new folder."
+    ),
 ]
+AnswerMaps = Annotated[Path | None, typer.Option(MAPS.option, metavar="FOLDER", help=MAPS.help)]
 Coco = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also write the answers in the form of COCO's results, which pycocotools reads."),
@@ -62,6 +67,7 @@ def predict(
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="With --out: a row for each found object, in pixels.")] = False,
     draw: Draw = None,
+    maps: AnswerMaps = None,
     coco: Coco = None,
     coco_images: CocoImages = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
@@ -84,7 +90,7 @@ def predict(
         return asked_for(what, column=column, images=images, recursive=recursive)
 
     model = ImagePredictor(saved_model)
-    writers = _writers(model, draw=draw, coco=coco, coco_images=coco_images, least_score=least_score)
+    writers = _writers(model, draw=draw, maps=maps, coco=coco, coco_images=coco_images, least_score=least_score)
     if out is not None:
         from kerasvision.export.asking.bulk import predict_to_file
 
@@ -119,9 +125,15 @@ def _refuse_unfit(
 
 
 def _writers(
-    model: "ImagePredictor", *, draw: Path | None, coco: Path | None, coco_images: Path | None, least_score: float | None
+    model: "ImagePredictor",
+    *,
+    draw: Path | None,
+    maps: Path | None,
+    coco: Path | None,
+    coco_images: Path | None,
+    least_score: float | None,
 ) -> "list[AnswerWriter]":
-    """What --draw and --coco write."""
+    """What the options write in addition to the answers themselves."""
     writers: list[AnswerWriter] = []
     if draw is not None:
         from kerasvision.export.asking.pictures import Pictures
@@ -129,6 +141,10 @@ def _writers(
         shown = model.presented("--draw")
         least = shown.shown_from if least_score is None else least_score
         writers.append(Pictures(draw, presentation=shown, least_score=least))
+    if maps is not None:
+        from kerasvision.export.asking.pictures import Maps
+
+        writers.append(Maps(maps, presentation=model.presented(MAPS.option)))
     if coco is not None:
         from kerasvision.export.asking.coco_results import CocoResults
 
@@ -223,11 +239,13 @@ def _name(answer: "Answer") -> str:
 
 
 def _finite(value: object) -> object:
-    """The value with None for numbers that JSON cannot represent.
+    """The value with None for numbers that JSON cannot represent, and with bytes as TensorFlow Serving sends them.
 
-    >>> _finite({"scores": [0.5, float("nan")]})
-    {'scores': [0.5, None]}
+    >>> _finite({"scores": [0.5, float("nan")], "picture_bytes": b"a"})
+    {'scores': [0.5, None], 'picture_bytes': {'b64': 'YQ=='}}
     """
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

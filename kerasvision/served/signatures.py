@@ -8,5 +8,5 @@ TENSOR_SIGNATURE = "serve_tensor"
 TENSOR_INPUT = "image"
 # bool [None]: false if the row is not an image that can be read; the other outputs mean nothing then.
 VALID = "valid"
-# TensorFlow Serving sends an output of strings whose name ends so as base64: {"b64": "..."}.
+# Strings of an output whose name ends like this are bytes, not text; REST sends them as base64, as TensorFlow Serving does.
 BYTES_SUFFIX = "_bytes"

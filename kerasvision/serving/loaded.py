@@ -89,11 +89,14 @@ def _places(places: Mapping[str, object], signature: ServedSignature | None) -> 
     """What the file says, if all outputs that it requires are there.
 
     Answers of several rows require all four. An answer of one place requires its corners, and may lack its label and score.
+    A map of classes requires the map, labels, scores and colours.
     """
     if signature is None or not isinstance(places.get("shown_from"), int | float):
         return {}
-    known = {name: output for name, output in places.items() if name == "shown_from" or output in signature.outputs}
+    known = {name: what for name, what in places.items() if name in ("shown_from", "colors") or what in signature.outputs}
     required = {"corners", "labels", "scores", "count"} if "count" in places else {"corners"}
+    if "map" in places:
+        required = {"map", "labels", "scores", "colors"}
     return known if required <= set(known) else {}
 
 

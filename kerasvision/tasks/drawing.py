@@ -118,6 +118,28 @@ def draw_over(
     return drawn
 
 
+def draw_tags(image: Image.Image, tags: Sequence[tuple[str, str]]) -> Image.Image:
+    """A copy of an image with lines of text in its upper left corner, as many as fit; letters grow with the image.
+
+    Args:
+        image: an RGB picture.
+        tags: (text, colour behind it as #rrggbb) of each line.
+
+    >>> tagged = draw_tags(Image.new("RGB", (200, 100)), [("cat", "#1a7f37")])
+    >>> "#%02x%02x%02x" % tagged.getpixel((1, 1)), tagged.getpixel((199, 99))
+    ('#1a7f37', (0, 0, 0))
+    """
+    drawn = image.copy()
+    pen = ImageDraw.Draw(drawn)
+    size = max(LEAST_FONT, round(max(drawn.size) * FONT_SHARE))
+    width, line = max(LEAST_LINE, round(max(drawn.size) * LINE_SHARE)), round(1.6 * size)
+    for place, (text, color) in enumerate(tags):
+        if (place + 1) * line <= drawn.height:
+            top = float(place * line)
+            _tag(pen, text, (0.0, top, 0.0, top), color=color, size=size, width=width, below=False, inside=True)
+    return drawn
+
+
 def writable(label: str, *, otherwise: str) -> str:
     """The label, or another text if no font on this machine has all its letters.
 
@@ -177,15 +199,19 @@ def _tag(
     size: int,
     width: int,
     below: bool,
+    inside: bool = False,
 ) -> None:
-    """White letters on the color, at the upper left or lower right corner: outside if there is room, always in the image."""
+    """White letters on the color, at the upper left or lower right corner, always in the image.
+
+    They are outside of the box if there is room, unless `inside` says that they belong into it.
+    """
     font = ImageFont.truetype(_font_file(frozenset(text)) or _bundled(), size)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     pad = max(2, width)
     wide, high = right - left + 2 * pad, bottom - top + 2 * pad
     sides = pen.im.size
     x = max(0.0, min(box[2] - wide + 1 if below else box[0], sides[0] - wide))
-    y = box[1] - high if box[1] >= high else box[1]
+    y = box[1] - high if box[1] >= high and not inside else box[1]
     if below:
         y = box[3] + 1 if box[3] + high < sides[1] else box[3] - high + 1
     y = max(0.0, min(y, sides[1] - high))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from kerasvision import lookup
-from kerasvision.errors import ExportError
+from kerasvision.errors import ConfigError, ExportError
 
 # One image's answer: output name -> value without the first axis, as an array.
 Outputs = Mapping[str, Any]
@@ -29,12 +29,16 @@ class Presentation(ABC):
         heading: of the column of lines.
         needs: the outputs that the model must have.
         columns: name -> type of a row of `rows`.
+        has_maps: whether `map` gives a picture.
+        has_objects: whether `results` gives rows.
         shown_from: the least score of what a line and a picture show by default.
     """
 
     heading: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     columns: ClassVar[Mapping[str, type]]
+    has_maps: ClassVar[bool] = False
+    has_objects: ClassVar[bool] = True
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = answers
@@ -58,6 +62,14 @@ class Presentation(ABC):
     @abstractmethod
     def drawn(self, image: Image.Image, kept: Outputs) -> Image.Image:
         """The upright image with the answer drawn over it."""
+
+    def map(self, kept: Outputs) -> Image.Image:
+        """The answer as a picture whose pixels are class numbers.
+
+        Raises:
+            ConfigError: the answers of this model give pixels no class.
+        """
+        raise ConfigError("the answers of this model give pixels no class")
 
     @abstractmethod
     def results(self, kept: Outputs, *, image_id: int, category_ids: Mapping[str, int]) -> list[dict[str, Any]]:

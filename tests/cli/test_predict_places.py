@@ -188,6 +188,15 @@ def test_a_file_that_holds_no_annotations_is_refused(text, message, predict, pho
     assert isinstance(done.exception, DataError) and message in str(done.exception)
 
 
+@pytest.mark.parametrize("option", [["--masks", "maps"], ["--masks", "maps", "--out", "answers.csv"]])
+def test_maps_require_a_model_of_pixels(option, predict, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = predict(photos, *option)
+    assert isinstance(done.exception, ConfigError)
+    assert "--masks requires a model that answers with a class for each pixel" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -202,7 +211,13 @@ def test_options_that_do_not_fit_are_refused(options, message, predict, photos):
 
 @pytest.mark.parametrize(
     "options",
-    [["--draw", "drawn"], ["--coco", "results.json"], ["--least-score", "0.5"], ["--each", "--out", "objects.csv"]],
+    [
+        ["--draw", "drawn"],
+        ["--masks", "maps"],
+        ["--coco", "results.json"],
+        ["--least-score", "0.5"],
+        ["--each", "--out", "objects.csv"],
+    ],
 )
 def test_a_model_without_places_refuses_what_requires_them(options, brightness, tmp_path, predict, photos, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasvision.served.answers import write_answers
+from kerasvision.tasks.class_maps import class_color
 from kerasvision.tasks.detection.presentation import ANSWER
 
 CHROMIUM = shutil.which("chromium")
@@ -232,6 +233,44 @@ def test_places_that_name_missing_outputs_are_ignored(found_objects, running, tm
     found_objects.module.changed(found_objects.saved_model, tmp_path / "m" / "1", answers)
     with running(tmp_path / "m") as started:
         assert 'data-places="{}"' in started.ask("GET", "/", raw=True)[1].decode()
+
+
+@pytest.fixture(scope="module")
+def maps_server(pixel_classes, running):
+    """A server of a model that gives each pixel a class."""
+    with running(pixel_classes.saved_model.parent) as started:
+        yield started
+
+
+# The colour of a pixel of the painting, and how much of it is seen.
+PAINTED = "[...paint.getContext('2d').getImageData({}, {}, 1, 1).data]"
+
+
+def test_classes_of_pixels_are_painted_over_the_picture_and_listed(browser, maps_server, tmp_path):
+    """See tests/export/pixel_classes.py: background on the left, a cat above on the right, a 猫 below it."""
+    page = opened(browser, maps_server)
+    Image.new("RGB", (400, 200), (90, 140, 90)).save(tmp_path / "wide.png")
+    page.drop(tmp_path / "wide.png")
+    assert page.wait_for(LINES) == "background 0.500\ncat 0.250\n猫 0.250"
+    assert page.value("[paint.width, paint.height, paint.hidden, strength.hidden, least.hidden]") == [
+        400,
+        200,
+        False,
+        False,
+        True,
+    ]
+    assert page.value(f"({PLACED})(paint)") == [0, 0, 100, 100]
+    # The background is not painted; the others have the colours of `class_color`, which the list shows too.
+    assert page.value(PAINTED.format(100, 100))[3] == 0
+    cat, third = (bytes.fromhex(class_color(number)[1:]) for number in (1, 2))
+    assert page.value(PAINTED.format(300, 50)) == [*cat, 255]
+    assert page.value(PAINTED.format(300, 150)) == [*third, 255]
+    borders = page.value(
+        "[...document.querySelectorAll('#answer td:first-child')].map((cell) => cell.style.borderLeftColor)"
+    )
+    assert borders[1] == f"rgb({cat[0]}, {cat[1]}, {cat[2]})"
+    page.value("share.value = 0; share.dispatchEvent(new Event('input'))")
+    assert page.value("paint.style.opacity") == "0"
 
 
 def test_the_one_place_of_an_answer_is_framed_without_a_count(browser, running, tmp_path):

@@ -10,6 +10,7 @@ If any of these inputs has changed, the parts cannot be used: they are deleted, 
 one rename. The images of a batch are never in two parts, so the answers do not depend on where a run was killed.
 """
 
+import base64
 import hashlib
 import json
 import shutil
@@ -235,18 +236,29 @@ def _writer(file: Path, schema: pa.Schema, *, is_csv: bool) -> Iterator[Callable
         with pq.ParquetWriter(file, schema) as writer:
             yield writer.write_table
         return
-    flat = pa.schema([(field.name, pa.string() if pa.types.is_list(field.type) else field.type) for field in schema])
+    kinds = [pa.string() if pa.types.is_list(one.type) or pa.types.is_binary(one.type) else one.type for one in schema]
+    flat = pa.schema(list(zip(schema.names, kinds, strict=True)))
     with csv.CSVWriter(str(file), flat) as writer:
         yield lambda table: writer.write_table(_flat(table, flat))
 
 
 def _flat(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Lists as JSON, because a cell of a CSV file cannot contain a list."""
+    """Lists as JSON, and bytes as base64, because a cell of a CSV file cannot contain them."""
     columns = [
-        column if column.type == field.type else pa.array(_as_json(column.combine_chunks()), pa.string())
+        column if column.type == field.type else pa.array(_as_text(column.combine_chunks()), pa.string())
         for column, field in zip(table.columns, schema, strict=True)
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_text(values: pa.Array) -> list[str | None]:
+    """
+    >>> _as_text(pa.array([b"a", None], pa.binary()))
+    ['YQ==', None]
+    """
+    if not pa.types.is_binary(values.type):
+        return _as_json(values)
+    return [None if value is None else base64.b64encode(value).decode() for value in values.to_pylist()]
 
 
 def _as_json(lists: pa.ListArray) -> list[str | None]:

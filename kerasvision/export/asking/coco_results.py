@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Self
 
+from kerasvision.config.answer_files import MAPS
 from kerasvision.config.inference import Listed
 from kerasvision.config.listing import printable
-from kerasvision.errors import DataError, ExportError
+from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.served.answers import CATEGORY_IDS
 from kerasvision.tasks.presentation import Presentation
@@ -78,11 +79,17 @@ class CocoResults:
         annotations: the file of annotations that the results will be compared with, or None.
 
     Raises:
+        ConfigError: the model's answers are not objects.
         DataError: the annotations cannot be read.
         ExportError: the model has no labels.
     """
 
     def __init__(self, file: Path, *, model: ImagePredictor, presentation: Presentation, annotations: Path | None) -> None:
+        if not presentation.has_objects:
+            raise ConfigError(
+                "COCO's results contain single objects, and this model answers with a class for each pixel",
+                hint=f"write its maps with {MAPS.option}",
+            )
         self._file, self._presentation = file, presentation
         self._annotations = Annotations.read(annotations) if annotations is not None else None
         known = self._annotations.category_ids if self._annotations else {}

@@ -10,7 +10,8 @@ import pyarrow as pa
 from kerasvision.config.listing import storable
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.errors import ConfigError, ExportError
-from kerasvision.export.asking.predict import Row, plain
+from kerasvision.export.asking.predict import Row, plain, plain_output
+from kerasvision.served.signatures import BYTES_SUFFIX
 
 PATH, FAULT = "path", "fault"
 # Two outputs that belong together: labels, best first, and their scores. `classes` is the first of these labels.
@@ -76,7 +77,7 @@ class Columns:
             columns[_ranked("label", rank)] = [None if one is None else plain(one[TOP_LABELS][rank]) for one in answers]
             columns[_ranked("score", rank)] = [None if one is None else one[TOP_SCORES][rank] for one in answers]
         for name in self._others:
-            columns[_own_name(name)] = [None if one is None else _cell(one[name]) for one in answers]
+            columns[_own_name(name)] = [None if one is None else _cell(name, one[name]) for one in answers]
         arrays = [pa.array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -125,6 +126,8 @@ def _own_name(name: str) -> str:
 
 
 def _arrow_type(name: str, dtype: str, shape: tuple[int | None, ...]) -> pa.DataType:
+    if dtype == "string" and name.endswith(BYTES_SUFFIX) and not shape:
+        return pa.binary()
     try:
         found = pa.string() if dtype == "string" else pa.float32() if dtype == "bfloat16" else pa.from_numpy_dtype(dtype)
     except (TypeError, pa.ArrowException):
@@ -134,8 +137,8 @@ def _arrow_type(name: str, dtype: str, shape: tuple[int | None, ...]) -> pa.Data
     return found
 
 
-def _cell(value: object) -> object:
+def _cell(name: str, value: object) -> object:
     """Rows of numbers stay arrays, which Arrow reads as a whole; all other values become plain."""
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiub":
         return value
-    return plain(value)
+    return plain_output(name, value)

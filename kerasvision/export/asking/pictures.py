@@ -1,14 +1,16 @@
-"""Draws a saved model's answers over the images: a picture per image, in a folder of its own."""
+"""Writes a picture for each answer into a folder of its own: drawn over the image, or a map of class numbers."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from kerasvision.config.answer_files import MAPS
 from kerasvision.config.inference import Listed
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.ops.images import decode_image
@@ -19,34 +21,43 @@ MOST_LETTERS = 80
 QUALITY = 92
 
 
-class Pictures:
+class AnswerPictures(ABC):
     """Writes `000001_cat.jpg` for the first image, and so on. The numbers are those of the listing, so no two names collide.
 
     Args:
         folder: is created; it must be empty if it exists.
-        presentation: draws.
-        least_score: what has a lower score is not drawn.
+        presentation: makes the pictures.
+        least_score: what has a lower score is left out.
 
     Raises:
         ConfigError: the folder contains something, or is a file.
         ExportError: it cannot be created.
     """
 
+    suffix: ClassVar[str]
+    noun: ClassVar[str]
+
     def __init__(self, folder: Path, *, presentation: Presentation, least_score: float) -> None:
         self._folder, self._presentation, self._least_score = folder, presentation, least_score
-        self._number = self._drawn = 0
+        self._number = self._written = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             is_empty = next(folder.iterdir(), None) is None
         except FileExistsError:
-            raise ConfigError(f"{folder} is a file", hint="name a folder for the pictures") from None
+            raise ConfigError(f"{folder} is a file", hint=f"name a folder for the {self.noun}") from None
         except OSError as error:
             raise ExportError(f"{folder} cannot be used: {error.strerror}") from error
         if not is_empty:
-            raise ConfigError(f"pictures require a new or an empty folder; {folder} contains files", hint="name another one")
+            raise ConfigError(
+                f"{self.noun} require a new or an empty folder; {folder} contains files", hint="name another one"
+            )
+
+    @abstractmethod
+    def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
+        """The picture for an image and its answer."""
 
     def add(self, image: Listed, outputs: Mapping[str, Any] | None) -> None:
-        """Draws the answer for the next image; None for an image without an answer, which has no picture.
+        """Writes the picture for the next image; None for an image without an answer, which has no picture.
 
         Raises:
             ExportError: the image can no longer be read, or the picture cannot be written.
@@ -56,26 +67,55 @@ class Pictures:
             return
         kept = self._presentation.kept(outputs, least_score=self._least_score)
         try:
-            pixels = decode_image(tf.constant(image.path.read_bytes()), color_mode="rgb").numpy()
-            drawn = self._presentation.drawn(Image.fromarray(np.asarray(pixels, np.uint8)), kept)
-            drawn.save(self._folder / picture_name(self._number, image.path), quality=QUALITY)
+            made = self.picture(image, kept)
+            made.save(self._folder / picture_name(self._number, image.path, suffix=self.suffix), quality=QUALITY)
         except (OSError, tf.errors.OpError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ExportError(f"no picture of {image.path} could be written to {self._folder}: {reason}") from error
-        self._drawn += 1
+        self._written += 1
 
     def finish(self) -> str:
         """A line about what was written."""
-        return f"pictures in {self._folder}: {self._drawn:,}"
+        return f"{self.noun} in {self._folder}: {self._written:,}"
 
 
-def picture_name(number: int, image: Path) -> str:
+class Pictures(AnswerPictures):
+    """Draws each answer over its upright image."""
+
+    suffix, noun = ".jpg", "pictures"
+
+    def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
+        """The image with the answer."""
+        pixels = decode_image(tf.constant(image.path.read_bytes()), color_mode="rgb").numpy()
+        return self._presentation.drawn(Image.fromarray(np.asarray(pixels, np.uint8)), kept)
+
+
+class Maps(AnswerPictures):
+    """Writes the class number of each pixel as a PNG.
+
+    Raises:
+        ConfigError: the model gives pixels no class.
+    """
+
+    suffix, noun = ".png", "maps"
+
+    def __init__(self, folder: Path, *, presentation: Presentation) -> None:
+        if not presentation.has_maps:
+            raise ConfigError(f"{MAPS.option} requires a model that answers with a class for each pixel")
+        super().__init__(folder, presentation=presentation, least_score=0.0)
+
+    def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
+        """The map."""
+        return self._presentation.map(kept)
+
+
+def picture_name(number: int, image: Path, *, suffix: str) -> str:
     """The name of a picture: digits, and what every file system accepts of the image's own name.
 
-    >>> picture_name(7, Path("photos/a cat?.png")), picture_name(1234567, Path("ä.jpg"))
-    ('000007_a_cat_.jpg', '1234567_ä.jpg')
+    >>> picture_name(7, Path("photos/a cat?.png"), suffix=".jpg"), picture_name(1234567, Path("ä.jpg"), suffix=".png")
+    ('000007_a_cat_.jpg', '1234567_ä.png')
     """
     stem = re.sub(r"[^\w.-]", "_", image.stem.encode("utf-8", "replace").decode())[:MOST_LETTERS]
     # A file system counts bytes: a letter may have four.
     stem = stem.encode()[: 2 * MOST_LETTERS].decode("utf-8", "ignore")
-    return f"{number:06d}_{stem}.jpg"
+    return f"{number:06d}_{stem}{suffix}"

@@ -21,7 +21,7 @@ from kerasvision.data.inspecting.inspection import inspect_header, inspect_image
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.served.answers import read_answers
 from kerasvision.served.model import ServedModel
-from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, BYTES_SUFFIX, VALID
 from kerasvision.served.versions import find_saved_model
 from kerasvision.tasks.presentation import Presentation, presentation_of
 
@@ -39,7 +39,8 @@ class Answer:
 
     Attributes:
         path: the file.
-        outputs: output name -> value for this image; empty if there is a fault.
+        outputs: output name -> value for this image; empty if there is a fault. Bytes occur only under names that end in
+            `_bytes`.
         fault: why the file cannot be used; empty if it can.
     """
 
@@ -219,8 +220,17 @@ def predict_listed(
     for row in model.rows(images, batch_size=batch_size, least_score=least_score):
         for writer in writers:
             writer.add(row.image, row.outputs)
-        outputs = {name: plain(value) for name, value in row.outputs.items()} if row.outputs is not None else {}
+        outputs = {name: plain_output(name, value) for name, value in (row.outputs or {}).items()}
         yield Answer(row.image.path, outputs, row.fault)
+
+
+def plain_output(name: str, value: object) -> Any:
+    """The value of an output as a plain Python value: bytes stay bytes if its name ends in `_bytes`.
+
+    >>> plain_output("picture_bytes", b"a"), plain_output("label", b"a")
+    (b'a', 'a')
+    """
+    return value if isinstance(value, bytes) and name.endswith(BYTES_SUFFIX) else plain(value)
 
 
 def plain(value: object) -> Any:

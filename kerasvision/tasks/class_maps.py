@@ -1,0 +1,159 @@
+"""A class for each pixel, as people see it: painted over the image in the colours of the classes, with a legend."""
+
+import colorsys
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kerasvision.tasks.drawing import LABEL_COLORS, draw_tags, writable
+
+Pixels = npt.NDArray[np.uint8]
+# A map has 8 bits per pixel. This number says nothing about the pixel.
+IGNORED = 255
+# How much of a painted pixel is its class's colour. Borders between classes have all of it.
+PAINTED = 0.5
+# Widths of borders: a share of the image's longer side.
+BORDER_SHARE = 1 / 400
+# Hues that are this share of the circle apart stay different for any number of classes.
+GOLDEN = 0.618034
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """A class for each pixel of an image.
+
+    Attributes:
+        kind: "truth", or "answer".
+        png: a grey PNG of class numbers, of the image's proportions and any size; 255 where nothing is known.
+        classes: names in the order of their numbers.
+        plain: the class that is not painted, such as a background; None: all are painted.
+    """
+
+    kind: Literal["truth", "answer"]
+    png: bytes
+    classes: tuple[str, ...]
+    plain: str | None = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 (H, W): class numbers."""
+        return map_pixels(self.png)
+
+    @property
+    def present(self) -> list[int]:
+        """The class numbers that occur and are painted, the commonest first."""
+        return present_classes(self.pixels, self.unpainted)
+
+    @property
+    def unpainted(self) -> frozenset[int]:
+        """The class numbers that are not painted."""
+        return frozenset(number for number, name in enumerate(self.classes) if name == self.plain) | {IGNORED}
+
+
+def class_color(number: int) -> str:
+    """The colour of a class number in [0, 255], as #rrggbb. White letters are legible on it.
+
+    >>> class_color(0), class_color(10) != class_color(0)
+    ('#1d4f91', True)
+    """
+    if number < len(LABEL_COLORS):
+        return LABEL_COLORS[number]
+    # Later colours have any hue, and are bright and pale by turns. Lighter ones would hide white letters.
+    lightness, saturation = (0.15, 0.85) if number % 2 else (0.19, 0.5)
+    lightness += 0.1 * (number // 2 % 7) / 6
+    rgb = colorsys.hls_to_rgb(number * GOLDEN % 1.0, lightness, saturation)
+    return "#" + "".join(f"{round(255 * share):02x}" for share in rgb)
+
+
+def map_pixels(png: bytes) -> Pixels:
+    """uint8 (H, W) of a grey PNG of class numbers."""
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
+        return np.asarray(opened.convert("L"), np.uint8)
+
+
+def present_classes(pixels: Pixels, unpainted: frozenset[int]) -> list[int]:
+    """The class numbers of a map that are painted, the commonest first.
+
+    >>> present_classes(np.array([[0, 2, 2], [255, 1, 0]], np.uint8), frozenset({0, 255}))
+    [2, 1]
+    """
+    counts = np.bincount(pixels.ravel(), minlength=256)
+    order = np.argsort(-counts, kind="stable")
+    return [int(number) for number in order if counts[number] and number not in unpainted]
+
+
+def with_palette(pixels: Pixels) -> Image.Image:
+    """A map as a picture that is both: its pixels are class numbers, and viewers show the colours of the classes.
+
+    >>> shown = with_palette(np.array([[0, 1]], np.uint8))
+    >>> np.asarray(shown).tolist(), "#%02x%02x%02x" % shown.convert("RGB").getpixel((1, 0)) == class_color(1)
+    ([[0, 1]], True)
+    """
+    shown = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
+    shown.putpalette(_palette().ravel().tolist())
+    return shown
+
+
+def paint_over(image: Image.Image, pixels: Pixels, *, unpainted: frozenset[int]) -> Image.Image:
+    """The image with its classes painted over it, RGB. Borders between two classes are in full colour.
+
+    Args:
+        image: any picture.
+        pixels: uint8 (H, W), the map; it is stretched to the size of the picture.
+        unpainted: class numbers whose pixels stay as they are.
+
+    >>> grey = Image.new("RGB", (8, 2), (100, 100, 100))
+    >>> painted = paint_over(grey, np.array([[0, 1]], np.uint8), unpainted=frozenset({0}))
+    >>> painted.getpixel((1, 0)), painted.getpixel((7, 0))  # half grey, half #a4271b = (164, 39, 27)
+    ((100, 100, 100), (132, 70, 64))
+    """
+    stretched = Image.fromarray(pixels).resize(image.size, Image.Resampling.NEAREST)
+    numbers = np.asarray(stretched)
+    colors = _palette()[numbers].astype(np.float32)
+    shares = np.full(numbers.shape, PAINTED, np.float32)
+    shares[_borders(numbers, width=max(1, round(max(image.size) * BORDER_SHARE)))] = 1.0
+    shares[np.isin(numbers, list(unpainted))] = 0.0
+    below = np.asarray(image.convert("RGB"), np.float32)
+    return Image.fromarray(np.rint(below + shares[..., None] * (colors - below)).astype(np.uint8))
+
+
+def paint_with_legend(image: Image.Image, pixels: Pixels, *, names: Sequence[str], plain: str | None) -> Image.Image:
+    """The image with its classes painted over it, and their names with their shares in the upper left corner.
+
+    Args:
+        image: any picture.
+        pixels: uint8 (H, W), the map.
+        names: of the classes, in the order of their numbers. A name that no font can write becomes a class number.
+        plain: the class that is not painted.
+    """
+    unpainted = frozenset(number for number, name in enumerate(names) if name == plain) | {IGNORED}
+    painted = paint_over(image, pixels, unpainted=unpainted)
+    tags = []
+    for number in present_classes(pixels, unpainted):
+        name = names[number] if number < len(names) else ""
+        shown = writable(name, otherwise=f"class {number}") if name else f"class {number}"
+        tags.append((f"{shown} {np.mean(pixels == number):.2f}", class_color(number)))
+    return draw_tags(painted, tags)
+
+
+def _palette() -> Pixels:
+    """uint8 (256, 3): the colour of each class number; 255, which says nothing, is white."""
+    rows = [bytes.fromhex(class_color(number)[1:]) for number in range(IGNORED)]
+    return np.array([*map(list, rows), [255, 255, 255]], np.uint8)
+
+
+def _borders(numbers: Pixels, *, width: int) -> npt.NDArray[np.bool_]:
+    """bool (H, W): pixels from which another class is at most `width` pixels away, along an axis."""
+    found = np.zeros(numbers.shape, bool)
+    # Transposing gives views: what is written to one is in the other.
+    for values, marks in ((numbers, found), (numbers.T, found.T)):
+        for step in range(1, width + 1):
+            differs = values[:-step] != values[step:]
+            marks[:-step] |= differs
+            marks[step:] |= differs
+    return found
