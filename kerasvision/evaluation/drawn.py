@@ -1,4 +1,7 @@
-"""Pictures of examples with what was found and what was missed drawn over them, each with a number and a line of text."""
+"""Pictures of examples with what was found and what was missed drawn over them, each with a number and a line of text.
+
+A class for each pixel is painted over the image: once for the truth and once for the answer.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +21,10 @@ from kerasvision.data.measuring.contact_sheets import (
 )
 from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Task
+from kerasvision.tasks.class_maps import ClassMap, class_color, paint_over
 from kerasvision.tasks.drawing import STYLES, Drawing, Kind, draw_over
 
+MEANINGS = {"truth": "there", "answer": "answered"}
 # More than this cannot be told apart.
 MOST_MARKS = 30
 
@@ -52,13 +57,56 @@ class DrawnPicture(Picture):
     more: int = 0
 
 
-def drawings_of(rows: pd.DataFrame, *, task: Task) -> dict[str, tuple[Drawing, ...]]:
+@dataclass(frozen=True)
+class Layer:
+    """An image with a map painted over it.
+
+    Attributes:
+        meaning: what the map is, in a word.
+        url: data URL of the picture.
+    """
+
+    meaning: str
+    url: str
+
+
+@dataclass(frozen=True)
+class LegendRow:
+    """A class that is painted.
+
+    Attributes:
+        color: its colour, as #rrggbb.
+        name: of the class.
+        shares: its share of the pixels of each map, in words.
+    """
+
+    color: str
+    name: str
+    shares: str
+
+
+@dataclass(frozen=True)
+class PaintedPicture(Picture):
+    """A picture with maps of classes; `url` is that of the first one.
+
+    Attributes:
+        layers: the picture with each map.
+        legend: the classes that are painted in any of them, the commonest first.
+        more: how many classes are left out, because there are too many.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    legend: tuple[LegendRow, ...] = ()
+    more: int = 0
+
+
+def drawings_of(rows: pd.DataFrame, *, task: Task) -> dict[str, tuple[Drawing | ClassMap, ...]]:
     """id -> what the task draws over its image, for these rows of a judgement."""
     return {row["id"]: task.drawings(row) for _, row in rows.iterrows()}
 
 
 def shown_pictures(
-    examples: ExampleSet, drawings: Mapping[str, Sequence[Drawing]], *, significant_bits: int = 16
+    examples: ExampleSet, drawings: Mapping[str, Sequence[Drawing | ClassMap]], *, significant_bits: int = 16
 ) -> dict[str, Picture]:
     """id -> picture, for these examples: small, or larger and drawn over if there are drawings. No other image is decoded.
 
@@ -72,7 +120,7 @@ def shown_pictures(
     for example in chosen_examples(examples, set(drawings) - set(plain)):
         name = example["id"].decode()
         pixels = decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits).numpy()
-        found[name] = _drawn(name, np.asarray(pixels, np.uint8), drawings[name])
+        found[name] = _picture(name, _resized(Image.fromarray(np.asarray(pixels, np.uint8))), drawings[name])
     return found
 
 
@@ -82,9 +130,37 @@ def kinds_in(shown: Iterable[Picture]) -> list[Kind]:
     return [kind for kind in STYLES if kind in marked]
 
 
-def _drawn(name: str, pixels: np.ndarray, drawings: Sequence[Drawing]) -> DrawnPicture:
+def _picture(name: str, image: Image.Image, drawings: Sequence[Drawing | ClassMap]) -> Picture:
+    maps = [one for one in drawings if isinstance(one, ClassMap)]
+    return _painted(name, image, maps) if maps else _drawn(name, image, [d for d in drawings if isinstance(d, Drawing)])
+
+
+def _painted(name: str, image: Image.Image, maps: Sequence[ClassMap]) -> PaintedPicture:
+    layers = []
+    for one in maps:
+        painted = paint_over(image, one.pixels, unpainted=one.unpainted)
+        layers.append(Layer(MEANINGS[one.kind], thumbnail_url(np.asarray(painted))))
+    present = list(dict.fromkeys(number for one in maps for number in one.present))
+    return PaintedPicture(
+        id=name,
+        url=layers[0].url,
+        width=image.width,
+        height=image.height,
+        layers=tuple(layers),
+        legend=tuple(_legend_row(number, maps) for number in present[:MOST_MARKS]),
+        more=max(0, len(present) - MOST_MARKS),
+    )
+
+
+def _legend_row(number: int, maps: Sequence[ClassMap]) -> LegendRow:
+    shares = ", ".join(f"{MEANINGS[one.kind]} {np.mean(one.pixels == number):.2f}" for one in maps)
+    known = (one.classes[number] for one in maps if number < len(one.classes))
+    return LegendRow(class_color(number), next(known, f"class {number}"), shares)
+
+
+def _drawn(name: str, plain: Image.Image, drawings: Sequence[Drawing]) -> DrawnPicture:
     shown = drawings[:MOST_MARKS]
-    image = draw_over(_resized(Image.fromarray(pixels)), shown, tag=lambda place, drawing: str(place + 1))
+    image = draw_over(plain, shown, tag=lambda place, drawing: str(place + 1))
     return DrawnPicture(
         id=name,
         url=thumbnail_url(np.asarray(image)),

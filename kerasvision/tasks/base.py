@@ -16,6 +16,7 @@ from kerasvision import lookup
 from kerasvision.errors import ConfigError
 from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
+from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.drawing import Drawing
 from kerasvision.tasks.judgement import Bounded as Bounded
 from kerasvision.tasks.judgement import Counted as Counted
@@ -95,7 +96,7 @@ class Illustration:
     answer: str
     truth: tuple[str, ...]
     parts: tuple[Part, ...] = ()
-    drawings: tuple[Drawing, ...] = ()
+    drawings: tuple[Drawing | ClassMap, ...] = ()
 
 
 class Task(ABC):
@@ -359,8 +360,11 @@ class Task(ABC):
     def caption(self, row: pd.Series) -> str:
         """The line below the image of a row of a judgement: the truth and the answer."""
 
-    def drawings(self, row: pd.Series) -> tuple[Drawing, ...]:
-        """What is drawn over the image of a row of a judgement, the most important first; by default nothing."""
+    def drawings(self, row: pd.Series) -> tuple[Drawing | ClassMap, ...]:
+        """What is drawn over the image of a row of a judgement, the most important first; by default nothing.
+
+        Drawings are in one picture; each map of classes has a picture of its own. An image has one or the other.
+        """
         return ()
 
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> Sequence[Illustration]:

@@ -18,6 +18,7 @@ from kerasvision.evaluation.gate import judge
 from kerasvision.evaluation.page import Findings, top_losses, write_evaluation_page
 from kerasvision.evaluation.samples import samples
 from kerasvision.tasks.base import Illustration, Judgement
+from kerasvision.tasks.class_maps import ClassMap, class_color
 from kerasvision.tasks.classification.task import ClassificationTask
 from kerasvision.tasks.drawing import Drawing
 
@@ -102,6 +103,29 @@ def test_an_image_without_drawings_is_small_and_plain(judgement, example_set):
     assert not hasattr(picture, "marks")
 
 
+def png_map(rows):
+    return encode_png(np.array(rows, np.uint8))
+
+
+def test_each_map_of_classes_is_painted_over_a_picture_of_its_own(example_set):
+    """48 x 24 becomes 240 x 120. True: a cat on the right; answered: a cat below on the right, and unknown pixels."""
+    names = ("background", EVIL)
+    maps = (
+        ClassMap("truth", png_map([[0, 1], [0, 1]]), names, plain="background"),
+        ClassMap("answer", png_map([[0, 255], [0, 1]]), names, plain="background"),
+    )
+    picture = shown_pictures(example_set, {"1.png": maps})["1.png"]
+    assert [layer.meaning for layer in picture.layers] == ["there", "answered"]
+    assert [(row.color, row.name, row.shares) for row in picture.legend] == [
+        (class_color(1), EVIL, "there 0.50, answered 0.25")
+    ]
+    painted = [np.abs(image_at(layer.url) - 200).max(axis=2) > 20 for layer in picture.layers]
+    assert painted[0].shape == (120, 240)
+    for one in painted:
+        assert not one[:, :110].any() and one[65:115, 125:].all()
+    assert painted[0][5:55, 125:].all() and not painted[1][5:50, 130:].any()
+
+
 def test_the_worst_images_have_their_own_drawings(judgement, example_set):
     shown = top_losses(judgement, task=TASK, examples=example_set)
     assert [picture.id for picture, *_ in shown] == ["1.png", "0.png", "2.png"]
@@ -133,19 +157,35 @@ def test_of_many_drawings_the_first_are_shown_and_the_others_counted(example_set
     assert (len(picture.marks), picture.more) == (MOST_MARKS, 7)
 
 
-@pytest.fixture(scope="module")
-def page(judgement, example_set, tmp_path_factory):
+def written_page(task, judgement, example_set, folder):
     known = Evaluated("test", judgement, intervals={}, slices=pd.DataFrame(columns=[*SLICE_COLUMNS, "range"]))
     findings = Findings(
         evaluated={"test": known},
-        verdict=judge(c.Gate(), task=TASK, evaluated=known),
+        verdict=judge(c.Gate(), task=task, evaluated=known),
         settings=c.Evaluation(),
         history=pd.DataFrame({"epoch": [1], "loss": [1.0]}),
-        samples=samples(judgement, task=TASK, examples=example_set, model=Served(), transform=TRANSFORM),
+        samples=samples(judgement, task=task, examples=example_set, model=Served(), transform=TRANSFORM),
     )
-    file = tmp_path_factory.mktemp("page") / "evaluation.html"
-    write_evaluation_page(findings, task=TASK, examples=example_set, file=file)
-    return file.read_text(encoding="utf-8")
+    write_evaluation_page(findings, task=task, examples=example_set, file=folder / "evaluation.html")
+    return (folder / "evaluation.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(judgement, example_set, tmp_path_factory):
+    return written_page(TASK, judgement, example_set, tmp_path_factory.mktemp("page"))
+
+
+def test_a_page_has_both_maps_of_an_image_and_a_line_for_each_class(judgement, example_set, tmp_path):
+    """Three samples and three worst images; labels are escaped."""
+
+    class Painting(Tagging):
+        def drawings(self, row):
+            return tuple(ClassMap(kind, png_map([[0, 1]]), ("ground", EVIL)) for kind in ("truth", "answer"))
+
+    text = written_page(Painting(c.Classification(top_k=2), ("a", "b")), judgement, example_set, tmp_path)
+    assert text.count("<small>there</small><img") == text.count("<small>answered</small><img") == 6
+    assert text.count('<span dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;</span> <small>there 0.50, answered 0.50') == 6
+    assert EVIL not in text
 
 
 def test_a_page_says_in_words_what_each_frame_is(page):

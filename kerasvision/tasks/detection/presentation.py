@@ -1,7 +1,7 @@
 """Shows found objects: `cat 0.98 at 12,30-200,310 (+3)`, rows in pixels, a picture with boxes, COCO's results."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -58,6 +58,10 @@ class Found(NamedTuple):
         height, width = self.size
         return self.boxes[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float64)
 
+    def shown_scores(self) -> Sequence[float | None]:
+        """The n scores, or None for each."""
+        return [None] * len(self.labels) if self.scores is None else self.scores
+
 
 class ObjectsPresentation(Presentation):
     """Shows answers that are objects with a box each; how the outputs hold them, subclasses say."""
@@ -85,18 +89,17 @@ class ObjectsPresentation(Presentation):
     def rows(self, kept: Outputs) -> list[dict[str, Any]]:
         """A row for each object: label, score or None, and its corners in pixels of the upright image."""
         found = self.found(kept)
-        scores = found.scores or [None] * len(found.labels)
         return [
             dict(zip(self.columns, (label, score, *corners), strict=True))
-            for label, score, corners in zip(found.labels, scores, found.pixels().tolist(), strict=True)
+            for label, score, corners in zip(found.labels, found.shown_scores(), found.pixels().tolist(), strict=True)
         ]
 
     def drawn(self, image: Image.Image, kept: Outputs) -> Image.Image:
         """The image with a box, a label and a score for each object. A label that no font can write is a class number."""
         found = self.found(kept)
-        scores = found.scores or [None] * len(found.labels)
         drawings = []
-        for corners, label, number, score in zip(found.boxes.tolist(), found.labels, found.numbers, scores, strict=True):
+        parts = (found.boxes.tolist(), found.labels, found.numbers, found.shown_scores())
+        for corners, label, number, score in zip(*parts, strict=True):
             y_min, x_min, y_max, x_max = corners
             name = writable(label, otherwise=f"class {number}")
             drawings.append(Drawing("found", (y_min, x_min, y_max, x_max), name, score))
