@@ -2,6 +2,7 @@
 
 import io
 
+import imagehash
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -47,6 +48,18 @@ def groups(images, contents=None):
 
 def plain(level):
     return Image.new("RGB", (40, 40), (level, level, level))
+
+
+FLAT = np.broadcast_to(np.arange(0, 256, 15, dtype=np.uint8)[:, None, None, None], (18, 32, 32, 3))
+STRIPES = np.broadcast_to(RANDOM.integers(0, 256, (50, 1, 32, 3), np.uint8), (50, 32, 32, 3))
+
+
+@pytest.mark.parametrize("images", [stretched(PHOTOS), RANDOM.integers(0, 256, (50, 32, 32, 3), np.uint8), STRIPES, FLAT])
+def test_hashes_are_those_of_imagehash(images):
+    theirs = [imagehash.phash(Image.fromarray(image)) for image in images]
+    # `str` of their hash writes the bits row by row, as a number in base 16.
+    bits = [int(str(one), 16) for one in theirs]
+    assert fingerprints(images)[0].byteswap().tolist() == bits
 
 
 def test_different_pictures_are_no_copies():
