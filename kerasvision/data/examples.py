@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from numpy.typing import NDArray
 
+from kerasvision.data.record_batches import read_in_batches
 from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
 from kerasvision.errors import DataError
@@ -166,6 +167,9 @@ class ExampleSet:
         decoders = {part: tfds.decode.SkipDecoding() for part in ("image", "label_map") if part in self._features}
         if self.has_masks:
             decoders["objects"] = {"mask": tfds.decode.SkipDecoding()}
+        in_batches = read_in_batches(self._builder, split, skipped=decoders)
+        if in_batches is not None:
+            return in_batches
         return self._builder.as_dataset(
             split=split, decoders=decoders, shuffle_files=False, read_config=tfds.ReadConfig(try_autocache=False)
         )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_datasets.core.utils import shard_utils
 
+from kerasvision.data import record_batches
 from kerasvision.data.examples import Example, ExampleSet, ExampleWriter, write_examples
 from kerasvision.data.png import encode_png
 from kerasvision.data.shuffled_records import ShuffledRecords
@@ -56,6 +57,36 @@ def test_files_hold_what_tfds_own_writer_writes(tmp_path, monkeypatch):
     theirs = {path.name: records_in(path) for path in builder.data_path.glob("*.tfrecord*")}
     assert len(theirs) >= 4
     assert {path.name: records_in(path) for path in ours.glob("*.tfrecord*")} == theirs
+
+
+def by_tfds(folder, split, **decoders):
+    """The examples as TFDS itself reads them, with encoded images."""
+    decoders = {"image": tfds.decode.SkipDecoding(), **decoders}
+    return tfds.builder_from_directory(str(folder)).as_dataset(split=split, decoders=decoders, shuffle_files=False)
+
+
+@pytest.mark.parametrize("split", ["train", "test", "train+test"])
+@pytest.mark.parametrize("files", ["one file", "several files", "large images", "no labels"])
+def test_records_read_in_batches_are_those_that_tfds_reads_one_by_one(files, split, tmp_path, monkeypatch):
+    if files == "several files":  # TFDS reads them by turns, 16 records at a time
+        monkeypatch.setattr(shard_utils.ShardConfig, "calculate_number_shards", lambda *sizes: 2)
+    if files == "large images":
+        monkeypatch.setattr(record_batches, "BATCH_BYTES", 300)  # a record has about 100 bytes
+    rows = {"train": ROWS[:40], "test": ROWS[40:]}
+    if files == "no labels":
+        rows = {name: [row[:2] for row in some] for name, some in rows.items()}
+    classes = () if files == "no labels" else "ab"
+    write_examples(lambda name: rows[name], splits=rows, classes=classes, folder=tmp_path / "data")
+    assert len(list((tmp_path / "data").glob("*.tfrecord*"))) == (4 if files == "several files" else 2)
+    ours, theirs = ExampleSet(tmp_path / "data").dataset(split), by_tfds(tmp_path / "data", split)
+    assert ours.element_spec == theirs.element_spec
+    assert int(ours.cardinality()) == int(theirs.cardinality()) == sum(len(rows[name]) for name in split.split("+"))
+    assert list(ours.as_numpy_iterator()) == list(theirs.as_numpy_iterator())
+
+
+def test_examples_with_captions_are_left_to_tfds(scenes):
+    builder = tfds.builder_from_directory(str(scenes[0]))
+    assert record_batches.read_in_batches(builder, "train", skipped={"image": None}) is None
 
 
 def records_in(file):
