@@ -33,6 +33,7 @@ from kerasvision.config.augmentation_pixels import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
+from kerasvision.config.coco import Coco
 from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
@@ -40,13 +41,14 @@ from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.inference import Predict
 from kerasvision.config.localization import Localization
+from kerasvision.config.map_sources import Masks
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
-from kerasvision.config.sources import Coco, Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
+from kerasvision.config.sources import Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, MeasuredTask, Task
 from kerasvision.config.training import EarlyStopping, FineTuning, Training
 
@@ -55,10 +57,10 @@ __all__ = [
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
-    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "MeasuredTask",
-    "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer", "PadCrop",
-    "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp", "Rotate", "Rule",
-    "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source",
-    "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
+    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
+    "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
+    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
+    "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels",
+    "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
     "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from kerasvision.config.image_files import existing_folder
 from kerasvision.config.listing import is_folder, list_files
-from kerasvision.config.sources import NO_CAPTIONS, AnnotationKind, Source
+from kerasvision.config.sources import NO_CAPTIONS, NO_LABEL_MAPS, AnnotationKind, Source
+from kerasvision.config.split_lists import split_lists
 from kerasvision.config.yolo_files import YoloData, read_yolo_data, yolo_files
 from kerasvision.errors import DataError
 
@@ -50,7 +51,9 @@ class Yolo(Source):
     label: ImageLabel = Field(default="none", description=_LARGEST)
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels require `label`; these images have no captions."""
+        """Labels require `label`, and label maps the masks of polygons; these images have no captions."""
+        if what == "label_maps":
+            return "set source.masks='keep'" if self.masks == "leave_out" else ""
         return _way_to(what, label=self.label)
 
     def data(self) -> YoloData:
@@ -77,7 +80,7 @@ class Voc(Source):
     are the first three columns, which become [0, 3): 1 is subtracted from xmin and ymin alone. Boxes belong to the image
     of the size that the XML states; they are scaled or turned with the image if it has another size, as `Coco` does.
     Objects that VOC marks as `difficult` are kept and marked: its rules ignore them in a score. Parts of a body (`part`),
-    `pose`, `truncated` and the segmentation maps are not read.
+    `pose` and `truncated` are not read. `Masks` reads the maps of `SegmentationClass`.
 
     If the lists put an image into two splits, `Splits` decides. An image is left out and named if its XML is missing or
     cannot be used, or if no list names it. Without lists, XML without an image is named too.
@@ -98,8 +101,8 @@ class Voc(Source):
     label: ImageLabel = Field(default="none", description=f"{_LARGEST}; difficult objects do not count")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels require `label`; these images have no captions."""
-        return _way_to(what, label=self.label)
+        """Labels require `label`; captions and label maps are not read."""
+        return NO_LABEL_MAPS if what == "label_maps" else _way_to(what, label=self.label)
 
     def folder(self, field: Literal["images", "annotations"]) -> Path:
         """The folder of the images, or of the XML files.
@@ -118,11 +121,7 @@ class Voc(Source):
 
     def split_lists(self) -> list[Path]:
         """The lists of the splits: train.txt, val.txt and test.txt, or trainval.txt instead of the first two."""
-        folder = self.path / self.lists
-        found = [folder / name for name in ("train.txt", "val.txt", "test.txt") if (folder / name).exists()]
-        if {one.stem for one in found} <= {"test"} and (folder / "trainval.txt").exists():
-            found.insert(0, folder / "trainval.txt")
-        return found
+        return split_lists(self.path / self.lists)
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The lists, and every visible file in the folders of the images and the XML files."""

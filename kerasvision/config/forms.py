@@ -4,9 +4,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kerasvision.config.box_sources import Voc, Yolo
+from kerasvision.config.coco import Coco
 from kerasvision.config.image_files import names_in
 from kerasvision.config.listing import is_folder
-from kerasvision.config.sources import Coco, Source
+from kerasvision.config.sources import Source
 from kerasvision.config.yolo_files import read_yolo_data
 from kerasvision.errors import DataError
 

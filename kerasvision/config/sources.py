@@ -6,24 +6,25 @@ The code that reads is in `kerasvision.data.sources`.
 
 import glob
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from kerasvision.config.base import Component
-from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless, names_in
-from kerasvision.config.listing import is_file, is_folder, is_passed_over, list_files, list_folder, printable
+from kerasvision.config.image_files import ImageFiles, existing_file, existing_folder, is_hopeless
+from kerasvision.config.listing import is_file, is_passed_over, list_files, list_folder, printable
 from kerasvision.config.parquet_batches import open_parquet
 from kerasvision.config.table_files import Rows, holds_bytes, is_parquet, read_csv, read_parquet
 from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image in addition to its pixels.
-AnnotationKind = Literal["labels", "captions", "objects"]
+# "label_maps" may also be masks of objects, from which a task paints a map.
+AnnotationKind = Literal["labels", "captions", "objects", "label_maps"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
 NO_OBJECTS = "read objects through Coco, Yolo, Voc or TfRecord, or generate them with Shapes"
-LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS}
+NO_LABEL_MAPS = "read label maps through Masks or Coco, or masks of objects through Coco, Yolo, TfRecord or Shapes"
+LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS, "label_maps": NO_LABEL_MAPS}
 
 
 class Source(Component):
@@ -37,10 +38,12 @@ class Source(Component):
         return iter(())
 
     def way_to(self, what: AnnotationKind) -> str:
-        """A hint how to make this source give labels, captions or objects; "" if it gives them, or may give them.
+        """A hint how to make this source give such annotations; "" if it gives them, or may give them.
 
-        >>> Coco(path="coco").way_to("labels")
-        "set source.label='largest'"
+        Label maps are also given by a source whose objects have masks.
+
+        >>> Table(path="birds.csv").way_to("captions")
+        'set source.captions to the column that contains the captions'
         """
         return ""
 
@@ -124,9 +127,9 @@ class Tfds(Source):
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the key of their feature; objects are not read."""
-        if what == "objects":
-            return NO_OBJECTS
+        """Labels and captions need the key of their feature; objects and label maps are not read."""
+        if what in ("objects", "label_maps"):
+            return LABELS_ONLY[what]
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
@@ -159,9 +162,9 @@ class Table(Source):
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the name of their column; objects are not read."""
-        if what == "objects":
-            return NO_OBJECTS
+        """Labels and captions need the name of their column; objects and label maps are not read."""
+        if what in ("objects", "label_maps"):
+            return LABELS_ONLY[what]
         field = {"labels": "label", "captions": "captions"}[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
 
@@ -219,89 +222,6 @@ class Table(Source):
             return
 
 
-class Coco(Source):
-    """Photos in COCO's format: captions, boxes and masks in JSON files (https://cocodataset.org/#format-data).
-
-    `Coco(path="coco")` reads a folder with the layout of the published COCO: `annotations/captions_train2017.json` and
-    `annotations/instances_train2017.json` describe the images in `train2017`, which is the training split; val2017 and
-    other names work in the same way. If `captions` or `instances` is set, `path` is the folder of the images themselves.
-
-    An image that only one of the two files lists has no captions, or no objects. An image that neither file lists is left
-    out, with a warning unless another JSON file next to them lists it. Crowds (`iscrowd`) are left out: a box around twenty
-    people is not an example of one person. With `crowds="keep"` they are kept and marked. An object keeps the `area` in the
-    file. Categories with the same name are one class, whatever their ids.
-
-    If the size in a JSON file differs from the image's, boxes and masks are scaled to the image, or rotated with it if the
-    annotator ignored its EXIF orientation. If the aspect ratio differs too, the image is left out.
-    """
-
-    implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
-    locations: ClassVar[frozenset[str]] = frozenset({"path", "captions", "instances"})
-
-    path: Path = Field(description="the folder as COCO is published; with captions or instances, the folder of the images")
-    captions: Path | None = Field(default=None, description="a file with captions of the images in `path`")
-    instances: Path | None = Field(default=None, description="a file with boxes and masks for the images in `path`")
-    annotations: tuple[Literal["captions", "instances"], ...] = Field(
-        default=("captions", "instances"), description="what to read; images that either file lists are used"
-    )
-    crowds: Literal["leave_out", "keep"] = Field(
-        default="leave_out", description="what happens to objects that are marked as crowds; keep: they stay marked"
-    )
-    masks: Literal["keep", "leave_out"] = Field(default="keep", description="whether the objects' masks are read")
-    label: Literal["none", "largest"] = Field(
-        default="none",
-        description="largest: the label of an image is the class of its largest box; parts outside the image and crowds do "
-        "not count",
-    )
-
-    def way_to(self, what: AnnotationKind) -> str:
-        """Labels require `label` and a file of boxes, objects the same file; captions require a file of captions."""
-        if what == "labels" and self.label == "none":
-            return "set source.label='largest'"
-        kind = "captions" if what == "captions" else "instances"
-        if kind not in self.annotations:
-            return f"add {kind!r} to source.annotations"
-        is_left_out = (self.captions or self.instances) and getattr(self, kind) is None
-        return f"set source.{kind} to the file of {kind}" if is_left_out else ""
-
-    def parts(self) -> list[tuple[Path, dict[str, Path]]]:
-        """(folder of images, {"captions" or "instances": file that describes them}), sorted by folder.
-
-        Raises:
-            DataError: a folder or file does not exist, or there is nothing to read.
-        """
-        root = existing_folder(self.path)
-        given = {kind: getattr(self, kind) for kind in self.annotations if getattr(self, kind) is not None}
-        if given:
-            return [(root, {kind: existing_file(file, field=kind) for kind, file in given.items()})]
-        found: dict[Path, dict[str, Path]] = {}
-        for kind in self.annotations:
-            for name in names_in(root / "annotations"):
-                if fnmatchcase(name, f"{kind}_*.json"):
-                    folder = root / name.removeprefix(f"{kind}_").removesuffix(".json")
-                    found.setdefault(folder, {})[kind] = root / "annotations" / name
-        if not found:
-            raise DataError(
-                f"{root / 'annotations'} has no {' or '.join(f'{kind}_*.json' for kind in self.annotations)}",
-                hint="set source.captions or source.instances to the file that describes the images",
-            )
-        for folder, files in found.items():
-            if not is_folder(folder):
-                raise DataError(
-                    f"there is no folder {folder} with the images that {next(iter(files.values()))} describes",
-                    hint="download the images, or move that file elsewhere",
-                )
-        return sorted(found.items())
-
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """The JSON files, and every visible file in the folders that they describe."""
-        for folder, annotations in self.parts():
-            for kind, file in annotations.items():
-                yield f"{kind}/{file.name}", file
-            for name, path in list_files(folder):
-                yield (name if folder == self.path else f"{folder.name}/{name}"), path
-
-
 class TfRecord(Source):
     """TFRecord files of tf.train.Example, with the keys of TensorFlow's Models: `image/encoded`, `image/class/label`, ...
 
@@ -328,9 +248,10 @@ class TfRecord(Source):
     area_key: str | None = Field(default="image/object/area", description="the area of each object in pixels")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels, captions and objects need the key of their feature."""
-        field = {"labels": "label_key", "captions": "caption_key", "objects": "box_key"}[what]
-        return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
+        """Labels, captions, objects and masks need the key of their feature."""
+        field = {"labels": "label_key", "captions": "caption_key", "objects": "box_key", "label_maps": "mask_key"}[what]
+        contained = "masks of the objects" if what == "label_maps" else what
+        return f"set source.{field} to the feature that contains the {contained}" if getattr(self, field) is None else ""
 
     def named_paths(self) -> list[tuple[str, Path]]:
         """(name, file) of all files, sorted; the name is the path from the first part with a wildcard on.

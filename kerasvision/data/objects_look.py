@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from kerasvision import lookup
+from kerasvision.config.coco import Coco
 from kerasvision.config.experiment import Splits
-from kerasvision.config.sources import Coco, Source
+from kerasvision.config.sources import Source
 from kerasvision.data.first_look import sampled_sizes
 from kerasvision.data.records import Record
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION, split_quotas

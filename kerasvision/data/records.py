@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
+NO_MAP = "no label map"
 TWO_SPLITS = "the source puts it into two splits, so its content decides"
 
 
@@ -45,12 +46,16 @@ class Object:
     category_id: int | None = None
 
 
+class UnusableMap(Exception):
+    """Why a label map cannot be used, in one line: it becomes the fault of its image."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelMap:
     """Which class each pixel of an image has, in the numbers of the source.
 
     Attributes:
-        load: returns the numbers: integers (H, W), at least 0, of the size of the image. An `UnusableValue` or an `OSError`
+        load: returns the numbers: integers (H, W), at least 0, of the size of the image. An `UnusableMap` or an `OSError`
             that it raises becomes the fault of the image.
         names: number -> class name, in the order in which a data set numbers the classes. Several numbers with one name are
             one class. A number without a name is a fault, unless it is ignored. None: every number is a class, named by its

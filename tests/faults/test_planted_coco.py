@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kerasvision import config as c
-from kerasvision.config.sources import Coco
+from kerasvision.config.coco import Coco
 from kerasvision.data.validating.validation import find_anomalies
 from kerasvision.errors import DataError
 

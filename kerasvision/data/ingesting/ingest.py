@@ -5,7 +5,7 @@ The source is read twice, and no image stays in memory: once to inspect the imag
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -22,6 +22,7 @@ from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedS
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
+from kerasvision.data.inspecting.label_maps import encode_map, name_of
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import ConfigError, DataError, StageError
@@ -201,6 +202,7 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
     table = scanned.table
     good = table["fault"] == ""
     notes: dict[int, str] = {}
+    map_numbers = {name: number for number, name in enumerate(scanned.map_classes)}
     writer = ExampleWriter(
         data,
         classes=class_order(label for label in table["label"].unique() if label),
@@ -208,12 +210,13 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
         captions=bool((table.loc[good, "captions"] > 0).any()),
         masks=scanned.masks,
         category_ids=scanned.category_ids,
+        map_classes=map_numbers,
     )
     with writer, bar("writing examples", total=int(good.sum())) as advance:
         for record, row in _pairs(records, table):
             if row.fault:
                 continue
-            example, found = _example(record, row, masks=scanned.masks)
+            example, found = _example(record, row, masks=scanned.masks, map_numbers=map_numbers)
             if found:
                 notes[row.Index] = "; ".join(filter(None, (row.notes, *found)))
             writer.write(row.split, example)
@@ -235,12 +238,22 @@ def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Rec
         yield record, row
 
 
-def _example(record: Record, row: IndexedRow, *, masks: bool) -> tuple[Example, list[str]]:
-    """The example for a record, and notes on its masks."""
+def _example(record: Record, row: IndexedRow, *, masks: bool, map_numbers: Mapping[str, int]) -> tuple[Example, list[str]]:
+    """The example for a record, and notes on its masks.
+
+    Raises:
+        StageError: the image or its label map changed since it was inspected.
+    """
     data = _unchanged(record, row.sha256)
     usable = usable_annotations(record, data, width=row.width, height=row.height)
+    label_map = b""
+    if record.label_map is not None and usable.label_map is not None:
+        names = {name_of(number, record.label_map) for number in usable.label_map.found}
+        if usable.fault or not names <= map_numbers.keys():
+            raise StageError(f"the label map of {record.name} changed while it was read", hint="run again")
+        label_map = encode_map(usable.label_map, record.label_map, map_numbers)
     objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=masks)
-    return Example(row.id, data, row.label, usable.captions, objects), notes
+    return Example(row.id, data, row.label, usable.captions, objects, label_map), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

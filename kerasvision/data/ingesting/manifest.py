@@ -10,7 +10,8 @@ import pandas as pd
 from kerasvision.config.listing import printable
 from kerasvision.data.inspecting.annotations import Annotations, object_class, usable_annotations
 from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
-from kerasvision.data.records import Object, Record, class_name, sha256
+from kerasvision.data.inspecting.label_maps import map_classes, name_of
+from kerasvision.data.records import NO_MAP, LabelMap, Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
@@ -28,7 +29,8 @@ class ManifestRow(TypedDict):
 
     `id`: its name; `path`: its file, "" without a file; `split`: its split, `source_split`: its split in the source;
     `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`: joined by "; ";
-    `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has.
+    `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has; `map_classes`: how many
+    classes its label map shows, 0 without a map.
     """
 
     id: str
@@ -47,6 +49,7 @@ class ManifestRow(TypedDict):
     fault: str
     captions: int
     objects: int
+    map_classes: int
 
 
 class IndexedRow(Protocol):
@@ -73,6 +76,8 @@ class ScannedSource:
         masks: whether any object has a mask.
         category_ids: class name -> its number in the source's own files, the least if it has several.
         listed_classes: class names of objects that the source's own files list.
+        map_names: the different names that label maps declare, as they came first.
+        map_numbers: the numbers in label maps without names.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -80,11 +85,25 @@ class ScannedSource:
     masks: bool = False
     category_ids: dict[str, int] = field(default_factory=dict)
     listed_classes: set[str] = field(default_factory=set)
+    map_names: list[Mapping[int, str]] = field(default_factory=list)
+    map_numbers: set[int] = field(default_factory=set)
 
     @property
     def classes_without_objects(self) -> list[str]:
         """The class names that the source lists, and of which no usable image has an object; sorted."""
         return sorted({object_class(name) for name in self.listed_classes} - self.object_classes)
+
+    @property
+    def map_classes(self) -> tuple[str, ...]:
+        """Class names of the label maps in the order of their numbers; empty if there are no maps."""
+        return map_classes(self.map_names, self.map_numbers)
+
+    def add_map(self, label_map: LabelMap, numbers: Iterable[int]) -> None:
+        """Notes the classes of a label map that can be used; `numbers` are those that it has."""
+        if label_map.names is None:
+            self.map_numbers.update(numbers)
+        elif not any(label_map.names == known for known in self.map_names):
+            self.map_names.append(label_map.names)
 
     def add_objects(self, objects: Iterable[Object]) -> None:
         """Notes the classes of the objects of an image that can be used."""
@@ -112,9 +131,11 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
         with bar("looking at images") as advance:
             for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
                 found.listed_classes.update(record.listed_classes)
-                row = _row(record, data, facts, fault)
+                row, usable = _row(record, data, facts, fault)
                 if not row["fault"]:
                     found.add_objects(record.objects)
+                    if record.label_map is not None and usable.label_map is not None:
+                        found.add_map(record.label_map, usable.label_map.found)
                 yield row
                 advance(1)
 
@@ -123,6 +144,8 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
     # If no image has a label, no label is missing.
     if (table["label"] != "").any():
         table.loc[(table["label"] == "") & (table["fault"] == ""), "fault"] = NO_LABEL
+    if (table["map_classes"] > 0).any():
+        table.loc[(table["map_classes"] == 0) & (table["fault"] == ""), "fault"] = NO_MAP
     return found
 
 
@@ -170,10 +193,11 @@ def _loaded(records: Iterable[Record], max_pixels: int) -> Iterator[tuple[tuple[
         yield (record, fault), data
 
 
-def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> ManifestRow:
+def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> tuple[ManifestRow, Annotations]:
+    """The row of an image, and the annotations that it counts."""
     fault = not_read or facts.fault or ""
     usable = Annotations(fault=fault) if fault else _annotations(record, data, facts)
-    return {
+    row: ManifestRow = {
         "id": printable(record.name),
         "path": printable(str(record.content)) if isinstance(record.content, Path) else "",
         "split": record.split or "",
@@ -190,7 +214,15 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> Manif
         "fault": usable.fault,
         "captions": len(usable.captions),
         "objects": len(usable.objects),
+        "map_classes": _count_classes(record, usable),
     }
+    return row, usable
+
+
+def _count_classes(record: Record, usable: Annotations) -> int:
+    if record.label_map is None or usable.label_map is None:
+        return 0
+    return len({name_of(number, record.label_map) for number in usable.label_map.found})
 
 
 def _annotations(record: Record, data: bytes, facts: ImageFacts) -> Annotations:

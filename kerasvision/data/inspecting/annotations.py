@@ -1,4 +1,4 @@
-"""Checks and encodes annotations of an image: captions must have text, boxes must be inside, masks must have its size."""
+"""Checks and encodes annotations of an image: captions must have text, boxes must be inside, maps must have its size."""
 
 import io
 import struct
@@ -11,6 +11,7 @@ from PIL import Image
 
 from kerasvision.data.examples import ExampleObject
 from kerasvision.data.inspecting.fitted_objects import fit_objects
+from kerasvision.data.inspecting.label_maps import CheckedMap, check_map
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Box, Object, Record, class_name
 
@@ -31,18 +32,20 @@ class Annotations:
     Attributes:
         captions: those with text.
         objects: in pixels of the upright image, with boxes inside it.
+        label_map: which class each pixel of the upright image has; None without a map.
         notes: what was changed or left out, one line each.
         fault: why the image cannot be used with these annotations; otherwise "".
     """
 
     captions: tuple[str, ...] = ()
     objects: tuple[Object, ...] = ()
+    label_map: CheckedMap | None = None
     notes: tuple[str, ...] = ()
     fault: str = ""
 
 
 def usable_annotations(record: Record, data: bytes, *, width: int, height: int) -> Annotations:
-    """The usable captions and objects of a record; the objects are fitted to the image and clipped to it.
+    """The usable captions, objects and label map of a record; objects are fitted to the image and clipped to it.
 
     Args:
         record: the image from its source.
@@ -57,7 +60,11 @@ def usable_annotations(record: Record, data: bytes, *, width: int, height: int) 
     captions, on_captions = nonempty_captions(record.captions)
     fitted, on_size, fault = fit_objects(record, data, width=width, height=height)
     objects, on_objects = clip_objects(fitted, width=width, height=height)
-    return Annotations(captions, tuple(objects), (*on_captions, *on_size, *on_objects), fault)
+    checked = None
+    if record.label_map is not None:
+        checked = check_map(record.label_map, data, width=width, height=height)
+        on_objects, fault = [*on_objects, *checked.notes], fault or checked.fault
+    return Annotations(captions, tuple(objects), checked, (*on_captions, *on_size, *on_objects), fault)
 
 
 def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

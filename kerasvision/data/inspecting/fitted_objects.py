@@ -49,7 +49,7 @@ def fit_objects(record: Record, data: bytes, *, width: int, height: int) -> tupl
     drawn_on = record.drawn_on
     if drawn_on in (None, (height, width)) or not record.objects:
         return record.objects, [], ""
-    turn = _turn(data, width, height)
+    turn = swapped_sides(data, width=width, height=height)
     if turn is not None and drawn_on == (width, height):
         return _fitted(record.objects, drawn_on, turn, (height, width)), [TURNED], ""
     if _is_scaled(drawn_on, (height, width)):
@@ -79,8 +79,13 @@ def turn_box(box: Box, orientation: int, *, width: float, height: float) -> Box:
     return left, top, right, bottom
 
 
-def _turn(data: bytes, width: int, height: int) -> int | None:
-    """The EXIF orientation for which the decoder swapped the sides; None if it did not."""
+def swapped_sides(data: bytes, *, width: int, height: int) -> int | None:
+    """The EXIF orientation, 5 to 8, for which the decoder swapped the sides of an image; None if it did not.
+
+    Args:
+        data: the encoded image.
+        width, height: size of the upright image.
+    """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

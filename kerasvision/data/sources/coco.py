@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from kerasvision.config.coco import Coco
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
-from kerasvision.config.sources import Coco
 from kerasvision.data.records import UNLISTED, Object, Record, class_name
 from kerasvision.data.sources.coco_fields import (
     AnnotationRow,

@@ -2,29 +2,21 @@
 
 import math
 import posixpath
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
 from kerasvision.config.box_sources import Voc
-from kerasvision.config.image_files import opened_file, tidy
-from kerasvision.config.listing import EMPTY, IMAGE_SUFFIXES, LOOP, Found, is_file, list_folder, printable
+from kerasvision.config.image_files import tidy
+from kerasvision.config.listing import Found, is_file, list_folder, printable
 from kerasvision.data.records import LINKED_OUT, TWO_SPLITS, UNLISTED, Box, Object, Record
 from kerasvision.data.sources.coco_fields import parse_crowd, parse_size
 from kerasvision.data.sources.largest import largest_class
 from kerasvision.data.sources.plain_xml import MOST_BYTES, UnusableXml, parse_plain_xml
+from kerasvision.data.sources.split_lists import images_by_stem, listed_splits, splits_of
 from kerasvision.data.sources.values import UnusableValue
-from kerasvision.data.split_names import split_of
-from kerasvision.errors import DataError, shown
-
-# The lists of single classes say after the id whether the image shows the class: 1, 0 or -1.
-_FLAG = re.compile(r"\s+(-1|0|1)$")
-
-# Path below the folder of the images, without its suffix -> the images with this path; usually one.
-Images: TypeAlias = dict[str, list[Found]]
+from kerasvision.errors import shown
 
 
 def read_voc(settings: Voc) -> Iterator[Record]:
@@ -35,15 +27,15 @@ def read_voc(settings: Voc) -> Iterator[Record]:
     """
     folder, xml_folder = settings.folder("images"), settings.folder("annotations")
     lists = settings.split_lists()
-    splits = _listed_splits(lists)
-    images = _images(folder)
+    splits = listed_splits(lists)
+    images = images_by_stem(folder)
     for stem in sorted(images.keys() | splits.keys()):
         for found in images.get(stem, ()):
             if lists and stem not in splits:
                 fault = f"{UNLISTED} {' or '.join(file.name for file in lists)}"
                 yield Record(_name(settings, found.name), found.path, fault=fault)
             else:
-                yield _record(found, xml_folder / f"{stem}.xml", _splits_of(stem, splits), settings)
+                yield _record(found, xml_folder / f"{stem}.xml", splits_of(stem, splits), settings)
         if stem not in images:
             # The path is the text of a list, so it is never opened.
             yield Record(_name(settings, stem), folder, fault=f"there is no such file: {printable(stem)} with any suffix")
@@ -136,49 +128,6 @@ def _number(text: str | None) -> float:
         return float(text or "")
     except ValueError:
         return math.nan
-
-
-def _images(folder: Path) -> Images:
-    found: Images = {}
-    for one in list_folder(folder):
-        if one.is_named_like_an_image or one.fault not in ("", EMPTY, LOOP):
-            found.setdefault(posixpath.splitext(one.name)[0], []).append(one)
-    if not found:
-        raise DataError(f"{folder} has no images", hint="set source.images to the folder that contains them")
-    return found
-
-
-def _listed_splits(lists: list[Path]) -> dict[str, tuple[str, ...]]:
-    """Id of an image -> the splits of the lists that name it."""
-    splits: dict[str, tuple[str, ...]] = {}
-    for file in lists:
-        split = split_of(file.stem)
-        for name in _ids(file):
-            if split is not None and split not in splits.get(name, ()):
-                splits[name] = (*splits.get(name, ()), split)
-    return splits
-
-
-def _ids(file: Path) -> list[str]:
-    """The ids in a list, one per line; a suffix of an image after an id is accepted."""
-    with opened_file(file) as opened:
-        data = opened.read()
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not UTF-8 text (byte {error.start})") from None
-    names = [_FLAG.sub("", line.strip()) for line in lines if line.strip()]
-    if not names:
-        raise DataError(f"{file} names no images", hint="remove the file, or write an id of an image into each line")
-    return [
-        tidy(root if suffix.lower() in IMAGE_SUFFIXES else root + suffix) for root, suffix in map(posixpath.splitext, names)
-    ]
-
-
-def _splits_of(stem: str, splits: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The splits in the lists, or without lists that of a folder such as `train`."""
-    of_folders = (split_of(part) for part in reversed(posixpath.dirname(stem).split("/")))
-    return splits.get(stem) or tuple(filter(None, of_folders))[:1]
 
 
 def _name(settings: Voc, name: str) -> str:

@@ -35,6 +35,7 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "no_label": "warning",
         "conflicting_rows": "warning",
         "bad_annotation": "warning",
+        "bad_label_map": "warning",
         "bad_value": "warning",
         "leakage_removed": "warning",
         "outside_classes": "warning",

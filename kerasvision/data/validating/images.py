@@ -11,6 +11,7 @@ from kerasvision.data.ingesting.quarantine import LEFT_OUT
 from kerasvision.data.inspecting.annotations import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
 from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
+from kerasvision.data.inspecting.label_maps import MAP_TURNED
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.records import LINKED_OUT, OUTSIDE, TWO_SPLITS, UNLISTED
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
@@ -24,6 +25,7 @@ FAULTS: Mapping[str, str] = {
     OUTSIDE: "outside_classes",
     UNLISTED: "not_listed",
     "leads out of": "path_outside",
+    "label map": "bad_label_map",
     NO_LABEL: "no_label",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",
@@ -54,6 +56,7 @@ NOTES: Mapping[str, str] = {
     EMPTY_CAPTION: "empty_caption",
     SCALED: "other_size_annotated",
     TURNED: "other_size_annotated",
+    MAP_TURNED: "other_size_annotated",
     LINKED_OUT: "linked_outside",
     TWO_SPLITS: "conflicting_rows",
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 from PIL import Image
 
-from kerasvision.config.sources import Coco
+from kerasvision.config.coco import Coco
 from kerasvision.data.sources.coco import read_coco
 from kerasvision.data.sources.coco_masks import draw_polygons
 from kerasvision.data.sources.rle import decode_runs, expand_counts

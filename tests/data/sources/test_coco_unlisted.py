@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kerasvision.config.sources import Coco
+from kerasvision.config.coco import Coco
 from kerasvision.data.sources.coco import read_coco
 from kerasvision.data.validating.images import fault_code
 
