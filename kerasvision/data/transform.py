@@ -16,7 +16,7 @@ from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import DataError
 from kerasvision.ops.images import decode_image, decode_part, open_image
-from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image
+from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks
 from kerasvision.ops.tracing import without_autograph
 
 # If every pixel is the same, resizing and summing still leave a deviation of up to 1e-7.
@@ -92,12 +92,16 @@ class ImageTransform:
         """An example of an ExampleSet with pixels instead of bytes; its objects and its label map move with them.
 
         "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`, and "label_map"
-        is that of `place_map`.
+        is that of `place_map`. If objects have masks and images are padded, "covered" bool (H, W) says where the image lies.
         """
         pixels, placement, size = self.placed(example["image"])
         prepared = {**example, "image": pixels}
         if "objects" in example:
             prepared["objects"] = place_objects(example["objects"], size, placement, image_size=self.settings.image_size)
+            if self.settings.fit == "pad" and "mask" in example["objects"]:
+                whole = tf.ones(tf.concat([[1], size], axis=0), tf.bool)
+                covered = place_masks(whole, placement, image_size=self.settings.image_size)[0]
+                prepared["covered"] = tf.ensure_shape(covered, self.settings.image_size)
         if "label_map" in example:
             prepared["label_map"] = place_map(example["label_map"], placement, image_size=self.settings.image_size)
         return prepared

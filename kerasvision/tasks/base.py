@@ -145,7 +145,8 @@ class Task(ABC):
         Args:
             example: "image" float32 (H, W, C), "id", and the parts that the task reads: `label` int64 scalar; `captions`
                 string (K,); `objects` with M rows in each part. If examples are kept in memory, captions may be padded with
-                "", and objects with rows of label -1.
+                "", and objects with rows of label -1. If objects have masks and images are padded, `covered` bool (H, W)
+                says where the image lies; it is not kept.
 
         Returns:
             A dict with "image" and "id". A new part has a fixed shape. An augmentation that moves the pixels moves only the

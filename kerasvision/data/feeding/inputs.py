@@ -91,8 +91,9 @@ class ReducingTransform:
         return self.reduced(self.transform.prepared(example))
 
     def reduced(self, example: Tensors) -> Tensors:
-        """A prepared example, whose "image" is float32 (H, W, C), reduced."""
-        return self.reduction.function(example)
+        """A prepared example, "image" float32 (H, W, C), reduced; without "covered", which only a reduction reads."""
+        reduced = self.reduction.function(example)
+        return {name: part for name, part in reduced.items() if name != "covered"}
 
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
         """The pixels, float32 (..., H, W, C), scaled for the network, in the same shape."""

@@ -16,7 +16,7 @@ from kerasvision.ops.places import Places
 from kerasvision.tasks.auxiliary import main_logits
 from kerasvision.tasks.base import ExtraSignature, Predictions
 
-NUMBERS, SHARES, CLASSES, PROBABILITIES = "class_numbers", "shares", "classes", "probabilities"
+NUMBERS, SHARES, CLASSES, LOGITS, PROBABILITIES = "class_numbers", "shares", "classes", "logits", "probabilities"
 MAP_PNG, IMAGE_SIZE, IMAGE_BOX = "mask_png_bytes", "image_size", "image_box"
 # An output of class numbers for each pixel -> outputs that are counted from it.
 MAPS = {NUMBERS: (SHARES,), MAP_PNG: (SHARES,)}
@@ -36,7 +36,7 @@ def predictor(model: keras.Model, *, classes: Sequence[str]) -> Callable[[tf.Ten
     """From scaled images float32 (N, H, W, C) to a class for each pixel of these images.
 
     `class_numbers` uint8 (N, H, W); `shares` float32 (N, K) of the pixels; `classes` string (N, K), their names;
-    `probabilities` float32 (N, H, W, K), which only `placed_back` reads.
+    `logits` float32 (N, H, W, K), which only `placed_back` reads.
     """
 
     def predict(images: tf.Tensor) -> Predictions:
@@ -45,19 +45,14 @@ def predictor(model: keras.Model, *, classes: Sequence[str]) -> Callable[[tf.Ten
         shares = tf.reduce_mean(tf.one_hot(numbers, len(classes)), axis=(1, 2))
         # The names are a constant inside: converters to other formats treat captured tensors as inputs.
         names = tf.tile(tf.constant([list(classes)]), [tf.shape(logits)[0], 1])
-        return {
-            NUMBERS: tf.cast(numbers, tf.uint8),
-            SHARES: shares,
-            CLASSES: names,
-            PROBABILITIES: tf.nn.softmax(logits),
-        }
+        return {NUMBERS: tf.cast(numbers, tf.uint8), SHARES: shares, CLASSES: names, LOGITS: logits}
 
     return predict
 
 
 def in_frame(answers: Predictions) -> Predictions:
-    """The answers of `predictor` without the probabilities."""
-    return {name: value for name, value in answers.items() if name != PROBABILITIES}
+    """The answers of `predictor` without the logits."""
+    return {name: value for name, value in answers.items() if name != LOGITS}
 
 
 def extra_signatures(model: keras.Model) -> dict[str, ExtraSignature]:
@@ -87,8 +82,7 @@ def placed_back(answers: Predictions, places: Places) -> Predictions:
     """
     if NUMBERS not in answers:
         return {**answers, IMAGE_BOX: _image_boxes(places), IMAGE_SIZE: places.size}
-    probabilities = answers[PROBABILITIES]
-    count = probabilities.shape[-1]
+    count = answers[LOGITS].shape[-1]
 
     def one(row: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         numbers = map_of_image(*row)
@@ -96,13 +90,13 @@ def placed_back(answers: Predictions, places: Places) -> Predictions:
         shares = tf.cast(counts, tf.float32) / tf.cast(tf.size(numbers), tf.float32)
         return tf.io.encode_png(numbers[..., tf.newaxis]), tf.ensure_shape(shares, [count])
 
-    rows = (probabilities, answers[NUMBERS], places.scale, places.translation, places.size)
+    rows = (answers[LOGITS], answers[NUMBERS], places.scale, places.translation, places.size)
     pngs, shares = tf.map_fn(one, rows, fn_output_signature=(tf.string, tf.float32))
     return {MAP_PNG: pngs, SHARES: shares, CLASSES: answers[CLASSES], IMAGE_SIZE: places.size}
 
 
 def map_of_image(
-    probabilities: tf.Tensor, numbers: tf.Tensor, scale: tf.Tensor, translation: tf.Tensor, size: tf.Tensor
+    logits: tf.Tensor, numbers: tf.Tensor, scale: tf.Tensor, translation: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor:
     """The class of each pixel of the upright original image, uint8 (height, width); 255 where it was cut off.
 
@@ -110,20 +104,20 @@ def map_of_image(
     are many classes.
 
     Args:
-        probabilities: float32 (H, W, K), in the network's image.
+        logits: float32 (H, W, K), in the network's image.
         numbers: uint8 (H, W), the best class of each pixel there.
         scale, translation: float32 (2,), the place of the image there, as in `Places`.
         size: int32 (2,), height and width of the original image.
 
-    >>> shares = tf.constant([[[0.9, 0.1], [0.2, 0.8]]])  # the original has twice as many pixels in both directions
-    >>> arguments = (tf.constant([[0, 1]], tf.uint8), tf.constant([0.5, 0.5]), tf.zeros(2), tf.constant([2, 4]))
-    >>> map_of_image(shares, *arguments).numpy().tolist()  # at a quarter and three quarters: 0.725 and 0.375
-    [[0, 0, 1, 1], [0, 0, 1, 1]]
+    >>> logits = tf.constant([[[0.0, 3.0], [0.0, -7.0]]])  # the original has twice as many pixels in both directions
+    >>> arguments = (tf.constant([[1, 0]], tf.uint8), tf.constant([0.5, 0.5]), tf.zeros(2), tf.constant([2, 4]))
+    >>> map_of_image(logits, *arguments).numpy().tolist()  # between the two, at a quarter and three quarters: 0.5 and -4.5
+    [[1, 1, 0, 0], [1, 1, 0, 0]]
     """
     size = tf.maximum(size, 1)
     present = tf.sort(tf.unique(tf.reshape(tf.cast(numbers, tf.int32), [-1]))[0])
-    chosen = tf.gather(probabilities, present, axis=-1)
-    rows, columns = (_taps(probabilities.shape[axis], scale[axis], translation[axis], size[axis]) for axis in (0, 1))
+    chosen = tf.gather(logits, present, axis=-1)
+    rows, columns = (_taps(logits.shape[axis], scale[axis], translation[axis], size[axis]) for axis in (0, 1))
     step = tf.maximum(STRIP_NUMBERS // (size[1] * tf.size(present)), 1)
     strips = (size[0] + step - 1) // step
 

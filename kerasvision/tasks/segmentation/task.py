@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision import models
+from kerasvision.config.example_parts import IGNORED
 from kerasvision.config.segmentation import NETWORKS
 from kerasvision.errors import ConfigError
 from kerasvision.ops.places import Places
@@ -56,7 +57,11 @@ class SegmentationTask(Task):
             return kept
         if "mask" not in example.get("objects", {}):
             raise no_maps()
-        return {**kept, "label_map": painted(example["objects"], settings=self.settings)}
+        numbers = painted(example["objects"], settings=self.settings)
+        if "covered" in kept:
+            # Nothing is known of what lies around the image.
+            numbers = tf.where(kept["covered"], numbers, tf.constant(IGNORED, tf.uint8))
+        return {**kept, "label_map": numbers}
 
     def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """The images, unchanged; and their maps, uint8 (N, H, W), 255 where nothing is known.
@@ -202,6 +207,6 @@ def check_map(network: keras.Model, *, name: str, image_shape: tuple[int, int, i
             raise ConfigError(
                 f"{name} must return a logit for each class in each pixel, float32 (N, {height}, {width}, {count}); "
                 f"received ({received})",
-                hint=f"set model.name to one of {', '.join(NETWORKS)}; 'unet' of 2015 requires model.options.mirrored=True",
+                hint=f"set model.name to one of {', '.join(NETWORKS)}; 'unet' with padding='valid' requires mirrored=True",
             )
     return network
