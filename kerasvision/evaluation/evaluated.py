@@ -1,7 +1,7 @@
 """The results of a model on one split: the gate judges them, and pages show them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -32,6 +32,10 @@ class Evaluated:
     slices: pd.DataFrame
     confidence: float = 0.95
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def with_tables(self, tables: Mapping[str, pd.DataFrame]) -> "Evaluated":
+        """The same results with more tables."""
+        return replace(self, judgement=replace(self.judgement, tables={**self.judgement.tables, **tables}))
 
     @cached_property
     def parts(self) -> Mapping[tuple[str, str], pd.DataFrame]:

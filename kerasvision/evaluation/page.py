@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
@@ -45,6 +46,7 @@ class Findings:
         variants: from `variant_table`.
         simple: scores of the simple models; None if they were left out.
         samples: test images that the task illustrates.
+        lessons: title -> plot of what the network was taught.
     """
 
     evaluated: Mapping[str, Evaluated]
@@ -54,6 +56,7 @@ class Findings:
     variants: pd.DataFrame = field(default_factory=pd.DataFrame)
     simple: pd.DataFrame | None = None
     samples: Sequence[ShownExample] = ()
+    lessons: Mapping[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,9 @@ def write_evaluation_page(
         left_out={split: one.judgement.left_out for split, one in evaluated.items()},
         slices=slice_groups(judged),
         curves=data_url(draw_history({str(name): values.tolist() for name, values in findings.history.items()})),
-        figures={title: data_url(figure) for title, figure in task.figures(judged.judgement).items()},
+        figures={
+            title: data_url(figure) for title, figure in {**task.figures(judged.judgement), **findings.lessons}.items()
+        },
         tables=judged.judgement.tables,
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,

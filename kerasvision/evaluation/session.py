@@ -22,6 +22,7 @@ from kerasvision.evaluation.samples import ShownExample, samples
 from kerasvision.evaluation.score import evaluate
 from kerasvision.evaluation.slices import EVERY, Slice, cut_into_slices, described_examples, values_in
 from kerasvision.evaluation.tables import save_evaluation_tables
+from kerasvision.evaluation.taught import lessons
 from kerasvision.evaluation.variants import judge_variants, variant_table
 from kerasvision.progress import say
 from kerasvision.served.model import ServedModel
@@ -39,6 +40,7 @@ class EvaluationFiles:
         transform: `transform.json`.
         history: `history.csv` of the training.
         saved_model: the SavedModel.
+        network: `model.keras` of the trained network.
         baseline: the SavedModel of the last blessed model; None if no model was blessed yet.
         simple_scores: `simple_scores.csv`; None if the simple models were left out.
         certificate: `certificate.json`, whose facts the gate may bound; None if it is made later.
@@ -50,6 +52,7 @@ class EvaluationFiles:
     transform: Path
     history: Path
     saved_model: Path
+    network: Path
     baseline: Path | None = None
     simple_scores: Path | None = None
     certificate: Path | None = None
@@ -163,10 +166,12 @@ def evaluate_model(
     )
     transform = ImageTransform.load(files.transform)
     known = evaluated[TEST]
+    taught = lessons(evaluator.task, network=files.network, examples=evaluator.examples, transform=transform)
     findings = Findings(
-        evaluated=evaluated,
+        evaluated={**evaluated, TEST: known.with_tables(taught.tables)},
         verdict=verdict,
         settings=settings.evaluation,
+        lessons=taught.figures,
         variants=evaluator.variants(model, answers[TEST], known, transform=transform),
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
         history=pd.read_csv(files.history),

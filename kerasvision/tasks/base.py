@@ -23,6 +23,8 @@ from kerasvision.tasks.judgement import Counted as Counted
 from kerasvision.tasks.judgement import Evidence as Evidence
 from kerasvision.tasks.judgement import Judgement as Judgement
 from kerasvision.tasks.judgement import WeightedScores as WeightedScores
+from kerasvision.tasks.lessons import Lessons as Lessons
+from kerasvision.tasks.lessons import Teaching as Teaching
 from kerasvision.tasks.objective import Arrays as Arrays
 from kerasvision.tasks.objective import Collected as Collected
 from kerasvision.tasks.objective import Objective as Objective
@@ -376,6 +378,10 @@ class Task(ABC):
             ask: gives the served model's answers for the images of these rows.
         """
         return ()
+
+    def lessons(self) -> Teaching | None:
+        """What the loss teaches which part of the network: a function of some training images; None by default."""
+        return None
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """More plots of a judgement: title -> figure. Their text must not come from the data: fonts lack many scripts."""

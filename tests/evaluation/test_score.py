@@ -45,6 +45,7 @@ def files(trained, stripes, manifest, tmp_path_factory):
         transform=stripes.transform,
         history=trained.history,
         saved_model=trained.saved_model,
+        network=trained.model,
         baseline=trained.saved_model,
         simple_scores=folder / "simple.csv",
     )

@@ -43,6 +43,7 @@ def evaluator(
         transform=transform_graph.file,
         history=model.history,
         saved_model=saved_model.saved_model,
+        network=model.keras_file,
         baseline=baseline_saved_model.saved_model if baseline_saved_model else None,
         simple_scores=simple_scores.table if simple_scores else None,
         certificate=infra_blessing.certificate if infra_blessing else None,

@@ -1,6 +1,7 @@
 """Detection as a task: boxes with a class and a score, judged as COCO judges them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import keras
@@ -23,6 +24,7 @@ from kerasvision.tasks.base import (
     Objective,
     Predictions,
     Task,
+    Teaching,
 )
 from kerasvision.tasks.detection import answers, pictures
 from kerasvision.tasks.detection.answers import SETS, placed_back
@@ -30,6 +32,7 @@ from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.collecting import collected_boxes
 from kerasvision.tasks.detection.fusion import fused_answers
 from kerasvision.tasks.detection.judging import box_scores, check_classes, judged_boxes
+from kerasvision.tasks.detection.lessons import lessons
 from kerasvision.tasks.detection.losses import detection_losses
 from kerasvision.tasks.detection.presentation import ANSWERS
 from kerasvision.tasks.detection.readings import map_shapes
@@ -176,6 +179,10 @@ class DetectionTask(Task):
     def illustrations(self, rows: pd.DataFrame, *, ask: Ask) -> list[Illustration]:
         """Each image with what was found, falsely found and missed."""
         return pictures.illustrations(rows)
+
+    def lessons(self) -> Teaching:
+        """Which level learns which object."""
+        return partial(lessons, settings=self.settings, num_classes=self.found.answered)
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """Precision against recall of each class."""

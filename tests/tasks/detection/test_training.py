@@ -55,9 +55,10 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """The history of the training, and the exported model."""
+    """The history of the training, the exported model, the network's file and the transform."""
     from kerasvision.data.transform import ImageTransform
     from kerasvision.export.writing.saved_model import export_saved_model
+    from kerasvision.models.saved import save_network
     from kerasvision.training.fit import fit
 
     transform = ImageTransform.fit(c.Transform(image_size=(SIDE, SIDE)), data.dataset("train").map(lambda one: one["image"]))
@@ -65,7 +66,8 @@ def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "model"
     task = make_task(SETTINGS.task, SCENES.classes)
     export_saved_model(fitted.model, task=task, transform=transform, folder=folder)
-    return fitted.history, tf.saved_model.load(str(folder))
+    save_network(fitted.model, folder.parent / "model.keras", names=SCENES.classes)
+    return fitted.history, tf.saved_model.load(str(folder)), folder.parent / "model.keras", transform
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,19 @@ def test_average_precision_of_the_served_answers_is_that_of_pycocotools(predicte
     for name, figure in zip(judge.FIGURES, figures, strict=True):
         if figure != -1 and name in found:
             assert found[name] == pytest.approx(figure, abs=1e-6), name
+
+
+def test_page_says_which_level_learns_how_many_of_the_training_objects(data, trained):
+    from kerasvision.evaluation.taught import lessons
+
+    found = lessons(make_task(SETTINGS.task, SCENES.classes), network=trained[2], examples=data, transform=trained[3])
+    table = found.tables["learned_by_level"]
+    assert table.index.tolist() == ["p2", "p3", "(none)"]
+    objects = sum(len(one["objects"]["label"]) for one in data.dataset("train").as_numpy_iterator())
+    # With points, one level learns an object; the few without any point are those behind others.
+    assert table["objects"].sum() == objects
+    assert table.loc["p2", "points"] >= table.loc["p2", "objects"] > 0
+    assert len(found.figures) == 1
 
 
 def test_signatures_answer_with_the_outputs_that_are_described(trained, predicted):
