@@ -60,7 +60,7 @@ __all__ = [
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
     "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
     "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
-    "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels",
-    "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate",
-    "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
+    "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes",
+    "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training",
+    "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip
