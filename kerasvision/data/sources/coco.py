@@ -1,7 +1,7 @@
-"""Photos in COCO's format (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes and masks in JSON files."""
+"""Photos in COCO's format (Lin et al., 2014, https://arxiv.org/abs/1405.0312): captions, boxes, masks and label maps."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kerasvision.config.coco import Coco
 from kerasvision.config.image_files import ImageFiles, opened_file, tidy
 from kerasvision.config.listing import printable
-from kerasvision.data.records import UNLISTED, Object, Record, class_name
+from kerasvision.data.records import UNLISTED, LabelMap, Object, Record, class_name
 from kerasvision.data.sources.coco_fields import (
     AnnotationRow,
     CategoryRow,
@@ -24,6 +24,7 @@ from kerasvision.data.sources.coco_fields import (
     parse_size,
 )
 from kerasvision.data.sources.coco_masks import compact_outline, mask_fault, mask_png
+from kerasvision.data.sources.coco_panoptic import PanopticMaps
 from kerasvision.data.sources.coco_unlisted import unlisted_images
 from kerasvision.data.sources.largest import largest_class
 from kerasvision.data.sources.text import replace_surrogates
@@ -54,7 +55,8 @@ def read_coco(settings: Coco) -> Iterator[Record]:
         classes: dict[str, None] = {}
         for kind, file in files.items():
             annotations = _Annotations(file, kind)
-            classes |= dict.fromkeys(annotations.categories.values())
+            if kind == "instances":
+                classes |= dict.fromkeys(annotations.categories.values())
             annotations.add_to(listed, settings)
         listed_classes = tuple(classes)
         for image in listed.values():
@@ -72,6 +74,7 @@ def read_coco(settings: Coco) -> Iterator[Record]:
                 fault=fault,
                 drawn_on=image.size,
                 listed_classes=listed_classes,
+                label_map=None if fault else image.label_map,
             )
         fault = f"{UNLISTED} {' or '.join(file.name for file in files.values())}"
         for other in unlisted_images(folder, listed=names, files=files.values(), is_own=folder != settings.path):
@@ -87,6 +90,7 @@ class _Image:
     objects: list[Object] = field(default_factory=list)
     size: tuple[int, int] | None = None
     fault: str = ""
+    label_map: LabelMap | None = None
 
 
 class _Annotations:
@@ -96,9 +100,8 @@ class _Annotations:
         self.file, self.kind = file, kind
         data = _parsed(file)
         self.images: list[ImageRow] = self._rows(data, "images", {"id": int, "file_name": str})
-        needed: dict[str, type] = {"image_id": int, "category_id": int} if kind == "instances" else {"image_id": int}
-        self.annotations: list[AnnotationRow] = self._rows(data, "annotations", needed)
-        rows: list[CategoryRow] = self._rows(data, "categories", {"id": int, "name": str}) if kind == "instances" else []
+        self.annotations: list[AnnotationRow] = self._rows(data, "annotations", {"image_id": int, **_NEEDED[kind]})
+        rows: list[CategoryRow] = self._rows(data, "categories", {"id": int, "name": str}) if kind != "captions" else []
         self.categories = self._category_names(rows)
         self._texts = Values(f"'caption' in {file}")
         self._refuse_repeated("id")
@@ -119,6 +122,7 @@ class _Annotations:
             if self.kind == "instances":
                 image.size = parse_size(height=row.get("height"), width=row.get("width"))
         self.images.clear()
+        maps = PanopticMaps(self.file, self.categories, settings) if self.kind == "panoptic" else None
         # Removed from the list one by one, so that the parsed text and its result are not both in memory.
         self.annotations.reverse()
         while self.annotations:
@@ -127,8 +131,12 @@ class _Annotations:
             try:
                 if self.kind == "captions":
                     image.captions.append(self._texts.text(annotation.get("caption"), f"annotation {annotation.get('id')}"))
-                else:
+                elif maps is None:
                     self._add_object(image, annotation, settings)
+                elif image.label_map is not None:
+                    raise UnusableValue(f"two annotations of {self.file.name} belong to it")
+                else:
+                    image.label_map = maps.label_map(annotation)
             except UnusableValue as unusable:
                 image.fault = image.fault or str(unusable)
 
@@ -209,7 +217,13 @@ class _Annotations:
             )
 
 
-_NOUNS = {int: "a whole number", str: "a text"}
+_NOUNS = {int: "a whole number", str: "a text", list: "a list"}
+# What an annotation of a kind must have in addition to `image_id`.
+_NEEDED: Mapping[str, dict[str, type]] = {
+    "captions": {},
+    "instances": {"category_id": int},
+    "panoptic": {"file_name": str, "segments_info": list},
+}
 
 
 def _parsed(file: Path) -> dict[str, Any]:

@@ -29,7 +29,10 @@ class ImageRow(TypedDict):
 
 
 class AnnotationRow(TypedDict):
-    """One of `annotations`, of captions or instances. Only `image_id` and `category_id` are checked when a file is read."""
+    """One of `annotations`, of captions, instances or panoptic.
+
+    Only `image_id`, `category_id`, and for panoptic `file_name` and `segments_info` are checked when a file is read.
+    """
 
     image_id: int
     id: NotRequired[object]
@@ -39,6 +42,8 @@ class AnnotationRow(TypedDict):
     segmentation: NotRequired[Polygons | Runs | None]
     iscrowd: NotRequired[object]
     area: NotRequired[object]
+    file_name: NotRequired[str]
+    segments_info: NotRequired[list[object]]
 
 
 class CategoryRow(TypedDict):

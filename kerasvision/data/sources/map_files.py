@@ -26,12 +26,13 @@ _GREY = 0
 NAMED = 8
 
 
-def read_numbers(file: Path, colours: Colours | None) -> NDArray[np.integer]:
+def read_numbers(file: Path, colours: Colours | None, named_in: str = "source.table") -> NDArray[np.integer]:
     """The numbers of a map, integers (H, W).
 
     Args:
         file: the PNG file.
         colours: the class number of each colour; None if the file has numbers itself.
+        named_in: the place of the colours' names, for messages.
 
     Raises:
         UnusableMap: the file is not such a PNG, or has a colour without a name.
@@ -46,7 +47,7 @@ def read_numbers(file: Path, colours: Colours | None) -> NDArray[np.integer]:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.load()
-            return _numbers(image, data[24]) if colours is None else _numbers_of_colours(image, colours)
+            return _numbers(image, data[24]) if colours is None else _numbers_of_colours(image, colours, named_in)
     except UnusableMap as unusable:
         raise UnusableMap(f"its label map {name} {unusable}") from None
     except (OSError, SyntaxError, ValueError, struct.error):  # what Pillow raises on a broken PNG
@@ -99,13 +100,13 @@ def _numbers_in_colour(image: Image.Image) -> NDArray[np.integer]:
     )
 
 
-def _numbers_of_colours(image: Image.Image, colours: Colours) -> NDArray[np.integer]:
+def _numbers_of_colours(image: Image.Image, colours: Colours, named_in: str) -> NDArray[np.integer]:
     pixels = _packed(np.asarray(image.convert("RGB")))
     found, places = np.unique(pixels, return_inverse=True)
     unknown = [colour for colour in found.tolist() if colour not in colours]
     if unknown:
         named = shortened(map(_shown, unknown), most=NAMED)
-        raise UnusableMap(f"has colours that source.table does not name: {named}")
+        raise UnusableMap(f"has colours that {named_in} does not name: {named}")
     numbers = np.array([colours[colour] for colour in found.tolist()])
     return numbers[places.reshape(pixels.shape)]
 
