@@ -168,13 +168,18 @@ MODELS = Table(
         "fcos": "kerasvision.models.fcos:fcos",
         "retinanet": "kerasvision.models.retinanet:retinanet",
         "unet": "kerasvision.models.unet:unet",
+        "fcn32s": "kerasvision.models.fcn:fcn32s",
+        "fcn16s": "kerasvision.models.fcn:fcn16s",
+        "fcn8s": "kerasvision.models.fcn:fcn8s",
+        "fcn": "kerasvision.models.fcn:fcn",
+        "deeplab_v3": "kerasvision.models.deeplab:deeplab_v3",
     },
     group="family",
     others=OF_KERAS,
 )
 
 # Options that a network passes on to its backbone; see `backbone_of`.
-HANDED_ON = ("width", "layout", "synchronized")
+HANDED_ON = ("width", "layout", "output_stride", "synchronized")
 
 
 def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -190,7 +195,7 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, A
         (name, options) of the backbone; None if the network takes no backbone.
 
     Raises:
-        ConfigError: no such network or backbone, or the backbone is itself built on another.
+        ConfigError: no such network or backbone, the backbone is itself built on another, or its strides are fixed.
 
     >>> backbone_of("show_and_tell", {"backbone": "resnet9", "width": 0.25, "units": 256})
     ('resnet9', {'width': 0.25})
@@ -200,7 +205,8 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, A
     path = MODELS.path(name)
     if "backbone" not in (keywords(path) or ()):
         return None
-    return backbone_with_options(str(options.get("backbone", defaults(path).get("backbone"))), options)
+    options = {**defaults(path), **options}
+    return backbone_with_options(str(options["backbone"]), options)
 
 
 def backbone_with_options(backbone: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -211,6 +217,12 @@ def backbone_with_options(backbone: str, options: Mapping[str, Any]) -> tuple[st
         raise ConfigError("the backbone must not be built on another backbone", received=backbone)
     if known is not None and "synchronized" not in known:
         chosen.pop("synchronized", None)
+    if known is not None and "output_stride" in chosen and "output_stride" not in known:
+        raise ConfigError(
+            f"{backbone} has no option 'output_stride', so none of its strides can be left out",
+            received=chosen["output_stride"],
+            hint="set output_stride to None, or choose a ResNet as the backbone",
+        )
     return backbone, chosen
 
 

@@ -7,14 +7,15 @@ from keras import KerasTensor
 
 from kerasvision.lookup import backbone_with_options
 from kerasvision.models import build
+from kerasvision.models.figures import AnyShape
 
 
-def backbone_network(backbone: str | keras.Model, image_shape: tuple[int, int, int], **options: Any) -> keras.Model:
+def backbone_network(backbone: str | keras.Model, image_shape: AnyShape, **options: Any) -> keras.Model:
     """A model from an image to its maps by level: the given one, or the one of that name.
 
     Args:
         backbone: a name of `kerasvision.lookup.MODELS`, or the model itself.
-        image_shape: (height, width, channels) in pixels.
+        image_shape: (height, width, channels) in pixels; (None, None, channels) for images of any size.
         options: of `kerasvision.lookup.HANDED_ON`, for the network of that name; those that are None are left out.
 
     Raises:

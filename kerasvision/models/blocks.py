@@ -30,6 +30,7 @@ def conv(
     stride: int = 1,
     padding: Literal["centred", "same", "valid"] = "centred",
     groups: int = 1,
+    dilation: int = 1,
     bias: bool = False,
     fan: Literal["fan_in", "fan_out"] = "fan_out",
     name: str,
@@ -44,6 +45,7 @@ def conv(
         padding: "centred" adds kernel // 2 zeros on each side. "same" adds as many in all, but with a stride and an even
             size more of them on the far side, as TensorFlow's own networks do. "valid" adds no zeros.
         groups: how many independent parts the channels are split into (two in AlexNet of 2012).
+        dilation: distance of the pixels that the kernel reads; 1 reads neighbours. With a dilation the stride must be 1.
         bias: False if a normalisation follows, because it would subtract the bias.
         fan: the initial variance is 2 / fan; see `he_normal`. "fan_in" keeps the size of the activations, which matters
             in a network without normalisation.
@@ -51,7 +53,7 @@ def conv(
 
     Returns:
         float32 (N, H', W', width). For an odd kernel, H' is ceil(H / stride) with "centred" and "same" padding, and
-        (H - kernel) // stride + 1 with "valid"; the same holds for W'.
+        (H - kernel) // stride + 1 with "valid" and no dilation; the same holds for W'.
     """
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     keras_padding = "valid" if padding == "valid" else "same"
@@ -65,6 +67,7 @@ def conv(
         stride,
         keras_padding,
         groups=groups,
+        dilation_rate=dilation,
         use_bias=bias,
         kernel_initializer=he_normal(fan),
         name=name,
@@ -136,9 +139,12 @@ def logits_layer(num_classes: int, *, name: str = "logits") -> layers.Dense:
     return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)
 
 
-def map_logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTensor:
+def map_logits(
+    x: KerasTensor, *, num_classes: int, kernel_initializer: str = "glorot_uniform", name: str = "logits"
+) -> KerasTensor:
     """A 1x1 convolution from float32 (N, H, W, C) to (N, H, W, num_classes), in full precision like `logits`."""
-    return layers.Conv2D(num_classes, 1, dtype=keras.config.floatx(), name=name)(x)
+    dtype = keras.config.floatx()
+    return layers.Conv2D(num_classes, 1, dtype=dtype, kernel_initializer=kernel_initializer, name=name)(x)
 
 
 def pooled_logits(x: KerasTensor, *, num_classes: int, dropout: float) -> KerasTensor:
@@ -189,6 +195,13 @@ def check_share(option: str, value: float) -> None:
     """Raises ConfigError unless the value is in [0, 1)."""
     if not 0 <= value < 1:
         raise ConfigError(f"{option} must lie in [0, 1)", received=value)
+
+
+def check_positive(**options: int) -> None:
+    """Raises ConfigError unless every value is a positive integer."""
+    for option, value in options.items():
+        if type(value) is not int or value < 1:
+            raise ConfigError(f"{option} must be a positive integer", received=value)
 
 
 def check_choice(network: str, option: str, value: object, choices: Iterable[object]) -> None:

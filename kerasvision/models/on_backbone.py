@@ -47,6 +47,13 @@ class Head(NamedTuple):
 
 _DENSE: ClassAxes = {"class_logits": [(1,), (0,)]}
 _CONVOLUTION: ClassAxes = {"class_logits": [(3,), (0,)]}
+# A transposed convolution (height, width, channels out, channels in) enlarges the scores of all classes. The last layer is a
+# 1x1 convolution, whose bias has one row for each class.
+_SKIP_FCN: ClassAxes = {
+    **{name: [(2, 3)] for name in ("logits", "score5_up", "score4_up")},
+    **{name: [(3,), (0,)] for name in ("score3", "score4", "score5")},
+}
+_OF_PIXELS: ClassAxes = {name: [(3,), (0,)] for name in ("auxiliary_logits", "logits")}
 _OF_WORDS = Head({"decoder_words": [(0,)], "logits": [(1,), (0,)]}, noun="words")
 HEADS = {
     "show_and_tell": _OF_WORDS,
@@ -54,6 +61,8 @@ HEADS = {
     "localizer": Head(_DENSE),
     "fcos": Head(_CONVOLUTION),
     "retinanet": Head(_CONVOLUTION, each=ANCHORS_PER_CELL),
+    **{name: Head(_SKIP_FCN) for name in ("fcn32s", "fcn16s", "fcn8s")},
+    **{name: Head(_OF_PIXELS) for name in ("fcn", "deeplab_v3")},
 }
 
 

@@ -46,6 +46,8 @@ from kerasvision.progress import say
 
 # Settings of a layer that its weights depend on and that their shapes do not show.
 _DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
+# Those of them that the option `output_stride` changes.
+_SPACING = ("strides", "padding", "dilation_rate")
 # The layer with a row for each class.
 _HEAD = "logits"
 _OPTIONS = "give the network the options that the file was trained with"
@@ -173,7 +175,9 @@ def _with_torch_weights(name: str, make: Make, num_classes: int | None, file: Pa
     return model
 
 
-def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classes: Sequence[str] | None) -> keras.Model:
+def _with_own_weights(
+    make: "partial[keras.Model]", num_classes: int | None, file: Path, *, classes: Sequence[str] | None
+) -> keras.Model:
     """The network of a `.keras` file, with the layer "scaling" if the file has one."""
     source, model = load_network(file), make(num_classes=num_classes)
     if source.name != model.name:
@@ -185,11 +189,12 @@ def _with_own_weights(make: Make, num_classes: int | None, file: Path, *, classe
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(model if num_classes else make(num_classes=1), stored, file)
     if num_classes is None or classes is None:
-        takes_head = source.output_shape == (None, num_classes)
+        takes_head = isinstance(source.output_shape, tuple) and source.output_shape[-1] == num_classes
     else:
         stored, takes_head = _head_by_name(model, make, stored, file, classes=classes)
     load_layers(_receivers(model, make, stored, same_head=takes_head), stored, file)
-    check_settings(model, source, file)
+    # With an output stride, the network leaves out strides that the file's network has; its weights fit all the same.
+    check_settings(model, source, file, but=_SPACING if make.keywords.get("output_stride") else ())
     return model
 
 
@@ -340,14 +345,17 @@ def check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> 
             raise ConfigError(f"the weights file {file} has a layer {name!r} that the network lacks", hint=_OPTIONS)
 
 
-def check_settings(model: keras.Model, source: keras.Model, file: Path) -> None:
-    """Raises ConfigError if settings of the layers differ: with another stride or activation the weights do not fit."""
+def check_settings(model: keras.Model, source: keras.Model, file: Path, *, but: Sequence[str] = ()) -> None:
+    """Raises ConfigError if settings of the layers differ: with another stride or activation the weights do not fit.
+
+    The settings in `but` may differ.
+    """
     in_file = {layer.name: _settings(layer) for layer in source.layers}
     for layer in model.layers:
         ours = _settings(layer)
         theirs = in_file.get(layer.name, ours)
         for setting in ours:
-            if ours[setting] != theirs[setting]:
+            if ours[setting] != theirs[setting] and setting not in but:
                 raise ConfigError(
                     f"the weights file {file} does not fit at layer {layer.name!r}: {setting} is {theirs[setting]} in the "
                     f"file, {ours[setting]} in the network",

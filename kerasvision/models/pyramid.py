@@ -15,13 +15,13 @@ before by a 3x3 convolution with stride 2, with a ReLU before all but the first 
 """
 
 import re
-from typing import Literal
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.errors import ConfigError
 from kerasvision.models.backbones import level_number
+from kerasvision.models.enlarging import fitted
 
 
 def pyramid_conv(x: KerasTensor, *, channels: int, kernel: int, stride: int = 1, name: str) -> KerasTensor:
@@ -44,26 +44,7 @@ def enlarged(x: KerasTensor, *, like: KerasTensor, name: str) -> KerasTensor:
     row of the doubled map is cut. Some backbones drop the odd row; then h is (H - 1) / 2, and the last row is repeated. The
     same holds for columns. Where the sizes are not known, the doubled map is returned.
     """
-    x = layers.UpSampling2D(2, name=f"{name}_enlarged")(x)
-    _, height, width, _ = like.shape
-    if height is None or width is None:
-        return x
-    surplus = max(x.shape[1] - height, 0), max(x.shape[2] - width, 0)
-    if any(surplus):
-        x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), name=f"{name}_cut")(x)
-    x = lengthened(x, height - x.shape[1], axis=1, name=f"{name}_rows")
-    return lengthened(x, width - x.shape[2], axis=2, name=f"{name}_columns")
-
-
-def lengthened(x: KerasTensor, missing: int, *, axis: Literal[1, 2], name: str) -> KerasTensor:
-    """The map x, float32 (N, H, W, C), whose last row (axis 1) or column (axis 2) is repeated `missing` times."""
-    if not missing:
-        return x
-    before = x.shape[axis] - 1
-    cut, times = (((before, 0), (0, 0)), (missing, 1)) if axis == 1 else (((0, 0), (before, 0)), (1, missing))
-    last = layers.Cropping2D(cut, name=f"{name}_last")(x)
-    last = layers.UpSampling2D(times, name=f"{name}_repeated")(last) if missing > 1 else last
-    return layers.Concatenate(axis, name=name)([x, last])
+    return fitted(layers.UpSampling2D(2, name=f"{name}_enlarged")(x), like=like, name=name)
 
 
 def merged(lateral: KerasTensor, above: KerasTensor | None, *, channels: int, name: str) -> KerasTensor:

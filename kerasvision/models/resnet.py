@@ -25,6 +25,10 @@ chooses:
 A 1x1 convolution with a stride ignores three of four pixels; a 3x3 convolution with a stride reads them all. The latter
 gains about 0.5 points of accuracy on ImageNet and costs about 5 % of the speed (NVIDIA on its ResNet-50 v1.5). Without
 bottlenecks all three layouts have the stride in the first 3x3 convolution of a block.
+
+With the option `output_stride` the last stages keep their size. Where a stride of 2 is left out, all later 3x3 convolutions
+read pixels at twice the distance, so that they see as much of the image as before, and the weights stay the same (Chen et
+al., 2017, https://arxiv.org/abs/1706.05587, section 3.1).
 """
 
 from collections.abc import Callable
@@ -44,7 +48,15 @@ Block = Callable[..., KerasTensor]
 
 
 def basic_block(
-    x: KerasTensor, *, width: int, stride: int, shortcut: Block, norm: Norm, last_gamma: str, name: str
+    x: KerasTensor,
+    *,
+    width: int,
+    stride: int,
+    dilations: tuple[int, int],
+    shortcut: Block,
+    norm: Norm,
+    last_gamma: str,
+    name: str,
 ) -> KerasTensor:
     """Two 3x3 convolutions and a shortcut around them: relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)).
 
@@ -52,6 +64,7 @@ def basic_block(
         x: float32 (N, H, W, C).
         width: channels of both convolutions.
         stride: stride of the first convolution and of the shortcut.
+        dilations: distance of the pixels that a 3x3 convolution reads, before and after the place of the stride.
         shortcut: `projection` with its norm, or `resnet_small.zero_padding`.
         norm: makes a normalisation layer.
         last_gamma: initializer of the last norm's scale; with "zeros" the block starts as relu(shortcut(x)).
@@ -60,10 +73,10 @@ def basic_block(
     Returns:
         float32 (N, ceil(H / stride), ceil(W / stride), width).
     """
-    y = conv(x, width=width, kernel=3, stride=stride, name=f"{name}_conv1")
+    y = conv(x, width=width, kernel=3, stride=stride, dilation=dilations[0], name=f"{name}_conv1")
     y = norm(name=f"{name}_norm1")(y)
     y = layers.ReLU(name=f"{name}_relu1")(y)
-    y = conv(y, width=width, kernel=3, name=f"{name}_conv2")
+    y = conv(y, width=width, kernel=3, dilation=dilations[1], name=f"{name}_conv2")
     y = norm(gamma_initializer=last_gamma, name=f"{name}_norm2")(y)
     around = shortcut(x, width=width, stride=stride, name=f"{name}_shortcut")
     y = layers.Add(name=f"{name}_add")([y, around])
@@ -75,6 +88,7 @@ def bottleneck(
     *,
     width: int,
     stride: int,
+    dilations: tuple[int, int],
     shortcut: Block,
     norm: Norm,
     last_gamma: str,
@@ -88,11 +102,11 @@ def bottleneck(
     Returns:
         float32 (N, ceil(H / stride), ceil(W / stride), 4 * width).
     """
-    stride1, stride2 = (1, stride) if layout == "torchvision" else (stride, 1)
+    stride1, stride2, dilation = (1, stride, dilations[0]) if layout == "torchvision" else (stride, 1, dilations[1])
     y = conv(x, width=width, kernel=1, stride=stride1, name=f"{name}_conv1")
     y = norm(name=f"{name}_norm1")(y)
     y = layers.ReLU(name=f"{name}_relu1")(y)
-    y = conv(y, width=width, kernel=3, stride=stride2, name=f"{name}_conv2")
+    y = conv(y, width=width, kernel=3, stride=stride2, dilation=dilation, name=f"{name}_conv2")
     y = norm(name=f"{name}_norm2")(y)
     y = layers.ReLU(name=f"{name}_relu2")(y)
     y = conv(y, width=4 * width, kernel=1, name=f"{name}_conv3")
@@ -113,19 +127,28 @@ def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str
     return norm(name=f"{name}_norm")(x)
 
 
-def stage(x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, block: Block) -> KerasTensor:
-    """`blocks` blocks of one width; the first of them has the stride.
+def stage(
+    x: KerasTensor, *, level: int, blocks: int, width: int, stride: int, dilations: tuple[int, int] = (1, 1), block: Block
+) -> KerasTensor:
+    """`blocks` blocks of one width; the first of them has the stride, and before its place the first of the dilations.
 
     From float32 (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), channels), where bottlenecks have 4 * width
     channels and other blocks have `width`.
     """
     for number in range(1, blocks + 1):
-        x = block(x, width=width, stride=stride if number == 1 else 1, name=f"stage{level}_block{number}")
+        x = block(x, width=width, stride=stride, dilations=dilations, name=f"stage{level}_block{number}")
+        stride, dilations = 1, (dilations[1], dilations[1])
     return x
 
 
 def imagenet_maps(
-    image: KerasTensor, *, blocks: tuple[int, int, int, int], norm: Norm, block: Block, width: float = 1.0
+    image: KerasTensor,
+    *,
+    blocks: tuple[int, int, int, int],
+    norm: Norm,
+    block: Block,
+    width: float = 1.0,
+    output_stride: int = 32,
 ) -> dict[str, KerasTensor]:
     """Table 1 up to the last pooling; at 224 x 224 with basic blocks, and four times the channels with bottlenecks:
 
@@ -142,9 +165,11 @@ def imagenet_maps(
         norm: makes a normalisation layer.
         block: makes a block.
         width: factor on the channels.
+        output_stride: the largest stride of a map; 8, 16 or 32.
 
     Returns:
-        The maps by level: level l is float32 (N, ceil(H / 2**l), ceil(W / 2**l), channels).
+        The maps by level: level l is float32 (N, ceil(H / stride), ceil(W / stride), channels), where the stride is 2**l,
+        but at most `output_stride`.
     """
     w2, w3, w4, w5 = (round(width * channels) for channels in (64, 128, 256, 512))
     x = conv(image, width=w2, kernel=7, stride=2, name="stem_conv")
@@ -153,11 +178,14 @@ def imagenet_maps(
     # No value is negative here, so a border of zeros has the same effect as the intended border of minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
-    c2 = stage(x, level=2, blocks=blocks[0], width=w2, stride=1, block=block)
-    c3 = stage(c2, level=3, blocks=blocks[1], width=w3, stride=2, block=block)
-    c4 = stage(c3, level=4, blocks=blocks[2], width=w4, stride=2, block=block)
-    c5 = stage(c4, level=5, blocks=blocks[3], width=w5, stride=2, block=block)
-    return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
+    maps = {"c2": stage(x, level=2, blocks=blocks[0], width=w2, stride=1, block=block)}
+    for level, channels in ((3, w3), (4, w4), (5, w5)):
+        # How much of the stride 2**l is left out before this stage, and after it.
+        before, after = max(1, 2 ** (level - 1) // output_stride), max(1, 2**level // output_stride)
+        options = {"stride": 2 * before // after, "dilations": (before, after)}
+        x = maps[f"c{level - 1}"]
+        maps[f"c{level}"] = stage(x, level=level, blocks=blocks[level - 2], width=channels, block=block, **options)
+    return maps
 
 
 class Depth(NamedTuple):
@@ -182,6 +210,7 @@ def resnet(
     num_classes: int | None,
     width: float = 1.0,
     layout: Layout = "torchvision",
+    output_stride: Literal[8, 16, 32] = 32,
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
     synchronized: bool = False,
@@ -195,6 +224,7 @@ def resnet(
         width: factor on the channels of all convolutions, at least 1/64.
         layout: "torchvision", "paper" or "keras" (keras.applications): see the top of this file. Without bottlenecks
             it sets only the constants of the norms, so "paper" equals "torchvision".
+        output_stride: the stride of the last map: 8, 16 or 32. Under 32, levels "c5" and "c4" have this stride too.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
@@ -204,16 +234,17 @@ def resnet(
         strides 4, 8, 16, 32 and `width` times 64, 128, 256, 512 channels, with bottlenecks four times as many.
 
     Raises:
-        ConfigError: another layout; dropout outside [0, 1); width under 1/64.
+        ConfigError: another layout or output stride; dropout outside [0, 1); width under 1/64.
     """
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the stem has 64 times as many channels", received=width)
     check_choice(depth.name, "layout", layout, get_args(Layout))
+    check_choice(depth.name, "output_stride", output_stride, (8, 16, 32))
     norm = layout_norm(layout, synchronized=synchronized)
     unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
     block = partial(unit, shortcut=partial(projection, norm=norm), norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block, width=width)
+    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block, width=width, output_stride=output_stride)
     return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
 
 

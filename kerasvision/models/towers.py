@@ -20,7 +20,7 @@ import keras
 from keras import KerasTensor, layers
 
 from kerasvision.errors import ConfigError
-from kerasvision.models.blocks import batch_norm, check_choice
+from kerasvision.models.blocks import batch_norm, check_choice, check_positive
 from kerasvision.models.pyramid import level_numbers
 
 HeadNorm = Literal["group", "batch", "none"]
@@ -80,9 +80,7 @@ def check_head(name: str, *, levels: str, norm: str, width: float | None, depth:
     """Raises ConfigError for a value that no detector can have."""
     level_numbers(levels)
     check_choice(name, "norm", norm, get_args(HeadNorm))
-    for option, size in {"depth": depth, "channels": channels}.items():
-        if type(size) is not int or size < 1:
-            raise ConfigError(f"{option} must be a positive integer", received=size)
+    check_positive(depth=depth, channels=channels)
     if width is not None and width > _WIDEST:
         raise ConfigError(
             f"width is a factor on the channels of the backbone, at most {_WIDEST}",

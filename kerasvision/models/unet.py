@@ -17,14 +17,16 @@ pixels become 388. The missing border can be mirrored, as in the paper's figure 
 size.
 """
 
+import math
 from typing import Literal, get_args
 
 import keras
 from keras import KerasTensor, layers, ops
 
 from kerasvision.errors import ConfigError
-from kerasvision.models.blocks import Norm, check_choice, check_share, conv, he_normal, map_logits
+from kerasvision.models.blocks import Norm, check_choice, check_positive, check_share, conv, he_normal, map_logits
 from kerasvision.models.blocks import batch_norm as make_batch_norm
+from kerasvision.models.enlarging import fitted, sides_of
 from kerasvision.models.figures import AnyShape
 
 Padding = Literal["same", "valid"]
@@ -71,18 +73,10 @@ def expanding_path(maps: dict[str, KerasTensor], *, padding: Padding, norm: Norm
         if padding == "valid":
             skip, surplus = layers.Cropping2D(surplus, name=f"{name}_cut")(skip), 2 * surplus + 8
         else:
-            x = cut_to(x, like=skip, name=f"{name}_cut")
+            x = fitted(x, like=skip, name=name)
         x = layers.Concatenate(name=f"{name}_concat")([skip, x])
         x = two_convs(x, width=skip.shape[-1], padding=padding, norm=norm, name=name)
     return x
-
-
-def cut_to(x: KerasTensor, *, like: KerasTensor, name: str) -> KerasTensor:
-    """The upper left part of x, of the size of `like`; x itself if the sizes are equal or not known."""
-    (_, height, width, _), (_, h, w, _) = like.shape, x.shape
-    if None in (height, width) or (h, w) == (height, width):
-        return x
-    return layers.Cropping2D(((0, h - height), (0, w - width)), name=name)(x)
 
 
 def mirrored_borders(image: KerasTensor, *, sides: tuple[int, int]) -> KerasTensor:
@@ -141,7 +135,10 @@ def unet(
     check_share("dropout", dropout)
     image = keras.Input(image_shape, name="image")
     norm = make_batch_norm(synchronized=synchronized) if batch_norm else None
-    inner = mirrored_borders(image, sides=_valid_sides(image_shape, depth)) if mirrored else image
+    sides = sides_of(image_shape)
+    inner = image
+    if mirrored and sides:
+        inner = mirrored_borders(image, sides=(_valid_side(sides[0], depth), _valid_side(sides[1], depth)))
     maps = contracting_path(inner, width=width, depth=depth, padding=padding, norm=norm, dropout=dropout)
     if num_classes is None:
         return keras.Model(image, maps, name="unet")
@@ -153,36 +150,36 @@ def unet(
 
 def _check(image_shape: AnyShape, *, padding: Padding, mirrored: bool, width: int, depth: int) -> None:
     check_choice("unet", "padding", padding, get_args(Padding))
-    for option, value in {"width": width, "depth": depth}.items():
-        if type(value) is not int or value < 1:
-            raise ConfigError(f"{option} must be a positive integer", received=value)
+    check_positive(width=width, depth=depth)
     if mirrored and padding != "valid":
         raise ConfigError("mirrored=True requires padding='valid'", received=padding)
-    if mirrored and None in image_shape:
+    sides = sides_of(image_shape)
+    if mirrored and sides is None:
         raise ConfigError("mirrored=True requires images of one size", received=image_shape, hint="give height and width")
-    if mirrored and min(image_shape[:2]) < 2:
+    if mirrored and sides and min(sides) < 2:
         raise ConfigError(
             "mirrored=True requires at least 2 x 2 pixels, because the edge is not repeated", received=image_shape
         )
-    if padding == "valid" and not mirrored and None not in image_shape:
-        _check_valid_sides(image_shape, depth)
+    if padding == "valid" and not mirrored and sides:
+        _check_valid_sides(sides, depth)
 
 
-def _check_valid_sides(image_shape: AnyShape, depth: int) -> None:
+def _check_valid_sides(sides: tuple[int, int], depth: int) -> None:
     """Raises ConfigError unless every pooling meets an even size, and a map is left."""
-    for side in image_shape[:2]:
+    for side in sides:
         fitting = _valid_side(side - _lost(depth), depth)
         if side != fitting:
             raise ConfigError(
                 f"padding='valid' at depth {depth} requires sides that every pooling halves evenly",
-                received=image_shape,
+                received=sides,
                 hint=f"{fitting} is the next such side after {side}; or set mirrored=True or padding='same'",
             )
 
 
 def _lost(depth: int) -> int:
     """How many pixels smaller the logits are than the image: 3x3 convolutions take 4 * 2**l at level l, on both paths."""
-    return 12 * 2**depth - 8
+    stride: int = 2**depth
+    return 12 * stride - 8
 
 
 def _valid_side(answered: int, depth: int) -> int:
@@ -191,13 +188,10 @@ def _valid_side(answered: int, depth: int) -> int:
     >>> _valid_side(388, depth=4)
     572
     """
-    bottom = -(-(max(answered, 1) + _lost(depth) - 4 * (2**depth - 1)) // 2**depth)
-    return bottom * 2**depth + 4 * (2**depth - 1)
-
-
-def _valid_sides(image_shape: AnyShape, depth: int) -> tuple[int, int]:
-    height, width, _ = image_shape
-    return _valid_side(height, depth), _valid_side(width, depth)
+    stride: int = 2**depth
+    before_the_bottom = 4 * (stride - 1)
+    bottom = math.ceil((max(answered, 1) + _lost(depth) - before_the_bottom) / stride)
+    return bottom * stride + before_the_bottom
 
 
 def _mirror(have: int, want: int) -> tuple[int, int]:

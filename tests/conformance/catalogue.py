@@ -130,6 +130,8 @@ def short_densenet_small(dense_maps: Callable[..., Any] = densenet.dense_maps, *
 
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_DETECTOR = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "depth": 1}
+SMALL_FCN = {"backbone": "vgg11", "width": 0.0625, "dropout": 0.0}
+SMALL_DILATED = {"backbone": "resnet18", "width": 0.0625, "dropout": 0.0, "output_stride": 16}
 MIRRORED = {"padding": "valid", "mirrored": True}
 SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embedding": 8, "units": 8, "dropout": 0.0}
 
@@ -202,7 +204,12 @@ NETWORKS = [
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
-    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True),
+    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True, everywhere=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),
+    Network("fcn32s", (32, 40, 3), {**SMALL_FCN, "hidden": 8, "upsampling": "fixed"}, slow=True, per_pixel=True),
+    Network("fcn16s", (32, 40, 3), {**SMALL_FCN, "upsampling": "fixed"}, slow=True, per_pixel=True),
+    Network("fcn8s", (32, 40, 3), {**SMALL_FCN, "hidden": 8}, per_pixel=True),
+    Network("fcn", (32, 32, 3), SMALL_DILATED, per_pixel=True),
+    Network("deeplab_v3", (32, 40, 3), {**SMALL_DILATED, "channels": 8}, slow=True, per_pixel=True),
 ]

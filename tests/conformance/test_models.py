@@ -164,9 +164,9 @@ def test_output_is_logits_not_probabilities(model, network):
     named = "class_logits" if network.rows else "logits" if network.per_pixel else None
     last = model.get_layer(named) if named else model.layers[-1]
     assert last.name in {"logits", "class_logits"}
-    # NiN's logits are the means of its last maps, and a pooling has no activation.
-    pooled = isinstance(last, keras.layers.GlobalAveragePooling2D)
-    assert pooled or last.activation is keras.activations.linear
+    # NiN's logits are the means of its last maps, and those of an FCN may be interpolated: such a layer has no activation.
+    has_none = isinstance(last, keras.layers.GlobalAveragePooling2D | keras.layers.UpSampling2D)
+    assert has_none or last.activation is keras.activations.linear
 
 
 def test_file_of_a_network_names_nothing_but_what_keras_has(model):

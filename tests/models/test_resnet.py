@@ -297,3 +297,27 @@ def test_narrow_network_has_the_size_of_a_hand_count():
 def test_network_without_channels_is_refused():
     with pytest.raises(ConfigError, match="width must be at least 1/64"):
         build("resnet18", image_shape=(32, 32, 3), num_classes=10, width=0.01)
+
+
+@pytest.mark.usefixtures("shapes_only")
+def test_output_stride_8_dilates_the_convolutions_that_torchvision_dilates():
+    # `replace_stride_with_dilation=[False, True, True]`: the first block of a stage has the dilation of the stage before.
+    network = resnet50(image_shape=(64, 64, 3), num_classes=None, output_stride=8)
+    for level, blocks, first, later in ((3, 4, 1, 1), (4, 6, 1, 2), (5, 3, 2, 4)):
+        found = [network.get_layer(f"stage{level}_block{n}_conv2") for n in range(1, blocks + 1)]
+        assert [layer.dilation_rate[0] for layer in found] == [first] + [later] * (blocks - 1)
+        assert [layer.strides[0] for layer in found] == [2 if level == 3 else 1] + [1] * (blocks - 1)
+    assert {level: x.shape[1] for level, x in network.output.items()} == {"c2": 16, "c3": 8, "c4": 8, "c5": 8}
+
+
+@pytest.mark.parametrize(("builder", "layout"), [(resnet18, "torchvision"), (resnet50, "torchvision"), (resnet50, "paper")])
+@pytest.mark.parametrize("output_stride", [8, 16])
+def test_a_dilated_network_gives_the_cells_of_the_strided_one_and_those_between(builder, layout, output_stride):
+    keras.utils.set_random_seed(0)
+    options = {"image_shape": (72, 96, 3), "num_classes": None, "width": 1 / 16, "layout": layout}
+    strided, dilated = builder(**options), builder(**options, output_stride=output_stride)
+    dilated.set_weights(strided.get_weights())
+    image = np.random.default_rng(0).normal(size=(1, 72, 96, 3)).astype("float32")
+    step = 32 // output_stride
+    expected = strided(image)["c5"]
+    np.testing.assert_allclose(dilated(image)["c5"][:, ::step, ::step], expected, rtol=0, atol=1e-4 * np.abs(expected).max())
