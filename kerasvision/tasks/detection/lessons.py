@@ -21,7 +21,7 @@ from kerasvision.tasks.lessons import Lessons
 TABLE, NONE = "learned_by_level", "(none)"
 INCHES = 5.0
 # Areas of the dots of the finest and the coarsest level, in square points.
-FINEST_DOT, COARSEST_DOT = 8.0, 90.0
+FINEST_DOT, COARSEST_DOT = 16.0, 120.0
 
 
 def lessons(
