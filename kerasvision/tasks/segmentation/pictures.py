@@ -1,6 +1,9 @@
-"""Segmentation in pages: a line below an image."""
+"""Segmentation in pages: a line below an image, and the true and the answered map over it."""
 
 import pandas as pd
+
+from kerasvision.tasks.class_maps import ClassMap
+from kerasvision.tasks.segmentation.measuring import ANSWERED_PICTURE, TRUE_PICTURE
 
 
 def caption_line(row: pd.Series) -> str:
@@ -14,3 +17,19 @@ def caption_line(row: pd.Series) -> str:
     if not row["pixels"]:
         return "no pixel is known"
     return f"IoU {row['iou']:.2f}, worst: {row['worst_class']} {row['worst_iou']:.2f}"
+
+
+def overlays(row: pd.Series, *, classes: tuple[str, ...], background: str) -> tuple[ClassMap, ...]:
+    """The maps of the image of a row, the true one first.
+
+    Args:
+        row: of a judgement.
+        classes: names in the order of their numbers.
+        background: the class that is not painted, if it is one of them.
+
+    >>> row = pd.Series({"true_picture": b"1", "answered_picture": b"2"})
+    >>> [one.kind for one in overlays(row, classes=("background", "cat"), background="background")]
+    ['truth', 'answer']
+    """
+    truth = ClassMap("truth", row[TRUE_PICTURE], classes, plain=background)
+    return truth, ClassMap("answer", row[ANSWERED_PICTURE], classes, plain=background)

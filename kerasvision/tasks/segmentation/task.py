@@ -22,14 +22,16 @@ from kerasvision.tasks.auxiliary import (
     with_auxiliary_losses,
 )
 from kerasvision.tasks.base import Baseline, Batch, ExtraSignature, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.segmentation import answers
 from kerasvision.tasks.segmentation.counting import collected_counts, from_entries
 from kerasvision.tasks.segmentation.judging import judged_maps
 from kerasvision.tasks.segmentation.losses import balanced_weights, pixel_losses
 from kerasvision.tasks.segmentation.measuring import CONFUSION, measured_maps
 from kerasvision.tasks.segmentation.painting import painted
-from kerasvision.tasks.segmentation.pictures import caption_line
+from kerasvision.tasks.segmentation.pictures import caption_line, overlays
 from kerasvision.tasks.segmentation.pixel_counts import pixel_counts
+from kerasvision.tasks.segmentation.presentation import answers_of
 from kerasvision.tasks.segmentation.simple import simple_segmenters
 from kerasvision.tasks.segmentation.truth import image_maps, no_maps
 
@@ -181,9 +183,17 @@ class SegmentationTask(Task):
         """The commonest class, the class by place, and a softmax of colour and place."""
         return simple_segmenters(len(self.classes))
 
+    def presentation(self) -> Mapping[str, Any]:
+        """The classes are listed with their shares, and painted over the image; see `presentation.PixelClasses`."""
+        return answers_of(self.classes, background=self.settings.background)
+
     def caption(self, row: pd.Series) -> str:
         """The mean IoU of the image, and its worst class."""
         return caption_line(row)
+
+    def drawings(self, row: pd.Series) -> tuple[ClassMap, ...]:
+        """The true and the answered map."""
+        return overlays(row, classes=self.classes, background=self.settings.background)
 
 
 def check_map(network: keras.Model, *, name: str, image_shape: tuple[int, int, int], count: int) -> keras.Model:

@@ -1,11 +1,15 @@
 """Classes of pixels in a line, in rows and painted over an image."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from kerasvision import config as c
 from kerasvision.data.png import encode_png
+from kerasvision.tasks.base import make_task
 from kerasvision.tasks.class_maps import ClassMap, class_color, paint_over, paint_with_legend
+from kerasvision.tasks.presentation import presentation_of
 from kerasvision.tasks.segmentation.presentation import PixelClasses, answers_of
 
 NAMES = ("road", "car", "bus", "tram", "tree", "sky")
@@ -75,3 +79,13 @@ def test_a_legend_has_a_line_of_the_colour_of_each_class_that_is_painted():
     assert drawn.getpixel((1, round(1.6 * 11) + 2)) == colors[1]
     # Without a name, the number is shown; a legend that has no room is cut.
     assert paint_with_legend(Image.new("RGB", (4, 4)), pixels, names=(), plain=None).size == (4, 4)
+
+
+def test_the_answers_of_a_task_are_shown_and_drawn_without_its_background():
+    task = make_task(c.Segmentation(background="road"), NAMES)
+    answers = task.presentation()
+    assert presentation_of(answers, outputs=answer([1.0]), where="the model").answers["background"] == "road"
+    assert [bool(color) for color in answers["places"]["colors"]] == [False, True, True, True, True, True]
+    true, answered = (encode_png(np.array([row], np.uint8)) for row in ([0, 1], [0, 0]))
+    maps = task.drawings(pd.Series({"true_picture": true, "answered_picture": answered}))
+    assert [(one.kind, one.present) for one in maps] == [("truth", [1]), ("answer", [])]
