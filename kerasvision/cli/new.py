@@ -32,7 +32,9 @@ def new(
     images: Annotated[
         Path | None,
         typer.Option(
-            "--images", metavar="DIR", help="A folder of images for each class, or images with objects: COCO, YOLO or VOC."
+            "--images",
+            metavar="DIR",
+            help="A folder of images for each class; images with objects: COCO, YOLO or VOC; or images with label maps.",
         ),
     ] = None,
     minutes: Annotated[

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kerasvision.config.sources import Source
     from kerasvision.data.first_look import FirstLook
+    from kerasvision.data.maps_look import MapsLook
     from kerasvision.data.objects_look import ObjectsLook
     from kerasvision.data.recipes import Recipe
     from kerasvision.training.probes.training_time import TrainingTime
@@ -31,7 +32,8 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
 
     Args:
         name: the experiment's name.
-        images: class folders, with or without split folders; or images with objects in COCO's, YOLO's or Pascal VOC's form.
+        images: class folders, with or without split folders; images with objects in COCO's, YOLO's or Pascal VOC's form; or
+            a folder of images and a folder of label maps.
         folder: the folder for the file; it is created if it does not exist.
         minutes: how long the training may take; a step is measured. None: the recipe's own number of epochs.
 
@@ -52,7 +54,11 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             f"there is no folder {images} (looked in {Path.cwd()})",
             hint="give --images a folder that has a folder of images for each class, or images with objects",
         )
-    if source := source_of_form(images):
+    source = source_of_form(images)
+    if source is not None and source.way_to("objects"):  # it has label maps only
+        _write_for_maps(name, source, images=images, folder=folder, minutes=minutes)
+        return
+    if source is not None:
         _write_for_objects(name, source, images=images, folder=folder, minutes=minutes)
         return
     file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
@@ -83,7 +89,25 @@ def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Pat
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "objects"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"
-    for line in (*_seen_objects(look, recipe), reason, *_time(time, recipe), *_next(file)):
+    for line in (*_seen_objects(look, recipe), reason, *recipe.also, *_time(time, recipe), *_next(file)):
+        typer.echo(line)
+
+
+def _write_for_maps(name: str, source: "Source", *, images: Path, folder: Path, minutes: float | None) -> None:
+    from kerasvision.data.maps_look import look_at_maps
+    from kerasvision.data.recipes_maps import choose_for_maps
+    from kerasvision.data.scaffold import new_file, pipeline_text
+
+    file, look = new_file(name, folder=folder), look_at_maps(source, images=images)
+    recipe, time = choose_for_maps(look), None
+    if minutes is not None:
+        time = _measured(pipeline_text(name, look=look, recipe=recipe), None)
+        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
+        recipe = choose_for_maps(look, epochs=epochs)
+    _write(file, pipeline_text(name, look=look, recipe=recipe))
+    print_whole(_classes(look.counts, "maps with it"))
+    reason = f"recipe: {recipe.summary}, because {recipe.reason}"
+    for line in (*_seen_maps(look, recipe), reason, *_time(time, recipe), *_next(file)):
         typer.echo(line)
 
 
@@ -149,6 +173,19 @@ def _seen_objects(look: "ObjectsLook", recipe: "Recipe") -> list[str]:
         f"longer side of an image in pixels: {_spread(look.sides)}",
         f"objects in an image: {_spread(look.per_image)}; images without objects: {empty:,}",
         f"side of an object in pixels, the root of its area: {_spread(look.object_sides)}",
+        f"splits: {held}",
+    ]
+
+
+def _seen_maps(look: "MapsLook", recipe: "Recipe") -> list[str]:
+    colour = "grey" if look.is_grey else "in colour"
+    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
+    largest = sorted(look.shares.items(), key=lambda item: -item[1])[:SHOWN_OF_MANY]
+    return [
+        f"{look.total:,} images with maps of {len(look.counts)} classes, {colour}{left_out}",
+        f"longer side of an image in pixels: {_spread(look.sides)}",
+        f"share of the pixels of {look.looked:,} maps: " + ", ".join(f"{name} {share:.1%}" for name, share in largest),
         f"splits: {held}",
     ]
 

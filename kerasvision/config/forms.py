@@ -1,4 +1,4 @@
-"""Which source reads a folder that has annotations in COCO's, YOLO's or Pascal VOC's form."""
+"""Which source reads a folder of images with annotations: in COCO's, YOLO's or Pascal VOC's form, or with label maps."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -6,14 +6,18 @@ from pathlib import Path
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.coco import Coco
 from kerasvision.config.image_files import names_in
-from kerasvision.config.listing import is_folder
+from kerasvision.config.listing import is_folder, list_folder
+from kerasvision.config.map_sources import Masks
 from kerasvision.config.sources import Source
 from kerasvision.config.yolo_files import read_yolo_data
 from kerasvision.errors import DataError
 
+# Usual names of the folder of maps; YOLO's labels are texts.
+MAP_FOLDERS = ("masks", "label_maps", "maps", "labels")
+
 
 def source_of_form(folder: Path) -> Source | None:
-    """The source that reads the folder, with its usual settings; None if the folder has none of the three forms.
+    """The source that reads the folder, with its usual settings; None if the folder has none of the four forms.
 
     >>> source_of_form(Path("nowhere")) is None
     True
@@ -23,7 +27,22 @@ def source_of_form(folder: Path) -> Source | None:
             return Coco(path=folder)
         if is_folder(folder / "JPEGImages") and is_folder(folder / "Annotations"):
             return Voc(path=folder)
+        if maps := _source_of_maps(folder):
+            return maps
         read_yolo_data(folder, root=None)
     except DataError:
         return None
     return Yolo(path=folder)
+
+
+def _source_of_maps(folder: Path) -> Masks | None:
+    """The source of a folder of images and one of maps, which may be in folders of splits."""
+    for name in MAP_FOLDERS:
+        source = Masks(path=folder, masks=name)
+        try:
+            pairs = source.pairs()
+        except DataError:
+            continue
+        if any(one.name.lower().endswith(".png") for pair in pairs for one in list_folder(pair.masks)):
+            return source
+    return None

@@ -117,6 +117,8 @@ def instead_of_class_folders(folder: Path) -> str:
     if source is None:
         return ""
     kind, command = type(source).__name__, f"`kerasvision new {_name_for(folder)} --images {shlex.quote(str(folder))}`"
+    if source.way_to("objects"):  # it has label maps only
+        return f"the folder has images and label maps: {command} writes a pipeline file that gives each pixel a class"
     return (
         f"the folder has {kind.upper()}'s form: {command} writes a pipeline file that finds its objects. For one label per "
         f"image set source=c.{kind}(path={str(folder)!r}, label='largest'): it is the class of the largest object"

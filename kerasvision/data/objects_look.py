@@ -1,5 +1,7 @@
 """What a folder of images with objects holds, as far as the first pipeline for it depends on that."""
 
+import mmap
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from kerasvision.data.first_look import sampled_sizes
 from kerasvision.data.records import Record
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION, split_quotas
 from kerasvision.errors import DataError
+
+# A polygon, or run lengths.
+_OUTLINE = re.compile(rb'"segmentation"\s*:\s*(\[\s*\[|\{)')
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class ObjectsLook:
         left_out: how many images cannot be used.
         sides: the longer sides of some images in pixels, sorted; at least one.
         is_grey: whether all of these images have one channel.
+        has_outlines: whether the annotations outline objects, so that a network could also learn the class of each pixel.
     """
 
     images: Path
@@ -41,6 +47,7 @@ class ObjectsLook:
     left_out: int
     sides: tuple[int, ...]
     is_grey: bool
+    has_outlines: bool = False
 
     @cached_property
     def total(self) -> int:
@@ -54,14 +61,24 @@ class ObjectsLook:
 
     def expected(self, splits: Splits) -> dict[str, Counter[str]]:
         """Split -> how many images it gets, under the name "images", if no file is damaged or a copy of another."""
-        found: dict[str, Counter[str]] = {split: Counter() for split in (TRAIN, VALIDATION, TEST)}
-        shares = {TEST: splits.test, VALIDATION: splits.validation}
-        shares |= dict.fromkeys(shares.keys() & self.given.keys(), 0.0)
-        for given, count in self.given.items():
-            quotas = {given: count} if given in (VALIDATION, TEST) else split_quotas(count, {}, shares)
-            for split, images in quotas.items():
-                found[split]["images"] += images
-        return found
+        return expected_images(self.given, splits)
+
+
+def expected_images(given: Mapping[str, int], splits: Splits) -> dict[str, Counter[str]]:
+    """Split -> how many images it gets, under the name "images".
+
+    Args:
+        given: split that the folder gives -> its images; the split is "" if the folder gives none.
+        splits: the shares that are held back.
+    """
+    found: dict[str, Counter[str]] = {split: Counter() for split in (TRAIN, VALIDATION, TEST)}
+    shares = {TEST: splits.test, VALIDATION: splits.validation}
+    shares |= dict.fromkeys(shares.keys() & given.keys(), 0.0)
+    for split_given, count in given.items():
+        quotas = {split_given: count} if split_given in (VALIDATION, TEST) else split_quotas(count, {}, shares)
+        for split, images in quotas.items():
+            found[split]["images"] += images
+    return found
 
 
 def look_at_objects(source: Source, *, images: Path) -> ObjectsLook:
@@ -91,6 +108,7 @@ def look_at_objects(source: Source, *, images: Path) -> ObjectsLook:
         left_out=len(records) - len(usable),
         sides=tuple(sorted(map(max, sizes))),
         is_grey=is_grey,
+        has_outlines=_has_outlines(source),
     )
 
 
@@ -100,6 +118,16 @@ def for_objects(source: Source) -> Source:
     if isinstance(source, Coco):
         changes |= {"annotations": ("instances",), "crowds": "keep"}
     return source.model_copy(update=changes)
+
+
+def _has_outlines(source: Source) -> bool:
+    """Whether a file of instances in COCO's form has an outline that is not empty. Parsing it again would take long."""
+    files = [files.get("instances") for _, files in source.parts()] if isinstance(source, Coco) else []
+    for file in filter(None, files):
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            if _OUTLINE.search(text):
+                return True
+    return False
 
 
 def _sides(records: Iterable[Record]) -> tuple[int, ...]:

@@ -74,6 +74,7 @@ class Recipe:
         epochs: passes over the training images.
         is_final: whether another network is trained on all images after the verdict.
         choices: the settings, in the order of the file.
+        also: sentences about what else could be learned from these images.
     """
 
     summary: str
@@ -82,6 +83,7 @@ class Recipe:
     epochs: int
     is_final: bool
     choices: tuple[Choice, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def trainings(self) -> list[int]:

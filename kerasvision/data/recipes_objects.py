@@ -26,6 +26,10 @@ PRETRAINED_SIDE, PLAIN_SIDE = 320, 160
 FEW_IMAGES = 2_000
 # The default number of boxes; an image with more objects needs more.
 USUAL_BOXES = 100
+OUTLINED = (
+    'the objects have outlines: with task=c.Segmentation() and masks="keep" in the source, a network learns the class of '
+    "each pixel instead of boxes"
+)
 
 
 def choose_for_objects(look: ObjectsLook, *, network: str | None, epochs: int | None = None) -> Recipe:
@@ -56,6 +60,7 @@ def choose_for_objects(look: ObjectsLook, *, network: str | None, epochs: int | 
         expected=plan.expected,
         epochs=plan.epochs,
         is_final=False,
+        also=(OUTLINED,) if look.has_outlines else (),
         choices=(
             _splits(plan),
             _transform(plan),

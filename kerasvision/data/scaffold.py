@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.first_look import FirstLook
+from kerasvision.data.maps_look import MapsLook
 from kerasvision.data.objects_look import ObjectsLook
 from kerasvision.data.recipes import Choice, Recipe
 from kerasvision.errors import ConfigError
@@ -46,7 +47,7 @@ def new_file(name: str, *, folder: Path) -> Path:
     return file
 
 
-def pipeline_text(name: str, *, look: FirstLook | ObjectsLook, recipe: Recipe) -> str:
+def pipeline_text(name: str, *, look: FirstLook | ObjectsLook | MapsLook, recipe: Recipe) -> str:
     """The text of a pipeline file.
 
     Args:
@@ -74,13 +75,15 @@ def escape_docstring(text: str) -> str:
     return repr(f'"{text}')[2:-1].replace("\\'", "'").replace('"', '\\"')
 
 
-def _counts(look: FirstLook | ObjectsLook) -> str:
+def _counts(look: FirstLook | ObjectsLook | MapsLook) -> str:
     if isinstance(look, FirstLook):
         return f"{len(look.counts)} classes, {look.counts.total()} images"
+    if isinstance(look, MapsLook):
+        return f"maps of {len(look.counts)} classes, {look.total} images"
     return f"{look.counts.total()} objects of {len(look.counts)} classes, {look.total} images"
 
 
-def _source(look: FirstLook | ObjectsLook) -> str:
+def _source(look: FirstLook | ObjectsLook | MapsLook) -> str:
     """The source in Python, with the settings that are not the default."""
     source = ImageFolder(path=look.images) if isinstance(look, FirstLook) else look.source
     fields = type(source).model_fields

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from kerasvision.cli import app
 from kerasvision.config.examples import example_names
 from kerasvision.config.loading import load_experiment
+from kerasvision.config.meant import instead_of_class_folders
 from kerasvision.errors import ConfigError, DataError
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -99,8 +101,9 @@ def test_of_images_with_objects_the_objects_are_described(new, coco):
         "splits: train 41, validation 24, test 7",
     ]
     assert printed[10].startswith("recipe: FCOS on a quarter of ResNet-18, from nothing, at 64 x 64 pixels, because ")
-    assert printed[11] == "100 epochs; --minutes M measures a step on this machine, and chooses the epochs by it"
-    assert printed[12:] == [
+    assert printed[11].startswith("the objects have outlines: with task=c.Segmentation() and masks=")
+    assert printed[12] == "100 epochs; --minutes M measures a step on this machine, and chooses the epochs by it"
+    assert printed[13:] == [
         "next:",
         "  kerasvision data show pipelines/things.py",
         "  kerasvision run pipelines/things.py --set training.epochs=1 --until trainer",
@@ -125,6 +128,63 @@ def test_minutes_for_objects_become_epochs_by_what_was_measured(new, coco, monke
     # 41 images: 10 s to start, 4.1 s once, and 0.41 s for an epoch. So 60 s are enough for 111 epochs.
     assert "111 epochs of 41 images: about 1.0 minutes of training" in printed
     assert load_experiment("pipelines/things.py").training.epochs == 111
+
+
+def test_objects_without_outlines_are_not_said_to_have_any(new, coco):
+    for file in (coco / "annotations").glob("instances_*.json"):
+        content = json.loads(file.read_text())
+        for one in content["annotations"]:
+            one["segmentation"] = []
+        file.write_text(json.dumps(content))
+    assert "outlines" not in new("things", "--images", "things")
+
+
+@pytest.fixture
+def maps(tmp_path):
+    """20 images of 40 x 30 pixels and their maps: every map has a road below, every second one a car on it."""
+    for folder in ("images", "masks"):
+        (tmp_path / "streets" / folder).mkdir(parents=True)
+    for number in range(20):
+        pixels = np.zeros((30, 40), np.uint8)
+        pixels[15:] = 1
+        pixels[20:26, 10:20] = 2 * (number % 2) or 1
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(tmp_path / "streets" / "images" / f"{number}.png")
+        Image.fromarray(pixels).save(tmp_path / "streets" / "masks" / f"{number}.png")
+    return tmp_path / "streets"
+
+
+def test_of_images_with_maps_the_classes_are_described(new, maps):
+    printed = new("streets", "--images", "streets").splitlines()
+    table = [line.split() for line in printed[2:6]]
+    assert table == [["class", "maps", "with", "it"], ["0", "20"], ["1", "20"], ["2", "10"]]
+    assert printed[6:10] == [
+        "20 images with maps of 3 classes, in colour",
+        "longer side of an image in pixels: 40",
+        # 60 of 1,200 pixels are a car in half of the maps.
+        "share of the pixels of 20 maps: 0 50.0%, 1 47.5%, 2 2.5%",
+        "splits: train 15, validation 2, test 3",
+    ]
+    assert printed[10].startswith("recipe: a quarter of U-Net, from nothing, at 48 x 48 pixels, because ")
+    assert "  kerasvision run pipelines/streets.py" in printed
+
+
+def test_the_pipeline_for_maps_reads_the_folder_and_gives_each_pixel_a_class(new, maps):
+    new("streets", "--images", "streets")
+    experiment = load_experiment("pipelines/streets.py")
+    assert (experiment.source.kind, experiment.task.kind, experiment.model.name) == ("masks", "segmentation", "unet")
+    # 0.5 of the pixels, over three classes, and 0.05 above it.
+    assert [rule.value for rule in experiment.gate.rules] == [0.22]
+
+
+def test_a_folder_of_maps_instead_of_a_pipeline_file_is_answered_with_the_command(new, maps):
+    assert "has images and label maps: `kerasvision new streets --images" in instead_of_class_folders(maps)
+
+
+def test_maps_that_cannot_be_used_are_refused_with_their_fault(new, maps):
+    for file in (maps / "masks").iterdir():
+        Image.new("RGB", (40, 30), (255, 0, 0)).save(file)
+    with pytest.raises(DataError, match="images with maps in which each pixel is a class number; received '.*colour"):
+        new("streets", "--images", "streets")
 
 
 def test_images_without_any_object_are_refused(new, coco):
