@@ -1,4 +1,4 @@
-"""Boxes as tensors: how much two boxes overlap, how a network encodes them, and the best boxes of an image.
+"""Boxes as tensors: how much two boxes overlap, and how a network encodes them.
 
 A box is four numbers y_min, x_min, y_max, x_max: float32, in any unit, unless a function says otherwise. A box whose maximum
 is below its minimum has no area.
@@ -8,11 +8,9 @@ loads where only TensorFlow is installed, and converts to both formats.
 """
 
 import math
-from typing import NamedTuple
 
 import tensorflow as tf
 
-from kerasvision.errors import ConfigError
 from kerasvision.ops.tracing import without_autograph
 
 # A box grows to at most this many times its anchor: exp of an untrained network's answer may otherwise be infinite.
@@ -21,9 +19,6 @@ LARGEST_GROWTH = math.log(1000 / 16)
 
 # The least side and the least ratio of sides for which angles and logarithms are computed.
 _TINY = 1e-7
-
-# Scores that cannot be chosen; all others are at least 0.
-_NEVER = -1.0
 
 
 @without_autograph
@@ -211,124 +206,6 @@ def to_deltas(anchors: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     box_centres, box_sizes = _centres_and_sizes(boxes)
     growth = tf.math.log(tf.maximum(box_sizes / sizes, _TINY))
     return tf.concat([(box_centres - centres) / sizes, growth], axis=-1)
-
-
-class BestBoxes(NamedTuple):
-    """The chosen boxes of N images, at most K of each. Their scores fall; all rows from `count` on are zeros.
-
-    Attributes:
-        boxes: float32 (N, K, 4).
-        scores: float32 (N, K).
-        class_numbers: int32 (N, K).
-        count: int32 (N,), how many boxes an image has.
-    """
-
-    boxes: tf.Tensor
-    scores: tf.Tensor
-    class_numbers: tf.Tensor
-    count: tf.Tensor
-
-
-@without_autograph
-def best_boxes(
-    boxes: tf.Tensor,
-    scores: tf.Tensor,
-    *,
-    count: int,
-    candidates: int = 300,
-    least_score: float,
-    overlap: float,
-    across_classes: bool = False,
-) -> BestBoxes:
-    """Greedy non-maximum suppression: a box is dropped if it overlaps a kept box of its class with a higher score.
-
-    Of equal scores, the first box comes first, and of one box the first class. Each image has the result of
-    `tf.image.non_max_suppression` for each class. That operation takes one image and one class, and
-    `tf.image.combined_non_max_suppression` does not convert to LiteRT and ONNX.
-
-    Args:
-        boxes: (N, A, 4). All classes share them.
-        scores: (N, A, C), in [0, 1].
-        count: how many boxes an image can have at most, K.
-        candidates: how many pairs of a box and a class are considered for an image: those with the highest scores.
-        least_score: only scores above it are considered, in [0, 1).
-        overlap: only boxes with an IoU above it are dropped, in [0, 1].
-        across_classes: drop a box also if it overlaps a kept box of another class.
-
-    Returns:
-        The best boxes, with their scores and class numbers.
-
-    Raises:
-        ConfigError: count or candidates below 1, candidates below count, or least_score or overlap out of range.
-
-    >>> boxes = [[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9], [0.0, 2.0, 1.0, 3.0]]]
-    >>> best = best_boxes(boxes, [[[0.5], [0.75], [0.25]]], count=3, least_score=0.1, overlap=0.5)
-    >>> best.scores.numpy().tolist(), best.count.numpy().tolist()
-    ([[0.75, 0.25, 0.0]], [2])
-    """
-    _check_choice(count=count, candidates=candidates, least_score=least_score, overlap=overlap)
-    boxes, scores = _float32(boxes), _float32(scores)
-    found, its_scores, its_classes = _candidates(boxes, scores, most=candidates, least=count, least_score=least_score)
-    overlapping = pairwise_iou(found, found) > overlap
-    if not across_classes:
-        overlapping &= its_classes[:, :, tf.newaxis] == its_classes[:, tf.newaxis, :]
-    kept = tf.where(_kept(overlapping), its_scores, _NEVER)
-    kept, places = tf.math.top_k(kept, count)
-    chosen = kept >= 0
-    return BestBoxes(
-        boxes=tf.where(chosen[..., tf.newaxis], tf.gather(found, places, batch_dims=1), 0.0),
-        scores=tf.where(chosen, kept, 0.0),
-        class_numbers=tf.where(chosen, tf.gather(its_classes, places, batch_dims=1), 0),
-        count=tf.reduce_sum(tf.cast(chosen, tf.int32), axis=1),
-    )
-
-
-def _candidates(
-    boxes: tf.Tensor, scores: tf.Tensor, *, most: int, least: int, least_score: float
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The boxes (N, M, 4), falling scores (N, M) and int32 class numbers (N, M) of the pairs with the highest scores.
-
-    M is `most`, or the number of all pairs if there are fewer, but not below `least`. A pair that must not be chosen has the
-    score `_NEVER`.
-    """
-    rows, anchors, classes = tf.unstack(tf.shape(scores))
-    known = None if None in scores.shape[1:] else scores.shape[1] * scores.shape[2]
-    scores = tf.where(scores > least_score, scores, _NEVER)
-    flat = tf.reshape(scores, tf.stack([rows, anchors * classes if known is None else known]))
-    if known is None or known < least:
-        # No pair stands behind these places. Their score keeps them from being chosen.
-        flat = tf.pad(flat, [[0, 0], [0, least]], constant_values=_NEVER)
-    size = flat.shape[1]
-    best, pairs = tf.math.top_k(flat, tf.minimum(most, tf.shape(flat)[1]) if size is None else min(most, size))
-    box_places = tf.where(best >= 0, pairs // classes, 0)
-    return tf.gather(boxes, box_places, batch_dims=1), best, tf.where(best >= 0, pairs % classes, 0)
-
-
-def _kept(overlapping: tf.Tensor) -> tf.Tensor:
-    """Which of M boxes, the best one first, greedy suppression keeps, bool (N, M), from what overlaps, bool (N, M, M).
-
-    A box is kept if no kept box before it overlaps it. Applying this rule to all boxes at once settles one more box of each
-    chain of overlaps per step, and ends when nothing changes: there is exactly one such choice.
-    """
-    order = tf.range(tf.shape(overlapping)[1])
-    dropping = overlapping & (order[:, tf.newaxis] < order)
-
-    def step(kept: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        dropped = tf.reduce_any(dropping & kept[:, :, tf.newaxis], axis=1)
-        return ~dropped, tf.reduce_any(dropped == kept)
-
-    all_kept = tf.ones_like(overlapping[:, 0])
-    kept, _ = tf.while_loop(lambda _, changes: changes, step, (all_kept, tf.constant(True)))
-    return kept
-
-
-def _check_choice(*, count: int, candidates: int, least_score: float, overlap: float) -> None:
-    if not 1 <= count <= candidates:
-        raise ConfigError("count must lie in [1, candidates]", received=f"count={count}, candidates={candidates}")
-    if not 0 <= least_score < 1:
-        raise ConfigError("least_score must lie in [0, 1)", received=least_score)
-    if not 0 <= overlap <= 1:
-        raise ConfigError("overlap must lie in [0, 1]", received=overlap)
 
 
 def _float32(value: tf.Tensor) -> tf.Tensor:

@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.ops.boxes import best_boxes, clipped
+from kerasvision.ops.boxes import clipped
 from kerasvision.ops.places import Places
+from kerasvision.ops.suppression import best_boxes
 from kerasvision.tasks.base import ExtraSignature, Predictions
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.readings import Readings, read
