@@ -1,20 +1,21 @@
 """Settings of segmentation: the class of every pixel."""
 
+import warnings
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from kerasvision import lookup
-from kerasvision.config.augmentation import Mixing
 from kerasvision.config.example_parts import ExamplePart
+from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
 from kerasvision.errors import ConfigError
 
 # The metric of a single class, whose name follows in brackets.
 OF_A_CLASS = "iou"
 # The networks of our table that return a map of logits.
-NETWORKS = ("fcn", "fcn32s", "fcn16s", "fcn8s", "unet", "deconvnet", "deeplab_v3")
+NETWORKS = ("fcn", "fcn32s", "fcn16s", "fcn8s", "unet", "deeplab_v3")
 
 
 class PixelClasses(Names):
@@ -63,6 +64,7 @@ class Segmentation(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.segmentation.task:SegmentationTask"
     has_simple_models: ClassVar[bool] = True
+    requires: ClassVar[tuple[AnnotationKind, ...]] = ("label_maps",)
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label_map", "objects", "mask"})
 
     background: str = Field(
@@ -115,17 +117,20 @@ class Segmentation(MeasuredTask):
         raise ConfigError(f"segmentation has no metric {name!r}; {lookup.did_you_mean(name, known)}")
 
     def check_experiment(self, experiment: Surroundings) -> None:
-        """Raises ConfigError if images are mixed, a setting requires other answers, or the network returns no map."""
+        """Raises ConfigError if pixels are blended, a setting requires other answers, or the network returns no map.
+
+        Warns if the transform crops the images: what is cut off gets no class, in training and in serving.
+        """
         name = experiment.model.name
         if ":" not in name and name not in NETWORKS:
             raise ConfigError(
                 f"segmentation requires a network that returns a map of classes, which {name} does not",
                 hint=f"set model.name to one of {', '.join(NETWORKS)}",
             )
-        mixing = [one.kind for one in experiment.augment if one.blends or (isinstance(one, Mixing) and one.mixes_labels)]
+        mixing = [one.kind for one in experiment.augment if not one.keeps_pixels_apart]
         evaluation, export = experiment.evaluation, experiment.export
         refused = {
-            f"{' and '.join(mixing)} in augment, as a pixel of mixed images has two classes": mixing,
+            f"{' and '.join(mixing)} in augment, as a pixel of blended images has two classes": mixing,
             "export.temperature, which changes no class of a pixel": export.temperature,
             "export.test_time, as views answer about pixels in other places": export.test_time,
             "evaluation.test_time, as an evaluation keeps counts of pixels and no scores": evaluation.test_time,
@@ -134,3 +139,7 @@ class Segmentation(MeasuredTask):
         for what, wanted in refused.items():
             if wanted:
                 raise ConfigError(f"segmentation does not support {what}", hint=f"leave {what.partition(',')[0]} out")
+        if experiment.transform.fit == "crop":
+            warnings.warn(
+                "transform.fit='crop' cuts off the longer side, which then gets no class; fit='pad' keeps it", stacklevel=2
+            )

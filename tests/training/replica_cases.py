@@ -82,6 +82,8 @@ def main(out, data, wanted):
             results = maps(strategy, Path(data))
         elif case == "detector":
             results = detector(strategy)
+        elif case == "segmenter":
+            results = segmenter(strategy)
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -180,6 +182,18 @@ def detector(strategy):
             "strategy": kind,
         }
         fitted = small_detector.fitted(Path(folder), on=strategy, **options)
+    return table_and_weights(fitted)
+
+
+def segmenter(strategy):
+    """Weights and history after two epochs of a tiny network of pixels."""
+    import small_segmenter
+
+    with tempfile.TemporaryDirectory() as folder:
+        small_segmenter.write_scenes(Path(folder))
+        kind = "one_device" if strategy.num_replicas_in_sync == 1 else "mirrored"
+        rate = c.Sgd(learning_rate=0.05, momentum=0.9)
+        fitted = small_segmenter.fitted(Path(folder), on=strategy, epochs=2, clip_norm=5.0, optimizer=rate, strategy=kind)
     return table_and_weights(fitted)
 
 

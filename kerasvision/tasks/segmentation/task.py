@@ -70,10 +70,7 @@ class SegmentationTask(Task):
 
         Raises:
             DataError: the examples have no maps.
-            ConfigError: images were mixed.
         """
-        if "label_shares" in batch:
-            raise ConfigError("a pixel of mixed images would have two classes", hint="remove augmentations that mix images")
         if "label_map" not in batch:
             raise no_maps()
         return batch["image"], batch["label_map"]
