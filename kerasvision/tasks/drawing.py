@@ -11,6 +11,8 @@ from matplotlib.font_manager import findSystemFonts
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
+from kerasvision.data.class_colors import LABEL_COLORS as LABEL_COLORS
+
 Kind = Literal["found", "false", "missed", "truth"]
 # Widths of lines and heights of letters: a share of the image's longer side, but at least this many pixels.
 LINE_SHARE, LEAST_LINE = 1 / 240, 2
@@ -67,8 +69,6 @@ STYLES: dict[Kind, Style] = {
     "missed": Style("#a85a00", (1.5, 2), "there, but not found"),
     "truth": Style("#1d4f91", (9, 3), "there"),
 }
-# White letters are legible on each of them: the contrast is at least 4.5, as WCAG 2.1 requires.
-LABEL_COLORS = ("#1d4f91", "#a4271b", "#176f2c", "#8a5a00", "#6a3d9a", "#00697a", "#9c2d6b", "#5a5f00", "#3f51b5", "#6d4c41")
 
 
 def label_color(label: str) -> str:

@@ -78,6 +78,7 @@ def manifest_of():
                         "fault": "",
                         "captions": len(example.get("captions", ())),
                         "objects": len(example["objects"]["label"]) if "objects" in example else 0,
+                        "map_classes": 1 if "label_map" in example else 0,
                     }
                 )
         return pd.DataFrame([*rows, *extra])

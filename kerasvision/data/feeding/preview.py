@@ -11,7 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from kerasvision.config.example_parts import IGNORED
 from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.class_colors import class_color, painted_map
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.splits import TRAIN
@@ -24,12 +26,14 @@ MOST_SHARES = 2
 # matplotlib's colours C0 to C9. If there are more classes, names stand at the boxes instead of in a legend.
 COLOURS = 10
 MASK_OPACITY = 0.35
+MOST_IN_LEGEND = 20
 
 
 def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, file: Path) -> None:
-    """Writes a picture of the first images of a training, augmented, with their labels, boxes and masks.
+    """Writes a picture of the first images of a training, augmented, with their labels, boxes, masks and label maps.
 
-    It has the parts of the examples that the task or an augmentation reads. The border of a crowd is dashed.
+    It has the parts of the examples that the task or an augmentation reads. The border of a crowd is dashed. The classes of
+    a label map are painted over the image; pixels that it says nothing about stay as they are.
 
     Args:
         settings: the task, the augmentation and its seed.
@@ -38,21 +42,36 @@ def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform
         file: PNG, or another format that matplotlib writes.
     """
     has_objects = bool(examples.object_classes) and "objects" in settings.reads
-    columns, rows, inches = (OBJECT_COLUMNS, OBJECT_ROWS, 2.4) if has_objects else (COLUMNS, ROWS, 1.6)
+    has_maps = examples.has_label_maps and "label_map" in settings.reads
+    columns, rows, inches = (OBJECT_COLUMNS, OBJECT_ROWS, 2.4) if has_objects or has_maps else (COLUMNS, ROWS, 1.6)
     figure = Figure(figsize=(inches * columns, (inches + 0.2) * rows), layout="constrained")
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places:
         axes.set_axis_off()
-    for axes, example in zip(places, _first_examples(settings, examples, transform, columns * rows), strict=False):
+    drawn = _first_examples(settings, examples, transform, columns * rows)
+    for axes, example in zip(places, drawn, strict=False):
         axes.set_axis_on()
         _draw(axes, example, examples)
-    if has_objects and len(examples.object_classes) <= COLOURS:
-        handles = [Rectangle((0, 0), 1, 1, color=f"C{number}") for number in range(len(examples.object_classes))]
-        legend = figure.legend(handles, examples.object_classes, loc="outside lower center", ncols=COLOURS, frameon=False)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    if has_maps:
+        _add_legend(figure, _legend_of_maps(drawn, examples.map_classes))
+    elif has_objects and len(examples.object_classes) <= COLOURS:
+        _add_legend(figure, {name: f"C{number}" for number, name in enumerate(examples.object_classes)})
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=100)
+
+
+def _add_legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    legend = figure.legend(handles, list(colours), loc="outside lower center", ncols=COLOURS, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _legend_of_maps(drawn: list[dict[str, np.ndarray]], classes: tuple[str, ...]) -> dict[str, str]:
+    """Class name -> colour, for the classes with most pixels in the drawn maps; in the order of their numbers."""
+    counts = sum(np.bincount(example["label_map"].ravel(), minlength=IGNORED + 1)[:IGNORED] for example in drawn)
+    most = np.argsort(-np.asarray(counts), kind="stable")[:MOST_IN_LEGEND]
+    return {classes[number]: class_color(int(number)) for number in sorted(most) if np.asarray(counts)[number]}
 
 
 def _first_examples(
@@ -86,7 +105,10 @@ def _flat(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -> None:
     pixels = example["image"].clip(0.0, 1.0)
     objects = [number for number, label in enumerate(example.get("objects.label", ())) if label >= 0]
-    axes.imshow(_with_masks(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), example, objects))
+    tinted = _with_masks(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), example, objects)
+    if "label_map" in example:
+        tinted = painted_map(255 * tinted, example["label_map"]) / 255
+    axes.imshow(tinted)
     for number in objects:
         _draw_box(axes, example, number, examples.object_classes)
     axes.set_xlabel(_label(example, examples.classes), fontsize=8, parse_math=False)  # a label may contain $

@@ -1,4 +1,4 @@
-"""Small pictures of examples for a page: chosen by id, each a data URL, with boxes and captions."""
+"""Small pictures of examples for a page: chosen by id, each a data URL, with boxes, captions and painted classes."""
 
 import base64
 import io
@@ -11,10 +11,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
+from kerasvision.data.class_colors import painted_map
 from kerasvision.data.examples import EncodedExample, EncodedObjects, ExampleSet
 from kerasvision.data.splits import TRAIN
 from kerasvision.ops.images import decode_image
-from kerasvision.ops.resize import resize_image
+from kerasvision.ops.resize import fitted, place_masks, resize_image
 
 THUMBNAIL_SIDE = 112
 LARGE_SIDE = 240
@@ -67,7 +68,9 @@ def ids_to_show(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[
     return {name: found.get(name, []) for name in classes}
 
 
-def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16) -> dict[str, Picture]:
+def pictures(
+    examples: ExampleSet, ids: Iterable[str], *, side: int, significant_bits: int = 16, painted: bool = False
+) -> dict[str, Picture]:
     """id -> picture, for the examples with these ids. No other image is decoded.
 
     Args:
@@ -75,10 +78,14 @@ def pictures(examples: ExampleSet, ids: Iterable[str], *, side: int, significant
         ids: the ids of the examples.
         side: the thumbnails' longer side in pixels; smaller images keep their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
+        painted: whether the classes of a label map are painted over its image.
     """
     found: dict[str, Picture] = {}
     for example in chosen_examples(examples, ids):
-        picture = _picture(example, examples.object_classes, side=side, significant_bits=significant_bits)
+        pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
+        if painted and "label_map" in example:
+            pixels = _painted(pixels, example["label_map"])
+        picture = _picture(example, examples.object_classes, pixels)
         found[picture.id] = picture
     return found
 
@@ -106,8 +113,7 @@ def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _picture(example: EncodedExample, object_classes: tuple[str, ...], *, side: int, significant_bits: int) -> Picture:
-    pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
+def _picture(example: EncodedExample, object_classes: tuple[str, ...], pixels: NDArray[np.uint8]) -> Picture:
     boxes = _boxes(example["objects"], object_classes) if "objects" in example else []
     return Picture(
         id=example["id"].decode(),
@@ -127,6 +133,15 @@ def _boxes(objects: EncodedObjects, object_classes: tuple[str, ...]) -> list[Nam
         (name, 100.0 * x_min, 100.0 * y_min, 100.0 * (x_max - x_min), 100.0 * (y_max - y_min))
         for (y_min, x_min, y_max, x_max), name in zip(objects["bbox"], names, strict=True)
     ]
+
+
+def _painted(pixels: NDArray[np.uint8], png: bytes) -> NDArray[np.uint8]:
+    """The pixels, uint8 (H, W, 3), with the classes of a label map of any size over them."""
+    height, width, _ = pixels.shape
+    numbers = tf.io.decode_png(png, channels=1)[..., 0]
+    placement = fitted(tf.shape(numbers), image_size=(height, width), fit="stretch")
+    placed = place_masks(numbers[tf.newaxis], placement, image_size=(height, width))[0].numpy()
+    return np.rint(painted_map(pixels.astype(np.float32), placed)).astype(np.uint8)
 
 
 def _small(pixels: tf.Tensor, *, side: int) -> NDArray[np.uint8]:

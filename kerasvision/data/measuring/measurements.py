@@ -9,8 +9,10 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from kerasvision.config.example_parts import IGNORED
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.map_statistics import NO_PIXELS, PixelCounts, pixel_counts
 from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.data.measuring.object_statistics import NO_BOXES, Boxes
 from kerasvision.errors import DataError
@@ -43,6 +45,7 @@ class Measurements:
         crowd_counts: int64 (object classes,): how many of them are crowds.
         object_sizes: int64 (3,): how many objects that are not crowds are small, medium and large; see `SIZE_NAMES`.
         boxes: every object; `Boxes.image` is a row of the table.
+        pixels: how many pixels of each class the label maps have; `PixelCounts.image` is a row of the table.
     """
 
     table: pd.DataFrame
@@ -55,10 +58,13 @@ class Measurements:
     crowd_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     object_sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIZE_NAMES), np.int64))
     boxes: Boxes = NO_BOXES
+    pixels: PixelCounts = NO_PIXELS
 
 
 def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
     """Decodes every image once. It keeps less than 1 kB for each, and its id; and 32 bytes for each object.
+
+    For a label map it keeps 24 bytes for each class that the map shows.
 
     Args:
         examples: the data set.
@@ -77,7 +83,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         object_counts=np.zeros(len(examples.object_classes), np.int64),
         crowd_counts=np.zeros(len(examples.object_classes), np.int64),
     )
-    boxes = [NO_BOXES]
+    boxes, pixels = [NO_BOXES], [NO_PIXELS]
     for batch in _batches(examples):
         rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
         known = rows >= 0
@@ -89,7 +95,10 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         if "objects" in batch:
             _count_objects(batch, found)
             boxes.append(_boxes(batch, rows))
+        if "pixels" in batch:
+            pixels.append(pixel_counts(rows, batch["pixels"].numpy()))
     found.boxes = Boxes(*(np.concatenate(parts) for parts in zip(*boxes, strict=True)))
+    found.pixels = PixelCounts(*(np.concatenate(parts) for parts in zip(*pixels, strict=True)))
     _refuse_missing(index[np.isnan(colour[:, 0, 0])])
     found.table = _table(ids, colour, caption_words)
     return found
@@ -111,6 +120,10 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
             measured["objects"], measured["corners"] = example["objects"]["label"], example["objects"]["bbox"]
             # A TFDS folder that another program wrote may lack these two.
             measured |= {part: example["objects"][part] for part in ("crowd", "area") if part in example["objects"]}
+        if "label_map" in example:
+            numbers = tf.cast(tf.io.decode_png(example["label_map"], channels=1), tf.int32)
+            counts = tf.math.bincount(numbers, minlength=IGNORED + 1, maxlength=IGNORED + 1)
+            measured["pixels"] = tf.ensure_shape(counts, [IGNORED + 1])
         return measured
 
     # One data set of all splits: to make one and its iterator took most of the time for a few hundred images.

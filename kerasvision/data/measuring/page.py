@@ -9,9 +9,11 @@ import jinja2
 import pandas as pd
 
 from kerasvision.data.captions import vocabulary_table
+from kerasvision.data.class_colors import class_color
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.charts import Histogram, histogram
 from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, ids_to_show, pictures
+from kerasvision.data.measuring.map_statistics import class_shares, ignored_shares
 from kerasvision.data.measuring.statistics import Statistics, channel_deviations, channel_means
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
@@ -29,6 +31,7 @@ HISTOGRAMS = {
     "contrast": "contrast, deviation",
     "caption_words": "words per caption",
     "objects": "objects per image",
+    "map_classes": "classes per label map",
 }
 
 
@@ -64,6 +67,23 @@ class CopyGroup:
     several_labels: bool
 
 
+@dataclass(frozen=True)
+class MapRow:
+    """A class of the label maps.
+
+    Attributes:
+        name: of the class.
+        color: its colour in the pictures, as CSS writes it.
+        shares: its share of the pixels of each split that are not ignored.
+        images: how many images show it.
+    """
+
+    name: str
+    color: str
+    shares: list[float]
+    images: int
+
+
 def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examples: ExampleSet, file: Path) -> None:
     """Writes counts, colour, copies, excluded images and contact sheets. Names of files and labels are escaped.
 
@@ -86,6 +106,8 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
         colour=[_colour(split, images[images["split"] == split]) for split in splits],
         faults=faults_table(statistics.quarantined),
         objects=_shown(statistics.object_classes, statistics.object_counts),
+        maps=_map_rows(statistics),
+        ignored=ignored_shares(statistics.maps),
         words=vocabulary_table(examples) if statistics.captions else None,
         most_words=MOST_WORDS,
         groups=_copies(statistics, images, examples),
@@ -98,8 +120,8 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
 def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[Picture]]:
     """Class -> some of its training images; under "" if there are no classes."""
     chosen = ids_to_show(images, statistics.classes)
-    side = LARGE_SIDE if statistics.captions or statistics.object_classes else THUMBNAIL_SIDE
-    found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side)
+    side = LARGE_SIDE if statistics.captions or statistics.object_classes or statistics.map_classes else THUMBNAIL_SIDE
+    found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side, painted=True)
     return {label: [found[name] for name in ids] for label, ids in chosen.items()}
 
 
@@ -129,8 +151,25 @@ def _shown(names: list[str], counts: dict[str, int]) -> list[str]:
     return ordered[: MOST_CLASSES // 2] + ordered[-MOST_CLASSES // 2 :]
 
 
+def _map_rows(statistics: Statistics) -> list[MapRow]:
+    """The classes of the label maps, in the order of their numbers."""
+    shares, images = class_shares(statistics.maps), statistics.maps.get("images", {})
+    rows = [
+        MapRow(
+            name=name,
+            color=class_color(number),
+            shares=[of[name] for of in shares.values()],
+            images=sum(of[name] for of in images.values()),
+        )
+        for number, name in enumerate(statistics.map_classes)
+    ]
+    shown = set(_shown(statistics.map_classes, {row.name: row.images for row in rows}))
+    return [row for row in rows if row.name in shown]
+
+
 def _histograms(statistics: Statistics, images: pd.DataFrame, splits: list[str]) -> list[Histogram]:
-    columns = [name for name in HISTOGRAMS if name != "objects" or statistics.object_classes]
+    left_out = {"objects": not statistics.object_classes, "map_classes": not statistics.map_classes}
+    columns = [name for name in HISTOGRAMS if not left_out.get(name)]
     drawn = (histogram(images, name, title=HISTOGRAMS[name], splits=splits) for name in columns)
     return [one for one in drawn if one is not None]
 

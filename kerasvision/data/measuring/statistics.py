@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.measuring.map_statistics import MapStatistics, map_statistics
 from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.measuring.object_statistics import ObjectStatistics, object_statistics
@@ -60,6 +61,8 @@ class Statistics:
             pixels of the image, large at 96^2.
         objects: see `ObjectStatistics`.
         images: split -> how many examples, with and without labels.
+        map_classes: class names of the label maps in the order of their numbers.
+        maps: see `MapStatistics`.
     """
 
     classes: list[str]
@@ -84,6 +87,8 @@ class Statistics:
     object_sizes: dict[str, int] = field(default_factory=dict)
     objects: ObjectStatistics = field(default_factory=lambda: ObjectStatistics())
     images: dict[str, int] = field(default_factory=dict)
+    map_classes: list[str] = field(default_factory=list)
+    maps: MapStatistics = field(default_factory=lambda: MapStatistics())
 
     def save(self, file: Path) -> None:
         """Writes the statistics as JSON."""
@@ -137,6 +142,8 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         crowd_counts=dict(zip(examples.object_classes, measured.crowd_counts.tolist(), strict=True)),
         object_sizes=dict(zip(SIZE_NAMES, measured.object_sizes.tolist(), strict=True)) if examples.object_classes else {},
         objects=object_statistics(measured.boxes, good, classes=examples.object_classes) if examples.object_classes else {},
+        map_classes=list(examples.map_classes),
+        maps=map_statistics(measured.pixels, good, classes=examples.map_classes) if examples.has_label_maps else {},
     )
     return statistics, images
 

@@ -57,6 +57,13 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "object_class_missing_in_split": "warning",
         "many_objects": "warning",
         "repeated_box": "warning",
+        "no_label_maps": "error",
+        "one_map_class": "error",
+        "unseen_map_class": "error",
+        "missing_map_class": "warning",
+        "map_class_variants": "warning",
+        "map_class_missing_in_split": "warning",
+        "mostly_ignored": "warning",
         "group_variants": "warning",
         # splits that the source gives
         "labels_like_splits": "warning",

@@ -31,6 +31,7 @@ FEATURES = {
     "size": "size of the file",
     "caption_words": "words per caption",
     "objects": "objects per image",
+    "map_classes": "classes per label map",
 }
 
 
@@ -96,7 +97,7 @@ def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, s
         codes: the codes for a difference in labels, and for a difference in numbers.
     """
     first, second = pair.first_images, pair.second_images
-    features = [name for name in FEATURES if name in first and name in second]
+    features = [name for name in FEATURES if name in first and name in second and _occurs(name, first, second)]
     classes = set(first["label"]) | set(second["label"])
     # Twice: validation and test are both compared with train, and added images and all images with the last run.
     certain = SIGNIFICANCE / (2 * (len(features) + len(classes)))
@@ -113,6 +114,11 @@ def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, s
             medians = f"{np.median(a):.4g} in {pair.first} and {np.median(b):.4g} in {pair.second}"
             limit = f"Kolmogorov-Smirnov distance {distance:.2f}, limit {schema.max_feature_drift:g}"
             yield anomaly(codes[1], f"{FEATURES[feature]} is {medians}, by the median ({limit})")
+
+
+def _occurs(feature: str, first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether a feature is worth a comparison: without label maps, the number of their classes is 0 everywhere."""
+    return feature != "map_classes" or bool(first[feature].any() or second[feature].any())
 
 
 def most_different_label(first: pd.Series, second: pd.Series) -> tuple[str, np.ndarray]:

@@ -8,10 +8,8 @@ from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.validating.anomalies import MOST_OF_A_KIND, Anomaly, anomaly, count_phrase, ids_by_label
 from kerasvision.data.validating.schema import DataSchema
-from kerasvision.data.validating.spelling import show_differences, spelt_alike
+from kerasvision.data.validating.spelling import DIFFERENCE, show_differences, spelt_alike
 from kerasvision.shortened import shortened
-
-DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
 
 
 def label_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFrame | None) -> Iterator[Anomaly]:

@@ -22,6 +22,9 @@ class DataSchema(Config):
     object_classes: tuple[str, ...] = Field(
         default=(), description="class names of the objects in the images, in the order of their numbers"
     )
+    map_classes: tuple[str, ...] = Field(
+        default=(), description="class names of the label maps that show at least one pixel, in the order of their numbers"
+    )
     requires: tuple[AnnotationKind, ...] = Field(
         default=(), description="what the task requires of the images; schema_gen sets it"
     )
@@ -41,6 +44,9 @@ class DataSchema(Config):
     min_captions: int = Field(default=0, ge=0, description="smallest number of captions of an image")
     max_objects: int = Field(
         default=100, ge=1, description="largest number of objects of an image; COCO's scores use 100 answers for an image"
+    )
+    max_ignored: float = Field(
+        default=0.5, ge=0, le=1, description="largest share of a split's pixels that label maps may say nothing about"
     )
     max_caption_words: int = Field(default=100, ge=1, description="largest number of words of a caption")
     max_near_duplicates: float = Field(default=0.0, ge=0, le=1, description="share of images that look like another one")
@@ -72,8 +78,15 @@ class DataSchema(Config):
         return cls(
             classes=tuple(statistics.classes),
             object_classes=tuple(statistics.object_classes),
+            map_classes=_shown_classes(statistics),
             modes=tuple(sorted(statistics.modes)),
             min_side=statistics.min_side,
             max_side=statistics.max_side,
             min_captions=1 if statistics.captions else 0,
         )
+
+
+def _shown_classes(statistics: Statistics) -> tuple[str, ...]:
+    """The classes of the label maps with a pixel: a table of names may have more than a data set shows."""
+    counts = statistics.maps.get("pixels", {}).values()
+    return tuple(name for name in statistics.map_classes if any(of[name] for of in counts))

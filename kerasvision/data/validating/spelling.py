@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kerasvision.shortened import shortened
 
+DIFFERENCE = "differ only in case, spaces, invisible characters or the way a number is written"
 # How many spellings of one name a message lists.
 MOST_SPELLINGS = 10
 

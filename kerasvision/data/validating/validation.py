@@ -23,6 +23,7 @@ from kerasvision.data.validating.labels import (
     object_anomalies,
 )
 from kerasvision.data.validating.layout import layout_anomalies
+from kerasvision.data.validating.maps import map_anomalies
 from kerasvision.data.validating.schema import DataSchema
 
 
@@ -47,6 +48,7 @@ def find_anomalies(
         *balance_anomalies(statistics, schema),
         *object_anomalies(statistics, schema),
         *box_anomalies(statistics, schema),
+        *map_anomalies(statistics, schema),
         *layout_anomalies(statistics, images),
         *fault_anomalies(statistics),
         *size_anomalies(statistics, schema, images),

@@ -1,5 +1,7 @@
 """The picture of augmented images shows the boxes, masks and classes that the training reads."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,3 +68,25 @@ def test_mosaics_are_drawn_with_all_their_objects(scenes, tmp_path):
 def test_a_task_that_reads_no_objects_gets_none_drawn(scenes, tmp_path):
     drawn = picture(scenes, tmp_path, c.RandomFlip(), task=c.Captioning())
     assert count(drawn, BLUE) == count(drawn, ORANGE) == 0
+
+
+class PixelTask(c.Task):
+    """A task that reads label maps."""
+
+    implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
+    reads: ClassVar[frozenset[str]] = frozenset({"label_map"})
+
+
+def test_the_classes_of_label_maps_are_painted_and_named(make_examples, tmp_path):
+    numbers = np.zeros((40, 40), np.uint8)
+    numbers[:, 20:], numbers[20:] = 1, 255
+    rows = [(f"m{k}", np.full((40, 40, 3), 100, np.uint8), "", [], [], numbers) for k in range(4)]
+    mapped = make_examples(tmp_path / "data", ("sky", "road", "never"), train=rows)
+    drawn = picture(mapped, tmp_path, c.RandomFlip(), task=PixelTask())
+    # A quarter of each of the four images, drawn at over 200 / 40 of its size; half of the grey, half of #1d4f91 or #a4271b.
+    for colour in ((64, 90, 122), (132, 70, 64)):
+        assert count(drawn, colour) > 4 * (19 * 5) ** 2
+    # In full, the colours are in the legend alone; the colour of the class that no image shows is nowhere.
+    assert count(drawn, (29, 79, 145)) > 20
+    assert count(drawn, (164, 39, 27)) > 20
+    assert count(drawn, (23, 111, 44)) == 0

@@ -140,3 +140,36 @@ def test_a_column_without_numbers_has_no_histogram():
 def test_a_column_of_one_value_has_a_histogram(value):
     images = pd.DataFrame({"split": ["train", "train"], "objects": [value, value]})
     assert histogram(images, "objects", title="objects", splits=["train"]).medians == {"train": f"{value:g}"}
+
+
+@pytest.fixture(scope="module")
+def mapped(make_examples, tmp_path_factory):
+    """Two grey images with label maps: the left half of one is a road, its right half says nothing."""
+    half = np.repeat([[1] * 8 + [255] * 8], 16, axis=0)
+    half, sky, other = (
+        (name, np.full((16, 16), grey), "", (), (), label_map)
+        for name, grey, label_map in (("half", 100, half), ("sky", 50, np.zeros((16, 16))), ("other", 9, np.zeros((16, 16))))
+    )
+    folder = tmp_path_factory.mktemp("mapped") / "data"
+    return make_examples(folder, ("sky", "<road>"), train=[half, sky], test=[other])
+
+
+def test_the_shares_of_the_pixels_of_label_maps_are_shown_in_percent(mapped, manifest_of, tmp_path):
+    text = page_of(mapped, manifest_of(mapped), tmp_path)
+    rows = re.findall(
+        r"<tr><td>(?:<span[^>]*></span>)?</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", text
+    )
+    # Of 512 training pixels 256 are sky, 128 a road, and 128 say nothing.
+    assert rows == [
+        ("sky", "66.67", "100.00", "2"),
+        ("&lt;road&gt;", "33.33", "0.00", "1"),
+        ("<small>ignored, of all pixels</small>", "25.00", "0.00", ""),
+    ]
+
+
+def test_the_classes_of_a_label_map_are_painted_over_its_thumbnail(mapped):
+    for painted, left in ((True, [132, 70, 64]), (False, [100, 100, 100])):  # half grey, half #a4271b: 164, 39, 27
+        (picture,) = pictures(mapped, ["half"], side=16, painted=painted).values()
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.url.partition(",")[2]))))
+        assert np.abs(pixels[0, 0].astype(int) - left).max() <= 1
+        assert pixels[0, 15].tolist() == [100, 100, 100]

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from kerasvision.data.measuring.statistics import Statistics, compute_statistics, labels_table, save_statistics_tables
+from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -205,6 +206,30 @@ def test_objects_are_counted_by_split_place_and_image(of_described):
     # All three boxes are the first quarter of a square image, so their centers are in field (2, 2) of 8 x 8.
     assert (objects["places"][2][2], objects["aspects"]["2:3 to 3:2"]) == (3, 3)
     assert objects["repeated"] == ["1"]
+
+
+@pytest.fixture(scope="module")
+def of_mapped(make_examples, manifest_of, tmp_path_factory):
+    """Statistics of images of 2 x 3 with label maps: two of training, one of test. The third class is not there."""
+    maps = {"a": [[0, 0, 1], [1, 1, 255]], "b": [[0] * 3] * 2, "c": [[1, 255, 255], [255] * 3]}
+    rows = {name: (name, np.full((2, 3), number), "", (), (), maps[name]) for number, name in enumerate("abc")}
+    folder = tmp_path_factory.mktemp("mapped") / "data"
+    examples = make_examples(folder, ("sky", "road", "sea"), train=[rows["a"], rows["b"]], test=[rows["c"]])
+    return compute_statistics(examples, manifest_of(examples))[0]
+
+
+def test_pixels_of_label_maps_are_counted_by_split_and_class(of_mapped):
+    assert of_mapped.map_classes == ["sky", "road", "sea"]
+    assert of_mapped.maps["pixels"] == {
+        "train": {"sky": 8, "road": 3, "sea": 0},
+        "test": {"sky": 0, "road": 1, "sea": 0},
+    }
+    assert of_mapped.maps["ignored"] == {"train": 1, "test": 5}
+    assert of_mapped.maps["images"] == {"train": {"sky": 2, "road": 1, "sea": 0}, "test": {"sky": 0, "road": 1, "sea": 0}}
+
+
+def test_the_schema_has_the_classes_that_label_maps_show(of_mapped):
+    assert DataSchema.infer(of_mapped).map_classes == ("sky", "road")
 
 
 def test_without_captions_and_objects_nothing_is_said_of_them(computed):

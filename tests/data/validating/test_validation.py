@@ -50,6 +50,15 @@ def boxes(*, test=None, most=3, repeated=()):
     return {"object_counts": {"cup": 4, "pot": 5}, "objects": objects}
 
 
+MAPS_WANTED = {"map_classes": ("sky", "road"), "requires": ("label_maps",)}
+
+
+def maps(train=(60, 40), test=(5, 5), *, ignored=0, names=("sky", "road")):
+    """What the statistics of images with label maps of two classes say."""
+    pixels = {"train": dict(zip(names, train, strict=True)), "test": dict(zip(names, test, strict=True))}
+    return {"map_classes": list(names), "maps": {"pixels": pixels, "ignored": {"train": ignored, "test": 0}}}
+
+
 def found(statistics=CLEAN, schema=SCHEMA, **changed):
     return [(anomaly.severity, anomaly.code) for anomaly in find_anomalies(replace(statistics, **changed), schema)]
 
@@ -105,6 +114,18 @@ def test_a_clean_set_has_no_anomalies():
             {"object_classes": ("cup", "Cup")},
             [("warning", "object_class_variants")],
         ),
+        (maps(), MAPS_WANTED, []),
+        ({}, {"requires": ("label_maps",)}, [("error", "no_label_maps")]),
+        ({}, {"map_classes": ("sky",)}, [("error", "no_label_maps")]),
+        (boxes(), {"object_classes": ("cup", "pot"), "requires": ("label_maps",)}, []),  # their masks are painted
+        (maps((9, 0), (9, 0)), {"map_classes": ("sky",)}, [("error", "one_map_class")]),
+        (maps(), {"map_classes": ("sky",)}, [("error", "unseen_map_class")]),
+        (maps(), {"map_classes": ("sky", "road", "sea")}, [("warning", "missing_map_class")]),
+        (maps(names=("sky", "Sky")), {"map_classes": ("sky", "Sky")}, [("warning", "map_class_variants")]),
+        (maps(train=(9, 0)), MAPS_WANTED, [("warning", "map_class_missing_in_split")]),
+        (maps(test=(9, 0)), MAPS_WANTED, [("warning", "map_class_missing_in_split")]),
+        (maps(ignored=101), MAPS_WANTED, [("warning", "mostly_ignored")]),
+        (maps(ignored=100), MAPS_WANTED, []),
         (
             {
                 "classes": ["cat test", "cat_train"],
@@ -194,6 +215,15 @@ def test_an_error_that_stops_the_pipeline_repeats_the_first_sentences(tmp_path):
         refuse_errors(tmp_path / "anomalies.json")
 
 
+def test_a_single_class_beside_ignored_pixels_is_answered_with_the_way_out():
+    statistics = replace(CLEAN, **maps((9, 0), (9, 0), ignored=3))
+    (one,) = (one for one in find_anomalies(statistics, schema(map_classes=("sky",))) if one.code == "one_map_class")
+    assert one.message == (
+        "label maps must show at least two classes, and only 'sky' has pixels; if the ignored pixels are a class, name "
+        "their number in the settings of the source"
+    )
+
+
 def test_groups_that_read_alike_are_told():
     images = pd.DataFrame({"id": ["1", "2", "3"], "group": ["anna", "anna\u200b", ""]})
     (found,) = group_anomalies(images)
@@ -247,6 +277,8 @@ def test_each_kind_of_fault_has_a_code():
         "label 7 has no name in source.class_names, which has 3": "bad_value",
         "label '0' in row 0 is not among the 3 names in the file's ClassLabel": "bad_value",
         "no label": "no_label",
+        "no label map: there is no masks/1.png": "bad_label_map",
+        "its label map cannot be read: Permission denied": "bad_label_map",
     }
     for fault, code in faults.items():
         assert [code for _, code in found(quarantined={"a": fault})] == [code]
@@ -338,6 +370,7 @@ def test_images_beyond_the_schema_are_named():
         ("a mask that cannot be read was left out", "warning", "bad_mask"),
         ("an empty caption was left out", "warning", "empty_caption"),
         ("rotated by EXIF orientation 6", "info", "changed_by_decoding"),
+        ("the label map ignores the EXIF orientation, so it was turned with the image", "warning", "other_size_annotated"),
     ],
 )
 def test_each_note_has_a_code_and_names_its_images(note, severity, code):
