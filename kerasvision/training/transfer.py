@@ -55,7 +55,8 @@ def part_to_train(
         transform: turns encoded images into the network's input.
 
     Raises:
-        ConfigError: the network has no such level, or the maps do not fit into the memory budget.
+        ConfigError: the network has no such level, the maps do not fit into the memory budget, or the network also uses
+            earlier maps than the one that is kept. All are found before the frozen part runs.
     """
     training = settings.training
     if training.freeze is None:
@@ -64,9 +65,11 @@ def part_to_train(
     frozen = freeze(network, model=settings.model, level=training.freeze, image_shape=image_shape)
     if training.features == "each_step":
         return network, examples, transform
+    # Before the maps, which may take hours: not every network has such a head.
+    head = _head(network, frozen, level=training.freeze)
     known = ReadExamples(examples, settings.reads)
     maps = FeatureMaps(frozen, examples=known, transform=transform, training=training)
-    return _head(network, frozen, level=training.freeze), maps, Unchanged(frozen.output.shape[1:])
+    return head, maps, Unchanged(frozen.output.shape[1:])
 
 
 def freeze(network: keras.Model, *, model: c.Model, level: str, image_shape: tuple[int, int, int]) -> keras.Model:

@@ -15,6 +15,7 @@ from kerasvision.data.feeding.reading import ReadExamples
 from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
+from kerasvision.training import transfer
 from kerasvision.training.devices.full_precision import in_float32
 from kerasvision.training.devices.precision import building_in
 from kerasvision.training.fit import fit
@@ -184,7 +185,8 @@ def test_the_frozen_part_keeps_its_weights(frozen, map_task):
     assert moved == {"classes2", "distances2"}
 
 
-def test_heads_on_several_levels_need_every_step(data, settings):
+def test_heads_on_several_levels_need_every_step_which_is_found_before_any_map_is_made(data, settings, monkeypatch):
+    monkeypatch.setattr(transfer, "FeatureMaps", lambda *_, **__: pytest.fail("maps were made"))
     with pytest.raises(ConfigError, match=r"keeps only the map of backbone, but maps also uses earlier maps. Set features"):
         fit(settings(freeze="backbone", features="once"), **data)
 
