@@ -271,7 +271,26 @@ def _readable(cls: type[Config], error: ValidationError) -> ConfigError:
     where = f"{cls.__name__}.{place}" if place else cls.__name__
     if first["type"] == "value_error":  # our own validators: the text already says what was received
         return ConfigError(f"{where}: {rule}")
-    return ConfigError(f"{where}: {rule[0].lower()}{rule[1:]}", received=first["input"])
+    return ConfigError(f"{where}: {rule[0].lower()}{rule[1:]}", received=first["input"], hint=_way_out(cls, first))
+
+
+# The types of pydantic's errors about bounds.
+_BOUNDS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
+
+
+def _way_out(cls: type[Config], error: Mapping[str, Any]) -> str:
+    """For a number out of bounds, what it may be; otherwise "".
+
+    >>> _way_out(type("Sampling", (Config,), {"__annotations__": {"rate": Annotated[float, Field(gt=0, le=1)]}}), {
+    ...     "type": "less_than_equal", "loc": ("rate",)})
+    'choose a number that is above 0 and at most 1'
+    """
+    field = cls.model_fields.get(str(error["loc"][0])) if len(error["loc"]) == 1 else None
+    if error["type"] not in _BOUNDS or field is None:
+        return ""
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    bounds = {name: getattr(one, name) for one in field.metadata for name in words if hasattr(one, name)}
+    return "choose a number that is " + " and ".join(f"{words[name]} {bounds[name]}" for name in words if name in bounds)
 
 
 def _noun(cls: type[Component]) -> str:

@@ -69,7 +69,7 @@ class Detection(MeasuredTask):
     >>> Detection(boxes=100, candidates=50)
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: Detection: candidates must be at least boxes; received candidates=50, boxes=100.
+    kerasvision.errors.ConfigError: candidates must be at least boxes; received candidates=50, boxes=100. Set ...
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.detection.task:DetectionTask"
@@ -112,7 +112,10 @@ class Detection(MeasuredTask):
     @model_validator(mode="after")
     def _compares_what_it_returns(self) -> "Detection":
         if self.candidates < self.boxes:
-            raise ValueError(f"candidates must be at least boxes; received candidates={self.candidates}, boxes={self.boxes}")
+            raise ConfigError(
+                f"candidates must be at least boxes; received candidates={self.candidates}, boxes={self.boxes}",
+                hint=f"set candidates to {3 * self.boxes}, or boxes to {self.candidates}",
+            )
         return self
 
     def names_to_fit(self) -> ObjectClasses:
