@@ -178,6 +178,16 @@ MODELS = Table(
     others=OF_KERAS,
 )
 
+# The functions that check the values of a network's options, without Keras.
+OPTION_CHECKS = Table(
+    "check of options",
+    {
+        "localizer": "kerasvision.config.network_options:check_localizer",
+        "fcos": "kerasvision.config.network_options:check_fcos",
+        "retinanet": "kerasvision.config.network_options:check_retinanet",
+    },
+)
+
 # Options that a network passes on to its backbone; see `backbone_of`.
 HANDED_ON = ("width", "layout", "output_stride", "synchronized")
 

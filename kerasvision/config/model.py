@@ -72,6 +72,13 @@ class Model(Dependent):
                 raise ConfigError(f"{self.name} has no option {option!r}; {hint}", hint=another)
         return self
 
+    @model_validator(mode="after")
+    def _options_have_possible_values(self) -> "Model":
+        name = lookup.MODELS.name(lookup.MODELS.path(self.name))
+        if name in lookup.OPTION_CHECKS:
+            lookup.OPTION_CHECKS.load(name)(self.options)
+        return self
+
     @property
     def backbone(self) -> "Model":
         """The settings of this network's backbone, with its part of the options; `self` if it has no backbone."""

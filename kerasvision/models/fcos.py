@@ -12,17 +12,16 @@ centerness comes from the tower of the distances, which are in units of the leve
 All levels share the towers. A cell's point lies in its middle; see `kerasvision.models.anchors.pyramid_points`.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 import keras
 from keras import KerasTensor
 
+from kerasvision.config.network_options import Distances, HeadNorm, check_fcos
 from kerasvision.models.backbones import backbone_network
-from kerasvision.models.blocks import check_choice
 from kerasvision.models.pyramid import pyramid
-from kerasvision.models.towers import HeadNorm, answer_conv, check_head, class_conv, tower
+from kerasvision.models.towers import answer_conv, class_conv, tower
 
-Distances = Literal["relu", "exp"]
 _ACTIVATIONS = {"relu": "relu", "exp": "exponential"}
 
 
@@ -109,8 +108,8 @@ def fcos(
     >>> answers["p3_class_logits"].shape, answers["p4_distances"].shape
     ((None, 6, 8, 5), (None, 3, 4, 4))
     """
-    check_head("fcos", levels=levels, norm=norm, width=width, depth=depth, channels=channels)
-    check_choice("fcos", "distances", distances, get_args(Distances))
+    head = {"levels": levels, "channels": channels, "depth": depth, "norm": norm, "distances": distances}
+    check_fcos({**head, "width": width, "synchronized": synchronized})
     network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     if num_classes is None:
         return network

@@ -10,17 +10,15 @@ https://arxiv.org/abs/1312.6229, section 4).
 """
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Pooling, check_localizer
 from kerasvision.errors import ConfigError
 from kerasvision.models.backbones import backbone_network, last_map
-from kerasvision.models.blocks import check_choice, check_share, logits
-
-Pooling = Literal["mean", "flatten"]
-Activation = Literal["sigmoid", "linear"]
+from kerasvision.models.blocks import logits
 
 
 def localizer(
@@ -64,9 +62,7 @@ def localizer(
     >>> {name: x.shape for name, x in localizer(image_shape=(32, 32, 3), num_classes=5, backbone="lenet5").output.items()}
     {'box': (None, 4), 'class_logits': (None, 5)}
     """
-    check_choice("localizer", "pooling", pooling, get_args(Pooling))
-    check_choice("localizer", "activation", activation, get_args(Activation))
-    check_share("dropout", dropout)
+    check_localizer({"pooling": pooling, "activation": activation, "dropout": dropout, "class_logits": class_logits})
     network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     if num_classes is None:
         return network

@@ -14,11 +14,10 @@ A level "p<l>" has the size of the backbone's map "c<l>". Beyond the backbone's 
 before by a 3x3 convolution with stride 2, with a ReLU before all but the first of them (RetinaNet: p6 and p7 of figure 3).
 """
 
-import re
-
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import level_numbers
 from kerasvision.errors import ConfigError
 from kerasvision.models.backbones import level_number
 from kerasvision.models.enlarging import fitted
@@ -97,18 +96,3 @@ def pyramid(maps: dict[str, KerasTensor], *, levels: str, channels: int) -> dict
         x = layers.ReLU(name=f"p{n}_relu")(x) if n > outer[0] else x
         found[f"p{n}"] = pyramid_conv(x, channels=channels, kernel=3, stride=2, name=f"p{n}")
     return found
-
-
-def level_numbers(levels: str) -> range:
-    """The numbers of the levels from the first to the last.
-
-    Raises:
-        ConfigError: the text has another form, or the last level comes before the first.
-
-    >>> list(level_numbers("p3-p7"))
-    [3, 4, 5, 6, 7]
-    """
-    match = re.fullmatch(r"p(\d)-p(\d)", levels)
-    if match is None or match[1] > match[2]:
-        raise ConfigError("levels must have the form 'p3-p7', the first and the last level", received=levels)
-    return range(int(match[1]), int(match[2]) + 1)

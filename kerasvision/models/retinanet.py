@@ -14,10 +14,11 @@ from typing import Literal
 import keras
 from keras import KerasTensor
 
+from kerasvision.config.network_options import HeadNorm, check_retinanet
 from kerasvision.models.anchors import ANCHORS_PER_CELL
 from kerasvision.models.backbones import backbone_network
 from kerasvision.models.pyramid import pyramid
-from kerasvision.models.towers import HeadNorm, answer_conv, check_head, class_conv, tower
+from kerasvision.models.towers import answer_conv, class_conv, tower
 
 
 def retinanet_head(
@@ -89,7 +90,8 @@ def retinanet(
     >>> answers["p3_class_logits"].shape, answers["p4_deltas"].shape
     ((None, 6, 8, 45), (None, 3, 4, 36))
     """
-    check_head("retinanet", levels=levels, norm=norm, width=width, depth=depth, channels=channels)
+    head = {"levels": levels, "channels": channels, "depth": depth, "norm": norm}
+    check_retinanet({**head, "width": width, "synchronized": synchronized})
     network = backbone_network(backbone, image_shape, width=width, layout=layout, synchronized=synchronized)
     if num_classes is None:
         return network

@@ -14,16 +14,14 @@ Weights begin as noise with a deviation of 0.01 (RetinaNet: Lin et al., 2017, ht
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any
 
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.errors import ConfigError
-from kerasvision.models.blocks import batch_norm, check_choice, check_positive
-from kerasvision.models.pyramid import level_numbers
+from kerasvision.config.network_options import HeadNorm
+from kerasvision.models.blocks import batch_norm
 
-HeadNorm = Literal["group", "batch", "none"]
 # From a map (N, h, w, C) and the name of its level to (N, h, w, channels).
 Shared = Callable[[KerasTensor, str], KerasTensor]
 
@@ -31,8 +29,6 @@ _CHANNELS_PER_GROUP = 8
 # At the start every class has this probability everywhere: otherwise the many cells without an object drown the others
 # (RetinaNet, section 3.3).
 _PRIOR = 0.01
-# A larger factor than this on the channels of a backbone is a mistake.
-_WIDEST = 16
 
 
 def tower(*, channels: int, depth: int, norm: HeadNorm, synchronized: bool, name: str) -> Shared:
@@ -74,19 +70,6 @@ def class_conv(channels: int) -> layers.Conv2D:
     """A layer "class_logits": the logits of the classes, which all begin at the probability 0.01."""
     bias = keras.initializers.Constant(-math.log((1 - _PRIOR) / _PRIOR))
     return shared_conv(channels, bias_initializer=bias, dtype=keras.config.floatx(), name="class_logits")
-
-
-def check_head(name: str, *, levels: str, norm: str, width: float | None, depth: int, channels: int) -> None:
-    """Raises ConfigError for a value that no detector can have."""
-    level_numbers(levels)
-    check_choice(name, "norm", norm, get_args(HeadNorm))
-    check_positive(depth=depth, channels=channels)
-    if width is not None and width > _WIDEST:
-        raise ConfigError(
-            f"width is a factor on the channels of the backbone, at most {_WIDEST}",
-            received=width,
-            hint="set channels for the width of the pyramid and the head",
-        )
 
 
 def _norm(norm: HeadNorm, *, channels: int, synchronized: bool, name: str) -> Shared:

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from kerasvision.config.network_options import level_numbers
 from kerasvision.errors import ConfigError
 from kerasvision.models import build
-from kerasvision.models.pyramid import enlarged, level_numbers, pyramid
+from kerasvision.models.pyramid import enlarged, pyramid
 
 
 def doubled(shape, like, name="p3"):

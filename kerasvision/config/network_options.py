@@ -1,0 +1,99 @@
+"""Which values the options of detectors and of the localizer can have, checked without Keras.
+
+So a pipeline file is rejected when it is read, not when the trainer builds the network, which makes the same checks.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeGuard, get_args
+
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import did_you_mean
+
+HeadNorm = Literal["group", "batch", "none"]
+Distances = Literal["relu", "exp"]
+Pooling = Literal["mean", "flatten"]
+Activation = Literal["sigmoid", "linear"]
+
+# A larger factor than this on the channels of a backbone is a mistake.
+_WIDEST = 16
+
+
+def check_fcos(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `fcos` with a value that it cannot have; options may be missing.
+
+    >>> check_fcos({"levels": "p5-p3"})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: levels must have the form 'p3-p7', ...; received 'p5-p3'. Did you mean 'p3-p5'?
+    """
+    _check_head("fcos", options)
+    _check_choice("fcos", "distances", options, get_args(Distances))
+
+
+def check_retinanet(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `retinanet` with a value that it cannot have; options may be missing."""
+    _check_head("retinanet", options)
+
+
+def check_localizer(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `localizer` with a value that it cannot have; options may be missing."""
+    _check_choice("localizer", "pooling", options, get_args(Pooling))
+    _check_choice("localizer", "activation", options, get_args(Activation))
+    dropout = options.get("dropout", 0.0)
+    if not _is_number(dropout) or not 0 <= dropout < 1:
+        raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
+    _check_flag(options, "class_logits")
+
+
+def level_numbers(levels: object) -> range:
+    """The numbers of the levels of a pyramid, from the first to the last.
+
+    Raises:
+        ConfigError: the value is not such a text, or the last level comes before the first.
+
+    >>> list(level_numbers("p3-p7"))
+    [3, 4, 5, 6, 7]
+    """
+    match = re.fullmatch(r"p(\d)-p(\d)", levels) if isinstance(levels, str) else None
+    if match is None or match[1] > match[2]:
+        raise ConfigError(
+            "levels must have the form 'p3-p7', the first and the last level",
+            received=levels,
+            hint=f"did you mean 'p{match[2]}-p{match[1]}'?" if match else "the papers' levels are 'p3-p7'",
+        )
+    return range(int(match[1]), int(match[2]) + 1)
+
+
+def _check_head(network: str, options: Mapping[str, Any]) -> None:
+    level_numbers(options.get("levels", "p3-p7"))
+    _check_choice(network, "norm", options, get_args(HeadNorm))
+    for option, usual in {"depth": 4, "channels": 256}.items():
+        size = options.get(option, usual)
+        if type(size) is not int or size < 1:
+            raise ConfigError(f"{option} must be a positive integer", received=size, hint=f"the papers have {usual}")
+    _check_width(options.get("width"))
+    _check_flag(options, "synchronized")
+
+
+def _check_width(width: object) -> None:
+    if width is not None and (not _is_number(width) or not 0 < width <= _WIDEST):
+        raise ConfigError(
+            f"width is a factor on the channels of the backbone, at most {_WIDEST}",
+            received=width,
+            hint="set channels for the width of the pyramid and the head",
+        )
+
+
+def _check_choice(network: str, option: str, options: Mapping[str, Any], choices: Iterable[str]) -> None:
+    if option in options and options[option] not in (choices := tuple(choices)):
+        raise ConfigError(f"{network} has no {option} {options[option]!r}; {did_you_mean(str(options[option]), choices)}")
+
+
+def _check_flag(options: Mapping[str, Any], option: str) -> None:
+    if not isinstance(options.get(option, False), bool):
+        raise ConfigError(f"{option} must be true or false", received=options[option], hint=f"leave {option} out")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
