@@ -153,8 +153,9 @@ def test_what_a_field_forbids_is_told_when_the_experiment_is_written(space, mess
 def test_a_refused_value_of_a_search_names_its_place_and_the_value():
     with pytest.raises(ConfigError) as raised:
         experiment(augment=(c.PadCrop(pad=2),), search=c.Search(space={"augment.0.pad": c.Int(0, 4)}))
-    rule = "PadCrop.pad: input should be greater than or equal to 1; received 0. Choose a number that is at least 1 and at most 64."
-    assert str(raised.value) == f'search.space["augment.0.pad"] cannot be 0: {rule}'
+    rule = "PadCrop.pad: input should be greater than or equal to 1; received 0."
+    way_out = "Choose a number that is at least 1 and at most 64."
+    assert str(raised.value) == f'search.space["augment.0.pad"] cannot be 0: {rule} {way_out}'
 
 
 def test_a_path_that_no_search_varies_names_the_one_that_was_meant():
