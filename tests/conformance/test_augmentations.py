@@ -14,6 +14,8 @@ from kerasvision.data.augmentation import make_augmentation
 from kerasvision.errors import ConfigError
 
 COUNT, HEIGHT, WIDTH, CLASSES = 4, 20, 26, 4
+# The class numbers of the label maps.
+NUMBERS = (0, 3, 200)
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,15 @@ def rows(some):
 
 
 def examples(row, *, channels=3):
-    """A batch with labels, and with boxes and masks if the row accepts them, as NumPy arrays."""
+    """A batch with labels, and with boxes, masks and label maps if the row accepts them, as NumPy arrays."""
     random = np.random.default_rng(0)
     batch = {
         "image": random.uniform(0, 255, (COUNT, HEIGHT, WIDTH, channels)).astype(np.float32),
         "label": np.arange(COUNT) % CLASSES,
         "id": np.array([f"{number}.png" for number in range(COUNT)]),
     }
+    if row.settings.keeps_pixels_apart:
+        batch["label_map"] = random.choice(np.uint8([*NUMBERS, 255]), (COUNT, HEIGHT, WIDTH))
     if row.boxes != "none":
         corners = np.sort(random.uniform(0, 1, (COUNT, 3, 2, 2)).astype(np.float32), axis=2).reshape(COUNT, 3, 4)
         label = np.tile([1, 0, -1], (COUNT, 1))
@@ -242,6 +246,22 @@ def test_boxes_stay_in_the_image_and_go_only_where_their_label_goes(row):
     assert np.any(after["bbox"][~gone] != before["bbox"][~gone]) == (row.boxes == "move")
     if row.boxes == "stay":
         assert_same(before, after)
+
+
+@rows([row for row in ROWS if row.settings.keeps_pixels_apart])
+def test_label_maps_keep_their_form_and_get_no_new_number(row):
+    batch = examples(row)
+    result = graph(row)(batch, random_numbers(row, seed=2))["label_map"].numpy()
+    assert (result.dtype, result.shape) == (np.uint8, (COUNT, HEIGHT, WIDTH))
+    assert set(np.unique(result)) <= {*NUMBERS, 255}
+    # Only what changes colours alone leaves the maps as they are.
+    assert np.array_equal(result, batch["label_map"]) == (row.boxes == "stay")
+
+
+@rows([row for row in ROWS if not row.settings.keeps_pixels_apart])
+def test_what_label_maps_cannot_follow_is_refused_for_examples_with_maps(row):
+    with pytest.raises(ConfigError, match=f"{type(row.settings).__name__} blends the pixels of several images"):
+        check_data((row.settings,), labelled=True, has_objects=False, has_label_maps=True)
 
 
 @rows([row for row in ROWS if row.boxes == "none"])

@@ -265,6 +265,24 @@ def _coco_object(number):
     }
 
 
+def clean_masks(root):
+    """Writes `images` and `masks`, each with `train` (24 images) and `test` (12): a cup or a ball on the ground.
+
+    The numbers are 0, ground; 1, cup; 2, ball; and 255 around each thing.
+    """
+    for number in range(36):
+        split = "train" if number < 24 else "test"
+        for folder in ("images", "masks"):
+            (Path(root) / folder / split).mkdir(parents=True, exist_ok=True)
+        scene(number).save(Path(root) / "images" / split / f"{number:03d}.jpg", "JPEG", quality=90)
+        numbers = np.zeros((40, 48), np.uint8)
+        x, y = 2 + number % 20, 3 + number % 15
+        numbers[y - 1 : y + 11, x - 1 : x + 13] = 255
+        numbers[y : y + 10, x : x + 12] = 1 + number % 2
+        Image.fromarray(numbers).save(Path(root) / "masks" / split / f"{number:03d}.png")
+    return Path(root)
+
+
 def plain_png():
     """A PNG, to save under the name of a JPEG."""
     return encoded(scene(900), "PNG")

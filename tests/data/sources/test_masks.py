@@ -210,8 +210,9 @@ def test_a_number_with_a_name_is_not_ignored(folder):
     assert record.label_map.ignored == frozenset()
 
 
-def test_a_table_names_numbers_with_gaps_joins_classes_and_ignores(folder):
-    table = "id;name;ignored\n24;person;0\n25;person;\n7;road;no\n3;;1\n"
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_names_numbers_with_gaps_joins_classes_and_ignores(folder, separator):
+    table = "id,name,ignored\n24,person,0\n25,person,\n7,road,no\n3,,1\n".replace(",", separator)
     source = folder({"images/1.png": None, "masks/1.png": png_of(NUMBERS), "t.csv": table}, table="t.csv")
     (record,) = read_masks(source)
     assert record.label_map.names == {7: "road", 24: "person", 25: "person"}
