@@ -288,6 +288,8 @@ ShapeName = Literal["circle", "square", "triangle", "star", "cross", "ring", "cr
 class Shapes(Source):
     """Scenes generated from a seed: coloured shapes on a textured background, with label, boxes, masks and 1 to 5 captions.
 
+    A label map is not stored: a task that reads one paints the masks, which show the visible part of each shape, into it.
+
     Scene n depends only on the seed and n, so a larger `count` adds scenes and changes none. The label is the class of the
     largest shape; the classes take turns, so all are equally frequent. Nothing is downloaded, and no licence is needed.
     """
