@@ -35,6 +35,15 @@ Draw = Annotated[
         "--draw", "--overlay", metavar="FOLDER", help="Also draw each answer over its image, into this new folder."
     ),
 ]
+Tiles = Annotated[
+    int | None,
+    typer.Option(
+        "--tiles",
+        min=0,
+        metavar="OVERLAP",
+        help="For classes of pixels: cut each image into tiles of the network's size, which overlap by this many pixels.",
+    ),
+]
 AnswerMaps = Annotated[Path | None, typer.Option(MAPS.option, metavar="FOLDER", help=MAPS.help)]
 Coco = Annotated[
     Path | None,
@@ -68,6 +77,7 @@ def predict(
     each: Annotated[bool, typer.Option("--each", help="With --out: a row for each found object, in pixels.")] = False,
     draw: Draw = None,
     maps: AnswerMaps = None,
+    tiles: Tiles = None,
     coco: Coco = None,
     coco_images: CocoImages = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
@@ -84,12 +94,11 @@ def predict(
     """Predict images with a saved model: print a line for each, or write a file for any number of them."""
     _refuse_unfit(out=out, as_json=as_json, strict=strict, each=each, coco=coco, coco_images=coco_images)
     from kerasvision.config.inference import asked_for
-    from kerasvision.export.asking.predict import ImagePredictor
 
     def listed() -> "Iterator[Listed]":
         return asked_for(what, column=column, images=images, recursive=recursive)
 
-    model = ImagePredictor(saved_model)
+    model = _model(saved_model, tiles=tiles)
     writers = _writers(model, draw=draw, maps=maps, coco=coco, coco_images=coco_images, least_score=least_score)
     if out is not None:
         from kerasvision.export.asking.bulk import predict_to_file
@@ -103,6 +112,16 @@ def predict(
         _print(model, listed(), as_json=as_json, top=top, batch_size=batch_size, least_score=least_score, writers=writers)
     for writer in writers:
         typer.echo(writer.finish(), err=as_json)
+
+
+def _model(saved_model: Path, *, tiles: int | None) -> "ImagePredictor":
+    if tiles is None:
+        from kerasvision.export.asking.predict import ImagePredictor
+
+        return ImagePredictor(saved_model)
+    from kerasvision.export.asking.tiles import TiledPredictor
+
+    return TiledPredictor(saved_model, overlap=tiles)
 
 
 def _refuse_unfit(

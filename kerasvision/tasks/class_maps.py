@@ -1,13 +1,13 @@
 """A class for each pixel, as people see it: painted over the image in the colours of the classes, with a legend."""
 
 import colorsys
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from PIL import Image
 
 from kerasvision.tasks.drawing import LABEL_COLORS, draw_tags, writable
@@ -72,8 +72,9 @@ def class_color(number: int) -> str:
 
 def map_pixels(png: bytes) -> Pixels:
     """uint8 (H, W) of a grey PNG of class numbers."""
-    with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
-        return np.asarray(opened.convert("L"), np.uint8)
+    # Pillow would warn of large images, which a map may be.
+    pixels: Pixels = tf.io.decode_png(png, channels=1).numpy()[..., 0]
+    return pixels
 
 
 def present_classes(pixels: Pixels, unpainted: frozenset[int]) -> list[int]:

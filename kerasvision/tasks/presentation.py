@@ -5,9 +5,11 @@ file never names code. The answers of other models are shown as they are, output
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from kerasvision import lookup
@@ -31,6 +33,8 @@ class Presentation(ABC):
         columns: name -> type of a row of `rows`.
         has_maps: whether `map` gives a picture.
         has_objects: whether `results` gives rows.
+        tile_signature: a signature for images, whose output of the same name is float (N, H, W, K), the probability of each
+            class in each pixel; None if answers cannot be made from tiles of an image.
         shown_from: the least score of what a line and a picture show by default.
     """
 
@@ -39,6 +43,7 @@ class Presentation(ABC):
     columns: ClassVar[Mapping[str, type]]
     has_maps: ClassVar[bool] = False
     has_objects: ClassVar[bool] = True
+    tile_signature: ClassVar[str | None] = None
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = answers
@@ -65,6 +70,18 @@ class Presentation(ABC):
 
     def map(self, kept: Outputs) -> Image.Image:
         """The answer as a picture whose pixels are class numbers.
+
+        Raises:
+            ConfigError: the answers of this model give pixels no class.
+        """
+        raise ConfigError("the answers of this model give pixels no class")
+
+    def of_map(self, numbers: npt.NDArray[np.uint8], names: Sequence[str]) -> dict[str, Any]:
+        """The outputs for an image whose classes come from its tiles.
+
+        Args:
+            numbers: uint8 (H, W), the class of each pixel.
+            names: of the classes, in the order of their numbers.
 
         Raises:
             ConfigError: the answers of this model give pixels no class.

@@ -163,6 +163,7 @@ def _begun(model: ImagePredictor, columns: Columns) -> dict[str, object]:
         "columns": str(columns.schema),
         "part_rows": PART_ROWS,
         "tensorflow": tf.__version__,
+        "tiles": model.tiles,
     }
 
 

@@ -16,8 +16,6 @@ from kerasvision.served.answers import CATEGORY_IDS
 from kerasvision.tasks.presentation import Presentation
 from kerasvision.whole_files import write_whole
 
-LABELS = Path("assets", "labels.txt")
-
 
 @dataclass(frozen=True)
 class Annotations:
@@ -158,9 +156,4 @@ def category_ids(model: ImagePredictor) -> dict[str, int]:
     """
     if known := model.answers.get(CATEGORY_IDS):
         return dict(known)
-    try:
-        labels = (model.folder / LABELS).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        file = model.folder / LABELS
-        raise ExportError(f"{file} cannot be read: {error.strerror}", hint="export the model again") from error
-    return {label: number for number, label in enumerate(labels, 1)}
+    return {label: number for number, label in enumerate(model.labels(), 1)}

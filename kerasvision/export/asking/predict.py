@@ -25,6 +25,7 @@ from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, BYTES_SU
 from kerasvision.served.versions import find_saved_model
 from kerasvision.tasks.presentation import Presentation, presentation_of
 
+LABELS = Path("assets", "labels.txt")
 MAX_PIXELS = 100_000_000
 BATCH_SIZE = 32
 # The limits of what is in memory at once, apart from the network: a batch of large photos ends early.
@@ -87,11 +88,14 @@ class ImagePredictor:
         outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None if free), sorted.
         answers: what the model says about how to show them, see `kerasvision.served.answers`.
         presentation: how to show them; None if they are shown as they are.
+        tiles: by how many pixels the tiles of an image overlap; None: an image is not cut.
 
     Raises:
         ConfigError: there is no saved model.
         ExportError: it is incomplete or differs from what was pushed, cannot be loaded, or requires other inputs.
     """
+
+    tiles: int | None = None
 
     def __init__(self, saved_model: Path) -> None:
         self.folder = find_saved_model(saved_model)
@@ -110,6 +114,18 @@ class ImagePredictor:
         }
         self.answers = read_answers(self.folder)
         self.presentation = presentation_of(self.answers, outputs=self.outputs, where=self.folder)
+
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers.
+
+        Raises:
+            ExportError: the model has no `labels.txt`.
+        """
+        file = self.folder / LABELS
+        try:
+            return tuple(file.read_text(encoding="utf-8").splitlines())
+        except OSError as error:
+            raise ExportError(f"{file} cannot be read: {error.strerror}", hint="export the model again") from error
 
     def presented(self, what: str) -> Presentation:
         """The presentation, for an option that requires one.
@@ -182,13 +198,18 @@ class ImagePredictor:
         except tf.errors.OpError as error:
             if len(images) > 1:
                 return [answer for image in images for answer in self._ask([image])]
-            return [(_why(images[0], f"the saved model rejects it: {next(iter(error.message.splitlines()), '')}"), None)]
+            return [
+                (
+                    why_unanswered(images[0], f"the saved model rejects it: {next(iter(error.message.splitlines()), '')}"),
+                    None,
+                )
+            ]
         _check_rows(outputs, len(images), self.folder)
         valid = outputs.pop(VALID) if self.has_valid else np.ones(len(images), bool)
         return [
             ("", {name: outputs[name][row] for name in self.outputs})
             if valid[row]
-            else (_why(image, "the saved model cannot decode it"), None)
+            else (why_unanswered(image, "the saved model cannot decode it"), None)
             for row, image in enumerate(images)
         ]
 
@@ -305,6 +326,6 @@ def _read(image: Listed, max_pixels: int) -> _Read:
     return _Read(image, fault=facts.fault) if facts.fault else _Read(image, data, facts.width * facts.height)
 
 
-def _why(data: bytes, otherwise: str) -> str:
+def why_unanswered(data: bytes, otherwise: str) -> str:
     """Why a model could not answer for the bytes of an image."""
     return inspect_image(data, max_pixels=MAX_PIXELS).fault or otherwise

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from kerasvision.data.png import encode_png
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.class_maps import class_color, map_pixels, paint_with_legend, with_palette
 from kerasvision.tasks.presentation import NAME, Outputs, Presentation
 
 PIXEL_CLASSES = "pixel_classes"
-MAP, SHARES, CLASSES, IMAGE_SIZE = "mask_png_bytes", "shares", "classes", "image_size"
+PROBABILITIES, MAP, SHARES, CLASSES, IMAGE_SIZE = "probabilities", "mask_png_bytes", "shares", "classes", "image_size"
 # A line shows classes from this share of the pixels on, and at most so many of them.
 SHOWN_FROM, MOST_SHOWN = 0.01, 4
 # What is said of an image that the network did not see, or whose classes all have a small share.
@@ -60,6 +61,7 @@ class PixelClasses(Presentation):
     columns: ClassVar[Mapping[str, type]] = MappingProxyType({"label": str, "class_number": int, "share": float})
     has_maps = True
     has_objects = False
+    tile_signature = PROBABILITIES
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         super().__init__(answers)
@@ -95,6 +97,16 @@ class PixelClasses(Presentation):
     def map(self, kept: Outputs) -> Image.Image:
         """The class numbers, as a picture whose palette has the colours of the classes."""
         return with_palette(_pixels(kept))
+
+    def of_map(self, numbers: npt.NDArray[np.uint8], names: Sequence[str]) -> dict[str, Any]:
+        """The outputs for an image: its map, the shares of the classes, their names, and the size."""
+        counts = np.bincount(numbers.ravel(), minlength=len(names))[: len(names)]
+        return {
+            MAP: encode_png(numbers),
+            SHARES: (counts / numbers.size).astype(np.float32),
+            CLASSES: np.array([name.encode() for name in names], object),
+            IMAGE_SIZE: np.array(numbers.shape, np.int32),
+        }
 
     def results(self, kept: Outputs, *, image_id: int, category_ids: Mapping[str, int]) -> list[dict[str, Any]]:
         """Raises ConfigError: COCO's results contain objects, and a class for each pixel does not tell objects apart."""
