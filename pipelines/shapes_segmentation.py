@@ -1,4 +1,7 @@
-"""A narrow U-Net finds the class of every pixel in generated scenes."""
+"""FCN-8s on a narrow ResNet-18 finds the class of every pixel in generated scenes.
+
+python tests/benchmarks/segmentation.py --seeds 3
+"""
 
 from kerasvision import config as c
 
@@ -9,9 +12,9 @@ EXPERIMENT = c.Experiment(
     transform=c.Transform(image_size=(96, 96), scale="zero_mean"),
     augment=(c.RandomFlip(),),
     task=c.Segmentation(),
-    model=c.Model(name="unet", options={"width": 8, "depth": 4, "batch_norm": True, "dropout": 0.0}),
+    model=c.Model(name="fcn8s", options={"backbone": "resnet18", "width": 0.25, "dropout": 0.0}),
     training=c.Training(
-        epochs=20,
+        epochs=36,
         batch_size=16,
         optimizer=c.AdamW(learning_rate=0.008, weight_decay=0.05),
         schedule="cosine",

@@ -1,16 +1,18 @@
-"""A network of pixels against a plain Keras U-Net of the same layers, trained on the same scenes for the same seconds.
+"""A network of pixels against a plain Keras U-Net of as many weights, trained on the same scenes for the same seconds.
 
     python tests/benchmarks/segmentation.py --epochs 2
     python tests/benchmarks/segmentation.py --seeds 3
-    python tests/benchmarks/segmentation.py --ours --set model.options.width=4
+    python tests/benchmarks/segmentation.py --ours --set model.options.width=0.5
+    python tests/benchmarks/segmentation.py --steps
 
 The scenes are those of `c.Shapes(seed=0, image_size=(96, 96))`: 0 to 1,499 to train, 1,500 to 1,799 to validate. Task,
 network, augmentation and training are those of `pipelines/shapes_segmentation.py`, with the number of epochs given here, if
 any. The trained network is exported, and the SavedModel answers the encoded images with maps, which scikit-learn judges.
 
-The plain network has the same layers, and so as many weights. It is trained by Keras' `fit` on arrays in memory, with mirror
-images, Adam and a cosine schedule, and is judged in the same way. It gets as many epochs as end nearest to the seconds of
-ours; for each seed, it runs directly after ours. `--steps` compares the time of a step of both instead, in turns.
+The plain network is a U-Net as a tutorial writes it, of the width that gives about as many weights. It is trained by Keras'
+`fit` on arrays in memory, with mirror images, Adam and a cosine schedule, and is judged in the same way. It gets as many
+epochs as end nearest to the seconds of ours; for each seed, it runs directly after ours. `--steps` compares the time of a
+step instead: that of our U-Net in our training, and that of `fit` with the same layers, in turns.
 
 "seconds" is processor time of the whole process, children included: imports, training, the validation after each epoch and
 the export, without the making of the scenes and the judgement.
@@ -68,29 +70,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         examples = scenes(Path(folder) / "data")
         if arguments.steps:
-            compare_steps(experiment, examples)
+            compare_steps(experiment.training)
             return
         found = {"ours": [], "plain": []}
         for seed in range(arguments.seeds):
             training = experiment.training.model_copy(update={"seed": seed})
             train = partial(ours, experiment, training, examples, Path(folder) / f"{seed}")
-            seconds = run("ours", found, imports, train)
+            weights, seconds = run("ours", found, imports, train)
             if not arguments.ours:
-                run("plain", found, imports, partial(plain, experiment, seed=seed, seconds=seconds - imports))
+                peer = partial(plain, weights=weights, seed=seed, seconds=seconds - imports)
+                run("plain", found, imports, peer)
     for name, figures in found.items():
         for what, values in zip(("mean IoU", "seconds"), zip(*figures, strict=True), strict=False):
             deviation = statistics.stdev(values) if len(values) > 1 else 0.0
             print(f"{name} {what}: {statistics.mean(values):.4f} +- {deviation:.4f} (n={len(values)})")
 
 
-def run(name, found, imports, train) -> float:
-    """Trains, judges, prints; the processor seconds of the training with those of the imports."""
+def run(name, found, imports, train) -> tuple[int, float]:
+    """Trains, judges, prints: the number of weights, and the processor seconds with those of the imports."""
     began = processor_seconds()
     weights, answer = train()
     seconds = processor_seconds() - began + imports
     found[name].append((mean_iou(answer), seconds))
     print(f"{name}: mean IoU {found[name][-1][0]:.4f} after {seconds:.0f} s; {weights:,} weights", flush=True)
-    return seconds
+    return weights, seconds
 
 
 def scenes(folder: Path) -> ExampleSet:
@@ -139,10 +142,8 @@ def ours(experiment: Experiment, training: c.Training, examples: ExampleSet, fol
     return network.count_params(), answer
 
 
-def plain_network(experiment: Experiment) -> keras.Model:
-    """A U-Net as a tutorial writes it: the width and depth of the pipeline's, norms after its convolutions."""
-    options = experiment.model.options
-    width, depth = options["width"], options["depth"]
+def plain_network(*, width: int, depth: int = 4) -> keras.Model:
+    """A U-Net as a tutorial writes it, with norms after its convolutions."""
 
     def two_convolutions(x, channels):
         for _ in range(2):
@@ -182,16 +183,17 @@ def as_arrays(split):
 ARRAYS = {}
 
 
-def plain(experiment: Experiment, *, seed: int, seconds: float):
+def plain(*, weights: int, seed: int, seconds: float):
     """The number of weights, and the plain network as a function from scene numbers to maps."""
+    width = width_for(weights)
     for split in SPLITS:
         if split not in ARRAYS:
             ARRAYS[split] = as_arrays(split)
     began = processor_seconds()
     keras.utils.set_random_seed(seed)
-    epoch = epoch_seconds(experiment)
+    epoch = epoch_seconds(width)
     epochs = max(1, round(seconds / epoch))
-    network = compiled(experiment, steps=epochs * math.ceil(len(SPLITS["train"]) / BATCH_SIZE))
+    network = compiled(width, steps=epochs * math.ceil(len(SPLITS["train"]) / BATCH_SIZE))
     batches = plain_batches(*ARRAYS["train"], seed=seed)
     validation = tf.data.Dataset.from_tensor_slices(ARRAYS["validation"]).batch(BATCH_SIZE)
     network.fit(batches, epochs=epochs, validation_data=validation, verbose=0)
@@ -205,22 +207,26 @@ def plain(experiment: Experiment, *, seed: int, seconds: float):
     return network.count_params(), answer
 
 
-def compiled(experiment: Experiment, *, steps: int) -> keras.Model:
-    network = plain_network(experiment)
+def width_for(weights: int) -> int:
+    """The width with about as many weights, which grow with its square: 8 gives 488,097."""
+    return max(1, round(8 * math.sqrt(weights / 488_097)))
+
+
+def compiled(width: int, *, steps: int) -> keras.Model:
+    network = plain_network(width=width)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     return network
 
 
-EPOCH_SECONDS = {}
+EPOCH_SECONDS: dict[int, float] = {}
 
 
-def epoch_seconds(experiment: Experiment) -> float:
+def epoch_seconds(width: int) -> float:
     """Processor seconds of an epoch of the plain network with its validation, from the second of two parts of one."""
-    key = str(experiment.model.options)
-    if key not in EPOCH_SECONDS:
-        network = compiled(experiment, steps=1000)
+    if width not in EPOCH_SECONDS:
+        network = compiled(width, steps=1000)
         part = plain_batches(*(part[: STEPS * BATCH_SIZE] for part in ARRAYS["train"]), seed=0)
         network.fit(part, verbose=0)
         began = processor_seconds()
@@ -231,29 +237,28 @@ def epoch_seconds(experiment: Experiment) -> float:
         began = processor_seconds()
         network.evaluate(validation, verbose=0)
         steps = len(SPLITS["train"]) / (STEPS * BATCH_SIZE)
-        EPOCH_SECONDS[key] = trained * steps + processor_seconds() - began
-    return EPOCH_SECONDS[key]
+        EPOCH_SECONDS[width] = trained * steps + processor_seconds() - began
+    return EPOCH_SECONDS[width]
 
 
-def compare_steps(experiment: Experiment, examples: ExampleSet) -> None:
-    """Milliseconds of processor time of a training step of both networks on the same batch, in turns."""
-    from kerasvision.training.devices.precision import building_in
+def compare_steps(training: c.Training) -> None:
+    """Milliseconds of processor time of a training step in float32 on the same batch, in turns."""
     from kerasvision.training.optimizing.optimizers import make_optimizer
     from kerasvision.training.step import TrainStep
 
-    images, maps = (part[:BATCH_SIZE] for part in as_arrays("train"))
-    policy = {"bfloat16": "mixed_bfloat16", "float32": "float32"}[experiment.training.precision]
-    task = make_task(experiment.task, NAMES)
-    with building_in(policy):
-        network = task.build(experiment.model, image_shape=(SIDE, SIDE, 3))
-    optimizer = make_optimizer(experiment.training, steps_per_epoch=94)
+    images = np.stack([make_scene(SCENES, number).pixels.astype(np.uint8) for number in range(BATCH_SIZE)])
+    maps = np.stack([true_map(number) for number in range(BATCH_SIZE)])
+    task = make_task(c.Segmentation(), NAMES)
+    model = c.Model(name="unet", options={"width": 8, "batch_norm": True, "dropout": 0.0})
+    network, peer = task.build(model, image_shape=(SIDE, SIDE, 3)), compiled(8, steps=1000)
+    assert network.count_params() == peer.count_params()
+    optimizer = make_optimizer(training, steps_per_epoch=94)
     step = TrainStep(network, objective=task.objective(), optimizer=optimizer, strategy=tf.distribute.get_strategy())
-    batch = (images.astype(np.float32) / 255 - 0.5, maps.astype(np.uint8))
+    batch = (images.astype(np.float32) / 255 - 0.5, maps)
     own = iter(step.share_out(tf.data.Dataset.from_tensors(batch).repeat()))
-    other = tf.data.Dataset.from_tensors((images, maps)).repeat()
-    peer = compiled(experiment, steps=1000)
+    other = tf.data.Dataset.from_tensors((images, maps.astype(np.int32))).repeat()
     runs = {"ours": lambda: step.run(own, STEPS), "plain": lambda: peer.fit(other, steps_per_epoch=STEPS, verbose=0)}
-    times = {name: [] for name in runs}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(6):
         for name, train in runs.items():
             began = time.process_time()
