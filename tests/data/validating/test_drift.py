@@ -74,6 +74,15 @@ def dealt(images, seed):
     return images.assign(split=splits)
 
 
+def test_maps_of_fewer_classes_in_a_split_are_told():
+    train, test = (table(100, seed=seed, split=split) for seed, split in ((1, "train"), (2, "test")))
+    found = between_splits(train.assign(map_classes=5), test.assign(map_classes=2, id=test["id"] + "t"))
+    assert [one.message.partition(",")[0] for one in found] == [
+        "classes per label map is 5 in the train split and 2 in the test split"
+    ]
+    assert between_splits(train.assign(map_classes=0), test.assign(map_classes=0)) == []
+
+
 @pytest.mark.parametrize("count", [15, 300])
 @pytest.mark.parametrize("deals", [40, pytest.param(200, marks=pytest.mark.slow)])
 def test_clean_random_splits_raise_nothing(count, deals):
