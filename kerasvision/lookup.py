@@ -172,6 +172,7 @@ MODELS = Table(
         "fcn16s": "kerasvision.models.fcn:fcn16s",
         "fcn8s": "kerasvision.models.fcn:fcn8s",
         "fcn": "kerasvision.models.fcn:fcn",
+        "deconvnet": "kerasvision.models.deconvnet:deconvnet",
         "deeplab_v3": "kerasvision.models.deeplab:deeplab_v3",
     },
     group="family",

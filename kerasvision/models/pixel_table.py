@@ -1,7 +1,7 @@
 """The rows of `kerasvision.models.table` for networks that give every pixel its logits.
 
 >>> [row.name for row in PER_PIXEL]
-['unet', 'fcn32s', 'fcn16s', 'fcn8s', 'fcn', 'deeplab_v3']
+['unet', 'fcn32s', 'fcn16s', 'fcn8s', 'fcn', 'deconvnet', 'deeplab_v3']
 """
 
 from kerasvision.models.figures import INDEPENDENT, RGB, TORCHVISION, Figure, Network
@@ -42,6 +42,14 @@ PER_PIXEL = (
             Figure(RGB, 21, TORCHVISION, 32_957_013),
             Figure(RGB, 21, TORCHVISION, 35_322_218, options={"auxiliary_head": True}),
         ),
+    ),
+    Network(
+        name="deconvnet",
+        family="deconvnet",
+        paper="Noh et al., 2015, figure 2",
+        url="https://arxiv.org/abs/1505.04366",
+        smallest_side=32,  # five poolings halve it to one pixel
+        figures=(Figure(RGB, 21, INDEPENDENT, 251_805_653, 251_839_061),),
     ),
     Network(
         name="deeplab_v3",

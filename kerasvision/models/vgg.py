@@ -27,7 +27,13 @@ from kerasvision.models.families import options_of
 
 
 def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
-    """`repeats` 3x3 convolutions, each followed by the norm, if there is one, and a ReLU; then 2x2 max pooling.
+    """`convs`, then 2x2 max pooling: float32 (N, H, W, C) to (N, H // 2, W // 2, width)."""
+    x = convs(x, repeats=repeats, width=width, norm=norm, name=name)
+    return layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+
+
+def convs(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
+    """`repeats` 3x3 convolutions, each followed by the norm, if there is one, and a ReLU.
 
     Args:
         x: float32 (N, H, W, C).
@@ -37,7 +43,7 @@ def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
         name: prefix of its layers.
 
     Returns:
-        float32 (N, H // 2, W // 2, width).
+        float32 (N, H, W, width).
     """
     for number in range(1, repeats + 1):
         # A norm subtracts the bias of the convolution before it. torchvision still has this bias and counts it.
@@ -45,7 +51,7 @@ def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
         if norm:
             x = norm(name=f"{name}_norm{number}")(x)
         x = layers.ReLU(name=f"{name}_relu{number}")(x)
-    return layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    return x
 
 
 def blocks(
