@@ -78,6 +78,12 @@ def build(
     )
 
 
+def fully_convolutional(model: "keras.Model") -> "keras.Model":
+    """A classifier as a network that gives images of any size a map of logits; see `kerasvision.models.converting`."""
+    converted: keras.Model = load("kerasvision.models.converting:fully_convolutional")(model)
+    return converted
+
+
 def _checked(name: str, network: Any) -> "keras.Model":
     """What a builder returned, which must be a network."""
     import keras
