@@ -103,6 +103,8 @@ def with_palette(pixels: Pixels) -> Image.Image:
 def paint_over(image: Image.Image, pixels: Pixels, *, unpainted: frozenset[int]) -> Image.Image:
     """The image with its classes painted over it, RGB. Borders between two classes are in full colour.
 
+    What is painted over is grey, so that the colour of an object does not change the colour of its class.
+
     Args:
         image: any picture.
         pixels: uint8 (H, W), the map; it is stretched to the size of the picture.
@@ -120,6 +122,8 @@ def paint_over(image: Image.Image, pixels: Pixels, *, unpainted: frozenset[int])
     shares[_borders(numbers, width=max(1, round(max(image.size) * BORDER_SHARE)))] = 1.0
     shares[np.isin(numbers, list(unpainted))] = 0.0
     below = np.asarray(image.convert("RGB"), np.float32)
+    grey = np.asarray(image.convert("L"), np.float32)[..., None]
+    below = np.where(shares[..., None] > 0, grey, below)
     return Image.fromarray(np.rint(below + shares[..., None] * (colors - below)).astype(np.uint8))
 
 

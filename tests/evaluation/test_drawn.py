@@ -73,7 +73,7 @@ def judgement(example_set):
     ids = [row["id"].decode() for row in example_set.dataset("test").as_numpy_iterator()]
     losses = {"0.png": 2.0, "1.png": 3.0, "2.png": 1.0}
     rows = {"id": ids, "objects": [int(name[0]) for name in ids], "loss": [losses[name] for name in ids]}
-    errors = pd.DataFrame({"kind": ["missed"], "count": [2]})
+    errors = pd.DataFrame({"kind": ["missed"], "count": [2], "cost": [np.nan]})
     return Judgement({"f1": 0.5}, pd.DataFrame(rows), tables={"errors": errors})
 
 
@@ -197,7 +197,11 @@ def test_a_page_says_in_words_what_each_frame_is(page):
 
 
 def test_a_table_without_a_name_for_its_rows_has_no_column_of_row_numbers(page):
-    assert '<tr><th class="left">kind</th><th>count</th></tr>' in page.replace("\n", "")
+    assert '<tr><th class="left">kind</th><th>count</th><th>cost</th></tr>' in page.replace("\n", "")
+
+
+def test_a_number_that_is_unknown_is_an_empty_cell(page):
+    assert '<td class="left">missed</td><td>2</td><td></td></tr>' in page
 
 
 def test_labels_run_no_code_and_nothing_is_fetched(page):

@@ -61,6 +61,13 @@ def test_what_was_cut_off_and_the_background_stay_as_they_are():
     assert (painted[0, [0, 2]] == 9).all() and (painted[0, 1] != 9).any()
 
 
+def test_the_colour_of_an_object_does_not_change_that_of_its_class():
+    """Pure blue is a grey of 29 by Pillow's weights, 0.114 of 255."""
+    painted = paint_over(Image.new("RGB", (400, 1), (0, 0, 255)), np.zeros((1, 1), np.uint8), unpainted=frozenset())
+    color = np.array(list(bytes.fromhex(class_color(0)[1:])))
+    assert np.abs(np.array(painted.getpixel((200, 0))) - (color + 29) / 2).max() <= 1
+
+
 def test_borders_between_classes_are_in_full_colour():
     pixels = np.zeros((40, 800), np.uint8)
     pixels[:, 400:] = 1
