@@ -11,12 +11,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerasvision.config.experiment import Transform
+from kerasvision.data.by_batches import by_batches
 from kerasvision.data.resized_maps import place_map
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import DataError
+from kerasvision.ops.alike import decode_alike
 from kerasvision.ops.images import decode_image, decode_part, open_image
-from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks
+from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks, resize_image
 from kerasvision.ops.tracing import without_autograph
 
 # If every pixel is the same, resizing and summing still leave a deviation of up to 1e-7.
@@ -116,6 +118,12 @@ class ImageTransform:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation changes these pixels."""
         return self.prepared({"image": image_bytes})["image"]
 
+    def pixels_alike(self, files: tf.Tensor) -> tf.Tensor:
+        """float32 (N, H, W, C): the `pixels` of string (N,), files for which `kerasvision.ops.alike.are_alike` is true."""
+        decoded = decode_alike(files, color_mode=self.settings.decoding["color_mode"])
+        fit, crop_fraction = self.settings.fit, self.settings.crop_fraction
+        return resize_image(decoded, image_size=self.settings.image_size, fit=fit, crop_fraction=crop_fraction)
+
     @without_autograph
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels float32 (..., H, W, C) in [0, 255], scaled for the network: float32 of the same shape."""
@@ -180,16 +188,25 @@ def _mean_and_covariance(settings: Transform, images: tf.data.Dataset) -> tuple[
     plain = ImageTransform(settings, (), ())
     channels = settings.image_shape[-1]
 
-    def moments(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        unit = tf.reshape(tf.cast(plain.pixels(image_bytes), tf.float64) / 255.0, [-1, channels])
-        count = tf.cast(tf.shape(unit)[0], tf.float64)
-        return tf.reduce_mean(unit, axis=0), tf.matmul(unit, unit, transpose_a=True) / count
+    def moments(pixels: tf.Tensor) -> Tensors:
+        shape = tf.shape(pixels)
+        unit = tf.reshape(tf.cast(pixels, tf.float64) / 255.0, [shape[0], -1, channels])
+        square = tf.matmul(unit, unit, transpose_a=True) / tf.cast(shape[1] * shape[2], tf.float64)
+        return {"mean": tf.reduce_mean(unit, axis=1), "square": square}
 
+    batches = by_batches(
+        images,
+        parts=lambda image_bytes: {"image": image_bytes},
+        decode=plain.pixels,
+        decode_alike=plain.pixels_alike,
+        measure=moments,
+        batch_size=256,
+    )
     count, mean, square = 0, np.zeros(channels), np.zeros((channels, channels))
-    for image_mean, image_square in images.map(moments, num_parallel_calls=tf.data.AUTOTUNE).batch(256):
-        mean += image_mean.numpy().sum(axis=0)
-        square += image_square.numpy().sum(axis=0)
-        count += len(image_mean)
+    for batch in batches.prefetch(1):
+        mean += batch["mean"].numpy().sum(axis=0)
+        square += batch["square"].numpy().sum(axis=0)
+        count += len(batch["mean"])
     mean, square = mean / count, square / count
     return mean, square - np.outer(mean, mean)
 

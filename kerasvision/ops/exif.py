@@ -48,6 +48,11 @@ def may_be_turned(image_bytes: tf.Tensor) -> tf.Tensor:
     return _holds(head, _TURNING_ENTRY) | _holds(behind, _JPEG_MARK) | _holds(chunks, _CHUNK_NAME)
 
 
+def pngs_may_be_turned(pngs: tf.Tensor) -> tf.Tensor:
+    """bool (N,): what `may_be_turned` returns for each of these PNG files, string (N,)."""
+    return _holds(pngs, _CHUNK_NAME)
+
+
 # Not inlined: otherwise the runtime steps through a hundred small operations even where `decode_image` skips them.
 @not_inlined
 def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:

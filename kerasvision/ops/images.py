@@ -70,7 +70,7 @@ def decode_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: i
     _checked(color_mode)
     image = _stored_pixels(image_bytes, significant_bits)
     # Convert to grey before turning: then there are a third of the bytes to move.
-    image = _luma(image) if color_mode == "grayscale" else image
+    image = luma(image) if color_mode == "grayscale" else image
     return tf.cond(
         may_be_turned(image_bytes),
         lambda: apply_orientation(image, exif_orientation(image_bytes)),
@@ -150,7 +150,7 @@ def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
 
     def from_file() -> tf.Tensor:
         pixels = tf.io.decode_and_crop_jpeg(image.image_bytes, part, channels=3)
-        return _luma(pixels) if channels == 1 else pixels
+        return luma(pixels) if channels == 1 else pixels
 
     def from_pixels() -> tf.Tensor:
         return tf.slice(image.whole, tf.pad(part[:2], [[0, 1]]), tf.pad(part[2:], [[0, 1]], constant_values=channels))
@@ -214,7 +214,12 @@ def _checked(color_mode: str) -> str:
     return color_mode
 
 
-def _luma(image: tf.Tensor) -> tf.Tensor:
+def luma(image: tf.Tensor) -> tf.Tensor:
+    """The greys of colours: uint8 (..., 3) -> uint8 (..., 1), rounded as `decode_image` says.
+
+    >>> luma(tf.constant([[[255, 0, 0], [7, 7, 7]]], tf.uint8)).numpy().tolist()  # 0.299 * 255 = 76.2
+    [[[76], [7]]]
+    """
     red, green, blue = (tf.cast(channel, tf.float32) for channel in tf.split(image, 3, axis=-1))
     return tf.cast(_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue + 0.5, tf.uint8)
 

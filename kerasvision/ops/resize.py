@@ -37,7 +37,8 @@ def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, cro
     """A picture resized by linear interpolation; a picture that shrinks is averaged over all its pixels.
 
     Args:
-        image: (H, W, C), uint8 or float32, in [0, 255]; H and W at least 1, and may be unknown when the graph is built.
+        image: (H, W, C), or a batch (N, H, W, C) of pictures of one size; uint8 or float32, in [0, 255]; H and W at least 1.
+            N, H and W may be unknown when the graph is built.
         image_size: (height, width) of the result.
         fit: "stretch" scales each side by its own factor; "crop" scales by one factor until both sides cover the result,
             and cuts the rest, half on either side; "pad" scales by one factor until both sides fit, and centres the
@@ -46,7 +47,7 @@ def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, cro
             pixels.
 
     Returns:
-        float32 (height, width, C) in [0, 255].
+        float32 (height, width, C) or (N, height, width, C) in [0, 255].
 
     Raises:
         ConfigError: another `fit`, an `image_size` that is not two positive whole numbers, or a `crop_fraction` outside
@@ -61,13 +62,15 @@ def resize_image(image: tf.Tensor, *, image_size: tuple[int, int], fit: str, cro
     [[0.0, 0.0, 0.0, 0.0], [10.0, 20.0, 30.0, 40.0], [0.0, 0.0, 0.0, 0.0]]
     """
     image = tf.convert_to_tensor(image)
-    size = tf.shape(image)[:2]
+    size = tf.shape(image)[-3:-1]
     placement = fitted(size, image_size=image_size, fit=fit, crop_fraction=crop_fraction)
     if fit != "crop":
         return place_image(image, placement, image_size=image_size)
     part = needed_part(size, placement, image_size=image_size)
     y, x, height, width = tf.unstack(part)
-    return place_image(image[y : y + height, x : x + width], moved(placement, part), image_size=image_size)
+    rows, columns = slice(y, y + height), slice(x, x + width)
+    cut = image[rows, columns] if len(image.shape) == 3 else image[:, rows, columns]
+    return place_image(cut, moved(placement, part), image_size=image_size)
 
 
 @without_autograph
@@ -123,23 +126,24 @@ def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int
     """A picture in its place, on black.
 
     Args:
-        image: (H, W, C), uint8 or float32, in [0, 255].
-        placement: where the picture goes.
+        image: (H, W, C), or a batch (N, H, W, C); uint8 or float32, in [0, 255].
+        placement: where the picture goes, or all pictures of the batch.
         image_size: (height, width) of the result.
 
     Returns:
-        float32 (height, width, C) in [0, 255].
+        float32 (height, width, C) or (N, height, width, C) in [0, 255].
     """
     height, width = image_size
     # Most of the time that a small picture takes is that of the interpolation, which would give the same numbers here.
-    fills = tf.reduce_all(tf.shape(image)[:2] == [height, width])
+    fills = tf.reduce_all(tf.shape(image)[-3:-1] == [height, width])
     stays = fills & tf.reduce_all(placement.scale == 1.0) & tf.reduce_all(placement.translation == 0.0)
+    interpolated = _interpolated if len(image.shape) == 3 else _interpolated_batch
     placed = tf.cond(
         stays,
         lambda: tf.cast(image, tf.float32),
-        lambda: _interpolated(image, placement, image_size=image_size),
+        lambda: interpolated(image, placement, image_size=image_size),
     )
-    return tf.ensure_shape(placed, [height, width, image.shape[-1]])
+    return tf.ensure_shape(placed, [*image.shape[:-3], height, width, image.shape[-1]])
 
 
 @without_autograph
@@ -192,7 +196,7 @@ def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int
 
 
 def _interpolated(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
-    """What `place_image` returns for pictures that are scaled or moved."""
+    """What `place_image` returns for a picture that is scaled or moved."""
     height, width = image_size
     channels = image.shape[-1]
     # One axis at a time: the other axis keeps scale 1 and translation 0.
@@ -208,6 +212,23 @@ def _interpolated(image: tf.Tensor, placement: Placement, *, image_size: tuple[i
     placed = tf.reshape(tf.transpose(columns), [height, width, channels])
     # The weights are normalised in float32, so white may become 255.00002. No weight is negative, so no result is.
     return tf.minimum(placed, 255.0)
+
+
+def _interpolated_batch(images: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
+    """The results of `_interpolated` for a batch (N, H, W, C). The pictures lie side by side, so the kernel runs once."""
+    height, width = image_size
+    scale, translation = placement.scale, placement.translation
+    rows = _side_by_side(tf.transpose(images, [1, 0, 2, 3]), height, scale=scale[0], translation=translation[0])
+    columns = _side_by_side(tf.transpose(rows, [2, 1, 3, 0]), width, scale=scale[1], translation=translation[1])
+    return tf.minimum(tf.transpose(columns, [1, 3, 0, 2]), 255.0)
+
+
+def _side_by_side(pictures: tf.Tensor, count: int, *, scale: tf.Tensor, translation: tf.Tensor) -> tf.Tensor:
+    """float32 (count, A, B, C): `count` rows interpolated from those of (H, A, B, C)."""
+    shape = tf.shape(pictures)
+    picture = tf.reshape(pictures, tf.stack([1, shape[0], 1, -1]))
+    rows = _rows(picture, count, scale=tf.stack([scale, 1.0]), translation=tf.stack([translation, 0.0]))
+    return tf.reshape(rows, tf.concat([[count], shape[1:]], axis=0))
 
 
 def _rows(picture: tf.Tensor, count: int, *, scale: tf.Tensor, translation: tf.Tensor) -> tf.Tensor:

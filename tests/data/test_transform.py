@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from kerasvision import config as c
 from kerasvision.config.augmentation import RandomResizedCrop
 from kerasvision.config.stages import TransformSettings
+from kerasvision.data import by_batches
 from kerasvision.data.augmentation.crop import random_resized_crop
 from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
@@ -30,6 +31,22 @@ UNIT = np.stack(COLOUR) / 255.0
 
 def settings(scale, *, color_mode="rgb", image_size=(5, 4), **options):
     return c.Transform(image_size=image_size, scale=scale, color_mode=color_mode, **options)
+
+
+@pytest.mark.parametrize(
+    ("color_mode", "options"),
+    [
+        ("rgb", {"image_size": (5, 4)}),
+        ("grayscale", {"image_size": (8, 8), "fit": "pad"}),
+        ("rgb", {"image_size": (3, 3), "fit": "crop", "crop_fraction": 0.75}),
+    ],
+)
+def test_statistics_of_many_small_images_are_those_of_single_ones(color_mode, options, monkeypatch):
+    alone = fit("whiten", COLOUR, color_mode=color_mode, **options)
+    monkeypatch.setattr(by_batches, "FEWEST", len(COLOUR))
+    together = fit("whiten", COLOUR, color_mode=color_mode, **options)
+    for part in ("offset", "divisor", "axes"):
+        np.testing.assert_allclose(getattr(together, part), getattr(alone, part), rtol=1e-9)
 
 
 def transformed(transform, images):

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +12,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerasvision.config.example_parts import IGNORED
+from kerasvision.data.by_batches import by_batches
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.map_statistics import NO_PIXELS, PixelCounts, pixel_counts
 from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.data.measuring.object_statistics import NO_BOXES, Boxes
 from kerasvision.errors import DataError
+from kerasvision.ops.alike import decode_alike
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import resize_image
 from kerasvision.progress import bar
@@ -105,35 +109,47 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
 
 
 def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTensor]]:
-    def measure(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        pixels = decode_image(example["image"], color_mode="rgb")
+    def measure(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         exact = tf.cast(pixels, tf.float64)
         small = resize_image(pixels, image_size=(HASHED_SIDE, HASHED_SIDE), fit="stretch")
-        measured = {
-            "id": example["id"],
-            "colour": tf.stack([tf.reduce_mean(exact, axis=(0, 1)), tf.reduce_mean(exact**2, axis=(0, 1))]),
-            "small": tf.cast(tf.round(small), tf.uint8),
-        }
-        if "captions" in example:
-            measured["captions"] = example["captions"]
-        if "objects" in example:
-            measured["objects"], measured["corners"] = example["objects"]["label"], example["objects"]["bbox"]
-            # A TFDS folder that another program wrote may lack these two.
-            measured |= {part: example["objects"][part] for part in ("crowd", "area") if part in example["objects"]}
-        if "label_map" in example:
-            numbers = tf.cast(tf.io.decode_png(example["label_map"], channels=1), tf.int32)
-            counts = tf.math.bincount(numbers, minlength=IGNORED + 1, maxlength=IGNORED + 1)
-            measured["pixels"] = tf.ensure_shape(counts, [IGNORED + 1])
-        return measured
+        means = [tf.reduce_mean(exact, axis=(1, 2)), tf.reduce_mean(exact**2, axis=(1, 2))]
+        return {"colour": tf.stack(means, axis=1), "small": tf.cast(tf.round(small), tf.uint8)}
 
     # One data set of all splits: to make one and its iterator took most of the time for a few hundred images.
-    every = examples.dataset("+".join(examples.splits)).map(
-        tf.function(measure, autograph=False), num_parallel_calls=tf.data.AUTOTUNE
+    every = by_batches(
+        examples.dataset("+".join(examples.splits)),
+        parts=_measured_parts,
+        decode=partial(decode_image, color_mode="rgb"),
+        decode_alike=partial(decode_alike, color_mode="rgb"),
+        measure=measure,
+        batch_size=BATCH_SIZE,
     )
+    if examples.has_label_maps:
+        every = every.map(_with_pixels, num_parallel_calls=tf.data.AUTOTUNE)
     with bar("measuring images", total=sum(examples.count(split) for split in examples.splits)) as advance:
-        for batch in every.ragged_batch(BATCH_SIZE).prefetch(1):
+        for batch in every.prefetch(1):
             yield batch
             advance(len(batch["id"]))
+
+
+def _measured_parts(example: dict[str, Any]) -> dict[str, tf.Tensor]:
+    parts: dict[str, Any] = {key: example[key] for key in ("id", "image", "captions", "label_map") if key in example}
+    if "objects" in example:
+        parts["objects"], parts["corners"] = example["objects"]["label"], example["objects"]["bbox"]
+        # A TFDS folder that another program wrote may lack these two.
+        parts |= {part: example["objects"][part] for part in ("crowd", "area") if part in example["objects"]}
+    return parts
+
+
+def _with_pixels(batch: dict[str, Any]) -> dict[str, Any]:
+    """The batch with `pixels`, int32 (N, 256): how many pixels of its map have which number; in place of the maps."""
+
+    def counted(label_map: tf.Tensor) -> tf.Tensor:
+        numbers = tf.cast(tf.io.decode_png(label_map, channels=1), tf.int32)
+        return tf.ensure_shape(tf.math.bincount(numbers, minlength=IGNORED + 1, maxlength=IGNORED + 1), [IGNORED + 1])
+
+    pixels = tf.map_fn(counted, batch["label_map"], fn_output_signature=tf.int32)
+    return {name: part for name, part in batch.items() if name != "label_map"} | {"pixels": pixels}
 
 
 def _count_objects(batch: dict[str, tf.Tensor | tf.RaggedTensor], found: Measurements) -> None:

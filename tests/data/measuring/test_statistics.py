@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from kerasvision.data import by_batches
 from kerasvision.data.measuring.statistics import Statistics, compute_statistics, labels_table, save_statistics_tables
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
@@ -245,6 +246,17 @@ def test_images_that_look_alike_are_grouped_and_their_splits_compared(of_describ
     assert statistics.near_duplicates == statistics.near_shared_between_splits == [["3", "4"]]
     assert images.set_index("id")["near_group"].to_dict() == {"1": -1, "2": -1, "3": 0, "4": 0}
     assert statistics.duplicates == []
+
+
+def test_many_small_images_of_one_size_have_the_statistics_of_single_ones(make_examples, manifest_of, tmp_path, monkeypatch):
+    images = [(str(number), colour(9, 7), "ab"[number % 2]) for number in range(40)]
+    example_set = make_examples(tmp_path / "data", train=images[:30], test=[*images[30:], ("other", colour(5, 5), "a")])
+    manifest = manifest_of(example_set)
+    statistics, table = compute_statistics(example_set, manifest)
+    monkeypatch.setattr(by_batches, "FEWEST", 41)
+    again, same_table = compute_statistics(example_set, manifest)
+    assert again == statistics
+    pd.testing.assert_frame_equal(same_table, table)
 
 
 def test_aspect_is_width_over_height(computed):
