@@ -193,6 +193,15 @@ def test_many_give_the_same_as_one_by_one_and_in_order(mixed):
     assert faults["large"] is None and faults["cut"] == "truncated or corrupt PNG"
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 64])
+def test_small_files_decoded_together_have_the_facts_of_single_ones(mixed, size, monkeypatch):
+    monkeypatch.setattr(inspection, "FIRST_GROUPS", 0)
+    monkeypatch.setattr(inspection, "GROUP_FILES", size)
+    sound = [(f"sound {key}", data) for key, data in mixed if not inspect(data).fault]
+    items = [*sound, *mixed, *sound]  # groups without a damaged file, and groups with one
+    assert list(inspect_images(items, max_pixels=LIMIT)) == [(key, data, inspect(data)) for key, data in items]
+
+
 def test_no_more_than_a_few_are_held_at_once(mixed):
     read = itertools.count()
     data = dict(mixed)["large"]
