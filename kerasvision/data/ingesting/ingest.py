@@ -1,6 +1,7 @@
 """From a source to examples on disk: every image is inspected once, and unusable images are listed.
 
-The source is read twice, and no image stays in memory: once to inspect the images, and once to write the usable ones.
+The source is read twice: once to inspect the images, and once to write the usable ones. Images that are made, not read, are
+kept in between, in at most 64 MB; no other image stays in memory.
 """
 
 import re
@@ -24,6 +25,7 @@ from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
 from kerasvision.data.inspecting.label_maps import encode_map, name_of
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
+from kerasvision.data.repeatable import KeptImages
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.progress import bar, say
@@ -78,14 +80,15 @@ def ingest(
     """
     if previous is not None and not previous.span.exists():
         previous = None  # examples of an older version, without spans: this is the first span
-    scanned = scan_source(_records(source), max_pixels=policy.max_pixels)
+    kept = KeptImages()
+    scanned = scan_source(kept.first_reading(_records(source)), max_pixels=policy.max_pixels)
     table = scanned.table
     sound = table["fault"] == ""
     unmatched = _leave_out(table, policy.quarantine_file)
     _split(table, splits, sound, previous)
     _refuse_if_too_bad(table, policy)
     _refuse_if_nothing_is_left(table)
-    _write(_records(source), scanned, data)
+    _write(kept.second_reading(_records(source)), scanned, data)
     table.to_parquet(manifest, index=False)
     new = next_span(table, previous=previous, splits=splits)
     new.save(span)

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from kerasvision.config.sources import Digits
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
+from kerasvision.data.repeatable import Repeatable
 
 
 def read_digits(settings: Digits) -> Iterator[Record]:
@@ -20,4 +21,4 @@ def read_digits(settings: Digits) -> Iterator[Record]:
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     for number, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
-        yield Record(f"{number:04d}.png", partial(encode_png, image), str(label))
+        yield Record(f"{number:04d}.png", Repeatable(partial(encode_png, image)), str(label))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kerasvision.config.sources import Idx
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
+from kerasvision.data.repeatable import Repeatable
 from kerasvision.errors import DataError
 
 UNSIGNED_BYTE = 0x08
@@ -37,7 +38,7 @@ def read_idx(settings: Idx) -> Iterator[Record]:
         if highest >= len(names):
             raise DataError(f"label {highest} has no name", hint=f"name it in source.class_names, which has {len(names)}")
         for number in range(min(len(images), settings.max_examples or len(images))):
-            content = partial(encode_png, images[number])
+            content = Repeatable(partial(encode_png, images[number]))
             yield Record(f"{split}/{number:05d}.png", content, names[labels[number]], split)
 
 

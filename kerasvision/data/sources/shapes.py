@@ -8,6 +8,7 @@ import numpy as np
 from kerasvision.config.sources import Shapes
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
+from kerasvision.data.repeatable import Repeatable
 from kerasvision.data.sources.shape_captions import captions_of
 from kerasvision.data.sources.shape_scenes import Draws, make_scene
 
@@ -26,7 +27,7 @@ def read_shapes(settings: Shapes) -> Iterator[Record]:
         scene = make_scene(settings, number)
         yield Record(
             f"{number:07d}.png",
-            partial(scene_png, settings, number),
+            Repeatable(partial(scene_png, settings, number)),
             scene.shapes[0].name,
             captions=captions_of(scene, Draws(settings.seed, number, WORDS)),
             objects=tuple(

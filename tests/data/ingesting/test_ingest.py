@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from functools import partialmethod
 from typing import ClassVar
 
 import pandas as pd
@@ -14,6 +15,7 @@ from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import class_order, ingest
 from kerasvision.data.records import Object, Record
+from kerasvision.data.repeatable import BYTES_BESIDES, KeptImages, Repeatable
 from kerasvision.errors import DataError, StageError
 
 # Every function of tests/faults/make_images.py that makes an unusable file, and the fault that the manifest must state.
@@ -273,6 +275,44 @@ def test_an_image_that_changes_between_the_two_readings_is_refused(second, messa
     contents = [lambda number=number: png(number) for number in range(20)]
     contents[5] = lambda: next(readings)()
     with pytest.raises(StageError, match=message):
+        run(give(contents), tmp_path)
+
+
+def counting(made, number):
+    """A content that never changes, and counts how often it is made."""
+
+    def make():
+        made[number] = made.get(number, 0) + 1
+        return png(number)
+
+    return Repeatable(make)
+
+
+def test_images_that_never_change_are_made_once_and_written_as_they_were(tmp_path):
+    made = {}
+    _, data = run(give([counting(made, number) for number in range(12)]), tmp_path / "made")
+    assert made == dict.fromkeys(range(12), 1)
+    _, again = run(give([lambda number=number: png(number) for number in range(12)]), tmp_path / "read")
+    assert written(data) == written(again)
+
+
+def test_images_that_find_no_room_are_made_twice(tmp_path, monkeypatch):
+    room = sum(len(png(number)) + BYTES_BESIDES for number in range(5))
+    monkeypatch.setattr(KeptImages, "__init__", partialmethod(KeptImages.__init__, most_bytes=room))
+    made = {}
+    _, data = run(give([counting(made, number) for number in range(12)]), tmp_path)
+    assert made == dict.fromkeys(range(5), 1) | dict.fromkeys(range(5, 12), 2)
+    assert {name: image for name, (_, image, _) in written(data).items()} == {
+        f"{number:02d}": png(number) for number in range(12)
+    }
+
+
+def test_an_image_that_is_said_never_to_change_and_does_is_refused_if_it_is_made_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(KeptImages, "__init__", partialmethod(KeptImages.__init__, most_bytes=0))
+    readings = iter([png(5), png(99)])
+    contents = [counting({}, number) for number in range(20)]
+    contents[5] = Repeatable(lambda: next(readings))
+    with pytest.raises(StageError, match="^05 changed while it was read. Run again.$"):
         run(give(contents), tmp_path)
 
 
