@@ -43,14 +43,14 @@ from pathlib import Path
 import pandas as pd
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.page import write_statistics_page
-from kerasvision.data.measuring.statistics import compute_statistics, save_tables
+from kerasvision.data.measuring.statistics import compute_statistics, save_statistics_tables
 folder = Path(sys.argv[1])
 began = time.perf_counter()
 examples = ExampleSet(folder / "data")
 statistics, images = compute_statistics(examples, pd.read_parquet(folder / "manifest.parquet"))
 computed = time.perf_counter() - began
 images.to_parquet(folder / "images.parquet", index=False)
-save_tables(statistics, images, examples=examples, folder=folder)
+save_statistics_tables(statistics, images, examples=examples, folder=folder)
 write_statistics_page(statistics, images, examples=examples, file=folder / "statistics.html")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 written = time.perf_counter() - began - computed
