@@ -27,6 +27,8 @@ MOST_SHARES = 2
 COLOURS = 10
 MASK_OPACITY = 0.35
 MOST_IN_LEGEND = 20
+# About how many letters of a legend are an inch wide, and how many letters its coloured mark replaces.
+LETTERS_PER_INCH, LEGEND_MARK = 11, 6
 
 
 def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, file: Path) -> None:
@@ -62,7 +64,9 @@ def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform
 
 def _add_legend(figure: Figure, colours: Mapping[str, str]) -> None:
     handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
-    legend = figure.legend(handles, list(colours), loc="outside lower center", ncols=COLOURS, frameon=False)
+    longest = LEGEND_MARK + max(map(len, colours), default=0)
+    columns = max(1, min(COLOURS, int(figure.get_figwidth() * LETTERS_PER_INCH / longest)))
+    legend = figure.legend(handles, list(colours), loc="outside lower center", ncols=columns, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
 

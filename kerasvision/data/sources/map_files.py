@@ -102,13 +102,15 @@ def _numbers_in_colour(image: Image.Image) -> NDArray[np.integer]:
 
 def _numbers_of_colours(image: Image.Image, colours: Colours, named_in: str) -> NDArray[np.integer]:
     pixels = _packed(np.asarray(image.convert("RGB")))
-    found, places = np.unique(pixels, return_inverse=True)
-    unknown = [colour for colour in found.tolist() if colour not in colours]
-    if unknown:
-        named = shortened(map(_shown, unknown), most=NAMED)
+    # A place for every possible colour: the system gives memory only to the few that are used, and nothing is sorted.
+    table = np.zeros(1 << 24, np.int32)
+    for colour, number in colours.items():
+        table[colour] = number + 1
+    numbers = table[pixels]
+    if not numbers.all():
+        named = shortened(map(_shown, np.unique(pixels[numbers == 0]).tolist()), most=NAMED)
         raise UnusableMap(f"has colours that {named_in} does not name: {named}")
-    numbers = np.array([colours[colour] for colour in found.tolist()])
-    return numbers[places.reshape(pixels.shape)]
+    return numbers - 1
 
 
 def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
