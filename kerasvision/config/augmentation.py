@@ -49,6 +49,8 @@ class Augmentation(Component):
 class PadCrop(Augmentation):
     """Pad every side by `pad` pixels with the values of the image's border, then crop to the old size at a random place.
 
+    Pixels that repeat the border belong to no object, and a label map says nothing about them.
+
     Source: the CIFAR-10 recipe of He et al., 2015, section 4.2 (pad 4), which pads with zeros.
     """
 

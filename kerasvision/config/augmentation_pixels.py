@@ -104,7 +104,7 @@ class GaussianBlur(Augmentation):
 class RandomErasing(Augmentation):
     """Cover a random rectangle at a random place inside the image. Objects that it covers completely are removed.
 
-    A side that is longer than the image's is shortened to fit; the paper draws again instead.
+    A label map says nothing about the pixels that it covers: they become 255. A side that is longer than the image's is shortened to fit; the paper draws again instead.
 
     Source: Zhong et al., 2017, https://arxiv.org/abs/1708.04896, algorithm 1 and section 4.2 (the defaults).
     """
@@ -126,7 +126,7 @@ class RandomErasing(Augmentation):
 class Cutout(Augmentation):
     """Cover a square whose center is anywhere in the image, so part of the square may be outside.
 
-    Objects that it covers completely are removed.
+    Objects that it covers completely are removed, and a label map says nothing about the pixels that it covers.
 
     Source: DeVries & Taylor, 2017, https://arxiv.org/abs/1708.04552, section 3.2; 16 pixels for CIFAR-10, 8 for CIFAR-100.
     The paper fills with the mean of the data.
