@@ -104,7 +104,8 @@ class GaussianBlur(Augmentation):
 class RandomErasing(Augmentation):
     """Cover a random rectangle at a random place inside the image. Objects that it covers completely are removed.
 
-    A label map says nothing about the pixels that it covers: they become 255. A side that is longer than the image's is shortened to fit; the paper draws again instead.
+    A label map says nothing about the pixels that it covers: they become 255. A side that is longer than the image's is
+    shortened to fit; the paper draws again instead.
 
     Source: Zhong et al., 2017, https://arxiv.org/abs/1708.04896, algorithm 1 and section 4.2 (the defaults).
     """
