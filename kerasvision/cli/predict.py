@@ -57,6 +57,18 @@ CocoImages = Annotated[
         help="With --coco: annotations in COCO's form, whose numbers of images and categories are used.",
     ),
 ]
+Heat = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="For a classifier: also draw where in each image it sees a class, into this new folder."
+    ),
+]
+Network = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --heat: the .keras file of the training of this saved model.")
+]
+HeatClass = Annotated[
+    str | None, typer.Option("--class", metavar="LABEL", help="With --heat: this class, instead of the best one.")
+]
 LeastScore = Annotated[
     float | None,
     typer.Option(
@@ -78,6 +90,9 @@ def predict(
     draw: Draw = None,
     maps: AnswerMaps = None,
     tiles: Tiles = None,
+    heat: Heat = None,
+    network: Network = None,
+    heat_class: HeatClass = None,
     coco: Coco = None,
     coco_images: CocoImages = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, with all outputs.")] = False,
@@ -93,6 +108,7 @@ def predict(
 ) -> None:
     """Predict images with a saved model: print a line for each, or write a file for any number of them."""
     _refuse_unfit(out=out, as_json=as_json, strict=strict, each=each, coco=coco, coco_images=coco_images)
+    _refuse_half(heat=heat, network=network, heat_class=heat_class)
     from kerasvision.config.inference import asked_for
 
     def listed() -> "Iterator[Listed]":
@@ -100,6 +116,10 @@ def predict(
 
     model = _model(saved_model, tiles=tiles)
     writers = _writers(model, draw=draw, maps=maps, coco=coco, coco_images=coco_images, least_score=least_score)
+    if heat is not None and network is not None:
+        from kerasvision.export.asking.heat import HeatPictures
+
+        writers.append(HeatPictures(heat, saved_model=model.folder, network=network, label=heat_class))
     if out is not None:
         from kerasvision.export.asking.bulk import predict_to_file
 
@@ -141,6 +161,18 @@ def _refuse_unfit(
         from kerasvision.export.asking.bulk import check_out
 
         check_out(out)
+
+
+def _refuse_half(*, heat: Path | None, network: Path | None, heat_class: str | None) -> None:
+    """Rejects --heat without a network, and what only --heat uses without it."""
+    if heat is not None and network is None:
+        raise ConfigError(
+            "--heat requires --network, the .keras file of the training; a saved model has no layers to convert",
+            hint="it is runs/artifacts/<pipeline>/trainer/model/<number>/Format-Keras/<name>.keras",
+        )
+    for option, value in (("--network", network), ("--class", heat_class)):
+        if heat is None and value is not None:
+            raise ConfigError(f"{option} requires --heat")
 
 
 def _writers(

@@ -10,3 +10,5 @@ TENSOR_INPUT = "image"
 VALID = "valid"
 # Strings of an output whose name ends like this are bytes, not text; REST sends them as base64, as TensorFlow Serving does.
 BYTES_SUFFIX = "_bytes"
+# Of a SavedModel: the transform that its network was trained with, which is also part of its graph.
+TRANSFORM_FILE = "assets.extra/transform.json"

@@ -21,13 +21,11 @@ MOST_LETTERS = 80
 QUALITY = 92
 
 
-class AnswerPictures(ABC):
+class PictureFolder(ABC):
     """Writes `000001_cat.jpg` for the first image, and so on. The numbers are those of the listing, so no two names collide.
 
     Args:
         folder: is created; it must be empty if it exists.
-        presentation: makes the pictures.
-        least_score: what has a lower score is left out.
 
     Raises:
         ConfigError: the folder contains something, or is a file.
@@ -37,8 +35,8 @@ class AnswerPictures(ABC):
     suffix: ClassVar[str]
     noun: ClassVar[str]
 
-    def __init__(self, folder: Path, *, presentation: Presentation, least_score: float) -> None:
-        self._folder, self._presentation, self._least_score = folder, presentation, least_score
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._number = self._written = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +52,11 @@ class AnswerPictures(ABC):
 
     @abstractmethod
     def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
-        """The picture for an image and its answer."""
+        """The picture for an image and what `kept` returned for its answer."""
+
+    def kept(self, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a picture shows of an answer; by default all of it."""
+        return outputs
 
     def add(self, image: Listed, outputs: Mapping[str, Any] | None) -> None:
         """Writes the picture for the next image; None for an image without an answer, which has no picture.
@@ -65,7 +67,7 @@ class AnswerPictures(ABC):
         self._number += 1
         if outputs is None:
             return
-        kept = self._presentation.kept(outputs, least_score=self._least_score)
+        kept = self.kept(outputs)
         try:
             made = self.picture(image, kept)
             made.save(self._folder / picture_name(self._number, image.path, suffix=self.suffix), quality=QUALITY)
@@ -77,6 +79,24 @@ class AnswerPictures(ABC):
     def finish(self) -> str:
         """A line about what was written."""
         return f"{self.noun} in {self._folder}: {self._written:,}"
+
+
+class AnswerPictures(PictureFolder):
+    """Pictures that a presentation makes.
+
+    Args:
+        folder: see `PictureFolder`.
+        presentation: makes the pictures.
+        least_score: what has a lower score is left out.
+    """
+
+    def __init__(self, folder: Path, *, presentation: Presentation, least_score: float) -> None:
+        super().__init__(folder)
+        self._presentation, self._least_score = presentation, least_score
+
+    def kept(self, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What has at least the least score."""
+        return self._presentation.kept(outputs, least_score=self._least_score)
 
 
 class Pictures(AnswerPictures):

@@ -26,6 +26,7 @@ from kerasvision.served.signatures import (
     BYTES_SUFFIX,
     TENSOR_INPUT,
     TENSOR_SIGNATURE,
+    TRANSFORM_FILE,
     VALID,
 )
 from kerasvision.tasks.base import ExtraSignature, Predictions, Task
@@ -56,7 +57,8 @@ def export_saved_model(
             answer about the image alone, without the views of `test_time`.
 
     In addition to the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this description as
-    data, with the meaning of each output; `assets.extra/tf_serving_warmup_requests`; and if the task has its own way to show
+    data, with the meaning of each output; `assets.extra/transform.json`, the transform as data;
+    `assets.extra/tf_serving_warmup_requests`; and if the task has its own way to show
     the answers, `assets.extra/answers.json`.
 
     Args:
@@ -95,6 +97,7 @@ def export_saved_model(
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
     text = json.dumps(described, indent=2, ensure_ascii=False)
     (folder / "assets.extra" / "signatures.json").write_text(text + "\n", encoding="utf-8")
+    transform.save(folder / TRANSFORM_FILE)
     if presentation := task.presentation():
         known = {label: category_ids[label] for label in task.classes if label in category_ids}
         write_answers({**presentation, **({CATEGORY_IDS: known} if known else {})}, folder=folder)

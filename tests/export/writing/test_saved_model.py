@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import operations, read_graph
 from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.served.signatures import TRANSFORM_FILE
 
 ASK = """
 import pathlib, sys
@@ -147,6 +149,10 @@ def test_a_header_of_too_many_pixels_is_refused_undecoded(way, loaded, images):
 
 def test_labels_are_a_file_too(trained):
     assert (trained.saved_model / "assets" / "labels.txt").read_text().splitlines() == ["across", "along", "über Kreuz"]
+
+
+def test_the_transform_is_a_file_too(trained, stripes):
+    assert ImageTransform.load(trained.saved_model / TRANSFORM_FILE) == ImageTransform.load(stripes.transform)
 
 
 def test_signatures_are_described_with_what_each_output_is(trained):
