@@ -95,15 +95,16 @@ def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Pat
 
 def _write_for_maps(name: str, source: "Source", *, images: Path, folder: Path, minutes: float | None) -> None:
     from kerasvision.data.maps_look import look_at_maps
+    from kerasvision.data.recipes import installed_network
     from kerasvision.data.recipes_maps import choose_for_maps
     from kerasvision.data.scaffold import new_file, pipeline_text
 
-    file, look = new_file(name, folder=folder), look_at_maps(source, images=images)
-    recipe, time = choose_for_maps(look), None
+    file, look, network = new_file(name, folder=folder), look_at_maps(source, images=images), installed_network()
+    recipe, time = choose_for_maps(look, network=network), None
     if minutes is not None:
         time = _measured(pipeline_text(name, look=look, recipe=recipe), None)
         epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
-        recipe = choose_for_maps(look, epochs=epochs)
+        recipe = choose_for_maps(look, network=network, epochs=epochs)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "maps with it"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"

@@ -164,7 +164,7 @@ def test_of_images_with_maps_the_classes_are_described(new, maps):
         "share of the pixels of 20 maps: 0 50.0%, 1 47.5%, 2 2.5%",
         "splits: train 15, validation 2, test 3",
     ]
-    assert printed[10].startswith("recipe: a quarter of U-Net, from nothing, at 48 x 48 pixels, because ")
+    assert printed[10].startswith("recipe: a quarter of U-Net, from nothing, at 64 x 64 pixels, because ")
     assert "  kerasvision run pipelines/streets.py" in printed
 
 

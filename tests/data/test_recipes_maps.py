@@ -28,19 +28,33 @@ def look(images=1000, *, side=640, shares=None, given=None, is_grey=False):
     )
 
 
-def chosen(one):
+def chosen(one, network=None):
     """The text of the pipeline file that is written, and its settings."""
-    text = pipeline_text("new", look=one, recipe=choose_for_maps(one))
+    text = pipeline_text("new", look=one, recipe=choose_for_maps(one, network=network))
     space = {}
     exec(compile(text, "new.py", "exec"), space)
     return " ".join(text.replace("#", "").split()), space["EXPERIMENT"]
 
 
-@pytest.mark.parametrize(("side", "expected"), [(640, 192), (100, 112), (64, 64), (10, 32)])
-def test_the_image_size_follows_the_photos_in_steps_of_16(side, expected):
+@pytest.mark.parametrize(("side", "expected"), [(640, 192), (100, 128), (64, 64), (10, 32)])
+def test_the_image_size_follows_the_photos_in_steps_of_32(side, expected):
     _, experiment = chosen(look(side=side))
     assert experiment.transform.image_size == (expected, expected)
     assert (experiment.transform.fit, experiment.model.name) == ("pad", "unet")
+
+
+def test_photos_begin_with_installed_weights():
+    text, experiment = chosen(look(is_grey=True), "efficientnet_lite0")
+    assert "It trains FCN-8s on efficientnet_lite0, which begins with ImageNet weights, at 320 x 320 pixels" in text
+    assert (experiment.model.name, experiment.model.weights) == ("fcn8s", "imagenet")
+    assert experiment.model.options["backbone"] == "efficientnet_lite0"
+    assert (experiment.transform.image_size, experiment.transform.color_mode) == ((320, 320), "rgb")
+
+
+def test_small_images_are_trained_from_nothing_though_weights_are_installed():
+    text, experiment = chosen(look(side=96), "efficientnet_lite0")
+    assert (experiment.model.name, experiment.model.weights) == ("unet", None)
+    assert "too few for networks made for photos" in text
 
 
 def test_the_gate_is_above_what_the_commonest_class_alone_reaches():
@@ -74,4 +88,4 @@ def test_the_splits_of_the_folder_are_kept():
 )
 def test_too_little_is_refused(one, message):
     with pytest.raises(DataError, match=message):
-        choose_for_maps(one)
+        choose_for_maps(one, network=None)

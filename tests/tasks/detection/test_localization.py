@@ -8,6 +8,8 @@ from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.detection.localization import localization_losses
+from kerasvision.tasks.detection.presentation import LocatedObject
+from kerasvision.tasks.presentation import presentation_of
 
 NAMES = ("cat", "dog")
 NONE = [0.0, 0, 0, 0]
@@ -59,6 +61,13 @@ def test_every_loss_has_a_finite_gradient_without_objects_and_for_boxes_of_no_ar
         found = localization_losses(c.Localization(loss=loss))(targets, outputs, training=True)
     gradients = tape.gradient(found, outputs)
     assert all(np.isfinite(part.numpy()).all() for part in (found, *gradients.values()))
+
+
+def test_answers_of_every_network_are_shown_as_one_located_object():
+    """A network without classes answers with the box alone, and `placed_back` adds the size."""
+    task = make_task(c.Localization(), NAMES)
+    assert isinstance(presentation_of(task.presentation(), outputs=["box", "image_size"], where="it"), LocatedObject)
+    assert set(LocatedObject.needs) <= set(task.output_descriptions())
 
 
 def test_judgement_is_that_of_a_hand_count():
