@@ -5,12 +5,15 @@ the rows, several at a time, skips those that raise an error, and says which row
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import tensorflow as tf
 
+from kerasvision.ops.headers import begins, byte_values
 from kerasvision.ops.places import Places
 from kerasvision.ops.readable import only_readable
 from kerasvision.ops.resize import Placement
+from kerasvision.ops.tracing import not_inlined
 
 # From the bytes of an image to float32 (H, W, C), where the upright image lies in it, and the image's size, int32 (2,).
 Decode = Callable[[tf.Tensor], tuple[tf.Tensor, Placement, tf.Tensor]]
@@ -36,17 +39,25 @@ def decoded_rows(
     """
     count = tf.size(image_bytes, out_type=tf.int64)
 
+    specs = tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)
+
+    @partial(tf.function, autograph=False, input_signature=specs)
     def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, ...]:
         small = tf.debugging.assert_less_equal(claimed_pixels(data), tf.constant(max_pixels, tf.int64))
         with tf.control_dependencies([small]):
             pixels, placement, size = decode(only_readable(data))
             return row, tf.ensure_shape(pixels, shape), tf.stack(placement), size
 
-    rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
-    good = rows.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
-    # A last row that always exists: so there is a batch even if every image is bad, or none was sent.
-    last = tf.data.Dataset.from_tensors((count, tf.zeros(shape), tf.zeros((2, 2)), tf.zeros(2, tf.int32)))
-    numbers, pixels, placements, sizes = good.concatenate(last).batch(count + 1).get_single_element()
+    def batch(parallel: int | None) -> tuple[tf.Tensor, ...]:
+        rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
+        good = rows.map(decoded, num_parallel_calls=parallel).ignore_errors()
+        # A last row that always exists: so there is a batch even if every image is bad, or none was sent.
+        last = tf.data.Dataset.from_tensors((count, tf.zeros(shape), tf.zeros((2, 2)), tf.zeros(2, tf.int32)))
+        found: tuple[tf.Tensor, ...] = good.concatenate(last).batch(count + 1).get_single_element()
+        return found
+
+    # For one image, starting threads would take longer than they save.
+    numbers, pixels, placements, sizes = tf.cond(count == 1, lambda: batch(None), lambda: batch(tf.data.AUTOTUNE))
 
     def spread(values: tf.Tensor, *rest: int) -> tf.Tensor:
         """The values in their rows, without the last row; zeros in bad rows."""
@@ -70,28 +81,38 @@ def claimed_pixels(data: tf.Tensor) -> tf.Tensor:
     >>> int(claimed_pixels(tf.io.encode_jpeg(tf.zeros((7, 300, 1), tf.uint8))))
     2100
     """
-    start = tf.strings.join([tf.strings.substr(data, 0, 30), b"\0" * 30])
-    head = tf.cast(tf.io.decode_raw(start, tf.uint8, fixed_length=30), tf.int64)
+
+    def of_jpeg() -> tf.Tensor:
+        return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64))
+
+    def of_png() -> tf.Tensor:
+        sides = tf.reshape(tf.cast(byte_values(data, 16, 8), tf.int64), [2, 4])
+        return tf.reduce_prod(tf.reduce_sum(sides * [256**power for power in (3, 2, 1, 0)], axis=1))
+
+    return tf.cond(
+        begins(data, b"\xff\xd8\xff"),
+        of_jpeg,
+        lambda: tf.cond(begins(data, b"\x89PNG"), of_png, lambda: _claimed_by_others(data)),
+    )
+
+
+# Not inlined: otherwise the runtime would step through its many small operations for every image.
+@not_inlined
+def _claimed_by_others(data: tf.Tensor) -> tf.Tensor:
+    """The same for a GIF, BMP or WebP; 0 for other files."""
+    head = tf.cast(byte_values(data, 0, 30), tf.int64)
 
     def little(place: int, count: int) -> tf.Tensor:
         return tf.reduce_sum(head[place : place + count] * [256**power for power in range(count)])
 
-    def big(place: int) -> tf.Tensor:
-        return tf.reduce_sum(head[place : place + 4] * [256**power for power in (3, 2, 1, 0)])
-
-    def begins(text: bytes, place: int = 0) -> tf.Tensor:
-        return tf.strings.substr(start, place, len(text)) == text
+    def has(text: bytes, place: int = 0) -> tf.Tensor:
+        return tf.reduce_all(head[place : place + len(text)] == [*text])
 
     # A BMP whose rows go from top to bottom has a negative height.
     rows = tf.minimum(little(22, 4), 2**32 - little(22, 4))
     lossless = (little(21, 4) % 2**14 + 1) * (little(21, 4) // 2**14 % 2**14 + 1)
     lossy = (little(26, 2) % 2**14) * (little(28, 2) % 2**14)
     extended = (little(24, 3) + 1) * (little(27, 3) + 1)
-    webp = tf.where(begins(b"VP8 ", 12), lossy, tf.where(begins(b"VP8L", 12), lossless, extended))
-    kinds = {b"\x89PNG": big(16) * big(20), b"GIF8": little(6, 2) * little(8, 2), b"BM": little(18, 4) * rows, b"RIFF": webp}
-    others = sum(tf.where(begins(name), pixels, 0) for name, pixels in kinds.items())
-
-    def jpeg() -> tf.Tensor:
-        return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64))
-
-    return tf.cond(begins(b"\xff\xd8\xff"), jpeg, lambda: others)
+    webp = tf.where(has(b"VP8 ", 12), lossy, tf.where(has(b"VP8L", 12), lossless, extended))
+    kinds = {b"GIF8": little(6, 2) * little(8, 2), b"BM": little(18, 4) * rows, b"RIFF": webp}
+    return sum(tf.where(has(name), pixels, 0) for name, pixels in kinds.items())
