@@ -18,6 +18,7 @@ from kerasvision.errors import DataError
 
 NAME = "examples"
 VERSION = "1.0.0"
+IDS_AT_ONCE = 1024
 # Parts of the data set's metadata.json.
 CATEGORY_IDS, MAP_CLASSES = "category_ids", "map_classes"
 # A label map has 8 bits, and the number 255 says nothing about a pixel.
@@ -147,6 +148,12 @@ class ExampleSet:
     def encoded_bytes(self, split: str) -> int:
         """The size of a split's examples on disk in bytes, with encoded images; 0 if there is no such split."""
         return int(self._builder.info.splits[split].num_bytes) if split in self.splits else 0
+
+    def ids(self, split: str) -> list[str]:
+        """The ids of a split's examples, in the order of `dataset`."""
+        # In batches, because to hand an example to Python takes longer than to read it.
+        names = self.dataset(split).map(lambda example: example["id"]).batch(IDS_AT_ONCE)
+        return [name.decode() for batch in names.as_numpy_iterator() for name in batch]
 
     def dataset(self, split: str) -> tf.data.Dataset:
         """One example at a time, in the same order every time.

@@ -191,8 +191,7 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
     slices: dict[str, list[Slice]] = {}
     for split in wanted.splits:
         if examples.count(split):
-            ids = [example["id"].decode() for example in examples.dataset(split).as_numpy_iterator()]
-            table = described_examples(examples, manifest, split=split, ids=ids, slices=wanted.slices)
+            table = described_examples(examples, manifest, split=split, ids=examples.ids(split), slices=wanted.slices)
             slices[split] = cut_into_slices(table, bands=wanted.bands, every=every)
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_datasets.core.utils import shard_utils
 
+from kerasvision.data import examples as examples_module
 from kerasvision.data import record_batches
 from kerasvision.data.examples import Example, ExampleSet, ExampleWriter, write_examples
 from kerasvision.data.png import encode_png
@@ -82,6 +83,15 @@ def test_records_read_in_batches_are_those_that_tfds_reads_one_by_one(files, spl
     assert ours.element_spec == theirs.element_spec
     assert int(ours.cardinality()) == int(theirs.cardinality()) == sum(len(rows[name]) for name in split.split("+"))
     assert list(ours.as_numpy_iterator()) == list(theirs.as_numpy_iterator())
+
+
+def test_ids_are_those_of_the_examples_in_order(scenes, monkeypatch):
+    examples = ExampleSet(scenes[0])
+    for at_once in (2, 1024):
+        monkeypatch.setattr(examples_module, "IDS_AT_ONCE", at_once)
+        found = examples.ids("train")
+        assert found == [example["id"].decode() for example in examples.dataset("train").as_numpy_iterator()]
+    assert sorted(found) == ["none", "one", "two"]
 
 
 def test_examples_with_captions_are_left_to_tfds(scenes):
