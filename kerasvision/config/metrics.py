@@ -30,8 +30,9 @@ class Metric(Dependent):
     The function receives three arguments and returns float (R,), the metric for R weightings of the same N examples:
 
     - truth: the right answers. Classification: int (N,), class numbers in the order of labels.txt. Captioning: object (N,),
-      a tuple of str for each image.
+      a tuple of str for each image. Segmentation: int (N, C), the known pixels of each class.
     - answers: of the model. Classification: float32 (N, C), the scores of the classes. Captioning: object (N,), str.
+      Segmentation: int (N, C, C + 1), the known pixels by true and by answered class; the last column is without an answer.
     - weights: float64 (N, R), how much each example counts. For the score itself all are 1. For a resample of the bootstrap
       they say how often each example was drawn, which may be 0.
 

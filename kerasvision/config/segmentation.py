@@ -15,7 +15,7 @@ from kerasvision.errors import ConfigError
 # The metric of a single class, whose name follows in brackets.
 OF_A_CLASS = "iou"
 # The networks of our table that return a map of logits.
-NETWORKS = ("fcn", "fcn32s", "fcn16s", "fcn8s", "unet", "deeplab_v3")
+NETWORKS = ("fcn", "fcn32s", "fcn16s", "fcn8s", "unet", "deconvnet", "deeplab_v3")
 
 
 class PixelClasses(Names):

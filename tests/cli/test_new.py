@@ -55,7 +55,10 @@ def test_what_the_user_must_provide_is_named_until_it_is_there(new, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--example", "digit"], "did you mean 'digits'? The examples are coco_captions, coco_detection, coco_segmentation"),
+        (
+            ["--example", "digit"],
+            "did you mean 'digits'? The examples are coco_captions, coco_detection, coco_segmentation, digits, ",
+        ),
         (["--example", "zzz"], "choose from coco_captions, coco_detection, coco_segmentation, digits, "),
         (["mine", "--example", "digits"], "does not accept NAME; received 'mine'"),
         (["--images", "x", "--example", "digits"], "does not accept --images; received 'x'"),

@@ -48,14 +48,11 @@ def judged_maps(
     every = np.arange(len(ids))
     scores = {name: float(value[0]) for name, value in judged.scores(every, np.ones((len(ids), 1))).items()}
     check_added_scores(settings.metrics, scores, count=len(ids))
-    left_out = {name: _reason(name) for name, value in scores.items() if np.isnan(value)}
-    if settings.background not in classes:
-        left_out["mean_iou_objects"] = f"no class is named {settings.background!r}; see task.background"
     return Judgement(
         scores={name: value for name, value in scores.items() if not np.isnan(value)},
         rows=_rows(ids, judged, predictions),
         tables={"confusion": _confusion(judged), "classes": _class_table(judged)},
-        left_out=left_out,
+        left_out=_left_out(scores, classes, settings),
         weighted_scores=judged.scores,
         within_label=partial(judged.scores, per_class=False),
         evidence=judged.evidence,
@@ -105,6 +102,13 @@ def _class_table(judged: JudgedMaps) -> pd.DataFrame:
         },
         index=pd.Index(judged.classes, name="class"),
     )
+
+
+def _left_out(scores: Mapping[str, float], classes: Sequence[str], settings: c.Segmentation) -> dict[str, str]:
+    left_out = {name: _reason(name) for name, value in scores.items() if np.isnan(value)}
+    if settings.background not in classes:
+        left_out["mean_iou_objects"] = f"no class is named {settings.background!r}; see task.background"
+    return left_out
 
 
 def _reason(metric: str) -> str:
