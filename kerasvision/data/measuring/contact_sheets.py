@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from kerasvision.data.class_colors import painted_map
 from kerasvision.data.examples import EncodedExample, EncodedObjects, ExampleSet
 from kerasvision.data.splits import TRAIN
+from kerasvision.data.tensors import Tensors
 from kerasvision.ops.images import decode_image
 from kerasvision.ops.resize import fitted, place_masks, resize_image
 
@@ -24,6 +25,8 @@ PICTURES_PER_CLASS = 12
 MOST_PICTURES = 600
 PICTURES_OF_ALL = 36
 MOST_BOXES = 30
+# Few, because large images are read as a batch too.
+LOOKED_THROUGH = 16
 
 # Class name, left, top, width, height.
 NamedBox = tuple[str, float, float, float, float]
@@ -98,7 +101,19 @@ def chosen_examples(examples: ExampleSet, ids: Iterable[str]) -> Iterator[Encode
     keys = tf.lookup.KeyValueTensorInitializer(tf.constant(wanted), tf.range(len(wanted), dtype=tf.int64))
     table = tf.lookup.StaticHashTable(keys, default_value=-1)
     for split in examples.splits:
-        yield from examples.dataset(split).filter(lambda example: table.lookup(example["id"]) >= 0).as_numpy_iterator()
+        yield from _only(examples.dataset(split), lambda ids: table.lookup(ids) >= 0).as_numpy_iterator()
+
+
+def _only(examples: tf.data.Dataset, are_wanted: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
+    """The examples with the ids that are wanted. Examples without captions and objects are looked through in batches."""
+
+    def wanted_of(batch: Tensors) -> Tensors:
+        chosen = tf.where(are_wanted(batch["id"]))[:, 0]
+        return {key: tf.gather(part, chosen) for key, part in batch.items()}
+
+    if any(part.shape.rank != 0 for part in tf.nest.flatten(examples.element_spec)):
+        return examples.filter(lambda example: are_wanted(example["id"]))
+    return examples.batch(LOOKED_THROUGH).map(wanted_of).unbatch()
 
 
 def thumbnail_url(pixels: NDArray[np.uint8]) -> str:

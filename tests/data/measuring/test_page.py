@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kerasvision.data.measuring.charts import HEIGHT, histogram
-from kerasvision.data.measuring.contact_sheets import MOST_PICTURES, PICTURES_OF_ALL, ids_to_show, pictures
+from kerasvision.data.measuring.contact_sheets import MOST_PICTURES, PICTURES_OF_ALL, chosen_examples, ids_to_show, pictures
 from kerasvision.data.measuring.page import write_statistics_page
 from kerasvision.data.measuring.statistics import compute_statistics
 
@@ -82,6 +82,16 @@ def test_a_thumbnail_keeps_the_shape_and_small_pictures_their_pixels(make_exampl
     assert (found["large"].height, found["large"].width) == (25, 100)
     data = base64.b64decode(found["small"].url.removeprefix("data:image/png;base64,"))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), small)
+
+
+@pytest.mark.parametrize("said", [(), (["a word"],)], ids=["labels", "captions"])
+def test_the_chosen_examples_come_in_the_order_of_the_data_set(said, make_examples, tmp_path):
+    rows = [(str(number), np.full((4, 4), number, np.uint8), "a", *said) for number in range(50)]
+    example_set = make_examples(tmp_path / "data", train=rows[:40], test=rows[40:])
+    every = [*example_set.ids("train"), *example_set.ids("test")]
+    for wanted in (every[::3], every[-1:], [], ["not there"]):
+        found = [example["id"].decode() for example in chosen_examples(example_set, reversed(wanted))]
+        assert found == [name for name in wanted if name in every]
 
 
 def test_a_thumbnail_of_12_bits_fills_the_range(make_examples, tmp_path):
