@@ -30,6 +30,16 @@ def class_color(number: int) -> str:
     return "#" + "".join(f"{round(255 * share):02x}" for share in rgb)
 
 
+def class_palette() -> NDArray[np.uint8]:
+    """uint8 (256, 3): the colour of each class number; 255, which says nothing, is white.
+
+    >>> class_palette()[[0, 255]].tolist()
+    [[29, 79, 145], [255, 255, 255]]
+    """
+    rows = [bytes.fromhex(class_color(number)[1:]) for number in range(IGNORED)]
+    return np.array([*map(list, rows), [255, 255, 255]], np.uint8)
+
+
 def painted_map(pixels: NDArray[np.float32], numbers: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The image with the colours of its classes over it; a pixel that the map says nothing about stays as it is.
 
@@ -43,7 +53,7 @@ def painted_map(pixels: NDArray[np.float32], numbers: NDArray[np.uint8]) -> NDAr
     >>> painted_map(np.full((1, 2, 3), 100, np.float32), np.uint8([[255, 1]])).tolist()  # #a4271b is 164, 39, 27
     [[[100.0, 100.0, 100.0], [132.0, 69.5, 63.5]]]
     """
-    colors = np.array([list(bytes.fromhex(class_color(number)[1:])) for number in range(IGNORED + 1)], np.float32)
+    colors = class_palette().astype(np.float32)
     share = np.where(numbers == IGNORED, np.float32(0), np.float32(PAINTED))[..., None]
     painted: NDArray[np.float32] = pixels + share * (colors[numbers] - pixels)
     return painted

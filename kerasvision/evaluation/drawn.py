@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from kerasvision.data.class_colors import class_color
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.contact_sheets import (
     LARGE_SIDE,
@@ -21,7 +22,7 @@ from kerasvision.data.measuring.contact_sheets import (
 )
 from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Task
-from kerasvision.tasks.class_maps import ClassMap, class_color, paint_over
+from kerasvision.tasks.class_maps import ClassMap, paint_over
 from kerasvision.tasks.drawing import STYLES, Drawing, Kind, draw_over
 
 MEANINGS = {"truth": "there", "answer": "answered"}

@@ -1,6 +1,5 @@
 """A class for each pixel, as people see it: painted over the image in the colours of the classes, with a legend."""
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,17 +9,13 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.tasks.drawing import LABEL_COLORS, draw_tags, writable
+from kerasvision.config.example_parts import IGNORED
+from kerasvision.data.class_colors import PAINTED, class_color, class_palette
+from kerasvision.tasks.drawing import draw_tags, writable
 
 Pixels = npt.NDArray[np.uint8]
-# A map has 8 bits per pixel. This number says nothing about the pixel.
-IGNORED = 255
-# How much of a painted pixel is its class's colour. Borders between classes have all of it.
-PAINTED = 0.5
 # Widths of borders: a share of the image's longer side.
 BORDER_SHARE = 1 / 400
-# Hues that are this share of the circle apart stay different for any number of classes.
-GOLDEN = 0.618034
 
 
 @dataclass(frozen=True)
@@ -55,21 +50,6 @@ class ClassMap:
         return frozenset(number for number, name in enumerate(self.classes) if name == self.plain) | {IGNORED}
 
 
-def class_color(number: int) -> str:
-    """The colour of a class number in [0, 255], as #rrggbb. White letters are legible on it.
-
-    >>> class_color(0), class_color(10) != class_color(0)
-    ('#1d4f91', True)
-    """
-    if number < len(LABEL_COLORS):
-        return LABEL_COLORS[number]
-    # Later colours have any hue, and are bright and pale by turns. Lighter ones would hide white letters.
-    lightness, saturation = (0.15, 0.85) if number % 2 else (0.19, 0.5)
-    lightness += 0.1 * (number // 2 % 7) / 6
-    rgb = colorsys.hls_to_rgb(number * GOLDEN % 1.0, lightness, saturation)
-    return "#" + "".join(f"{round(255 * share):02x}" for share in rgb)
-
-
 def map_pixels(png: bytes) -> Pixels:
     """uint8 (H, W) of a grey PNG of class numbers."""
     # Pillow would warn of large images, which a map may be.
@@ -96,7 +76,7 @@ def with_palette(pixels: Pixels) -> Image.Image:
     ([[0, 1]], True)
     """
     shown = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
-    shown.putpalette(_palette().ravel().tolist())
+    shown.putpalette(class_palette().ravel().tolist())
     return shown
 
 
@@ -117,7 +97,8 @@ def paint_over(image: Image.Image, pixels: Pixels, *, unpainted: frozenset[int])
     """
     stretched = Image.fromarray(pixels).resize(image.size, Image.Resampling.NEAREST)
     numbers = np.asarray(stretched)
-    colors = _palette()[numbers].astype(np.float32)
+    colors = class_palette()[numbers].astype(np.float32)
+    # Borders between classes have their colour in full.
     shares = np.full(numbers.shape, PAINTED, np.float32)
     shares[_borders(numbers, width=max(1, round(max(image.size) * BORDER_SHARE)))] = 1.0
     shares[np.isin(numbers, list(unpainted))] = 0.0
@@ -144,12 +125,6 @@ def paint_with_legend(image: Image.Image, pixels: Pixels, *, names: Sequence[str
         shown = writable(name, otherwise=f"class {number}") if name else f"class {number}"
         tags.append((f"{shown} {np.mean(pixels == number):.2f}", class_color(number)))
     return draw_tags(painted, tags)
-
-
-def _palette() -> Pixels:
-    """uint8 (256, 3): the colour of each class number; 255, which says nothing, is white."""
-    rows = [bytes.fromhex(class_color(number)[1:]) for number in range(IGNORED)]
-    return np.array([*map(list, rows), [255, 255, 255]], np.uint8)
 
 
 def _borders(numbers: Pixels, *, width: int) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from matplotlib.font_manager import findSystemFonts
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-from kerasvision.data.class_colors import LABEL_COLORS as LABEL_COLORS
+from kerasvision.data.class_colors import LABEL_COLORS
 
 Kind = Literal["found", "false", "missed", "truth"]
 # Widths of lines and heights of letters: a share of the image's longer side, but at least this many pixels.

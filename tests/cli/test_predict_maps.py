@@ -12,8 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kerasvision.cli import app
+from kerasvision.data.class_colors import class_color
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.class_maps import class_color
 
 # The map of an image of 4 x 2 pixels; see tests/export/pixel_classes.py.
 MAP = [[0, 0, 1, 1], [0, 0, 2, 2]]

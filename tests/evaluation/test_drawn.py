@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kerasvision import config as c
+from kerasvision.data.class_colors import class_color
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.png import encode_png
 from kerasvision.data.transform import ImageTransform
@@ -18,7 +19,7 @@ from kerasvision.evaluation.gate import judge
 from kerasvision.evaluation.page import Findings, top_losses, write_evaluation_page
 from kerasvision.evaluation.samples import samples
 from kerasvision.tasks.base import Illustration, Judgement
-from kerasvision.tasks.class_maps import ClassMap, class_color
+from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.classification.task import ClassificationTask
 from kerasvision.tasks.drawing import Drawing
 

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from kerasvision.data.class_colors import class_color
 from kerasvision.served.answers import write_answers
-from kerasvision.tasks.class_maps import class_color
 from kerasvision.tasks.detection.presentation import ANSWER
 
 CHROMIUM = shutil.which("chromium")

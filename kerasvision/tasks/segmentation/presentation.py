@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from kerasvision.data.class_colors import class_color
 from kerasvision.data.png import encode_png
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.class_maps import class_color, map_pixels, paint_with_legend, with_palette
+from kerasvision.tasks.class_maps import map_pixels, paint_with_legend, with_palette
 from kerasvision.tasks.presentation import NAME, Outputs, Presentation
 
 PIXEL_CLASSES = "pixel_classes"

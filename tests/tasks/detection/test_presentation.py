@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerasvision.data.class_colors import LABEL_COLORS
 from kerasvision.tasks import drawing
 from kerasvision.tasks.detection.presentation import ANSWER, ANSWERS, FoundObjects, LocatedObject
-from kerasvision.tasks.drawing import LABEL_COLORS, STYLES, Drawing, draw_over, writable
+from kerasvision.tasks.drawing import STYLES, Drawing, draw_over, writable
 
 
 @pytest.fixture

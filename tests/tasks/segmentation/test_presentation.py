@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 
 from kerasvision import config as c
+from kerasvision.data.class_colors import class_color
 from kerasvision.data.png import encode_png
 from kerasvision.tasks.base import make_task
-from kerasvision.tasks.class_maps import ClassMap, class_color, paint_over, paint_with_legend
+from kerasvision.tasks.class_maps import ClassMap, paint_over, paint_with_legend
 from kerasvision.tasks.presentation import presentation_of
 from kerasvision.tasks.segmentation.presentation import PixelClasses, answers_of
 
