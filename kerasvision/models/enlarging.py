@@ -70,11 +70,12 @@ def resized(x: KerasTensor, *, image: KerasTensor, stride: int, name: str) -> Ke
     return ops.image.resize(x, sides, interpolation="bilinear")
 
 
-def fitted(x: KerasTensor, *, like: KerasTensor, name: str) -> KerasTensor:
+def fitted(x: KerasTensor, *, like: KerasTensor, dtype: str | None = None, name: str) -> KerasTensor:
     """The map x, enlarged to about the size of `like`, at its size.
 
     From float32 (N, h, w, C) to (N, H, W, C), where `like` is (N, H, W, any). Rows beyond H are cut; if there are fewer, the
-    last one is repeated. The same holds for columns. Where the sizes are not known, x itself is returned.
+    last one is repeated. The same holds for columns. Where the sizes are not known, x itself is returned. `dtype` is that of
+    the layers; None is that of the current policy.
     """
     sides = sides_of(like.shape[1:])
     if sides is None:
@@ -82,20 +83,20 @@ def fitted(x: KerasTensor, *, like: KerasTensor, name: str) -> KerasTensor:
     height, width = sides
     surplus = max(x.shape[1] - height, 0), max(x.shape[2] - width, 0)
     if any(surplus):
-        x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), name=f"{name}_cut")(x)
-    x = lengthened(x, height - x.shape[1], axis=1, name=f"{name}_rows")
-    return lengthened(x, width - x.shape[2], axis=2, name=f"{name}_columns")
+        x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype=dtype, name=f"{name}_cut")(x)
+    x = lengthened(x, height - x.shape[1], axis=1, dtype=dtype, name=f"{name}_rows")
+    return lengthened(x, width - x.shape[2], axis=2, dtype=dtype, name=f"{name}_columns")
 
 
-def lengthened(x: KerasTensor, missing: int, *, axis: Literal[1, 2], name: str) -> KerasTensor:
+def lengthened(x: KerasTensor, missing: int, *, axis: Literal[1, 2], dtype: str | None, name: str) -> KerasTensor:
     """The map x, float32 (N, H, W, C), whose last row (axis 1) or column (axis 2) is repeated `missing` times."""
     if not missing:
         return x
     before = x.shape[axis] - 1
     cut, times = (((before, 0), (0, 0)), (missing, 1)) if axis == 1 else (((0, 0), (before, 0)), (1, missing))
-    last = layers.Cropping2D(cut, name=f"{name}_last")(x)
-    last = layers.UpSampling2D(times, name=f"{name}_repeated")(last) if missing > 1 else last
-    return layers.Concatenate(axis, name=name)([x, last])
+    last = layers.Cropping2D(cut, dtype=dtype, name=f"{name}_last")(x)
+    last = layers.UpSampling2D(times, dtype=dtype, name=f"{name}_repeated")(last) if missing > 1 else last
+    return layers.Concatenate(axis, dtype=dtype, name=name)([x, last])
 
 
 def sides_of(image_shape: AnyShape) -> tuple[int, int] | None:

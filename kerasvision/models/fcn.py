@@ -58,10 +58,11 @@ def added_scores(scores: KerasTensor, finer: KerasTensor, *, level: int, upsampl
         float32 (N, H, W, num_classes).
     """
     scores = upsampled(scores, stride=2, upsampling=upsampling, name=f"score{level + 1}_up")
-    scores = fitted(scores, like=finer, name=f"score{level + 1}")
+    dtype = keras.config.floatx()
+    scores = fitted(scores, like=finer, dtype=dtype, name=f"score{level + 1}")
     # Zeros, so that training begins with the coarser network's answers, as in the paper.
     own = map_logits(finer, num_classes=scores.shape[-1], kernel_initializer="zeros", name=f"score{level}")
-    return layers.Add(name=f"score{level}_add")([scores, own])
+    return layers.Add(dtype=dtype, name=f"score{level}_add")([scores, own])
 
 
 def skip_fcn(
@@ -114,7 +115,8 @@ def skip_fcn(
     for level, feature_map in zip(range(4, finest - 1, -1), finer, strict=True):
         scores = added_scores(scores, feature_map, level=level, upsampling=upsampling)
     logits = upsampled(scores, stride=2**finest, upsampling=upsampling, name="logits")
-    return keras.Model(network.input, fitted(logits, like=network.input, name="logits"), name=name)
+    logits = fitted(logits, like=network.input, dtype=keras.config.floatx(), name="logits")
+    return keras.Model(network.input, logits, name=name)
 
 
 @options_of(skip_fcn)

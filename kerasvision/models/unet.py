@@ -206,4 +206,5 @@ def _middle(logits: KerasTensor, image: KerasTensor) -> KerasTensor:
     surplus = [have - want for have, want in zip(logits.shape[1:3], image.shape[1:3], strict=True)]
     if not any(surplus):
         return logits
-    return layers.Cropping2D(tuple((pixels // 2, (pixels + 1) // 2) for pixels in surplus), name="middle")(logits)
+    borders = tuple((pixels // 2, (pixels + 1) // 2) for pixels in surplus)
+    return layers.Cropping2D(borders, dtype=keras.config.floatx(), name="middle")(logits)

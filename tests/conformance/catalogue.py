@@ -211,9 +211,9 @@ NETWORKS = [
     Network("fcn16s", (32, 40, 3), {**SMALL_FCN, "upsampling": "fixed"}, slow=True, per_pixel=True),
     Network("fcn8s", (32, 40, 3), {**SMALL_FCN, "hidden": 8}, per_pixel=True),
     Network("fcn", (32, 32, 3), SMALL_DILATED, per_pixel=True),
-    Network("deconvnet", (32, 64, 3), {"width": 1 / 64}, per_pixel=True, idle=r"conv\d?/bias"),
+    Network("deconvnet", (32, 64, 3), {"width": 1 / 16}, per_pixel=True, idle=r"conv\d?/bias"),
     Network(
-        "deconvnet", (32, 64, 3), {"width": 1 / 64, "unpooling": "nearest"}, slow=True, per_pixel=True, idle=r"conv\d?/bias"
+        "deconvnet", (32, 64, 3), {"width": 1 / 16, "unpooling": "nearest"}, slow=True, per_pixel=True, idle=r"conv\d?/bias"
     ),
     Network("deeplab_v3", (32, 40, 3), {**SMALL_DILATED, "channels": 8}, slow=True, per_pixel=True),
 ]
