@@ -1,4 +1,14 @@
-"""FCN-8s on COCO's panoptic maps, from ImageNet's weights."""
+"""FCN-8s on COCO's panoptic maps, from ImageNet's weights: 0.011 mean IoU (1 seed, 15.2 minutes on 2 CPU cores).
+
+That is a trial of the pipeline up to the verdict, with a single epoch: 23 photos for training, 27 for validation, 3 for the
+test, while other programs used the cores too. It says nothing about the quality. The model does not pass the gate.
+
+    kerasvision run pipelines/coco_segmentation.py --set source.path=../shared/data/coco-open
+        --set training.epochs=1 --set training.warmup_epochs=0 --until evaluator
+
+`source.path` is a folder as published by COCO: `annotations/panoptic_train2017.json` and the folder of its PNG files next to
+`train2017`, and so on. Images are padded and not cropped, and what lies around them is ignored.
+"""
 
 from kerasvision import config as c
 
