@@ -74,7 +74,8 @@ class Record:
 
     Attributes:
         name: unique within the source, and the same every time it is read: `train/daisy/1.jpg`.
-        content: the encoded image: a file, or a function that returns the bytes.
+        content: the encoded image: a file, or a function that returns the bytes. Ingest calls the function twice, or once
+            if it is a `kerasvision.data.repeatable.Repeatable`.
         label: the class name; "" without a label. Spaces are reduced to one between words.
         split: the split that the source puts it in, or None.
         group: what must stay in one split (a person, a scene): all images of a group share a split. "" for no group.

@@ -16,8 +16,13 @@ BYTES_BESIDES = 256
 class Repeatable:
     """The content of a record that never changes: pixels in memory to be encoded, or a picture to be drawn.
 
+    Ingest reads a source twice. It makes such a content once, as long as all that it keeps takes at most 64 MB.
+
     Attributes:
         make: returns the encoded bytes, the same every time.
+
+    >>> Repeatable(lambda: b"GIF89a")()
+    b'GIF89a'
     """
 
     make: Callable[[], bytes]
