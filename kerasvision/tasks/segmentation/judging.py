@@ -28,7 +28,9 @@ def judged_maps(
 ) -> Judgement:
     """All of `Segmentation.metric_names` that have a value, and the IoU of each class.
 
-    `loss` of a row is 1 minus the mean IoU of the image over the classes that its truth or its answer has.
+    `loss` of a row is 1 minus the mean IoU of the image over the classes that its truth or its answer has. `worst_class` is
+    that of its true classes with the smallest IoU, `worst_iou`; `absent_class` is the class with the most answered pixels of
+    those that its truth does not have. Both are empty if there is no such class.
 
     Args:
         ids: of the N examples.
@@ -64,21 +66,29 @@ def _rows(ids: Sequence[str], judged: JudgedMaps, predictions: Mapping[str, npt.
     iou = quotient(judged.both, judged.true + judged.answered - judged.both)
     known = ~np.isnan(iou)
     mean = quotient(np.where(known, iou, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64), without=1.0)
-    # Of an image without known pixels nothing is wrong.
-    worst = np.where(known.any(axis=1), np.where(known, iou, np.inf).argmin(axis=1), -1)
+    # Only a class that the image has can be its worst. The IoU of all others is 0, even if one pixel was answered with them.
+    true_iou = np.where(judged.true > 0, iou, np.inf)
+    absent = np.where(judged.true > 0, 0, judged.answered)
     return pd.DataFrame(
         {
             "id": list(ids),
             "pixels": judged.true.sum(axis=1).astype(np.int64),
             "pixel_accuracy": quotient(judged.both.sum(axis=1), judged.true.sum(axis=1), without=1.0),
             "iou": mean,
-            "worst_class": np.array([*judged.classes, ""], object)[worst],
-            "worst_iou": np.where(worst >= 0, np.where(known, iou, np.inf).min(axis=1), 1.0),
+            "worst_class": _named(judged, true_iou.argmin(axis=1), true_iou.min(axis=1) < np.inf),
+            # Of an image without known pixels nothing is wrong.
+            "worst_iou": np.minimum(true_iou.min(axis=1), 1.0),
+            "absent_class": _named(judged, absent.argmax(axis=1), absent.any(axis=1)),
             "loss": 1.0 - mean,
             TRUE_PICTURE: list(predictions[TRUE_PICTURE]),
             ANSWERED_PICTURE: list(predictions[ANSWERED_PICTURE]),
         }
     )
+
+
+def _named(judged: JudgedMaps, numbers: npt.NDArray[np.int64], is_one: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+    """The names of class numbers, (N,); an empty name where `is_one`, (N,), is False."""
+    return np.array([*judged.classes, ""], object)[np.where(is_one, numbers, -1)]
 
 
 def _confusion(judged: JudgedMaps) -> pd.DataFrame:

@@ -7,16 +7,20 @@ from kerasvision.tasks.segmentation.measuring import ANSWERED_PICTURE, TRUE_PICT
 
 
 def caption_line(row: pd.Series) -> str:
-    """The mean IoU of the image, and its worst class.
+    """The mean IoU of the image, the worst of its classes, and the commonest answered class that it does not have.
 
-    >>> caption_line(pd.Series({"iou": 0.8312, "worst_class": "cat", "worst_iou": 0.25, "pixels": 9}))
+    >>> seen = {"iou": 0.8312, "worst_class": "cat", "worst_iou": 0.25, "absent_class": "", "pixels": 9}
+    >>> caption_line(pd.Series(seen))
     'IoU 0.83, worst: cat 0.25'
-    >>> caption_line(pd.Series({"iou": 1.0, "worst_class": "", "worst_iou": 1.0, "pixels": 0}))
+    >>> caption_line(pd.Series({**seen, "absent_class": "dog"}))
+    'IoU 0.83, worst: cat 0.25, answered but absent: dog'
+    >>> caption_line(pd.Series({"iou": 1.0, "worst_class": "", "worst_iou": 1.0, "absent_class": "", "pixels": 0}))
     'no pixel is known'
     """
     if not row["pixels"]:
         return "no pixel is known"
-    return f"IoU {row['iou']:.2f}, worst: {row['worst_class']} {row['worst_iou']:.2f}"
+    line = f"IoU {row['iou']:.2f}, worst: {row['worst_class']} {row['worst_iou']:.2f}"
+    return f"{line}, answered but absent: {row['absent_class']}" if row["absent_class"] else line
 
 
 def overlays(row: pd.Series, *, classes: tuple[str, ...], background: str) -> tuple[ClassMap, ...]:

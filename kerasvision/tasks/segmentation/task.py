@@ -185,7 +185,7 @@ class SegmentationTask(Task):
         return answers_of(self.classes, background=self.settings.background)
 
     def caption(self, row: pd.Series) -> str:
-        """The mean IoU of the image, and its worst class."""
+        """The mean IoU of the image, the worst of its classes, and a class that is answered but absent."""
         return caption_line(row)
 
     def drawings(self, row: pd.Series) -> tuple[ClassMap, ...]:

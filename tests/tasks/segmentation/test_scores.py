@@ -124,8 +124,17 @@ def test_confusion_is_that_of_scikit_learn(judged):
 def test_rows_say_which_image_is_worst_and_why(judged):
     rows = judged([(np.zeros((2, 2)), np.zeros((2, 2))), (np.array([[0, 2]]), np.array([[0, 1]]))]).rows
     assert rows["loss"].tolist() == [0.0, pytest.approx(2 / 3)]
-    assert rows["worst_class"].tolist() == ["background", "cat"]
+    assert rows["worst_class"].tolist() == ["background", NAMES[2]]
     assert rows["worst_iou"].tolist() == [1.0, 0.0]
+
+
+def test_the_worst_class_of_an_image_is_one_that_it_has(judged):
+    truth, answer = np.array([[0, 0, 0, 2]]), np.array([[0, 0, 4, 2]])  # the truth has no pixel of class 4
+    row = judged([(truth, answer), (truth, truth)]).rows
+    assert row["worst_class"].tolist() == ["background", "background"]
+    assert row["worst_iou"].tolist() == [pytest.approx(2 / 3), 1.0]
+    assert row["absent_class"].tolist() == [NAMES[4], ""]
+    assert row["iou"].tolist() == [pytest.approx((2 / 3 + 1 + 0) / 3), 1.0]  # which counts in the mean all the same
 
 
 def test_images_of_which_nothing_is_known_count_for_nothing(judged):
