@@ -135,7 +135,10 @@ def _kept(boxes: tf.Tensor, scores: tf.Tensor, groups: tf.Tensor, *, overlap: fl
         number = numbers[image]
         dropping = _dropping(boxes[image, :number], groups[image, :number], limits[:number, :number])
         row = tf.pad(_settled(dropping), [[0, 0], [0, size - number]])
-        return image + 1, tf.where((tf.range(count) == image)[:, tf.newaxis], row, kept)
+        now = tf.where((tf.range(count) == image)[:, tf.newaxis], row, kept)
+        # A loop requires the same shape after each step, also where the batch has a fixed size.
+        now.set_shape(kept.shape)
+        return image + 1, now
 
     _, kept = tf.while_loop(
         lambda image, _: image < count, of_image, (tf.constant(0), tf.zeros_like(scores)), parallel_iterations=2

@@ -135,6 +135,14 @@ def test_every_image_of_a_batch_has_the_answer_that_it_has_alone():
             np.testing.assert_array_equal(together[row], alone[0])
 
 
+def test_a_graph_for_a_batch_of_one_size_gives_the_same_answer():
+    boxes, scores = (part[:, :A, : part.shape[-1]] for part in crowded(count=2, classes=C))
+    fixed = CHOOSE.python_function
+    shapes = [tf.TensorSpec([2, A, 4]), tf.TensorSpec([2, A, C])]
+    for name, ours in tf.function(fixed, input_signature=shapes)(boxes, scores).items():
+        np.testing.assert_array_equal(ours, CHOOSE(boxes, scores)[name])
+
+
 def test_images_of_any_size_with_fewer_boxes_than_asked_for():
     shapes = [tf.TensorSpec([None, None, 4]), tf.TensorSpec([None, None, 1])]
     choose = tf.function(lambda b, s: best_boxes(b, s, count=3, least_score=0.1, overlap=0.5), input_signature=shapes)
