@@ -196,7 +196,7 @@ def plain(*, weights: int, seed: int, seconds: float):
     network = compiled(width, steps=epochs * math.ceil(len(SPLITS["train"]) / BATCH_SIZE))
     batches = plain_batches(*ARRAYS["train"], seed=seed)
     validation = tf.data.Dataset.from_tensor_slices(ARRAYS["validation"]).batch(BATCH_SIZE)
-    network.fit(batches, epochs=epochs, validation_data=validation, verbose=0)
+    network.fit(batches, epochs=epochs, validation_data=validation, shuffle=False, verbose=0)
     print(f"plain: {epochs} epochs in {processor_seconds() - began:.0f} s", flush=True)
     images, _ = ARRAYS["validation"]
 
@@ -228,9 +228,9 @@ def epoch_seconds(width: int) -> float:
     if width not in EPOCH_SECONDS:
         network = compiled(width, steps=1000)
         part = plain_batches(*(part[: STEPS * BATCH_SIZE] for part in ARRAYS["train"]), seed=0)
-        network.fit(part, verbose=0)
+        network.fit(part, shuffle=False, verbose=0)
         began = processor_seconds()
-        network.fit(part, verbose=0)
+        network.fit(part, shuffle=False, verbose=0)
         trained = processor_seconds() - began
         validation = tf.data.Dataset.from_tensor_slices(ARRAYS["validation"]).batch(BATCH_SIZE)
         network.evaluate(validation, verbose=0)
@@ -257,7 +257,10 @@ def compare_steps(training: c.Training) -> None:
     batch = (images.astype(np.float32) / 255 - 0.5, maps)
     own = iter(step.share_out(tf.data.Dataset.from_tensors(batch).repeat()))
     other = tf.data.Dataset.from_tensors((images, maps.astype(np.int32))).repeat()
-    runs = {"ours": lambda: step.run(own, STEPS), "plain": lambda: peer.fit(other, steps_per_epoch=STEPS, verbose=0)}
+    runs = {
+        "ours": lambda: step.run(own, STEPS),
+        "plain": lambda: peer.fit(other, steps_per_epoch=STEPS, shuffle=False, verbose=0),
+    }
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(6):
         for name, train in runs.items():
