@@ -1,13 +1,14 @@
 """Which source reads a folder of images with annotations: in COCO's, YOLO's or Pascal VOC's form, or with label maps."""
 
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.coco import Coco
 from kerasvision.config.image_files import names_in
-from kerasvision.config.listing import is_folder, list_folder
-from kerasvision.config.map_sources import Masks
+from kerasvision.config.listing import is_file, is_folder, list_folder
+from kerasvision.config.map_sources import Masks, table_header
 from kerasvision.config.sources import Source
 from kerasvision.config.yolo_files import read_yolo_data
 from kerasvision.errors import DataError
@@ -36,7 +37,7 @@ def source_of_form(folder: Path) -> Source | None:
 
 
 def _source_of_maps(folder: Path) -> Masks | None:
-    """The source of a folder of images and one of maps, which may be in folders of splits."""
+    """The source of a folder of images and one of maps, which may be in folders of splits; with a table of class names."""
     for name in MAP_FOLDERS:
         source = Masks(path=folder, masks=name)
         try:
@@ -44,5 +45,17 @@ def _source_of_maps(folder: Path) -> Masks | None:
         except DataError:
             continue
         if any(one.name.lower().endswith(".png") for pair in pairs for one in list_folder(pair.masks)):
-            return source
+            return source.model_copy(update={"table": table}) if (table := _table_in(folder)) else source
     return None
+
+
+def _table_in(folder: Path) -> Path | None:
+    """The only CSV file in the folder that has the columns of a table of class names; None without one, or with several."""
+    found = []
+    for name in names_in(folder):
+        # Opening a pipe may block for ever.
+        if name.lower().endswith(".csv") and is_file(file := folder / name):
+            with suppress(DataError):
+                table_header(file)
+                found.append(file)
+    return found[0] if len(found) == 1 else None

@@ -1,16 +1,20 @@
 """A source of images with label maps: PNG files that say which class each pixel has."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
-from kerasvision.config.image_files import existing_file, existing_folder, names_in
+from kerasvision.config.image_files import existing_file, existing_folder, names_in, opened_file
 from kerasvision.config.listing import is_folder, list_files
 from kerasvision.config.sources import LABELS_ONLY, AnnotationKind, Source
 from kerasvision.config.split_lists import split_lists
 from kerasvision.errors import DataError
+
+# The columns of a table of colours.
+COLOUR = ("r", "g", "b")
 
 
 class FolderPair(NamedTuple):
@@ -120,3 +124,22 @@ class Masks(Source):
             for name, folder in ((self.images, images), (self.masks, masks)):
                 for file, path in list_files(folder):
                     yield f"{prefix}{name}/{file}", path
+
+
+def table_header(table: Path) -> tuple[list[str], str]:
+    """The names of the columns of a table of class names, and the character between two values.
+
+    Raises:
+        DataError: the file cannot be read, or its first line does not have these columns.
+    """
+    with opened_file(table) as file:
+        first = file.readline(1000).decode("utf-8-sig", "replace")
+    separator = "\t" if "\t" in first else ";" if ";" in first else ","
+    # Splitting at line ends keeps a file with the line ends of old Macs to its first line.
+    header = [name.strip() for name in next(csv.reader(first.splitlines()[:1], delimiter=separator), [])]
+    if "name" not in header or not ("id" in header or set(COLOUR) <= set(header)):
+        raise DataError(
+            f"{table} must have the columns id and name, or r, g, b and name, and perhaps ignored",
+            received=", ".join(header)[:200],
+        )
+    return header, separator

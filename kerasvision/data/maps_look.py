@@ -80,7 +80,11 @@ def look_at_maps(source: Source, *, images: Path) -> MapsLook:
         first = next(
             (fault for fault in (*faults, *(record.fault for record in records)) if fault), "no map with known pixels"
         )
-        raise DataError(f"{images} must hold images with maps in which each pixel is a class number", received=first)
+        raise DataError(
+            f"{images} has no image with a label map that can be used; the first fault: {first}",
+            hint="give each image a PNG of class numbers. The names of the numbers, or of the colours of colour PNG, can be "
+            f"in a CSV file in {images}, with the columns id and name, or r, g, b and name",
+        )
     sizes, is_grey = sampled_sizes(usable)
     return MapsLook(
         images=images,

@@ -186,8 +186,25 @@ def test_a_folder_of_maps_instead_of_a_pipeline_file_is_answered_with_the_comman
 def test_maps_that_cannot_be_used_are_refused_with_their_fault(new, maps):
     for file in (maps / "masks").iterdir():
         Image.new("RGB", (40, 30), (255, 0, 0)).save(file)
-    with pytest.raises(DataError, match="images with maps in which each pixel is a class number; received '.*colour"):
+    with pytest.raises(DataError, match="no image with a label map that can be used; .* is a colour PNG") as refused:
         new("streets", "--images", "streets")
+    assert "in a CSV file in streets, with the columns id and name, or r, g, b and name" in str(refused.value)
+
+
+@pytest.mark.parametrize("first", ["id,name\n", "id;name\r\n"])
+def test_a_table_in_a_folder_of_maps_names_the_classes(new, maps, first):
+    separator = first[2]
+    rows = ("0,sky", "1,road", "2,car")
+    (maps / "classes.csv").write_text(first + "".join(f"{row.replace(',', separator)}\n" for row in rows))
+    (maps / "sizes.csv").write_text("file,name,height\n")  # another table
+    assert "share of the pixels of 20 maps: sky 50.0%, road 47.5%, car 2.5%" in new("streets", "--images", "streets")
+    assert load_experiment("pipelines/streets.py").source.table == Path("streets/classes.csv")
+
+
+def test_of_several_tables_of_classes_none_is_chosen(new, maps):
+    for name in ("a.csv", "b.csv"):
+        (maps / name).write_text("id,name\n0,sky\n")
+    assert "20 maps: 0 50.0%, 1 47.5%, 2 2.5%" in new("streets", "--images", "streets")
 
 
 def test_images_without_any_object_are_refused(new, coco):

@@ -1,13 +1,12 @@
 """The names of the numbers, or of the colours, in label maps: from the settings, or from a CSV file."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasvision.config.image_files import existing_file, opened_file
-from kerasvision.config.map_sources import Masks
+from kerasvision.config.image_files import existing_file
+from kerasvision.config.map_sources import COLOUR, Masks, table_header
 from kerasvision.config.table_files import read_csv
 from kerasvision.data.records import class_name
 from kerasvision.data.sources.map_files import Colours, packed
@@ -15,7 +14,6 @@ from kerasvision.errors import DataError
 
 MOST_NUMBER = 65_535
 _MARKS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
-_COLOUR = ("r", "g", "b")
 
 
 class MapNames(NamedTuple):
@@ -55,9 +53,9 @@ def map_names(settings: Masks) -> MapNames:
 
 
 def _names_in(table: Path, ignored: Sequence[int]) -> MapNames:
-    header, separator = _header(table)
+    header, separator = table_header(table)
     of_colours = "id" not in header
-    columns = [*(_COLOUR if of_colours else ("id",)), "name", *(["ignored"] if "ignored" in header else [])]
+    columns = [*(COLOUR if of_colours else ("id",)), "name", *(["ignored"] if "ignored" in header else [])]
     rows = list(_rows(table, columns, separator=separator))
     _refuse_repeated(rows, table, of_colours=of_colours)
     if not any(not row.ignored for row in rows):
@@ -69,20 +67,6 @@ def _names_in(table: Path, ignored: Sequence[int]) -> MapNames:
         return MapNames(named, frozenset(colours.values()) - named.keys(), colours)
     named = {row.key: row.name for row in sorted(rows) if not row.ignored}
     return MapNames(named, (frozenset(ignored) | {row.key for row in rows if row.ignored}) - named.keys())
-
-
-def _header(table: Path) -> tuple[list[str], str]:
-    """The names of the columns, and the character between two values."""
-    with opened_file(table) as file:
-        first = file.readline(1000).decode("utf-8-sig", "replace")
-    separator = "\t" if "\t" in first else ";" if ";" in first else ","
-    header = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
-    if "name" not in header or not ("id" in header or set(_COLOUR) <= set(header)):
-        raise DataError(
-            f"{table} must have the columns id and name, or r, g, b and name, and perhaps ignored",
-            received=", ".join(header)[:200],
-        )
-    return header, separator
 
 
 def _rows(table: Path, columns: Sequence[str], *, separator: str) -> Iterator[_Row]:
@@ -99,7 +83,7 @@ def _rows(table: Path, columns: Sequence[str], *, separator: str) -> Iterator[_R
             if "id" in of:
                 key = _number(of["id"], where, most=MOST_NUMBER)
             else:
-                key = packed(*(_number(of[channel], where, most=255) for channel in _COLOUR))
+                key = packed(*(_number(of[channel], where, most=255) for channel in COLOUR))
             yield _Row(key, name, _MARKS[mark])
 
 
