@@ -78,7 +78,7 @@ def _rows(ids: Sequence[str], judged: JudgedMaps, predictions: Mapping[str, npt.
             "worst_class": _named(judged, true_iou.argmin(axis=1), true_iou.min(axis=1) < np.inf),
             # Of an image without known pixels nothing is wrong.
             "worst_iou": np.minimum(true_iou.min(axis=1), 1.0),
-            "absent_class": _named(judged, absent.argmax(axis=1), absent.any(axis=1)),
+            "absent_class": _named(judged, absent.argmax(axis=1), absent.max(axis=1) > 0),
             "loss": 1.0 - mean,
             TRUE_PICTURE: list(predictions[TRUE_PICTURE]),
             ANSWERED_PICTURE: list(predictions[ANSWERED_PICTURE]),
