@@ -72,7 +72,11 @@ HeatClass = Annotated[
 LeastScore = Annotated[
     float | None,
     typer.Option(
-        "--least-score", min=0.0, max=1.0, help="Leave out found objects with a lower score; lines and pictures: 0.3."
+        "--least-score",
+        min=0.0,
+        max=1.0,
+        help="Leave out objects with a lower score, and classes of a smaller share of the pixels. Lines and pictures of "
+        "objects: 0.3.",
     ),
 ]
 
@@ -86,7 +90,9 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; the same command continues a killed run."),
     ] = None,
-    each: Annotated[bool, typer.Option("--each", help="With --out: a row for each found object, in pixels.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="With --out: a row for each object, or each class of pixels.")
+    ] = False,
     draw: Draw = None,
     maps: AnswerMaps = None,
     tiles: Tiles = None,
@@ -152,7 +158,7 @@ def _refuse_unfit(
         if strict:
             raise ConfigError("--strict requires --out; without --out, a bad file always gives exit code 3")
         if each:
-            raise ConfigError("--each requires --out", hint="--json prints all objects of an image")
+            raise ConfigError("--each requires --out", hint="--json prints the whole answer about each image")
     elif as_json:
         raise ConfigError("--json prints, but --out writes a file; use only one of them")
     if coco_images is not None and coco is None:

@@ -49,8 +49,13 @@ class Predict(Config):
     images: Path | None = Field(default=None, description="the folder of a table's paths; by default the table's own")
     recursive: bool = Field(default=True, description="also predict the images in subfolders")
     top: int | None = Field(default=None, ge=1, description="how many of the best labels; by default all from the model")
-    each: bool = Field(default=False, description="write a row for each found object, in pixels, instead of for each image")
-    least_score: float = Field(default=0.0, ge=0.0, le=1.0, description="leave out found objects with a lower score")
+    each: bool = Field(default=False, description="write a row for each object or class of pixels, instead of each image")
+    least_score: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="leave out objects with a lower score, and classes of a smaller share of the pixels",
+    )
     batch_size: int = Field(default=32, ge=1, le=4096, description="images per call of the model")
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 

@@ -144,8 +144,12 @@ def _numbers_fault(found: Mapping[int, int], label_map: LabelMap) -> str:
     unknown = [] if label_map.names is None else [number for number in found if number not in label_map.names]
     if not unknown:
         return ""
-    named = shortened((f"{number} ({found[number]:,} pixels)" for number in unknown), most=NAMED)
+    named = shortened((f"{number} ({_pixels(found[number])})" for number in unknown), most=NAMED)
     return f"its label map has numbers without a class name: {named}"
+
+
+def _pixels(count: int) -> str:
+    return "1 pixel" if count == 1 else f"{count:,} pixels"
 
 
 def _looked_up(numbers: NDArray[np.integer], known: NDArray[np.int64], targets: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -52,7 +52,8 @@ class Columns:
         given = _listed_labels(outputs)
         if top is not None and top > given:
             says = f"gives {given} labels for an image" if given else "gives no list of the best labels"
-            raise ConfigError(f"this saved model {says}; received top={top}", hint="train with a larger task.top_k")
+            way_out = "train with a larger task.top_k" if given else "leave top out"
+            raise ConfigError(f"this saved model {says}; received top={top}", hint=way_out)
         made = cls(outputs, given if top is None else top)
         made.schema  # noqa: B018 - rejects an output that a table cannot contain before the first image
         return made

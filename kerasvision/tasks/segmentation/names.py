@@ -1,5 +1,7 @@
 """Which classes a network of pixels tells apart: those of the maps, or the background and those of the objects."""
 
+from collections.abc import Sequence
+
 from kerasvision.config.example_parts import IGNORED
 from kerasvision.config.segmentation import PixelClasses
 from kerasvision.data.examples import ExampleSet
@@ -18,7 +20,7 @@ def pixel_classes(settings: PixelClasses, examples: ExampleSet) -> tuple[str, ..
         raise DataError(
             f"segmentation requires 2 to {IGNORED} classes, the background included",
             received=len(names),
-            hint="give several classes one name" if names else "name the classes in the source",
+            hint=_way_out(names),
         )
     return names
 
@@ -35,3 +37,9 @@ def _painted_classes(settings: PixelClasses, examples: ExampleSet) -> tuple[str,
             hint="set task.background to another name",
         )
     return (settings.background, *examples.object_classes)
+
+
+def _way_out(names: Sequence[str]) -> str:
+    if len(names) > IGNORED:
+        return "give several classes one name"
+    return "name the others in the source, and check that its maps show them" if names else "name the classes in the source"

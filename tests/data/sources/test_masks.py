@@ -240,7 +240,7 @@ def test_a_table_of_colours_numbers_them_by_its_rows(folder, save):
     [
         (png_of(np.zeros((3, 2), np.uint8)), "has 2 x 3 pixels, and the image 3 x 2: they must have the same size"),
         (png_of(np.full((2, 3), 255, np.uint8)), "says nothing: every pixel is ignored"),
-        (png_of(np.uint8([[0, 1, 9], [0, 77, 9]])), "has numbers without a class name: 9 (2 pixels), 77 (1 pixels)"),
+        (png_of(np.uint8([[0, 1, 9], [0, 77, 9]])), "has numbers without a class name: 9 (2 pixels), 77 (1 pixel)"),
         (b"\xff\xd8\xff\xe0 a JPEG", "1.png is a JPEG, whose compression invents class numbers"),
         (b"GIF89a" + bytes(40), "1.png is not a PNG"),
         (png_of(NUMBERS)[:50], "1.png is a truncated or corrupt PNG"),

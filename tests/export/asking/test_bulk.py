@@ -364,7 +364,7 @@ def test_fewer_of_the_best_labels_on_request_and_never_more_than_there_are():
     assert Columns.of(TOP, top=1).schema.names == ["path", "label", "score", "fault"]
     with pytest.raises(ConfigError, match="gives 2 labels for an image; received top=3"):
         Columns.of(TOP, top=3)
-    with pytest.raises(ConfigError, match="gives no list of the best labels"):
+    with pytest.raises(ConfigError, match="gives no list of the best labels; .* Leave top out"):
         Columns.of({"captions": ("string", (3,))}, top=1)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,3 +155,22 @@ def test_names_of_the_network_are_the_background_and_the_classes_of_the_objects(
     assert pixel_classes(PixelClasses(background="background"), trained[1]) == small_segmenter.NAMES
     with pytest.raises(DataError, match="must have different names; received 'circle' for both"):
         pixel_classes(PixelClasses(background="circle"), trained[1])
+
+
+@pytest.mark.parametrize(
+    ("names", "way_out"),
+    [
+        ((), "Name the classes in the source"),
+        (("sky",), "Name the others in the source, and check that its maps show them"),
+        (tuple(map(str, range(256))), "Give several classes one name"),
+    ],
+    ids=["none", "one", "256"],
+)
+def test_too_few_and_too_many_classes_are_refused_each_with_its_way_out(names, way_out):
+    from kerasvision.config.segmentation import PixelClasses
+    from kerasvision.errors import DataError
+    from kerasvision.tasks.segmentation.names import pixel_classes
+
+    examples = SimpleNamespace(map_classes=names, has_label_maps=True)
+    with pytest.raises(DataError, match=f"requires 2 to 255 classes.* received {len(names)}. {way_out}"):
+        pixel_classes(PixelClasses(background="background"), examples)
