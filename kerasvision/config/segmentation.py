@@ -43,7 +43,7 @@ class Segmentation(MeasuredTask):
       image (Milletari et al., 2016, https://arxiv.org/abs/1606.04797, there with squares in the denominator)
     - `focal`: the mean of (1 - p_y) ** focal_gamma * -log p_y (Lin et al., 2017, https://arxiv.org/abs/1708.02002)
 
-    The loss of an image without any other than ignored pixels is 0. The auxiliary logits of a network add half of their
+    If all pixels of an image are ignored, its loss is 0. The auxiliary logits of a network add half of their
     loss in training, as in torchvision.
 
     Metrics, with t pixels of a class, a answered pixels of it and r that are both, summed over all images: `pixel_accuracy`
@@ -138,7 +138,7 @@ class Segmentation(MeasuredTask):
         }
         for what, wanted in refused.items():
             if wanted:
-                raise ConfigError(f"segmentation does not support {what}", hint=f"leave {what.partition(',')[0]} out")
+                raise ConfigError(f"segmentation does not support {what}", hint=f"remove {what.partition(',')[0]}")
         if experiment.transform.fit == "crop":
             warnings.warn(
                 "transform.fit='crop' cuts off the longer side, which then gets no class; fit='pad' keeps it", stacklevel=2

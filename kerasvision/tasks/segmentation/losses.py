@@ -87,7 +87,7 @@ def dice(truth: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     array([0.5], dtype=float32)
     """
     classes, known = _known(truth)
-    shares = tf.nn.softmax(logits) * known[..., tf.newaxis]
+    shares = tf.nn.softmax(tf.cast(logits, tf.float32)) * known[..., tf.newaxis]
     true = tf.one_hot(classes, logits.shape[-1]) * known[..., tf.newaxis]
     shared, answered, counted = (tf.reduce_sum(part, axis=(1, 2)) for part in (shares * true, shares, true))
     present = tf.cast(counted > 0, tf.float32)

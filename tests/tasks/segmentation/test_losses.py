@@ -48,6 +48,15 @@ def test_the_loss_of_an_image_is_that_of_its_formula(loss, drawn):
     np.testing.assert_allclose(losses_of(loss, *drawn), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_logits_of_half_precision_have_losses_of_full_precision(loss, drawn):
+    truth, logits = drawn
+    halves = tf.cast(logits, tf.bfloat16)
+    found = pixel_losses(c.Segmentation(loss=loss), weights=WEIGHTS)(tf.constant(truth), halves)
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found.numpy(), losses_of(loss, truth, tf.cast(halves, tf.float32).numpy()))
+
+
 def test_cross_entropy_is_that_of_keras(drawn):
     judge = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255, reduction=None)
     for truth, logits, loss in zip(*drawn, losses_of("cross_entropy", *drawn), strict=True):
