@@ -201,7 +201,8 @@ class Experiment(Config):
         for what in self.task.requires:
             if way := self.source.way_to(what):
                 task, source = type(self.task).__name__, type(self.source).__name__
-                raise ConfigError(f"{task} requires {what}, but this {source} source gives none", hint=way)
+                needed = what.replace("_", " ")
+                raise ConfigError(f"{task} requires {needed}, but this {source} source gives none", hint=way)
         return self
 
     @model_validator(mode="after")

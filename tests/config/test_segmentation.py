@@ -35,7 +35,7 @@ def test_names_are_those_of_the_pixels():
         ({"evaluation": c.Evaluation(ensemble=(Path("saved_models/a/1"),))}, "Remove evaluation.ensemble"),
         ({"model": c.Model(name="resnet18")}, "a map of classes, which resnet18 does not. Set model.name to one of fcn,"),
         ({"model": c.Model(name="fcos")}, "a map of classes, which fcos does not"),
-        ({"source": c.Digits()}, "Segmentation requires label_maps, but this Digits source gives none"),
+        ({"source": c.Digits()}, "Segmentation requires label maps, but this Digits source gives none"),
         ({"gate": c.Gate(c.AtLeast("mean_iuo", 0.5))}, "did you mean 'mean_iou'"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "segmentation has no metric 'accuracy'"),
     ],
