@@ -13,6 +13,7 @@ the cells of the last map whose convolutions stay inside the part, and differ in
 image itself both read zeros.
 """
 
+from collections.abc import Sequence
 from itertools import count
 
 import keras
@@ -133,7 +134,7 @@ def _check(model: keras.Model) -> None:
         raise ConfigError(
             "only a functional classifier, from one image to one row of logits, can be made fully convolutional",
             received=f"{model.name} with {', '.join(map(str, shapes)) or 'layers of its own code'}",
-            hint="of several outputs, choose one: keras.Model(model.input, model.output['logits'])",
+            hint=_way_out(shapes[len(getattr(model, "inputs", ())) :]),
         )
     if sides_of(shapes[0][1:]) is None:
         raise ConfigError(
@@ -145,6 +146,13 @@ def _check(model: keras.Model) -> None:
         reason = _obstacle(operation)
         if reason:
             raise ConfigError(f"{model.name} cannot be made fully convolutional: its layer {operation.name!r} {reason}")
+
+
+def _way_out(outputs: Sequence[tuple[int | None, ...]]) -> str:
+    if len(outputs) > 1:
+        return "of several outputs, choose one: keras.Model(model.input, model.output['logits'])"
+    is_map = len(outputs) == 1 and len(outputs[0]) == 4
+    return "a network that returns a map needs no conversion" if is_map else "give a classifier of kerasvision.models"
 
 
 def _obstacle(layer: keras.Operation) -> str:

@@ -136,9 +136,11 @@ def test_a_layer_without_a_counterpart_is_named_with_the_reason(make, message):
         fully_convolutional(reading_a_map(make))
 
 
-def test_several_outputs_and_any_size_are_refused_with_the_way_out():
+def test_several_outputs_maps_and_any_size_are_refused_with_the_way_out():
     several = build("localizer", image_shape=(32, 32, 3), num_classes=2, backbone="resnet9", width=0.125)
     with pytest.raises(ConfigError, match="Of several outputs, choose one"):
         fully_convolutional(several)
+    with pytest.raises(ConfigError, match="A network that returns a map needs no conversion"):
+        fully_convolutional(build("unet", image_shape=(16, 16, 3), num_classes=2, width=2))
     with pytest.raises(ConfigError, match="Build it with height and width"):
         fully_convolutional(build("resnet9", image_shape=(None, None, 3), num_classes=2, width=0.125))
