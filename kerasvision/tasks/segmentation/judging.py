@@ -88,7 +88,8 @@ def _rows(ids: Sequence[str], judged: JudgedMaps, predictions: Mapping[str, npt.
 
 def _named(judged: JudgedMaps, numbers: npt.NDArray[np.int64], is_one: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
     """The names of class numbers, (N,); an empty name where `is_one`, (N,), is False."""
-    return np.array([*judged.classes, ""], object)[np.where(is_one, numbers, -1)]
+    found: npt.NDArray[np.object_] = np.array([*judged.classes, ""], object)[np.where(is_one, numbers, -1)]
+    return found
 
 
 def _confusion(judged: JudgedMaps) -> pd.DataFrame:
