@@ -15,8 +15,8 @@ gc.disable()
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# Importing this module imports everything that stages use, and freezes every object.
-collect_ignore = ["kerasvision/pipeline/stages/imports.py"]
+# Importing the first imports everything that stages use, and freezes every object. The second requires torch.
+collect_ignore = ["kerasvision/pipeline/stages/imports.py", "tests/tasks/detection/make_torchvision_losses.py"]
 
 # The slowest files, the slowest first. If several processes share the tests, each takes the next file when it has finished
 # one: if a slow file came last, the other processes would wait for it.

@@ -34,6 +34,7 @@ def test_resnet50_takes_what_it_says():
     assert introspection.defaults("kerasvision.models.resnet:resnet50") == {
         "width": 1.0,
         "layout": "torchvision",
+        "output_stride": 32,
         "zero_init_last_gamma": False,
         "dropout": 0.0,
         "synchronized": False,
