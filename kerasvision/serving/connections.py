@@ -148,6 +148,9 @@ class Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]  # for all later answers
         for listening in sockets or ():
             await self._accept_all(listening)
+        # At once, before anything is logged: a client that connects in between is reset.
+        for server in self.servers:
+            server.close()
         await super().shutdown(sockets)
 
     async def _accept_all(self, listening: socket.socket) -> None:
