@@ -1,6 +1,7 @@
 """`new --images`: looks at a folder, chooses a recipe, and says what it saw, what it chose and what comes next."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from kerasvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kerasvision.config.sources import Source
     from kerasvision.data.first_look import FirstLook
@@ -61,12 +62,9 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     if source is not None:
         _write_for_objects(name, source, images=images, folder=folder, minutes=minutes)
         return
-    file, look, network = new_file(name, folder=folder), look_at(images), installed_network()
-    recipe, time = choose(look, network=network), None
-    if minutes is not None:
-        time = _measured(pipeline_text(name, look=look, recipe=recipe), look.of_class)
-        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
-        recipe = choose(look, network=network, epochs=epochs)
+    file, look = new_file(name, folder=folder), look_at(images)
+    chosen = partial(choose, look, network=installed_network())
+    recipe, time = _fitted(chosen, partial(pipeline_text, name, look=look), minutes=minutes, files=look.of_class)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "images"))
     for line in (*_seen(look, recipe), f"recipe: {recipe.summary}, because {recipe.reason}", *_time(time, recipe)):
@@ -80,12 +78,9 @@ def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Pat
     from kerasvision.data.recipes_objects import choose_for_objects
     from kerasvision.data.scaffold import new_file, pipeline_text
 
-    file, look, network = new_file(name, folder=folder), look_at_objects(source, images=images), installed_network()
-    recipe, time = choose_for_objects(look, network=network), None
-    if minutes is not None:
-        time = _measured(pipeline_text(name, look=look, recipe=recipe), None)
-        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
-        recipe = choose_for_objects(look, network=network, epochs=epochs)
+    file, look = new_file(name, folder=folder), look_at_objects(source, images=images)
+    choose = partial(choose_for_objects, look, network=installed_network())
+    recipe, time = _fitted(choose, partial(pipeline_text, name, look=look), minutes=minutes)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "objects"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"
@@ -99,17 +94,35 @@ def _write_for_maps(name: str, source: "Source", *, images: Path, folder: Path, 
     from kerasvision.data.recipes_maps import choose_for_maps
     from kerasvision.data.scaffold import new_file, pipeline_text
 
-    file, look, network = new_file(name, folder=folder), look_at_maps(source, images=images), installed_network()
-    recipe, time = choose_for_maps(look, network=network), None
-    if minutes is not None:
-        time = _measured(pipeline_text(name, look=look, recipe=recipe), None)
-        epochs = time.epochs_in(60 * minutes, images=recipe.trainings)
-        recipe = choose_for_maps(look, network=network, epochs=epochs)
+    file, look = new_file(name, folder=folder), look_at_maps(source, images=images)
+    choose = partial(choose_for_maps, look, network=installed_network())
+    recipe, time = _fitted(choose, partial(pipeline_text, name, look=look), minutes=minutes)
     _write(file, pipeline_text(name, look=look, recipe=recipe))
     print_whole(_classes(look.counts, "maps with it"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"
     for line in (*_seen_maps(look, recipe), reason, *_time(time, recipe), *_next(file)):
         typer.echo(line)
+
+
+def _fitted(
+    choose: "Callable[..., Recipe]",
+    text: "Callable[..., str]",
+    *,
+    minutes: float | None,
+    files: "Mapping[str, Sequence[Path]] | None" = None,
+) -> "tuple[Recipe, TrainingTime | None]":
+    """The recipe with as many epochs as fit into these minutes, and the time of a training; None: its own epochs.
+
+    Args:
+        choose: (epochs=number) -> recipe; without epochs, with its own number.
+        text: (recipe=recipe) -> the pipeline file.
+        files: see `_measured`.
+    """
+    recipe = choose()
+    if minutes is None:
+        return recipe, None
+    time = _measured(text(recipe=recipe), files)
+    return choose(epochs=time.epochs_in(60 * minutes, images=recipe.trainings)), time
 
 
 def _write(file: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-# A batch of records has about this many bytes, and at most so many records.
+# A batch of records has about this many bytes, and at most this many records.
 BATCH_BYTES = 1 << 20
 MOST_RECORDS = 256
 # TFDS' own numbers, which decide the order if a split has several files.

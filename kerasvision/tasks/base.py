@@ -18,6 +18,8 @@ from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
 from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.drawing import Drawing
+from kerasvision.tasks.illustration import Illustration as Illustration
+from kerasvision.tasks.illustration import Part as Part
 from kerasvision.tasks.judgement import Bounded as Bounded
 from kerasvision.tasks.judgement import Counted as Counted
 from kerasvision.tasks.judgement import Evidence as Evidence
@@ -67,38 +69,6 @@ class ExtraSignature:
     inputs: Mapping[str, tf.TensorSpec]
     answer: Callable[..., Predictions]
     descriptions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of an answer, and where in the image the network looked for it.
-
-    Attributes:
-        text: the part.
-        weights: float (h, w), at least 0, a map that covers the image as the network sees it.
-    """
-
-    text: str
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Illustration:
-    """An example as a page shows it.
-
-    Attributes:
-        id: of the example.
-        answer: the model's answer.
-        truth: all right answers.
-        parts: of the answer, in order; empty if the network does not say where it looks.
-        drawings: what is drawn over the image; if empty, what `Task.drawings` gives.
-    """
-
-    id: str
-    answer: str
-    truth: tuple[str, ...]
-    parts: tuple[Part, ...] = ()
-    drawings: tuple[Drawing | ClassMap, ...] = ()
 
 
 class Task(ABC):

@@ -226,7 +226,7 @@ def _bundled() -> str:
 
 @lru_cache(maxsize=4096)
 def _font_file(letters: frozenset[str]) -> str:
-    """A font with all these letters: matplotlib's, or one of the system; "" if there is none."""
+    """A font with all these letters: matplotlib's, or one of the system; "" if no font has them all."""
     wanted = {ord(letter) for letter in letters if not letter.isspace()}
     fonts = (_bundled(), *_system_fonts()) if not wanted <= _letters(_bundled()) else (_bundled(),)
     return next((font for font in fonts if wanted <= _letters(font)), "")

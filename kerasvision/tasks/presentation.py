@@ -100,7 +100,7 @@ class Presentation(ABC):
 
 
 def presentation_of(answers: Mapping[str, Any], *, outputs: Collection[str], where: object) -> Presentation | None:
-    """The presentation that a model's `answers.json` names; None if there is none, or none of this name here.
+    """The presentation that a model's `answers.json` names; None if the file or a presentation of that name is missing.
 
     Args:
         answers: the content of the file; empty without such a file.

@@ -62,7 +62,7 @@ MOST_WAITING_BYTES = 64_000_000
 # Passing a file to a thread takes about as long as inspecting an image of 28 x 28, so smaller files are passed in groups.
 WORTH_A_THREAD_BYTES = 16_384
 GROUP_FILES = 64
-# To trace the function that decodes a group takes longer than to decode the files of so many groups one by one.
+# The files of the first groups are decoded one by one: the function for a group must be traced first, which takes longer.
 FIRST_GROUPS = 4
 
 # Pillow's limit and Python's warning filters are global to the process, so one header is read at a time.

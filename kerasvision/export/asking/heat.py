@@ -31,8 +31,8 @@ from kerasvision.models.saved import load_network
 from kerasvision.ops.images import decode_image
 from kerasvision.served.signatures import TRANSFORM_FILE
 
-# The shorter side of an image is this many times that of the network's images, so that a part is half of it. A long image is
-# not larger than its part of so many times the area.
+# The shorter side of an image is made this many times that of the network's images. A long image is made smaller if its area
+# would be more than this many times theirs.
 SIDES, MOST_AREA = 2, 32
 RED = (255, 0, 0)
 # Of red, where the class is certain.
@@ -62,7 +62,9 @@ class HeatMap:
                 f"{network} must be the network of this saved model, whose images have the shape {shape}",
                 received=tuple(classifier.input.shape[1:]),
             )
-        if not self._classes or label not in (None, *self._classes):
+        if not self._classes:
+            raise ConfigError(f"{network} does not name its classes", hint="give the file that the trainer wrote")
+        if label not in (None, *self._classes):
             raise ConfigError(f"{network} does not know the class {label!r}; {did_you_mean(str(label), self._classes)}")
         self._label, self._transform, self._part = label, transform, shape[:2]
         self._network = fully_convolutional(classifier)

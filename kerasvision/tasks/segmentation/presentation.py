@@ -16,7 +16,7 @@ from kerasvision.tasks.presentation import NAME, Outputs, Presentation
 
 PIXEL_CLASSES = "pixel_classes"
 PROBABILITIES, MAP, SHARES, CLASSES, IMAGE_SIZE = "probabilities", "mask_png_bytes", "shares", "classes", "image_size"
-# A line shows classes from this share of the pixels on, and at most so many of them.
+# A line shows the classes with at least this share of the pixels, and at most this many.
 SHOWN_FROM, MOST_SHOWN = 0.01, 4
 # What is said of an image that the network did not see, or whose classes all have a small share.
 NOTHING = "nothing found"

@@ -11,7 +11,7 @@ from kerasvision.cli import app
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.asking.heat import HeatMap
-from kerasvision.models.saved import save_network
+from kerasvision.models.saved import load_network, save_network
 from kerasvision.served.signatures import TRANSFORM_FILE
 
 # Images of 8 x 8 pixels, in [0, 1].
@@ -85,6 +85,12 @@ def test_another_network_and_an_unknown_class_are_refused(network):
         ConfigError, match=r"must be the network of this saved model, whose images have the shape \(9, 8, 1\)"
     ):
         HeatMap(network, transform=other)
+
+
+def test_a_network_that_does_not_name_its_classes_is_refused(network, tmp_path):
+    load_network(network).save(tmp_path / "unnamed.keras")
+    with pytest.raises(ConfigError, match=r"unnamed.keras does not name its classes. Give the file that the trainer wrote"):
+        HeatMap(tmp_path / "unnamed.keras", transform=TRANSFORM)
 
 
 def predict(*arguments):
