@@ -224,6 +224,7 @@ def test_a_model_without_places_refuses_what_requires_them(options, brightness, 
     done = predict(photos, *options, model=brightness.saved(tmp_path / "1"))
     assert isinstance(done.exception, ConfigError)
     assert "requires a model whose answers have places in the image" in str(done.exception)
+    assert str(done.exception).endswith("Ask without it, or name a model that finds places.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "photos"]
 
 

@@ -137,6 +137,7 @@ class ImagePredictor:
             raise ConfigError(
                 f"{what} requires a model whose answers have places in the image",
                 received=f"{self.folder}, which answers with {', '.join(self.outputs)}",
+                hint="ask without it, or name a model that finds places",
             )
         return self.presentation
 
