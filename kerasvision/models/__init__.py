@@ -17,7 +17,7 @@ from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
 from kerasvision.lookup import MODELS, backbone_of, did_you_mean, load
 from kerasvision.models.figures import AnyShape
-from kerasvision.models.table import find
+from kerasvision.models.table import check_least_side, find
 
 if TYPE_CHECKING:
     import keras
@@ -65,7 +65,8 @@ def build(
     _check_num_classes(num_classes, classes)
     _check_options(name, path, options)
     on_backbone = backbone_of(name, options)
-    _check_image_shape(on_backbone[0] if on_backbone else name, image_shape)
+    _check_image_shape(image_shape)
+    check_least_side(name, image_shape[:2], options=options)
     if None in image_shape and num_classes is not None:
         _check_any_size(name)
     check_image_layout()
@@ -93,7 +94,7 @@ def _checked(name: str, network: Any) -> "keras.Model":
     return network
 
 
-def _check_image_shape(name: str, image_shape: AnyShape) -> None:
+def _check_image_shape(image_shape: AnyShape) -> None:
     is_known = len(image_shape) == 3 and all(type(size) is int and size > 0 for size in image_shape)
     if not is_known and (len(image_shape) != 3 or tuple(image_shape[:2]) != (None, None)):
         raise ConfigError(
@@ -101,19 +102,10 @@ def _check_image_shape(name: str, image_shape: AnyShape) -> None:
             received=image_shape,
             hint="for images of any size, set height and width to None",
         )
-    height, width, channels = image_shape
+    channels = image_shape[2]
     if channels not in _CHANNELS:
         known = ", ".join(f"{count} ({meaning})" for count, meaning in _CHANNELS.items())
         raise ConfigError(f"the channels of image_shape must be one of {known}", received=image_shape)
-    # A network given by its path is not in the table; it checks its images itself.
-    row = find(name)
-    if row and height and width and min(height, width) < row.smallest_side:
-        least = f"{row.smallest_side} x {row.smallest_side}"
-        raise ConfigError(
-            f"{name} reads images of at least {least} pixels",
-            received=image_shape,
-            hint=f"resize the images to {least} or more, or choose a smaller network",
-        )
 
 
 def _check_any_size(name: str) -> None:

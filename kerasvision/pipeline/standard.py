@@ -8,6 +8,7 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import stage_settings
 from kerasvision.errors import GraphError
+from kerasvision.models.table import check_least_side
 from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, Previous
 
 
@@ -15,7 +16,12 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     """The stages in TFX's order; tuner, simple models, the final stages and bulk inferrer only if the experiment uses them.
 
     If a rule of the gate bounds how fast or how large the served model is, the infra validator runs before the evaluator.
+
+    Raises:
+        ConfigError: the images are smaller than the network reads.
     """
+    network = experiment.model
+    check_least_side(network.name, experiment.transform.image_size, options=network.options)
     pipeline = Pipeline(experiment.name)
     settings = stage_settings(experiment)
 

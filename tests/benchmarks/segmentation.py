@@ -3,6 +3,7 @@
     python tests/benchmarks/segmentation.py --epochs 2
     python tests/benchmarks/segmentation.py --seeds 3
     python tests/benchmarks/segmentation.py --ours --set model.options.width=0.5
+    python tests/benchmarks/segmentation.py --networks fcn32s fcn16s fcn8s --epochs 12 --seeds 3
     python tests/benchmarks/segmentation.py --steps
 
 The scenes are those of `c.Shapes(seed=0, image_size=(96, 96))`: 0 to 1,499 to train, 1,500 to 1,799 to validate. Task,
@@ -12,13 +13,16 @@ any. The trained network is exported, and the SavedModel answers the encoded ima
 The plain network is a U-Net as a tutorial writes it, of the width that gives about as many weights. It is trained by Keras'
 `fit` on arrays in memory, with mirror images, Adam and a cosine schedule, and is judged in the same way. It gets as many
 epochs as end nearest to the seconds of ours; for each seed, it runs directly after ours. `--steps` compares the time of a
-step instead: that of our U-Net in our training, and that of `fit` with the same layers, in turns.
+step instead: that of our U-Net in our training, and that of `fit` with the same layers, in turns. `--networks` compares
+networks of ours with each other: each one learns from the same seeds, and the differences have 95 % intervals of Student's t
+over the seeds.
 
 "seconds" is processor time of the whole process, children included: imports, training, the validation after each epoch and
 the export, without the making of the scenes and the judgement.
 """
 
 import argparse
+import itertools
 import math
 import os
 import statistics
@@ -33,6 +37,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from scipy import stats
 from sklearn.metrics import confusion_matrix
 
 from kerasvision import config as c
@@ -61,6 +66,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="of ours; by default those of the pipeline file")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ours", action="store_true", help="leave the plain network out")
+    parser.add_argument("--networks", nargs="+", help="compare these networks of ours, with the other options of the file")
     parser.add_argument("--steps", action="store_true", help="compare the times of a step only")
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="another setting, as in `run --set`")
     arguments = parser.parse_args()
@@ -71,6 +77,9 @@ def main() -> None:
         examples = scenes(Path(folder) / "data")
         if arguments.steps:
             compare_steps(experiment.training)
+            return
+        if arguments.networks:
+            compare_networks(experiment, arguments.networks, arguments.seeds, examples, Path(folder), imports)
             return
         found = {"ours": [], "plain": []}
         for seed in range(arguments.seeds):
@@ -84,6 +93,30 @@ def main() -> None:
         for what, values in zip(("mean IoU", "seconds"), zip(*figures, strict=True), strict=False):
             deviation = statistics.stdev(values) if len(values) > 1 else 0.0
             print(f"{name} {what}: {statistics.mean(values):.4f} +- {deviation:.4f} (n={len(values)})")
+
+
+def compare_networks(experiment, names, seeds, examples, folder, imports) -> None:
+    """Trains each network with each seed, and prints how much better each one is than the one before it."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for seed in range(seeds):
+        training = experiment.training.model_copy(update={"seed": seed})
+        for name in names:
+            model = experiment.model.model_copy(update={"name": name})
+            asked = experiment.model_copy(update={"model": model})
+            run(name, found, imports, partial(ours, asked, training, examples, folder / f"{name}-{seed}"))
+    scores = {name: np.array([score for score, _ in figures]) for name, figures in found.items()}
+    for name, values in scores.items():
+        print(f"{name}: mean IoU {interval(values)}")
+    for first, second in itertools.pairwise(names):
+        print(f"{second} - {first}: {interval(scores[second] - scores[first])}")
+
+
+def interval(values: np.ndarray) -> str:
+    """The mean with its 95 % interval over the seeds."""
+    if len(values) == 1:
+        return f"{values[0]:.4f} (1 seed)"
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
+    return f"{values.mean():.4f} ({low:.4f} to {high:.4f}, n={len(values)})"
 
 
 def run(name, found, imports, train) -> tuple[int, float]:
