@@ -62,6 +62,28 @@ def test_logits_at_its_own_size_are_those_of_the_classifier(name, image_shape, o
     np.testing.assert_allclose(found[:, 0, 0], expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.slow
+def test_vgg_16_itself_has_equal_logits_at_224_and_6_x_6_of_them_at_384():
+    keras.utils.set_random_seed(0)
+    vgg16 = build("vgg16", image_shape=(224, 224, 3), num_classes=1000)
+    converted = fully_convolutional(vgg16)
+    image = images(1, 224, 224, 3)
+    expected = vgg16(image).numpy()[0]
+    np.testing.assert_allclose(converted(image)[0, 0, 0], expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+    # The dense layers read windows of 7 x 7 cells of the last map. So a cell of the answer is what they say about the window
+    # that begins there. Only the convolutions below them read zeros where a part is cut out of the image.
+    image = images(1, 384, 384, 3)
+    last = keras.Model(converted.input, converted.get_layer("hidden1_dense").input)(image)[0].numpy()
+    head = keras.Model(vgg16.get_layer("flatten").output, vgg16.output)
+    windows = np.stack([last[y : y + 7, x : x + 7].ravel() for y in range(6) for x in range(6)])
+    expected = head(windows).numpy()
+    found = converted(image).numpy()
+    assert last.shape == (12, 12, 512)
+    assert found.shape == (1, 6, 6, 1000)
+    np.testing.assert_allclose(found.reshape(36, 1000), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("pooled", [False, True])
 def test_without_padding_every_cell_equals_the_classifier_on_its_part(pooled):
     model = classifier(padding="valid", pooled=pooled)
