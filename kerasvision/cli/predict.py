@@ -120,7 +120,9 @@ def predict(
     def listed() -> "Iterator[Listed]":
         return asked_for(what, column=column, images=images, recursive=recursive)
 
-    model = _model(saved_model, tiles=tiles)
+    from kerasvision.export.asking.tiles import predictor
+
+    model = predictor(saved_model, tiles=tiles)
     writers = _writers(model, draw=draw, maps=maps, coco=coco, coco_images=coco_images, least_score=least_score)
     if heat is not None and network is not None:
         from kerasvision.export.asking.heat import HeatPictures
@@ -138,16 +140,6 @@ def predict(
         _print(model, listed(), as_json=as_json, top=top, batch_size=batch_size, least_score=least_score, writers=writers)
     for writer in writers:
         typer.echo(writer.finish(), err=as_json)
-
-
-def _model(saved_model: Path, *, tiles: int | None) -> "ImagePredictor":
-    if tiles is None:
-        from kerasvision.export.asking.predict import ImagePredictor
-
-        return ImagePredictor(saved_model)
-    from kerasvision.export.asking.tiles import TiledPredictor
-
-    return TiledPredictor(saved_model, overlap=tiles)
 
 
 def _refuse_unfit(
@@ -191,17 +183,9 @@ def _writers(
     least_score: float | None,
 ) -> "list[AnswerWriter]":
     """What the options write in addition to the answers themselves."""
-    writers: list[AnswerWriter] = []
-    if draw is not None:
-        from kerasvision.export.asking.pictures import Pictures
+    from kerasvision.export.asking.pictures import picture_folders
 
-        shown = model.presented("--draw")
-        least = shown.shown_from if least_score is None else least_score
-        writers.append(Pictures(draw, presentation=shown, least_score=least))
-    if maps is not None:
-        from kerasvision.export.asking.pictures import Maps
-
-        writers.append(Maps(maps, presentation=model.presented(MAPS.option)))
+    writers: list[AnswerWriter] = [*picture_folders(model, pictures=draw, maps=maps, least_score=least_score)]
     if coco is not None:
         from kerasvision.export.asking.coco_results import CocoResults
 

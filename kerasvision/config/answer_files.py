@@ -1,6 +1,10 @@
-"""Options of `predict` that only some tasks have. The command itself knows no task, so their names are here."""
+"""What only some tasks answer, and the options of `predict` that write it. The command itself knows no task."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+# What the answers about an image may contain in addition to a label: places in the image, or a class for each pixel.
+AnswerPart = Literal["places", "maps"]
 
 
 @dataclass(frozen=True)

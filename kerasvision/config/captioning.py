@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Component
 from kerasvision.config.example_parts import ExamplePart
@@ -123,6 +124,7 @@ class Captioning(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.captioning.task:CaptioningTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset()
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"captions"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 

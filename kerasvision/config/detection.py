@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.model import Model
@@ -74,6 +75,7 @@ class Detection(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.detection.task:DetectionTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("objects",)
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset({"places"})
     has_simple_models: ClassVar[bool] = True
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"objects"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "count_error"})

@@ -197,6 +197,8 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _task_goes_with_the_rest(self) -> "Experiment":
         self.task.check_experiment(self)
+        if self.predict is not None:
+            self.predict.check_answers(self.task.answer_parts)
         check_task(self.augment, requires=self.task.requires)
         for what in self.task.requires:
             if way := self.source.way_to(what):

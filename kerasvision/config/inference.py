@@ -56,6 +56,16 @@ class Predict(Config):
         le=1.0,
         description="leave out objects with a lower score, and classes of a smaller share of the pixels",
     )
+    pictures: bool = Field(default=False, description="also draw each answer over its image")
+    maps: bool = Field(
+        default=False, description="also write the class of each pixel as a PNG of the size of the image; 255: unknown"
+    )
+    tiles: int | None = Field(
+        default=None,
+        ge=0,
+        description="for classes of pixels: cut each image into tiles of the network's size, which overlap by this many "
+        "pixels; None: make each image as small as the network's",
+    )
     batch_size: int = Field(default=32, ge=1, le=4096, description="images per call of the model")
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
@@ -82,6 +92,28 @@ class Predict(Config):
             if not image.fault and image.name not in seen and is_file(image.path):
                 seen.add(image.name)
                 yield f"images/{printable(image.name)}", image.path
+
+    def check_answers(self, parts: frozenset[str] | None) -> None:
+        """Raises ConfigError for a setting that requires other answers than a task gives.
+
+        Args:
+            parts: see `kerasvision.config.tasks.Task.answer_parts`; None if they are not known.
+
+        >>> Predict(path="photos", tiles=32).check_answers(frozenset())
+        Traceback (most recent call last):
+        ...
+        kerasvision.errors.ConfigError: predict.tiles requires a task that answers with a class for each pixel; received 32.
+        Leave predict.tiles out.
+        """
+        for name, part in (("each", "places"), ("pictures", "places"), ("maps", "maps"), ("tiles", "maps")):
+            value = getattr(self, name)
+            if parts is not None and part not in parts and value is not None and value is not False:
+                answers = {"places": "places in the image", "maps": "a class for each pixel"}[part]
+                raise ConfigError(
+                    f"predict.{name} requires a task that answers with {answers}",
+                    received=value,
+                    hint=f"leave predict.{name} out",
+                )
 
     def _listed(self) -> Iterator[Listed]:
         if is_folder(self.path):

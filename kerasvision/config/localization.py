@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.detection import ObjectClasses, check_network, check_surroundings
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
@@ -33,6 +34,7 @@ class Localization(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.detection.localization:LocalizationTask"
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("objects",)
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset({"places"})
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"objects"})
 
     loss: Literal["l2", "smooth_l1", "iou", "giou", "diou", "ciou"] = Field(

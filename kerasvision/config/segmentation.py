@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kerasvision import lookup
+from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -65,6 +66,7 @@ class Segmentation(MeasuredTask):
     implementation: ClassVar[str] = "kerasvision.tasks.segmentation.task:SegmentationTask"
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("label_maps",)
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset({"places", "maps"})
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label_map", "objects", "mask"})
 
     background: str = Field(

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol, Self
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
@@ -76,6 +77,9 @@ class Task(Component):
 
     # What a training reads of the examples in addition to their pixels. Other parts are dropped before they are decoded.
     reads: ClassVar[frozenset[ExamplePart]] = EVERYTHING
+
+    # What `Task.presentation` can show of its answers; None if that is not known before they are made.
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = None
 
     def names_to_fit(self) -> Names | None:
         """How to find the names of the network's outputs; None if they are the classes of the labels."""
@@ -190,6 +194,7 @@ class Classification(MeasuredTask):
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
+    answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset()
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 

@@ -349,6 +349,8 @@ class InferenceResult(Artifact):
 
     ```
     predictions.parquet   a row per image: path, label and score, label_2 and score_2, ..., every other output, fault
+    pictures/             with `predict.pictures`, each answer drawn over its image: 000001_cat.jpg
+    maps/                 with `predict.maps`, the class number of each pixel: 000001_cat.png
     inference.json        inferred, images, faults, and the names of the first faulty images; or inferred: false, and why
     ```
 
@@ -361,6 +363,16 @@ class InferenceResult(Artifact):
     def predictions(self) -> Path:
         """One row per image; missing if the model was not blessed."""
         return self.uri / "predictions.parquet"
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the answers drawn over their images; missing without `predict.pictures`."""
+        return self.uri / "pictures"
+
+    @property
+    def maps(self) -> Path:
+        """The folder of the class numbers of pixels; missing without `predict.maps`."""
+        return self.uri / "maps"
 
     @property
     def record(self) -> Path:

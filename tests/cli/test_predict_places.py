@@ -193,7 +193,7 @@ def test_maps_require_a_model_of_pixels(option, predict, photos, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     done = predict(photos, *option)
     assert isinstance(done.exception, ConfigError)
-    assert "--masks requires a model that answers with a class for each pixel" in str(done.exception)
+    assert "maps require a model that answers with a class for each pixel" in str(done.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 

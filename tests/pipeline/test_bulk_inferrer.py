@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.config.stages import BulkInferrerSettings, stage_settings
-from kerasvision.errors import DataError
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.pipeline.artifacts import InferenceResult, ModelBlessing, Out, SavedModel
 from kerasvision.pipeline.checks import check_pipeline
 from kerasvision.pipeline.graph import Pipeline
@@ -51,9 +51,13 @@ def experiment(**fields):
 def inferred(brightness, photos, tmp_path, **blessing):
     saved_model = SavedModel(tmp_path / "saved")
     brightness.saved(saved_model.saved_model)
+    return answers_of(saved_model, c.Predict(path=photos, top=1), tmp_path, **blessing)
+
+
+def answers_of(saved_model, predict, tmp_path, **blessing):
     result = InferenceResult(tmp_path / "result")
     result.uri.mkdir()
-    settings = BulkInferrerSettings(predict=c.Predict(path=photos, top=1))
+    settings = BulkInferrerSettings(predict=predict)
     bulk_inferrer(saved_model, ModelBlessing(tmp_path, blessing), result, settings=settings, work=tmp_path / "work")
     return result
 
@@ -69,6 +73,25 @@ def test_a_blessed_model_answers_for_every_image(brightness, photos, tmp_path):
     assert json.loads(result.record.read_text()) == {"inferred": True, "images": 3, "faults": 1, "named": named}
     assert result.front == result.predictions
     assert not (tmp_path / "work" / "parts").exists()
+
+
+def test_classes_of_pixels_are_also_written_as_maps_and_pictures_and_in_tiles(pixel_classes, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 24), (200, 10, 10)).save(tmp_path / "photos" / "red.png")
+    saved_model = SavedModel(tmp_path / "saved")
+    shutil.copytree(pixel_classes.saved_model, saved_model.saved_model)
+    asked = c.Predict(path=tmp_path / "photos", pictures=True, maps=True, tiles=4)
+    result = answers_of(saved_model, asked, tmp_path, blessed=1)
+    with Image.open(result.maps / "000001_red.png") as found, Image.open(result.pictures / "000001_red.jpg") as drawn:
+        assert found.size == drawn.size == (40, 24)
+    assert result.properties == {"inferred": 1, "images": 1, "faults": 0}
+
+
+@pytest.mark.parametrize("field", [{"maps": True}, {"pictures": True}, {"tiles": 0}, {"each": True}])
+def test_what_the_task_does_not_answer_is_refused_when_the_file_is_read(field):
+    (name,) = field
+    with pytest.raises(ConfigError, match=rf"predict\.{name} requires a task that answers with"):
+        experiment(predict=c.Predict(path="photos", **field))
 
 
 def test_a_model_that_is_not_blessed_is_not_asked(brightness, photos, tmp_path):

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.config.answer_files import MAPS
 from kerasvision.config.inference import Listed
 from kerasvision.errors import ConfigError, ExportError
+from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.ops.images import decode_image
 from kerasvision.tasks.presentation import Presentation
 
@@ -121,12 +121,37 @@ class Maps(AnswerPictures):
 
     def __init__(self, folder: Path, *, presentation: Presentation) -> None:
         if not presentation.has_maps:
-            raise ConfigError(f"{MAPS.option} requires a model that answers with a class for each pixel")
+            raise ConfigError("maps require a model that answers with a class for each pixel")
         super().__init__(folder, presentation=presentation, least_score=0.0)
 
     def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
         """The map."""
         return self._presentation.map(kept)
+
+
+def picture_folders(
+    model: ImagePredictor, *, pictures: Path | None, maps: Path | None, least_score: float | None
+) -> list[AnswerPictures]:
+    """Writers of pictures and of maps, for `predict_to_file` and `predict_listed`.
+
+    Args:
+        model: gives the answers.
+        pictures: the folder of answers drawn over their images; None for none.
+        maps: the folder of maps of class numbers; None for none.
+        least_score: what has a lower score is not drawn; None: what the model's task usually shows.
+
+    Raises:
+        ConfigError, ExportError: see `PictureFolder`.
+        ConfigError: the model has no such answers.
+    """
+    writers: list[AnswerPictures] = []
+    if pictures is not None:
+        shown = model.presented("a picture of an answer")
+        least = shown.shown_from if least_score is None else least_score
+        writers.append(Pictures(pictures, presentation=shown, least_score=least))
+    if maps is not None:
+        writers.append(Maps(maps, presentation=model.presented("a map")))
+    return writers
 
 
 def picture_name(number: int, image: Path, *, suffix: str) -> str:

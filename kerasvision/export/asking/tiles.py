@@ -28,6 +28,11 @@ TILES_AT_ONCE = 8
 AskTiles = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
 
+def predictor(saved_model: Path, *, tiles: int | None) -> ImagePredictor:
+    """An `ImagePredictor`, or with a number of pixels a `TiledPredictor` whose tiles overlap by it; raises its errors."""
+    return ImagePredictor(saved_model) if tiles is None else TiledPredictor(saved_model, overlap=tiles)
+
+
 class TiledPredictor(ImagePredictor):
     """An `ImagePredictor` whose images are cut into tiles.
 
@@ -43,10 +48,10 @@ class TiledPredictor(ImagePredictor):
     def __init__(self, saved_model: Path, *, overlap: int) -> None:
         super().__init__(saved_model)
         self.tiles = self._overlap = overlap
-        shown = self.presented("--tiles")
+        shown = self.presented("a division into tiles")
         name = shown.tile_signature
         if name is None or name not in self._served.signatures or TENSOR_SIGNATURE not in self._served.signatures:
-            raise ConfigError("--tiles requires a model that answers with a class for each pixel")
+            raise ConfigError("a division into tiles requires a model that answers with a class for each pixel")
         self._of_tiles, self._tile_output = self._served.signatures[name], name
         shape = self._served.signatures[TENSOR_SIGNATURE].structured_input_signature[1][TENSOR_INPUT].shape.as_list()
         self._tile = (int(shape[1]), int(shape[2]))

@@ -16,6 +16,8 @@ def bulk_inferrer(
 ) -> None:
     """SavedModel, ModelBlessing -> InferenceResult, or a record of why it predicts nothing. It continues a killed run."""
     from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_unasked
+    from kerasvision.export.asking.pictures import picture_folders
+    from kerasvision.export.asking.tiles import predictor
 
     if model_blessing.properties.get("blessed") != 1:
         why = str(model_blessing.properties.get("reason", "the model is not blessed"))
@@ -23,8 +25,9 @@ def bulk_inferrer(
         inference_result.properties.update(inferred=0, reason=why)
         return
     asked = settings.predict
+    model = predictor(saved_model.saved_model, tiles=asked.tiles)
     summary = predict_to_file(
-        saved_model.saved_model,
+        model,
         asked.listed,
         out=inference_result.predictions,
         parts=work / "parts",
@@ -33,6 +36,12 @@ def bulk_inferrer(
         each=asked.each,
         batch_size=asked.batch_size,
         max_pixels=asked.max_pixels,
+        writers=picture_folders(
+            model,
+            pictures=inference_result.pictures if asked.pictures else None,
+            maps=inference_result.maps if asked.maps else None,
+            least_score=asked.least_score or None,
+        ),
     )
     record_inference(inference_result.record, summary)
     inference_result.properties.update(inferred=1, images=summary.images, faults=summary.faults)

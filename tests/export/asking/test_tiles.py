@@ -119,5 +119,5 @@ def test_an_overlap_of_more_than_half_a_tile_is_refused(pixel_classes):
 
 
 def test_tiles_require_a_model_of_pixels(found_objects):
-    with pytest.raises(ConfigError, match="--tiles requires a model that answers with a class for each pixel"):
+    with pytest.raises(ConfigError, match="tiles requires a model that answers with a class for each pixel"):
         TiledPredictor(found_objects.saved_model, overlap=4)
