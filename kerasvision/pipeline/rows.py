@@ -53,11 +53,12 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
 def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:
     """One execution with what it read and wrote."""
     recorded = t.properties(t.ExecutionProperty, "execution_id", row.id)
-    outcome = _outcome(row.last_known_state, recorded)
+    state = row.last_known_state or t.UNKNOWN
+    outcome = _outcome(state, recorded)
     return ExecutionRecord(
         id=row.id,
         node=str(recorded["node"]),
-        state=row.last_known_state,
+        state=state,
         outcome=outcome,
         started_ms=row.create_time_since_epoch,
         seconds=float(recorded.get("seconds", 0.0)),
@@ -78,7 +79,7 @@ def run_record(row: t.ContextRow, *, tells: bool) -> RunRecord:
     recorded = t.properties(t.ContextProperty, "context_id", row.id) if tells else {}
     state = int(recorded.get("state", t.COMPLETE))
     if "state" not in recorded and (newest := executions_in("pipeline_run", row.name)[:1]):
-        state = newest[0].last_known_state  # a run of an earlier version, in which only stages have a state
+        state = newest[0].last_known_state or t.UNKNOWN  # a run of an earlier version, in which only stages have a state
     outcome = _outcome(state, recorded)
     outcome = "finished" if outcome in ("ran", "reused") else outcome
     started, is_running = row.create_time_since_epoch, outcome == "running"

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import peewee as pw
 
 from kerasvision.errors import ConfigError, StoreError
-from kerasvision.pipeline import memo
+from kerasvision.pipeline import memo, mlmd
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.database import UNUSABLE, check_path, open_database, unusable
@@ -94,6 +94,7 @@ class Store:
         missing = [table for table in (t.ContextProperty, t.SourceFile) if table._meta.table_name not in there]
         if not self.read_only:
             self.database.create_tables(missing)
+            mlmd.complete(self.database)
         self._tells_of_runs = not self.read_only or t.ContextProperty not in missing
         self._knows_sources = not self.read_only or t.SourceFile not in missing
 

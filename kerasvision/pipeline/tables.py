@@ -1,8 +1,8 @@
 """The tables of the metadata store: after ML Metadata's (MLMD's), and two of our own.
 
 Types, artifacts, executions, contexts and events have MLMD's columns and enumerations, so that people who know TFX can read
-the file with any SQLite client. MLMD's own client rejects it, because parts of that client's schema are missing. Our own
-tables `FileDigest` and `SourceFile` keep what was found in files.
+the file with MLMD's own client, or with any SQLite client. `mlmd.py` adds what only that client uses. Our own tables
+`FileDigest` and `SourceFile` keep what was found in files.
 
 Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeline>.<node>`) and `execution_cache` (a key).
 """
@@ -14,7 +14,7 @@ import peewee as pw
 
 # MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
 PENDING, LIVE, ABANDONED = 1, 2, 5
-RUNNING, COMPLETE, FAILED, CACHED, CANCELED = 2, 3, 4, 5, 6
+UNKNOWN, RUNNING, COMPLETE, FAILED, CACHED, CANCELED = 0, 2, 3, 4, 5, 6
 STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused", CANCELED: "stopped"}
 INPUT, OUTPUT = 3, 4
 EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
@@ -50,8 +50,9 @@ class ArtifactRow(_Row):
     """A folder; `uri` is relative to the root, so that the root can be moved."""
 
     type_id = pw.IntegerField(index=True)
-    uri = pw.TextField(index=True)
-    state = pw.IntegerField()
+    # Another client may leave it, or the state, open; kerasvision never does.
+    uri = pw.TextField(index=True, null=True)
+    state = pw.IntegerField(null=True)
     name = pw.TextField(null=True)
     create_time_since_epoch = pw.BigIntegerField(default=now_ms)
     last_update_time_since_epoch = pw.BigIntegerField(default=now_ms)
@@ -64,7 +65,7 @@ class ExecutionRow(_Row):
     """One time that a stage ran, failed or was reused."""
 
     type_id = pw.IntegerField(index=True)
-    last_known_state = pw.IntegerField()
+    last_known_state = pw.IntegerField(null=True)
     name = pw.TextField(null=True)
     create_time_since_epoch = pw.BigIntegerField(default=now_ms)
     last_update_time_since_epoch = pw.BigIntegerField(default=now_ms)
@@ -130,7 +131,7 @@ class Event(_Row):
     artifact_id = pw.IntegerField(index=True)
     execution_id = pw.IntegerField(index=True)
     type = pw.IntegerField()
-    milliseconds_since_epoch = pw.BigIntegerField(default=now_ms)
+    milliseconds_since_epoch = pw.BigIntegerField(default=now_ms, null=True)
 
     class Meta:
         table_name = "Event"
