@@ -1,4 +1,4 @@
-"""`runs list|show|compare|lineage|why`: shows earlier runs."""
+"""`runs list|show|compare|disk|gc|lineage|why`: shows earlier runs, and removes what nothing needs."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kerasvision.cli import compare
+from kerasvision.cli import compare, runs_space
 from kerasvision.cli.options import Root, RunId
 from kerasvision.cli.run_cells import clock_time, duration, heading_cells, run_data, side_purpose, state
 from kerasvision.cli.tables import print_whole, table_of
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from kerasvision.pipeline.history import Ancestry
     from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 
-app = typer.Typer(help="Show earlier runs.", no_args_is_help=True)
+app = typer.Typer(help="Show earlier runs, and what they take on the disk.", no_args_is_help=True)
 app.command("compare")(compare.compare)
+app.command("disk")(runs_space.disk)
+app.command("gc")(runs_space.gc)
 # The columns of `heading_cells`.
 COLUMNS = ("pipeline", "for", "started", "took", "state", "score", "verdict")
 
@@ -115,7 +117,8 @@ def _heading(run: "RunRecord") -> str:
 def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
     known = artifact.properties
     forced = f"  forced by {known['forced_by']}: {known['forced_reason']}" if known.get("forced") else ""
-    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{forced}"
+    removed = "  (removed)" if artifact.is_removed else ""
+    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{removed}{forced}"
 
 
 def _ancestor(ancestry: "Ancestry", root: Path) -> str:

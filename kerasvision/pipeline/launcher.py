@@ -146,8 +146,9 @@ def _looked_up(
         _remark_unseen(node, context)
     # 3. Reuse a COMPLETE execution whose outputs all exist with the right hashes.
     outputs = None if force else reusable(node, known.key, store)
-    if outputs is not None:
-        store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
+    if outputs is not None and store.reuse(
+        pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs
+    ):
         return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
     if not may_execute:
         raise _left_out(node)

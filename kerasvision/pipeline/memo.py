@@ -18,7 +18,7 @@ def recall(finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str,
     meta = table._meta
     columns = ", ".join(f'"{field.column_name}"' for field in meta.sorted_fields)
     found = {}
-    for chunk in _chunks(keys, MOST_VALUES):
+    for chunk in chunks(keys, MOST_VALUES):
         # Written by hand: peewee takes longer to build this statement than SQLite to answer it.
         marks = ", ".join("?" * len(chunk))
         query = f'SELECT {columns} FROM "{meta.table_name}" WHERE "path" IN ({marks})'
@@ -32,10 +32,11 @@ def remember(finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> N
     table = _TABLES[finding]
     fields = table._meta.sorted_fields
     values = [(key, s.size, s.mtime_ns, s.ctime_ns, s.inode, text, at) for key, s, text, at in rows]
-    for chunk in _chunks(values, MOST_VALUES // len(fields)):
+    for chunk in chunks(values, MOST_VALUES // len(fields)):
         table.insert_many(chunk, fields=fields).on_conflict_replace().execute()
 
 
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def chunks(items: Sequence[Item], size: int = MOST_VALUES) -> Iterator[Sequence[Item]]:
+    """The items in pieces of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

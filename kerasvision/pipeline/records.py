@@ -11,6 +11,9 @@ PIPELINE = "run"
 ITS_PROCESS_ENDED = "its process ended before the stage did"
 
 
+# States of an artifact that `runs gc` has removed: ML Metadata's MARKED_FOR_DELETION and DELETED.
+REMOVED = (3, 4)
+
 # What a stage recorded about its artifact, or the store about an execution or a run.
 Properties = dict[str, int | float | str]
 
@@ -25,6 +28,11 @@ class ArtifactRecord:
     state: int
     digest: str
     properties: Properties
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether `runs gc` has removed its folder."""
+        return self.state in REMOVED
 
     def open(self) -> Artifact:
         """The artifact itself."""

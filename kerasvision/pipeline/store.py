@@ -4,7 +4,7 @@ Every change of the store is one transaction. `tables.py` explains the tables.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
@@ -20,7 +20,9 @@ from kerasvision.pipeline.database import UNUSABLE, check_path, open_database, u
 from kerasvision.pipeline.digests import FileState, Finding
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.locks import alone
+from kerasvision.pipeline.memo import chunks
 from kerasvision.pipeline.processes import KILLED, this_process
+from kerasvision.pipeline.provenance import Provenance, read_provenance
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, Properties, RunRecord
 from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record, seconds_since
 
@@ -122,7 +124,13 @@ class Store:
         inputs: dict[str, ArtifactRecord],
         above: int = 0,
     ) -> int:
-        """Registers a RUNNING execution of this process; returns its id, higher than all others and than `above`."""
+        """Registers a RUNNING execution of this process; returns its id, higher than all others and than `above`.
+
+        Raises:
+            StoreError: an input was removed since it was found.
+        """
+        if gone := _removed(inputs):
+            raise StoreError(f"the input {gone[0]} of {node} was removed while {node} began", hint="run again")
         properties = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
         return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, properties, above=above)
 
@@ -169,10 +177,17 @@ class Store:
         node: str,
         inputs: dict[str, ArtifactRecord],
         outputs: dict[str, ArtifactRecord],
-    ) -> None:
-        """Registers a CACHED execution: this run has these artifacts, which another execution made."""
+    ) -> bool:
+        """Registers a CACHED execution: this run has these artifacts, which another execution made.
+
+        Returns:
+            False, with nothing registered, if one of them was removed since it was found.
+        """
+        if _removed(outputs):
+            return False
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
         t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
+        return True
 
     @_in_store
     def start_run(self, run: RunRecord) -> None:
@@ -186,7 +201,28 @@ class Store:
         """Marks the run as COMPLETE, FAILED or CANCELED, and records how long it took."""
         self._set_run_properties(run, {"state": state, "seconds": seconds_since(run.started_ms)})
 
+    # Removal (see `garbage.py`).
+
+    @_in_store
+    def mark_for_deletion(self, unneeded: Callable[[Provenance], Collection[int]]) -> None:
+        """Decides which artifacts are not needed, and marks them, in one transaction: none of them is reused from now on."""
+        for numbers in chunks(sorted(unneeded(read_provenance()))):
+            changed = {"state": t.MARKED_FOR_DELETION, "last_update_time_since_epoch": t.now_ms()}
+            t.ArtifactRow.update(**changed).where(t.ArtifactRow.id.in_(numbers)).execute()
+
+    @_in_store
+    def mark_deleted(self, numbers: Iterable[int]) -> None:
+        """Records that the folders of marked artifacts are gone."""
+        for some in chunks(sorted(numbers)):
+            changed = {"state": t.DELETED, "last_update_time_since_epoch": t.now_ms()}
+            t.ArtifactRow.update(**changed).where(t.ArtifactRow.id.in_(some)).execute()
+
     # Queries.
+
+    @_in_store
+    def provenance(self) -> Provenance:
+        """The history of all runs."""
+        return read_provenance()
 
     @_in_store
     def finished(self, key: str) -> tuple[int, dict[str, ArtifactRecord]] | None:
@@ -369,6 +405,14 @@ def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def _removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
+    """The keys of artifacts that were LIVE when they were found, and are not any more."""
+    numbers = [artifact.id for artifact in found.values() if artifact.state == t.LIVE]
+    still = t.ArtifactRow.select(t.ArtifactRow.id).where(t.ArtifactRow.id.in_(numbers), t.ArtifactRow.state == t.LIVE)
+    there = {row.id for row in still}
+    return [key for key, artifact in found.items() if artifact.state == t.LIVE and artifact.id not in there]
 
 
 def _fingerprint(row: t.ExecutionRow) -> Parts:

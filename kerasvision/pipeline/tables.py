@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 import peewee as pw
 
 # MLMD's enumerations (ml_metadata/proto/metadata_store.proto).
-PENDING, LIVE, ABANDONED = 1, 2, 5
+PENDING, LIVE, MARKED_FOR_DELETION, DELETED, ABANDONED = 1, 2, 3, 4, 5
 UNKNOWN, RUNNING, COMPLETE, FAILED, CACHED, CANCELED = 0, 2, 3, 4, 5, 6
 STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused", CANCELED: "stopped"}
 INPUT, OUTPUT = 3, 4
