@@ -30,6 +30,9 @@ class Augmentation(Component):
     blends: ClassVar[bool] = False
     # Whether every pixel of the result still comes from one image, so that a label map can follow it.
     keeps_pixels_apart: ClassVar[bool] = True
+    # Whether things are in other places afterwards, or have another size: numbers about an image do not follow.
+    moves_things: ClassVar[bool] = False
+    resizes_things: ClassVar[bool] = False
 
     @property
     def reads(self) -> frozenset[ExamplePart]:
@@ -55,6 +58,7 @@ class PadCrop(Augmentation):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:pad_crop"
+    moves_things: ClassVar[bool] = True
     draws: ClassVar[int] = 2
 
     pad: int = Field(default=4, ge=1, le=64, description="pixels added on each side before the crop")
@@ -64,6 +68,7 @@ class RandomFlip(Augmentation):
     """Flip left and right, upside down, or both independently, each with probability one half."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:random_flip"
+    moves_things: ClassVar[bool] = True
     draws: ClassVar[int] = 2
 
     direction: Literal["horizontal", "vertical", "both"] = Field(
@@ -75,6 +80,7 @@ class Rotate(Augmentation):
     """Rotate about the center by up to `degrees` in either direction, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:rotate"
+    moves_things: ClassVar[bool] = True
 
     degrees: float = Field(default=15.0, gt=0, le=180, description="largest angle, in degrees, in either direction")
     fill: Grey = MIDDLE_GREY
@@ -84,6 +90,7 @@ class Translate(Augmentation):
     """Move by up to a share of the image's height and width in each direction, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:translate"
+    moves_things: ClassVar[bool] = True
     draws: ClassVar[int] = 2
 
     height: Share = Field(default=0.1, description="largest move up or down, as a share of the image's height")
@@ -95,6 +102,8 @@ class Zoom(Augmentation):
     """Make the image smaller or larger about its center, with linear interpolation."""
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:zoom"
+    moves_things: ClassVar[bool] = True
+    resizes_things: ClassVar[bool] = True
 
     factor: tuple[float, float] = Field(
         default=(0.8, 1.25), description="smallest and largest, in [0.05, 20]; above 1, things get larger"
@@ -116,6 +125,8 @@ class ScaleJitter(Augmentation):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.geometry:scale_jitter"
+    moves_things: ClassVar[bool] = True
+    resizes_things: ClassVar[bool] = True
     draws: ClassVar[int] = 3
 
     factor: tuple[float, float] = Field(
@@ -136,6 +147,9 @@ class EncodedCrop(Augmentation):
     encoded bytes, and perhaps "objects" and "label_map". `numbers` is float32 (draws,), and `transform` is `Transform`. The
     result has pixels of the network's input size.
     """
+
+    moves_things: ClassVar[bool] = True
+    resizes_things: ClassVar[bool] = True
 
 
 class RandomResizedCrop(EncodedCrop):
@@ -226,13 +240,16 @@ class VisibleObjects(Augmentation):
 class Mixing(Augmentation):
     """Base class of augmentations that mix the images of a batch. They come last, after batching.
 
-    `implementation` gets the whole batch. With `mixes_labels`, it mixes "image" and "label_shares", float32 (N, classes), in
-    the same proportions.
+    `implementation` gets the whole batch. With `mixes_labels`, it mixes "image", "label_shares", float32 (N, classes), and
+    "values", float32 (N, V), in the same proportions; one of the two may be missing.
     """
 
     blends: ClassVar[bool] = True
-    # Whether an image's label becomes shares of several classes. Otherwise the result must not have the label.
+    # Whether an image's label becomes shares of several classes, and its numbers become means. Otherwise the result must not
+    # have the label.
     mixes_labels: ClassVar[bool] = True
+    moves_things: ClassVar[bool] = True
+    resizes_things: ClassVar[bool] = True
 
     @property
     def reads(self) -> frozenset[ExamplePart]:
@@ -256,7 +273,14 @@ def check_area_and_ratio(area: tuple[float, float], ratio: tuple[float, float]) 
         raise ValueError(f"area and ratio must be (smallest, largest), above 0; received {area} and {ratio}")
 
 
-def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: bool, has_label_maps: bool = False) -> None:
+def check_data(
+    augment: Sequence[Augmentation],
+    *,
+    labelled: bool,
+    has_objects: bool,
+    has_label_maps: bool = False,
+    has_values: bool = False,
+) -> None:
     """Raises ConfigError for mixing that requires labels or forbids them, and for overlaying images with other annotations.
 
     Args:
@@ -264,6 +288,7 @@ def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: 
         labelled: whether the images have labels.
         has_objects: whether an augmentation gets objects with the images.
         has_label_maps: whether it gets label maps with the images.
+        has_values: whether it gets numbers with the images.
     """
     for settings in augment:
         name = type(settings).__name__
@@ -272,12 +297,13 @@ def check_data(augment: Sequence[Augmentation], *, labelled: bool, has_objects: 
                 f"{name} blends the pixels of several images, which a label map cannot follow",
                 hint=f"remove {name} from augment" + (", or use CutMix" if isinstance(settings, Mixing) else ""),
             )
-        if isinstance(settings, Mixing) and settings.mixes_labels and not labelled and not has_label_maps:
+        has_targets = labelled or has_label_maps or has_values
+        if isinstance(settings, Mixing) and settings.mixes_labels and not has_targets:
             raise ConfigError(f"{name} mixes labels, but these examples have none", hint=f"remove {name} from augment")
-        has_others = has_objects or has_label_maps
-        if isinstance(settings, Mixing) and not settings.mixes_labels and labelled and not has_others:
+        has_others = (has_objects or has_label_maps) and not has_values
+        if isinstance(settings, Mixing) and not settings.mixes_labels and (labelled or has_values) and not has_others:
             raise ConfigError(
-                f"{name} shows parts of several images, which no single label fits",
+                f"{name} shows parts of several images, which no single {'label' if labelled else 'number'} fits",
                 hint=f"remove {name} from augment, or use MixUp or CutMix",
             )
         if settings.blends and has_objects:

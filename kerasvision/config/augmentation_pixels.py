@@ -153,6 +153,7 @@ class RandAugment(Augmentation):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.policies:rand_augment"
+    moves_things: ClassVar[bool] = True
     per_image: ClassVar[bool] = True
 
     operations: int = Field(default=2, ge=1, le=10, description="how many operations, one after the other: N in the paper")
@@ -185,6 +186,7 @@ class AugMix(Augmentation):
     """
 
     implementation: ClassVar[str] = "kerasvision.data.augmentation.policies:aug_mix"
+    moves_things: ClassVar[bool] = True
     per_image: ClassVar[bool] = True
     blends: ClassVar[bool] = True
     keeps_pixels_apart: ClassVar[bool] = False

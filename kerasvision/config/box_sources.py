@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kerasvision.config.image_files import existing_folder
 from kerasvision.config.listing import is_folder, list_files
-from kerasvision.config.sources import NO_CAPTIONS, NO_LABEL_MAPS, AnnotationKind, Source
+from kerasvision.config.sources import LABELS_ONLY, NO_LABEL_MAPS, AnnotationKind, Source
 from kerasvision.config.split_lists import split_lists
 from kerasvision.config.yolo_files import YoloData, read_yolo_data, yolo_files
 from kerasvision.errors import DataError
@@ -19,8 +19,8 @@ _LARGEST = "largest: the label of an image is the class of its largest box"
 
 
 def _way_to(what: AnnotationKind, *, label: ImageLabel) -> str:
-    if what == "captions":
-        return NO_CAPTIONS
+    if what in ("captions", "values"):
+        return LABELS_ONLY[what]
     return "set source.label='largest'" if what == "labels" and label == "none" else ""
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kerasvision.config.image_files import existing_file, existing_folder, names_in
 from kerasvision.config.listing import is_folder, list_files
-from kerasvision.config.sources import AnnotationKind, Source
+from kerasvision.config.sources import LABELS_ONLY, AnnotationKind, Source
 from kerasvision.errors import DataError
 
 
@@ -64,6 +64,8 @@ class Coco(Source):
 
         Label maps require a panoptic file, or a file of boxes with masks.
         """
+        if what == "values":
+            return LABELS_ONLY[what]
         if what == "labels" and self.label == "none":
             return "set source.label='largest'"
         if what == "label_maps":

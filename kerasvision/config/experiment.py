@@ -76,6 +76,11 @@ class Ingest(Config):
         default=None, description="CSV with a column `sha256` or `id`: images to leave out; example_validator writes one"
     )
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1, description="quarantine: largest share of bad images")
+    missing_values: Literal["quarantine", "ignore"] = Field(
+        default="quarantine",
+        description="an image that lacks some of its numbers: quarantine: leave it out as a bad image; ignore: use it, and "
+        "neither learn nor measure what is missing. An image that lacks all of them is a bad image",
+    )
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
     def files(self) -> Iterator[tuple[str, Path]]:

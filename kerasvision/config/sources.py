@@ -20,11 +20,12 @@ from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image in addition to its pixels.
 # "label_maps" may also be masks of objects, from which a task paints a map.
-AnnotationKind = Literal["labels", "captions", "objects", "label_maps"]
+AnnotationKind = Literal["labels", "captions", "objects", "label_maps", "values"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
 NO_OBJECTS = "read objects through Coco, Yolo, Voc or TfRecord, or generate them with Shapes"
 NO_LABEL_MAPS = "read label maps through Masks or Coco, or masks of objects through Coco, Yolo, TfRecord or Shapes"
-LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS, "label_maps": NO_LABEL_MAPS}
+NO_VALUES = "read numbers through Table or TfRecord, or generate them with Shapes"
+LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS, "label_maps": NO_LABEL_MAPS, "values": NO_VALUES}
 
 
 class Source(Component):
@@ -46,6 +47,14 @@ class Source(Component):
         'set source.captions to the column that contains the captions'
         """
         return ""
+
+    def named_values(self) -> tuple[str, ...] | None:
+        """The names of the numbers of the images, in their order; None if they are not known before reading.
+
+        >>> Table(path="people.csv", values=("age",)).named_values()
+        ('age',)
+        """
+        return None
 
 
 class Digits(Source):
@@ -127,8 +136,8 @@ class Tfds(Source):
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the key of their feature; objects and label maps are not read."""
-        if what in ("objects", "label_maps"):
+        """Labels and captions need the key of their feature; objects, label maps and numbers are not read."""
+        if what in ("objects", "label_maps", "values"):
             return LABELS_ONLY[what]
         field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
@@ -143,6 +152,9 @@ class Table(Source):
     fault of that image, and is never opened. Images in `root` without a row are ignored: a table is a selection, often one
     of several from one folder, and listing that folder could take longer than reading the images.
 
+    A number is written with a decimal point; an empty cell, NA or NaN means that it is missing. Anything else in its column
+    is a fault of that image.
+
     A label is one text or one integer, and so is a group. Bytes are read as UTF-8. Lists are read as class numbers if all
     of them are one-hot.
     """
@@ -156,22 +168,34 @@ class Table(Source):
     split: str | None = Field(default=None, description="the column with the split; `splits` decides for empty cells")
     group: str | None = Field(default=None, description="the column that says which images share a split")
     captions: tuple[str, ...] = Field(default=(), description="columns with captions; in Parquet also lists of them")
+    values: tuple[str, ...] = Field(default=(), description="columns with numbers, such as an age; an empty cell: missing")
     root: Path | None = Field(default=None, description="the folder that the paths start from; None: the table's own")
     separator: str | None = Field(
         default=None, min_length=1, max_length=1, description="between two values; None: a tab in .tsv, a comma elsewhere"
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the name of their column; objects and label maps are not read."""
+        """Labels, captions and numbers need the name of their column; objects and label maps are not read."""
         if what in ("objects", "label_maps"):
             return LABELS_ONLY[what]
-        field = {"labels": "label", "captions": "captions"}[what]
+        field = {"labels": "label", "captions": "captions", "values": "values"}[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
+
+    def named_values(self) -> tuple[str, ...]:
+        """The columns of `values`."""
+        return self.values
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns to read: image, then label, split and group if they are set, then the captions."""
-        return (self.image, *(name for name in (self.label, self.split, self.group) if name is not None), *self.captions)
+        """The columns to read: image, then label, split and group if they are set, then the captions, then the values."""
+        single = (name for name in (self.label, self.split, self.group) if name is not None)
+        return tuple(dict.fromkeys((self.image, *single, *self.captions, *self.values)))
+
+    @model_validator(mode="after")
+    def _name_each_value_once(self) -> "Table":
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"values must name each column once; received {self.values!r}")
+        return self
 
     @property
     def images(self) -> ImageFiles:
@@ -246,9 +270,14 @@ class TfRecord(Source):
         default="image/object/is_crowd", description="1 for each box that a score of boxes ignores, else 0"
     )
     area_key: str | None = Field(default="image/object/area", description="the area of each object in pixels")
+    value_keys: tuple[str, ...] = Field(
+        default=(), description="keys of numbers to learn; a feature of several numbers becomes key/0, key/1, ..."
+    )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels, captions, objects and masks need the key of their feature."""
+        """Labels, captions, objects, masks and numbers need the key of their feature."""
+        if what == "values":
+            return "" if self.value_keys else "set source.value_keys to the features that contain the numbers"
         field = {"labels": "label_key", "captions": "caption_key", "objects": "box_key", "label_maps": "mask_key"}[what]
         contained = "masks of the objects" if what == "label_maps" else what
         return f"set source.{field} to the feature that contains the {contained}" if getattr(self, field) is None else ""
@@ -282,11 +311,15 @@ class TfRecord(Source):
         yield from self.named_paths()
 
 
+ShapeValue = Literal["area", "y", "x", "count"]
 ShapeName = Literal["circle", "square", "triangle", "star", "cross", "ring", "crescent", "heart"]
 
 
 class Shapes(Source):
     """Scenes generated from a seed: coloured shapes on a textured background, with label, boxes, masks and 1 to 5 captions.
+
+    The values of a scene are numbers about its largest shape: `area`, its visible share of the picture; `y` and `x`, the
+    middle of its visible pixels as shares of height and width; and `count`, how many shapes the scene has.
 
     A label map is not stored: a task that reads one paints the masks, which show the visible part of each shape, into it.
 
@@ -307,9 +340,18 @@ class Shapes(Source):
         description="the kinds of shapes",
     )
     max_objects: int = Field(default=3, ge=1, le=6, description="each scene has 1 to this many shapes")
+    values: tuple[ShapeValue, ...] = Field(
+        default=("area", "y", "x", "count"), description="the numbers that the scenes have, in this order"
+    )
+
+    def named_values(self) -> tuple[str, ...]:
+        """Those of `values`."""
+        return self.values
 
     @model_validator(mode="after")
     def _name_each_class_once(self) -> "Shapes":
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes must name each class once; received {self.classes!r}")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"values must name each value once; received {self.values!r}")
         return self

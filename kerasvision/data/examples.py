@@ -20,7 +20,7 @@ NAME = "examples"
 VERSION = "1.0.0"
 IDS_AT_ONCE = 1024
 # Parts of the data set's metadata.json.
-CATEGORY_IDS, MAP_CLASSES = "category_ids", "map_classes"
+CATEGORY_IDS, MAP_CLASSES, VALUE_NAMES = "category_ids", "map_classes", "value_names"
 # A label map has 8 bits, and the number 255 says nothing about a pixel.
 MOST_MAP_CLASSES = 255
 
@@ -62,13 +62,14 @@ class EncodedExample(TypedDict):
     captions: NotRequired[NDArray[np.object_]]
     objects: NotRequired[EncodedObjects]
     label_map: NotRequired[bytes]
+    values: NotRequired[NDArray[np.float32]]
 
 
 class Example(NamedTuple):
     """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations.
 
     `label_map` is a grey 8-bit PNG of the size of the upright image: the class number of each pixel, or 255, which says
-    nothing about it.
+    nothing about it. `values` are numbers in the order of the data set's value names; NaN where one is missing.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Example(NamedTuple):
     captions: Sequence[str] = ()
     objects: Sequence[ExampleObject] = ()
     label_map: bytes = b""
+    values: Sequence[float] = ()
 
 
 # An example, or its first fields.
@@ -88,7 +90,7 @@ class ExampleSet:
 
     Args:
         folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image and id, and perhaps label,
-            captions, objects and label_map.
+            captions, objects, label_map and values.
 
     Attributes:
         cached: what `cached_split` has read into memory, by what it was made of. Successive trainings on this object share
@@ -137,6 +139,11 @@ class ExampleSet:
         return "label_map" in self._features
 
     @property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the numbers that the images have, in the order of `values`; empty without numbers."""
+        return tuple((self._builder.info.metadata or {}).get(VALUE_NAMES, ())) if "values" in self._features else ()
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The splits with at least one example."""
         return tuple(self._builder.info.splits)
@@ -163,7 +170,8 @@ class ExampleSet:
         `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
         (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,),
         "crowd": bool (M,), "area": float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded;
-        with label maps "label_map": string, a grey PNG of class numbers, where 255 says nothing about a pixel.
+        with label maps "label_map": string, a grey PNG of class numbers, where 255 says nothing about a pixel; with numbers
+        "values": float32 (V,) in the order of `value_names`, NaN where one is missing.
         """
         # TFDS takes a tenth of a second to make one, and a page reads each split several times.
         if split not in self._datasets:
@@ -197,6 +205,7 @@ class ExampleWriter:
         masks: whether the objects have masks.
         category_ids: class name of objects -> its number in the source's own files.
         map_classes: class names of the label maps, in the order of their numbers; empty if the images have no label maps.
+        value_names: names of the numbers that the images have; empty if they have none.
 
     Raises:
         DataError: more than 255 classes of label maps.
@@ -212,16 +221,20 @@ class ExampleWriter:
         masks: bool = False,
         category_ids: Mapping[str, int] = MappingProxyType({}),
         map_classes: Iterable[str] = (),
+        value_names: Iterable[str] = (),
     ) -> None:
-        names = list(map_classes)
+        names, numbers = list(map_classes), list(value_names)
         if len(names) > MOST_MAP_CLASSES:
             raise DataError(
                 f"label maps may have at most {MOST_MAP_CLASSES} classes", received=len(names), hint="give several one name"
             )
         folder.mkdir(parents=True)
         self._folder = folder
-        features = _features(list(classes), list(object_classes), captions=captions, masks=masks, label_maps=bool(names))
-        self._info = _dataset_info(folder, features, {CATEGORY_IDS: dict(category_ids), MAP_CLASSES: names})
+        features = _features(
+            list(classes), list(object_classes), captions=captions, masks=masks, label_maps=bool(names), values=len(numbers)
+        )
+        known = {CATEGORY_IDS: dict(category_ids), MAP_CLASSES: names, VALUE_NAMES: numbers}
+        self._info = _dataset_info(folder, features, known)
         self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
         self._splits: dict[str, ShuffledRecords] = {}
         self._open = ExitStack()
@@ -237,6 +250,7 @@ class ExampleWriter:
     def write(self, split: str, row: Row) -> None:
         """Adds one example to a split."""
         example = Example(*row)._asdict()
+        example["values"] = np.asarray(example["values"], np.float32)
         example["objects"] = [{**thing, "bbox": tfds.features.BBox(*thing["bbox"])} for thing in example["objects"]]
         encoded = self._info.features.encode_example({key: example[key] for key in self._info.features})
         if split not in self._splits:
@@ -274,16 +288,23 @@ def write_examples(
     captions: bool = False,
     masks: bool = False,
     map_classes: Iterable[str] = (),
+    value_names: Iterable[str] = (),
 ) -> None:
     """Writes a whole data set split by split: `ExampleWriter` in one call.
 
     Args:
         rows: split -> its rows; called once per split.
         splits: the splits to write, each with at least one row.
-        classes, folder, object_classes, captions, masks, map_classes: see `ExampleWriter`.
+        classes, folder, object_classes, captions, masks, map_classes, value_names: see `ExampleWriter`.
     """
     writer = ExampleWriter(
-        folder, classes=classes, object_classes=object_classes, captions=captions, masks=masks, map_classes=map_classes
+        folder,
+        classes=classes,
+        object_classes=object_classes,
+        captions=captions,
+        masks=masks,
+        map_classes=map_classes,
+        value_names=value_names,
     )
     with writer:
         for split in splits:
@@ -292,7 +313,7 @@ def write_examples(
 
 
 def _features(
-    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool, label_maps: bool
+    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool, label_maps: bool, values: int
 ) -> tfds.features.FeaturesDict:
     features = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
     if classes:
@@ -311,6 +332,8 @@ def _features(
         features["objects"] = tfds.features.Sequence(parts)
     if label_maps:
         features["label_map"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
+    if values:
+        features["values"] = tfds.features.Tensor(shape=(values,), dtype=np.float32)
     return tfds.features.FeaturesDict(features)
 
 

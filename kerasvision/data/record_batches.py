@@ -6,6 +6,7 @@ TFDS parses each record by itself. For small images this takes longer than decod
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -21,7 +22,7 @@ def read_in_batches(
 ) -> tf.data.Dataset | None:
     """The same examples in the same order as from `builder.as_dataset`, or None if the data set needs TFDS' own code.
 
-    It serves TFRecord files whose features are texts, class numbers and encoded images.
+    It serves TFRecord files whose features are texts, class numbers, encoded images and lists of float32 of one length.
 
     Args:
         builder: the data set.
@@ -50,13 +51,15 @@ def read_in_batches(
 
 
 def _parsed(features: tfds.features.FeaturesDict, skipped: Mapping[str, object]) -> dict[str, Any] | None:
-    """How `tf.io.parse_example` reads each feature; None if one is something else than a single text or number."""
+    """How `tf.io.parse_example` reads each feature; None if one is something else than a text, a number or a list."""
     parsed = {}
     for name, feature in features.items():
         if type(feature) is tfds.features.ClassLabel:
             parsed[name] = tf.io.FixedLenFeature([], tf.int64)
         elif type(feature) is tfds.features.Text or (type(feature) is tfds.features.Image and name in skipped):
             parsed[name] = tf.io.FixedLenFeature([], tf.string)
+        elif type(feature) is tfds.features.Tensor and feature.np_dtype == np.float32 and len(feature.shape) == 1:
+            parsed[name] = tf.io.FixedLenFeature(feature.shape, tf.float32)
         else:
             return None
     return parsed

@@ -1,4 +1,4 @@
-"""The records of a source: each is one unchecked image with its annotations: label, captions, objects, label map."""
+"""The records of a source: each is one unchecked image with its annotations: label, captions, objects, label map, values."""
 
 import errno
 import hashlib
@@ -15,6 +15,7 @@ OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
 NO_MAP = "no label map"
+NO_VALUE, NOT_FINITE, MISSING_VALUE = "no value", "finite number", "has no number for"
 TWO_SPLITS = "the source puts it into two splits, so its content decides"
 
 
@@ -88,6 +89,8 @@ class Record:
         label_map: which class each pixel has.
         listed_classes: the names that the source's own files give to classes of objects, whether or not there are such
             objects; empty if they list none. Records share this tuple.
+        values: name -> number, such as an age or the place of a thing; NaN, or no entry, where the number is missing. None:
+            the source gives no numbers.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Record:
     notes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
     listed_classes: tuple[str, ...] = ()
+    values: Mapping[str, float] | None = None
 
     def file_size(self) -> int:
         """The size of the file in bytes; 0 if the content is not a file or cannot be found: `load` says why."""

@@ -12,7 +12,7 @@ from kerasvision.data.png import encode_png
 
 @pytest.fixture(scope="session")
 def make_examples():
-    """(folder, split=[(id, pixels, class name, captions, objects, map), ...], ...) -> the ExampleSet of them, as PNG.
+    """(folder, split=[(id, pixels, class name, captions, objects, map, values), ...], ...) -> the ExampleSet, as PNG.
 
     Pixels are uint8, or the bytes of a file.
     The class name and what follows may be left out; objects are as `kerasvision.data.examples.ExampleObject` says, and
@@ -22,7 +22,7 @@ def make_examples():
     def file(pixels):
         return pixels if isinstance(pixels, bytes) else encode_png(np.asarray(pixels, np.uint8))
 
-    def make(folder, map_classes=(), **splits):
+    def make(folder, map_classes=(), value_names=(), **splits):
         encoded = {
             split: [Example(name, file(pixels), *said) for name, pixels, *said in rows] for split, rows in splits.items()
         }
@@ -45,6 +45,7 @@ def make_examples():
             captions=any(example.captions for example in examples),
             masks=any("mask" in thing for thing in objects),
             map_classes=map_classes,
+            value_names=value_names,
             folder=folder,
         )
         return ExampleSet(folder)
@@ -79,6 +80,7 @@ def manifest_of():
                         "captions": len(example.get("captions", ())),
                         "objects": len(example["objects"]["label"]) if "objects" in example else 0,
                         "map_classes": 1 if "label_map" in example else 0,
+                        "values": int(np.isfinite(example.get("values", ())).sum()),
                     }
                 )
         return pd.DataFrame([*rows, *extra])

@@ -15,6 +15,7 @@ A batch is a dict of tensors:
                     or a rectangle covers becomes 255; if the task reads label maps
     "label"         int64 (N,); if the data have labels
     "label_shares"  float32 (N, classes), each row with sum 1; MixUp and CutMix make it from the labels
+    "values"        float32 (N, V), numbers about the image, NaN where one is missing; only MixUp and CutMix change them
 
 An augmentation is a function (batch, *, numbers, settings) -> batch. It keeps keys that it does not know. `numbers`, float32
 (N, settings.draws) in [0, 1), are its only source of randomness. Row i of the result depends on row i alone, except for

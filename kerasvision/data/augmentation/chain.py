@@ -109,8 +109,8 @@ class Augmenter:
         """The batch after the mixing. MixUp and CutMix give "label_shares": float32 (N, num_classes), each row with sum 1.
 
         Args:
-            batch: for MixUp and CutMix with "label", int64 (N,), or with "label_shares" from an earlier mixing; for CutMix
-                a "label_map" is enough.
+            batch: for MixUp and CutMix with "label", int64 (N,), with "label_shares" from an earlier mixing, or with
+                "values"; for CutMix a "label_map" is enough.
             numbers: float32 (N, draws) in [0, 1), the same as for the other augmentations.
             num_classes: how many classes there are.
         """

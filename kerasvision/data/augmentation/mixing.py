@@ -1,4 +1,6 @@
-"""MixUp and CutMix: each image of a batch is mixed with another one, and so is its label; CutMix pastes label maps too.
+"""MixUp and CutMix: each image of a batch is mixed with another one, and so are its label and its numbers.
+
+CutMix pastes label maps too.
 
 Keras' layers of these names draw from their own generator, so they cannot be functions of our numbers.
 """
@@ -12,10 +14,11 @@ from kerasvision.data.augmentation.erasing import paste_in_maps, paste_rectangle
 
 
 def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
-    """share * image + (1 - share) * other image; the labels are mixed in the same way.
+    """share * image + (1 - share) * other image; the labels and the numbers are mixed in the same way.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes), and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes) or "values" float32 (N, V) or
+            both, and other keys.
         numbers: float32 (N, 3) in [0, 1): they draw the other image, the share, and whether to mix.
         settings: probability, and alpha of the share's distribution.
     """
@@ -27,16 +30,16 @@ def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
         **batch,
         # Not images + (1 - share) * (other - images): at a share of 1 that may differ from the image by rounding.
         "image": tf.minimum(pixels_share * images + (1 - pixels_share) * tf.gather(images, other), 255.0),
-        "label_shares": _mixed_labels(batch["label_shares"], share, other),
+        **_mixed_targets(batch, share, other),
     }
 
 
 def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
-    """Each image with a rectangle of another one; the labels are mixed by area, and a label map gets the same rectangle.
+    """Each image with a rectangle of another one; labels and numbers are mixed by area, label maps get the same rectangle.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes) or "label_map" uint8 (N, H, W)
-            or both, and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], at least one of "label_shares" float32 (N, classes), "values"
+            float32 (N, V) and "label_map" uint8 (N, H, W), and other keys.
         numbers: float32 (N, 5) in [0, 1): they draw the other image, the share, the row and the column of the rectangle's
             centre, and whether to mix.
         settings: probability, and alpha of the share's distribution.
@@ -53,8 +56,7 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
     share = 1 - tf.cast(area, tf.float32) / tf.cast(size[0] * size[1], tf.float32)
     other = partners(numbers[:, 0])
     mixed = {**batch, "image": paste_rectangles(images, rectangles, tf.gather(images, other))}
-    if "label_shares" in batch:
-        mixed["label_shares"] = _mixed_labels(batch["label_shares"], share, other)
+    mixed |= _mixed_targets(batch, share, other)
     if "label_map" in batch:
         mixed["label_map"] = paste_in_maps(batch["label_map"], rectangles, tf.gather(batch["label_map"], other))
     return mixed
@@ -69,5 +71,12 @@ def partners(numbers: tf.Tensor) -> tf.Tensor:
     return tf.argsort(numbers, stable=True)
 
 
-def _mixed_labels(shares: tf.Tensor, share: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    return share[:, None] * shares + (1 - share[:, None]) * tf.gather(shares, other)
+def _mixed_targets(batch: Batch, share: tf.Tensor, other: tf.Tensor) -> Batch:
+    """ "label_shares" and "values" of the mixed images; a number is missing if it is missing for one of the two images."""
+    mixed = {}
+    for name in ("label_shares", "values"):
+        if name in batch:
+            own, others = share[:, None] * batch[name], (1 - share[:, None]) * tf.gather(batch[name], other)
+            # An image that is not mixed keeps its numbers: 0 times NaN would be NaN.
+            mixed[name] = tf.where(share[:, None] < 1.0, own + others, batch[name])
+    return mixed

@@ -77,6 +77,7 @@ def training_batches(
             labelled=bool(examples.classes),
             has_objects="objects" in present,
             has_label_maps="label_map" in present,
+            has_values="values" in present,
         )
     steps = count // batch_size
     source = training_examples(known, prepare, augment=augment, memory_budget_gb=memory_budget_gb)

@@ -4,6 +4,7 @@ The source is read twice: once to inspect the images, and once to write the usab
 kept in between, in at most 64 MB; no other image stays in memory.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +82,9 @@ def ingest(
     if previous is not None and not previous.span.exists():
         previous = None  # examples of an older version, without spans: this is the first span
     kept = KeptImages()
-    scanned = scan_source(kept.first_reading(_records(source)), max_pixels=policy.max_pixels)
+    scanned = scan_source(
+        kept.first_reading(_records(source)), max_pixels=policy.max_pixels, missing_values=policy.missing_values
+    )
     table = scanned.table
     sound = table["fault"] == ""
     unmatched = _leave_out(table, policy.quarantine_file)
@@ -214,12 +217,13 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
         masks=scanned.masks,
         category_ids=scanned.category_ids,
         map_classes=map_numbers,
+        value_names=scanned.value_names,
     )
     with writer, bar("writing examples", total=int(good.sum())) as advance:
         for record, row in _pairs(records, table):
             if row.fault:
                 continue
-            example, found = _example(record, row, masks=scanned.masks, map_numbers=map_numbers)
+            example, found = _example(record, row, scanned=scanned, map_numbers=map_numbers)
             if found:
                 notes[row.Index] = "; ".join(filter(None, (row.notes, *found)))
             writer.write(row.split, example)
@@ -241,7 +245,9 @@ def _pairs(records: Iterable[Record], table: pd.DataFrame) -> Iterator[tuple[Rec
         yield record, row
 
 
-def _example(record: Record, row: IndexedRow, *, masks: bool, map_numbers: Mapping[str, int]) -> tuple[Example, list[str]]:
+def _example(
+    record: Record, row: IndexedRow, *, scanned: ScannedSource, map_numbers: Mapping[str, int]
+) -> tuple[Example, list[str]]:
     """The example for a record, and notes on its masks.
 
     Raises:
@@ -255,8 +261,9 @@ def _example(record: Record, row: IndexedRow, *, masks: bool, map_numbers: Mappi
         if usable.fault or not names <= map_numbers.keys():
             raise StageError(f"the label map of {record.name} changed while it was read", hint="run again")
         label_map = encode_map(usable.label_map, record.label_map, map_numbers)
-    objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=masks)
-    return Example(row.id, data, row.label, usable.captions, objects, label_map), notes
+    objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=scanned.masks)
+    values = [usable.values.get(name, math.nan) for name in scanned.value_names]
+    return Example(row.id, data, row.label, usable.captions, objects, label_map, values), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import Literal, Protocol, TypedDict
 
 import pandas as pd
 
@@ -11,10 +11,12 @@ from kerasvision.config.listing import printable
 from kerasvision.data.inspecting.annotations import Annotations, object_class, usable_annotations
 from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
 from kerasvision.data.inspecting.label_maps import map_classes, name_of
-from kerasvision.data.records import NO_MAP, LabelMap, Object, Record, class_name, sha256
+from kerasvision.data.inspecting.numbers import known_names
+from kerasvision.data.records import MISSING_VALUE, NO_MAP, NO_VALUE, LabelMap, Object, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
+from kerasvision.shortened import shortened
 
 NO_LABEL = "no label"
 # A user's source may give a label or a group as a number; our sources give texts.
@@ -22,6 +24,7 @@ _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
 # How many rows become columns at a time: as Python objects they take several times the memory.
 CHUNK_ROWS = 4096
+MOST_NAMED = 5
 
 
 class ManifestRow(TypedDict):
@@ -30,7 +33,7 @@ class ManifestRow(TypedDict):
     `id`: its name; `path`: its file, "" without a file; `split`: its split, `source_split`: its split in the source;
     `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`: joined by "; ";
     `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has; `map_classes`: how many
-    classes its label map shows, 0 without a map.
+    classes its label map shows, 0 without a map; `values`: how many numbers it has, without those that are missing.
     """
 
     id: str
@@ -50,6 +53,7 @@ class ManifestRow(TypedDict):
     captions: int
     objects: int
     map_classes: int
+    values: int
 
 
 class IndexedRow(Protocol):
@@ -78,6 +82,7 @@ class ScannedSource:
         listed_classes: class names of objects that the source's own files list.
         map_names: the different names that label maps declare, as they came first.
         map_numbers: the numbers in label maps without names.
+        value_names: names of the numbers of all usable images, in the order in which they came first.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -87,6 +92,7 @@ class ScannedSource:
     listed_classes: set[str] = field(default_factory=set)
     map_names: list[Mapping[int, str]] = field(default_factory=list)
     map_numbers: set[int] = field(default_factory=set)
+    value_names: tuple[str, ...] = ()
 
     @property
     def classes_without_objects(self) -> list[str]:
@@ -115,17 +121,20 @@ class ScannedSource:
                 self.category_ids[name] = min(thing.category_id, self.category_ids.get(name, thing.category_id))
 
 
-def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
+def scan_source(
+    records: Iterable[Record], *, max_pixels: int, missing_values: Literal["quarantine", "ignore"] = "quarantine"
+) -> ScannedSource:
     """Inspects every image of a source once, and keeps only a row for it.
 
     Args:
         records: the source's records.
         max_pixels: images whose headers claim more cannot be used.
+        missing_values: whether an image that lacks one of several numbers cannot be used, or only the number is missing.
 
     Raises:
         DataError: there are no images, or two images have the same name.
     """
-    found = ScannedSource()
+    found, known = ScannedSource(), _KnownNumbers()
 
     def rows() -> Iterator[ManifestRow]:
         with bar("looking at images") as advance:
@@ -136,6 +145,7 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
                     found.add_objects(record.objects)
                     if record.label_map is not None and usable.label_map is not None:
                         found.add_map(record.label_map, usable.label_map.found)
+                known.add(usable.values if not row["fault"] else {})
                 yield row
                 advance(1)
 
@@ -146,7 +156,46 @@ def scan_source(records: Iterable[Record], *, max_pixels: int) -> ScannedSource:
         table.loc[(table["label"] == "") & (table["fault"] == ""), "fault"] = NO_LABEL
     if (table["map_classes"] > 0).any():
         table.loc[(table["map_classes"] == 0) & (table["fault"] == ""), "fault"] = NO_MAP
+    found.value_names = known.names
+    for row, fault in known.faults(missing_values):
+        if not table.at[row, "fault"]:
+            table.at[row, "fault"] = fault
     return found
+
+
+class _KnownNumbers:
+    """Which numbers each image has. Which ones are missing is known only when all images were seen."""
+
+    def __init__(self) -> None:
+        self._order: dict[str, None] = {}
+        self._same: dict[frozenset[str], frozenset[str]] = {}
+        self._of_rows: list[frozenset[str]] = []
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Adds the numbers of the next image."""
+        self._order |= dict.fromkeys(values)
+        known = known_names(values)
+        # Most images have the same names: one set of them is kept.
+        self._of_rows.append(self._same.setdefault(known, known))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of numbers that at least one image has, in the order in which they came first."""
+        having = frozenset().union(*self._same)
+        return tuple(name for name in self._order if name in having)
+
+    def faults(self, missing: Literal["quarantine", "ignore"]) -> Iterator[tuple[int, str]]:
+        """(row, why its image cannot be used) of the images that lack numbers. If no image has numbers, none is missing."""
+        names = self.names
+        texts = {
+            known: f"it {MISSING_VALUE} {shortened([name for name in names if name not in known], most=MOST_NAMED)}"
+            for known in self._same
+        }
+        for row, known in enumerate(self._of_rows):
+            if names and not known:
+                yield row, NO_VALUE
+            elif len(known) < len(names) and missing == "quarantine":
+                yield row, texts[known]
 
 
 def to_table(rows: Iterable[Mapping[str, object]], *, chunk_rows: int = CHUNK_ROWS) -> pd.DataFrame:
@@ -215,6 +264,7 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> tuple
         "captions": len(usable.captions),
         "objects": len(usable.objects),
         "map_classes": _count_classes(record, usable),
+        "values": len(known_names(usable.values)),
     }
     return row, usable
 

@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image
 from kerasvision.data.examples import ExampleObject
 from kerasvision.data.inspecting.fitted_objects import fit_objects
 from kerasvision.data.inspecting.label_maps import CheckedMap, check_map
+from kerasvision.data.inspecting.numbers import usable_numbers
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Box, Object, Record, class_name
 
@@ -33,6 +34,7 @@ class Annotations:
         captions: those with text.
         objects: in pixels of the upright image, with boxes inside it.
         label_map: which class each pixel of the upright image has; None without a map.
+        values: name -> number, NaN where it is missing; empty without numbers.
         notes: what was changed or left out, one line each.
         fault: why the image cannot be used with these annotations; otherwise "".
     """
@@ -40,12 +42,13 @@ class Annotations:
     captions: tuple[str, ...] = ()
     objects: tuple[Object, ...] = ()
     label_map: CheckedMap | None = None
+    values: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fault: str = ""
 
 
 def usable_annotations(record: Record, data: bytes, *, width: int, height: int) -> Annotations:
-    """The usable captions, objects and label map of a record; objects are fitted to the image and clipped to it.
+    """The usable captions, objects, label map and numbers of a record; objects are fitted to the image and clipped to it.
 
     Args:
         record: the image from its source.
@@ -64,7 +67,9 @@ def usable_annotations(record: Record, data: bytes, *, width: int, height: int) 
     if record.label_map is not None:
         checked = check_map(record.label_map, data, width=width, height=height)
         on_objects, fault = [*on_objects, *checked.notes], fault or checked.fault
-    return Annotations(captions, tuple(objects), checked, (*on_captions, *on_size, *on_objects), fault)
+    values, wrong = usable_numbers(record)
+    fault = fault or wrong
+    return Annotations(captions, tuple(objects), checked, values, (*on_captions, *on_size, *on_objects), fault)
 
 
 def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

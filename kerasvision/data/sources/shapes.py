@@ -1,6 +1,6 @@
 """Scenes of coloured shapes, generated from a seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,7 @@ from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
 from kerasvision.data.repeatable import Repeatable
 from kerasvision.data.sources.shape_captions import captions_of
-from kerasvision.data.sources.shape_scenes import Draws, make_scene
+from kerasvision.data.sources.shape_scenes import Draws, Scene, make_scene
 
 # A separate seed for the words, so that a new sentence changes no picture.
 WORDS = 1
@@ -20,8 +20,8 @@ def read_shapes(settings: Shapes) -> Iterator[Record]:
     """Scenes 0, 1, 2, ..., one at a time; picture and masks are drawn again each time they are read.
 
     >>> record = next(read_shapes(Shapes(count=1)))
-    >>> record.name, record.label, len(record.objects) >= 1
-    ('0000000.png', 'circle', True)
+    >>> record.name, record.label, len(record.objects) >= 1, list(record.values)
+    ('0000000.png', 'circle', True, ['area', 'y', 'x', 'count'])
     """
     for number in range(settings.count):
         scene = make_scene(settings, number)
@@ -34,7 +34,21 @@ def read_shapes(settings: Shapes) -> Iterator[Record]:
                 Object(shape.box, shape.name, partial(shape_mask_png, settings, number, index), area=shape.area)
                 for index, shape in enumerate(scene.shapes)
             ),
+            values=numbers_of(scene, settings.values) or None,
         )
+
+
+def numbers_of(scene: Scene, names: Sequence[str]) -> dict[str, float]:
+    """The named numbers about the largest shape, and how many shapes there are.
+
+    `area`: its visible share of the picture; `y`, `x`: the middle of its visible pixels, as shares of height and width.
+    """
+    largest = scene.shapes[0].visible
+    rows, columns = (places.mean() + 0.5 for places in np.nonzero(largest))
+    height, width = largest.shape
+    middle = {"y": float(rows / height), "x": float(columns / width)}
+    every = {"area": float(largest.mean()), **middle, "count": float(len(scene.shapes))}
+    return {name: every[name] for name in names}
 
 
 def scene_png(settings: Shapes, number: int) -> bytes:

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -17,6 +17,7 @@ from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, Rows, is_parquet
 from kerasvision.data.records import Record
+from kerasvision.data.sources.numbers import Numbers, same_numbers
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import SPLIT_NAMES, split_of
@@ -29,12 +30,12 @@ def read_table(settings: Table) -> Iterator[Record]:
 
     An image on several rows gets the captions of all of them. If the rows give it different labels, splits or groups, that
     is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. A value that is neither a
-    text nor a whole number, such as 0.5 as a label, is also a fault of the image.
+    text nor a whole number, such as 0.5 as a label, is also a fault of the image, and so is a text where a number belongs.
 
     Raises:
         ConfigError: a column is missing or occurs twice.
         DataError: the file does not exist, is not a table or has no rows; a split name is unknown; paths lead nowhere; or a
-            column contains other values than texts and whole numbers, such as dates.
+            column contains other values than texts and numbers, such as dates.
     """
     with closing(_described_rows(settings)) as rows:
         if settings.holds_bytes():
@@ -61,13 +62,16 @@ class _Row:
     split: str | None = None
     group: str = ""
     captions: tuple[str, ...] = ()
+    values: dict[str, float] = field(default_factory=dict)
     fault: str = ""
 
     def add(self, other: "_Row") -> None:
-        for field in ("label", "split", "group"):
-            mine, others = getattr(self, field), getattr(other, field)
+        for part in ("label", "split", "group"):
+            mine, others = getattr(self, part), getattr(other, part)
             if mine != others and not self.fault:
-                self.fault = f"its rows give it two {field}s: {mine or 'none'!r} and {others or 'none'!r}"
+                self.fault = f"its rows give it two {part}s: {mine or 'none'!r} and {others or 'none'!r}"
+        if not (self.fault or other.fault or same_numbers(self.values, other.values)):
+            self.fault = f"its rows give it two values: {self.values} and {other.values}"
         self.fault = self.fault or other.fault
         self.captions += other.captions
 
@@ -89,7 +93,7 @@ def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
 
 
 class _ColumnReaders:
-    """Reads every column except the image's as texts."""
+    """Reads every column except the image's as texts or as numbers."""
 
     def __init__(self, settings: Table) -> None:
         self.settings = settings
@@ -97,6 +101,7 @@ class _ColumnReaders:
         # Hugging Face writes -1 for no label.
         self._labels = Labels(_noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1)
         self._columns = {name: Values(_noun(settings, name)) for name in settings.columns}
+        self._numbers = {name: Numbers(_noun(settings, name)) for name in settings.values}
 
     def row(self, cells: dict[str, object], where: str) -> _Row:
         """The content of a row; an unusable value is its fault."""
@@ -108,6 +113,7 @@ class _ColumnReaders:
                 split=_split(self._text(settings.split, cells, where), f"{settings.path}, {where}"),
                 group=self._text(settings.group, cells, where),
                 captions=tuple(text for name in settings.captions for text in self._columns[name].texts(cells[name], where)),
+                values={name: numbers.number(cells[name], where) for name, numbers in self._numbers.items()},
                 fault=fault,
             )
         except UnusableValue as unusable:
@@ -146,7 +152,9 @@ def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Ro
 
 def _record(name: str, content: Path | Callable[[], bytes], row: _Row, settings: Table) -> Record:
     no_label = "no label" if settings.label is not None and not row.label else ""
-    return Record(name, content, row.label, row.split, row.group, row.captions, fault=row.fault or no_label)
+    return Record(
+        name, content, row.label, row.split, row.group, row.captions, fault=row.fault or no_label, values=row.values or None
+    )
 
 
 def _split(name: str, where: str) -> str | None:

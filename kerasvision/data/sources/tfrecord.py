@@ -20,6 +20,7 @@ from kerasvision.data.inspecting.headers import upright_size
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.coco_fields import is_area
+from kerasvision.data.sources.numbers import Numbers
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
@@ -80,6 +81,7 @@ class _FeatureReaders:
             named_in="source.object_class_names",
         )
         self.caption = Values(f"feature {settings.caption_key!r}")
+        self.numbers = {key: Numbers(f"feature {key!r}") for key in settings.value_keys}
 
 
 class _Example:
@@ -96,8 +98,10 @@ class _Example:
             return Record(name, bytes, label, split, fault=f"it has no encoded image in {self.settings.image_key!r}")
         captions: tuple[str, ...] = ()
         objects: tuple[Object, ...] = ()
+        values: dict[str, float] = {}
         try:
             captions = self.readers.caption.texts(self._values(self.settings.caption_key), where)
+            values = self._numbers(where)
             objects, wrong = self._objects(image[0], where)
             fault = fault or wrong
         except UnusableValue as unusable:
@@ -110,7 +114,17 @@ class _Example:
             captions=captions,
             objects=objects,
             fault=fault,
+            values=values or None,
         )
+
+    def _numbers(self, where: str) -> dict[str, float]:
+        """Name -> number: the key itself, or `key/0`, `key/1`, ... for a feature of several numbers; none if it is empty."""
+        found: dict[str, float] = {}
+        for key, numbers in self.readers.numbers.items():
+            several = self._values(key)
+            names = [key] if len(several) < 2 else [f"{key}/{place}" for place in range(len(several))]
+            found |= {name: numbers.number(value, where) for name, value in zip(names, several, strict=False)}
+        return found
 
     def _values(self, key: str | None) -> Value:
         return self.features.get(key, []) if key is not None else []

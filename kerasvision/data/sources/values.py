@@ -48,7 +48,7 @@ class Values:
             UnusableValue: a number that is not whole, or bytes that are not UTF-8.
             DataError: a value of another kind: a truth value, a date, a list, a structure.
         """
-        value = _plain(value)
+        value = plain(value)
         if value is None or value != value:
             return ""
         if isinstance(value, str):
@@ -66,7 +66,7 @@ class Values:
 
     def texts(self, value: object, row: str) -> tuple[str, ...]:
         """One text, or those of a list; see `text`."""
-        value = _plain(value)
+        value = plain(value)
         return tuple(self.text(item, row) for item in (value if isinstance(value, list) else [value]))
 
     def _decoded(self, value: bytes, row: str) -> str:
@@ -122,7 +122,7 @@ class Labels(Values):
             DataError: the value is not a text, a whole number or a one-hot list, or it is a list of several labels.
         """
         try:
-            return self.name(self._one_value(_plain(value), row), row), ""
+            return self.name(self._one_value(plain(value), row), row), ""
         except UnusableValue as fault:
             return "", str(fault)
 
@@ -136,7 +136,7 @@ class Labels(Values):
         text = self.text(value, row)
         if not text or not self.names:
             return text
-        if isinstance(_plain(value), str | bytes):
+        if isinstance(plain(value), str | bytes):
             if text not in self._known:
                 raise UnusableValue(f"label {text!r} in {row} {NO_SUCH_NAME} {len(self.names)} names in {self.named_in}")
             return text
@@ -170,7 +170,7 @@ class Labels(Values):
         return several[0] if length == 1 else several.index(1)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """NumPy's values as Python's."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 

@@ -33,6 +33,7 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "oversized": "warning",
         "path_outside": "warning",
         "no_label": "warning",
+        "missing_value": "warning",
         "conflicting_rows": "warning",
         "bad_annotation": "warning",
         "bad_label_map": "warning",

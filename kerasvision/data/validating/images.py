@@ -13,7 +13,7 @@ from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.inspecting.label_maps import MAP_TURNED
 from kerasvision.data.measuring.statistics import Statistics
-from kerasvision.data.records import LINKED_OUT, OUTSIDE, TWO_SPLITS, UNLISTED
+from kerasvision.data.records import LINKED_OUT, MISSING_VALUE, NO_VALUE, NOT_FINITE, OUTSIDE, TWO_SPLITS, UNLISTED
 from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
@@ -27,11 +27,14 @@ FAULTS: Mapping[str, str] = {
     "leads out of": "path_outside",
     "label map": "bad_label_map",
     NO_LABEL: "no_label",
+    MISSING_VALUE: "missing_value",
+    NO_VALUE: "missing_value",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",
     "its boxes ": "bad_annotation",
     NEITHER: "bad_value",
     NOT_UTF8: "bad_value",
+    NOT_FINITE: "bad_value",
     NO_SUCH_NAME: "bad_value",
     NO_NAME: "bad_value",
     "over the limit": "oversized",

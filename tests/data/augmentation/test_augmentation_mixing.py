@@ -24,6 +24,29 @@ def mixed(*augment, images, labels, numbers=None):
     return result["image"].numpy(), result["label_shares"].numpy()
 
 
+@pytest.mark.parametrize("augment", [a.MixUp(alpha=1.0), a.CutMix()])
+def test_numbers_are_mixed_in_the_proportions_of_the_pixels(augment):
+    images = np.stack([np.full((8, 8, 1), value, np.float32) for value in (0.0, 100.0, 200.0)])
+    values = np.array([[0.0, 1.0], [100.0, np.nan], [200.0, 3.0]], np.float32)
+    augmenter = make_augmentation((augment,))
+    numbers = random_numbers(3, augmenter.draws)
+    numbers[:, 0] = [0.9, 0.5, 0.1]  # the first and the last image are mixed, the one in the middle with itself
+    batch = {"image": tf.constant(images), "values": tf.constant(values)}
+    result = augmenter.mix(batch, tf.constant(numbers), 0)
+    pixels = result["image"].numpy().mean(axis=(1, 2, 3))
+    assert "label_shares" not in result
+    assert 0 < pixels[0] < 200
+    np.testing.assert_allclose(result["values"].numpy()[:, 0], pixels, rtol=1e-5)
+    assert np.isnan(result["values"].numpy()[1, 1])
+
+
+def test_an_image_that_is_not_mixed_keeps_its_numbers_next_to_a_missing_one():
+    batch = {"image": tf.zeros((2, 4, 4, 1)), "values": tf.constant([[1.0], [np.nan]])}
+    numbers = tf.constant([[0.9, 0.5, 0.5], [0.1, 0.5, 0.5]])
+    result = make_augmentation((a.MixUp(probability=0.0),)).mix(batch, numbers, 0)
+    np.testing.assert_array_equal(result["values"].numpy(), [[1.0], [np.nan]])
+
+
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 0.4, 1.0, 2.0, 30.0])
 def test_the_share_is_distributed_as_beta(alpha):
     numbers = random_numbers(4000, 1)[:, 0]
