@@ -45,6 +45,7 @@ from kerasvision.config.map_sources import Masks
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
+from kerasvision.config.regression import Regression
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
@@ -59,8 +60,8 @@ __all__ = [
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
     "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
-    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "RmsProp",
-    "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes",
+    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "Regression",
+    "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes",
     "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training",
     "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

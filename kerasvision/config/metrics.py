@@ -31,8 +31,10 @@ class Metric(Dependent):
 
     - truth: the right answers. Classification: int (N,), class numbers in the order of labels.txt. Captioning: object (N,),
       a tuple of str for each image. Segmentation: int (N, C), the known pixels of each class.
+      Regression: float64 (N, V), NaN where a number is missing.
     - answers: of the model. Classification: float32 (N, C), the scores of the classes. Captioning: object (N,), str.
       Segmentation: int (N, C, C + 1), the known pixels by true and by answered class; the last column is without an answer.
+      Regression: float64 (N, V).
     - weights: float64 (N, R), how much each example counts. For the score itself all are 1. For a resample of the bootstrap
       they say how often each example was drawn, which may be 0.
 

@@ -16,7 +16,7 @@ from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.config.export import Export
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
-from kerasvision.config.sources import AnnotationKind
+from kerasvision.config.sources import AnnotationKind, Source
 from kerasvision.errors import ConfigError, shown
 
 # The metrics of a single class, whose name follows in brackets.
@@ -40,6 +40,10 @@ class Surroundings(Protocol):
     @property
     def transform(self) -> Resizing:
         """What every image goes through."""
+
+    @property
+    def source(self) -> Source:
+        """Where the images come from."""
 
     @property
     def augment(self) -> Sequence[Augmentation]:
@@ -259,13 +263,24 @@ class Classification(MeasuredTask):
 
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError if a network of our table does not classify. Others are checked when they are built."""
-        name = experiment.model.name
-        # Of our own networks, only those that write sentences or find boxes are built on another.
-        if ":" not in name and "backbone" in (introspection.keywords(lookup.MODELS.path(name)) or ()):
-            raise ConfigError(
-                f"classification requires a network that returns a number for each class, which {name} does not",
-                hint="set model.name to the name of its backbone",
-            )
+        check_one_row_of_outputs(experiment.model, task="classification")
+
+
+def check_one_row_of_outputs(model: Model, *, task: str) -> None:
+    """Raises ConfigError if a network of our table does not return one row of numbers. Others are checked when built.
+
+    Args:
+        model: the network.
+        task: its name, for the message.
+    """
+    name = model.name
+    # Of our own networks, only those that write sentences or find boxes are built on another.
+    if ":" not in name and "backbone" in (introspection.keywords(lookup.MODELS.path(name)) or ()):
+        what = "class" if task == "classification" else "value"
+        raise ConfigError(
+            f"{task} requires a network that returns a number for each {what}, which {name} does not",
+            hint="set model.name to the name of its backbone",
+        )
 
 
 def _is_weight(value: object) -> bool:

@@ -4,7 +4,9 @@
 presentation    a name in `kerasvision.lookup.PRESENTATIONS`
 places          for a page: which outputs are corners, labels, scores and count, and the least score to show; without a count
                 the corners are those of one place, which may have no label and no score. Or which outputs are a map of
-                class numbers as a PNG, the names and the shares of the classes; and their colours, "" for none
+                class numbers as a PNG, the names and the shares of the classes; and their colours, "" for none. Or which
+                outputs are numbers, and their names as labels
+names           the names of these numbers
 category_ids    label -> its number in the source's own files, if they have numbers
 ```
 """

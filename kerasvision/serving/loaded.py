@@ -89,7 +89,7 @@ def _places(places: Mapping[str, object], signature: ServedSignature | None) -> 
     """What the file says, if all outputs that it requires are there.
 
     Answers of several rows require all four. An answer of one place requires its corners, and may lack its label and score.
-    A map of classes requires the map, labels, scores and colours.
+    A map of classes requires the map, labels, scores and colours. Numbers require their labels.
     """
     if signature is None or not isinstance(places.get("shown_from"), int | float):
         return {}
@@ -97,6 +97,8 @@ def _places(places: Mapping[str, object], signature: ServedSignature | None) -> 
     required = {"corners", "labels", "scores", "count"} if "count" in places else {"corners"}
     if "map" in places:
         required = {"map", "labels", "scores", "colors"}
+    elif "numbers" in places:
+        required = {"numbers", "labels"}
     return known if required <= set(known) else {}
 
 

@@ -72,12 +72,13 @@ class ExtraSignature:
 
 
 class Task(ABC):
-    """What a network learns: one label per image, or a sentence.
+    """What a network learns: one label per image, for example, or a sentence.
 
     A batch of a data set is name -> tensor of N rows: `image` string (N,), encoded; `id` string (N,); `label` int64 (N,);
-    `captions` string (N, K), ragged in K. In `encode` and `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and
-    mixed images have `label_shares` float32 (N, C). Predictions are name -> (N, ...), as each task's `predictor` says; truth
-    is int64 (N,) class numbers, or object (N,) tuples of captions.
+    `captions` string (N, K), ragged in K; `values` float32 (N, V), NaN where one is missing. In `encode` and
+    `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and mixed images have `label_shares` float32 (N, C).
+    Predictions are name -> (N, ...), as each task's `predictor` says; truth is int64 (N,) class numbers, or object (N,)
+    tuples of captions.
 
     Args:
         settings: the task's part of the pipeline file.
@@ -213,6 +214,17 @@ class Task(ABC):
         The corners are float (N, K, 4): y_min, x_min, y_max, x_max of each thing that was found. The other outputs have
         N times K rows too. A row of zeros and empty texts is empty. A proof that two models give the same answers first
         matches the rows of a set, because rounding may swap two of them.
+        """
+        return {}
+
+    def units(self, model: keras.Model) -> Mapping[str, np.ndarray]:
+        """What differences of numbers are divided by when two models are compared: output -> numbers. Empty by default.
+
+        An answer in [0, 1] needs none. A length in millimetres may be thousands, and its last digit is then no difference.
+        The numbers, float64, are above 0, and have the shape of a row of the output.
+
+        Args:
+            model: the trained network.
         """
         return {}
 

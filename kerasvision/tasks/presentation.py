@@ -33,6 +33,8 @@ class Presentation(ABC):
         columns: name -> type of a row of `rows`.
         has_maps: whether `map` gives a picture.
         has_objects: whether `results` gives rows.
+        has_places: whether `drawn` gives a picture.
+        has_scores: whether parts of an answer have scores, so that `kept` may leave out those with low ones.
         tile_signature: a signature for images, whose output of the same name is float (N, H, W, K), the probability of each
             class in each pixel; None if answers cannot be made from tiles of an image.
         shown_from: the least score of what a line and a picture show by default.
@@ -43,6 +45,8 @@ class Presentation(ABC):
     columns: ClassVar[Mapping[str, type]]
     has_maps: ClassVar[bool] = False
     has_objects: ClassVar[bool] = True
+    has_places: ClassVar[bool] = True
+    has_scores: ClassVar[bool] = True
     tile_signature: ClassVar[str | None] = None
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
@@ -67,6 +71,10 @@ class Presentation(ABC):
     @abstractmethod
     def drawn(self, image: Image.Image, kept: Outputs) -> Image.Image:
         """The upright image with the answer drawn over it."""
+
+    def named_numbers(self) -> tuple[str, str, tuple[str, ...]] | None:
+        """An output of V numbers, the output of their names, and the V names, each a column of a table. None: no such."""
+        return None
 
     def map(self, kept: Outputs) -> Image.Image:
         """The answer as a picture whose pixels are class numbers.

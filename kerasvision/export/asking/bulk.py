@@ -91,10 +91,11 @@ def predict_to_file(
     """
     check_out(out)
     model = ImagePredictor(saved_model) if isinstance(saved_model, Path) else saved_model
-    columns = Columns.of(model.outputs, top=top)
+    numbers = model.presentation.named_numbers() if model.presentation else None
+    columns = Columns.of(model.outputs, top=top, numbers=numbers)
     presentation = model.presented("a row for each part of an answer") if each else None
     if least_score:
-        model.presented("a least score")
+        model.check_least_score()
     parts = parts or out.with_name(out.name + ".parts")
     with _writable(out), _held(parts, out):
         listing, count = _write_listing(_of_others(images(), out, parts), parts)

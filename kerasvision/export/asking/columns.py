@@ -18,6 +18,8 @@ PATH, FAULT = "path", "fault"
 TOP_LABELS, TOP_SCORES, LABEL = "top_classes", "top_scores", "classes"
 
 Outputs = Mapping[str, tuple[str, tuple[int | None, ...]]]
+# An output of numbers, the output of their names, and the names; see `Presentation.named_numbers`.
+NamedNumbers = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,21 @@ class Columns:
     Attributes:
         outputs: output name -> (type, lengths of the axes after the first), as in `ImagePredictor.outputs`.
         top: the number of label and score columns; 0 if the model gives no such lists.
+        numbers: an output of V numbers, the output of their names, and the names: each has a column. None: there is none.
     """
 
     outputs: Outputs
     top: int
+    numbers: NamedNumbers | None = None
 
     @classmethod
-    def of(cls, outputs: Outputs, *, top: int | None = None) -> "Columns":
+    def of(cls, outputs: Outputs, *, top: int | None = None, numbers: NamedNumbers | None = None) -> "Columns":
         """The columns for a model with these outputs.
 
         Args:
             outputs: as in `ImagePredictor.outputs`.
             top: how many of the best labels; None means all that the model gives.
+            numbers: see `Columns`; ignored unless it has a name for each number.
 
         Raises:
             ConfigError: `top` is more than the model gives.
@@ -48,13 +53,18 @@ class Columns:
         ['path', 'classes', 'scores', 'fault']
         >>> Columns.of({"top_classes": ("string", (2,)), "top_scores": ("float32", (2,))}).schema.names
         ['path', 'label', 'score', 'label_2', 'score_2', 'fault']
+        >>> numbers = {"values": ("float32", (2,)), "names": ("string", (2,))}
+        >>> Columns.of(numbers, numbers=("values", "names", ("age", "height"))).schema.names
+        ['path', 'age', 'height', 'fault']
         """
         given = _listed_labels(outputs)
         if top is not None and top > given:
             says = f"gives {given} labels for an image" if given else "gives no list of the best labels"
             way_out = "train with a larger task.top_k" if given else "leave top out"
             raise ConfigError(f"this saved model {says}; received top={top}", hint=way_out)
-        made = cls(outputs, given if top is None else top)
+        if numbers is not None and outputs[numbers[0]][1] != (len(numbers[2]),):
+            numbers = None
+        made = cls(outputs, given if top is None else top, numbers)
         made.schema  # noqa: B018 - rejects an output that a table cannot contain before the first image
         return made
 
@@ -64,6 +74,7 @@ class Columns:
         fields = [(PATH, pa.string())]
         for rank in range(self.top):
             fields += [(_ranked("label", rank), pa.string()), (_ranked("score", rank), pa.float32())]
+        fields += [(_own_name(name), pa.float32()) for name in self._names]
         fields += [(_own_name(name), _arrow_type(name, *self.outputs[name])) for name in self._others]
         return pa.schema([*fields, (FAULT, pa.string())])
 
@@ -77,6 +88,8 @@ class Columns:
         for rank in range(self.top):
             columns[_ranked("label", rank)] = [None if one is None else plain(one[TOP_LABELS][rank]) for one in answers]
             columns[_ranked("score", rank)] = [None if one is None else one[TOP_SCORES][rank] for one in answers]
+        for place, name in enumerate(self._names):
+            columns[_own_name(name)] = [None if one is None else one[self._values][place] for one in answers]
         for name in self._others:
             columns[_own_name(name)] = [None if one is None else _cell(name, one[name]) for one in answers]
         arrays = [pa.array(columns[field.name], field.type) for field in self.schema]
@@ -85,7 +98,11 @@ class Columns:
     def answers(self, table: pa.Table) -> list[dict[str, Any]]:
         """The rows of a table of `table` as plain values, by the names of the outputs, with `path` and `fault`."""
         own = {_own_name(name): name for name in self._others}
-        return [{own.get(name, name): value for name, value in row.items()} for row in table.to_pylist()]
+        rows = [{own.get(name, name): value for name, value in row.items()} for row in table.to_pylist()]
+        if self.numbers is None:
+            return rows
+        values, names, each = self.numbers
+        return [row | {values: [row.pop(_own_name(name)) for name in each], names: list(each)} for row in rows]
 
     def best(self, outputs: Mapping[str, Any]) -> list[tuple[str, float]]:
         """(label, score) of an answer in plain values, best first; empty if the model gives no such lists."""
@@ -105,7 +122,16 @@ class Columns:
     @property
     def _others(self) -> list[str]:
         ranked = {TOP_LABELS, TOP_SCORES, LABEL} if self.top else set()
-        return [name for name in self.outputs if name not in ranked]
+        in_columns = ranked | set(self.numbers[:2] if self.numbers else ())
+        return [name for name in self.outputs if name not in in_columns]
+
+    @property
+    def _values(self) -> str:
+        return self.numbers[0] if self.numbers else ""
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.numbers[2] if self.numbers else ()
 
 
 def _listed_labels(outputs: Outputs) -> int:

@@ -100,9 +100,18 @@ class AnswerPictures(PictureFolder):
 
 
 class Pictures(AnswerPictures):
-    """Draws each answer over its upright image."""
+    """Draws each answer over its upright image.
+
+    Raises:
+        ConfigError: the answers of the model have no places in the image.
+    """
 
     suffix, noun = ".jpg", "pictures"
+
+    def __init__(self, folder: Path, *, presentation: Presentation, least_score: float) -> None:
+        if not presentation.has_places:
+            raise ConfigError("--draw requires a model whose answers have places in the image", hint="ask without it")
+        super().__init__(folder, presentation=presentation, least_score=least_score)
 
     def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
         """The image with the answer."""

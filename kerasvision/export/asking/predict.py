@@ -141,6 +141,13 @@ class ImagePredictor:
             )
         return self.presentation
 
+    def check_least_score(self) -> None:
+        """Raises ConfigError unless parts of the answers have scores, so that a least score can leave some out."""
+        if not self.presented("a least score").has_scores:
+            raise ConfigError(
+                "a least score requires a model whose answers have scores", received=self.folder, hint="ask without it"
+            )
+
     def rows(
         self,
         images: Iterable[Listed],
@@ -163,7 +170,7 @@ class ImagePredictor:
             ConfigError: `least_score` does not fit the model.
         """
         if least_score:
-            self.presented("a least score")
+            self.check_least_score()
         for row in self._rows(images, batch_size=batch_size, max_pixels=max_pixels):
             if row.outputs is None or self.presentation is None:
                 yield row

@@ -122,6 +122,7 @@ def expected_answers(
         further={name: few_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
         sets=task.sets(),
         maps=task.maps(),
+        units=task.units(network),
     )
 
 

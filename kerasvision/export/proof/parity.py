@@ -57,6 +57,7 @@ class Expected:
         further: signature -> for the first images, if it takes nothing but encoded images. Compared position by position.
         sets: which outputs of the first two are sets, as in `Task.sets`.
         maps: which of them are maps of classes, as in `Task.maps`.
+        units: what differences of their numbers are divided by, as in `Task.units`.
     """
 
     of_bytes: Arrays
@@ -64,6 +65,20 @@ class Expected:
     further: Mapping[str, Arrays] = field(default_factory=dict)
     sets: Sets = field(default_factory=dict)
     maps: Maps = field(default_factory=dict)
+    units: Arrays = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> "Kinds":
+        """How the outputs are compared: keywords of `compare_outputs`."""
+        return {"sets": self.sets, "maps": self.maps, "units": self.units}
+
+
+class Kinds(TypedDict):
+    """See `Expected`."""
+
+    sets: Sets
+    maps: Maps
+    units: Arrays
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,7 @@ def compare_outputs(
     *,
     sets: Sets = MappingProxyType({}),
     maps: Maps = MappingProxyType({}),
+    units: Arrays = MappingProxyType({}),
 ) -> Comparison:
     """Compares outputs position by position, and the rows of sets after they were matched.
 
@@ -168,6 +184,7 @@ def compare_outputs(
         allowed: the largest difference of a number that is not whole, and the largest share of pixels with another class.
         sets: which outputs are sets, as in `Task.sets`.
         maps: which outputs are maps of classes, as in `Task.maps`.
+        units: what differences of numbers are divided by, as in `Task.units`.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     Comparison(complaints=['scores differ by up to 0.25 (allowed: 1e-05)'], largest=0.25)
@@ -189,7 +206,7 @@ def compare_outputs(
         if got is None or got.shape != wanted.shape:
             complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
         elif wanted.dtype.kind == "f":
-            difference = float(np.max(gaps(got, wanted), initial=0.0))
+            difference = float(np.max(gaps(got, wanted, unit=units.get(name)), initial=0.0))
             largest = max(largest, difference)
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
@@ -220,7 +237,7 @@ def check_findings(found: ProbeFindings, allowed: float) -> list[str]:
 def _compare_batches(by_size: Sequence[Arrays], expected: Expected, allowed: float) -> Comparison:
     """Compares the answers to the same images in batches of several sizes."""
     first, *others = by_size
-    compared = [compare_outputs(other, first, allowed, sets=expected.sets, maps=expected.maps) for other in others]
+    compared = [compare_outputs(other, first, allowed, **expected.kinds) for other in others]
     said = [
         f"the answer to an image depends on the size of its batch: {one}" for each in compared for one in each.complaints
     ]
@@ -238,9 +255,7 @@ def _in_a_container(
         received = ask_container(saved_model, image=settings.container, images=images)
     except ExportError as error:
         return "failed", [f"in a container: {error}"]
-    complaints, largest = compare_outputs(
-        received, expected.of_bytes, settings.max_difference, sets=expected.sets, maps=expected.maps
-    )
+    complaints, largest = compare_outputs(received, expected.of_bytes, settings.max_difference, **expected.kinds)
     return f"{settings.container} differs by {largest:.3g} at most", [f"in a container: {one}" for one in complaints]
 
 
@@ -263,10 +278,9 @@ def _read(file: Path) -> Arrays:
 
 def _compare_answers(received: Received, expected: Expected, *, allowed: float) -> Comparison:
     """Compares the answers to bytes, to pixels, and of further signatures."""
-    kinds: dict[str, Mapping[str, Sequence[str]]] = {"sets": expected.sets, "maps": expected.maps}
-    compared = {"bytes": compare_outputs(received.of_bytes, expected.of_bytes, allowed, **kinds)}
+    compared = {"bytes": compare_outputs(received.of_bytes, expected.of_bytes, allowed, **expected.kinds)}
     if received.of_pixels is not None:
-        compared["pixels"] = compare_outputs(received.of_pixels, expected.of_pixels, allowed, **kinds)
+        compared["pixels"] = compare_outputs(received.of_pixels, expected.of_pixels, allowed, **expected.kinds)
     compared |= {
         name: compare_outputs(got, expected.further[name], allowed)
         for name, got in received.further.items()

@@ -79,9 +79,21 @@ def allowed_images(count: int, *, sets: Sets) -> int:
     return max(count // IMAGES_PER_OTHER_DECISION, int(bool(sets) and count >= LEAST_IMAGES))
 
 
-def gaps(received: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Absolute differences of numbers of any shape; a NaN differs from every number, and from NaN, by infinity."""
-    found: np.ndarray = np.nan_to_num(np.abs(received.astype(np.float64) - wanted), nan=np.inf, posinf=np.inf)
+def gaps(received: np.ndarray, wanted: np.ndarray, *, unit: np.ndarray | None = None) -> np.ndarray:
+    """Absolute differences of numbers of any shape; a NaN differs from every number, and from NaN, by infinity.
+
+    Args:
+        received, wanted: of one shape.
+        unit: what the differences are divided by, of a shape that fits, above 0; two steps between neighbouring numbers of
+            float32 are subtracted before, as the last digit of 1,000,000 alone is 0.06. None: they are compared as they are.
+
+    >>> gaps(np.array([[2e6]]), np.array([[2e6 + 0.25]]), unit=np.array([100.0])).tolist()   # two steps of 0.125
+    [[0.0]]
+    """
+    apart = np.abs(received.astype(np.float64) - wanted)
+    if unit is not None:
+        apart = np.maximum(apart - 2 * np.spacing(np.abs(wanted).astype(np.float32)), 0.0) / unit
+    found: np.ndarray = np.nan_to_num(apart, nan=np.inf, posinf=np.inf)
     return found
 
 

@@ -79,6 +79,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
             predict=lambda images: task.in_frame(predict(images)),
             sets=task.sets(),
             maps=task.maps(),
+            units=task.units(network),
             transform=transform,
             examples=examples,
             saved_model=saved_model,

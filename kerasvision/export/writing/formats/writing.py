@@ -58,10 +58,11 @@ class FormatProof(Differences):
 
 
 class Kinds(NamedTuple):
-    """Which outputs are sets, as in `Task.sets`, and which are maps of classes, as in `Task.maps`."""
+    """Which outputs are sets or maps, and what numbers are divided by, as in `Task.sets`, `Task.maps` and `Task.units`."""
 
     sets: Sets
     maps: Maps
+    units: Numbers = MappingProxyType({})
 
 
 def write_formats(
@@ -74,6 +75,7 @@ def write_formats(
     saved_model: Path,
     folder: Path,
     maps: Maps = MappingProxyType({}),
+    units: Numbers = MappingProxyType({}),
 ) -> dict[str, FormatProof]:
     """Writes each format, runs it on images of the test split, and compares it with the trained network.
 
@@ -89,6 +91,7 @@ def write_formats(
         saved_model: the SavedModel of the same network.
         folder: of the SavedModel artifact.
         maps: which outputs are maps of classes, as in `Task.maps`.
+        units: what differences of numbers are divided by, as in `Task.units`.
 
     Returns:
         kind of the format -> its proof.
@@ -106,7 +109,7 @@ def write_formats(
     exported = Exported(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
-    kinds = Kinds(sets, maps)
+    kinds = Kinds(sets, maps, units)
     return {one.kind: _prove(one, exported, folder, batches, wanted, kinds) for one in formats}
 
 
@@ -133,6 +136,7 @@ def compare_numbers(
     *,
     sets: Sets = MappingProxyType({}),
     maps: Maps = MappingProxyType({}),
+    units: Numbers = MappingProxyType({}),
     closeness: float = 0.0,
 ) -> Differences:
     """How far the numbers of two models differ, after the rows of sets were matched.
@@ -143,6 +147,7 @@ def compare_numbers(
         received, wanted: the same outputs, numbers (N, ...), of equal shapes.
         sets, closeness: see `kerasvision.export.writing.differences.aligned`.
         maps: see `kerasvision.export.writing.class_maps`.
+        units: see `write_formats`.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
     {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'other_decisions': 0, 'same_answers': 0.0}
@@ -151,7 +156,7 @@ def compare_numbers(
     pixels = list(compared.other_pixels.values())
     made = aligned(compared.received, compared.wanted, sets, closeness=closeness)
     pairs = {name: (made.received[name], rows) for name, rows in made.wanted.items()}
-    apart = [gaps(*pair) for pair in pairs.values() if pair[1].dtype.kind == "f"]
+    apart = [gaps(*pair, unit=units.get(name)) for name, pair in pairs.items() if pair[1].dtype.kind == "f"]
     whole = [differing_rows(*pair) for pair in pairs.values() if pair[1].dtype.kind != "f"]
     in_sets = {name for corners, others in sets.items() for name in (corners, *others)}
     lists = [pair for name, pair in pairs.items() if name not in in_sets and pair[1].ndim > 1]
@@ -172,7 +177,7 @@ def _prove(
     received = _written_and_asked(settings, exported, folder / settings.file, batches)
     _check_outputs(settings, received, wanted)
     allowed = settings.max_difference
-    found = compare_numbers(received, wanted, sets=kinds.sets, maps=kinds.maps, closeness=allowed)
+    found = compare_numbers(received, wanted, sets=kinds.sets, maps=kinds.maps, units=kinds.units, closeness=allowed)
     most = allowed_images(found["examples"], sets=kinds.sets)
     passed = found["max_difference"] <= allowed and found["other_decisions"] <= most
     return {
