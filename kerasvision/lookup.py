@@ -278,9 +278,11 @@ COMPONENTS = Table(
         "localization": "kerasvision.config.localization:Localization",
         "regression": "kerasvision.config.regression:Regression",
         "segmentation": "kerasvision.config.segmentation:Segmentation",
+        "multi_label": "kerasvision.config.multi_label:MultiLabel",
         "object_classes": "kerasvision.config.detection:ObjectClasses",
         "pixel_classes": "kerasvision.config.segmentation:PixelClasses",
         "value_names": "kerasvision.config.regression:ValueNames",
+        "tag_classes": "kerasvision.config.multi_label:TagClasses",
         "words": "kerasvision.config.captioning:Words",
         "subwords": "kerasvision.config.captioning:Subwords",
         "greedy": "kerasvision.config.captioning:Greedy",
@@ -322,6 +324,7 @@ PRESENTATIONS = Table(
         "named_numbers": "kerasvision.tasks.regression.presentation:NamedNumbers",
         "located_object": "kerasvision.tasks.detection.presentation:LocatedObject",
         "pixel_classes": "kerasvision.tasks.segmentation.presentation:PixelClasses",
+        "chosen_tags": "kerasvision.tasks.multi_label.presentation:ChosenTags",
     },
 )
 

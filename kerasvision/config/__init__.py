@@ -44,6 +44,7 @@ from kerasvision.config.localization import Localization
 from kerasvision.config.map_sources import Masks
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
+from kerasvision.config.multi_label import MultiLabel
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.regression import Regression
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
@@ -59,9 +60,9 @@ __all__ = [
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
-    "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "Muon", "NoWorse", "OneCycle", "Onnx", "Optimizer",
-    "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop", "Regression",
-    "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes",
-    "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training",
-    "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
+    "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle", "Onnx",
+    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
+    "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving",
+    "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds",
+    "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
 ]  # fmt: skip

@@ -314,12 +314,13 @@ def check_data(
 
 
 def check_task(augment: Sequence[Augmentation], *, requires: Sequence[str]) -> None:
-    """Raises ConfigError if a task that `requires` "labels" would get images that no single label fits."""
+    """Raises ConfigError if a task that `requires` "labels" or "tags" would get images that these do not fit."""
     for settings in augment:
-        if isinstance(settings, Mixing) and not settings.mixes_labels and "labels" in requires:
+        if isinstance(settings, Mixing) and not settings.mixes_labels and {"labels", "tags"} & set(requires):
             name = type(settings).__name__
+            fits = "no single label fits" if "labels" in requires else "the tags of a whole image do not fit"
             raise ConfigError(
-                f"{name} shows parts of several images, which no single label fits",
+                f"{name} shows parts of several images, which {fits}",
                 hint=f"remove {name} from augment, or use MixUp or CutMix",
             )
 

@@ -19,7 +19,7 @@ _LARGEST = "largest: the label of an image is the class of its largest box"
 
 
 def _way_to(what: AnnotationKind, *, label: ImageLabel) -> str:
-    if what in ("captions", "values"):
+    if what in ("captions", "tags", "values"):
         return LABELS_ONLY[what]
     return "set source.label='largest'" if what == "labels" and label == "none" else ""
 

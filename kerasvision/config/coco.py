@@ -58,9 +58,15 @@ class Coco(Source):
         description="largest: the label of an image is the class of its largest box; parts outside the image and crowds do "
         "not count",
     )
+    tags: bool = Field(
+        default=False,
+        description="True: the tags of an image are the classes of its objects; an image without objects has no tag",
+    )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels require `label` and a file of boxes, objects the same file; captions require a file of captions.
+        """Labels require `label` and a file of boxes, tags `tags` and that file, objects the same file.
+
+        Captions require a file of captions.
 
         Label maps require a panoptic file, or a file of boxes with masks.
         """
@@ -68,6 +74,8 @@ class Coco(Source):
             return LABELS_ONLY[what]
         if what == "labels" and self.label == "none":
             return "set source.label='largest'"
+        if what == "tags" and not self.tags:
+            return "set source.tags=True"
         if what == "label_maps":
             has_masks = self.masks == "keep" and not self._way_to_file("instances")
             return "" if has_masks else self._way_to_file("panoptic")

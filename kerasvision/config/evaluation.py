@@ -15,7 +15,7 @@ from kerasvision.errors import ConfigError
 # The views of an image that an answer can be averaged over; `kerasvision.ops.views.views` says what each name stands for.
 ViewName = Literal["flip", "shift"]
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
-COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects")
+COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects", "tags")
 MEASURES = ("pixels", "brightness")
 # Columns whose values differ for every image, or are the same for a whole split.
 NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
@@ -25,8 +25,9 @@ class Evaluation(Config):
     """How a trained model is measured: `Evaluation(slices=("label", "brightness"), test_time=("flip",))`.
 
     `slices` divide each split by a column of the manifest (`label`, `group`, `format`, `mode`, `notes`; the numbers `width`,
-    `height`, `size` in bytes, `captions`, `objects`), by `pixels` (width times height) or by `brightness` (mean of all
-    values of an image, 0 to 255). Numbers are divided at quantiles of that split into bands of about equally many images.
+    `height`, `size` in bytes, `captions`, `objects` and `tags`: how many), by `pixels` (width times height) or by
+    `brightness` (mean of all values of an image, 0 to 255). Numbers are divided at quantiles of that split into bands of
+    about equally many images.
 
     >>> Evaluation(slices=("brightnes",))
     Traceback (most recent call last):

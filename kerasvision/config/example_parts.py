@@ -3,7 +3,7 @@
 from typing import Literal
 
 # The names of a batch; "mask" is a part of "objects", and is read only together with them.
-ExamplePart = Literal["label", "captions", "objects", "mask", "label_map", "values"]
-EVERYTHING: frozenset[ExamplePart] = frozenset({"label", "captions", "objects", "mask", "label_map", "values"})
+ExamplePart = Literal["label", "tags", "captions", "objects", "mask", "label_map", "values"]
+EVERYTHING: frozenset[ExamplePart] = frozenset({"label", "tags", "captions", "objects", "mask", "label_map", "values"})
 # The number in a label map that says nothing about a pixel.
 IGNORED = 255

@@ -20,12 +20,19 @@ from kerasvision.errors import DataError, KerasvisionError
 
 # What a task may require of every image in addition to its pixels.
 # "label_maps" may also be masks of objects, from which a task paints a map.
-AnnotationKind = Literal["labels", "captions", "objects", "label_maps", "values"]
+AnnotationKind = Literal["labels", "tags", "captions", "objects", "label_maps", "values"]
 NO_CAPTIONS = "read captions through Table, Coco, TfRecord or Tfds"
 NO_OBJECTS = "read objects through Coco, Yolo, Voc or TfRecord, or generate them with Shapes"
+NO_TAGS = "read tags through Table, TfRecord, ImageFolder or Coco, or generate them with Shapes"
 NO_LABEL_MAPS = "read label maps through Masks or Coco, or masks of objects through Coco, Yolo, TfRecord or Shapes"
 NO_VALUES = "read numbers through Table or TfRecord, or generate them with Shapes"
-LABELS_ONLY = {"captions": NO_CAPTIONS, "objects": NO_OBJECTS, "label_maps": NO_LABEL_MAPS, "values": NO_VALUES}
+LABELS_ONLY = {
+    "tags": NO_TAGS,
+    "captions": NO_CAPTIONS,
+    "objects": NO_OBJECTS,
+    "label_maps": NO_LABEL_MAPS,
+    "values": NO_VALUES,
+}
 
 
 class Source(Component):
@@ -76,20 +83,28 @@ class ImageFolder(Source):
     Split folders are named train, validation (val, valid, dev, eval) or test, also with numbers and more words, such as
     `training_set` or `seg_test`. Links are followed. Hidden files and files that operating systems create (Thumbs.db, for
     example) are ignored. Every other file counts as an image; if it is not one, it is reported and quarantined.
+
+    With `tags=True` each class folder is a tag. The same image in several folders, as a copy or as a link, is one image with
+    several tags. An image directly in the folder, or directly in a split folder, has no tag.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.image_folder:read_image_folder"
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
 
     path: Path = Field(description="the folder that contains the class folders or the split folders")
+    tags: bool = Field(
+        default=False, description="True: a folder is a tag and not a label, and an image may be in several folders"
+    )
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
         yield from list_files(existing_folder(self.path))
 
     def way_to(self, what: AnnotationKind) -> str:
-        """These images have labels only."""
-        return LABELS_ONLY.get(what, "")
+        """These images have labels, or tags with `tags`."""
+        if what in ("labels", "tags"):
+            return "" if self.tags == (what == "tags") else f"set source.tags={what == 'tags'}"
+        return LABELS_ONLY[what]
 
 
 class Idx(Source):
@@ -136,10 +151,10 @@ class Tfds(Source):
     max_examples: int | None = Field(default=None, ge=1, description="read at most this many of each split")
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels and captions need the key of their feature; objects, label maps and numbers are not read."""
-        if what in ("objects", "label_maps", "values"):
+        """Labels and captions need the key of their feature; nothing else is read."""
+        field = {"labels": "label_key", "captions": "caption_key"}.get(what)
+        if field is None:
             return LABELS_ONLY[what]
-        field = {"labels": "label_key", "captions": "caption_key"}[what]
         return f"set source.{field} to the feature that contains the {what}" if getattr(self, field) is None else ""
 
 
@@ -157,6 +172,14 @@ class Table(Source):
 
     A label is one text or one integer, and so is a group. Bytes are read as UTF-8. Lists are read as class numbers if all
     of them are one-hot.
+
+    `tags="tags"` reads any number of tags from one column: from the lists of Parquet, or from texts, which `tag_separator`
+    parts. A text may also be a JSON list, such as `["sea;side", "sun"]`, whose names may contain the separator. Several rows
+    of one image give it the tags of all of them. `tags=("sea", "sun")` reads a column for each tag, with 1 or 0 (true or
+    false) for each image. An image without any tag is used. With tags, no label is read unless `label` is set.
+
+    >>> Table(path="photos.csv", tags="tags", tag_separator=";").label is None
+    True
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.table:read_table"
@@ -169,16 +192,23 @@ class Table(Source):
     group: str | None = Field(default=None, description="the column that says which images share a split")
     captions: tuple[str, ...] = Field(default=(), description="columns with captions; in Parquet also lists of them")
     values: tuple[str, ...] = Field(default=(), description="columns with numbers, such as an age; an empty cell: missing")
+    tags: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="the column with the tags of each image, or the columns that are tags and hold 0 or 1",
+    )
+    tag_separator: str | None = Field(
+        default=None, min_length=1, description="between two tags of a text, such as ';'; None: a text is one tag"
+    )
     root: Path | None = Field(default=None, description="the folder that the paths start from; None: the table's own")
     separator: str | None = Field(
         default=None, min_length=1, max_length=1, description="between two values; None: a tab in .tsv, a comma elsewhere"
     )
 
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels, captions and numbers need the name of their column; objects and label maps are not read."""
-        if what in ("objects", "label_maps"):
+        """Labels, tags, captions and numbers need the name of their column; nothing else is read."""
+        field = {"labels": "label", "tags": "tags", "captions": "captions", "values": "values"}.get(what)
+        if field is None:
             return LABELS_ONLY[what]
-        field = {"labels": "label", "captions": "captions", "values": "values"}[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
 
     def named_values(self) -> tuple[str, ...]:
@@ -187,12 +217,29 @@ class Table(Source):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns to read: image, then label, split and group if they are set, then the captions, then the values."""
+        """The columns to read: image, then label, split and group if they are set, then captions, tags and values."""
         single = (name for name in (self.label, self.split, self.group) if name is not None)
-        return tuple(dict.fromkeys((self.image, *single, *self.captions, *self.values)))
+        return tuple(dict.fromkeys((self.image, *single, *self.captions, *self.tag_columns, *self.values)))
+
+    @property
+    def tag_columns(self) -> tuple[str, ...]:
+        """The columns of the tags."""
+        return (self.tags,) if isinstance(self.tags, str) else self.tags or ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_label_unless_it_is_named(cls, data: object) -> object:
+        # So a table of tags needs no column "label".
+        if isinstance(data, dict) and data.get("tags") is not None:
+            return {"label": None, **data}
+        return data
 
     @model_validator(mode="after")
-    def _name_each_value_once(self) -> "Table":
+    def _each_tag_and_value_has_a_column(self) -> "Table":
+        if self.tag_separator is not None and not isinstance(self.tags, str):
+            raise ValueError(f"tag_separator requires tags='COLUMN', one column of texts; received tags={self.tags!r}")
+        if len(set(self.tag_columns)) < len(self.tag_columns):
+            raise ValueError(f"tags must name each column once; received {self.tags!r}")
         if len(set(self.values)) < len(self.values):
             raise ValueError(f"values must name each column once; received {self.values!r}")
         return self
@@ -251,7 +298,8 @@ class TfRecord(Source):
 
     `path` is a file or a pattern: `"imagenet/*-of-*"`. A file with train, validation (or val) or test in its name belongs to
     that split. So does a file in a folder with such a name, if the pattern has a wildcard for the folder
-    (`"imagenet/*/*"`). All keys except the image are optional in each example.
+    (`"imagenet/*/*"`). All keys except the image are optional in each example. With `tag_key`, an example without that key
+    has no tag, and no label is read unless `label_key` is set.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
@@ -261,6 +309,8 @@ class TfRecord(Source):
     image_key: str = Field(default="image/encoded", description="the key of the encoded image")
     label_key: str | None = Field(default="image/class/label", description="a number, a text, or a one-hot list")
     class_names: tuple[str, ...] | None = Field(default=None, description="names of the labels 0, 1, ...; else digits")
+    tag_key: str | None = Field(default=None, description="the tags of an image: any number of texts or numbers")
+    tag_names: tuple[str, ...] | None = Field(default=None, description="names of the tags 0, 1, ...; else digits")
     caption_key: str | None = Field(default="image/caption", description="one or several texts")
     box_key: str | None = Field(default="image/object/bbox", description="with /ymin, /xmin, /ymax, /xmax, each in [0, 1]")
     object_label_key: str = Field(default="image/object/class/text", description="a number or a text for each box")
@@ -274,11 +324,25 @@ class TfRecord(Source):
         default=(), description="keys of numbers to learn; a feature of several numbers becomes key/0, key/1, ..."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_label_unless_it_is_named(cls, data: object) -> object:
+        # Its default may be the key of the tags, where it would reject several labels.
+        if isinstance(data, dict) and data.get("tag_key") is not None:
+            return {"label_key": None, **data}
+        return data
+
     def way_to(self, what: AnnotationKind) -> str:
-        """Labels, captions, objects, masks and numbers need the key of their feature."""
+        """Labels, tags, captions, objects, masks and numbers need the key of their feature."""
         if what == "values":
             return "" if self.value_keys else "set source.value_keys to the features that contain the numbers"
-        field = {"labels": "label_key", "captions": "caption_key", "objects": "box_key", "label_maps": "mask_key"}[what]
+        field = {
+            "labels": "label_key",
+            "tags": "tag_key",
+            "captions": "caption_key",
+            "objects": "box_key",
+            "label_maps": "mask_key",
+        }[what]
         contained = "masks of the objects" if what == "label_maps" else what
         return f"set source.{field} to the feature that contains the {contained}" if getattr(self, field) is None else ""
 
@@ -324,7 +388,8 @@ class Shapes(Source):
     A label map is not stored: a task that reads one paints the masks, which show the visible part of each shape, into it.
 
     Scene n depends only on the seed and n, so a larger `count` adds scenes and changes none. The label is the class of the
-    largest shape; the classes take turns, so all are equally frequent. Nothing is downloaded, and no licence is needed.
+    largest shape; the classes take turns, so all are equally frequent. With `tags=True` the tags are the classes of all its
+    shapes. Nothing is downloaded, and no licence is needed.
     """
 
     implementation: ClassVar[str] = "kerasvision.data.sources.shapes:read_shapes"
@@ -340,9 +405,14 @@ class Shapes(Source):
         description="the kinds of shapes",
     )
     max_objects: int = Field(default=3, ge=1, le=6, description="each scene has 1 to this many shapes")
+    tags: bool = Field(default=False, description="True: each scene also has tags, the kinds of its shapes")
     values: tuple[ShapeValue, ...] = Field(
         default=("area", "y", "x", "count"), description="the numbers that the scenes have, in this order"
     )
+
+    def way_to(self, what: AnnotationKind) -> str:
+        """Tags require `tags`; everything else is there."""
+        return "set source.tags=True" if what == "tags" and not self.tags else ""
 
     def named_values(self) -> tuple[str, ...]:
         """Those of `values`."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from numpy.typing import NDArray
 
+from kerasvision.data.many_hot import many_hot
 from kerasvision.data.record_batches import read_in_batches
 from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
@@ -59,6 +60,7 @@ class EncodedExample(TypedDict):
     image: bytes
     id: bytes
     label: NotRequired[int]
+    tags: NotRequired[NDArray[np.float32]]
     captions: NotRequired[NDArray[np.object_]]
     objects: NotRequired[EncodedObjects]
     label_map: NotRequired[bytes]
@@ -69,7 +71,8 @@ class Example(NamedTuple):
     """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations.
 
     `label_map` is a grey 8-bit PNG of the size of the upright image: the class number of each pixel, or 255, which says
-    nothing about it. `values` are numbers in the order of the data set's value names; NaN where one is missing.
+    nothing about it. `tags` are names of the data set's tags, each once. `values` are numbers in the order of the data set's
+    value names; NaN where one is missing.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Example(NamedTuple):
     captions: Sequence[str] = ()
     objects: Sequence[ExampleObject] = ()
     label_map: bytes = b""
+    tags: Sequence[str] = ()
     values: Sequence[float] = ()
 
 
@@ -90,7 +94,7 @@ class ExampleSet:
 
     Args:
         folder: the `data` folder of an Examples artifact, or any prepared TFDS folder with image and id, and perhaps label,
-            captions, objects, label_map and values.
+            tags, captions, objects, label_map and values.
 
     Attributes:
         cached: what `cached_split` has read into memory, by what it was made of. Successive trainings on this object share
@@ -107,6 +111,11 @@ class ExampleSet:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of their numbers; empty if the images have no labels."""
         return tuple(self._features["label"].names) if "label" in self._features else ()
+
+    @property
+    def tag_classes(self) -> tuple[str, ...]:
+        """Names of the tags in the order of their numbers; empty if the images have no tags."""
+        return tuple(self._features["tags"].feature.names) if "tags" in self._features else ()
 
     @property
     def object_classes(self) -> tuple[str, ...]:
@@ -167,11 +176,12 @@ class ExampleSet:
 
         `split` may also name several splits: "train+test".
 
-        `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with captions "captions": string
-        (K,); with objects "objects": {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,),
-        "crowd": bool (M,), "area": float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded;
-        with label maps "label_map": string, a grey PNG of class numbers, where 255 says nothing about a pixel; with numbers
-        "values": float32 (V,) in the order of `value_names`, NaN where one is missing.
+        `{"image": string, "id": string}`, the image encoded; with labels "label": int64; with tags "tags": float32 (C,), 1
+        for each tag of the image and 0 for the others; with captions "captions": string (K,); with objects "objects":
+        {"bbox": float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label": int64 (M,), "crowd": bool (M,), "area":
+        float32 (M,) in pixels of the image}, and with masks in it "mask": string (M,), encoded; with label maps "label_map":
+        string, a grey PNG of class numbers, where 255 says nothing about a pixel; with numbers "values": float32 (V,) in the
+        order of `value_names`, NaN where one is missing.
         """
         # TFDS takes a tenth of a second to make one, and a page reads each split several times.
         if split not in self._datasets:
@@ -185,9 +195,13 @@ class ExampleSet:
         in_batches = read_in_batches(self._builder, split, skipped=decoders)
         if in_batches is not None:
             return in_batches
-        return self._builder.as_dataset(
+        dataset = self._builder.as_dataset(
             split=split, decoders=decoders, shuffle_files=False, read_config=tfds.ReadConfig(try_autocache=False)
         )
+        if "tags" not in self._features:
+            return dataset
+        count = len(self.tag_classes)
+        return dataset.map(lambda example: {**example, "tags": many_hot(example["tags"][tf.newaxis], count)[0]})
 
 
 class ExampleWriter:
@@ -205,6 +219,7 @@ class ExampleWriter:
         masks: whether the objects have masks.
         category_ids: class name of objects -> its number in the source's own files.
         map_classes: class names of the label maps, in the order of their numbers; empty if the images have no label maps.
+        tag_classes: names of the tags, in the order of their numbers; empty if the images have no tags.
         value_names: names of the numbers that the images have; empty if they have none.
 
     Raises:
@@ -221,6 +236,7 @@ class ExampleWriter:
         masks: bool = False,
         category_ids: Mapping[str, int] = MappingProxyType({}),
         map_classes: Iterable[str] = (),
+        tag_classes: Iterable[str] = (),
         value_names: Iterable[str] = (),
     ) -> None:
         names, numbers = list(map_classes), list(value_names)
@@ -233,8 +249,10 @@ class ExampleWriter:
         features = _features(
             list(classes), list(object_classes), captions=captions, masks=masks, label_maps=bool(names), values=len(numbers)
         )
+        if tags := list(tag_classes):
+            features["tags"] = tfds.features.Sequence(tfds.features.ClassLabel(names=tags))
         known = {CATEGORY_IDS: dict(category_ids), MAP_CLASSES: names, VALUE_NAMES: numbers}
-        self._info = _dataset_info(folder, features, known)
+        self._info = _dataset_info(folder, tfds.features.FeaturesDict(features), known)
         self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
         self._splits: dict[str, ShuffledRecords] = {}
         self._open = ExitStack()
@@ -288,6 +306,7 @@ def write_examples(
     captions: bool = False,
     masks: bool = False,
     map_classes: Iterable[str] = (),
+    tag_classes: Iterable[str] = (),
     value_names: Iterable[str] = (),
 ) -> None:
     """Writes a whole data set split by split: `ExampleWriter` in one call.
@@ -295,7 +314,7 @@ def write_examples(
     Args:
         rows: split -> its rows; called once per split.
         splits: the splits to write, each with at least one row.
-        classes, folder, object_classes, captions, masks, map_classes, value_names: see `ExampleWriter`.
+        classes, folder, object_classes, captions, masks, map_classes, tag_classes, value_names: see `ExampleWriter`.
     """
     writer = ExampleWriter(
         folder,
@@ -304,6 +323,7 @@ def write_examples(
         captions=captions,
         masks=masks,
         map_classes=map_classes,
+        tag_classes=tag_classes,
         value_names=value_names,
     )
     with writer:
@@ -314,8 +334,8 @@ def write_examples(
 
 def _features(
     classes: list[str], object_classes: list[str], *, captions: bool, masks: bool, label_maps: bool, values: int
-) -> tfds.features.FeaturesDict:
-    features = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
+) -> dict[str, Any]:
+    features: dict[str, Any] = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
     if classes:
         features["label"] = tfds.features.ClassLabel(names=classes)
     if captions:
@@ -334,7 +354,7 @@ def _features(
         features["label_map"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
     if values:
         features["values"] = tfds.features.Tensor(shape=(values,), dtype=np.float32)
-    return tfds.features.FeaturesDict(features)
+    return features
 
 
 def _dataset_info(folder: Path, features: tfds.features.FeaturesDict, named: Mapping[str, Any]) -> tfds.core.DatasetInfo:

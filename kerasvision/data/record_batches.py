@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kerasvision.data.many_hot import many_hot
+
 # A batch of records has about this many bytes, and at most this many records.
 BATCH_BYTES = 1 << 20
 MOST_RECORDS = 256
@@ -22,7 +24,8 @@ def read_in_batches(
 ) -> tf.data.Dataset | None:
     """The same examples in the same order as from `builder.as_dataset`, or None if the data set needs TFDS' own code.
 
-    It serves TFRecord files whose features are texts, class numbers, encoded images and lists of float32 of one length.
+    It serves TFRecord files whose features are texts, class numbers, sets of tags, encoded images and lists of float32 of
+    one length. A set of tags, numbers of C classes, becomes float32 (C,), see `many_hot`.
 
     Args:
         builder: the data set.
@@ -46,16 +49,24 @@ def read_in_batches(
         deterministic=True,
     )
     batches = records.batch(_batch_size(sum(info.splits[name].num_bytes for name in split.split("+")), count))
-    examples = batches.map(lambda batch: tf.io.parse_example(batch, parsed)).unbatch()
+    sizes = {name: len(info.features[name].feature.names) for name in info.features if _is_set(info.features[name])}
+
+    def examples_of(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        examples = tf.io.parse_example(batch, parsed)
+        return {name: many_hot(part, sizes[name]) if name in sizes else part for name, part in examples.items()}
+
+    examples = batches.map(examples_of).unbatch()
     return examples.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _parsed(features: tfds.features.FeaturesDict, skipped: Mapping[str, object]) -> dict[str, Any] | None:
-    """How `tf.io.parse_example` reads each feature; None if one is something else than a text, a number or a list."""
+    """How `tf.io.parse_example` reads each feature; None if one is not a text, a number, a set of tags or a list."""
     parsed = {}
     for name, feature in features.items():
         if type(feature) is tfds.features.ClassLabel:
             parsed[name] = tf.io.FixedLenFeature([], tf.int64)
+        elif _is_set(feature):
+            parsed[name] = tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         elif type(feature) is tfds.features.Text or (type(feature) is tfds.features.Image and name in skipped):
             parsed[name] = tf.io.FixedLenFeature([], tf.string)
         elif type(feature) is tfds.features.Tensor and feature.np_dtype == np.float32 and len(feature.shape) == 1:
@@ -63,6 +74,11 @@ def _parsed(features: tfds.features.FeaturesDict, skipped: Mapping[str, object])
         else:
             return None
     return parsed
+
+
+def _is_set(feature: object) -> bool:
+    """Whether a feature is a sequence of class numbers; only our `tags` are."""
+    return type(feature) is tfds.features.Sequence and type(feature.feature) is tfds.features.ClassLabel
 
 
 def _batch_size(num_bytes: int, count: int) -> int:

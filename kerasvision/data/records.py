@@ -1,4 +1,4 @@
-"""The records of a source: each is one unchecked image with its annotations: label, captions, objects, label map, values."""
+"""The records of a source: each is one unchecked image with its annotations, such as a label, objects or numbers."""
 
 import errno
 import hashlib
@@ -87,6 +87,8 @@ class Record:
             another size, the objects are fitted to it.
         notes: what a reader should know about it, one line each.
         label_map: which class each pixel has.
+        tags: the names of everything that the image shows or is, in any order; empty for an image without any tag. None: it
+            is not known which tags it has.
         listed_classes: the names that the source's own files give to classes of objects, whether or not there are such
             objects; empty if they list none. Records share this tuple.
         values: name -> number, such as an age or the place of a thing; NaN, or no entry, where the number is missing. None:
@@ -104,6 +106,7 @@ class Record:
     drawn_on: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    tags: tuple[str, ...] | None = None
     listed_classes: tuple[str, ...] = ()
     values: Mapping[str, float] | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 
 from kerasvision.config.experiment import Splits
+from kerasvision.data.iterative_splits import deal_tags, with_rest
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -30,6 +31,7 @@ def assign_splits(
     *,
     groups: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
+    tags: Sequence[tuple[str, ...]] | None = None,
     used: Sequence[bool] | None = None,
     previous: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
@@ -42,8 +44,9 @@ def assign_splits(
     to the stricter of the two splits (test before validation before train).
 
     With `splits.stratify`, the units of each class are distributed separately, in the order of their positions, so that
-    every split gets its exact share of them. The class of a group is the most frequent class of its images. Then a new
-    image may move old images, except for those that `previous` names.
+    every split gets its exact share of them. The class of a group is the most frequent class of its images. If any image
+    has tags, every split gets its share of the images of each tag and of each class, as far as possible; see `deal_tags`.
+    A group has the tags of all its images. Then a new image may move old images, except for those that `previous` names.
 
     If the source itself puts an image or a group into two splits, the images in the strictest split stay, and the others
     get a fault.
@@ -54,6 +57,7 @@ def assign_splits(
         splits: the fractions.
         groups: name of each image's group, "" for an image without a group.
         labels: class name of each image; one class if not given.
+        tags: the tags of each image; none if not given.
         used: whether each image will be used: the others are not leakage, and do not count in the shares.
         previous: SHA-256 -> the split that an earlier run with the same settings put the image in.
 
@@ -71,7 +75,11 @@ def assign_splits(
         free = [ok and own not in (VALIDATION, TEST) for ok, own in zip(used, given, strict=True)]
         classes = _majority(units, labels or [""] * len(digests), free)
         pinned = _pinned(units, digests, previous or {}, {TRAIN, *(name for name in shares if shares[name])})
-        of_unit |= _deal(classes, places, pinned, shares)
+        if tags is not None and any(tags):
+            described = _described(units, tags, classes, free)
+            of_unit |= deal_tags(described, order=places, pinned=pinned, shares=with_rest(shares, rest=TRAIN))
+        else:
+            of_unit |= _deal(classes, places, pinned, shares)
     decided = [own if own in (VALIDATION, TEST) else of_unit[unit] for own, unit in zip(given, units, strict=True)]
     return list(zip(decided, _leakage(decided, digests, groups, used), strict=True))
 
@@ -124,6 +132,17 @@ def _majority(units: Sequence[int], labels: Sequence[str], free: Sequence[bool])
         if ok:
             counts.setdefault(unit, Counter())[label] += 1
     return {unit: min(of, key=lambda label: (-of[label], label)) for unit, of in counts.items()}
+
+
+def _described(
+    units: Sequence[int], tags: Sequence[tuple[str, ...]], classes: Mapping[int, str], free: Sequence[bool]
+) -> dict[int, frozenset[tuple[str, str]]]:
+    """Unit -> the tags of its images that may go to any split, and its class: what each split should get its share of."""
+    found = {unit: {("class", name)} if name else set() for unit, name in classes.items()}
+    for unit, names, ok in zip(units, tags, free, strict=True):
+        if ok:
+            found[unit].update(("tag", name) for name in names)
+    return {unit: frozenset(names) for unit, names in found.items()}
 
 
 def _pinned(units: Sequence[int], digests: Sequence[str], previous: Mapping[str, str], open_: set[str]) -> dict[int, str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +45,7 @@ class EvaluationFiles:
         baseline: the SavedModel of the last blessed model; None if no model was blessed yet.
         simple_scores: `simple_scores.csv`; None if the simple models were left out.
         certificate: `certificate.json`, whose facts the gate may bound; None if it is made later.
+        export: `export.json` of the SavedModel, for the decisions that it contains; None: it contains none.
     """
 
     examples: Path
@@ -56,6 +58,7 @@ class EvaluationFiles:
     baseline: Path | None = None
     simple_scores: Path | None = None
     certificate: Path | None = None
+    export: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,13 @@ class Evaluator:
         """A model's answers for a split."""
         return predict_split_from_bytes(self.examples, split=split, task=self.task, saved_model=model)
 
-    def decided(self, answers: Mapping[str, PredictedSplit]) -> "Evaluator":
-        """The evaluator with what the task decides on the validation split, if that is measured."""
+    def decided(self, answers: Mapping[str, PredictedSplit], served: Mapping[str, Any] | None) -> "Evaluator":
+        """The evaluator with what the served model decides by; otherwise with what the task decides on the validation split.
+
+        The second only if that split is measured.
+        """
+        if served:
+            return replace(self, task=self.task.with_decisions(served))
         if VALIDATION not in answers:
             return self
         known = answers[VALIDATION]
@@ -148,7 +156,7 @@ def evaluate_model(
     evaluator = _evaluator(files, settings)
     model = ServedModel(files.saved_model)
     answers = {split: evaluator.ask(model, split) for split in evaluator.slices}
-    evaluator = evaluator.decided(answers)
+    evaluator = evaluator.decided(answers, _decisions(files.export))
     evaluated = {split: evaluator.evaluate(predicted, split) for split, predicted in answers.items()}
     baseline = None
     if files.baseline is not None:
@@ -196,6 +204,13 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)
     return Evaluator(make_task(settings.task, names), examples, slices, expected, settings)
+
+
+def _decisions(export: Path | None) -> dict[str, Any] | None:
+    if export is None or not export.is_file():
+        return None
+    decisions: dict[str, Any] | None = json.loads(export.read_text(encoding="utf-8")).get("decisions")
+    return decisions
 
 
 def _facts(certificate: Path | None) -> dict[str, float] | None:

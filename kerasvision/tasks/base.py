@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -75,7 +75,8 @@ class Task(ABC):
     """What a network learns: one label per image, for example, or a sentence.
 
     A batch of a data set is name -> tensor of N rows: `image` string (N,), encoded; `id` string (N,); `label` int64 (N,);
-    `captions` string (N, K), ragged in K; `values` float32 (N, V), NaN where one is missing. In `encode` and
+    `tags` float32 (N, C), 1 for each tag of an image; `captions` string (N, K), ragged in K; `values` float32 (N, V), NaN
+    where one is missing. In `encode` and
     `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and mixed images have `label_shares` float32 (N, C).
     Predictions are name -> (N, ...), as each task's `predictor` says; truth is int64 (N,) class numbers, or object (N,)
     tuples of captions.
@@ -89,12 +90,19 @@ class Task(ABC):
     - trainer: `learning_from`, `build` and `objective` once, `encode` for every batch, and `trained` for the network that it
       saves
     - exporter: `predictor`, whose outputs the SavedModel answers with after `placed_back`; infra_validator compares both;
-      with `export.test_time`, both call `over_views` before
+      with `export.test_time`, both call `over_views` before; with `serves_decisions`, `decided_on` comes first
     - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
 
     `kerasvision.tasks.measured.MeasuredTask` defines all of them but four, from the metrics of the settings; examples/task
     subclasses it.
+
+    Attributes:
+        serves_decisions: whether a served model contains what `decided_on` decides, such as thresholds. Then the exporter
+            asks the network about the validation split, keeps `decisions` in `export.json`, and exports the task that
+            `with_decisions` returns; an evaluation and the proof read them from there.
     """
+
+    serves_decisions: ClassVar[bool] = False
 
     def __init__(self, settings: c.Task, classes: Sequence[str]) -> None:
         self.settings = settings
@@ -290,12 +298,24 @@ class Task(ABC):
     def decided_on(self, *, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Self:
         """The task with what it decides on the validation split before any split is judged; by default nothing.
 
-        An evaluation calls it if it measures the validation split. So a choice such as the score from which an answer counts
-        is not made on the images that it is measured on.
+        An evaluation calls it if it measures the validation split, and the exporter if `serves_decisions`. So a choice such
+        as the score from which an answer counts is not made on the images that it is measured on.
 
         Args:
             truth: as for `judge`.
             predictions: as for `judge`.
+        """
+        return self
+
+    def decisions(self) -> dict[str, Any]:
+        """What `decided_on` decided, as JSON has it, for a task that serves it; empty by default."""
+        return {}
+
+    def with_decisions(self, decisions: Mapping[str, Any]) -> Self:
+        """The task with what `decisions` returned; by default unchanged.
+
+        Args:
+            decisions: of a task with equal settings and classes.
         """
         return self
 

@@ -11,7 +11,7 @@ from kerasvision.config.tasks import OF_A_CLASS
 from kerasvision.tasks.classification import metrics as module
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
-from kerasvision.tasks.classification.ranking import ranking_scores
+from kerasvision.tasks.ranking import ranking_scores
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 
 CLASSES = ("ant", "bee", "cow")

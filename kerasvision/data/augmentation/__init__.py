@@ -14,6 +14,8 @@ A batch is a dict of tensors:
     "label_map"     uint8 (N, H, W), the class number of each pixel; 255 says nothing about a pixel, and what a move uncovers
                     or a rectangle covers becomes 255; if the task reads label maps
     "label"         int64 (N,); if the data have labels
+    "tags"          float32 (N, C), 1 for each tag of the image and 0 for the others, and what MixUp and CutMix mix of it; if
+                    the task reads tags
     "label_shares"  float32 (N, classes), each row with sum 1; MixUp and CutMix make it from the labels
     "values"        float32 (N, V), numbers about the image, NaN where one is missing; only MixUp and CutMix change them
 

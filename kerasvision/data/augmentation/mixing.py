@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each image of a batch is mixed with another one, and so are its label and its numbers.
+"""MixUp and CutMix: each image of a batch is mixed with another one, and so are its label, its tags and its numbers.
 
 CutMix pastes label maps too.
 
@@ -17,8 +17,8 @@ def mix_up(batch: Batch, *, numbers: tf.Tensor, settings: MixUp) -> Batch:
     """share * image + (1 - share) * other image; the labels and the numbers are mixed in the same way.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes) or "values" float32 (N, V) or
-            both, and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], "label_shares" float32 (N, classes), "tags" float32 (N, tags),
+            "values" float32 (N, V) or several of them, and other keys.
         numbers: float32 (N, 3) in [0, 1): they draw the other image, the share, and whether to mix.
         settings: probability, and alpha of the share's distribution.
     """
@@ -38,8 +38,8 @@ def cut_mix(batch: Batch, *, numbers: tf.Tensor, settings: CutMix) -> Batch:
     """Each image with a rectangle of another one; labels and numbers are mixed by area, label maps get the same rectangle.
 
     Args:
-        batch: "image" float32 (N, H, W, C) in [0, 255], at least one of "label_shares" float32 (N, classes), "values"
-            float32 (N, V) and "label_map" uint8 (N, H, W), and other keys.
+        batch: "image" float32 (N, H, W, C) in [0, 255], at least one of "label_shares" float32 (N, classes), "tags" float32
+            (N, tags), "values" float32 (N, V) and "label_map" uint8 (N, H, W), and other keys.
         numbers: float32 (N, 5) in [0, 1): they draw the other image, the share, the row and the column of the rectangle's
             centre, and whether to mix.
         settings: probability, and alpha of the share's distribution.
@@ -72,9 +72,12 @@ def partners(numbers: tf.Tensor) -> tf.Tensor:
 
 
 def _mixed_targets(batch: Batch, share: tf.Tensor, other: tf.Tensor) -> Batch:
-    """ "label_shares" and "values" of the mixed images; a number is missing if it is missing for one of the two images."""
+    """The shares of labels, the tags and the numbers of the mixed images, as far as the batch has them.
+
+    A number is missing if it is missing for one of the two images.
+    """
     mixed = {}
-    for name in ("label_shares", "values"):
+    for name in ("label_shares", "tags", "values"):
         if name in batch:
             own, others = share[:, None] * batch[name], (1 - share[:, None]) * tf.gather(batch[name], other)
             # An image that is not mixed keeps its numbers: 0 times NaN would be NaN.

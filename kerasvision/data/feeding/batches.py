@@ -74,7 +74,7 @@ def training_batches(
         present = sizes(known, TRAIN, prepare).parts
         check_data(
             augment,
-            labelled=bool(examples.classes),
+            labelled=bool(examples.classes) or "tags" in present,
             has_objects="objects" in present,
             has_label_maps="label_map" in present,
             has_values="values" in present,

@@ -22,7 +22,7 @@ from kerasvision.data.transform import ImageTransform
 COLUMNS, ROWS = 8, 4
 # With objects, fewer images are drawn, and larger.
 OBJECT_COLUMNS, OBJECT_ROWS = 6, 3
-MOST_SHARES = 2
+MOST_SHARES, MOST_TAGS = 2, 3
 # How many of an image's numbers its line has.
 MOST_NUMBERS = 3
 # matplotlib's colours C0 to C9. If there are more classes, names stand at the boxes instead of in a legend.
@@ -34,7 +34,7 @@ LETTERS_PER_INCH, LEGEND_MARK = 11, 6
 
 
 def draw_augmented(*, settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, file: Path) -> None:
-    """Writes a picture of the first images of a training, augmented, with labels, numbers, boxes, masks and label maps.
+    """Writes a picture of the first images of a training, augmented, with labels or tags, numbers, boxes, masks and maps.
 
     It has the parts of the examples that the task or an augmentation reads. The border of a crowd is dashed. The classes of
     a label map are painted over the image; pixels that it says nothing about stay as they are.
@@ -117,9 +117,7 @@ def _draw(axes: Axes, example: Mapping[str, np.ndarray], examples: ExampleSet) -
     axes.imshow(tinted)
     for number in objects:
         _draw_box(axes, example, number, examples.object_classes)
-    axes.set_xlabel(
-        _label(example, examples.classes, examples.value_names), fontsize=8, parse_math=False
-    )  # a label may contain $
+    axes.set_xlabel(_label(example, examples), fontsize=8, parse_math=False)  # a label may contain $
     axes.set_xticks([])
     axes.set_yticks([])
 
@@ -156,13 +154,14 @@ def _colour(label: int) -> str:
     return f"C{label % COLOURS}"
 
 
-def _label(example: Mapping[str, np.ndarray], classes: tuple[str, ...], value_names: tuple[str, ...]) -> str:
+def _label(example: Mapping[str, np.ndarray], examples: ExampleSet) -> str:
     numbers = [
         f"{name} {value:.3g}"
-        for name, value in zip(value_names, example.get("values", ()), strict=False)
+        for name, value in zip(examples.value_names, example.get("values", ()), strict=False)
         if not np.isnan(value)
     ]
-    return ", ".join(filter(None, (_class(example, classes), *numbers[:MOST_NUMBERS])))
+    named = _tags(example["tags"], examples.tag_classes) if "tags" in example else _class(example, examples.classes)
+    return ", ".join(filter(None, (named, *numbers[:MOST_NUMBERS])))
 
 
 def _class(example: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> str:
@@ -170,3 +169,11 @@ def _class(example: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> str:
         largest = np.argsort(example["label_shares"])[::-1][:MOST_SHARES]
         return ", ".join(f"{classes[k]} {example['label_shares'][k]:.2f}" for k in largest if example["label_shares"][k])
     return classes[example["label"]] if "label" in example else ""
+
+
+def _tags(shares: np.ndarray, names: tuple[str, ...]) -> str:
+    """The first tags, with their shares if images were mixed, and how many more there are."""
+    order = [number for number in np.argsort(-shares, kind="stable").tolist() if shares[number] > 0]
+    said = [names[number] if shares[number] == 1 else f"{names[number]} {shares[number]:.2f}" for number in order]
+    more = f" (+{len(said) - MOST_TAGS})" if len(said) > MOST_TAGS else ""
+    return ", ".join(said[:MOST_TAGS]) + more

@@ -19,7 +19,7 @@ from kerasvision.ops.tracing import without_autograph
 LARGE_IMAGE = 96 * 96
 
 # The parts of an example that augmentations get; the others bypass them.
-_AUGMENTED = ("image", "objects", "label_map", "label", "label_shares", "values")
+_AUGMENTED = ("image", "objects", "label_map", "label", "label_shares", "tags", "values")
 
 
 def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Order) -> tf.data.Dataset:

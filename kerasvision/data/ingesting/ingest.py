@@ -20,7 +20,7 @@ from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.examples import Example, ExampleWriter
-from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedSource, scan_source
+from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedSource, scan_source, tags_of
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
@@ -163,6 +163,7 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
         splits,
         groups=table["group"].tolist(),
         labels=table["label"].tolist(),
+        tags=[tags_of(names) for names in table["tag_names"]] if splits.stratify else None,
         used=(table["fault"] == "").tolist(),
         previous=previous.split_by_sha256(splits) if previous is not None and splits.stratify else None,
     )
@@ -218,6 +219,7 @@ def _write(records: Iterable[Record], scanned: ScannedSource, data: Path) -> Non
         category_ids=scanned.category_ids,
         map_classes=map_numbers,
         value_names=scanned.value_names,
+        tag_classes=class_order({tag for names in table.loc[good, "tag_names"].unique() for tag in tags_of(names)}),
     )
     with writer, bar("writing examples", total=int(good.sum())) as advance:
         for record, row in _pairs(records, table):
@@ -251,7 +253,7 @@ def _example(
     """The example for a record, and notes on its masks.
 
     Raises:
-        StageError: the image or its label map changed since it was inspected.
+        StageError: the image, its tags or its label map changed since it was inspected.
     """
     data = _unchanged(record, row.sha256)
     usable = usable_annotations(record, data, width=row.width, height=row.height)
@@ -261,9 +263,11 @@ def _example(
         if usable.fault or not names <= map_numbers.keys():
             raise StageError(f"the label map of {record.name} changed while it was read", hint="run again")
         label_map = encode_map(usable.label_map, record.label_map, map_numbers)
+    if (usable.tags or ()) != (tags := tags_of(row.tag_names)):
+        raise StageError(f"the tags of {record.name} changed while they were read", hint="run again")
     objects, notes = encode_objects(usable.objects, width=row.width, height=row.height, masks=scanned.masks)
     values = [usable.values.get(name, math.nan) for name in scanned.value_names]
-    return Example(row.id, data, row.label, usable.captions, objects, label_map, values), notes
+    return Example(row.id, data, row.label, usable.captions, objects, label_map, tags, values), notes
 
 
 def _unchanged(record: Record, digest: str) -> bytes:

@@ -1,5 +1,6 @@
 """The list of all images of a source: what each one is, and what is wrong with it. Every image is inspected once."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from kerasvision.errors import DataError
 from kerasvision.progress import bar
 from kerasvision.shortened import shortened
 
-NO_LABEL = "no label"
+NO_LABEL, NO_TAGS = "no label", "no tags are given, not even an empty list"
 # A user's source may give a label or a group as a number; our sources give texts.
 _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
@@ -33,7 +34,8 @@ class ManifestRow(TypedDict):
     `id`: its name; `path`: its file, "" without a file; `split`: its split, `source_split`: its split in the source;
     `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`: joined by "; ";
     `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has; `map_classes`: how many
-    classes its label map shows, 0 without a map; `values`: how many numbers it has, without those that are missing.
+    classes its label map shows, 0 without a map; `tags`: how many tags it has; `tag_names`: their names as a JSON list, ""
+    if it is not known which tags it has; `values`: how many numbers it has, without those that are missing.
     """
 
     id: str
@@ -53,6 +55,8 @@ class ManifestRow(TypedDict):
     captions: int
     objects: int
     map_classes: int
+    tags: int
+    tag_names: str
     values: int
 
 
@@ -68,6 +72,7 @@ class IndexedRow(Protocol):
     height: int
     notes: str
     fault: str
+    tag_names: str
 
 
 @dataclass
@@ -151,6 +156,8 @@ def scan_source(
 
     found.table = table = to_table(rows())
     _refuse_names(table)
+    if (table["tag_names"] != "").any():
+        table.loc[(table["tag_names"] == "") & (table["fault"] == ""), "fault"] = NO_TAGS
     # If no image has a label, no label is missing.
     if (table["label"] != "").any():
         table.loc[(table["label"] == "") & (table["fault"] == ""), "fault"] = NO_LABEL
@@ -161,6 +168,15 @@ def scan_source(
         if not table.at[row, "fault"]:
             table.at[row, "fault"] = fault
     return found
+
+
+def tags_of(names: str) -> tuple[str, ...]:
+    """The tags of an image, from the column `tag_names` of the manifest.
+
+    >>> tags_of('["sea", "sun"]'), tags_of("")
+    (('sea', 'sun'), ())
+    """
+    return tuple(json.loads(names)) if names else ()
 
 
 class _KnownNumbers:
@@ -264,6 +280,8 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> tuple
         "captions": len(usable.captions),
         "objects": len(usable.objects),
         "map_classes": _count_classes(record, usable),
+        "tags": len(usable.tags or ()),
+        "tag_names": "" if usable.tags is None else json.dumps(usable.tags, ensure_ascii=False),
         "values": len(known_names(usable.values)),
     }
     return row, usable

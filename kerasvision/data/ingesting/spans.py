@@ -20,7 +20,7 @@ class Span:
         number: 1 for the first span; each span with something new has the next number.
         splits: the settings with which the images were split.
         counts: how many images were `added`, `removed`, `changed` (other bytes under the same id), `relabelled` (the same
-            bytes under another label) or are `unchanged`. In the first span, all are added.
+            bytes under another label or with other tags) or are `unchanged`. In the first span, all are added.
         ids: of each kind, sorted; empty in the first span, whose images the manifest lists.
     """
 
@@ -69,10 +69,11 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
     if previous is None:
         counts = {"added": len(now), "removed": 0, "changed": 0, "relabelled": 0, "unchanged": 0}
         return Span(1, splits.to_data(), counts)
-    before = _used(pd.read_parquet(previous.manifest, columns=["id", "sha256", "label", "fault"]))
+    before = _used(pd.read_parquet(previous.manifest))[["id", "sha256", "label", "tag_names"]]
     both = now.merge(before, on="id", suffixes=("", "_before"))
     changed = both["sha256"] != both["sha256_before"]
-    relabelled = ~changed & (both["label"] != both["label_before"])
+    renamed = (both["label"] != both["label_before"]) | (both["tag_names"] != both["tag_names_before"])
+    relabelled = ~changed & renamed
     ids = {
         "added": sorted(now.loc[~now["id"].isin(before["id"]), "id"]),
         "removed": sorted(before.loc[~before["id"].isin(now["id"]), "id"]),
@@ -88,4 +89,6 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
 
 
 def _used(manifest: pd.DataFrame) -> pd.DataFrame:
-    return manifest[manifest["fault"] == ""]
+    """The rows of usable images; a manifest of an older version gets a column without tags."""
+    used = manifest[manifest["fault"] == ""]
+    return used if "tag_names" in used else used.assign(tag_names="")

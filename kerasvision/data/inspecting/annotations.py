@@ -17,6 +17,8 @@ from kerasvision.data.png import encode_png
 from kerasvision.data.records import Box, Object, Record, class_name
 
 EMPTY_CAPTION = "an empty caption was left out"
+EMPTY_TAG = "an empty tag was left out"
+REPEATED_TAG = "a tag is given twice, and was counted once"
 BOX_CLIPPED = "a box reaches beyond the image, and was clipped"
 BOX_DROPPED = "a box without any area inside the image was left out"
 MASK_SIZE = "a mask of another size than the image was left out"
@@ -32,6 +34,7 @@ class Annotations:
 
     Attributes:
         captions: those with text.
+        tags: their names on one line, each once, sorted; None if the record does not know its tags.
         objects: in pixels of the upright image, with boxes inside it.
         label_map: which class each pixel of the upright image has; None without a map.
         values: name -> number, NaN where it is missing; empty without numbers.
@@ -40,6 +43,7 @@ class Annotations:
     """
 
     captions: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     objects: tuple[Object, ...] = ()
     label_map: CheckedMap | None = None
     values: dict[str, float] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class Annotations:
 
 
 def usable_annotations(record: Record, data: bytes, *, width: int, height: int) -> Annotations:
-    """The usable captions, objects, label map and numbers of a record; objects are fitted to the image and clipped to it.
+    """The usable annotations of a record; objects are fitted to the image and clipped to it.
 
     Args:
         record: the image from its source.
@@ -68,8 +72,9 @@ def usable_annotations(record: Record, data: bytes, *, width: int, height: int) 
         checked = check_map(record.label_map, data, width=width, height=height)
         on_objects, fault = [*on_objects, *checked.notes], fault or checked.fault
     values, wrong = usable_numbers(record)
-    fault = fault or wrong
-    return Annotations(captions, tuple(objects), checked, values, (*on_captions, *on_size, *on_objects), fault)
+    tags, on_tags = (None, []) if record.tags is None else distinct_tags(record.tags)
+    notes = (*on_captions, *on_tags, *on_size, *on_objects)
+    return Annotations(captions, tags, tuple(objects), checked, values, notes, fault or wrong)
 
 
 def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -80,6 +85,18 @@ def nonempty_captions(captions: Sequence[str]) -> tuple[tuple[str, ...], list[st
     """
     kept = tuple(caption for caption in captions if caption.strip())
     return kept, [] if len(kept) == len(captions) else [EMPTY_CAPTION]
+
+
+def distinct_tags(tags: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The tags with a name, each once and sorted, and notes if others were left out.
+
+    >>> distinct_tags((" sea\\nside", "sun", "", "sun"))
+    (('sea side', 'sun'), ['an empty tag was left out', 'a tag is given twice, and was counted once'])
+    """
+    names = [name for tag in tags if (name := class_name(tag))]
+    kept = tuple(sorted(set(names)))
+    notes = [EMPTY_TAG] if len(names) < len(tags) else []
+    return kept, notes + ([REPEATED_TAG] if len(kept) < len(names) else [])
 
 
 def clip_objects(objects: Sequence[Object], *, width: int, height: int) -> tuple[list[Object], list[str]]:

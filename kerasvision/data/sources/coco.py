@@ -75,6 +75,7 @@ def read_coco(settings: Coco) -> Iterator[Record]:
                 drawn_on=image.size,
                 listed_classes=listed_classes,
                 label_map=None if fault else image.label_map,
+                tags=tuple(sorted({thing.label for thing in image.objects})) if settings.tags else None,
             )
         fault = f"{UNLISTED} {' or '.join(file.name for file in files.values())}"
         for other in unlisted_images(folder, listed=names, files=files.values(), is_own=folder != settings.path):

@@ -1,7 +1,7 @@
 """Images in class folders."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from kerasvision.config.image_files import existing_folder
 from kerasvision.config.listing import EMPTY, LOOP, Found, list_folder, printable
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.records import LINKED_OUT, OUTSIDE, Record
+from kerasvision.data.sources.tag_folders import merged_by_content
 from kerasvision.data.split_names import split_of, splits_among
 from kerasvision.errors import DataError
 from kerasvision.progress import say
@@ -17,7 +18,7 @@ Folders = tuple[str, ...]
 
 
 def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
-    """Every file below a class folder, by name.
+    """Every file below a class folder, by name. With `tags`, files with the same content are one image; see `tag_folders`.
 
     An image elsewhere gets a fault that says where it is: directly in the folder, directly in a split folder, or next to the
     split folders. Other files there (for example a licence) are ignored.
@@ -31,10 +32,15 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     _refuse_unreadable(found, layout)
     _refuse_empty(root, found, layout)
     unread = {name for one in found for name in _folders(one)[:1]}
-    for one in found:
-        if one.fault != EMPTY and (record := _record(one, layout)) is not None:
-            unread.difference_update(_folders(one)[:1])
-            yield record
+
+    def records() -> Iterator[Record]:
+        for one in found:
+            record = None if one.fault == EMPTY else (_tagged if settings.tags else _record)(one, layout)
+            if record is not None:
+                unread.difference_update(_folders(one)[:1])
+                yield record
+
+    yield from merged_by_content(records()) if settings.tags else records()
     for name in sorted(unread):
         _say_once(f"{printable(str(root / name))} contains no images, and is not read")
 
@@ -92,6 +98,17 @@ def _record(found: Found, layout: _Layout) -> Record | None:
     split = layout.splits[folders[layout.split_at]] if layout.splits else None
     notes = (LINKED_OUT,) if found.is_outside else ()
     return Record(name, found.path, printable(class_folder[-1]), split, notes=notes)
+
+
+def _tagged(found: Found, layout: _Layout) -> Record | None:
+    """The same with the class folder as a tag. An image above the class folders has no tag."""
+    record, folders = _record(found, layout), _folders(found)
+    if record is None:
+        return None
+    if record.fault.startswith(OUTSIDE) and not layout.is_not_a_split(folders):
+        split = layout.splits.get(folders[layout.split_at]) if len(folders) > layout.split_at else None
+        return replace(record, fault="", split=split, tags=())
+    return replace(record, label="", tags=(record.label,) if record.label else ())
 
 
 def _dead_link(found: Found) -> str:

@@ -35,6 +35,7 @@ def read_shapes(settings: Shapes) -> Iterator[Record]:
                 for index, shape in enumerate(scene.shapes)
             ),
             values=numbers_of(scene, settings.values) or None,
+            tags=tuple(sorted({shape.name for shape in scene.shapes})) if settings.tags else None,
         )
 
 

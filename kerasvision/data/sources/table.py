@@ -18,6 +18,7 @@ from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, Rows, is_parquet
 from kerasvision.data.records import Record
 from kerasvision.data.sources.numbers import Numbers, same_numbers
+from kerasvision.data.sources.tag_values import FlagColumns, ListedTags
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import SPLIT_NAMES, split_of
@@ -28,9 +29,10 @@ from kerasvision.lookup import did_you_mean
 def read_table(settings: Table) -> Iterator[Record]:
     """The images of a table, in the order in which it first names them.
 
-    An image on several rows gets the captions of all of them. If the rows give it different labels, splits or groups, that
-    is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. A value that is neither a
-    text nor a whole number, such as 0.5 as a label, is also a fault of the image, and so is a text where a number belongs.
+    An image on several rows gets the captions and the tags of all of them. If the rows give it different labels, splits or
+    groups, that is a fault of the image and not of the table: one bad row among 100,000 should not stop a run. A value that
+    is neither a text nor a whole number, such as 0.5 as a label, is also a fault of the image, and so is a text where a
+    number belongs.
 
     Raises:
         ConfigError: a column is missing or occurs twice.
@@ -62,6 +64,7 @@ class _Row:
     split: str | None = None
     group: str = ""
     captions: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     values: dict[str, float] = field(default_factory=dict)
     fault: str = ""
 
@@ -74,6 +77,8 @@ class _Row:
             self.fault = f"its rows give it two values: {self.values} and {other.values}"
         self.fault = self.fault or other.fault
         self.captions += other.captions
+        if self.tags is not None:
+            self.tags += tuple(tag for tag in other.tags or () if tag not in self.tags)
 
 
 def _described_rows(settings: Table) -> Generator[tuple[int, _Row], None, None]:
@@ -97,11 +102,17 @@ class _ColumnReaders:
 
     def __init__(self, settings: Table) -> None:
         self.settings = settings
-        names = _huggingface_names(settings)
+        names = _huggingface_names(settings, settings.label)
         # Hugging Face writes -1 for no label.
         self._labels = Labels(_noun(settings, settings.label), names=names, named_in="the file's ClassLabel", missing=-1)
         self._columns = {name: Values(_noun(settings, name)) for name in settings.columns}
         self._numbers = {name: Numbers(_noun(settings, name)) for name in settings.values}
+        self._flags = FlagColumns(str(settings.path))
+        self._tags = ListedTags(
+            _noun(settings, settings.tag_columns[0] if settings.tag_columns else None),
+            separator=settings.tag_separator,
+            names=_huggingface_names(settings, settings.tags) if isinstance(settings.tags, str) else (),
+        )
 
     def row(self, cells: dict[str, object], where: str) -> _Row:
         """The content of a row; an unusable value is its fault."""
@@ -113,11 +124,19 @@ class _ColumnReaders:
                 split=_split(self._text(settings.split, cells, where), f"{settings.path}, {where}"),
                 group=self._text(settings.group, cells, where),
                 captions=tuple(text for name in settings.captions for text in self._columns[name].texts(cells[name], where)),
+                tags=self._tags_of(cells, where),
                 values={name: numbers.number(cells[name], where) for name, numbers in self._numbers.items()},
                 fault=fault,
             )
         except UnusableValue as unusable:
             return _Row(label=label, fault=fault or str(unusable))
+
+    def _tags_of(self, cells: dict[str, object], where: str) -> tuple[str, ...] | None:
+        """The tags of a row; None if no column has any."""
+        columns = self.settings.tag_columns
+        if isinstance(self.settings.tags, str):
+            return self._tags.read(cells[columns[0]], where)
+        return self._flags.read({name: cells[name] for name in columns}, where) if columns else None
 
     def _text(self, column: str | None, cells: dict[str, object], where: str) -> str:
         return "" if column is None else self._columns[column].text(cells[column], where)
@@ -152,9 +171,8 @@ def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Ro
 
 def _record(name: str, content: Path | Callable[[], bytes], row: _Row, settings: Table) -> Record:
     no_label = "no label" if settings.label is not None and not row.label else ""
-    return Record(
-        name, content, row.label, row.split, row.group, row.captions, fault=row.fault or no_label, values=row.values or None
-    )
+    fault, values = row.fault or no_label, row.values or None
+    return Record(name, content, row.label, row.split, row.group, row.captions, fault=fault, tags=row.tags, values=values)
 
 
 def _split(name: str, where: str) -> str | None:
@@ -164,15 +182,17 @@ def _split(name: str, where: str) -> str | None:
     return split
 
 
-def _huggingface_names(settings: Table) -> list[str]:
-    """The class names that Hugging Face stores for a column of numbers; [] if there are none."""
-    if settings.label is None or not is_parquet(settings.path):
+def _huggingface_names(settings: Table, column: str | None) -> list[str]:
+    """The class names that Hugging Face stores for a column of numbers, or of lists of them; [] if there are none."""
+    if column is None or not is_parquet(settings.path):
         return []
     metadata = open_parquet(settings.path).schema_arrow.metadata or {}
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        names = features[settings.label]["names"]
-    except (ValueError, KeyError, TypeError):
+        found = features[column]
+        found = found[0] if isinstance(found, list) else found.get("feature", found)
+        names = found["names"]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return []

@@ -21,6 +21,7 @@ from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.coco_fields import is_area
 from kerasvision.data.sources.numbers import Numbers
+from kerasvision.data.sources.tag_values import ListedTags
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within
 from kerasvision.errors import ConfigError, DataError
@@ -80,6 +81,7 @@ class _FeatureReaders:
             names=settings.object_class_names or (),
             named_in="source.object_class_names",
         )
+        self.tags = ListedTags(f"feature {settings.tag_key!r}", names=settings.tag_names or ())
         self.caption = Values(f"feature {settings.caption_key!r}")
         self.numbers = {key: Numbers(f"feature {key!r}") for key in settings.value_keys}
 
@@ -99,7 +101,10 @@ class _Example:
         captions: tuple[str, ...] = ()
         objects: tuple[Object, ...] = ()
         values: dict[str, float] = {}
+        tags = None if self.settings.tag_key is None else ()
         try:
+            if tags is not None:
+                tags = self.readers.tags.read(self._values(self.settings.tag_key), where)
             captions = self.readers.caption.texts(self._values(self.settings.caption_key), where)
             values = self._numbers(where)
             objects, wrong = self._objects(image[0], where)
@@ -115,6 +120,7 @@ class _Example:
             objects=objects,
             fault=fault,
             values=values or None,
+            tags=tags,
         )
 
     def _numbers(self, where: str) -> dict[str, float]:

@@ -19,6 +19,7 @@ NEITHER = "neither a text nor a whole number"
 NOT_UTF8 = "not UTF-8 text"
 NO_SUCH_NAME = "is not among the"
 NO_NAME = "has no name in"
+NEITHER_0_NOR_1 = "neither 0 nor 1"
 # Above this, some whole numbers share a float.
 MOST_EXACT_FLOAT = 2**53
 

@@ -14,7 +14,7 @@ from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.inspecting.label_maps import MAP_TURNED
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.records import LINKED_OUT, MISSING_VALUE, NO_VALUE, NOT_FINITE, OUTSIDE, TWO_SPLITS, UNLISTED
-from kerasvision.data.sources.values import NEITHER, NO_NAME, NO_SUCH_NAME, NOT_UTF8
+from kerasvision.data.sources.values import NEITHER, NEITHER_0_NOR_1, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
 
@@ -33,6 +33,7 @@ FAULTS: Mapping[str, str] = {
     "annotation ": "bad_annotation",
     "its boxes ": "bad_annotation",
     NEITHER: "bad_value",
+    NEITHER_0_NOR_1: "bad_value",
     NOT_UTF8: "bad_value",
     NOT_FINITE: "bad_value",
     NO_SUCH_NAME: "bad_value",

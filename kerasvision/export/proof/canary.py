@@ -53,8 +53,8 @@ def prove_on_canaries(
         model_file: the trained `.keras` file.
         model_settings: `settings.json` of its training.
         saved_model: the SavedModel that was exported from it.
-        record: `export.json` next to it, for the temperature, the views that answers are means over, and the answers of
-            the other formats.
+        record: `export.json` next to it, for the temperature, the decisions, the views that answers are means over, and the
+            answers of the other formats.
         examples: the prepared data set.
         schema: `schema.json`.
         transform: `transform.json`.
@@ -65,6 +65,8 @@ def prove_on_canaries(
     names = class_names(transform, labels=DataSchema.load(schema).classes)
     task = make_task(TrainerSettings.load(model_settings).task, names)
     exported = json.loads(record.read_text(encoding="utf-8"))
+    if exported.get("decisions"):
+        task = task.with_decisions(exported["decisions"])
     alone = load_network(model_file)
     temperature = (exported["temperature"] or {"value": 1.0})["value"]
     transformed = ImageTransform.load(transform)

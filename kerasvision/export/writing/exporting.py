@@ -1,10 +1,13 @@
 """Writes everything that the exporter stage makes: the SavedModel, the other formats, and a record of both."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.export import SAVED_MODEL_FOLDER
@@ -18,7 +21,8 @@ from kerasvision.errors import ConfigError
 from kerasvision.export.writing.formats.writing import write_formats
 from kerasvision.export.writing.saved_model import export_saved_model, over_views
 from kerasvision.models.saved import load_network
-from kerasvision.tasks.base import Task, Temperature, make_task
+from kerasvision.progress import say
+from kerasvision.tasks.base import Predictions, Task, Temperature, make_task
 
 BATCH_SIZE = 32
 
@@ -44,14 +48,15 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     """Writes `Format-Serving`, the other formats of the settings, and `export.json`.
 
     `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
-    effect on the validation images; null if the scores are not calibrated), the names of the views in `test_time`, and the
-    `formats`, each with the result of `write_formats`.
+    effect on the validation images; null if the scores are not calibrated), the names of the views in `test_time`, the
+    `decisions` of the task (null if it serves none), and the `formats`, each with the result of `write_formats`.
 
     Args:
         files: the trained network, and the data to calibrate with.
         settings: the task, and what to export.
         folder: of the SavedModel artifact; must exist.
-        fitted: `export.json` of the model whose temperature is used; None: a temperature is fitted on the validation images.
+        fitted: `export.json` of the model whose temperature and decisions are used; None: both are made on the validation
+            images.
     """
     asked = settings.export
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
@@ -59,8 +64,16 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
     answering, found = over_views(network, task=task, test_time=asked.test_time), None
     if asked.temperature:
-        found = _read_temperature(fitted) if fitted else _fit_temperature(answering, task, examples, transform)
+        found = (
+            Temperature(**_read_record(fitted)["temperature"])
+            if fitted
+            else _fit_temperature(answering, task, examples, transform)
+        )
     temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
+    if task.serves_decisions:
+        known = _read_record(fitted)["decisions"] if fitted else None
+        predict = task.predictor(answering, temperature=temperature)
+        task = task.with_decisions(known) if known else _decided(task, predict, examples, transform)
     signatures = export_saved_model(
         network,
         task=task,
@@ -89,13 +102,31 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         "signatures": signatures,
         "temperature": asdict(found) if found else None,
         "test_time": asked.test_time,
+        "decisions": task.decisions() or None,
         "formats": formats,
     }
     (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _read_temperature(record: Path) -> Temperature:
-    return Temperature(**json.loads(record.read_text(encoding="utf-8"))["temperature"])
+def _read_record(file: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
+
+
+def _decided(
+    task: Task, predict: Callable[[tf.Tensor], Predictions], examples: ExampleSet, transform: ImageTransform
+) -> Task:
+    """The task with what it decides on the answers for the validation images; unchanged if there are none."""
+    truth, answers = [], []
+    for images, true in _validation_batches(task, examples, transform):
+        kept, measured = task.measured(true, {name: value.numpy() for name, value in predict(images).items()})
+        truth.append(kept)
+        answers.append(measured)
+    if not truth:
+        say("there is no validation split, so the exported model decides by the defaults of its task")
+        return task
+    predictions = {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+    return task.decided_on(truth=np.concatenate(truth), predictions=predictions)
 
 
 def _fit_temperature(network: keras.Model, task: Task, examples: ExampleSet, transform: ImageTransform) -> Temperature:
@@ -104,6 +135,13 @@ def _fit_temperature(network: keras.Model, task: Task, examples: ExampleSet, tra
             "export.temperature is fitted on the validation split, which is empty",
             hint="raise splits.validation, or remove export.temperature",
         )
-    batches = examples.dataset(VALIDATION).batch(BATCH_SIZE)
-    images = ((tf.map_fn(transform, batch["image"], fn_output_signature=tf.float32), task.truth(batch)) for batch in batches)
-    return task.fit_temperature(network, images)
+    return task.fit_temperature(network, _validation_batches(task, examples, transform))
+
+
+def _validation_batches(
+    task: Task, examples: ExampleSet, transform: ImageTransform
+) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
+    """Scaled images of the validation split, float32 (N, H, W, C), with their truth; no batch if it is empty."""
+    if examples.count(VALIDATION):
+        for batch in examples.dataset(VALIDATION).ragged_batch(BATCH_SIZE):
+            yield tf.map_fn(transform, batch["image"], fn_output_signature=tf.float32), task.truth(batch)

@@ -47,6 +47,7 @@ def evaluator(
         baseline=baseline_saved_model.saved_model if baseline_saved_model else None,
         simple_scores=simple_scores.table if simple_scores else None,
         certificate=infra_blessing.certificate if infra_blessing else None,
+        export=saved_model.record,
     )
     former = {"saved_model": "/".join(baseline_saved_model.uri.parts[-3:])} if baseline_saved_model else None
     verdict, evaluated = evaluate_model(files, settings, folder=evaluation.uri, baseline_identity=former)

@@ -16,8 +16,8 @@ def final_exporter(
     *,
     settings: ExporterSettings,
 ) -> None:
-    """Model, SavedModel -> SavedModel. The temperature stays that of the judged network: this one knows the images that it
-    is fitted on."""
+    """Model, SavedModel -> SavedModel. The temperature and the decisions stay those of the judged network: this one knows
+    the images that they are made on."""
     from kerasvision.export.writing.exporting import TrainedFiles, export
 
     if "final_images" not in model.properties:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from kerasvision.tasks.classification.ranking import ranking_scores
 from kerasvision.tasks.metrics import Floats
+from kerasvision.tasks.ranking import ranking_scores
 
 LEAST_PROBABILITY = 1e-12
 

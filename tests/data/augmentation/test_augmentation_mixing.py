@@ -113,3 +113,15 @@ def test_mixing_again_mixes_what_was_mixed():
     results, shares = mixed(a.MixUp(alpha=1.0), a.CutMix(), images=images, labels=np.arange(4))
     np.testing.assert_allclose(results.mean(axis=(1, 2, 3)), shares[:, :4] @ (10.0 * np.arange(4)), atol=1e-3)
     assert ((shares > 1e-3).sum(axis=1) > 2).any()
+
+
+@pytest.mark.parametrize("settings", [a.MixUp(alpha=1.0), a.CutMix()])
+def test_tags_are_mixed_as_the_pixels_are(settings):
+    # Image i has the value 10 i everywhere, and tag i alone, but image 0 has none: tags need not sum to 1.
+    images, tags = np.arange(5)[:, None, None, None] * np.full((1, 16, 16, 1), 10.0), np.eye(5) * (np.arange(5) > 0)
+    batch = {"image": tf.constant(images, tf.float32), "tags": tf.constant(tags, tf.float32)}
+    result = make_augmentation((settings,)).mix(batch, tf.constant(random_numbers(5, settings.draws, 3)), 0)
+    assert result.keys() == batch.keys()
+    means = result["image"].numpy().mean(axis=(1, 2, 3))
+    assert result["tags"].numpy() @ (10.0 * np.arange(5)) == pytest.approx(means, abs=1e-4)
+    assert not np.isin(result["tags"], (0, 1)).all()

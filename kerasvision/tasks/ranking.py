@@ -46,6 +46,22 @@ def ranking_scores(
     return quotient(pairs, positives * negatives), quotient((own * precision).sum(axis=0), positives)
 
 
+def mean_average_precision(scores: npt.NDArray[np.floating[Any]], positive: npt.NDArray[np.bool]) -> float:
+    """The mean of the average precision over the classes that an example is of; NaN if no example is of any.
+
+    Args:
+        scores: (N, C), of each class.
+        positive: bool (N, C), which classes the examples are of.
+
+    >>> scores, positive = np.array([[.9, .1], [.8, .2], [.7, .3]]), np.array([[1, 0], [0, 0], [1, 0]], bool)
+    >>> round(mean_average_precision(scores, positive), 4)  # (1 + 2/3) / 2; the second class has no example
+    0.8333
+    """
+    ones = np.ones((len(scores), 1))
+    found = [ranking_scores(scores[:, n], positive[:, n], ones)[1][0] for n in np.flatnonzero(positive.any(axis=0))]
+    return float(np.mean(found)) if found else float("nan")
+
+
 def _sums(weights: Floats) -> Floats:
     """(N + 1, R): sums of the first 0 to N rows."""
     return np.concatenate([np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)])

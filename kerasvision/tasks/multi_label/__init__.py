@@ -1,0 +1,1 @@
+"""Any number of tags per image."""
