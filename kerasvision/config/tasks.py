@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self, TypeGuard
 
 from pydantic import Field, field_validator, model_validator
 
@@ -168,10 +168,14 @@ class Classification(MeasuredTask):
     """One label per image. With the network's outputs s, float (N, C), and the label y of an image, the losses are:
 
     - `cross_entropy`: -log softmax(s)_y
-    - `hinge`: the sum over all j but y of max(0, s_j - s_y + 1), the multi-class SVM of cs231n
+    - `focal`: -(1 - p)^gamma log p with p = softmax(s)_y, so that images that are easy already count less (Lin et al., 2017,
+      https://arxiv.org/abs/1708.02002, equation 4); with gamma = 0 it is `cross_entropy`
+    - `hinge`: the sum over all j but y of max(0, s_j - s_y + delta), the multi-class SVM of cs231n
       (https://cs231n.github.io/linear-classify/#svm; Weston & Watkins, 1999); `squared_hinge`: the sum of the squares
     - `binary_cross_entropy`: each class against all others, -log sigmoid(s_y) plus the sum over all j but y of
       -log sigmoid(-s_j)
+    - `binary_focal`: the same with the factor (1 - p)^gamma on each term, where p is the probability of what is true: the
+      focal loss as its authors use it. `class_weights` is their alpha.
 
     If images are mixed, their losses are weighted by the shares of the labels. `class_weights` multiplies the losses, in
     training and in `val_loss`, but not the metrics. With "balanced", the images of a class have the weight N / (C * n): N
@@ -192,7 +196,7 @@ class Classification(MeasuredTask):
     Traceback (most recent call last):
     ...
     kerasvision.errors.ConfigError: Classification: label_smoothing requires a cross-entropy loss, as a hinge loss already
-    has a margin of 1; received label_smoothing=0.1, loss='hinge'.
+    has a margin; received label_smoothing=0.1, loss='hinge'.
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
@@ -202,9 +206,15 @@ class Classification(MeasuredTask):
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 
-    loss: Literal["cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy"] = Field(
+    loss: Literal["cross_entropy", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "binary_focal"] = Field(
         default="cross_entropy", description="what the training minimises; the formulas are in the description of the class"
     )
+    gamma: float | dict[str, float] | None = Field(
+        default=None,
+        description="focal losses: how much less easy images count, at least 0; by class, such as {'daisy': 1.0}, where the "
+        "others have 2. None: 2, the authors' value",
+    )
+    delta: float = Field(default=1.0, gt=0, description="hinge losses: by how much the true class should score higher")
     label_smoothing: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="share of each label spread equally over all classes"
     )
@@ -228,11 +238,33 @@ class Classification(MeasuredTask):
             )
         return weights
 
+    @field_validator("gamma", mode="before")
+    @classmethod
+    def _exponents(cls, gamma: object) -> object:
+        # Without this, pydantic would report an error for each type of the field.
+        values = gamma.values() if isinstance(gamma, Mapping) and gamma else (gamma,)
+        if gamma is not None and not all(_is_number(value) and value >= 0 for value in values):
+            raise ValueError(
+                "gamma must be a finite number of at least 0, or a mapping from classes to such numbers; "
+                f"received {shown(gamma)}"
+            )
+        return gamma
+
+    @model_validator(mode="after")
+    def _sets_what_the_loss_has(self) -> "Classification":
+        if self.gamma is not None and "focal" not in self.loss:
+            raise ValueError(f"gamma requires loss='focal' or 'binary_focal'; received loss={self.loss!r}")
+        if self.delta != 1 and "hinge" not in self.loss:
+            raise ValueError(
+                f"delta requires loss='hinge' or 'squared_hinge'; received delta={self.delta}, loss={self.loss!r}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _smooths_what_can_be(self) -> "Classification":
         if self.label_smoothing and "hinge" in self.loss:
             raise ValueError(
-                "label_smoothing requires a cross-entropy loss, as a hinge loss already has a margin of 1; "
+                "label_smoothing requires a cross-entropy loss, as a hinge loss already has a margin; "
                 f"received label_smoothing={self.label_smoothing}, loss={self.loss!r}"
             )
         return self
@@ -283,5 +315,9 @@ def check_one_row_of_outputs(model: Model, *, task: str) -> None:
         )
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_weight(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return _is_number(value) and value > 0

@@ -93,10 +93,17 @@ class Training(Config):
     clip_norm: float | None = Field(
         default=None, gt=0, description="gradients are clipped to this norm, taken over all weights and replicas together"
     )
+    l1: float = Field(
+        default=0.0,
+        ge=0,
+        description="adds l1 times the sum of the absolute values of the kernels to the minimised loss, but not to the "
+        "reported loss; with l2: the elastic penalty. Small weights come near 0, but rarely become exactly 0",
+    )
     l2: float = Field(
         default=0.0,
         ge=0,
-        description="adds l2 / 2 times the sum of squared weights to the loss, without biases and normalisations",
+        description="adds l2 / 2 times the sum of the squares of the kernels to the minimised loss, but not to the reported "
+        "loss. Kernels are all weights but biases and those of normalisations",
     )
     average_decay: float | None = Field(
         default=None, gt=0, lt=1, description="use a running mean of the weights as the model; a step keeps this share of it"

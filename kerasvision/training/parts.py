@@ -20,6 +20,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.tasks.base import Task, make_task
 from kerasvision.training.devices.precision import building_in, uses_xla
 from kerasvision.training.devices.workers import WorkerGroup
+from kerasvision.training.gradients import Penalty
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import make_optimizer
@@ -148,7 +149,7 @@ def _train_step(
         clip_norm=training.clip_norm,
         loss_scale=LossScale.for_rows(rows, strategy=strategy) if policy == "mixed_float16" else None,
         averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
-        l2=training.l2,
+        penalty=Penalty(training.l1, training.l2),
         xla=uses_xla(training.xla, replicas=strategy.num_replicas_in_sync),
         workers=workers,
     )

@@ -1,7 +1,7 @@
 """One training step that is the same on one device and on many.
 
     gradients of each replica's examples, summed over its micro-batches
-    -> summed over the replicas -> divided by the number of examples -> + L2
+    -> summed over the replicas -> divided by the number of examples -> + slopes of the penalties
     -> finite? -> clipped by the norm of all gradients together -> applied once -> averages of the weights
 
 Keras' own `fit` clips and checks before the sum over replicas, divides by each replica's rows, and cannot sum over micro-
@@ -21,7 +21,7 @@ from kerasvision.training.collecting import CollectedRows
 from kerasvision.training.devices.dropout import differ_by_replica
 from kerasvision.training.devices.replicas import shared_out
 from kerasvision.training.devices.workers import WorkerGroup
-from kerasvision.training.gradients import ExampleLosses, Sums, Whole, whole_batch
+from kerasvision.training.gradients import NO_PENALTY, ExampleLosses, Penalty, Sums, Whole, whole_batch
 from kerasvision.training.measures import EpochMeasures
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
@@ -57,8 +57,7 @@ class TrainStep:
         clip_norm: the largest norm of the gradient of all weights together; a longer gradient is shortened to it.
         loss_scale: for float16.
         averages: of the weights; updated after each step.
-        l2: adds l2 / 2 times the sum of squares of all weights that decay (see `is_decayed`) to the minimized loss, but not
-            to the reported loss.
+        penalty: added to the minimized loss for all weights that decay (see `is_decayed`), but not to the reported loss.
         xla: whether to compile the losses and their gradients with XLA; only on one device.
         workers: those that train. An evaluation gathers the rows of all of them; see `Collected`.
     """
@@ -74,14 +73,14 @@ class TrainStep:
         clip_norm: float | None = None,
         loss_scale: LossScale | None = None,
         averages: WeightAverages | None = None,
-        l2: float = 0.0,
+        penalty: Penalty = NO_PENALTY,
         xla: bool = False,
         workers: WorkerGroup | None = None,
     ) -> None:
         self.network, self.optimizer, self.averages = network, optimizer, averages
         self._strategy, self._loss_scale, self._workers = strategy, loss_scale, workers
         self._collected = objective.collected
-        self._micro_batches, self._clip_norm, self._l2 = micro_batches, clip_norm, l2
+        self._micro_batches, self._clip_norm, self._penalty = micro_batches, clip_norm, penalty
         self._replicas = strategy.num_replicas_in_sync
         self._examples = ExampleLosses(network, objective, scale=None if loss_scale is None else lambda: loss_scale.value)
         # If one replica sees the whole batch at once, dividing its loss divides all gradients.
@@ -260,7 +259,7 @@ class TrainStep:
             is_divided=self._divided,
             scale=None if self._loss_scale is None else self._loss_scale.value,
             clip_norm=self._clip_norm,
-            l2=[self._l2 * is_decayed(weight) for weight in self._examples.used],
+            penalties=[self._penalty if is_decayed(weight) else NO_PENALTY for weight in self._examples.used],
         )
 
     def _score(self, batch: Any) -> None:

@@ -1,6 +1,7 @@
 """Training settings of a pipeline file: names, ranges, and invalid combinations."""
 
 import json
+import re
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_settings_survive_json():
         ),
         (lambda: t.Training(best_metric="accuracy"), "best_metric requires keep='best'; received keep='last'."),
         (lambda: t.EarlyStopping(patience=0), "EarlyStopping.patience: input should be greater than or equal to 1"),
-        (lambda: c.Classification(loss="hing"), "or 'binary_cross_entropy'; received 'hing'."),
+        (lambda: c.Classification(loss="hing"), "'binary_focal'; received 'hing'."),
     ],
 )
 def test_mistake_is_told_with_the_rule_and_what_came_in(make, message):
@@ -206,6 +207,29 @@ def test_labels_of_a_hinge_are_not_smoothed(loss):
     with pytest.raises(ConfigError, match=f"received label_smoothing=0.1, loss='{loss}'"):
         c.Classification(loss=loss, label_smoothing=0.1)
     assert c.Classification(loss="binary_cross_entropy", label_smoothing=0.1).label_smoothing == 0.1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"gamma": 2.0}, "gamma requires loss='focal' or 'binary_focal'; received loss='cross_entropy'"),
+        ({"loss": "focal", "gamma": -1}, "at least 0, or a mapping from classes to such numbers; received -1"),
+        ({"loss": "focal", "gamma": {"daisy": "much"}}, "received {'daisy': 'much'}"),
+        ({"loss": "focal", "gamma": {}}, "received {}"),
+        ({"delta": 2.0}, "delta requires loss='hinge' or 'squared_hinge'; received delta=2.0, loss='cross_entropy'"),
+        ({"loss": "hinge", "delta": 0.0}, "delta: input should be greater than 0; received 0.0"),
+    ],
+    ids=str,
+)
+def test_options_of_a_loss_are_checked(fields, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        c.Classification(**fields)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_a_penalty_is_not_negative(penalty):
+    with pytest.raises(ConfigError, match=f"Training.{penalty}: input should be greater than or equal to 0; received -0.1"):
+        t.Training(**{penalty: -0.1})
 
 
 def test_the_final_training_changes_neither_the_data_nor_the_identity_of_a_training_without_it():

@@ -12,11 +12,12 @@ from sklearn.svm import LinearSVC
 
 from kerasvision import config as c
 from kerasvision.config import training as t
+from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.classification.losses import MOST_LABELS, answer_logits, example_losses
 from kerasvision.training.optimizing.optimizers import make_optimizer
 
-NAMES = ("cross_entropy", "hinge", "squared_hinge", "binary_cross_entropy")
+NAMES = ("cross_entropy", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "binary_focal")
 # cs231n, lecture 3: a cat, a car and a frog, each with its scores for cat, car and frog.
 SCORES = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
 RANDOM = np.random.default_rng(0)
@@ -32,6 +33,12 @@ def by_loops(name, label, scores):
     others = [j for j in range(len(scores)) if j != label]
     if name == "cross_entropy":
         return np.log(np.exp(scores).sum()) - scores[label]
+    if name == "focal":
+        p = np.exp(scores[label]) / np.exp(scores).sum()
+        return -((1 - p) ** 2) * np.log(p)
+    if name == "binary_focal":
+        right = 1 / (1 + np.exp(-np.where(np.arange(len(scores)) == label, scores, -scores)))
+        return -((1 - right) ** 2 * np.log(right)).sum()
     if name == "binary_cross_entropy":
         return np.log1p(np.exp(-scores[label])) + sum(np.log1p(np.exp(scores[j])) for j in others)
     return sum(max(0.0, scores[j] - scores[label] + 1) ** (2 if "squared" in name else 1) for j in others)
@@ -72,6 +79,54 @@ def test_gradient_is_the_slope_of_the_definition(name):
     np.testing.assert_allclose(tape.gradient(loss, logits)[0], slopes, rtol=1e-4, atol=1e-5)
 
 
+def test_focal_losses_are_those_of_keras():
+    logits, labels = RANDOM.normal(size=(20, 5), scale=2.0), RANDOM.integers(0, 5, 20)
+    targets = np.eye(5)[labels]
+    softmax = keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=1.5, from_logits=True, reduction=None)
+    np.testing.assert_allclose(losses("focal", targets, logits, gamma=1.5), softmax(targets, logits), rtol=1e-4, atol=1e-6)
+    sigmoid = keras.losses.BinaryFocalCrossentropy(gamma=1.5, from_logits=True, reduction=None)
+    # Keras takes the mean over the classes, here it is the sum.
+    found = losses("binary_focal", targets, logits, gamma=1.5)
+    np.testing.assert_allclose(found, 5 * sigmoid(targets, logits), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("focal", "plain"), [("focal", "cross_entropy"), ("binary_focal", "binary_cross_entropy")])
+def test_focal_loss_with_gamma_0_is_the_plain_loss(focal, plain):
+    logits, targets = RANDOM.normal(size=(20, 5), scale=3.0), np.eye(5)[RANDOM.integers(0, 5, 20)]
+    np.testing.assert_allclose(losses(focal, targets, logits, gamma=0), losses(plain, targets, logits), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["focal", "binary_focal"])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_slopes_of_a_focal_loss_are_finite_for_an_answer_that_is_surely_right_or_wrong(name, gamma):
+    logits = tf.constant([[1e4, -1e4], [-1e4, 1e4]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = example_losses(c.Classification(loss=name, gamma=gamma))(tf.one_hot([0, 0], 2), logits)
+    slopes = tape.gradient(loss, logits).numpy()
+    assert np.isfinite(slopes).all()
+    assert (slopes[0] == 0).all()
+    assert slopes[1, 0] < 0 < slopes[1, 1]
+
+
+def test_gamma_may_differ_by_class():
+    logits, targets = RANDOM.normal(size=(4, 2)), np.eye(2)[[0, 1, 0, 1]]
+    function = example_losses(c.Classification(loss="focal", gamma={"dog": 0.0}), ("cat", "dog"))
+    found = function(tf.constant(targets, tf.float32), tf.constant(logits, tf.float32)).numpy()
+    cats, dogs = losses("focal", targets, logits), losses("cross_entropy", targets, logits)
+    np.testing.assert_allclose(found, [cats[0], dogs[1], cats[2], dogs[3]], rtol=1e-5)
+    with pytest.raises(ConfigError, match=r"task.gamma: no class is named 'dgo'; did you mean 'dog'\?"):
+        example_losses(c.Classification(loss="focal", gamma={"dgo": 0.0}), ("cat", "dog"))
+
+
+def test_delta_is_the_margin_of_a_hinge():
+    # The lecture's frog: 2.2 - -3.1 + delta and 2.5 - -3.1 + delta; and the cat, of which only the car is too near.
+    np.testing.assert_allclose(losses("hinge", np.eye(3), SCORES, delta=0.5), [2.4, 0.0, 5.8 + 6.1], rtol=1e-5)
+    np.testing.assert_allclose(
+        losses("squared_hinge", np.eye(3), SCORES, delta=4.0), [5.9**2, 0.4**2 + 1.1**2, 9.3**2 + 9.6**2], rtol=1e-5
+    )
+
+
 # --- Mixed images and smoothed labels
 
 
@@ -100,7 +155,7 @@ def test_smoothing_shares_a_part_of_the_label_out_over_all_classes():
     kerass = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2, reduction=None)
     ours = losses("cross_entropy", targets, logits, label_smoothing=0.2)
     np.testing.assert_allclose(ours, kerass(targets, logits), rtol=1e-5)
-    for name in ("cross_entropy", "binary_cross_entropy"):
+    for name in ("cross_entropy", "binary_cross_entropy", "focal", "binary_focal"):
         expected = losses(name, smooth, logits)
         np.testing.assert_allclose(losses(name, targets, logits, label_smoothing=0.2), expected, rtol=1e-5)
 
@@ -124,7 +179,8 @@ def test_binary_cross_entropy_takes_several_labels_or_none():
 def test_huge_logits_give_finite_losses(name):
     found = losses(name, np.eye(3), np.array([[1e4, -1e4, 0], [1e4, -1e4, 0], [0, 0, 0]]))
     assert np.isfinite(found).all()
-    assert found[0] == pytest.approx(0.0 if name != "binary_cross_entropy" else np.log(2))
+    # Of two sure and right answers, and one of 0: of a binary loss log 2, which the focal loss multiplies by (1/2)^2.
+    assert found[0] == pytest.approx({"binary_cross_entropy": np.log(2), "binary_focal": np.log(2) / 4}.get(name, 0.0))
 
 
 @pytest.mark.parametrize("name", NAMES)

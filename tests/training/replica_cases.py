@@ -29,6 +29,7 @@ from kerasvision.tasks.base import Objective
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.fit import fit
+from kerasvision.training.gradients import NO_PENALTY, Penalty
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LossScale
 from kerasvision.training.optimizing.optimizers import for_training, make_optimizer
@@ -48,7 +49,7 @@ STEP_CASES = {
         "weighted": True,
         "rows": 37,
         "normalised": True,
-        "l2": 1e-2,
+        "penalty": Penalty(l1=1e-3, l2=1e-2),
         "decay": 0.9,
         "heads": True,
     },
@@ -91,7 +92,16 @@ def main(out, data, wanted):
 
 
 def trained(
-    strategy, *, weighted=False, rows=32, normalised=False, heads=False, micro_batches=1, clip_norm=None, l2=0.0, decay=None
+    strategy,
+    *,
+    weighted=False,
+    rows=32,
+    normalised=False,
+    heads=False,
+    micro_batches=1,
+    clip_norm=None,
+    penalty=NO_PENALTY,
+    decay=None,
 ):
     """Weights, losses and metrics after 20 steps."""
     keras.utils.set_random_seed(0)
@@ -106,7 +116,7 @@ def trained(
         strategy=strategy,
         micro_batches=micro_batches,
         clip_norm=clip_norm,
-        l2=l2,
+        penalty=penalty,
         averages=averages,
     )
     is_cut = strategy.num_replicas_in_sync * micro_batches > 1

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective
+from kerasvision.training.gradients import NO_PENALTY, Penalty
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.loss_scale import LOWEST, LossScale
 from kerasvision.training.step import LostError, TrainStep
@@ -52,7 +53,7 @@ def filled_batches(*, weighted=False):
     return data.batch(8, drop_remainder=True).repeat()
 
 
-def by_hand(network, *, steps, weighted=False, clip_norm=None, l2=0.0):
+def by_hand(network, *, steps, weighted=False, clip_norm=None, penalty=NO_PENALTY):
     """Softmax regression by SGD with momentum 0.9 and rate 0.5, whole batches of 8, 8 and 4 rows, in float64."""
     weights = [weight.astype(float) for weight in network.get_weights()]
     velocity, losses = [np.zeros_like(weight) for weight in weights], []
@@ -63,7 +64,7 @@ def by_hand(network, *, steps, weighted=False, clip_norm=None, l2=0.0):
         softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         losses.append(-(w * t * np.log(softmax)).sum() / len(x))
         slope = w * (softmax - t) / len(x)
-        gradients = [x.T @ slope + l2 * weights[0], slope.sum(axis=0)]
+        gradients = [x.T @ slope + penalty.l1 * np.sign(weights[0]) + penalty.l2 * weights[0], slope.sum(axis=0)]
         norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
         shorter = min(1.0, clip_norm / norm) if clip_norm else 1.0
         velocity = [0.9 * v - 0.5 * shorter * gradient for v, gradient in zip(velocity, gradients, strict=True)]
@@ -74,10 +75,11 @@ def by_hand(network, *, steps, weighted=False, clip_norm=None, l2=0.0):
 # --- The gradient
 
 
-EVERYTHING = {"weighted": True, "clip_norm": 0.1, "l2": 0.1}
-OPTIONS = [{}, {"weighted": True}, {"clip_norm": 0.1}, {"l2": 0.1}, EVERYTHING]
+L1, ELASTIC = {"penalty": Penalty(l1=0.1)}, {"penalty": Penalty(l1=0.05, l2=0.1)}
+EVERYTHING = {"weighted": True, "clip_norm": 0.1, **ELASTIC}
+OPTIONS = [{}, {"weighted": True}, {"clip_norm": 0.1}, L1, ELASTIC, EVERYTHING]
 # Each option and each number of micro-batches once; the others are slow.
-QUICK = [(1, {}), (1, {"clip_norm": 0.1}), (1, {"l2": 0.1}), (2, {"weighted": True}), (4, EVERYTHING)]
+QUICK = [(1, {}), (1, {"clip_norm": 0.1}), (1, L1), (1, ELASTIC), (2, {"weighted": True}), (4, EVERYTHING)]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision import lookup
 from kerasvision.errors import ConfigError
+from kerasvision.tasks.classification.by_class import numbers_by_class
 from kerasvision.tasks.classification.losses import Losses
 
 
@@ -41,12 +41,7 @@ def class_weights(settings: c.Classification, classes: Sequence[str]) -> np.ndar
             "the weights of class_weights='balanced' depend on the training examples",
             hint="call objective() of the task that learning_from(examples) returns",
         )
-    named = dict(weights or {})
-    if unknown := [name for name in named if name not in classes]:
-        raise ConfigError(
-            f"task.class_weights: no class is named {unknown[0]!r}; {lookup.did_you_mean(unknown[0], classes)}"
-        )
-    return np.array([named.get(name, 1.0) for name in classes], np.float32)
+    return numbers_by_class(weights or {}, classes, otherwise=1.0, setting="task.class_weights")
 
 
 def weighted_by_class(losses: Losses, weights: np.ndarray) -> Losses:

@@ -28,7 +28,7 @@ from kerasvision.tasks.classification.calibration import calibration_table, reli
 from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
 from kerasvision.tasks.classification.evidence import evidence
-from kerasvision.tasks.classification.losses import answer_logits, example_losses
+from kerasvision.tasks.classification.losses import answer_logits, example_losses, focal_gamma
 from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
@@ -65,7 +65,7 @@ class ClassificationTask(Task):
         """The task with the class weights as numbers, which "balanced" takes from the labels of these examples.
 
         Raises:
-            ConfigError: there is no class that `class_weights` names.
+            ConfigError: there is no class that `class_weights` or `gamma` names.
             DataError: the examples have no labels.
         """
         settings = self.settings
@@ -74,6 +74,7 @@ class ClassificationTask(Task):
             settings = settings.model_copy(update={"class_weights": weights})
         # Checked here already: a training may need minutes before it makes the objective.
         class_weights(settings, self.classes)
+        focal_gamma(settings, self.classes)
         return type(self)(settings, self.classes)
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -102,7 +103,7 @@ class ClassificationTask(Task):
         Raises:
             ConfigError: there is no class that `class_weights` names, or its weights are not known yet.
         """
-        loss, losses = self.settings.loss, example_losses(self.settings)
+        loss, losses = self.settings.loss, example_losses(self.settings, self.classes)
         if self.settings.class_weights is not None:
             losses = weighted_by_class(losses, class_weights(self.settings, self.classes))
 

@@ -16,6 +16,7 @@ from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.base import Objective, Task, make_task
+from kerasvision.training.gradients import Penalty
 from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.phases import phases
 from kerasvision.training.step import TrainStep
@@ -87,6 +88,6 @@ def prepare_step(
         strategy=tf.distribute.get_strategy(),
         micro_batches=training.micro_batches,
         clip_norm=training.clip_norm,
-        l2=training.l2,
+        penalty=Penalty(training.l1, training.l2),
     )
     return PreparedStep(settings, part, objective, step, task)

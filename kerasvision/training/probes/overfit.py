@@ -106,7 +106,7 @@ def overfit(
 
 def unhindered(settings: TrainerSettings) -> TrainerSettings:
     """The settings without everything that keeps a network from memorizing."""
-    changes = {"training.optimizer.weight_decay": 0.0, "training.l2": 0.0, "augment": ()}
+    changes = {"training.optimizer.weight_decay": 0.0, "training.l1": 0.0, "training.l2": 0.0, "augment": ()}
     changes |= {f"task.{name}": 0.0 for name in _HINDRANCES if name in type(settings.task).model_fields}
     settings = steady(settings)
     for path, value in changes.items():

@@ -23,6 +23,7 @@ from kerasvision.tasks.base import Objective, make_task
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.dropout import seed_generators
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
+from kerasvision.training.gradients import Penalty
 from kerasvision.training.interruption import end_with_parent
 from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.optimizers import make_optimizer
@@ -172,7 +173,7 @@ def _train_step(
         micro_batches=training.micro_batches,
         clip_norm=training.clip_norm,
         averages=None if decay is None else WeightAverages(network, decay=decay, strategy=strategy),
-        l2=training.l2,
+        penalty=Penalty(training.l1, training.l2),
     )
     if dtype == "float64":
         # A loss divided by n would pass the gradient 1 / n through its float32, which rounds; replicas divide float64 sums.

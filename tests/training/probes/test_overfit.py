@@ -57,12 +57,18 @@ def test_what_keeps_a_network_from_learning_by_heart_is_turned_off():
         task=c.Classification(label_smoothing=0.1),
         model=c.Model(name="lenet5"),
         training=c.Training(
-            epochs=2, warmup_epochs=1, schedule="cosine", l2=0.1, average_decay=0.9, optimizer=c.Sgd(weight_decay=0.5)
+            epochs=2,
+            warmup_epochs=1,
+            schedule="cosine",
+            l1=0.1,
+            l2=0.1,
+            average_decay=0.9,
+            optimizer=c.Sgd(weight_decay=0.5),
         ),
         augment=(c.PadCrop(pad=1),),
     )
     plain = unhindered(settings)
-    assert plain.task.label_smoothing == plain.training.l2 == plain.training.optimizer.weight_decay == 0
+    assert plain.task.label_smoothing == plain.training.l1 == plain.training.l2 == plain.training.optimizer.weight_decay == 0
     assert plain.augment == ()
     assert (plain.training.warmup_epochs, plain.training.average_decay) == (0, None)
     assert plain.training.schedule == c.Constant()
