@@ -15,7 +15,7 @@ from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.contact_sheets import Picture
 from kerasvision.data.splits import TEST
-from kerasvision.evaluation.curves import data_url, draw_history
+from kerasvision.evaluation.curves import data_url, draw_choices, draw_history
 from kerasvision.evaluation.drawn import drawings_of, kinds_in, shown_pictures
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
@@ -45,6 +45,7 @@ class Findings:
         history: a row per epoch of the training.
         variants: from `variant_table`.
         simple: scores of the simple models; None if they were left out.
+        choices: what the simple models chose on the validation split; None if they chose nothing.
         samples: test images that the task illustrates.
         lessons: title -> plot of what the network was taught.
     """
@@ -55,6 +56,7 @@ class Findings:
     history: pd.DataFrame
     variants: pd.DataFrame = field(default_factory=pd.DataFrame)
     simple: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
     samples: Sequence[ShownExample] = ()
     lessons: Mapping[str, Figure] = field(default_factory=dict)
 
@@ -95,6 +97,7 @@ def write_evaluation_page(
         rivals=rivals(findings),
         variants=findings.variants.to_dict("records"),
         simple=[] if findings.simple is None else findings.simple.replace({np.nan: None}).to_dict("records"),
+        choices=None if findings.choices is None else data_url(draw_choices(findings.choices)),
         per_class=per_class_table(judged),
         most_classes=MOST_CLASSES,
         most_slices=MOST_SLICES,

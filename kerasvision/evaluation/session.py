@@ -44,6 +44,7 @@ class EvaluationFiles:
         network: `model.keras` of the trained network.
         baseline: the SavedModel of the last blessed model; None if no model was blessed yet.
         simple_scores: `simple_scores.csv`; None if the simple models were left out.
+        simple_choices: `choices.csv` of the simple models; None if they chose nothing.
         certificate: `certificate.json`, whose facts the gate may bound; None if it is made later.
         export: `export.json` of the SavedModel, for the decisions that it contains; None: it contains none.
     """
@@ -57,6 +58,7 @@ class EvaluationFiles:
     network: Path
     baseline: Path | None = None
     simple_scores: Path | None = None
+    simple_choices: Path | None = None
     certificate: Path | None = None
     export: Path | None = None
 
@@ -182,6 +184,7 @@ def evaluate_model(
         lessons=taught.figures,
         variants=evaluator.variants(model, answers[TEST], known, transform=transform),
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
+        choices=pd.read_csv(files.simple_choices) if files.simple_choices else None,
         history=pd.read_csv(files.history),
         samples=evaluator.samples(model, known, transform=transform),
     )

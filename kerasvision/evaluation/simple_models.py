@@ -8,6 +8,7 @@ size of the training images bound the time.
 import json
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from kerasvision.config.evaluation import SimpleModels
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.splits import TEST, TRAIN
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.evaluation.bootstrap import intervals
@@ -36,6 +37,8 @@ from kerasvision.tasks.base import Baseline, Task
 SEED = 0
 CONFIDENCE = 0.95
 BATCH_SIZE = 256
+# As many validation images as a choice needs: a tenth of the default for training would leave the choice to chance.
+MOST_TO_CHOOSE = 1000
 GREY = {"L", "LA", "1", "I", "I;16", "F"}
 RESAMPLES = 1000
 COLUMNS = ("model", "features", "metric", "score", "low", "high", "train_examples", "test_examples", "seconds", "notes")
@@ -62,7 +65,13 @@ class SmallImages:
 
 
 def score_simple_models(
-    examples: ExampleSet, *, task: Task, schema: DataSchema, settings: SimpleModels, significant_bits: int = 16
+    examples: ExampleSet,
+    *,
+    task: Task,
+    schema: DataSchema,
+    settings: SimpleModels,
+    significant_bits: int = 16,
+    choices: list[pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """A row per simple model, best first: its score on the test split.
 
@@ -75,6 +84,8 @@ def score_simple_models(
         schema: says whether the images are grey, and how large they are.
         settings: how many images to train on, and their size.
         significant_bits: see `kerasvision.ops.images.decode_image`.
+        choices: a list to which the tables are added of what estimators chose on the validation split: model, features,
+            settings, accuracy.
 
     Returns:
         Columns: model, features, metric, score with `low` and `high` of its 95 % interval (exact for an accuracy; NaN
@@ -98,6 +109,7 @@ def score_simple_models(
         significant_bits=significant_bits,
     )
     train, test = small(split=TRAIN, most=settings.max_train), small(split=TEST, most=None)
+    tried = small(split=VALIDATION, most=MOST_TO_CHOOSE) if examples.count(VALIDATION) else None
     components = min(settings.components, *train.features.shape)
     rows = []
     with bar("simple models", total=2 * len(estimators) + len(baselines)) as advance:
@@ -105,7 +117,13 @@ def score_simple_models(
         for features, steps in (("pixels", []), reduced):
             for name, estimator in estimators.items():
                 pipeline = make_pipeline(StandardScaler(), *steps, clone(estimator))
-                rows.append((name, features, *_score(pipeline, train, test)))
+                began, notes = time.process_time(), _fit(pipeline, train)
+                if tried is not None and hasattr(pipeline[-1], "choose"):
+                    chosen = _chosen(pipeline, tried)
+                    notes.append(_choice(chosen, images=len(tried.truth)))
+                    if choices is not None:
+                        choices.append(chosen.assign(model=name, features=features))
+                rows.append((name, features, *_score(pipeline, train, test, began=began, notes="; ".join(notes))))
                 advance(1)
         for name, fit in baselines.items():
             rows.append((name, "images", *_score_baseline(fit, train, test, task)))
@@ -149,8 +167,12 @@ def small_images(
     return SmallImages(ids, np.concatenate(images), np.concatenate(truth))
 
 
-def save_simple_scores(table: pd.DataFrame, *, folder: Path) -> None:
-    """Writes `simple_scores.csv`, and the same as a list in `simple_scores.json`."""
+def save_simple_scores(table: pd.DataFrame, *, folder: Path, choices: Sequence[pd.DataFrame] = ()) -> None:
+    """Writes `simple_scores.csv`, the same as a list in `simple_scores.json`, and, if there are choices, `choices.csv`."""
+    if choices:
+        joined = pd.concat(choices)
+        ends = [column for column in joined if column not in ("model", "features")]
+        joined[["model", "features", *ends]].to_csv(folder / "choices.csv", index=False)
     table.to_csv(folder / "simple_scores.csv", index=False)
     rows = json.loads(table.to_json(orient="records", double_precision=15))
     text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)
@@ -172,16 +194,35 @@ def best_simple_model(table: pd.DataFrame) -> dict[str, float | str]:
     return {f"simple_{best['metric']}": float(best["score"]), "simple_model": f"{best['model']} on {best['features']}"}
 
 
-def _score(pipeline: Pipeline, train: SmallImages, test: SmallImages) -> tuple[object, ...]:
-    """The values of the columns from `metric` on, for an estimator."""
-    began = time.process_time()
+def _fit(pipeline: Pipeline, train: SmallImages) -> list[str]:
+    """Trains an estimator, and returns what should be noted."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         pipeline.fit(train.features, train.truth)
+    stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    return ["stopped before convergence"] if stopped else []
+
+
+def _chosen(pipeline: Pipeline, tried: SmallImages) -> pd.DataFrame:
+    """What the estimator at the end of a pipeline chose on these images: the table of its method `choose`."""
+    table: pd.DataFrame = pipeline[-1].choose(pipeline[:-1].transform(tried.features), tried.truth)
+    return table
+
+
+def _choice(chosen: pd.DataFrame, *, images: int) -> str:
+    """The best row of a table of choices, in words.
+
+    >>> _choice(pd.DataFrame({"distance": ["L1"], "k": [3], "accuracy": [0.9]}), images=40)
+    'distance L1, k 3: chosen on 40 validation images'
+    """
+    best = chosen.drop(columns="accuracy").iloc[0]
+    return ", ".join(f"{name} {value}" for name, value in best.items()) + f": chosen on {images:,} validation images"
+
+
+def _score(pipeline: Pipeline, train: SmallImages, test: SmallImages, *, began: float, notes: str) -> tuple[object, ...]:
+    """The values of the columns from `metric` on, for a trained estimator; `began` is the processor time of its start."""
     correct = pipeline.predict(test.features) == test.truth
     seconds = round(time.process_time() - began, 2)
-    stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
-    notes = "stopped before convergence" if stopped else ""
     ends = share_interval(correct.sum(), len(correct), confidence=CONFIDENCE)
     return "accuracy", correct.mean(), *ends, len(train.truth), len(correct), seconds, notes
 

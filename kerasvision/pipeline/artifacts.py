@@ -248,6 +248,12 @@ class SimpleScores(Artifact):
         """A row per model."""
         return self.uri / "simple_scores.csv"
 
+    @property
+    def choices(self) -> Path | None:
+        """Choices on the validation split: model, features, settings, accuracy; None if no model chose."""
+        file = self.uri / "choices.csv"
+        return file if file.is_file() else None
+
 
 class ModelEvaluation(Artifact):
     """Scores of the served model.

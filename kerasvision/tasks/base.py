@@ -350,7 +350,9 @@ class Task(ABC):
     def simple_models(self) -> dict[str, Any]:
         """name -> untrained scikit-learn estimator from features, float32 (N, D), to the truth, (N,); empty by default.
 
-        They are scored by their accuracy: the share of images whose prediction equals the truth.
+        They are scored by their accuracy: the share of images whose prediction equals the truth. If an estimator has a
+        method `choose(features, truth)`, it is called with images of the validation split after `fit`, and returns a table
+        of what it tried, the best first: columns of settings, and `accuracy`.
         """
         return {}
 

@@ -14,15 +14,23 @@ from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
+from kerasvision.evaluation.curves import draw_choices
 from kerasvision.evaluation.simple_models import best_simple_model, save_simple_scores, score_simple_models, small_images
 from kerasvision.tasks.base import Judgement
 
 
 @pytest.fixture(scope="module")
-def table(trained, stripes):
-    schema = DataSchema.load(stripes.schema)
+def scored(trained, stripes):
+    """The scores, and what was chosen on the validation split."""
+    schema, choices = DataSchema.load(stripes.schema), []
     settings = c.SimpleModels(max_train=60, components=10)
-    return score_simple_models(trained.examples, task=trained.task, schema=schema, settings=settings)
+    table = score_simple_models(trained.examples, task=trained.task, schema=schema, settings=settings, choices=choices)
+    return table, choices
+
+
+@pytest.fixture(scope="module")
+def table(scored):
+    return scored[0]
 
 
 def test_each_model_is_scored_on_pixels_and_on_components_best_first(table):
@@ -39,6 +47,20 @@ def test_an_accuracy_is_a_share_of_the_test_split(table):
     np.testing.assert_allclose(table["score"] * 24, np.round(table["score"] * 24))
     # Guessing gives a third. Stripes have any phase: a linear model of pixels cannot recognize them, some neighbours can.
     assert table["score"].max() > 1 / 3
+
+
+def test_neighbours_are_chosen_on_the_validation_split_and_noted(scored, tmp_path):
+    table, choices = scored
+    save_simple_scores(table, folder=tmp_path, choices=choices)
+    saved = pd.read_csv(tmp_path / "choices.csv")
+    assert set(saved["features"]) == {"pixels", "10 principal components"}
+    for features, rows in saved.groupby("features"):
+        assert len(rows) == 3 * 6  # k = 100 is more than the 60 training images
+        row = table[(table["model"] == "nearest neighbours") & (table["features"] == features)].iloc[0]
+        assert row["notes"] == f"distance {rows['distance'].iloc[0]}, k {rows['k'].iloc[0]}: chosen on 24 validation images"
+    axes = draw_choices(saved).axes
+    assert [one.get_title() for one in axes] == ["pixels", "10 principal components"]
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["L1", "L2", "cosine", "chosen"]
 
 
 def test_images_of_their_own_size_are_seen_as_they_are(trained):

@@ -46,6 +46,7 @@ def evaluator(
         network=model.keras_file,
         baseline=baseline_saved_model.saved_model if baseline_saved_model else None,
         simple_scores=simple_scores.table if simple_scores else None,
+        simple_choices=simple_scores.choices if simple_scores else None,
         certificate=infra_blessing.certificate if infra_blessing else None,
         export=saved_model.record,
     )
