@@ -213,6 +213,15 @@ class Experiment(Config):
         return self
 
     @model_validator(mode="after")
+    def _samples_what_has_labels(self) -> "Experiment":
+        if self.training.sampling == "balanced" and "labels" not in self.task.requires:
+            raise ConfigError(
+                f"training.sampling='balanced' requires one label per image, and {type(self.task).__name__} has none",
+                hint="set training.sampling='all'",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _frozen_layers_know_something(self) -> "Experiment":
         check_order(self.augment)
         self.training.check_augmentation(self.augment)

@@ -31,6 +31,14 @@ class Resizing(Protocol):
         """How an image of another aspect ratio is resized."""
 
 
+class Learning(Protocol):
+    """The parts of a `Training` that a task may check."""
+
+    @property
+    def sampling(self) -> str:
+        """Which images an epoch uses."""
+
+
 class Surroundings(Protocol):
     """The parts of an `Experiment` that its task may check.
 
@@ -52,6 +60,10 @@ class Surroundings(Protocol):
     @property
     def model(self) -> Model:
         """The network that is trained."""
+
+    @property
+    def training(self) -> Learning:
+        """How the network is trained."""
 
     @property
     def evaluation(self) -> Evaluation:
@@ -294,7 +306,16 @@ class Classification(MeasuredTask):
             raise ConfigError(f"classification has no metric {name!r}; {lookup.did_you_mean(name, known)}")
 
     def check_experiment(self, experiment: Surroundings) -> None:
-        """Raises ConfigError if a network of our table does not classify. Others are checked when they are built."""
+        """Raises ConfigError if classes are balanced twice, or a network of our table does not classify.
+
+        Other networks are checked when they are built.
+        """
+        if self.class_weights == "balanced" and experiment.training.sampling == "balanced":
+            raise ConfigError(
+                "task.class_weights='balanced' and training.sampling='balanced' both make all classes count the same; "
+                "together, rare classes count too much",
+                hint="leave one of them out",
+            )
         check_one_row_of_outputs(experiment.model, task="classification")
 
 

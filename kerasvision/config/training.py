@@ -82,6 +82,11 @@ class Training(Config):
     """
 
     epochs: int = Field(default=10, ge=1, description="passes over the training images")
+    sampling: Literal["all", "balanced"] = Field(
+        default="all",
+        description="all: an epoch uses each training image once; balanced: each class equally often, with as many images "
+        "per epoch, so that images of rare classes repeat",
+    )
     plain_epochs: int = Field(default=0, ge=0, description="this many epochs at the end use the images without augmentation")
     batch_size: int = Field(default=32, ge=1, description="images per step over all replicas together")
     micro_batches: int = Field(

@@ -179,6 +179,7 @@ def _batches(
         plain_epochs=training.plain_epochs,
         start_step=start_step,
         shard=shard,
+        sampling=training.sampling,
         **task_inputs(task, settings),
     )
     return batches

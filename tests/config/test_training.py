@@ -2,15 +2,18 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from kerasvision import config as c
 from kerasvision import lookup
 from kerasvision.config import training as t
+from kerasvision.config.loading import load_experiment
 from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError
 
+DIGITS = load_experiment(Path(__file__).parents[2] / "pipelines" / "digits.py")
 OPTIMIZERS = {
     "sgd": t.Sgd,
     "adagrad": t.Adagrad,
@@ -230,6 +233,16 @@ def test_options_of_a_loss_are_checked(fields, message):
 def test_a_penalty_is_not_negative(penalty):
     with pytest.raises(ConfigError, match=f"Training.{penalty}: input should be greater than or equal to 0; received -0.1"):
         t.Training(**{penalty: -0.1})
+
+
+def test_classes_are_balanced_once_and_only_where_images_have_labels():
+    balanced = "training.sampling=balanced"
+    assert with_overrides(DIGITS, [balanced]).training.sampling == "balanced"
+    with pytest.raises(ConfigError, match=r"together, rare classes count too much.* Leave one of them out"):
+        with_overrides(DIGITS, [balanced, "task.class_weights=balanced"])
+    scenes = DIGITS.model_copy(update={"task": c.Captioning(), "source": c.Shapes(), "model": c.Model(name="show_attend_tell")})
+    with pytest.raises(ConfigError, match="requires one label per image, and Captioning has none"):
+        with_overrides(scenes, [balanced])
 
 
 def test_the_final_training_changes_neither_the_data_nor_the_identity_of_a_training_without_it():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from functools import reduce
+from typing import Literal
 
 import tensorflow as tf
 
@@ -9,7 +10,7 @@ from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.augmentation.objects import padded_objects
-from kerasvision.data.feeding.in_memory import cached_split, sizes, training_examples
+from kerasvision.data.feeding.in_memory import balanced, cached_split, sizes, training_examples
 from kerasvision.data.feeding.inputs import NO_REDUCTION, InputTransform, ReducingTransform, Reduction, SplitExamples
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import padded_batches, rows_of
@@ -39,6 +40,7 @@ def training_batches(
     shard: tuple[int, int] = (0, 1),
     reads: Collection[ExamplePart] = EVERYTHING,
     reduction: Reduction = NO_REDUCTION,
+    sampling: Literal["all", "balanced"] = "all",
 ) -> tuple[tf.data.Dataset, int]:
     """The batches of a whole training, epoch after epoch, and the number of batches in one epoch.
 
@@ -60,10 +62,11 @@ def training_batches(
         shard: (number of this worker from 0, number of workers): each gets its slice of every batch.
         reads: the parts of an example that task and augmentation read; the others are dropped.
         reduction: what the task makes of each example between the decoding and the augmentation.
+        sampling: "all": each image once per epoch; "balanced": as `Balance` says, with as many images per epoch.
 
     Raises:
         ConfigError: fewer training images than batch_size; an augmentation that does not fit these examples; a start or a
-            shard that does not exist.
+            shard that does not exist; balanced sampling without labels, or of more images than fit into memory.
     """
     count = examples.count(TRAIN)
     if count < batch_size:
@@ -81,6 +84,9 @@ def training_batches(
         )
     steps = count // batch_size
     source = training_examples(known, prepare, augment=augment, memory_budget_gb=memory_budget_gb)
+    balance = None
+    if sampling == "balanced":
+        balance = balanced(source, draws=steps * batch_size, classes=examples.classes)
     rows = 0
     if "objects" in source.shapes:
         rows = make_augmentation(augment).rows_of_objects(source.shapes["objects"]["label"][0])
@@ -96,7 +102,7 @@ def training_batches(
     parts = []
     for augmentations, first, last in ((augment, 0, changed_steps), ((), changed_steps, epochs * steps)):
         if first < last:
-            order = Order(count, batch_size, seed, min(max(first, start_step), last), last, shard)
+            order = Order(count, batch_size, seed, min(max(first, start_step), last), last, shard, balance)
             batches = augmented_batches(source, make_augmentation(augmentations), order)
             # Encoded before they are concatenated: only mixed images have shares of labels.
             parts.append(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE))

@@ -5,15 +5,19 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from kerasvision.config.augmentation import Augmentation, EncodedCrop
+from kerasvision.data.feeding.balance import Balance
 from kerasvision.data.feeding.inputs import ReducingTransform, SplitExamples
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import counts_of, largest_shapes, padded_batches, rows_of
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
+from kerasvision.errors import ConfigError
 from kerasvision.ops.tracing import without_autograph
+from kerasvision.progress import say
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,38 @@ def training_examples(
         cached = cached_split(examples, TRAIN, transform if decoded else None)
     num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
     return TrainingExamples(encoded, shapes, cached, decoded, num_classes, transform)
+
+
+def balanced(source: TrainingExamples, *, draws: int, classes: Sequence[str]) -> Balance:
+    """Which of these examples an epoch of this number of draws uses, if each class is drawn equally often.
+
+    It prints how often the images of the rarest class are used.
+
+    Args:
+        source: with labels, in memory.
+        draws: images per epoch.
+        classes: class names in the order of their numbers.
+
+    Raises:
+        ConfigError: the examples have no labels, or are not in memory.
+    """
+    if not source.num_classes:
+        raise ConfigError("training.sampling='balanced' requires a label for every image; these images have none")
+    if not source.cached:
+        raise ConfigError(
+            "training.sampling='balanced' requires the training images in memory, and they take more than "
+            "training.memory_budget_gb",
+            hint="set training.memory_budget_gb to at least the size of the encoded images, or balance the losses by "
+            "task.class_weights='balanced'",
+        )
+    labels = source.cached["label"].numpy()
+    numbers, counts = np.unique(labels, return_counts=True)
+    each, fewest = -(-draws // len(numbers)), counts.min()
+    say(
+        f"balanced sampling: {each:,} images of each class per epoch; {classes[numbers[counts.argmin()]]!r} has "
+        f"{fewest:,}, and each of them is used up to {-(-each // fewest):,} times"
+    )
+    return Balance.of_labels(labels, draws=draws)
 
 
 def cached_split(examples: SplitExamples, split: str, transform: ReducingTransform | None) -> Tensors:

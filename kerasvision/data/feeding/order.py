@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerasvision.data.feeding.balance import Balance
 from kerasvision.errors import ConfigError
 
 # How many encoded examples are in the shuffle buffer if they do not all fit into memory.
@@ -25,6 +26,7 @@ class Order:
         first_step: the first step, from 0.
         last_step: the step after the last.
         shard: (number of this worker from 0, number of workers). A worker gets its slice of every batch.
+        balance: which images an epoch uses; None: each image once. Examples that are streamed have no balance.
 
     >>> order = Order(count=5, batch_size=2, seed=0, first_step=1, last_step=3)
     >>> [places.numpy().tolist() for places, rows in order.batches()]  # step 1 of epoch 0, and step 0 of epoch 1
@@ -37,6 +39,7 @@ class Order:
     first_step: int
     last_step: int
     shard: tuple[int, int] = (0, 1)
+    balance: Balance | None = None
 
     def __post_init__(self) -> None:
         number, workers = self.shard
@@ -66,9 +69,8 @@ class Order:
         mine = slice(self.first_row, self.first_row + self.local_batch_size)
 
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-            rows = tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), seed=seed)
-            places = epoch * self.count + tf.range(self.count, dtype=tf.int64)
+            rows = self._rows(epoch)
+            places = epoch * self.count + tf.range(tf.size(rows, tf.int64))
             batches = tf.data.Dataset.from_tensor_slices((places, rows)).batch(self.batch_size, drop_remainder=True)
             return batches.map(lambda places, rows: (places[mine], rows[mine]))
 
@@ -96,6 +98,12 @@ class Order:
             return (within >= self.first_row) & (within < self.first_row + self.local_batch_size)
 
         return places.filter(is_mine)
+
+    def _rows(self, epoch: tf.Tensor) -> tf.Tensor:
+        if self.balance is not None:
+            return self.balance.rows_of_epoch(self.seed, epoch)
+        seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
+        return tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), seed=seed)
 
     def _epochs(self) -> int:
         return -(-self.last_step // self.steps_per_epoch)

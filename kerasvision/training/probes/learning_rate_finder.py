@@ -111,6 +111,7 @@ def find_learning_rate(
         epochs=-(-steps // max(1, examples.count(TRAIN) // training.batch_size)),
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        sampling=training.sampling,
         **task_inputs(ready.task, settings),
     )
     rates = np.geomspace(lowest, highest, steps)

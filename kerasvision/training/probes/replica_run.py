@@ -150,6 +150,7 @@ def _prepared(
         epochs=-(-steps // per_epoch),
         seed=training.seed,
         memory_budget_gb=training.memory_budget_gb,
+        sampling=training.sampling,
         **task_inputs(task, settings),
     )
     return step, random, batches
