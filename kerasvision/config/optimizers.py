@@ -18,6 +18,9 @@ class Optimizer(Component):
     Biases, and the scales and shifts of normalisations, do not decay. See `Training.l2` for L2 regularisation.
     """
 
+    # Whether it can update some rows of a weight, and leave the other rows and their state as they are.
+    updates_rows: ClassVar[bool] = False
+
     learning_rate: float = Field(gt=0, description="peak learning rate; the schedule multiplies it by a factor")
     weight_decay: float = Field(
         default=0.0, ge=0, description="a step shrinks each weight by the share learning_rate x weight_decay"
@@ -28,6 +31,7 @@ class Sgd(Optimizer):
     """Stochastic gradient descent, optionally with momentum, classical or Nesterov's."""
 
     implementation: ClassVar[str] = "keras.optimizers:SGD"
+    updates_rows: ClassVar[bool] = True
 
     learning_rate: float = Field(
         default=0.01, gt=0, description="peak learning rate; the schedule multiplies it by a factor"
@@ -69,6 +73,7 @@ class Adam(Optimizer):
     """Adam (Kingma & Ba, 2014, https://arxiv.org/abs/1412.6980, algorithm 1)."""
 
     implementation: ClassVar[str] = "keras.optimizers:Adam"
+    updates_rows: ClassVar[bool] = True
 
     learning_rate: float = Field(
         default=1e-3, gt=0, description="peak learning rate; the schedule multiplies it by a factor"

@@ -2,18 +2,20 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol, Self, TypeGuard
 
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
 from kerasvision.config.answer_files import AnswerPart
-from kerasvision.config.augmentation import Augmentation
+from kerasvision.config.augmentation import Augmentation, Mixing
 from kerasvision.config.base import Component
 from kerasvision.config.evaluation import Evaluation
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.config.export import Export
+from kerasvision.config.hierarchy import read_hierarchy
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind, Source
@@ -31,12 +33,39 @@ class Resizing(Protocol):
         """How an image of another aspect ratio is resized."""
 
 
+class Updating(Protocol):
+    """The part of an `Optimizer` that a task may check."""
+
+    # Whether it can update single rows of a weight.
+    updates_rows: ClassVar[bool]
+
+
+class Phase(Protocol):
+    """The parts of a phase of a `Training` that a task may check."""
+
+    @property
+    def features(self) -> str:
+        """How often a frozen part runs."""
+
+    @property
+    def optimizer(self) -> Updating:
+        """How a step changes the weights."""
+
+
 class Learning(Protocol):
     """The parts of a `Training` that a task may check."""
 
     @property
     def sampling(self) -> str:
         """Which images an epoch uses."""
+
+    @property
+    def micro_batches(self) -> int:
+        """Parts of a batch that run one after the other."""
+
+    @property
+    def phases(self) -> Sequence["Phase"]:
+        """The trainings that follow each other on the same weights."""
 
 
 class Surroundings(Protocol):
@@ -186,6 +215,11 @@ class Classification(MeasuredTask):
       (https://cs231n.github.io/linear-classify/#svm; Weston & Watkins, 1999); `squared_hinge`: the sum of the squares
     - `binary_cross_entropy`: each class against all others, -log sigmoid(s_y) plus the sum over all j but y of
       -log sigmoid(-s_j)
+    - `hierarchical`: -log p(y) of a hierarchical softmax (Morin & Bengio, 2005), for a thousand classes and more: p(y) is
+      the product of the decisions on the path to y in a binary tree. The tree is Huffman's by the training images of each
+      class (Mikolov et al., 2013, https://arxiv.org/abs/1310.4546), inside the groups of `hierarchy` if there is one. A step
+      computes and updates only the nodes on the paths of its labels, so optimizers leave other nodes as they are, with their
+      momentum, and penalties and weight decay do not apply to nodes. The scores of an answer are probabilities.
     - `binary_focal`: the same with the factor (1 - p)^gamma on each term, where p is the probability of what is true: the
       focal loss as its authors use it. `class_weights` is their alpha.
 
@@ -212,13 +246,16 @@ class Classification(MeasuredTask):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
+    locations: ClassVar[frozenset[str]] = frozenset({"hierarchy"})
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
     answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset()
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "log_loss", "expected_calibration_error"})
 
-    loss: Literal["cross_entropy", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "binary_focal"] = Field(
+    loss: Literal[
+        "cross_entropy", "focal", "hinge", "squared_hinge", "binary_cross_entropy", "binary_focal", "hierarchical"
+    ] = Field(
         default="cross_entropy", description="what the training minimises; the formulas are in the description of the class"
     )
     gamma: float | dict[str, float] | None = Field(
@@ -227,6 +264,11 @@ class Classification(MeasuredTask):
         "others have 2. None: 2, the authors' value",
     )
     delta: float = Field(default=1.0, gt=0, description="hinge losses: by how much the true class should score higher")
+    hierarchy: Path | None = Field(
+        default=None,
+        description="hierarchical: a JSON file, {'poodle': ['animal', 'dog'], ...}: the groups of each class from the root "
+        "down; or a CSV with the columns label and groups, such as animal/dog. None: no groups",
+    )
     label_smoothing: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="share of each label spread equally over all classes"
     )
@@ -270,10 +312,17 @@ class Classification(MeasuredTask):
             raise ValueError(
                 f"delta requires loss='hinge' or 'squared_hinge'; received delta={self.delta}, loss={self.loss!r}"
             )
+        if self.hierarchy is not None and self.loss != "hierarchical":
+            raise ValueError(f"hierarchy requires loss='hierarchical'; received loss={self.loss!r}")
         return self
 
     @model_validator(mode="after")
     def _smooths_what_can_be(self) -> "Classification":
+        if self.label_smoothing and self.loss == "hierarchical":
+            raise ValueError(
+                "label_smoothing needs all classes, and loss='hierarchical' computes those on the path of the label; "
+                f"received label_smoothing={self.label_smoothing}"
+            )
         if self.label_smoothing and "hinge" in self.loss:
             raise ValueError(
                 "label_smoothing requires a cross-entropy loss, as a hinge loss already has a margin; "
@@ -296,7 +345,13 @@ class Classification(MeasuredTask):
         )
 
     def training_metric_names(self) -> Sequence[str]:
-        """What is measured after every epoch; top-k accuracy only if there are more than k classes."""
+        """What is measured after every epoch; top-k accuracy only if there are more than k classes.
+
+        With the hierarchical loss, `path_accuracy` is the share of images for which every decision on the path is right: for
+        these, going down by the likelier branch ends at the true class.
+        """
+        if self.loss == "hierarchical":
+            return ("loss", "path_accuracy", "log_loss")
         return ("loss", "accuracy", f"top_{self.top_k}_accuracy", "log_loss")
 
     def check_metric(self, name: str) -> None:
@@ -316,7 +371,34 @@ class Classification(MeasuredTask):
                 "together, rare classes count too much",
                 hint="leave one of them out",
             )
+        if self.loss == "hierarchical":
+            self._check_tree(experiment)
         check_one_row_of_outputs(experiment.model, task="classification")
+
+    def _check_tree(self, experiment: Surroundings) -> None:
+        training, mixing = experiment.training, [one.kind for one in experiment.augment if isinstance(one, Mixing)]
+        optimizers = [phase.optimizer for phase in training.phases]
+        faults = {
+            f"{' and '.join(mixing)} in augment, as a mixed image has two paths": mixing,
+            "training.micro_batches, as micro-batches use different nodes": training.micro_batches > 1,
+            "training.features='once', as the tree needs the labels": any(p.features == "once" for p in training.phases),
+            "an optimizer other than Sgd, Adam and AdamW, as others have no update of single rows": not all(
+                one.updates_rows for one in optimizers
+            ),
+        }
+        if found := [fault for fault, is_there in faults.items() if is_there]:
+            raise ConfigError(f"loss='hierarchical' does not go with {found[0]}", hint="change it, or choose another loss")
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The hierarchy, so that changes to it are noticed.
+
+        Raises:
+            ConfigError: there is no such file, or it is not a hierarchy.
+        """
+        yield from super().files()
+        if self.hierarchy is not None:
+            read_hierarchy(self.hierarchy)
+            yield "hierarchy", self.hierarchy
 
 
 def check_one_row_of_outputs(model: Model, *, task: str) -> None:

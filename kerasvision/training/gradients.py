@@ -7,8 +7,12 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
+from kerasvision.ops.rows import each_row_once, has_rows_only
 from kerasvision.tasks.base import Collected, Objective
 from kerasvision.training.measures import EpochMeasures
+
+# Of a whole weight, or of some of its rows.
+Gradient = tf.Tensor | tf.IndexedSlices
 
 
 class Penalty(NamedTuple):
@@ -38,12 +42,13 @@ class Sums(NamedTuple):
     """Sums over some examples.
 
     Attributes:
-        gradients: one per weight that the loss depends on, of that weight's shape and dtype: the sum of the gradients.
+        gradients: one per weight that the loss depends on, of that weight's shape and dtype: the sum of the gradients. For a
+            weight that is updated by rows (`kerasvision.ops.rows`), these rows.
         loss: float32 scalar, the sum of the losses (float64 where the losses are).
         count: scalar of the loss' dtype, the number of examples.
     """
 
-    gradients: list[tf.Tensor]
+    gradients: list[Gradient]
     loss: tf.Tensor
     count: tf.Tensor
 
@@ -52,12 +57,12 @@ class Whole(NamedTuple):
     """The result for a whole batch.
 
     Attributes:
-        gradients: one per weight, of that weight's shape and dtype: the gradient to apply.
+        gradients: one per weight, of that weight's shape and dtype: the gradient to apply; or some of its rows, each once.
         loss: float32 scalar, the mean loss (float64 where the losses are).
         is_finite: bool scalar, whether the gradient is finite.
     """
 
-    gradients: list[tf.Tensor]
+    gradients: list[Gradient]
     loss: tf.Tensor
     is_finite: tf.Tensor
 
@@ -93,7 +98,12 @@ class ExampleLosses:
             scaled = scaled if self._scale is None else scaled * tf.cast(self._scale(), scaled.dtype)
         found = list(zip(self._weights, tape.gradient(scaled, self._weights), strict=True))
         self.used = [weight for weight, gradient in found if gradient is not None]
-        return Sums([tf.convert_to_tensor(gradient) for _, gradient in found if gradient is not None], total, count)
+        gradients = [
+            gradient if has_rows_only(weight) else tf.convert_to_tensor(gradient)
+            for weight, gradient in found
+            if gradient is not None
+        ]
+        return Sums(gradients, total, count)
 
     def losses(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of each example; adds the batch to the measures.
@@ -182,7 +192,7 @@ def whole_batch(
         clip_norm: the largest norm of the gradient; a longer one is shortened to it. None: no limit.
         penalties: one per weight.
     """
-    gradients, examples = sums.gradients, tf.maximum(sums.count, 1.0)
+    gradients, examples = [_rows_once(each) for each in sums.gradients], tf.maximum(sums.count, 1.0)
     factors = [] if is_divided else [1.0 / examples]
     factors += [] if scale is None else [1.0 / tf.cast(scale, examples.dtype)]
     if any(map(any, penalties)):
@@ -195,9 +205,19 @@ def whole_batch(
     return Whole(_times(gradients, factors), sums.loss / examples, tf.math.is_finite(norm))
 
 
-def _times(tensors: Sequence[tf.Tensor], factors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def _times(tensors: Sequence[Gradient], factors: Sequence[tf.Tensor]) -> list[Gradient]:
     """Each tensor times the product of the factors, in one pass over the tensor."""
     if not factors:
         return list(tensors)
     factor = tf.reduce_prod(tf.stack(factors))
-    return [tensor * factor for tensor in tensors]
+    return [_scaled(tensor, factor) for tensor in tensors]
+
+
+def _rows_once(gradient: Gradient) -> Gradient:
+    return each_row_once(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _scaled(tensor: Gradient, factor: tf.Tensor) -> Gradient:
+    if isinstance(tensor, tf.IndexedSlices):
+        return tf.IndexedSlices(tensor.values * factor, tensor.indices, tensor.dense_shape)
+    return tensor * factor

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
+from kerasvision.ops.rows import has_rows_only
 from kerasvision.tasks.base import Collected, Objective
 from kerasvision.training.collecting import CollectedRows
 from kerasvision.training.devices.dropout import differ_by_replica
@@ -58,7 +59,8 @@ class TrainStep:
         loss_scale: for float16.
         averages: of the weights; updated after each step.
         penalty: added to the minimized loss for all weights that decay (see `is_decayed`), but not to the reported loss.
-        xla: whether to compile the losses and their gradients with XLA; only on one device.
+        xla: whether to compile the losses and their gradients with XLA; only on one device. It is not done if a weight is
+            updated by rows, whose number differs from step to step.
         workers: those that train. An evaluation gathers the rows of all of them; see `Collected`.
     """
 
@@ -88,12 +90,20 @@ class TrainStep:
         if self._replicas > 1:
             _refuse_to_sum_twice(optimizer)
             differ_by_replica(network)
+        by_rows = any(map(has_rows_only, network.trainable_variables))
+        if by_rows and micro_batches > 1:
+            raise ConfigError(
+                "weights that are updated by rows require training.micro_batches=1, as micro-batches use different rows",
+                received=micro_batches,
+            )
         with strategy.scope():
             optimizer.build(network.trainable_variables)
             self._measures = EpochMeasures(objective.metrics, strategy=strategy)
             copies = [type(metric).from_config(metric.get_config()) for metric in objective.metrics]
             self._evaluated = EpochMeasures(copies, strategy=strategy)
-        self._sums = tf.function(self._sums_now, autograph=False, jit_compile=True) if xla else self._sums_now
+        self._sums = (
+            tf.function(self._sums_now, autograph=False, jit_compile=True) if xla and not by_rows else self._sums_now
+        )
         self._run = tf.function(self._steps, autograph=False)
         self._evaluate = tf.function(self._scores, autograph=False)
         self._collect = tf.function(self._rows, autograph=False)

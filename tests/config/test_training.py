@@ -122,7 +122,7 @@ def test_settings_survive_json():
         ),
         (lambda: t.Training(best_metric="accuracy"), "best_metric requires keep='best'; received keep='last'."),
         (lambda: t.EarlyStopping(patience=0), "EarlyStopping.patience: input should be greater than or equal to 1"),
-        (lambda: c.Classification(loss="hing"), "'binary_focal'; received 'hing'."),
+        (lambda: c.Classification(loss="hing"), "or 'hierarchical'; received 'hing'."),
     ],
 )
 def test_mistake_is_told_with_the_rule_and_what_came_in(make, message):
@@ -240,7 +240,8 @@ def test_classes_are_balanced_once_and_only_where_images_have_labels():
     assert with_overrides(DIGITS, [balanced]).training.sampling == "balanced"
     with pytest.raises(ConfigError, match=r"together, rare classes count too much.* Leave one of them out"):
         with_overrides(DIGITS, [balanced, "task.class_weights=balanced"])
-    scenes = DIGITS.model_copy(update={"task": c.Captioning(), "source": c.Shapes(), "model": c.Model(name="show_attend_tell")})
+    others = {"task": c.Captioning(), "source": c.Shapes(), "model": c.Model(name="show_attend_tell")}
+    scenes = DIGITS.model_copy(update=others)
     with pytest.raises(ConfigError, match="requires one label per image, and Captioning has none"):
         with_overrides(scenes, [balanced])
 

@@ -11,7 +11,7 @@ from kerasvision import config as c
 
 # All cases of the tests that are not slow: one process computes them.
 FOR_ALL = [
-    *[f"{replicas} {case}" for case in ("everything", "frozen", "maps") for replicas in (1, 2)],
+    *[f"{replicas} {case}" for case in ("everything", "frozen", "maps", "tree") for replicas in (1, 2)],
     "2 overflow",
     "2 dropout",
     *[f"{replicas} {case}" for case in ("Sgd", "momentum", "RmsProp with momentum", "Adam", "Lion") for replicas in (1, 2)],

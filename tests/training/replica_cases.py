@@ -25,7 +25,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.tasks.auxiliary import main_logits, with_auxiliary_losses
-from kerasvision.tasks.base import Objective
+from kerasvision.tasks.base import Objective, make_task
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
 from kerasvision.training.fit import fit
@@ -85,6 +85,8 @@ def main(out, data, wanted):
             results = detector(strategy)
         elif case == "segmenter":
             results = segmenter(strategy)
+        elif case == "tree":
+            results = tree(strategy)
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -205,6 +207,32 @@ def segmenter(strategy):
         rate = c.Sgd(learning_rate=0.05, momentum=0.9)
         fitted = small_segmenter.fitted(Path(folder), on=strategy, epochs=2, clip_norm=5.0, optimizer=rate, strategy=kind)
     return table_and_weights(fitted)
+
+
+def tree(strategy):
+    """Weights and losses of a hierarchical softmax, whose nodes are updated by rows. The replicas use different nodes."""
+    counts = [40, 20, 9, 5, 3, 2, 1, 1]
+    labels = np.repeat(np.arange(8), counts)
+    task = make_task(c.Classification(loss="hierarchical"), tuple("abcdefgh"))
+    task = task.learning_from(tf.data.Dataset.from_tensor_slices({"label": labels.astype("int64")}))
+    generator = np.random.default_rng(0)
+    images, labels = generator.normal(size=(48, 4, 4, 1)).astype("float32"), generator.permutation(labels)[:48]
+    found = {}
+    for name, optimizer in (("momentum", c.Sgd(learning_rate=0.1, momentum=0.9)), ("adam", c.Adam(learning_rate=0.01))):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            network = task.build(c.Model(name="small_networks:dense"), image_shape=(4, 4, 1))
+            goal, rule = task.objective(), make_optimizer(c.Training(optimizer=optimizer), steps_per_epoch=1)
+        step = TrainStep(network, objective=goal, optimizer=rule, strategy=strategy, clip_norm=0.5)
+        data = (
+            tf.data.Dataset.from_tensor_slices({"image": images, "label": labels})
+            .batch(16, drop_remainder=True)
+            .map(task.encode)
+        )
+        found[f"{name} losses"] = step.run(iter(step.share_out(data.repeat())), STEPS)
+        found |= {f"{name} {part}": value for part, value in step.evaluate(data).items()}
+        found |= {f"{name} weight {number}": weight for number, weight in enumerate(network.get_weights())}
+    return found
 
 
 def table_and_weights(fitted):

@@ -1,7 +1,8 @@
 """Classification as a task: one-hot targets, cross-entropy or another loss, probabilities and the winning label."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -28,11 +29,21 @@ from kerasvision.tasks.classification.calibration import calibration_table, reli
 from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
 from kerasvision.tasks.classification.evidence import evidence
+from kerasvision.tasks.classification.hierarchical import (
+    PathAccuracy,
+    PathLogLoss,
+    answering,
+    class_tree,
+    on_paths,
+    path_losses,
+    with_tree,
+)
 from kerasvision.tasks.classification.losses import answer_logits, example_losses, focal_gamma
 from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
+from kerasvision.tasks.classification.tree import Tree
 from kerasvision.tasks.classification.views import OverViews
 from kerasvision.tasks.networks import check_outputs
 
@@ -45,27 +56,45 @@ class ClassificationTask(Task):
 
     settings: c.Classification
 
+    # How many training images each class has; empty as long as that is not known.
+    _counts: Sequence[int] = ()
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes."""
         return self.classes
 
-    def encode(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """The images, unchanged; and float32 (N, C) label rows that sum to 1: one label, or shares if images were mixed.
+    @cached_property
+    def tree(self) -> Tree:
+        """That of the hierarchical loss; without `learning_from`, as if all classes had equally many images.
 
         Raises:
+            ConfigError: `hierarchy` misses a class, or there is only one class.
+        """
+        return class_tree(self.settings, self.classes, self._counts or [1] * len(self.classes))
+
+    def encode(self, batch: Batch) -> tuple[Any, Any]:
+        """The images, unchanged; and float32 (N, C) label rows that sum to 1: one label, or shares if images were mixed.
+
+        With the hierarchical loss: the images and int32 (N, L), the nodes on the paths of the labels; and "signs" and
+        "weight" as `path_losses` takes them.
+
+        Raises:
+            ConfigError: images were mixed, and the loss is hierarchical.
             DataError: the examples have no labels.
         """
         if "label" not in batch:
             raise _no_labels()
+        if self.settings.loss == "hierarchical":
+            return on_paths(batch, self.tree, weights=class_weights(self.settings, self.classes))
         shares = batch.get("label_shares")
         return batch["image"], tf.one_hot(batch["label"], len(self.classes)) if shares is None else shares
 
     def learning_from(self, examples: tf.data.Dataset) -> "ClassificationTask":
-        """The task with the class weights as numbers, which "balanced" takes from the labels of these examples.
+        """The task with what depends on the labels of these examples: the numbers of balanced class weights, and the tree.
 
         Raises:
-            ConfigError: there is no class that `class_weights` or `gamma` names.
+            ConfigError: there is no class that `class_weights` or `gamma` names, or `hierarchy` misses a class.
             DataError: the examples have no labels.
         """
         settings = self.settings
@@ -75,10 +104,23 @@ class ClassificationTask(Task):
         # Checked here already: a training may need minutes before it makes the objective.
         class_weights(settings, self.classes)
         focal_gamma(settings, self.classes)
-        return type(self)(settings, self.classes)
+        learning = type(self)(settings, self.classes)
+        if settings.loss == "hierarchical":
+            counts = Counter(_labels(examples))
+            learning._counts = [counts[number] for number in range(len(self.classes))]
+            _ = learning.tree
+        return learning
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
-        """The named network with one logit per class, and with its auxiliary heads, unless the options turn them off."""
+        """The named network with one logit per class, and with its auxiliary heads, unless the options turn them off.
+
+        With the hierarchical loss, it has the nodes of the tree in place of its last layer, and no auxiliary heads.
+        """
+        if self.settings.loss == "hierarchical":
+            network = models.build(
+                model.name, image_shape=image_shape, num_classes=1, weights=model.weights, **model.options
+            )
+            return with_tree(main_head_only(network), self.tree, name=model.name)
         options = training_options(model)
         network = models.build(
             model.name,
@@ -92,17 +134,21 @@ class ClassificationTask(Task):
         return check_outputs(network, name=model.name, count=len(self.classes))
 
     def trained(self, model: keras.Model) -> keras.Model:
-        """The network without its auxiliary heads."""
-        return main_head_only(model)
+        """The network without its auxiliary heads; with the hierarchical loss, the one that answers for all classes."""
+        return answering(model) if hasattr(model, "tree") else main_head_only(model)
 
     def objective(self) -> Objective:
         """The loss, weighted by class; accuracy, log loss, and top-k accuracy if there are more than k classes.
+
+        With the hierarchical loss: the loss, `path_accuracy` and log loss, as only the nodes on the paths are known.
 
         In training, auxiliary heads add 0.3 times their loss each. Metrics use the main logits only.
 
         Raises:
             ConfigError: there is no class that `class_weights` names, or its weights are not known yet.
         """
+        if self.settings.loss == "hierarchical":
+            return Objective(path_losses, [PathAccuracy(name="path_accuracy"), PathLogLoss(name="log_loss")])
         loss, losses = self.settings.loss, example_losses(self.settings, self.classes)
         if self.settings.class_weights is not None:
             losses = weighted_by_class(losses, class_weights(self.settings, self.classes))

@@ -3,6 +3,10 @@
 Keras writes an update as a chain of operations (multiply, multiply, subtract, assign, add), and each of them reads and
 writes memory of the size of the weight. For VGG-16 that is 138 million numbers several times over. The formulas and the
 state are those of Keras; only the implementation differs. Numbers that all weights share are computed once per step.
+
+The gradient of a weight that is updated by rows (`kerasvision.ops.rows`) has the rows that a step used. Only these rows and
+their state change: momentum and running means of the others neither act nor decay until they are used again. Adam's bias
+correction still counts every step. This is the rule of TensorFlow's sparse kernels, and of LazyAdam in TensorFlow Addons.
 """
 
 from abc import abstractmethod
@@ -10,6 +14,8 @@ from abc import abstractmethod
 import keras
 import tensorflow as tf
 from keras import optimizers
+
+from kerasvision.errors import ConfigError
 
 # Float32 scalars of a step that all weights share, apart from the learning rate.
 Numbers = tuple[tf.Tensor, ...]
@@ -32,6 +38,21 @@ class OnePass(optimizers.Optimizer):
             numbers: float32 scalars, the result of `numbers_of_step`.
         """
 
+    def update_rows(self, rows: tf.IndexedSlices, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
+        """Updates some rows of a weight and of its state.
+
+        Args:
+            rows: float32, each row once.
+            variable, rate, numbers: as for `update_by_kernel`.
+
+        Raises:
+            ConfigError: the optimizer has no such update.
+        """
+        raise ConfigError(
+            "weights that are updated by rows require the optimizer Sgd, Adam or AdamW (without amsgrad)",
+            received=type(self).__name__,
+        )
+
     def has_kernel(self) -> bool:
         """Whether TensorFlow has a kernel for this optimizer's options."""
         return True
@@ -48,15 +69,20 @@ class OnePass(optimizers.Optimizer):
             learning_rate = (tf.cast(learning_rate, tf.float32), *self.numbers_of_step())
         super()._backend_update_step(gradients, variables, learning_rate)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor | Numbers) -> None:
+    def update_step(
+        self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable, learning_rate: tf.Tensor | Numbers
+    ) -> None:
         """Keras' method; see `OnePass`.
 
         Args:
-            gradient: of the variable's shape and dtype; float32 for the kernel.
+            gradient: of the variable's shape and dtype, float32 for the kernel; or some of its rows, each once.
             variable: the weight to update.
             learning_rate: float32 scalar, or a tuple of it and the float32 scalars of `numbers_of_step`.
         """
         rate, *numbers = learning_rate if isinstance(learning_rate, tuple) else (learning_rate,)
+        if isinstance(gradient, tf.IndexedSlices):
+            self.update_rows(gradient, variable, rate, *numbers)
+            return
         is_dense = isinstance(gradient, tf.Tensor) and gradient.dtype == variable.dtype == tf.float32
         if self.has_kernel() and is_dense:
             self.update_by_kernel(gradient, variable, rate, *numbers)
@@ -92,6 +118,21 @@ class OnePassSgd(OnePass, optimizers.SGD):
             accum=self._state(self.momentums, variable),
             lr=rate,
             grad=gradient,
+            momentum=self.momentum,
+            use_nesterov=self.nesterov,
+        )
+
+    def update_rows(self, rows: tf.IndexedSlices, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
+        """The same formulas, for some rows; see the base class."""
+        if not self.momentum:
+            tf.raw_ops.ResourceScatterSub(resource=variable.handle, indices=rows.indices, updates=rate * rows.values)
+            return
+        tf.raw_ops.ResourceSparseApplyKerasMomentum(
+            var=variable.handle,
+            accum=self._state(self.momentums, variable),
+            lr=rate,
+            grad=rows.values,
+            indices=rows.indices,
             momentum=self.momentum,
             use_nesterov=self.nesterov,
         )
@@ -160,6 +201,26 @@ class OnePassAdam(OnePass, optimizers.Adam):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def update_rows(self, rows: tf.IndexedSlices, variable: tf.Variable, rate: tf.Tensor, *numbers: tf.Tensor) -> None:
+        """The same formulas, for some rows; see the base class."""
+        if self.amsgrad:
+            super().update_rows(rows, variable, rate, *numbers)
+        mean = self._moved(self._momentums, variable, rows, share=self.beta_1, towards=rows.values)
+        square = self._moved(self._velocities, variable, rows, share=self.beta_2, towards=tf.square(rows.values))
+        rate *= tf.sqrt(1.0 - numbers[1]) / (1.0 - numbers[0])
+        updates = rate * mean / (tf.sqrt(square) + self.epsilon)
+        tf.raw_ops.ResourceScatterSub(resource=variable.handle, indices=rows.indices, updates=updates)
+
+    def _moved(
+        self, state: list[keras.Variable], variable: tf.Variable, rows: tf.IndexedSlices, *, share: float, towards: tf.Tensor
+    ) -> tf.Tensor:
+        """Moves rows of a running mean, and returns them."""
+        handle = self._state(state, variable)
+        before = tf.raw_ops.ResourceGather(resource=handle, indices=rows.indices, dtype=tf.float32)
+        after = share * before + (1.0 - share) * towards
+        tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=rows.indices, updates=after)
+        return after
 
 
 class OnePassAdamW(OnePassAdam, optimizers.AdamW):

@@ -10,6 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.schedules import Constant
 from kerasvision.config.training import Muon, Training
 from kerasvision.errors import ConfigError
+from kerasvision.ops.rows import has_rows_only
 from kerasvision.training.optimizing.one_pass import ONE_PASS
 from kerasvision.training.optimizing.schedules import Schedule
 
@@ -93,7 +94,10 @@ def for_training(kind: type[keras.optimizers.Optimizer]) -> type[TrainingOptimiz
 
 
 def is_decayed(variable: keras.Variable) -> bool:
-    """Whether weight decay and L2 apply to a weight: to kernels, but not to biases or to scales and shifts of normalisation.
+    """Whether weight decay and penalties apply to a weight: to kernels, but not to biases or to scales and shifts of
+    normalisation.
+
+    A weight that is updated by rows has none: they would change all its rows in every step.
 
     Source: He et al., 2018, "Bag of tricks", https://arxiv.org/abs/1812.01187, section 3.1.
 
@@ -103,4 +107,4 @@ def is_decayed(variable: keras.Variable) -> bool:
     [True, False]
     """
     # The biases of attention heads have two dimensions.
-    return len(variable.shape) > 1 and variable.name not in ("bias", "gamma", "beta")
+    return len(variable.shape) > 1 and variable.name not in ("bias", "gamma", "beta") and not has_rows_only(variable)

@@ -218,3 +218,13 @@ def test_the_tuners_values_take_the_place_of_the_settings_own(stripes_settings, 
     chosen = with_hyperparameters(settings, tmp_path / "best.json")
     assert (chosen.training.optimizer.learning_rate, chosen.augment[0].pad, chosen.training.epochs) == (0.5, 3, 7)
     assert with_hyperparameters(settings, None) == settings
+
+
+def test_weights_that_are_updated_by_rows_are_those_of_one_device(on_replicas):
+    """Each replica has the gradients of other rows, and some rows are in both."""
+    one, two = (on_replicas[f"{replicas} tree"] for replicas in (1, 2))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=0, atol=1e-6 * max(np.abs(value).max(), 1.0), err_msg=name)
+    for optimizer in ("momentum", "adam"):
+        assert one[f"{optimizer} losses"][-1] < one[f"{optimizer} losses"][0]
