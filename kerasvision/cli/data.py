@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from kerasvision.cli.anomalies import COLOURS, print_anomalies
+from kerasvision.cli.embedding import Asked, show_embedding
 from kerasvision.cli.options import Overrides, PipelineFile, Root
 from kerasvision.cli.prepared import prepared
 from kerasvision.cli.stage_lines import stage_lines
@@ -56,12 +57,40 @@ def scan(
 
 @app.command("show")
 def show(
-    pipeline_file: PipelineFile,
+    target: Annotated[Path, typer.Argument(metavar="PIPELINE|DIR", help="A pipeline file, or a folder of class folders.")],
     overrides: Overrides = [],  # noqa: B006
     augmented: Annotated[
         Path | None,
         typer.Option("--augmented", metavar="FILE.png", help="Draw training images as the network receives them."),
     ] = None,
+    embed: Annotated[
+        bool,
+        typer.Option("--embed", help="Write a page with a map of the images, clusters, components and suspected labels."),
+    ] = False,
+    features: Annotated[
+        str, typer.Option("--features", help="With --embed: what describes an image, pixels or hog.")
+    ] = "pixels",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="With --embed: describe images by a network with ImageNet's weights, such as efficientnet_lite0, or by a saved "
+            "model with a signature features.",
+        ),
+    ] = None,
+    clusters: Annotated[
+        int | None, typer.Option("--clusters", help="With --embed: how many clusters; by default as many as fit best.")
+    ] = None,
+    neighbours: Annotated[
+        list[str],
+        typer.Option("--neighbours", metavar="ID|FILE", help="With --embed: print the nearest images of this one. Repeatable."),
+    ] = [],  # noqa: B006
+    projector: Annotated[
+        Path | None,
+        typer.Option("--projector", metavar="DIR", help="With --embed: write a folder for TensorBoard's projector."),
+    ] = None,
+    most: Annotated[int, typer.Option("--most", help="With --embed: how many images to put on the map.")] = 5_000,
+    seed: Annotated[int, typer.Option("--seed", help="With --embed: of everything that is drawn.")] = 0,
     root: Root = Path(),
 ) -> None:
     """Print how many images of each class are in each split, and what changed in the source."""
@@ -69,17 +98,23 @@ def show(
 
     if augmented is not None and augmented.suffix.lower() not in PICTURES:
         raise ConfigError(f"--augmented requires a file that ends in {', '.join(PICTURES)}", received=str(augmented))
+    if augmented is not None and target.is_dir():
+        raise ConfigError("--augmented requires a pipeline file", received=str(target))
+    asked = Asked(features, model, clusters, tuple(neighbours), projector, most, seed)
+    asked.check(embed=embed)
     purpose = "data show"
-    found = scan_images(pipeline_file, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
+    found = scan_images(target, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
     _print_counts(found.counts, found.images)
     print_whole(escape(_span_line(found.span)))
     typer.echo(f"page with pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
         from kerasvision.data.feeding.preview import draw_augmented
 
-        ready = prepared(pipeline_file, overrides=overrides, root=root, purpose=purpose)
+        ready = prepared(target, overrides=overrides, root=root, purpose=purpose)
         draw_augmented(settings=ready.settings, examples=ready.examples(), transform=ready.transform(), file=augmented)
         typer.echo(f"wrote {augmented}")
+    if embed:
+        show_embedding(found, asked, root=root)
 
 
 @app.command("bench")

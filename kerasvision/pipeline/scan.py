@@ -26,9 +26,11 @@ class Scan:
     """What a scan found.
 
     Attributes:
+        name: of the pipeline; of a folder, one made of its path.
         examples, statistics, anomalies: what the stages wrote.
     """
 
+    name: str
     examples: Examples
     statistics: ExampleStatistics
     anomalies: ExampleAnomalies
@@ -89,7 +91,7 @@ def scan(
             hint="name a pipeline file, or a folder with a folder of images per class",
         )
     pipeline = _pipeline_of_folder(target, overrides) if is_folder(target) else load_pipeline(target, overrides=overrides)
-    return _scan_of(run(pipeline, root=root, until="example_validator", purpose=purpose, listener=listener))
+    return _scan_of(pipeline.name, run(pipeline, root=root, until="example_validator", purpose=purpose, listener=listener))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -97,8 +99,9 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _scan_of(result: RunResult) -> Scan:
+def _scan_of(name: str, result: RunResult) -> Scan:
     return Scan(
+        name=name,
         examples=Examples(result.artifact("example_gen", "examples").uri),
         statistics=ExampleStatistics(result.artifact("statistics_gen", "statistics").uri),
         anomalies=ExampleAnomalies(result.artifact("example_validator", "anomalies").uri),

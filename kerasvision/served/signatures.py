@@ -6,6 +6,8 @@ BYTES_INPUT = "image_bytes"
 # Decoded images of the network's size: serve_tensor(image: float32 [None, H, W, C] in [0, 255]).
 TENSOR_SIGNATURE = "serve_tensor"
 TENSOR_INPUT = "image"
+# What a network knows about an image: features(image_bytes: string [None]) -> numbers of one kind, float [None, ...].
+FEATURES_SIGNATURE = "features"
 # bool [None]: false if the row is not an image that can be read; the other outputs mean nothing then.
 VALID = "valid"
 # Strings of an output whose name ends like this are bytes, not text; REST sends them as base64, as TensorFlow Serving does.
