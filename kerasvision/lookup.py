@@ -127,6 +127,8 @@ OF_KERAS = {
 MODELS = Table(
     "model",
     {
+        "linear": "kerasvision.models.linear:linear",
+        "mlp": "kerasvision.models.mlp:mlp",
         "lenet5": "kerasvision.models.lenet:lenet5",
         "alexnet": "kerasvision.models.alexnet:alexnet",
         "alexnet_2012": "kerasvision.models.alexnet:alexnet_2012",
@@ -183,6 +185,7 @@ MODELS = Table(
 OPTION_CHECKS = Table(
     "check of options",
     {
+        "mlp": "kerasvision.config.network_options:check_mlp",
         "localizer": "kerasvision.config.network_options:check_localizer",
         "fcos": "kerasvision.config.network_options:check_fcos",
         "retinanet": "kerasvision.config.network_options:check_retinanet",

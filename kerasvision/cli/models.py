@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from kerasvision.errors import ConfigError, KerasvisionError
 MOST = 1_000_000
 # Python cannot parse an integer of more than 4,300 digits, and no image has a side of ten digits.
 MOST_DIGITS = 10
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".pdf", ".svg")
 app = typer.Typer(help="List, show and check the networks.", no_args_is_help=True)
 
 
@@ -102,8 +104,20 @@ def check(
         list[str] | None, typer.Option("--option", help="An option of the builder: layout=paper. Repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, images and the choice of what to compare.")] = 0,
+    activations: Annotated[
+        bool, typer.Option("--activations", help="Print mean, deviation and dead share of each layer's outputs instead.")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --activations: of these images instead of random ones.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="With --activations: also draw the distributions into this file.")
+    ] = None,
 ) -> None:
-    """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 unless all are proven right."""
+    """Compare gradients with finite differences, layer by layer, in float64. Exit code 1 unless all are proven right.
+
+    With --activations, show the outputs of the layers before training instead: whether they vanish, grow or are dead.
+    """
     from kerasvision.models.table import find
     from kerasvision.training.probes.gradient_check import check_builder
 
@@ -111,6 +125,11 @@ def check(
     side = image_side or (row.smallest_side if row else 32)
     depth = channels or (row.figures[0].image_shape[2] if row else 3)
     options = _options(name, option or [])
+    if activations:
+        _check_activations(name, (side, side, depth), classes=classes, seed=seed, images=images, output=output, **options)
+        return
+    if images is not None or output is not None:
+        raise ConfigError("--images and --output require --activations", hint="add --activations")
     with _in_memory(name):
         found = check_builder(name, image_shape=(side, side, depth), num_classes=classes, seed=seed, **options)
     numbers = ("weights", "checked", "kinks", "rounding", "error")
@@ -122,6 +141,33 @@ def check(
     typer.echo(found.text)
     if not found.passed:
         raise typer.Exit(KerasvisionError.exit_code)
+
+
+def _check_activations(
+    name: str,
+    image_shape: tuple[int, int, int],
+    *,
+    classes: int,
+    seed: int,
+    images: Path | None,
+    output: Path | None,
+    **options: Any,
+) -> None:
+    if output is not None and output.suffix.lower() not in PICTURES:
+        raise ConfigError(f"--output must end in {', '.join(PICTURES)}", received=str(output))
+    from kerasvision.training.probes.activations import activations_of
+
+    with _in_memory(name):
+        found = activations_of(name, image_shape=image_shape, num_classes=classes, folder=images, seed=seed, **options)
+    numbers = ("units", "mean", "deviation", "dead")
+    table = table_of("layer", *numbers, right=numbers)
+    for line in found.table.itertuples():
+        table.add_row(str(line.layer), f"{line.units:,}", f"{line.mean:.3g}", f"{line.deviation:.3g}", f"{line.dead:.1%}")
+    print_whole(table)
+    typer.echo(found.text)
+    if output is not None:
+        found.save(output)
+        typer.echo(f"drawn: {output}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import introspection, lookup
 from kerasvision.config.base import Dependent
 from kerasvision.config.keras_files import file_fault, hdf5_fault
+from kerasvision.config.network_options import check_units
 from kerasvision.config.packaged import packaged_file
 from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET, origin_of
 from kerasvision.config.search import Scalar
@@ -34,7 +35,7 @@ class Model(Dependent):
         ".safetensors or .pth file of torchvision or timm, or of the .keras file of an earlier training; None: random "
         "initialisation",
     )
-    options: dict[str, Scalar] = Field(
+    options: dict[str, Scalar | tuple[Scalar, ...]] = Field(
         default_factory=dict, description="keyword arguments of the network's builder, such as activation"
     )
 
@@ -77,6 +78,8 @@ class Model(Dependent):
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
         if name in lookup.OPTION_CHECKS:
             lookup.OPTION_CHECKS.load(name)(self.options)
+        elif ":" not in name and name not in lookup.OF_KERAS:
+            check_units(name, self.options)
         return self
 
     @property

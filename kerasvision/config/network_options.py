@@ -1,4 +1,4 @@
-"""Which values the options of detectors and of the localizer can have, checked without Keras.
+"""Which values the options of networks can have, checked without Keras.
 
 So a pipeline file is rejected when it is read, not when the trainer builds the network, which makes the same checks.
 """
@@ -13,7 +13,15 @@ from kerasvision.lookup import did_you_mean
 HeadNorm = Literal["group", "batch", "none"]
 Distances = Literal["relu", "exp"]
 Pooling = Literal["mean", "flatten"]
-Activation = Literal["sigmoid", "linear"]
+# Of the localizer's corners.
+Squashing = Literal["sigmoid", "linear"]
+# `kerasvision.models.units` says what each of these is.
+Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout"]
+Initialization = Literal["small_normal", "xavier", "he", "zeros", "sparse"]
+
+# Where a norm or a sum stands between the convolution and the activation, there are no two sums to choose the larger from.
+_MAXOUT = ("mlp", "lenet5", "alexnet", "alexnet_2012", "nin")
+_PAPERS = {"alexnet_2012": ("paper",)}
 
 # A larger factor than this on the channels of a backbone is a mistake.
 _WIDEST = 16
@@ -39,11 +47,54 @@ def check_retinanet(options: Mapping[str, Any]) -> None:
 def check_localizer(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `localizer` with a value that it cannot have; options may be missing."""
     _check_choice("localizer", "pooling", options, get_args(Pooling))
-    _check_choice("localizer", "activation", options, get_args(Activation))
+    _check_choice("localizer", "activation", options, get_args(Squashing))
     dropout = options.get("dropout", 0.0)
     if not _is_number(dropout) or not 0 <= dropout < 1:
         raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
     _check_flag(options, "class_logits")
+
+
+def check_mlp(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `mlp` with a value that it cannot have; options may be missing."""
+    check_units("mlp", options)
+    hidden_widths(options.get("hidden", 1))
+    dropout = options.get("dropout", 0.0)
+    if not _is_number(dropout) or not 0 <= dropout < 1:
+        raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
+
+
+def check_units(network: str, options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an activation or an initialization that a network of `kerasvision.models` does not have.
+
+    >>> check_units("resnet18", {"activation": "leaky"})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: resnet18 has no activation 'leaky'; did you mean 'leaky_relu'?
+    """
+    activations = [name for name in get_args(Activation) if name != "maxout" or network in _MAXOUT]
+    _check_choice(network, "activation", options, activations)
+    if options.get("initialization") is not None:
+        choices = (*get_args(Initialization), *_PAPERS.get(network, ()))
+        _check_choice(network, "initialization", options, choices)
+
+
+def hidden_widths(hidden: object) -> tuple[int, ...]:
+    """The widths of the hidden layers of `mlp`: one number, or a number for each layer.
+
+    Raises:
+        ConfigError: the value is neither, or a number is below 1.
+
+    >>> hidden_widths(512), hidden_widths((512, 256))
+    ((512,), (512, 256))
+    """
+    widths = tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
+    if not widths or any(type(width) is not int or width < 1 for width in widths):
+        raise ConfigError(
+            "hidden must be a positive integer, or one for each hidden layer",
+            received=hidden,
+            hint="set hidden=512 or hidden=(512, 256); a network without hidden layers is linear",
+        )
+    return widths
 
 
 def level_numbers(levels: object) -> range:

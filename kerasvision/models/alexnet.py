@@ -26,7 +26,9 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.models.blocks import check_choice, check_share, conv_relu, dense_logits
+from kerasvision.config.network_options import Activation, Initialization
+from kerasvision.models.blocks import check_share, conv_relu, dense_logits
+from kerasvision.models.units import initialized, units_chosen
 
 # Section 5: a unit with a bias of one starts with a positive output, and so with a gradient.
 _BIASES_OF_ONE = {"layer2_conv", "layer4_conv", "layer5_conv", "hidden1_dense", "hidden2_dense"}
@@ -91,7 +93,14 @@ def convolutions(image: KerasTensor, *, groups: int, norm: Callable[..., KerasTe
     return {"c2": c2, "c3": c3, "c4": c4, "c5": c5}
 
 
-def alexnet(*, image_shape: tuple[int, int, int], num_classes: int | None, dropout: float = 0.5) -> keras.Model:
+def alexnet(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    dropout: float = 0.5,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
+) -> keras.Model:
     """AlexNet in one stream, without norms: 50,844,008 trainable weights and 1.010 GMACs at 224 x 224 x 3, 1000 classes.
 
     At 224 x 224 the maps are 54, 26, 12 and 5 pixels wide. (torchvision's "alexnet", of Krizhevsky, 2014, is narrower.)
@@ -100,20 +109,24 @@ def alexnet(*, image_shape: tuple[int, int, int], num_classes: int | None, dropo
         image_shape: (height, width, channels), at least 67 x 67 pixels.
         num_classes: how many logits; None gives the backbone.
         dropout: share of each hidden layer's units that training drops, in [0, 1).
+        activation: of all hidden units, see `units`.
+        initialization: of all kernels, see `units`; None: as `conv` and `dense_relu` say.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
         strides 4, 8, 16, 32 and 96, 256, 256, 256 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1).
+        ConfigError: dropout outside [0, 1), or an unknown activation or initialization.
 
     >>> alexnet(image_shape=(224, 224, 1), num_classes=None).output["c5"].shape
     (None, 5, 5, 256)
     """
     image = keras.Input(image_shape, name="image")
-    maps = convolutions(image, groups=1, norm=no_norm)
-    return _model("alexnet", image, maps, num_classes=num_classes, dropout=dropout)
+    with units_chosen("alexnet", activation=activation, initialization=initialization):
+        maps = convolutions(image, groups=1, norm=no_norm)
+        model = _model("alexnet", image, maps, num_classes=num_classes, dropout=dropout)
+    return initialized(model, initialization)
 
 
 def alexnet_2012(
@@ -121,7 +134,8 @@ def alexnet_2012(
     image_shape: tuple[int, int, int],
     num_classes: int | None,
     dropout: float = 0.5,
-    initialization: Literal["he", "paper"] = "he",
+    activation: Activation = "relu",
+    initialization: Initialization | Literal["paper"] | None = None,
 ) -> keras.Model:
     """AlexNet of the paper: 60,965,224 trainable weights and 0.724 GMACs at 227 x 227 x 3 and 1000 classes.
 
@@ -131,27 +145,29 @@ def alexnet_2012(
         image_shape: (height, width, channels), at least 67 x 67 pixels.
         num_classes: how many logits; None gives the backbone.
         dropout: share of each hidden layer's units that training drops, in [0, 1).
-        initialization: "he" as in every other network here, or "paper", section 5: weights of deviation 0.01; biases of
-            one in layers 2, 4 and 5 and both hidden layers, and of zero elsewhere.
+        activation: of all hidden units, see `units`.
+        initialization: of all kernels, see `units`; None: as `conv` and `dense_relu` say. "paper" is that of section 5:
+            weights of deviation 0.01; biases of one in layers 2, 4 and 5 and both hidden layers, and of zero elsewhere.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
         strides 4, 8, 16, 32 and 96, 256, 256, 256 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1), or another initialization.
+        ConfigError: dropout outside [0, 1), or an unknown activation or initialization.
 
     >>> alexnet_2012(image_shape=(227, 227, 3), num_classes=None).output["c5"].shape
     (None, 6, 6, 256)
     """
-    check_choice("alexnet_2012", "initialization", initialization, ("he", "paper"))
     image = keras.Input(image_shape, name="image")
-    maps = convolutions(image, groups=2, norm=response_norm)
-    model = _model("alexnet_2012", image, maps, num_classes=num_classes, dropout=dropout)
+    with units_chosen("alexnet_2012", activation=activation, initialization=initialization):
+        maps = convolutions(image, groups=2, norm=response_norm)
+        model = _model("alexnet_2012", image, maps, num_classes=num_classes, dropout=dropout)
     _name_powers(model)
     if initialization == "paper":
         _start_as_in_section_5(model)
-    return model
+        return model
+    return initialized(model, initialization)
 
 
 def _model(

@@ -1,5 +1,7 @@
 """What the families share: convolution, batch normalisation, the head, and the checks of options.
 
+A ReLU is said where a builder with the option `activation` may have chosen another activation; see `units`.
+
 Layers are named from the outside in, with the paper's words for the parts: "stage3_block1_conv2". The network names every
 layer, so that two builds of one network in one process have the same names.
 """
@@ -13,6 +15,7 @@ from keras import KerasTensor, layers
 
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import did_you_mean
+from kerasvision.models.units import activated, unit
 from kerasvision.ops.normalization import fused
 
 # The constants for `batch_norm` with which keras.applications trained its ResNets and DenseNets.
@@ -108,8 +111,7 @@ def conv_norm_relu(x: KerasTensor, *, norm: Norm, name: str, **options: Any) -> 
 
 def norm_relu(x: KerasTensor, *, norm: Norm, name: str, number: int | str = "") -> KerasTensor:
     """Norm, ReLU: layers "<name>_norm<number>" and "<name>_relu<number>"; float32 (N, H, W, C) in and out."""
-    x = norm(name=f"{name}_norm{number}")(x)
-    return layers.ReLU(name=f"{name}_relu{number}")(x)
+    return activated(norm(name=f"{name}_norm{number}")(x), name=name, number=number)
 
 
 def conv_relu(x: KerasTensor, *, name: str, **options: Any) -> KerasTensor:
@@ -117,13 +119,16 @@ def conv_relu(x: KerasTensor, *, name: str, **options: Any) -> KerasTensor:
 
     From float32 (N, H, W, C) to (N, H', W', width); `options` are those of `conv`, which states H' and W'.
     """
-    return layers.ReLU(name=f"{name}_relu")(conv(x, bias=True, **options, name=f"{name}_conv"))
+    return unit(lambda layer: conv(x, bias=True, **options, name=layer), name=name, kind="conv")
 
 
 def dense_relu(x: KerasTensor, *, width: int, name: str) -> KerasTensor:
     """A dense layer with bias, ReLU: float32 (N, C) to (N, width), by layers "<name>_dense" and "<name>_relu"."""
-    x = layers.Dense(width, kernel_initializer=he_normal("fan_in"), name=f"{name}_dense")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+
+    def dense(layer: str) -> KerasTensor:
+        return layers.Dense(width, kernel_initializer=he_normal("fan_in"), name=layer)(x)
+
+    return unit(dense, name=name, kind="dense")
 
 
 def logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTensor:
@@ -134,9 +139,9 @@ def logits(x: KerasTensor, *, num_classes: int, name: str = "logits") -> KerasTe
     return logits_layer(num_classes, name=name)(x)
 
 
-def logits_layer(num_classes: int, *, name: str = "logits") -> layers.Dense:
+def logits_layer(num_classes: int, *, bias: bool = True, name: str = "logits") -> layers.Dense:
     """The layer of `logits`."""
-    return layers.Dense(num_classes, dtype=keras.config.floatx(), name=name)
+    return layers.Dense(num_classes, use_bias=bias, dtype=keras.config.floatx(), name=name)
 
 
 def map_logits(

@@ -15,7 +15,7 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.config.network_options import Activation, Pooling, check_localizer
+from kerasvision.config.network_options import Pooling, Squashing, check_localizer
 from kerasvision.errors import ConfigError
 from kerasvision.models.backbones import backbone_network, last_map
 from kerasvision.models.blocks import logits
@@ -27,7 +27,7 @@ def localizer(
     num_classes: int | None,
     backbone: str | keras.Model = "resnet18",
     pooling: Pooling = "mean",
-    activation: Activation = "sigmoid",
+    activation: Squashing = "sigmoid",
     class_logits: bool = True,
     dropout: float = 0.0,
     width: float | None = None,
@@ -74,7 +74,7 @@ def localizer(
     return keras.Model(network.input, answers, name="localizer")
 
 
-def _box(x: KerasTensor, activation: Activation) -> KerasTensor:
+def _box(x: KerasTensor, activation: Squashing) -> KerasTensor:
     """A dense layer from float32 (N, C) to (N, 4), which begins near the middle half of the image: 1/4, 1/4, 3/4, 3/4.
 
     A box without an area, or with its corners exchanged, has an IoU of 0 with every other box, and may get no gradient. It

@@ -18,7 +18,9 @@ The sizes are those of https://d2l.ai/chapter_convolutional-modern/nin.html. The
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.models.blocks import check_share, conv_relu
+from kerasvision.models.units import initialized, units_chosen
 
 
 def block(x: KerasTensor, *, width: int, kernel: int, name: str, **options: int | str) -> KerasTensor:
@@ -39,27 +41,42 @@ def block(x: KerasTensor, *, width: int, kernel: int, name: str, **options: int 
     return conv_relu(x, width=width, kernel=1, name=f"{name}_mlp2")
 
 
-def nin(*, image_shape: tuple[int, int, int], num_classes: int | None, dropout: float = 0.5) -> keras.Model:
+def nin(
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    dropout: float = 0.5,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
+) -> keras.Model:
     """NiN: 7,439,608 trainable weights and 0.966 GMACs at 224 x 224 x 3 and 1000 classes.
 
-    A logit is a mean of ReLUs, so no logit is negative.
+    A logit is a mean of ReLUs, so no logit is negative, unless `activation` is another one.
 
     Args:
         image_shape: (height, width, channels), at least 67 x 67 pixels.
         num_classes: how many logits; None gives the backbone.
         dropout: share of the last pooling's values that training drops, in [0, 1).
+        activation: of all hidden units, see `units`.
+        initialization: of all kernels, see `units`; None: as `conv` says.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
         strides 4, 8, 16, 32 and 96, 256, 384, 384 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1).
+        ConfigError: dropout outside [0, 1), or an unknown activation or initialization.
 
     >>> nin(image_shape=(224, 224, 1), num_classes=10).count_params()
     1992166
     """
     check_share("dropout", dropout)
+    with units_chosen("nin", activation=activation, initialization=initialization):
+        model = _nin(image_shape, num_classes, dropout=dropout)
+    return initialized(model, initialization)
+
+
+def _nin(image_shape: tuple[int, int, int], num_classes: int | None, *, dropout: float) -> keras.Model:
     image = keras.Input(image_shape, name="image")
     c2 = block(image, width=96, kernel=11, stride=4, padding="valid", name="block1")
     x = layers.MaxPooling2D(3, strides=2, name="block1_pool")(c2)

@@ -38,9 +38,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, conv, pooled_network
 from kerasvision.models.families import options_of
+from kerasvision.models.units import activated, initialized, units_chosen
 
 Layout = Literal["torchvision", "paper", "keras"]
 # float32 (N, H, W, C), and keywords -> float32 (N, H / stride, W / stride, width).
@@ -75,12 +77,12 @@ def basic_block(
     """
     y = conv(x, width=width, kernel=3, stride=stride, dilation=dilations[0], name=f"{name}_conv1")
     y = norm(name=f"{name}_norm1")(y)
-    y = layers.ReLU(name=f"{name}_relu1")(y)
+    y = activated(y, name=name, number=1)
     y = conv(y, width=width, kernel=3, dilation=dilations[1], name=f"{name}_conv2")
     y = norm(gamma_initializer=last_gamma, name=f"{name}_norm2")(y)
     around = shortcut(x, width=width, stride=stride, name=f"{name}_shortcut")
     y = layers.Add(name=f"{name}_add")([y, around])
-    return layers.ReLU(name=f"{name}_relu2")(y)
+    return activated(y, name=name, number=2)
 
 
 def bottleneck(
@@ -105,15 +107,15 @@ def bottleneck(
     stride1, stride2, dilation = (1, stride, dilations[0]) if layout == "torchvision" else (stride, 1, dilations[1])
     y = conv(x, width=width, kernel=1, stride=stride1, name=f"{name}_conv1")
     y = norm(name=f"{name}_norm1")(y)
-    y = layers.ReLU(name=f"{name}_relu1")(y)
+    y = activated(y, name=name, number=1)
     y = conv(y, width=width, kernel=3, stride=stride2, dilation=dilation, name=f"{name}_conv2")
     y = norm(name=f"{name}_norm2")(y)
-    y = layers.ReLU(name=f"{name}_relu2")(y)
+    y = activated(y, name=name, number=2)
     y = conv(y, width=4 * width, kernel=1, name=f"{name}_conv3")
     y = norm(gamma_initializer=last_gamma, name=f"{name}_norm3")(y)
     around = shortcut(x, width=4 * width, stride=stride, name=f"{name}_shortcut")
     y = layers.Add(name=f"{name}_add")([y, around])
-    return layers.ReLU(name=f"{name}_relu3")(y)
+    return activated(y, name=name, number=3)
 
 
 def projection(x: KerasTensor, *, width: int, stride: int, norm: Norm, name: str) -> KerasTensor:
@@ -174,8 +176,8 @@ def imagenet_maps(
     w2, w3, w4, w5 = (round(width * channels) for channels in (64, 128, 256, 512))
     x = conv(image, width=w2, kernel=7, stride=2, name="stem_conv")
     x = norm(name="stem_norm")(x)
-    x = layers.ReLU(name="stem_relu")(x)
-    # No value is negative here, so a border of zeros has the same effect as the intended border of minus infinity.
+    x = activated(x, name="stem")
+    # After a ReLU no value is negative, so a border of zeros has the same effect as the intended border of minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
     maps = {"c2": stage(x, level=2, blocks=blocks[0], width=w2, stride=1, block=block)}
@@ -213,6 +215,8 @@ def resnet(
     output_stride: Literal[8, 16, 32] = 32,
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """The network of a column of table 1, with the options that all columns share.
@@ -227,6 +231,8 @@ def resnet(
         output_stride: the stride of the last map: 8, 16 or 32. Under 32, levels "c5" and "c4" have this stride too.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`; None: as `conv` says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -234,7 +240,8 @@ def resnet(
         strides 4, 8, 16, 32 and `width` times 64, 128, 256, 512 channels, with bottlenecks four times as many.
 
     Raises:
-        ConfigError: another layout or output stride; dropout outside [0, 1); width under 1/64.
+        ConfigError: another layout or output stride; dropout outside [0, 1); width under 1/64; an unknown activation
+            or initialization.
     """
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the stem has 64 times as many channels", received=width)
@@ -244,8 +251,9 @@ def resnet(
     unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
     block = partial(unit, shortcut=partial(projection, norm=norm), norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block, width=width, output_stride=output_stride)
-    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+    with units_chosen(depth.name, activation=activation, initialization=initialization):
+        maps = imagenet_maps(image, blocks=depth.blocks, norm=norm, block=block, width=width, output_stride=output_stride)
+    return initialized(pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout), initialization)
 
 
 @options_of(resnet)

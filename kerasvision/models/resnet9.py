@@ -18,8 +18,10 @@ Two things differ from the author's network: its logits have no bias and are div
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import Norm, batch_norm, check_share, conv, conv_norm_relu, logits, norm_relu
+from kerasvision.models.units import initialized, units_chosen
 
 
 def residual_pair(x: KerasTensor, *, norm: Norm, name: str) -> KerasTensor:
@@ -62,6 +64,8 @@ def resnet9(
     num_classes: int | None,
     width: float = 1.0,
     dropout: float = 0.0,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """ResNet-9: 6,573,130 trainable weights and 379.3 MMACs at 32 x 32 x 3 and 10 classes.
@@ -74,6 +78,8 @@ def resnet9(
         num_classes: how many logits; None gives the backbone.
         width: factor on the author's channels of the convolutions, at least 1/64.
         dropout: share of the pooled features that training drops, in [0, 1).
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`; None: as `conv` says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -81,7 +87,7 @@ def resnet9(
         strides 1, 2, 4, 8 and `width` times 64, 128, 256, 512 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1), or width under 1/64.
+        ConfigError: dropout outside [0, 1), width under 1/64, or an unknown activation or initialization.
 
     >>> resnet9(image_shape=(28, 28, 1), num_classes=None, width=0.25).output["c3"].shape
     (None, 3, 3, 128)
@@ -90,9 +96,11 @@ def resnet9(
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the stem has 64 times as many channels", received=width)
     image = keras.Input(image_shape, name="image")
-    maps = resnet9_maps(image, width=width, norm=batch_norm(synchronized=synchronized))
+    with units_chosen("resnet9", activation=activation, initialization=initialization):
+        maps = resnet9_maps(image, width=width, norm=batch_norm(synchronized=synchronized))
     if num_classes is None:
-        return keras.Model(image, maps, name="resnet9")
+        return initialized(keras.Model(image, maps, name="resnet9"), initialization)
     x = layers.GlobalMaxPooling2D(name="pool")(maps["c3"])
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(image, logits(x, num_classes=num_classes), name="resnet9")
+    model = keras.Model(image, logits(x, num_classes=num_classes), name="resnet9")
+    return initialized(model, initialization)

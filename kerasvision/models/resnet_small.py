@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.models.blocks import Norm, batch_norm, conv, pooled_network
 from kerasvision.models.families import options_of
 from kerasvision.models.resnet import Block, basic_block, last_gamma, stage
+from kerasvision.models.units import activated, initialized, units_chosen
 
 
 def zero_padding(x: KerasTensor, *, width: int, stride: int, name: str) -> KerasTensor:
@@ -51,7 +53,7 @@ def cifar_maps(image: KerasTensor, *, blocks: int, norm: Norm, block: Block) -> 
     """
     x = conv(image, width=16, kernel=3, name="stem_conv")
     x = norm(name="stem_norm")(x)
-    x = layers.ReLU(name="stem_relu")(x)
+    x = activated(x, name="stem")
     c0 = stage(x, level=0, blocks=blocks, width=16, stride=1, block=block)
     c1 = stage(c0, level=1, blocks=blocks, width=32, stride=2, block=block)
     c2 = stage(c1, level=2, blocks=blocks, width=64, stride=2, block=block)
@@ -78,6 +80,8 @@ def cifar_resnet(
     num_classes: int | None,
     zero_init_last_gamma: bool = False,
     dropout: float = 0.0,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """The network of that depth, with the options that all depths share.
@@ -88,6 +92,8 @@ def cifar_resnet(
         num_classes: how many logits; None gives the backbone.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`; None: as `conv` says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -95,13 +101,14 @@ def cifar_resnet(
         strides 1, 2, 4 and 16, 32, 64 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1).
+        ConfigError: dropout outside [0, 1), or an unknown activation or initialization.
     """
     norm = batch_norm(synchronized=synchronized)
     block = partial(basic_block, shortcut=zero_padding, norm=norm, last_gamma=last_gamma(zero_init_last_gamma))
     image = keras.Input(image_shape, name="image")
-    maps = cifar_maps(image, blocks=depth.blocks, norm=norm, block=block)
-    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+    with units_chosen(depth.name, activation=activation, initialization=initialization):
+        maps = cifar_maps(image, blocks=depth.blocks, norm=norm, block=block)
+    return initialized(pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout), initialization)
 
 
 @options_of(cifar_resnet)

@@ -29,6 +29,31 @@ LITE_SOURCE = "timm and efficientnet-lite-pytorch"
 
 NETWORKS = (
     Network(
+        name="linear",
+        family="linear",
+        paper="cs231n, linear classification",
+        url="https://cs231n.github.io/linear-classify/",
+        smallest_side=1,
+        flattens=True,
+        figures=(
+            Figure((28, 28, 1), 10, D2L, 7_850),
+            # A matrix of 10 x 3073, with the bias as its last column.
+            Figure((32, 32, 3), 10, "cs231n", 30_730),
+        ),
+    ),
+    Network(
+        name="mlp",
+        family="mlp",
+        paper="cs231n, neural networks, part 1, as in Dive into Deep Learning, section 5.2",
+        url="https://cs231n.github.io/neural-networks-1/",
+        smallest_side=1,
+        flattens=True,
+        figures=(
+            Figure((28, 28, 1), 10, INDEPENDENT, 407_050),
+            Figure((28, 28, 1), 10, D2L, 203_530, options={"hidden": 256}),
+        ),
+    ),
+    Network(
         name="lenet5",
         family="lenet",
         paper="LeCun et al., 1998, figure 2, as in Dive into Deep Learning, section 7.6",

@@ -20,10 +20,12 @@ from typing import Any, NamedTuple
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import Norm, check_share, conv, dense_logits
 from kerasvision.models.blocks import batch_norm as make_batch_norm
 from kerasvision.models.families import options_of
+from kerasvision.models.units import activated, initialized, units_chosen
 
 
 def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
@@ -33,7 +35,7 @@ def block(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
 
 
 def convs(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: str) -> KerasTensor:
-    """`repeats` 3x3 convolutions, each followed by the norm, if there is one, and a ReLU.
+    """`repeats` 3x3 convolutions, each followed by the norm, if there is one, and a ReLU or the activation that was chosen.
 
     Args:
         x: float32 (N, H, W, C).
@@ -50,7 +52,7 @@ def convs(x: KerasTensor, *, repeats: int, width: int, norm: Norm | None, name: 
         x = conv(x, width=width, kernel=3, bias=True, name=f"{name}_conv{number}")
         if norm:
             x = norm(name=f"{name}_norm{number}")(x)
-        x = layers.ReLU(name=f"{name}_relu{number}")(x)
+        x = activated(x, name=name, number=number)
     return x
 
 
@@ -96,6 +98,8 @@ def vgg(
     batch_norm: bool = False,
     width: float = 1.0,
     dropout: float = 0.5,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """The network of a column of table 1, with the options that all columns share.
@@ -107,6 +111,8 @@ def vgg(
         batch_norm: normalise between each convolution and its ReLU.
         width: factor on the paper's channels of the convolutions, at least 1/64.
         dropout: share of each hidden layer's units that training drops, in [0, 1).
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`; None: as `conv` and `dense_relu` say.
         synchronized: with norms, normalise by the whole batch instead of each replica's part of it; see
             `blocks.batch_norm`.
 
@@ -115,18 +121,21 @@ def vgg(
         "c5"} of strides 2, 4, 8, 16, 32 and `width` times 64, 128, 256, 512, 512 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1), or width under 1/64.
+        ConfigError: dropout outside [0, 1), width under 1/64, or an unknown activation or initialization.
     """
     check_share("dropout", dropout)
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the first block has 64 times as many channels", received=width)
     image = keras.Input(image_shape, name="image")
     norm = make_batch_norm(synchronized=synchronized) if batch_norm else None
-    maps = blocks(image, repeats=column.repeats, width=width, norm=norm)
-    if num_classes is None:
-        return keras.Model(image, maps, name=column.name)
-    logits = dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout)
-    return keras.Model(image, logits, name=column.name)
+    with units_chosen(column.name, activation=activation, initialization=initialization):
+        maps = blocks(image, repeats=column.repeats, width=width, norm=norm)
+        if num_classes is None:
+            model = keras.Model(image, maps, name=column.name)
+        else:
+            logits = dense_logits(maps["c5"], num_classes=num_classes, dropout=dropout)
+            model = keras.Model(image, logits, name=column.name)
+    return initialized(model, initialization)
 
 
 @options_of(vgg)

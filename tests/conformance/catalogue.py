@@ -140,10 +140,14 @@ SMALL_CAPTIONER = {"backbone": "resnet9", "width": 0.125, "max_length": 3, "embe
 LINEAR = r"_project_norm/beta|(_expand|final)_norm/moving_mean"
 
 NETWORKS = [
+    Network("linear", (8, 8, 3)),
+    Network("mlp", (8, 8, 3), {"hidden": 16}),
+    Network("mlp", (8, 8, 3), {"hidden": (16, 8), "activation": "maxout"}),
     Network("lenet5", (28, 28, 1), everywhere=True),
     Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}),
     Network("alexnet", (67, 67, 3), {"dropout": 0.0}),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}),
+    Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0, "activation": "maxout", "initialization": "he"}, slow=True),
     Network("vgg11", (32, 32, 3), SMALL_VGG),
     Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, idle=r"_conv\d/bias"),
     Network("vgg13", (32, 32, 3), SMALL_VGG, slow=True),
@@ -170,6 +174,7 @@ NETWORKS = [
     Network("resnet56", (16, 16, 3), slow=True),
     Network("resnet110", (16, 16, 3), slow=True),
     Network("resnet9", (16, 16, 3), {"width": 0.125}),
+    Network("resnet9", (16, 16, 3), {"width": 0.125, "activation": "elu", "initialization": "xavier"}, slow=True),
     Network("resnet18_v2", (32, 32, 3), shorter=SHORT_18_V2),
     Network("resnet18_v2", (32, 32, 3), slow=True),
     Network("resnet34_v2", (32, 32, 3), slow=True),
