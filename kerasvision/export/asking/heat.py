@@ -30,13 +30,11 @@ from kerasvision.models.converting import cell_stride, fully_convolutional
 from kerasvision.models.saved import load_network
 from kerasvision.ops.images import decode_image
 from kerasvision.served.signatures import TRANSFORM_FILE
+from kerasvision.tasks.heat import painted
 
 # The shorter side of an image is made this many times that of the network's images. A long image is made smaller if its area
 # would be more than this many times theirs.
 SIDES, MOST_AREA = 2, 32
-RED = (255, 0, 0)
-# Of red, where the class is certain.
-OPACITY = 0.7
 
 
 class HeatMap:
@@ -142,28 +140,3 @@ class HeatPictures(PictureFolder):
         """A line about how many pictures show which class."""
         of_classes = ", ".join(f"{label} {count:,}" for label, count in self._labels.most_common())
         return super().finish() + (f" ({of_classes})" if of_classes else "")
-
-
-def painted(image: Image.Image, heat: np.ndarray, *, middles: tuple[np.ndarray, np.ndarray]) -> Image.Image:
-    """An RGB image, redder where a map is larger.
-
-    Args:
-        image: RGB.
-        heat: float (h, w) in [0, 1].
-        middles: float (h,) and (w,) in [0, 1], where in the image its rows and columns lie. Between them it is interpolated,
-            beyond the first and the last it stays the same.
-
-    >>> half = painted(Image.new("RGB", (4, 1)), np.array([[0.0, 1.0]]), middles=(np.array([0.5]), np.array([0.25, 0.75])))
-    >>> [half.getpixel((x, 0))[0] for x in range(4)]
-    [0, 45, 134, 178]
-    """
-    rows, columns = (
-        _shares((np.arange(side) + 0.5) / side, middle) for side, middle in zip(image.size[::-1], middles, strict=True)
-    )
-    opacity = np.rint(255 * OPACITY * np.clip(rows @ heat @ columns.T, 0, 1)).astype(np.uint8)
-    return Image.composite(Image.new("RGB", image.size, RED), image, Image.fromarray(opacity))
-
-
-def _shares(places: np.ndarray, middles: np.ndarray) -> np.ndarray:
-    """float64 (places, middles): the share of each middle in each place between two of them."""
-    return np.stack([np.interp(places, middles, one) for one in np.eye(len(middles))], axis=1)
