@@ -345,6 +345,8 @@ STAGES = Table(
         "exporter": "kerasvision.pipeline.stages.exporter:exporter",
         "simple_models": "kerasvision.pipeline.stages.simple_models:simple_models",
         "evaluator": "kerasvision.pipeline.stages.evaluator:evaluator",
+        "fold_evaluator": "kerasvision.pipeline.stages.fold_evaluator:fold_evaluator",
+        "cross_validation": "kerasvision.pipeline.stages.cross_validation:cross_validation",
         "infra_validator": "kerasvision.pipeline.stages.infra_validator:infra_validator",
         "final_plan": "kerasvision.pipeline.stages.final_plan:final_plan",
         "final_trainer": "kerasvision.pipeline.stages.final_trainer:final_trainer",

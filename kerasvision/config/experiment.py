@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, check_order, check_task
@@ -52,6 +52,14 @@ class Splits(Config):
         default=False,
         description="give every class its exact share in each split; images stay where an earlier run put them",
     )
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        le=50,
+        description="cross-validation: as many trainings, each judged on another of as many equal parts of the images, and "
+        "the mean and deviation of their scores; instead of the share `test`. The next part is the validation split, unless "
+        "`validation` is 0. None: one training",
+    )
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> "Splits":
@@ -59,7 +67,16 @@ class Splits(Config):
             raise ValueError(
                 f"validation + test must be less than 1; received validation={self.validation}, test={self.test}"
             )
+        if self.folds == 2 and self.validation:
+            raise ValueError(
+                "two folds leave no images to train on beside a test and a validation split; set folds to 3 or more, or "
+                f"validation=0; received folds={self.folds}, validation={self.validation}"
+            )
         return self
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "folds" or value is not None}
 
 
 class Ingest(Config):
@@ -210,6 +227,16 @@ class Experiment(Config):
                 task, source = type(self.task).__name__, type(self.source).__name__
                 needed = what.replace("_", " ")
                 raise ConfigError(f"{task} requires {needed}, but this {source} source gives none", hint=way)
+        return self
+
+    @model_validator(mode="after")
+    def _folds_are_trained_with_the_same_settings(self) -> "Experiment":
+        if self.splits.folds is not None and self.search is not None:
+            raise ConfigError(
+                "a search with splits.folds would choose settings on the images of the other folds, which judge them",
+                received=self.splits.folds,
+                hint="search without splits.folds, write what it finds into the file, and cross-validate that",
+            )
         return self
 
     @model_validator(mode="after")

@@ -6,9 +6,9 @@ rerun the training.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
@@ -26,11 +26,16 @@ from kerasvision.config.training import Training
 
 
 class ExampleGenSettings(Config):
-    """The source, the splits and what to do with bad images."""
+    """The source, the splits and what to do with bad images; with `splits.folds`, also which fold is the test split."""
 
     source: Source = Field(description="the experiment's source")
     splits: Splits = Field(description="the experiment's splits")
     ingest: Ingest = Field(description="the experiment's ingest")
+    fold: int | None = Field(default=None, ge=1, description="cross-validation: the fold that is the test split, from 1")
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "fold" or value is not None}
 
 
 class SchemaGenSettings(Config):
@@ -123,6 +128,14 @@ class InfraValidatorSettings(Config):
     serving: Serving = Field(description="the experiment's serving")
 
 
+class CrossValidationSettings(Config):
+    """Which fold is added, and what is pushed."""
+
+    fold: int = Field(ge=1, description="the fold that is added, from 1")
+    folds: int = Field(ge=2, description="the experiment's splits.folds")
+    final: bool = Field(description="whether the experiment pushes a network that is trained on all images")
+
+
 class PusherSettings(Config):
     """The folder name under saved_models."""
 
@@ -153,7 +166,9 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
     e, task, training = experiment, experiment.task.without_added_metrics(), experiment.training.without_final()
     trainer = TrainerSettings(task=task, model=e.model, training=training, augment=e.augment)
     settings: dict[str, Config | None] = {
-        "example_gen": ExampleGenSettings(source=e.source, splits=e.splits, ingest=e.ingest),
+        "example_gen": ExampleGenSettings(
+            source=e.source, splits=e.splits, ingest=e.ingest, fold=None if e.splits.folds is None else 1
+        ),
         "statistics_gen": None,
         "schema_gen": SchemaGenSettings(schema_file=e.schema_file, requires=e.task.requires),
         "example_validator": None,
@@ -180,3 +195,21 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
             "final_infra_validator": settings["infra_validator"],
         }
     return settings
+
+
+def fold_settings(experiment: Experiment, fold: int) -> dict[str, Config | None]:
+    """The settings of the stages that run again for a fold from 2 on, and of `cross_validation`, which adds any fold.
+
+    Its evaluator gets no rules: the gate judges the network of the first fold, which is the one that may be pushed.
+    """
+    settings = stage_settings(experiment)
+    folds = experiment.splits.folds or fold
+    again = {name: settings[name] for name in ("transform", "trainer", "exporter")}
+    return {
+        **again,
+        "example_gen": ExampleGenSettings(
+            source=experiment.source, splits=experiment.splits, ingest=experiment.ingest, fold=fold
+        ),
+        "fold_evaluator": EvaluatorSettings(task=experiment.task, evaluation=experiment.evaluation, gate=Gate()),
+        "cross_validation": CrossValidationSettings(fold=fold, folds=folds, final=experiment.training.final is not None),
+    }

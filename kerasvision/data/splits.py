@@ -34,6 +34,7 @@ def assign_splits(
     tags: Sequence[tuple[str, ...]] | None = None,
     used: Sequence[bool] | None = None,
     previous: Mapping[str, str] | None = None,
+    fold: int | None = None,
 ) -> list[tuple[str, str]]:
     """(split, fault) of every image; the fault is empty unless the image must not be used in its split.
 
@@ -60,6 +61,7 @@ def assign_splits(
         tags: the tags of each image; none if not given.
         used: whether each image will be used: the others are not leakage, and do not count in the shares.
         previous: SHA-256 -> the split that an earlier run with the same settings put the image in.
+        fold: with `splits.folds`, the fold that is the test split, from 1; the source must then have no splits.
 
     >>> assign_splits(["aa", "aa"], ["train", "test"], Splits())
     [('train', 'leakage: the same bytes are in test'), ('test', '')]
@@ -70,6 +72,10 @@ def assign_splits(
     shares = {TEST: 0.0 if TEST in brought else splits.test, VALIDATION: 0.0 if VALIDATION in brought else splits.validation}
     units = unit_numbers(digests, groups)
     places = _places(units, digests, groups, splits)
+    if fold is not None:
+        classes = _majority(units, labels or [""] * len(digests), used)
+        of_unit = fold_splits(folds_of(classes, places, splits=splits), splits=splits, fold=fold)
+        return [(of_unit.get(unit, TRAIN), "") for unit in units]
     of_unit = {unit: _split_at(position, shares) for unit, position in places.items()}
     if splits.stratify:
         free = [ok and own not in (VALIDATION, TEST) for ok, own in zip(used, given, strict=True)]
@@ -82,6 +88,39 @@ def assign_splits(
             of_unit |= _deal(classes, places, pinned, shares)
     decided = [own if own in (VALIDATION, TEST) else of_unit[unit] for own, unit in zip(given, units, strict=True)]
     return list(zip(decided, _leakage(decided, digests, groups, used), strict=True))
+
+
+def folds_of(classes: Mapping[int, str], places: Mapping[int, float], *, splits: Splits) -> dict[int, int]:
+    """Unit -> its fold, from 1.
+
+    The position of a unit gives its fold, so that a new image does not move old ones. With `splits.stratify`, the units of
+    each class go to the folds in turn, in the order of their positions; the next class begins where this one ends.
+
+    Args:
+        classes: unit -> its class, for the units that are used.
+        places: unit -> its position in [0, 1).
+        splits: `folds` and `stratify`.
+
+    >>> folds_of({7: "a", 8: "a", 9: "b"}, {7: 0.1, 8: 0.2, 9: 0.9}, splits=Splits(folds=3))
+    {7: 1, 8: 1, 9: 3}
+    >>> folds_of({7: "a", 8: "a", 9: "b"}, {7: 0.1, 8: 0.2, 9: 0.9}, splits=Splits(folds=3, stratify=True))
+    {7: 1, 8: 2, 9: 3}
+    """
+    folds = splits.folds or 1
+    if not splits.stratify:
+        return {unit: int(places[unit] * folds) + 1 for unit in classes}
+    in_turn = sorted(classes, key=lambda unit: (classes[unit], places[unit], unit))
+    return {unit: number % folds + 1 for number, unit in enumerate(in_turn)}
+
+
+def fold_splits(folds: Mapping[int, int], *, splits: Splits, fold: int) -> dict[int, str]:
+    """Unit -> split of the training that is judged on a fold. The next fold, after the last the first, is its validation.
+
+    >>> fold_splits({7: 1, 8: 2, 9: 3}, splits=Splits(folds=3), fold=3)
+    {7: 'validation', 8: 'train', 9: 'test'}
+    """
+    named = {fold: TEST} | ({fold % (splits.folds or 1) + 1: VALIDATION} if splits.validation else {})
+    return {unit: named.get(its, TRAIN) for unit, its in folds.items()}
 
 
 def unit_numbers(digests: Sequence[str], groups: Sequence[str]) -> list[int]:

@@ -155,7 +155,14 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
 
 
 def _headline(run: RunFacts) -> dict[str, object]:
-    """The main numbers, the task's headline metric first, of the evaluator or, before it has run, of the trainer."""
+    """The main numbers, the task's headline metric first, of the evaluator or, before it has run, of the trainer.
+
+    With cross-validation: mean and deviation of that metric.
+    """
+    joined = run.newest("CrossValidation")
+    if joined is not None and "headline" in joined.properties:
+        known = joined.properties
+        return {f"{known['headline']}, mean of {known['folds']} folds": known["mean"], "deviation": known["deviation"]}
     for kind in ("ModelEvaluation", MODEL):
         found = run.newest(kind)
         numbers = {k: v for k, v in found.properties.items() if isinstance(v, int | float)} if found else {}
@@ -274,11 +281,17 @@ def _lineage(run: RunFacts) -> dict[str, object] | None:
     return {"stages": run.stages} if run.stages else None
 
 
+def _folds(run: RunFacts) -> dict[str, object] | None:
+    found = run.newest("CrossValidation")
+    return None if found is None else _json(found.folder / "cross_validation.json")
+
+
 SECTIONS = {
     "verdict": ("Verdict", _verdict),
     "data": ("Data", _data),
     "training": ("Training", _training),
     "evaluation": ("Evaluation", _evaluation),
+    "folds": ("Cross-validation", _folds),
     "serving": ("Serving", _serving),
     "lineage": ("Lineage", _lineage),
 }

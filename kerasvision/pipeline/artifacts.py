@@ -294,6 +294,33 @@ class ModelEvaluation(Artifact):
         return self.uri / "evaluation.html"
 
 
+class CrossValidation(Artifact):
+    """Scores of the networks of several folds, each on its own fold.
+
+    ```
+    folds.csv                a row per fold and metric: fold, examples, metric, score
+    cross_validation.csv     a row per metric: metric, mean, deviation, folds
+    cross_validation.json    the same, and `served`: what is pushed
+    cross_validation.html    everything as a page
+    ```
+
+    Its properties: `folds`, how many it has; `headline`, the main metric, with `mean` and `deviation`.
+    """
+
+    TYPE_NAME = "CrossValidation"
+    FRONT = "cross_validation.html"
+
+    @property
+    def folds(self) -> Path:
+        """A row per fold and metric."""
+        return self.uri / "folds.csv"
+
+    @property
+    def record(self) -> Path:
+        """Mean and deviation of each metric, and what is pushed."""
+        return self.uri / "cross_validation.json"
+
+
 class ModelBlessing(Artifact):
     """Whether the model is good enough: an empty file `BLESSED`, `NOT_BLESSED` or `UNDECIDED`, and `verdict.json`.
 

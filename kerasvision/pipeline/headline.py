@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 
-EVALUATION, BLESSING, MODEL = "ModelEvaluation", "ModelBlessing", "Model"
+EVALUATION, BLESSING, MODEL, FOLDS = "ModelEvaluation", "ModelBlessing", "Model", "CrossValidation"
 
 
 @dataclass(frozen=True)
@@ -16,22 +16,36 @@ class Headline:
         metric: its name, such as `accuracy`.
         score: its value.
         split: the split on which the evaluator measured it.
+        deviation: of the scores of several folds, whose mean `score` is; None without cross-validation.
+        folds: how many of them there are; None without cross-validation.
     """
 
     metric: str
     score: float
     split: str
+    deviation: float | None = None
+    folds: int | None = None
 
     def __str__(self) -> str:
+        if self.deviation is not None:
+            return f"{self.metric} {self.score:.4f} +- {self.deviation:.4f} over {self.folds} folds"
         return f"{self.metric} {self.score:.4f} on {self.split}"
 
 
 def headline(executions: Iterable[ExecutionRecord]) -> Headline | None:
     """The main score of a run; None if it did not reach the evaluator, or the task names no headline metric.
 
+    With cross-validation: the mean over the folds that the run has evaluated.
+
     Args:
         executions: of the run.
     """
+    executions = list(executions)
+    for artifact in made(executions, FOLDS):
+        known = artifact.properties
+        if "headline" in known:
+            mean, deviation, folds = float(known["mean"]), float(known["deviation"]), int(known["folds"])
+            return Headline(str(known["headline"]), mean, "test", deviation, folds)
     for artifact in made(executions, EVALUATION):
         known = artifact.properties
         score = known.get(str(known.get("headline", "")))

@@ -25,7 +25,7 @@ from kerasvision.progress import BarState, Board, say
 # Stages that do not use a GPU. The others, including a user's own, run in the process that sees the GPUs, one at a time.
 WITHOUT_GPU = frozenset(
     f"kerasvision.pipeline.stages.{name}:{name}"
-    for name in ("example_gen", "schema_gen", "simple_models", "final_plan", "pusher")
+    for name in ("example_gen", "schema_gen", "simple_models", "cross_validation", "final_plan", "pusher")
 )
 # How often to check whether another run has finished a stage.
 SECONDS_BETWEEN_LOOKS = 0.2

@@ -6,7 +6,7 @@ from pathlib import Path
 from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
-from kerasvision.config.stages import stage_settings
+from kerasvision.config.stages import fold_settings, stage_settings
 from kerasvision.errors import GraphError
 from kerasvision.models.table import check_least_side
 from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, Previous
@@ -37,6 +37,7 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     schema = add("schema_gen", statistics=statistics).schema
     former = Previous("statistics_gen", "statistics")
     anomalies = add("example_validator", statistics=statistics, schema=schema, previous_statistics=former).anomalies
+    others = _add_folds(pipeline, experiment, schema=schema, anomalies=anomalies)
     transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
@@ -51,12 +52,52 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     evaluator = add("evaluator", **data, **models, **rivals, infra_blessing=facts)
     infra_blessing = facts or add("infra_validator", **data, **models).blessing
     blessings = {"model_blessing": evaluator.blessing, "infra_blessing": infra_blessing}
+    folds = _join_folds(pipeline, experiment, [evaluator.evaluation, *others]) if experiment.splits.folds else None
     if experiment.training.final is not None:
         models, blessings = _add_final(add, {**data, "hyperparameters": best}, models, blessings)
-    add("pusher", **models, **blessings, statistics=statistics, evaluation=evaluator.evaluation)
+    judged = {"evaluation": evaluator.evaluation, "cross_validation": folds}
+    add("pusher", **models, **blessings, statistics=statistics, **judged)
     if experiment.predict:
         add("bulk_inferrer", saved_model=models["saved_model"], model_blessing=evaluator.blessing)
     return pipeline
+
+
+def _fold_adder(pipeline: Pipeline, experiment: Experiment, fold: int) -> Callable[..., Node]:
+    """Adds stages of a fold under their own names."""
+    settings = fold_settings(experiment, fold)
+
+    def add(stage: str, **inputs: Input | None) -> Node:
+        path, name = lookup.STAGES.path(stage), f"{stage.removeprefix('fold_')}_fold_{fold}"
+        return pipeline.add(path, name=name, settings=settings[stage], **inputs)
+
+    return add
+
+
+def _add_folds(pipeline: Pipeline, experiment: Experiment, *, schema: Channel, anomalies: Channel) -> list[Channel]:
+    """Adds what leads to the evaluation of each fold from 2 on, and returns these evaluations.
+
+    The first fold is that of the standard stages, which come later: so the newest model and evaluation of a run are theirs.
+    The schema is that of all images, the same for each fold.
+    """
+    evaluations = []
+    for fold in range(2, (experiment.splits.folds or 0) + 1):
+        add = _fold_adder(pipeline, experiment, fold)
+        examples = add("example_gen", previous=Previous(f"example_gen_fold_{fold}", "examples")).examples
+        own = {"examples": examples, "schema": schema}
+        own["transform_graph"] = add("transform", **own, anomalies=anomalies).transform_graph
+        model = add("trainer", **own).model
+        saved_model = add("exporter", **own, model=model).saved_model
+        evaluations.append(add("fold_evaluator", **own, model=model, saved_model=saved_model).evaluation)
+    return evaluations
+
+
+def _join_folds(pipeline: Pipeline, experiment: Experiment, evaluations: Sequence[Channel]) -> Channel | None:
+    """Adds a stage per fold that joins its scores to those of the folds before it; returns the scores of all."""
+    scores = None
+    for fold, evaluation in enumerate(evaluations, 1):
+        add = _fold_adder(pipeline, experiment, fold)
+        scores = add("cross_validation", evaluation=evaluation, before=scores).scores
+    return scores
 
 
 def _add_final(

@@ -20,6 +20,7 @@ from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
 from kerasvision.config.sources import Source
 from kerasvision.data.examples import Example, ExampleWriter
+from kerasvision.data.ingesting.folds import check_folds
 from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedSource, scan_source, tags_of
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
@@ -61,6 +62,7 @@ def ingest(
     manifest: Path,
     span: Path,
     previous: PreviousExamples | None = None,
+    fold: int | None = None,
 ) -> Ingested:
     """Reads a source, splits it, writes the usable images, and lists all images.
 
@@ -72,10 +74,11 @@ def ingest(
         manifest: Parquet file for the list.
         span: JSON file for what is new.
         previous: what the last ingest of this source wrote.
+        fold: with `splits.folds`, the fold that is the test split, from 1.
 
     Raises:
         DataError: too many images cannot be used, or no image is left for training or for testing; the quarantine file
-            cannot be read.
+            cannot be read; the folds do not fit the images, see `check_folds`.
         StageError: the source or an image changed while it was read.
         ConfigError: the source's function does not give records.
     """
@@ -88,7 +91,9 @@ def ingest(
     table = scanned.table
     sound = table["fault"] == ""
     unmatched = _leave_out(table, policy.quarantine_file)
-    _split(table, splits, sound, previous)
+    if fold is not None:
+        check_folds(table, splits)
+    _split(table, splits, sound, previous, fold)
     _refuse_if_too_bad(table, policy)
     _refuse_if_nothing_is_left(table)
     _write(kept.second_reading(_records(source)), scanned, data)
@@ -155,7 +160,9 @@ def _leave_out(table: pd.DataFrame, file: Path | None) -> list[str]:
     return quarantine.unmatched(table["id"], table["sha256"])
 
 
-def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: PreviousExamples | None) -> None:
+def _split(
+    table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: PreviousExamples | None, fold: int | None
+) -> None:
     """Puts every image into a split, and leaves out images that would be in two. Unusable bytes join no units."""
     decided = assign_splits(
         table["sha256"].where(sound, "").tolist(),
@@ -166,6 +173,7 @@ def _split(table: pd.DataFrame, splits: Splits, sound: pd.Series, previous: Prev
         tags=[tags_of(names) for names in table["tag_names"]] if splits.stratify else None,
         used=(table["fault"] == "").tolist(),
         previous=previous.split_by_sha256(splits) if previous is not None and splits.stratify else None,
+        fold=fold,
     )
     table["split"] = pd.Series([split for split, _ in decided], dtype="str")
     leaked = pd.Series([fault for _, fault in decided], dtype="str")

@@ -61,6 +61,7 @@ class CardFacts:
         headline: the metric that says most about the model; "" if its task names none.
         simple: the best of the simplest models: its metric, such as `accuracy`, and `model`.
         final: `final.json`: which network was judged, and which one is served; empty if they are the same.
+        folds: `cross_validation.json`: mean and deviation over folds, and what is served; empty without cross-validation.
         forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
     """
 
@@ -77,6 +78,7 @@ class CardFacts:
     headline: str = ""
     simple: Data = field(default_factory=dict)
     final: Data = field(default_factory=dict)
+    folds: Data = field(default_factory=dict)
     forced: Data | None = None
 
     @classmethod
@@ -120,6 +122,7 @@ def _head(facts: CardFacts) -> str:
         origin = origin_of(str(network.get("name"))) if network.get("weights") == IMAGENET else ""
         text += f"\nIt began with the weights of {escape(origin)}.\n" if origin else ""
     text += _headline(facts)
+    text += _cross_validated(facts)
     if views := facts.exported.get("test_time"):
         text += f"\nIts answers are means over an image and these views of it: {escape(', '.join(views))}.\n"
     if facts.final:
@@ -137,6 +140,17 @@ def _headline(facts: CardFacts) -> str:
     interval = f" ({confidence:g} % interval: {_interval(found)})" if _interval(found) else ""
     metric = escape(facts.headline.replace("_", " "))
     return f"\nOn {test['count']:,} test images, its {metric} is {found['score']:.4f}{interval}.\n"
+
+
+def _cross_validated(facts: CardFacts) -> str:
+    """Mean and deviation of that score over the folds, and which network is in this folder."""
+    found = next((one for one in facts.folds.get("metrics", ()) if one["metric"] == facts.headline), None)
+    if found is None:
+        return ""
+    metric, count = escape(facts.headline.replace("_", " ")), facts.folds["folds"]
+    deviation = "" if found["deviation"] is None else f" +- {found['deviation']:.4f}"
+    score = f"{found['mean']:.4f}{deviation}"
+    return f"\nCross-validation: {metric} {score} over {count} folds. {escape(facts.folds['served'])}.\n"
 
 
 def _judged(facts: CardFacts) -> str:

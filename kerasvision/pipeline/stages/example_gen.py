@@ -17,6 +17,7 @@ def example_gen(examples: Out[Examples], previous: Examples | None = None, *, se
         manifest=examples.manifest,
         span=examples.span,
         previous=PreviousExamples(previous.manifest, previous.span) if previous else None,
+        fold=settings.fold,
     )
     examples.properties["span"] = ingested.span.number
     examples.properties.update({kind: count for kind, count in ingested.span.counts.items() if count})

@@ -5,6 +5,7 @@ from typing import Any
 
 from kerasvision.config.stages import ForcedPusherSettings, PusherSettings
 from kerasvision.pipeline.artifacts import (
+    CrossValidation,
     ExampleStatistics,
     InfraBlessing,
     Model,
@@ -24,6 +25,7 @@ def pusher(
     pushed_model: Out[PushedModel],
     statistics: ExampleStatistics | None = None,
     evaluation: ModelEvaluation | None = None,
+    cross_validation: CrossValidation | None = None,
     *,
     settings: PusherSettings,
     root: Path,
@@ -40,6 +42,7 @@ def pusher(
         "exported": saved_model.record,
         "final": model.final,
         **({"statistics": statistics.summary} if statistics else {}),
+        **({"folds": cross_validation.record} if cross_validation else {}),
         **({"scores": evaluation.scores, "slices": evaluation.slices} if evaluation else {}),
     }
     blessings = (model_blessing.properties, infra_blessing.properties)
