@@ -11,6 +11,7 @@ from kerasvision.config.augmentation import (
     IouCrop,
     Mixing,
     PadCrop,
+    RandomCrop,
     RandomFlip,
     RandomResizedCrop,
     Rotate,
@@ -53,6 +54,7 @@ from kerasvision.config.segmentation import Segmentation
 from kerasvision.config.sources import Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
 from kerasvision.config.tasks import Classification, MeasuredTask, Task
 from kerasvision.config.training import EarlyStopping, FineTuning, Training
+from kerasvision.config.whitening import PcaWhitening, Whitening, ZcaWhitening
 
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
@@ -61,8 +63,9 @@ __all__ = [
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
     "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle", "Onnx",
-    "Optimizer", "PadCrop", "Polynomial", "Predict", "RandAugment", "RandomErasing", "RandomFlip", "RandomResizedCrop",
-    "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule", "Search", "Segmentation", "Serving",
-    "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords", "Table", "Task", "TfRecord", "Tfds",
-    "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary", "Words", "Yolo", "Zoom",
+    "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment", "RandomCrop", "RandomErasing",
+    "RandomFlip", "RandomResizedCrop", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule",
+    "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
+    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary",
+    "Whitening", "Words", "Yolo", "ZcaWhitening", "Zoom",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kerasvision.config.base import Component
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
@@ -170,6 +170,59 @@ class RandomResizedCrop(EncodedCrop):
     def _ranges(self) -> "RandomResizedCrop":
         check_area_and_ratio(self.area, self.ratio)
         return self
+
+
+class RandomCrop(EncodedCrop):
+    """Resize the encoded image until its shorter side has a given length, and crop a part of the network's size.
+
+    It replaces the transform's own resizing, so it must come first in the list. The part is anywhere in the resized image,
+    each place with the same probability. For the image in evaluation and serving, choose `fit="crop"` with the
+    `crop_fraction` that keeps as much: 0.875 for 224 of 256.
+
+    Source: Krizhevsky et al., 2012, section 4.1, with `within="square"` and mirror images (`RandomFlip`). They count 2048 =
+    32 x 32 x 2 different images of each; from 256 to 224 pixels there are 33 places along each side, so 33 x 33 x 2 = 2178.
+    Simonyan & Zisserman, 2014, section 3.1, draw the length: `shorter_side=(256, 512)`.
+    """
+
+    implementation: ClassVar[str] = "kerasvision.data.augmentation.crop:random_crop"
+    draws: ClassVar[int] = 3
+
+    shorter_side: tuple[int, int] = Field(
+        default=(256, 256),
+        description="smallest and largest length of the shorter side in pixels before the crop, drawn for each image; one "
+        "number stands for both",
+    )
+    within: Literal["image", "square"] = Field(
+        default="image",
+        description="image: the part may be anywhere; square: only in the square in the middle of the resized image",
+    )
+
+    @field_validator("shorter_side", mode="before")
+    @classmethod
+    def _one_or_both(cls, side: object) -> object:
+        return (side, side) if isinstance(side, int) else side
+
+    @model_validator(mode="after")
+    def _range(self) -> "RandomCrop":
+        if not 1 <= self.shorter_side[0] <= self.shorter_side[1] <= 8192:
+            raise ValueError(f"shorter_side must be (smallest, largest), both in [1, 8192]; received {self.shorter_side}")
+        return self
+
+    def check_size(self, image_size: tuple[int, int]) -> None:
+        """Raises ConfigError if the network's image is larger than the resized one.
+
+        >>> RandomCrop(shorter_side=200).check_size((224, 224))
+        Traceback (most recent call last):
+        ...
+        kerasvision.errors.ConfigError: RandomCrop cuts 224 x 224 pixels out of an image whose shorter side has 200 ...
+        """
+        if self.shorter_side[0] < max(image_size):
+            raise ConfigError(
+                f"RandomCrop cuts {image_size[0]} x {image_size[1]} pixels out of an image whose shorter side has "
+                f"{self.shorter_side[0]} or more",
+                received=self.shorter_side,
+                hint=f"set shorter_side to at least {max(image_size)}, such as {round(max(image_size) * 8 / 7)}",
+            )
 
 
 class IouCrop(EncodedCrop):

@@ -46,6 +46,11 @@ class Lighting(Augmentation):
     draws: ClassVar[int] = 3
 
     deviation: float = Field(default=0.1, gt=0, le=10, description="standard deviation of the random number of each axis")
+    fit: Literal["given", "training"] = Field(
+        default="given",
+        description="given: the axes are eigenvalues and eigenvectors below, by default ImageNet's; training: those of the "
+        "covariance of all pixels of the training images, in [0, 1], which are read once more for it",
+    )
     eigenvalues: Triple = Field(
         default=(0.2175, 0.0188, 0.0045), description="how much the colours vary along each axis, for colours in [0, 1]"
     )
@@ -56,6 +61,10 @@ class Lighting(Augmentation):
 
     @model_validator(mode="after")
     def _axes(self) -> "Lighting":
+        fields = type(self).model_fields
+        given = [name for name in ("eigenvalues", "eigenvectors") if getattr(self, name) != fields[name].default]
+        if self.fit == "training" and given:
+            raise ValueError(f"fit='training' takes the axes from the training images; received {' and '.join(given)} too")
         lengths = [math.hypot(*vector) for vector in self.eigenvectors]
         if min(self.eigenvalues) < 0 or max(abs(length - 1) for length in lengths) > 0.01:
             raise ValueError(

@@ -1,6 +1,6 @@
 """How a trained model is measured: on which images, by which slices, and compared with what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,12 +13,27 @@ from kerasvision.config.listing import list_files
 from kerasvision.errors import ConfigError
 
 # The views of an image that an answer can be averaged over; `kerasvision.ops.views.views` says what each name stands for.
-ViewName = Literal["flip", "shift"]
+ViewName = Literal["flip", "shift", "ten_crop"]
+# Its views are cut out of a larger picture.
+TEN_CROP: ViewName = "ten_crop"
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
 COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects", "tags")
 MEASURES = ("pixels", "brightness")
 # Columns whose values differ for every image, or are the same for a whole split.
 NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
+
+
+def views_text(test_time: Sequence[str], *, of: str) -> str:
+    """What the answers are means over.
+
+    >>> views_text(["flip", "shift"], of="it")
+    'it and these views of it: flip, shift'
+    >>> views_text(["ten_crop"], of="it")
+    'ten crops of it: its centre, its corners and their mirror images'
+    """
+    if TEN_CROP in test_time:
+        return f"ten crops of {of}: its centre, its corners and their mirror images"
+    return f"{of} and these views of it: {', '.join(test_time)}"
 
 
 class Evaluation(Config):
@@ -50,7 +65,8 @@ class Evaluation(Config):
     test_time: tuple[ViewName, ...] = Field(
         default=(),
         description="also measure the mean answer over several views of an image: flip adds its mirror image; shift adds "
-        "four views, each moved by a sixteenth of the image",
+        "four views, each moved by a sixteenth of the image; ten_crop takes the corners, the centre and their mirror images "
+        "of the picture of which transform.crop_fraction keeps the centre",
     )
     ensemble: tuple[Path, ...] = Field(
         default=(),

@@ -1,15 +1,15 @@
 """An experiment: all settings of a pipeline file in one frozen object."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.augmentation import Augmentation, check_order, check_task
+from kerasvision.config.augmentation import Augmentation, RandomCrop, check_order, check_task
 from kerasvision.config.base import Config
-from kerasvision.config.evaluation import Evaluation, SimpleModels
+from kerasvision.config.evaluation import TEN_CROP, Evaluation, SimpleModels
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
@@ -20,12 +20,18 @@ from kerasvision.config.sources import Source
 from kerasvision.config.suggestions import paths_like
 from kerasvision.config.tasks import Task
 from kerasvision.config.training import Training
-from kerasvision.errors import ConfigError
+from kerasvision.config.whitening import PcaWhitening, Whitening
+from kerasvision.errors import ConfigError, shown
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 # The settings that the trainer receives, which a search may vary.
 SEARCHED = ("model", "training", "augment")
 Side = Annotated[int, Field(ge=1, le=4096)]
+Scale = Literal[
+    "zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten", "mean_image", "per_pixel", "per_image"
+]
+# Networks that flatten their image at once, so that pixels need no neighbours.
+FLATTENING = ("linear", "mlp")
 
 
 class Splits(Config):
@@ -126,18 +132,44 @@ class Transform(Config):
     crop_fraction: float = Field(
         default=1.0, gt=0, le=1, description="with fit='crop': share of each side kept around the center, often 0.875"
     )
-    scale: Literal["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"] = Field(
+    scale: Scale | Whitening = Field(
         default="zero_to_one",
         description="zero_mean: scale to [0, 1] and subtract the training images' mean colour; standardize: also divide by "
         "their standard deviation; whiten: also rotate to the principal axes of colour, and divide by the deviation along "
-        "each",
+        "each; mean_image: subtract the mean of the training images, pixel by pixel; per_pixel: also divide every pixel by "
+        "its deviation; per_image: subtract the image's own mean, and divide by its own deviation; pca_whitening, "
+        "zca_whitening: whole images, along their principal axes",
     )
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _scale_exists(cls, scale: object) -> object:
+        names = (*get_args(Scale), *Whitening.family())
+        if isinstance(scale, Whitening | Mapping) or scale in names or (isinstance(scale, str) and ":" in scale):
+            return scale
+        raise ConfigError(f"no scale is named {shown(scale)}; {lookup.did_you_mean(str(scale), names)}")
+
+    @model_validator(mode="after")
+    def _can_be_whitened(self) -> "Transform":
+        if isinstance(self.scale, Whitening):
+            self.scale.check_shape(self.image_shape)
+        return self
 
     @model_validator(mode="after")
     def _crops_what_it_keeps(self) -> "Transform":
         if self.crop_fraction < 1 and self.fit != "crop":
             raise ValueError(f"crop_fraction requires fit='crop'; received fit={self.fit!r}")
         return self
+
+    @property
+    def scale_name(self) -> str:
+        """The name of the scale."""
+        return self.scale if isinstance(self.scale, str) else self.scale.kind
+
+    @property
+    def is_of_whole_images(self) -> bool:
+        """Whether the scale has numbers of its own for each pixel, so that it fits images of one size."""
+        return isinstance(self.scale, Whitening) or self.scale in ("mean_image", "per_pixel")
 
     @property
     def decoding(self) -> dict[str, Any]:
@@ -251,6 +283,9 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _frozen_layers_know_something(self) -> "Experiment":
         check_order(self.augment)
+        for crop in self.augment:
+            if isinstance(crop, RandomCrop):
+                crop.check_size(self.transform.image_size)
         self.training.check_augmentation(self.augment)
         self.training.check_metrics(self.task, validation=self.splits.validation > 0)
         if self.training.freeze is not None and self.model.weights is None:
@@ -276,6 +311,19 @@ class Experiment(Config):
         return self
 
     @model_validator(mode="after")
+    def _pixels_have_neighbours(self) -> "Experiment":
+        if (
+            isinstance(self.transform.scale, PcaWhitening)
+            and self.model.name not in FLATTENING
+            and ":" not in self.model.name
+        ):
+            raise ConfigError(
+                f"pca_whitening leaves no neighbouring pixels, which {self.model.name} requires",
+                hint=f"choose zca_whitening, or the network {' or '.join(FLATTENING)}",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _temperature_is_fitted_on_something(self) -> "Experiment":
         if self.export.temperature and self.splits.validation == 0:
             raise ValueError("export.temperature is fitted on the validation split; received splits.validation=0")
@@ -289,6 +337,19 @@ class Experiment(Config):
                 "views already",
                 received={"evaluation": self.evaluation.test_time, "export": self.export.test_time},
                 hint="leave evaluation.test_time out: all scores are those of the saved model",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_have_a_border(self) -> "Experiment":
+        asked = {"evaluation": self.evaluation.test_time, "export": self.export.test_time}
+        place = next((name for name, views in asked.items() if TEN_CROP in views), None)
+        if place and self.transform.crop_fraction == 1:
+            raise ConfigError(
+                f"{place}.test_time='ten_crop' cuts its views out of the picture of which transform.crop_fraction keeps the "
+                "centre, and that is the whole picture",
+                received=f"fit={self.transform.fit!r}, crop_fraction={self.transform.crop_fraction:g}",
+                hint="set transform.fit='crop' and transform.crop_fraction=0.875, which cuts 224 of 256 pixels",
             )
         return self
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from kerasvision.config.base import Component, Config
-from kerasvision.config.evaluation import ViewName
+from kerasvision.config.evaluation import TEN_CROP, ViewName
 from kerasvision.errors import ConfigError
 
 # The folder of the SavedModel in the artifact; no other format may write there.
@@ -95,7 +95,9 @@ class Export(Config):
     test_time: tuple[ViewName, ...] = Field(
         default=(),
         description="the saved model answers with the mean over an image and views of it: flip adds its mirror image; shift "
-        "adds four views, each moved by a sixteenth of the image. Each view takes as much work as the image itself",
+        "adds four views, each moved by a sixteenth of the image; ten_crop takes the corners, the centre and their mirror "
+        "images of the picture of which transform.crop_fraction keeps the centre, and must be alone. Each view takes as "
+        "much work as the image itself",
     )
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="the saved model rejects images whose header says that they are larger"
@@ -109,6 +111,8 @@ class Export(Config):
     def _each_view_once(cls, names: tuple[ViewName, ...]) -> tuple[ViewName, ...]:
         if repeated := _repeated(names):
             raise ValueError(f"test_time must name each entry once; received {repeated!r} more than once")
+        if TEN_CROP in names and len(names) > 1:
+            raise ValueError(f"ten_crop has mirror images and moved views already, so it must be alone; received {names}")
         return names
 
     @field_validator("formats", mode="after")

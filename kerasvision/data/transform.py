@@ -8,21 +8,18 @@ from typing import Self
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from kerasvision.config.experiment import Transform
-from kerasvision.data.by_batches import by_batches
+from kerasvision.data.colours import mean_and_covariance, principal_axes
 from kerasvision.data.resized_maps import place_map
 from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
-from kerasvision.errors import DataError
+from kerasvision.data.whole_images import LEAST_DEVIATION, WholeImages, fit_whole_images
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.alike import decode_alike
 from kerasvision.ops.images import decode_image, decode_part, open_image
 from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks, resize_image
 from kerasvision.ops.tracing import without_autograph
-
-# If every pixel is the same, resizing and summing still leave a deviation of up to 1e-7.
-LEAST_DEVIATION = 1e-6
 
 
 def rows_at_once(image_size: tuple[int, int], *, most: int, pixels: int) -> int:
@@ -50,12 +47,23 @@ class ImageTransform:
         divisor: per channel, or with `whiten` per axis: the difference is divided by it.
         axes: with `whiten`, the principal axes of colour, unit vectors from the largest deviation to the smallest; the
             difference is projected on them before the division. Otherwise empty.
+        whole: the numbers of whole images that replace offset, divisor and axes where the scale has some for each pixel.
     """
 
     settings: Transform
     offset: tuple[float, ...]
     divisor: tuple[float, ...]
     axes: tuple[tuple[float, ...], ...] = ()
+    whole: WholeImages | None = None
+
+    def __post_init__(self) -> None:
+        if self.whole is not None and self.whole.shape != self.settings.image_shape:
+            raise ConfigError(
+                f"the scale {self.settings.scale_name} was fitted to images of the shape {self.whole.shape}, and other "
+                "images have other pixels",
+                received=self.settings.image_shape,
+                hint="fit it again, or choose a scale that is the same for every pixel, such as standardize",
+            )
 
     @classmethod
     def fit(cls, settings: Transform, images: tf.data.Dataset) -> Self:
@@ -69,17 +77,23 @@ class ImageTransform:
             images: string scalars, encoded.
 
         Raises:
-            DataError: with `standardize` a channel, or with `whiten` a mixture of channels, is the same in every pixel.
+            DataError: with `standardize` a channel, or with `whiten` a mixture of channels, is the same in every pixel; or
+                whole images cannot be whitened, see `fit_whole_images`.
         """
         channels = settings.image_shape[-1]
-        if settings.scale == "zero_to_one":
+        if settings.scale in ("zero_to_one", "per_image"):
             return cls(settings, (0.0,) * channels, (1.0,) * channels)
         if settings.scale == "minus_one_to_one":
             return cls(settings, (0.5,) * channels, (0.5,) * channels)
-        mean, covariance = _mean_and_covariance(settings, images)
+        plain = cls(settings, (), ())
+        decoding = {"decode": plain.pixels, "decode_alike": plain.pixels_alike}
+        if settings.is_of_whole_images:
+            whole = fit_whole_images(settings.scale, images, image_shape=settings.image_shape, **decoding)
+            return cls(settings, (), (), whole=whole)
+        mean, covariance = mean_and_covariance(images, channels=channels, **decoding)
         if settings.scale == "zero_mean":
             return cls(settings, _floats(mean), (1.0,) * channels)
-        axes = _principal_axes(covariance) if settings.scale == "whiten" and channels > 1 else np.eye(channels)
+        axes = principal_axes(covariance) if settings.scale == "whiten" and channels > 1 else np.eye(channels)
         deviation = _floats(np.sqrt(np.maximum(np.diag(axes @ covariance @ axes.T), 0.0)))
         if min(deviation) < LEAST_DEVIATION:
             along = "channel" if settings.scale == "standardize" else "principal axis of colour"
@@ -126,7 +140,14 @@ class ImageTransform:
 
     @without_autograph
     def scaled(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Pixels float32 (..., H, W, C) in [0, 255], scaled for the network: float32 of the same shape."""
+        """Pixels float32 (..., H, W, C) in [0, 255], scaled for the network: float32 of the same shape.
+
+        "per_image" is TensorFlow's: an image less its own mean, over its own deviation, or 1 / sqrt(H W C) if that is more.
+        """
+        if self.whole is not None:
+            return self.whole.scaled(pixels)
+        if self.settings.scale == "per_image":
+            return tf.image.per_image_standardization(pixels)
         factor, shift = self._factor_and_shift()
         if self.axes:
             pixels = tf.tensordot(pixels, tf.constant(np.diag(factor) @ self.axes, tf.float32), [[-1], [1]])
@@ -141,9 +162,34 @@ class ImageTransform:
         """From bytes, string scalar, to the network's input, float32 (H, W, C)."""
         return self.scaled(self.pixels(image_bytes))
 
+    def unscaled(self) -> Self:
+        """The same images, with pixels in [0, 1]."""
+        channels = self.settings.image_shape[-1]
+        settings = self.settings.model_copy(update={"scale": "zero_to_one"})
+        return type(self)(settings, (0.0,) * channels, (1.0,) * channels)
+
+    def enlarged(self) -> Self:
+        """The transform to the whole picture, of which `crop_fraction` keeps the middle, with pixels in [0, 255].
+
+        What is cut out of the picture is to be scaled by this transform.
+
+        >>> settings = Transform(image_size=(224, 224), fit="crop", crop_fraction=0.875)
+        >>> ImageTransform(settings, (0.0,) * 3, (1.0,) * 3).enlarged().settings.image_size
+        (256, 256)
+        """
+        height, width = (round(side / self.settings.crop_fraction) for side in self.settings.image_size)
+        settings = self.settings.model_copy(
+            update={"image_size": (height, width), "crop_fraction": 1.0, "scale": "zero_to_one"}
+        )
+        channels = settings.image_shape[-1]
+        return type(self)(settings, (0.0,) * channels, (1.0 / 255.0,) * channels)
+
     def save(self, file: Path) -> None:
-        """Writes settings and fitted numbers as JSON."""
+        """Writes settings and fitted numbers as JSON, and numbers of whole images into a file `.npz` of the same name."""
         data = {"settings": self.settings.to_data(), "offset": self.offset, "divisor": self.divisor, "axes": self.axes}
+        if self.whole is not None:
+            self.whole.save(file.with_suffix(".npz"))
+            data["whole_images"] = self.whole.facts
         file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -151,7 +197,8 @@ class ImageTransform:
         """The transform that `save` wrote."""
         data = json.loads(file.read_text(encoding="utf-8"))
         axes = tuple(tuple(axis) for axis in data.get("axes", ()))
-        return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes)
+        whole = WholeImages.load(file.with_suffix(".npz")) if "whole_images" in data else None
+        return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes, whole)
 
     def _decoded(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, Placement, tf.Tensor]:
         """The pixels that are needed, their placement, the placement of the whole image, and its size."""
@@ -181,43 +228,6 @@ class ImageTransform:
         rows = tf.reshape(pixels, [-1, width * channels])
         result = operation(rows, tf.constant(numbers * width, tf.float32))
         return tf.ensure_shape(tf.reshape(result, tf.shape(pixels)), pixels.shape)
-
-
-def _mean_and_covariance(settings: Transform, images: tf.data.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """float64 (C,) and (C, C) over all pixels of all images, in [0, 1]. In float64 even many images sum precisely."""
-    plain = ImageTransform(settings, (), ())
-    channels = settings.image_shape[-1]
-
-    def moments(pixels: tf.Tensor) -> Tensors:
-        shape = tf.shape(pixels)
-        unit = tf.reshape(tf.cast(pixels, tf.float64) / 255.0, [shape[0], -1, channels])
-        square = tf.matmul(unit, unit, transpose_a=True) / tf.cast(shape[1] * shape[2], tf.float64)
-        return {"mean": tf.reduce_mean(unit, axis=1), "square": square}
-
-    batches = by_batches(
-        images,
-        parts=lambda image_bytes: {"image": image_bytes},
-        decode=plain.pixels,
-        decode_alike=plain.pixels_alike,
-        measure=moments,
-        batch_size=256,
-    )
-    count, mean, square = 0, np.zeros(channels), np.zeros((channels, channels))
-    for batch in batches.prefetch(1):
-        mean += batch["mean"].numpy().sum(axis=0)
-        square += batch["square"].numpy().sum(axis=0)
-        count += len(batch["mean"])
-    mean, square = mean / count, square / count
-    return mean, square - np.outer(mean, mean)
-
-
-def _principal_axes(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors as rows, from the largest deviation to the smallest. The largest component of each is positive."""
-    _, vectors = np.linalg.eigh(covariance)
-    axes = vectors.T[::-1]
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, np.newaxis], axis=1)
-    turned: NDArray[np.float64] = axes * np.sign(largest)
-    return turned
 
 
 def _floats(numbers: np.ndarray) -> tuple[float, ...]:

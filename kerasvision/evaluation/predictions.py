@@ -89,6 +89,7 @@ def predict_split_from_pixels(
         places = Places(scale, translation, size, frame=frame)
         if view is not None:
             pixels, places = view(pixels), places.moved(view.placement(frame))
+            places = places._replace(frame=tuple(pixels.shape[1:3]))
         return task.placed_back(dict(predict(pixels)), places)
 
     inputs = examples.dataset(split).map(placed, num_parallel_calls=tf.data.AUTOTUNE)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kerasvision.config.evaluation import Evaluation
+from kerasvision.config.evaluation import TEN_CROP, Evaluation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.evaluation.bootstrap import difference_evidence, intervals, paired_differences, score_interval
@@ -22,7 +22,7 @@ from kerasvision.evaluation.predictions import (
     predict_split_from_pixels,
 )
 from kerasvision.evaluation.score import judged
-from kerasvision.ops.views import View, views
+from kerasvision.ops.views import View, ten_crop, views
 from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Judgement, Task
@@ -53,25 +53,32 @@ def judge_variants(
         settings: the variants to judge.
     """
 
-    def asked(view: View) -> PredictedSplit:
+    def asked(view: View, seen: ImageTransform) -> PredictedSplit:
         return predict_split_from_pixels(
             examples,
             split=split,
             task=task,
-            transform=transform,
+            transform=seen,
             predict=lambda pixels: model(TENSOR_SIGNATURE, image=pixels),
             view=view,
         )
 
     found: dict[str, Judgement] = {}
     for name in settings.test_time:
-        answers = [predicted.predictions, *(asked(view).predictions for view in views(name))]
+        seen = transform.enlarged() if name == TEN_CROP else transform
+        # The first of the ten crops is the image itself, as the saved model sees it.
+        others = _other_crops(seen, transform) if name == TEN_CROP else views(name)
+        answers = [predicted.predictions, *(asked(view, seen).predictions for view in others)]
         found[name] = judged(task, predicted, task.averaged(answers))
     if settings.ensemble:
-        others = _members(settings.ensemble, split=split, task=task, examples=examples, transform=transform)
-        answers = [predicted.predictions, *others]
+        members = _members(settings.ensemble, split=split, task=task, examples=examples, transform=transform)
+        answers = [predicted.predictions, *members]
         found[f"ensemble of {len(answers)}"] = judged(task, predicted, task.averaged(answers))
     return found
+
+
+def _other_crops(seen: ImageTransform, transform: ImageTransform) -> tuple[View, ...]:
+    return ten_crop(seen.settings.image_size, transform.settings.image_size)[1:]
 
 
 def variant_table(judgement: Judgement, variants: Mapping[str, Judgement], settings: Evaluation) -> pd.DataFrame:

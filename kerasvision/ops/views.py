@@ -22,10 +22,12 @@ class View:
         pixels: the function that makes it.
         placement: from (height, width) of the images to where the view puts their pixels, float32 (2,) each: position p is
             at p * scale + translation in the view. A negative scale mirrors.
+        of_larger: whether it is cut out of a larger picture, which is no view itself.
     """
 
     pixels: Callable[[tf.Tensor], tf.Tensor]
     placement: Callable[[tuple[int, int]], Placement]
+    of_larger: bool = False
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         return self.pixels(images)
@@ -44,6 +46,40 @@ def views(name: str) -> tuple[View, ...]:
     if name == "flip":
         return (View(lambda images: images[:, :, ::-1], _mirrored),)
     return tuple(_moved(axis, sign) for axis in (1, 2) for sign in (1, -1))
+
+
+def ten_crop(picture: tuple[int, int], size: tuple[int, int]) -> tuple[View, ...]:
+    """The centre and the four corners of a picture, and their mirror images: the centre first.
+
+    Args:
+        picture: height and width.
+        size: height and width of each view, not larger.
+
+    Source: Krizhevsky et al., 2012, section 4.1.
+
+    >>> crops = ten_crop((1, 4), (1, 2))
+    >>> image = tf.reshape(tf.range(4.0), (1, 1, 4, 1))
+    >>> [crop(image).numpy().ravel().tolist() for crop in crops[:4]]
+    [[1.0, 2.0], [2.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+    """
+    down, across = picture[0] - size[0], picture[1] - size[1]
+    starts = ((down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across))
+    return tuple(_cut(start, size, mirrored=mirrored) for start in starts for mirrored in (False, True))
+
+
+def _cut(start: tuple[int, int], size: tuple[int, int], *, mirrored: bool) -> View:
+    (y, x), (height, width) = start, size
+
+    def cut(pictures: tf.Tensor) -> tf.Tensor:
+        part = pictures[:, y : y + height, x : x + width]
+        return part[:, :, ::-1] if mirrored else part
+
+    def placement(_: tuple[int, int]) -> Placement:
+        if mirrored:
+            return Placement(tf.constant([1.0, -1.0]), tf.constant([-y, x + width], tf.float32))
+        return Placement(tf.ones(2), tf.constant([-y, -x], tf.float32))
+
+    return View(cut, placement, of_larger=True)
 
 
 def _mirrored(size: tuple[int, int]) -> Placement:

@@ -107,6 +107,7 @@ class ExampleAnomalies(Artifact):
 class TransformGraph(Artifact):
     """The function from image bytes to the network's input: `transform.json`, its settings and fitted numbers.
 
+    `transform.npz` has the numbers of whole images, where the scale has some for each pixel.
     If the task fits names, `names.json` next to it lists the names of the network's outputs in the order of their numbers.
     """
 

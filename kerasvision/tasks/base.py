@@ -274,7 +274,8 @@ class Task(ABC):
 
         Args:
             model: the trained network. The weights are shared.
-            views: at least one function from scaled images, float32 (N, H, W, C), to that shape.
+            views: at least one function from scaled images, float32 (N, H, W, C), to that shape. If their `of_larger` is
+                true, they take a larger picture, and the answer is the mean over the views alone.
 
         Raises:
             ConfigError: answers of this kind have no average.

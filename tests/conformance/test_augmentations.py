@@ -138,7 +138,7 @@ def test_every_augmentation_has_a_row():
         if issubclass(cls, a.Augmentation) and cls not in (a.Augmentation, a.EncodedCrop, a.Mixing)
     }
     # The crops take undecoded images, and VisibleObjects changes no image; they have their own tests.
-    assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop, a.IouCrop, a.VisibleObjects}
+    assert offered == {type(row.settings) for row in ROWS} | {a.RandomResizedCrop, a.RandomCrop, a.IouCrop, a.VisibleObjects}
 
 
 @rows(ROWS)

@@ -1,8 +1,8 @@
-"""RandomResizedCrop and IouCrop: a random part of an image file, decoded alone and resized to the network's size."""
+"""RandomResizedCrop, RandomCrop and IouCrop: a random part of an image file, decoded alone, at the network's size."""
 
 import tensorflow as tf
 
-from kerasvision.config.augmentation import IouCrop, RandomResizedCrop
+from kerasvision.config.augmentation import IouCrop, RandomCrop, RandomResizedCrop
 from kerasvision.config.experiment import Transform
 from kerasvision.data.augmentation.draws import integers
 from kerasvision.data.augmentation.objects import VISIBLE, keep_objects, less_visible
@@ -12,7 +12,7 @@ from kerasvision.data.tensors import Tensors
 from kerasvision.data.tight_boxes import tight_boxes
 from kerasvision.ops.boxes import pairwise_iou
 from kerasvision.ops.images import OpenImage, decode_part, open_image
-from kerasvision.ops.resize import Placement, cut_out, place_image
+from kerasvision.ops.resize import Placement, cut_out, moved, needed_part, place_image
 
 
 def random_resized_crop(
@@ -32,6 +32,50 @@ def random_resized_crop(
     image = open_image(example["image"], **transform.decoding)
     part = random_part(image.size, numbers=numbers, settings=settings)
     return _cropped(example, image, part, image_size=transform.image_size)
+
+
+def random_crop(example: Tensors, *, numbers: tf.Tensor, settings: RandomCrop, transform: Transform) -> Tensors:
+    """An example with the pixels of a random part of its resized image, and the objects and the label map of that part.
+
+    Args:
+        example: see `random_resized_crop`.
+        numbers: float32 (3,) in [0, 1): they draw the length of the shorter side, and the place down and across.
+        settings: the lengths, and where the part may be.
+        transform: see `random_resized_crop`.
+
+    Returns:
+        The example with "image" float32 (H, W, C) in [0, 255].
+    """
+    settings.check_size(transform.image_size)
+    image = open_image(example["image"], **transform.decoding)
+    placement = random_placement(image.size, numbers=numbers, settings=settings, image_size=transform.image_size)
+    part = needed_part(image.size, placement, image_size=transform.image_size)
+    pixels = place_image(decode_part(image, part), moved(placement, part), image_size=transform.image_size)
+    return _with_annotations({**example, "image": pixels}, image.size, placement, image_size=transform.image_size)
+
+
+def random_placement(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomCrop, image_size: tuple[int, int]) -> Placement:
+    """Where an image lies in the part that is drawn.
+
+    Args:
+        size: int32 (2,), height and width of the image.
+        numbers: see `random_crop`.
+        settings: the lengths, and where the part may be.
+        image_size: (height, width) of the part.
+
+    >>> middle = tf.constant([0.0, 0.5, 0.5])
+    >>> drawn = random_placement(
+    ...     tf.constant([512, 1024]), numbers=middle, settings=RandomCrop(), image_size=(224, 224))
+    >>> drawn.scale.numpy().tolist(), drawn.translation.numpy().tolist()  # 16 of 33 rows, 144 of 289 columns
+    ([0.5, 0.5], [-16.0, -144.0])
+    """
+    shortest, longest = settings.shorter_side
+    side = shortest + integers(numbers[0], longest - shortest + 1)
+    ratio = tf.cast(side, tf.float64) / tf.cast(tf.reduce_min(size), tf.float64)
+    resized = tf.maximum(tf.cast(tf.round(tf.cast(size, tf.float64) * ratio), tf.int32), side)
+    window = resized if settings.within == "image" else tf.stack([side, side])
+    start = (resized - window) // 2 + integers(numbers[1:], window - tf.constant(image_size) + 1)
+    return Placement(tf.cast(resized, tf.float32) / tf.cast(size, tf.float32), -tf.cast(start, tf.float32))
 
 
 def iou_crop(example: Tensors, *, numbers: tf.Tensor, settings: IouCrop, transform: Transform) -> Tensors:
@@ -126,12 +170,17 @@ def _cropped(example: Tensors, image: OpenImage, part: tf.Tensor, *, image_size:
     """The example with the pixels, the objects and the label map of a part, int32 (4,), of its image."""
     within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
     cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}
-    placement = cut_out(part, image_size=image_size)
+    return _with_annotations(cropped, image.size, cut_out(part, image_size=image_size), image_size=image_size)
+
+
+def _with_annotations(example: Tensors, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Tensors:
+    """The example with the objects and the label map where the placement puts them; size is int32 (2,), of the image."""
+    placed = dict(example)
     if "label_map" in example:
-        cropped["label_map"] = place_map(example["label_map"], placement, image_size=image_size)
+        placed["label_map"] = place_map(example["label_map"], placement, image_size=image_size)
     if "objects" in example:
-        cropped["objects"] = _placed(example["objects"], image.size, placement, image_size=image_size)
-    return cropped
+        placed["objects"] = _placed(example["objects"], size, placement, image_size=image_size)
+    return placed
 
 
 def _placed(objects: Tensors, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Tensors:

@@ -10,6 +10,7 @@ from kerasvision.config.augmentation import Augmentation, check_data
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.augmentation.objects import padded_objects
+from kerasvision.data.feeding.fitted_colours import with_fitted_colours
 from kerasvision.data.feeding.in_memory import balanced, cached_split, sizes, training_examples
 from kerasvision.data.feeding.inputs import NO_REDUCTION, InputTransform, ReducingTransform, Reduction, SplitExamples
 from kerasvision.data.feeding.order import Order
@@ -73,6 +74,7 @@ def training_batches(
         raise ConfigError(f"training.batch_size must not exceed the number of training images, {count}", received=batch_size)
 
     known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
+    augment = with_fitted_colours(augment, examples=known, settings=transform.settings)
     if augment:
         present = sizes(known, TRAIN, prepare).parts
         check_data(

@@ -11,6 +11,7 @@ from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.data.augmentation import make_augmentation
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.feeding.fitted_colours import with_fitted_colours
 from kerasvision.data.feeding.in_memory import TrainingExamples
 from kerasvision.data.feeding.inputs import ReducingTransform
 from kerasvision.data.feeding.order import Order
@@ -67,6 +68,7 @@ def bench_input(
     known = ReadExamples(examples, reads)
     count = min(examples.count(TRAIN), _SAMPLE)
     batch_size = min(batch_size, count)
+    augment = with_fitted_colours(augment, examples=known, settings=transform.settings)
     # Starting a pipeline takes some milliseconds, so few images are processed several times.
     epochs = _SAMPLE // count
     images = epochs * (count // batch_size * batch_size)

@@ -1,7 +1,6 @@
 """A picture of training images as the network gets them: it shows what the augmentation does before a long training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +83,9 @@ def _first_examples(
     settings: TrainerSettings, examples: ExampleSet, transform: ImageTransform, count: int
 ) -> list[dict[str, np.ndarray]]:
     """The examples of the first epoch's first batch, unscaled."""
-    channels = transform.settings.image_shape[-1]
     batches, _ = training_batches(
         examples,
-        transform=replace(transform, offset=(0.0,) * channels, divisor=(1.0,) * channels, axes=()),
+        transform=transform.unscaled(),
         encode=lambda batch: (batch, ()),
         augment=settings.augment,
         batch_size=min(count, examples.count(TRAIN)),

@@ -22,7 +22,7 @@ from kerasvision.export.proof.fresh_process import start_early
 from kerasvision.export.proof.parity import Certificate, Expected, prove
 from kerasvision.export.proof.probe import COMPARED, few_enough
 from kerasvision.export.writing.formats.writing import format_complaints
-from kerasvision.export.writing.saved_model import over_views
+from kerasvision.export.writing.viewed import over_views
 from kerasvision.models.saved import load_network
 from kerasvision.ops.places import Places
 from kerasvision.tasks.base import Predictions, Task, make_task
@@ -71,7 +71,8 @@ def prove_on_canaries(
     temperature = (exported["temperature"] or {"value": 1.0})["value"]
     transformed = ImageTransform.load(transform)
     expected = expected_answers(task, alone, images, transformed, temperature=temperature, test_time=exported["test_time"])
-    pixels = np.stack([transformed.pixels(image).numpy() for image in images[:COMPARED]])
+    _, seen = over_views(alone, task=task, transform=transformed, test_time=exported["test_time"])
+    pixels = np.stack([seen.pixels(image).numpy() for image in images[:COMPARED]])
     certificate = prove(saved_model, images=images, expected=expected, pixels=pixels, settings=settings)
     complaints = [*certificate.complaints, *format_complaints(exported["formats"])]
     return replace(certificate, blessed=not complaints, complaints=tuple(complaints))
@@ -111,7 +112,8 @@ def expected_answers(
     test_time: Sequence[str] = (),
 ) -> Expected:
     """What a SavedModel of a trained network must answer for encoded images; see `export_saved_model` for the arguments."""
-    predict = task.predictor(over_views(network, task=task, test_time=test_time), temperature=temperature)
+    answering, seen = over_views(network, task=task, transform=transform, test_time=test_time)
+    predict = task.predictor(answering, temperature=temperature)
     further = task.extra_signatures(network, temperature=temperature)
     some = images[:COMPARED]
 
@@ -119,8 +121,8 @@ def expected_answers(
         return lambda pixels, places: task.placed_back(answer(pixels), places)
 
     return Expected(
-        of_bytes=answers(placed(predict), images, transform),
-        of_pixels=answers(lambda pixels, _: task.in_frame(predict(pixels)), some, transform),
+        of_bytes=answers(placed(predict), images, seen),
+        of_pixels=answers(lambda pixels, _: task.in_frame(predict(pixels)), some, seen),
         further={name: few_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
         sets=task.sets(),
         maps=task.maps(),

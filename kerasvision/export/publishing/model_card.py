@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from kerasvision.config.evaluation import views_text
 from kerasvision.config.published import IMAGENET, origin_of
 from kerasvision.dotted import set_leaves
 from kerasvision.export.publishing.markdown import bullets, escape, table
@@ -60,6 +61,7 @@ class CardFacts:
         exported: `export.json`.
         headline: the metric that says most about the model; "" if its task names none.
         simple: the best of the simplest models: its metric, such as `accuracy`, and `model`.
+        transform: `transform.json`: what every image goes through.
         final: `final.json`: which network was judged, and which one is served; empty if they are the same.
         folds: `cross_validation.json`: mean and deviation over folds, and what is served; empty without cross-validation.
         forced: if a person pushed it although it was not blessed: `by`, `at`, `reason`.
@@ -77,6 +79,7 @@ class CardFacts:
     exported: Data = field(default_factory=dict)
     headline: str = ""
     simple: Data = field(default_factory=dict)
+    transform: Data = field(default_factory=dict)
     final: Data = field(default_factory=dict)
     folds: Data = field(default_factory=dict)
     forced: Data | None = None
@@ -92,6 +95,7 @@ def model_card(facts: CardFacts) -> str:
     """The page, in Markdown. Names, labels and reasons are escaped."""
     sections = {
         "Data": _data(facts),
+        "Images as the network sees them": _images(facts),
         "Scores": _scores(facts),
         "Slices of the test images": _slices(facts),
         "Gate": _gate(facts),
@@ -124,7 +128,7 @@ def _head(facts: CardFacts) -> str:
     text += _headline(facts)
     text += _cross_validated(facts)
     if views := facts.exported.get("test_time"):
-        text += f"\nIts answers are means over an image and these views of it: {escape(', '.join(views))}.\n"
+        text += f"\nIts answers are means over {escape(views_text(views, of='an image'))}.\n"
     if facts.final:
         text += f"\n- Judged: {escape(facts.final['judged'])}.\n- Served: {escape(facts.final['served'])}.\n"
     return text
@@ -176,6 +180,14 @@ def _data(facts: CardFacts) -> str:
     if left_out:
         text += f"\n{len(left_out)} images could not be used and were left out.\n"
     return text.strip() + "\n" if text.strip() else ""
+
+
+def _images(facts: CardFacts) -> str:
+    """The settings of the transform, and what was fitted to whole training images."""
+    settings = set_leaves(facts.transform.get("settings", {})).items()
+    fitted = facts.transform.get("whole_images", {}).items()
+    rows = [*settings, *((f"fitted: {name.replace('_', ' ')}", value) for name, value in fitted)]
+    return table(["setting", "value"], rows) if rows else ""
 
 
 def _objects(statistics: Data) -> str:

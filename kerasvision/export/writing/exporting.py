@@ -19,7 +19,8 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.formats.writing import write_formats
-from kerasvision.export.writing.saved_model import export_saved_model, over_views
+from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.export.writing.viewed import over_views
 from kerasvision.models.saved import load_network
 from kerasvision.progress import say
 from kerasvision.tasks.base import Predictions, Task, Temperature, make_task
@@ -62,18 +63,19 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
     examples = ExampleSet(files.examples)
     task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
-    answering, found = over_views(network, task=task, test_time=asked.test_time), None
+    answering, seen = over_views(network, task=task, transform=transform, test_time=asked.test_time)
+    found = None
     if asked.temperature:
         found = (
             Temperature(**_read_record(fitted)["temperature"])
             if fitted
-            else _fit_temperature(answering, task, examples, transform)
+            else _fit_temperature(answering, task, examples, seen)
         )
     temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
     if task.serves_decisions:
         known = _read_record(fitted)["decisions"] if fitted else None
         predict = task.predictor(answering, temperature=temperature)
-        task = task.with_decisions(known) if known else _decided(task, predict, examples, transform)
+        task = task.with_decisions(known) if known else _decided(task, predict, examples, seen)
     signatures = export_saved_model(
         network,
         task=task,
@@ -93,7 +95,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
             sets=task.sets(),
             maps=task.maps(),
             units=task.units(network),
-            transform=transform,
+            transform=seen,
             examples=examples,
             saved_model=saved_model,
             folder=folder,

@@ -12,13 +12,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasvision.config.evaluation import views_text
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.rows import decoded_rows
+from kerasvision.export.writing.viewed import over_views
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
 from kerasvision.ops.resize import Placement
-from kerasvision.ops.views import views
 from kerasvision.served.answers import CATEGORY_IDS, write_answers
 from kerasvision.served.signatures import (
     BYTES_INPUT,
@@ -68,30 +69,31 @@ def export_saved_model(
         folder: where to write; created here.
         temperature: the number that the network's outputs are divided by, see `Task.fit_temperature`.
         max_pixels: an image whose header claims more is bad, and is not decoded.
-        test_time: names of views; the answers of the first two signatures are means over the image and these views.
+        test_time: names of views; the answers of the first two signatures are means over the image and these views. With
+            "ten_crop", `serve_tensor` takes the whole picture, H and W divided by `crop_fraction`.
         category_ids: label -> its number in the source's own files; only those of the task's classes are written.
 
     Returns:
         The content of `signatures.json`.
     """
-    answering = over_views(model, task=task, test_time=test_time)
+    answering, seen = over_views(model, task=task, transform=transform, test_time=test_time)
     predict = _named_outputs(task, task.predictor(answering, temperature=temperature))
     further = task.extra_signatures(model, temperature=temperature)
-    shape = transform.settings.image_shape
+    shape = seen.settings.image_shape
 
     @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
-        return task.in_frame(predict(transform.scaled(image)))
+        return task.in_frame(predict(seen.scaled(image)))
 
     # Not Keras' ExportArchive, which ignores assets.
     served = tf.Module()
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
-        of_bytes = {BYTES_SIGNATURE: ExtraSignature({}, predict), **further}
-        endpoints = {
-            name: _from_bytes(one, task, transform=transform, max_pixels=max_pixels) for name, one in of_bytes.items()
-        }
+        alone = ExtraSignature({}, predict)
+        endpoints = {BYTES_SIGNATURE: _from_bytes(alone, task, transform=seen, max_pixels=max_pixels)}
+        for name, one in further.items():
+            endpoints[name] = _from_bytes(one, task, transform=transform, max_pixels=max_pixels)
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
@@ -102,16 +104,6 @@ def export_saved_model(
         known = {label: category_ids[label] for label in task.classes if label in category_ids}
         write_answers({**presentation, **({CATEGORY_IDS: known} if known else {})}, folder=folder)
     return described
-
-
-def over_views(model: keras.Model, *, task: Task, test_time: Sequence[str]) -> keras.Model:
-    """The network whose answers are means over an image and the views with these names; without names, the same network.
-
-    Raises:
-        ConfigError: answers of this task have no average.
-    """
-    named = [view for name in test_time for view in views(name)]
-    return task.over_views(model, named) if named else model
 
 
 def _named_outputs(task: Task, predict: Callable[[tf.Tensor], Predictions]) -> Callable[[tf.Tensor], Predictions]:
@@ -169,7 +161,7 @@ def describe_signatures(
     }
     own: dict[str, Mapping[str, str]] = {name: one.descriptions for name, one in further.items()}
     if test_time:
-        added = f"; the answer is the mean over it and these views of it: {', '.join(test_time)}"
+        added = f"; the answer is the mean over {views_text(test_time, of='it')}"
         images = ((BYTES_SIGNATURE, BYTES_INPUT), (TENSOR_SIGNATURE, TENSOR_INPUT))
         own |= {name: {key: meaning[key] + added} for name, key in images}
     _check_binary(task)

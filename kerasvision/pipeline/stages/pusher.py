@@ -34,6 +34,7 @@ def pusher(
 ) -> None:
     """SavedModel -> PushedModel: a new version with its card, or a record of why nothing was pushed."""
     from kerasvision.export.publishing.publish import JudgedModel, publish
+    from kerasvision.served.signatures import TRANSFORM_FILE
 
     files = {
         "verdict": model_blessing.verdict,
@@ -41,6 +42,7 @@ def pusher(
         "settings": model.settings,
         "exported": saved_model.record,
         "final": model.final,
+        "transform": saved_model.saved_model / TRANSFORM_FILE,
         **({"statistics": statistics.summary} if statistics else {}),
         **({"folds": cross_validation.record} if cross_validation else {}),
         **({"scores": evaluation.scores, "slices": evaluation.slices} if evaluation else {}),

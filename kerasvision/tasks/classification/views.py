@@ -17,7 +17,8 @@ class OverViews(keras.Model):
 
     Args:
         network: from such images to logits (N, C); its weights are shared.
-        views: at least one function from such images to that shape.
+        views: at least one function from such images to that shape. If they are cut out of a larger picture, the network
+            answers about them alone, and not about the picture itself.
         loss: that the network was trained with; it says how scores follow from logits.
 
     >>> network = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten()])
@@ -32,12 +33,14 @@ class OverViews(keras.Model):
     def __init__(self, network: keras.Model, views: Sequence[View], *, loss: str) -> None:
         super().__init__(name=f"{network.name}_over_views")
         self.network, self.views, self.loss_name = network, tuple(views), loss
+        self.itself = not any(isinstance(view, View) and view.of_larger for view in views)
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """The logits; the network sees all views in one batch, so that it is in the graph once."""
-        seen = tf.concat([images, *(view(images) for view in self.views)], axis=0)
+        views = [*([images] if self.itself else []), *(view(images) for view in self.views)]
+        seen = tf.concat(views, axis=0)
         logits = tf.nn.log_softmax(answer_logits(self.network(seen, training=False), loss=self.loss_name))
-        each = tf.reshape(logits, [1 + len(self.views), -1, logits.shape[-1]])
+        each = tf.reshape(logits, [len(views), -1, logits.shape[-1]])
         # The logarithm of the mean, around the largest: probabilities that are 0 in float32 keep their logarithm.
         largest = tf.reduce_max(each, axis=0)
         mean = largest + tf.math.log(tf.reduce_mean(tf.exp(each - largest), axis=0))

@@ -124,7 +124,10 @@ def test_a_map_follows_every_step_of_rand_augment(first, second):
     np.testing.assert_array_equal(result["image"], coloured(label_map))
 
 
-@pytest.mark.parametrize("config", [c.RandomResizedCrop(area=(0.2, 0.9)), c.IouCrop(tries=3)], ids=["any", "iou"])
+CROPS = [c.RandomResizedCrop(area=(0.2, 0.9)), c.IouCrop(tries=3), c.RandomCrop(shorter_side=(24, 60))]
+
+
+@pytest.mark.parametrize("config", CROPS, ids=["any", "iou", "resized"])
 @settings(max_examples=10)
 @given(seed=SEEDS, numbers=st.lists(UNIT, min_size=13, max_size=13))
 def test_the_map_of_a_crop_is_that_of_its_part(config, seed, numbers):

@@ -131,6 +131,20 @@ def test_a_card_names_the_views_that_answers_are_means_over():
     assert "views of it" not in model_card(facts(exported={"temperature": None, "test_time": []}))
 
 
+def test_a_card_says_what_every_image_goes_through_and_what_was_fitted():
+    settings = {"image_size": [28, 28], "scale": {"kind": "zca_whitening", "epsilon": 0.1}}
+    whole = {"images": 1078, "components": 64, "variance_kept": 0.98}
+    card = model_card(facts(transform={"settings": settings, "whole_images": whole}))
+    assert "\n## Images as the network sees them\n" in card
+    for row in ("| scale.kind | zca\\_whitening |", "| scale.epsilon | 0.1 |", "| fitted: variance kept | 0.98 |"):
+        assert row in card
+
+
+def test_a_card_of_a_model_over_ten_crops_says_what_they_are():
+    said = "means over ten crops of an image: its centre, its corners and their mirror images.\n"
+    assert said in model_card(facts(exported={"temperature": None, "test_time": ["ten_crop"]}))
+
+
 def test_a_card_of_a_model_that_finds_things_says_what_it_misses():
     outputs = {"corners": {"dtype": "float32", "shape": [None, 9, 4], "meaning": "", "set": ["scores"]}}
     exported = {"temperature": None, "signatures": {"serving_default": {"inputs": {}, "outputs": outputs}}}
