@@ -25,6 +25,7 @@ PICTURES_PER_CLASS = 12
 MOST_PICTURES = 600
 PICTURES_OF_ALL = 36
 MOST_BOXES = 30
+MOST_NUMBERS = 8
 # Few, because large images are read as a batch too.
 LOOKED_THROUGH = 16
 
@@ -42,6 +43,7 @@ class Picture:
         width, height: of the thumbnail, in pixels.
         boxes: (class name, left, top, width, height) of its objects; numbers are in percent of the picture's sides.
         captions: its captions.
+        numbers: its numbers with their names, as texts.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Picture:
     height: int
     boxes: tuple[NamedBox, ...] = ()
     captions: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
 
 def ids_to_show(images: pd.DataFrame, classes: Iterable[str]) -> dict[str, list[str]]:
@@ -88,7 +91,7 @@ def pictures(
         pixels = _small(decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits), side=side)
         if painted and "label_map" in example:
             pixels = _painted(pixels, example["label_map"])
-        picture = _picture(example, examples.object_classes, pixels)
+        picture = _picture(example, examples, pixels)
         found[picture.id] = picture
     return found
 
@@ -128,8 +131,9 @@ def thumbnail_url(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _picture(example: EncodedExample, object_classes: tuple[str, ...], pixels: NDArray[np.uint8]) -> Picture:
-    boxes = _boxes(example["objects"], object_classes) if "objects" in example else []
+def _picture(example: EncodedExample, examples: ExampleSet, pixels: NDArray[np.uint8]) -> Picture:
+    numbers = zip(examples.value_names, example.get("values", ()), strict=False)
+    boxes = _boxes(example["objects"], examples.object_classes) if "objects" in example else []
     return Picture(
         id=example["id"].decode(),
         url=thumbnail_url(pixels),
@@ -137,6 +141,7 @@ def _picture(example: EncodedExample, object_classes: tuple[str, ...], pixels: N
         height=pixels.shape[0],
         boxes=tuple(sorted(boxes, key=lambda box: -box[3] * box[4]))[:MOST_BOXES],
         captions=tuple(caption.decode() for caption in example.get("captions", ())),
+        numbers=tuple(f"{name} {number:.4g}" for name, number in numbers if not np.isnan(number))[:MOST_NUMBERS],
     )
 
 

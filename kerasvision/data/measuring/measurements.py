@@ -18,6 +18,7 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.map_statistics import NO_PIXELS, PixelCounts, pixel_counts
 from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.data.measuring.object_statistics import NO_BOXES, Boxes
+from kerasvision.data.measuring.value_statistics import value_column
 from kerasvision.errors import DataError
 from kerasvision.ops.alike import decode_alike
 from kerasvision.ops.images import decode_image
@@ -31,6 +32,8 @@ BATCH_SIZE = 256
 SIZE_NAMES = ("small", "medium", "large")
 SIZE_LIMITS = (32**2, 96**2)
 MOST_NAMED = 10
+# The parts of an example, without objects, that are measured.
+MEASURED = ("id", "image", "captions", "label_map", "values")
 
 
 @dataclass
@@ -40,7 +43,7 @@ class Measurements:
     Attributes:
         table: id; `brightness` and `contrast`, mean and deviation of all values of an image, in [0, 255]; `mean_red`,
             `square_red` and so on, mean and mean square of a colour; `caption_words`, mean words of an image's captions, NaN
-            without captions.
+            without captions; for each number of the images a column such as `value[age]`, NaN where it is missing.
         hashes, thumbnails: see `near_duplicates.fingerprints`; a row per row of the table.
         words: word -> how often, over all captions.
         caption_counts: number of captions -> how many images have this number.
@@ -87,6 +90,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         object_counts=np.zeros(len(examples.object_classes), np.int64),
         crowd_counts=np.zeros(len(examples.object_classes), np.int64),
     )
+    numbers = np.full((len(index), len(examples.value_names)), np.nan)
     boxes, pixels = [NO_BOXES], [NO_PIXELS]
     for batch in _batches(examples):
         rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
@@ -96,6 +100,8 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
         found.hashes[rows[known]], found.thumbnails[rows[known]] = hashes[known], thumbnails[known]
         if "captions" in batch:
             caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
+        if "values" in batch:
+            numbers[rows[known]] = batch["values"].numpy()[known]
         if "objects" in batch:
             _count_objects(batch, found)
             boxes.append(_boxes(batch, rows))
@@ -104,7 +110,8 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
     found.boxes = Boxes(*(np.concatenate(parts) for parts in zip(*boxes, strict=True)))
     found.pixels = PixelCounts(*(np.concatenate(parts) for parts in zip(*pixels, strict=True)))
     _refuse_missing(index[np.isnan(colour[:, 0, 0])])
-    found.table = _table(ids, colour, caption_words)
+    of_names = {value_column(name): numbers[:, place] for place, name in enumerate(examples.value_names)}
+    found.table = _table(ids, colour, caption_words).assign(**of_names)
     return found
 
 
@@ -133,7 +140,7 @@ def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTe
 
 
 def _measured_parts(example: dict[str, Any]) -> dict[str, tf.Tensor]:
-    parts: dict[str, Any] = {key: example[key] for key in ("id", "image", "captions", "label_map") if key in example}
+    parts: dict[str, Any] = {key: example[key] for key in MEASURED if key in example}
     if "objects" in example:
         parts["objects"], parts["corners"] = example["objects"]["label"], example["objects"]["bbox"]
         # A TFDS folder that another program wrote may lack these two.

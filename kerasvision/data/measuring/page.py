@@ -15,6 +15,7 @@ from kerasvision.data.measuring.charts import Histogram, histogram
 from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, ids_to_show, pictures
 from kerasvision.data.measuring.map_statistics import class_shares, ignored_shares
 from kerasvision.data.measuring.statistics import Statistics, channel_deviations, channel_means
+from kerasvision.data.measuring.value_statistics import value_column
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
 MOST_CLASSES = 60
@@ -22,6 +23,8 @@ MOST_GROUPS = 24
 MOST_IN_GROUP = 6
 MOST_NAMED = 5
 MOST_WORDS = 40
+# How many numbers of the images have a histogram.
+MOST_VALUES = 24
 HISTOGRAMS = {
     "width": "width, pixels",
     "height": "height, pixels",
@@ -120,7 +123,8 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
 def contact_sheets(statistics: Statistics, images: pd.DataFrame, examples: ExampleSet) -> dict[str, list[Picture]]:
     """Class -> some of its training images; under "" if there are no classes."""
     chosen = ids_to_show(images, statistics.classes)
-    side = LARGE_SIDE if statistics.captions or statistics.object_classes or statistics.map_classes else THUMBNAIL_SIDE
+    annotated = statistics.captions or statistics.object_classes or statistics.map_classes or statistics.value_names
+    side = LARGE_SIDE if annotated else THUMBNAIL_SIDE
     found = pictures(examples, [name for ids in chosen.values() for name in ids], side=side, painted=True)
     return {label: [found[name] for name in ids] for label, ids in chosen.items()}
 
@@ -169,8 +173,9 @@ def _map_rows(statistics: Statistics) -> list[MapRow]:
 
 def _histograms(statistics: Statistics, images: pd.DataFrame, splits: list[str]) -> list[Histogram]:
     left_out = {"objects": not statistics.object_classes, "map_classes": not statistics.map_classes}
-    columns = [name for name in HISTOGRAMS if not left_out.get(name)]
-    drawn = (histogram(images, name, title=HISTOGRAMS[name], splits=splits) for name in columns)
+    titles = {name: title for name, title in HISTOGRAMS.items() if not left_out.get(name)}
+    titles |= {value_column(name): name for name in statistics.value_names[:MOST_VALUES]}
+    drawn = (histogram(images, name, title=title, splits=splits) for name, title in titles.items())
     return [one for one in drawn if one is not None]
 
 

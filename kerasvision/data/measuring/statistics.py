@@ -15,6 +15,7 @@ from kerasvision.data.measuring.map_statistics import MapStatistics, map_statist
 from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.measuring.object_statistics import ObjectStatistics, object_statistics
+from kerasvision.data.measuring.value_statistics import ValueStatistics, value_statistics
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
 T = TypeVar("T", pd.Series, pd.DataFrame)
@@ -63,6 +64,8 @@ class Statistics:
         images: split -> how many examples, with and without labels.
         map_classes: class names of the label maps in the order of their numbers.
         maps: see `MapStatistics`.
+        value_names: names of the numbers of the images, in their order.
+        values: see `ValueStatistics`.
     """
 
     classes: list[str]
@@ -89,6 +92,8 @@ class Statistics:
     images: dict[str, int] = field(default_factory=dict)
     map_classes: list[str] = field(default_factory=list)
     maps: MapStatistics = field(default_factory=lambda: MapStatistics())
+    value_names: list[str] = field(default_factory=list)
+    values: ValueStatistics = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         """Writes the statistics as JSON."""
@@ -144,6 +149,8 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         objects=object_statistics(measured.boxes, good, classes=examples.object_classes) if examples.object_classes else {},
         map_classes=list(examples.map_classes),
         maps=map_statistics(measured.pixels, good, classes=examples.map_classes) if examples.has_label_maps else {},
+        value_names=list(examples.value_names),
+        values=value_statistics(images),
     )
     return statistics, images
 

@@ -148,22 +148,26 @@ def _noun(settings: Table, column: str | None) -> str:
 
 def _by_path(settings: Table, rows: Iterator[tuple[int, _Row]]) -> dict[str, _Row]:
     """Name -> the content of the rows of that image. An empty path is named by its line, so that each is reported."""
-    images, bad = settings.images, 0
+    images, lost = settings.images, 0
     found: dict[str, _Row] = {}
-    first = _Row()
+    faults: dict[str, str] = {}
+    first = ""
     for count, (number, row) in enumerate(rows, start=1):
         name = replace_surrogates(row.path) if row.path.strip() else f"row {number}"
         if name in found:
             found[name].add(row)
         else:
-            row.fault = row.fault or images.fault(row.path)
+            if fault := images.fault(row.path):
+                faults[name] = fault
+            row.fault = row.fault or fault
             found[name] = row
-        if found[name].fault:
-            bad, first = bad + 1, first if bad else found[name]
-        if is_hopeless(bad, of=count):
+        # Other faults of rows are counted where the rows are read.
+        if name in faults:
+            lost, first = lost + 1, first or name
+        if is_hopeless(lost, of=count):
             raise DataError(
-                f"{bad:,} of the first {count:,} rows of {settings.path} lead to no usable image in {images.root}; the "
-                f"first of them has {first.path[:100]!r}: {first.fault}",
+                f"{lost:,} of the first {count:,} rows of {settings.path} lead to no usable image in {images.root}; the "
+                f"first of them has {found[first].path[:100]!r}: {faults[first]}",
                 hint="set source.root to the folder that the paths start from",
             )
     return found

@@ -65,6 +65,13 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "map_class_variants": "warning",
         "map_class_missing_in_split": "warning",
         "mostly_ignored": "warning",
+        "no_values": "error",
+        "missing_value_name": "error",
+        "unseen_value_name": "error",
+        "value_missing_in_split": "warning",
+        "many_missing_values": "warning",
+        "constant_value": "warning",
+        "value_out_of_range": "warning",
         "group_variants": "warning",
         # splits that the source gives
         "labels_like_splits": "warning",
@@ -96,6 +103,7 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "near_leakage": "warning",
         "contradiction": "warning",
         "near_contradiction": "warning",
+        "value_contradiction": "warning",
         "duplicates": "info",
         "near_duplicates": "info",
         # drift between splits, and since the last run

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.measuring.value_statistics import value_column, value_names_in
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, ids_by_label
 from kerasvision.data.validating.schema import DataSchema
@@ -97,7 +98,8 @@ def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, s
         codes: the codes for a difference in labels, and for a difference in numbers.
     """
     first, second = pair.first_images, pair.second_images
-    features = [name for name in FEATURES if name in first and name in second and _occurs(name, first, second)]
+    names = features_of(first)
+    features = [name for name in names if name in first and name in second and _occurs(name, first, second)]
     classes = set(first["label"]) | set(second["label"])
     # Twice: validation and test are both compared with train, and added images and all images with the last run.
     certain = SIGNIFICANCE / (2 * (len(features) + len(classes)))
@@ -113,7 +115,16 @@ def drift_between(pair: ComparedSets, schema: DataSchema, *, codes: tuple[str, s
         if distance > schema.max_feature_drift and chance < certain:
             medians = f"{np.median(a):.4g} in {pair.first} and {np.median(b):.4g} in {pair.second}"
             limit = f"Kolmogorov-Smirnov distance {distance:.2f}, limit {schema.max_feature_drift:g}"
-            yield anomaly(codes[1], f"{FEATURES[feature]} is {medians}, by the median ({limit})")
+            yield anomaly(codes[1], f"{names[feature]} is {medians}, by the median ({limit})")
+
+
+def features_of(images: pd.DataFrame) -> dict[str, str]:
+    """Column -> its name in a message, of all that is compared: how images look, and their numbers.
+
+    >>> list(features_of(pd.DataFrame({"value[age]": [31.0]})))[-1:]
+    ['value[age]']
+    """
+    return {**FEATURES, **{value_column(name): f"value {name!r}" for name in value_names_in(images)}}
 
 
 def _occurs(feature: str, first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -163,7 +174,7 @@ def independent_rows(images: pd.DataFrame) -> pd.DataFrame:
     """
     images = images[~images["sha256"].duplicated()]
     images = images.assign(pixels=images["width"] * images["height"])
-    features = [name for name in FEATURES if name in images]
+    features = [name for name in features_of(images) if name in images]
     if "group" not in images or not images["group"].any():
         return images[["id", "label", *features]]
     lone = images["group"] == ""

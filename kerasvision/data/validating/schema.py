@@ -25,6 +25,9 @@ class DataSchema(Config):
     map_classes: tuple[str, ...] = Field(
         default=(), description="class names of the label maps that show at least one pixel, in the order of their numbers"
     )
+    values: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="name of a number of the images -> its least and its largest expected value"
+    )
     requires: tuple[AnnotationKind, ...] = Field(
         default=(), description="what the task requires of the images; schema_gen sets it"
     )
@@ -47,6 +50,9 @@ class DataSchema(Config):
     )
     max_ignored: float = Field(
         default=0.5, ge=0, le=1, description="largest share of a split's pixels that label maps may say nothing about"
+    )
+    max_missing_values: float = Field(
+        default=0.5, ge=0, le=1, description="largest share of a split's images that may lack a number"
     )
     max_caption_words: int = Field(default=100, ge=1, description="largest number of words of a caption")
     max_near_duplicates: float = Field(default=0.0, ge=0, le=1, description="share of images that look like another one")
@@ -79,11 +85,24 @@ class DataSchema(Config):
             classes=tuple(statistics.classes),
             object_classes=tuple(statistics.object_classes),
             map_classes=_shown_classes(statistics),
+            values=_ranges(statistics),
             modes=tuple(sorted(statistics.modes)),
             min_side=statistics.min_side,
             max_side=statistics.max_side,
             min_captions=1 if statistics.captions else 0,
         )
+
+
+def _ranges(statistics: Statistics) -> dict[str, tuple[float, float]]:
+    """Name -> the least and the largest number that any image has."""
+    found = {}
+    for name in statistics.value_names:
+        summaries = [of[name] for of in statistics.values.values()]
+        least = [one["least"] for one in summaries if one["least"] is not None]
+        most = [one["most"] for one in summaries if one["most"] is not None]
+        if least and most:
+            found[name] = (min(least), max(most))
+    return found
 
 
 def _shown_classes(statistics: Statistics) -> tuple[str, ...]:

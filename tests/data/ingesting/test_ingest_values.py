@@ -56,7 +56,7 @@ def table(tmp_path):
 
     def made(text, **settings):
         for number in range(text.count(".png")):
-            (tmp_path / f"{number}.png").write_bytes(image(number))
+            (tmp_path / f"{number}.png").write_bytes(image(number % 256))
         (tmp_path / "table.csv").write_text(text)
         return c.Table(path=tmp_path / "table.csv", **{"label": None, "split": "split", **settings})
 
