@@ -34,7 +34,8 @@ def new(
         typer.Option(
             "--images",
             metavar="DIR",
-            help="A folder of images for each class; images with objects: COCO, YOLO or VOC; or images with label maps.",
+            help="A folder of images for each class; images with objects: COCO, YOLO or VOC; images with label maps; or a "
+            "CSV file with paths and numbers.",
         ),
     ] = None,
     minutes: Annotated[

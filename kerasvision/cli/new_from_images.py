@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kerasvision.config.sources import Source
+    from kerasvision.config.sources import Table as ImageTable
     from kerasvision.data.first_look import FirstLook
     from kerasvision.data.maps_look import MapsLook
     from kerasvision.data.objects_look import ObjectsLook
     from kerasvision.data.recipes import Recipe
+    from kerasvision.data.values_look import ValuesLook
     from kerasvision.training.probes.training_time import TrainingTime
 
 # A table of more classes than this shows the largest and the smallest.
@@ -33,8 +35,8 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
 
     Args:
         name: the experiment's name.
-        images: class folders, with or without split folders; images with objects in COCO's, YOLO's or Pascal VOC's form; or
-            a folder of images and a folder of label maps.
+        images: class folders, with or without split folders; images with objects in COCO's, YOLO's or Pascal VOC's form; a
+            folder of images and a folder of label maps; or a CSV file with paths and numbers, or the folder that holds it.
         folder: the folder for the file; it is created if it does not exist.
         minutes: how long the training may take; a step is measured. None: the recipe's own number of epochs.
 
@@ -44,6 +46,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             readable image.
     """
     from kerasvision.config.forms import source_of_form
+    from kerasvision.config.number_tables import table_of_numbers
     from kerasvision.data.first_look import look_at
     from kerasvision.data.recipes import choose, installed_network
     from kerasvision.data.scaffold import new_file, pipeline_text
@@ -55,6 +58,9 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             f"there is no folder {images} (looked in {Path.cwd()})",
             hint="give --images a folder that has a folder of images for each class, or images with objects",
         )
+    if (table := table_of_numbers(images)) is not None:
+        _write_for_values(name, table, images=images, folder=folder, minutes=minutes)
+        return
     source = source_of_form(images)
     if source is not None and source.way_to("objects"):  # it has label maps only
         _write_for_maps(name, source, images=images, folder=folder, minutes=minutes)
@@ -85,6 +91,22 @@ def _write_for_objects(name: str, source: "Source", *, images: Path, folder: Pat
     print_whole(_classes(look.counts, "objects"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"
     for line in (*_seen_objects(look, recipe), reason, *recipe.also, *_time(time, recipe), *_next(file)):
+        typer.echo(line)
+
+
+def _write_for_values(name: str, source: "ImageTable", *, images: Path, folder: Path, minutes: float | None) -> None:
+    from kerasvision.data.recipes import installed_network
+    from kerasvision.data.recipes_values import choose_for_values
+    from kerasvision.data.scaffold import new_file, pipeline_text
+    from kerasvision.data.values_look import look_at_values
+
+    file, look = new_file(name, folder=folder), look_at_values(source, images=images)
+    choose = partial(choose_for_values, look, network=installed_network())
+    recipe, time = _fitted(choose, partial(pipeline_text, name, look=look), minutes=minutes)
+    _write(file, pipeline_text(name, look=look, recipe=recipe))
+    print_whole(_numbers(look))
+    reason = f"recipe: {recipe.summary}, because {recipe.reason}"
+    for line in (*_seen_values(look, recipe), reason, *_time(time, recipe), *_next(file)):
         typer.echo(line)
 
 
@@ -200,6 +222,28 @@ def _seen_maps(look: "MapsLook", recipe: "Recipe") -> list[str]:
         f"{look.total:,} images with maps of {len(look.counts)} classes, {colour}{left_out}",
         f"longer side of an image in pixels: {_spread(look.sides)}",
         f"share of the pixels of {look.looked:,} maps: " + ", ".join(f"{name} {share:.1%}" for name, share in largest),
+        f"splits: {held}",
+    ]
+
+
+def _numbers(look: "ValuesLook") -> Table:
+    """A row per number."""
+    table = table_of(
+        "number", "least", "largest", "deviation", "missing", right=("least", "largest", "deviation", "missing")
+    )
+    for name, numbers in look.values.items():
+        ends = (f"{number:.4g}" for number in (numbers.least, numbers.most, numbers.deviation))
+        table.add_row(escape(name), *ends, f"{numbers.missing:,}")
+    return table
+
+
+def _seen_values(look: "ValuesLook", recipe: "Recipe") -> list[str]:
+    colour = "grey" if look.is_grey else "in colour"
+    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
+    return [
+        f"{look.total:,} images with numbers, {colour}{left_out}",
+        f"longer side of an image in pixels: {_spread(look.sides)}",
         f"splits: {held}",
     ]
 

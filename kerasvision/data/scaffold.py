@@ -12,11 +12,14 @@ from kerasvision.data.first_look import FirstLook
 from kerasvision.data.maps_look import MapsLook
 from kerasvision.data.objects_look import ObjectsLook
 from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.values_look import ValuesLook
 from kerasvision.errors import ConfigError
 
 # A comment ends in this column at the latest.
 COMMENT_END = 125
 INDENT = "    "
+
+AnyLook = FirstLook | ObjectsLook | MapsLook | ValuesLook
 
 _FILE = Template('''"""$counts in $folder. Written by `kerasvision new`; not measured yet."""
 
@@ -47,7 +50,7 @@ def new_file(name: str, *, folder: Path) -> Path:
     return file
 
 
-def pipeline_text(name: str, *, look: FirstLook | ObjectsLook | MapsLook, recipe: Recipe) -> str:
+def pipeline_text(name: str, *, look: AnyLook, recipe: Recipe) -> str:
     """The text of a pipeline file.
 
     Args:
@@ -75,15 +78,17 @@ def escape_docstring(text: str) -> str:
     return repr(f'"{text}')[2:-1].replace("\\'", "'").replace('"', '\\"')
 
 
-def _counts(look: FirstLook | ObjectsLook | MapsLook) -> str:
+def _counts(look: AnyLook) -> str:
     if isinstance(look, FirstLook):
         return f"{len(look.counts)} classes, {look.counts.total()} images"
     if isinstance(look, MapsLook):
         return f"maps of {len(look.counts)} classes, {look.total} images"
+    if isinstance(look, ValuesLook):
+        return f"{', '.join(look.values)} of {look.total} images"
     return f"{look.counts.total()} objects of {len(look.counts)} classes, {look.total} images"
 
 
-def _source(look: FirstLook | ObjectsLook | MapsLook) -> str:
+def _source(look: AnyLook) -> str:
     """The source in Python, with the settings that are not the default."""
     source = ImageFolder(path=look.images) if isinstance(look, FirstLook) else look.source
     fields = type(source).model_fields
