@@ -15,6 +15,7 @@ from kerasvision.data.measuring.charts import Histogram, histogram
 from kerasvision.data.measuring.contact_sheets import LARGE_SIDE, THUMBNAIL_SIDE, Picture, ids_to_show, pictures
 from kerasvision.data.measuring.map_statistics import class_shares, ignored_shares
 from kerasvision.data.measuring.statistics import Statistics, channel_deviations, channel_means
+from kerasvision.data.measuring.tag_statistics import most_frequent, totals
 from kerasvision.data.measuring.value_statistics import value_column
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
@@ -35,6 +36,7 @@ HISTOGRAMS = {
     "caption_words": "words per caption",
     "objects": "objects per image",
     "map_classes": "classes per label map",
+    "tags": "tags per image",
 }
 
 
@@ -111,6 +113,9 @@ def write_statistics_page(statistics: Statistics, images: pd.DataFrame, *, examp
         objects=_shown(statistics.object_classes, statistics.object_counts),
         maps=_map_rows(statistics),
         ignored=ignored_shares(statistics.maps),
+        tags=_shown(statistics.tag_classes, totals(statistics.tags)),
+        tag_totals=totals(statistics.tags),
+        together=_together(statistics),
         words=vocabulary_table(examples) if statistics.captions else None,
         most_words=MOST_WORDS,
         groups=_copies(statistics, images, examples),
@@ -171,8 +176,19 @@ def _map_rows(statistics: Statistics) -> list[MapRow]:
     return [row for row in rows if row.name in shown]
 
 
+def _together(statistics: Statistics) -> tuple[list[str], dict[tuple[str, str], int]]:
+    """The most frequent tags, and how many images have both of two of them."""
+    pairs = {(first, second): count for first, second, count in statistics.tags.get("together", ())}
+    both = pairs | {(second, first): count for (first, second), count in pairs.items()}
+    return most_frequent(totals(statistics.tags)), both
+
+
 def _histograms(statistics: Statistics, images: pd.DataFrame, splits: list[str]) -> list[Histogram]:
-    left_out = {"objects": not statistics.object_classes, "map_classes": not statistics.map_classes}
+    left_out = {
+        "objects": not statistics.object_classes,
+        "map_classes": not statistics.map_classes,
+        "tags": not statistics.tag_classes,
+    }
     titles = {name: title for name, title in HISTOGRAMS.items() if not left_out.get(name)}
     titles |= {value_column(name): name for name in statistics.value_names[:MOST_VALUES]}
     drawn = (histogram(images, name, title=title, splits=splits) for name, title in titles.items())

@@ -15,6 +15,7 @@ from kerasvision.data.measuring.map_statistics import MapStatistics, map_statist
 from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
 from kerasvision.data.measuring.object_statistics import ObjectStatistics, object_statistics
+from kerasvision.data.measuring.tag_statistics import TagStatistics, tag_statistics
 from kerasvision.data.measuring.value_statistics import ValueStatistics, value_statistics
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 
@@ -50,7 +51,7 @@ class Statistics:
         quarantined: id -> fault, of images that were left out.
         notes: what decoding changes (for example an alpha channel is dropped) -> how many images.
         duplicates: groups of ids with the same bytes.
-        contradictions: groups of ids with the same bytes and different labels.
+        contradictions: groups of ids with the same bytes and different labels or tags.
         shared_between_splits: groups of ids with the same bytes in different splits: leakage, which ingest prevents.
         object_classes: class names of the objects in the images, in the order of their numbers.
         near_duplicates: groups of ids that look alike and differ in their bytes.
@@ -66,6 +67,8 @@ class Statistics:
         maps: see `MapStatistics`.
         value_names: names of the numbers of the images, in their order.
         values: see `ValueStatistics`.
+        tag_classes: names of the tags in the order of their numbers.
+        tags: see `TagStatistics`.
     """
 
     classes: list[str]
@@ -94,6 +97,8 @@ class Statistics:
     maps: MapStatistics = field(default_factory=lambda: MapStatistics())
     value_names: list[str] = field(default_factory=list)
     values: ValueStatistics = field(default_factory=dict)
+    tag_classes: list[str] = field(default_factory=list)
+    tags: TagStatistics = field(default_factory=lambda: TagStatistics())
 
     def save(self, file: Path) -> None:
         """Writes the statistics as JSON."""
@@ -136,7 +141,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         quarantined=dict(manifest[manifest["fault"] != ""][["id", "fault"]].itertuples(index=False)),
         notes=_frequencies(notes),
         duplicates=_groups(images, "sha256"),
-        contradictions=_groups(images, "sha256", differ="label"),
+        contradictions=_contradictions(images),
         shared_between_splits=_groups(images, "sha256", differ="split"),
         object_classes=list(examples.object_classes),
         near_duplicates=_groups(images[images["near_group"] >= 0], "near_group"),
@@ -151,6 +156,8 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         maps=map_statistics(measured.pixels, good, classes=examples.map_classes) if examples.has_label_maps else {},
         value_names=list(examples.value_names),
         values=value_statistics(images),
+        tag_classes=list(examples.tag_classes),
+        tags=tag_statistics(good, names=examples.tag_classes) if examples.tag_classes else {},
     )
     return statistics, images
 
@@ -227,6 +234,13 @@ def _in_order(by_split: T) -> T:
 
 def _frequencies(column: pd.Series) -> dict[str, int]:
     return {str(value): int(count) for value, count in column.value_counts().items()}
+
+
+def _contradictions(images: pd.DataFrame) -> list[list[str]]:
+    found = _groups(images, "sha256", differ="label")
+    # A manifest of an older version has no tags.
+    by_tags = _groups(images, "sha256", differ="tag_names") if "tag_names" in images else []
+    return found + [ids for ids in by_tags if ids not in found]
 
 
 def _groups(table: pd.DataFrame, key: str, *, differ: str = "") -> list[list[str]]:

@@ -21,7 +21,8 @@ def copy_anomalies(statistics: Statistics, schema: DataSchema, images: pd.DataFr
         "near_leakage", near_shared, "in two splits, by their looks", _looser_copies(near_shared, split_by_id)
     )
     contradictions = statistics.contradictions
-    yield from _copies("contradiction", contradictions, "under two labels, byte for byte", _all(contradictions))
+    how = "with different tags" if statistics.tag_classes and not statistics.classes else "under two labels"
+    yield from _copies("contradiction", contradictions, f"{how}, byte for byte", _all(contradictions))
     if statistics.duplicates:
         copies = sum(len(ids) - 1 for ids in statistics.duplicates)
         count = count_phrase(copies, "image is an exact copy", "images are exact copies")

@@ -33,6 +33,7 @@ FEATURES = {
     "caption_words": "words per caption",
     "objects": "objects per image",
     "map_classes": "classes per label map",
+    "tags": "tags per image",
 }
 
 
@@ -128,8 +129,8 @@ def features_of(images: pd.DataFrame) -> dict[str, str]:
 
 
 def _occurs(feature: str, first: pd.DataFrame, second: pd.DataFrame) -> bool:
-    """Whether a feature is worth a comparison: without label maps, the number of their classes is 0 everywhere."""
-    return feature != "map_classes" or bool(first[feature].any() or second[feature].any())
+    """Whether a feature is worth a comparison: without label maps or tags, their number is 0 everywhere."""
+    return feature not in ("map_classes", "tags") or bool(first[feature].any() or second[feature].any())
 
 
 def most_different_label(first: pd.Series, second: pd.Series) -> tuple[str, np.ndarray]:

@@ -6,9 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kerasvision.data.ingesting.manifest import NO_LABEL
+from kerasvision.data.ingesting.manifest import NO_LABEL, NO_TAGS
 from kerasvision.data.ingesting.quarantine import LEFT_OUT
-from kerasvision.data.inspecting.annotations import BOX_CLIPPED, BOX_DROPPED, EMPTY_CAPTION, MASK_SIZE, MASK_UNREADABLE
+from kerasvision.data.inspecting.annotations import (
+    BOX_CLIPPED,
+    BOX_DROPPED,
+    EMPTY_CAPTION,
+    EMPTY_TAG,
+    MASK_SIZE,
+    MASK_UNREADABLE,
+    REPEATED_TAG,
+)
 from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.inspecting.label_maps import MAP_TURNED
@@ -29,6 +37,7 @@ FAULTS: Mapping[str, str] = {
     NO_LABEL: "no_label",
     MISSING_VALUE: "missing_value",
     NO_VALUE: "missing_value",
+    NO_TAGS: "no_tags",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",
     "its boxes ": "bad_annotation",
@@ -58,6 +67,8 @@ NOTES: Mapping[str, str] = {
     MASK_SIZE: "bad_mask",
     MASK_UNREADABLE: "bad_mask",
     EMPTY_CAPTION: "empty_caption",
+    EMPTY_TAG: "repaired_tags",
+    REPEATED_TAG: "repaired_tags",
     SCALED: "other_size_annotated",
     TURNED: "other_size_annotated",
     MAP_TURNED: "other_size_annotated",

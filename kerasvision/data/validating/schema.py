@@ -25,6 +25,9 @@ class DataSchema(Config):
     map_classes: tuple[str, ...] = Field(
         default=(), description="class names of the label maps that show at least one pixel, in the order of their numbers"
     )
+    tag_classes: tuple[str, ...] = Field(
+        default=(), description="names of the tags of the images, in the order of their numbers"
+    )
     values: dict[str, tuple[float, float]] = Field(
         default_factory=dict, description="name of a number of the images -> its least and its largest expected value"
     )
@@ -42,7 +45,7 @@ class DataSchema(Config):
     min_contrast: float = Field(
         default=3.0, ge=0, description="deviation of the most varied colour, in [0, 255]; below it an image is blank"
     )
-    min_train_examples: int = Field(default=2, ge=1, description="smallest number of training images of a class")
+    min_train_examples: int = Field(default=2, ge=1, description="smallest number of training images of a class or tag")
     max_imbalance: float = Field(default=20.0, ge=1, description="largest class over smallest, in the train split")
     min_captions: int = Field(default=0, ge=0, description="smallest number of captions of an image")
     max_objects: int = Field(
@@ -86,6 +89,7 @@ class DataSchema(Config):
             object_classes=tuple(statistics.object_classes),
             map_classes=_shown_classes(statistics),
             values=_ranges(statistics),
+            tag_classes=tuple(statistics.tag_classes),
             modes=tuple(sorted(statistics.modes)),
             min_side=statistics.min_side,
             max_side=statistics.max_side,

@@ -25,6 +25,7 @@ from kerasvision.data.validating.labels import (
 from kerasvision.data.validating.layout import layout_anomalies
 from kerasvision.data.validating.maps import map_anomalies
 from kerasvision.data.validating.schema import DataSchema
+from kerasvision.data.validating.tags import tag_anomalies
 from kerasvision.data.validating.values import value_anomalies
 
 
@@ -51,6 +52,7 @@ def find_anomalies(
         *box_anomalies(statistics, schema),
         *map_anomalies(statistics, schema),
         *value_anomalies(statistics, schema, images),
+        *tag_anomalies(statistics, schema),
         *layout_anomalies(statistics, images),
         *fault_anomalies(statistics),
         *size_anomalies(statistics, schema, images),
