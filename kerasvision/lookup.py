@@ -167,6 +167,7 @@ MODELS = Table(
         "show_and_tell": "kerasvision.models.captioner:show_and_tell",
         "show_attend_tell": "kerasvision.models.captioner:show_attend_tell",
         "localizer": "kerasvision.models.localizer:localizer",
+        "autoencoder": "kerasvision.models.autoencoder:autoencoder",
         "fcos": "kerasvision.models.fcos:fcos",
         "retinanet": "kerasvision.models.retinanet:retinanet",
         "unet": "kerasvision.models.unet:unet",
@@ -186,6 +187,7 @@ OPTION_CHECKS = Table(
     "check of options",
     {
         "mlp": "kerasvision.config.network_options:check_mlp",
+        "autoencoder": "kerasvision.config.network_options:check_autoencoder",
         "localizer": "kerasvision.config.network_options:check_localizer",
         "fcos": "kerasvision.config.network_options:check_fcos",
         "retinanet": "kerasvision.config.network_options:check_retinanet",

@@ -15,6 +15,8 @@ Distances = Literal["relu", "exp"]
 Pooling = Literal["mean", "flatten"]
 # Of the localizer's corners.
 Squashing = Literal["sigmoid", "linear"]
+# Of the autoencoder's decoder.
+Upsampled = Literal["nearest", "transposed"]
 # `kerasvision.models.units` says what each of these is.
 Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout"]
 Initialization = Literal["small_normal", "xavier", "he", "zeros", "sparse"]
@@ -25,6 +27,48 @@ _PAPERS = {"alexnet_2012": ("paper",)}
 
 # A larger factor than this on the channels of a backbone is a mistake.
 _WIDEST = 16
+
+
+def check_autoencoder(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `autoencoder` with a value that it cannot have; options may be missing.
+
+    >>> check_autoencoder({"bottleneck": 64, "code_channels": 8})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: code_channels is for a code that is a map; received bottleneck=64, code_channels=8. ...
+    """
+    _check_choice("autoencoder", "upsampling", options, get_args(Upsampled))
+    bottleneck, channels = options.get("bottleneck"), options.get("code_channels")
+    bottleneck_sizes(bottleneck)
+    if channels is not None and (type(channels) is not int or channels < 1):
+        raise ConfigError("code_channels must be a positive integer", received=channels, hint="leave code_channels out")
+    if channels is not None and bottleneck is not None:
+        raise ConfigError(
+            f"code_channels is for a code that is a map; received bottleneck={bottleneck!r}, code_channels={channels}",
+            hint="leave one of them out",
+        )
+    _check_width(options.get("width"), hint="the decoder mirrors the backbone, so it becomes as narrow")
+    _check_flag(options, "synchronized")
+
+
+def bottleneck_sizes(bottleneck: object) -> tuple[int, ...]:
+    """The units of the dense layers up to the code, whose size comes last; empty if the code is a map.
+
+    Raises:
+        ConfigError: the value is neither a positive integer nor several of them, joined by "-".
+
+    >>> bottleneck_sizes("256-64"), bottleneck_sizes(64), bottleneck_sizes(None)
+    ((256, 64), (64,), ())
+    """
+    if bottleneck is None:
+        return ()
+    is_number = type(bottleneck) is int and bottleneck > 0
+    if not is_number and not (isinstance(bottleneck, str) and re.fullmatch(r"[1-9]\d{0,8}(-[1-9]\d{0,8})*", bottleneck)):
+        raise ConfigError(
+            "bottleneck must be the size of the code, 64, or the sizes of the dense layers up to it, '256-64'",
+            received=bottleneck,
+        )
+    return tuple(map(int, str(bottleneck).split("-")))
 
 
 def check_fcos(options: Mapping[str, Any]) -> None:
@@ -127,12 +171,12 @@ def _check_head(network: str, options: Mapping[str, Any]) -> None:
     _check_flag(options, "synchronized")
 
 
-def _check_width(width: object) -> None:
+def _check_width(width: object, *, hint: str = "set channels for the width of the pyramid and the head") -> None:
     if width is not None and (not _is_number(width) or not 0 < width <= _WIDEST):
         raise ConfigError(
             f"width is a factor on the channels of the backbone, at most {_WIDEST}",
             received=width,
-            hint="set channels for the width of the pyramid and the head",
+            hint=hint,
         )
 
 

@@ -1,7 +1,7 @@
-"""The rows of `kerasvision.models.table` for networks that are built on another one: captioners, localizer and detectors.
+"""The rows of `kerasvision.models.table` for networks on another one: captioners, localizer, autoencoder and detectors.
 
 >>> [row.name for row in ON_BACKBONES]
-['show_and_tell', 'show_attend_tell', 'localizer', 'fcos', 'retinanet']
+['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet']
 """
 
 from kerasvision.models.figures import INDEPENDENT, RGB, TORCHVISION, Figure, Network
@@ -32,6 +32,28 @@ ON_BACKBONES = (
         smallest_side=32,  # as resnet18, its backbone
         # torchvision's ResNet-18 without its head of 513,000, and 513 weights for each of 91 classes and 4 sides.
         figures=(Figure(RGB, 91, INDEPENDENT, 11_689_512 - 513_000 + 513 * 95),),
+    ),
+    Network(
+        name="autoencoder",
+        family="autoencoder",
+        paper="Masci et al., 2011",
+        url="https://doi.org/10.1007/978-3-642-21735-7_7",
+        smallest_side=32,  # as resnet18, its backbone
+        # torchvision's ResNet-18 without its head of 513,000; five 3x3 convolutions, each with a norm; and the last one.
+        figures=(
+            Figure(
+                RGB,
+                3,
+                INDEPENDENT,
+                11_689_512
+                - 513_000
+                + sum(
+                    9 * wide * narrow + 2 * narrow
+                    for wide, narrow in ((512, 256), (256, 128), (128, 64), (64, 32), (32, 16))
+                )
+                + (9 * 16 + 1) * 3,
+            ),
+        ),
     ),
     # On resnet50. torchvision's documentation counts 53,120 less: it freezes the backbone's norms, which are part of the
     # trainable weights here.

@@ -1,8 +1,8 @@
 """Networks on a backbone that begin with trained weights: the backbone's, or their own.
 
     "imagenet", <file>.h5     weights of the backbone, as in `kerasvision.models.pretrained`
-    <file>.keras              a network of ours with the same backbone and another head, for example a classifier; or the
-                              same network, whose classes or words are also loaded, each by its name
+    <file>.keras              a network of ours with the same backbone and another head, for example a classifier or an
+                              autoencoder; or the same network, whose classes or words are also loaded, each by its name
 
 All other weights begin freshly initialised. If no classes are given, the file's classes are loaded if their number is the
 same.
@@ -20,7 +20,8 @@ from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, load
 from kerasvision.models.anchors import ANCHORS_PER_CELL
 from kerasvision.models.heads import ClassAxes, by_name, repeated, say_fresh, say_head, shared_rows
-from kerasvision.models.pretrained import Held, check_same_layers, check_settings, load_layers, pretrained
+from kerasvision.models.layer_weights import Held, check_same_layers, check_settings, load_layers
+from kerasvision.models.pretrained import pretrained
 from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored, is_keras_archive
@@ -54,11 +55,14 @@ _SKIP_FCN: ClassAxes = {
     **{name: [(3,), (0,)] for name in ("score3", "score4", "score5")},
 }
 _OF_PIXELS: ClassAxes = {name: [(3,), (0,)] for name in ("auxiliary_logits", "logits")}
+# Its classes are the channels of the restored image.
+_OF_CHANNELS: ClassAxes = {"restored": [(3,), (0,)]}
 _OF_WORDS = Head({"decoder_words": [(0,)], "logits": [(1,), (0,)]}, noun="words")
 HEADS = {
     "show_and_tell": _OF_WORDS,
     "show_attend_tell": _OF_WORDS,
     "localizer": Head(_DENSE),
+    "autoencoder": Head(_OF_CHANNELS, noun="channels"),
     "fcos": Head(_CONVOLUTION),
     "retinanet": Head(_CONVOLUTION, each=ANCHORS_PER_CELL),
     **{name: Head(_SKIP_FCN) for name in ("fcn32s", "fcn16s", "fcn8s")},

@@ -5,7 +5,8 @@
     <file>.weights.h5      of a network of keras.applications ("keras/..."), saved by `model.save_weights`
     <file>.safetensors     a ResNet, VGG, DenseNet or EfficientNet-Lite of torchvision or timm, in PyTorch's layout
     <file>.pth, <file>.pt  the same, written by `torch.save(model.state_dict(), "name.pth")`
-    <file>.keras           the same network of ours, saved by our trainer
+    <file>.keras           the same network of ours, or one that was built on it (an autoencoder, a detector), saved by our
+                           trainer
 
 A network of keras.applications takes from such files everything but the head.
 
@@ -15,6 +16,7 @@ network does. With the others it takes RGB images in [0, 1], and it begins with 
 The head is everything after the last level's map. If the names of the classes are given, its rows are loaded by name (see
 `kerasvision.models.heads`): a `.keras` file of ours names its classes, and the published files are for those of ImageNet.
 From a file without names, no head is loaded. If no names are given, the head is loaded if it has the same number of classes.
+From a network that was built on this one, the layers up to its last map are loaded.
 All other weights begin freshly initialised.
 """
 
@@ -38,19 +40,17 @@ from kerasvision.models.fetch import published_file
 from kerasvision.models.heads import by_name, can_take, class_axes, say_fresh, say_head, shared_rows
 from kerasvision.models.keras_layers import our_names
 from kerasvision.models.keras_weights import our_layers as our_layers_of_keras
-from kerasvision.models.saved import load_network, not_finite
+from kerasvision.models.layer_weights import OPTIONS, Held, check_same_layers, check_settings, load_layers
+from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import Pixels, scaled, scaling, scaling_of
 from kerasvision.models.torch_layers import family_of, our_layers
 from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
 from kerasvision.progress import say
 
-# Settings of a layer that its weights depend on and that their shapes do not show.
-_DECISIVE = ("strides", "padding", "pool_size", "dilation_rate", "groups", "activation", "axis", "epsilon")
-# Those of them that the option `output_stride` changes.
+# The settings of a layer that the option `output_stride` changes.
 _SPACING = ("strides", "padding", "dilation_rate")
 # The layer with a row for each class.
 _HEAD = "logits"
-_OPTIONS = "give the network the options that the file was trained with"
 
 # Makes the network, given `num_classes`.
 Make = Callable[..., keras.Model]
@@ -180,11 +180,11 @@ def _with_own_weights(
 ) -> keras.Model:
     """The network of a `.keras` file, with the layer "scaling" if the file has one."""
     source, model = load_network(file), make(num_classes=num_classes)
-    if source.name != model.name:
-        raise ConfigError(f"the weights file {file} contains {source.name}, not {model.name}")
     in_front = scaling_of(source)
     if in_front is not None:
         model = scaled(model, in_front)
+    if source.name != model.name:
+        return _with_backbone_of(source, model, make, file, has_head=num_classes is not None)
     stored: dict[str, Sequence[Stored]]
     stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in source.layers if layer.weights}
     check_same_layers(model if num_classes else make(num_classes=1), stored, file)
@@ -196,6 +196,40 @@ def _with_own_weights(
     # With an output stride, the network leaves out strides that the file's network has; its weights fit all the same.
     check_settings(model, source, file, but=_SPACING if make.keywords.get("output_stride") else ())
     return model
+
+
+def _with_backbone_of(
+    source: keras.Model, model: keras.Model, make: "partial[keras.Model]", file: Path, *, has_head: bool
+) -> keras.Model:
+    """The network whose layers up to its last map are those of a network that was built on it."""
+    backbone = make(num_classes=None)
+    wanted = [layer.name for layer in backbone.layers if layer.weights]
+    if source.name not in MODELS or "backbone" not in (keywords(MODELS.path(source.name)) or ()):
+        raise ConfigError(f"the weights file {file} contains {source.name}, not {model.name}")
+    inner = _up_to_last_map(source, backbone)
+    stored: dict[str, Sequence[Stored]] = {}
+    if inner is not None:
+        stored = {layer.name: [Held(weight) for weight in layer.weights] for layer in inner.layers if layer.weights}
+    if inner is None or stored.keys() != {*wanted}:
+        raise ConfigError(
+            f"the weights file {file} contains {source.name} on another backbone than {model.name}, or on one with other "
+            "options",
+            hint=OPTIONS,
+        )
+    load_layers([layer for layer in model.layers if layer.name in stored], stored, file)
+    check_settings(model, inner, file, but=_SPACING if make.keywords.get("output_stride") else ())
+    say(
+        f"{model.name} begins with the backbone of {source.name} in {file}" + ("; the head begins fresh" if has_head else "")
+    )
+    return model
+
+
+def _up_to_last_map(source: keras.Model, backbone: keras.Model) -> keras.Model | None:
+    """The part of a network that makes the backbone's last map; None if no layer of it has the name of the one that does."""
+    last = max(backbone.output, key=lambda level: int(level.removeprefix("c")))
+    maker = next(layer.name for layer in backbone.layers if layer.output is backbone.output[last])
+    found = next((layer for layer in source.layers if layer.name == maker), None)
+    return None if found is None else keras.Model(source.inputs[0], found.output)
 
 
 def _head_by_name(
@@ -244,39 +278,6 @@ def _is_numbered_by_keras(layer: keras.Layer) -> bool:
     (True, False)
     """
     return re.sub(r"_\d+$", "", layer.name).replace("_", "") == type(layer).__name__.lower()
-
-
-def load_layers(receivers: Sequence[keras.Layer], stored: Mapping[str, Sequence[Stored]], file: Path) -> None:
-    """Fills the layers with the numbers stored under their names. It reads no numbers before all shapes fit."""
-    for layer in receivers:
-        if layer.name not in stored:
-            raise ConfigError(f"the weights file {file} lacks the layer {layer.name!r} of the network", hint=_OPTIONS)
-        ours, theirs = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in stored[layer.name]]
-        if ours != theirs:
-            shapes = f"{_shapes(theirs)} in the file, {_shapes(ours)} in the network"
-            raise ConfigError(f"the weights file {file} does not fit at layer {layer.name!r}: {shapes}")
-    for layer in receivers:
-        layer.set_weights([array.read() for array in stored[layer.name]])
-    where = not_finite(receivers)
-    if where:
-        raise ConfigError(f"the weights file {file} must contain finite numbers: {where}", hint="use another file")
-
-
-class Held:
-    """A weight of a network, as `Stored`.
-
-    Attributes:
-        shape: of the weight.
-    """
-
-    def __init__(self, weight: keras.Variable) -> None:
-        self._weight = weight
-        self.shape = tuple(weight.shape)
-
-    def read(self) -> np.ndarray:
-        """The weight's numbers, of its shape and dtype (float32, unless the policy says otherwise)."""
-        array: np.ndarray = keras.ops.convert_to_numpy(self._weight)
-        return array
 
 
 class _LessBias:
@@ -335,38 +336,3 @@ def _check_network(name: str, layers: Layers, file: Path) -> None:
             f"the weights file {file} {of}, not {name}: "
             f"it has {count} convolutions and norms instead of {PUBLISHED[name].layers}"
         )
-
-
-def check_same_layers(model: keras.Model, stored: Iterable[str], file: Path) -> None:
-    """Raises ConfigError if the model lacks a layer of the file: without its norms, for example, it is another network."""
-    names = {layer.name for layer in model.layers}
-    for name in stored:
-        if name not in names:
-            raise ConfigError(f"the weights file {file} has a layer {name!r} that the network lacks", hint=_OPTIONS)
-
-
-def check_settings(model: keras.Model, source: keras.Model, file: Path, *, but: Sequence[str] = ()) -> None:
-    """Raises ConfigError if settings of the layers differ: with another stride or activation the weights do not fit.
-
-    The settings in `but` may differ.
-    """
-    in_file = {layer.name: _settings(layer) for layer in source.layers}
-    for layer in model.layers:
-        ours = _settings(layer)
-        theirs = in_file.get(layer.name, ours)
-        for setting in ours:
-            if ours[setting] != theirs[setting] and setting not in but:
-                raise ConfigError(
-                    f"the weights file {file} does not fit at layer {layer.name!r}: {setting} is {theirs[setting]} in the "
-                    f"file, {ours[setting]} in the network",
-                    hint=_OPTIONS,
-                )
-
-
-def _settings(layer: keras.Layer) -> dict[str, object]:
-    config = layer.get_config()
-    return {"class": type(layer).__name__} | {setting: config.get(setting) for setting in _DECISIVE}
-
-
-def _shapes(shapes: Iterable[tuple[int, ...]]) -> str:
-    return " + ".join(" x ".join(map(str, shape)) or "a number" for shape in shapes)

@@ -204,6 +204,15 @@ NETWORKS = [
     Network(
         "localizer", (16, 16, 3), {"backbone": "lenet5", "pooling": "flatten", "activation": "linear"}, slow=True, rows=2
     ),
+    # A code of 8 numbers and 16 * 16 * 10 of the restored image; a map of 2 x 2 cells with 64 channels, and the same.
+    Network("autoencoder", (16, 16, 3), {"backbone": "resnet9", "width": 0.125, "bottleneck": "16-8"}, rows=257),
+    Network(
+        "autoencoder",
+        (16, 16, 3),
+        {"backbone": "resnet9", "width": 0.125, "upsampling": "transposed"},
+        slow=True,
+        rows=282,
+    ),
     # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4).
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15, everywhere=True),
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),

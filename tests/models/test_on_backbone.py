@@ -179,3 +179,56 @@ def test_a_backbone_that_cannot_be_is_refused_when_the_file_is_read(options, mes
 def test_the_backbones_code_counts_as_well():
     paths = c.Model(name="show_and_tell", options={"backbone": "resnet9"}).code_paths()
     assert paths == {"kerasvision.models.captioner:show_and_tell", "kerasvision.models.resnet9:resnet9"}
+
+
+# The other way: a network's backbone begins a classifier.
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    """An autoencoder on the same backbone, and its file."""
+    model = moved(build("autoencoder", image_shape=IMAGE_SHAPE, num_classes=3, bottleneck=5, **BACKBONE))
+    file = tmp_path_factory.mktemp("autoencoder") / "autoencoder.keras"
+    model.save(file)
+    return model, str(file)
+
+
+def test_a_classifier_begins_with_the_encoder_of_an_autoencoder(autoencoder, capfd):
+    source, file = autoencoder
+    model = build("resnet9", image_shape=IMAGE_SHAPE, num_classes=4, width=0.125, weights=file, classes=tuple("abcd"))
+    backbone = build("resnet9", image_shape=IMAGE_SHAPE, num_classes=None, width=0.125)
+    assert loaded(model, source) == {layer.name for layer in backbone.layers if layer.weights}
+    assert "resnet9 begins with the backbone of autoencoder" in capfd.readouterr().err
+
+
+def test_other_networks_begin_with_the_encoder_of_an_autoencoder_too(autoencoder):
+    source, file = autoencoder
+    model = captioner(weights=file)
+    backbone = build("resnet9", image_shape=IMAGE_SHAPE, num_classes=None, width=0.125)
+    assert loaded(model, source) == {layer.name for layer in backbone.layers if layer.weights}
+
+
+def test_an_autoencoder_begins_with_all_weights_of_its_own_file(autoencoder):
+    source, file = autoencoder
+    model = build("autoencoder", image_shape=IMAGE_SHAPE, num_classes=3, bottleneck=5, weights=file, **BACKBONE)
+    assert loaded(model, source) == {layer.name for layer in source.layers if layer.weights}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("resnet20", {}, "contains autoencoder on another backbone than resnet20"),
+        ("resnet9", {"width": 0.25}, "does not fit at layer"),
+        ("lenet5", {}, "contains autoencoder on another backbone than lenet5"),
+    ],
+)
+def test_the_encoder_of_another_backbone_is_refused(name, options, message, autoencoder):
+    with pytest.raises(ConfigError, match=message):
+        build(name, image_shape=IMAGE_SHAPE, num_classes=4, weights=autoencoder[1], **options)
+
+
+def test_a_smaller_network_of_the_same_family_does_not_take_the_first_layers_of_a_larger_one(tmp_path):
+    file = tmp_path / "larger.keras"
+    build("autoencoder", image_shape=IMAGE_SHAPE, num_classes=3, backbone="resnet32").save(file)
+    with pytest.raises(ConfigError, match="contains autoencoder on another backbone than resnet20"):
+        build("resnet20", image_shape=IMAGE_SHAPE, num_classes=4, weights=str(file))
