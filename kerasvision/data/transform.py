@@ -158,6 +158,15 @@ class ImageTransform:
         return self._per_channel(tf.add, pixels, shift) if any(shift) else pixels
 
     @without_autograph
+    def unscaled(self, images: tf.Tensor) -> tf.Tensor:
+        """What `scaled` made of pixels, back as pixels: float32 (..., H, W, C), in [0, 255] if they were in that range."""
+        values = images * tf.constant(self.divisor, tf.float32)
+        if self.axes:
+            # The axes are orthogonal unit vectors, so their transpose turns back.
+            values = tf.tensordot(values, tf.constant(self.axes, tf.float32), [[-1], [0]])
+        return (values + tf.constant(self.offset, tf.float32)) * 255.0
+
+    @without_autograph
     def __call__(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """From bytes, string scalar, to the network's input, float32 (H, W, C)."""
         return self.scaled(self.pixels(image_bytes))

@@ -1,8 +1,10 @@
 """Pictures of examples with what was found and what was missed drawn over them, each with a number and a line of text.
 
-A class for each pixel is painted over the image: once for the truth and once for the answer.
+A class for each pixel is painted over the image: once for the truth and once for the answer. Versions of an image, such as a
+restored one, are shown in place of it.
 """
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ from kerasvision.ops.images import decode_image
 from kerasvision.tasks.base import Task
 from kerasvision.tasks.class_maps import ClassMap, paint_over
 from kerasvision.tasks.drawing import STYLES, Drawing, Kind, draw_over
+from kerasvision.tasks.versions import Version
 
 MEANINGS = {"truth": "there", "answer": "answered"}
 # More than this cannot be told apart.
@@ -60,10 +63,10 @@ class DrawnPicture(Picture):
 
 @dataclass(frozen=True)
 class Layer:
-    """An image with a map painted over it.
+    """An image with a map painted over it, or a version of the image.
 
     Attributes:
-        meaning: what the map is, in a word.
+        meaning: what the map or the version is, in a word or two.
         url: data URL of the picture.
     """
 
@@ -88,7 +91,7 @@ class LegendRow:
 
 @dataclass(frozen=True)
 class PaintedPicture(Picture):
-    """A picture with maps of classes; `url` is that of the first one.
+    """A picture with maps of classes, or in several versions; `url` is that of the first one.
 
     Attributes:
         layers: the picture with each map.
@@ -101,13 +104,13 @@ class PaintedPicture(Picture):
     more: int = 0
 
 
-def drawings_of(rows: pd.DataFrame, *, task: Task) -> dict[str, tuple[Drawing | ClassMap, ...]]:
+def drawings_of(rows: pd.DataFrame, *, task: Task) -> dict[str, tuple[Drawing | ClassMap | Version, ...]]:
     """id -> what the task draws over its image, for these rows of a judgement."""
     return {row["id"]: task.drawings(row) for _, row in rows.iterrows()}
 
 
 def shown_pictures(
-    examples: ExampleSet, drawings: Mapping[str, Sequence[Drawing | ClassMap]], *, significant_bits: int = 16
+    examples: ExampleSet, drawings: Mapping[str, Sequence[Drawing | ClassMap | Version]], *, significant_bits: int = 16
 ) -> dict[str, Picture]:
     """id -> picture, for these examples: small, or larger and drawn over if there are drawings. No other image is decoded.
 
@@ -118,7 +121,9 @@ def shown_pictures(
     """
     plain = [name for name, one in drawings.items() if not one]
     found = pictures(examples, plain, side=THUMBNAIL_SIDE, significant_bits=significant_bits)
-    for example in chosen_examples(examples, set(drawings) - set(plain)):
+    versions = {name: [part for part in one if isinstance(part, Version)] for name, one in drawings.items()}
+    found |= {name: _in_versions(name, one) for name, one in versions.items() if one}
+    for example in chosen_examples(examples, set(drawings) - set(found)):
         name = example["id"].decode()
         pixels = decode_image(example["image"], color_mode="rgb", significant_bits=significant_bits).numpy()
         found[name] = _picture(name, _resized(Image.fromarray(np.asarray(pixels, np.uint8))), drawings[name])
@@ -131,7 +136,13 @@ def kinds_in(shown: Iterable[Picture]) -> list[Kind]:
     return [kind for kind in STYLES if kind in marked]
 
 
-def _picture(name: str, image: Image.Image, drawings: Sequence[Drawing | ClassMap]) -> Picture:
+def _in_versions(name: str, versions: Sequence[Version]) -> PaintedPicture:
+    images = [_resized(Image.open(io.BytesIO(one.png)).convert("RGB")) for one in versions]
+    layers = tuple(Layer(one.meaning, thumbnail_url(np.asarray(image))) for one, image in zip(versions, images, strict=True))
+    return PaintedPicture(id=name, url=layers[0].url, width=images[0].width, height=images[0].height, layers=layers)
+
+
+def _picture(name: str, image: Image.Image, drawings: Sequence[Drawing | ClassMap | Version]) -> Picture:
     maps = [one for one in drawings if isinstance(one, ClassMap)]
     return _painted(name, image, maps) if maps else _drawn(name, image, [d for d in drawings if isinstance(d, Drawing)])
 

@@ -1,7 +1,7 @@
 """An evaluation as one self-contained page: verdict, scores, slices, curves, plots, samples, top losses."""
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def write_evaluation_page(
         settings=findings.settings,
         splits={split: len(one.judgement.rows) for split, one in evaluated.items()},
         overall=overall_table(evaluated),
-        rivals=rivals(findings),
+        rivals=rivals(findings, best_is=task.settings.best_is),
         variants=findings.variants.to_dict("records"),
         simple=[] if findings.simple is None else findings.simple.replace({np.nan: None}).to_dict("records"),
         choices=None if findings.choices is None else data_url(draw_choices(findings.choices)),
@@ -138,7 +138,7 @@ def per_class_table(one: Evaluated) -> dict[str, dict[str, ScoreCell]]:
     return table
 
 
-def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
+def rivals(findings: Findings, *, best_is: Callable[[str], str] = lambda metric: "max") -> list[tuple[str, str, ScoreCell]]:
     """(who, metric, cell) for each metric that people or simple models have a score for; the best first."""
     judged, rows = findings.evaluated[TEST], list[tuple[str, str, ScoreCell]]()
     for one in [] if findings.simple is None else findings.simple[findings.simple["score"].notna()].to_dict("records"):
@@ -159,7 +159,8 @@ def rivals(findings: Findings) -> list[tuple[str, str, ScoreCell]]:
         if one["metric"] in metrics:
             cell = ScoreCell(one["score"], *_ends(one["low"], one["high"]))
             rows.append((f"this model, {one['variant']}", one["metric"], cell))
-    return sorted(rows, key=lambda row: (metrics.index(row[1]), -row[2].score))
+    signs = {metric: 1 if best_is(metric) == "min" else -1 for metric in metrics}
+    return sorted(rows, key=lambda row: (metrics.index(row[1]), signs[row[1]] * row[2].score))
 
 
 # (value, range, count, metric -> cell) of a slice.

@@ -206,7 +206,8 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
             slices[split] = cut_into_slices(table, bands=wanted.bands, every=every)
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)
-    return Evaluator(make_task(settings.task, names), examples, slices, expected, settings)
+    task = make_task(settings.task, names).seeing(ImageTransform.load(files.transform))
+    return Evaluator(task, examples, slices, expected, settings)
 
 
 def _decisions(export: Path | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from kerasvision import config as c
 from kerasvision import lookup
+from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
@@ -30,6 +31,7 @@ from kerasvision.tasks.lessons import Teaching as Teaching
 from kerasvision.tasks.objective import Arrays as Arrays
 from kerasvision.tasks.objective import Collected as Collected
 from kerasvision.tasks.objective import Objective as Objective
+from kerasvision.tasks.versions import Version
 
 Batch = Mapping[str, tf.Tensor]
 Predictions = dict[str, Any]
@@ -76,10 +78,10 @@ class Task(ABC):
 
     A batch of a data set is name -> tensor of N rows: `image` string (N,), encoded; `id` string (N,); `label` int64 (N,);
     `tags` float32 (N, C), 1 for each tag of an image; `captions` string (N, K), ragged in K; `values` float32 (N, V), NaN
-    where one is missing. In `encode` and
-    `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and mixed images have `label_shares` float32 (N, C).
-    Predictions are name -> (N, ...), as each task's `predictor` says; truth is int64 (N,) class numbers, or object (N,)
-    tuples of captions.
+    where one is missing. In `encode` and `with_one_answer`, `image` is float32 (N, H, W, C), scaled, and mixed images have
+    `label_shares` float32 (N, C). While training, `encode` also gets `place` int64 (N,), consecutive numbers of the images
+    in the order of the whole training: a seed for what is drawn for an image. Predictions are name -> (N, ...), as each
+    task's `predictor` says; truth is int64 (N,) class numbers, or object (N,) tuples of captions.
 
     Args:
         settings: the task's part of the pipeline file.
@@ -112,6 +114,13 @@ class Task(ABC):
     def labels(self) -> tuple[str, ...]:
         """The labels that an image can have, which a gate's rule for `label` judges one by one; empty if there are none."""
         return ()
+
+    def seeing(self, transform: ImageTransform) -> Self:
+        """The task for a network whose images go through this transform. By default it does not depend on it.
+
+        Every stage that builds, trains, exports, proves or evaluates a network calls it once, before all other methods.
+        """
+        return self
 
     @abstractmethod
     def encode(self, batch: Batch) -> tuple[Any, Any]:
@@ -213,6 +222,14 @@ class Task(ABC):
         """Which outputs of strings are bytes and not text. Their names end in `_bytes`; none by default.
 
         TensorFlow Serving sends an output with such a name as base64.
+        """
+        return frozenset()
+
+    def pictures(self) -> frozenset[str]:
+        """Which outputs are pictures: a string (N,) with a PNG, whose name ends in `_bytes`. None by default.
+
+        A proof that two models give the same answers allows a difference of one step of 255 in each value, because rounding
+        may decide between two steps.
         """
         return frozenset()
 
@@ -368,10 +385,11 @@ class Task(ABC):
     def caption(self, row: pd.Series) -> str:
         """The line below the image of a row of a judgement: the truth and the answer."""
 
-    def drawings(self, row: pd.Series) -> tuple[Drawing | ClassMap, ...]:
+    def drawings(self, row: pd.Series) -> tuple[Drawing | ClassMap | Version, ...]:
         """What is drawn over the image of a row of a judgement, the most important first; by default nothing.
 
-        Drawings are in one picture; each map of classes has a picture of its own. An image has one or the other.
+        Drawings are in one picture; each map of classes has a picture of its own, and versions of the image are shown in
+        place of it. An image has drawings, maps or versions.
         """
         return ()
 

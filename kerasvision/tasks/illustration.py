@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.drawing import Drawing
+from kerasvision.tasks.versions import Version
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,4 @@ class Illustration:
     answer: str
     truth: tuple[str, ...]
     parts: tuple[Part, ...] = ()
-    drawings: tuple[Drawing | ClassMap, ...] = ()
+    drawings: tuple[Drawing | ClassMap | Version, ...] = ()

@@ -87,7 +87,7 @@ def make_parts(
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task = make_task(settings.task, classes).learning_from(examples.dataset(TRAIN))
+    task = make_task(settings.task, classes).seeing(transform).learning_from(examples.dataset(TRAIN))
     with strategy.scope(), building_in(policy):
         model = model_for_training(settings, replicas=strategy.num_replicas_in_sync)
         network = task.build(model, image_shape=transform.settings.image_shape)

@@ -106,6 +106,12 @@ def test_standardized_training_images_have_mean_zero_and_deviation_one():
     np.testing.assert_allclose(inputs.std(axis=(0, 1, 2)), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", ["zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten"])
+def test_every_scale_can_be_undone(scale):
+    transform, pixels = fit_to_colour(scale), np.stack(COLOUR[:3]).astype(np.float32)
+    np.testing.assert_allclose(transform.unscaled(transform.scaled(pixels)), pixels, atol=1e-3)
+
+
 def test_a_red_image_turns_into_its_luma():
     red = np.zeros((5, 4, 3), np.uint8)
     red[..., 0] = 255

@@ -40,8 +40,8 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
 
     @without_autograph
     def finish(batch: Tensors) -> Tensors:
-        batch = dict(batch)
-        places = batch.pop("place")
+        # It stays in the batch: a task may draw random numbers of its own for an image.
+        places = batch["place"]
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
         if augmenter.draws and not one_by_one:
             batch = _changed(batch, lambda known: augmenter(known, numbers))

@@ -63,13 +63,13 @@ def prove_on_canaries(
     start_early()
     images = canaries(ExampleSet(examples), count=settings.canary_examples)
     names = class_names(transform, labels=DataSchema.load(schema).classes)
-    task = make_task(TrainerSettings.load(model_settings).task, names)
+    transformed = ImageTransform.load(transform)
+    task = make_task(TrainerSettings.load(model_settings).task, names).seeing(transformed)
     exported = json.loads(record.read_text(encoding="utf-8"))
     if exported.get("decisions"):
         task = task.with_decisions(exported["decisions"])
     alone = load_network(model_file)
     temperature = (exported["temperature"] or {"value": 1.0})["value"]
-    transformed = ImageTransform.load(transform)
     expected = expected_answers(task, alone, images, transformed, temperature=temperature, test_time=exported["test_time"])
     _, seen = over_views(alone, task=task, transform=transformed, test_time=exported["test_time"])
     pixels = np.stack([seen.pixels(image).numpy() for image in images[:COMPARED]])
@@ -127,6 +127,7 @@ def expected_answers(
         sets=task.sets(),
         maps=task.maps(),
         units=task.units(network),
+        pictures=task.pictures(),
     )
 
 

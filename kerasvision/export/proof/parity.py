@@ -16,6 +16,7 @@ from kerasvision.errors import ExportError
 from kerasvision.export.proof.container import ask_container, why_no_container
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.proof.fresh_process import Request, take
+from kerasvision.export.proof.pictures import without_rounded_steps
 from kerasvision.export.proof.probe import BATCH_SIZES, unsent
 from kerasvision.export.writing.class_maps import Maps, is_binary, without_other_pixels
 from kerasvision.export.writing.differences import Arrays, Sets, aligned, allowed_images, differing_rows, gaps
@@ -47,6 +48,15 @@ class ProbeFindings(TypedDict):
     kerasvision_imported: bool
 
 
+class Kinds(TypedDict):
+    """Which outputs are compared in a way of their own: keywords of `compare_outputs`."""
+
+    sets: Sets
+    maps: Maps
+    units: Arrays
+    pictures: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Expected:
     """The trained network's answers: output name -> array of N rows.
@@ -58,6 +68,7 @@ class Expected:
         sets: which outputs of the first two are sets, as in `Task.sets`.
         maps: which of them are maps of classes, as in `Task.maps`.
         units: what differences of their numbers are divided by, as in `Task.units`.
+        pictures: which outputs of all signatures are pictures, as in `Task.pictures`.
     """
 
     of_bytes: Arrays
@@ -66,19 +77,12 @@ class Expected:
     sets: Sets = field(default_factory=dict)
     maps: Maps = field(default_factory=dict)
     units: Arrays = field(default_factory=dict)
+    pictures: frozenset[str] = frozenset()
 
     @property
-    def kinds(self) -> "Kinds":
-        """How the outputs are compared: keywords of `compare_outputs`."""
-        return {"sets": self.sets, "maps": self.maps, "units": self.units}
-
-
-class Kinds(TypedDict):
-    """See `Expected`."""
-
-    sets: Sets
-    maps: Maps
-    units: Arrays
+    def kinds(self) -> Kinds:
+        """How the outputs of the first two are compared."""
+        return {"sets": self.sets, "maps": self.maps, "units": self.units, "pictures": self.pictures}
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,7 @@ def compare_outputs(
     sets: Sets = MappingProxyType({}),
     maps: Maps = MappingProxyType({}),
     units: Arrays = MappingProxyType({}),
+    pictures: frozenset[str] = frozenset(),
 ) -> Comparison:
     """Compares outputs position by position, and the rows of sets after they were matched.
 
@@ -185,10 +190,12 @@ def compare_outputs(
         sets: which outputs are sets, as in `Task.sets`.
         maps: which outputs are maps of classes, as in `Task.maps`.
         units: what differences of numbers are divided by, as in `Task.units`.
+        pictures: which outputs are pictures, as in `Task.pictures`.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     Comparison(complaints=['scores differ by up to 0.25 (allowed: 1e-05)'], largest=0.25)
     """
+    received = without_rounded_steps(received, expected, pictures)
     compared = without_other_pixels(received, expected, maps)
     complaints = [
         f"{name}: {share:.3%} of the pixels have another class (allowed: {allowed:.3%})"
@@ -282,7 +289,7 @@ def _compare_answers(received: Received, expected: Expected, *, allowed: float) 
     if received.of_pixels is not None:
         compared["pixels"] = compare_outputs(received.of_pixels, expected.of_pixels, allowed, **expected.kinds)
     compared |= {
-        name: compare_outputs(got, expected.further[name], allowed)
+        name: compare_outputs(got, expected.further[name], allowed, pictures=expected.pictures)
         for name, got in received.further.items()
         if name in expected.further
     }

@@ -62,7 +62,8 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     asked = settings.export
     network, transform = load_network(files.model), ImageTransform.load(files.transform)
     examples = ExampleSet(files.examples)
-    task = make_task(settings.task, class_names(files.transform, labels=DataSchema.load(files.schema).classes))
+    names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
+    task = make_task(settings.task, names).seeing(transform)
     answering, seen = over_views(network, task=task, transform=transform, test_time=asked.test_time)
     found = None
     if asked.temperature:

@@ -168,11 +168,12 @@ def describe_signatures(
 
     def described(name: str, key: str, dtype: str, shape: list[int | None] | None) -> dict[str, object]:
         said: dict[str, object] = {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
+        if key in task.binary():
+            said["binary"] = True
         if name not in (BYTES_SIGNATURE, TENSOR_SIGNATURE):
             return said
         kinds = {"set": task.sets(), "map": task.maps()}
-        said |= {kind: list(outputs[key]) for kind, outputs in kinds.items() if key in outputs}
-        return {**said, "binary": True} if key in task.binary() else said
+        return {**said, **{kind: list(outputs[key]) for kind, outputs in kinds.items() if key in outputs}}
 
     return {
         name: {part: {key: described(name, key, *spec) for key, spec in tensors.items()} for part, tensors in one.items()}

@@ -74,7 +74,7 @@ def prepare_step(
     """
     training = settings.training
     keras.utils.set_random_seed(training.seed)
-    task = make_task(settings.task, classes).learning_from(examples.dataset(TRAIN))
+    task = make_task(settings.task, classes).seeing(transform).learning_from(examples.dataset(TRAIN))
     model = settings.model if training.freeze is None else without_auxiliary_heads(settings.model)
     network = task.build(model, image_shape=transform.settings.image_shape)
     part, _, _ = part_to_train(network, settings=settings, examples=examples, transform=transform)

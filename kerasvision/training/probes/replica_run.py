@@ -131,7 +131,8 @@ def _prepared(
     dtype: Dtype,
     steps: int,
 ) -> tuple[TrainStep, tuple[str, ...], tf.data.Dataset]:
-    training, task = settings.training, make_task(settings.task, classes).learning_from(examples.dataset(TRAIN))
+    training = settings.training
+    task = make_task(settings.task, classes).seeing(transform).learning_from(examples.dataset(TRAIN))
     keras.utils.set_random_seed(training.seed)
     per_epoch = max(1, examples.count(TRAIN) // training.batch_size)
     with strategy.scope():
