@@ -95,16 +95,30 @@ class ImageFolder(Source):
     tags: bool = Field(
         default=False, description="True: a folder is a tag and not a label, and an image may be in several folders"
     )
+    labels: bool = Field(
+        default=True,
+        description="false: no folder is a class; every image in the folder or below it is read, without a label",
+    )
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every visible file below the folder, by its path relative to it."""
         yield from list_files(existing_folder(self.path))
 
     def way_to(self, what: AnnotationKind) -> str:
-        """These images have labels, or tags with `tags`."""
-        if what in ("labels", "tags"):
-            return "" if self.tags == (what == "tags") else f"set source.tags={what == 'tags'}"
+        """These images have labels, or tags with `tags`, or none with `labels=False`."""
+        if what == "tags":
+            return "" if self.tags else "set source.tags=True"
+        if what == "labels" and self.tags:
+            return "set source.tags=False"
+        if what == "labels":
+            return "" if self.labels else "set source.labels to true, with a folder for each class"
         return LABELS_ONLY[what]
+
+    @model_validator(mode="after")
+    def _folders_mean_one_thing(self) -> "ImageFolder":
+        if self.tags and not self.labels:
+            raise ValueError("tags=True says that folders are tags, and labels=False that they say nothing: set one of them")
+        return self
 
 
 class Idx(Source):

@@ -21,13 +21,17 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     """Every file below a class folder, by name. With `tags`, files with the same content are one image; see `tag_folders`.
 
     An image elsewhere gets a fault that says where it is: directly in the folder, directly in a split folder, or next to the
-    split folders. Other files there (for example a licence) are ignored.
+    split folders. Other files there (for example a licence) are ignored. Without labels, there are no class folders: every
+    file is read that is named like an image, and the highest folders are split folders if all of them are named so.
 
     Raises:
         DataError: there is no such folder, it has no class folders, or one of them is empty or cannot be read.
     """
     root = existing_folder(settings.path)
     found = list(list_folder(root))
+    if not settings.labels:
+        yield from _unlabelled(root, found)
+        return
     layout = _layout(found)
     _refuse_unreadable(found, layout)
     _refuse_empty(root, found, layout)
@@ -43,6 +47,26 @@ def read_image_folder(settings: ImageFolder) -> Iterator[Record]:
     yield from merged_by_content(records()) if settings.tags else records()
     for name in sorted(unread):
         _say_once(f"{printable(str(root / name))} contains no images, and is not read")
+
+
+def _unlabelled(root: Path, found: Sequence[Found]) -> Iterator[Record]:
+    """The records of images in no class folders.
+
+    Raises:
+        DataError: no file is named like an image, or a folder cannot be listed.
+    """
+    first = {folders[0] for one in found if one.fault != LOOP and (folders := _folders(one))}
+    splits = splits_among(first)
+    splits = splits if splits.keys() == first else {}
+    files = [one for one in found if not one.is_folder and one.is_named_like_an_image]
+    if bad := next((one for one in found if one.is_folder and one.fault not in ("", EMPTY, LOOP)), None):
+        raise DataError(f"folder {bad.path} {bad.fault}", hint="change its permissions, or remove it")
+    if not files:
+        raise DataError(f"{root} contains no file that is named like an image")
+    for one in files:
+        folders, notes = _folders(one), (LINKED_OUT,) if one.is_outside else ()
+        split = splits[folders[0]] if splits and folders else None
+        yield Record(printable(one.name), one.path, split=split, fault=one.fault or _dead_link(one), notes=notes)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,26 @@ def test_a_folder_without_class_folders_is_refused(tmp_path):
         read(touch(tmp_path, "1.jpg"))
 
 
+def test_images_without_labels_are_read_from_every_folder(tmp_path):
+    touch(tmp_path, "1.jpg", "walk/2.png", "walk/dog/3.jpg", "LICENSE.txt")
+    source = c.ImageFolder(path=tmp_path, labels=False)
+    assert described(source) == [("1.jpg", "", None), ("walk/2.png", "", None), ("walk/dog/3.jpg", "", None)]
+
+
+def test_split_folders_of_images_without_labels_give_splits(tmp_path):
+    touch(tmp_path, "train/1.jpg", "train/deep/2.jpg", "test/3.jpg")
+    source = c.ImageFolder(path=tmp_path, labels=False)
+    assert described(source) == [("test/3.jpg", "", "test"), ("train/1.jpg", "", "train"), ("train/deep/2.jpg", "", "train")]
+    touch(tmp_path, "walk/4.jpg")
+    assert {split for _, _, split in described(source)} == {None}
+
+
+def test_a_folder_without_any_image_is_refused(tmp_path):
+    touch(tmp_path, "LICENSE.txt")
+    with pytest.raises(DataError, match="contains no file that is named like an image"):
+        read(c.ImageFolder(path=tmp_path, labels=False))
+
+
 def test_a_missing_folder_is_told(tmp_path):
     source = c.ImageFolder(path=tmp_path / "nothing")
     with pytest.raises(DataError, match="there is no folder .*/nothing"):
