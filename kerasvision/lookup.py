@@ -287,6 +287,8 @@ COMPONENTS = Table(
         "regression": "kerasvision.config.regression:Regression",
         "segmentation": "kerasvision.config.segmentation:Segmentation",
         "multi_label": "kerasvision.config.multi_label:MultiLabel",
+        "reconstruction": "kerasvision.config.reconstruction:Reconstruction",
+        "no_classes": "kerasvision.config.reconstruction:NoClasses",
         "object_classes": "kerasvision.config.detection:ObjectClasses",
         "pixel_classes": "kerasvision.config.segmentation:PixelClasses",
         "value_names": "kerasvision.config.regression:ValueNames",
@@ -333,6 +335,7 @@ PRESENTATIONS = Table(
         "located_object": "kerasvision.tasks.detection.presentation:LocatedObject",
         "pixel_classes": "kerasvision.tasks.segmentation.presentation:PixelClasses",
         "chosen_tags": "kerasvision.tasks.multi_label.presentation:ChosenTags",
+        "restored_image": "kerasvision.tasks.reconstruction.presentation:RestoredImage",
     },
 )
 

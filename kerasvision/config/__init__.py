@@ -48,6 +48,7 @@ from kerasvision.config.model import Model
 from kerasvision.config.multi_label import MultiLabel
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.regression import Regression
+from kerasvision.config.reconstruction import Reconstruction
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
@@ -64,8 +65,8 @@ __all__ = [
     "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
     "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle", "Onnx",
     "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment", "RandomCrop", "RandomErasing",
-    "RandomFlip", "RandomResizedCrop", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter", "Schedule",
-    "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step", "Subwords",
-    "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc", "Vocabulary",
-    "Whitening", "Words", "Yolo", "ZcaWhitening", "Zoom",
+    "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
+    "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step",
+    "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",
+    "Vocabulary", "Whitening", "Words", "Yolo", "ZcaWhitening", "Zoom",
 ]  # fmt: skip

@@ -32,6 +32,14 @@ class Resizing(Protocol):
     def fit(self) -> str:
         """How an image of another aspect ratio is resized."""
 
+    @property
+    def scale(self) -> str:
+        """How the pixels are scaled."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of what the network receives."""
+
 
 class Updating(Protocol):
     """The part of an `Optimizer` that a task may check."""
@@ -62,6 +70,10 @@ class Learning(Protocol):
     @property
     def micro_batches(self) -> int:
         """Parts of a batch that run one after the other."""
+
+    @property
+    def features(self) -> str:
+        """How often the frozen part of the network runs."""
 
     @property
     def phases(self) -> Sequence["Phase"]:

@@ -1,0 +1,1 @@
+"""Reconstruction: a network restores its own image from a code, and needs no labels."""
