@@ -47,8 +47,8 @@ from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.multi_label import MultiLabel
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
-from kerasvision.config.regression import Regression
 from kerasvision.config.reconstruction import Reconstruction
+from kerasvision.config.regression import Regression
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
