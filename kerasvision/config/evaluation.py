@@ -73,6 +73,13 @@ class Evaluation(Config):
         description="also measure the mean answer of this model and the models in these SavedModel folders or .keras files; "
         "a .keras file receives images from this experiment's transform",
     )
+    reasons: int = Field(
+        default=8,
+        ge=0,
+        le=32,
+        description="how many of the answers with the largest loss the page explains: where in the image the reasons lie "
+        "(Grad-CAM), if the task scores classes",
+    )
     human: dict[str, float] = Field(default_factory=dict, description="metric -> the score of people on such images")
     human_source: str = Field(default="", description="where those figures come from")
 

@@ -19,6 +19,7 @@ from kerasvision.evaluation.curves import data_url, draw_choices, draw_history
 from kerasvision.evaluation.drawn import drawings_of, kinds_in, shown_pictures
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict
+from kerasvision.evaluation.reasons import Reasons
 from kerasvision.evaluation.samples import ShownExample
 from kerasvision.evaluation.score import worst_rows
 from kerasvision.evaluation.shown_rules import urgent_rules
@@ -48,6 +49,7 @@ class Findings:
         choices: what the simple models chose on the validation split; None if they chose nothing.
         samples: test images that the task illustrates.
         lessons: title -> plot of what the network was taught.
+        reasons: for some of the test images with the largest loss, where the reasons for the answer lie.
     """
 
     evaluated: Mapping[str, Evaluated]
@@ -59,6 +61,7 @@ class Findings:
     choices: pd.DataFrame | None = None
     samples: Sequence[ShownExample] = ()
     lessons: Mapping[str, Figure] = field(default_factory=dict)
+    reasons: Reasons = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def write_evaluation_page(
         samples=findings.samples,
         wrong=wrong_answers(judged.judgement),
         worst=worst,
+        reasons=findings.reasons,
         styles=STYLES,
         kinds=kinds,
     )

@@ -19,8 +19,9 @@ from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge
 from kerasvision.evaluation.page import Findings, write_evaluation_page
 from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes
+from kerasvision.evaluation.reasons import reasons
 from kerasvision.evaluation.samples import ShownExample, samples
-from kerasvision.evaluation.score import evaluate
+from kerasvision.evaluation.score import evaluate, worst_rows
 from kerasvision.evaluation.slices import EVERY, Slice, cut_into_slices, described_examples, values_in
 from kerasvision.evaluation.tables import save_evaluation_tables
 from kerasvision.evaluation.taught import lessons
@@ -177,11 +178,19 @@ def evaluate_model(
     transform = ImageTransform.load(files.transform)
     known = evaluated[TEST]
     taught = lessons(evaluator.task, network=files.network, examples=evaluator.examples, transform=transform)
+    explained = reasons(
+        worst_rows(known.judgement, most=settings.evaluation.reasons),
+        task=evaluator.task,
+        network=files.network,
+        examples=evaluator.examples,
+        transform=transform,
+    )
     findings = Findings(
         evaluated={**evaluated, TEST: known.with_tables(taught.tables)},
         verdict=verdict,
         settings=settings.evaluation,
         lessons=taught.figures,
+        reasons=explained,
         variants=evaluator.variants(model, answers[TEST], known, transform=transform),
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
         choices=pd.read_csv(files.simple_choices) if files.simple_choices else None,

@@ -93,7 +93,7 @@ class Task(ABC):
       saves
     - exporter: `predictor`, whose outputs the SavedModel answers with after `placed_back`; infra_validator compares both;
       with `export.test_time`, both call `over_views` before; with `serves_decisions`, `decided_on` comes first
-    - evaluator: `truth` for every batch, then `judge`, and `caption` and `figures` for its page
+    - evaluator: `truth` for every batch, then `judge`, and `caption`, `reasons` and `figures` for its page
 
     `kerasvision.tasks.measured.MeasuredTask` defines all of them but four, from the metrics of the settings; examples/task
     subclasses it.
@@ -399,6 +399,16 @@ class Task(ABC):
         Args:
             rows: some rows of a judgement.
             ask: gives the served model's answers for the images of these rows.
+        """
+        return ()
+
+    def reasons(self, row: pd.Series) -> Sequence[tuple[str, int]]:
+        """Which of the network's numbers explain the answer of a row of a judgement; by default none.
+
+        For each, a page shows the places in the image that raise this number (Grad-CAM).
+
+        Returns:
+            (what is explained, in a few words; place of the number in the network's output, float (N, C)), the answer first.
         """
         return ()
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
+from kerasvision.data.measuring.contact_sheets import thumbnail_url
 from kerasvision.data.measuring.page import write_statistics_page
 from kerasvision.data.measuring.statistics import compute_statistics
 from kerasvision.data.png import encode_png
@@ -107,6 +108,7 @@ def evaluation_page(example_set, folder, *, wrong=2, labels=0):
         verdict=judge(rules, task=TASK, evaluated=known),
         settings=c.Evaluation(human={"accuracy": 0.9}, human_source=EVIL),
         history=pd.read_csv(history),
+        reasons={judged.rows["id"][0]: ((f"for {EVIL}", thumbnail_url(np.zeros((4, 4, 3), np.uint8))),)},
     )
     file = folder / "evaluation.html"
     write_evaluation_page(findings, task=TASK, examples=example_set, file=file)
@@ -212,6 +214,12 @@ def test_the_evaluation_page_tells_verdict_rules_and_scores(made):
     assert "accuracy 0.5000 0.250 to 0.750" in text
     assert "no baseline" in text
     assert f"people ({EVIL}) accuracy 0.9000" in text
+
+
+def test_the_first_of_the_largest_losses_are_explained_beside_their_images(made):
+    text = made("evaluation").text
+    assert "The first 1 are explained by Grad-CAM" in text
+    assert text.index("Top losses") < text.index(f"for {EVIL}")
 
 
 def test_an_evaluation_without_mistakes_says_so(example_set, tmp_path):

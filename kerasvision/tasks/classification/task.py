@@ -274,6 +274,11 @@ class ClassificationTask(Task):
         """`truth → answer score`."""
         return f"{row['label']} → {row['predicted']} {row['score']:.2f}"
 
+    def reasons(self, row: pd.Series) -> list[tuple[str, int]]:
+        """What speaks for the answered label, and if that is wrong, what speaks for the right one."""
+        labels = dict.fromkeys((row["predicted"], row["label"]))
+        return [(f"for {label}", self.classes.index(label)) for label in labels]
+
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """The reliability plot."""
         return {"Reliability": reliability_plot(judgement.tables["calibration"])}
