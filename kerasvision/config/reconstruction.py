@@ -132,7 +132,7 @@ class Reconstruction(MeasuredTask):
         Warns if the code has as many numbers as the image.
         """
         self._check_network(experiment)
-        self._check_scale(experiment.transform.scale)
+        self._check_scale(experiment.transform.scale_name)
         export, evaluation = experiment.export, experiment.evaluation
         refused = {
             "training.features='once', as the images are replaced by maps": experiment.training.features == "once",

@@ -33,7 +33,7 @@ class Resizing(Protocol):
         """How an image of another aspect ratio is resized."""
 
     @property
-    def scale(self) -> str:
+    def scale_name(self) -> str:
         """How the pixels are scaled."""
 
     @property

@@ -171,7 +171,7 @@ class ImageTransform:
         """From bytes, string scalar, to the network's input, float32 (H, W, C)."""
         return self.scaled(self.pixels(image_bytes))
 
-    def unscaled(self) -> Self:
+    def without_scale(self) -> Self:
         """The same images, with pixels in [0, 1]."""
         channels = self.settings.image_shape[-1]
         settings = self.settings.model_copy(update={"scale": "zero_to_one"})

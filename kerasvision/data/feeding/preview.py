@@ -85,7 +85,7 @@ def _first_examples(
     """The examples of the first epoch's first batch, unscaled."""
     batches, _ = training_batches(
         examples,
-        transform=transform.unscaled(),
+        transform=transform.without_scale(),
         encode=lambda batch: (batch, ()),
         augment=settings.augment,
         batch_size=min(count, examples.count(TRAIN)),
