@@ -124,6 +124,12 @@ OF_KERAS = {
     )
 }  # fmt: skip
 
+# Networks that make images. They have other inputs and outputs than those of `MODELS`, which answer about an image.
+GENERATORS = {
+    "vae": "kerasvision.models.vae:vae",
+    "dcgan": "kerasvision.models.dcgan:dcgan",
+}
+
 MODELS = Table(
     "model",
     {
@@ -179,7 +185,7 @@ MODELS = Table(
         "deeplab_v3": "kerasvision.models.deeplab:deeplab_v3",
     },
     group="family",
-    others=OF_KERAS,
+    others=GENERATORS | OF_KERAS,
 )
 
 # The functions that check the values of a network's options, without Keras.
@@ -191,6 +197,7 @@ OPTION_CHECKS = Table(
         "localizer": "kerasvision.config.network_options:check_localizer",
         "fcos": "kerasvision.config.network_options:check_fcos",
         "retinanet": "kerasvision.config.network_options:check_retinanet",
+        **dict.fromkeys(GENERATORS, "kerasvision.config.generator_sizes:check_generator"),
     },
 )
 
@@ -285,6 +292,7 @@ COMPONENTS = Table(
         "detection": "kerasvision.config.detection:Detection",
         "localization": "kerasvision.config.localization:Localization",
         "regression": "kerasvision.config.regression:Regression",
+        "generation": "kerasvision.config.generation:Generation",
         "segmentation": "kerasvision.config.segmentation:Segmentation",
         "multi_label": "kerasvision.config.multi_label:MultiLabel",
         "reconstruction": "kerasvision.config.reconstruction:Reconstruction",

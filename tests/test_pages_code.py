@@ -27,6 +27,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 PIECES = {
     ("source", "task", "model", "gate"): ("shapes_detection",),
     ("task", "model", "gate"): ("shapes_detection",),
+    ("task", "model", "training"): ("fashion_mnist_dcgan",),
     ("training",): ("digits_transfer",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("search",): ("digits", "fashion_mnist_tuned"),
@@ -57,6 +58,8 @@ SERVED = {
     "serve_tensor(image)",
     "explain(image_bytes)",
     "score_captions(image_bytes, captions)",
+    "sample(seed, number, label)",
+    "restore(image_bytes, label)",
 }
 FILES = {".py", ".json", ".md", ".sqlite", ".png", ".html", ".toml", ".yaml", ".keras", ".gz"}
 

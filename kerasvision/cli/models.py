@@ -33,6 +33,7 @@ def list_(
     for row in NETWORKS:
         table.add_row(row.name, row.family, str(row.smallest_side), row.source)
     print_whole(table)
+    typer.echo(f"and {', '.join(lookup.GENERATORS)}, which make images: kerasvision settings task.generation")
     examples = ", ".join(list(lookup.OF_KERAS)[::13])
     typer.echo(f"and {len(lookup.OF_KERAS)} of keras.applications, such as {examples}: kerasvision models list --keras")
 

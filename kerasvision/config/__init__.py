@@ -40,6 +40,7 @@ from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
+from kerasvision.config.generation import Generation
 from kerasvision.config.inference import Predict
 from kerasvision.config.localization import Localization
 from kerasvision.config.map_sources import Masks
@@ -61,10 +62,10 @@ __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
-    "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Grayscale", "Greedy", "Idx", "ImageFolder", "Ingest", "Int",
-    "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform", "Masks",
-    "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle", "Onnx",
-    "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment", "RandomCrop", "RandomErasing",
+    "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Idx", "ImageFolder",
+    "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform",
+    "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle",
+    "Onnx", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment", "RandomCrop", "RandomErasing",
     "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
     "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step",
     "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",

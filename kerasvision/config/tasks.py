@@ -37,6 +37,10 @@ class Resizing(Protocol):
         """How the pixels are scaled."""
 
     @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of what the network receives."""
 

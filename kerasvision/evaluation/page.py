@@ -50,6 +50,7 @@ class Findings:
         samples: test images that the task illustrates.
         lessons: title -> plot of what the network was taught.
         reasons: for some of the test images with the largest loss, where the reasons for the answer lie.
+        epoch_pictures: (epoch, data URL of a picture of what the network made then).
     """
 
     evaluated: Mapping[str, Evaluated]
@@ -62,6 +63,7 @@ class Findings:
     samples: Sequence[ShownExample] = ()
     lessons: Mapping[str, Figure] = field(default_factory=dict)
     reasons: Reasons = field(default_factory=dict)
+    epoch_pictures: Sequence[tuple[int, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def write_evaluation_page(
         figures={
             title: data_url(figure) for title, figure in {**task.figures(judged.judgement), **findings.lessons}.items()
         },
+        epoch_pictures=findings.epoch_pictures,
         tables=judged.judgement.tables,
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,

@@ -19,7 +19,7 @@ from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
 from kerasvision.progress import bar, say
 from kerasvision.served.model import ServedModel
-from kerasvision.served.signatures import BYTES_SIGNATURE, VALID
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, VALID
 from kerasvision.tasks.base import Batch, Predictions, Task
 
 # The most images in a batch, and the most pixels of all of them as the network sees them.
@@ -57,7 +57,8 @@ def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, sa
     def ask(batch: Batch) -> Predictions:
         answers = dict(saved_model(BYTES_SIGNATURE, image_bytes=batch["image"]))
         for signature, inputs in task.evaluation_inputs(batch).items():
-            answers = {**saved_model(signature, image_bytes=batch["image"], **inputs), **answers}
+            image = {BYTES_INPUT: batch["image"]} if saved_model.takes_images(signature) else {}
+            answers = {**saved_model(signature, **image, **inputs), **answers}
         return answers
 
     shape = saved_model.image_shape

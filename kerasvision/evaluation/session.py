@@ -15,9 +15,11 @@ from kerasvision.data.splits import TEST, VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import DataError
+from kerasvision.evaluation.epoch_pictures import read_epoch_pictures
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict, judge
 from kerasvision.evaluation.page import Findings, write_evaluation_page
+from kerasvision.evaluation.pixels import split_pixels
 from kerasvision.evaluation.predictions import PredictedSplit, predict_split_from_bytes
 from kerasvision.evaluation.reasons import reasons
 from kerasvision.evaluation.samples import ShownExample, samples
@@ -77,6 +79,10 @@ class Evaluator:
     def ask(self, model: ServedModel, split: str) -> PredictedSplit:
         """A model's answers for a split."""
         return predict_split_from_bytes(self.examples, split=split, task=self.task, saved_model=model)
+
+    def with_reference(self, transform: ImageTransform) -> "Evaluator":
+        """The evaluator with the images that the task compares its answers with."""
+        return replace(self, task=self.task.with_reference(split_pixels(self.examples, transform)))
 
     def decided(self, answers: Mapping[str, PredictedSplit], served: Mapping[str, Any] | None) -> "Evaluator":
         """The evaluator with what the served model decides by; otherwise with what the task decides on the validation split.
@@ -156,10 +162,10 @@ def evaluate_model(
         StageError: the model cannot read some images.
         ExportError: a SavedModel is damaged.
     """
-    evaluator = _evaluator(files, settings)
+    evaluator, transform = _evaluator(files, settings), ImageTransform.load(files.transform)
     model = ServedModel(files.saved_model)
     answers = {split: evaluator.ask(model, split) for split in evaluator.slices}
-    evaluator = evaluator.decided(answers, _decisions(files.export))
+    evaluator = evaluator.with_reference(transform).decided(answers, _decisions(files.export))
     evaluated = {split: evaluator.evaluate(predicted, split) for split, predicted in answers.items()}
     baseline = None
     if files.baseline is not None:
@@ -175,7 +181,6 @@ def evaluate_model(
         facts=_facts(files.certificate),
         baseline_identity=baseline_identity,
     )
-    transform = ImageTransform.load(files.transform)
     known = evaluated[TEST]
     taught = lessons(evaluator.task, network=files.network, examples=evaluator.examples, transform=transform)
     explained = reasons(
@@ -195,6 +200,7 @@ def evaluate_model(
         simple=pd.read_csv(files.simple_scores) if files.simple_scores else None,
         choices=pd.read_csv(files.simple_choices) if files.simple_choices else None,
         history=pd.read_csv(files.history),
+        epoch_pictures=read_epoch_pictures(files.history),
         samples=evaluator.samples(model, known, transform=transform),
     )
     evaluator.write(findings, folder=folder, transform=transform)

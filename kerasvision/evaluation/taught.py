@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import tensorflow as tf
+
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.inputs import ReducingTransform, Reduction
 from kerasvision.data.feeding.padding import largest_shapes, padded_batches
@@ -9,6 +11,7 @@ from kerasvision.data.feeding.reading import ReadExamples
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.models.saved import load_network
+from kerasvision.ops.random import uniform_rows
 from kerasvision.tasks.base import Lessons, Task
 
 # So many images are enough for a table, and take a second.
@@ -34,5 +37,8 @@ def lessons(task: Task, *, network: Path, examples: ExampleSet, transform: Image
     some = ReadExamples(examples, task.settings.reads).dataset(TRAIN).take(MOST_IMAGES).map(prepare.prepared)
     batches = padded_batches(some, batch_size=MOST_IMAGES, shapes=largest_shapes(some), drop_remainder=False)
     batch = next(iter(batches))
+    if task.draws:
+        rows = tf.shape(batch["id"])[0]
+        batch = {**batch, "numbers": uniform_rows(0, 0, rows=rows, columns=task.draws)}
     inputs, targets = task.encode({**batch, "image": transform.scaled(batch["image"])})
     return teach(load_network(network), batch["image"].numpy(), inputs, targets)

@@ -160,6 +160,7 @@ class Model(Artifact):
     history.csv                  a row per epoch
     settings.json                the settings of its training, including the tuner's values
     epochs.json                  how many epochs of each phase made its weights: [20], or [20, 5] with a fine-tuning
+    epoch_pictures/00001.png     what it made after each epoch, if its task draws that
     final.json                   after the final training: which network was judged, and which one is served
     ```
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from kerasvision.errors import ExportError
-from kerasvision.served.signatures import TENSOR_INPUT, TENSOR_SIGNATURE
+from kerasvision.served.signatures import BYTES_INPUT, TENSOR_INPUT, TENSOR_SIGNATURE
 from kerasvision.served.versions import check_whole
 
 # Errors that TensorFlow raises for files that are truncated, overwritten or of another kind.
@@ -67,6 +67,11 @@ class ServedModel:
         inputs = self.signatures[TENSOR_SIGNATURE].structured_input_signature[1]
         shape = inputs[TENSOR_INPUT].shape.as_list()[1:] if TENSOR_INPUT in inputs else []
         return None if len(shape) != 3 or None in shape else tuple(shape)
+
+    def takes_images(self, signature: str) -> bool:
+        """Whether a signature receives encoded images; true for one that does not exist, which a call then rejects."""
+        function = self.signatures.get(signature)
+        return function is None or BYTES_INPUT in function.structured_input_signature[1]
 
     def __call__(self, signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Named outputs of a batch, from named inputs; dtypes and shapes are those of the signature.

@@ -14,3 +14,8 @@ VALID = "valid"
 BYTES_SUFFIX = "_bytes"
 # Of a SavedModel: the transform that its network was trained with, which is also part of its graph.
 TRANSFORM_FILE = "assets.extra/transform.json"
+# Images that a model makes: sample(seed: int64 [None], number: int64 [None], label: string [None]), one for each row. The
+# label is missing if none can be asked for.
+SAMPLE_SIGNATURE = "sample"
+SEED_INPUT, NUMBER_INPUT, LABEL_INPUT = "seed", "number", "label"
+SAMPLE_PNG = "image_png_bytes"

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.served.signatures import BYTES_INPUT, BYTES_SUFFIX
+from kerasvision.served.signatures import BYTES_INPUT, BYTES_SUFFIX, LABEL_INPUT
 from kerasvision.serving.body import parse_body, refuse_overflow
 from kerasvision.serving.headers import NOT_DECODABLE, pixels_to_decode
 from kerasvision.serving.limits import Limits, Refused
@@ -233,7 +233,7 @@ def _checked(columns: Columns, signature: ServedSignature, limits: Limits) -> tu
     total = [0] * rows
     for name, array in columns.items():
         # If another input contains the images, a text is only a text, however it begins: "BMW" is not a bitmap.
-        if array.dtype == object and (name == BYTES_INPUT or BYTES_INPUT not in columns):
+        if array.dtype == object and (name == BYTES_INPUT or (BYTES_INPUT not in columns and name != LABEL_INPUT)):
             each = array.size // max(rows, 1)
             for number, pixels in enumerate(_image_pixels(array.reshape(-1), name, signature, limits)):
                 if rows:

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import keras
@@ -19,6 +18,9 @@ from kerasvision.ops.places import Places
 from kerasvision.ops.views import View
 from kerasvision.tasks.class_maps import ClassMap
 from kerasvision.tasks.drawing import Drawing
+from kerasvision.tasks.extra import ExtraSignature as ExtraSignature
+from kerasvision.tasks.extra import Predictions as Predictions
+from kerasvision.tasks.extra import Temperature as Temperature
 from kerasvision.tasks.illustration import Illustration as Illustration
 from kerasvision.tasks.illustration import Part as Part
 from kerasvision.tasks.judgement import Bounded as Bounded
@@ -31,46 +33,19 @@ from kerasvision.tasks.lessons import Teaching as Teaching
 from kerasvision.tasks.objective import Arrays as Arrays
 from kerasvision.tasks.objective import Collected as Collected
 from kerasvision.tasks.objective import Objective as Objective
+from kerasvision.tasks.objective import Player as Player
+from kerasvision.tasks.split_pixels import SplitPixels as SplitPixels
 from kerasvision.tasks.versions import Version
 
+# The folder of the pictures of `Task.epoch_picture`, in the folder of a training and beside its history.
+EPOCH_PICTURES = "epoch_pictures"
+
 Batch = Mapping[str, tf.Tensor]
-Predictions = dict[str, Any]
 # (images, their truth by `Task.truth`) -> a function from images to predictions, for `Task.judge`. Images are small and
 # stretched: float32 (N, side, side, C) in [0, 1].
 Baseline = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], dict[str, np.ndarray]]]
 # signature -> a served model's answers for some images, as arrays; None if it has no such signature.
 Ask = Callable[[str], dict[str, np.ndarray] | None]
-
-
-@dataclass(frozen=True)
-class Temperature:
-    """The number that a network's outputs are divided by, so that its scores say how often it is right.
-
-    Attributes:
-        value: above 1 for an overconfident network.
-        before: metric -> value without the temperature, on the examples that it was fitted on.
-        after: the same, with the temperature.
-    """
-
-    value: float
-    before: dict[str, float]
-    after: dict[str, float]
-
-
-@dataclass(frozen=True)
-class ExtraSignature:
-    """A signature of a served model in addition to the predictions.
-
-    Attributes:
-        inputs: its inputs in addition to the images: name -> specification; the first axis is free, and is that of the
-            images.
-        answer: (scaled images float32 (N, H, W, C), **inputs) -> named outputs of N rows, in stock TensorFlow operations.
-        descriptions: one line about each of its inputs and outputs.
-    """
-
-    inputs: Mapping[str, tf.TensorSpec]
-    answer: Callable[..., Predictions]
-    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(ABC):
@@ -109,6 +84,16 @@ class Task(ABC):
     def __init__(self, settings: c.Task, classes: Sequence[str]) -> None:
         self.settings = settings
         self.classes = tuple(classes)
+
+    @property
+    def draws(self) -> int:
+        """How many random numbers `encode` receives for each example; 0 by default.
+
+        They are `numbers` of the batch: float32 (N, draws), uniform in [0, 1). In training they depend on the seed, the
+        epoch and the place of the example alone, so they are the same on any number of replicas, and after a resume. In an
+        evaluation they depend on the place alone.
+        """
+        return 0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -337,6 +322,17 @@ class Task(ABC):
         """
         return self
 
+    def with_reference(self, pixels: Callable[[str], SplitPixels]) -> Self:
+        """The task with the images that answers are compared with; by default it compares with none.
+
+        An evaluation calls it once, before `judge`.
+
+        Args:
+            pixels: the name of a split -> its images, as the network sees them; of a large split some, evenly spaced. It
+                reads them when it is called.
+        """
+        return self
+
     def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """One answer from several for the same examples, of views of an image or of several models; arrays of N rows.
 
@@ -414,6 +410,19 @@ class Task(ABC):
 
     def lessons(self) -> Teaching | None:
         """What the loss teaches which part of the network: a function of some training images; None by default."""
+        return None
+
+    def epoch_picture(self, network: keras.Model) -> Callable[[], np.ndarray] | None:
+        """A function that draws what the network makes with its weights at the time; None by default.
+
+        A training calls it after each epoch, and the page of the evaluation shows the pictures.
+
+        Args:
+            network: what `build` made.
+
+        Returns:
+            A function without arguments that returns uint8 (height, width, 1 or 3).
+        """
         return None
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:

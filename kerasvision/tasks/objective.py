@@ -3,7 +3,7 @@
 `kerasvision.tasks.base` has these names too: the packages above the tasks use them from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,17 +52,42 @@ class Collected:
 
 
 @dataclass(frozen=True)
+class Player:
+    """A part of a network that learns from a loss of its own, such as each of the two networks of a GAN.
+
+    Attributes:
+        weights: its trainable weights. A weight belongs to one player.
+        losses: as `Objective.losses`.
+    """
+
+    weights: Sequence[keras.Variable]
+    losses: Callable[..., tf.Tensor]
+
+
+def _alone(network: keras.Model) -> Sequence[Player]:
+    return ()
+
+
+@dataclass(frozen=True)
 class Objective:
     """The loss that training minimizes, and the metrics that it shows.
 
+    With `players`, a step computes the network's outputs once. From them it computes the gradient of each player's loss with
+    respect to that player's weights alone, at the weights before the step, and then updates all weights at once: the
+    single-step gradient method of Nowozin et al., 2016, https://arxiv.org/abs/1606.00709, algorithm 1.
+
     Attributes:
-        losses: (targets, outputs, training=whether for training) -> float32 (N,), the loss of each example.
+        losses: (targets, outputs, training=whether for training) -> float32 (N,), the loss of each example. With players it
+            is only shown.
         metrics: Keras metrics of (targets, answers).
         answers: the part of the network's outputs that the metrics receive.
         collected: scores of the whole validation split after an epoch; None: there are none.
+        players: the network -> the parts of it that learn from a loss of their own. Together they have all trainable
+            weights. Empty, by default: all weights learn from `losses`.
     """
 
     losses: Callable[..., tf.Tensor]
     metrics: list[keras.metrics.Metric]
     answers: Callable[[Any], Any] = lambda outputs: outputs
     collected: Collected | None = None
+    players: Callable[[keras.Model], Sequence[Player]] = _alone

@@ -19,6 +19,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.dotted import set_leaves
 from kerasvision.progress import Advance, bar, say
 from kerasvision.shortened import shortened
+from kerasvision.tasks.base import EPOCH_PICTURES
 from kerasvision.training.checkpointing.best_weights import BestWeights
 from kerasvision.training.checkpointing.resume import saved_in
 from kerasvision.training.devices.full_precision import in_float32
@@ -27,6 +28,7 @@ from kerasvision.training.devices.strategy import make_strategy, workers_of
 from kerasvision.training.devices.workers import WorkerGroup
 from kerasvision.training.ending import how_it_ended, kept_epochs
 from kerasvision.training.logs.epoch_lines import EpochLines, History, Shown, where_it_goes_on
+from kerasvision.training.logs.epoch_pictures import EpochPictures
 from kerasvision.training.logs.history import CsvHistory
 from kerasvision.training.logs.progress_bar import TrainingBar
 from kerasvision.training.logs.tensorboard_log import TensorBoardLog
@@ -151,7 +153,7 @@ def _train(
     """
     training, workers, steps = parts.settings.training, parts.workers, parts.steps_per_epoch
     epochs = parts.epochs if length is None else length
-    callbacks = _callbacks(logged, work)
+    callbacks = [*_callbacks(logged, work), *_drawn(parts, work)]
     with (
         saved_in(
             work,
@@ -283,6 +285,12 @@ def _callbacks(settings: TrainerSettings, work: Path | None) -> list[keras.callb
         callbacks.append(CsvHistory(logs / "history.csv"))
         callbacks.append(TensorBoardLog(logs, hyperparameters=set_leaves(settings.to_data())))
     return callbacks
+
+
+def _drawn(parts: Parts, work: Path | None) -> list[keras.callbacks.Callback]:
+    """What draws a picture after each epoch, if the task has one."""
+    draw = None if work is None else parts.task.epoch_picture(parts.network)
+    return [] if work is None or draw is None else [EpochPictures(draw, work / EPOCH_PICTURES)]
 
 
 def _take_best(network: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:

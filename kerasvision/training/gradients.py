@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.ops.rows import each_row_once, has_rows_only
-from kerasvision.tasks.base import Collected, Objective
+from kerasvision.tasks.base import Collected, Objective, Player
 from kerasvision.training.measures import EpochMeasures
 
 # Of a whole weight, or of some of its rows.
@@ -74,13 +74,23 @@ class ExampleLosses:
         network: built.
         objective: loss and metrics.
         scale: returns the factor on the losses before the gradient is computed, a float32 scalar; None: no factor.
+
+    Attributes:
+        used: the weights that have a gradient, known once the first one is computed.
+        owners: for each of them, the number of the player that it belongs to; 0 without players.
+
+    Raises:
+        ConfigError: the players do not have each trainable weight once.
     """
 
     def __init__(self, network: keras.Model, objective: Objective, *, scale: Callable[[], tf.Tensor] | None = None) -> None:
         self._network, self._objective, self._scale = network, objective, scale
-        self._weights = network.trainable_variables
+        self._players = tuple(objective.players(network))
+        if self._players:
+            _check_players(network, self._players)
         # Only the first computation of the loss shows which weights it depends on.
         self.used: list[keras.Variable] = []
+        self.owners: list[int] = []
 
     def sums(self, batch: Any, *, measures: EpochMeasures, divided: bool) -> Sums:
         """Trains on a batch (inputs, targets) or (inputs, targets, weights).
@@ -91,19 +101,20 @@ class ExampleLosses:
             measures: to which the batch is added.
             divided: whether to divide the gradients by the number of examples here, where it costs nothing.
         """
-        with tf.GradientTape() as tape:
-            losses, count = self.losses(batch, measures=measures, training=True)
-            total = tf.reduce_sum(losses)
-            scaled = total / tf.maximum(count, 1.0) if divided else total
-            scaled = scaled if self._scale is None else scaled * tf.cast(self._scale(), scaled.dtype)
-        found = list(zip(self._weights, tape.gradient(scaled, self._weights), strict=True))
-        self.used = [weight for weight, gradient in found if gradient is not None]
-        gradients = [
-            gradient if has_rows_only(weight) else tf.convert_to_tensor(gradient)
-            for weight, gradient in found
+        with tf.GradientTape(persistent=bool(self._players)) as tape:
+            losses, present, outputs = self._measured(batch, measures=measures, training=True)
+            total, count = tf.reduce_sum(losses), tf.reduce_sum(present)
+            totals = [self._total(player, batch, outputs) for player in self._players] or [total]
+            scaled = [self._scaled(one, count, divided=divided) for one in totals]
+        parts = [player.weights for player in self._players] or [self._network.trainable_variables]
+        found = [
+            (weight, owner, gradient if has_rows_only(weight) else tf.convert_to_tensor(gradient))
+            for owner, (one, weights) in enumerate(zip(scaled, parts, strict=True))
+            for weight, gradient in zip(weights, tape.gradient(one, weights), strict=True)
             if gradient is not None
         ]
-        return Sums(gradients, total, count)
+        self.used, self.owners = [weight for weight, _, _ in found], [owner for _, owner, _ in found]
+        return Sums([gradient for _, _, gradient in found], total, count)
 
     def losses(self, batch: Any, *, measures: EpochMeasures, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of each example; adds the batch to the measures.
@@ -146,15 +157,42 @@ class ExampleLosses:
         """The losses as in `losses`; of the same shape and dtype 1 for a row that counts, and otherwise 0; the outputs."""
         inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = self._network(inputs, training=training)
-        losses = _one_each(self._objective.losses(targets, outputs, training=training))
+        losses, present = self._weighted(self._objective.losses(targets, outputs, training=training), weights)
+        measures.update(losses, targets=targets, answers=self._objective.answers(outputs), weights=weights)
+        return losses, present, outputs
+
+    def _weighted(self, losses: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """The losses times the weights, with those of the layers; of the same shape 1 for a row that counts, otherwise 0."""
+        losses = _one_each(losses)
         # A sum in 16 bits would round, and overflow.
         losses = losses if losses.dtype == tf.float64 else tf.cast(losses, tf.float32)
         present = tf.ones_like(losses) if weights is None else tf.cast(weights > 0, losses.dtype)
         losses = losses if weights is None else losses * tf.cast(weights, losses.dtype)
         if self._network.losses:
             losses += present * tf.add_n([tf.cast(loss, losses.dtype) for loss in self._network.losses])
-        measures.update(losses, targets=targets, answers=self._objective.answers(outputs), weights=weights)
-        return losses, present, outputs
+        return losses, present
+
+    def _total(self, player: Player, batch: Any, outputs: Any) -> tf.Tensor:
+        """The sum of a player's losses over the examples."""
+        _, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        losses, _ = self._weighted(player.losses(targets, outputs, training=True), weights)
+        return tf.reduce_sum(losses)
+
+    def _scaled(self, total: tf.Tensor, count: tf.Tensor, *, divided: bool) -> tf.Tensor:
+        """What the gradient is computed of."""
+        scaled = total / tf.maximum(count, 1.0) if divided else total
+        return scaled if self._scale is None else scaled * tf.cast(self._scale(), scaled.dtype)
+
+
+def _check_players(network: keras.Model, players: Sequence[Player]) -> None:
+    owned = [weight.path for player in players for weight in player.weights]
+    trainable = [weight.path for weight in network.trainable_variables]
+    if sorted(owned) != sorted(trainable):
+        differing = sorted({path for path in {*owned, *trainable} if owned.count(path) != trainable.count(path)})
+        raise ConfigError(
+            "the players of an objective must have each trainable weight of the network once",
+            received=f"another number of {', '.join(differing[:5])}",
+        )
 
 
 def _one_each(losses: tf.Tensor) -> tf.Tensor:
@@ -181,8 +219,9 @@ def whole_batch(
     scale: tf.Tensor | None,
     clip_norm: float | None,
     penalties: Sequence[Penalty],
+    owners: Sequence[int] = (),
 ) -> Whole:
-    """Divides by the number of examples, adds the penalties, checks, and clips by the norm of all gradients together.
+    """Divides by the number of examples, adds the penalties, checks, and clips by the norm of all gradients of a player.
 
     Args:
         sums: over all replicas and micro-batches.
@@ -191,6 +230,7 @@ def whole_batch(
         scale: float32 scalar, the factor that was on the losses; None: no factor.
         clip_norm: the largest norm of the gradient; a longer one is shortened to it. None: no limit.
         penalties: one per weight.
+        owners: per weight, the number of its player; empty: there is one player.
     """
     gradients, examples = [_rows_once(each) for each in sums.gradients], tf.maximum(sums.count, 1.0)
     factors = [] if is_divided else [1.0 / examples]
@@ -199,10 +239,17 @@ def whole_batch(
         divided = zip(_times(gradients, factors), weights, penalties, strict=True)
         gradients = [penalty.added_to(gradient, weight) for gradient, weight, penalty in divided]
         factors = []
-    (norm,) = _times([tf.linalg.global_norm(gradients)], factors)
-    if clip_norm is not None:
-        factors.append(tf.minimum(clip_norm / norm, 1.0))
-    return Whole(_times(gradients, factors), sums.loss / examples, tf.math.is_finite(norm))
+    owners = owners or [0] * len(gradients)
+    made, norms = list(gradients), []
+    for player in sorted(set(owners)):
+        places = [place for place, owner in enumerate(owners) if owner == player]
+        own = [gradients[place] for place in places]
+        (norm,) = _times([tf.linalg.global_norm(own)], factors)
+        clipped = _times(own, factors if clip_norm is None else [*factors, tf.minimum(clip_norm / norm, 1.0)])
+        norms.append(norm)
+        for place, gradient in zip(places, clipped, strict=True):
+            made[place] = gradient
+    return Whole(made, sums.loss / examples, tf.reduce_all(tf.math.is_finite(tf.stack(norms))))
 
 
 def _times(tensors: Sequence[Gradient], factors: Sequence[tf.Tensor]) -> list[Gradient]:

@@ -32,6 +32,7 @@ from kerasvision.training.devices.strategy import (
 )
 from kerasvision.training.fit import fit
 from kerasvision.training.interruption import sigterm_passed_on
+from kerasvision.training.logs.epoch_pictures import keep_pictures
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def _train_here(settings: TrainerSettings, files: TrainingFiles, final: Sequence
         if fitted.workers.is_chief:
             save_network(fitted.model, files.model, names=classes)
             fitted.history.to_csv(files.history, index=False)
+            keep_pictures(files.work, beside=files.history, epochs=len(fitted.history))
             if files.epochs is not None:
                 files.epochs.write_text(f"{json.dumps(fitted.epochs)}\n", encoding="utf-8")
         # All workers end together: the others could not tell an early end from a crash.

@@ -4,6 +4,8 @@
     -> summed over the replicas -> divided by the number of examples -> + slopes of the penalties
     -> finite? -> clipped by the norm of all gradients together -> applied once -> averages of the weights
 
+If parts of the network learn from losses of their own (`Objective.players`), the norm is that of each part.
+
 Keras' own `fit` clips and checks before the sum over replicas, divides by each replica's rows, and cannot sum over micro-
 batches under a strategy. Here a replica only computes gradients; all later operations see the whole batch.
 """
@@ -55,7 +57,8 @@ class TrainStep:
         optimizer: Keras', without clipping; several replicas require one from `for_training`.
         strategy: of tf.distribute; `tf.distribute.get_strategy()` for one device.
         micro_batches: how many elements of its iterator a step takes for each replica, one after the other.
-        clip_norm: the largest norm of the gradient of all weights together; a longer gradient is shortened to it.
+        clip_norm: the largest norm of the gradient of all weights together, or of those of each player; a longer gradient
+            is shortened to it.
         loss_scale: for float16.
         averages: of the weights; updated after each step.
         penalty: added to the minimized loss for all weights that decay (see `is_decayed`), but not to the reported loss.
@@ -270,6 +273,7 @@ class TrainStep:
             scale=None if self._loss_scale is None else self._loss_scale.value,
             clip_norm=self._clip_norm,
             penalties=[self._penalty if is_decayed(weight) else NO_PENALTY for weight in self._examples.used],
+            owners=self._examples.owners,
         )
 
     def _score(self, batch: Any) -> None:

@@ -14,12 +14,13 @@ class TaskInputs(TypedDict):
 
     reads: frozenset[ExamplePart]
     reduction: Reduction
+    draws: int
 
 
 def task_inputs(task: Task, settings: TrainerSettings) -> TaskInputs:
     """The parts that the task and the augmentations of these settings read, and what the task makes of an example."""
     if type(task).reduced is Task.reduced:
-        return {"reads": settings.reads, "reduction": NO_REDUCTION}
+        return {"reads": settings.reads, "reduction": NO_REDUCTION, "draws": task.draws}
     # Two tasks with equal settings share the examples in memory: each trial of a search makes a task of its own.
     key = (type(task), canonical_json(task.settings.to_data()), task.classes)
-    return {"reads": settings.reads, "reduction": Reduction(key, task.reduced)}
+    return {"reads": settings.reads, "reduction": Reduction(key, task.reduced), "draws": task.draws}

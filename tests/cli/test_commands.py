@@ -41,6 +41,10 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
         (["data", "scan", "/nowhere"], 2, "there is no pipeline file or folder /nowhere"),
         (["predict", "/nowhere", "x.png"], 2, "is not a saved model: there is no such folder"),
+        (["sample", "/nowhere"], 2, "give either --out, a picture of all images, or --folders"),
+        (["sample", "/nowhere", "--out", "a.png"], 2, "is not a saved model: there is no such folder"),
+        (["sample", "/nowhere", "--out", "a.png", "--count", "0"], 2, "Invalid value for '--count': 0 is not in the range"),
+        (["sample", "/nowhere", "--out", "a.png", "--seed", "-1"], 2, "Invalid value for '--seed': -1 is not in the range"),
     ],
 )
 def test_mistake_exits_with_its_code_and_says_the_way_out(kerasvision, tmp_path, arguments, code, message):

@@ -11,8 +11,8 @@ from kerasvision.config.tasks import OF_A_CLASS
 from kerasvision.tasks.classification import metrics as module
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
-from kerasvision.tasks.ranking import ranking_scores
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
+from kerasvision.tasks.ranking import ranking_scores
 
 CLASSES = ("ant", "bee", "cow")
 RANDOM = np.random.default_rng(0)

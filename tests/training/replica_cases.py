@@ -87,6 +87,8 @@ def main(out, data, wanted):
             results = segmenter(strategy)
         elif case == "tree":
             results = tree(strategy)
+        elif case == "generator":
+            results = generator(strategy)
         else:
             results = {"overflow": overflow, "dropout": dropout, "values": values, "drift": drift}[case](strategy)
         found |= {f"{what}/{key}": value for key, value in results.items()}
@@ -233,6 +235,19 @@ def tree(strategy):
         found |= {f"{name} {part}": value for part, value in step.evaluate(data).items()}
         found |= {f"{name} weight {number}": weight for number, weight in enumerate(network.get_weights())}
     return found
+
+
+def generator(strategy):
+    """Weights and history after two epochs of a tiny GAN, in whose discriminator all images of a batch meet."""
+    import small_generator
+
+    with tempfile.TemporaryDirectory() as folder:
+        small_generator.write_dots(Path(folder))
+        kind = "one_device" if strategy.num_replicas_in_sync == 1 else "mirrored"
+        # Adam divides a gradient by its own size, which makes rounding as large as a step.
+        rate = c.Sgd(learning_rate=0.05, momentum=0.5)
+        fitted = small_generator.fitted(Path(folder), on=strategy, epochs=2, clip_norm=5.0, optimizer=rate, strategy=kind)
+    return table_and_weights(fitted)
 
 
 def table_and_weights(fitted):

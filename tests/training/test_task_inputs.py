@@ -32,6 +32,7 @@ def test_a_task_that_reduces_nothing_has_no_reduction():
     assert task_inputs(ClassificationTask(c.Classification(), "ab"), settings(c.Classification())) == {
         "reads": {"label"},
         "reduction": NO_REDUCTION,
+        "draws": 0,
     }
 
 

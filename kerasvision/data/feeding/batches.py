@@ -16,10 +16,11 @@ from kerasvision.data.feeding.inputs import NO_REDUCTION, InputTransform, Reduci
 from kerasvision.data.feeding.order import Order
 from kerasvision.data.feeding.padding import padded_batches, rows_of
 from kerasvision.data.feeding.reading import ReadExamples
-from kerasvision.data.feeding.stream import augmented_batches
+from kerasvision.data.feeding.stream import TASK_KEY, augmented_batches
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError
+from kerasvision.ops.random import uniform_rows
 from kerasvision.ops.tracing import without_autograph
 
 # What a task does with a batch of {"image": float32 (N, H, W, C), "id": string (N,), and the other keys of the examples}.
@@ -42,6 +43,7 @@ def training_batches(
     reads: Collection[ExamplePart] = EVERYTHING,
     reduction: Reduction = NO_REDUCTION,
     sampling: Literal["all", "balanced"] = "all",
+    draws: int = 0,
 ) -> tuple[tf.data.Dataset, int]:
     """The batches of a whole training, epoch after epoch, and the number of batches in one epoch.
 
@@ -64,6 +66,8 @@ def training_batches(
         reads: the parts of an example that task and augmentation read; the others are dropped.
         reduction: what the task makes of each example between the decoding and the augmentation.
         sampling: "all": each image once per epoch; "balanced": as `Balance` says, with as many images per epoch.
+        draws: how many random numbers `encode` receives for each example: `numbers` float32 (N, draws) in [0, 1). They
+            depend on the seed, the epoch and the place of the example in it.
 
     Raises:
         ConfigError: fewer training images than batch_size; an augmentation that does not fit these examples; a start or a
@@ -105,7 +109,7 @@ def training_batches(
     for augmentations, first, last in ((augment, 0, changed_steps), ((), changed_steps, epochs * steps)):
         if first < last:
             order = Order(count, batch_size, seed, min(max(first, start_step), last), last, shard, balance)
-            batches = augmented_batches(source, make_augmentation(augmentations), order)
+            batches = augmented_batches(source, make_augmentation(augmentations), order, draws=draws)
             # Encoded before they are concatenated: only mixed images have shares of labels.
             parts.append(batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE))
     return reduce(tf.data.Dataset.concatenate, parts).prefetch(tf.data.AUTOTUNE), steps
@@ -121,13 +125,14 @@ def evaluation_batches(
     memory_budget_gb: float = 0.0,
     reads: Collection[ExamplePart] = EVERYTHING,
     reduction: Reduction = NO_REDUCTION,
+    draws: int = 0,
 ) -> tf.data.Dataset:
     """(inputs, targets, weights float32 (N,)) of a whole split, in order, all batches full.
 
     The last batch is filled with copies of its first example at weight 0, so that every replica gets equally many rows and
     no row counts twice. Captions and objects are padded to the largest number in an image of the split (see
     `padded_batches`). If they fit into the memory budget with the images, they are read once and stay in memory. `reads` and
-    `reduction` are as in `training_batches`.
+    `reduction` are as in `training_batches`; the `numbers` of `draws` depend on the place of the example in the split.
     """
     known, prepare = ReadExamples(examples, reads), ReducingTransform(transform, reduction)
     shapes, needed_gb, _ = sizes(known, split, prepare)
@@ -137,6 +142,13 @@ def evaluation_batches(
     else:
         prepared = known.dataset(split).map(prepare.prepared, num_parallel_calls=tf.data.AUTOTUNE)
         batches = padded_batches(prepared, batch_size=batch_size, shapes=shapes, drop_remainder=False)
+
+    @without_autograph
+    def with_numbers(number: tf.Tensor, batch: Tensors) -> Tensors:
+        rows = tf.shape(batch["id"])[0]
+        return {**batch, "numbers": uniform_rows(TASK_KEY, number * batch_size, rows=rows, columns=draws)}
+
+    batches = batches.enumerate().map(with_numbers) if draws else batches
 
     @without_autograph
     def finish(batch: Tensors) -> tuple[object, object, tf.Tensor]:

@@ -18,14 +18,18 @@ from kerasvision.ops.tracing import without_autograph
 # avoids starting every operation for every image.
 LARGE_IMAGE = 96 * 96
 
+# Added to the seed for the random numbers of a task, so that they differ from those of the augmentations.
+TASK_KEY = 2**40
+
 # The parts of an example that augmentations get; the others bypass them.
 _AUGMENTED = ("image", "objects", "label_map", "label", "label_shares", "tags", "values")
 
 
-def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Order) -> tf.data.Dataset:
+def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Order, *, draws: int = 0) -> tf.data.Dataset:
     """Batches of this worker, pixels in [0, 255], after all augmentation.
 
-    The random numbers of an image depend on its place in the order only, so they are the same by image and by batch.
+    The random numbers of an image depend on its place in the order only, so they are the same by image and by batch. With
+    `draws`, a batch also has `numbers` for the task, float32 (N, draws) in [0, 1).
     """
     # MixUp, CutMix and Mosaic mix images of one batch, so every worker makes the whole batch and then takes its part.
     whole = replace(order, shard=(0, 1)) if augmenter.mixing else order
@@ -43,6 +47,9 @@ def augmented_batches(source: TrainingExamples, augmenter: Augmenter, order: Ord
         # It stays in the batch: a task may draw random numbers of its own for an image.
         places = batch["place"]
         numbers = uniform_rows(order.seed, places[0], rows=whole.local_batch_size, columns=max(augmenter.draws, 1))
+        if draws:
+            rows, key = whole.local_batch_size, order.seed + TASK_KEY
+            batch["numbers"] = uniform_rows(key, places[0], rows=rows, columns=draws)
         if augmenter.draws and not one_by_one:
             batch = _changed(batch, lambda known: augmenter(known, numbers))
         if augmenter.mixing:

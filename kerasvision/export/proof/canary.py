@@ -25,7 +25,7 @@ from kerasvision.export.writing.formats.writing import format_complaints
 from kerasvision.export.writing.viewed import over_views
 from kerasvision.models.saved import load_network
 from kerasvision.ops.places import Places
-from kerasvision.tasks.base import Predictions, Task, make_task
+from kerasvision.tasks.base import ExtraSignature, Predictions, Task, make_task
 
 # The most images in a batch, and the most pixels of all of them: outside a graph, Keras keeps all maps of a network until
 # its answer, 220 MB for one image of 320 x 320 and an EfficientNet-Lite0.
@@ -114,7 +114,8 @@ def expected_answers(
     """What a SavedModel of a trained network must answer for encoded images; see `export_saved_model` for the arguments."""
     answering, seen = over_views(network, task=task, transform=transform, test_time=test_time)
     predict = task.predictor(answering, temperature=temperature)
-    further = task.extra_signatures(network, temperature=temperature)
+    every = task.extra_signatures(network, temperature=temperature)
+    further = {name: one for name, one in every.items() if one.takes_images}
     some = images[:COMPARED]
 
     def placed(answer: Callable[[tf.Tensor], Predictions]) -> Answer:
@@ -124,6 +125,7 @@ def expected_answers(
         of_bytes=answers(placed(predict), images, seen),
         of_pixels=answers(lambda pixels, _: task.in_frame(predict(pixels)), some, seen),
         further={name: few_answers(placed(one.answer), some, transform) for name, one in further.items() if not one.inputs},
+        made={name: (one.tried, made_answers(one)) for name, one in every.items() if not one.takes_images},
         sets=task.sets(),
         maps=task.maps(),
         units=task.units(network),
@@ -141,6 +143,12 @@ def answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) 
         for pixels, placement, size in batches
     ]
     return {name: np.concatenate([np.asarray(one[name]) for one in found]) for name in found[0]}
+
+
+def made_answers(one: ExtraSignature) -> Mapping[str, np.ndarray]:
+    """The answers of a signature without images to the inputs that it is tried with: name -> array of N rows."""
+    found = one.answer(**{name: tf.constant(value, one.inputs[name].dtype) for name, value in one.tried.items()})
+    return {name: np.asarray(value) for name, value in found.items()}
 
 
 def few_answers(answer: Answer, images: Sequence[bytes], transform: ImageTransform) -> Mapping[str, np.ndarray]:

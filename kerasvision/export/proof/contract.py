@@ -4,7 +4,9 @@ Source: https://www.tensorflow.org/tfx/serving/architecture, /serving_basic, /ap
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -37,7 +39,8 @@ def check_contract(saved_model: Path) -> tuple[list[str], Signatures]:
     except ExportError as error:
         return [str(error).removesuffix(".")], {}
     given = signatures(graph)
-    signed = check_signatures(given, binary=declared_binary(saved_model))
+    declared = _declared(saved_model)
+    signed = check_signatures(given, binary=declared_binary(declared), made=declared_made(declared))
     complaints = [*check_files(saved_model, graph), *signed, *check_operations(graph)]
     return [*complaints, *check_warmup(saved_model, given)], given
 
@@ -51,26 +54,46 @@ def check_files(saved_model: Path, graph: MetaGraphDef) -> list[str]:
     return [f"incomplete saved model: {', '.join(missing)} missing"] if missing else []
 
 
-def declared_binary(saved_model: Path) -> frozenset[str]:
-    """The outputs that `signatures.json` declares as bytes; none without such a file."""
+def declared_binary(declared: Mapping[str, Any]) -> frozenset[str]:
+    """The outputs that `signatures.json` declares as bytes."""
+    return frozenset(
+        name for one in declared.values() for name, output in one["outputs"].items() if output.get("binary") is True
+    )
+
+
+def declared_made(declared: Mapping[str, Any]) -> frozenset[str]:
+    """The signatures that `signatures.json` declares without an image among their inputs."""
+    standard = (BYTES_SIGNATURE, TENSOR_SIGNATURE)
+    return frozenset(name for name, one in declared.items() if name not in standard and BYTES_INPUT not in one["inputs"])
+
+
+def _declared(saved_model: Path) -> dict[str, Any]:
+    """Signature -> `inputs` and `outputs`, from `signatures.json`; empty without such a file, or if it is damaged."""
     try:
         described = json.loads((saved_model / "assets.extra" / "signatures.json").read_text(encoding="utf-8"))
-        return frozenset(
-            name for one in described.values() for name, output in one["outputs"].items() if output.get("binary") is True
-        )
+        return {
+            str(name): {
+                part: {key: dict(one) for key, one in described[name][part].items()} for part in ("inputs", "outputs")
+            }
+            for name in described
+        }
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return frozenset()
+        return {}
 
 
-def check_signatures(given: Signatures, *, binary: frozenset[str] = frozenset()) -> list[str]:
+def check_signatures(
+    given: Signatures, *, binary: frozenset[str] = frozenset(), made: frozenset[str] = frozenset()
+) -> list[str]:
     """Complaints about signatures that a server cannot use: a name, a type, or a fixed batch dimension.
 
     Args:
         given: the signatures.
         binary: outputs that are meant to be bytes.
+        made: signatures that are meant to take no images.
     """
     wanted = dict.fromkeys((BYTES_SIGNATURE, *given), (BYTES_INPUT, "string"))
     wanted[TENSOR_SIGNATURE] = (TENSOR_INPUT, "float32")
+    wanted |= {name: next((key, spec[0]) for key, spec in given[name]["inputs"].items()) for name in made if name in given}
     complaints = []
     for name, (argument, dtype) in wanted.items():
         inputs = given.get(name, {}).get("inputs", {})

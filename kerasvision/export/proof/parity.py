@@ -22,6 +22,9 @@ from kerasvision.export.writing.class_maps import Maps, is_binary, without_other
 from kerasvision.export.writing.differences import Arrays, Sets, aligned, allowed_images, differing_rows, gaps
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, BYTES_SUFFIX, VALID
 
+# Names of outputs that are PNG files of colours, in which rounding may change a value by one.
+PICTURE_SUFFIX = "_png_bytes"
+
 
 class ProbeFindings(TypedDict):
     """What the probe writes to `found.json`.
@@ -65,6 +68,7 @@ class Expected:
         of_bytes: for all images, as `serving_default` must give them.
         of_pixels: for the first images, as `serve_tensor` must give them.
         further: signature -> for the first images, if it takes nothing but encoded images. Compared position by position.
+        made: signature that takes no images -> (the inputs, the answers for them), of N rows each.
         sets: which outputs of the first two are sets, as in `Task.sets`.
         maps: which of them are maps of classes, as in `Task.maps`.
         units: what differences of their numbers are divided by, as in `Task.units`.
@@ -74,6 +78,7 @@ class Expected:
     of_bytes: Arrays
     of_pixels: Arrays
     further: Mapping[str, Arrays] = field(default_factory=dict)
+    made: Mapping[str, tuple[Arrays, Arrays]] = field(default_factory=dict)
     sets: Sets = field(default_factory=dict)
     maps: Maps = field(default_factory=dict)
     units: Arrays = field(default_factory=dict)
@@ -93,6 +98,8 @@ class Received:
     of_bytes: Arrays
     of_pixels: Arrays | None
     further: Mapping[str, Arrays]
+    made: Mapping[str, Arrays]
+    made_alone: Mapping[str, Arrays]
     by_batch_size: Sequence[Arrays]
 
 
@@ -150,7 +157,7 @@ def prove(
     if BYTES_SIGNATURE not in signatures:
         return unproven
     with tempfile.TemporaryDirectory() as scratch:
-        failure = _ask(saved_model, images, pixels, Path(scratch), settings.latency_queries)
+        failure = _ask(saved_model, images, pixels, expected.made, Path(scratch), settings.latency_queries)
         if failure:
             return replace(unproven, complaints=(*complaints, failure))
         received = _read_answers(Path(scratch))
@@ -212,6 +219,10 @@ def compare_outputs(
         got = made.received.get(name)
         if got is None or got.shape != wanted.shape:
             complaints.append(f"output {name}: shape {None if got is None else got.shape}, expected {wanted.shape}")
+        elif name.endswith(PICTURE_SUFFIX) and is_binary(name, wanted):
+            steps = most_steps(got, wanted)
+            if steps > 1:
+                complaints.append(f"{name}: a value of a picture differs by {steps:g} of 255 (allowed: 1, for rounding)")
         elif wanted.dtype.kind == "f":
             difference = float(np.max(gaps(got, wanted, unit=units.get(name)), initial=0.0))
             largest = max(largest, difference)
@@ -221,6 +232,21 @@ def compare_outputs(
         elif (differ := (_differing(name, got, wanted) & ~made.unmatched).sum()) > most:
             complaints.append(f"{name} differ in {differ} of {count} rows")
     return Comparison(complaints, largest)
+
+
+def most_steps(got: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference of a value of two pictures in [0, 255]; infinite if their sizes differ.
+
+    Args:
+        got, wanted: object (N,) with a PNG file, or empty bytes, in each row.
+    """
+    largest = 0.0
+    for one, other in zip(got, wanted, strict=True):
+        if one == other:
+            continue
+        first, second = (tf.io.decode_png(file).numpy().astype(np.float64) if file else np.zeros(0) for file in (one, other))
+        largest = max(largest, np.abs(first - second).max() if first.shape == second.shape else np.inf)
+    return float(largest)
 
 
 def _differing(name: str, got: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -274,6 +300,8 @@ def _read_answers(folder: Path) -> Received:
         of_bytes=_read(folder / "bytes.npz"),
         of_pixels=_read(pixels) if pixels.exists() else None,
         further={file.stem: _read(file) for file in folder.glob("further/*.npz")},
+        made={file.stem: _read(file) for file in folder.glob("made/*.npz")},
+        made_alone={file.stem: _read(file) for file in folder.glob("made_alone/*.npz")},
         by_batch_size=[_read(folder / "batches" / f"{size}.npz") for size in BATCH_SIZES],
     )
 
@@ -293,7 +321,14 @@ def _compare_answers(received: Received, expected: Expected, *, allowed: float) 
         for name, got in received.further.items()
         if name in expected.further
     }
+    for way, got in {"": received.made, " row by row": received.made_alone}.items():
+        compared |= {
+            f"{name}{way}": compare_outputs(got[name], wanted, allowed)
+            for name, (_, wanted) in expected.made.items()
+            if name in got
+        }
     complaints = [f"asked with {name}: {one}" for name, each in compared.items() for one in each.complaints]
+    complaints += [f"there is no signature {name}" for name in sorted(set(expected.made) - set(received.made))]
     missing = sorted(set(expected.further) - set(received.further))
     complaints += [f"there is no signature {name}({BYTES_INPUT})" for name in missing]
     images = len(next(iter(expected.of_bytes.values())))
@@ -314,7 +349,14 @@ def _facts(found: ProbeFindings, saved_model: Path) -> dict[str, float]:
     }
 
 
-def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers: Path, latency_queries: int) -> str:
+def _ask(
+    saved_model: Path,
+    images: Sequence[bytes],
+    pixels: np.ndarray,
+    made: Mapping[str, tuple[Arrays, Arrays]],
+    answers: Path,
+    latency_queries: int,
+) -> str:
     """Runs the probe; returns what went wrong, or "" if nothing did."""
     with tempfile.TemporaryDirectory() as scratch:
         requests = Path(scratch)
@@ -322,6 +364,9 @@ def _ask(saved_model: Path, images: Sequence[bytes], pixels: np.ndarray, answers
             for image in images:
                 writer.write(image)
         np.save(requests / "pixels.npy", pixels)
+        for name, (inputs, _) in made.items():
+            (requests / "made").mkdir(exist_ok=True)
+            np.savez(requests / "made" / f"{name}.npz", allow_pickle=False, **inputs)
         # As a server expects it: a folder whose name is the version.
         version = requests / "model" / "1"
         version.parent.mkdir()

@@ -4,12 +4,15 @@
 
 It imports first, and then reads JSON from standard input: `saved_model`, `requests`, `answers` and `latency_queries`.
 Without input it ends. `requests` is a folder: `images.tfrecord`, encoded images; `pixels.npy`, float32 (M, H, W, C), decoded
-images. `answers` is a folder for the results, which exists:
+images; `made/NAME.npz`, an array of N rows for each input of a signature that takes no images. `answers` is a folder for the
+results, which exists:
 
 - `bytes.npz`, the answers of `serving_default` for all images, in order
 - `pixels.npz`, the answers of `serve_tensor`
 - `further/NAME.npz`, the answers of each other signature that takes nothing but encoded images, for the first images
   (fewer of them if an answer is large, see `few_enough`)
+- `made/NAME.npz`, the answers of each signature that takes no images, for the rows of `requests/made/NAME.npz` together, and
+  `made_alone/NAME.npz`, those for the same rows one by one
 - `batches/SIZE.npz`, the answers of `serving_default` for the first images, in batches of this size
 - `found.json`, times, memory and other findings
 
@@ -78,6 +81,7 @@ def main(saved_model: str, requests: str, answers: str, latency_queries: int) ->
         ]
         save(f"{answers}/pixels.npz", joined(batches))
     save_further(loaded.signatures, images[:COMPARED], answers)
+    save_made(loaded.signatures, f"{requests}/made", answers)
     for size in BATCH_SIZES:
         save(f"{answers}/batches/{size}.npz", asked(ask, images[:COMPARED], size))
     found = {
@@ -116,6 +120,19 @@ def save_further(
             }
             count = few_enough(shapes)
             save(f"{answers}/further/{name}.npz", asked(ask, images[:count], min(count, BATCH_SIZE)))
+
+
+def save_made(signatures: Mapping[str, tf.types.experimental.ConcreteFunction], requests: str, answers: str) -> None:
+    """Saves the answers of signatures without images, for all rows of the file with their inputs, and for each row alone."""
+    for file in sorted(os.listdir(requests)) if os.path.isdir(requests) else ():  # noqa: PTH112, PTH208
+        name = file.removesuffix(".npz")
+        if name not in signatures:
+            continue
+        ask, inputs = signatures[name], dict(np.load(f"{requests}/{file}"))
+        rows = range(len(next(iter(inputs.values()))))
+        alone = [ask(**{key: tf.constant(value[row : row + 1]) for key, value in inputs.items()}) for row in rows]
+        save(f"{answers}/made/{file}", joined([ask(**{key: tf.constant(value) for key, value in inputs.items()})]))
+        save(f"{answers}/made_alone/{file}", joined(alone))
 
 
 def few_enough(shapes: Mapping[str, Sequence[int | None]]) -> int:

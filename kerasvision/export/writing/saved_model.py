@@ -55,7 +55,7 @@ def export_saved_model(
         `serve_tensor(image: float32 [None, H, W, C])`: decoded images of the network's size, pixels in [0, 255]. Positions
             are those in these images.
         those of `Task.extra_signatures`, if any: `(image_bytes: string [None], ...)`, also with an output `valid`. They
-            answer about the image alone, without the views of `test_time`.
+            answer about the image alone, without the views of `test_time`. Some do not take images at all.
 
     In addition to the graph: `assets/labels.txt`, a label per line; `assets.extra/signatures.json`, this description as
     data, with the meaning of each output; `assets.extra/transform.json`, the transform as data;
@@ -93,7 +93,11 @@ def export_saved_model(
         alone = ExtraSignature({}, predict)
         endpoints = {BYTES_SIGNATURE: _from_bytes(alone, task, transform=seen, max_pixels=max_pixels)}
         for name, one in further.items():
-            endpoints[name] = _from_bytes(one, task, transform=transform, max_pixels=max_pixels)
+            endpoints[name] = (
+                _from_bytes(one, task, transform=transform, max_pixels=max_pixels)
+                if one.takes_images
+                else _from_inputs(one)
+            )
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
@@ -135,11 +139,28 @@ def _from_bytes(
     def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
         shape = transform.settings.image_shape
         images, valid, places = decoded_rows(image_bytes, decode, shape=shape, max_pixels=max_pixels)
-        answers = task.placed_back(one.answer(images, **inputs), places)
+        answers = dict(one.answer(images, **inputs))
+        valid &= answers.pop(VALID, True)
+        answers = task.placed_back(answers, places)
         return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
 
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
-    return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **specs)
+    return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **_named(one))
+
+
+def _from_inputs(one: ExtraSignature) -> "tf.types.experimental.ConcreteFunction":
+    """A function of the inputs alone; rows that are not valid are blank."""
+
+    @partial(tf.function, autograph=False)
+    def answer(**inputs: tf.Tensor) -> Predictions:
+        answers = dict(one.answer(**inputs))
+        valid = answers.pop(VALID)
+        return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
+
+    return answer.get_concrete_function(**_named(one))
+
+
+def _named(one: ExtraSignature) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in one.inputs.items()}
 
 
 def describe_signatures(
@@ -168,12 +189,11 @@ def describe_signatures(
 
     def described(name: str, key: str, dtype: str, shape: list[int | None] | None) -> dict[str, object]:
         said: dict[str, object] = {"dtype": dtype, "shape": shape, "meaning": {**meaning, **own.get(name, {})}.get(key, "")}
-        if key in task.binary():
-            said["binary"] = True
-        if name not in (BYTES_SIGNATURE, TENSOR_SIGNATURE):
-            return said
-        kinds = {"set": task.sets(), "map": task.maps()}
-        return {**said, **{kind: list(outputs[key]) for kind, outputs in kinds.items() if key in outputs}}
+        said |= {"binary": True} if key in task.binary() else {}
+        if name in (BYTES_SIGNATURE, TENSOR_SIGNATURE):
+            kinds = {"set": task.sets(), "map": task.maps()}
+            said |= {kind: list(outputs[key]) for kind, outputs in kinds.items() if key in outputs}
+        return said
 
     return {
         name: {part: {key: described(name, key, *spec) for key, spec in tensors.items()} for part, tensors in one.items()}
@@ -200,7 +220,8 @@ def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSig
     for signature, one in further.items():
         empty = {name: b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0) for name, spec in one.inputs.items()}
         rows = {name: tuple(side or 1 for side in spec.shape[1:]) for name, spec in one.inputs.items()}
-        requests[signature] = {BYTES_INPUT: (grey, ()), **{name: (empty[name], rows[name]) for name in rows}}
+        image: dict[str, Filled] = {BYTES_INPUT: (grey, ())} if one.takes_images else {}
+        requests[signature] = {**image, **{name: (empty[name], rows[name]) for name in rows}}
     return requests
 
 

@@ -1,7 +1,7 @@
 """Runs a few steps of an experiment on a number of logical CPU devices, in a separate process, and returns the weights."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from kerasvision.data.names import class_names
 from kerasvision.data.splits import TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import StageError
-from kerasvision.tasks.base import Objective, make_task
+from kerasvision.tasks.base import Objective, Player, make_task
 from kerasvision.training.checkpointing.variable_values import assign_values, read_values
 from kerasvision.training.devices.dropout import seed_generators
 from kerasvision.training.devices.strategy import make_logical_devices, make_strategy
@@ -184,10 +184,13 @@ def _train_step(
 
 
 def _in_64_bits(objective: Objective) -> Objective:
-    def losses(targets: Any, outputs: Any, *, training: bool) -> tf.Tensor:
-        return tf.cast(objective.losses(targets, outputs, training=training), tf.float64)
+    def cast(losses: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+        return lambda targets, outputs, training: tf.cast(losses(targets, outputs, training=training), tf.float64)
 
-    return replace(objective, losses=losses)
+    def players(network: keras.Model) -> list[Player]:
+        return [replace(one, losses=cast(one.losses)) for one in objective.players(network)]
+
+    return replace(objective, losses=cast(objective.losses), players=players)
 
 
 def _without_random_numbers(network: keras.Model) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Generation: images like those of a data set."""
