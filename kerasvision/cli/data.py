@@ -83,7 +83,9 @@ def show(
     ] = None,
     neighbours: Annotated[
         list[str],
-        typer.Option("--neighbours", metavar="ID|FILE", help="With --embed: print the nearest images of this one. Repeatable."),
+        typer.Option(
+            "--neighbours", metavar="ID|FILE", help="With --embed: print the nearest images of this one. Repeatable."
+        ),
     ] = [],  # noqa: B006
     projector: Annotated[
         Path | None,

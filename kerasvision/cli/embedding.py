@@ -129,7 +129,10 @@ def _print_suspects(embedding: "Embedding", file: Path) -> None:
         f"{len(suspects.image)} suspected labels, {int(suspects.is_confident.sum())} of them confident, "
         f"the most suspicious first: {os.path.relpath(file)}"
     )
-    typer.echo("look at them, delete the lines whose labels are right, and then: --set ingest.quarantine_file=" + os.path.relpath(file))
+    typer.echo(
+        "look at them, delete the lines whose labels are right, and then: --set ingest.quarantine_file="
+        + os.path.relpath(file)
+    )
 
 
 def _print_neighbours(embedding: "Embedding") -> None:

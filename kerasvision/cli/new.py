@@ -35,7 +35,7 @@ def new(
             "--images",
             metavar="DIR",
             help="A folder of images for each class; images with objects: COCO, YOLO or VOC; images with label maps; or a "
-            "CSV file with paths and numbers.",
+            "table of images with tags or numbers.",
         ),
     ] = None,
     minutes: Annotated[

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kerasvision.data.maps_look import MapsLook
     from kerasvision.data.objects_look import ObjectsLook
     from kerasvision.data.recipes import Recipe
+    from kerasvision.data.tags_look import TagsLook
     from kerasvision.data.values_look import ValuesLook
     from kerasvision.training.probes.training_time import TrainingTime
 
@@ -36,7 +37,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     Args:
         name: the experiment's name.
         images: class folders, with or without split folders; images with objects in COCO's, YOLO's or Pascal VOC's form; a
-            folder of images and a folder of label maps; or a CSV file with paths and numbers, or the folder that holds it.
+            folder of images and a folder of label maps; or a table of images with tags or numbers, or the folder that has it.
         folder: the folder for the file; it is created if it does not exist.
         minutes: how long the training may take; a step is measured. None: the recipe's own number of epochs.
 
@@ -47,6 +48,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     """
     from kerasvision.config.forms import source_of_form
     from kerasvision.config.number_tables import table_of_numbers
+    from kerasvision.config.tag_tables import table_of_tags
     from kerasvision.data.first_look import look_at
     from kerasvision.data.recipes import choose, installed_network
     from kerasvision.data.scaffold import new_file, pipeline_text
@@ -58,6 +60,9 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             f"there is no folder {images} (looked in {Path.cwd()})",
             hint="give --images a folder that has a folder of images for each class, or images with objects",
         )
+    if tags := table_of_tags(images):
+        _write_for_tags(name, tags, folder=folder, minutes=minutes)
+        return
     if (table := table_of_numbers(images)) is not None:
         _write_for_values(name, table, images=images, folder=folder, minutes=minutes)
         return
@@ -123,6 +128,22 @@ def _write_for_maps(name: str, source: "Source", *, images: Path, folder: Path, 
     print_whole(_classes(look.counts, "maps with it"))
     reason = f"recipe: {recipe.summary}, because {recipe.reason}"
     for line in (*_seen_maps(look, recipe), reason, *_time(time, recipe), *_next(file)):
+        typer.echo(line)
+
+
+def _write_for_tags(name: str, source: "ImageTable", *, folder: Path, minutes: float | None) -> None:
+    from kerasvision.data.recipes import installed_network
+    from kerasvision.data.recipes_tags import choose_for_tags
+    from kerasvision.data.scaffold import new_file, pipeline_text
+    from kerasvision.data.tags_look import look_at_tags
+
+    file, look = new_file(name, folder=folder), look_at_tags(source)
+    choose = partial(choose_for_tags, look, network=installed_network())
+    recipe, time = _fitted(choose, partial(pipeline_text, name, look=look), minutes=minutes)
+    _write(file, pipeline_text(name, look=look, recipe=recipe))
+    print_whole(_classes(look.counts, "images with it"))
+    reason = f"recipe: {recipe.summary}, because {recipe.reason}"
+    for line in (*_seen_tags(look, recipe), reason, *_time(time, recipe), *_next(file)):
         typer.echo(line)
 
 
@@ -244,6 +265,19 @@ def _seen_values(look: "ValuesLook", recipe: "Recipe") -> list[str]:
     return [
         f"{look.total:,} images with numbers, {colour}{left_out}",
         f"longer side of an image in pixels: {_spread(look.sides)}",
+        f"splits: {held}",
+    ]
+
+
+def _seen_tags(look: "TagsLook", recipe: "Recipe") -> list[str]:
+    colour = "grey" if look.is_grey else "in colour"
+    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    without = sum(not count for count in look.per_image)
+    held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
+    return [
+        f"{look.total:,} images with {len(look.counts):,} tags, {colour}{left_out}",
+        f"longer side of an image in pixels: {_spread(look.sides)}",
+        f"tags of an image: {_spread(look.per_image)}; images without a tag: {without:,}",
         f"splits: {held}",
     ]
 

@@ -12,6 +12,7 @@ from kerasvision.data.first_look import FirstLook
 from kerasvision.data.maps_look import MapsLook
 from kerasvision.data.objects_look import ObjectsLook
 from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.tags_look import TagsLook
 from kerasvision.data.values_look import ValuesLook
 from kerasvision.errors import ConfigError
 
@@ -19,7 +20,7 @@ from kerasvision.errors import ConfigError
 COMMENT_END = 125
 INDENT = "    "
 
-AnyLook = FirstLook | ObjectsLook | MapsLook | ValuesLook
+AnyLook = FirstLook | ObjectsLook | MapsLook | TagsLook | ValuesLook
 
 _FILE = Template('''"""$counts in $folder. Written by `kerasvision new`; not measured yet."""
 
@@ -81,6 +82,8 @@ def escape_docstring(text: str) -> str:
 def _counts(look: AnyLook) -> str:
     if isinstance(look, FirstLook):
         return f"{len(look.counts)} classes, {look.counts.total()} images"
+    if isinstance(look, TagsLook):
+        return f"{len(look.counts)} tags, {look.total} images"
     if isinstance(look, MapsLook):
         return f"maps of {len(look.counts)} classes, {look.total} images"
     if isinstance(look, ValuesLook):

@@ -57,7 +57,9 @@ class ClusterRow:
     shown: list[str]
 
 
-def write_embedding_page(embedding: Embedding, *, examples: ExampleSet, file: Path, title: str, unread: Mapping[str, str]) -> None:
+def write_embedding_page(
+    embedding: Embedding, *, examples: ExampleSet, file: Path, title: str, unread: Mapping[str, str]
+) -> None:
     """Writes the page. Its size is limited for any number of images: at most about 14 MB.
 
     Args:
@@ -229,7 +231,9 @@ def _near(embedding: Embedding) -> list[list[int]]:
     """The nearest images of each point that are points too."""
     place = np.full(len(embedding.images), -1)
     place[embedding.shown] = np.arange(len(embedding.shown))
-    return [[one for one in row if one >= 0][:NEAR_POINTS] for row in place[embedding.neighbours.index[embedding.shown]].tolist()]
+    return [
+        [one for one in row if one >= 0][:NEAR_POINTS] for row in place[embedding.neighbours.index[embedding.shown]].tolist()
+    ]
 
 
 def _colourings(embedding: Embedding) -> list[dict[str, Any]]:

@@ -94,9 +94,7 @@ def export_saved_model(
         endpoints = {BYTES_SIGNATURE: _from_bytes(alone, task, transform=seen, max_pixels=max_pixels)}
         for name, one in further.items():
             endpoints[name] = (
-                _from_bytes(one, task, transform=transform, max_pixels=max_pixels)
-                if one.takes_images
-                else _from_inputs(one)
+                _from_bytes(one, task, transform=transform, max_pixels=max_pixels) if one.takes_images else _from_inputs(one)
             )
         tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
