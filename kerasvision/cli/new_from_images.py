@@ -37,7 +37,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     Args:
         name: the experiment's name.
         images: class folders, with or without split folders; images with objects in COCO's, YOLO's or Pascal VOC's form; a
-            folder of images and a folder of label maps; or a table of images with tags or numbers, or the folder that has it.
+            folder of images and a folder of label maps; or a table of images with tags or numbers, or its folder.
         folder: the folder for the file; it is created if it does not exist.
         minutes: how long the training may take; a step is measured. None: the recipe's own number of epochs.
 

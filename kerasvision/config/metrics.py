@@ -30,12 +30,13 @@ class Metric(Dependent):
     The function receives three arguments and returns float (R,), the metric for R weightings of the same N examples:
 
     - truth: the right answers. Classification: int (N,), class numbers in the order of labels.txt. Captioning: object (N,),
-      a tuple of str for each image. Segmentation: int (N, C), the known pixels of each class. Regression: float64 (N, V),
-      NaN where a number is missing. Reconstruction: float (N,), zeros, the error that would be right.
+      a tuple of str for each image. Segmentation: int (N, C), the known pixels of each class. MultiLabel: bool (N, C), which
+      tags each image has. Regression: float64 (N, V), NaN where a number is missing. Reconstruction: float (N,), zeros, the
+      error that would be right.
     - answers: of the model. Classification: float32 (N, C), the scores of the classes. Captioning: object (N,), str.
       Segmentation: int (N, C, C + 1), the known pixels by true and by answered class; the last column is without an answer.
-      Regression: float64 (N, V). Reconstruction: float (N, M), the M metrics of each image, in the order of the task's own
-      metrics.
+      MultiLabel: float32 (N, C), the scores of the tags. Regression: float64 (N, V). Reconstruction: float (N, M), the M
+      metrics of each image, in the order of the task's own metrics.
     - weights: float64 (N, R), how much each example counts. For the score itself all are 1. For a resample of the bootstrap
       they say how often each example was drawn, which may be 0.
 
