@@ -26,6 +26,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 # The keywords of a part of a pipeline file, and the files in which it must be valid.
 PIECES = {
     ("source", "task", "model", "gate"): ("shapes_detection",),
+    ("source", "transform", "task", "model", "gate"): ("fashion_mnist_autoencoder",),
     ("task", "model", "gate"): ("shapes_detection",),
     ("task", "model", "training"): ("fashion_mnist_dcgan",),
     ("training",): ("digits_transfer",),

@@ -316,7 +316,7 @@ def test_a_component_of_ones_own_that_names_no_code_is_refused():
         Scans(folder="here")
 
 
-@pytest.mark.parametrize("name", ["fcos", "retinanet", "localizer", "show_and_tell"])
+@pytest.mark.parametrize("name", ["autoencoder", "fcos", "retinanet", "localizer", "show_and_tell"])
 def test_a_network_that_is_built_on_another_does_not_classify(name):
     with pytest.raises(ConfigError, match=f"returns a number for each class, which {name} does not. Set model.name to"):
         experiment(model=c.Model(name=name))

@@ -48,8 +48,7 @@ def test_values_that_a_network_can_have_are_kept(name, options):
     assert c.Model(name=name, options=options).options == options
 
 
-def test_every_network_that_answers_boxes_has_such_a_check():
-    answering = {
-        name for name in lookup.MODELS if {"levels", "class_logits"} & introspection.keywords(lookup.MODELS.path(name))
-    }
-    assert answering == {*lookup.OPTION_CHECKS} == {"fcos", "retinanet", "localizer"}
+def test_every_network_that_answers_boxes_or_a_code_has_such_a_check():
+    special = {"levels", "class_logits", "bottleneck"}
+    answering = {name for name in lookup.MODELS if special & introspection.keywords(lookup.MODELS.path(name))}
+    assert answering == {*lookup.OPTION_CHECKS} == {"autoencoder", "fcos", "retinanet", "localizer"}
