@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--photos", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=260)
     parser.add_argument("--least", type=float, default=0.95)
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="another setting, as in `run --set`")
     arguments = parser.parse_args()
