@@ -34,6 +34,7 @@ PIECES = {
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
     ("source",): ("flowers",),
+    ("splits",): ("digits", "flowers"),
 }
 COMMANDS = rf"({'|'.join(pages.PROGRAMS)}|tensorboard|source) "
 # What needs more than a page has, or minutes.

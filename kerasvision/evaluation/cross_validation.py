@@ -35,7 +35,7 @@ def add_fold(
         The properties of the artifact.
     """
     table = with_fold(None if before is None else pd.read_csv(before), json.loads(scores.read_text(encoding="utf-8")), fold)
-    summary, served = summarized(table), what_is_served(folds, final=final)
+    summary, served = summarized(table), what_is_served(final=final)
     table.to_csv(folder / "folds.csv", index=False)
     summary.to_csv(folder / "cross_validation.csv", index=False)
     rows = json.loads(summary.to_json(orient="records", double_precision=15))
@@ -85,12 +85,11 @@ def summarized(table: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(mean="mean", deviation="std", folds="count").reset_index()
 
 
-def what_is_served(folds: int, *, final: bool) -> str:
+def what_is_served(*, final: bool) -> str:
     """A sentence about the network that is pushed, if the gate blesses the network of the first fold."""
     if final:
         return "Pushed is another network, trained on all images; the scores of the folds say what to expect of it"
-    share = f"the images outside fold 1, of {folds}"
-    return f"Pushed is the network of fold 1, trained on {share}; training.final='all' would push one trained on all images"
+    return "Pushed is the network of fold 1; training.final='all' would push another one, trained on all images"
 
 
 def _page(table: pd.DataFrame, summary: pd.DataFrame, served: str, folds: int) -> str:
@@ -106,9 +105,9 @@ def _page(table: pd.DataFrame, summary: pd.DataFrame, served: str, folds: int) -
         folds=folds,
         served=served,
         numbers=[int(number) for number in wide.columns],
-        examples={int(one.fold): int(one.examples) for one in table.itertuples()},
+        examples=dict(zip(table["fold"], table["examples"], strict=True)),
         rows=[
-            (one.metric, one.mean, one.deviation, [wide.loc[one.metric, number] for number in wide.columns])
-            for one in summary.itertuples()
+            (one["metric"], one["mean"], one["deviation"], list(wide.loc[str(one["metric"])]))
+            for one in summary.to_dict("records")
         ],
     )

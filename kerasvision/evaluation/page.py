@@ -15,7 +15,8 @@ from kerasvision.config.evaluation import Evaluation
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.measuring.contact_sheets import Picture
 from kerasvision.data.splits import TEST
-from kerasvision.evaluation.curves import data_url, draw_choices, draw_history
+from kerasvision.evaluation.choices import draw_choices
+from kerasvision.evaluation.curves import data_url, draw_history
 from kerasvision.evaluation.drawn import drawings_of, kinds_in, shown_pictures
 from kerasvision.evaluation.evaluated import Evaluated
 from kerasvision.evaluation.gate import Verdict

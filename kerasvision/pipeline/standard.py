@@ -68,7 +68,7 @@ def _fold_adder(pipeline: Pipeline, experiment: Experiment, fold: int) -> Callab
 
     def add(stage: str, **inputs: Input | None) -> Node:
         path, name = lookup.STAGES.path(stage), f"{stage.removeprefix('fold_')}_fold_{fold}"
-        return pipeline.add(path, name=name, settings=settings[stage], **inputs)
+        return pipeline.add(path, name=name, settings=settings[stage], alone=False, **inputs)
 
     return add
 

@@ -42,7 +42,7 @@ def test_files_hold_each_fold_and_what_is_pushed(joined):
     assert table[table["metric"] == "accuracy"]["score"].tolist() == ACCURACIES
     assert table.drop_duplicates("fold")["examples"].tolist() == [11, 12, 13]
     record = json.loads((folder / "cross_validation.json").read_text())
-    assert record["served"].startswith("Pushed is the network of fold 1, trained on the images outside fold 1, of 3")
+    assert record["served"].startswith("Pushed is the network of fold 1; training.final='all' would")
     assert record["metrics"][1] == {"metric": "roc_auc", "mean": 0.5, "deviation": None, "folds": 1}
     page = (folder / "cross_validation.html").read_text()
     assert "0.8833" in page

@@ -14,7 +14,7 @@ from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet, write_examples
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
-from kerasvision.evaluation.curves import draw_choices
+from kerasvision.evaluation.choices import draw_choices
 from kerasvision.evaluation.simple_models import best_simple_model, save_simple_scores, score_simple_models, small_images
 from kerasvision.tasks.base import Judgement
 

@@ -44,12 +44,12 @@ def example_losses(settings: c.Classification, classes: Sequence[str] = ()) -> L
     array([2.9], dtype=float32)
     """
     smoothed = {"smoothing": settings.label_smoothing}
-    focused = {**smoothed, "gamma": focal_gamma(settings, classes)}
+    gamma = focal_gamma(settings, classes)
     losses: dict[str, Losses] = {
         "cross_entropy": partial(cross_entropy, **smoothed),
-        "focal": partial(focal, **focused),
+        "focal": partial(focal, gamma=gamma, **smoothed),
         "binary_cross_entropy": partial(binary_cross_entropy, **smoothed),
-        "binary_focal": partial(binary_focal, **focused),
+        "binary_focal": partial(binary_focal, gamma=gamma, **smoothed),
         "hinge": partial(hinge, delta=settings.delta),
         "squared_hinge": partial(hinge, power=2, delta=settings.delta),
     }

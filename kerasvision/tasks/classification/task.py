@@ -117,9 +117,8 @@ class ClassificationTask(Task):
         With the hierarchical loss, it has the nodes of the tree in place of its last layer, and no auxiliary heads.
         """
         if self.settings.loss == "hierarchical":
-            network = models.build(
-                model.name, image_shape=image_shape, num_classes=1, weights=model.weights, **model.options
-            )
+            own: dict[str, Any] = {"weights": model.weights, **model.options}
+            network = models.build(model.name, image_shape=image_shape, num_classes=1, **own)
             return with_tree(main_head_only(network), self.tree, name=model.name)
         options = training_options(model)
         network = models.build(

@@ -125,6 +125,14 @@ def test_a_card_says_which_network_was_judged_and_which_one_is_served():
     assert "- Its scores were calibrated by the validation images of the judged network." in card
 
 
+def test_a_card_says_what_a_cross_validation_found_and_which_network_is_served():
+    metrics = [{"metric": "accuracy", "mean": 0.91, "deviation": 0.02, "folds": 5}]
+    folds = {"folds": 5, "of": 5, "served": "Pushed is the network of fold 1", "metrics": metrics}
+    said = "\nCross-validation: accuracy 0.9100 +- 0.0200 over 5 folds. Pushed is the network of fold 1.\n"
+    assert said in model_card(facts(folds=folds, headline="accuracy"))
+    assert "Cross-validation" not in model_card(facts(headline="accuracy"))
+
+
 def test_a_card_names_the_views_that_answers_are_means_over():
     said = "\nIts answers are means over an image and these views of it: flip, shift.\n"
     assert said in model_card(facts(exported={"temperature": None, "test_time": ["flip", "shift"]}))
