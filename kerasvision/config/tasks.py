@@ -231,21 +231,21 @@ class Classification(MeasuredTask):
       (https://cs231n.github.io/linear-classify/#svm; Weston & Watkins, 1999); `squared_hinge`: the sum of the squares
     - `binary_cross_entropy`: each class against all others, -log sigmoid(s_y) plus the sum over all j but y of
       -log sigmoid(-s_j)
+    - `binary_focal`: the same with the factor (1 - p)^gamma on each term, where p is the probability of what is true: the
+      focal loss as its authors use it. `class_weights` is their alpha.
     - `hierarchical`: -log p(y) of a hierarchical softmax (Morin & Bengio, 2005), for a thousand classes and more: p(y) is
       the product of the decisions on the path to y in a binary tree. The tree is Huffman's by the training images of each
       class (Mikolov et al., 2013, https://arxiv.org/abs/1310.4546), inside the groups of `hierarchy` if there is one. A step
       computes and updates only the nodes on the paths of its labels, so optimizers leave other nodes as they are, with their
       momentum, and penalties and weight decay do not apply to nodes. The scores of an answer are probabilities.
-    - `binary_focal`: the same with the factor (1 - p)^gamma on each term, where p is the probability of what is true: the
-      focal loss as its authors use it. `class_weights` is their alpha.
 
     If images are mixed, their losses are weighted by the shares of the labels. `class_weights` multiplies the losses, in
     training and in `val_loss`, but not the metrics. With "balanced", the images of a class have the weight N / (C * n): N
     training images of C classes, n of them of this class, as in scikit-learn (King & Zeng, 2001,
     https://doi.org/10.1093/oxfordjournals.pan.a004868). So the mean weight is 1, and the learning rate keeps its meaning.
 
-    The scores of an answer sum to 1 with every loss, but only those of `cross_entropy` are probabilities. A hinge loss
-    trains margins, so the softmax of its outputs only ranks the classes.
+    The scores of an answer sum to 1 with every loss, but only those of `cross_entropy` and `hierarchical` are probabilities.
+    A hinge loss trains margins, so the softmax of its outputs only ranks the classes.
 
     Metrics: `accuracy`, `balanced_accuracy` and `macro_f1` (the means of recall and F1 over the classes, so that a rare
     class counts as much as a frequent one), `top_<k>_accuracy` (if there are more than k classes), `log_loss`,

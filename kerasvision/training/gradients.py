@@ -29,10 +29,9 @@ class Penalty(NamedTuple):
 
     def added_to(self, gradient: tf.Tensor, weight: keras.Variable) -> tf.Tensor:
         """A gradient of the weight's shape and dtype, plus the slope of the penalty."""
-        value = tf.convert_to_tensor(weight)
         if self.l1:
-            gradient += self.l1 * tf.sign(value)
-        return gradient + self.l2 * value if self.l2 else gradient
+            gradient += self.l1 * tf.sign(tf.convert_to_tensor(weight))
+        return gradient + self.l2 * tf.convert_to_tensor(weight) if self.l2 else gradient
 
 
 NO_PENALTY = Penalty()
