@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import keras
-from keras import KerasTensor, layers, ops
+from keras import KerasTensor, layers
 
 from kerasvision.config.network_options import Upsampled, bottleneck_sizes, check_autoencoder
 from kerasvision.errors import ConfigError
@@ -42,16 +42,18 @@ def encoded(x: KerasTensor, *, sizes: Sequence[int], code_channels: int | None) 
         sizes: units of the dense layers, the code last; empty for a code that is a map.
         code_channels: channels of that map; None: it is x itself.
     """
+    # In full precision even under a mixed policy: the code is an answer.
+    dtype = keras.config.floatx()
     if not sizes:
         if code_channels is not None:
             x = layers.Conv2D(code_channels, 1, kernel_initializer=he_normal("fan_in"), name="code_map")(x)
-        return layers.Flatten(name="code")(x), x
+        return layers.Flatten(dtype=dtype, name="code")(x), x
     *hidden, size = sizes
     shape = x.shape[1:]
     x = layers.Flatten(name="code_flat")(x)
     for number, units in enumerate(hidden, 1):
         x = dense_relu(x, width=units, name=f"code_hidden{number}")
-    code = layers.Dense(size, name="code")(x)
+    code = layers.Dense(size, dtype=dtype, name="code")(x)
     x = code
     for number, units in reversed(list(enumerate(hidden, 1))):
         x = dense_relu(x, width=units, name=f"decoder_hidden{number}")
@@ -175,7 +177,7 @@ def _nearest(x: KerasTensor, *, sides: tuple[int, int], name: str) -> KerasTenso
         surplus = [(0, have - want) for have, want in zip(doubled, sides, strict=True)]
         return layers.Cropping2D(surplus, name=f"{name}_cut")(x) if sides != doubled else x
     # A pooling without a border drops a row at an odd size: 7 pixels become 3 cells.
-    return ops.image.resize(x, sides, interpolation="nearest")
+    return layers.Resizing(*sides, interpolation="nearest", name=name)(x)
 
 
 def _check_doubling(sizes: dict[int, tuple[int, int, int]], image_shape: tuple[int, int, int]) -> None:

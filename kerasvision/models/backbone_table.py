@@ -39,6 +39,7 @@ ON_BACKBONES = (
         paper="Masci et al., 2011",
         url="https://doi.org/10.1007/978-3-642-21735-7_7",
         smallest_side=32,  # as resnet18, its backbone
+        flattens=True,
         # torchvision's ResNet-18 without its head of 513,000; five 3x3 convolutions, each with a norm; and the last one.
         figures=(
             Figure(

@@ -65,7 +65,7 @@ def kept_answers(predictions: Mapping[str, npt.NDArray[Any]], *, has_noise: bool
     kept = {own: predictions[name] for name, own in wanted.items()}
     for output, column in PICTURES.items():
         if output in predictions:
-            kept[column] = np.array([small_picture(png) for png in predictions[output]] or None, object)
+            kept[column] = np.array([small_picture(png) for png in predictions[output]], object)
     return kept
 
 

@@ -34,9 +34,9 @@ def noisy(images: tf.Tensor, numbers: tf.Tensor, *, kind: Kind, amount: float) -
     >>> noisy(images, numbers, kind="salt_and_pepper", amount=0.25).numpy().ravel().tolist()  # the lower half is pepper
     [0.0, 1.0, 0.5, 0.5]
     """
+    _, height, width, channels = images.shape
     if kind == "gaussian":
-        return images + amount * normal(tf.reshape(numbers, tf.shape(images)))
-    _, height, width, _ = images.shape
+        return images + amount * normal(tf.reshape(numbers, [-1, height, width, channels]))
     of_pixels = tf.reshape(numbers[:, : height * width], [-1, height, width, 1])
     is_white = of_pixels >= amount / 2 if kind == "salt_and_pepper" else tf.zeros_like(of_pixels, tf.bool)
     return tf.where(of_pixels < amount, tf.cast(is_white, tf.float32), images)

@@ -59,7 +59,8 @@ def principal_components(images: Images, *, size: int) -> Restore:
 
     def restore(asked: Images) -> Images:
         restored = machine.inverse_transform(machine.transform(asked.reshape(len(asked), -1)))
-        return np.clip(restored, 0, 1).reshape(-1, *shape).astype(np.float32)
+        found: Images = np.clip(restored, 0, 1).reshape(-1, *shape).astype(np.float32)
+        return found
 
     return restore
 
