@@ -74,8 +74,8 @@ def show(
         str | None,
         typer.Option(
             "--model",
-            help="With --embed: describe images by a network with ImageNet's weights, such as efficientnet_lite0, or by a saved "
-            "model with a signature features.",
+            help="With --embed: describe images by a network with ImageNet's weights, such as efficientnet_lite0, or by a "
+            "saved model with a signature features.",
         ),
     ] = None,
     clusters: Annotated[

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError
+from kerasvision.lookup import MODELS
 
 if TYPE_CHECKING:
     from kerasvision.data.embedding.embedding import Embedding
@@ -63,6 +64,8 @@ class Asked:
             raise ConfigError(f"--most must lie in [2, {MOST_SHOWN:,}]", received=self.most)
         if self.seed < 0:
             raise ConfigError("--seed must be at least 0", received=self.seed)
+        if self.model is not None and not Path(self.model).exists():
+            MODELS.path(self.model)
 
 
 def show_embedding(found: "Scan", asked: Asked, *, root: Path) -> None:
@@ -125,14 +128,10 @@ def _print_suspects(embedding: "Embedding", file: Path) -> None:
     if suspects is None or not len(suspects.image):
         typer.echo("no image has neighbours that mostly have another label")
         return
-    typer.echo(
-        f"{len(suspects.image)} suspected labels, {int(suspects.is_confident.sum())} of them confident, "
-        f"the most suspicious first: {os.path.relpath(file)}"
-    )
-    typer.echo(
-        "look at them, delete the lines whose labels are right, and then: --set ingest.quarantine_file="
-        + os.path.relpath(file)
-    )
+    where = os.path.relpath(file)
+    sure = int(suspects.is_confident.sum())
+    typer.echo(f"{len(suspects.image)} suspected labels, {sure} of them confident, the most suspicious first: {where}")
+    typer.echo(f"look at them, delete the lines whose labels are right, then: --set ingest.quarantine_file={where}")
 
 
 def _print_neighbours(embedding: "Embedding") -> None:

@@ -294,6 +294,11 @@ class Classification(MeasuredTask):
         "balanced: all classes weigh the same in sum",
     )
     top_k: int = Field(default=5, ge=2, le=100, description="k of the metric top_<k>_accuracy")
+    features: bool = Field(
+        default=False,
+        description="whether the served model also has a signature `features`: what its last layer receives, for "
+        "`data show --embed --model`",
+    )
 
     @field_validator("class_weights", mode="before")
     @classmethod

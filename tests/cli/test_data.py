@@ -74,6 +74,45 @@ def test_show_reads_new_images_alone(kerasvision, tmp_path):
     assert "span 2: 2 added; 16 unchanged" in kerasvision("data", "show", "photos.py", cwd=tmp_path).stdout
 
 
+def test_show_with_embed_writes_a_page_and_names_what_is_left_out(kerasvision, photos, tmp_path):
+    asked = ("--clusters", 2, "--features", "hog", "--neighbours", "dog/copy.png", "--projector", "projector", "--most", 40)
+    done = kerasvision("data", "show", photos, "--embed", *asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "62 images described by histograms of oriented gradients, 40 x 40, colour" in done.stdout
+    # The copy has the other label.
+    assert re.search(r"^ nearest to dog/copy.png +label +split +distance", done.stdout, flags=re.MULTILINE), done.stdout
+    assert re.search(r"^ cat/00.png +cat +\w+ +0", done.stdout, flags=re.MULTILINE)
+    page = tmp_path / re.search(r"page with the map: (\S+)", done.stdout)[1]
+    text = page.read_text(encoding="utf-8")
+    assert "1 image is left out because it cannot be used: dog/cut.jpg (" in text
+    assert "The map shows 40 of them" in text
+    assert (tmp_path / "projector" / "projector_config.pbtxt").is_file()
+    quarantine = re.search(r"--set (ingest.quarantine_file=\S+)", done.stdout)[1]
+    assert kerasvision("data", "scan", photos, "--set", quarantine, cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--clusters", "3"), "--clusters requires --embed"),
+        (("--model", "resnet50"), "--model requires --embed"),
+        (("--embed", "--clusters", "1"), "--clusters must be at least 2; received 1"),
+        (("--embed", "--most", "10001"), "--most must lie in [2, 10,000]; received 10001"),
+        (("--embed", "--features", "sift"), "--features must be one of pixels, hog; received 'sift'"),
+        (("--embed", "--features", "hog", "--model", "resnet50"), "--features and --model exclude each other"),
+        (("--embed", "--seed", "-1"), "--seed must be at least 0"),
+        (("--embed", "--model", "resnet19"), "no model is named 'resnet19'"),
+        (("--augmented", "a.png"), "--augmented requires a pipeline file"),
+    ],
+)
+def test_options_of_show_are_checked_before_any_image_is_read(kerasvision, tmp_path, options, message):
+    write_photos(tmp_path / "photos", range(1))
+    done = kerasvision("data", "show", "photos", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 # By default, test_pages.py types --augmented and the bench for the digits, and test_bench.py measures a random crop.
 @pytest.mark.slow
 def test_show_and_bench_of_a_pipeline(kerasvision, tmp_path):

@@ -1,7 +1,7 @@
 """Groups of similar images: k-means, with the number of groups chosen by the silhouette.
 
-The silhouette of an image is (b - a) / max(a, b), where a is its mean distance to the images of its own cluster, and b that to
-the images of the nearest other cluster: 1 if its cluster is far from all others, below 0 if another one is nearer.
+The silhouette of an image is (b - a) / max(a, b), where a is its mean distance to the images of its own cluster, and b that
+to the images of the nearest other cluster: 1 if its cluster is far from all others, below 0 if another one is nearer.
 
 Source: k-means: Lloyd, 1982, begun as in Arthur & Vassilvitskii, 2007 (k-means++); silhouette: Rousseeuw, 1987, section 2.
 """

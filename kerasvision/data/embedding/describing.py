@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,8 @@ def _batches(examples: ExampleSet, features: Features, *, side: int) -> Iterator
 
     height, width = features.image_size
     batches = by_batches(
-        examples.dataset("+".join(examples.splits)),
+        # Not "train+test", whose order is another one than that of the names.
+        reduce(tf.data.Dataset.concatenate, map(examples.dataset, examples.splits)),
         parts=parts,
         decode=partial(decode_image, color_mode=features.color_mode),
         decode_alike=partial(decode_alike, color_mode=features.color_mode),

@@ -118,8 +118,8 @@ def embed(
 
     Raises:
         DataError: there are fewer than two images, or a file that was asked for is not an image.
-        ConfigError: one that was asked for is neither an image of the data set nor a file, or there are fewer different images
-            than clusters.
+        ConfigError: one that was asked for is neither an image of the data set nor a file, or there are fewer different
+            images than clusters.
     """
     files = _files(examples, asked)
     with FeatureFile() as file:

@@ -55,5 +55,5 @@ class FeatureFile:
     def _read(self, first: int, count: int) -> Rows:
         self._file.seek(first * self._width * 4)
         rows = np.empty((count, self._width), np.float32)
-        self._file.readinto(rows.data)  # type: ignore[attr-defined]
+        self._file.readinto(rows.data)
         return rows

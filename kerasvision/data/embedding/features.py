@@ -27,8 +27,8 @@ class Features:
         name: what it is, for a reader.
         image_size: (height, width) of the images that it describes; they are stretched to it.
         color_mode: "rgb" or "grayscale".
-        describe: a batch, {"pixels": float32 (N, height, width, C) in [0, 255]}, or {"file": N whole files} if `reads_files`,
-            -> float32 (N, D); NaN in the row of an image that it cannot describe.
+        describe: a batch, {"pixels": float32 (N, height, width, C) in [0, 255]}, or {"file": N whole files} if
+            `reads_files` -> float32 (N, D); NaN in the row of an image that it cannot describe.
         reads_files: whether it decodes the images itself.
         are_pixels: whether the D numbers are the pixels, so that axes are images.
     """

@@ -1,6 +1,6 @@
 """Histograms of oriented gradients: where in an image edges run in which direction (Dalal & Triggs, 2005, section 6).
 
-    gradient   [-1, 0, 1] along rows and columns, without smoothing; of a colour image, that of the channel where it is longest
+    gradient   [-1, 0, 1] along rows and columns, without smoothing; of a colour image, the longest of its channels
     cell       8 x 8 pixels: a histogram of 9 directions in [0, 180) degrees; a pixel votes with the length of its gradient
     vote       is shared between the two nearest directions, and between the four nearest cells of the block
     block      2 x 2 cells, one cell apart; a Gaussian window of sigma 8 makes pixels near its border count less
@@ -88,14 +88,14 @@ def _weights() -> Array:
     place = np.arange(BLOCK * CELL) + 0.5
     window = np.exp(-((place - place.mean()) ** 2) / (2 * SIGMA**2))
     centers = (np.arange(BLOCK) + 0.5) * CELL
-    # (16, 2): 1 at the center of a cell, 0 at that of its neighbour and at the border beyond its own.
+    # (16, 2): 1 at the center of a cell, 0 at that of its neighbour.
     near = np.maximum(1 - np.abs(place[:, None] - centers) / CELL, 0) * window[:, None]
-    return np.einsum("ya,xb->yxab", near, near).reshape(len(place), len(place), -1).astype(np.float32)
+    cells = np.einsum("ya,xb->yxab", near, near).reshape(len(place), len(place), BLOCK * BLOCK)
+    return np.asarray(cells, np.float32)
 
 
 def _l2_hys(blocks: Array) -> Array:
-    """Lowe's version of a vector of length 1: no number is above 0.2 before the last division."""
-    for cut in (CUT, np.inf):
-        length = np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + np.float32(EPSILON if cut == CUT else 0.0))
-        blocks = np.minimum(np.divide(blocks, length, out=np.zeros_like(blocks), where=length > 0), cut)
-    return blocks
+    """Each block with the length 1; no number is above 0.2 before it gets that length."""
+    cut = np.minimum(blocks / np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + EPSILON), CUT)
+    length = np.sqrt((cut**2).sum(axis=-1, keepdims=True))
+    return np.divide(cut, length, out=np.zeros_like(cut), where=length > 0).astype(np.float32)

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 PERPLEXITY = 30.0
 # With fewer, there is nothing that a map shows and a row of pictures does not.
 FEWEST = 5
-# The sum of two threads does not depend on which one ends first, that of more does. With few images, threads wait for each other.
+# The sum of two threads does not depend on which one ends first, that of more does.
+# With few images, threads mostly wait for each other.
 THREADS, FEWEST_FOR_THREADS = 2, 2_000
 
 

@@ -1,13 +1,14 @@
 """The images that are nearest to each image, by the Euclidean distance of their coordinates."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 
-class Neighbours(NamedTuple):
+@dataclass(frozen=True)
+class Neighbours:
     """The nearest images of N images, the nearest first.
 
     Attributes:

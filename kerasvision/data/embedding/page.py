@@ -231,9 +231,8 @@ def _near(embedding: Embedding) -> list[list[int]]:
     """The nearest images of each point that are points too."""
     place = np.full(len(embedding.images), -1)
     place[embedding.shown] = np.arange(len(embedding.shown))
-    return [
-        [one for one in row if one >= 0][:NEAR_POINTS] for row in place[embedding.neighbours.index[embedding.shown]].tolist()
-    ]
+    near = place[embedding.neighbours.index[embedding.shown]].tolist()
+    return [[one for one in row if one >= 0][:NEAR_POINTS] for row in near]
 
 
 def _colourings(embedding: Embedding) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ Of N examples x with D numbers, the covariance is
 
     C = 1 / (N - 1) * sum over examples of (x - mean) (x - mean)^T
 
-Its eigenvectors are the axes, and the eigenvalue of an axis is the variance along it. `project` gives the coordinates along the
-axes, z = A (x - mean), and `restore` goes back, mean + A^T z. With fewer axes than D, what is restored differs from x, and no
-other K directions give a smaller mean squared difference.
+Its eigenvectors are the axes, and the eigenvalue of an axis is the variance along it. `project` gives the coordinates along
+the axes, z = A (x - mean), and `restore` goes back, mean + A^T z. With fewer axes than D, what is restored differs from x,
+and no other K directions give a smaller mean squared difference.
 
-Source: Pearson, 1901, "On lines and planes of closest fit to systems of points in space"; Hotelling, 1933; adding up batches:
-Chan, Golub & LeVeque, 1979, "Updating formulae and a pairwise algorithm for computing sample variances", equation 2.1.
+Source: Pearson, 1901, "On lines and planes of closest fit to systems of points in space"; Hotelling, 1933. Adding up
+batches: Chan, Golub & LeVeque, 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
 """
 
 from collections.abc import Iterable

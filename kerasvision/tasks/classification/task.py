@@ -23,12 +23,13 @@ from kerasvision.tasks.auxiliary import (
     training_options,
     with_auxiliary_losses,
 )
-from kerasvision.tasks.base import Batch, Judgement, Objective, Predictions, Task, Temperature
+from kerasvision.tasks.base import Batch, ExtraSignature, Judgement, Objective, Predictions, Task, Temperature
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.calibration import calibration_table, reliability_plot
 from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
 from kerasvision.tasks.classification.evidence import evidence
+from kerasvision.tasks.classification.features import features_signature
 from kerasvision.tasks.classification.hierarchical import (
     PathAccuracy,
     PathLogLoss,
@@ -191,6 +192,10 @@ class ClassificationTask(Task):
             "top_classes": "the labels with the highest scores, best first",
             "top_scores": "their scores",
         }
+
+    def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
+        """`features`, float32 (N, D): what the last layer receives; only with the setting of that name."""
+        return features_signature(model) if self.settings.features else {}
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
         """The temperature that maximizes the labels' likelihood, with log loss and calibration error before and after.
