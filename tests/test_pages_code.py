@@ -31,6 +31,7 @@ PIECES = {
     ("task", "model", "training"): ("fashion_mnist_dcgan",),
     ("training",): ("digits_transfer",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
+    ("task",): ("shapes_regression",),
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
     ("source",): ("flowers",),

@@ -71,7 +71,8 @@ class MeasuredTask(Task):
 
         Args:
             batch: `label` int64 (N,); `captions` string (N, K); `objects` with `bbox` float32 (N, M, 4) in [0, 1] (y_min,
-                x_min, y_max, x_max) and `label` int64 (N, M): each where the source gives them.
+                x_min, y_max, x_max) and `label` int64 (N, M); `values` float32 (N, V), NaN where one is missing: each
+                where the source gives them.
         """
 
     @abstractmethod

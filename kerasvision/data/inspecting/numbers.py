@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 
+from kerasvision.data.numbers import Numbers
+from kerasvision.data.raw_values import UnusableValue
 from kerasvision.data.records import Record, class_name
-from kerasvision.data.sources.numbers import Numbers
-from kerasvision.data.sources.values import UnusableValue
 from kerasvision.errors import DataError
 
 

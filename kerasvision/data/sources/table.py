@@ -16,8 +16,8 @@ from kerasvision.config.image_files import is_hopeless
 from kerasvision.config.parquet_batches import open_parquet, row_batches
 from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, Rows, is_parquet
+from kerasvision.data.numbers import Numbers, same_numbers
 from kerasvision.data.records import Record
-from kerasvision.data.sources.numbers import Numbers, same_numbers
 from kerasvision.data.sources.tag_values import FlagColumns, ListedTags
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.data.sources.values import Labels, UnusableValue, Values

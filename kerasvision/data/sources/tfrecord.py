@@ -17,10 +17,10 @@ from PIL import Image
 from kerasvision.config.image_files import opened_file
 from kerasvision.config.sources import TfRecord
 from kerasvision.data.inspecting.headers import upright_size
+from kerasvision.data.numbers import Numbers
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Object, Record
 from kerasvision.data.sources.coco_fields import is_area
-from kerasvision.data.sources.numbers import Numbers
 from kerasvision.data.sources.tag_values import ListedTags
 from kerasvision.data.sources.values import Labels, UnusableValue, Values
 from kerasvision.data.split_names import split_within

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Integral
 
-import numpy as np
-
+from kerasvision.data.raw_values import UnusableValue as UnusableValue
+from kerasvision.data.raw_values import plain
 from kerasvision.data.sources.text import replace_surrogates
 from kerasvision.errors import DataError, shown
 from kerasvision.shortened import shortened
@@ -22,10 +22,6 @@ NO_NAME = "has no name in"
 NEITHER_0_NOR_1 = "neither 0 nor 1"
 # Above this, some whole numbers share a float.
 MOST_EXACT_FLOAT = 2**53
-
-
-class UnusableValue(Exception):
-    """One unusable value in a column of the right kind: a fault of its image."""
 
 
 class Values:
@@ -169,11 +165,6 @@ class Labels(Values):
             )
         self._length = length
         return several[0] if length == 1 else several.index(1)
-
-
-def plain(value: object) -> object:
-    """NumPy's values as Python's."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _is_one_hot(values: list[object]) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 MOST_IN_LINE = 3
-# The values with a plot: the least explained ones.
-MOST_PLOTS = 8
+# The values with plots: the least explained ones.
+MOST_PLOTS = 6
+PLOTS = "Answers and residuals against the truth"
 MOST_POINTS = 5000
 SEED = 0
 
@@ -32,31 +34,33 @@ def _relative_error(truth: float, answer: float) -> float:
 
 
 def value_plots(rows: pd.DataFrame, values: pd.DataFrame) -> dict[str, Figure]:
-    """Title -> figure, for the values with the least R2, at most eight.
+    """Title -> figure, with a row of two plots for each of the values with the least R2, at most six.
 
     Args:
         rows: of a judgement, with `truth[<value>]` and `answer[<value>]`.
         values: its table of values.
     """
-    names = values["r2"].sort_values(kind="stable").index[:MOST_PLOTS]
-    return {f"{name}: answers and residuals against the truth": _value_plot(rows, name) for name in names}
+    names = list(values["r2"].sort_values(kind="stable").index[:MOST_PLOTS])
+    figure = Figure(figsize=(8.0, 3.4 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), 2, squeeze=False)
+    for (left, right), name in zip(axes, names, strict=True):
+        # The font of a plot lacks many scripts.
+        shown = name if name.isascii() else f"value {list(values.index).index(name) + 1}"
+        _draw_value(left, right, rows, name, shown=shown)
+    return {PLOTS: figure}
 
 
-def _value_plot(rows: pd.DataFrame, name: str) -> Figure:
+def _draw_value(left: Axes, right: Axes, rows: pd.DataFrame, name: str, *, shown: str) -> None:
     known = rows[rows[f"truth[{name}]"].notna()]
     if len(known) > MOST_POINTS:
         known = known.sample(MOST_POINTS, random_state=SEED)
     truth, answer = known[f"truth[{name}]"], known[f"answer[{name}]"]
-    figure = Figure(figsize=(8.0, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, y in ((left, answer), (right, answer - truth)):
+    for axes, y, label in ((left, answer, f"answer: {shown}"), (right, answer - truth, "residual: answer - truth")):
         axes.scatter(truth, y, s=10, alpha=0.5, linewidths=0)
         axes.set_xlabel("truth")
+        axes.set_ylabel(label, parse_math=False)  # a name may contain $
         axes.grid(alpha=0.3)
     if len(known):
         ends = [min(truth.min(), answer.min()), max(truth.max(), answer.max())]
         left.plot(ends, ends, color="0.4", linewidth=1)
     right.axhline(0.0, color="0.4", linewidth=1)
-    left.set_ylabel("answer")
-    right.set_ylabel("residual: answer - truth")
-    return figure

@@ -12,9 +12,9 @@ import tensorflow_datasets as tfds
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import ingest
+from kerasvision.data.numbers import Numbers
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import Record
-from kerasvision.data.sources.numbers import Numbers
 from kerasvision.data.sources.shape_scenes import make_scene
 from kerasvision.data.sources.shapes import read_shapes
 from kerasvision.data.sources.values import UnusableValue

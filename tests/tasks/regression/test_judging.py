@@ -151,8 +151,14 @@ def test_answers_of_several_models_are_averaged(data):
 
 def test_plots_show_the_values_that_are_explained_least(data):
     task = make_task(c.Regression(), NAMES)
-    figures = task.figures(judged(*data))
-    assert list(figures) == [
-        "age: answers and residuals against the truth",
-        "height: answers and residuals against the truth",
-    ]
+    (figure,) = task.figures(judged(*data)).values()
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["answer: age", "residual: answer - truth", "answer: height", "residual: answer - truth"]
+    known = int((~np.isnan(data[0][:, 0])).sum())
+    assert len(figure.axes[0].collections[0].get_offsets()) == known
+
+
+def test_a_name_that_the_font_of_a_plot_lacks_is_numbered(data):
+    names = ("$x$", "年齢")
+    (figure,) = make_task(c.Regression(), names).figures(judged(*data, names=names)).values()
+    assert {figure.axes[0].get_ylabel(), figure.axes[2].get_ylabel()} == {"answer: $x$", "answer: value 2"}

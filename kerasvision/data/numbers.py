@@ -7,8 +7,8 @@ from numbers import Real
 
 import numpy as np
 
+from kerasvision.data.raw_values import UnusableValue, plain
 from kerasvision.data.records import NOT_FINITE
-from kerasvision.data.sources.values import UnusableValue, plain
 from kerasvision.errors import DataError, shown
 
 # Texts that mean that a number is missing, in lower case; a table writes them where it has none.
