@@ -75,8 +75,8 @@ LeastScore = Annotated[
         "--least-score",
         min=0.0,
         max=1.0,
-        help="Leave out objects with a lower score, and classes of a smaller share of the pixels. Lines and pictures of "
-        "objects: 0.3.",
+        help="Leave out objects and tags with a lower score, and classes of a smaller share of the pixels. Lines and "
+        "pictures of objects: 0.3.",
     ),
 ]
 
@@ -91,7 +91,7 @@ def predict(
         typer.Option(metavar="FILE", help="Write to this .parquet or .csv file; the same command continues a killed run."),
     ] = None,
     each: Annotated[
-        bool, typer.Option("--each", help="With --out: a row for each object, or each class of pixels.")
+        bool, typer.Option("--each", help="With --out: a row for each object, each tag, or each class of pixels.")
     ] = False,
     draw: Draw = None,
     maps: AnswerMaps = None,

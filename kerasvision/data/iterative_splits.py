@@ -7,7 +7,7 @@ https://doi.org/10.1007/978-3-642-23808-6_10, algorithm 1. Where it draws at ran
 import heapq
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Tag = TypeVar("Tag", bound=Hashable)
 
@@ -75,7 +75,7 @@ def deal_tags(
     return dealt
 
 
-class _Needs:
+class _Needs(Generic[Tag]):
     """How many more items each split should get, in all and of each tag."""
 
     def __init__(self, count: int, counts: Mapping[Tag, int], shares: Mapping[str, float]) -> None:
@@ -83,9 +83,9 @@ class _Needs:
         self._items = {split: round(share * count, 9) for split, share in shares.items()}
         self._of_tag = {tag: {split: round(share * of, 9) for split, share in shares.items()} for tag, of in counts.items()}
 
-    def most(self, tag: Hashable) -> str:
+    def most(self, tag: Tag | None) -> str:
         """The split that needs this tag most; without a tag, the one that needs items most."""
-        own = self._of_tag.get(tag, self._items)
+        own = self._items if tag is None else self._of_tag[tag]
         return max(self._items, key=lambda split: (own[split], self._items[split]))
 
     def give(self, split: str, tags: frozenset[Tag]) -> None:

@@ -78,7 +78,7 @@ def _parsed(features: tfds.features.FeaturesDict, skipped: Mapping[str, object])
 
 def _is_set(feature: object) -> bool:
     """Whether a feature is a sequence of class numbers; only our `tags` are."""
-    return type(feature) is tfds.features.Sequence and type(feature.feature) is tfds.features.ClassLabel
+    return isinstance(feature, tfds.features.Sequence) and type(feature.feature) is tfds.features.ClassLabel
 
 
 def _batch_size(num_bytes: int, count: int) -> int:

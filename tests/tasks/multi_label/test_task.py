@@ -231,8 +231,8 @@ def test_a_caption_says_what_was_missed_and_what_is_false():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model": c.Model(name="unet")}, "multi_label requires a network that returns a number for each tag"),
-        ({"source": c.Shapes()}, r"set source\.tags=True"),
+        ({"model": c.Model(name="fcos")}, "multi_label requires a network that returns a number for each tag"),
+        ({"source": c.Shapes()}, r"Set source\.tags=True"),
         ({"augment": (c.Mosaic(),)}, "the tags of a whole image do not fit"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "multi_label has no metric 'accuracy'"),
     ],
