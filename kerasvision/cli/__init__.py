@@ -11,7 +11,22 @@ import typer
 from rich.console import Console
 
 from kerasvision import __version__, quiet
-from kerasvision.cli import data, doctor, models, new, pipelines, predict, report, runs, sample, saved, serve, settings, tune
+from kerasvision.cli import (
+    data,
+    doctor,
+    explain,
+    models,
+    new,
+    pipelines,
+    predict,
+    report,
+    runs,
+    sample,
+    saved,
+    serve,
+    settings,
+    tune,
+)
 from kerasvision.cli.commands import Commands
 from kerasvision.disk import refused
 from kerasvision.errors import ConfigError, KerasvisionError
@@ -56,6 +71,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(saved.app, name="saved")
 app.command("predict")(predict.predict)
 app.command("sample")(sample.sample)
+app.command("explain")(explain.explain)
 app.command("report")(report.report)
 app.command("serve")(serve.serve)
 app.command("new", cls=new.ExampleWithoutName)(new.new)

@@ -1,14 +1,16 @@
 """Where in an image the reasons for an answer lie, for the page: Grad-CAM of what the task asks about some rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.data.examples import ExampleSet
+from kerasvision.data.examples import EncodedExample, ExampleSet
 from kerasvision.data.measuring.contact_sheets import THUMBNAIL_SIDE, chosen_examples, thumbnail_url
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
@@ -46,21 +48,31 @@ def reasons(rows: pd.DataFrame, *, task: Task, network: Path, examples: ExampleS
         looked_into = inside(model, last_maps(model))
     except ConfigError:
         return {}
-    found = {}
-    for example in chosen_examples(examples, asked):
-        name, data = example["id"].decode(), tf.constant(example["image"])
-        pixels, placement, size = transform.placed(data)
-        texts, numbers = zip(*asked[name], strict=True)
-        scaled = tf.repeat(transform.scaled(pixels)[tf.newaxis], len(numbers), axis=0)
-        heats = grad_cam(lambda images: looked_into(images, training=False), scaled, numbers)
-        image = _thumbnail(data, significant_bits=transform.settings.significant_bits)
-        sizes = tuple(size.numpy()), transform.settings.image_size
-        painted = [
-            painted_where_seen(image, heat, placement=placement, size=sizes[0], frame=sizes[1], least_side=THUMBNAIL_SIDE)
-            for heat in heats
-        ]
-        found[name] = tuple(zip(texts, (thumbnail_url(np.asarray(one)) for one in painted), strict=True))
-    return found
+
+    def shown(example: EncodedExample) -> tuple[tuple[str, str], ...]:
+        texts, numbers = zip(*asked[example["id"].decode()], strict=True)
+        pictures = _pictures(tf.constant(example["image"]), numbers, looked_into=looked_into, transform=transform)
+        return tuple(zip(texts, map(thumbnail_url, pictures), strict=True))
+
+    return {example["id"].decode(): shown(example) for example in chosen_examples(examples, asked)}
+
+
+def _pictures(
+    data: tf.Tensor, numbers: Sequence[int], *, looked_into: keras.Model, transform: ImageTransform
+) -> Iterator[np.ndarray]:
+    """For each number of the network's output, the image, uint8 (h, w, 3), with the places that raise it."""
+    pixels, placement, size = transform.placed(data)
+    scaled = tf.repeat(transform.scaled(pixels)[tf.newaxis], len(numbers), axis=0)
+    paint = partial(
+        painted_where_seen,
+        _thumbnail(data, significant_bits=transform.settings.significant_bits),
+        placement=placement,
+        size=tuple(size.numpy()),
+        frame=transform.settings.image_size,
+        least_side=THUMBNAIL_SIDE,
+    )
+    for heat in grad_cam(lambda images: looked_into(images, training=False), scaled, numbers):
+        yield np.asarray(paint(heat))
 
 
 def _thumbnail(data: tf.Tensor, *, significant_bits: int) -> Image.Image:

@@ -36,19 +36,8 @@ class PictureFolder(ABC):
     noun: ClassVar[str]
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = new_folder(folder, noun=self.noun)
         self._number = self._written = 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            is_empty = next(folder.iterdir(), None) is None
-        except FileExistsError:
-            raise ConfigError(f"{folder} is a file", hint=f"name a folder for the {self.noun}") from None
-        except OSError as error:
-            raise ExportError(f"{folder} cannot be used: {error.strerror}") from error
-        if not is_empty:
-            raise ConfigError(
-                f"{self.noun} require a new or an empty folder; {folder} contains files", hint="name another one"
-            )
 
     @abstractmethod
     def picture(self, image: Listed, kept: Mapping[str, Any]) -> Image.Image:
@@ -161,6 +150,29 @@ def picture_folders(
     if maps is not None:
         writers.append(Maps(maps, presentation=model.presented("a map")))
     return writers
+
+
+def new_folder(folder: Path, *, noun: str) -> Path:
+    """The folder, created, or empty if it existed.
+
+    Args:
+        folder: its path.
+        noun: what it is for, in the plural.
+
+    Raises:
+        ConfigError: the folder contains something, or is a file.
+        ExportError: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = next(folder.iterdir(), None) is None
+    except FileExistsError:
+        raise ConfigError(f"{folder} is a file", hint=f"name a folder for the {noun}") from None
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be used: {error.strerror}") from error
+    if not is_empty:
+        raise ConfigError(f"{noun} require a new or an empty folder; {folder} contains files", hint="name another one")
+    return folder
 
 
 def picture_name(number: int, image: Path, *, suffix: str) -> str:

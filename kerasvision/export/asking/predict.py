@@ -85,6 +85,7 @@ class ImagePredictor:
 
     Attributes:
         folder: the version that is used.
+        served: the model in memory.
         outputs: output name -> (NumPy's name of the type, lengths of the axes after the first, None if free), sorted.
         answers: what the model says about how to show them, see `kerasvision.served.answers`.
         presentation: how to show them; None if they are shown as they are.
@@ -99,10 +100,10 @@ class ImagePredictor:
 
     def __init__(self, saved_model: Path) -> None:
         self.folder = find_saved_model(saved_model)
-        self._served = ServedModel(self.folder)
-        if BYTES_SIGNATURE not in self._served.signatures:
-            raise ExportError(f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self._served.signatures))
-        self._signature = self._served.signatures[BYTES_SIGNATURE]
+        self.served = ServedModel(self.folder)
+        if BYTES_SIGNATURE not in self.served.signatures:
+            raise ExportError(f"{self.folder} has no signature {BYTES_SIGNATURE}", received=list(self.served.signatures))
+        self._signature = self.served.signatures[BYTES_SIGNATURE]
         _check_takes_bytes(self._signature.structured_input_signature[1], self.folder)
         specs = self._signature.structured_outputs
         shapeless = [name for name, spec in specs.items() if not spec.shape.rank]

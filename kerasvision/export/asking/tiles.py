@@ -50,10 +50,10 @@ class TiledPredictor(ImagePredictor):
         self.tiles = self._overlap = overlap
         shown = self.presented("a division into tiles")
         name = shown.tile_signature
-        if name is None or name not in self._served.signatures or TENSOR_SIGNATURE not in self._served.signatures:
+        if name is None or name not in self.served.signatures or TENSOR_SIGNATURE not in self.served.signatures:
             raise ConfigError("a division into tiles requires a model that answers with a class for each pixel")
-        self._of_tiles, self._tile_output = self._served.signatures[name], name
-        shape = self._served.signatures[TENSOR_SIGNATURE].structured_input_signature[1][TENSOR_INPUT].shape.as_list()
+        self._of_tiles, self._tile_output = self.served.signatures[name], name
+        shape = self.served.signatures[TENSOR_SIGNATURE].structured_input_signature[1][TENSOR_INPUT].shape.as_list()
         self._tile = (int(shape[1]), int(shape[2]))
         if 2 * overlap > min(self._tile):
             raise ConfigError(
