@@ -62,7 +62,7 @@ def _table(file: Path) -> Table | None:
     columns = {name: [str(row[place]) for row in rows] for place, name in enumerate((image, *others))}
     values = tuple(name for name in others if is_number_column(columns[name]))
     parts = {part: names[part] for part in (SPLIT, GROUP) if part in names and names[part] not in values}
-    table = Table(path=file, image=image, label=None, values=values, **parts)
+    table = Table(path=file, image=image, label=None, values=values, split=parts.get(SPLIT), group=parts.get(GROUP))
     found = sum(not table.images.fault(table.images.name(path)) for path in columns[image])
     return table if values and rows and found >= LEAST_FOUND * len(rows) else None
 

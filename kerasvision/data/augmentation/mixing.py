@@ -76,7 +76,7 @@ def _mixed_targets(batch: Batch, share: tf.Tensor, other: tf.Tensor) -> Batch:
 
     A number is missing if it is missing for one of the two images.
     """
-    mixed = {}
+    mixed: Batch = {}
     for name in ("label_shares", "tags", "values"):
         if name in batch:
             own, others = share[:, None] * batch[name], (1 - share[:, None]) * tf.gather(batch[name], other)

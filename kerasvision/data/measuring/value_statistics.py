@@ -67,14 +67,14 @@ def value_statistics(images: pd.DataFrame) -> ValueStatistics:
 
 def _summary(numbers: np.ndarray) -> ValueSummary:
     known = numbers[~np.isnan(numbers)]
-    found = [np.mean, np.std, np.min, np.median, np.max]
-    mean, deviation, least, median, most = [float(one(known)) for one in found] if len(known) else [None] * len(found)
+    if not len(known):
+        return ValueSummary(count=0, missing=len(numbers), mean=None, deviation=None, least=None, median=None, most=None)
     return ValueSummary(
         count=len(known),
         missing=len(numbers) - len(known),
-        mean=mean,
-        deviation=deviation,
-        least=least,
-        median=median,
-        most=most,
+        mean=float(known.mean()),
+        deviation=float(known.std()),
+        least=float(known.min()),
+        median=float(np.median(known)),
+        most=float(known.max()),
     )

@@ -20,6 +20,9 @@ LEAST_OVERLAP = 0.99
 IMAGES_PER_OTHER_DECISION = 500
 # And in one of fewer images, but at least this many, if the answers are sets: each image takes many decisions.
 LEAST_IMAGES = 50
+# By how many steps of float32 rounding may change a number that has a unit: a converter may add the mean of a number as the
+# first term of a sum, and each further term is then rounded to the steps of the mean.
+ROUNDED_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,16 @@ def gaps(received: np.ndarray, wanted: np.ndarray, *, unit: np.ndarray | None = 
 
     Args:
         received, wanted: of one shape.
-        unit: what the differences are divided by, of a shape that fits, above 0; two steps between neighbouring numbers of
-            float32 are subtracted before, as the last digit of 1,000,000 alone is 0.06. None: they are compared as they are.
+        unit: what the differences are divided by, of a shape that fits, above 0. Before, `ROUNDED_STEPS` steps between
+            neighbouring numbers of float32 are subtracted: around 1,000,000 a step is 0.06. None: they are compared as they
+            are.
 
-    >>> gaps(np.array([[2e6]]), np.array([[2e6 + 0.25]]), unit=np.array([100.0])).tolist()   # two steps of 0.125
-    [[0.0]]
+    >>> gaps(np.array([[2e6, 2e6]]), np.array([[2e6 + 2, 2e6 + 3]]), unit=np.array([100.0])).tolist()  # steps of 0.125
+    [[0.0, 0.01]]
     """
     apart = np.abs(received.astype(np.float64) - wanted)
     if unit is not None:
-        apart = np.maximum(apart - 2 * np.spacing(np.abs(wanted).astype(np.float32)), 0.0) / unit
+        apart = np.maximum(apart - ROUNDED_STEPS * np.spacing(np.abs(wanted).astype(np.float32)), 0.0) / unit
     found: np.ndarray = np.nan_to_num(apart, nan=np.inf, posinf=np.inf)
     return found
 

@@ -1,8 +1,8 @@
 """The metrics of numbers under many weightings of the images: each follows from sums over the images for each value."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ class ValueErrors:
         measures = {"mae": _mae, "rmse": _rmse, "r2": _r2}
         if self.tolerance is not None:
             measures["within_tolerance"] = _within
-        means = {name: Measure(lambda one, how=how: mean_of_values(how(one))) for name, how in measures.items()}
+        means = {name: Measure(partial(_mean_of, how=how)) for name, how in measures.items()}
         each = {f"{name}[class]": Measure(how) for name, how in measures.items()}
         return {**means, **added_measures(self.added, _truth_and_answers), **each}
 
@@ -138,6 +138,10 @@ def mean_of_values(each: Floats) -> Floats:
     """
     known = ~np.isnan(each)
     return quotient(np.where(known, each, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+
+
+def _mean_of(one: WeightedErrors, *, how: Callable[[WeightedErrors], Floats]) -> Floats:
+    return mean_of_values(how(one))
 
 
 def _mae(one: WeightedErrors) -> Floats:
