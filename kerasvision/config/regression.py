@@ -59,8 +59,8 @@ class Regression(MeasuredTask):
     all images have the same truth, R2 has no value. The mean of `mae` over values of different units follows the largest
     unit: compare such models by `r2`. `metrics` adds metrics of your own, see `Metric`.
 
-    If the numbers are a few grades, try `Classification` first: https://cs231n.github.io/neural-networks-2/#losses. See
-    docs/how-to/regression.md for a comparison.
+    If the numbers are a few grades, try `Classification` first, as https://cs231n.github.io/neural-networks-2/#losses
+    advises.
 
     >>> Regression(loss="huber", huber_delta=0.0)
     Traceback (most recent call last):

@@ -75,6 +75,7 @@ def on_replicas_in_each_case(tmp_path_factory, warm, stripes):
     steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation", "everything"]
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
-    wanted += [f"{replicas} {case}" for case in ("detector", "generator", "segmenter") for replicas in (1, 2)]
+    tasks = ("detector", "generator", "regression", "segmenter")
+    wanted += [f"{replicas} {case}" for case in tasks for replicas in (1, 2)]
     wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)] + ["4 overflow", "4 dropout"]
     return shared_results(wanted, "replica-cases-each", tmp_path_factory, warm, stripes.examples.parent)
